@@ -34,7 +34,7 @@ module colm_leaf_temperature
     real(wp) :: ground_sensible_slope, ground_evaporation_slope
   end type leaf_fluxes
 
-  integer, parameter :: fewest_iterations = 6, most_iterations = 40
+  integer, parameter :: fewest_iterations = 6, most_iterations = 40, allowed_sign_changes = 4
   real(wp), parameter :: largest_step = 3.0_wp                         ! K
   real(wp), parameter :: temperature_tolerance = 0.01_wp               ! K
   real(wp), parameter :: energy_tolerance = 0.1_wp                     ! W m-2
@@ -65,7 +65,8 @@ contains
     real(wp) :: sensible, sensible_slope, transpiration, transpiration_slope, wet_evaporation, wet_slope
     real(wp) :: evaporation, previous_evaporation, effective, longwave, longwave_slope, emission
     real(wp) :: step, previous_step, error, previous_error, residual, excess
-    integer :: i
+    real(wp) :: previous_obukhov
+    integer :: i, sign_changes
 
     ! --- what stays constant during the iteration
     area = s%leaf_area + s%stem_area*s%exposed_fraction
@@ -94,6 +95,7 @@ contains
     previous_step = 0.0_wp
     previous_error = 0.0_wp
     previous_evaporation = 0.0_wp
+    sign_changes = 0
 
     do i = 1, most_iterations
       ! --- aerodynamics
@@ -172,7 +174,10 @@ contains
         /max(least_air_conductance, heat_air*molar_conductance(air%pressure, air%temperature))
       tstar = von_karman*(air%temperature - t_air)/to_heat
       qstar = von_karman*(air%humidity - q_air)/to_vapour
+      previous_obukhov = obukhov
       call update_stability(air, z_wind, ustar, tstar, qstar, wind, obukhov)
+      if (previous_obukhov*obukhov < 0.0_wp) sign_changes = sign_changes + 1
+      if (sign_changes >= allowed_sign_changes) obukhov = -100.0_wp*z_wind  ! undecided: nearly neutral from here on
 
       if (i > fewest_iterations) then
         if (max(abs(step), abs(previous_step)) < temperature_tolerance .and. &
