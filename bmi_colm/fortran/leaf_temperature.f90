@@ -160,7 +160,7 @@ contains
         /(sensible_slope + latent_heat_vaporisation*(transpiration_slope + wet_slope) - longwave_slope &
         + heat_capacity_water*around%intercepted)
       step = max(-largest_step, min(largest_step, step))
-      if (i > 1 .and. step*previous_step < 0.0_wp) step = 0.5_wp*(step + previous_step)
+      if (i > 1 .and. step*previous_step <= 0.0_wp) step = 0.5_wp*(step + previous_step)
       error = abs(step)*sqrt(longwave_slope**2 + sensible_slope**2 &
         + (latent_heat_vaporisation*(transpiration_slope + wet_slope))**2)
       t = t + step
@@ -176,7 +176,7 @@ contains
       qstar = von_karman*(air%humidity - q_air)/to_vapour
       previous_obukhov = obukhov
       call update_stability(air, z_wind, ustar, tstar, qstar, wind, obukhov)
-      if (previous_obukhov*obukhov < 0.0_wp) sign_changes = sign_changes + 1
+      if (i > 1 .and. previous_obukhov*obukhov < 0.0_wp) sign_changes = sign_changes + 1
       if (sign_changes >= allowed_sign_changes) obukhov = -100.0_wp*z_wind  ! undecided: nearly neutral from here on
 
       if (i > fewest_iterations) then
