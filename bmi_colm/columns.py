@@ -76,6 +76,9 @@ class ColumnOptions:
         Heights [m] above ground at which the forcing holds.
     frozen_soil : FrozenSoil
         Meaning of saturation in frozen soil.
+    published_numerics : bool
+        Reproduce numerical oddities of the published library, for comparisons with it: a wet-bulb iteration that
+        leaves rain too warm in air above 299 K.
     carbon_dioxide : float, optional
         Constant [1e-6 mol mol-1] in place of the monthly table (2000-2024).
     lowest_head : float
@@ -93,6 +96,7 @@ class ColumnOptions:
     reference_height_temperature: float = 40.0
     reference_height_humidity: float = 40.0
     frozen_soil: FrozenSoil = FrozenSoil.CONSERVING
+    published_numerics: bool = False
     carbon_dioxide: float | None = None
     lowest_head: float = LOWEST_HEAD
     time_step: float = 3600.0
@@ -194,6 +198,7 @@ class ColumnModel:
             "evaporation_factor_type": int(o.evaporation_factor),
             "water_stress_type": int(o.water_stress),
             "conserve_frozen_water": int(o.frozen_soil),
+            "published_numerics": int(o.published_numerics),
             "threads": threads,
             **self.forcing.arrays(),
             **self.parameters.arrays(),

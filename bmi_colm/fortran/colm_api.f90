@@ -13,7 +13,8 @@ end subroutine max_threads
 subroutine advance( &
     time_step, calendar_day, calendar_day_end, carbon_dioxide, height_wind, height_temperature, height_humidity, &
     wilting_point, field_capacity, residual_saturation, lowest_head, &
-    evaporation_factor_type, water_stress_type, conserve_frozen_water, first_step, update_phenology, threads, &
+    evaporation_factor_type, water_stress_type, conserve_frozen_water, published_numerics, first_step, &
+    update_phenology, threads, &
     shortwave, longwave, precipitation, air_temperature, wind_x, wind_y, pressure, humidity, head, saturation, &
     latitude, longitude, canopy_height, leaf_angle, leaf_reflectance, stem_reflectance, leaf_transmittance, &
     stem_transmittance, inverse_root_leaf_size, carboxylation_capacity, quantum_efficiency, heat_stress_slope, &
@@ -35,8 +36,8 @@ subroutine advance( &
   integer(c_int), intent(in) :: n
   real(c_double), intent(in) :: time_step, calendar_day, calendar_day_end, carbon_dioxide, height_wind, &
     height_temperature, height_humidity, wilting_point, field_capacity, residual_saturation, lowest_head
-  integer(c_int), intent(in) :: evaporation_factor_type, water_stress_type, conserve_frozen_water, first_step, &
-    update_phenology, threads
+  integer(c_int), intent(in) :: evaporation_factor_type, water_stress_type, conserve_frozen_water, published_numerics, &
+    first_step, update_phenology, threads
   ! forcing
   real(c_double), intent(in) :: shortwave(n), longwave(n), precipitation(n), air_temperature(n), wind_x(n), &
     wind_y(n), pressure(n), humidity(n)
@@ -89,6 +90,7 @@ subroutine advance( &
   o%residual_saturation = residual_saturation
   o%lowest_head = lowest_head
   o%conserve_frozen_water = conserve_frozen_water /= 0
+  o%published_numerics = published_numerics /= 0
   o%first_step = first_step /= 0
   o%update_phenology = update_phenology /= 0
 

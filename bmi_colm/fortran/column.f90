@@ -68,7 +68,7 @@ contains
     ! --- precipitation
     snow_before = s%snow_water
     call precipitation_phase(forcing%precipitation, temperature, forcing%pressure, forcing%humidity, &
-      rain, snow, rain_temperature)
+      o%published_numerics, rain, snow, rain_temperature)
     if (snow > 0.0_wp) then
       status = snowfall_not_supported
       return

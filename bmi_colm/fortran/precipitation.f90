@@ -17,8 +17,10 @@ module colm_precipitation
 contains
 
   !> Split precipitation into rain and snow [kg m-2 s-1] and give its temperature [K].
-  pure subroutine precipitation_phase(precipitation, temperature, pressure, humidity, rain, snow, precipitation_temperature)
+  pure subroutine precipitation_phase(precipitation, temperature, pressure, humidity, published, &
+    rain, snow, precipitation_temperature)
     real(wp), intent(in) :: precipitation, temperature, pressure, humidity
+    logical, intent(in) :: published               ! numerics of the published library
     real(wp), intent(out) :: rain, snow, precipitation_temperature
     real(wp) :: share, t
 
@@ -28,7 +30,7 @@ contains
     precipitation_temperature = temperature
     if (precipitation <= 0.0_wp) return  ! its temperature is not used
 
-    t = wet_bulb(temperature, pressure, humidity)
+    t = wet_bulb(temperature, pressure, humidity, published)
     if (temperature > freezing_point + 2.49_wp) then
       t = max(freezing_point, t)
     else if (share > 0.0_wp) then
@@ -39,19 +41,31 @@ contains
     precipitation_temperature = t
   end subroutine precipitation_phase
 
-  !> Wet-bulb temperature [K] from the psychrometer equation.
-  pure real(wp) function wet_bulb(temperature, pressure, humidity) result(t)
+  !> Wet-bulb temperature [K] from the psychrometer equation in mixing ratios.
+  !>
+  !> The published library takes six damped fixed-point steps, which diverge in warm air: above about 299 K its rain
+  !> is too warm, by 1 K at 302 K.
+  pure real(wp) function wet_bulb(temperature, pressure, humidity, published) result(t)
     real(wp), intent(in) :: temperature, pressure, humidity
+    logical, intent(in) :: published
     real(wp), parameter :: psychrometer = latent_heat_vaporisation/heat_capacity_air
-    real(wp) :: e, e_slope, q, q_slope, step
+    integer, parameter :: published_steps = 6, newton_steps = 10
+    real(wp) :: e, e_slope, q, q_slope, mixing, mixing_slope, difference, step
     integer :: i
 
+    mixing = humidity/(1.0_wp - humidity)
     t = temperature
-    do i = 1, 10
+    do i = 1, merge(published_steps, newton_steps, published)
       call saturation(t, pressure, e, e_slope, q, q_slope)
-      step = (temperature - t - psychrometer*(q - humidity))/(1.0_wp + psychrometer*q_slope)
-      t = t + step
-      if (abs(step) < 1.0e-3_wp) exit
+      difference = temperature - t - psychrometer*(0.622_wp*e/(pressure - e) - mixing)
+      if (published) then
+        t = t + 0.5_wp*difference
+      else
+        mixing_slope = 0.622_wp*pressure*e_slope/(pressure - e)**2
+        step = difference/(1.0_wp + psychrometer*mixing_slope)
+        t = t + step
+        if (abs(step) < 1.0e-3_wp) exit
+      end if
     end do
   end function wet_bulb
 

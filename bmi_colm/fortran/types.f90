@@ -21,6 +21,7 @@ module colm_types
     real(wp) :: residual_saturation           ! of the evaporation factor
     real(wp) :: lowest_head                   ! m, heads below are taken as this
     logical :: conserve_frozen_water          ! ice is part of the water that saturation stands for
+    logical :: published_numerics             ! reproduce oddities of the published library's numerics
     logical :: first_step                     ! cold start: radiation and phenology have not been computed yet
     logical :: update_phenology               ! leaf area is renewed at the end of this step
   end type model_options
