@@ -67,6 +67,7 @@ contains
     real(wp) :: step, previous_step, error, previous_error, residual, excess
     real(wp) :: previous_obukhov
     integer :: i, sign_changes
+    logical :: dry_canopy
 
     ! --- what stays constant during the iteration
     area = s%leaf_area + s%stem_area*s%exposed_fraction
@@ -84,6 +85,7 @@ contains
     z_humidity = air%height_humidity - canopy%displacement
     z_sink = canopy%sink_height - canopy%displacement
     limit = transpiration_limit*around%stress
+    dry_canopy = s%canopy_water <= 1.0e-12_wp  ! transpiration and dew alternate wildly on it
 
     ! --- first guess
     t = s%leaf_temperature
@@ -153,7 +155,7 @@ contains
 
       ! --- Newton step, damped
       effective = evaporation
-      if (i > 1 .and. evaporation*previous_evaporation < 0.0_wp) effective = 0.1_wp*evaporation
+      if (dry_canopy .and. evaporation*previous_evaporation < 0.0_wp) effective = 0.1_wp*evaporation
       previous_evaporation = evaporation
       step = (absorbed + longwave - sensible - latent_heat_vaporisation*effective &
         + heat_capacity_water*around%intercepted*(around%precipitation_temperature - t)) &
