@@ -1,4 +1,4 @@
-"""\"Did you mean\" for names that a user mistyped."""
+"""Suggestions for names that a user mistyped."""
 
 from __future__ import annotations
 
