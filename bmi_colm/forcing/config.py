@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from bmi_colm.forcing._base import Config, ConfigPath
 from bmi_colm.forcing.calendar import naive_utc
+from bmi_common.config import Config, ConfigPath, OutputPath
 
 UtcDatetime = Annotated[datetime, AfterValidator(naive_utc)]
 """A date; without a time zone it is UTC."""
@@ -95,7 +95,7 @@ def _as_list(value: Any) -> Any:
     return value if isinstance(value, list | tuple) else [value]
 
 
-Files = Annotated[tuple[ConfigPath, ...], BeforeValidator(_as_list), Field(min_length=1)]
+Files = Annotated[tuple[OutputPath, ...], BeforeValidator(_as_list), Field(min_length=1)]
 """One file or several; ``*`` and ``?`` in a file's name stand for all the files that match."""
 
 

@@ -4,7 +4,6 @@ from typing import Final
 
 import numpy as np
 
-from bmi_colm.forcing._base import ConfigError
 from bmi_colm.forcing.calendar import DAY, HOUR, Times, show
 from bmi_colm.forcing.config import Era5LandForcing
 from bmi_colm.forcing.grid import Cells
@@ -20,8 +19,10 @@ from bmi_colm.forcing.names import (
     WIND_Y,
 )
 from bmi_colm.forcing.netcdf import SeriesRecord, common_times, label, lacking, open_files
-from bmi_colm.forcing.netcdf_file import NetcdfFile, Series
+from bmi_colm.forcing.netcdf_file import NetcdfFile
+from bmi_colm.forcing.netcdf_series import Series
 from bmi_colm.forcing.units import converter
+from bmi_common.errors import ConfigError
 
 ACCUMULATED: Final = {PRECIPITATION: "tp", SHORTWAVE: "ssrd", LONGWAVE: "strd"}
 """Totals since 00 UTC at the end of their hour, by BMI name."""
@@ -81,9 +82,7 @@ class Era5LandRecord(SeriesRecord):
         self._series = {name: self._open(name, cells, remap) for name in _UNITS}
         self._stamps = {
             "accumulated": common_times(self._series[name].times for name in ACCUMULATED.values()),
-            "instantaneous": common_times(
-                self._series[name].times for name in (*INSTANTANEOUS.values(), DEW_POINT)
-            ),
+            "instantaneous": common_times(self._series[name].times for name in (*INSTANTANEOUS.values(), DEW_POINT)),
         }
         candidates = np.union1d(self._stamps["instantaneous"], self._stamps["accumulated"] - HOUR)
         complete = np.ones(candidates.size, dtype=np.bool_)

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
-from bmi_colm.forcing._base import ConfigError
 from bmi_colm.forcing.humidity import FloatArray
+from bmi_common.errors import ConfigError
 
 _LONE_SPACING: Final = 0.1  # degrees; ERA5-Land's, where a file has one cell and shows no spacing
 

@@ -7,7 +7,6 @@ from typing import Final, get_args
 
 import numpy as np
 
-from bmi_colm.forcing._base import ConfigError
 from bmi_colm.forcing.calendar import Times, show
 from bmi_colm.forcing.config import NetcdfForcing, StandardName, expand
 from bmi_colm.forcing.grid import Cells
@@ -23,9 +22,11 @@ from bmi_colm.forcing.names import (
     WIND_X,
     WIND_Y,
 )
-from bmi_colm.forcing.netcdf_file import NetcdfFile, Series, hour_starts
+from bmi_colm.forcing.netcdf_file import NetcdfFile
+from bmi_colm.forcing.netcdf_series import Series, hour_starts
 from bmi_colm.forcing.record import Record
 from bmi_colm.forcing.units import converter
+from bmi_common.errors import ConfigError
 
 STANDARD_NAMES: Final[dict[str, StandardName]] = {
     PRECIPITATION: "precipitation_flux",
@@ -152,6 +153,8 @@ def common_times(times: Iterable[Times]) -> Times:
 def lacking(series: Iterable[Series], time: np.datetime64) -> str:
     """Return which of `series` lack `time`, for messages."""
     without = [one for one in series if time not in one.times]
-    return "no record of " + ", ".join(
-        f"{one.source(time)} ({show(one.times[0])} to {show(one.times[-1])})" for one in without[:1]
-    ) + (f" and {len(without) - 1} other variables" if len(without) > 1 else "")
+    return (
+        "no record of "
+        + ", ".join(f"{one.source(time)} ({show(one.times[0])} to {show(one.times[-1])})" for one in without[:1])
+        + (f" and {len(without) - 1} other variables" if len(without) > 1 else "")
+    )

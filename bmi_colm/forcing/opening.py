@@ -6,7 +6,6 @@ from typing import assert_never
 import numpy as np
 from numpy.typing import NDArray
 
-from bmi_colm.forcing._base import ConfigError
 from bmi_colm.forcing.calendar import HOUR, show, to_time
 from bmi_colm.forcing.column import ColumnRecord
 from bmi_colm.forcing.config import (
@@ -25,6 +24,7 @@ from bmi_colm.forcing.netcdf import NetcdfRecord
 from bmi_colm.forcing.parflow import ParflowRecord
 from bmi_colm.forcing.record import ExternalForcing as NoForcing
 from bmi_colm.forcing.record import Forcing, Record, RecordForcing
+from bmi_common.errors import ConfigError
 
 
 def open_forcing(
@@ -97,9 +97,7 @@ def open_forcing(
     return forcing
 
 
-def _open(
-    spec: ColumnForcing | ParflowForcing | NetcdfForcing | Era5LandForcing, cells: Cells
-) -> Record:
+def _open(spec: ColumnForcing | ParflowForcing | NetcdfForcing | Era5LandForcing, cells: Cells) -> Record:
     match spec:
         case ColumnForcing():
             return ColumnRecord(spec)

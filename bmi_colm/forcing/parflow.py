@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
-from parflow.tools.io import ParflowBinaryReader, read_pfb
 
-from bmi_colm.forcing._base import ConfigError
 from bmi_colm.forcing.calendar import HOUR, Times, show, to_time
 from bmi_colm.forcing.config import ParflowForcing
 from bmi_colm.forcing.humidity import FloatArray
@@ -24,6 +22,8 @@ from bmi_colm.forcing.names import (
     WIND_Y,
 )
 from bmi_colm.forcing.record import Record
+from bmi_common.errors import ConfigError
+from bmi_common.fields import read_pfb
 
 FILE_VARIABLES: Final = {
     SHORTWAVE: "DSWR",
@@ -36,6 +36,9 @@ FILE_VARIABLES: Final = {
     SPECIFIC_HUMIDITY: "SPFH",
 }
 """ParFlow's variable names in file names, by BMI name (ParFlow manual, CLM forcing)."""
+
+
+_HEADER_BYTES: Final = 64
 
 
 class _Span(NamedTuple):
@@ -104,20 +107,19 @@ class ParflowRecord(Record):
 
     def _file(self, variable: str, first: int) -> Path:
         last = first + self._length - 1
-        return self._directory / (
-            f"{self._prefix}.{variable}.{first:0{self._digits}d}_to_{last:0{self._digits}d}.pfb"
-        )
+        return self._directory / (f"{self._prefix}.{variable}.{first:0{self._digits}d}_to_{last:0{self._digits}d}.pfb")
 
     def _absent(self, first: int) -> list[str]:
         files = (self._file(variable, first) for variable in FILE_VARIABLES.values())
         return [file.name for file in files if not file.is_file()]
 
     def _check_shape(self, file: Path) -> None:
-        try:
-            with ParflowBinaryReader(str(file)) as reader:
-                found = tuple(int(reader.header[axis]) for axis in ("nz", "ny", "nx"))
-        except (OSError, ValueError, KeyError, struct.error) as error:
-            raise ConfigError(f"{file}: not a readable PFB file ({error})") from error
+        header = file.open("rb").read(_HEADER_BYTES)
+        if len(header) < _HEADER_BYTES:
+            raise ConfigError(f"{file}: too short for a PFB file")
+        # the header's counts come after three doubles, x first; all is big-endian (ParFlow manual, PFB format)
+        nx, ny, nz = struct.unpack_from(">3i", header, 24)
+        found = (nz, ny, nx)
         needed = (self._length, *self._shape)
         if found != needed:
             raise ConfigError(f"{file}: shape (hours, ny, nx) is {found}; the domain and the name need {needed}")
@@ -138,11 +140,7 @@ class ParflowRecord(Record):
     def _whole(self, variable: str, first: int) -> FloatArray:
         """Return a file's array; the last one read of each variable is kept (files may exceed a block)."""
         if self._cached.get(variable, (0,))[0] != first:
-            file = self._file(variable, first)
-            try:
-                self._cached[variable] = (first, np.asarray(read_pfb(str(file)), dtype=np.float64))
-            except (OSError, ValueError, struct.error) as error:
-                raise ConfigError(f"{file}: cannot be read as PFB ({error})") from error
+            self._cached[variable] = (first, read_pfb(self._file(variable, first)))
         return self._cached[variable][1]
 
     def source(self, name: str, time: np.datetime64) -> str:  # noqa: D102

@@ -8,7 +8,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bmi_colm.forcing._base import ConfigError
 from bmi_colm.forcing.calendar import Times, show
 from bmi_colm.forcing.humidity import FloatArray
 from bmi_colm.forcing.names import (
@@ -22,6 +21,7 @@ from bmi_colm.forcing.names import (
     WIND_X,
     WIND_Y,
 )
+from bmi_common.errors import ConfigError
 
 RECORD_DAILY_PRECIPITATION: Final = 1825.0 / 86400.0
 """Largest daily rain ever observed, 1825 mm in 24 h (WMO archive of extremes) [kg m-2 s-1]."""
@@ -53,20 +53,14 @@ class Range:
 
 
 RANGES: Final[dict[str, Range]] = {
-    PRECIPITATION: Range(
-        0.0, 0.12, 0.01 / 3600.0, ((0.0, 500.0, "mm h-1, to be divided by 3600 for kg m-2 s-1"),)
-    ),
+    PRECIPITATION: Range(0.0, 0.12, 0.01 / 3600.0, ((0.0, 500.0, "mm h-1, to be divided by 3600 for kg m-2 s-1"),)),
     AIR_TEMPERATURE: Range(
         180.0, 340.0, None, ((-95.0, 65.0, "degrees Celsius"), (-140.0, 150.0, "degrees Fahrenheit"))
     ),
     AIR_PRESSURE: Range(30000.0, 110000.0, 0.0, ((300.0, 1100.0, "hPa"), (30.0, 110.0, "kPa"))),
     SPECIFIC_HUMIDITY: Range(0.0, 0.05, 1e-6, ((0.0, 50.0, "g kg-1 (or relative humidity)"),)),
-    SHORTWAVE: Range(
-        0.0, 1500.0, 1.0, ((0.0, 5.4e6, "J m-2 in the hour, to be divided by 3600 for W m-2"),)
-    ),
-    LONGWAVE: Range(
-        30.0, 700.0, 1.0, ((108000.0, 2.6e6, "J m-2 in the hour, to be divided by 3600 for W m-2"),)
-    ),
+    SHORTWAVE: Range(0.0, 1500.0, 1.0, ((0.0, 5.4e6, "J m-2 in the hour, to be divided by 3600 for W m-2"),)),
+    LONGWAVE: Range(30.0, 700.0, 1.0, ((108000.0, 2.6e6, "J m-2 in the hour, to be divided by 3600 for W m-2"),)),
     WIND_X: Range(-80.0, 80.0),
     WIND_Y: Range(-80.0, 80.0),
 }
@@ -136,9 +130,7 @@ class Inspector:
         expected = RANGES[name]
         low, high = float(active.min()), float(active.max())
         drenched = (
-            name == PRECIPITATION
-            and times.size >= 24
-            and float(active.mean(axis=0).max()) > RECORD_DAILY_PRECIPITATION
+            name == PRECIPITATION and times.size >= 24 and float(active.mean(axis=0).max()) > RECORD_DAILY_PRECIPITATION
         )
         if expected.low <= low and high <= expected.high and not drenched:
             return

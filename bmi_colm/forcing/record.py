@@ -9,12 +9,12 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from bmi_colm.forcing._base import ConfigError
 from bmi_colm.forcing.calendar import HOUR, Times, hours_from, show, to_time
 from bmi_colm.forcing.elevation import ElevationAdjustment
 from bmi_colm.forcing.humidity import FloatArray
 from bmi_colm.forcing.names import FORCING_NAMES
 from bmi_colm.forcing.plausible import Inspector
+from bmi_common.errors import ConfigError
 
 HOURS_A_BLOCK: Final = 24
 
@@ -49,7 +49,7 @@ class Record(ABC):
     def lacking(self, time: np.datetime64) -> str:
         """Return what would have to be there for the hour from `time`, for messages."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027  (records without open files have nothing to close)
         """Close the files; the record cannot be loaded from any more."""
 
 
@@ -85,7 +85,7 @@ class Forcing(ABC):
             The record has no such hour, or its values are unusable.
         """
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027  (forcing without files has nothing to close)
         """Close all files."""
 
     def __enter__(self) -> Self:
@@ -171,7 +171,8 @@ class RecordForcing(Forcing):
 
     def hour_of(self, time: np.datetime64) -> np.datetime64:
         """Return the start of the hour, as the record divides time, that contains `time`."""
-        return time - (time - self.times[0]) % HOUR
+        into_hour: np.timedelta64 = (time - self.times[0]) % HOUR
+        return time - into_hour
 
     def require(self, start: np.datetime64, end: np.datetime64) -> None:
         """Check that every hour of [start, end) is there.
