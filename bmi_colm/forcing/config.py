@@ -95,6 +95,7 @@ def _as_list(value: Any) -> Any:
     return value if isinstance(value, list | tuple) else [value]
 
 
+# OutputPath: a name with wildcards does not exist as such; the readers say which files are missing
 Files = Annotated[tuple[OutputPath, ...], BeforeValidator(_as_list), Field(min_length=1)]
 """One file or several; ``*`` and ``?`` in a file's name stand for all the files that match."""
 

@@ -96,15 +96,19 @@ class NetcdfFile:
 
     def is_latitude(self, name: str) -> bool:
         """Tell whether a variable holds latitudes."""
-        return self.attribute(name, "standard_name") == "latitude" or self.attribute(name, "units") in (
-            "degrees_north", "degree_north", "degrees_N", "degree_N",
-        )  # fmt: skip
+        return self._is_geographic(name, "latitude", "lat", "north", "N")
 
     def is_longitude(self, name: str) -> bool:
         """Tell whether a variable holds longitudes."""
-        return self.attribute(name, "standard_name") == "longitude" or self.attribute(name, "units") in (
-            "degrees_east", "degree_east", "degrees_E", "degree_E",
-        )  # fmt: skip
+        return self._is_geographic(name, "longitude", "lon", "east", "E")
+
+    def _is_geographic(self, name: str, long: str, short: str, direction: str, letter: str) -> bool:
+        units = {f"{degree}_{end}" for degree in ("degree", "degrees") for end in (direction, letter)}
+        return (
+            self.attribute(name, "standard_name") == long
+            or self.attribute(name, "units") in units
+            or name.lower() in (long, short)
+        )
 
     def stamps(self, coordinate: str) -> Times:
         """Return the dates of a time coordinate.

@@ -155,8 +155,10 @@ class RecordForcing(Forcing):
 
     def read(self, time: datetime) -> Mapping[str, FloatArray]:  # noqa: D102  (described by Forcing)
         hour = self.hour_of(to_time(time))
-        self.require(hour, hour + HOUR)
-        block, row = divmod(int(self._positions(np.array([hour]))[0]), HOURS_A_BLOCK)
+        position = int(self._positions(np.array([hour]))[0])
+        if not self._cycle and (position == self.times.size or self.times[position] != hour):
+            self.require(hour, hour + HOUR)  # raises
+        block, row = divmod(position, HOURS_A_BLOCK)
         if block != self._block:
             self._load(block)
         values = {name: np.asarray(block_values[row]) for name, block_values in self._values.items()}
