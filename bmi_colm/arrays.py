@@ -20,8 +20,8 @@ COLD_START_TEMPERATURE = 283.0  # K
 Array = NDArray[np.float64]
 
 
-def _per_column(*shape: int, units: str, dtype: type = np.float64) -> Any:
-    return field(metadata={"shape": shape, "units": units, "dtype": dtype})
+def _column(units: str, *shape: int, dtype: type = np.float64) -> dict[str, Any]:
+    return {"units": units, "shape": shape, "dtype": dtype}
 
 
 @dataclass
@@ -32,10 +32,7 @@ class ColumnArrays:
     def empty(cls, n: int) -> Self:
         """Zeros for `n` columns."""
         return cls(
-            **{
-                f.name: np.zeros((n, *f.metadata["shape"]), dtype=f.metadata["dtype"], order="F")
-                for f in fields(cls)
-            }
+            **{f.name: np.zeros((n, *f.metadata["shape"]), dtype=f.metadata["dtype"], order="F") for f in fields(cls)}
         )
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -47,37 +44,37 @@ class ColumnArrays:
 class ColumnParameters(ColumnArrays):
     """Constants of the columns: place, vegetation, soil. Pairs are (visible, near infrared)."""
 
-    latitude: Array = _per_column(units="rad")
-    longitude: Array = _per_column(units="rad")
-    canopy_height: Array = _per_column(units="m")
-    leaf_angle: Array = _per_column(units="1")
-    leaf_reflectance: Array = _per_column(2, units="1")
-    stem_reflectance: Array = _per_column(2, units="1")
-    leaf_transmittance: Array = _per_column(2, units="1")
-    stem_transmittance: Array = _per_column(2, units="1")
-    inverse_root_leaf_size: Array = _per_column(units="m-1/2")
-    carboxylation_capacity: Array = _per_column(units="mol m-2 s-1")
-    quantum_efficiency: Array = _per_column(units="mol mol-1")
-    heat_stress_slope: Array = _per_column(units="K-1")
-    heat_stress_temperature: Array = _per_column(units="K")
-    water_cost_of_carbon: Array = _per_column(units="mol mol-1")
-    initial_roughness_ratio: Array = _per_column(units="1")
-    leaf_area_maximum: Array = _per_column(units="m2 m-2")
-    leaf_area_minimum: Array = _per_column(units="m2 m-2")
-    stem_area_index: Array = _per_column(units="m2 m-2")
-    root_fraction: Array = _per_column(N_SOIL, units="1")
-    albedo_saturated: Array = _per_column(2, units="1")
-    albedo_dry: Array = _per_column(2, units="1")
-    thickness: Array = _per_column(N_SOIL, units="m")
-    porosity: Array = _per_column(N_SOIL, units="1")
-    heat_capacity_solids: Array = _per_column(N_SOIL, units="J m-3 K-1")
-    conductivity_dry: Array = _per_column(N_SOIL, units="W m-1 K-1")
-    conductivity_saturated: Array = _per_column(N_SOIL, units="W m-1 K-1")
-    conductivity_saturated_frozen: Array = _per_column(N_SOIL, units="W m-1 K-1")
-    kersten_exponent_wet: Array = _per_column(N_SOIL, units="1")
-    kersten_exponent_shape: Array = _per_column(N_SOIL, units="1")
-    kersten_exponent_frozen: Array = _per_column(N_SOIL, units="1")
-    kersten_beta: Array = _per_column(N_SOIL, units="1")
+    latitude: Array = field(metadata=_column("rad"))
+    longitude: Array = field(metadata=_column("rad"))
+    canopy_height: Array = field(metadata=_column("m"))
+    leaf_angle: Array = field(metadata=_column("1"))
+    leaf_reflectance: Array = field(metadata=_column("1", 2))
+    stem_reflectance: Array = field(metadata=_column("1", 2))
+    leaf_transmittance: Array = field(metadata=_column("1", 2))
+    stem_transmittance: Array = field(metadata=_column("1", 2))
+    inverse_root_leaf_size: Array = field(metadata=_column("m-1/2"))
+    carboxylation_capacity: Array = field(metadata=_column("mol m-2 s-1"))
+    quantum_efficiency: Array = field(metadata=_column("mol mol-1"))
+    heat_stress_slope: Array = field(metadata=_column("K-1"))
+    heat_stress_temperature: Array = field(metadata=_column("K"))
+    water_cost_of_carbon: Array = field(metadata=_column("mol mol-1"))
+    initial_roughness_ratio: Array = field(metadata=_column("1"))
+    leaf_area_maximum: Array = field(metadata=_column("m2 m-2"))
+    leaf_area_minimum: Array = field(metadata=_column("m2 m-2"))
+    stem_area_index: Array = field(metadata=_column("m2 m-2"))
+    root_fraction: Array = field(metadata=_column("1", N_SOIL))
+    albedo_saturated: Array = field(metadata=_column("1", 2))
+    albedo_dry: Array = field(metadata=_column("1", 2))
+    thickness: Array = field(metadata=_column("m", N_SOIL))
+    porosity: Array = field(metadata=_column("1", N_SOIL))
+    heat_capacity_solids: Array = field(metadata=_column("J m-3 K-1", N_SOIL))
+    conductivity_dry: Array = field(metadata=_column("W m-1 K-1", N_SOIL))
+    conductivity_saturated: Array = field(metadata=_column("W m-1 K-1", N_SOIL))
+    conductivity_saturated_frozen: Array = field(metadata=_column("W m-1 K-1", N_SOIL))
+    kersten_exponent_wet: Array = field(metadata=_column("1", N_SOIL))
+    kersten_exponent_shape: Array = field(metadata=_column("1", N_SOIL))
+    kersten_exponent_frozen: Array = field(metadata=_column("1", N_SOIL))
+    kersten_beta: Array = field(metadata=_column("1", N_SOIL))
 
 
 @dataclass
@@ -87,28 +84,28 @@ class ColumnState(ColumnArrays):
     `albedo` and the absorptions have the axes (column, beam direct/diffuse, band visible/near infrared).
     """
 
-    temperature: Array = _per_column(N_LAYER, units="K")
-    liquid: Array = _per_column(N_LAYER, units="kg m-2")
-    ice: Array = _per_column(N_LAYER, units="kg m-2")
-    snow_thickness: Array = _per_column(N_SNOW, units="m")
-    snow_layers: NDArray[np.int32] = _per_column(units="1", dtype=np.int32)
-    leaf_temperature: Array = _per_column(units="K")
-    canopy_water: Array = _per_column(units="kg m-2")
-    snow_water: Array = _per_column(units="kg m-2")
-    snow_depth: Array = _per_column(units="m")
-    snow_fraction: Array = _per_column(units="1")
-    snow_age: Array = _per_column(units="1")
-    leaf_area: Array = _per_column(units="m2 m-2")
-    stem_area: Array = _per_column(units="m2 m-2")
-    exposed_fraction: Array = _per_column(units="1")
-    roughness_length: Array = _per_column(units="m")
-    cosine_zenith: Array = _per_column(units="1")
-    albedo: Array = _per_column(2, 2, units="1")
-    sunlit_absorption: Array = _per_column(2, 2, units="1")
-    shaded_absorption: Array = _per_column(2, 2, units="1")
-    longwave_gap: Array = _per_column(units="1")
-    extinction_direct: Array = _per_column(units="1")
-    extinction_diffuse: Array = _per_column(units="1")
+    temperature: Array = field(metadata=_column("K", N_LAYER))
+    liquid: Array = field(metadata=_column("kg m-2", N_LAYER))
+    ice: Array = field(metadata=_column("kg m-2", N_LAYER))
+    snow_thickness: Array = field(metadata=_column("m", N_SNOW))
+    snow_layers: NDArray[np.int32] = field(metadata=_column("1", dtype=np.int32))
+    leaf_temperature: Array = field(metadata=_column("K"))
+    canopy_water: Array = field(metadata=_column("kg m-2"))
+    snow_water: Array = field(metadata=_column("kg m-2"))
+    snow_depth: Array = field(metadata=_column("m"))
+    snow_fraction: Array = field(metadata=_column("1"))
+    snow_age: Array = field(metadata=_column("1"))
+    leaf_area: Array = field(metadata=_column("m2 m-2"))
+    stem_area: Array = field(metadata=_column("m2 m-2"))
+    exposed_fraction: Array = field(metadata=_column("1"))
+    roughness_length: Array = field(metadata=_column("m"))
+    cosine_zenith: Array = field(metadata=_column("1"))
+    albedo: Array = field(metadata=_column("1", 2, 2))
+    sunlit_absorption: Array = field(metadata=_column("1", 2, 2))
+    shaded_absorption: Array = field(metadata=_column("1", 2, 2))
+    longwave_gap: Array = field(metadata=_column("1"))
+    extinction_direct: Array = field(metadata=_column("1"))
+    extinction_diffuse: Array = field(metadata=_column("1"))
 
     @classmethod
     def cold_start(cls, n: int) -> Self:
@@ -120,19 +117,19 @@ class ColumnState(ColumnArrays):
 
 
 @dataclass
-class ColumnForcing(ColumnArrays):
+class ColumnInputs(ColumnArrays):
     """Atmosphere over one step, and the water of the soil at its start."""
 
-    shortwave: Array = _per_column(units="W m-2")
-    longwave: Array = _per_column(units="W m-2")
-    precipitation: Array = _per_column(units="kg m-2 s-1")
-    air_temperature: Array = _per_column(units="K")
-    wind_x: Array = _per_column(units="m s-1")
-    wind_y: Array = _per_column(units="m s-1")
-    pressure: Array = _per_column(units="Pa")
-    humidity: Array = _per_column(units="kg kg-1")
-    head: Array = _per_column(N_SOIL, units="m")
-    saturation: Array = _per_column(N_SOIL, units="1")
+    shortwave: Array = field(metadata=_column("W m-2"))
+    longwave: Array = field(metadata=_column("W m-2"))
+    precipitation: Array = field(metadata=_column("kg m-2 s-1"))
+    air_temperature: Array = field(metadata=_column("K"))
+    wind_x: Array = field(metadata=_column("m s-1"))
+    wind_y: Array = field(metadata=_column("m s-1"))
+    pressure: Array = field(metadata=_column("Pa"))
+    humidity: Array = field(metadata=_column("kg kg-1"))
+    head: Array = field(metadata=_column("m", N_SOIL))
+    saturation: Array = field(metadata=_column("1", N_SOIL))
 
 
 @dataclass
@@ -143,23 +140,23 @@ class ColumnFluxes(ColumnArrays):
     each soil layer gains, top first. `infiltration` is negative when evaporation exceeds throughfall.
     """
 
-    latent_heat: Array = _per_column(units="W m-2")
-    sensible_heat: Array = _per_column(units="W m-2")
-    ground_heat: Array = _per_column(units="W m-2")
-    outgoing_longwave: Array = _per_column(units="W m-2")
-    reflected_shortwave: Array = _per_column(units="W m-2")
-    precipitation_heat: Array = _per_column(units="W m-2")
-    evapotranspiration: Array = _per_column(units="kg m-2 s-1")
-    ground_evaporation: Array = _per_column(units="kg m-2 s-1")
-    canopy_evaporation: Array = _per_column(units="kg m-2 s-1")
-    liquid_evaporation: Array = _per_column(units="kg m-2 s-1")
-    transpiration: Array = _per_column(units="kg m-2 s-1")
-    infiltration: Array = _per_column(units="kg m-2 s-1")
-    ground_temperature: Array = _per_column(units="K")
-    radiative_temperature: Array = _per_column(units="K")
-    root_stress: Array = _per_column(units="1")
-    evaporation_factor: Array = _per_column(units="1")
-    energy_residual: Array = _per_column(units="W m-2")
-    source: Array = _per_column(N_SOIL, units="h-1")
-    clamped_heads: NDArray[np.int32] = _per_column(units="1", dtype=np.int32)
-    status: NDArray[np.int32] = _per_column(units="1", dtype=np.int32)
+    latent_heat: Array = field(metadata=_column("W m-2"))
+    sensible_heat: Array = field(metadata=_column("W m-2"))
+    ground_heat: Array = field(metadata=_column("W m-2"))
+    outgoing_longwave: Array = field(metadata=_column("W m-2"))
+    reflected_shortwave: Array = field(metadata=_column("W m-2"))
+    precipitation_heat: Array = field(metadata=_column("W m-2"))
+    evapotranspiration: Array = field(metadata=_column("kg m-2 s-1"))
+    ground_evaporation: Array = field(metadata=_column("kg m-2 s-1"))
+    canopy_evaporation: Array = field(metadata=_column("kg m-2 s-1"))
+    liquid_evaporation: Array = field(metadata=_column("kg m-2 s-1"))
+    transpiration: Array = field(metadata=_column("kg m-2 s-1"))
+    infiltration: Array = field(metadata=_column("kg m-2 s-1"))
+    ground_temperature: Array = field(metadata=_column("K"))
+    radiative_temperature: Array = field(metadata=_column("K"))
+    root_stress: Array = field(metadata=_column("1"))
+    evaporation_factor: Array = field(metadata=_column("1"))
+    energy_residual: Array = field(metadata=_column("W m-2"))
+    source: Array = field(metadata=_column("h-1", N_SOIL))
+    clamped_heads: NDArray[np.int32] = field(metadata=_column("1", dtype=np.int32))
+    status: NDArray[np.int32] = field(metadata=_column("1", dtype=np.int32))

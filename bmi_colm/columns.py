@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bmi_colm import _kernel
-from bmi_colm.arrays import ColumnFluxes, ColumnForcing, ColumnParameters, ColumnState
+from bmi_colm.arrays import ColumnFluxes, ColumnInputs, ColumnParameters, ColumnState
 from bmi_colm.parameters import column_parameters
 from bmi_colm.soil import SoilTexture
 from bmi_colm.tables import SoilTable, Vegetation, carbon_dioxide
@@ -183,7 +183,7 @@ class ColumnModel:
         self.time = start
         self._starts_cold = state is None
         self.state: ColumnState = state or ColumnState.cold_start(self.n)
-        self.forcing: ColumnForcing = ColumnForcing.empty(self.n)
+        self.forcing: ColumnInputs = ColumnInputs.empty(self.n)
         self.fluxes: ColumnFluxes = ColumnFluxes.empty(self.n)
         o = self.options
         self._arguments: dict[str, Any] = {
@@ -212,7 +212,7 @@ class ColumnModel:
         Parameters
         ----------
         forcing : mapping of str to array_like
-            Means over the step, by the names of `ColumnForcing`, broadcast to (n,).
+            Means over the step, by the names of `ColumnInputs`, broadcast to (n,).
         head, saturation : array_like, shape (n, 10)
             Pressure head [m] and saturation of the soil layers at the start of the step, top first. A positive head
             (ponding) is valid.
@@ -242,9 +242,7 @@ class ColumnModel:
             calendar_day=_calendar_day(self.time),
             calendar_day_end=_calendar_day(end),
             carbon_dioxide=(
-                carbon_dioxide(self.time.year, self.time.month)
-                if o.carbon_dioxide is None
-                else 1e-6 * o.carbon_dioxide
+                carbon_dioxide(self.time.year, self.time.month) if o.carbon_dioxide is None else 1e-6 * o.carbon_dioxide
             ),
             first_step=int(self._starts_cold),
             update_phenology=int(_seconds_of_day(self.time) < o.time_step),

@@ -176,9 +176,7 @@ def solids(texture: SoilTexture, table: SoilTable | None = None) -> SoilSolids:
     coarse = v_gravel / total + v_mineral / total * sand / 100.0
     return SoilSolids(
         heat_capacity=heat_capacity,
-        conductivity_dry=(
-            v_gravel * dry_gravel + v_organic * CONDUCTIVITY_DRY_ORGANIC + v_mineral * dry_mineral
-        )
+        conductivity_dry=(v_gravel * dry_gravel + v_organic * CONDUCTIVITY_DRY_ORGANIC + v_mineral * dry_mineral)
         / total,
         conductivity_saturated=all_solids * CONDUCTIVITY_WATER**porosity,
         conductivity_saturated_frozen=all_solids * CONDUCTIVITY_ICE**porosity,

@@ -1,4 +1,4 @@
-"""Tables of vegetation, soil and carbon dioxide, as files beside this module or of the user."""
+"""Tables of vegetation, soil and carbon dioxide, as YAML files beside this module or of the user."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class SoilTable:
 
 def _read(name: str, path: Path | None) -> tuple[str, Any]:
     if path is None:
-        return name, yaml.safe_load((resources.files("bmi_colm") / "tables" / name).read_text(encoding="utf-8"))
+        return name, yaml.safe_load((resources.files(__name__) / name).read_text(encoding="utf-8"))
     try:
         return str(path), yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
