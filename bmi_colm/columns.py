@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from bmi_colm import _kernel
 from bmi_colm.arrays import ColumnFluxes, ColumnInputs, ColumnParameters, ColumnState
-from bmi_colm.parameters import column_parameters
+from bmi_colm.parameters import Cells, column_parameters
 from bmi_colm.soil import SoilTexture
 from bmi_colm.tables import SoilTable, Vegetation, carbon_dioxide
 from bmi_common.errors import ConfigError, ModelError
@@ -145,6 +145,8 @@ class ColumnModel:
         Threads of the kernel; results do not depend on it.
     vegetation, soil : optional
         Tables in place of those that come with the package.
+    cells : ndarray of int, shape (n, 2), optional
+        (j, i) of the columns on a grid, for messages.
 
     Attributes
     ----------
@@ -170,10 +172,12 @@ class ColumnModel:
         threads: int = 1,
         vegetation: dict[int, Vegetation] | None = None,
         soil: SoilTable | None = None,
+        cells: Cells | None = None,
     ) -> None:
         self.parameters: ColumnParameters = column_parameters(
-            land_cover, texture, thickness, porosity, latitude, longitude, vegetation, soil
+            land_cover, texture, thickness, porosity, latitude, longitude, vegetation, soil, cells
         )
+        self._cells = cells
         self.options = options or ColumnOptions()
         self.n = self.parameters.latitude.size
         self.options.check(float(self.parameters.canopy_height.max(initial=0.0)))
@@ -225,7 +229,7 @@ class ColumnModel:
         Raises
         ------
         ModelError
-            If it snows on a column, if a value is not finite, or if energy is not conserved; ``cell`` is the column.
+            If it snows on a column, if a value is not finite, or if energy is not conserved; it names the cell.
         """
         for name, values in forcing.items():
             getattr(self.forcing, name)[:] = values
@@ -257,19 +261,20 @@ class ColumnModel:
         if f.status.any():
             column = int(np.flatnonzero(f.status)[0])
             if f.status[column] == Status.SNOWFALL:
-                raise ModelError(
-                    f"snow at {self.forcing.air_temperature[column]:.2f} K on column {column}; "
-                    "snow on the ground is not supported yet",
-                    (column,),
-                )
-            raise ModelError(f"column {column} has become not finite at {self.time:%Y-%m-%d %H:%M}", (column,))
-        worst = int(np.argmax(np.abs(f.energy_residual))) if self.n else 0
-        if self.n and abs(f.energy_residual[worst]) > ENERGY_TOLERANCE:
-            raise ModelError(
-                f"energy of column {worst} does not close at {self.time:%Y-%m-%d %H:%M}: "
-                f"{f.energy_residual[worst]:.3g} W m-2",
-                (worst,),
-            )
+                air = self.forcing.air_temperature[column]
+                raise self._error(f"it snows at {air:.2f} K; snow on the ground is not supported yet", column)
+            raise self._error("a flux is not finite", column)
+        if self.n:
+            column = int(np.argmax(np.abs(f.energy_residual)))
+            residual = float(f.energy_residual[column])
+            if abs(residual) > ENERGY_TOLERANCE:
+                raise self._error(f"energy does not close, {residual:.3g} W m-2 are left over", column)
+
+    def _error(self, message: str, column: int) -> ModelError:
+        text = f"land, {self.time:%Y-%m-%d %H:%M}: {message}"
+        if self._cells is None:
+            return ModelError(f"{text}, column {column}")
+        return ModelError(text, tuple(int(v) for v in self._cells[column]))
 
 
 def _seconds_of_day(time: datetime) -> float:

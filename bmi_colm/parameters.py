@@ -8,9 +8,12 @@ from numpy.typing import ArrayLike, NDArray
 from bmi_colm.arrays import N_SOIL, Array, ColumnParameters
 from bmi_colm.soil import SoilTexture, solids
 from bmi_colm.tables import SoilTable, Vegetation, soil_table, vegetation_table
-from bmi_common.errors import ConfigError
+from bmi_common.errors import ConfigError, describe_cell
+
+Cells = NDArray[np.int64]
 
 SUPPORTED_TREATMENTS = ("soil", "urban")  # urban columns are soil with vegetation
+_PLACES_SHOWN = 10
 
 
 def root_fraction(depth_50: float, exponent: float, thickness: Array) -> Array:
@@ -39,6 +42,7 @@ def column_parameters(
     longitude: ArrayLike,
     vegetation: dict[int, Vegetation] | None = None,
     soil: SoilTable | None = None,
+    cells: Cells | None = None,
 ) -> ColumnParameters:
     """Assemble the parameters of `n` columns.
 
@@ -54,15 +58,17 @@ def column_parameters(
         Degrees, broadcast to (n,).
     vegetation, soil : optional
         Tables to use in place of those that come with the package.
+    cells : ndarray of int, shape (n, 2), optional
+        (j, i) of the columns, for messages.
 
     Raises
     ------
     ConfigError
-        For a land cover that is unknown or not supported, and for impossible geometry; it counts the columns.
+        For a land cover that is unknown or not supported, and for impossible geometry; it counts and names cells.
     """
     vegetation = vegetation or vegetation_table()
     soil = soil or soil_table()
-    covers = _known_covers(land_cover, vegetation)
+    covers = _known_covers(land_cover, vegetation, cells)
     n = covers.size
     p = ColumnParameters.empty(n)
     p.latitude[:] = np.radians(latitude)
@@ -128,24 +134,27 @@ def _per_layer(texture: SoilTexture) -> SoilTexture:
     )
 
 
-def _known_covers(land_cover: ArrayLike, vegetation: dict[int, Vegetation]) -> NDArray[np.int64]:
+def name_column(column: int, cells: Cells | None) -> str:
+    """Name a column in a message, by its cell if it has one."""
+    return f"column {column}" if cells is None else describe_cell(tuple(int(v) for v in cells[column]))
+
+
+def _known_covers(land_cover: ArrayLike, vegetation: dict[int, Vegetation], cells: Cells | None) -> NDArray[np.int64]:
     given = np.atleast_1d(np.asarray(land_cover))
     covers = given.astype(np.int64)
     unknown = (covers != given) | ~np.isin(covers, list(vegetation))
     if unknown.any():
         raise ConfigError(
-            f"land cover {given[unknown][0]} in column {int(np.argmax(unknown))} is no IGBP class "
+            f"land cover {given[unknown][0]} at {name_column(int(np.argmax(unknown)), cells)} is no IGBP class "
             f"({min(vegetation)}-{max(vegetation)})"
         )
     refused = [k for k, v in vegetation.items() if v.treatment not in SUPPORTED_TREATMENTS or _leafless(v)]
     bad = np.isin(covers, refused)
     if bad.any():
-        first = int(np.argmax(bad))
-        cover = vegetation[int(covers[first])]
-        raise ConfigError(
-            f"land cover {covers[first]} ({cover.name}) is not supported yet: {int(bad.sum())} columns, "
-            f"the first is column {first}"
-        )
+        kinds = ", ".join(f"{int(k)} ({vegetation[int(k)].name})" for k in np.unique(covers[bad]))
+        places = [name_column(int(c), cells) for c in np.flatnonzero(bad)]
+        shown = ", ".join(places[:_PLACES_SHOWN]) + (", …" if len(places) > _PLACES_SHOWN else "")
+        raise ConfigError(f"land cover {kinds} is not supported yet; {len(places)} columns have it: {shown}")
     return covers
 
 
