@@ -54,7 +54,8 @@ class Status(IntEnum):
 
     OK = 0
     SNOWFALL = 1
-    NOT_FINITE = 2
+    SNOW_LAYER = 2
+    NOT_FINITE = 3
 
 
 @dataclass(frozen=True)
@@ -263,6 +264,11 @@ class ColumnModel:
             if f.status[column] == Status.SNOWFALL:
                 air = self.forcing.air_temperature[column]
                 raise self._error(f"it snows at {air:.2f} K; snow on the ground is not supported yet", column)
+            if f.status[column] == Status.SNOW_LAYER:
+                raise self._error(
+                    "frost that dripped from the canopy lies more than 0.01 m deep; snow layers are not supported yet",
+                    column,
+                )
             raise self._error("a flux is not finite", column)
         if self.n:
             column = int(np.argmax(np.abs(f.energy_residual)))
