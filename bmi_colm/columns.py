@@ -108,6 +108,11 @@ class ColumnOptions:
             raise ConfigError(
                 f"field_capacity ({self.field_capacity:g}) must be above wilting_point ({self.wilting_point:g})"
             )
+        if self.water_stress is WaterStress.PRESSURE_HEAD and self.field_capacity > 0:
+            raise ConfigError(
+                "with water_stress 1, wilting_point and field_capacity are pressure heads [m] below 0, "
+                f"got {self.wilting_point:g} and {self.field_capacity:g}"
+            )
         if self.water_stress is WaterStress.SATURATION and not 0 <= self.wilting_point < self.field_capacity <= 1:
             raise ConfigError(
                 "with water_stress 2, wilting_point and field_capacity are saturations between 0 and 1, "

@@ -148,7 +148,7 @@ def test_kernel_refuses_arrays_that_it_would_have_to_copy():
     model = columns()
     arguments = dict(model._arguments)
     arguments["temperature"] = np.ascontiguousarray(model.state.temperature)
-    with pytest.raises(ValueError, match="temperature|contiguous"):
+    with pytest.raises(ValueError, match=r"temperature|contiguous"):
         _kernel.advance(
             **arguments, calendar_day=1.0, calendar_day_end=1.04, carbon_dioxide=4e-4, first_step=1, update_phenology=0
         )
@@ -230,7 +230,7 @@ def test_covers_without_a_treatment_are_refused_with_their_cells(cover):
 
 
 def test_a_class_that_does_not_exist_is_refused():
-    with pytest.raises(ConfigError, match="land cover 99 .*no IGBP class"):
+    with pytest.raises(ConfigError, match=r"land cover 99 .*no IGBP class"):
         columns(2, land_cover=[2, 99])
 
 
@@ -276,7 +276,7 @@ def test_texture_by_number_equals_texture_by_name():
 
 
 def test_an_unknown_texture_is_refused():
-    with pytest.raises(ConfigError, match="lom is no USDA texture class.*loam"):
+    with pytest.raises(ConfigError, match=r"lom is no USDA texture class.*loam"):
         SoilTexture.from_usda(["lom"])
     with pytest.raises(ConfigError, match="13 is no USDA texture class"):
         SoilTexture.from_usda([13])

@@ -1,7 +1,7 @@
 """Column physics against the published library (numbers only; see the README of the reference data).
 
-The reference is touchy: rebuilt with other optimisation it differs from itself by up to 42 W m-2 in single hours, with a
-Kling-Gupta efficiency of 0.999 over a year. Hour 0 is left out, because its albedo depends on uninitialised memory there.
+The reference is touchy: rebuilt with other optimisation it differs from itself by up to 42 W m-2 in single hours, with
+a Kling-Gupta efficiency of 0.999 over a year. Hour 0 is left out: its albedo depends on uninitialised memory there.
 """
 
 from __future__ import annotations
