@@ -14,7 +14,6 @@ import click
 import netCDF4
 import numpy as np
 from rich.console import Console
-from rich.logging import RichHandler
 
 from bmi_common.errors import ConfigError, RootzoneError
 from coupler import provenance
@@ -96,13 +95,25 @@ def _execute(loaded: LoadedRun, staging: Path, folder: Path, console: Console) -
         logging.shutdown()
 
 
+class _Screen(logging.Handler):
+    """Messages on the console of the progress bar, above the bar."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(logging.INFO)
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print the bare message, warnings in yellow."""
+        style = "yellow" if record.levelno >= logging.WARNING else ""
+        self._console.print(record.getMessage(), style=style, markup=False)
+
+
 def _open_log(folder: Path, console: Console) -> None:
     log.setLevel(logging.DEBUG)
     log.handlers.clear()
     to_file = logging.FileHandler(folder / "run.log", encoding="utf-8")
     to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    to_screen = RichHandler(level=logging.INFO, console=console, show_path=False, show_level=False, markup=False)
-    for handler in (to_file, to_screen):
+    for handler in (to_file, _Screen(console)):
         log.addHandler(handler)
     log.propagate = False
 

@@ -117,7 +117,9 @@ class Component:
         except ConfigError as error:
             raise ConfigError(f"{self.name}: {error}") from error
         except Exception as error:
-            raise ConfigError(f"{self.name}: cannot be initialized from {config}: {error}") from error
+            raise ConfigError(
+                f"{self.name}: cannot be initialized from {config}: {type(error).__name__}: {error}"
+            ) from error
         units = str(self.bmi.get_time_units()).split(" since ")[0]
         try:
             self._to_seconds = conversion(units, "s").factor

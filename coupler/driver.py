@@ -299,9 +299,6 @@ def run(prepared: Prepared, folder: Path, console: Console, record: dict[str, ob
         If the run stops early; what was written until then is closed and readable.
     """
     config = prepared.loaded.config
-    begin = time.perf_counter()
-    for component in prepared.components.values():
-        component.seconds = 0.0
     attributes = provenance.attributes(record, config.title or prepared.loaded.document.path.stem)
     stepper = Stepper(prepared)
     output_seconds = 0.0
@@ -321,6 +318,9 @@ def run(prepared: Prepared, folder: Path, console: Console, record: dict[str, ob
         advance: Callable[[], None] = stack.enter_context(
             RunProgress(config.title or "run", config.time.steps, config.time.step, console)
         )
+        begin = time.perf_counter()
+        for component in prepared.components.values():
+            component.seconds = 0.0
         for _ in range(config.time.steps):
             balance = stepper.step()
             write_begin = time.perf_counter()
@@ -330,7 +330,7 @@ def run(prepared: Prepared, folder: Path, console: Console, record: dict[str, ob
                 ledger_file.add(balance)
             output_seconds += time.perf_counter() - write_begin
             advance()
-    total = time.perf_counter() - begin
+        total = time.perf_counter() - begin
     seconds = {name: c.seconds for name, c in prepared.components.items()}
     seconds["output"] = output_seconds
     seconds["coupler"] = max(total - sum(seconds.values()), 0.0)

@@ -275,7 +275,8 @@ def _compare_static(variable: str, a: Component, b: Component, plan: Plan) -> No
     left, right = a.get(variable), b.get(variable)
     if layers is not None:
         left = left[layers]
-    differs = ~np.isclose(left, right, rtol=1e-9, atol=0.0)
+    single = np.float32 in (left.dtype, right.dtype)
+    differs = ~np.isclose(left, right, rtol=1e-6 if single else 1e-9, atol=0.0)
     if plan.mask is not None and differs.shape[-2:] == plan.mask.shape:
         differs &= plan.mask
     if differs.any():
