@@ -272,7 +272,6 @@ class RichardsSolver:
             west=network.west,
             north=network.north,
             south=network.south,
-            level_start=network.level_start,
             group_start=network.group_start,
             donor=network.donor,
             inflow=network.inflow,

@@ -42,9 +42,9 @@ subroutine evaluate_state(nz, ncol, head, alpha, n, residual, span, minimum_head
 end subroutine evaluate_state
 
 !> Advance the state by dt [h]; see advance_all.
-subroutine advance(nz, ncol, ngroups, nlevels, dx, dy, dz, gap, alpha, n, residual, span, pore, elastic, vertical, bottom, &
+subroutine advance(nz, ncol, ngroups, dx, dy, dz, gap, alpha, n, residual, span, pore, elastic, vertical, bottom, &
                    east_conductivity, north_conductivity, slope_x, slope_y, minimum_head, floor_water, &
-                   east, west, north, south, level_start, group_start, donor, inflow, outflow, boundary, &
+                   east, west, north, south, group_start, donor, inflow, outflow, boundary, &
                    dt, tolerance, pass_tolerance, most_passes, drainage_kind, table_points, threads, lateral, &
                    source, prescribed_drainage, head, saturation, kr, dsaturation, dkr, &
                    storage_change, applied, unmet, left, drained, failed_layer, worst, passes, change)
@@ -52,7 +52,7 @@ subroutine advance(nz, ncol, ngroups, nlevels, dx, dy, dz, gap, alpha, n, residu
   use richards_sweep, only: advance_all
   use richards_types, only: soil_t, network_t, options_t, state_t, balance_t
   implicit none
-  integer, intent(in) :: nz, ncol, ngroups, nlevels
+  integer, intent(in) :: nz, ncol, ngroups
   real(c_double), intent(in) :: dx, dy
   real(c_double), intent(in), target :: dz(nz), gap(nz)
   real(c_double), intent(in), target :: alpha(nz, ncol), n(nz, ncol), residual(nz, ncol), span(nz, ncol)
@@ -60,7 +60,7 @@ subroutine advance(nz, ncol, ngroups, nlevels, dx, dy, dz, gap, alpha, n, residu
   real(c_double), intent(in), target :: east_conductivity(nz, ncol), north_conductivity(nz, ncol)
   real(c_double), intent(in), target :: slope_x(ncol), slope_y(ncol), minimum_head(nz, ncol), floor_water(nz, ncol)
   integer, intent(in), target :: east(ncol), west(ncol), north(ncol), south(ncol)
-  integer, intent(in), target :: level_start(nlevels + 1), group_start(ngroups + 1), donor(4, ncol)
+  integer, intent(in), target :: group_start(ngroups + 1), donor(4, ncol)
   real(c_double), intent(in), target :: inflow(4, ncol), outflow(ncol), boundary(ncol)
   real(c_double), intent(in) :: dt, tolerance, pass_tolerance
   integer, intent(in) :: most_passes, drainage_kind, table_points, threads
@@ -105,7 +105,6 @@ subroutine advance(nz, ncol, ngroups, nlevels, dx, dy, dz, gap, alpha, n, residu
   network%west => west
   network%north => north
   network%south => south
-  network%level_start => level_start
   network%group_start => group_start
   network%donor => donor
   network%inflow => inflow

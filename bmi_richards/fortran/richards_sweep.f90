@@ -1,9 +1,11 @@
 !> One step of the whole domain: nonlinear block Gauss-Seidel over columns in the order of overland flow.
 !!
 !! Overland flow couples columns strongly but only downstream, so visiting columns from upstream to downstream solves it exactly;
-!! lateral groundwater flow couples weakly and is taken from the latest heads, once a pass. Columns of one level of the flow
-!! order do not feed each other: they are shared among threads, and the result does not depend on how.
+!! lateral groundwater flow couples weakly and is taken from the latest heads, once a pass. Threads take columns from the front of
+!! the flow order and wait for the donors of a column where those are still being solved, so that the result does not depend on
+!! the number of threads. (A barrier after each level of the order costs more than the columns when processors are shared.)
 module richards_sweep
+  use, intrinsic :: iso_c_binding, only: c_int
   use, intrinsic :: iso_fortran_env, only: real64
   use richards_column, only: column_t, column_state_t, solve_column, evaluate, ponding_power
   use richards_lateral, only: face_fluxes, net_inflow
@@ -13,8 +15,10 @@ module richards_sweep
   private
   public :: evaluate_all, advance_all
 
-  !> Levels with fewer columns are not worth a barrier: runs of them are done by one thread.
-  integer, parameter :: narrow_level = 24
+  !> Groups of the flow order that a thread takes at a time.
+  integer, parameter :: chunk = 8
+  !> Looks at a donor before a waiting thread offers its processor to others.
+  integer, parameter :: patience = 1000
   !> Rounds through a cycle of the slope field before it counts as failed.
   integer, parameter :: most_rounds = 2000
 
@@ -26,7 +30,15 @@ module richards_sweep
     real(real64), allocatable :: east(:, :), north(:, :), lateral(:, :)  !< [m h-1]
     real(real64), allocatable :: power(:)          !< max(h, 0)^(5/3) of the top cells
     real(real64), allocatable :: change(:)         !< largest change of a head in the last pass [m]
+    integer, allocatable :: solved(:)              !< last pass in which the column was solved
+    integer :: next = 1                            !< first group that no thread has taken in this pass
   end type work_t
+
+  interface
+    integer(c_int) function sched_yield() bind(c)
+      import :: c_int
+    end function sched_yield
+  end interface
 
 contains
 
@@ -61,17 +73,17 @@ contains
     integer, intent(out) :: passes
     real(real64), intent(out) :: change
     type(work_t) :: work
-    integer :: c, level, last, group, levels
+    integer :: c
     logical :: done
 
     allocate (work%start(soil%nz, soil%ncol), work%water(soil%nz, soil%ncol), work%drained(soil%ncol))
     allocate (work%lateral(soil%nz, soil%ncol), work%power(soil%ncol), work%change(soil%ncol))
     if (options%lateral) allocate (work%east(soil%nz, soil%ncol), work%north(soil%nz, soil%ncol))
-    levels = size(network%level_start) - 1
+    allocate (work%solved(soil%ncol))
     passes = 0
     done = .false.
 
-    !$omp parallel num_threads(options%threads) default(shared) private(c, level, last, group)
+    !$omp parallel num_threads(options%threads) default(shared) private(c)
     !$omp do schedule(static)
     do c = 1, soil%ncol
       work%start(:, c) = state%head(:, c)
@@ -79,6 +91,7 @@ contains
       work%power(c) = ponding_power(state%head(soil%nz, c))
       work%lateral(:, c) = 0.0_real64
       work%drained(c) = 0.0_real64
+      work%solved(c) = 0
       if (options%drainage == drainage_lagged) work%drained(c) = soil%bottom(c) * state%kr(1, c)
       if (options%drainage == drainage_prescribed) work%drained(c) = prescribed_drainage(c)
       balance%failed_layer(c) = 0
@@ -99,30 +112,11 @@ contains
         end do
         !$omp end do
       end if
-      level = 1
-      do while (level <= levels)
-        last = level
-        if (groups_in(level) >= narrow_level) then
-          !$omp do schedule(dynamic, 8)
-          do group = network%level_start(level), network%level_start(level + 1) - 1
-            call solve_group(soil, network, options, source, work, state, balance, group)
-          end do
-          !$omp end do
-        else
-          do while (last < levels)
-            if (groups_in(last + 1) >= narrow_level) exit
-            last = last + 1
-          end do
-          !$omp single
-          do group = network%level_start(level), network%level_start(last + 1) - 1
-            call solve_group(soil, network, options, source, work, state, balance, group)
-          end do
-          !$omp end single
-        end if
-        level = last + 1
-      end do
+      call sweep(soil, network, options, source, passes + 1, work, state, balance)
+      !$omp barrier
       !$omp single
       passes = passes + 1
+      work%next = 1
       change = maxval(work%change)
       done = passes >= options%passes .or. change <= options%pass_tolerance .or. any(balance%failed_layer > 0)
       !$omp end single
@@ -137,15 +131,61 @@ contains
     end do
     !$omp end do
     !$omp end parallel
-
-  contains
-
-    pure integer function groups_in(level)
-      integer, intent(in) :: level
-      groups_in = network%level_start(level + 1) - network%level_start(level)
-    end function groups_in
-
   end subroutine advance_all
+
+  !> The share of one thread in a pass over the groups, from upstream to downstream.
+  subroutine sweep(soil, network, options, source, pass, work, state, balance)
+    type(soil_t), intent(in) :: soil
+    type(network_t), intent(in) :: network
+    type(options_t), intent(in) :: options
+    real(real64), intent(in) :: source(soil%nz, soil%ncol)
+    integer, intent(in) :: pass
+    type(work_t), intent(inout) :: work
+    type(state_t), intent(inout) :: state
+    type(balance_t), intent(inout) :: balance
+    integer :: groups, mine, group, c
+
+    groups = size(network%group_start) - 1
+    do
+      !$omp atomic capture
+      mine = work%next
+      work%next = work%next + chunk
+      !$omp end atomic
+      if (mine > groups) exit
+      do group = mine, min(mine + chunk - 1, groups)
+        if (options%threads > 1) call await_donors(network, group, pass, work%solved)
+        call solve_group(soil, network, options, source, work, state, balance, group)
+        do c = network%group_start(group), network%group_start(group + 1) - 1
+          !$omp atomic write seq_cst
+          work%solved(c) = pass
+        end do
+      end do
+    end do
+  end subroutine sweep
+
+  !> Wait until the donors of a group have been solved in this pass. They precede it in the flow order, so another thread has them.
+  subroutine await_donors(network, group, pass, solved)
+    type(network_t), intent(in) :: network
+    integer, intent(in) :: group, pass
+    integer, intent(in) :: solved(:)
+    integer :: c, side, donor, seen, looks
+    integer(c_int) :: ignored
+
+    do c = network%group_start(group), network%group_start(group + 1) - 1
+      do side = 1, 4
+        donor = network%donor(side, c)
+        if (donor == 0 .or. donor >= network%group_start(group)) cycle
+        looks = 0
+        do
+          !$omp atomic read seq_cst
+          seen = solved(donor)
+          if (seen >= pass) exit
+          looks = looks + 1
+          if (mod(looks, patience) == 0) ignored = sched_yield()
+        end do
+      end do
+    end do
+  end subroutine await_donors
 
   !> Solve a column, or round and round the columns of a cycle until a round changes none of them.
   subroutine solve_group(soil, network, options, source, work, state, balance, group)

@@ -32,11 +32,10 @@ module richards_types
     real(real64), pointer, contiguous :: floor_water(:, :) => null()   !< water that sinks cannot take [m]
   end type soil_t
 
-  !> Neighbours and the order of overland flow. A group is one column, or the columns of one cycle of the slope field.
+  !> Neighbours and the order of overland flow: donors come before the columns they feed. A group is one column, or the columns of one cycle of the slope field.
   type :: network_t
     integer, pointer, contiguous :: east(:) => null(), west(:) => null()    !< neighbouring columns, 0 where there is none
     integer, pointer, contiguous :: north(:) => null(), south(:) => null()
-    integer, pointer, contiguous :: level_start(:) => null()  !< first group of each level, and one past the last
     integer, pointer, contiguous :: group_start(:) => null()  !< first column of each group, and one past the last
     integer, pointer, contiguous :: donor(:, :) => null()     !< (4, column) columns whose ponding flows in, 0 where none
     real(real64), pointer, contiguous :: inflow(:, :) => null()   !< (4, column) face coefficient [h-1 m-2/3]
