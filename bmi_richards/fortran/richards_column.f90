@@ -10,6 +10,9 @@ module richards_column
   private
   public :: column_t, column_state_t, solve_column, evaluate, ponding_power
 
+  !> Solutions that the continuation tries before it gives up.
+  integer, parameter :: most_stages = 200
+
   type :: column_t
     integer :: nz = 0
     integer :: table_points = 0
@@ -54,8 +57,8 @@ contains
 
   !> New heads of the column; the state must be evaluated at its head, which is the first guess, and is so on return.
   !!
-  !! Four ways are tried in turn. `iterations` counts those of all, 0 if the guess already was the solution;
-  !! `failed_layer` is 0, or the layer whose residual `worst` [m] is largest when all four have failed.
+  !! Five ways are tried in turn. `iterations` counts those of all, 0 if the guess already was the solution;
+  !! `failed_layer` is 0, or the layer whose residual `worst` [m] is largest when all have failed.
   subroutine solve_column(column, supply, start, state, iterations, failed_layer, worst)
     type(column_t), intent(in) :: column
     real(real64), intent(in) :: supply(column%nz)  !< [m]
@@ -67,23 +70,24 @@ contains
     logical :: converged
 
     iterations = 0
-    call newton(12, 12, .false.)
+    call newton(column, supply, 12, 12, .false., .false.)
     if (.not. converged) then
       ! wet start: infiltration into a dry column is a hard front, drainage of a wet one is not
       state%head(:) = max(start, wet_profile(column))
       call evaluate(column, state)
-      call newton(25, 10, .false.)
+      call newton(column, supply, 25, 10, .false., .false.)
     end if
     if (.not. converged) then
       state%head(:) = start
       call evaluate(column, state)
-      call newton(60, 60, .true.)
+      call newton(column, supply, 60, 60, .true., .false.)
     end if
     if (.not. converged) then
       state%head(:) = min(start, -0.3_real64 / column%alpha)
       call evaluate(column, state)
-      call newton(60, 60, .true.)
+      call newton(column, supply, 60, 60, .true., .false.)
     end if
+    if (.not. converged) call continue_from_start()
     failed_layer = 0
     worst = 0.0_real64
     if (.not. converged) then
@@ -95,9 +99,11 @@ contains
   contains
 
     !> Newton's method from the present head: full steps, halved after `full_steps`, or with backtracking on sum |R|.
-    subroutine newton(most, full_steps, backtracking)
+    subroutine newton(column, supply, most, full_steps, backtracking, cautious)
+      type(column_t), intent(in) :: column
+      real(real64), intent(in) :: supply(column%nz)
       integer, intent(in) :: most, full_steps
-      logical, intent(in) :: backtracking
+      logical, intent(in) :: backtracking, cautious
       real(real64) :: step(column%nz), previous(column%nz), norm, fraction
       integer :: iteration, halving
 
@@ -112,7 +118,7 @@ contains
         norm = sum(abs(residual))
         fraction = merge(1.0_real64, 0.5_real64, iteration <= full_steps)
         do halving = 1, 12
-          call take_step(column%nz, column%alpha, previous, step, fraction, state%head)
+          call take_step(column%nz, column%alpha, previous, step, fraction, cautious, state%head)
           call evaluate(column, state)
           call assemble(column, supply, state, residual, lower, diagonal, upper)
           if (.not. backtracking) exit
@@ -122,6 +128,39 @@ contains
         converged = is_solution(column, state, residual, diagonal)
       end do
     end subroutine newton
+
+    !> Continuation: fluxes and sources are scaled by a fraction that grows from 0, where the solution is the start, to 1.
+    subroutine continue_from_start()
+      type(column_t) :: partial
+      real(real64) :: water(column%nz), good(column%nz), reached, increment
+      integer :: stage
+
+      partial = column
+      state%head(:) = start
+      call evaluate(column, state)
+      water = (column%pore + column%elastic * start) * state%saturation
+      water(column%nz) = water(column%nz) + max(start(column%nz), 0.0_real64)
+      good = start
+      reached = 0.0_real64
+      increment = 0.125_real64
+      do stage = 1, most_stages
+        partial%dt = (reached + increment) * column%dt
+        partial%runoff = (reached + increment) * column%runoff
+        partial%drainage = (reached + increment) * column%drainage
+        call newton(partial, water + (reached + increment) * (supply - water), 150, 150, .true., .true.)
+        if (converged) then
+          reached = reached + increment
+          if (reached >= 1.0_real64) return
+          good = state%head
+          increment = min(2.0_real64 * increment, 1.0_real64 - reached)
+        else
+          increment = 0.25_real64 * increment
+          state%head(:) = good
+          call evaluate(column, state)
+        end if
+      end do
+      converged = .false.
+    end subroutine continue_from_start
 
   end subroutine solve_column
 
@@ -142,9 +181,11 @@ contains
 
   !> head = previous - fraction * step, where a decrease is limited: unsaturated by 2 (|h| + 0.5 / alpha), saturated to -0.5 / alpha.
   !!
-  !! Increases are free: limiting them stalls infiltration fronts.
-  pure subroutine take_step(nz, alpha, previous, step, fraction, head)
+  !! Increases are free: limiting them stalls infiltration fronts. Only a cautious step approaches saturation by a factor of ten at
+  !! a time: where n < 2, the slope of kr is infinite at saturation, and a free step jumps to and fro across the solution.
+  pure subroutine take_step(nz, alpha, previous, step, fraction, cautious, head)
     integer, intent(in) :: nz
+    logical, intent(in) :: cautious
     real(real64), intent(in) :: alpha(nz), previous(nz), step(nz), fraction
     real(real64), intent(out) :: head(nz)
     real(real64) :: lowest
@@ -154,6 +195,7 @@ contains
       lowest = -0.5_real64 / alpha(k)
       if (previous(k) < 0.0_real64) lowest = previous(k) + 2.0_real64 * (previous(k) + lowest)
       head(k) = max(previous(k) - fraction * step(k), lowest)
+      if (cautious .and. previous(k) * alpha(k) < -1.0e-100_real64) head(k) = min(head(k), 0.1_real64 * previous(k))
     end do
   end subroutine take_step
 
