@@ -59,9 +59,10 @@ class Options:
     drainage : Drainage
         Used in the free-drainage mode.
     passes : int
-        Most passes over the domain per step. Two leave 3e-6 m to the converged solution on 1 km cells.
+        Passes over the domain per step. Two leave 3e-6 m to the converged solution on 1 km cells.
     pass_tolerance : float
-        Passing stops early when no head changes by more than this [m]; 0: always ``passes`` passes.
+        If above 0: pass until no positive head [m] and no saturation [-] changes by more than this, with at most
+        ``passes`` passes. For fine grids (below about 200 m), where a fixed number of passes does not converge.
     tolerance : float
         Largest residual of a cell [m]. 1e-8 drifts by 1e-3 m in 480 h.
     floor_head : float
@@ -88,6 +89,8 @@ class Options:
             raise ValueError(f"tolerance must be above 0 m, not {self.tolerance}")
         if self.pass_tolerance < 0.0:
             raise ValueError(f"pass_tolerance must not be negative, not {self.pass_tolerance}")
+        if self.pass_tolerance > 0.0 and self.passes < 3:
+            raise ValueError(f"a pass_tolerance needs passes of at least 3, not {self.passes}")
         if not self.floor_head < 0.0:
             raise ValueError(f"floor_head must be below 0 m, not {self.floor_head}")
         if self.threads is not None and self.threads < 1:

@@ -47,7 +47,7 @@ subroutine advance(nz, ncol, ngroups, dx, dy, dz, gap, alpha, n, residual, span,
                    east, west, north, south, group_start, donor, inflow, outflow, boundary, &
                    dt, tolerance, pass_tolerance, most_passes, drainage_kind, table_points, threads, lateral, &
                    source, prescribed_drainage, head, saturation, kr, dsaturation, dkr, &
-                   storage_change, applied, unmet, left, drained, failed_layer, worst, passes, change)
+                   storage_change, applied, unmet, left, drained, failed_layer, worst, column_change, passes, change, converged)
   use, intrinsic :: iso_c_binding, only: c_double
   use richards_sweep, only: advance_all
   use richards_types, only: soil_t, network_t, options_t, state_t, balance_t
@@ -70,9 +70,10 @@ subroutine advance(nz, ncol, ngroups, dx, dy, dz, gap, alpha, n, residual, span,
   real(c_double), intent(inout), target :: dsaturation(nz, ncol), dkr(nz, ncol)
   real(c_double), intent(inout), target :: storage_change(ncol), applied(ncol), unmet(ncol), left(ncol), drained(ncol)
   integer, intent(inout), target :: failed_layer(ncol)
-  real(c_double), intent(inout), target :: worst(ncol)
+  real(c_double), intent(inout), target :: worst(ncol), column_change(ncol)
   integer, intent(out) :: passes
   real(c_double), intent(out) :: change
+  logical, intent(out) :: converged
   !f2py threadsafe
   type(soil_t) :: soil
   type(network_t) :: network
@@ -133,6 +134,7 @@ subroutine advance(nz, ncol, ngroups, dx, dy, dz, gap, alpha, n, residual, span,
   balance%drainage => drained
   balance%failed_layer => failed_layer
   balance%residual => worst
+  balance%change => column_change
 
-  call advance_all(soil, network, options, source, prescribed_drainage, state, balance, passes, change)
+  call advance_all(soil, network, options, source, prescribed_drainage, state, balance, passes, change, converged)
 end subroutine advance

@@ -23,6 +23,9 @@ module richards_column
     real(real64), pointer, contiguous :: gap(:) => null(), alpha(:) => null(), n(:) => null(), residual(:) => null()
     real(real64), pointer, contiguous :: span(:) => null(), pore(:) => null(), elastic(:) => null(), vertical(:) => null()
     real(real64), pointer, contiguous :: minimum_head(:) => null()
+    logical :: damped = .false.
+    real(real64), pointer, contiguous :: damping(:) => null()    !< dt * response of lateral flow to the own head [-]
+    real(real64), pointer, contiguous :: reference(:) => null()  !< heads that the lateral flow was taken from [m]
   end type column_t
 
   type :: column_state_t
@@ -132,10 +135,12 @@ contains
     !> Continuation: fluxes and sources are scaled by a fraction that grows from 0, where the solution is the start, to 1.
     subroutine continue_from_start()
       type(column_t) :: partial
+      real(real64), target :: damping(column%nz)
       real(real64) :: water(column%nz), good(column%nz), reached, increment
       integer :: stage
 
       partial = column
+      if (column%damped) partial%damping => damping
       state%head(:) = start
       call evaluate(column, state)
       water = (column%pore + column%elastic * start) * state%saturation
@@ -147,6 +152,7 @@ contains
         partial%dt = (reached + increment) * column%dt
         partial%runoff = (reached + increment) * column%runoff
         partial%drainage = (reached + increment) * column%drainage
+        if (column%damped) damping = (reached + increment) * column%damping
         call newton(partial, water + (reached + increment) * (supply - water), 150, 150, .true., .true.)
         if (converged) then
           reached = reached + increment
@@ -226,6 +232,10 @@ contains
       diagonal(k) = (column%pore(k) + column%elastic(k) * state%head(k)) * state%dsaturation(k) &
                     + column%elastic(k) * state%saturation(k)
     end do
+    if (column%damped) then
+      residual = residual + column%damping * (state%head - column%reference)
+      diagonal = diagonal + column%damping
+    end if
     lower(1) = 0.0_real64
     upper(nz) = 0.0_real64
     do k = 1, nz - 1

@@ -8,7 +8,7 @@ module richards_sweep
   use, intrinsic :: iso_c_binding, only: c_int
   use, intrinsic :: iso_fortran_env, only: real64
   use richards_column, only: column_t, column_state_t, solve_column, evaluate, ponding_power
-  use richards_lateral, only: face_fluxes, net_inflow
+  use richards_lateral, only: face_fluxes, net_inflow, response
   use richards_types, only: soil_t, network_t, options_t, state_t, balance_t, &
                             drainage_implicit, drainage_lagged, drainage_prescribed
   implicit none
@@ -28,9 +28,11 @@ module richards_sweep
     real(real64), allocatable :: water(:, :)       !< water of the cells at the start [m]
     real(real64), allocatable :: drained(:)        !< bottom outflow that is known in advance [m h-1]
     real(real64), allocatable :: east(:, :), north(:, :), lateral(:, :)  !< [m h-1]
+    real(real64), allocatable :: damping(:, :)     !< dt * response of lateral flow to a column's own heads [-]
+    real(real64), allocatable :: reference(:, :)   !< heads that the lateral flow of a damped pass was taken from [m]
     real(real64), allocatable :: power(:)          !< max(h, 0)^(5/3) of the top cells
-    real(real64), allocatable :: change(:)         !< largest change of a head in the last pass [m]
     integer, allocatable :: solved(:)              !< last pass in which the column was solved
+    logical :: damped = .false.                    !< passes so far are damped, and so conserve water only once converged
     integer :: next = 1                            !< first group that no thread has taken in this pass
   end type work_t
 
@@ -59,10 +61,13 @@ contains
     !$omp end parallel do
   end subroutine evaluate_all
 
-  !> Advance all columns by dt. On return `passes` is the number done and `change` [m] what the last one changed.
+  !> Advance all columns by dt. On return `passes` is the number done and `change` what the last one changed
+  !! most: a positive head [m] or a saturation [-]; heads of dry cells move far with no water in them.
   !!
+  !! Either a given number of passes, or, with a pass tolerance, damped passes until nothing changes by more, and then one that
+  !! conserves water exactly; `converged` is then whether the tolerance was reached. One pass is exact without lateral flow.
   !! Where columns fail, `balance%failed_layer` is set and the state is that of no time: the caller restores it.
-  subroutine advance_all(soil, network, options, source, prescribed_drainage, state, balance, passes, change)
+  subroutine advance_all(soil, network, options, source, prescribed_drainage, state, balance, passes, change, converged)
     type(soil_t), intent(in) :: soil
     type(network_t), intent(in) :: network
     type(options_t), intent(in) :: options
@@ -72,16 +77,20 @@ contains
     type(balance_t), intent(inout) :: balance
     integer, intent(out) :: passes
     real(real64), intent(out) :: change
-    type(work_t) :: work
+    logical, intent(out) :: converged
+    type(work_t), target :: work
     integer :: c
     logical :: done
 
     allocate (work%start(soil%nz, soil%ncol), work%water(soil%nz, soil%ncol), work%drained(soil%ncol))
-    allocate (work%lateral(soil%nz, soil%ncol), work%power(soil%ncol), work%change(soil%ncol))
+    allocate (work%lateral(soil%nz, soil%ncol), work%power(soil%ncol))
     if (options%lateral) allocate (work%east(soil%nz, soil%ncol), work%north(soil%nz, soil%ncol))
     allocate (work%solved(soil%ncol))
+    work%damped = options%lateral .and. options%pass_tolerance > 0.0_real64
+    if (work%damped) allocate (work%damping(soil%nz, soil%ncol), work%reference(soil%nz, soil%ncol))
     passes = 0
     done = .false.
+    converged = .true.
 
     !$omp parallel num_threads(options%threads) default(shared) private(c)
     !$omp do schedule(static)
@@ -109,6 +118,11 @@ contains
         !$omp do schedule(static)
         do c = 1, soil%ncol
           call net_inflow(soil, network, work%east, work%north, c, work%lateral(:, c))
+          if (work%damped) then
+            call response(soil, network, state, c, work%damping(:, c))
+            work%damping(:, c) = options%dt * work%damping(:, c)
+            work%reference(:, c) = state%head(:, c)
+          end if
         end do
         !$omp end do
       end if
@@ -117,8 +131,15 @@ contains
       !$omp single
       passes = passes + 1
       work%next = 1
-      change = maxval(work%change)
-      done = passes >= options%passes .or. change <= options%pass_tolerance .or. any(balance%failed_layer > 0)
+      change = maxval(balance%change)
+      if (any(balance%failed_layer > 0) .or. .not. options%lateral) then
+        done = .true.
+      else if (work%damped) then
+        converged = change <= options%pass_tolerance
+        work%damped = .not. (converged .or. passes >= options%passes - 1)
+      else
+        done = options%pass_tolerance > 0.0_real64 .or. passes >= options%passes
+      end if
       !$omp end single
     end do
 
@@ -140,7 +161,7 @@ contains
     type(options_t), intent(in) :: options
     real(real64), intent(in) :: source(soil%nz, soil%ncol)
     integer, intent(in) :: pass
-    type(work_t), intent(inout) :: work
+    type(work_t), intent(inout), target :: work
     type(state_t), intent(inout) :: state
     type(balance_t), intent(inout) :: balance
     integer :: groups, mine, group, c
@@ -193,7 +214,7 @@ contains
     type(network_t), intent(in) :: network
     type(options_t), intent(in) :: options
     real(real64), intent(in) :: source(soil%nz, soil%ncol)
-    type(work_t), intent(inout) :: work
+    type(work_t), intent(inout), target :: work
     type(state_t), intent(inout) :: state
     type(balance_t), intent(inout) :: balance
     integer, intent(in) :: group
@@ -211,7 +232,7 @@ contains
       if (iterations == 0 .or. first == last) return
     end do
     balance%failed_layer(first) = soil%nz
-    balance%residual(first) = work%change(first)
+    balance%residual(first) = balance%change(first)
   end subroutine solve_group
 
   subroutine solve_one(soil, network, options, source, work, state, balance, c, first_round, iterations)
@@ -219,7 +240,7 @@ contains
     type(network_t), intent(in) :: network
     type(options_t), intent(in) :: options
     real(real64), intent(in) :: source(soil%nz, soil%ncol)
-    type(work_t), intent(inout) :: work
+    type(work_t), intent(inout), target :: work
     type(state_t), intent(inout) :: state
     type(balance_t), intent(inout) :: balance
     integer, intent(in) :: c
@@ -227,7 +248,7 @@ contains
     integer, intent(out) :: iterations
     type(column_t) :: column
     type(column_state_t) :: view
-    real(real64) :: supply(soil%nz), before(soil%nz), known, demand, available, drained
+    real(real64) :: supply(soil%nz), before(soil%nz), saturation_before(soil%nz), known, demand, available, drained
     integer :: k, side
 
     call select_column(soil, options, state, c, column, view)
@@ -260,11 +281,19 @@ contains
     supply(1) = supply(1) - drained
     balance%drainage(c) = drained
 
+    if (work%damped) then
+      column%damped = .true.
+      column%damping => work%damping(:, c)
+      column%reference => work%reference(:, c)
+    end if
+
     before = view%head
+    saturation_before = view%saturation
     call solve_column(column, supply, work%start(:, c), view, iterations, balance%failed_layer(c), balance%residual(c))
     work%power(c) = ponding_power(view%head(soil%nz))
-    if (first_round) work%change(c) = 0.0_real64
-    work%change(c) = max(work%change(c), maxval(abs(view%head - before)))
+    if (first_round) balance%change(c) = 0.0_real64
+    balance%change(c) = max(balance%change(c), maxval(abs(max(view%head, 0.0_real64) - max(before, 0.0_real64))), &
+                            maxval(abs(view%saturation - saturation_before)))
   end subroutine solve_one
 
   !> Water of the cells of a column, dz (phi S + Ss h S) [m].

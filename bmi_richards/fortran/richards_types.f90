@@ -46,8 +46,8 @@ module richards_types
   type :: options_t
     real(real64) :: dt = 1.0_real64          !< [h]
     real(real64) :: tolerance = 1.0e-12_real64  !< largest residual of a cell [m]
-    real(real64) :: pass_tolerance = 0.0_real64  !< stop passing when no head changes more [m]
-    integer :: passes = 2                    !< most passes over the domain
+    real(real64) :: pass_tolerance = 0.0_real64  !< pass until nothing changes more; 0: the number given
+    integer :: passes = 2                    !< passes over the domain, or the most of them
     integer :: drainage = drainage_none
     integer :: table_points = 0              !< nodes of the kr table, 0: analytic
     integer :: threads = 1
@@ -72,6 +72,7 @@ module richards_types
     real(real64), pointer, contiguous :: drainage(:) => null()        !< through the bottom
     integer, pointer, contiguous :: failed_layer(:) => null()         !< 0, or the layer with the largest residual
     real(real64), pointer, contiguous :: residual(:) => null()        !< largest residual [m] of a failed column
+    real(real64), pointer, contiguous :: change(:) => null()          !< largest in the last pass, of positive head [m] or saturation [-]
   end type balance_t
 
 end module richards_types
