@@ -1,0 +1,430 @@
+"""Base class from which a BMI component is declared, not coded."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from math import isclose
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from bmipy import Bmi
+from numpy.typing import NDArray
+
+from bmi_common.errors import BmiStateError, ModelError, UnknownNameError
+from bmi_common.grids import Grid
+from bmi_common.suggest import did_you_mean
+from bmi_common.variables import Role, Variable
+
+FOREVER = float(np.finfo(np.float64).max)
+
+
+class State(Enum):
+    """Life of a component instance."""
+
+    CREATED = "created"
+    INITIALIZED = "initialized"
+    FAILED = "failed"
+    FINALIZED = "finalized"
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a component knows once its configuration is read.
+
+    Attributes
+    ----------
+    grids : mapping of int to Grid
+        Every grid that the component's variables name.
+    time_step : float
+        Length of a step [s].
+    end_time : float
+        Last time [s] that the component can reach; without a limit of its own, `FOREVER`.
+    mask : ndarray of bool, shape (ny, nx), optional
+        Cells that take part; outputs elsewhere are NaN.
+    """
+
+    grids: Mapping[int, Grid]
+    time_step: float = 3600.0
+    end_time: float = FOREVER
+    mask: NDArray[np.bool_] | None = None
+
+
+class DeclaredBmi(Bmi):
+    """BMI 2.0 component made of a table of variables and four methods.
+
+    A subclass sets `component_name` and `variables` and implements `_initialize`, `_start`, `_update` and
+    `_finalize`. All getters, setters, sizes and pointers follow from the table; names are known before
+    `initialize`. Values live in `values`, arrays in grid shape (z, y, x), C-contiguous; z index 0 is the bottom
+    layer, y 0 the southern row, x 0 the western column. Instances are independent of each other.
+    """
+
+    component_name: ClassVar[str]
+    variables: ClassVar[tuple[Variable, ...]]
+
+    def __init__(self) -> None:
+        self._table: dict[str, Variable] = {v.name: v for v in self.variables}
+        self._reset()
+
+    def _reset(self) -> None:
+        self._state = State.CREATED
+        self._setup = Setup({})
+        self._steps_done = 0
+        self.values: dict[str, NDArray[Any]] = {}
+        self._flat: dict[str, NDArray[Any]] = {}
+        self._ever_supplied: set[str] = set()
+        self.supplied: set[str] = set()
+
+    # ------------------------------------------------------------------ what a component implements
+
+    @abstractmethod
+    def _initialize(self, config_file: Path) -> Setup:
+        """Read and check the configuration, and prepare everything but the values."""
+
+    @abstractmethod
+    def _start(self) -> None:
+        """Fill the initial values of outputs, states and statics in `values`."""
+
+    @abstractmethod
+    def _update(self) -> None:
+        """Advance one step from `time`: read inputs from `values`, write outputs there."""
+
+    def _finalize(self) -> None:
+        """Release what was opened; the default has nothing to release."""
+        return
+
+    # ------------------------------------------------------------------ state
+
+    @property
+    def state(self) -> State:
+        """Where in its life the instance is."""
+        return self._state
+
+    @property
+    def time(self) -> float:
+        """BMI time [s] at the start of the step that comes next."""
+        return self._steps_done * self._setup.time_step
+
+    @property
+    def mask(self) -> NDArray[np.bool_] | None:
+        """Cells (ny, nx) that take part, or None where all do."""
+        return self._setup.mask
+
+    @property
+    def provenance(self) -> Mapping[str, str]:
+        """SHA-256 of each input file, by path, for the record of a run."""
+        return {}
+
+    def variable(self, name: str) -> Variable:
+        """Return the declaration of `name`; raises `UnknownNameError` if there is none."""
+        try:
+            return self._table[name]
+        except KeyError:
+            raise UnknownNameError(
+                f"{self.component_name} has no variable {name!r}{did_you_mean(name, self._table)}"
+            ) from None
+
+    def _need(self, function: str) -> None:
+        if self._state is State.INITIALIZED:
+            return
+        why = {
+            State.CREATED: "initialize(config_file) has not been called",
+            State.FAILED: "an earlier call failed; call finalize() and initialize() again",
+            State.FINALIZED: "the component is finalized; call initialize(config_file) again first",
+        }[self._state]
+        raise BmiStateError(f"{self.component_name}.{function}: {why}")
+
+    def initialize(self, config_file: str) -> None:
+        """Read the configuration and prepare the first step."""
+        if self._state in (State.INITIALIZED, State.FAILED):
+            raise BmiStateError(f"{self.component_name}.initialize: already initialized; call finalize() first")
+        self._reset()
+        self._setup = self._initialize(Path(config_file))
+        for v in self.variables:
+            grid = self._setup.grids[v.grid]
+            fill = np.nan if np.issubdtype(np.dtype(v.dtype), np.floating) else 0
+            flat = np.full(max(grid.size, 1), fill, dtype=v.dtype)
+            self._flat[v.name] = flat
+            self.values[v.name] = flat.reshape(grid.shape)
+        self._start()
+        self._state = State.INITIALIZED
+
+    def update(self) -> None:
+        """Advance one step."""
+        self._need("update")
+        if self.time + 0.5 * self._setup.time_step > self._setup.end_time:
+            raise BmiStateError(
+                f"{self.component_name}.update: the end time, {self._setup.end_time:g} s, has been reached"
+            )
+        for name, v in self._table.items():
+            if v.role is Role.INPUT and name not in self._ever_supplied:
+                if np.isnan(self._active(name)).any():
+                    raise BmiStateError(f"{self.component_name}.update: {name!r} [{v.units}] has not been supplied")
+                self._ever_supplied.add(name)  # written through the pointer
+        try:
+            self._update()
+        except BaseException:
+            self._state = State.FAILED
+            raise
+        self._steps_done += 1
+        self.supplied.clear()
+
+    def update_until(self, time: float) -> None:
+        """Advance to `time` [s], a whole number of steps; a past time does nothing."""
+        self._need("update_until")
+        steps = (time - self.time) / self._setup.time_step
+        if steps <= 0:
+            return
+        whole = round(steps)
+        if not isclose(steps, whole, abs_tol=1e-9 * max(1.0, abs(time / self._setup.time_step))):
+            step = self._setup.time_step
+            before = self.time + int(steps) * step
+            raise ValueError(
+                f"{self.component_name}.update_until: {time:g} s is no whole number of steps of {step:g} s; "
+                f"the nearest are {before:g} s and {before + step:g} s"
+            )
+        for _ in range(whole):
+            self.update()
+
+    def finalize(self) -> None:
+        """Release resources; calling it again, or before `initialize`, does nothing."""
+        if self._state in (State.INITIALIZED, State.FAILED):
+            self._finalize()
+            self._state = State.FINALIZED
+
+    def _active(self, name: str) -> NDArray[Any]:
+        values, mask = self.values[name], self._setup.mask
+        return values if mask is None or values.ndim < 2 else values[..., mask]
+
+    def require_finite(self, *names: str) -> None:
+        """Raise `ModelError` naming variable and cell if an active cell of a variable is not finite."""
+        for name in names:
+            values = self.values[name]
+            bad = ~np.isfinite(values)
+            if self._setup.mask is not None and values.ndim >= 2:
+                bad &= self._setup.mask
+            if bad.any():
+                cell = tuple(int(i) for i in np.argwhere(bad)[0])
+                raise ModelError(f"{self.component_name}: {name} is {values[cell]} [{self._table[name].units}]", cell)
+
+    # ------------------------------------------------------------------ names
+
+    def get_component_name(self) -> str:
+        """Name of the component."""
+        return self.component_name
+
+    def get_input_var_names(self) -> tuple[str, ...]:  # type: ignore[override]  # bmipy says one name
+        """Names of the inputs, known before `initialize`."""
+        return tuple(v.name for v in self.variables if v.role.is_input)
+
+    def get_output_var_names(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Names of the outputs, known before `initialize`."""
+        return tuple(v.name for v in self.variables if not v.role.is_input)
+
+    def get_input_item_count(self) -> int:
+        """Count the inputs."""
+        return len(self.get_input_var_names())
+
+    def get_output_item_count(self) -> int:
+        """Count the outputs."""
+        return len(self.get_output_var_names())
+
+    # ------------------------------------------------------------------ time
+
+    def get_start_time(self) -> float:
+        """Start time [s], always 0."""
+        return 0.0
+
+    def get_current_time(self) -> float:
+        """Time [s] reached."""
+        self._need("get_current_time")
+        return float(self.time)
+
+    def get_end_time(self) -> float:
+        """Last time [s] that can be reached."""
+        self._need("get_end_time")
+        return float(self._setup.end_time)
+
+    def get_time_step(self) -> float:
+        """Length of a step [s]."""
+        self._need("get_time_step")
+        return float(self._setup.time_step)
+
+    def get_time_units(self) -> str:
+        """Units of all times."""
+        return "s"
+
+    # ------------------------------------------------------------------ variables
+
+    def get_var_grid(self, name: str) -> int:
+        """Return the identifier of the variable's grid."""
+        return int(self.variable(name).grid)
+
+    def get_var_type(self, name: str) -> str:
+        """Numpy name of the variable's type."""
+        return self.variable(name).dtype
+
+    def get_var_units(self, name: str) -> str:
+        """Units of the variable, as udunits reads them."""
+        return self.variable(name).units
+
+    def get_var_itemsize(self, name: str) -> int:
+        """Bytes of one value."""
+        return int(np.dtype(self.variable(name).dtype).itemsize)
+
+    def get_var_nbytes(self, name: str) -> int:
+        """Bytes of all values."""
+        return int(self.get_value_ptr(name).nbytes)
+
+    def get_var_location(self, name: str) -> str:
+        """Where on the grid values are: cells are described by their centres."""
+        self.variable(name)
+        return "node"
+
+    def get_value_ptr(self, name: str) -> NDArray[Any]:
+        """Live flat array of the variable; the same object until `finalize`."""
+        self.variable(name)
+        self._need("get_value_ptr")
+        return self._flat[name]
+
+    def get_value(self, name: str, dest: NDArray[Any]) -> NDArray[Any]:
+        """Copy the variable into `dest` (flat or in grid shape) and return it."""
+        source = self.get_value_ptr(name)
+        self._check_size("get_value", name, dest.size, source.size)
+        dest[...] = source.reshape(dest.shape)
+        return dest
+
+    def get_value_at_indices(self, name: str, dest: NDArray[Any], inds: NDArray[np.intp]) -> NDArray[Any]:
+        """Copy the values at flat indices `inds` into `dest` and return it."""
+        dest[...] = self.get_value_ptr(name)[np.asarray(inds)].reshape(dest.shape)
+        return dest
+
+    def set_value(self, name: str, src: NDArray[Any]) -> None:
+        """Set an input or a state from `src` (flat or in grid shape)."""
+        target = self._settable("set_value", name)
+        source = np.asarray(src)
+        self._check_size("set_value", name, source.size, target.size)
+        target[:] = source.reshape(-1)
+        self._note_supplied(name)
+
+    def set_value_at_indices(self, name: str, inds: NDArray[np.intp], src: NDArray[Any]) -> None:
+        """Set the values at flat indices `inds` of an input or a state."""
+        target = self._settable("set_value_at_indices", name)
+        target[np.asarray(inds)] = np.asarray(src).reshape(-1)
+        self._note_supplied(name)
+
+    def _settable(self, function: str, name: str) -> NDArray[Any]:
+        if not self.variable(name).role.is_settable:
+            raise BmiStateError(
+                f"{self.component_name}.{function}: {name!r} is made by this component and cannot be set"
+            )
+        return self.get_value_ptr(name)
+
+    def _note_supplied(self, name: str) -> None:
+        self.supplied.add(name)
+        self._ever_supplied.add(name)
+
+    def _check_size(self, function: str, name: str, given: int, expected: int) -> None:
+        if given != expected:
+            raise ValueError(
+                f"{self.component_name}.{function}: {name!r} has {expected} values, the array given has {given}"
+            )
+
+    # ------------------------------------------------------------------ grids
+
+    def _grid(self, grid: int) -> Grid:
+        self._need("get_grid")
+        try:
+            return self._setup.grids[grid]
+        except KeyError:
+            raise UnknownNameError(
+                f"{self.component_name} has no grid {grid}; it has {sorted(self._setup.grids)}"
+            ) from None
+
+    def _axis(self, grid: int, axis_from_last: int, letter: str) -> NDArray[np.float64]:
+        g = self._grid(grid)
+        if g.rank < axis_from_last:
+            raise UnknownNameError(f"{self.component_name}: grid {grid} ({g.type}) has no {letter} coordinate")
+        return g.coordinates[-axis_from_last]
+
+    def get_grid_type(self, grid: int) -> str:
+        """Type of the grid."""
+        return self._grid(grid).type
+
+    def get_grid_rank(self, grid: int) -> int:
+        """Count the dimensions of the grid."""
+        return self._grid(grid).rank
+
+    def get_grid_size(self, grid: int) -> int:
+        """Count the cells of the grid."""
+        return self._grid(grid).size
+
+    def get_grid_shape(self, grid: int, shape: NDArray[np.int_]) -> NDArray[np.int_]:
+        """Shape of the grid, slowest dimension (z or y) first."""
+        shape[:] = self._grid(grid).shape
+        return shape
+
+    def get_grid_spacing(self, grid: int, spacing: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Spacing [m] of a uniform grid, in the order of its shape."""
+        spacing[:] = self._uniform(grid).spacing
+        return spacing
+
+    def get_grid_origin(self, grid: int, origin: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Centre [m] of the first cell of a uniform grid, in the order of its shape."""
+        origin[:] = [c[0] for c in self._uniform(grid).coordinates]
+        return origin
+
+    def _uniform(self, grid: int) -> Grid:
+        g = self._grid(grid)
+        if g.type != "uniform_rectilinear":
+            raise UnknownNameError(f"{self.component_name}: grid {grid} ({g.type}) has no uniform spacing")
+        return g
+
+    def get_grid_x(self, grid: int, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Cell-centre x [m] of the columns, west to east."""
+        x[:] = self._axis(grid, 1, "x")
+        return x
+
+    def get_grid_y(self, grid: int, y: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Cell-centre y [m] of the rows, south to north."""
+        y[:] = self._axis(grid, 2, "y")
+        return y
+
+    def get_grid_z(self, grid: int, z: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Nominal heights [m] of layer centres above the bottom, bottom first."""
+        z[:] = self._axis(grid, 3, "z")
+        return z
+
+    def get_grid_node_count(self, grid: int) -> int:
+        """Count the nodes of the grid: its cell centres."""
+        return self._grid(grid).size
+
+    def _structured(self, function: str) -> NotImplementedError:
+        return NotImplementedError(f"{self.component_name}.{function}: only unstructured grids have edges and faces")
+
+    def get_grid_edge_count(self, grid: int) -> int:
+        """Not defined for structured grids."""
+        raise self._structured("get_grid_edge_count")
+
+    def get_grid_face_count(self, grid: int) -> int:
+        """Not defined for structured grids."""
+        raise self._structured("get_grid_face_count")
+
+    def get_grid_edge_nodes(self, grid: int, edge_nodes: NDArray[np.int_]) -> NDArray[np.int_]:
+        """Not defined for structured grids."""
+        raise self._structured("get_grid_edge_nodes")
+
+    def get_grid_face_edges(self, grid: int, face_edges: NDArray[np.int_]) -> NDArray[np.int_]:
+        """Not defined for structured grids."""
+        raise self._structured("get_grid_face_edges")
+
+    def get_grid_face_nodes(self, grid: int, face_nodes: NDArray[np.int_]) -> NDArray[np.int_]:
+        """Not defined for structured grids."""
+        raise self._structured("get_grid_face_nodes")
+
+    def get_grid_nodes_per_face(self, grid: int, nodes_per_face: NDArray[np.int_]) -> NDArray[np.int_]:
+        """Not defined for structured grids."""
+        raise self._structured("get_grid_nodes_per_face")

@@ -1,0 +1,287 @@
+"""YAML configuration: positions for error messages, validation by pydantic, paths relative to the naming file."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, ValidationInfo, model_validator
+from pydantic_core import PydanticCustomError
+
+from bmi_common.errors import ConfigError
+
+Position = tuple[Hashable, ...]
+_VARIABLE = re.compile(r"\$\{([^}]*)\}")
+_META_KEYS = ("paths", "relative_to")
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe loader that reads ``1e-6`` as a number, as YAML 1.2 does."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+$"),
+    list("-+0123456789."),
+)
+
+
+@dataclass
+class Document:
+    """A YAML file as plain data, with the line of every key.
+
+    Attributes
+    ----------
+    path : Path
+        Where it was read.
+    data : object
+        Mappings, lists and scalars.
+    lines : dict
+        Line (from 1) of each key or list entry, by its path of keys.
+    """
+
+    path: Path
+    data: Any
+    lines: dict[Position, int]
+
+    def line(self, position: Position) -> int | None:
+        """Line of the deepest part of `position` that the file has."""
+        for n in range(len(position), 0, -1):
+            if position[:n] in self.lines:
+                return self.lines[position[:n]]
+        return None
+
+    def error(self, position: Position, message: str) -> ConfigError:
+        """Build the error that names file, line and key."""
+        line = self.line(position)
+        where = f"{self.path}:{line}" if line else str(self.path)
+        key = ".".join(str(p) for p in position)
+        return ConfigError(f"{where}: {key}: {message}" if key else f"{where}: {message}")
+
+
+def read_yaml(path: Path) -> Document:
+    """Read a YAML file with the safe loader.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing, not text, no YAML, or holds a key twice.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file{_sibling(path)}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    lines: dict[Position, int] = {}
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        document = Document(path, None, lines)
+        if node is not None:
+            document.data = _build(loader, node, (), document, ())
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f"{path}:{mark.line + 1}" if mark else str(path)
+        raise ConfigError(f"{where}: not valid YAML: {error.problem or error.context}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not valid YAML: {error}") from error
+    finally:
+        loader.dispose()
+    return document
+
+
+def _sibling(path: Path) -> str:
+    if not path.parent.is_dir():
+        return f" (no folder {path.parent})"
+    near = difflib.get_close_matches(path.name, [p.name for p in path.parent.iterdir()], n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _build(loader: _Loader, node: yaml.Node, at: Position, document: Document, parents: tuple[yaml.Node, ...]) -> Any:
+    if any(node is p for p in parents):
+        raise document.error(at, "the anchor refers to itself")
+    if len(document.lines) > 100_000:
+        raise document.error((), "more than 100 000 entries; large data belong into NetCDF or PFB files")
+    document.lines.setdefault(at, node.start_mark.line + 1)
+    if isinstance(node, yaml.MappingNode):
+        loader.flatten_mapping(node)
+        result: dict[Any, Any] = {}
+        for key_node, value_node in node.value:
+            key = loader.construct_object(key_node)
+            if not isinstance(key, Hashable):
+                raise document.error(at, "a key must be a plain word")
+            here = (*at, key)
+            if key in result:
+                raise document.error(here, f"the key stands twice (again in line {key_node.start_mark.line + 1})")
+            document.lines[here] = key_node.start_mark.line + 1
+            result[key] = _build(loader, value_node, here, document, (*parents, node))
+        return result
+    if isinstance(node, yaml.SequenceNode):
+        return [_build(loader, v, (*at, i), document, (*parents, node)) for i, v in enumerate(node.value)]
+    return loader.construct_object(node)
+
+
+class Config(BaseModel):
+    """Base of configuration models: keys that do nothing are refused, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown_keys(cls, data: Any) -> Any:
+        if isinstance(data, Mapping):
+            known = [f.alias or n for n, f in cls.model_fields.items()]
+            known += [n for n in cls.model_fields if n not in known]
+            for key in data:
+                if key not in known:
+                    raise _unknown_key(str(key), known)
+        return data
+
+
+def _unknown_key(key: str, known: Iterable[str]) -> PydanticCustomError:
+    # here, not in `suggest`, because a list of all keys always helps in a configuration
+    names = list(known)
+    near = difflib.get_close_matches(key, names, n=1, cutoff=0.6)
+    hint = f"did you mean {near[0]!r}?" if near else "known keys: " + ", ".join(names)
+    return PydanticCustomError("unknown_key", "unknown key; {hint}", {"key": key, "hint": hint})
+
+
+def _resolve(path: Path, info: ValidationInfo) -> Path:
+    base = (info.context or {}).get("base")
+    return path if base is None else (base / path.expanduser())
+
+
+def _must_exist(path: Path, info: ValidationInfo) -> Path:
+    resolved = _resolve(path, info)
+    if not resolved.exists():
+        raise PydanticCustomError(
+            "no_file", "no such file: {file}{hint}", {"file": str(resolved), "hint": _sibling(resolved)}
+        )
+    return resolved
+
+
+ConfigPath = Annotated[Path, AfterValidator(_must_exist)]
+"""An existing file or folder, relative to the file that names it."""
+
+OutputPath = Annotated[Path, AfterValidator(_resolve)]
+"""A path that need not exist yet, relative to the file that names it."""
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def load_config(path: Path, model: type[M], ignore: Iterable[str] = ()) -> M:
+    """Read a component's YAML file into `model`.
+
+    Two keys are understood in every file. ``paths: {name: folder}`` names folders, relative to the file, which
+    the file and those that it names may use as ``${name}``; ``relative_to: folder`` makes the file's relative
+    paths start there instead of in the file's own folder.
+
+    Parameters
+    ----------
+    path : Path
+        The YAML file.
+    model : type
+        pydantic model of its content.
+    ignore : iterable of str
+        Top-level keys that belong to other components and are passed over.
+
+    Raises
+    ------
+    ConfigError
+        For a file that cannot be read and for the first few invalid entries, with file, line and key.
+    """
+    document = read_yaml(Path(path))
+    return validate(document, model, paths={}, ignore=ignore)
+
+
+def validate(document: Document, model: type[M], paths: Mapping[str, Path], ignore: Iterable[str] = ()) -> M:
+    """Validate a document's data; `paths` are named folders that take precedence over the document's own."""
+    data = document.data
+    if data is None:
+        raise ConfigError(f"{document.path}: the file is empty")
+    if not isinstance(data, Mapping):
+        raise ConfigError(f"{document.path}: expected keys and values at the top, got {type(data).__name__}")
+    base, named = folders(document, paths)
+    skipped = {*_META_KEYS, *ignore} - set(model.model_fields)
+    content = {k: substitute(v, named, document, (k,)) for k, v in data.items() if k not in skipped}
+    try:
+        return model.model_validate(content, context={"base": base, "paths": named})
+    except ValidationError as error:
+        raise ConfigError("\n".join(_messages(error, document))) from None
+
+
+def folders(document: Document, outer: Mapping[str, Path]) -> tuple[Path, dict[str, Path]]:
+    """Return the folder that relative paths of a document start from, and its named folders."""
+    data = document.data if isinstance(document.data, Mapping) else {}
+    base = document.path.parent / str(data.get("relative_to", ""))
+    own = data.get("paths") or {}
+    if not isinstance(own, Mapping):
+        raise document.error(("paths",), "expected names and folders, such as {data: ../data}")
+    named = {str(k): (base / str(v)).resolve() for k, v in own.items()}
+    return base, {**named, **outer}
+
+
+def substitute(value: Any, named: Mapping[str, Path], document: Document, at: Position) -> Any:
+    """Replace ``${name}`` in every text of `value` by the named folder."""
+    if isinstance(value, Mapping):
+        return {k: substitute(v, named, document, (*at, k)) for k, v in value.items()}
+    if isinstance(value, list):
+        return [substitute(v, named, document, (*at, i)) for i, v in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+
+    def folder(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name not in named:
+            known = ", ".join(named) or "none"
+            raise document.error(at, f"${{{name}}} is not named under `paths:` (named: {known})")
+        return str(named[name])
+
+    return _VARIABLE.sub(folder, value)
+
+
+def _messages(error: ValidationError, document: Document, limit: int = 5) -> list[str]:
+    result: list[str] = []
+    for e in error.errors(include_url=False):
+        position = tuple(p for p in e["loc"])
+        message = e["msg"]
+        if e["type"] == "unknown_key":
+            position = (*position, e["ctx"]["key"])
+        elif e["type"] == "missing":
+            message = "this key is missing"
+        elif e["type"] == "value_error" or e["type"] == "assertion_error":
+            message = str(e["ctx"]["error"])
+        elif e["type"] != "no_file" and not isinstance(e["input"], Mapping | list):
+            message = f"{message[0].lower()}{message[1:]}, got {e['input']!r}"
+        text = str(document.error(_in_document(position, document), message))
+        if text not in result:
+            result.append(text)
+    if len(result) > limit:
+        result = [*result[:limit], f"{document.path}: and {len(result) - limit} more"]
+    return result
+
+
+def _in_document(position: Position, document: Document) -> Position:
+    # pydantic puts union tags and validator names into the location; keep what the file has, and the last key
+    kept: Position = ()
+    for i, part in enumerate(position):
+        is_last = i == len(position) - 1
+        if (*kept, part) in document.lines or (is_last and not _is_tag(part)):
+            kept = (*kept, part)
+    return kept
+
+
+def _is_tag(part: Hashable) -> bool:
+    return isinstance(part, str) and ("[" in part or part in ("str", "float", "int", "bool", "Field", "FieldSpec"))
+
+
+def load_nested(path: Path, model: type[M], info: ValidationInfo) -> M:
+    """Read a file that a configuration names, such as the domain, with the named folders of the outer file."""
+    context = info.context or {}
+    return validate(read_yaml(path), model, paths=context.get("paths", {}))

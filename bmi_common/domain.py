@@ -1,0 +1,265 @@
+"""The domain that the land and the groundwater side share: grid, layers, mask, soil hydraulics, terrain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BeforeValidator, Field, ValidationInfo
+
+from bmi_common import grids
+from bmi_common.config import Config, load_nested
+from bmi_common.errors import ConfigError, describe_cell
+from bmi_common.fields import FieldSpec
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+class GridSpec(Config):
+    """Horizontal grid: cells and their size [m]; (x0, y0) [m] is the lower left corner."""
+
+    nx: Annotated[int, Field(ge=1)]
+    ny: Annotated[int, Field(ge=1)]
+    dx: Annotated[float, Field(gt=0)]
+    dy: Annotated[float, Field(gt=0)]
+    x0: float = 0.0
+    y0: float = 0.0
+
+
+class VanGenuchtenSpec(Config):
+    """Water retention: alpha [m-1], n [-], residual and maximum saturation [-]."""
+
+    alpha: FieldSpec
+    n: FieldSpec
+    residual_saturation: FieldSpec
+    maximum_saturation: FieldSpec = FieldSpec(value=1.0)
+
+
+class ConductivitySpec(Config):
+    """Saturated hydraulic conductivity [m h-1]; y defaults to x."""
+
+    x: FieldSpec
+    y: FieldSpec | None = None
+    z: FieldSpec
+
+
+class SlopeSpec(Config):
+    """Slopes [-] of the east (x) and north (y) face of each cell, positive where the ground rises."""
+
+    x: FieldSpec
+    y: FieldSpec
+
+
+class DomainSpec(Config):
+    """The `domain:` section of a component's configuration, or a file of its own."""
+
+    grid: GridSpec
+    layers: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=grids.ROOT_ZONE_LAYERS)]
+    mask: FieldSpec | None = None
+    elevation: FieldSpec = FieldSpec(value=0.0)
+    latitude: FieldSpec | None = None
+    longitude: FieldSpec | None = None
+    porosity: FieldSpec
+    van_genuchten: VanGenuchtenSpec
+    conductivity: ConductivitySpec | None = None
+    specific_storage: FieldSpec = FieldSpec(value=1.0e-4)
+    slope: SlopeSpec | None = None
+    manning: FieldSpec | None = None
+
+
+def _from_file(data: Any, info: ValidationInfo) -> Any:
+    if not isinstance(data, str | Path):
+        return data
+    base = (info.context or {}).get("base", Path())
+    return load_nested(base / data, DomainSpec, info)
+
+
+DomainField = Annotated[DomainSpec, BeforeValidator(_from_file)]
+"""Type of a `domain:` key: the mapping itself, or the path of a YAML file that holds it."""
+
+
+@dataclass(frozen=True)
+class Domain:
+    """Fields of the domain in grid shape, bottom layer, southern row and western column first.
+
+    Attributes
+    ----------
+    surface, subsurface, root_zone : Grid
+        The grids published over BMI.
+    dz : ndarray, shape (nz,)
+        Layer thickness [m].
+    mask : ndarray of bool, shape (ny, nx)
+        Cells that take part.
+    elevation : ndarray, shape (ny, nx)
+        Land surface elevation [m].
+    latitude, longitude : ndarray, shape (ny, nx), optional
+        Degrees north and east.
+    porosity : ndarray, shape (nz, ny, nx)
+        Pore volume per bulk volume [-].
+    alpha, n : ndarray, shape (nz, ny, nx)
+        van Genuchten parameters [m-1], [-].
+    residual_saturation, maximum_saturation : ndarray, shape (nz, ny, nx)
+        Saturation limits [-].
+    conductivity_x, conductivity_y, conductivity_z : ndarray, shape (nz, ny, nx), optional
+        Saturated hydraulic conductivity [m h-1].
+    specific_storage : ndarray, shape (nz, ny, nx)
+        Specific storage [m-1].
+    slope_x, slope_y : ndarray, shape (ny, nx), optional
+        Slopes [-] of the east and the north face of each cell, positive where the ground rises.
+    manning : ndarray, shape (ny, nx), optional
+        Manning's roughness [s m-1/3].
+    """
+
+    surface: grids.Grid
+    subsurface: grids.Grid
+    root_zone: grids.Grid
+    dz: Array
+    mask: Mask
+    elevation: Array
+    porosity: Array
+    alpha: Array
+    n: Array
+    residual_saturation: Array
+    maximum_saturation: Array
+    specific_storage: Array
+    latitude: Array | None = None
+    longitude: Array | None = None
+    conductivity_x: Array | None = None
+    conductivity_y: Array | None = None
+    conductivity_z: Array | None = None
+    slope_x: Array | None = None
+    slope_y: Array | None = None
+    manning: Array | None = None
+    files: tuple[Path, ...] = field(default=(), repr=False)
+
+    @property
+    def nx(self) -> int:
+        """Columns of cells, west to east."""
+        return self.surface.shape[1]
+
+    @property
+    def ny(self) -> int:
+        """Rows of cells, south to north."""
+        return self.surface.shape[0]
+
+    @property
+    def nz(self) -> int:
+        """Layers."""
+        return len(self.dz)
+
+    @property
+    def dx(self) -> float:
+        """Cell size west to east [m]."""
+        return self.surface.spacing[1]
+
+    @property
+    def dy(self) -> float:
+        """Cell size south to north [m]."""
+        return self.surface.spacing[0]
+
+    @property
+    def thickness(self) -> Array:
+        """Layer thickness [m] as a (nz, ny, nx) field."""
+        return np.broadcast_to(self.dz[:, np.newaxis, np.newaxis], self.subsurface.shape).copy()
+
+    def require(self, name: str, needed_by: str) -> Array:
+        """Return an optional field; raises `ConfigError` naming the missing key and who needs it."""
+        value = getattr(self, name)
+        if value is None:
+            key = name.replace("_x", ".x").replace("_y", ".y").replace("_z", ".z")
+            raise ConfigError(f"domain: {key} is missing; {needed_by} needs it")
+        return np.asarray(value, dtype=np.float64)
+
+    @classmethod
+    def load(cls, spec: DomainSpec) -> Domain:
+        """Read all fields of a specification.
+
+        Raises
+        ------
+        ConfigError
+            For files that cannot be read, wrong shapes, values outside their physical range in active cells.
+        """
+        g = spec.grid
+        dz = np.array(spec.layers, dtype=np.float64)
+        surface = grids.surface(g.ny, g.nx, g.dy, g.dx, g.y0, g.x0)
+        subsurface = grids.layered(surface, dz)
+        mask = _read_mask(spec.mask, subsurface.shape)
+
+        def flat(s: FieldSpec | None, name: str, units: str, low: float, high: float) -> Array | None:
+            return None if s is None else _read(s, name, surface.shape, units, mask, low, high)
+
+        def deep(s: FieldSpec, name: str, units: str, low: float, high: float) -> Array:
+            return _read(s, name, subsurface.shape, units, mask, low, high)
+
+        vg, k = spec.van_genuchten, spec.conductivity
+        conductivity = {} if k is None else {"x": k.x, "y": k.y or k.x, "z": k.z}
+        fields = {
+            f"conductivity_{axis}": deep(s, f"conductivity.{axis}", "m h-1", 0.0, 1.0e4)
+            for axis, s in conductivity.items()
+        }
+        domain = cls(
+            surface=surface,
+            subsurface=subsurface,
+            root_zone=grids.root_zone(surface, dz),
+            dz=dz,
+            mask=mask,
+            elevation=_read(spec.elevation, "elevation", surface.shape, "m", mask, -500.0, 9000.0),
+            latitude=flat(spec.latitude, "latitude", "degrees", -90.0, 90.0),
+            longitude=flat(spec.longitude, "longitude", "degrees", -180.0, 360.0),
+            porosity=deep(spec.porosity, "porosity", "1", 1.0e-3, 1.0),
+            alpha=deep(vg.alpha, "van_genuchten.alpha", "m-1", 1.0e-6, 1.0e4),
+            n=deep(vg.n, "van_genuchten.n", "1", 1.0 + 1.0e-6, 20.0),
+            residual_saturation=deep(vg.residual_saturation, "van_genuchten.residual_saturation", "1", 0.0, 0.99),
+            maximum_saturation=deep(vg.maximum_saturation, "van_genuchten.maximum_saturation", "1", 0.01, 1.0),
+            specific_storage=deep(spec.specific_storage, "specific_storage", "m-1", 0.0, 1.0),
+            slope_x=flat(spec.slope.x if spec.slope else None, "slope.x", "1", -100.0, 100.0),
+            slope_y=flat(spec.slope.y if spec.slope else None, "slope.y", "1", -100.0, 100.0),
+            manning=flat(spec.manning, "manning", "s m-1/3", 1.0e-4, 10.0),
+            files=_files_of(spec),
+            **fields,
+        )
+        if np.any((domain.maximum_saturation <= domain.residual_saturation) & mask):
+            raise ConfigError("domain: van_genuchten: maximum_saturation must exceed residual_saturation everywhere")
+        return domain
+
+
+def _read_mask(spec: FieldSpec | None, shape: tuple[int, ...]) -> Mask:
+    if spec is None:
+        return np.ones(shape[1:], dtype=bool)
+    try:
+        values = spec.read("mask", shape[1:], "1")
+    except ConfigError:
+        # ParFlow writes its mask for every layer: a column takes part if its top layer does
+        values = spec.read("mask", shape, "1")[-1]
+    mask = values > 0
+    if not mask.any():
+        raise ConfigError(f"{spec.file or 'domain'}: mask has no active cell (a value above 0)")
+    return mask
+
+
+def _read(spec: FieldSpec, name: str, shape: tuple[int, ...], units: str, mask: Mask, low: float, high: float) -> Array:
+    values = spec.read(name, shape, units, mask)
+    bad = ((values < low) | (values > high)) & mask
+    if bad.any():
+        cell = tuple(int(i) for i in np.argwhere(bad)[0])
+        raise ConfigError(
+            f"{spec.file or 'domain'}: {name} must lie between {low:g} and {high:g} {units}, "
+            f"got {values[cell]:g} at {describe_cell(cell)}"
+        )
+    return values
+
+
+def _files_of(spec: Config) -> tuple[Path, ...]:
+    found: list[Path] = []
+    for name in type(spec).model_fields:
+        value = getattr(spec, name)
+        if isinstance(value, FieldSpec):
+            if value.file is not None:
+                found.append(value.file)
+        elif isinstance(value, Config):
+            found.extend(_files_of(value))
+    return tuple(dict.fromkeys(found))

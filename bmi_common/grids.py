@@ -1,0 +1,74 @@
+"""The grids that components publish: their BMI identifiers and descriptions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+SURFACE = 0
+SUBSURFACE = 1
+ROOT_ZONE = 2
+SCALAR = 3
+
+ROOT_ZONE_LAYERS = 10
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What BMI asks of a grid.
+
+    Attributes
+    ----------
+    type : str
+        ``"uniform_rectilinear"``, ``"rectilinear"`` or ``"scalar"``.
+    shape : tuple of int
+        (ny, nx) or (nz, ny, nx); empty for a scalar.
+    coordinates : tuple of ndarray
+        Cell-centre coordinates [m] of every axis in the order of `shape`. The vertical one gives nominal heights
+        of layer centres above the bottom; the true geometry is in layer thickness and land surface elevation.
+    spacing : tuple of float
+        Cell sizes [m] of a uniform grid in the order of `shape`; empty for the others.
+    """
+
+    type: str
+    shape: tuple[int, ...]
+    coordinates: tuple[NDArray[np.float64], ...]
+    spacing: tuple[float, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Number of cells."""
+        return prod(self.shape)
+
+    @property
+    def rank(self) -> int:
+        """Number of dimensions."""
+        return len(self.shape)
+
+
+def surface(ny: int, nx: int, dy: float, dx: float, y0: float = 0.0, x0: float = 0.0) -> Grid:
+    """Uniform surface grid; (`x0`, `y0`) [m] is the lower left corner of the domain."""
+    y: NDArray[np.float64] = y0 + dy * (np.arange(ny, dtype=np.float64) + 0.5)
+    x: NDArray[np.float64] = x0 + dx * (np.arange(nx, dtype=np.float64) + 0.5)
+    return Grid("uniform_rectilinear", (ny, nx), (y, x), (dy, dx))
+
+
+def layered(horizontal: Grid, thickness: NDArray[np.float64]) -> Grid:
+    """Layers of `thickness` [m], bottom first, over a surface grid."""
+    top = np.cumsum(thickness)
+    return Grid("rectilinear", (len(thickness), *horizontal.shape), (top - 0.5 * thickness, *horizontal.coordinates))
+
+
+def root_zone(horizontal: Grid, thickness: NDArray[np.float64]) -> Grid:
+    """Top ten of the layers of `thickness` [m], bottom first, at their heights above the bottom of the whole column."""
+    top = np.cumsum(thickness)
+    z = (top - 0.5 * thickness)[-ROOT_ZONE_LAYERS:]
+    return Grid("rectilinear", (len(z), *horizontal.shape), (z, *horizontal.coordinates))
+
+
+def scalar() -> Grid:
+    """Grid of one value."""
+    return Grid("scalar", (), ())

@@ -1,0 +1,89 @@
+"""Unit conversion by udunits, with the one physical equivalence that water models need.
+
+A mass of water (per area) and its volume are converted with 1000 kg m-3; nothing else is converted between
+different dimensions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gimli._udunits2 import UdunitsError  # what its units raise; not among the public `gimli.errors`
+from gimli.units import units as _system
+
+from bmi_common.errors import ConfigError
+
+WATER_DENSITY = 1000.0  # kg m-3
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """A linear map ``target = factor * source + offset`` between two units."""
+
+    source: str
+    target: str
+    factor: float
+    offset: float = 0.0
+    note: str = ""
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether values pass unchanged."""
+        return self.factor == 1.0 and self.offset == 0.0
+
+    def __str__(self) -> str:
+        if self.is_identity:
+            return f"{self.source} = {self.target}" if self.source != self.target else self.source
+        offset = f" + {self.offset:g}" if self.offset else ""
+        note = f" ({self.note})" if self.note else ""
+        return f"{self.source} -> {self.target}: x {self.factor:.10g}{offset}{note}"
+
+
+def conversion(source: str, target: str) -> Conversion:
+    """Find how values in `source` units become values in `target` units.
+
+    Raises
+    ------
+    ConfigError
+        If a unit cannot be parsed or the two do not convert.
+    """
+    if source.strip() == target.strip():
+        parse(source)
+        return Conversion(source, target, 1.0)
+    first, second = _without_common_fraction(source, target)
+    a, b = parse(first), parse(second)
+    try:
+        return _linear(source, target, a, b)
+    except UdunitsError:
+        pass
+    density = parse(f"{WATER_DENSITY} kg m-3")
+    for per, note in ((1.0 / WATER_DENSITY, "kg m-3 to volume"), (WATER_DENSITY, "volume to kg m-3")):
+        name = f"({first}) / ({density})" if per < 1 else f"({first}) ({density})"
+        try:
+            bridge = _linear(source, target, parse(name), b)
+        except UdunitsError:
+            continue
+        return Conversion(source, target, bridge.factor, 0.0, f"water, {WATER_DENSITY:g} {note}")
+    raise ConfigError(f"units {source!r} do not convert to {target!r}")
+
+
+def parse(name: str) -> object:
+    """Return the udunits unit called `name`; raises `ConfigError` if there is none."""
+    try:
+        return _system.Unit(name)
+    except UdunitsError as error:
+        raise ConfigError(f"{name!r} is no unit that udunits knows") from error
+
+
+def _linear(source: str, target: str, a: object, b: object) -> Conversion:
+    converter = a.to(b)  # type: ignore[attr-defined]
+    offset = float(converter(0.0))
+    return Conversion(source, target, float(converter(1.0)) - offset, offset)
+
+
+def _without_common_fraction(source: str, target: str) -> tuple[str, str]:
+    # udunits has no fractional powers; Manning's s m-1/3 and h m-1/3 differ only before the fraction
+    a, b = source.split(), target.split()
+    if len(a) > 1 and len(b) > 1 and a[-1] == b[-1] and "/" in a[-1]:
+        return " ".join(a[:-1]), " ".join(b[:-1])
+    return source, target
