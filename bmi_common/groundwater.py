@@ -1,0 +1,54 @@
+"""The variables that every groundwater component publishes, so that one line of a run's YAML swaps them."""
+
+from __future__ import annotations
+
+from bmi_common.grids import ROOT_ZONE, SCALAR, SUBSURFACE, SURFACE
+from bmi_common.variables import Role, Variable
+
+NET_SOURCE = "soil_root-zone_water__net_volume_flux"
+PRESSURE_HEAD = "soil_water__pressure_head"
+SATURATION = "soil_water__saturation"
+WATER_TABLE_DEPTH = "soil_water_sat-zone_top__depth"
+PONDED_DEPTH = "land_surface_water__depth"
+RUNOFF = "land_surface_water_runoff__volume_flux"
+LAYER_THICKNESS = "soil_layer__thickness"
+POROSITY = "soil__porosity"
+ELEVATION = "land_surface__elevation"
+
+STORAGE_VOLUME = "model_domain_water__storage_volume"
+SOURCE_VOLUME = "model_domain_water__source_volume"
+OUTFLOW_VOLUME = "model_domain_boundary_water__outflow_volume"
+DRAINAGE_VOLUME = "model_domain_bottom_water__drainage_volume"
+UNMET_VOLUME = "model_domain_water__unmet_demand_volume"
+
+SECTIONS = ("richards", "surrogate", "parflow")
+"""Sections of the groundwater configuration, one a component; each component passes over the others'."""
+
+GROUNDWATER_VARIABLES = (
+    Variable(
+        NET_SOURCE,
+        "h-1",
+        ROOT_ZONE,
+        Role.INPUT,
+        "net water source per bulk volume, into the soil positive",
+        (-100.0, 100.0),
+    ),
+    Variable(PRESSURE_HEAD, "m", SUBSURFACE, Role.STATE, "pressure head at layer centres", (-1.0e7, 1.0e4)),
+    Variable(SATURATION, "1", SUBSURFACE, Role.OUTPUT, "saturation, relative to porosity", (0.0, 1.0 + 1.0e-9)),
+    Variable(WATER_TABLE_DEPTH, "m", SURFACE, Role.OUTPUT, "water table depth below the land surface", (0.0, 1.0e4)),
+    Variable(PONDED_DEPTH, "m", SURFACE, Role.OUTPUT, "depth of ponded water", (0.0, 1.0e3)),
+    Variable(RUNOFF, "m s-1", SURFACE, Role.OUTPUT, "overland outflow over the domain boundary, per cell area"),
+    Variable(LAYER_THICKNESS, "m", SUBSURFACE, Role.STATIC, "layer thickness"),
+    Variable(POROSITY, "1", SUBSURFACE, Role.STATIC, "porosity"),
+    Variable(ELEVATION, "m", SURFACE, Role.STATIC, "land surface elevation"),
+    Variable(STORAGE_VOLUME, "m3", SCALAR, Role.OUTPUT, "water in the subsurface and ponded, all active cells"),
+)
+"""What all have in common; the role of pressure head lets a state be set."""
+
+BALANCE_VARIABLES = (
+    Variable(SOURCE_VOLUME, "m3", SCALAR, Role.OUTPUT, "net source taken up in the last step"),
+    Variable(OUTFLOW_VOLUME, "m3", SCALAR, Role.OUTPUT, "overland outflow over the boundary in the last step"),
+    Variable(DRAINAGE_VOLUME, "m3", SCALAR, Role.OUTPUT, "drainage through the bottom in the last step"),
+    Variable(UNMET_VOLUME, "m3", SCALAR, Role.OUTPUT, "demand of sinks that the soil could not meet in the last step"),
+)
+"""Further terms of the water balance, published by components that conserve water."""
