@@ -70,7 +70,8 @@ class Options:
     table : PermeabilityTable, optional
         Relative permeability from a table instead of the formula.
     threads : int, optional
-        Number of OpenMP threads; default as OpenMP decides (``OMP_NUM_THREADS``). Results do not depend on it.
+        Number of OpenMP threads; default as OpenMP decides (``OMP_NUM_THREADS``), but no
+        more than one per 500 columns. Results do not depend on it.
     """
 
     mode: Mode = Mode.FULL
@@ -91,7 +92,7 @@ class Options:
             raise ValueError(f"pass_tolerance must not be negative, not {self.pass_tolerance}")
         if self.pass_tolerance > 0.0 and self.passes < 3:
             raise ValueError(f"a pass_tolerance needs passes of at least 3, not {self.passes}")
-        if not self.floor_head < 0.0:
-            raise ValueError(f"floor_head must be below 0 m, not {self.floor_head}")
+        if not -1.0e4 <= self.floor_head < 0.0:
+            raise ValueError(f"floor_head must be between -10000 m and 0, not {self.floor_head}")
         if self.threads is not None and self.threads < 1:
             raise ValueError(f"threads must be at least 1, not {self.threads}")

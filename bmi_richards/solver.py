@@ -18,6 +18,7 @@ from bmi_richards.options import Drainage, Mode, Options
 Floats = NDArray[np.float64]
 
 _SECONDS_PER_HOUR = 3600.0
+_COLUMNS_WORTH_A_THREAD = 500
 _LARGEST_LAST_CHANGE = 0.1
 """A last pass that changes a head [m] or a saturation more has not converged: passes contract errors to 4e-3 on 1 km cells."""
 _DRAINAGE_KINDS = {Drainage.IMPLICIT: 1, Drainage.LAGGED: 2, Drainage.PRESCRIBED: 3}
@@ -340,7 +341,8 @@ class RichardsSolver:
 
     @property
     def _threads(self) -> int:
-        return self.options.threads or int(_kernel.max_threads())
+        few_columns = self.network.cells.size // _COLUMNS_WORTH_A_THREAD + 1
+        return self.options.threads or min(int(_kernel.max_threads()), few_columns)
 
     def _prepare(self, domain: DomainLike) -> dict[str, Floats]:
         """Properties of the cells as the kernel wants them."""

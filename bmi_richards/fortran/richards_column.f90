@@ -4,12 +4,15 @@
 !! F the upward flux through its faces, and the supply gathers what does not depend on the column's own new heads: the water at
 !! the start, sources, lateral flow and overland inflow. The top cell adds max(h, 0) + dt c max(h, 0)^(5/3).
 module richards_column
+  use, intrinsic :: ieee_arithmetic, only: ieee_is_nan
   use, intrinsic :: iso_fortran_env, only: real64
   use richards_constitutive, only: evaluate_analytic, evaluate_table
   implicit none
   private
   public :: column_t, column_state_t, solve_column, evaluate, ponding_power
 
+  !> Lower heads [m] than this (oven-dry soil) solve nothing: where S > 0 the compressible term S h could feed any sink.
+  real(real64), parameter :: driest_head = -1.0e5_real64
   !> Solutions that the continuation tries before it gives up.
   integer, parameter :: most_stages = 200
 
@@ -94,7 +97,7 @@ contains
     failed_layer = 0
     worst = 0.0_real64
     if (.not. converged) then
-      where (residual /= residual) residual = huge(1.0_real64)
+      where (ieee_is_nan(residual)) residual = huge(1.0_real64)
       failed_layer = maxloc(abs(residual), 1)
       worst = residual(failed_layer)
     end if
@@ -116,7 +119,7 @@ contains
         if (converged) return
         iterations = iterations + 1
         call solve_tridiagonal(column%nz, lower, diagonal, upper, residual, step)
-        if (any(step /= step)) return
+        if (any(ieee_is_nan(step))) return
         previous = state%head
         norm = sum(abs(residual))
         fraction = merge(1.0_real64, 0.5_real64, iteration <= full_steps)
@@ -181,7 +184,8 @@ contains
     yes = .true.
     do k = 1, column%nz
       ! written so that NaN is no solution
-      yes = yes .and. abs(residual(k)) <= column%tolerance + 4.0_real64 * epsilon(1.0_real64) * abs(diagonal(k) * state%head(k))
+      yes = yes .and. state%head(k) > driest_head &
+            .and. abs(residual(k)) <= column%tolerance + 4.0_real64 * epsilon(1.0_real64) * abs(diagonal(k) * state%head(k))
     end do
   end function is_solution
 
