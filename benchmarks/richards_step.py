@@ -131,7 +131,9 @@ def pearl_window(folder: Path, hours: int) -> Case:
         source = data["et_profile"][hour][:, None, None] * data["et_pattern"]
         source[-1] = data["et_top"][hour]
         sources.append(source)
-    return Case("Pearl River", domain, data["initial_pressure"], sources, [h >= 18 for h in range(first, first + hours)])
+    return Case(
+        "Pearl River", domain, data["initial_pressure"], sources, [h >= 18 for h in range(first, first + hours)]
+    )
 
 
 def pearl_river(folder: Path, hours: int) -> Case:

@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bmi_common.errors import ModelError
 from bmi_richards import _kernel
 from bmi_richards.flow_order import FlowNetwork, build_network
 from bmi_richards.options import Drainage, Mode, Options
@@ -46,33 +47,19 @@ class DomainLike(Protocol):
     @property
     def maximum_saturation(self) -> Floats: ...  # noqa: D102
     @property
-    def conductivity_x(self) -> Floats: ...  # noqa: D102
+    def conductivity_x(self) -> Floats | None: ...  # noqa: D102
     @property
-    def conductivity_y(self) -> Floats: ...  # noqa: D102
+    def conductivity_y(self) -> Floats | None: ...  # noqa: D102
     @property
-    def conductivity_z(self) -> Floats: ...  # noqa: D102
+    def conductivity_z(self) -> Floats | None: ...  # noqa: D102
     @property
     def specific_storage(self) -> Floats: ...  # noqa: D102
     @property
-    def slope_x(self) -> Floats: ...  # noqa: D102
+    def slope_x(self) -> Floats | None: ...  # noqa: D102
     @property
-    def slope_y(self) -> Floats: ...  # noqa: D102
+    def slope_y(self) -> Floats | None: ...  # noqa: D102
     @property
-    def manning(self) -> Floats: ...  # noqa: D102
-
-
-class ColumnError(RuntimeError):
-    """Columns for which no solution was found; the state is still that of the start of the step.
-
-    Attributes
-    ----------
-    cell : tuple of int
-        (k, j, i) of the cell with the largest residual in the most upstream of these columns, or (j, i) of a column.
-    """
-
-    def __init__(self, message: str, cell: tuple[int, ...]) -> None:
-        super().__init__(message)
-        self.cell = cell
+    def manning(self) -> Floats | None: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -138,7 +125,8 @@ class RichardsSolver:
         self.options = options or Options()
         self._mask = np.asarray(domain.mask, dtype=bool)
         self._dz = np.ascontiguousarray(domain.dz, dtype=np.float64)
-        self._area = float(domain.dx) * float(domain.dy)
+        self._dx, self._dy = float(domain.dx), float(domain.dy)
+        self._area = self._dx * self._dy
         if not self._mask.any():
             raise ValueError("the mask of the domain has no active cell")
         if not np.all(self._dz > 0.0):
@@ -148,8 +136,8 @@ class RichardsSolver:
             self._surface(domain.slope_x, "slope_x"),
             self._surface(domain.slope_y, "slope_y"),
             self._surface(domain.manning, "manning", above=0.0) / _SECONDS_PER_HOUR,
-            float(domain.dx),
-            float(domain.dy),
+            self._dx,
+            self._dy,
         )
         self._statics = self._prepare(domain)
         shape = (self._dz.size, self.network.cells.size)
@@ -232,8 +220,8 @@ class RichardsSolver:
 
         Raises
         ------
-        ColumnError
-            If a column could not be solved. The state is unchanged.
+        ModelError
+            If a column could not be solved, or passes do not converge; it names the cell. The state is unchanged.
         ValueError
             If an argument has the wrong shape, is not finite inside the mask, or does not fit the options.
         """
@@ -245,7 +233,7 @@ class RichardsSolver:
         failed = np.zeros(self.network.cells.size, dtype=np.int32)
         # the kernel works in place; a failed step is taken back below
         passes, change, converged = self._advance(columns_source, prescribed, dt, failed)
-        error: ColumnError | None = None
+        error: ModelError | None = None
         if failed.any():
             error = self._describe_failure(failed, columns_source, before)
         elif not converged or (passes > 1 and change > _LARGEST_LAST_CHANGE):
@@ -272,7 +260,9 @@ class RichardsSolver:
         self, source: Floats, prescribed: Floats, dt: float, failed: NDArray[np.int32]
     ) -> tuple[int, float, bool]:
         options, network = self.options, self.network
-        result: tuple[int, float, bool] = _kernel.advance(
+        return _kernel.advance(
+            dx=self._dx,
+            dy=self._dy,
             **self._statics,
             east=network.east,
             west=network.west,
@@ -301,7 +291,6 @@ class RichardsSolver:
             failed_layer=failed,
             **self._columns,
         )
-        return result
 
     def _prescribed(self, drainage: ArrayLike | None) -> Floats:
         wanted = self.options.mode is Mode.FREE_DRAINAGE and self.options.drainage is Drainage.PRESCRIBED
@@ -313,26 +302,28 @@ class RichardsSolver:
             return np.zeros(self.network.cells.size)
         return self._surface(drainage, "drainage").ravel()[self.network.cells]
 
-    def _describe_failure(self, failed: NDArray[np.int32], source: Floats, before: Floats) -> ColumnError:
+    def _describe_failure(self, failed: NDArray[np.int32], source: Floats, before: Floats) -> ModelError:
         column = int(np.flatnonzero(failed)[0])  # the most upstream: others may have failed because of it
         layer = int(failed[column]) - 1
         j, i = divmod(int(self.network.cells[column]), self._mask.shape[1])
         others = int(np.count_nonzero(failed)) - 1
-        return ColumnError(
-            f"no solution for the column (j, i) = ({j}, {i}): residual {self._columns['worst'][column]:.3g} m in layer "
-            f"k = {layer} (0 is the bottom), where the head was {before[layer, column]:.4g} m and the source is "
-            f"{source[layer, column]:.4g} h-1" + (f"; {others} more columns failed" if others else ""),
+        return ModelError(
+            f"no solution for a column{f' (and {others} more)' if others else ''}: a residual of "
+            f"{self._columns['worst'][column]:.3g} m is left where the head was {before[layer, column]:.4g} m and the "
+            f"source is {source[layer, column]:.4g} h-1",
             cell=(layer, j, i),
         )
 
-    def _describe_divergence(self, passes: int, change: float) -> ColumnError:
+    def _describe_divergence(self, passes: int, change: float) -> ModelError:
         column = int(np.argmax(self._columns["column_change"]))
         j, i = divmod(int(self.network.cells[column]), self._mask.shape[1])
         advice = (
-            "allow more passes or a shorter step" if self.options.pass_tolerance else "set a pass tolerance or a shorter step"
+            "allow more passes or a shorter step"
+            if self.options.pass_tolerance
+            else "set a pass tolerance or a shorter step"
         )
-        return ColumnError(
-            f"lateral groundwater flow has not converged: pass {passes} still changed the column (j, i) = ({j}, {i}) "
+        return ModelError(
+            f"lateral groundwater flow has not converged: pass {passes} still changed a column "
             f"by {change:.3g} (m of positive head, or saturation); {advice}",
             cell=(j, i),
         )
@@ -356,8 +347,6 @@ class RichardsSolver:
         table = self.options.table
         lowest = np.broadcast_to(table.min_head if table else -1.0, self.shape)
         return {
-            "dx": np.float64(domain.dx),
-            "dy": np.float64(domain.dy),
             "dz": self._dz,
             "gap": np.append(0.5 * (self._dz[1:] + self._dz[:-1]), 0.0),
             "alpha": self._gather(domain.alpha, "alpha", above=0.0),
@@ -374,8 +363,8 @@ class RichardsSolver:
             "north_conductivity": np.asfortranarray(
                 dz * _lateral_mean(self._gather(domain.conductivity_y, "conductivity_y", at_least=0.0), network.north)
             ),
-            "slope_x": np.asarray(domain.slope_x, dtype=np.float64).ravel()[network.cells],
-            "slope_y": np.asarray(domain.slope_y, dtype=np.float64).ravel()[network.cells],
+            "slope_x": self._surface(domain.slope_x, "slope_x").ravel()[network.cells],
+            "slope_y": self._surface(domain.slope_y, "slope_y").ravel()[network.cells],
             "minimum_head": self._gather(lowest, "min_head"),
         }
 
@@ -410,10 +399,10 @@ class RichardsSolver:
     # ------------------------------------------------------- grids and columns
 
     def _gather(
-        self, field: ArrayLike, name: str, above: float | None = None, at_least: float | None = None
+        self, field: ArrayLike | None, name: str, above: float | None = None, at_least: float | None = None
     ) -> Floats:
         """(nz, ny, nx) to (nz, ncol) in flow order, each column contiguous."""
-        values = np.asarray(field, dtype=np.float64)
+        values = np.asarray(_present(field, name), dtype=np.float64)
         if values.shape != self.shape:
             raise ValueError(f"{name} has shape {values.shape}, the domain is (nz, ny, nx) = {self.shape}")
         columns: Floats = np.ascontiguousarray(values.reshape(self.shape[0], -1).T[self.network.cells]).T
@@ -430,9 +419,9 @@ class RichardsSolver:
         j, i = divmod(int(self.network.cells[column]), self._mask.shape[1])
         raise ValueError(f"{name} is {columns[layer, column]:g} in cell (k, j, i) = ({layer}, {j}, {i}): it {demand}")
 
-    def _surface(self, field: ArrayLike, name: str, above: float | None = None) -> Floats:
+    def _surface(self, field: ArrayLike | None, name: str, above: float | None = None) -> Floats:
         """Check a (ny, nx) field."""
-        values = np.asarray(field, dtype=np.float64)
+        values = np.asarray(_present(field, name), dtype=np.float64)
         if values.shape != self._mask.shape:
             raise ValueError(f"{name} has shape {values.shape}, the domain is (ny, nx) = {self._mask.shape}")
         bad = ~np.isfinite(values) if above is None else ~(np.isfinite(values) & (values > above))
@@ -454,6 +443,12 @@ class RichardsSolver:
 
     def _ponded_volume(self) -> float:
         return float(np.maximum(self._head[-1], 0.0).sum() * self._area)
+
+
+def _present(field: ArrayLike | None, name: str) -> ArrayLike:
+    if field is None:
+        raise ValueError(f"{name} is missing; the Richards solver needs it")
+    return field
 
 
 def _vertical_mean(conductivity: Floats, dz: Floats) -> Floats:

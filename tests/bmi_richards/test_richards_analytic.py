@@ -46,7 +46,14 @@ def test_steady_overland_flow_on_a_plane_is_manning_s(axis: str, slope: float) -
     cells, size, rain, manning = 8, 50.0, 0.02, 0.03
     ny, nx = (1, cells) if axis == "x" else (cells, 1)
     domain = make_domain(
-        [1.0, 0.1], ny, nx, dx=size, conductivity_z=0.0, conductivity_x=0.0, conductivity_y=0.0, manning=manning,
+        [1.0, 0.1],
+        ny,
+        nx,
+        dx=size,
+        conductivity_z=0.0,
+        conductivity_x=0.0,
+        conductivity_y=0.0,
+        manning=manning,
         **{f"slope_{axis}": slope},
     )
     solver = RichardsSolver(domain, hydrostatic(domain, 1.1))
