@@ -167,7 +167,7 @@ def test_a_missing_value_names_row_and_column(tmp_path: Path) -> None:
 def test_impossible_negative_values_are_refused(tmp_path: Path, column: int, value: float) -> None:
     table = rows(24)
     table[3, column] = value
-    with pytest.raises(ConfigError, match="row 3 .*negative values are impossible"):
+    with pytest.raises(ConfigError, match=r"row 3 .*negative values are impossible"):
         opened(spec(file=write(tmp_path / "column.txt", table)))
 
 
@@ -191,9 +191,7 @@ def test_negative_round_off_becomes_zero(tmp_path: Path) -> None:
         (1, 1.1e6, "J m-2"),
     ],
 )
-def test_magnitudes_of_other_units_cause_one_warning(
-    tmp_path: Path, column: int, value: float, lookalike: str
-) -> None:
+def test_magnitudes_of_other_units_cause_one_warning(tmp_path: Path, column: int, value: float, lookalike: str) -> None:
     table = rows(72)
     table[:, column] = value
     with pytest.warns(ForcingWarning, match=lookalike) as caught:
@@ -271,9 +269,7 @@ def test_the_section_is_read_from_yaml_with_paths_relative_to_the_file(tmp_path:
         ("type: column\n  start: 2020-01-01\n  file: column.txt\n  cycles: true", "did you mean 'cycle'"),
     ],
 )
-def test_mistakes_in_the_section_name_file_and_line(
-    tmp_path: Path, record: Path, lines: str, message: str
-) -> None:
+def test_mistakes_in_the_section_name_file_and_line(tmp_path: Path, record: Path, lines: str, message: str) -> None:
     class Land(Config):
         forcing: ForcingSpec
 
@@ -295,7 +291,7 @@ def test_reference_columns_are_read_whole_without_warnings(reference: Path, file
     path = reference / "forcing_columns" / file
     with opened(spec(file=path), end=START + hours * HOUR) as forcing:
         last = forcing.read(START + (hours - 1) * HOUR)
-    expected = np.fromstring(path.read_text().splitlines()[-1], sep=" ")
+    expected = [float(value) for value in path.read_text().splitlines()[-1].split()]
     assert float(last[names.AIR_TEMPERATURE]) == expected[3]
     with pytest.raises(ConfigError, match="no forcing for the hour"):
         opened(spec(file=path), end=START + (hours + 1) * HOUR)

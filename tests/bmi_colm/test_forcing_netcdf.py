@@ -45,6 +45,8 @@ def write(
     latitude: np.ndarray = LATITUDE,
     longitude: np.ndarray = LONGITUDE,
     gridded: bool = True,
+    axes: tuple[str, str] = ("lat", "lon"),
+    axis_attributes: tuple[dict[str, str], ...] = ({"units": "degrees_north"}, {"units": "degrees_east"}),
     calendar: str = "standard",
     step: float = 1.0,
     bounds: str | None = None,
@@ -67,11 +69,12 @@ def write(
             nc.createVariable("time_bnds", "f8", ("time", "nv"))[:] = np.stack([starts, starts + 1.0], axis=1)
             nc["time_bnds"].units = time.units
         if gridded:
-            dimensions, shape = ("time", "lat", "lon"), (hours, latitude.size, longitude.size)
-            for name, array, unit in (("lat", latitude, "degrees_north"), ("lon", longitude, "degrees_east")):
+            dimensions, shape = ("time", *axes), (hours, latitude.size, longitude.size)
+            for name, array, attributes in zip(axes, (latitude, longitude), axis_attributes, strict=True):
                 nc.createDimension(name, array.size)
-                nc.createVariable(name, "f8", (name,))[:] = array
-                nc[name].units = unit
+                if attributes:
+                    nc.createVariable(name, "f8", (name,))[:] = array
+                    nc[name].setncatts(attributes)
         for name, (standard_name, unit, typical) in CF.items():
             variable = nc.createVariable(name, "f8", dimensions)
             variable.standard_name, variable.units = standard_name, (units or {}).get(name, unit)
@@ -130,23 +133,21 @@ def test_dimensions_may_come_in_any_order(file: Path) -> None:
 
 
 def test_projected_coordinates_tell_the_direction(file: Path) -> None:
-    def project(nc: netCDF4.Dataset) -> None:
-        for name, axis in (("lat", "y"), ("lon", "x")):
-            nc[name].standard_name, nc[name].units = f"projection_{axis}_coordinate", "m"
-            nc.renameVariable(name, axis)
-            nc.renameDimension(name, axis)
-
-    write(file, latitude=np.array([2.0e5, 1.0e5, 0.0]), values={"rsds": np.flip(field(48), 1)}, change=project)
+    attributes = tuple({"standard_name": f"projection_{axis}_coordinate", "units": "m"} for axis in ("y", "x"))
+    write(
+        file,
+        axes=("northing", "easting"),
+        axis_attributes=attributes,
+        latitude=np.array([2.0e5, 1.0e5, 0.0]),
+        values={"rsds": np.flip(field(48), 1)},
+    )
     with opened(file) as forcing:
         np.testing.assert_allclose(forcing.read(START)[names.SHORTWAVE], field(48)[0])
 
 
-def test_rows_without_coordinate_are_refused(file: Path) -> None:
-    def forget(nc: netCDF4.Dataset) -> None:
-        nc.renameVariable("lat", "rows")
-        nc["rows"].units = "1"
-
-    write(file, change=forget)
+@pytest.mark.parametrize("known", [({}, {"units": "degrees_east"}), ({}, {})])
+def test_rows_without_coordinate_are_refused(file: Path, known: tuple[dict[str, str], ...]) -> None:
+    write(file, axes=("j", "i"), axis_attributes=known)
     with pytest.raises(ConfigError, match="row 0 is south or north"):
         opened(file)
 
@@ -162,9 +163,7 @@ def test_rows_without_coordinate_are_refused(file: Path) -> None:
         ("uas", "km h-1", 36.0, names.WIND_X, 10.0),
     ],
 )
-def test_units_are_converted(
-    file: Path, variable: str, units: str, stored: float, name: str, expected: float
-) -> None:
+def test_units_are_converted(file: Path, variable: str, units: str, stored: float, name: str, expected: float) -> None:
     write(file, units={variable: units}, values={variable: stored})
     with opened(file) as forcing:
         np.testing.assert_allclose(forcing.read(START)[name], expected, rtol=1e-9)
@@ -179,7 +178,7 @@ def test_units_of_another_kind_are_refused(file: Path, units: str) -> None:
 
 def test_missing_units_can_be_given(file: Path) -> None:
     write(file, units={"tas": ""}, values={"tas": 10.0})
-    with pytest.raises(ConfigError, match="'tas' has no units.*air_temperature"):
+    with pytest.raises(ConfigError, match=r"'tas' has no units.*air_temperature"):
         opened(file)
     given = {"variables": {"air_temperature": {"variable": "tas", "units": "celsius"}}}
     with opened(file, spec=given) as forcing:
@@ -305,15 +304,11 @@ def test_nearest_takes_the_file_cell_around_each_cell(file: Path) -> None:
 def test_nearest_takes_cells_of_two_dimensional_coordinates(file: Path) -> None:
     def curvilinear(nc: netCDF4.Dataset) -> None:
         latitude, longitude = np.meshgrid(LATITUDE, LONGITUDE, indexing="ij")
-        for name, axis, array in (("lat", "j", latitude), ("lon", "i", longitude)):
-            nc.renameVariable(name, axis)
-            nc.renameDimension(name, axis)
-            nc[axis].units = "1"
         for name, array, units in (("lat", latitude, "degrees_north"), ("lon", longitude, "degrees_east")):
             nc.createVariable(name, "f8", ("j", "i"))[:] = array
             nc[name].units = units
 
-    write(file, values={"rsds": field(48)}, change=curvilinear)
+    write(file, axes=("j", "i"), axis_attributes=({}, {}), values={"rsds": field(48)}, change=curvilinear)
     latitude, longitude = np.full((1, 1), 24.011), np.full((1, 1), 113.029)
     with opened(file, spec={"remap": "nearest"}, shape=(1, 1), latitude=latitude, longitude=longitude) as forcing:
         np.testing.assert_allclose(forcing.read(START)[names.SHORTWAVE], field(48)[0, 1, 3])
@@ -385,7 +380,7 @@ def test_a_record_with_a_gap_is_not_repeated(file: Path) -> None:
         nc["time"][10:] = np.arange(11, 49)
 
     write(file, gridded=False, change=skip)
-    with pytest.raises(ConfigError, match="gaps cannot be repeated.*2020-02-28 10:00"):
+    with pytest.raises(ConfigError, match=r"gaps cannot be repeated.*2020-02-28 10:00"):
         opened(file, spec={"cycle": True})
 
 

@@ -69,7 +69,7 @@ def test_a_missing_file_is_named_before_the_run(folder: Path, check: str) -> Non
 
 
 def test_a_run_beyond_the_files_names_the_next_file(folder: Path) -> None:
-    with pytest.raises(ConfigError, match="NLDAS.DSWR.000073_to_000096.pfb"):
+    with pytest.raises(ConfigError, match=r"NLDAS\.DSWR\.000073_to_000096\.pfb"):
         opened(folder, hours=73)
 
 
@@ -142,7 +142,7 @@ def test_files_may_hold_other_numbers_of_hours(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_such_files_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no files NLDAS.<VAR>"):
+    with pytest.raises(ConfigError, match=r"no files NLDAS\.<VAR>"):
         opened(tmp_path)
 
 
