@@ -197,7 +197,7 @@ def _piece(
         raise ConfigError(
             f"{where}: dimensions {_dimensions(sizes)}; needed are time and the rows and columns of the grid"
         )
-    alone = y is None or x is None or (sizes[y] == sizes[x] == 1)
+    alone = all(sizes[d] == 1 for d in spatial)
     grid: GridMap | None = None
     if not (alone and column and not (y and x and cells.shape == (1, 1))):
         if y is None or x is None:

@@ -97,7 +97,7 @@ class Forcing(ABC):
         self.close()
 
 
-class ExternalForcing(Forcing):
+class NoForcing(Forcing):
     """Nothing is read: whoever steps the component sets all variables."""
 
     names = ()

@@ -353,6 +353,17 @@ def test_a_fourth_dimension_is_refused(file: Path) -> None:
         opened(file)
 
 
+def test_a_variable_with_rows_but_no_columns_is_refused(file: Path) -> None:
+    def rows_only(nc: netCDF4.Dataset) -> None:
+        nc["tas"].standard_name = "other"
+        nc.createVariable("zonal", "f8", ("time", "lat"))[:] = 290.0
+        nc["zonal"].standard_name, nc["zonal"].units = "air_temperature", "K"
+
+    write(file, change=rows_only)
+    with pytest.raises(ConfigError, match="3 rows and 4 columns"):
+        opened(file)
+
+
 def test_a_record_of_one_place_serves_all_cells(file: Path) -> None:
     write(file, gridded=False, values={"rsds": np.arange(48.0)})
     with opened(file) as forcing:
