@@ -1,8 +1,8 @@
 """Seconds per hourly step of the Richards solver, by domain size, threads and weather.
 
-With ``--reference FOLDER`` the fields are those of the Pearl River reference data in that folder; without it they are synthetic:
-a fractal relief drained by its own slopes, layered soil over rock, a shallow water table. Dry hours carry transpiration and
-evaporation, wet hours a storm; each row is the median over the hours of one kind.
+With ``--reference FOLDER`` the fields are those of the Pearl River reference data in that folder; without it they are
+synthetic: a fractal relief drained by its own slopes, layered soil over rock, a shallow water table. Dry hours carry
+transpiration and evaporation, wet hours a storm; each row is the median over the hours of one kind.
 
     python benchmarks/richards_step.py [--reference FOLDER] [--json FILE] [--threads 1 2] [--passes 2]
 """

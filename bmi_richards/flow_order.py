@@ -1,9 +1,9 @@
 """Who feeds whom: the network of overland flow, and the order in which columns are solved.
 
-Kinematic overland flow goes through the east and north faces of the cells, away from the side that the slope of the face raises,
-so the depth of a cell depends on upstream cells only. Columns are therefore grouped in levels: a column's level is one more than
-the highest level among its donors. A cycle of the slope field (a strongly connected component) is kept together as one group,
-which the kernel iterates.
+Kinematic overland flow goes through the east and north faces of the cells, away from the side that the slope of the
+face raises, so the depth of a cell depends on upstream cells only. Columns are therefore grouped in levels: a column's
+level is one more than the highest level among its donors. A cycle of the slope field (a strongly connected component)
+is kept together as one group, which the kernel iterates.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int32]
 
 SMALLEST_SLOPE = 1.0e-5
-"""Slopes are taken at least this steep in the kinematic formula (ParFlow's value), so that flat cells have finite conveyance."""
+"""Least slope in the kinematic formula (ParFlow's value), so that flat cells have finite conveyance."""
 
 _WEST, _EAST, _SOUTH, _NORTH = range(4)
 
@@ -41,7 +41,8 @@ class FlowNetwork:
     donor : (4, ncol) int32
         Columns whose ponded water flows into each column.
     inflow : (4, ncol)
-        Conveyance c of those faces [h-1 m-2/3]: a face carries c H^(5/3) [m h-1] per area of a cell, H the donor's depth.
+        Conveyance c of those faces [h-1 m-2/3]: with the donor's depth H, a face carries c H^(5/3) [m h-1] per area
+        of a cell.
     outflow, boundary : (ncol,)
         Sum of the conveyances of all faces that a column feeds, and of those on the edge of the domain.
     """

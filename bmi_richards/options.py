@@ -64,7 +64,7 @@ class Options:
         If above 0: pass until no positive head [m] and no saturation [-] changes by more than this, with at most
         ``passes`` passes. For fine grids (below about 200 m), where a fixed number of passes does not converge.
     tolerance : float
-        Largest residual of a cell [m]. 1e-8 drifts by 1e-3 m in 480 h.
+        Largest residual of a cell [m], unless rounding leaves more. 1e-8 drifts by 1e-3 m in 480 h.
     floor_head : float
         Sinks take no water from a cell below this head [m]; what they cannot take is reported as unmet demand.
     table : PermeabilityTable, optional
@@ -78,7 +78,7 @@ class Options:
     drainage: Drainage = Drainage.IMPLICIT
     passes: int = 2
     pass_tolerance: float = 0.0
-    tolerance: float = 1.0e-12
+    tolerance: float = 1.0e-14
     floor_head: float = -1000.0
     table: PermeabilityTable | None = field(default=None)
     threads: int | None = None

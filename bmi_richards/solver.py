@@ -1,8 +1,9 @@
 """The embedded Richards solver as a NumPy object: state, one step, and the water balance of that step.
 
-The equations are ParFlow's (Kollet and Maxwell, 2006; terrain-following grid of Maxwell, 2013), cell-centred finite volumes with
-backward Euler, overland flow as a kinematic wave in the top cell. They are solved by the Fortran kernel, column by column in the
-order of overland flow. Arrays are (z, y, x) with z index 0 at the bottom; lengths in m and times in h.
+The equations are ParFlow's (Kollet and Maxwell, 2006; terrain-following grid of Maxwell, 2013), cell-centred finite
+volumes with backward Euler, overland flow as a kinematic wave in the top cell. They are solved by the Fortran kernel,
+column by column in the order of overland flow. Arrays are (z, y, x) with z index 0 at the bottom; lengths in m and
+times in h.
 """
 
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ Floats = NDArray[np.float64]
 _SECONDS_PER_HOUR = 3600.0
 _COLUMNS_WORTH_A_THREAD = 500
 _LARGEST_LAST_CHANGE = 0.1
-"""A last pass that changes a head [m] or a saturation more has not converged: passes contract errors to 4e-3 on 1 km cells."""
+"""A last pass that changes a head [m] or a saturation more has not converged (on 1 km cells it changes 1e-3)."""
 _DRAINAGE_KINDS = {Drainage.IMPLICIT: 1, Drainage.LAGGED: 2, Drainage.PRESCRIBED: 3}
 
 
@@ -174,7 +175,7 @@ class RichardsSolver:
 
     @property
     def outflow(self) -> Floats:
-        """Overland flow out of the domain in the last step [m h-1 per area of a cell] (ny, nx), NaN outside the mask."""
+        """Overland flow out of the domain in the last step [m h-1 per cell area] (ny, nx), NaN outside the mask."""
         return self._scatter_surface(self._columns["left"] / self._last_dt)
 
     @property
@@ -306,11 +307,11 @@ class RichardsSolver:
         column = int(np.flatnonzero(failed)[0])  # the most upstream: others may have failed because of it
         layer = int(failed[column]) - 1
         j, i = divmod(int(self.network.cells[column]), self._mask.shape[1])
-        others = int(np.count_nonzero(failed)) - 1
+        count = int(np.count_nonzero(failed))
+        others = f" (and {count - 1} more)" if count > 1 else ""
         return ModelError(
-            f"no solution for a column{f' (and {others} more)' if others else ''}: a residual of "
-            f"{self._columns['worst'][column]:.3g} m is left where the head was {before[layer, column]:.4g} m and the "
-            f"source is {source[layer, column]:.4g} h-1",
+            f"no solution for a column{others}: a residual of {self._columns['worst'][column]:.3g} m is left where the "
+            f"head was {before[layer, column]:.4g} m and the source is {source[layer, column]:.4g} h-1",
             cell=(layer, j, i),
         )
 

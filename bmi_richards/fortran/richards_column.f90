@@ -114,7 +114,7 @@ contains
       integer :: iteration, halving
 
       call assemble(column, supply, state, residual, lower, diagonal, upper)
-      converged = is_solution(column, state, residual, diagonal)
+      converged = is_solution(column, supply, state, residual, diagonal)
       do iteration = 1, most
         if (converged) return
         iterations = iterations + 1
@@ -131,7 +131,7 @@ contains
           if (sum(abs(residual)) < norm) exit
           fraction = 0.5_real64 * fraction
         end do
-        converged = is_solution(column, state, residual, diagonal)
+        converged = is_solution(column, supply, state, residual, diagonal)
       end do
     end subroutine newton
 
@@ -169,13 +169,15 @@ contains
         end if
       end do
       converged = .false.
+      call assemble(column, supply, state, residual, lower, diagonal, upper)
     end subroutine continue_from_start
 
   end subroutine solve_column
 
-  !> Every residual within the tolerance, or within what rounding of the head makes of it (thin, permeable or deep cells).
-  pure function is_solution(column, state, residual, diagonal) result(yes)
+  !> Every residual within the tolerance, or within what rounding of head and water makes of it (thin, permeable or deep cells).
+  pure function is_solution(column, supply, state, residual, diagonal) result(yes)
     type(column_t), intent(in) :: column
+    real(real64), intent(in) :: supply(column%nz)
     type(column_state_t), intent(in) :: state
     real(real64), intent(in) :: residual(column%nz), diagonal(column%nz)
     logical :: yes
@@ -185,7 +187,8 @@ contains
     do k = 1, column%nz
       ! written so that NaN is no solution
       yes = yes .and. state%head(k) > driest_head &
-            .and. abs(residual(k)) <= column%tolerance + 4.0_real64 * epsilon(1.0_real64) * abs(diagonal(k) * state%head(k))
+            .and. abs(residual(k)) <= column%tolerance &
+            + 8.0_real64 * epsilon(1.0_real64) * (abs(diagonal(k) * state%head(k)) + abs(supply(k)))
     end do
   end function is_solution
 

@@ -45,7 +45,7 @@ module richards_types
 
   type :: options_t
     real(real64) :: dt = 1.0_real64          !< [h]
-    real(real64) :: tolerance = 1.0e-12_real64  !< largest residual of a cell [m]
+    real(real64) :: tolerance = 1.0e-14_real64  !< largest residual of a cell [m]
     real(real64) :: pass_tolerance = 0.0_real64  !< pass until nothing changes more; 0: the number given
     integer :: passes = 2                    !< passes over the domain, or the most of them
     integer :: drainage = drainage_none

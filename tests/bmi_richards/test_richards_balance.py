@@ -31,9 +31,10 @@ def hillslope() -> tuple[SimpleNamespace, Floats]:
     return domain, hydrostatic(domain, 102.5 - 0.2 * np.abs(x - nx / 2))
 
 
-def relative_error(balance: HourBalance) -> float:
-    through = abs(balance.source) + balance.outflow + balance.drainage + balance.unmet_demand
-    return abs(balance.residual) / through
+def assert_closed(balance: HourBalance) -> None:
+    """Closed to 1e-10 of what flowed in the hour, or to the rounding of the water stored (of 20 m: 1e-10 of 0.7 mm)."""
+    through = abs(balance.source) + balance.outflow + balance.drainage
+    assert abs(balance.residual) <= max(1e-10 * through, 16.0 * np.finfo(float).eps * balance.storage)
 
 
 @pytest.mark.parametrize("mode", list(Mode))
@@ -45,7 +46,7 @@ def test_storm_and_recession_close_the_balance_every_hour(mode: Mode) -> None:
     for hour in range(18):
         source[-1] = 0.05 / TOP_SOIL[-1] if hour < 6 else 0.0
         balance = solver.step(source)
-        assert relative_error(balance) <= 1e-10
+        assert_closed(balance)
         assert balance.storage - before == pytest.approx(balance.storage_change, abs=1e-12 * balance.storage)
         before = balance.storage
         if hour < 6:
@@ -61,7 +62,7 @@ def test_drying_by_six_millimetres_a_day_closes_the_balance_and_reports_what_the
     unmet = []
     for _ in range(24 * 8):
         balance = solver.step(source)
-        assert relative_error(balance) <= 1e-10
+        assert_closed(balance)
         unmet.append(balance.unmet_demand)
         assert balance.source == pytest.approx(-0.006 / 24.0 * 4e6 + balance.unmet_demand, rel=1e-12)
     assert unmet[0] == 0.0
@@ -89,7 +90,7 @@ def test_water_is_conserved_whatever_the_soil_relief_and_weather(seed: int, mode
         assert balance.source == pytest.approx(asked + balance.unmet_demand, rel=1e-12, abs=1e-6)
         assert balance.unmet_demand >= 0.0
         assert balance.outflow >= 0.0
-        # the solver's tolerance is 1e-12 m in each cell of 1 km2
+        # 1e-12 m in each cell of 1 km2: above the solver's 1e-14 m, for rounding in thick layers
         assert abs(balance.residual) <= 1e-6 * solver.head[:, domain.mask].size + 1e-13 * balance.storage
         booked += balance.source - balance.outflow - balance.drainage
     assert solver.storage - start == pytest.approx(booked, abs=1e-4 + 1e-12 * start)
@@ -130,7 +131,7 @@ def test_a_mirrored_domain_gives_the_mirrored_result() -> None:
     one, other = RichardsSolver(domain, head), RichardsSolver(mirrored, head[..., ::-1])
     for _ in range(5):
         a, b = one.step(source), other.step(source[..., ::-1])
-    # equal up to the tolerance of the column solver, 1e-12 m of water
+    # equal up to the tolerance of the column solver, 1e-14 m of water
     np.testing.assert_allclose(other.head[..., ::-1], one.head, rtol=0.0, atol=1e-8)
     assert b.outflow == pytest.approx(a.outflow, rel=1e-9)
 
