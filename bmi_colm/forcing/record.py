@@ -49,6 +49,11 @@ class Record(ABC):
     def lacking(self, time: np.datetime64) -> str:
         """Return what would have to be there for the hour from `time`, for messages."""
 
+    @property
+    def end(self) -> datetime | None:
+        """End (UTC) of the last hour that can be read; None without a limit."""
+        return None
+
     def close(self) -> None:  # noqa: B027  (records without open files have nothing to close)
         """Close the files; the record cannot be loaded from any more."""
 
@@ -147,6 +152,10 @@ class RecordForcing(Forcing):
         self._values: dict[str, FloatArray] = {}
         if cycle:
             self._check_cycle()
+
+    @property
+    def end(self) -> datetime | None:  # noqa: D102
+        return None if self._cycle else (self.times[-1] + HOUR).astype("datetime64[us]").item()
 
     @property
     def times(self) -> Times:
