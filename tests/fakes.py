@@ -78,3 +78,12 @@ class Bucket(DeclaredBmi):
 
     def _finalize(self) -> None:
         self.released.append(self)
+
+
+class BucketWithWrongUnits(Bucket):
+    """Breaks what a conformance check must find."""
+
+    component_name = "BucketWithWrongUnits"
+
+    def get_var_units(self, name: str) -> str:
+        return "leagues_per_fortnite" if name == DEPTH else super().get_var_units(name)

@@ -3,9 +3,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import settings
-
 from fakes import RAIN, Bucket
+from hypothesis import settings
 
 # a busy machine is no failure of a property
 settings.register_profile("rootzone", deadline=None)

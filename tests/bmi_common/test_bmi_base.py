@@ -2,10 +2,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fakes import DEPTH, HEAD, RAIN, THICKNESS, VOLUME, WIND, Bucket
 
 from bmi_common import BmiStateError, ModelError, State, UnknownNameError, grids
 from bmi_common.groundwater import BALANCE_VARIABLES, GROUNDWATER_VARIABLES
-from fakes import DEPTH, HEAD, RAIN, THICKNESS, VOLUME, WIND, Bucket
 
 HOUR = 3600.0
 ALL_NAMES = [v.name for v in Bucket.variables]

@@ -75,7 +75,7 @@ def test_fractional_powers_are_not_read_as_fractions_of_a_power(source: str, tar
         conversion(source, target)
 
 
-@pytest.mark.parametrize("typo", ["metre/secnd", "mm/hour rain", "kg m-2 s-1)", "-"])
+@pytest.mark.parametrize("typo", ["metre/secnd", "mm/hour rain", "m s-1 (mean", "-"])
 def test_unknown_unit_is_named(typo: str) -> None:
     for pair in ((typo, "m"), ("m", typo), (typo, typo)):
         with pytest.raises(ConfigError) as error:
@@ -83,6 +83,16 @@ def test_unknown_unit_is_named(typo: str) -> None:
         assert f"{typo!r} is no unit that udunits knows" in str(error.value)
     with pytest.raises(ConfigError):
         parse(typo)
+
+
+def test_logarithmic_units_are_refused() -> None:
+    with pytest.raises(ConfigError, match="by a factor"):
+        conversion("lg(re 1 mW)", "W")
+
+
+def test_blanks_around_a_unit_do_not_matter() -> None:
+    assert conversion(" mm ", "m\n").factor == pytest.approx(1.0e-3)
+    assert conversion(" m ", "m").is_identity
 
 
 def test_same_unit_spelled_differently_changes_nothing() -> None:
