@@ -78,7 +78,7 @@ def test_a_number_with_units_is_converted(write) -> None:
     ("text", "said"),
     [
         ("{value: 1.0, file: x.pfb}", "no such file"),
-        ("{units: m}", "give either a value or a file"),
+        ("{units: m}", "give one of value, file and stack"),
         ("{valu: 1.0}", "did you mean 'value'"),
         ("yes", "expected a number, a list with one number a layer or a file, got True"),
         ("[0.1, wet]", "should be a valid number"),
@@ -91,7 +91,7 @@ def test_a_field_that_is_neither_is_refused_with_its_line(write, text: str, said
 
 def test_a_value_and_a_file_together_are_refused(write, tmp_path: Path) -> None:
     pfb(tmp_path / "x.pfb", np.ones(SHAPE))
-    with pytest.raises(ConfigError, match="give either a value or a file"):
+    with pytest.raises(ConfigError, match="give one of value, file and stack"):
         field(write, "{value: 1.0, file: x.pfb}")
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bmi_test import run_bmi_test
-from components import COMPONENTS, Component
+from conformance.bmi_test import run_bmi_test
+from conformance.components import COMPONENTS, Component
 from standard_names.standardname import is_valid_name
 
 from bmi_common import BmiStateError, DeclaredBmi, Role, State, units

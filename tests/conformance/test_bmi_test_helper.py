@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from bmi_test import run_bmi_test
+from conformance.bmi_test import run_bmi_test
 
 
 def test_a_component_that_breaks_the_interface_fails_with_the_checkers_report(tmp_path: Path) -> None:
