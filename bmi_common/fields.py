@@ -62,6 +62,8 @@ class FieldSpec(Config):
             return {"value": data}
         if isinstance(data, str | Path):
             return {"file": data}
+        if data is None or isinstance(data, bool):
+            raise ValueError(f"expected a number, a list with one number a layer or a file, got {data}")
         return data
 
     @model_validator(mode="after")
