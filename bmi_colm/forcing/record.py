@@ -49,11 +49,6 @@ class Record(ABC):
     def lacking(self, time: np.datetime64) -> str:
         """Return what would have to be there for the hour from `time`, for messages."""
 
-    @property
-    def end(self) -> datetime | None:
-        """End (UTC) of the last hour that can be read; None without a limit."""
-        return None
-
     def close(self) -> None:  # noqa: B027  (records without open files have nothing to close)
         """Close the files; the record cannot be loaded from any more."""
 
@@ -89,6 +84,11 @@ class Forcing(ABC):
         ConfigError
             The record has no such hour, or its values are unusable.
         """
+
+    @property
+    def end(self) -> datetime | None:
+        """End (UTC) of the last hour that can be read; None without a limit."""
+        return None
 
     def close(self) -> None:  # noqa: B027  (forcing without files has nothing to close)
         """Close all files."""
