@@ -83,9 +83,8 @@ class BmiColm(DeclaredBmi):
     def _start(self) -> None:
         mask = self._prepared.domain.mask
         for variable in names.LAND_OUTPUTS:
-            self.values[variable.name][mask if variable.grid == grids.SURFACE else ...] = 0.0
-            if variable.grid == grids.ROOT_ZONE:
-                self.values[variable.name][..., ~mask] = np.nan
+            values = self.values[variable.name]
+            values[(..., mask) if values.ndim >= 2 else ...] = 0.0
         root_zone = slice(-grids.ROOT_ZONE_LAYERS, None)
         self.values[names.LAYER_THICKNESS][:, mask] = self._prepared.domain.thickness[root_zone, mask]
         self.values[names.POROSITY][:, mask] = self._prepared.domain.porosity[root_zone, mask]
