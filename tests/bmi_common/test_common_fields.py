@@ -234,3 +234,71 @@ def test_missing_values_of_netcdf_are_not_finite(write, tmp_path: Path) -> None:
     assert "first at cell (j=1, i=1)" in failure(spec, (2, 2))
     mask = np.array([[True, True], [True, False]])
     assert np.isnan(spec.read("elevation", (2, 2), "1", mask)[1, 1])
+
+
+# ---------------------------------------------------------------------- archives, stacks and classes
+
+
+def test_an_array_of_a_numpy_archive_is_read(write, tmp_path: Path) -> None:
+    np.savez(tmp_path / "basin.npz", porosity=np.arange(24.0).reshape(SHAPE).astype("f4"))
+    values = field(write, "{file: basin.npz, variable: porosity}").read("porosity", SHAPE, "1")
+    np.testing.assert_array_equal(values, np.arange(24.0).reshape(SHAPE))
+    assert "no array 'porosty'; did you mean" in failure(field(write, "{file: basin.npz, variable: porosty}"))
+
+
+def test_an_archive_that_would_execute_code_or_is_damaged_is_refused(write, tmp_path: Path) -> None:
+    np.savez(tmp_path / "basin.npz", porosity=np.array([{"an": "object"}], dtype=object))
+    assert "not a readable NumPy archive" in failure(field(write, "{file: basin.npz, variable: porosity}"))
+    (tmp_path / "basin.npz").write_bytes(b"PK\x03\x04 no archive")
+    assert "not a readable NumPy archive" in failure(field(write, "{file: basin.npz, variable: porosity}"))
+
+
+def test_a_stack_is_built_from_the_bottom_up(write, tmp_path: Path) -> None:
+    pfb(tmp_path / "two.pfb", np.arange(16.0).reshape(2, 2, 4))
+    spec = field(write, "{stack: [{value: 20, units: percent}, two.pfb]}")
+    values = spec.read("porosity", SHAPE, "1")
+    np.testing.assert_array_equal(values[0], np.full((2, 4), 0.2))
+    np.testing.assert_array_equal(values[1:], np.arange(16.0).reshape(2, 2, 4))
+    assert spec.files == (tmp_path / "two.pfb",)
+    assert "have 2 layers, the domain has 3" in failure(field(write, "{stack: [0.2, 0.3]}"))
+    assert "this field has none" in failure(field(write, "{stack: [0.2, 0.3]}"), (2, 4))
+
+
+@pytest.mark.parametrize(("layers", "expected"), [("0", [0.0]), ("[1, 3]", [1.0, 2.0])])
+def test_layers_of_a_file_are_taken_out(write, tmp_path: Path, layers: str, expected: list[float]) -> None:
+    pfb(tmp_path / "x.pfb", np.broadcast_to(np.arange(4.0)[:, np.newaxis, np.newaxis], (4, 2, 4)))
+    values = field(write, f"{{file: x.pfb, layers: {layers}}}").read("porosity", (len(expected), 2, 4), "1")
+    np.testing.assert_array_equal(values[:, 0, 0], expected)
+
+
+@pytest.mark.parametrize("layers", ["4", "-1", "[2, 2]", "[0, 5]"])
+def test_layers_that_a_file_does_not_have_are_refused(write, tmp_path: Path, layers: str) -> None:
+    pfb(tmp_path / "x.pfb", np.ones((4, 2, 4)))
+    assert "the file has 4 entries" in failure(field(write, f"{{file: x.pfb, layers: {layers}}}"))
+
+
+def test_classes_are_looked_up_and_unknown_ones_refused(write, tmp_path: Path) -> None:
+    classes = np.array([[1.0, 2.0, np.nan], [2.0, 1.0, 1.0]])
+    np.savez(tmp_path / "soil.npz", classes=classes.astype("f4"))
+    mask = np.isfinite(classes)
+    spec = field(write, "{file: soil.npz, variable: classes, lookup: {1: 0.4, 2: 0.5}}")
+    values = spec.read("porosity", (2, 3), "1", mask)
+    np.testing.assert_array_equal(values, [[0.4, 0.5, np.nan], [0.5, 0.4, 0.4]])
+    spec = field(write, "{file: soil.npz, variable: classes, lookup: {1: 0.4}}")
+    assert "`lookup:` has no value for class 2" in failure(spec, (2, 3), mask=mask)
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("{value: 0.4, lookup: {1: 0.4}}", "lookup"),
+        ("{value: 0.4, layers: 1}", "layers"),
+        ("{stack: [0.4], variable: porosity}", "variable"),
+        ("{stack: [0.4], units: percent}", "units"),
+        ("{file: x.pfb, variable: porosity}", "variable"),
+    ],
+)
+def test_keys_that_would_do_nothing_are_refused(write, tmp_path: Path, text: str, key: str) -> None:
+    pfb(tmp_path / "x.pfb", np.ones(SHAPE))
+    with pytest.raises(ConfigError, match=rf"config\.yaml:1: porosity: {key}: without effect"):
+        field(write, text)
