@@ -66,6 +66,7 @@ class BmiColm(DeclaredBmi):
             )
         except ConfigError as error:
             raise ConfigError(f"{config_file}: {error}") from error
+        end = config.end or self._forcing.end
         self._prepared = prepared
         self._warned = False
         return Setup(
@@ -75,7 +76,7 @@ class BmiColm(DeclaredBmi):
                 grids.SCALAR: grids.scalar(),
             },
             time_step=self._columns.options.time_step,
-            end_time=FOREVER if config.end is None else (config.end - config.start).total_seconds(),
+            end_time=FOREVER if end is None else (end - config.start).total_seconds(),
             mask=domain.mask,
         )
 

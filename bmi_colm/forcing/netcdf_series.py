@@ -188,14 +188,16 @@ def _piece(
     y = next((d for d in dimensions if d != time and file.axis(d, file.is_y)), None)
     x = next((d for d in dimensions if d != time and file.axis(d, file.is_x)), None)
     spatial = [d for d in dimensions if d not in (time, "expver") and (sizes[d] > 1 or d in (y, x))]
-    if y is None and x is None and len(spatial) == 2:
-        y, x = spatial  # rows before columns, as CF recommends
+    unnamed = [d for d in spatial if d not in (y, x)]
+    if len(unnamed) == (y is None) + (x is None):
+        unnamed.reverse()  # rows before columns, as CF recommends
+        y, x = y or unnamed.pop(), x or unnamed.pop()
     where = f"{file.path}: {name!r}"
     if any(d not in (y, x) for d in spatial):
         raise ConfigError(
             f"{where}: dimensions {_dimensions(sizes)}; needed are time and the rows and columns of the grid"
         )
-    alone = y is None or x is None or (sizes[y] == sizes[x] == 1)
+    alone = all(sizes[d] == 1 for d in spatial)
     grid: GridMap | None = None
     if not (alone and column and not (y and x and cells.shape == (1, 1))):
         if y is None or x is None:

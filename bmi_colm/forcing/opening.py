@@ -22,8 +22,7 @@ from bmi_colm.forcing.grid import Cells
 from bmi_colm.forcing.humidity import FloatArray
 from bmi_colm.forcing.netcdf import NetcdfRecord
 from bmi_colm.forcing.parflow import ParflowRecord
-from bmi_colm.forcing.record import ExternalForcing as NoForcing
-from bmi_colm.forcing.record import Forcing, Record, RecordForcing
+from bmi_colm.forcing.record import Forcing, NoForcing, Record, RecordForcing
 from bmi_common.errors import ConfigError
 
 
