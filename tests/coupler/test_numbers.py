@@ -87,7 +87,7 @@ def test_source_reaches_its_layer_and_cell(fake):
     data = fake.open()
     rise = data[PRESSURE_HEAD][0].values + 1.0
     assert (rise[0] == 0.0).all()  # the eleventh layer from the top has no source
-    np.testing.assert_allclose(rise[1:], data[netcdf_name(NET_SOURCE)][0].values, rtol=1e-9)  # h-1 for one hour, head starts at -1
+    np.testing.assert_allclose(rise[1:], data[netcdf_name(NET_SOURCE)][0].values, rtol=1e-9)
     assert rise[10, 2, 3] == pytest.approx((0.002 - 0.00025) * 2.1)
 
 
