@@ -8,10 +8,11 @@ layers are channels, bottom first. The modules serve inference and training alik
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
+from pydantic import ConfigDict
 from torch import Tensor, nn
 
 from bmi_surrogate.attention import AttentionWeights, History, Pool, XYReduce, remember
@@ -62,6 +63,8 @@ class Architecture:
     attention_heads: int = 8
     attention_dropout: float = 0.1
     attention_side: int = 16
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     def __post_init__(self) -> None:
         if not self.hidden or len(set(self.hidden)) != 1:
