@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 
 class History(NamedTuple):
@@ -47,7 +47,8 @@ class XYReduce(nn.Sequential):
 
     def forward(self, maps: Tensor) -> Tensor:
         """Return (batch, channels) from (batch, channels, side, side)."""
-        return torch.flatten(super().forward(maps), start_dim=1)
+        y_reduce, x_reduce = self
+        return torch.flatten(x_reduce(y_reduce(maps)), start_dim=1)
 
 
 class AttentionWeights(nn.Module):
@@ -71,11 +72,11 @@ class AttentionWeights(nn.Module):
         batch, hours, embedding = keys.shape
         size = embedding // self.heads
         w, b = self.in_proj_weight, self.in_proj_bias
-        q = F.linear(query, w[:embedding], b[:embedding]).view(batch, self.heads, 1, size)
-        k = F.linear(keys, w[embedding : 2 * embedding], b[embedding : 2 * embedding])
+        q = functional.linear(query, w[:embedding], b[:embedding]).view(batch, self.heads, 1, size)
+        k = functional.linear(keys, w[embedding : 2 * embedding], b[embedding : 2 * embedding])
         k = k.view(batch, hours, self.heads, size).permute(0, 2, 3, 1)
         weights = torch.softmax((q @ k).squeeze(2) * size**-0.5, dim=-1)
-        return F.dropout(weights, self.dropout, self.training).mean(dim=1)
+        return functional.dropout(weights, self.dropout, self.training).mean(dim=1)
 
 
 def remember(history: History | None, maps: Tensor, vectors: Tensor, window: int | None) -> History:

@@ -229,7 +229,7 @@ class _Description(Config):
     tile: Annotated[int, Field(ge=1)]
     layer_thickness: list[Annotated[float, Field(gt=0)]] | None = None
     statistics: _StatisticsSpec
-    provenance: dict[str, str] = {}
+    provenance: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _lengths(self) -> _Description:

@@ -204,7 +204,8 @@ def _tile(checkpoint: Checkpoint, shape: tuple[int, int], tile: int | str | None
     size = shape if tile == "whole" else (int(tile or checkpoint.tile),) * 2
     if a.attention == "xyconv" and size != (a.attention_side,) * 2:
         raise ConfigError(
-            f"tile: the network's attention (xyconv) takes only tiles of {a.attention_side} cells, not {size[0]} x {size[1]}"
+            f"tile: the network's attention (xyconv) takes only tiles of {a.attention_side} cells, "
+            f"not {size[0]} x {size[1]}"
         )
     if min(size) <= a.kernel // 2:
         raise ConfigError(f"tile: a side of {min(size)} cells is too short for a kernel of {a.kernel}")

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from pydantic import ConfigDict
 from torch import Tensor, nn
+from torch.nn import functional
 
 from bmi_surrogate.attention import AttentionWeights, History, Pool, XYReduce, remember
 
@@ -95,7 +95,7 @@ class ChannelNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Normalise (batch, channel, y, x)."""
         # channels come last in memory, so that both permutations are views
-        last = F.layer_norm(x.permute(0, 2, 3, 1), self.weight.shape, self.weight, self.bias, NORM_EPSILON)
+        last = functional.layer_norm(x.permute(0, 2, 3, 1), self.weight.shape, self.weight, self.bias, NORM_EPSILON)
         return last.permute(0, 3, 1, 2)
 
 
@@ -249,7 +249,7 @@ class PredRNN(nn.Module):
         m: Tensor = self.memory_encoder(pressure.contiguous(memory_format=torch.channels_last))
         c: Tensor = self.cell_encoder(statics.contiguous(memory_format=torch.channels_last))
         h = torch.zeros_like(m)
-        return Memory((h,) * len(self.cell_list), c.split(self.architecture.hidden, dim=1), m, None)
+        return Memory((h,) * len(self.cell_list), torch.split(c, self.architecture.hidden, dim=1), m, None)
 
     def step(self, pressure: Tensor, source: Tensor, memory: Memory) -> Step:
         """Advance one hour.

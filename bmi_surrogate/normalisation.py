@@ -113,8 +113,8 @@ def standardise_statics(statics: Array, moments: Moments, mask: NDArray[np.bool_
     if other.any():
         channel, j, i = (int(v) for v in np.argwhere(other)[0])
         raise ConfigError(
-            f"static channel {channel} ({_channel_name(channel, len(moments))}) was {moments.mean[channel]:g} everywhere "
-            f"in the data that the network was trained on, this domain has {statics[channel, j, i]:g} "
+            f"static channel {channel} ({_channel_name(channel, len(moments))}) was {moments.mean[channel]:g} "
+            f"everywhere in the data that the network was trained on, this domain has {statics[channel, j, i]:g} "
             f"at cell (j={j}, i={i})"
         )
     standard = (statics - mean) / (std + STATIC_EPSILON)
