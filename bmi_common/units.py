@@ -6,6 +6,7 @@ different dimensions.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from gimli._udunits2 import UdunitsError  # what its units raise; not among the public `gimli.errors`
@@ -14,6 +15,8 @@ from gimli.units import units as _system
 from bmi_common.errors import ConfigError
 
 WATER_DENSITY = 1000.0  # kg m-3
+
+_FRACTIONAL_POWER = re.compile(r"[A-Za-z]+\^?[-+]?\d+/\d+")
 
 
 @dataclass(frozen=True)
@@ -82,8 +85,11 @@ def _linear(source: str, target: str, a: object, b: object) -> Conversion:
 
 
 def _without_common_fraction(source: str, target: str) -> tuple[str, str]:
-    # udunits has no fractional powers; Manning's s m-1/3 and h m-1/3 differ only before the fraction
+    # udunits has no fractional powers and would read m-1/3 as a third of m-1; Manning's s m-1/3 and h m-1/3 differ
+    # only before the fraction
     a, b = source.split(), target.split()
-    if len(a) > 1 and len(b) > 1 and a[-1] == b[-1] and "/" in a[-1]:
-        return " ".join(a[:-1]), " ".join(b[:-1])
-    return source, target
+    fractions = [[part for part in parts if _FRACTIONAL_POWER.fullmatch(part)] for parts in (a, b)]
+    if fractions[0] != fractions[1]:
+        raise ConfigError(f"units {source!r} do not convert to {target!r}")
+    first, second = ([part for part in parts if part not in fractions[0]] for parts in (a, b))
+    return " ".join(first) or "1", " ".join(second) or "1"
