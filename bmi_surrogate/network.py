@@ -249,7 +249,7 @@ class PredRNN(nn.Module):
         m: Tensor = self.memory_encoder(pressure.contiguous(memory_format=torch.channels_last))
         c: Tensor = self.cell_encoder(statics.contiguous(memory_format=torch.channels_last))
         h = torch.zeros_like(m)
-        return Memory((h,) * len(self.cell_list), torch.split(c, self.architecture.hidden, dim=1), m, None)
+        return Memory((h,) * len(self.cell_list), torch.split(c, self.architecture.width, dim=1), m, None)
 
     def step(self, pressure: Tensor, source: Tensor, memory: Memory) -> Step:
         """Advance one hour.

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from bmi_common import ConfigError
+from bmi_surrogate.statics import channel_name
 
 Array = NDArray[np.float64]
 
@@ -113,17 +114,9 @@ def standardise_statics(statics: Array, moments: Moments, mask: NDArray[np.bool_
     if other.any():
         channel, j, i = (int(v) for v in np.argwhere(other)[0])
         raise ConfigError(
-            f"static channel {channel} ({_channel_name(channel, len(moments))}) was {moments.mean[channel]:g} "
+            f"static channel {channel} ({channel_name(channel, len(moments))}) was {moments.mean[channel]:g} "
             f"everywhere in the data that the network was trained on, this domain has {statics[channel, j, i]:g} "
             f"at cell (j={j}, i={i})"
         )
     standard = (statics - mean) / (std + STATIC_EPSILON)
     return np.asarray(np.where(active & ~constant, standard, 0.0))
-
-
-def _channel_name(channel: int, channels: int) -> str:
-    layers = (channels - 2) // 4
-    names = ("permeability", "porosity", "alpha", "n")
-    if channel >= 4 * layers:
-        return ("slope", "Manning")[min(channel - 4 * layers, 1)]
-    return f"{names[channel // layers]}, layer {channel % layers}"
