@@ -145,15 +145,15 @@ def pearl_river(folder: Path, hours: int) -> Case:
 
     data = np.load(folder / "surrogate" / "inputs.npz")
     conductivity = data["statics"][:11].astype(np.float64)
+    alpha, porosity = field("unname_test.out.alpha"), field("unname_test.out.porosity")
     vertical = conductivity.copy()
-    vertical[0] *= 0.1
-    alpha = field("unname_test.out.alpha")
+    vertical[0] *= np.where(porosity[0] < 0.02, 1.0, 0.1)  # rock is anisotropic, but for the tightest class
     domain = SimpleNamespace(
         dx=961.72,
         dy=961.72,
         dz=data["dz"],
         mask=np.ones(alpha.shape[1:], dtype=bool),
-        porosity=field("unname_test.out.porosity"),
+        porosity=porosity,
         alpha=alpha,
         n=field("unname_test.out.n"),
         residual_saturation=field("unname_test.out.sres"),

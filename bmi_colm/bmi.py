@@ -66,6 +66,7 @@ class BmiColm(DeclaredBmi):
             )
         except ConfigError as error:
             raise ConfigError(f"{config_file}: {error}") from error
+        end = config.end or self._forcing.end
         self._prepared = prepared
         self._warned = False
         return Setup(
@@ -75,14 +76,15 @@ class BmiColm(DeclaredBmi):
                 grids.SCALAR: grids.scalar(),
             },
             time_step=self._columns.options.time_step,
-            end_time=FOREVER if config.end is None else (config.end - config.start).total_seconds(),
+            end_time=FOREVER if end is None else (end - config.start).total_seconds(),
             mask=domain.mask,
         )
 
     def _start(self) -> None:
         mask = self._prepared.domain.mask
         for variable in names.LAND_OUTPUTS:
-            self.values[variable.name][..., mask if variable.grid != grids.SCALAR else ...] = 0.0
+            values = self.values[variable.name]
+            values[(..., mask) if values.ndim >= 2 else ...] = 0.0
         root_zone = slice(-grids.ROOT_ZONE_LAYERS, None)
         self.values[names.LAYER_THICKNESS][:, mask] = self._prepared.domain.thickness[root_zone, mask]
         self.values[names.POROSITY][:, mask] = self._prepared.domain.porosity[root_zone, mask]

@@ -54,7 +54,8 @@ class Status(IntEnum):
 
     OK = 0
     SNOWFALL = 1
-    NOT_FINITE = 2
+    SNOW_LAYER = 2
+    NOT_FINITE = 3
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,11 @@ class ColumnOptions:
         if self.water_stress is not WaterStress.NONE and not self.field_capacity > self.wilting_point:
             raise ConfigError(
                 f"field_capacity ({self.field_capacity:g}) must be above wilting_point ({self.wilting_point:g})"
+            )
+        if self.water_stress is WaterStress.PRESSURE_HEAD and self.field_capacity > 0:
+            raise ConfigError(
+                "with water_stress 1, wilting_point and field_capacity are pressure heads [m] below 0, "
+                f"got {self.wilting_point:g} and {self.field_capacity:g}"
             )
         if self.water_stress is WaterStress.SATURATION and not 0 <= self.wilting_point < self.field_capacity <= 1:
             raise ConfigError(
@@ -263,6 +269,11 @@ class ColumnModel:
             if f.status[column] == Status.SNOWFALL:
                 air = self.forcing.air_temperature[column]
                 raise self._error(f"it snows at {air:.2f} K; snow on the ground is not supported yet", column)
+            if f.status[column] == Status.SNOW_LAYER:
+                raise self._error(
+                    "frost that dripped from the canopy lies more than 0.01 m deep; snow layers are not supported yet",
+                    column,
+                )
             raise self._error("a flux is not finite", column)
         if self.n:
             column = int(np.argmax(np.abs(f.energy_residual)))

@@ -171,7 +171,9 @@ def solids(texture: SoilTexture, table: SoilTable | None = None) -> SoilSolids:
     mineral = CONDUCTIVITY_QUARTZ**quartz * np.where(quartz > 0.2, 2.0, 3.0) ** (1.0 - quartz)
     all_solids = CONDUCTIVITY_GRAVEL**v_gravel * CONDUCTIVITY_ORGANIC**v_organic * mineral**v_mineral
 
-    dry_mineral = (0.137 * density + 0.0647) / (2.7 - 0.947 * density)
+    # Johansen (1975) with the density of the fine earth without the volume of its organic matter
+    mineral_density = density * (1.0 - organic_mass) / (1.0 - density * organic_mass / DENSITY_ORGANIC)
+    dry_mineral = (0.137 * mineral_density + 0.0647) / (2.7 - 0.947 * mineral_density)
     dry_gravel = 0.039 * np.maximum(porosity, 0.1) ** -2.2
     coarse = v_gravel / total + v_mineral / total * sand / 100.0
     return SoilSolids(

@@ -125,7 +125,7 @@ def _build(loader: _Loader, node: yaml.Node, at: Position, document: Document, p
     document.lines.setdefault(at, node.start_mark.line + 1)
     if isinstance(node, yaml.MappingNode):
         loader.flatten_mapping(node)
-        written: dict[Any, int] = {}
+        written: set[Hashable] = set()
         result: dict[Any, Any] = {}
         for key_node, value_node in node.value:
             key = _scalar(loader, key_node, at, document)
@@ -136,7 +136,7 @@ def _build(loader: _Loader, node: yaml.Node, at: Position, document: Document, p
             if key_node in loader.written[node]:
                 if key in written:
                     raise document.error(here, f"the key stands twice (again in line {line})")
-                written[key] = line
+                written.add(key)
             document.lines[here] = line
             result[key] = _build(loader, value_node, here, document, (*parents, node))
         return result

@@ -62,14 +62,23 @@ class FieldSpec(Config):
             return {"value": data}
         if isinstance(data, str | Path):
             return {"file": data}
+        if data is None or isinstance(data, bool):
+            raise ValueError(f"expected a number, a list with one number a layer or a file, got {data}")
         return data
 
     @model_validator(mode="after")
     def _one_source(self) -> FieldSpec:
         if sum(s is not None for s in (self.value, self.file, self.stack)) != 1:
             raise ValueError("give one of value, file and stack")
+        idle = [key for key in ("variable", "layers", "lookup") if self.file is None and getattr(self, key) is not None]
+        if idle:
+            raise ValueError(f"{', '.join(idle)}: without effect, because no file is given beside it")
+        if self.stack is not None and self.units is not None:
+            raise ValueError("units: without effect beside a stack; give them in its parts")
         if self.file is not None and self.file.suffix.lower() in _NAMED and self.variable is None:
             raise ValueError(f"name the variable of {self.file.name}: {{file: {self.file.name}, variable: ...}}")
+        if self.file is not None and self.file.suffix.lower() not in _NAMED and self.variable is not None:
+            raise ValueError(f"variable: without effect, because {self.file.name} is read as PFB, which has no names")
         return self
 
     @property

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from math import isclose
 
 from gimli._udunits2 import UdunitsError  # what its units raise; not among the public `gimli.errors`
 from gimli.units import units as _system
@@ -35,10 +36,10 @@ class Conversion:
         return self.factor == 1.0 and self.offset == 0.0
 
     def __str__(self) -> str:
-        if self.is_identity:
-            return f"{self.source} = {self.target}" if self.source != self.target else self.source
-        offset = f" + {self.offset:g}" if self.offset else ""
         note = f" ({self.note})" if self.note else ""
+        if self.is_identity:
+            return f"{self.source} = {self.target}{note}" if self.source != self.target else self.source
+        offset = f" {self.offset:+g}" if self.offset else ""
         return f"{self.source} -> {self.target}: x {self.factor:.10g}{offset}{note}"
 
 
@@ -73,7 +74,7 @@ def conversion(source: str, target: str) -> Conversion:
 def parse(name: str) -> object:
     """Return the udunits unit called `name`; raises `ConfigError` if there is none."""
     try:
-        return _system.Unit(name)
+        return _system.Unit(name.strip())
     except UdunitsError as error:
         raise ConfigError(f"{name!r} is no unit that udunits knows") from error
 
@@ -81,7 +82,10 @@ def parse(name: str) -> object:
 def _linear(source: str, target: str, a: object, b: object) -> Conversion:
     converter = a.to(b)  # type: ignore[attr-defined]
     offset = float(converter(0.0))
-    return Conversion(source, target, float(converter(1.0)) - offset, offset)
+    factor = float(converter(1.0)) - offset
+    if not isclose(float(converter(1000.0)), 1000.0 * factor + offset, rel_tol=1e-9):  # decibels and the like
+        raise ConfigError(f"units {source!r} do not convert to {target!r} by a factor")
+    return Conversion(source, target, factor, offset)
 
 
 def _without_common_fraction(source: str, target: str) -> tuple[str, str]:

@@ -85,6 +85,11 @@ class Forcing(ABC):
             The record has no such hour, or its values are unusable.
         """
 
+    @property
+    def end(self) -> datetime | None:
+        """End (UTC) of the last hour that can be read; None without a limit."""
+        return None
+
     def close(self) -> None:  # noqa: B027  (forcing without files has nothing to close)
         """Close all files."""
 
@@ -147,6 +152,10 @@ class RecordForcing(Forcing):
         self._values: dict[str, FloatArray] = {}
         if cycle:
             self._check_cycle()
+
+    @property
+    def end(self) -> datetime | None:  # noqa: D102
+        return None if self._cycle else (self.times[-1] + HOUR).astype("datetime64[us]").item()
 
     @property
     def times(self) -> Times:

@@ -18,7 +18,7 @@ module colm_column
   private
   public :: advance_column
 
-  integer, parameter, public :: ok = 0, snowfall_not_supported = 1, not_finite = 2
+  integer, parameter, public :: ok = 0, snowfall_not_supported = 1, snow_layer_not_supported = 2, not_finite = 3
 
   real(wp), parameter :: emissivity_soil = 0.96_wp, emissivity_snow = 0.97_wp
   real(wp), parameter :: first_layer_depth = 0.01_wp                 ! m, deeper snow has layers of its own
@@ -77,7 +77,7 @@ contains
     call intercept(p%leaf_angle, area, s%leaf_temperature, rain, snow, o%time_step, s%canopy_water, through_rain, through_snow)
     if (through_snow > 0.0_wp) call add_bulk_snow(through_snow*o%time_step, new_snow_density(temperature, air%wind), s)
     if (s%snow_depth >= first_layer_depth) then
-      status = snowfall_not_supported
+      status = snow_layer_not_supported
       return
     end if
 

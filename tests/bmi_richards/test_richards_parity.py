@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from richards_domains import parflow_domain
+from richards_domains import parflow_domain, pearl_river
 
-from bmi_richards.options import Drainage, Mode, Options
+from bmi_richards.options import Drainage, Mode, Options, PermeabilityTable
 from bmi_richards.solver import RichardsSolver
 
 pytestmark = pytest.mark.reference
@@ -87,3 +87,16 @@ def test_two_passes_are_within_a_hundredth_of_a_millimetre(reference: Path) -> N
         solver.step(source)
     error = solver.head - data["pressure_f32"][24]
     assert np.abs(error).max() <= 1e-5 + FLOAT32
+
+
+def test_the_whole_pearl_river_domain_equals_parflow_with_its_table_of_permeability(reference: Path) -> None:
+    domain, head = pearl_river(reference)
+    data = np.load(reference / "surrogate" / "parflow_check.npz")
+    # ParFlow interpolated linearly between 20000 points from -300 m; with the formula the rms is 3e-6 m
+    solver = RichardsSolver(domain, head, Options(passes=3, table=PermeabilityTable(20000, -300.0)))
+    for _ in range(5):
+        solver.step(data["const_flux"])
+    error = solver.head - data["const_t05"]
+    # the conductivity and the result are float32
+    assert np.sqrt(np.mean(error**2)) <= RMS
+    assert np.abs(error).max() <= LARGEST

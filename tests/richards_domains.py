@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bmi_common.fields import read_pfb
+
 Floats = NDArray[np.float64]
 
 
@@ -73,6 +75,38 @@ def random_domain(random: np.random.Generator, ny: int = 5, nx: int = 6, nz: int
         slope_y=np.diff(relief, axis=0)[:, :nx] / 1000.0,
         manning=10.0 ** random.uniform(-2.0, -0.7, size=(ny, nx)),
     )
+
+
+def pearl_river(reference: Path) -> tuple[SimpleNamespace, Floats]:
+    """The paper's whole domain, with its reconstructed conductivity, and its initial pressure head."""
+
+    def field(name: str) -> Floats:
+        return read_pfb(reference / "pearl_river" / f"{name}.pfb")
+
+    inputs = np.load(reference / "surrogate" / "inputs.npz")
+    porosity = field("unname_test.out.porosity")
+    conductivity = inputs["statics"][:11].astype(np.float64)
+    vertical = conductivity.copy()
+    vertical[0] *= np.where(porosity[0] < 0.02, 1.0, 0.1)  # rock is anisotropic, but for the tightest class
+    domain = SimpleNamespace(
+        dx=961.72,
+        dy=961.72,
+        dz=inputs["dz"],
+        mask=np.ones(porosity.shape[1:], dtype=bool),
+        porosity=porosity,
+        alpha=field("unname_test.out.alpha"),
+        n=field("unname_test.out.n"),
+        residual_saturation=field("unname_test.out.sres"),
+        maximum_saturation=field("unname_test.out.ssat"),
+        conductivity_x=conductivity,
+        conductivity_y=conductivity,
+        conductivity_z=vertical,
+        specific_storage=np.full_like(porosity, 1e-4),
+        slope_x=field("unname.slopex")[0],
+        slope_y=field("unname.slopey")[0],
+        manning=field("unname.manning")[0] * 3600.0,
+    )
+    return domain, field("unname_test.out.press.00000")
 
 
 def parflow_domain(file: Path) -> SimpleNamespace:
