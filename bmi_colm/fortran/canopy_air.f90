@@ -17,6 +17,8 @@ module colm_canopy_air
     real(wp) :: inverse_root_leaf_size           ! m-1/2
   end type canopy_geometry
 
+  !> Relative; the integrals are stationary in the crossings, so that their error is of the order of its square.
+  real(wp), parameter :: crossing_tolerance = 2.0e-3_wp
   real(wp), parameter :: roughness_sublayer = 0.193_wp         ! Raupach 1994
   real(wp), parameter :: drag_substrate = 0.003_wp, drag_element = 0.3_wp, largest_drag = 0.3_wp
 
@@ -60,25 +62,21 @@ contains
   !> Mean over the canopy of the smaller of the exponential and the logarithmic wind profile, relative to the top.
   pure real(wp) function mean_wind_ratio(height, z0, attenuation) result(mean)
     real(wp), intent(in) :: height, z0, attenuation
-    real(wp) :: depth, span, low, high, crossing
+    real(wp) :: depth, span, crossing, step, decayed
     integer :: i
 
     depth = height - z0
     span = log(height/z0)
-    ! log minus exponential is concave and zero at the top: at most one more crossing, if the exponential falls off faster
+    ! logarithmic minus exponential wind is concave and zero at the top: it has at most one more root, if the exponential
+    ! falls off faster; Newton's method comes to it from the left without passing it
     crossing = height
     if (attenuation/depth > 1.0_wp/(height*span)) then
-      low = z0
-      high = height
-      ! start below the maximum of the difference, where it is positive
-      do i = 1, 60
-        crossing = 0.5_wp*(low + high)
-        if (log(crossing/z0)/span < exp(-attenuation*(height - crossing)/depth)) then
-          low = crossing
-        else
-          high = crossing
-        end if
-        if (high - low < 1.0e-4_wp*height) exit
+      crossing = z0
+      do i = 1, 30
+        decayed = exp(-attenuation*(height - crossing)/depth)
+        step = (decayed - log(crossing/z0)/span)/(1.0_wp/(crossing*span) - decayed*attenuation/depth)
+        crossing = crossing + step
+        if (step < crossing_tolerance*crossing) exit
       end do
     end if
     mean = (crossing*(log(crossing/z0) - 1.0_wp) + z0)/span &
@@ -97,74 +95,80 @@ contains
 
   !> Resistance [s m-1] between the ground and the canopy air, from the smaller of two diffusivities:
   !> one that decays exponentially from the canopy top, one that grows from the ground.
-  pure real(wp) function ground_resistance(c, ustar, obukhov, ground_obukhov) result(resistance)
+  !> crossing is the height of their lower crossing, a first guess on entry.
+  pure subroutine ground_resistance(c, ustar, obukhov, ground_obukhov, crossing, resistance)
     type(canopy_geometry), intent(in) :: c
     real(wp), intent(in) :: ustar, obukhov, ground_obukhov
-    real(wp) :: bottom, top, top_diffusivity, decay, lowest, z1, z2
+    real(wp), intent(inout) :: crossing
+    real(wp), intent(out) :: resistance
+    real(wp) :: bottom, top, top_diffusivity, decay, lowest, upper
 
     bottom = heat_roughness(c%roughness_ground, ustar)
     top = c%sink_height
     top_diffusivity = von_karman*(c%height - c%displacement)*ustar/heat_gradient((c%height - c%displacement)/obukhov)
     decay = c%attenuation/(c%height - bottom)
 
-    ! excess of the exponential diffusivity: positive near the ground, smallest near z = 1/decay
-    if (excess(top) <= 0.0_wp) then
-      z1 = root(bottom, top)
-      z2 = top
+    ! ratio of exponential to growing diffusivity: above 1 near the ground, smallest near z = 1/decay
+    upper = top
+    if (ratio(top) <= 1.0_wp) then
+      call find_crossing(bottom, top, crossing)
     else
       lowest = 1.0_wp/decay
-      z1 = top
-      z2 = top
-      if (lowest < top .and. lowest > bottom) then
-        if (excess(lowest) < 0.0_wp) then
-          z1 = root(bottom, lowest)
-          z2 = root(top, lowest)
-        end if
+      if (lowest > bottom .and. lowest < top .and. ratio(min(lowest, top)) < 1.0_wp) then
+        upper = 0.5_wp*(lowest + top)
+        call find_crossing(top, lowest, upper)
+        call find_crossing(bottom, lowest, crossing)
+      else
+        crossing = top
       end if
     end if
-    resistance = slow(bottom, z1) + fast(z1, z2) + slow(z2, top)
+    resistance = growing(bottom, crossing) + decaying(crossing, upper) + growing(upper, top)
 
   contains
 
-    !> Resistance of the diffusivity that grows from the ground.
-    pure real(wp) function slow(a, b)
+    pure real(wp) function growing(a, b)
       real(wp), intent(in) :: a, b
-      slow = 0.0_wp
-      if (b > a) slow = c%closure*c%height/top_diffusivity*log(b/a) &
+      growing = 0.0_wp
+      if (b > a) growing = c%closure*c%height/top_diffusivity*log(b/a) &
         + (1.0_wp - c%closure)/(von_karman*ustar)*heat_profile(b, a, ground_obukhov)
-    end function slow
+    end function growing
 
-    !> Resistance of the diffusivity that decays from the top.
-    pure real(wp) function fast(a, b)
+    pure real(wp) function decaying(a, b)
       real(wp), intent(in) :: a, b
-      fast = 0.0_wp
-      if (b > a) fast = (exp(decay*(c%height - a)) - exp(decay*(c%height - b)))/(decay*top_diffusivity)
-    end function fast
+      decaying = 0.0_wp
+      if (b > a) decaying = (exp(decay*(c%height - a)) - exp(decay*(c%height - b)))/(decay*top_diffusivity)
+    end function decaying
 
-    !> K_exp/K_growing - 1
-    pure real(wp) function excess(z)
+    pure real(wp) function ratio(z)
       real(wp), intent(in) :: z
-      excess = top_diffusivity*exp(-decay*(c%height - z)) &
-        *(c%closure*c%height/(top_diffusivity*z) &
-        + (1.0_wp - c%closure)*heat_gradient(z/ground_obukhov)/(von_karman*z*ustar)) - 1.0_wp
-    end function excess
+      ratio = exp(-decay*(c%height - z))/z*(c%closure*c%height &
+        + (1.0_wp - c%closure)*top_diffusivity*heat_gradient(z/ground_obukhov)/(von_karman*ustar))
+    end function ratio
 
-    !> Root between plus (excess > 0) and minus (excess < 0); the resistance is stationary in it, so a coarse one will do.
-    pure real(wp) function root(plus, minus)
-      real(wp), intent(in) :: plus, minus
-      real(wp) :: a, b
+    !> Height between above (ratio > 1) and below (ratio < 1) where the ratio is 1: Newton's method for its logarithm
+    !> with the slope of neutral air, inside a bracket.
+    pure subroutine find_crossing(above, below, z)
+      real(wp), intent(in) :: above, below
+      real(wp), intent(inout) :: z
+      real(wp) :: a, b, r, slope, previous
       integer :: i
-      a = plus
-      b = minus
+      a = above
+      b = below
+      if ((z - a)*(z - b) >= 0.0_wp) z = 0.5_wp*(a + b)
       do i = 1, 60
-        root = 0.5_wp*(a + b)
-        if (abs(b - a) < 1.0e-4_wp*c%height) exit
-        if (excess(root) > 0.0_wp) then
-          a = root
+        r = ratio(z)
+        if (r > 1.0_wp) then
+          a = z
         else
-          b = root
+          b = z
         end if
+        previous = z
+        slope = decay - 1.0_wp/z
+        z = 0.5_wp*(a + b)
+        if (abs(slope) > 1.0e-6_wp) z = previous - log(r)/slope
+        if ((z - a)*(z - b) >= 0.0_wp) z = 0.5_wp*(a + b)
+        if (abs(z - previous) < crossing_tolerance*z) exit
       end do
-    end function root
-  end function ground_resistance
+    end subroutine find_crossing
+  end subroutine ground_resistance
 end module colm_canopy_air

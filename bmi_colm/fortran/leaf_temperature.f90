@@ -65,7 +65,7 @@ contains
     real(wp) :: sensible, sensible_slope, transpiration, transpiration_slope, wet_evaporation, wet_slope
     real(wp) :: evaporation, previous_evaporation, effective, longwave, longwave_slope, emission
     real(wp) :: step, previous_step, error, previous_error, residual, excess
-    real(wp) :: previous_obukhov
+    real(wp) :: previous_obukhov, crossing
     integer :: i, sign_changes
     logical :: dry_canopy
 
@@ -98,6 +98,7 @@ contains
     previous_error = 0.0_wp
     previous_evaporation = 0.0_wp
     sign_changes = 0
+    crossing = 0.0_wp
 
     do i = 1, most_iterations
       ! --- aerodynamics
@@ -107,7 +108,7 @@ contains
       if (z_humidity /= z_temperature) to_vapour = heat_profile(z_humidity, canopy%roughness, obukhov) &
         - heat_profile(z_sink, canopy%roughness, obukhov)
       leaf_boundary = leaf_boundary_conductance(canopy, ustar, obukhov)
-      r_ground = ground_resistance(canopy, ustar, obukhov, around%ground_obukhov)
+      call ground_resistance(canopy, ustar, obukhov, around%ground_obukhov, crossing, r_ground)
 
       ! --- stomata
       k = kinetics(t, oxygen, p%carboxylation_capacity, p%heat_stress_slope, p%heat_stress_temperature, around%stress)
