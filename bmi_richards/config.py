@@ -13,35 +13,13 @@ from pydantic import Field, model_validator
 from bmi_common import Config, ConfigError, ConfigPath, Domain, DomainField, FieldSpec, load_config
 from bmi_common.fields import read_netcdf_variable
 from bmi_common.groundwater import SECTIONS
+from bmi_common.initial import InitialSpec
 from bmi_common.units import conversion
 from bmi_richards.options import Drainage, Mode, Options, PermeabilityTable
 
 Floats = NDArray[np.float64]
 
 _NEEDED = ("conductivity_x", "conductivity_y", "conductivity_z", "slope_x", "slope_y", "manning")
-
-
-class InitialSpec(Config):
-    """State at the start: pressure heads [m], or water at rest below a water table at a depth [m]."""
-
-    pressure_head: FieldSpec | None = None
-    water_table_depth: FieldSpec | None = None
-
-    @model_validator(mode="after")
-    def _one_of_them(self) -> InitialSpec:
-        if (self.pressure_head is None) == (self.water_table_depth is None):
-            raise ValueError("give either pressure_head or water_table_depth")
-        return self
-
-    def read(self, domain: Domain) -> Floats:
-        """Pressure head [m] (nz, ny, nx)."""
-        if self.pressure_head is not None:
-            return self.pressure_head.read("initial.pressure_head", domain.subsurface.shape, "m", domain.mask)
-        assert self.water_table_depth is not None
-        depth = self.water_table_depth.read("initial.water_table_depth", domain.surface.shape, "m", domain.mask)
-        centres = np.cumsum(domain.dz) - 0.5 * domain.dz
-        head: Floats = (domain.dz.sum() - depth) - centres[:, np.newaxis, np.newaxis]
-        return head
 
 
 class TableSpec(Config):
@@ -167,7 +145,7 @@ def prepare(config_file: Path) -> Prepared:
     own = [config_file]
     if isinstance(prescribed, PrescribedDrainage):
         own.append(prescribed.file)
-    own += [f.file for f in (config.initial.pressure_head, config.initial.water_table_depth) if f and f.file]
+    own += config.initial.files
     return Prepared(
         domain=domain,
         head=config.initial.read(domain),

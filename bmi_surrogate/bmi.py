@@ -1,0 +1,108 @@
+"""BMI component of the learned ParFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bmi_common import DeclaredBmi, Setup, grids
+from bmi_common import groundwater as names
+from bmi_common.errors import describe_cell
+from bmi_surrogate.checkpoint import sha256
+from bmi_surrogate.config import Prepared, prepare
+from bmi_surrogate.diagnosis import Diagnosis
+from bmi_surrogate.normalisation import Array
+
+_SECONDS_PER_HOUR = 3600.0
+
+
+class BmiSurrogate(DeclaredBmi):
+    """Groundwater by a network that was trained on ParFlow.
+
+    The net source that was set acts during the hour of the next update. The network gives pressure head; all other
+    outputs follow from it: saturation by van Genuchten, ponding as positive head of the top layer, overland outflow
+    over the boundary by the kinematic wave from the ponding at the end of the hour. The network does not conserve
+    water, so there is no water balance among the outputs, and what it does with ponded water is its own.
+
+    Setting the pressure head replaces it in the cells whose value differs from the one given out, in every tile that
+    has them, and the diagnosed outputs follow at once; the network's hidden state and memory stay.
+    """
+
+    component_name = "Surrogate"
+    variables = names.GROUNDWATER_VARIABLES
+
+    def _initialize(self, config_file: Path) -> Setup:
+        self._prepared: Prepared = prepare(config_file)
+        domain = self._prepared.domain
+        self._diagnosis = Diagnosis(domain)
+        self._hashes = {str(file): sha256(file) for file in self._prepared.files}
+        return Setup(
+            grids={
+                grids.SURFACE: domain.surface,
+                grids.SUBSURFACE: domain.subsurface,
+                grids.ROOT_ZONE: domain.root_zone,
+                grids.SCALAR: grids.scalar(),
+            },
+            time_step=_SECONDS_PER_HOUR,
+            mask=domain.mask,
+        )
+
+    def _start(self) -> None:
+        domain = self._prepared.domain
+        self.values[names.LAYER_THICKNESS][:, domain.mask] = domain.thickness[:, domain.mask]
+        self.values[names.POROSITY][:, domain.mask] = domain.porosity[:, domain.mask]
+        self.values[names.ELEVATION][domain.mask] = domain.elevation[domain.mask]
+        self._prepared.emulator.start(self._prepared.head)
+        self._publish(self._prepared.head)
+
+    def _update(self) -> None:
+        if not np.array_equal(self.values[names.PRESSURE_HEAD], self._head, equal_nan=True):
+            self._adopt_head()  # written through the pointer
+        self.require_finite(names.NET_SOURCE)
+        self._publish(self._prepared.emulator.step(self.values[names.NET_SOURCE]))
+        self.require_finite(names.PRESSURE_HEAD)
+
+    def set_value(self, name: str, src: NDArray[Any]) -> None:
+        """Set the net source or the pressure head from `src` (flat or in grid shape)."""
+        super().set_value(name, src)
+        if name == names.PRESSURE_HEAD:
+            self._adopt_head()
+
+    def set_value_at_indices(self, name: str, inds: NDArray[np.intp], src: NDArray[Any]) -> None:
+        """Set the values at flat indices `inds` of the net source or the pressure head."""
+        super().set_value_at_indices(name, inds, src)
+        if name == names.PRESSURE_HEAD:
+            self._adopt_head()
+
+    @property
+    def provenance(self) -> Mapping[str, str]:
+        """SHA-256 of each input file, weights included, by path."""
+        return self._hashes
+
+    def _adopt_head(self) -> None:
+        head, mask = self.values[names.PRESSURE_HEAD], self._prepared.domain.mask
+        bad = ~np.isfinite(head) & mask
+        if bad.any():
+            cell = tuple(int(i) for i in np.argwhere(bad)[0])
+            given = head[cell]
+            head[...] = self._head
+            raise ValueError(
+                f"{names.PRESSURE_HEAD} must be finite in active cells, got {given} at {describe_cell(cell)}"
+            )
+        self._prepared.emulator.set_head(head, (head != self._head) & mask)
+        self._publish(head)
+
+    def _publish(self, head: Array) -> None:
+        values = self.values
+        self._head = np.where(self._prepared.domain.mask, head, np.nan)
+        diagnosed = self._diagnosis.of(self._head)
+        values[names.PRESSURE_HEAD][...] = self._head
+        values[names.SATURATION][...] = diagnosed.saturation
+        values[names.WATER_TABLE_DEPTH][...] = diagnosed.water_table_depth
+        values[names.PONDED_DEPTH][...] = diagnosed.ponded
+        values[names.RUNOFF][...] = diagnosed.outflow
+        values[names.STORAGE_VOLUME][...] = diagnosed.storage

@@ -1,0 +1,155 @@
+"""The YAML of the surrogate: the keys that all groundwater components share, and the section `surrogate`."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BeforeValidator, Field
+
+from bmi_common import Config, ConfigError, ConfigPath, Domain, DomainField, FieldSpec, grids, load_config
+from bmi_common.groundwater import SECTIONS
+from bmi_common.initial import InitialSpec
+from bmi_surrogate import checkpoint as checkpoints
+from bmi_surrogate import statics as static_channels
+from bmi_surrogate.checkpoint import Checkpoint
+from bmi_surrogate.emulator import Emulator, Options
+from bmi_surrogate.normalisation import Array, moments_of_statics
+
+_NAMED = (".npz", ".nc", ".nc4")
+
+
+def _default_variable(data: Any) -> Any:
+    named = isinstance(data, str | Path) and Path(data).suffix.lower() in _NAMED
+    return {"file": data, "variable": "statics"} if named else data
+
+
+class SurrogateSection(Config):
+    """The network, its data and how to run it; see `bmi_surrogate.emulator.Options` for the latter."""
+
+    checkpoint: ConfigPath
+    format: Literal["auto", "published", "rootzone"] = "auto"
+    statistics: ConfigPath | None = None
+    statics: Annotated[FieldSpec, BeforeValidator(_default_variable)] | None = None
+    statics_statistics: Literal["domain"] | None = None
+    tile: Annotated[int, Field(ge=2)] | Literal["whole"] | None = None
+    overlap: Literal["independent", "averaged"] = "independent"
+    device: str = "auto"
+    threads: Annotated[int, Field(ge=1)] | None = None
+    compile: bool = False
+    precision: Literal["float32", "float64"] = "float32"
+
+    def options(self) -> Options:
+        """How to run the network."""
+        return Options(self.tile, self.overlap, self.device, self.threads, self.compile, self.precision)
+
+
+class SurrogateConfig(Config):
+    """The whole file."""
+
+    domain: DomainField
+    initial: InitialSpec
+    surrogate: SurrogateSection
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What the configuration describes, read from its files.
+
+    Attributes
+    ----------
+    domain : Domain
+        Grid, soil and terrain.
+    head : ndarray, shape (nz, ny, nx)
+        Initial pressure head [m].
+    emulator : Emulator
+        The network, ready for `start`.
+    files : tuple of Path
+        Every file that was read.
+    """
+
+    domain: Domain
+    head: Array
+    emulator: Emulator
+    files: tuple[Path, ...]
+
+
+def prepare(config_file: Path) -> Prepared:
+    """Read and check a configuration and what it names.
+
+    Raises
+    ------
+    ConfigError
+        For the first mistake, naming file, line and key.
+    """
+    config = load_config(config_file, SurrogateConfig, ignore=SECTIONS)
+    section = config.surrogate
+    trained = checkpoints.load(section.checkpoint, section.format, section.statistics)
+    domain = Domain.load(config.domain)
+    _require_same_layers(trained, domain, section.checkpoint)
+    fields = _statics(trained, domain, section)
+    trained = _with_statics_statistics(trained, fields, domain, section)
+    try:
+        emulator = Emulator(trained, fields, domain.mask, section.options())
+    except ConfigError as error:
+        raise ConfigError(f"{config_file}: surrogate: {error}") from error
+    own = (config_file, *trained.files, *(() if section.statics is None else section.statics.files))
+    return Prepared(
+        domain=domain,
+        head=config.initial.read(domain),
+        emulator=emulator,
+        files=tuple(dict.fromkeys((*own, *config.initial.files, *domain.files))),
+    )
+
+
+def _require_same_layers(trained: Checkpoint, domain: Domain, path: Path) -> None:
+    a = trained.network.architecture
+    if a.layers != domain.nz:
+        raise ConfigError(f"{path}: the network has {a.layers} layers, the domain has {domain.nz}")
+    if a.source_layers != grids.ROOT_ZONE_LAYERS:
+        raise ConfigError(
+            f"{path}: the network has sources in {a.source_layers} layers, the root zone has {grids.ROOT_ZONE_LAYERS}"
+        )
+    known = trained.layer_thickness
+    if known is not None and not np.allclose(known, domain.dz, rtol=1.0e-3):
+        k = int(np.argmax(np.abs(np.array(known) / domain.dz - 1.0)))
+        raise ConfigError(
+            f"{path}: the network was trained on other layers: layer {k} (from the bottom) is {known[k]:g} m thick "
+            f"there, {domain.dz[k]:g} m here"
+        )
+
+
+def _statics(trained: Checkpoint, domain: Domain, section: SurrogateSection) -> Array:
+    wanted = trained.network.architecture.statics
+    if section.statics is not None:
+        return section.statics.read("surrogate.statics", (wanted, *domain.surface.shape), "1", domain.mask)
+    has = static_channels.channel_count(domain.nz)
+    if has != wanted:
+        raise ConfigError(
+            f"{section.checkpoint}: the network has {wanted} static channels, the domain gives {has}; "
+            "give the network's own in `surrogate.statics`"
+        )
+    return static_channels.from_domain(domain)
+
+
+def _with_statics_statistics(
+    trained: Checkpoint, fields: Array, domain: Domain, section: SurrogateSection
+) -> Checkpoint:
+    stored = trained.statistics.statics is not None
+    if stored and section.statics_statistics is not None:
+        raise ConfigError(
+            f"{section.checkpoint}: the checkpoint stores the statistics of its statics; remove `statics_statistics`"
+        )
+    if stored:
+        return trained
+    if section.statics_statistics is None:
+        raise ConfigError(
+            f"{section.checkpoint}: a published checkpoint does not store the statistics of its statics; "
+            "`statics_statistics: domain` computes them from this domain, which is right only if it is the one that "
+            "the network was trained on"
+        )
+    moments = moments_of_statics(fields, domain.mask)
+    return dataclasses.replace(trained, statistics=dataclasses.replace(trained.statistics, statics=moments))

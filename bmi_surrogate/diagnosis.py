@@ -1,0 +1,72 @@
+"""What follows from pressure head by itself: saturation, water table, ponding, outflow, stored water."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from bmi_common import Domain, van_genuchten, water_table
+from bmi_surrogate.normalisation import Array
+from bmi_surrogate.overland import boundary_outflow
+
+
+class Diagnosed(NamedTuple):
+    """Fields that belong to a pressure head; NaN in inactive cells.
+
+    Attributes
+    ----------
+    saturation : ndarray, shape (nz, ny, nx)
+        Saturation [-], relative to porosity.
+    water_table_depth : ndarray, shape (ny, nx)
+        Depth [m] below the land surface.
+    ponded : ndarray, shape (ny, nx)
+        Depth of ponded water [m].
+    outflow : ndarray, shape (ny, nx)
+        Overland outflow over the domain's boundary per area of each cell [m s-1].
+    storage : float
+        Water in the subsurface and ponded [m3].
+    """
+
+    saturation: Array
+    water_table_depth: Array
+    ponded: Array
+    outflow: Array
+    storage: float
+
+
+class Diagnosis:
+    """Derives fields from pressure head on a domain that has slopes and roughness."""
+
+    def __init__(self, domain: Domain) -> None:
+        self._domain = domain
+        self._slope_x = domain.require("slope_x", "the diagnosis of overland outflow")
+        self._slope_y = domain.require("slope_y", "the diagnosis of overland outflow")
+        self._manning = domain.require("manning", "the diagnosis of overland outflow")
+
+        def columns(field: Array) -> Array:
+            return field[:, domain.mask]
+
+        self._retention = tuple(
+            columns(f) for f in (domain.alpha, domain.n, domain.residual_saturation, domain.maximum_saturation)
+        )
+        self._porosity, self._specific_storage = columns(domain.porosity), columns(domain.specific_storage)
+
+    def of(self, head: Array) -> Diagnosed:
+        """Diagnose from a pressure head [m], shape (nz, ny, nx)."""
+        d = self._domain
+        columns = head[:, d.mask]
+        saturation, ponded = np.full(head.shape, np.nan), np.full(d.mask.shape, np.nan)
+        wetness = van_genuchten.saturation(columns, *self._retention)
+        saturation[:, d.mask] = wetness
+        ponded[d.mask] = np.maximum(columns[-1], 0.0)
+        # ParFlow's storage: pores, and compression as specific storage times head times saturation
+        per_height = wetness * (self._porosity + self._specific_storage * columns)
+        water = d.dz @ per_height.sum(axis=1) + ponded[d.mask].sum()
+        return Diagnosed(
+            saturation,
+            water_table.depth(np.where(d.mask, head, np.nan), d.dz),
+            ponded,
+            boundary_outflow(ponded, self._slope_x, self._slope_y, self._manning, d.dx, d.dy, d.mask),
+            float(d.dx * d.dy * water),
+        )

@@ -1,0 +1,226 @@
+"""A trained network at work on a domain: tiles, normalisation, device, and the memory carried from hour to hour."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from bmi_common import ConfigError
+from bmi_surrogate.checkpoint import Checkpoint
+from bmi_surrogate.network import Memory, PredRNN, Step
+from bmi_surrogate.normalisation import Array, Normaliser, standardise_statics
+from bmi_surrogate.tiling import Tiling
+
+_BLOCK = 32
+"""Tiles computed together on a CPU: their intermediate results stay in its caches."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run a network.
+
+    Attributes
+    ----------
+    tile : int or "whole" or None
+        Side of the tiles [cells], or the whole domain at once; None for the size that the network was trained on.
+    overlap : {"independent", "averaged"}
+        What becomes of pressure where tiles overlap. ``"independent"``, as published: every tile goes on with its own.
+        ``"averaged"``: all go on with the mean, which is also what is given out. Hidden states and memories stay with
+        their tile in either case.
+    device : str
+        ``"auto"`` (CUDA where there is a device, otherwise CPU) or a name that PyTorch knows.
+    threads : int or None
+        Threads on a CPU; None for PyTorch's choice.
+    compile : bool
+        Compile the step (takes about a minute, needs a C++ compiler on a CPU).
+    precision : {"float32", "float64"}
+        Of weights and states.
+    """
+
+    tile: int | Literal["whole"] | None = None
+    overlap: Literal["independent", "averaged"] = "independent"
+    device: str = "auto"
+    threads: int | None = None
+    compile: bool = False
+    precision: Literal["float32", "float64"] = "float32"
+
+
+@dataclass
+class _Block:
+    """Tiles that are computed together: their range among all tiles, and their memory."""
+
+    tiles: slice
+    memory: Memory
+
+
+class Emulator:
+    """Advances the pressure head of a domain by a trained network, hour by hour.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+        Network and statistics, those of the statics included.
+    statics : ndarray, shape (channels, ny, nx)
+        Static fields as they are, not standardised.
+    mask : ndarray of bool, shape (ny, nx), optional
+        Active cells. The network takes inactive ones for the mean of its training data, at all times.
+    options : Options
+        How to run.
+
+    Raises
+    ------
+    ConfigError
+        If shapes do not fit the network, the device does not exist, a tile does not fit the domain, a static channel
+        cannot be standardised, or the step cannot be compiled.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        statics: Array,
+        mask: NDArray[np.bool_] | None = None,
+        options: Options | None = None,
+    ) -> None:
+        options = options or Options()
+        a = checkpoint.network.architecture
+        if checkpoint.statistics.statics is None:
+            raise ConfigError("the checkpoint does not store the statistics of its statics; give them")
+        if statics.ndim != 3 or len(statics) != a.statics:
+            raise ConfigError(f"the network has {a.statics} static channels, the fields have the shape {statics.shape}")
+        self.options = options
+        self.device = _device(options.device)
+        self.dtype = torch.float64 if options.precision == "float64" else torch.float32
+        shape = (statics.shape[1], statics.shape[2])
+        self.tiling = Tiling(shape, _tile(checkpoint, shape, options.tile), mask, self.device)
+        self._pressure = Normaliser(checkpoint.statistics.pressure, self.device, self.dtype)
+        self._source = Normaliser(checkpoint.statistics.source, self.device, self.dtype)
+        self._statics = self._tiles(standardise_statics(statics, checkpoint.statistics.statics, mask))
+        whole = mask is None or bool(mask.all())
+        self._inactive = None if whole else self.tiling.split(self._tensor(~np.asarray(mask)[np.newaxis]).bool())
+        # a copy, so that precision and device of other users of the checkpoint stay as they are
+        self._network = PredRNN(a).eval()
+        self._network.load_state_dict(checkpoint.network.state_dict())
+        self._network.to(self.device, self.dtype)
+        self._step: Callable[[Tensor, Tensor, Memory], Step] = self._network.step
+        self._x = torch.empty(0)
+        self._blocks: list[_Block] = []
+        if options.compile:
+            self._compile()
+
+    @torch.inference_mode()
+    def start(self, head: Array) -> None:
+        """Begin with a pressure head [m], shape (layers, ny, nx), and the memory that the network makes of it."""
+        with _threads(self.options.threads):
+            self._x = self._blank(self._pressure.normalise(self._tiles(head)))
+            size = self.tiling.count if self.device.type != "cpu" else _BLOCK
+            ranges = [slice(i, min(i + size, self.tiling.count)) for i in range(0, self.tiling.count, size)]
+            self._blocks = [_Block(r, self._network.start(self._x[r], self._statics[r])) for r in ranges]
+
+    @torch.inference_mode()
+    def set_head(self, head: Array, changed: NDArray[np.bool_]) -> None:
+        """Replace the pressure head [m] of the `changed` cells, both (layers, ny, nx), in every tile; memory stays."""
+        new = self._pressure.normalise(self._tiles(np.where(changed, head, 0.0)))
+        self._x = self._blank(torch.where(self._tiles(changed).bool(), new, self._x))
+
+    @torch.inference_mode()
+    def step(self, source: Array) -> Array:
+        """Advance one hour.
+
+        Parameters
+        ----------
+        source : ndarray, shape (source layers, ny, nx)
+            Net source of water [h-1], into the soil positive.
+
+        Returns
+        -------
+        ndarray, shape (layers, ny, nx)
+            Pressure head [m] at the end of the hour; without meaning in inactive cells.
+        """
+        with _threads(self.options.threads):
+            a = self._blank(self._source.normalise(self._tiles(source)))
+            x = torch.empty_like(self._x)
+            for block in self._blocks:
+                done = self._step(self._x[block.tiles], a[block.tiles], block.memory)
+                x[block.tiles], block.memory = done.pressure, done.memory
+            self._x = self._blank(x)
+            field = self.tiling.assemble(self._x)
+            if self.options.overlap == "averaged":
+                self._x = self.tiling.split(field)
+            head: Array = self._pressure.restore(field[None])[0].to("cpu", torch.float64).numpy()
+            return head
+
+    @torch.inference_mode()
+    def tile_pressure(self) -> Tensor:
+        """Normalised pressure head of every tile, shape (tiles, layers, y, x)."""
+        return self._x.clone()
+
+    def _tensor(self, field: NDArray[np.float64] | NDArray[np.bool_]) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(field)).to(self.device, self.dtype)
+
+    def _tiles(self, field: NDArray[np.float64] | NDArray[np.bool_]) -> Tensor:
+        return self.tiling.split(self._tensor(field))
+
+    def _blank(self, tiles: Tensor) -> Tensor:
+        return tiles if self._inactive is None else tiles.masked_fill(self._inactive, 0.0)
+
+    def _compile(self) -> None:
+        if self.device.type == "cpu" and not any(map(shutil.which, (os.environ.get("CXX", "c++"), "g++", "clang++"))):
+            raise ConfigError("compile: true needs a C++ compiler, and there is none (g++, clang++ or $CXX)")
+        eager = self._step
+        self._step = torch.compile(eager, dynamic=False)
+        a = self._network.architecture
+        zeros = np.zeros((a.layers, *self.tiling.shape))
+        try:
+            self.start(zeros)
+            self.step(zeros[: a.source_layers])
+        except Exception as error:  # the compiler's own errors are of many kinds
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise ConfigError(f"compile: true: the step could not be compiled: {reason}") from error
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ConfigError(f"device: {name!r} is none; use auto, cpu, cuda or cuda:N") from None
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ConfigError(f"device: {name} does not exist; this machine has {torch.cuda.device_count()} CUDA devices")
+    return device
+
+
+def _tile(checkpoint: Checkpoint, shape: tuple[int, int], tile: int | str | None) -> tuple[int, int]:
+    a = checkpoint.network.architecture
+    size = shape if tile == "whole" else (int(tile or checkpoint.tile),) * 2
+    if a.attention == "xyconv" and size != (a.attention_side,) * 2:
+        raise ConfigError(
+            f"tile: the network's attention (xyconv) takes only tiles of {a.attention_side} cells, "
+            f"not {size[0]} x {size[1]}"
+        )
+    if min(size) <= a.kernel // 2:
+        raise ConfigError(f"tile: a side of {min(size)} cells is too short for a kernel of {a.kernel}")
+    return size
+
+
+@contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    """Use `count` threads of PyTorch for a while: the number is the process's, and other components have theirs."""
+    if count is None:
+        yield
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

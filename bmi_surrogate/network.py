@@ -1,0 +1,309 @@
+"""The learned ParFlow: an action-conditioned PredRNN that learns hourly increments of pressure head.
+
+Wang et al. (2022, IEEE TPAMI 45, 2208-2225) for the recurrent cell; Bennett et al. (2024) for its use as an emulator
+of ParFlow. Everything is in normalised units (`bmi_surrogate.normalisation`); tensors are (batch, channel, y, x),
+layers are channels, bottom first. The modules serve inference and training alike.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal, NamedTuple
+
+import torch
+from pydantic import ConfigDict
+from torch import Tensor, nn
+from torch.nn import functional
+
+from bmi_surrogate.attention import AttentionWeights, History, Pool, XYReduce, remember
+
+NORM_EPSILON = 1.0e-6
+FORGET_BIAS = 1.0
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What determines the shape of the network's parameters and how it uses them.
+
+    Attributes
+    ----------
+    layers : int
+        Layers of pressure head.
+    source_layers : int
+        Layers that have a source: the uppermost ones.
+    statics : int
+        Static channels.
+    hidden : tuple of int
+        Hidden channels of the cells, from the lower to the upper one; all the same, as the memory M passes them all.
+    kernel : int
+        Side of the convolutions, odd.
+    attention : {"none", "pool", "xyconv"}
+        How the hidden map of an hour is reduced to a vector for attention over the hours; ``"none"`` for no attention.
+    attention_form : {"added", "published"}
+        ``"added"``: attention is added to the base prediction, as the paper's text has it. ``"published"``: it replaces
+        the increment of the base prediction, as the published code has it, so that an untrained network is persistence.
+    attention_window : int or None
+        Hours that attention looks back on, the current one included; None (published) for all since the start.
+    attention_heads : int
+        Heads; they divide the number of hidden channels.
+    attention_dropout : float
+        Fraction of attention weights dropped in training.
+    attention_side : int
+        Side of the only tile that ``"xyconv"`` can take.
+    """
+
+    layers: int = 11
+    source_layers: int = 10
+    statics: int = 46
+    hidden: tuple[int, ...] = (16, 16)
+    kernel: int = 3
+    attention: Literal["none", "pool", "xyconv"] = "none"
+    attention_form: Literal["added", "published"] = "added"
+    attention_window: int | None = 24
+    attention_heads: int = 8
+    attention_dropout: float = 0.1
+    attention_side: int = 16
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    def __post_init__(self) -> None:
+        if not self.hidden or len(set(self.hidden)) != 1:
+            raise ValueError(f"hidden must name the same number of channels for every cell, got {list(self.hidden)}")
+        if min(self.layers, self.source_layers, self.statics, self.hidden[0], self.attention_side) < 1:
+            raise ValueError("numbers of layers and channels must be at least 1")
+        if self.kernel < 1 or self.kernel % 2 == 0:
+            raise ValueError(f"kernel must be odd, got {self.kernel}")
+        if self.attention != "none" and self.hidden[-1] % self.attention_heads:
+            raise ValueError(f"attention_heads ({self.attention_heads}) must divide hidden ({self.hidden[-1]})")
+        if self.attention_window is not None and self.attention_window < 1:
+            raise ValueError(f"attention_window must be at least 1 hour, got {self.attention_window}")
+
+    @property
+    def width(self) -> int:
+        """Hidden channels of a cell."""
+        return self.hidden[0]
+
+
+class ChannelNorm(nn.Module):
+    """Layer normalisation over all channels of a pixel, with a weight and a bias for each channel."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise (batch, channel, y, x)."""
+        # channels come last in memory, so that both permutations are views
+        last = functional.layer_norm(x.permute(0, 2, 3, 1), self.weight.shape, self.weight, self.bias, NORM_EPSILON)
+        return last.permute(0, 3, 1, 2)
+
+
+def conv_norm(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
+    """Convolution with reflected margins, which keeps the map's size, and normalisation of its output."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, padding_mode="reflect"), ChannelNorm(outputs)
+    )
+
+
+class CellStep(NamedTuple):
+    """What a cell gives for an hour, all (batch, hidden, y, x): state and, for the decoupling loss, increments."""
+
+    h: Tensor
+    c: Tensor
+    m: Tensor
+    c_increment: Tensor
+    m_increment: Tensor
+
+
+class STLSTMCell(nn.Module):
+    """Spatiotemporal LSTM cell whose hidden state is multiplied by the source (action) of the hour.
+
+    Parameters
+    ----------
+    inputs : int
+        Channels of x.
+    source : int
+        Channels of the source.
+    hidden : int
+        Channels of h, c and M.
+    kernel : int
+        Side of the convolutions.
+    """
+
+    def __init__(self, inputs: int, source: int, hidden: int, kernel: int) -> None:
+        super().__init__()
+        self.hidden = hidden
+        self.conv_x = conv_norm(inputs, 7 * hidden, kernel)
+        self.conv_a = conv_norm(source, 4 * hidden, kernel)
+        self.conv_h = conv_norm(hidden, 4 * hidden, kernel)
+        self.conv_m = conv_norm(hidden, 3 * hidden, kernel)
+        self.conv_o = conv_norm(2 * hidden, hidden, kernel)
+        self.conv_last = nn.Conv2d(2 * hidden, hidden, 1)
+
+    def forward(self, x: Tensor, source: Tensor, h: Tensor, c: Tensor, m: Tensor) -> CellStep:
+        """Advance one hour.
+
+        With v = LN(conv_h h) LN(conv_a a), split into i, f, g, o, and sigma the logistic function::
+
+            c' = sigma(f_x + f_v + 1) c + sigma(i_x + i_v) tanh(g_x + g_v)
+            M' = sigma(f'_x + f'_m + 1) M + sigma(i'_x + i'_m) tanh(g'_x + g'_m)
+            o  = sigma(o_x + o_v + LN(conv_o [c', M']))
+            h' = o tanh(conv_last [c', M'])
+        """
+        n = self.hidden
+        from_x: Tensor = self.conv_x(x)
+        from_h: Tensor = self.conv_h(h) * self.conv_a(source)
+        from_m: Tensor = self.conv_m(m)
+        c, c_increment = _remember(from_x[:, : 3 * n] + from_h[:, : 3 * n], c)
+        m, m_increment = _remember(from_x[:, 3 * n : 6 * n] + from_m, m)
+        memory = torch.cat((c, m), dim=1)
+        output = torch.sigmoid(from_x[:, 6 * n :] + from_h[:, 3 * n :] + self.conv_o(memory))
+        h = output * torch.tanh(self.conv_last(memory))
+        return CellStep(h, c, m, c_increment, m_increment)
+
+
+def _remember(gates: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+    i, f, g = gates.chunk(3, dim=1)
+    increment = torch.sigmoid(i) * torch.tanh(g)
+    return torch.addcmul(increment, torch.sigmoid(f + FORGET_BIAS), memory), increment
+
+
+class Memory(NamedTuple):
+    """What the network carries from hour to hour, beside pressure itself.
+
+    Attributes
+    ----------
+    h, c : tuple of Tensor
+        Hidden and cell state of each cell, from the lower to the upper one.
+    m : Tensor
+        Memory that passes from cell to cell and from the top of an hour to the bottom of the next.
+    history : History or None
+        Hours that attention looks back on; None before the first hour and without attention.
+    """
+
+    h: tuple[Tensor, ...]
+    c: tuple[Tensor, ...]
+    m: Tensor
+    history: History | None
+
+
+class Step(NamedTuple):
+    """Result of an hour.
+
+    Attributes
+    ----------
+    pressure : Tensor, shape (batch, layers, y, x)
+        Normalised pressure head at the end of the hour.
+    memory : Memory
+        To be given to the next hour.
+    cells : tuple of CellStep
+        What each cell gave: the increments of c and M are for the decoupling loss.
+    """
+
+    pressure: Tensor
+    memory: Memory
+    cells: tuple[CellStep, ...]
+
+
+class PredRNN(nn.Module):
+    """Stack of spatiotemporal LSTM cells that advances pressure head by one hour at a time.
+
+    The names of the parameters are those of the published checkpoints, which can be loaded as they are.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        Numbers of channels, and attention.
+    """
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.architecture = a = architecture
+        inputs = (a.layers, *a.hidden[:-1])
+        self.cell_list = nn.ModuleList(STLSTMCell(n, a.source_layers, a.width, a.kernel) for n in inputs)
+        self.conv_last = nn.Conv2d(a.width, a.layers, 1, bias=False)
+        self.memory_encoder = nn.Conv2d(a.layers, a.width, 1)
+        self.cell_encoder = nn.Conv2d(a.statics, sum(a.hidden), 1)
+        # only the decoupling loss uses the adapter; it is here because checkpoints hold it
+        self.adapter = nn.Conv2d(a.width, a.width, 1, bias=False)
+        if a.attention != "none":
+            self.attention = AttentionWeights(a.width, a.attention_heads, a.attention_dropout)
+            self.scale = nn.Parameter(torch.zeros(1))
+        if a.attention == "xyconv":
+            self.xy_reduce: nn.Module = XYReduce(a.width, a.attention_side)
+        elif a.attention == "pool":
+            self.xy_reduce = Pool()
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def start(self, pressure: Tensor, statics: Tensor) -> Memory:
+        """Memory before the first hour.
+
+        Parameters
+        ----------
+        pressure : Tensor, shape (batch, layers, y, x)
+            Normalised initial pressure head.
+        statics : Tensor, shape (batch, channels, y, x)
+            Standardised static fields.
+        """
+        m: Tensor = self.memory_encoder(pressure.contiguous(memory_format=torch.channels_last))
+        c: Tensor = self.cell_encoder(statics.contiguous(memory_format=torch.channels_last))
+        h = torch.zeros_like(m)
+        return Memory((h,) * len(self.cell_list), torch.split(c, self.architecture.width, dim=1), m, None)
+
+    def step(self, pressure: Tensor, source: Tensor, memory: Memory) -> Step:
+        """Advance one hour.
+
+        Parameters
+        ----------
+        pressure : Tensor, shape (batch, layers, y, x)
+            Normalised pressure head at the start of the hour.
+        source : Tensor, shape (batch, source layers, y, x)
+            Normalised net source of water during the hour.
+        memory : Memory
+            From `start` or from the hour before.
+        """
+        x, m = pressure, memory.m
+        cells: list[CellStep] = []
+        for cell, h, c in zip(self.cell_list, memory.h, memory.c, strict=True):
+            done: CellStep = cell(x, source, h, c, m)
+            cells.append(done)
+            x, m = done.h, done.m
+        increment, history = self._increment(x, memory.history)
+        carried = Memory(tuple(s.h for s in cells), tuple(s.c for s in cells), m, history)
+        return Step(pressure + increment, carried, tuple(cells))
+
+    def _increment(self, top: Tensor, history: History | None) -> tuple[Tensor, History | None]:
+        a = self.architecture
+        if a.attention == "none":
+            return self.conv_last(top), None
+        vectors: Tensor = self.xy_reduce(top)
+        history = remember(history, top, vectors, a.attention_window)
+        weights = self.attention(vectors, history.vectors)
+        attended = self.scale * self.conv_last(torch.einsum("bt,btchw->bchw", weights, history.maps))
+        return (attended if a.attention_form == "published" else self.conv_last(top) + attended), history
+
+    def forward(self, pressure: Tensor, sources: Tensor, statics: Tensor) -> Tensor:
+        """Roll out from an initial state.
+
+        Parameters
+        ----------
+        pressure : Tensor, shape (batch, layers, y, x)
+            Normalised initial pressure head.
+        sources : Tensor, shape (batch, hours, source layers, y, x)
+            Normalised net source of every hour.
+        statics : Tensor, shape (batch, channels, y, x)
+            Standardised static fields.
+
+        Returns
+        -------
+        Tensor, shape (batch, hours, layers, y, x)
+            Normalised pressure head at the end of every hour.
+        """
+        memory = self.start(pressure, statics)
+        outputs: list[Tensor] = []
+        for source in sources.unbind(dim=1):
+            done = self.step(pressure, source, memory)
+            pressure, memory = done.pressure, done.memory
+            outputs.append(pressure)
+        return torch.stack(outputs, dim=1)
