@@ -283,6 +283,12 @@ def test_linear_needs_a_value_of_the_step(fake):
     fake.refuses("exchanges.0", "method linear", "groundwater steps after land")
 
 
+def test_linear_has_nothing_new_in_an_exchange_of_a_component_with_itself(fake):
+    own = f"groundwater.{HEAD}"
+    fake.run["exchanges"].append({"from": own, "to": own, "method": "linear"})
+    fake.refuses("exchanges.3", "method linear needs the source's new value")
+
+
 # ---------------------------------------------------------------- output
 
 
