@@ -14,7 +14,7 @@ import numpy as np
 from bmipy import Bmi
 from numpy.typing import NDArray
 
-from bmi_common.errors import BmiStateError, ModelError, UnknownNameError
+from bmi_common.errors import BmiStateError, ModelError, UnknownNameError, describe_cell
 from bmi_common.grids import Grid
 from bmi_common.suggest import did_you_mean
 from bmi_common.variables import Role, Variable
@@ -75,7 +75,6 @@ class DeclaredBmi(Bmi):
         self._steps_done = 0
         self.values: dict[str, NDArray[Any]] = {}
         self._flat: dict[str, NDArray[Any]] = {}
-        self._ever_supplied: set[str] = set()
         self.supplied: set[str] = set()
 
     # ------------------------------------------------------------------ what a component implements
@@ -143,13 +142,18 @@ class DeclaredBmi(Bmi):
             raise BmiStateError(f"{self.component_name}.initialize: already initialized; call finalize() first")
         self._reset()
         self._setup = self._initialize(Path(config_file))
-        for v in self.variables:
-            grid = self._setup.grids[v.grid]
-            fill = np.nan if np.issubdtype(np.dtype(v.dtype), np.floating) else 0
-            flat = np.full(max(grid.size, 1), fill, dtype=v.dtype)
-            self._flat[v.name] = flat
-            self.values[v.name] = flat.reshape(grid.shape)
-        self._start()
+        try:
+            for v in self.variables:
+                grid = self._setup.grids[v.grid]
+                fill = np.nan if np.issubdtype(np.dtype(v.dtype), np.floating) else 0
+                flat = np.full(grid.size, fill, dtype=v.dtype)
+                self._flat[v.name] = flat
+                self.values[v.name] = flat.reshape(grid.shape)
+            self._start()
+        except BaseException:
+            self._finalize()  # what _initialize opened; the user has nothing to finalize
+            self._reset()
+            raise
         self._state = State.INITIALIZED
 
     def update(self) -> None:
@@ -159,11 +163,7 @@ class DeclaredBmi(Bmi):
             raise BmiStateError(
                 f"{self.component_name}.update: the end time, {self._setup.end_time:g} s, has been reached"
             )
-        for name, v in self._table.items():
-            if v.role is Role.INPUT and name not in self._ever_supplied:
-                if np.isnan(self._active(name)).any():
-                    raise BmiStateError(f"{self.component_name}.update: {name!r} [{v.units}] has not been supplied")
-                self._ever_supplied.add(name)  # written through the pointer
+        self._require_inputs()
         try:
             self._update()
         except BaseException:
@@ -178,6 +178,10 @@ class DeclaredBmi(Bmi):
         steps = (time - self.time) / self._setup.time_step
         if steps <= 0:
             return
+        if not time <= self._setup.end_time:  # NaN included; refused before the first step, not after the last
+            raise ValueError(
+                f"{self.component_name}.update_until: {time:g} s is not before the end time, {self._setup.end_time:g} s"
+            )
         whole = round(steps)
         if not isclose(steps, whole, abs_tol=1e-9 * max(1.0, abs(time / self._setup.time_step))):
             step = self._setup.time_step
@@ -195,9 +199,20 @@ class DeclaredBmi(Bmi):
             self._finalize()
             self._state = State.FINALIZED
 
-    def _active(self, name: str) -> NDArray[Any]:
-        values, mask = self.values[name], self._setup.mask
-        return values if mask is None or values.ndim < 2 else values[..., mask]
+    def _require_inputs(self) -> None:
+        # judged by the values, because they may have been written through the pointer or only in part
+        for name, v in self._table.items():
+            if v.role is not Role.INPUT:
+                continue
+            missing = np.isnan(self.values[name])
+            if self._setup.mask is not None and missing.ndim >= 2:
+                missing &= self._setup.mask
+            if missing.any():
+                where = describe_cell(tuple(np.argwhere(missing)[0])) if missing.ndim else "scalar"
+                raise BmiStateError(
+                    f"{self.component_name}.update: {name!r} [{v.units}] has not been supplied in {int(missing.sum())} "
+                    f"active cells, the first at {where}"
+                )
 
     def require_finite(self, *names: str) -> None:
         """Raise `ModelError` naming variable and cell if an active cell of a variable is not finite."""
@@ -299,7 +314,9 @@ class DeclaredBmi(Bmi):
 
     def get_value_at_indices(self, name: str, dest: NDArray[Any], inds: NDArray[np.intp]) -> NDArray[Any]:
         """Copy the values at flat indices `inds` into `dest` and return it."""
-        dest[...] = self.get_value_ptr(name)[np.asarray(inds)].reshape(dest.shape)
+        source = self.get_value_ptr(name)
+        at = self._indices("get_value_at_indices", name, inds, dest.size)
+        dest[...] = source[at].reshape(dest.shape)
         return dest
 
     def set_value(self, name: str, src: NDArray[Any]) -> None:
@@ -308,13 +325,14 @@ class DeclaredBmi(Bmi):
         source = np.asarray(src)
         self._check_size("set_value", name, source.size, target.size)
         target[:] = source.reshape(-1)
-        self._note_supplied(name)
+        self.supplied.add(name)
 
     def set_value_at_indices(self, name: str, inds: NDArray[np.intp], src: NDArray[Any]) -> None:
         """Set the values at flat indices `inds` of an input or a state."""
         target = self._settable("set_value_at_indices", name)
-        target[np.asarray(inds)] = np.asarray(src).reshape(-1)
-        self._note_supplied(name)
+        source = np.asarray(src).reshape(-1)
+        target[self._indices("set_value_at_indices", name, inds, source.size)] = source
+        self.supplied.add(name)
 
     def _settable(self, function: str, name: str) -> NDArray[Any]:
         if not self.variable(name).role.is_settable:
@@ -323,9 +341,14 @@ class DeclaredBmi(Bmi):
             )
         return self.get_value_ptr(name)
 
-    def _note_supplied(self, name: str) -> None:
-        self.supplied.add(name)
-        self._ever_supplied.add(name)
+    def _indices(self, function: str, name: str, inds: NDArray[np.intp], count: int) -> NDArray[np.intp]:
+        at = np.asarray(inds).reshape(-1)
+        size = self._flat[name].size
+        if at.size != count:
+            raise ValueError(f"{self.component_name}.{function}: {name!r}: {at.size} indices for {count} values")
+        if at.size and (at.min() < 0 or at.max() >= size):
+            raise ValueError(f"{self.component_name}.{function}: {name!r} has indices from 0 to {size - 1}")
+        return at
 
     def _check_size(self, function: str, name: str, given: int, expected: int) -> None:
         if given != expected:

@@ -21,7 +21,16 @@ _META_KEYS = ("paths", "relative_to")
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe loader that reads ``1e-6`` as a number, as YAML 1.2 does."""
+    """Safe loader that reads ``1e-6`` as a number, as YAML 1.2 does, and knows keys written from keys merged (<<)."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.written: dict[yaml.Node, frozenset[yaml.Node]] = {}
+
+    def compose_mapping_node(self, anchor: dict[Any, yaml.Node]) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        self.written[node] = frozenset(key for key, _ in node.value)
+        return node
 
 
 _Loader.add_implicit_resolver(
@@ -79,7 +88,10 @@ def read_yaml(path: Path) -> Document:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
     lines: dict[Position, int] = {}
-    loader = _Loader(text)
+    try:
+        loader = _Loader(text)
+    except yaml.YAMLError as error:  # characters that YAML does not allow
+        raise ConfigError(f"{path}: not valid YAML: {error}") from error
     try:
         node = loader.get_single_node()
         document = Document(path, None, lines)
@@ -89,6 +101,8 @@ def read_yaml(path: Path) -> Document:
         mark = error.problem_mark
         where = f"{path}:{mark.line + 1}" if mark else str(path)
         raise ConfigError(f"{where}: not valid YAML: {error.problem or error.context}") from error
+    except RecursionError:
+        raise ConfigError(f"{path}: nested too deeply") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not valid YAML: {error}") from error
     finally:
@@ -111,20 +125,31 @@ def _build(loader: _Loader, node: yaml.Node, at: Position, document: Document, p
     document.lines.setdefault(at, node.start_mark.line + 1)
     if isinstance(node, yaml.MappingNode):
         loader.flatten_mapping(node)
+        written: set[Hashable] = set()
         result: dict[Any, Any] = {}
         for key_node, value_node in node.value:
-            key = loader.construct_object(key_node)
+            key = _scalar(loader, key_node, at, document)
             if not isinstance(key, Hashable):
                 raise document.error(at, "a key must be a plain word")
             here = (*at, key)
-            if key in result:
-                raise document.error(here, f"the key stands twice (again in line {key_node.start_mark.line + 1})")
-            document.lines[here] = key_node.start_mark.line + 1
+            line = key_node.start_mark.line + 1
+            if key_node in loader.written[node]:
+                if key in written:
+                    raise document.error(here, f"the key stands twice (again in line {line})")
+                written.add(key)
+            document.lines[here] = line
             result[key] = _build(loader, value_node, here, document, (*parents, node))
         return result
     if isinstance(node, yaml.SequenceNode):
         return [_build(loader, v, (*at, i), document, (*parents, node)) for i, v in enumerate(node.value)]
-    return loader.construct_object(node)
+    return _scalar(loader, node, at, document)
+
+
+def _scalar(loader: _Loader, node: yaml.Node, at: Position, document: Document) -> Any:
+    try:
+        return loader.construct_object(node)
+    except ValueError as error:  # such as 2020-02-30, which looks like a date
+        raise document.error(at, f"not valid YAML: {error}") from error
 
 
 class Config(BaseModel):

@@ -258,8 +258,7 @@ def _files_of(spec: Config) -> tuple[Path, ...]:
     for name in type(spec).model_fields:
         value = getattr(spec, name)
         if isinstance(value, FieldSpec):
-            if value.file is not None:
-                found.append(value.file)
+            found.extend(value.files)
         elif isinstance(value, Config):
             found.extend(_files_of(value))
     return tuple(dict.fromkeys(found))

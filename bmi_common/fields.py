@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +20,39 @@ from bmi_common.units import conversion
 
 Array = NDArray[np.float64]
 
+_NAMED = (".nc", ".nc4", ".npz")
+
 
 class FieldSpec(Config):
     """Where a field comes from.
 
     In YAML a plain number, a list with one number a layer (bottom first) or the path of a PFB file may stand for
-    the whole; NetCDF and units need the long form ``{file: basin.nc, variable: porosity, units: "1"}``.
+    the whole; NetCDF, NumPy archives and units need the long form ``{file: basin.nc, variable: porosity, units: "1"}``.
+
+    Attributes
+    ----------
+    value : float or list of float, optional
+        Constant, or one number a layer, bottom first.
+    file : Path, optional
+        PFB, NetCDF (``.nc``) or NumPy archive (``.npz``).
+    variable : str, optional
+        Variable of a NetCDF file or archive.
+    stack : list of FieldSpec, optional
+        Parts of a (nz, ny, nx) field from the bottom up; each covers as many layers as its file has, or one.
+    layers : int or (int, int), optional
+        Entry, or first and one past the last entry, of the file's first dimension.
+    lookup : dict, optional
+        Value of each class number that the file holds.
+    units : str, optional
+        Units of the values, where they are not the documented ones and no NetCDF attribute names them.
     """
 
     value: float | list[float] | None = None
     file: ConfigPath | None = None
     variable: str | None = None
+    stack: list[FieldSpec] | None = None
+    layers: int | tuple[int, int] | None = None
+    lookup: dict[float, float] | None = None
     units: str | None = None
 
     @model_validator(mode="before")
@@ -39,15 +62,30 @@ class FieldSpec(Config):
             return {"value": data}
         if isinstance(data, str | Path):
             return {"file": data}
+        if data is None or isinstance(data, bool):
+            raise ValueError(f"expected a number, a list with one number a layer or a file, got {data}")
         return data
 
     @model_validator(mode="after")
     def _one_source(self) -> FieldSpec:
-        if (self.value is None) == (self.file is None):
-            raise ValueError("give either a value or a file")
-        if self.file is not None and self.file.suffix.lower() in (".nc", ".nc4") and self.variable is None:
+        if sum(s is not None for s in (self.value, self.file, self.stack)) != 1:
+            raise ValueError("give one of value, file and stack")
+        idle = [key for key in ("variable", "layers", "lookup") if self.file is None and getattr(self, key) is not None]
+        if idle:
+            raise ValueError(f"{', '.join(idle)}: without effect, because no file is given beside it")
+        if self.stack is not None and self.units is not None:
+            raise ValueError("units: without effect beside a stack; give them in its parts")
+        if self.file is not None and self.file.suffix.lower() in _NAMED and self.variable is None:
             raise ValueError(f"name the variable of {self.file.name}: {{file: {self.file.name}, variable: ...}}")
+        if self.file is not None and self.file.suffix.lower() not in _NAMED and self.variable is not None:
+            raise ValueError(f"variable: without effect, because {self.file.name} is read as PFB, which has no names")
         return self
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Files that the field is read from."""
+        own = () if self.file is None else (self.file,)
+        return own + tuple(f for part in self.stack or () for f in part.files)
 
     def read(self, name: str, shape: tuple[int, ...], units: str, mask: NDArray[np.bool_] | None = None) -> Array:
         """Read the field.
@@ -57,7 +95,7 @@ class FieldSpec(Config):
         name : str
             What the field is, for messages.
         shape : tuple of int
-            (ny, nx) or (nz, ny, nx). A file with one layer more dimension of length one is accepted for (ny, nx).
+            (ny, nx) or (nz, ny, nx). A file with one more dimension, of length one, is accepted for (ny, nx).
         units : str
             Units wanted; converted if the specification or a NetCDF attribute names others.
         mask : ndarray of bool, shape (ny, nx), optional
@@ -74,28 +112,76 @@ class FieldSpec(Config):
             For an unreadable file, a wrong shape, units that do not convert, or values that are not finite where
             cells are active; names file and cell.
         """
-        source = str(self.file) if self.file is not None else name
-        if self.file is None:
-            raw, given = self._constant(name, shape), self.units
-        elif self.file.suffix.lower() in (".nc", ".nc4"):
-            raw, attribute = read_netcdf_variable(self.file, str(self.variable))
-            given = self.units or attribute
-            source = f"{source} ({self.variable})"
-        else:
-            raw, given = read_pfb(self.file), self.units
-        if raw.ndim == len(shape) + 1 and raw.shape[0] == 1:
-            raw = raw[0]
-        if raw.shape != shape:
-            raise ConfigError(f"{source}: {name} has shape {raw.shape}, the domain needs {shape}")
-        values = np.array(raw, dtype=np.float64, order="C")
+        if self.stack is not None:
+            return self._read_stack(name, shape, units, mask)
+        source = self._source(name)
+        values, given = self._raw(shape, name)
+        if values.ndim == len(shape) + 1 and values.shape[0] == 1:
+            values = values[0]
+        if values.shape != shape:
+            raise ConfigError(f"{source}: {name} has shape {values.shape}, the domain needs {shape}")
+        _check_finite(values, mask, f"{source}: {name}")
         if given is not None and given != units:
             try:
                 change = conversion(given, units)
             except ConfigError as error:
                 raise ConfigError(f"{source}: {name}: {error}") from None
             values = values * change.factor + change.offset
-        _check_finite(values, mask, f"{source}: {name}")
-        return values
+        return np.array(values, dtype=np.float64, order="C")
+
+    def _source(self, name: str) -> str:
+        if self.file is None:
+            return name
+        return f"{self.file} ({self.variable})" if self.variable else str(self.file)
+
+    def _raw(self, shape: tuple[int, ...], name: str) -> tuple[Array, str | None]:
+        if self.file is None:
+            return self._constant(name, shape), self.units
+        suffix, given = self.file.suffix.lower(), self.units
+        if suffix == ".npz":
+            values = read_npz_variable(self.file, str(self.variable))
+        elif suffix in _NAMED:
+            values, attribute = read_netcdf_variable(self.file, str(self.variable))
+            given = given or attribute
+        else:
+            values = read_pfb(self.file)
+        if self.layers is not None:
+            first, stop = self.layers if isinstance(self.layers, tuple) else (self.layers, self.layers + 1)
+            if not 0 <= first < stop <= len(values):
+                raise ConfigError(f"{self._source(name)}: layers {self.layers}: the file has {len(values)} entries")
+            values = values[first:stop]
+        if self.lookup is not None:
+            values = self._look_up(values, name)
+        return values, given
+
+    def _look_up(self, classes: Array, name: str) -> Array:
+        table = self.lookup or {}
+        result = np.full(classes.shape, np.nan)
+        known = ~np.isfinite(classes)
+        for number, value in table.items():
+            # classes stored in single precision are near the number that the user wrote
+            here = np.isclose(classes, number, rtol=1e-6, atol=0.0)
+            result[here], known = value, known | here
+        if not known.all():
+            unknown = ", ".join(f"{v:g}" for v in np.unique(classes[~known])[:5])
+            raise ConfigError(f"{self._source(name)}: {name}: `lookup:` has no value for class {unknown}")
+        return result
+
+    def _read_stack(self, name: str, shape: tuple[int, ...], units: str, mask: NDArray[np.bool_] | None) -> Array:
+        if len(shape) != 3:
+            raise ConfigError(f"{name}: `stack:` builds layers, and this field has none")
+        parts: list[Array] = []
+        for part in self.stack or ():
+            count = 1 if part.file is None else part._layer_count(name, len(shape))
+            parts.append(part.read(name, (count, *shape[1:]), units, mask))
+        result = np.concatenate(parts)
+        if result.shape != shape:
+            raise ConfigError(f"{name}: the parts of `stack:` have {len(result)} layers, the domain has {shape[0]}")
+        return result
+
+    def _layer_count(self, name: str, rank: int) -> int:
+        values, _ = self._raw((), name)
+        return len(values) if values.ndim == rank else 1
 
     def _constant(self, name: str, shape: tuple[int, ...]) -> Array:
         value = np.asarray(self.value, dtype=np.float64)
@@ -105,6 +191,25 @@ class FieldSpec(Config):
             need = f"one number or {shape[0]} (one a layer, bottom first)" if len(shape) == 3 else "one number"
             raise ConfigError(f"{name}: {len(value)} numbers given, needs {need}")
         return np.broadcast_to(value[:, np.newaxis, np.newaxis], shape).copy()
+
+
+def read_npz_variable(path: Path, variable: str) -> Array:
+    """Read one array of a NumPy archive; nothing in it is executed.
+
+    Raises
+    ------
+    ConfigError
+        If the file is no archive or lacks the array.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if variable not in archive.files:
+                raise ConfigError(f"{path}: no array {variable!r}{did_you_mean(variable, archive.files)}")
+            return np.asarray(archive[variable], dtype=np.float64)
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(f"{path}: not a readable NumPy archive: {error}") from error
 
 
 def read_pfb(path: Path) -> Array:

@@ -6,7 +6,9 @@ different dimensions.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from math import isclose
 
 from gimli._udunits2 import UdunitsError  # what its units raise; not among the public `gimli.errors`
 from gimli.units import units as _system
@@ -14,6 +16,8 @@ from gimli.units import units as _system
 from bmi_common.errors import ConfigError
 
 WATER_DENSITY = 1000.0  # kg m-3
+
+_FRACTIONAL_POWER = re.compile(r"[A-Za-z]+\^?[-+]?\d+/\d+")
 
 
 @dataclass(frozen=True)
@@ -32,10 +36,10 @@ class Conversion:
         return self.factor == 1.0 and self.offset == 0.0
 
     def __str__(self) -> str:
-        if self.is_identity:
-            return f"{self.source} = {self.target}" if self.source != self.target else self.source
-        offset = f" + {self.offset:g}" if self.offset else ""
         note = f" ({self.note})" if self.note else ""
+        if self.is_identity:
+            return f"{self.source} = {self.target}{note}" if self.source != self.target else self.source
+        offset = f" {self.offset:+g}" if self.offset else ""
         return f"{self.source} -> {self.target}: x {self.factor:.10g}{offset}{note}"
 
 
@@ -70,7 +74,7 @@ def conversion(source: str, target: str) -> Conversion:
 def parse(name: str) -> object:
     """Return the udunits unit called `name`; raises `ConfigError` if there is none."""
     try:
-        return _system.Unit(name)
+        return _system.Unit(name.strip())
     except UdunitsError as error:
         raise ConfigError(f"{name!r} is no unit that udunits knows") from error
 
@@ -78,12 +82,18 @@ def parse(name: str) -> object:
 def _linear(source: str, target: str, a: object, b: object) -> Conversion:
     converter = a.to(b)  # type: ignore[attr-defined]
     offset = float(converter(0.0))
-    return Conversion(source, target, float(converter(1.0)) - offset, offset)
+    factor = float(converter(1.0)) - offset
+    if not isclose(float(converter(1000.0)), 1000.0 * factor + offset, rel_tol=1e-9):  # decibels and the like
+        raise ConfigError(f"units {source!r} do not convert to {target!r} by a factor")
+    return Conversion(source, target, factor, offset)
 
 
 def _without_common_fraction(source: str, target: str) -> tuple[str, str]:
-    # udunits has no fractional powers; Manning's s m-1/3 and h m-1/3 differ only before the fraction
+    # udunits has no fractional powers and would read m-1/3 as a third of m-1; Manning's s m-1/3 and h m-1/3 differ
+    # only before the fraction
     a, b = source.split(), target.split()
-    if len(a) > 1 and len(b) > 1 and a[-1] == b[-1] and "/" in a[-1]:
-        return " ".join(a[:-1]), " ".join(b[:-1])
-    return source, target
+    fractions = [[part for part in parts if _FRACTIONAL_POWER.fullmatch(part)] for parts in (a, b)]
+    if fractions[0] != fractions[1]:
+        raise ConfigError(f"units {source!r} do not convert to {target!r}")
+    first, second = ([part for part in parts if part not in fractions[0]] for parts in (a, b))
+    return " ".join(first) or "1", " ".join(second) or "1"

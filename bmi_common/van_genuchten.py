@@ -60,7 +60,10 @@ def pressure_head(
     if np.any(effective <= 0.0):
         raise ValueError("no pressure head gives a saturation at or below the residual saturation")
     # expm1/log keep the digits of x near saturation, where effective is close to 1
-    x = np.expm1(-np.log(effective) * n / (n - 1.0)) ** (1.0 / n)
+    with np.errstate(over="ignore"):
+        x = np.expm1(-np.log(effective) * n / (n - 1.0)) ** (1.0 / n)
+    if not np.all(np.isfinite(x)):
+        raise ValueError("a saturation so close to the residual saturation that no finite pressure head gives it")
     return np.asarray(-x / alpha)
 
 
@@ -74,7 +77,7 @@ def relative_permeability(head: ArrayLike, alpha: ArrayLike, n: ArrayLike) -> Ar
     n = np.asarray(n, dtype=np.float64)
     suction = np.maximum(-np.asarray(head, dtype=np.float64), 0.0) * alpha
     b = _effective_saturation(head, alpha, n)
-    # x^(n-1) b = (x^-n + 1)^-m does not overflow; at x = 0 it is 0
+    # x^(n-1) b = (1 + x^-n)^-m does not overflow; expm1 keeps the digits of 1 - (1 + x^-n)^-m in dry soil
     with np.errstate(divide="ignore", over="ignore"):
-        filled = np.where(suction > 0.0, (suction ** (-n) + 1.0) ** (1.0 / n - 1.0), 0.0)
-    return np.asarray((1.0 - filled) ** 2 * np.sqrt(b))
+        emptied = -np.expm1((1.0 / n - 1.0) * np.log1p(suction ** (-n)))
+    return np.asarray(emptied**2 * np.sqrt(b))

@@ -1,1 +1,1 @@
-"""coupler."""
+"""Light coupler of BMI components: configuration, plan, exchange, ledger, output, command line."""

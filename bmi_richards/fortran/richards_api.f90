@@ -1,7 +1,140 @@
-!> Flat interface that f2py wraps; all physics is in the modules beside this file.
+!> Flat interface that f2py wraps; all physics is in the modules beside this file. Kinds are c_double because f2py knows that name;
+!! it is real64. Arrays are described in richards_types.
+
 subroutine max_threads(n)
   use omp_lib, only: omp_get_max_threads
   implicit none
   integer, intent(out) :: n
   n = omp_get_max_threads()
 end subroutine max_threads
+
+!> Saturation, relative permeability and their derivatives that belong to `head`.
+subroutine evaluate_state(nz, ncol, head, alpha, n, residual, span, minimum_head, table_points, threads, &
+                          saturation, kr, dsaturation, dkr)
+  use, intrinsic :: iso_c_binding, only: c_double
+  use richards_sweep, only: evaluate_all
+  use richards_types, only: soil_t, options_t, state_t
+  implicit none
+  integer, intent(in) :: nz, ncol, table_points, threads
+  real(c_double), intent(in), target :: head(nz, ncol), alpha(nz, ncol), n(nz, ncol), residual(nz, ncol), span(nz, ncol)
+  real(c_double), intent(in), target :: minimum_head(nz, ncol)
+  real(c_double), intent(inout), target :: saturation(nz, ncol), kr(nz, ncol), dsaturation(nz, ncol), dkr(nz, ncol)
+  !f2py threadsafe
+  type(soil_t) :: soil
+  type(options_t) :: options
+  type(state_t) :: state
+
+  soil%nz = nz
+  soil%ncol = ncol
+  soil%alpha => alpha
+  soil%n => n
+  soil%residual => residual
+  soil%span => span
+  soil%minimum_head => minimum_head
+  options%table_points = table_points
+  options%threads = threads
+  state%head => head
+  state%saturation => saturation
+  state%kr => kr
+  state%dsaturation => dsaturation
+  state%dkr => dkr
+  call evaluate_all(soil, options, state)
+end subroutine evaluate_state
+
+!> Advance the state by dt [h]; see advance_all.
+subroutine advance(nz, ncol, ngroups, dx, dy, dz, gap, alpha, n, residual, span, pore, elastic, vertical, bottom, &
+                   east_conductivity, north_conductivity, slope_x, slope_y, minimum_head, floor_water, &
+                   east, west, north, south, group_start, donor, inflow, outflow, boundary, &
+                   dt, tolerance, pass_tolerance, most_passes, drainage_kind, table_points, threads, lateral, &
+                   source, prescribed_drainage, head, saturation, kr, dsaturation, dkr, &
+                   storage_change, applied, unmet, left, drained, failed_layer, worst, column_change, passes, change, converged)
+  use, intrinsic :: iso_c_binding, only: c_double
+  use richards_sweep, only: advance_all
+  use richards_types, only: soil_t, network_t, options_t, state_t, balance_t
+  implicit none
+  integer, intent(in) :: nz, ncol, ngroups
+  real(c_double), intent(in) :: dx, dy
+  real(c_double), intent(in), target :: dz(nz), gap(nz)
+  real(c_double), intent(in), target :: alpha(nz, ncol), n(nz, ncol), residual(nz, ncol), span(nz, ncol)
+  real(c_double), intent(in), target :: pore(nz, ncol), elastic(nz, ncol), vertical(nz, ncol), bottom(ncol)
+  real(c_double), intent(in), target :: east_conductivity(nz, ncol), north_conductivity(nz, ncol)
+  real(c_double), intent(in), target :: slope_x(ncol), slope_y(ncol), minimum_head(nz, ncol), floor_water(nz, ncol)
+  integer, intent(in), target :: east(ncol), west(ncol), north(ncol), south(ncol)
+  integer, intent(in), target :: group_start(ngroups + 1), donor(4, ncol)
+  real(c_double), intent(in), target :: inflow(4, ncol), outflow(ncol), boundary(ncol)
+  real(c_double), intent(in) :: dt, tolerance, pass_tolerance
+  integer, intent(in) :: most_passes, drainage_kind, table_points, threads
+  logical, intent(in) :: lateral
+  real(c_double), intent(in) :: source(nz, ncol), prescribed_drainage(ncol)
+  real(c_double), intent(inout), target :: head(nz, ncol), saturation(nz, ncol), kr(nz, ncol)
+  real(c_double), intent(inout), target :: dsaturation(nz, ncol), dkr(nz, ncol)
+  real(c_double), intent(inout), target :: storage_change(ncol), applied(ncol), unmet(ncol), left(ncol), drained(ncol)
+  integer, intent(inout), target :: failed_layer(ncol)
+  real(c_double), intent(inout), target :: worst(ncol), column_change(ncol)
+  integer, intent(out) :: passes
+  real(c_double), intent(out) :: change
+  logical, intent(out) :: converged
+  !f2py threadsafe
+  type(soil_t) :: soil
+  type(network_t) :: network
+  type(options_t) :: options
+  type(state_t) :: state
+  type(balance_t) :: balance
+
+  soil%nz = nz
+  soil%ncol = ncol
+  soil%dx = dx
+  soil%dy = dy
+  soil%dz => dz
+  soil%gap => gap
+  soil%alpha => alpha
+  soil%n => n
+  soil%residual => residual
+  soil%span => span
+  soil%pore => pore
+  soil%elastic => elastic
+  soil%vertical => vertical
+  soil%bottom => bottom
+  soil%east => east_conductivity
+  soil%north => north_conductivity
+  soil%slope_x => slope_x
+  soil%slope_y => slope_y
+  soil%minimum_head => minimum_head
+  soil%floor_water => floor_water
+
+  network%east => east
+  network%west => west
+  network%north => north
+  network%south => south
+  network%group_start => group_start
+  network%donor => donor
+  network%inflow => inflow
+  network%outflow => outflow
+  network%boundary => boundary
+
+  options%dt = dt
+  options%tolerance = tolerance
+  options%pass_tolerance = pass_tolerance
+  options%passes = most_passes
+  options%drainage = drainage_kind
+  options%table_points = table_points
+  options%threads = threads
+  options%lateral = lateral
+
+  state%head => head
+  state%saturation => saturation
+  state%kr => kr
+  state%dsaturation => dsaturation
+  state%dkr => dkr
+
+  balance%storage_change => storage_change
+  balance%source => applied
+  balance%unmet => unmet
+  balance%outflow => left
+  balance%drainage => drained
+  balance%failed_layer => failed_layer
+  balance%residual => worst
+  balance%change => column_change
+
+  call advance_all(soil, network, options, source, prescribed_drainage, state, balance, passes, change, converged)
+end subroutine advance

@@ -1,0 +1,39 @@
+# make demo: run the demo basin for ten days and draw it.   make test: lint and test everything.
+# Both set up what is missing: gfortran (by apt when root), .venv, CPU torch, the package with its Fortran kernels.
+
+PYTHON ?= python3
+PIP_FLAGS ?=
+VENV := .venv
+STAMP := $(VENV)/.setup-done
+BUILD_TOOLS := meson-python meson ninja numpy
+
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.PHONY: demo test lint setup compiler clean
+
+demo: setup
+	bmi-run cfg/coupled.yaml --output output/demo --overwrite
+
+test: lint
+	pytest
+
+lint: setup
+	ruff check .
+	ruff format --check .
+	mypy
+
+setup: compiler $(STAMP)
+
+compiler:
+	@sh tools/need_gfortran.sh
+
+$(STAMP): pyproject.toml constraints.txt meson.build meson.options bmi_richards/fortran/meson.build bmi_colm/fortran/meson.build
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; say which with: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "the module venv of Python is needed: apt-get install python3-venv"; exit 1; }
+	pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt $(BUILD_TOOLS)
+	pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt --no-build-isolation \
+		-Csetup-args=-Dnative=true -Cbuild-dir=build --editable '.[dev]'
+	@touch $(STAMP)
+
+clean:
+	rm -rf $(VENV) build

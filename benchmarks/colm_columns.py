@@ -1,0 +1,80 @@
+"""Cost of the land columns: microseconds per column and hour.
+
+Run ``python benchmarks/colm_columns.py --columns 20000 --threads 1 2``; ``--json FILE`` also writes the table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+
+from bmi_colm.columns import ColumnModel
+from bmi_colm.soil import SoilTexture
+
+THICKNESS = np.array([0.02, 0.03, 0.05, 0.08, 0.12, 0.2, 0.3, 0.5, 1.0, 1.5])  # m
+MIXES = {"mixed covers": [1, 2, 4, 5, 8, 9, 10, 12, 14, 16], "forest": [2], "grassland": [10], "barren": [16]}
+
+
+def weather(hour: int) -> dict[str, float]:
+    """Return the hour of a warm day with a shower in the afternoon."""
+    sun = max(0.0, np.sin(np.pi * ((hour % 24) - 6) / 12))
+    return {
+        "shortwave": 800.0 * sun,
+        "longwave": 360.0,
+        "precipitation": 3e-4 if hour % 24 in (15, 16) else 0.0,
+        "air_temperature": 290.0 + 6.0 * sun,
+        "wind_x": 2.0,
+        "wind_y": 1.0,
+        "pressure": 9.9e4,
+        "humidity": 0.009,
+    }
+
+
+def measure(covers: Sequence[int], columns: int, hours: int, threads: int) -> float:
+    """Return microseconds per column-step."""
+    model = ColumnModel(
+        land_cover=np.resize(covers, columns),
+        texture=SoilTexture.from_usda(np.resize(["sand", "loam", "clay"], columns)),
+        thickness=THICKNESS,
+        porosity=0.43,
+        latitude=np.linspace(30.0, 50.0, columns),
+        longitude=0.0,
+        start=datetime(2020, 6, 1),
+        threads=threads,
+    )
+    saturation = np.linspace(0.3, 0.9, columns)[:, None]
+    model.step(weather(0), -1.0, saturation)
+    begin = perf_counter()
+    for hour in range(1, hours + 1):
+        model.step(weather(hour), -1.0, saturation)
+    return (perf_counter() - begin) / hours / columns * 1e6
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--columns", type=int, default=5000)
+    parser.add_argument("--hours", type=int, default=24)
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    rows = []
+    print(f"{'columns':>14}  {'threads':>7}  {'us per column-step':>18}")
+    for name, covers in MIXES.items():
+        for threads in options.threads:
+            cost = measure(covers, options.columns, options.hours, threads)
+            rows.append({"columns": name, "threads": threads, "microseconds_per_column_step": cost})
+            print(f"{name:>14}  {threads:>7}  {cost:>18.2f}")
+    if options.json:
+        content = {"machine": platform.machine(), "columns": options.columns, "hours": options.hours, "rows": rows}
+        options.json.write_text(json.dumps(content, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,6 @@
+"""Types of the Fortran extension."""
+
+from typing import Any
+
+def max_threads() -> int: ...
+def advance(**arguments: Any) -> None: ...

@@ -1,0 +1,297 @@
+"""Land columns without BMI: the column physics of the Common Land Model on numpy arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bmi_colm import _kernel
+from bmi_colm.arrays import ColumnFluxes, ColumnInputs, ColumnParameters, ColumnState
+from bmi_colm.parameters import Cells, column_parameters
+from bmi_colm.soil import SoilTexture
+from bmi_colm.tables import SoilTable, Vegetation, carbon_dioxide
+from bmi_common.errors import ConfigError, ModelError
+
+ENERGY_TOLERANCE = 1e-6  # W m-2
+LOWEST_HEAD = -1.0e5  # m, about oven-dry (pF 7)
+
+
+class EvaporationFactor(IntEnum):
+    """How dryness of the top layer reduces evaporation from the ground."""
+
+    NONE = 0
+    LINEAR = 1
+    COSINE = 2
+
+
+class WaterStress(IntEnum):
+    """What limits water uptake by roots."""
+
+    NONE = 0
+    PRESSURE_HEAD = 1
+    SATURATION = 2
+
+
+class FrozenSoil(IntEnum):
+    """What the given saturation means where there is ice.
+
+    ``REFERENCE``: liquid water alone, as the published ParFlow-CoLM does it; ice comes on top and can grow without
+    bound, because the same water is given anew in every step. ``CONSERVING``: all water of the layer, ice included.
+    """
+
+    REFERENCE = 0
+    CONSERVING = 1
+
+
+class Status(IntEnum):
+    """What the kernel reports for a column."""
+
+    OK = 0
+    SNOWFALL = 1
+    SNOW_LAYER = 2
+    NOT_FINITE = 3
+
+
+@dataclass(frozen=True)
+class ColumnOptions:
+    """Choices that hold for all columns; the defaults are those of the published ParFlow-CoLM coupling.
+
+    Attributes
+    ----------
+    evaporation_factor : EvaporationFactor
+        Reduction of ground evaporation by dryness of the top layer.
+    water_stress : WaterStress
+        Variable that limits root water uptake.
+    wilting_point, field_capacity : float
+        No and full uptake: head [m] or saturation, as `water_stress` says.
+    residual_saturation : float
+        Saturation at which the ground stops evaporating. A parameter of its own, not the residual saturation of the
+        groundwater model's retention curve.
+    reference_height_wind, reference_height_temperature, reference_height_humidity : float
+        Heights [m] above ground at which the forcing holds.
+    frozen_soil : FrozenSoil
+        Meaning of saturation in frozen soil.
+    published_numerics : bool
+        Reproduce numerical oddities of the published library, for comparisons with it: a wet-bulb iteration that
+        leaves rain too warm in air above 299 K.
+    carbon_dioxide : float, optional
+        Constant [1e-6 mol mol-1] in place of the monthly table (2000-2024).
+    lowest_head : float
+        Heads [m] below are taken as this; the columns' `clamped_heads` count them.
+    time_step : float
+        Length of a step [s].
+    """
+
+    evaporation_factor: EvaporationFactor = EvaporationFactor.LINEAR
+    water_stress: WaterStress = WaterStress.SATURATION
+    wilting_point: float = 0.2
+    field_capacity: float = 1.0
+    residual_saturation: float = 0.2
+    reference_height_wind: float = 50.0
+    reference_height_temperature: float = 40.0
+    reference_height_humidity: float = 40.0
+    frozen_soil: FrozenSoil = FrozenSoil.CONSERVING
+    published_numerics: bool = False
+    carbon_dioxide: float | None = None
+    lowest_head: float = LOWEST_HEAD
+    time_step: float = 3600.0
+
+    def check(self, tallest_canopy: float) -> None:
+        """Raise `ConfigError` for values that cannot work together."""
+        if self.water_stress is not WaterStress.NONE and not self.field_capacity > self.wilting_point:
+            raise ConfigError(
+                f"field_capacity ({self.field_capacity:g}) must be above wilting_point ({self.wilting_point:g})"
+            )
+        if self.water_stress is WaterStress.PRESSURE_HEAD and self.field_capacity > 0:
+            raise ConfigError(
+                "with water_stress 1, wilting_point and field_capacity are pressure heads [m] below 0, "
+                f"got {self.wilting_point:g} and {self.field_capacity:g}"
+            )
+        if self.water_stress is WaterStress.SATURATION and not 0 <= self.wilting_point < self.field_capacity <= 1:
+            raise ConfigError(
+                "with water_stress 2, wilting_point and field_capacity are saturations between 0 and 1, "
+                f"got {self.wilting_point:g} and {self.field_capacity:g}"
+            )
+        if not 0 <= self.residual_saturation < 1:
+            raise ConfigError(f"residual_saturation must be at least 0 and below 1, got {self.residual_saturation:g}")
+        for name in ("wind", "temperature", "humidity"):
+            height = getattr(self, f"reference_height_{name}")
+            if height <= tallest_canopy:
+                raise ConfigError(
+                    f"reference height of {name} ({height:g} m) must be above the tallest canopy ({tallest_canopy:g} m)"
+                )
+
+
+class ColumnModel:
+    """Columns of soil and vegetation that are advanced hour by hour.
+
+    Parameters
+    ----------
+    land_cover : array_like of int, shape (n,)
+        IGBP classes; wetland (11), ice (15) and water (17) are not supported yet. Urban is vegetated soil.
+    texture : SoilTexture
+        Texture of the soil, for its thermal properties.
+    thickness, porosity : array_like
+        Layer thickness [m] and porosity, top first, broadcast to (n, 10).
+    latitude, longitude : array_like
+        Degrees, broadcast to (n,).
+    start : datetime
+        Time of the first step, UTC.
+    options : ColumnOptions, optional
+        Choices of physics.
+    state : ColumnState, optional
+        State to continue from; without it the columns start cold (283 K, no snow).
+    threads : int
+        Threads of the kernel; results do not depend on it.
+    vegetation, soil : optional
+        Tables in place of those that come with the package.
+    cells : ndarray of int, shape (n, 2), optional
+        (j, i) of the columns on a grid, for messages.
+
+    Attributes
+    ----------
+    state : ColumnState
+        What the columns remember; changed in place.
+    parameters : ColumnParameters
+        Constants of the columns.
+    time : datetime
+        Start of the coming step, UTC.
+    """
+
+    def __init__(
+        self,
+        land_cover: ArrayLike,
+        texture: SoilTexture,
+        thickness: ArrayLike,
+        porosity: ArrayLike,
+        latitude: ArrayLike,
+        longitude: ArrayLike,
+        start: datetime,
+        options: ColumnOptions | None = None,
+        state: ColumnState | None = None,
+        threads: int = 1,
+        vegetation: dict[int, Vegetation] | None = None,
+        soil: SoilTable | None = None,
+        cells: Cells | None = None,
+    ) -> None:
+        self.parameters: ColumnParameters = column_parameters(
+            land_cover, texture, thickness, porosity, latitude, longitude, vegetation, soil, cells
+        )
+        self._cells = cells
+        self.options = options or ColumnOptions()
+        self.n = self.parameters.latitude.size
+        self.options.check(float(self.parameters.canopy_height.max(initial=0.0)))
+        if threads < 1:
+            raise ConfigError(f"threads must be at least 1, got {threads}")
+        self.threads = threads
+        self.time = start
+        self._starts_cold = state is None
+        self.state: ColumnState = state or ColumnState.cold_start(self.n)
+        self.forcing: ColumnInputs = ColumnInputs.empty(self.n)
+        self.fluxes: ColumnFluxes = ColumnFluxes.empty(self.n)
+        o = self.options
+        self._arguments: dict[str, Any] = {
+            "time_step": o.time_step,
+            "height_wind": o.reference_height_wind,
+            "height_temperature": o.reference_height_temperature,
+            "height_humidity": o.reference_height_humidity,
+            "wilting_point": o.wilting_point,
+            "field_capacity": o.field_capacity,
+            "residual_saturation": o.residual_saturation,
+            "lowest_head": o.lowest_head,
+            "evaporation_factor_type": int(o.evaporation_factor),
+            "water_stress_type": int(o.water_stress),
+            "conserve_frozen_water": int(o.frozen_soil),
+            "published_numerics": int(o.published_numerics),
+            "threads": threads,
+            **self.forcing.arrays(),
+            **self.parameters.arrays(),
+            **self.state.arrays(),
+            **self.fluxes.arrays(),
+        }
+
+    def step(self, forcing: Mapping[str, ArrayLike], head: ArrayLike, saturation: ArrayLike) -> ColumnFluxes:
+        """Advance all columns by one step.
+
+        Parameters
+        ----------
+        forcing : mapping of str to array_like
+            Means over the step, by the names of `ColumnInputs`, broadcast to (n,).
+        head, saturation : array_like, shape (n, 10)
+            Pressure head [m] and saturation of the soil layers at the start of the step, top first. A positive head
+            (ponding) is valid.
+
+        Returns
+        -------
+        ColumnFluxes
+            Results of the step; the same arrays are filled again by the next one.
+
+        Raises
+        ------
+        ModelError
+            If it snows on a column, if a value is not finite, or if energy is not conserved; it names the cell.
+        """
+        for name, values in forcing.items():
+            getattr(self.forcing, name)[:] = values
+        self.forcing.head[:] = head
+        self.forcing.saturation[:] = saturation
+        return self.advance()
+
+    def advance(self) -> ColumnFluxes:
+        """Advance with what `forcing` holds already; see `step`."""
+        o = self.options
+        end = self.time + timedelta(seconds=o.time_step)
+        _kernel.advance(
+            **self._arguments,
+            calendar_day=_calendar_day(self.time),
+            calendar_day_end=_calendar_day(end),
+            carbon_dioxide=(
+                carbon_dioxide(self.time.year, self.time.month) if o.carbon_dioxide is None else 1e-6 * o.carbon_dioxide
+            ),
+            first_step=int(self._starts_cold),
+            update_phenology=int(_seconds_of_day(self.time) < o.time_step),
+        )
+        self._check()
+        self._starts_cold = False
+        self.time = end
+        return self.fluxes
+
+    def _check(self) -> None:
+        f = self.fluxes
+        if f.status.any():
+            column = int(np.flatnonzero(f.status)[0])
+            if f.status[column] == Status.SNOWFALL:
+                air = self.forcing.air_temperature[column]
+                raise self._error(f"it snows at {air:.2f} K; snow on the ground is not supported yet", column)
+            if f.status[column] == Status.SNOW_LAYER:
+                raise self._error(
+                    "frost that dripped from the canopy lies more than 0.01 m deep; snow layers are not supported yet",
+                    column,
+                )
+            raise self._error("a flux is not finite", column)
+        if self.n:
+            column = int(np.argmax(np.abs(f.energy_residual)))
+            residual = float(f.energy_residual[column])
+            if abs(residual) > ENERGY_TOLERANCE:
+                raise self._error(f"energy does not close, {residual:.3g} W m-2 are left over", column)
+
+    def _error(self, message: str, column: int) -> ModelError:
+        text = f"land, {self.time:%Y-%m-%d %H:%M}: {message}"
+        if self._cells is None:
+            return ModelError(f"{text}, column {column}")
+        return ModelError(text, tuple(int(v) for v in self._cells[column]))
+
+
+def _seconds_of_day(time: datetime) -> float:
+    return time.hour * 3600.0 + time.minute * 60.0 + time.second + time.microsecond * 1e-6
+
+
+def _calendar_day(time: datetime) -> float:
+    """Day of the year with its fraction, 1 January 00 h = 1.0."""
+    return time.timetuple().tm_yday + _seconds_of_day(time) / 86400.0

@@ -1,0 +1,223 @@
+"""The YAML of the land component."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from bmi_colm.columns import LOWEST_HEAD, ColumnOptions, EvaporationFactor, FrozenSoil, WaterStress
+from bmi_colm.forcing import ForcingSpec
+from bmi_colm.forcing.config import UtcDatetime
+from bmi_colm.soil import SoilTexture
+from bmi_colm.tables import SoilTable, Vegetation, soil_table, vegetation_table
+from bmi_common import Config, ConfigError, ConfigPath, Domain, DomainField, FieldSpec, load_config
+from bmi_common.grids import ROOT_ZONE_LAYERS
+from bmi_common.suggest import did_you_mean
+
+Floats = NDArray[np.float64]
+
+FROZEN_SOIL = {"conserving": FrozenSoil.CONSERVING, "reference": FrozenSoil.REFERENCE}
+
+
+class ReferenceHeight(Config):
+    """Heights [m] above the ground at which the forcing holds."""
+
+    wind: Annotated[float, Field(gt=0)] = 50.0
+    temperature: Annotated[float, Field(gt=0)] = 40.0
+    humidity: Annotated[float, Field(gt=0)] = 40.0
+
+
+class TextureSpec(Config):
+    """Soil texture: a USDA class for whole columns, or a profile over the ten layers of the root zone.
+
+    In YAML the name of a class (``loam``), or the field of class numbers itself, may stand for ``{usda: …}``. The
+    profile's fields hold the root zone's layers, bottom first; gravel, organic carbon and bulk density may be left
+    out.
+    """
+
+    usda: str | FieldSpec | None = None
+    sand: FieldSpec | None = None
+    clay: FieldSpec | None = None
+    gravel: FieldSpec | None = None
+    organic_carbon: FieldSpec | None = None
+    bulk_density: FieldSpec | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_short_form(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            usda = data.get("usda")
+            return {**data, "usda": _class_or_field(usda)} if isinstance(usda, str) else data
+        return {"usda": _class_or_field(data)}
+
+    @model_validator(mode="after")
+    def _class_or_profile(self) -> TextureSpec:
+        profile = [getattr(self, n) for n in ("sand", "clay", "gravel", "organic_carbon", "bulk_density")]
+        if self.usda is not None and any(p is not None for p in profile):
+            raise ValueError("give either a USDA class or a profile of sand, clay, …")
+        if self.usda is None and (self.sand is None or self.clay is None):
+            raise ValueError("give a USDA class, or sand and clay [%]")
+        return self
+
+    def read(self, domain: Domain, table: SoilTable) -> SoilTexture:
+        """Texture of the active columns, layers from the top."""
+        if isinstance(self.usda, str):
+            return SoilTexture.from_usda(np.full(int(domain.mask.sum()), self.usda), table)
+        if self.usda is not None:
+            classes = self.usda.read("soil_texture.usda", domain.surface.shape, "1", domain.mask)[domain.mask]
+            return SoilTexture.from_usda(classes, table)
+        texture = SoilTexture(
+            sand=_profile(self.sand, "sand", "%", domain, 0.0),
+            clay=_profile(self.clay, "clay", "%", domain, 0.0),
+            gravel=_profile(self.gravel, "gravel", "%", domain, table.default_gravel),
+            organic_carbon=_profile(self.organic_carbon, "organic_carbon", "%", domain, table.default_organic_carbon),
+            bulk_density=_profile(self.bulk_density, "bulk_density", "g cm-3", domain, table.default_bulk_density),
+        )
+        if (texture.sand + texture.clay > 100.0 + 1e-6).any():
+            raise ConfigError("soil_texture: sand and clay together are more than 100 %")
+        return texture
+
+
+def _class_or_field(data: Any) -> Any:
+    # a word is the path of a file only if it is no class
+    if not isinstance(data, str):
+        return data
+    classes = soil_table().textures
+    if data.lower() in classes:
+        return data.lower()
+    if not Path(data).suffix:
+        raise ValueError(f"{data!r} is no USDA texture class{did_you_mean(data.lower(), classes)}")
+    return {"file": data}
+
+
+def _profile(spec: FieldSpec | None, name: str, units: str, domain: Domain, default: float) -> Floats:
+    shape = domain.root_zone.shape
+    if spec is None:
+        return np.full((int(domain.mask.sum()), shape[0]), default)
+    values = spec.read(f"soil_texture.{name}", shape, units, domain.mask)
+    return np.ascontiguousarray(values[::-1, domain.mask].T)
+
+
+class LandConfig(Config):
+    """The whole file."""
+
+    start: UtcDatetime
+    end: UtcDatetime | None = None
+    domain: DomainField
+    land_cover: FieldSpec
+    soil_texture: TextureSpec
+    forcing: ForcingSpec
+    reference_height: ReferenceHeight = ReferenceHeight()
+    evaporation_factor: Annotated[int, Field(ge=0, le=2)] = 1
+    water_stress: Annotated[int, Field(ge=0, le=2)] = 2
+    wilting_point: float = 0.2
+    field_capacity: float = 1.0
+    residual_saturation: float = 0.2
+    frozen_soil: str = "conserving"
+    published_numerics: bool = False
+    carbon_dioxide: Annotated[float, Field(gt=0, lt=1e4)] | None = None
+    lowest_head: Annotated[float, Field(lt=0)] = LOWEST_HEAD
+    vegetation_table: ConfigPath | None = None
+    soil_table: ConfigPath | None = None
+    threads: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _known_frozen_soil(self) -> LandConfig:
+        if self.frozen_soil not in FROZEN_SOIL:
+            raise ValueError(f"frozen_soil: expected {' or '.join(FROZEN_SOIL)}, got {self.frozen_soil!r}")
+        if self.end is not None and self.end <= self.start:
+            raise ValueError(f"end ({self.end}) must be after start ({self.start})")
+        return self
+
+    def options(self) -> ColumnOptions:
+        """Options of the column physics."""
+        return ColumnOptions(
+            evaporation_factor=EvaporationFactor(self.evaporation_factor),
+            water_stress=WaterStress(self.water_stress),
+            wilting_point=self.wilting_point,
+            field_capacity=self.field_capacity,
+            residual_saturation=self.residual_saturation,
+            reference_height_wind=self.reference_height.wind,
+            reference_height_temperature=self.reference_height.temperature,
+            reference_height_humidity=self.reference_height.humidity,
+            frozen_soil=FROZEN_SOIL[self.frozen_soil],
+            published_numerics=self.published_numerics,
+            carbon_dioxide=self.carbon_dioxide,
+            lowest_head=self.lowest_head,
+        )
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What the configuration describes, read from its files.
+
+    Attributes
+    ----------
+    config : LandConfig
+    domain : Domain
+    land_cover : ndarray of int, shape (n,)
+        IGBP class of the active columns, in the order of ``mask.nonzero()``.
+    texture : SoilTexture
+        Of the active columns.
+    thickness : ndarray, shape (10,)
+        Of the root zone's layers [m], top first.
+    porosity : ndarray, shape (n, 10)
+        Top first.
+    cells : ndarray of int, shape (n, 2)
+        (j, i) of the active columns.
+    vegetation, soil
+        Tables.
+    files : tuple of Path
+        Every file that was read, but the forcing.
+    """
+
+    config: LandConfig
+    domain: Domain
+    land_cover: NDArray[np.int64]
+    texture: SoilTexture
+    thickness: Floats
+    porosity: Floats
+    cells: NDArray[np.int64]
+    vegetation: dict[int, Vegetation]
+    soil: SoilTable
+    files: tuple[Path, ...]
+
+
+def prepare(config_file: Path) -> Prepared:
+    """Read and check a configuration and the fields that it names.
+
+    Raises
+    ------
+    ConfigError
+        For the first mistake, naming file, line and key.
+    """
+    config = load_config(config_file, LandConfig)
+    domain = Domain.load(config.domain)
+    for name in ("latitude", "longitude"):
+        domain.require(name, "the land component")
+    table = soil_table(config.soil_table)
+    cover = config.land_cover.read("land_cover", domain.surface.shape, "1", domain.mask)[domain.mask]
+    if (cover != np.round(cover)).any():
+        raise ConfigError(f"{config_file}: land_cover: {cover[cover != np.round(cover)][0]:g} is no IGBP class")
+    texture = config.soil_texture
+    specs = [config.land_cover, texture.sand, texture.clay, texture.gravel, texture.organic_carbon]
+    specs += [texture.bulk_density, texture.usda if isinstance(texture.usda, FieldSpec) else None]
+    own = [config_file, *(s.file for s in specs if s is not None and s.file is not None)]
+    own += [f for f in (config.vegetation_table, config.soil_table) if f is not None]
+    return Prepared(
+        config=config,
+        domain=domain,
+        land_cover=cover.astype(np.int64),
+        texture=texture.read(domain, table),
+        thickness=domain.dz[: -ROOT_ZONE_LAYERS - 1 : -1].copy(),
+        porosity=np.ascontiguousarray(domain.porosity[-ROOT_ZONE_LAYERS:, domain.mask].T[:, ::-1]),
+        cells=np.argwhere(domain.mask),
+        vegetation=vegetation_table(config.vegetation_table),
+        soil=table,
+        files=(*own, *domain.files),
+    )

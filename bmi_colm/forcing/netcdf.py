@@ -1,0 +1,160 @@
+"""Forcing from NetCDF files with CF metadata."""
+
+from collections.abc import Iterable
+from functools import reduce
+from pathlib import Path
+from typing import Final, get_args
+
+import numpy as np
+
+from bmi_colm.forcing.calendar import Times, show
+from bmi_colm.forcing.config import NetcdfForcing, StandardName, expand
+from bmi_colm.forcing.grid import Cells
+from bmi_colm.forcing.humidity import FloatArray
+from bmi_colm.forcing.names import (
+    AIR_PRESSURE,
+    AIR_TEMPERATURE,
+    LONGWAVE,
+    PRECIPITATION,
+    SHORTWAVE,
+    SPECIFIC_HUMIDITY,
+    UNITS,
+    WIND_X,
+    WIND_Y,
+)
+from bmi_colm.forcing.netcdf_file import NetcdfFile
+from bmi_colm.forcing.netcdf_series import Series, hour_starts
+from bmi_colm.forcing.record import Record
+from bmi_colm.forcing.units import converter
+from bmi_common.errors import ConfigError
+
+STANDARD_NAMES: Final[dict[str, StandardName]] = {
+    PRECIPITATION: "precipitation_flux",
+    AIR_TEMPERATURE: "air_temperature",
+    AIR_PRESSURE: "air_pressure",
+    SPECIFIC_HUMIDITY: "specific_humidity",
+    SHORTWAVE: "surface_downwelling_shortwave_flux_in_air",
+    LONGWAVE: "surface_downwelling_longwave_flux_in_air",
+    WIND_X: "eastward_wind",
+    WIND_Y: "northward_wind",
+}
+"""CF standard names, by BMI name."""
+
+_ALSO: Final = {"air_pressure": ("surface_air_pressure",)}
+
+if set(STANDARD_NAMES.values()) != set(get_args(StandardName)):  # both tables serve the user
+    raise AssertionError("configuration and reader know different standard names")
+
+
+class SeriesRecord(Record):
+    """Eight or more series of the same files; an hour is there when all have it."""
+
+    _files: list[NetcdfFile]
+
+    def close(self) -> None:  # noqa: D102
+        for file in self._files:
+            file.close()
+
+
+class NetcdfRecord(SeriesRecord):
+    """Variables found by standard name or by the user's table.
+
+    Raises
+    ------
+    ConfigError
+        A variable is not there, or twice; its units or dimensions do not fit; times are unusable.
+    """
+
+    def __init__(self, spec: NetcdfForcing, cells: Cells) -> None:
+        self._files = open_files(spec.file)
+        self.label = label(self._files)
+        self._series = {name: self._open(name, spec, cells) for name in STANDARD_NAMES}
+        self.times = common_times(series.times for series in self._series.values())
+        self.gridded = any(series.gridded for series in self._series.values())
+
+    def _open(self, name: str, spec: NetcdfForcing, cells: Cells) -> Series:
+        standard_name = STANDARD_NAMES[name]
+        chosen = spec.variables.get(standard_name)
+        found: list[tuple[NetcdfFile, str]] = []
+        for file in self._files:
+            if chosen is None:
+                names = file.with_standard_name((standard_name, *_ALSO.get(standard_name, ())))
+            else:
+                names = [chosen.variable] if chosen.variable in file else []
+            if len(names) > 1:
+                raise ConfigError(
+                    f"{file.path}: {', '.join(names)} all have standard_name {standard_name!r}; "
+                    f"say which in forcing: variables: {{{standard_name}: …}}"
+                )
+            found.extend((file, variable) for variable in names)
+        if not found:
+            what = f"with standard_name {standard_name!r}" if chosen is None else repr(chosen.variable)
+            raise ConfigError(
+                f"{self.label}: no variable {what}; the files have {', '.join(self._files[0].names)}; "
+                f"name it in forcing: variables: {{{standard_name}: NAME}}"
+            )
+        all_units = {
+            (chosen.units if chosen and chosen.units else file.attribute(variable, "units")): (file, variable)
+            for file, variable in found
+        }
+        if len(all_units) > 1:
+            raise ConfigError(f"{self.label}: {found[0][1]!r} has units {', '.join(map(repr, all_units))} in turn")
+        ((units, (file, variable)),) = all_units.items()
+        where = f"{file.path}: {variable!r}"
+        if not units:
+            raise ConfigError(
+                f"{where} has no units; give them in forcing: "
+                f"variables: {{{standard_name}: {{variable: {variable}, units: …}}}}"
+            )
+        return Series(
+            found,
+            cells,
+            convert=converter(units, UNITS[name], where),
+            hours=hour_starts(spec.time_stamp),
+            remap=spec.remap == "nearest",
+            column=True,
+        )
+
+    def load(self, times: Times) -> dict[str, FloatArray]:  # noqa: D102
+        return {name: series.read(times) for name, series in self._series.items()}
+
+    def source(self, name: str, time: np.datetime64) -> str:  # noqa: D102
+        return self._series[name].source(time)
+
+    def lacking(self, time: np.datetime64) -> str:  # noqa: D102
+        return lacking(self._series.values(), time)
+
+
+def open_files(files: tuple[Path, ...]) -> list[NetcdfFile]:
+    """Open all files that the configuration names.
+
+    Raises
+    ------
+    ConfigError
+        None matches, or one cannot be opened.
+    """
+    paths = expand(files)
+    if not paths:
+        raise ConfigError(f"{', '.join(map(str, files))}: no such forcing file")
+    return [NetcdfFile(path) for path in paths]
+
+
+def label(files: list[NetcdfFile]) -> str:
+    """Return files for messages."""
+    first, last = files[0].path, files[-1].path
+    return str(first) if len(files) == 1 else f"{first} … {last.name} ({len(files)} files)"
+
+
+def common_times(times: Iterable[Times]) -> Times:
+    """Return what all of `times` have."""
+    return reduce(np.intersect1d, times)
+
+
+def lacking(series: Iterable[Series], time: np.datetime64) -> str:
+    """Return which of `series` lack `time`, for messages."""
+    without = [one for one in series if time not in one.times]
+    return (
+        "no record of "
+        + ", ".join(f"{one.source(time)} ({show(one.times[0])} to {show(one.times[-1])})" for one in without[:1])
+        + (f" and {len(without) - 1} other variables" if len(without) > 1 else "")
+    )

@@ -1,0 +1,44 @@
+!> Physical constants and the numbers of the Common Land Model that no user is expected to change (SI units).
+module colm_constants
+  use, intrinsic :: iso_fortran_env, only: real64
+  implicit none
+  private
+
+  integer, parameter, public :: wp = real64
+
+  ! Vertical structure: snow layers first, soil layers below them, both from the top.
+  integer, parameter, public :: n_snow = 5
+  integer, parameter, public :: n_soil = 10
+  integer, parameter, public :: n_layer = n_snow + n_soil
+
+  ! Spectral bands and beams.
+  integer, parameter, public :: visible = 1, near_infrared = 2, n_band = 2
+  integer, parameter, public :: direct = 1, diffuse = 2, n_beam = 2
+
+  real(wp), parameter, public :: pi = 3.14159265358979323846_wp
+  real(wp), parameter, public :: freezing_point = 273.16_wp            ! K
+  real(wp), parameter, public :: density_water = 1000.0_wp             ! kg m-3
+  real(wp), parameter, public :: density_ice = 917.0_wp                ! kg m-3
+  real(wp), parameter, public :: heat_capacity_water = 4188.0_wp       ! J kg-1 K-1
+  real(wp), parameter, public :: heat_capacity_ice = 2117.27_wp        ! J kg-1 K-1
+  real(wp), parameter, public :: heat_capacity_air = 1004.64_wp        ! J kg-1 K-1
+  real(wp), parameter, public :: latent_heat_fusion = 3.336e5_wp       ! J kg-1
+  real(wp), parameter, public :: latent_heat_vaporisation = 2.5104e6_wp
+  real(wp), parameter, public :: latent_heat_sublimation = 2.844e6_wp
+  real(wp), parameter, public :: gas_constant_dry_air = 287.04_wp      ! J kg-1 K-1
+  real(wp), parameter, public :: gravity = 9.80616_wp                  ! m s-2
+  real(wp), parameter, public :: von_karman = 0.4_wp
+  real(wp), parameter, public :: stefan_boltzmann = 5.67e-8_wp         ! W m-2 K-4
+  !> Gas constant of water vapour over gravity, mm K-1: matric suction in mm to relative humidity.
+  real(wp), parameter, public :: vapour_gas_constant_over_gravity = 47104.7_wp
+
+  real(wp), parameter, public :: roughness_soil = 0.01_wp              ! m
+  real(wp), parameter, public :: roughness_snow = 0.0024_wp            ! m
+  real(wp), parameter, public :: canopy_storage_per_area = 0.1_wp      ! mm per m2 of leaf and stem
+  real(wp), parameter, public :: transpiration_limit = 2.0e-4_wp       ! mm s-1 of unstressed vegetation
+  !> Share of the top layer's nominal distance that sets its thermal inertia (Dai et al. 2003).
+  real(wp), parameter, public :: top_layer_inertia = 0.34_wp
+  real(wp), parameter, public :: crank_nicolson = 0.5_wp
+  real(wp), parameter, public :: oxygen_fraction = 0.209_wp            ! mol mol-1
+  real(wp), parameter, public :: minimum_wind = 0.1_wp                 ! m s-1
+end module colm_constants

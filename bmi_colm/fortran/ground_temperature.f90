@@ -1,0 +1,150 @@
+!> Heat conduction through snow and soil with phase change (Dai et al. 2003).
+module colm_ground_temperature
+  use colm_constants, only: wp, n_snow, n_soil, n_layer, freezing_point, latent_heat_fusion, top_layer_inertia, crank_nicolson
+  use colm_types, only: column_parameters, column_state
+  use colm_soil_thermal, only: thermal_properties
+  implicit none
+  private
+  public :: advance_ground_temperature
+
+contains
+
+  !> One step of conduction. Heat enters the top layer as forcing + forcing_slope (T - T at the start) [W m-2].
+  pure subroutine advance_ground_temperature(p, s, top, forcing, forcing_slope, time_step, bulk_melt, phase_heat, stored_heat)
+    type(column_parameters), intent(in) :: p
+    type(column_state), intent(inout) :: s
+    integer, intent(in) :: top                     ! uppermost layer that exists
+    real(wp), intent(in) :: forcing, forcing_slope, time_step
+    real(wp), intent(out) :: bulk_melt             ! kg m-2 s-1 of snow that has no layers
+    real(wp), intent(out) :: phase_heat            ! W m-2 taken up by melting
+    real(wp), intent(out) :: stored_heat           ! W m-2 taken up by warming
+    real(wp) :: thickness(n_layer), capacity(n_layer), conductivity(n_layer), centre(n_layer), bottom(0:n_layer)
+    real(wp) :: factor(n_layer), coupling(0:n_layer), start(n_layer)
+    real(wp) :: lower(n_layer), diagonal(n_layer), upper(n_layer), rhs(n_layer), flux(0:n_layer)
+    integer :: j
+
+    call thermal_properties(p, s, top, thickness, capacity, conductivity)
+    call place_layers(top, thickness, centre, bottom)
+    coupling(top - 1) = 0.0_wp
+    do j = top, n_layer - 1
+      coupling(j) = interface_conductivity(j)/(centre(j + 1) - centre(j))
+    end do
+    coupling(n_layer) = 0.0_wp
+    factor(top:) = time_step/capacity(top:)
+    factor(top) = factor(top)*thickness(top) &
+      /(0.5_wp*(centre(top) - bottom(top - 1) + top_layer_inertia*(centre(top + 1) - bottom(top - 1))))
+
+    start = s%temperature
+    flux(top - 1) = 0.0_wp
+    do j = top, n_layer - 1
+      flux(j) = coupling(j)*(start(j + 1) - start(j))
+    end do
+    flux(n_layer) = 0.0_wp
+    do j = top, n_layer
+      lower(j) = -(1.0_wp - crank_nicolson)*factor(j)*coupling(j - 1)
+      upper(j) = -(1.0_wp - crank_nicolson)*factor(j)*coupling(j)
+      diagonal(j) = 1.0_wp - lower(j) - upper(j)
+      rhs(j) = start(j) + factor(j)*crank_nicolson*(flux(j) - flux(j - 1))
+    end do
+    diagonal(top) = diagonal(top) - factor(top)*forcing_slope
+    rhs(top) = rhs(top) + factor(top)*(forcing - forcing_slope*start(top))
+    call solve_tridiagonal(top, lower, diagonal, upper, rhs, s%temperature)
+
+    call change_phase(s, top, factor, forcing_slope, time_step, bulk_melt, phase_heat)
+    stored_heat = sum((s%temperature(top:) - start(top:))/factor(top:))
+
+  contains
+
+    !> Conductivity of the interface below layer j: harmonic by the distances of the two centres.
+    pure real(wp) function interface_conductivity(j) result(k)
+      integer, intent(in) :: j
+      real(wp) :: above, below
+      above = bottom(j) - centre(j)
+      below = centre(j + 1) - bottom(j)
+      if (j == n_snow .and. below < above) then
+        ! between snow and soil, when the soil node is nearer
+        k = max(2.0_wp*conductivity(j)*conductivity(j + 1)/(conductivity(j) + conductivity(j + 1)), &
+          0.5_wp*conductivity(j + 1))
+      else
+        k = conductivity(j)*conductivity(j + 1)*(above + below)/(conductivity(j)*below + conductivity(j + 1)*above)
+      end if
+    end function interface_conductivity
+  end subroutine advance_ground_temperature
+
+  !> Depth of layer centres and bottoms below the soil surface [m]; snow has negative depths.
+  pure subroutine place_layers(top, thickness, centre, bottom)
+    integer, intent(in) :: top
+    real(wp), intent(in) :: thickness(n_layer)
+    real(wp), intent(out) :: centre(n_layer), bottom(0:n_layer)
+    integer :: j
+    bottom(n_snow) = 0.0_wp
+    do j = n_snow, top, -1
+      bottom(j - 1) = bottom(j) - thickness(j)
+    end do
+    do j = n_snow + 1, n_layer
+      bottom(j) = bottom(j - 1) + thickness(j)
+    end do
+    do j = top, n_layer
+      centre(j) = 0.5_wp*(bottom(j - 1) + bottom(j))
+    end do
+  end subroutine place_layers
+
+  pure subroutine solve_tridiagonal(top, lower, diagonal, upper, rhs, x)
+    integer, intent(in) :: top
+    real(wp), intent(in) :: lower(n_layer), diagonal(n_layer), upper(n_layer), rhs(n_layer)
+    real(wp), intent(inout) :: x(n_layer)
+    real(wp) :: gamma(n_layer), pivot
+    integer :: j
+    pivot = diagonal(top)
+    x(top) = rhs(top)/pivot
+    do j = top + 1, n_layer
+      gamma(j) = upper(j - 1)/pivot
+      pivot = diagonal(j) - lower(j)*gamma(j)
+      x(j) = (rhs(j) - lower(j)*x(j - 1))/pivot
+    end do
+    do j = n_layer - 1, top, -1
+      x(j) = x(j) - gamma(j + 1)*x(j + 1)
+    end do
+  end subroutine solve_tridiagonal
+
+  !> Layers that have crossed the freezing point melt or freeze with the heat beyond it; no supercooled water.
+  pure subroutine change_phase(s, top, factor, forcing_slope, time_step, bulk_melt, phase_heat)
+    type(column_state), intent(inout) :: s
+    integer, intent(in) :: top
+    real(wp), intent(in) :: factor(n_layer), forcing_slope, time_step
+    real(wp), intent(out) :: bulk_melt, phase_heat
+    real(wp) :: heat, ice, water, inertia, melted
+    integer :: j
+    logical :: melts, freezes, bulk_snow
+
+    bulk_melt = 0.0_wp
+    phase_heat = 0.0_wp
+    do j = top, n_layer
+      bulk_snow = j == n_snow + 1 .and. top > n_snow .and. s%snow_water > 0.0_wp
+      melts = s%temperature(j) > freezing_point .and. (s%ice(j) > 0.0_wp .or. bulk_snow)
+      freezes = s%temperature(j) < freezing_point .and. s%liquid(j) > 0.0_wp
+      if (.not. (melts .or. freezes)) cycle
+
+      inertia = 1.0_wp/factor(j)                           ! W m-2 K-1
+      if (j == top) inertia = inertia - forcing_slope
+      heat = inertia*(s%temperature(j) - freezing_point)   ! W m-2 beyond the freezing point
+
+      if (bulk_snow .and. heat > 0.0_wp) then
+        melted = min(s%snow_water, heat*time_step/latent_heat_fusion)
+        s%snow_depth = s%snow_depth*(1.0_wp - melted/s%snow_water)
+        s%snow_water = s%snow_water - melted
+        bulk_melt = melted/time_step
+        phase_heat = phase_heat + latent_heat_fusion*bulk_melt
+        heat = heat - latent_heat_fusion*bulk_melt
+      end if
+      ice = s%ice(j)
+      water = ice + s%liquid(j)
+      s%ice(j) = min(water, max(0.0_wp, ice - heat*time_step/latent_heat_fusion))
+      s%liquid(j) = max(0.0_wp, water - s%ice(j))
+      phase_heat = phase_heat + latent_heat_fusion*(ice - s%ice(j))/time_step
+      heat = heat - latent_heat_fusion*(ice - s%ice(j))/time_step
+      if (s%ice(j) > 0.0_wp .and. s%liquid(j) > 0.0_wp) heat = 0.0_wp  ! rounding must not move it off the freezing point
+      s%temperature(j) = freezing_point + heat/inertia
+    end do
+  end subroutine change_phase
+end module colm_ground_temperature

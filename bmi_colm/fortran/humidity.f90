@@ -1,0 +1,59 @@
+!> Saturation vapour pressure and specific humidity.
+module colm_humidity
+  use colm_constants, only: wp, freezing_point
+  implicit none
+  private
+  public :: saturation, vapour_pressure, specific_humidity
+
+  ! Degree-8 polynomials in degrees Celsius, hPa (Flatau, Walko and Cotton 1992).
+  real(wp), parameter :: over_water(0:8) = [ &
+    6.11213476_wp, 0.444007856_wp, 0.143064234e-1_wp, 0.264461437e-3_wp, 0.305903558e-5_wp, &
+    0.196237241e-7_wp, 0.892344772e-10_wp, -0.373208410e-12_wp, 0.209339997e-15_wp]
+  real(wp), parameter :: over_water_slope(0:8) = [ &
+    0.444017302_wp, 0.286064092e-1_wp, 0.794683137e-3_wp, 0.121211669e-4_wp, 0.103354611e-6_wp, &
+    0.404125005e-9_wp, -0.788037859e-12_wp, -0.114596802e-13_wp, 0.381294516e-16_wp]
+  real(wp), parameter :: over_ice(0:8) = [ &
+    6.11123516_wp, 0.503109514_wp, 0.188369801e-1_wp, 0.420547422e-3_wp, 0.614396778e-5_wp, &
+    0.602780717e-7_wp, 0.387940929e-9_wp, 0.149436277e-11_wp, 0.262655803e-14_wp]
+  real(wp), parameter :: over_ice_slope(0:8) = [ &
+    0.503277922_wp, 0.377289173e-1_wp, 0.126801703e-2_wp, 0.249468427e-4_wp, 0.313703411e-6_wp, &
+    0.257180651e-8_wp, 0.133268878e-10_wp, 0.394116744e-13_wp, 0.498070196e-16_wp]
+  real(wp), parameter :: fitted_range = 75.0_wp  ! degrees either side of freezing
+  real(wp), parameter :: pascal_per_hectopascal = 100.0_wp
+
+contains
+
+  !> Saturation vapour pressure [Pa] and specific humidity [kg kg-1] over water or ice, with their slopes [K-1].
+  pure subroutine saturation(temperature, pressure, e, e_slope, q, q_slope)
+    real(wp), intent(in) :: temperature, pressure
+    real(wp), intent(out) :: e, e_slope, q, q_slope
+    real(wp) :: t, inverse
+
+    t = min(fitted_range, max(-fitted_range, temperature - freezing_point))
+    if (t >= 0.0_wp) then
+      e = pascal_per_hectopascal*polynomial(over_water, t)
+      e_slope = pascal_per_hectopascal*polynomial(over_water_slope, t)
+    else
+      e = pascal_per_hectopascal*polynomial(over_ice, t)
+      e_slope = pascal_per_hectopascal*polynomial(over_ice_slope, t)
+    end if
+    inverse = 1.0_wp/(pressure - 0.378_wp*e)
+    q = 0.622_wp*e*inverse
+    q_slope = 0.622_wp*pressure*inverse**2*e_slope
+  end subroutine saturation
+
+  pure real(wp) function vapour_pressure(q, pressure)
+    real(wp), intent(in) :: q, pressure
+    vapour_pressure = q*pressure/(0.622_wp + 0.378_wp*q)
+  end function vapour_pressure
+
+  pure real(wp) function specific_humidity(e, pressure)
+    real(wp), intent(in) :: e, pressure
+    specific_humidity = 0.622_wp*e/(pressure - 0.378_wp*e)
+  end function specific_humidity
+
+  pure real(wp) function polynomial(a, x)
+    real(wp), intent(in) :: a(0:8), x
+    polynomial = a(0) + x*(a(1) + x*(a(2) + x*(a(3) + x*(a(4) + x*(a(5) + x*(a(6) + x*(a(7) + x*a(8))))))))
+  end function polynomial
+end module colm_humidity

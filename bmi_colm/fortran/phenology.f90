@@ -1,0 +1,41 @@
+!> Leaf area from soil temperature, burial of vegetation, cover of snow.
+module colm_phenology
+  use colm_constants, only: wp, n_snow, n_soil
+  use colm_types, only: column_parameters, column_state
+  implicit none
+  private
+  public :: update_leaf_area, update_snow_cover
+
+contains
+
+  !> Seasonality of Dickinson et al. (1993): leaf area follows the temperature of the layer that holds 90 % of the roots.
+  pure subroutine update_leaf_area(p, s)
+    type(column_parameters), intent(in) :: p
+    type(column_state), intent(inout) :: s
+    real(wp) :: roots, cold
+    integer :: k
+
+    roots = 0.0_wp
+    do k = 1, n_soil
+      roots = roots + p%root_fraction(k)
+      if (roots > 0.9_wp) exit
+    end do
+    k = min(k, n_soil)
+    cold = min(1.0_wp, 0.0016_wp*max(298.0_wp - s%temperature(n_snow + k), 0.0_wp)**2)
+    s%leaf_area = p%leaf_area_maximum + (p%leaf_area_minimum - p%leaf_area_maximum)*cold
+    s%stem_area = p%stem_area
+  end subroutine update_leaf_area
+
+  !> Fraction of the ground under snow (Niu and Yang 2007) and of the stems above it.
+  pure subroutine update_snow_cover(s)
+    type(column_state), intent(inout) :: s
+    real(wp) :: burial
+
+    s%snow_fraction = 0.0_wp
+    s%exposed_fraction = 1.0_wp
+    if (s%snow_depth <= 0.0_wp .or. s%snow_water <= 0.0_wp) return
+    s%snow_fraction = tanh(s%snow_depth/(2.5_wp*0.01_wp*(s%snow_water/s%snow_depth/100.0_wp)))
+    burial = 0.1_wp*s%snow_depth/s%roughness_length
+    s%exposed_fraction = 1.0_wp - burial/(1.0_wp + burial)
+  end subroutine update_snow_cover
+end module colm_phenology

@@ -1,0 +1,107 @@
+!> Phase and temperature of precipitation, and its interception by the canopy.
+module colm_precipitation
+  use colm_constants, only: wp, freezing_point, latent_heat_vaporisation, heat_capacity_air, canopy_storage_per_area
+  use colm_humidity, only: saturation
+  use colm_two_stream, only: leaf_projection
+  implicit none
+  private
+  public :: precipitation_phase, intercept
+
+  real(wp), parameter :: convective = 1.0_wp/3.0_wp, large_scale = 2.0_wp/3.0_wp
+  ! Area distribution of rain within a cell, share(x) = a exp(-b x) + c (Sellers et al. 1996).
+  real(wp), parameter :: b = 20.0_wp
+  real(wp), parameter :: a = 20.0_wp*convective + 0.206e-8_wp*large_scale
+  real(wp), parameter :: c = 0.0001_wp*convective + 0.9999_wp*large_scale
+  real(wp), parameter :: largest_intercepted_share = 0.25_wp  ! Lawrence et al. 2007
+
+contains
+
+  !> Split precipitation into rain and snow [kg m-2 s-1] and give its temperature [K].
+  pure subroutine precipitation_phase(precipitation, temperature, pressure, humidity, published, &
+    rain, snow, precipitation_temperature)
+    real(wp), intent(in) :: precipitation, temperature, pressure, humidity
+    logical, intent(in) :: published               ! numerics of the published library
+    real(wp), intent(out) :: rain, snow, precipitation_temperature
+    real(wp) :: share, t
+
+    share = min(1.0_wp, max(0.0_wp, (temperature - freezing_point)/2.0_wp))
+    rain = precipitation*share
+    snow = precipitation - rain
+    precipitation_temperature = temperature
+    if (precipitation <= 0.0_wp) return  ! its temperature is not used
+
+    t = wet_bulb(temperature, pressure, humidity, published)
+    if (temperature > freezing_point + 2.49_wp) then
+      t = max(freezing_point, t)
+    else if (share > 0.0_wp) then
+      t = freezing_point - sqrt(1.0_wp/share - 1.0_wp)/100.0_wp
+    else
+      t = min(freezing_point, t)
+    end if
+    precipitation_temperature = t
+  end subroutine precipitation_phase
+
+  !> Wet-bulb temperature [K] from the psychrometer equation in mixing ratios.
+  !>
+  !> The published library takes six damped fixed-point steps, which diverge in warm air: above about 299 K its rain
+  !> is too warm, by 1 K at 302 K.
+  pure real(wp) function wet_bulb(temperature, pressure, humidity, published) result(t)
+    real(wp), intent(in) :: temperature, pressure, humidity
+    logical, intent(in) :: published
+    real(wp), parameter :: psychrometer = latent_heat_vaporisation/heat_capacity_air
+    integer, parameter :: published_steps = 6, newton_steps = 10
+    real(wp) :: e, e_slope, q, q_slope, mixing, mixing_slope, difference, step
+    integer :: i
+
+    mixing = humidity/(1.0_wp - humidity)
+    t = temperature
+    do i = 1, merge(published_steps, newton_steps, published)
+      call saturation(t, pressure, e, e_slope, q, q_slope)
+      difference = temperature - t - psychrometer*(0.622_wp*e/(pressure - e) - mixing)
+      if (published) then
+        t = t + 0.5_wp*difference
+      else
+        mixing_slope = 0.622_wp*pressure*e_slope/(pressure - e)**2
+        step = difference/(1.0_wp + psychrometer*mixing_slope)
+        t = t + step
+        if (abs(step) < 1.0e-3_wp) exit
+      end if
+    end do
+  end function wet_bulb
+
+  !> Interception with a sub-grid distribution of rain; updates the canopy store, hands out throughfall [kg m-2 s-1].
+  pure subroutine intercept(leaf_angle, area, leaf_temperature, rain, snow, time_step, canopy_water, through_rain, through_snow)
+    real(wp), intent(in) :: leaf_angle, area, leaf_temperature, rain, snow, time_step
+    real(wp), intent(inout) :: canopy_water
+    real(wp), intent(out) :: through_rain, through_snow
+    real(wp) :: capacity, excess, phi(2), share, fall, rain_on_leaves, x, arg, drip, room
+
+    capacity = canopy_storage_per_area*area
+    excess = max(0.0_wp, canopy_water - capacity)
+    canopy_water = canopy_water - excess
+    through_rain = 0.0_wp
+    through_snow = 0.0_wp
+    fall = (rain + snow)*time_step
+    if (fall > 0.0_wp) then
+      phi = leaf_projection(leaf_angle)
+      share = largest_intercepted_share*(1.0_wp - exp(-(phi(1) + phi(2))*area))
+      room = capacity - canopy_water
+      arg = room/(fall*share*a) - c/a
+      if (arg > 0.0_wp) then
+        x = min(1.0_wp, max(0.0_wp, -log(arg)/b))
+      else
+        x = 1.0_wp
+      end if
+      rain_on_leaves = rain*time_step*share
+      drip = max(0.0_wp, rain_on_leaves*(a/b*(1.0_wp - exp(-b*x)) + c*x) - room*x)
+      through_rain = rain*(1.0_wp - share) + drip/time_step
+      through_snow = snow*(1.0_wp - share)
+      canopy_water = canopy_water + (rain + snow - through_rain - through_snow)*time_step
+    end if
+    if (leaf_temperature > freezing_point) then
+      through_rain = through_rain + excess/time_step
+    else
+      through_snow = through_snow + excess/time_step
+    end if
+  end subroutine intercept
+end module colm_precipitation

@@ -1,0 +1,70 @@
+!> Heat capacity and conductivity of soil and snow layers.
+module colm_soil_thermal
+  use colm_constants, only: wp, n_snow, n_soil, n_layer, freezing_point, density_water, density_ice, &
+    heat_capacity_water, heat_capacity_ice
+  use colm_types, only: column_parameters, column_state
+  implicit none
+  private
+  public :: thermal_properties
+
+  real(wp), parameter :: conductivity_air = 0.023_wp, conductivity_ice = 2.290_wp  ! W m-1 K-1
+
+contains
+
+  !> Thickness [m], heat capacity [J m-2 K-1] and conductivity [W m-1 K-1] of the layers from top on.
+  pure subroutine thermal_properties(p, s, top, thickness, capacity, conductivity)
+    type(column_parameters), intent(in) :: p
+    type(column_state), intent(in) :: s
+    integer, intent(in) :: top
+    real(wp), intent(out) :: thickness(n_layer), capacity(n_layer), conductivity(n_layer)
+    real(wp) :: density
+    integer :: j, k
+
+    do j = top, n_snow
+      thickness(j) = s%snow_thickness(j)
+      capacity(j) = heat_capacity_water*s%liquid(j) + heat_capacity_ice*s%ice(j)
+      density = (s%ice(j) + s%liquid(j))/s%snow_thickness(j)
+      conductivity(j) = snow_conductivity(density)
+    end do
+    do k = 1, n_soil
+      j = n_snow + k
+      thickness(j) = p%thickness(k)
+      capacity(j) = p%heat_capacity_solids(k)*p%thickness(k) + heat_capacity_water*s%liquid(j) &
+        + heat_capacity_ice*s%ice(j)
+      conductivity(j) = soil_conductivity(p, k, s%temperature(j), &
+        s%liquid(j)/(density_water*p%thickness(k)) + s%ice(j)/(density_ice*p%thickness(k)))
+    end do
+    ! bulk snow without layers belongs to the first soil layer
+    if (top > n_snow) capacity(n_snow + 1) = capacity(n_snow + 1) + heat_capacity_ice*s%snow_water
+  end subroutine thermal_properties
+
+  !> Jordan (1991).
+  pure real(wp) function snow_conductivity(density)
+    real(wp), intent(in) :: density
+    snow_conductivity = conductivity_air &
+      + (7.75e-5_wp*density + 1.105e-6_wp*density**2)*(conductivity_ice - conductivity_air)
+  end function snow_conductivity
+
+  !> Balland and Arp (2005), water the volume fraction of liquid and ice.
+  pure real(wp) function soil_conductivity(p, k, temperature, water) result(conductivity)
+    type(column_parameters), intent(in) :: p
+    integer, intent(in) :: k
+    real(wp), intent(in) :: temperature, water
+    real(wp) :: s, kersten, saturated
+
+    s = min(1.0_wp, water/p%porosity(k))
+    if (s <= 0.0_wp) then
+      conductivity = p%conductivity_dry(k)
+      return
+    end if
+    if (temperature > freezing_point) then
+      kersten = s**p%kersten_exponent_wet(k) &
+        *((1.0_wp/(1.0_wp + exp(-p%kersten_beta(k)*s)))**3 - (0.5_wp*(1.0_wp - s))**3)**p%kersten_exponent_shape(k)
+      saturated = p%conductivity_saturated(k)
+    else
+      kersten = s**p%kersten_exponent_frozen(k)
+      saturated = p%conductivity_saturated_frozen(k)
+    end if
+    conductivity = p%conductivity_dry(k) + (saturated - p%conductivity_dry(k))*min(1.0_wp, max(0.0_wp, kersten))
+  end function soil_conductivity
+end module colm_soil_thermal

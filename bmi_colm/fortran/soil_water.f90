@@ -1,0 +1,106 @@
+!> Soil water as the fluxes see it: set from outside in every step, limiting roots and evaporation.
+module colm_soil_water
+  use colm_constants, only: wp, n_snow, n_soil, freezing_point, density_water, latent_heat_fusion, heat_capacity_water, &
+    heat_capacity_ice, vapour_gas_constant_over_gravity
+  use colm_types, only: column_parameters, column_state, model_options
+  use colm_humidity, only: saturation
+  implicit none
+  private
+  public :: reset_soil_water, root_stress, evaporation_factor, ground_humidity
+
+contains
+
+  !> Liquid water from the given saturation. Where frozen water is conserved, ice is part of the water that saturation
+  !> stands for; ice beyond it melts with heat of its layer. Otherwise ice comes on top, as in the published coupling.
+  pure subroutine reset_soil_water(p, conserve, water_saturation, s)
+    type(column_parameters), intent(in) :: p
+    logical, intent(in) :: conserve
+    real(wp), intent(in) :: water_saturation(n_soil)
+    type(column_state), intent(inout) :: s
+    real(wp) :: water, excess, capacity
+    integer :: j, k
+
+    do k = 1, n_soil
+      j = n_snow + k
+      water = water_saturation(k)*p%porosity(k)*p%thickness(k)*density_water
+      if (conserve .and. s%ice(j) > 0.0_wp) then
+        excess = max(0.0_wp, s%ice(j) - water)
+        s%ice(j) = s%ice(j) - excess
+        s%liquid(j) = water - s%ice(j)
+        if (excess > 0.0_wp) then
+          capacity = p%heat_capacity_solids(k)*p%thickness(k) + heat_capacity_water*s%liquid(j) + heat_capacity_ice*s%ice(j)
+          s%temperature(j) = s%temperature(j) - latent_heat_fusion*excess/capacity
+        end if
+      else
+        s%liquid(j) = water
+      end if
+    end do
+  end subroutine reset_soil_water
+
+  !> Water available to the roots, 0..1, and each layer's share of the uptake.
+  pure subroutine root_stress(p, s, o, head, stress, share)
+    type(column_parameters), intent(in) :: p
+    type(column_state), intent(in) :: s
+    type(model_options), intent(in) :: o
+    real(wp), intent(in) :: head(n_soil)           ! m
+    real(wp), intent(out) :: stress, share(n_soil)
+    real(wp) :: available, theta
+    integer :: j, k
+
+    do k = 1, n_soil
+      j = n_snow + k
+      available = 0.0_wp
+      if (s%temperature(j) > freezing_point) then
+        select case (o%water_stress)
+        case (1)
+          available = (o%wilting_point - head(k))/(o%wilting_point - o%field_capacity)
+        case (2)
+          theta = s%liquid(j)/(p%thickness(k)*density_water)
+          available = (theta - o%wilting_point*p%porosity(k))/((o%field_capacity - o%wilting_point)*p%porosity(k))
+        case default
+          available = 1.0_wp
+        end select
+      end if
+      share(k) = p%root_fraction(k)*min(1.0_wp, max(0.0_wp, available))
+    end do
+    stress = sum(share) + 1.0e-10_wp
+    share = share/stress
+  end subroutine root_stress
+
+  !> Factor on the vapour conductance between the top layer and the air, 0..1; snow evaporates freely.
+  pure real(wp) function evaporation_factor(p, s, o) result(beta)
+    type(column_parameters), intent(in) :: p
+    type(column_state), intent(in) :: s
+    type(model_options), intent(in) :: o
+    real(wp) :: theta, residual
+
+    beta = 1.0_wp
+    if (o%first_step .or. o%evaporation_factor == 0) return
+    theta = s%liquid(n_snow + 1)/(p%thickness(1)*density_water)
+    residual = o%residual_saturation*p%porosity(1)
+    beta = (theta - residual)/(p%porosity(1) - residual)
+    beta = min(1.0_wp, max(0.0_wp, beta))
+    if (o%evaporation_factor == 2) beta = 0.5_wp*(1.0_wp - cos(3.141_wp*beta))
+    beta = (1.0_wp - s%snow_fraction)*beta + s%snow_fraction
+  end function evaporation_factor
+
+  !> Specific humidity at the ground surface and its slope to ground temperature.
+  pure subroutine ground_humidity(temperature, pressure, head, snow_fraction, air_humidity, q, q_slope)
+    real(wp), intent(in) :: temperature, pressure
+    real(wp), intent(in) :: head                   ! m, of the top layer
+    real(wp), intent(in) :: snow_fraction, air_humidity
+    real(wp), intent(out) :: q, q_slope
+    real(wp) :: e, e_slope, q_saturated, moisture
+
+    call saturation(temperature, pressure, e, e_slope, q_saturated, q_slope)
+    moisture = exp(min(0.0_wp, 1000.0_wp*head)/(vapour_gas_constant_over_gravity*temperature))
+    moisture = (1.0_wp - snow_fraction)*moisture + snow_fraction
+    q = q_saturated*moisture
+    q_slope = q_slope*moisture
+    if (q_saturated > air_humidity .and. air_humidity > q) then
+      ! air drier than saturated but moister than the soil: neither evaporation nor dew
+      q = air_humidity
+      q_slope = 0.0_wp
+    end if
+  end subroutine ground_humidity
+end module colm_soil_water

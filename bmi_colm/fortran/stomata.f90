@@ -1,0 +1,98 @@
+!> Photosynthesis and stomatal conductance of C3 leaves: optimal water use
+!> (Cowan and Farquhar 1977, Katul et al. 2009, Medlyn et al. 2011; kinetics Collatz et al. 1991, Sellers et al. 1996).
+module colm_stomata
+  use colm_constants, only: wp
+  implicit none
+  private
+  public :: leaf_kinetics, kinetics, assimilation, molar_conductance
+
+  !> Kinetics at leaf temperature, per unit of scaled capacity (partial pressures in Pa).
+  type :: leaf_kinetics
+    real(wp) :: compensation       ! Pa, CO2 compensation point
+    real(wp) :: michaelis          ! Pa, of carboxylation with oxygen competing
+    real(wp) :: carboxylation      ! mol m-2 s-1 of ground per m2 of effective leaf
+    real(wp) :: electron_transport
+    real(wp) :: respiration
+  end type leaf_kinetics
+
+  real(wp), parameter :: electron_per_carboxylation = 1.97_wp       ! Jmax over Vmax at 25 C
+  real(wp), parameter :: respiration_share = 0.015_wp
+  real(wp), parameter :: respiration_slope = 1.3_wp, respiration_temperature = 328.0_wp
+  real(wp), parameter :: reference_temperature = 298.0_wp
+  real(wp), parameter :: gas_constant = 8.314_wp
+  real(wp), parameter :: activation = 37000.0_wp, deactivation = 220000.0_wp, deactivation_entropy = 710.0_wp
+  real(wp), parameter :: quanta_per_energy = 4.6e-6_wp              ! mol J-1 of visible light
+  real(wp), parameter :: least_vapour_deficit = 50.0_wp             ! Pa
+  real(wp), parameter :: vapour_over_carbon = 1.6_wp                ! ratio of diffusivities
+  real(wp), parameter :: largest_resistance = 1.0e6_wp              ! s m-1
+
+contains
+
+  !> Moles of air per volume [mol m-3], so that g [m s-1] = g [mol m-2 s-1] / molar_conductance.
+  pure real(wp) function molar_conductance(pressure, temperature)
+    real(wp), intent(in) :: pressure, temperature
+    molar_conductance = 44.6_wp*273.16_wp*pressure/1.013e5_wp/temperature
+  end function molar_conductance
+
+  pure function kinetics(temperature, oxygen, capacity, heat_slope, heat_temperature, stress) result(k)
+    real(wp), intent(in) :: temperature   ! K
+    real(wp), intent(in) :: oxygen        ! Pa
+    real(wp), intent(in) :: capacity      ! carboxylation at 25 C, mol m-2 s-1
+    real(wp), intent(in) :: heat_slope, heat_temperature
+    real(wp), intent(in) :: stress        ! 0 dry .. 1 unstressed
+    type(leaf_kinetics) :: k
+    real(wp), parameter :: ln21 = log(2.1_wp), ln12 = log(1.2_wp), ln057 = log(0.57_wp), ln2 = log(2.0_wp)
+    real(wp), parameter :: deactivation_reference = 1.0_wp &
+      + exp((deactivation_entropy*reference_temperature - deactivation)/(gas_constant*reference_temperature))
+    real(wp) :: q, q21
+
+    q = (temperature - reference_temperature)/10.0_wp
+    q21 = exp(ln21*q)
+    k%compensation = 0.5_wp*oxygen/(2600.0_wp*exp(ln057*q))
+    k%michaelis = 30.0_wp*q21*(1.0_wp + oxygen/(30000.0_wp*exp(ln12*q)))
+    k%carboxylation = stress*capacity*q21/(1.0_wp + exp(heat_slope*(temperature - heat_temperature)))
+    k%respiration = stress*respiration_share*capacity*exp(ln2*q) &
+      /(1.0_wp + exp(respiration_slope*(temperature - respiration_temperature)))
+    k%electron_transport = stress*electron_per_carboxylation*capacity &
+      *exp(activation*(temperature - reference_temperature)/(gas_constant*temperature*reference_temperature)) &
+      *deactivation_reference &
+      /(1.0_wp + exp((deactivation_entropy*temperature - deactivation)/(gas_constant*temperature)))
+  end function kinetics
+
+  !> Net assimilation [mol m-2 s-1] and canopy resistance [s m-1] of one class of leaves.
+  pure subroutine assimilation(k, scale, electron_scale, light, efficiency, water_cost, deficit, carbon_dioxide, pressure, &
+    temperature, net, resistance)
+    type(leaf_kinetics), intent(in) :: k
+    real(wp), intent(in) :: scale, electron_scale  ! leaf area weighted by the decline of capacity with depth
+    real(wp), intent(in) :: light                  ! W m-2, absorbed visible
+    real(wp), intent(in) :: efficiency, water_cost ! mol mol-1
+    real(wp), intent(in) :: deficit                ! Pa, vapour pressure inside the leaf minus canopy air
+    real(wp), intent(in) :: carbon_dioxide         ! Pa, in canopy air
+    real(wp), intent(in) :: pressure, temperature
+    real(wp), intent(out) :: net, resistance
+    real(wp) :: d, ambient, compensation, inside_rubisco, inside_light, inside, rubisco, electron, by_light, gross
+    real(wp) :: conductance, c
+
+    d = max(deficit, least_vapour_deficit)/pressure
+    ambient = carbon_dioxide/pressure
+    compensation = k%compensation/pressure
+    inside_rubisco = ambient - sqrt(vapour_over_carbon*d*max(ambient - compensation, 0.0_wp)/water_cost)
+    inside_light = ambient - ambient/(1.0_wp + 1.37_wp*sqrt(water_cost*compensation/d))
+
+    c = inside_rubisco*pressure
+    rubisco = k%carboxylation*scale*(c - k%compensation)/(c + k%michaelis)
+    c = inside_light*pressure
+    electron = min(quanta_per_energy*light*efficiency, k%electron_transport*electron_scale)
+    by_light = electron*(c - k%compensation)/(c + 2.0_wp*k%compensation)
+    if (rubisco < by_light) then
+      gross = rubisco
+      inside = inside_rubisco
+    else
+      gross = by_light
+      inside = inside_light
+    end if
+    net = gross - k%respiration*scale
+    conductance = vapour_over_carbon*max(net, 1.0e-12_wp)/(ambient - inside)
+    resistance = min(largest_resistance, molar_conductance(pressure, temperature)/conductance)
+  end subroutine assimilation
+end module colm_stomata

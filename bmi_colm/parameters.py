@@ -1,0 +1,162 @@
+"""Parameters of columns from land cover and soil texture."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bmi_colm.arrays import N_SOIL, Array, ColumnParameters
+from bmi_colm.soil import SoilTexture, solids
+from bmi_colm.tables import SoilTable, Vegetation, soil_table, vegetation_table
+from bmi_common.errors import ConfigError, describe_cell
+
+Cells = NDArray[np.int64]
+
+SUPPORTED_TREATMENTS = ("soil", "urban")  # urban columns are soil with vegetation
+_PLACES_SHOWN = 10
+
+
+def root_fraction(depth_50: float, exponent: float, thickness: Array) -> Array:
+    """Share of the roots in each layer (Schenk and Jackson 2002); the last layer takes what is below it.
+
+    Parameters
+    ----------
+    depth_50 : float
+        Depth [cm] above which half of the roots are.
+    exponent : float
+        Shape, negative.
+    thickness : ndarray, shape (n, 10)
+        Layer thickness [m], top first.
+    """
+    cumulative = 1.0 / (1.0 + (100.0 * np.cumsum(thickness, axis=-1) / depth_50) ** exponent)
+    cumulative[..., -1] = 1.0
+    return np.diff(cumulative, axis=-1, prepend=0.0)
+
+
+def column_parameters(
+    land_cover: ArrayLike,
+    texture: SoilTexture,
+    thickness: ArrayLike,
+    porosity: ArrayLike,
+    latitude: ArrayLike,
+    longitude: ArrayLike,
+    vegetation: dict[int, Vegetation] | None = None,
+    soil: SoilTable | None = None,
+    cells: Cells | None = None,
+) -> ColumnParameters:
+    """Assemble the parameters of `n` columns.
+
+    Parameters
+    ----------
+    land_cover : array_like of int, shape (n,)
+        IGBP class 1-17.
+    texture : SoilTexture
+        Arrays that broadcast to (n, 10), or (n,) for uniform columns.
+    thickness, porosity : array_like
+        Layer thickness [m] and porosity, top first, broadcast to (n, 10).
+    latitude, longitude : array_like
+        Degrees, broadcast to (n,).
+    vegetation, soil : optional
+        Tables to use in place of those that come with the package.
+    cells : ndarray of int, shape (n, 2), optional
+        (j, i) of the columns, for messages.
+
+    Raises
+    ------
+    ConfigError
+        For a land cover that is unknown or not supported, and for impossible geometry; it counts and names cells.
+    """
+    vegetation = vegetation or vegetation_table()
+    soil = soil or soil_table()
+    covers = _known_covers(land_cover, vegetation, cells)
+    n = covers.size
+    p = ColumnParameters.empty(n)
+    p.latitude[:] = np.radians(latitude)
+    p.longitude[:] = np.radians(longitude)
+    p.thickness[:] = thickness
+    p.porosity[:] = porosity
+    if not (p.thickness > 0).all():
+        raise ConfigError(f"layer thickness must be positive, got {p.thickness.min():g} m")
+    if not ((p.porosity > 0) & (p.porosity < 1)).all():
+        raise ConfigError(f"porosity must be between 0 and 1, got {p.porosity.min():g} to {p.porosity.max():g}")
+
+    for number in np.unique(covers):
+        where = covers == number
+        cover = vegetation[int(number)]
+        for name in (
+            "canopy_height",
+            "leaf_angle",
+            "leaf_reflectance",
+            "stem_reflectance",
+            "leaf_transmittance",
+            "stem_transmittance",
+            "inverse_root_leaf_size",
+            "carboxylation_capacity",
+            "quantum_efficiency",
+            "heat_stress_slope",
+            "heat_stress_temperature",
+            "water_cost_of_carbon",
+            "initial_roughness_ratio",
+            "leaf_area_maximum",
+            "leaf_area_minimum",
+        ):
+            getattr(p, name)[where] = getattr(cover, name)
+        p.stem_area_index[where] = cover.stem_area
+        p.root_fraction[where] = root_fraction(cover.root_depth_50, cover.root_exponent, p.thickness[where])
+        p.albedo_saturated[where] = soil.colours[cover.soil_colour].saturated
+        p.albedo_dry[where] = soil.colours[cover.soil_colour].dry
+
+    s = solids(_per_layer(texture), soil)
+    p.heat_capacity_solids[:] = s.heat_capacity
+    p.conductivity_dry[:] = s.conductivity_dry
+    p.conductivity_saturated[:] = s.conductivity_saturated
+    p.conductivity_saturated_frozen[:] = s.conductivity_saturated_frozen
+    p.kersten_exponent_wet[:] = 0.5 * (1.0 + s.organic - s.kersten_alpha * s.sand - s.gravel)
+    p.kersten_exponent_shape[:] = 1.0 - s.organic
+    p.kersten_exponent_frozen[:] = 1.0 + s.organic
+    p.kersten_beta[:] = s.kersten_beta
+    return p
+
+
+def _per_layer(texture: SoilTexture) -> SoilTexture:
+    """Give textures without a layer axis one, so that they hold for all layers of their column."""
+
+    def expand(values: Array) -> Array:
+        array = np.asarray(values, dtype=float)
+        return array if array.ndim == 2 and array.shape[-1] == N_SOIL else array.reshape(-1, 1)
+
+    return SoilTexture(
+        sand=expand(texture.sand),
+        clay=expand(texture.clay),
+        gravel=expand(texture.gravel),
+        organic_carbon=expand(texture.organic_carbon),
+        bulk_density=expand(texture.bulk_density),
+    )
+
+
+def name_column(column: int, cells: Cells | None) -> str:
+    """Name a column in a message, by its cell if it has one."""
+    return f"column {column}" if cells is None else describe_cell(tuple(int(v) for v in cells[column]))
+
+
+def _known_covers(land_cover: ArrayLike, vegetation: dict[int, Vegetation], cells: Cells | None) -> NDArray[np.int64]:
+    given = np.atleast_1d(np.asarray(land_cover))
+    covers = given.astype(np.int64)
+    unknown = (covers != given) | ~np.isin(covers, list(vegetation))
+    if unknown.any():
+        raise ConfigError(
+            f"land cover {given[unknown][0]} at {name_column(int(np.argmax(unknown)), cells)} is no IGBP class "
+            f"({min(vegetation)}-{max(vegetation)})"
+        )
+    refused = [k for k, v in vegetation.items() if v.treatment not in SUPPORTED_TREATMENTS or _leafless(v)]
+    bad = np.isin(covers, refused)
+    if bad.any():
+        kinds = ", ".join(f"{int(k)} ({vegetation[int(k)].name})" for k in np.unique(covers[bad]))
+        places = [name_column(int(c), cells) for c in np.flatnonzero(bad)]
+        shown = ", ".join(places[:_PLACES_SHOWN]) + (", …" if len(places) > _PLACES_SHOWN else "")
+        raise ConfigError(f"land cover {kinds} is not supported yet; {len(places)} columns have it: {shown}")
+    return covers
+
+
+def _leafless(cover: Vegetation) -> bool:
+    return cover.leaf_area_minimum <= 0 or cover.stem_area <= 0

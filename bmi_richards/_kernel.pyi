@@ -1,0 +1,23 @@
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+def max_threads() -> int: ...
+def evaluate_state(
+    head: Floats,
+    alpha: Floats,
+    n: Floats,
+    residual: Floats,
+    span: Floats,
+    minimum_head: Floats,
+    table_points: int,
+    threads: int,
+    saturation: Floats,
+    kr: Floats,
+    dsaturation: Floats,
+    dkr: Floats,
+) -> None: ...
+def advance(**arguments: Any) -> tuple[int, float, bool]: ...

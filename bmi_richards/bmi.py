@@ -1,0 +1,119 @@
+"""BMI component of the embedded Richards solver."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bmi_common import ConfigError, DeclaredBmi, Setup, grids, water_table
+from bmi_common import groundwater as names
+from bmi_common.bmi_base import FOREVER
+from bmi_richards.config import Prepared, prepare
+from bmi_richards.solver import HourBalance, RichardsSolver
+
+_SECONDS_PER_HOUR = 3600.0
+
+
+class BmiRichards(DeclaredBmi):
+    """Variably saturated groundwater with overland flow: ParFlow's discretisation, solved column by column.
+
+    The net source that was set acts over exactly the hour of the next update. Setting the pressure head replaces
+    the state: saturation, water table, ponding and storage follow at once.
+    """
+
+    component_name = "Richards"
+    variables = (*names.GROUNDWATER_VARIABLES, *names.BALANCE_VARIABLES)
+
+    def _initialize(self, config_file: Path) -> Setup:
+        self._prepared: Prepared = prepare(config_file)
+        domain = self._prepared.domain
+        try:
+            self._solver = RichardsSolver(domain, self._prepared.head, self._prepared.options)
+        except ValueError as error:
+            raise ConfigError(f"{config_file}: {error}") from error
+        self._source = np.zeros(domain.subsurface.shape)
+        self._balance: HourBalance | None = None
+        drainage = self._prepared.drainage
+        return Setup(
+            grids={
+                grids.SURFACE: domain.surface,
+                grids.SUBSURFACE: domain.subsurface,
+                grids.ROOT_ZONE: domain.root_zone,
+                grids.SCALAR: grids.scalar(),
+            },
+            time_step=_SECONDS_PER_HOUR,
+            end_time=FOREVER if drainage is None else len(drainage) * _SECONDS_PER_HOUR,
+            mask=domain.mask,
+        )
+
+    def _start(self) -> None:
+        domain = self._prepared.domain
+        self.values[names.LAYER_THICKNESS][:, domain.mask] = domain.thickness[:, domain.mask]
+        self.values[names.POROSITY][:, domain.mask] = domain.porosity[:, domain.mask]
+        self.values[names.ELEVATION][domain.mask] = domain.elevation[domain.mask]
+        self.values[names.RUNOFF][domain.mask] = 0.0
+        for variable in names.BALANCE_VARIABLES:
+            self.values[variable.name][...] = 0.0
+        self._publish_state()
+
+    def _update(self) -> None:
+        if not np.array_equal(self.values[names.PRESSURE_HEAD], self._published_head, equal_nan=True):
+            self._adopt_head()  # written through the pointer
+        self.require_finite(names.NET_SOURCE)
+        self._source[-grids.ROOT_ZONE_LAYERS :] = self.values[names.NET_SOURCE]
+        drainage = self._prepared.drainage
+        hour = round(self.time / _SECONDS_PER_HOUR)
+        self._balance = self._solver.step(self._source, drainage=None if drainage is None else drainage[hour])
+        self._publish_state()
+        self._publish_balance(self._balance)
+
+    def set_value(self, name: str, src: NDArray[Any]) -> None:
+        """Set the net source or the pressure head from `src` (flat or in grid shape)."""
+        super().set_value(name, src)
+        if name == names.PRESSURE_HEAD:
+            self._adopt_head()
+
+    def set_value_at_indices(self, name: str, inds: NDArray[np.intp], src: NDArray[Any]) -> None:
+        """Set the values at flat indices `inds` of the net source or the pressure head."""
+        super().set_value_at_indices(name, inds, src)
+        if name == names.PRESSURE_HEAD:
+            self._adopt_head()
+
+    @property
+    def balance(self) -> HourBalance | None:
+        """Water balance of the last step, None before the first."""
+        return self._balance
+
+    @property
+    def provenance(self) -> Mapping[str, str]:
+        """SHA-256 of each input file, by path."""
+        return {str(file): hashlib.sha256(file.read_bytes()).hexdigest() for file in self._prepared.files}
+
+    def _adopt_head(self) -> None:
+        try:
+            self._solver.set_head(self.values[names.PRESSURE_HEAD])
+        finally:
+            self._publish_state()
+
+    def _publish_state(self) -> None:
+        solver, values = self._solver, self.values
+        head = solver.head
+        values[names.PRESSURE_HEAD][...] = head
+        values[names.SATURATION][...] = solver.saturation
+        values[names.WATER_TABLE_DEPTH][...] = water_table.depth(head, self._prepared.domain.dz)
+        values[names.PONDED_DEPTH][...] = solver.ponding
+        values[names.STORAGE_VOLUME][...] = solver.storage
+        self._published_head = head
+
+    def _publish_balance(self, balance: HourBalance) -> None:
+        values = self.values
+        values[names.RUNOFF][...] = self._solver.outflow / _SECONDS_PER_HOUR
+        values[names.SOURCE_VOLUME][...] = balance.source
+        values[names.OUTFLOW_VOLUME][...] = balance.outflow
+        values[names.DRAINAGE_VOLUME][...] = balance.drainage
+        values[names.UNMET_VOLUME][...] = balance.unmet_demand

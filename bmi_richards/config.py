@@ -1,0 +1,177 @@
+"""The YAML of the Richards component: the keys that all groundwater components share, and the section `richards`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from bmi_common import Config, ConfigError, ConfigPath, Domain, DomainField, FieldSpec, load_config
+from bmi_common.fields import read_netcdf_variable
+from bmi_common.groundwater import SECTIONS
+from bmi_common.units import conversion
+from bmi_richards.options import Drainage, Mode, Options, PermeabilityTable
+
+Floats = NDArray[np.float64]
+
+_NEEDED = ("conductivity_x", "conductivity_y", "conductivity_z", "slope_x", "slope_y", "manning")
+
+
+class InitialSpec(Config):
+    """State at the start: pressure heads [m], or water at rest below a water table at a depth [m]."""
+
+    pressure_head: FieldSpec | None = None
+    water_table_depth: FieldSpec | None = None
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> InitialSpec:
+        if (self.pressure_head is None) == (self.water_table_depth is None):
+            raise ValueError("give either pressure_head or water_table_depth")
+        return self
+
+    def read(self, domain: Domain) -> Floats:
+        """Pressure head [m] (nz, ny, nx)."""
+        if self.pressure_head is not None:
+            return self.pressure_head.read("initial.pressure_head", domain.subsurface.shape, "m", domain.mask)
+        assert self.water_table_depth is not None
+        depth = self.water_table_depth.read("initial.water_table_depth", domain.surface.shape, "m", domain.mask)
+        centres = np.cumsum(domain.dz) - 0.5 * domain.dz
+        head: Floats = (domain.dz.sum() - depth) - centres[:, np.newaxis, np.newaxis]
+        return head
+
+
+class TableSpec(Config):
+    """Relative permeability from a table of `table` points between `min_head` [m] and 0, as ParFlow can be told to."""
+
+    table: Annotated[int, Field(ge=2)]
+    min_head: FieldSpec
+
+
+class PassesSpec(Config):
+    """Passes until nothing changes by more than `tolerance` (m of positive head, or saturation), `most` at most."""
+
+    tolerance: Annotated[float, Field(gt=0)]
+    most: Annotated[int, Field(ge=3)] = 50
+
+
+class PrescribedDrainage(Config):
+    """Drainage through the bottom from a NetCDF variable (time, y, x), one entry an hour from the start."""
+
+    file: ConfigPath
+    variable: str
+
+    def read(self, domain: Domain) -> Floats:
+        """Drainage [m h-1] (hours, ny, nx)."""
+        values, units = read_netcdf_variable(self.file, self.variable)
+        source = f"{self.file} ({self.variable})"
+        if values.ndim != 3 or values.shape[1:] != domain.surface.shape:
+            raise ConfigError(f"{source}: drainage has shape {values.shape}, needs (hours, *{domain.surface.shape})")
+        if units is None:
+            raise ConfigError(f"{source}: drainage has no attribute units; it should convert to m h-1")
+        try:
+            change = conversion(units, "m h-1")
+        except ConfigError as error:
+            raise ConfigError(f"{source}: drainage: {error}") from None
+        if not np.isfinite(values[:, domain.mask]).all():
+            raise ConfigError(f"{source}: drainage is not finite in all hours and active cells")
+        return values * change.factor + change.offset
+
+
+class RichardsSection(Config):
+    """Options of the solver; see `bmi_richards.options.Options`."""
+
+    mode: Mode = Mode.FULL
+    drainage: Literal["implicit", "lagged"] | PrescribedDrainage | None = None
+    passes: Annotated[int, Field(ge=1)] | PassesSpec = 2
+    relative_permeability: Literal["analytic"] | TableSpec = "analytic"
+    floor_head: Annotated[float, Field(ge=-1.0e4, lt=0)] = -1000.0
+    threads: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _drainage_needs_a_free_bottom(self) -> RichardsSection:
+        if self.drainage is not None and self.mode is Mode.FULL:
+            raise ValueError("drainage has no effect with `mode: full`; set `mode: free_drainage` or remove it")
+        return self
+
+    def options(self, domain: Domain) -> Options:
+        """Options for the solver; reads the fields that they name."""
+        table = None
+        if isinstance(self.relative_permeability, TableSpec):
+            spec = self.relative_permeability
+            lowest = spec.min_head.read("min_head", domain.subsurface.shape, "m", domain.mask)
+            if np.any((lowest >= 0.0) & domain.mask):
+                raise ConfigError("richards: relative_permeability: min_head must be below 0 m everywhere")
+            table = PermeabilityTable(spec.table, np.where(domain.mask, lowest, -1.0))
+        return Options(
+            mode=self.mode,
+            drainage=Drainage.PRESCRIBED
+            if isinstance(self.drainage, PrescribedDrainage)
+            else Drainage(self.drainage or "implicit"),
+            passes=self.passes.most if isinstance(self.passes, PassesSpec) else self.passes,
+            pass_tolerance=self.passes.tolerance if isinstance(self.passes, PassesSpec) else 0.0,
+            floor_head=self.floor_head,
+            table=table,
+            threads=self.threads,
+        )
+
+
+class RichardsConfig(Config):
+    """The whole file."""
+
+    domain: DomainField
+    initial: InitialSpec
+    richards: RichardsSection = RichardsSection()
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What the configuration describes, read from its files.
+
+    Attributes
+    ----------
+    domain : Domain
+    head : (nz, ny, nx)
+        Initial pressure head [m].
+    options : Options
+    drainage : (hours, ny, nx), optional
+        Prescribed drainage [m h-1].
+    files : tuple of Path
+        Every file that was read.
+    """
+
+    domain: Domain
+    head: Floats
+    options: Options
+    drainage: Floats | None
+    files: tuple[Path, ...]
+
+
+def prepare(config_file: Path) -> Prepared:
+    """Read and check a configuration and the fields that it names.
+
+    Raises
+    ------
+    ConfigError
+        For the first mistake, naming file, line and key.
+    """
+    config = load_config(config_file, RichardsConfig, ignore=SECTIONS)
+    domain = Domain.load(config.domain)
+    for name in _NEEDED:
+        domain.require(name, "the Richards solver")
+    prescribed = config.richards.drainage
+    drainage = prescribed.read(domain) if isinstance(prescribed, PrescribedDrainage) else None
+    own = [config_file]
+    if isinstance(prescribed, PrescribedDrainage):
+        own.append(prescribed.file)
+    own += [f.file for f in (config.initial.pressure_head, config.initial.water_table_depth) if f and f.file]
+    return Prepared(
+        domain=domain,
+        head=config.initial.read(domain),
+        options=config.richards.options(domain),
+        drainage=drainage,
+        files=(*own, *domain.files),
+    )

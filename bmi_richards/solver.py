@@ -1,0 +1,468 @@
+"""The embedded Richards solver as a NumPy object: state, one step, and the water balance of that step.
+
+The equations are ParFlow's (Kollet and Maxwell, 2006; terrain-following grid of Maxwell, 2013), cell-centred finite
+volumes with backward Euler, overland flow as a kinematic wave in the top cell. They are solved by the Fortran kernel,
+column by column in the order of overland flow. Arrays are (z, y, x) with z index 0 at the bottom; lengths in m and
+times in h.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bmi_common.errors import ModelError
+from bmi_richards import _kernel
+from bmi_richards.flow_order import FlowNetwork, build_network
+from bmi_richards.options import Drainage, Mode, Options
+
+Floats = NDArray[np.float64]
+
+_SECONDS_PER_HOUR = 3600.0
+_COLUMNS_WORTH_A_THREAD = 500
+_LARGEST_LAST_CHANGE = 0.1
+"""A last pass that changes a head [m] or a saturation more has not converged (on 1 km cells it changes 1e-3)."""
+_DRAINAGE_KINDS = {Drainage.IMPLICIT: 1, Drainage.LAGGED: 2, Drainage.PRESCRIBED: 3}
+
+
+class DomainLike(Protocol):
+    """The properties of a domain that the solver needs, as :class:`bmi_common.Domain` has them."""
+
+    @property
+    def dx(self) -> float: ...  # noqa: D102
+    @property
+    def dy(self) -> float: ...  # noqa: D102
+    @property
+    def dz(self) -> Floats: ...  # noqa: D102
+    @property
+    def mask(self) -> NDArray[np.bool_]: ...  # noqa: D102
+    @property
+    def porosity(self) -> Floats: ...  # noqa: D102
+    @property
+    def alpha(self) -> Floats: ...  # noqa: D102
+    @property
+    def n(self) -> Floats: ...  # noqa: D102
+    @property
+    def residual_saturation(self) -> Floats: ...  # noqa: D102
+    @property
+    def maximum_saturation(self) -> Floats: ...  # noqa: D102
+    @property
+    def conductivity_x(self) -> Floats | None: ...  # noqa: D102
+    @property
+    def conductivity_y(self) -> Floats | None: ...  # noqa: D102
+    @property
+    def conductivity_z(self) -> Floats | None: ...  # noqa: D102
+    @property
+    def specific_storage(self) -> Floats: ...  # noqa: D102
+    @property
+    def slope_x(self) -> Floats | None: ...  # noqa: D102
+    @property
+    def slope_y(self) -> Floats | None: ...  # noqa: D102
+    @property
+    def manning(self) -> Floats | None: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class HourBalance:
+    """Water balance of one step over the active area; volumes in m3.
+
+    Attributes
+    ----------
+    storage : float
+        Water in the ground and ponded at the end.
+    storage_change : float
+        Change of ``storage`` over the step.
+    ponding : float
+        Ponded part of ``storage``.
+    source : float
+        Source as applied: what was asked for plus ``unmet_demand``. Into the soil positive.
+    unmet_demand : float
+        Sinks that were cut because their cells had no more water above the floor head; never negative.
+    outflow : float
+        Overland flow out of the domain.
+    drainage : float
+        Flow out through the bottom.
+    passes : int
+        Passes over the domain that were made.
+    last_change : float
+        Largest change in the last pass, of a positive head [m] or of a saturation [-].
+    """
+
+    storage: float
+    storage_change: float
+    ponding: float
+    source: float
+    unmet_demand: float
+    outflow: float
+    drainage: float
+    passes: int
+    last_change: float
+
+    @property
+    def residual(self) -> float:
+        """What does not close: ``storage_change - (source - outflow - drainage)`` [m3]."""
+        return self.storage_change - (self.source - self.outflow - self.drainage)
+
+
+class RichardsSolver:
+    """Variably saturated groundwater and overland flow on a grid of columns.
+
+    Parameters
+    ----------
+    domain : DomainLike
+        Geometry and properties, for example a :class:`bmi_common.Domain`.
+    head : (nz, ny, nx)
+        Initial pressure head [m].
+    options : Options
+
+    Raises
+    ------
+    ValueError
+        Where a property or the head is not usable, naming the first such cell.
+    """
+
+    def __init__(self, domain: DomainLike, head: ArrayLike, options: Options | None = None) -> None:
+        self.options = options or Options()
+        self._mask = np.asarray(domain.mask, dtype=bool)
+        self._dz = np.ascontiguousarray(domain.dz, dtype=np.float64)
+        self._dx, self._dy = float(domain.dx), float(domain.dy)
+        self._area = self._dx * self._dy
+        if not self._mask.any():
+            raise ValueError("the mask of the domain has no active cell")
+        if not np.all(self._dz > 0.0):
+            raise ValueError("the layer thicknesses dz must be above 0 m")
+        self.network: FlowNetwork = build_network(
+            self._mask,
+            self._surface(domain.slope_x, "slope_x"),
+            self._surface(domain.slope_y, "slope_y"),
+            self._surface(domain.manning, "manning", above=0.0) / _SECONDS_PER_HOUR,
+            self._dx,
+            self._dy,
+        )
+        self._statics = self._prepare(domain)
+        shape = (self._dz.size, self.network.cells.size)
+        self._head, self._saturation, self._kr, self._dsaturation, self._dkr = (
+            np.zeros(shape, order="F") for _ in range(5)
+        )
+        results = ("storage_change", "applied", "unmet", "left", "drained", "worst", "column_change")
+        self._columns = {name: np.zeros(shape[1]) for name in results}
+        self._last_dt = 1.0
+        self._statics["floor_water"] = self._floor_water(domain)
+        self.set_head(head)
+
+    # ------------------------------------------------------------------ state
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(nz, ny, nx)."""
+        return (self._dz.size, *self._mask.shape)
+
+    @property
+    def head(self) -> Floats:
+        """Pressure head [m] (nz, ny, nx), NaN outside the mask. A copy: change it with :meth:`set_head`."""
+        return self._scatter(self._head)
+
+    @property
+    def saturation(self) -> Floats:
+        """Saturation [-] (nz, ny, nx), NaN outside the mask."""
+        return self._scatter(self._saturation)
+
+    @property
+    def ponding(self) -> Floats:
+        """Depth of ponded water [m] (ny, nx), NaN outside the mask."""
+        return self._scatter_surface(np.maximum(self._head[-1], 0.0))
+
+    @property
+    def outflow(self) -> Floats:
+        """Overland flow out of the domain in the last step [m h-1 per cell area] (ny, nx), NaN outside the mask."""
+        return self._scatter_surface(self._columns["left"] / self._last_dt)
+
+    @property
+    def drainage(self) -> Floats:
+        """Flow out through the bottom in the last step [m h-1] (ny, nx), NaN outside the mask."""
+        return self._scatter_surface(self._columns["drained"] / self._last_dt)
+
+    @property
+    def unmet_demand(self) -> Floats:
+        """Sinks that were cut in the last step [m h-1] (ny, nx), NaN outside the mask."""
+        return self._scatter_surface(self._columns["unmet"] / self._last_dt)
+
+    @property
+    def storage(self) -> float:
+        """Water in the ground and ponded [m3]."""
+        water = (self._statics["pore"] + self._statics["elastic"] * self._head) * self._saturation
+        return float(water.sum() * self._area) + self._ponded_volume()
+
+    def set_head(self, head: ArrayLike) -> None:
+        """Replace the state: pressure head [m] (nz, ny, nx); saturation follows from it.
+
+        Raises
+        ------
+        ValueError
+            If the shape is wrong or a head inside the mask is not finite.
+        """
+        self._head = self._gather(np.broadcast_to(np.asarray(head, dtype=np.float64), self.shape), "pressure head")
+        self._evaluate()
+
+    # ------------------------------------------------------------------- step
+
+    def step(self, source: ArrayLike, dt: float = 1.0, drainage: ArrayLike | None = None) -> HourBalance:
+        """Advance by one step.
+
+        Parameters
+        ----------
+        source : (nz, ny, nx)
+            Net source of each cell over exactly this step [h-1: volume per bulk volume], into the soil positive.
+        dt : float
+            Length of the step [h]. Results of different steps differ: ParFlow's reference runs use 1 h.
+        drainage : (ny, nx), optional
+            Flow out through the bottom [m h-1]; needed with, and only with, prescribed drainage.
+
+        Raises
+        ------
+        ModelError
+            If a column could not be solved, or passes do not converge; it names the cell. The state is unchanged.
+        ValueError
+            If an argument has the wrong shape, is not finite inside the mask, or does not fit the options.
+        """
+        if not dt > 0.0:
+            raise ValueError(f"dt must be above 0 h, not {dt}")
+        columns_source = self._gather(np.asarray(source, dtype=np.float64), "source")
+        prescribed = self._prescribed(drainage)
+        before = self._head.copy(order="F")
+        failed = np.zeros(self.network.cells.size, dtype=np.int32)
+        # the kernel works in place; a failed step is taken back below
+        passes, change, converged = self._advance(columns_source, prescribed, dt, failed)
+        error: ModelError | None = None
+        if failed.any():
+            error = self._describe_failure(failed, columns_source, before)
+        elif not converged or (passes > 1 and change > _LARGEST_LAST_CHANGE):
+            error = self._describe_divergence(passes, change)
+        if error:
+            self._head = before
+            self._evaluate()
+            raise error
+        self._last_dt = dt
+        volume = {name: float(depths.sum()) * self._area for name, depths in self._columns.items()}
+        return HourBalance(
+            storage=self.storage,
+            storage_change=volume["storage_change"],
+            ponding=self._ponded_volume(),
+            source=volume["applied"],
+            unmet_demand=volume["unmet"],
+            outflow=volume["left"],
+            drainage=volume["drained"],
+            passes=int(passes),
+            last_change=float(change),
+        )
+
+    def _advance(
+        self, source: Floats, prescribed: Floats, dt: float, failed: NDArray[np.int32]
+    ) -> tuple[int, float, bool]:
+        options, network = self.options, self.network
+        return _kernel.advance(
+            dx=self._dx,
+            dy=self._dy,
+            **self._statics,
+            east=network.east,
+            west=network.west,
+            north=network.north,
+            south=network.south,
+            group_start=network.group_start,
+            donor=network.donor,
+            inflow=network.inflow,
+            outflow=network.outflow,
+            boundary=network.boundary,
+            dt=dt,
+            tolerance=options.tolerance,
+            pass_tolerance=options.pass_tolerance,
+            most_passes=options.passes,
+            drainage_kind=_DRAINAGE_KINDS[options.drainage] if options.mode is Mode.FREE_DRAINAGE else 0,
+            table_points=options.table.points if options.table else 0,
+            threads=self._threads,
+            lateral=options.mode is Mode.FULL,
+            source=source,
+            prescribed_drainage=prescribed,
+            head=self._head,
+            saturation=self._saturation,
+            kr=self._kr,
+            dsaturation=self._dsaturation,
+            dkr=self._dkr,
+            failed_layer=failed,
+            **self._columns,
+        )
+
+    def _prescribed(self, drainage: ArrayLike | None) -> Floats:
+        wanted = self.options.mode is Mode.FREE_DRAINAGE and self.options.drainage is Drainage.PRESCRIBED
+        if wanted and drainage is None:
+            raise ValueError("prescribed drainage needs the argument `drainage` in every step")
+        if not wanted and drainage is not None:
+            raise ValueError("`drainage` was given, but the options do not prescribe drainage")
+        if drainage is None:
+            return np.zeros(self.network.cells.size)
+        return self._surface(drainage, "drainage").ravel()[self.network.cells]
+
+    def _describe_failure(self, failed: NDArray[np.int32], source: Floats, before: Floats) -> ModelError:
+        column = int(np.flatnonzero(failed)[0])  # the most upstream: others may have failed because of it
+        layer = int(failed[column]) - 1
+        j, i = divmod(int(self.network.cells[column]), self._mask.shape[1])
+        count = int(np.count_nonzero(failed))
+        others = f" (and {count - 1} more)" if count > 1 else ""
+        return ModelError(
+            f"no solution for a column{others}: a residual of {self._columns['worst'][column]:.3g} m is left where the "
+            f"head was {before[layer, column]:.4g} m and the source is {source[layer, column]:.4g} h-1",
+            cell=(layer, j, i),
+        )
+
+    def _describe_divergence(self, passes: int, change: float) -> ModelError:
+        column = int(np.argmax(self._columns["column_change"]))
+        j, i = divmod(int(self.network.cells[column]), self._mask.shape[1])
+        advice = (
+            "allow more passes or a shorter step"
+            if self.options.pass_tolerance
+            else "set a pass tolerance or a shorter step"
+        )
+        return ModelError(
+            f"lateral groundwater flow has not converged: pass {passes} still changed a column "
+            f"by {change:.3g} (m of positive head, or saturation); {advice}",
+            cell=(j, i),
+        )
+
+    # ------------------------------------------------------------ preparation
+
+    @property
+    def _threads(self) -> int:
+        few_columns = self.network.cells.size // _COLUMNS_WORTH_A_THREAD + 1
+        return self.options.threads or min(int(_kernel.max_threads()), few_columns)
+
+    def _prepare(self, domain: DomainLike) -> dict[str, Floats]:
+        """Properties of the cells as the kernel wants them."""
+        dz = self._dz[:, np.newaxis]
+        residual = self._gather(domain.residual_saturation, "residual_saturation", at_least=0.0)
+        maximum = self._gather(domain.maximum_saturation, "maximum_saturation", above=0.0)
+        if not np.all(maximum > residual):
+            raise ValueError("maximum_saturation must be above residual_saturation everywhere")
+        vertical = self._gather(domain.conductivity_z, "conductivity_z", at_least=0.0)
+        network = self.network
+        table = self.options.table
+        lowest = np.broadcast_to(table.min_head if table else -1.0, self.shape)
+        return {
+            "dz": self._dz,
+            "gap": np.append(0.5 * (self._dz[1:] + self._dz[:-1]), 0.0),
+            "alpha": self._gather(domain.alpha, "alpha", above=0.0),
+            "n": self._gather(domain.n, "n", above=1.0),
+            "residual": residual,
+            "span": np.asfortranarray(maximum - residual),
+            "pore": np.asfortranarray(dz * self._gather(domain.porosity, "porosity", above=0.0)),
+            "elastic": np.asfortranarray(dz * self._gather(domain.specific_storage, "specific_storage", at_least=0.0)),
+            "vertical": np.asfortranarray(_vertical_mean(vertical, dz)),
+            "bottom": np.ascontiguousarray(vertical[0]),
+            "east_conductivity": np.asfortranarray(
+                dz * _lateral_mean(self._gather(domain.conductivity_x, "conductivity_x", at_least=0.0), network.east)
+            ),
+            "north_conductivity": np.asfortranarray(
+                dz * _lateral_mean(self._gather(domain.conductivity_y, "conductivity_y", at_least=0.0), network.north)
+            ),
+            "slope_x": self._surface(domain.slope_x, "slope_x").ravel()[network.cells],
+            "slope_y": self._surface(domain.slope_y, "slope_y").ravel()[network.cells],
+            "minimum_head": self._gather(lowest, "min_head"),
+        }
+
+    def _floor_water(self, domain: DomainLike) -> Floats:
+        """Water [m] of each cell at the floor head, which sinks leave in it."""
+        pore, elastic = self._statics["pore"], self._statics["elastic"]
+        # below -porosity / specific storage the water of a cell grows again: the compressible term is S h
+        with np.errstate(divide="ignore"):
+            floor = np.maximum(self.options.floor_head, -0.5 * pore / elastic)
+        self._head = np.asfortranarray(floor)
+        self._evaluate()
+        return np.asfortranarray((pore + elastic * floor) * self._saturation)
+
+    def _evaluate(self) -> None:
+        """Bring saturation and relative permeability up to date with the head."""
+        table = self.options.table
+        _kernel.evaluate_state(
+            self._head,
+            self._statics["alpha"],
+            self._statics["n"],
+            self._statics["residual"],
+            self._statics["span"],
+            self._statics["minimum_head"],
+            table.points if table else 0,
+            self._threads,
+            self._saturation,
+            self._kr,
+            self._dsaturation,
+            self._dkr,
+        )
+
+    # ------------------------------------------------------- grids and columns
+
+    def _gather(
+        self, field: ArrayLike | None, name: str, above: float | None = None, at_least: float | None = None
+    ) -> Floats:
+        """(nz, ny, nx) to (nz, ncol) in flow order, each column contiguous."""
+        values = np.asarray(_present(field, name), dtype=np.float64)
+        if values.shape != self.shape:
+            raise ValueError(f"{name} has shape {values.shape}, the domain is (nz, ny, nx) = {self.shape}")
+        columns: Floats = np.ascontiguousarray(values.reshape(self.shape[0], -1).T[self.network.cells]).T
+        if above is not None and not np.all(columns > above):
+            self._refuse(~(columns > above), columns, name, f"must be above {above:g}")
+        if at_least is not None and not np.all(columns >= at_least):
+            self._refuse(~(columns >= at_least), columns, name, f"must be at least {at_least:g}")
+        if not np.all(np.isfinite(columns)):
+            self._refuse(~np.isfinite(columns), columns, name, "must be finite inside the mask")
+        return columns
+
+    def _refuse(self, bad: NDArray[np.bool_], columns: Floats, name: str, demand: str) -> None:
+        layer, column = (int(index[0]) for index in np.nonzero(bad))
+        j, i = divmod(int(self.network.cells[column]), self._mask.shape[1])
+        raise ValueError(f"{name} is {columns[layer, column]:g} in cell (k, j, i) = ({layer}, {j}, {i}): it {demand}")
+
+    def _surface(self, field: ArrayLike | None, name: str, above: float | None = None) -> Floats:
+        """Check a (ny, nx) field."""
+        values = np.asarray(_present(field, name), dtype=np.float64)
+        if values.shape != self._mask.shape:
+            raise ValueError(f"{name} has shape {values.shape}, the domain is (ny, nx) = {self._mask.shape}")
+        bad = ~np.isfinite(values) if above is None else ~(np.isfinite(values) & (values > above))
+        if np.any(bad & self._mask):
+            j, i = (int(index[0]) for index in np.nonzero(bad & self._mask))
+            demand = "finite" if above is None else f"finite and above {above:g}"
+            raise ValueError(f"{name} is {values[j, i]:g} in cell (j, i) = ({j}, {i}): it must be {demand}")
+        return np.where(self._mask, values, 1.0)
+
+    def _scatter(self, columns: Floats) -> Floats:
+        field = np.full((self.shape[0], self._mask.size), np.nan)
+        field[:, self.network.cells] = columns
+        return field.reshape(self.shape)
+
+    def _scatter_surface(self, columns: Floats) -> Floats:
+        field = np.full(self._mask.size, np.nan)
+        field[self.network.cells] = columns
+        return field.reshape(self._mask.shape)
+
+    def _ponded_volume(self) -> float:
+        return float(np.maximum(self._head[-1], 0.0).sum() * self._area)
+
+
+def _present(field: ArrayLike | None, name: str) -> ArrayLike:
+    if field is None:
+        raise ValueError(f"{name} is missing; the Richards solver needs it")
+    return field
+
+
+def _vertical_mean(conductivity: Floats, dz: Floats) -> Floats:
+    """Conductivity of the faces between layers k and k + 1, harmonic and weighted by thickness; 0 on the top face."""
+    mean = np.zeros_like(conductivity)
+    below, above = conductivity[:-1], conductivity[1:]
+    resistance = above * dz[:-1] + below * dz[1:]
+    np.divide((dz[:-1] + dz[1:]) * below * above, resistance, out=mean[:-1], where=resistance > 0.0)
+    return mean
+
+
+def _lateral_mean(conductivity: Floats, neighbour: NDArray[np.int32]) -> Floats:
+    """Harmonic mean with a neighbouring column (numbers from 1; 0 is none, and gives 0)."""
+    other = np.where(neighbour > 0, conductivity[:, neighbour - 1], 0.0)
+    total = conductivity + other
+    return np.divide(2.0 * conductivity * other, total, out=np.zeros_like(conductivity), where=total > 0.0)

@@ -1,0 +1,269 @@
+"""One component of a run: a BMI object by import path, known to the coupler through BMI functions only."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from bmipy import Bmi
+from numpy.typing import NDArray
+
+from bmi_common.errors import ConfigError, ModelError, RootzoneError, describe_cell
+from bmi_common.suggest import did_you_mean
+from bmi_common.units import conversion
+
+Array = NDArray[Any]
+
+
+class ComponentError(RootzoneError):
+    """A component failed; the message names component and time."""
+
+
+@dataclass(frozen=True)
+class GridInfo:
+    """What the coupler needs of a component's grid.
+
+    Attributes
+    ----------
+    identifier : int
+        BMI grid identifier.
+    type : str
+        BMI grid type.
+    shape : tuple of int
+        Shape, slowest dimension first.
+    x, y, z : ndarray or None
+        Cell-centre coordinates [m]; None where the grid does not tell.
+    """
+
+    identifier: int
+    type: str
+    shape: tuple[int, ...]
+    x: Array | None = None
+    y: Array | None = None
+    z: Array | None = None
+
+    def __str__(self) -> str:
+        return f"grid {self.identifier} ({self.type}, {' x '.join(map(str, self.shape)) or '1 value'})"
+
+
+class Component:
+    """A BMI object with its name in the run, its clock in seconds and the time it has used.
+
+    Parameters
+    ----------
+    name : str
+        Name in ``coupled.yaml``.
+    bmi : Bmi
+        The object, not yet initialized.
+    """
+
+    def __init__(self, name: str, bmi: Bmi) -> None:
+        self.name = name
+        self.bmi = bmi
+        self.seconds = 0.0
+        self.inputs = tuple(bmi.get_input_var_names())
+        self.outputs = tuple(bmi.get_output_var_names())
+        self.settable: frozenset[str] = frozenset(self.inputs)
+        self.time_step = 0.0
+        self._to_seconds = 1.0
+        self._grids: dict[int, GridInfo] = {}
+        self._shapes: dict[str, tuple[int, ...]] = {}
+        self._pointers: dict[str, Array | None] = {}
+
+    @classmethod
+    def load(cls, name: str, class_path: str) -> Component:
+        """Import ``package:Class`` and create an instance.
+
+        Raises
+        ------
+        ConfigError
+            If the package or class cannot be imported or is no BMI class.
+        """
+        module_name, _, class_name = class_path.partition(":")
+        key = f"components.{name}.class"
+        try:
+            module = importlib.import_module(module_name)
+        except ImportError as error:
+            raise ConfigError(f"{key}: cannot import {module_name!r}: {error}") from error
+        try:
+            found = getattr(module, class_name)
+        except AttributeError:
+            hint = did_you_mean(class_name, [n for n in dir(module) if isinstance(getattr(module, n), type)])
+            raise ConfigError(f"{key}: {module_name!r} has no class {class_name!r}{hint}") from None
+        if not (isinstance(found, type) and callable(getattr(found, "update_until", None))):
+            raise ConfigError(f"{key}: {class_path} is no BMI class")
+        try:
+            return cls(name, found())
+        except Exception as error:
+            raise ConfigError(f"{key}: {class_path} cannot be created: {error}") from error
+
+    def initialize(self, config: Path) -> None:
+        """Initialize the component and read its clock.
+
+        Raises
+        ------
+        ConfigError
+            If the component refuses its configuration or tells no usable step.
+        """
+        try:
+            with self._timed():
+                self.bmi.initialize(str(config))
+        except ConfigError as error:
+            raise ConfigError(f"{self.name}: {error}") from error
+        except Exception as error:
+            raise ConfigError(
+                f"{self.name}: cannot be initialized from {config}: {type(error).__name__}: {error}"
+            ) from error
+        units = str(self.bmi.get_time_units()).split(" since ")[0]
+        try:
+            self._to_seconds = conversion(units, "s").factor
+        except ConfigError as error:
+            raise ConfigError(f"{self.name}: time units: {error}") from error
+        self.time_step = float(self.bmi.get_time_step()) * self._to_seconds
+        if not (np.isfinite(self.time_step) and self.time_step > 0):
+            raise ConfigError(f"{self.name}: its time step is {self.time_step} s; it must be positive")
+
+    def finalize(self) -> None:
+        """Finalize the component."""
+        with self._timed():
+            self.bmi.finalize()
+
+    @property
+    def time(self) -> float:
+        """Time [s] that the component has reached since its start."""
+        return (float(self.bmi.get_current_time()) - float(self.bmi.get_start_time())) * self._to_seconds
+
+    @property
+    def end_time(self) -> float:
+        """Last time [s] that the component says it can reach."""
+        return (float(self.bmi.get_end_time()) - float(self.bmi.get_start_time())) * self._to_seconds
+
+    @property
+    def mask(self) -> NDArray[np.bool_] | None:
+        """Cells (ny, nx) that take part; None where the component does not say."""
+        mask = getattr(self.bmi, "mask", None)
+        return None if mask is None else np.asarray(mask, dtype=bool)
+
+    @property
+    def provenance(self) -> Mapping[str, str]:
+        """SHA-256 of the files that the component read, as far as it tells."""
+        found = getattr(self.bmi, "provenance", None)
+        return dict(found) if isinstance(found, Mapping) else {}
+
+    def advance(self, until: float) -> None:
+        """Advance to `until` seconds after the start.
+
+        Raises
+        ------
+        ComponentError
+            If the component fails or does not arrive at that time.
+        """
+        try:
+            with self._timed():
+                self.bmi.update_until(until / self._to_seconds + float(self.bmi.get_start_time()))
+        except Exception as error:
+            kind = "" if isinstance(error, RootzoneError) else f"{type(error).__name__}: "
+            raise ComponentError(f"{self.name}: {kind}{error}") from error
+        if abs(self.time - until) > 1e-6 * max(1.0, until):
+            raise ComponentError(f"{self.name}: was asked to advance to {until:g} s and stands at {self.time:g} s")
+
+    # ------------------------------------------------------------------ values
+
+    def units(self, variable: str) -> str:
+        """Units of a variable."""
+        return str(self.bmi.get_var_units(variable))
+
+    def shape(self, variable: str) -> tuple[int, ...]:
+        """Grid shape of a variable."""
+        if variable not in self._shapes:
+            self._shapes[variable] = self.grid(variable).shape
+        return self._shapes[variable]
+
+    def get(self, variable: str) -> Array:
+        """Values in grid shape: the live array where the component has pointers, else a copy."""
+        with self._timed():
+            if variable not in self._pointers:
+                try:
+                    self._pointers[variable] = np.asarray(self.bmi.get_value_ptr(variable)).reshape(
+                        self.shape(variable)
+                    )
+                except Exception:  # BMI leaves pointers optional, and each language refuses in its own way
+                    self._pointers[variable] = None
+            live = self._pointers[variable]
+            if live is not None:
+                return live
+            size = max(int(np.prod(self.shape(variable))), 1)
+            values = np.empty(size, dtype=str(self.bmi.get_var_type(variable)))
+            self.bmi.get_value(variable, values)
+            return values.reshape(self.shape(variable))
+
+    def set(self, variable: str, values: Array) -> None:
+        """Give values in the component's units."""
+        wanted = np.dtype(str(self.bmi.get_var_type(variable)))
+        with self._timed():
+            self.bmi.set_value(variable, np.ascontiguousarray(values, dtype=wanted).reshape(-1))
+
+    def grid(self, variable: str) -> GridInfo:
+        """Grid of a variable."""
+        identifier = int(self.bmi.get_var_grid(variable))
+        if identifier not in self._grids:
+            self._grids[identifier] = self._read_grid(identifier)
+        return self._grids[identifier]
+
+    def _read_grid(self, identifier: int) -> GridInfo:
+        kind = str(self.bmi.get_grid_type(identifier))
+        rank = int(self.bmi.get_grid_rank(identifier))
+        if kind == "scalar" or rank == 0:
+            return GridInfo(identifier, "scalar", ())
+        try:
+            shape = tuple(int(n) for n in self.bmi.get_grid_shape(identifier, np.empty(rank, dtype=np.int64)))
+        except (NotImplementedError, AttributeError):
+            shape = (int(self.bmi.get_grid_size(identifier)),)
+        axes: dict[str, Array] = {}
+        for letter, length in zip("xyz", reversed(shape), strict=False):
+            try:
+                axis = np.empty(length, dtype=np.float64)
+                axes[letter] = np.array(getattr(self.bmi, f"get_grid_{letter}")(identifier, axis))
+            except Exception:  # a coordinate that a component does not tell is not compared
+                continue
+        return GridInfo(identifier, kind, shape, **axes)
+
+    # ------------------------------------------------------------------ guards
+
+    def check_values(
+        self, variable: str, values: Array, limits: tuple[float, float] | None, mask: Array | None
+    ) -> None:
+        """Raise `ComponentError` naming component, variable and cell for values that are not finite or out of range."""
+        if np.issubdtype(values.dtype, np.integer):
+            return
+        good = np.isfinite(values)
+        if limits is not None:
+            good &= (values >= limits[0]) & (values <= limits[1])
+        if mask is not None and values.ndim >= 2 and values.shape[-2:] == mask.shape:
+            good |= ~mask
+        if good.all():
+            return
+        cell = tuple(int(i) for i in np.argwhere(~good)[0])
+        value = values[cell] if cell else values[()]
+        allowed = f"; allowed: {limits[0]:g} to {limits[1]:g}" if limits is not None and np.isfinite(value) else ""
+        where = f" at {describe_cell(cell)}" if 1 < len(cell) <= 3 else f" at index {cell}" if cell else ""
+        count = int((~good).sum())
+        more = f" ({count} cells in all)" if count > 1 else ""
+        raise ComponentError(f"{self.name}: {variable} is {value:g} {self.units(variable)}{where}{more}{allowed}")
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds += time.perf_counter() - begin
+
+
+__all__ = ["Component", "ComponentError", "GridInfo", "ModelError"]

@@ -1,0 +1,309 @@
+"""The run's configuration, ``coupled.yaml``."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from bmi_common.config import Config, ConfigPath, Document, folders, read_yaml, validate
+from bmi_common.errors import ConfigError
+from coupler.durations import Duration, add_period, describe, divides
+
+
+class Method(StrEnum):
+    """How the values of several steps of a source become one value for its target."""
+
+    HOLD = "hold"
+    MEAN = "mean"
+    SUM = "sum"
+    LINEAR = "linear"
+
+
+class Action(StrEnum):
+    """What to do when a check fails."""
+
+    STOP = "stop"
+    WARN = "warn"
+
+
+class Endpoint(Config):
+    """One variable of one component, written ``component.variable``."""
+
+    component: str
+    variable: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split(cls, data: Any) -> Any:
+        if isinstance(data, str):
+            component, dot, variable = data.partition(".")
+            if not dot or not component or not variable:
+                raise ValueError(f"{data!r} must be written as component.variable")
+            return {"component": component, "variable": variable}
+        return data
+
+    def __str__(self) -> str:
+        return f"{self.component}.{self.variable}"
+
+
+def _naive_utc(value: datetime) -> datetime:
+    # forcing and the land's sun are in UTC; mixed zones would shift them silently
+    if value.tzinfo is not None:
+        raise ValueError("write the time without a zone; all times are UTC")
+    return value
+
+
+UtcTime = Annotated[datetime, AfterValidator(_naive_utc)]
+
+
+class TimeSpec(Config):
+    """Period of the run (UTC) and its coupling step."""
+
+    start: UtcTime
+    end: UtcTime
+    step: Duration
+
+    @model_validator(mode="after")
+    def _whole_steps(self) -> TimeSpec:
+        if self.end <= self.start:
+            raise ValueError(f"end {self.end:%Y-%m-%dT%H:%M} must be after start {self.start:%Y-%m-%dT%H:%M}")
+        length = self.end - self.start
+        if not divides(self.step, length):
+            whole = self.start + self.step * (length // self.step)
+            raise ValueError(
+                f"the period is no whole number of steps of {describe(self.step)}; end at "
+                f"{whole:%Y-%m-%dT%H:%M} or {whole + self.step:%Y-%m-%dT%H:%M}"
+            )
+        return self
+
+    @property
+    def steps(self) -> int:
+        """Number of coupling steps."""
+        return (self.end - self.start) // self.step
+
+
+class ComponentSpec(Config):
+    """One component: where its class is, its configuration file, and values that replace some of that file's."""
+
+    class_path: Annotated[str, Field(alias="class", pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+    config: ConfigPath
+    options: dict[str, Any] = {}
+
+
+class ExchangeSpec(Config):
+    """One variable handed from one component to another before the target's step."""
+
+    source: Annotated[Endpoint, Field(alias="from")]
+    target: Annotated[Endpoint, Field(alias="to")]
+    method: Method | None = None
+
+
+class OutputSpec(Config):
+    """One NetCDF file of the run."""
+
+    file: Annotated[str, Field(pattern=r"^[^/\\]+\.nc$")]
+    every: Duration
+    variables: Annotated[list[Endpoint], Field(min_length=1)]
+    method: Annotated[str, Field(pattern="^(mean|point)$")] = "mean"
+    precision: Annotated[str, Field(pattern="^(single|double)$")] = "single"
+
+
+class WaterBalanceSpec(Config):
+    """Limit of the water balance residual of the interface, relative to the water turned over in a step."""
+
+    tolerance: Annotated[float, Field(gt=0)] = 1.0e-6
+    action: Action = Action.STOP
+
+
+class ChecksSpec(Config):
+    """Checks while running."""
+
+    water_balance: WaterBalanceSpec | None = None
+    ranges: dict[str, tuple[float, float]] = {}
+
+
+def _period(value: str) -> str:
+    add_period(datetime(2001, 1, 1), value)  # raises ValueError
+    return value
+
+
+class SpinUpUntil(Config):
+    """When a spin-up ends: storage change over one repetition, as a fraction of the net source taken up."""
+
+    storage_change: Annotated[float, Field(gt=0)]
+
+
+class SpinUpSpec(Config):
+    """Repetition of the first part of the run's period before the run itself starts."""
+
+    repeat: Annotated[str, AfterValidator(_period)]
+    max: Annotated[int, Field(ge=1, le=1000)]
+    until: SpinUpUntil
+
+
+def _component_name(name: str) -> str:
+    if not name.isidentifier():
+        raise ValueError(f"the component name {name!r} must be a plain word")
+    return name
+
+
+ComponentName = Annotated[str, AfterValidator(_component_name)]
+
+
+def _listed(value: Any) -> Any:
+    return [] if value is None else value
+
+
+class RunConfig(Config):
+    """All of ``coupled.yaml``."""
+
+    paths: dict[str, str] = {}
+    title: str = ""
+    time: TimeSpec
+    components: Annotated[dict[ComponentName, ComponentSpec], Field(min_length=1)]
+    order: list[str]
+    exchanges: Annotated[list[ExchangeSpec], BeforeValidator(_listed)] = []
+    output: Annotated[list[OutputSpec], BeforeValidator(_listed)] = []
+    checks: ChecksSpec = ChecksSpec()
+    spin_up: SpinUpSpec | None = None
+    figures: bool = False
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> RunConfig:
+        names = list(self.components)
+        if sorted(self.order) != sorted(names):
+            raise ValueError(f"order must name each component once: {', '.join(names)}; got {', '.join(self.order)}")
+        ends = [
+            (f"exchanges.{i}.{side}", end)
+            for i, x in enumerate(self.exchanges)
+            for side, end in (("from", x.source), ("to", x.target))
+        ]
+        ends += [(f"output.{i}.variables", v) for i, o in enumerate(self.output) for v in o.variables]
+        for key, end in ends:
+            if end.component not in self.components:
+                near = difflib.get_close_matches(end.component, names, n=1)
+                hint = f"did you mean {near[0]!r}?" if near else f"components: {', '.join(names)}"
+                raise ValueError(f"{key}: no component {end.component!r}; {hint}")
+        files = [o.file for o in self.output]
+        for file in files:
+            if files.count(file) > 1:
+                raise ValueError(f"output: two entries write {file}")
+        for i, o in enumerate(self.output):
+            if not divides(self.time.step, o.every):
+                raise ValueError(
+                    f"output.{i}.every: {describe(o.every)} is no whole number of coupling steps of "
+                    f"{describe(self.time.step)}"
+                )
+        targets: dict[str, str] = {}
+        for x in self.exchanges:
+            if str(x.target) in targets:
+                raise ValueError(
+                    f"exchanges: {x.target} is supplied twice, from {targets[str(x.target)]} and {x.source}"
+                )
+            targets[str(x.target)] = str(x.source)
+        if self.spin_up and add_period(self.time.start, self.spin_up.repeat) <= self.time.start:
+            raise ValueError("spin_up.repeat must be longer than nothing")
+        return self
+
+
+@dataclass(frozen=True)
+class LoadedRun:
+    """A validated run with what is needed to explain and to repeat it.
+
+    Attributes
+    ----------
+    config : RunConfig
+        The validated content.
+    document : Document
+        The file's data with the settings of the command line, and its lines.
+    named : dict
+        Folders of ``paths:``, absolute.
+    """
+
+    config: RunConfig
+    document: Document
+    named: dict[str, Path]
+
+
+def load_run(path: Path, settings: Sequence[str] = ()) -> LoadedRun:
+    """Read ``coupled.yaml`` and apply ``key=value`` settings of the command line.
+
+    A setting's key is a dotted path into the file. A component's name may stand for ``components.<name>`` and a
+    name under ``paths:`` for ``paths.<name>``; folders given so are relative to the working directory.
+
+    Raises
+    ------
+    ConfigError
+        Naming file, line and key, or the setting.
+    """
+    document = read_yaml(path)
+    if not isinstance(document.data, dict):
+        raise ConfigError(f"{path}: expected keys and values at the top")
+    document.data = copy.deepcopy(document.data)
+    for setting in settings:
+        apply_setting(document, setting)
+    _, named = folders(document, {})
+    return LoadedRun(validate(document, RunConfig, {}), document, named)
+
+
+def apply_setting(document: Document, setting: str) -> None:
+    """Put one ``key=value`` of the command line into the document's data."""
+    key, equals, text = setting.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(f"--set {setting}: must be written as key=value")
+    try:
+        value = yaml.safe_load(text) if text.strip() else None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {setting}: the value is not valid YAML") from error
+    parts: list[str] = key.strip().split(".")
+    paths, components = document.data.get("paths") or {}, document.data.get("components") or {}
+    if len(parts) == 1 and parts[0] in paths:
+        parts = ["paths", *parts]
+    if parts[0] == "paths":
+        value = str(Path(str(value)).resolve())  # what a user types is relative to where they are
+    elif parts[0] in components and parts[0] not in RunConfig.model_fields:
+        parts = ["components", *parts]
+        if parts[-1] == "config" and len(parts) == 3:
+            value = str(Path(str(value)).resolve())
+    target: Any = document.data
+    for i, part in enumerate(parts[:-1]):
+        target = _child(target, part, setting, ".".join(parts[: i + 1]))
+    if isinstance(target, list):
+        target[_index(target, parts[-1], setting)] = value
+    elif isinstance(target, dict):
+        target[parts[-1]] = value
+    else:
+        raise ConfigError(f"--set {setting}: {'.'.join(parts[:-1])} has no keys below it")
+    for position in [p for p in document.lines if p[: len(parts)] == tuple(parts)]:
+        del document.lines[position]  # what the command line says has no line in the file
+
+
+def _child(target: Any, part: str, setting: str, at: str) -> Any:
+    if isinstance(target, list):
+        return target[_index(target, part, setting)]
+    if not isinstance(target, dict):
+        raise ConfigError(f"--set {setting}: {at} has no keys below it")
+    if target.get(part) is None:
+        if at not in RunConfig.model_fields and "options" not in at.split("."):
+            known = [*target]
+            near = difflib.get_close_matches(part, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(map(str, known))}"
+            raise ConfigError(f"--set {setting}: no key {at!r}; {hint}")
+        target[part] = {}
+    return target[part]
+
+
+def _index(target: list[Any], part: str, setting: str) -> int:
+    if not part.isdigit() or int(part) >= len(target):
+        raise ConfigError(f"--set {setting}: {part!r} is no entry of a list of {len(target)} (the first is 0)")
+    return int(part)

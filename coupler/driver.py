@@ -1,0 +1,343 @@
+"""Prepare and carry out a run."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+
+from bmi_common.errors import ConfigError, RootzoneError
+from bmi_common.variables import Role
+from coupler import provenance
+from coupler.component import Component, ComponentError
+from coupler.config import Action, LoadedRun
+from coupler.durations import add_period
+from coupler.exchange import Exchanger
+from coupler.ledger import Balance, Ledger
+from coupler.output import BalanceFile, OutputFile
+from coupler.plan import Plan, make_plan
+from coupler.progress import RunProgress
+from coupler.staging import staged_config
+
+log = logging.getLogger("rootzone")
+
+States = dict[tuple[str, str], NDArray[np.float64]]
+
+
+class RunFailed(RootzoneError):  # noqa: N818  # reads better where it is raised and caught
+    """A run stopped while computing; the message names time, component, variable and cell."""
+
+
+@dataclass
+class Prepared:
+    """A run whose components are initialized and whose plan is resolved.
+
+    Attributes
+    ----------
+    loaded : LoadedRun
+        The configuration.
+    components : dict of Component
+        Initialized components by name.
+    plan : Plan
+        Resolved exchanges.
+    changes : dict
+        By component, what its staged configuration adds to the user's file.
+    """
+
+    loaded: LoadedRun
+    components: dict[str, Component]
+    plan: Plan
+    changes: dict[str, list[str]]
+    configs: dict[str, Path]
+
+    def finalize(self) -> None:
+        """Finalize all components; a component that fails to is logged, not raised."""
+        for component in self.components.values():
+            try:
+                component.finalize()
+            except Exception as error:
+                log.warning("%s: finalize failed: %s", component.name, error)
+
+
+@dataclass
+class Summary:
+    """Figures of a finished run.
+
+    Attributes
+    ----------
+    steps : int
+        Coupling steps done.
+    model_hours : float
+        Time simulated [h].
+    seconds : dict
+        Wall time [s] by component, and of `coupler` (exchange, checks, ledger) and `output`.
+    totals : Balance, optional
+        Sum of the water balance of all steps.
+    worst_residual : float
+        Largest relative residual of a step.
+    """
+
+    steps: int = 0
+    model_hours: float = 0.0
+    seconds: dict[str, float] = field(default_factory=dict)
+    totals: Balance | None = None
+    worst_residual: float = 0.0
+
+
+def prepare(loaded: LoadedRun, staging: Path) -> Prepared:
+    """Import and initialize the components and resolve the plan.
+
+    Raises
+    ------
+    ConfigError
+        For anything that would keep the run from working, before anything is computed.
+    """
+    config = loaded.config
+    components = {name: Component.load(name, spec.class_path) for name, spec in config.components.items()}
+    changes: dict[str, list[str]] = {}
+    configs: dict[str, Path] = {}
+    with ExitStack() as undo:
+        for name, spec in config.components.items():
+            path, changes[name] = staged_config(name, spec, loaded.named, config.time.start, staging)
+            configs[name] = path.resolve()
+            components[name].initialize(configs[name])
+            undo.callback(components[name].finalize)
+        with _keys_in(loaded):
+            plan = make_plan(config, components)
+        undo.pop_all()
+    return Prepared(loaded, components, plan, changes, configs)
+
+
+@contextmanager
+def _keys_in(loaded: LoadedRun) -> Iterator[None]:
+    # the plan names keys of coupled.yaml; put file and line before them
+    try:
+        yield
+    except ConfigError as error:
+        key, colon, message = str(error).partition(": ")
+        position = tuple(int(p) if p.isdigit() else p for p in key.split("."))
+        if colon and position[0] in type(loaded.config).model_fields:
+            raise loaded.document.error(position, message) from None
+        raise ConfigError(f"{loaded.document.path}: {error}") from None
+
+
+class Stepper:
+    """Carries a prepared run forward, one coupling step at a time."""
+
+    def __init__(self, prepared: Prepared) -> None:
+        self.prepared = prepared
+        config = prepared.loaded.config
+        self._step = config.time.step
+        self._exchanger = Exchanger(prepared.plan, prepared.components, _limits(prepared))
+        self.ledger = Ledger.of(prepared.components, prepared.plan)
+        self._balance_check = config.checks.water_balance
+        if self._balance_check is not None and self.ledger is None:
+            raise ConfigError(
+                "checks.water_balance: no component publishes the storage and outflow that a balance needs"
+            )
+        self.done = 0
+        self.worst_residual = 0.0
+        for name in prepared.plan.order:
+            with self._told():
+                self._exchanger.check(name) if self._has_lagged_target(name) else None
+
+    def _has_lagged_target(self, name: str) -> bool:
+        incoming = self.prepared.plan.incoming.values()
+        return any(x.lagged and x.source.component == name for exchanges in incoming for x in exchanges)
+
+    @property
+    def now(self) -> datetime:
+        """Calendar time (UTC) at the start of the step that comes next."""
+        return self.prepared.loaded.config.time.start + self._step * self.done
+
+    def step(self) -> Balance | None:
+        """Do one coupling step and return its water balance.
+
+        Raises
+        ------
+        RunFailed
+            If a component fails, a guard trips, or the water balance is off and the check says stop.
+        """
+        seconds = self._step.total_seconds()
+        start = seconds * self.done
+        with self._told():
+            for name in self.prepared.plan.order:
+                self._exchanger.step(name, start, seconds)
+            balance = None if self.ledger is None else self.ledger.close_step(seconds)
+            if balance is not None:
+                self._judge(balance)
+        self.done += 1
+        return balance
+
+    def _judge(self, balance: Balance) -> None:
+        relative = balance.relative_residual
+        self.worst_residual = max(self.worst_residual, relative)
+        check = self._balance_check
+        if check is None or relative <= check.tolerance:
+            return
+        message = (
+            f"water balance: {balance.residual:.6g} m3 of {balance.turnover:.6g} m3 turned over are not explained "
+            f"({relative:.3g} > {check.tolerance:g})"
+        )
+        if check.action is Action.STOP:
+            raise ComponentError(message)
+        log.warning("%s: %s", self.now, message)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except ComponentError as error:
+            hours = (self.now - self.prepared.loaded.config.time.start) / timedelta(hours=1)
+            raise RunFailed(f"{self.now:%Y-%m-%dT%H:%M} (hour {hours:g}): {error}") from error
+
+
+def _limits(prepared: Prepared) -> dict[tuple[str, str], tuple[float, float]]:
+    limits: dict[tuple[str, str], tuple[float, float]] = {}
+    for incoming in prepared.plan.incoming.values():
+        for x in incoming:
+            declared = getattr(prepared.components[x.source.component].bmi, "variable", None)
+            known = getattr(declared(x.source.variable), "valid_range", None) if callable(declared) else None
+            if known is not None:
+                limits[x.source.component, x.source.variable] = known
+    for key, value in prepared.loaded.config.checks.ranges.items():
+        component, _, variable = key.partition(".")
+        limits[component, variable] = value
+    return limits
+
+
+def states(prepared: Prepared) -> States:
+    """Copy every variable that is made by a component and can also be set: what carries a run on."""
+    found: States = {}
+    for name, component in prepared.components.items():
+        declared = getattr(component.bmi, "variable", None)
+        for variable in component.outputs:
+            if callable(declared) and declared(variable).role is Role.STATE:
+                found[name, variable] = component.get(variable).copy()
+    return found
+
+
+def put_states(prepared: Prepared, values: States) -> None:
+    """Set the copies that `states` made."""
+    for (name, variable), array in values.items():
+        prepared.components[name].set(variable, array)
+
+
+def renew(prepared: Prepared) -> Prepared:
+    """Return the same run with fresh components at its start time."""
+    prepared.finalize()
+    components = {n: Component.load(n, s.class_path) for n, s in prepared.loaded.config.components.items()}
+    for name, component in components.items():
+        component.initialize(prepared.configs[name])
+    return Prepared(prepared.loaded, components, prepared.plan, prepared.changes, prepared.configs)
+
+
+def spin_up(prepared: Prepared, console: Console) -> tuple[Prepared, States]:
+    """Repeat the first period of the run until the groundwater storage settles.
+
+    The groundwater state is carried from one repetition to the next; a component without a settable state, such
+    as the land, starts each repetition anew from its own cold start.
+
+    Returns
+    -------
+    Prepared, dict
+        Fresh components at the start of the run with the spun-up states, and these states.
+    """
+    config = prepared.loaded.config
+    spec = config.spin_up
+    if spec is None:
+        raise ValueError("the run asks for no spin-up")
+    end = add_period(config.time.start, spec.repeat)
+    steps = (end - config.time.start) // config.time.step
+    for repetition in range(1, spec.max + 1):
+        stepper = Stepper(prepared)
+        if stepper.ledger is None:
+            raise ConfigError("spin_up: no component publishes the storage that the spin-up is judged by")
+        with RunProgress(f"spin-up {repetition} of at most {spec.max}", steps, config.time.step, console) as advance:
+            for _ in range(steps):
+                stepper.step()
+                advance()
+        totals = stepper.ledger.totals
+        fraction = abs(totals.storage_change) / max(abs(totals.source), 1e-30)
+        log.info(
+            "spin-up %d: storage change %.6g m3 is %.3g of the net source %.6g m3 (wanted: %g)",
+            repetition,
+            totals.storage_change,
+            fraction,
+            totals.source,
+            spec.until.storage_change,
+        )
+        carried = states(prepared)
+        prepared = renew(prepared)
+        put_states(prepared, carried)
+        if fraction <= spec.until.storage_change:
+            break
+    else:
+        log.warning(
+            "the spin-up ended after %d repetitions with a storage change of %.3g of the net source, above %g",
+            spec.max,
+            fraction,
+            spec.until.storage_change,
+        )
+    return prepared, carried
+
+
+def run(prepared: Prepared, folder: Path, console: Console, record: dict[str, object]) -> Summary:
+    """Carry out the run and write its files into `folder`.
+
+    Raises
+    ------
+    RunFailed
+        If the run stops early; what was written until then is closed and readable.
+    """
+    config = prepared.loaded.config
+    attributes = provenance.attributes(record, config.title or prepared.loaded.document.path.stem)
+    stepper = Stepper(prepared)
+    output_seconds = 0.0
+    with ExitStack() as stack:
+        files = [
+            stack.enter_context(
+                OutputFile(
+                    folder, o, prepared.components, prepared.plan.mask, config.time.start, config.time.step, attributes
+                )
+            )
+            for o in config.output
+        ]
+        ledger_file: BalanceFile | None = None
+        if stepper.ledger is not None:
+            ledger_file = BalanceFile(folder, config.time.start, config.time.step, attributes)
+            stack.callback(ledger_file.close)
+        advance: Callable[[], None] = stack.enter_context(
+            RunProgress(config.title or "run", config.time.steps, config.time.step, console)
+        )
+        begin = time.perf_counter()
+        for component in prepared.components.values():
+            component.seconds = 0.0
+        for _ in range(config.time.steps):
+            balance = stepper.step()
+            write_begin = time.perf_counter()
+            for file in files:
+                file.add_step()
+            if ledger_file is not None and balance is not None:
+                ledger_file.add(balance)
+            output_seconds += time.perf_counter() - write_begin
+            advance()
+        total = time.perf_counter() - begin
+    seconds = {name: c.seconds for name, c in prepared.components.items()}
+    seconds["output"] = output_seconds
+    seconds["coupler"] = max(total - sum(seconds.values()), 0.0)
+    return Summary(
+        steps=stepper.done,
+        model_hours=stepper.done * config.time.step / timedelta(hours=1),
+        seconds=seconds,
+        totals=stepper.ledger.totals if stepper.ledger else None,
+        worst_residual=stepper.worst_residual,
+    )

@@ -1,0 +1,109 @@
+"""Carry values from component to component as the plan says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coupler.component import Component
+from coupler.config import Method
+from coupler.plan import Plan, PlannedExchange
+
+Array = NDArray[np.float64]
+
+
+class Exchanger:
+    """Steps components and hands values over, with memory of the steps that a source made.
+
+    Parameters
+    ----------
+    plan : Plan
+        Resolved exchanges.
+    components : mapping
+        Initialized components by name.
+    limits : mapping
+        Allowed range by ``(component, variable)``, in the component's units; all exchanged values must be finite.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        components: Mapping[str, Component],
+        limits: Mapping[tuple[str, str], tuple[float, float]],
+    ) -> None:
+        self._plan = plan
+        self._components = components
+        self._limits = limits
+        planned = [x for incoming in plan.incoming.values() for x in incoming]
+        self._accumulated: dict[tuple[str, str], Array] = {}
+        self._summed = {
+            (x.source.component, x.source.variable)
+            for x in planned
+            if x.method in (Method.MEAN, Method.SUM) and plan.substeps[x.source.component] > 1
+        }
+        self._previous: dict[PlannedExchange, Array] = {}
+        for x in planned:
+            if x.method is Method.LINEAR:
+                self._previous[x] = self._values(x).copy()
+        self._guarded: dict[str, list[str]] = {name: [] for name in components}
+        for component, variable in dict.fromkeys(
+            [*((x.source.component, x.source.variable) for x in planned), *limits]
+        ):
+            self._guarded[component].append(variable)
+
+    def step(self, name: str, start: float, length: float) -> None:
+        """Advance component `name` over a coupling step from `start` [s], in its own sub-steps.
+
+        Raises
+        ------
+        ComponentError
+            If the component fails or gives values that are not finite or out of range.
+        """
+        component = self._components[name]
+        incoming = self._plan.incoming[name]
+        count = self._plan.substeps[name]
+        summed = [v for c, v in self._summed if c == name]
+        for variable in summed:
+            self._accumulated[name, variable] = np.zeros(component.shape(variable))
+        for i in range(count):
+            for x in incoming:
+                if x.method is Method.LINEAR:
+                    component.set(x.target.variable, self._between(x, (i + 1) / count))
+                elif i == 0 or x.source.component == name:
+                    component.set(x.target.variable, self._values(x))
+            component.advance(start + length * (i + 1) / count)
+            for variable in summed:
+                self._accumulated[name, variable] += component.get(variable)
+        for x in incoming:
+            if x.method is Method.LINEAR:
+                self._previous[x] = self._values(x).copy()
+        self.check(name)
+
+    def check(self, name: str) -> None:
+        """Guard the values that the component makes for others."""
+        component = self._components[name]
+        for variable in self._guarded[name]:
+            component.check_values(
+                variable, component.get(variable), self._limits.get((name, variable)), self._plan.mask
+            )
+
+    def _values(self, x: PlannedExchange) -> Array:
+        """Return the values for the target, in its units and on its grid."""
+        source = self._components[x.source.component]
+        key = (x.source.component, x.source.variable)
+        values = np.asarray(source.get(x.source.variable))
+        if key in self._accumulated and not x.lagged and x.method in (Method.MEAN, Method.SUM):
+            values = self._accumulated[key]
+            if x.method is Method.MEAN:
+                values = values / self._plan.substeps[x.source.component]
+        if x.layers.layers is not None:
+            values = values[x.layers.layers]
+        if not x.conversion.is_identity:
+            values = values * x.conversion.factor + x.conversion.offset
+        return values
+
+    def _between(self, x: PlannedExchange, fraction: float) -> Array:
+        old, new = self._previous[x], self._values(x)
+        return old + (new - old) * fraction

@@ -1,0 +1,108 @@
+"""Maps and time series of a run's output files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+
+matplotlib.use("Agg")
+
+_LAYER_DIMENSIONS = ("z", "root_zone_z")
+_PANEL = (7.0, 2.2)
+
+
+def draw(folder: Path, files: list[Path]) -> list[Path]:
+    """Draw every output file of a run into ``figures/``.
+
+    Parameters
+    ----------
+    folder : Path
+        The run's folder.
+    files : list of Path
+        Its NetCDF files; those without a time dimension are passed over.
+
+    Returns
+    -------
+    list of Path
+        The PNG files written: ``<file>_series.png`` with domain means over time (10-90 % of cells shaded) and
+        ``<file>_maps.png`` with means over the period.
+    """
+    made: list[Path] = []
+    target = folder / "figures"
+    target.mkdir(exist_ok=True)
+    for file in files:
+        with xr.open_dataset(file) as data:
+            if data.sizes.get("time", 0) == 0:
+                continue
+            panels = _panels(data)
+            for kind, figure in (("series", _series(panels)), ("maps", _maps(panels))):
+                if figure is not None:
+                    path = target / f"{file.stem}_{kind}.png"
+                    figure.savefig(path, dpi=130)
+                    made.append(path)
+    return made
+
+
+def _panels(data: xr.Dataset) -> list[xr.DataArray]:
+    panels = []
+    for name, variable in data.data_vars.items():
+        if "time" not in variable.dims or name == "time_bounds":
+            continue
+        layer = next((d for d in variable.dims if d in _LAYER_DIMENSIONS), None)
+        if layer is None:
+            panels.append(variable)
+            continue
+        top = variable.isel({layer: -1}).assign_attrs(variable.attrs)
+        top.attrs["long_name"] = f"{variable.attrs.get('long_name', name)}, top layer"
+        panels.append(top)
+    return panels
+
+
+def _series(panels: list[xr.DataArray]) -> Figure | None:
+    if not panels:
+        return None
+    figure = Figure(figsize=(9.0, 0.6 + _PANEL[1] * len(panels)), layout="constrained")
+    axes = np.atleast_1d(figure.subplots(len(panels), 1, sharex=True))
+    for axis, panel in zip(axes, panels, strict=True):
+        cells = [d for d in panel.dims if d != "time"]
+        time = panel["time"].values
+        if cells:
+            low, high = panel.quantile(0.1, cells), panel.quantile(0.9, cells)
+            axis.fill_between(time, low, high, color="tab:blue", alpha=0.2, lw=0, label="10-90 % of cells")
+        axis.plot(time, panel.mean(cells), color="tab:blue", lw=1.2, label="mean")
+        axis.set_title(str(panel.attrs.get("long_name", panel.name)), fontsize=9, loc="left")
+        axis.set_ylabel(str(panel.attrs.get("units", "")))
+        axis.grid(alpha=0.3)
+        if "depth below" in str(panel.attrs.get("long_name", "")):
+            axis.invert_yaxis()
+    axes[0].legend(fontsize=7, loc="upper right")
+    figure.autofmt_xdate()
+    return figure
+
+
+def _maps(panels: list[xr.DataArray]) -> Figure | None:
+    mapped = [p for p in panels if "x" in p.dims and "y" in p.dims]
+    if not mapped:
+        return None
+    columns = 2 if len(mapped) > 1 else 1
+    rows = -(-len(mapped) // columns)
+    figure = Figure(figsize=(6.0 * columns, 4.2 * rows), layout="constrained")
+    axes = np.atleast_1d(figure.subplots(rows, columns)).reshape(-1)
+    for axis, panel in zip(axes, mapped, strict=False):
+        mean = panel.mean("time")
+        finite = mean.values[np.isfinite(mean.values)]
+        limits = (np.quantile(finite, 0.02), np.quantile(finite, 0.98)) if finite.size else (0.0, 1.0)
+        x, y = panel["x"].values / 1000.0, panel["y"].values / 1000.0
+        image = axis.pcolormesh(x, y, mean, vmin=limits[0], vmax=limits[1], shading="nearest", cmap="viridis")
+        figure.colorbar(image, ax=axis, label=str(panel.attrs.get("units", "")))
+        axis.set_title(f"{panel.attrs.get('long_name', panel.name)}, mean", fontsize=9)
+        axis.set_aspect("equal")
+        axis.set_xlabel("x [km]")
+        axis.set_ylabel("y [km]")
+    for axis in axes[len(mapped) :]:
+        axis.set_visible(False)
+    return figure

@@ -1,0 +1,135 @@
+"""Water balance of the interface: what the land hands over against what the groundwater makes of it."""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass, fields
+
+import numpy as np
+
+from bmi_common.grids import ROOT_ZONE_LAYERS
+from bmi_common.groundwater import (
+    DRAINAGE_VOLUME,
+    LAYER_THICKNESS,
+    NET_SOURCE,
+    OUTFLOW_VOLUME,
+    RUNOFF,
+    STORAGE_VOLUME,
+    UNMET_VOLUME,
+)
+from bmi_common.units import conversion
+from coupler.component import Component
+from coupler.plan import Plan
+
+
+@dataclass(frozen=True)
+class Balance:
+    """Terms of one coupling step, all active cells [m3].
+
+    Attributes
+    ----------
+    source : float
+        Net source handed over by the land, into the soil positive.
+    storage_change : float
+        Growth of subsurface and ponded water.
+    outflow : float
+        Overland flow over the boundary.
+    drainage : float
+        Flow through the bottom.
+    unmet_demand : float
+        Demand of sinks that the soil could not meet; it was handed over but never taken.
+    turnover : float
+        Sum of the sizes of the source in all cells, and of outflow and drainage: the scale of the residual.
+    """
+
+    source: float
+    storage_change: float
+    outflow: float
+    drainage: float
+    unmet_demand: float
+    turnover: float
+
+    @property
+    def residual(self) -> float:
+        """Storage change without a cause [m3]."""
+        return self.storage_change - (self.source + self.unmet_demand - self.outflow - self.drainage)
+
+    @property
+    def relative_residual(self) -> float:
+        """Residual over turnover [-]; 0 where nothing moved and nothing is missing."""
+        return abs(self.residual) / self.turnover if self.turnover > 0.0 else float(abs(self.residual) > 0.0)
+
+
+TERMS = {
+    "source": "net source handed over by the land in the step, into the soil positive",
+    "storage_change": "growth of subsurface and ponded water in the step",
+    "outflow": "overland flow over the domain boundary in the step",
+    "drainage": "drainage through the bottom in the step",
+    "unmet_demand": "demand of sinks that the soil could not meet in the step",
+    "turnover": "sum of the sizes of source, outflow and drainage in the step",
+    "residual": "storage change that source, outflow, drainage and unmet demand do not explain",
+}
+
+
+class Ledger:
+    """Books the balance of the component that takes up the root-zone source, step by step."""
+
+    def __init__(self, groundwater: Component, plan: Plan) -> None:
+        self.component = groundwater
+        spacing = np.empty(2)
+        groundwater.bmi.get_grid_spacing(groundwater.grid(RUNOFF).identifier, spacing)
+        self._area = float(spacing[0] * spacing[1])
+        self._runoff_to_metres_per_second = conversion(groundwater.units(RUNOFF), "m s-1").factor
+        self._source_to_per_second = conversion(groundwater.units(NET_SOURCE), "s-1").factor
+        thickness = groundwater.get(LAYER_THICKNESS)[-ROOT_ZONE_LAYERS:]
+        active = np.ones(thickness.shape[1:], dtype=bool) if plan.mask is None else plan.mask
+        self._active = active
+        self._layer_volume = thickness[:, active] * self._area
+        self.storage = self._scalar(STORAGE_VOLUME)
+        self.steps = 0
+        self.totals = Balance(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+
+    @classmethod
+    def of(cls, components: dict[str, Component], plan: Plan) -> Ledger | None:
+        """Ledger of the run's groundwater component; None if no component publishes what a balance needs."""
+        needed = {LAYER_THICKNESS, STORAGE_VOLUME, RUNOFF}
+        for component in components.values():
+            if NET_SOURCE in component.inputs and needed <= set(component.outputs):
+                return cls(component, plan)
+        return None
+
+    def close_step(self, seconds: float) -> Balance:
+        """Book the coupling step of `seconds` that the groundwater has just finished."""
+        handed = self.component.get(NET_SOURCE)[:, self._active] * self._layer_volume
+        handed *= self._source_to_per_second * seconds
+        storage = self._scalar(STORAGE_VOLUME)
+        outflow = self._outflow(seconds)
+        drainage, unmet = self._scalar(DRAINAGE_VOLUME), self._scalar(UNMET_VOLUME)
+        balance = Balance(
+            source=float(handed.sum()),
+            storage_change=storage - self.storage,
+            outflow=outflow,
+            drainage=drainage,
+            unmet_demand=unmet,
+            turnover=float(np.abs(handed).sum()) + abs(outflow) + abs(drainage),
+        )
+        self.storage = storage
+        self.steps += 1
+        self.totals = Balance(*(a + b for a, b in zip(astuple(self.totals), astuple(balance), strict=True)))
+        return balance
+
+    def _outflow(self, seconds: float) -> float:
+        if OUTFLOW_VOLUME in self.component.outputs:
+            return self._scalar(OUTFLOW_VOLUME)
+        rate = self.component.get(RUNOFF)[self._active] * self._runoff_to_metres_per_second
+        return float(rate.sum()) * self._area * seconds
+
+    def _scalar(self, variable: str) -> float:
+        if variable not in self.component.outputs:
+            return 0.0
+        value = float(np.asarray(self.component.get(variable)).reshape(-1)[0])
+        return value * conversion(self.component.units(variable), "m3").factor
+
+
+def term_values(balance: Balance) -> dict[str, float]:
+    """All terms of a balance by the names in `TERMS`."""
+    return {**{f.name: getattr(balance, f.name) for f in fields(balance)}, "residual": balance.residual}

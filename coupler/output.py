@@ -1,0 +1,297 @@
+"""CF NetCDF files of a run: appended step by step and flushed, so that a killed run leaves readable files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import netCDF4
+import numpy as np
+from numpy.typing import NDArray
+
+from bmi_common.grids import ROOT_ZONE
+from bmi_common.groundwater import LAYER_THICKNESS
+from bmi_common.variables import Role
+from coupler.component import Component, GridInfo
+from coupler.config import Endpoint, OutputSpec
+from coupler.ledger import TERMS, Balance, term_values
+
+_STANDARD_NAMES = {
+    "land_surface_air_heat~net~latent__energy_flux": "surface_upward_latent_heat_flux",
+    "land_surface_air_heat~net~sensible__energy_flux": "surface_upward_sensible_heat_flux",
+    "land_surface_soil_heat~conduction__energy_flux": "downward_heat_flux_in_soil",
+    "land_surface_water_evapotranspiration__mass_flux": "water_evapotranspiration_flux",
+    "soil_water_sat-zone_top__depth": "water_table_depth",
+    "land_surface__elevation": "surface_altitude",
+    "land_surface__temperature": "surface_temperature",
+}
+
+
+def netcdf_name(variable: str) -> str:
+    """CSDMS name with every character that CF does not recommend replaced by an underscore."""
+    return re.sub(r"[^A-Za-z0-9_]", "_", variable)
+
+
+@dataclass
+class _Column:
+    """One variable of a file and the values that its next record is made of."""
+
+    end: Endpoint
+    component: Component
+    name: str
+    static: bool
+    accumulated: NDArray[np.float64] | None = None
+
+
+class OutputFile:
+    """One NetCDF file with records at a fixed interval.
+
+    Parameters
+    ----------
+    folder : Path
+        The run's folder.
+    spec : OutputSpec
+        File name, interval, variables, and whether a record is the mean over the interval or its last value.
+    components : mapping
+        Initialized components.
+    mask : ndarray of bool, shape (ny, nx), or None
+        Cells outside become missing values.
+    start : datetime
+        Calendar time (UTC) of the start of the run.
+    step : timedelta
+        Coupling step.
+    attributes : mapping
+        Global attributes.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        spec: OutputSpec,
+        components: Mapping[str, Component],
+        mask: NDArray[np.bool_] | None,
+        start: datetime,
+        step: timedelta,
+        attributes: Mapping[str, str],
+    ) -> None:
+        self.path = folder / spec.file
+        self._mask = mask
+        self._steps_per_record = spec.every // step
+        self._every = spec.every
+        self._mean = spec.method == "mean"
+        self._steps = 0
+        self._records = 0
+        self._data = netCDF4.Dataset(self.path, "w", format="NETCDF4")
+        self._data.setncatts({"Conventions": "CF-1.11", **attributes})
+        self._type = "f4" if spec.precision == "single" else "f8"
+        self._make_time(start)
+        self._columns = self._make_variables(spec, components)
+        self._data.sync()
+
+    def _make_time(self, start: datetime) -> None:
+        data = self._data
+        data.createDimension("time", None)
+        data.createDimension("bounds", 2)
+        units = f"hours since {start:%Y-%m-%d %H:%M:%S}"
+        time = data.createVariable("time", "f8", ("time",), chunksizes=(512,))
+        time.setncatts(
+            {
+                "standard_name": "time",
+                "long_name": "end of the interval, UTC",
+                "units": units,
+                "calendar": "standard",
+                "axis": "T",
+                "bounds": "time_bounds",
+            }
+        )
+        data.createVariable("time_bounds", "f8", ("time", "bounds"), chunksizes=(512, 2))
+
+    def _make_variables(self, spec: OutputSpec, components: Mapping[str, Component]) -> list[_Column]:
+        names = [v.variable for v in spec.variables]
+        columns = []
+        for end in spec.variables:
+            component = components[end.component]
+            name = netcdf_name(end.variable)
+            if names.count(end.variable) > 1:
+                name = f"{end.component}_{name}"
+            declared = _declaration(component, end.variable)
+            static = getattr(declared, "role", None) is Role.STATIC
+            dimensions = self._dimensions(component, component.grid(end.variable))
+            chunks = (1, *component.shape(end.variable))
+            if not static:
+                dimensions = ("time", *dimensions)
+            variable = self._data.createVariable(
+                name,
+                self._type,
+                dimensions,
+                zlib=True,
+                complevel=1,
+                shuffle=True,
+                chunksizes=chunks[1:] if static else chunks if len(chunks) > 1 else (512,),
+                fill_value=netCDF4.default_fillvals[self._type],
+            )
+            attributes = {
+                "long_name": getattr(declared, "long_name", "") or end.variable,
+                "units": component.units(end.variable),
+                "csdms_name": end.variable,
+                "component": end.component,
+            }
+            if end.variable in _STANDARD_NAMES:
+                attributes["standard_name"] = _STANDARD_NAMES[end.variable]
+            if not static:
+                attributes["cell_methods"] = "time: mean" if self._mean else "time: point"
+            variable.setncatts(attributes)
+            column = _Column(end, component, name, static)
+            if static:
+                variable[...] = self._masked(component.get(end.variable))
+            columns.append(column)
+        return columns
+
+    def _dimensions(self, component: Component, grid: GridInfo) -> tuple[str, ...]:
+        letters = ("z", "y", "x")[3 - len(grid.shape) :] if len(grid.shape) <= 3 else ()
+        result = []
+        for letter, size in zip(letters, grid.shape, strict=True):
+            axis = getattr(grid, letter)
+            name = "root_zone_z" if letter == "z" and grid.identifier == ROOT_ZONE else letter
+            known = self._data.dimensions
+            if name in known and len(known[name]) != size:
+                name = f"{component.name}_{name}"
+            if name not in known:
+                self._data.createDimension(name, size)
+                if axis is not None:
+                    self._make_axis(name, letter, axis)
+                if name == "z" and LAYER_THICKNESS in component.outputs:
+                    self._make_thickness(component, name)
+            result.append(name)
+        return tuple(result)
+
+    def _make_axis(self, name: str, letter: str, values: NDArray[np.float64]) -> None:
+        axis = self._data.createVariable(name, "f8", (name,))
+        axis[:] = values
+        described = {
+            "x": {"standard_name": "projection_x_coordinate", "long_name": "distance eastward"},
+            "y": {"standard_name": "projection_y_coordinate", "long_name": "distance northward"},
+            "z": {"long_name": "height of the layer centre above the bottom of the column", "positive": "up"},
+        }[letter]
+        axis.setncatts({**described, "units": "m", "axis": letter.upper()})
+
+    def _make_thickness(self, component: Component, dimension: str) -> None:
+        thickness = component.get(LAYER_THICKNESS)
+        if thickness.shape[0] != len(self._data.dimensions[dimension]):
+            return
+        variable = self._data.createVariable("layer_thickness", "f8", (dimension,))
+        variable[:] = np.nanmax(thickness.reshape(thickness.shape[0], -1), axis=1)
+        variable.setncatts({"long_name": "layer thickness", "units": "m"})
+
+    def add_step(self) -> None:
+        """Take the components' values at the end of a coupling step; write a record when one is complete."""
+        self._steps += 1
+        last = self._steps % self._steps_per_record == 0
+        for column in self._columns:
+            if column.static or not (self._mean or last):
+                continue
+            values = column.component.get(column.end.variable)
+            if self._mean and self._steps_per_record > 1:
+                if column.accumulated is None:
+                    column.accumulated = np.zeros(values.shape)
+                column.accumulated += values
+        if last:
+            self._write()
+
+    def _write(self) -> None:
+        n = self._records
+        hours = self._every.total_seconds() / 3600.0
+        for column in self._columns:
+            if column.static:
+                continue
+            if column.accumulated is not None:
+                values = column.accumulated / self._steps_per_record
+                column.accumulated = None
+            else:
+                values = column.component.get(column.end.variable)
+            self._data[column.name][n, ...] = self._masked(values)
+        self._data["time_bounds"][n, :] = (n * hours, (n + 1) * hours)
+        self._data["time"][n] = (n + 1) * hours
+        self._records += 1
+        self._data.sync()
+
+    def _masked(self, values: NDArray[Any]) -> Any:
+        if self._mask is not None and values.ndim >= 2 and values.shape[-2:] == self._mask.shape:
+            return np.ma.masked_where(np.broadcast_to(~self._mask, values.shape) | ~np.isfinite(values), values)
+        return np.ma.masked_invalid(values)
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._data.isopen():
+            self._data.close()
+
+    def __enter__(self) -> OutputFile:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class BalanceFile:
+    """The water-balance ledger as a NetCDF time series."""
+
+    _FLUSH_EVERY = 24
+
+    def __init__(self, folder: Path, start: datetime, step: timedelta, attributes: Mapping[str, str]) -> None:
+        self.path = folder / "water_balance.nc"
+        self._hours = step.total_seconds() / 3600.0
+        self._pending: list[dict[str, float]] = []
+        self._written = 0
+        self._data = netCDF4.Dataset(self.path, "w", format="NETCDF4")
+        self._data.setncatts({"Conventions": "CF-1.11", **attributes})
+        self._data.createDimension("time", None)
+        time = self._data.createVariable("time", "f8", ("time",), chunksizes=(512,))
+        time.setncatts(
+            {
+                "standard_name": "time",
+                "long_name": "end of the step, UTC",
+                "calendar": "standard",
+                "axis": "T",
+                "units": f"hours since {start:%Y-%m-%d %H:%M:%S}",
+            }
+        )
+        for name, meaning in TERMS.items():
+            variable = self._data.createVariable(name, "f8", ("time",), chunksizes=(512,))
+            variable.setncatts({"long_name": meaning, "units": "m3", "cell_methods": "time: sum"})
+        self._data.sync()
+
+    def add(self, balance: Balance) -> None:
+        """Append one step."""
+        self._pending.append(term_values(balance))
+        if len(self._pending) >= self._FLUSH_EVERY:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is pending."""
+        if not self._pending:
+            return
+        a, b = self._written, self._written + len(self._pending)
+        for name in TERMS:
+            self._data[name][a:b] = [p[name] for p in self._pending]
+        self._data["time"][a:b] = (np.arange(a, b) + 1) * self._hours
+        self._written = b
+        self._pending.clear()
+        self._data.sync()
+
+    def close(self) -> None:
+        """Write what is pending and close the file."""
+        if self._data.isopen():
+            self.flush()
+            self._data.close()
+
+
+def _declaration(component: Component, variable: str) -> object:
+    declared = getattr(component.bmi, "variable", None)
+    return declared(variable) if callable(declared) else None

@@ -1,0 +1,287 @@
+"""The exchange plan: everything about a run that can be known, and refused, before it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bmi_common.errors import ConfigError
+from bmi_common.groundwater import LAYER_THICKNESS, POROSITY
+from bmi_common.suggest import did_you_mean
+from bmi_common.units import Conversion, conversion
+from bmi_common.variables import Role
+from coupler.component import Component, GridInfo
+from coupler.config import Endpoint, ExchangeSpec, Method, RunConfig
+from coupler.durations import describe, divides, nearest_divisors
+
+SHARED_STATICS = (LAYER_THICKNESS, POROSITY)
+"""Statics that two components which exchange water must agree on, where both publish them."""
+
+
+@dataclass(frozen=True)
+class LayerMap:
+    """Layers of the source that the target takes; None takes all as they are."""
+
+    layers: slice | None = None
+    of: int = 0
+
+    def __str__(self) -> str:
+        if self.layers is None:
+            return "same grid"
+        return f"layers {self.layers.start}..{self.layers.stop - 1} of {self.of} (equal heights)"
+
+
+@dataclass(frozen=True)
+class PlannedExchange:
+    """One resolved exchange."""
+
+    source: Endpoint
+    target: Endpoint
+    conversion: Conversion
+    layers: LayerMap
+    method: Method
+    lagged: bool
+    """Whether the target steps before the source and so receives the source's state at the start of the step."""
+
+    def __str__(self) -> str:
+        when = "state at the start of the step" if self.lagged else "of this step"
+        method = "" if self.method is Method.HOLD else f", {self.method}"
+        return f"{self.source} -> {self.target}  [{self.conversion}]  {self.layers}, {when}{method}"
+
+
+@dataclass
+class Plan:
+    """Resolved run: components in order, their sub-steps, and the exchanges before each.
+
+    Attributes
+    ----------
+    order : list of str
+        Component names in stepping order.
+    substeps : dict
+        Steps that each component makes in a coupling step.
+    incoming : dict
+        Exchanges to carry out before each component's step.
+    mask : ndarray of bool, shape (ny, nx), or None
+        Cells that take part.
+    notices : list of str
+        What a user should know.
+    """
+
+    order: list[str]
+    substeps: dict[str, int]
+    incoming: dict[str, list[PlannedExchange]]
+    mask: NDArray[np.bool_] | None
+    notices: list[str] = field(default_factory=list)
+
+
+def make_plan(config: RunConfig, components: Mapping[str, Component]) -> Plan:
+    """Resolve names, units, grids and steps of initialized components.
+
+    Raises
+    ------
+    ConfigError
+        For the first thing that does not fit, with what would.
+    """
+    order = list(config.order)
+    plan = Plan(order, _substeps(config, components), {n: [] for n in order}, _common_mask(components))
+    for i, spec in enumerate(config.exchanges):
+        plan.incoming[spec.target.component].append(_resolve(f"exchanges.{i}", spec, components, plan))
+    _check_supplied(components, plan)
+    _check_statics(components, plan)
+    for i, output in enumerate(config.output):
+        for end in output.variables:
+            component = components[end.component]
+            known = (*component.outputs, *component.inputs)
+            if end.variable not in known:
+                raise ConfigError(
+                    f"output.{i}.variables: {end.component} has no variable {end.variable!r}"
+                    f"{did_you_mean(end.variable, known)}"
+                )
+    for key in config.checks.ranges:
+        name, _, variable = key.partition(".")
+        if name not in components or variable not in (*components[name].outputs, *components[name].inputs):
+            all_known = [f"{n}.{v}" for n, c in components.items() for v in (*c.outputs, *c.inputs)]
+            raise ConfigError(f"checks.ranges: no variable {key!r}{did_you_mean(key, all_known)}")
+    return plan
+
+
+def _substeps(config: RunConfig, components: Mapping[str, Component]) -> dict[str, int]:
+    result = {}
+    step = config.time.step
+    for name, component in components.items():
+        own = timedelta(seconds=component.time_step)
+        if own > step:
+            raise ConfigError(
+                f"time.step: {name} makes steps of {describe(own)}, longer than the coupling step of "
+                f"{describe(step)}; set time.step to {describe(own)} or a multiple of it"
+            )
+        if not divides(own, step):
+            near = " or ".join(describe(d) for d in nearest_divisors(own, step))
+            multiple = describe(own * (step // own + 1))
+            raise ConfigError(
+                f"time.step: the step of {name}, {describe(own)}, does not divide the coupling step, "
+                f"{describe(step)}; use a step of {near} in {name}, or a coupling step of {multiple}"
+            )
+        length = (config.time.end - config.time.start).total_seconds()
+        if component.end_time < length * (1.0 - 1e-12):
+            last = config.time.start + timedelta(seconds=component.end_time)
+            raise ConfigError(
+                f"time.end: {name} can go on until {last:%Y-%m-%dT%H:%M}, the run ends at "
+                f"{config.time.end:%Y-%m-%dT%H:%M}"
+            )
+        result[name] = step // own
+    return result
+
+
+def _common_mask(components: Mapping[str, Component]) -> NDArray[np.bool_] | None:
+    common: NDArray[np.bool_] | None = None
+    owner = ""
+    for name, component in components.items():
+        mask = component.mask
+        if mask is None:
+            continue
+        if common is None:
+            common, owner = mask, name
+        elif mask.shape != common.shape:
+            raise ConfigError(f"masks: {owner} has {common.shape} cells (ny, nx), {name} has {mask.shape}")
+        elif (mask != common).any():
+            raise ConfigError(
+                f"masks: {int((mask != common).sum())} cells are active in only one of {owner} and {name}; "
+                "give both the same domain"
+            )
+    return common
+
+
+def _resolve(key: str, spec: ExchangeSpec, components: Mapping[str, Component], plan: Plan) -> PlannedExchange:
+    source, target = components[spec.source.component], components[spec.target.component]
+    # inputs as sources: what a component was given may be handed on
+    _known(f"{key}.from", spec.source, source, (*source.outputs, *source.inputs), "output")
+    settable = (*target.inputs, *(v for v in target.outputs if _role(target, v) is Role.STATE))
+    _known(f"{key}.to", spec.target, target, settable, "input")
+    try:
+        change = conversion(source.units(spec.source.variable), target.units(spec.target.variable))
+    except ConfigError as error:
+        raise ConfigError(f"{key}: {spec.source} -> {spec.target}: {error}") from None
+    layers = map_layers(
+        f"{key}: {spec.source} -> {spec.target}", source.grid(spec.source.variable), target.grid(spec.target.variable)
+    )
+    lagged = plan.order.index(spec.source.component) >= plan.order.index(spec.target.component)
+    method = _method(key, spec, plan, lagged)
+    return PlannedExchange(spec.source, spec.target, change, layers, method, lagged)
+
+
+def _method(key: str, spec: ExchangeSpec, plan: Plan, lagged: bool) -> Method:
+    many = plan.substeps[spec.source.component]
+    if spec.method is None:
+        if many > 1 and not lagged:
+            raise ConfigError(
+                f"{key}: {spec.source.component} makes {many} steps in a coupling step; say how they are combined: "
+                "method: mean (rates, states), sum (amounts) or hold (the last value)"
+            )
+        return Method.HOLD
+    if spec.method is Method.LINEAR and lagged:
+        raise ConfigError(
+            f"{key}: method linear needs the source's new value, but {spec.source.component} steps after "
+            f"{spec.target.component}; use hold, or change `order`"
+        )
+    return spec.method
+
+
+def _role(component: Component, variable: str) -> Role | None:
+    declared = getattr(component.bmi, "variable", None)
+    return getattr(declared(variable), "role", None) if callable(declared) else None
+
+
+def _known(key: str, end: Endpoint, component: Component, known: tuple[str, ...], kind: str) -> None:
+    if end.variable in known:
+        return
+    if end.variable in (*component.inputs, *component.outputs):
+        raise ConfigError(f"{key}: {end} is no {kind}; {end.component}'s {kind}s: {', '.join(known)}")
+    raise ConfigError(f"{key}: {end.component} has no {kind} {end.variable!r}{did_you_mean(end.variable, known)}")
+
+
+def map_layers(key: str, source: GridInfo, target: GridInfo) -> LayerMap:
+    """Map a source grid onto a target grid: equal grids, or a subset of layers at equal heights.
+
+    Raises
+    ------
+    ConfigError
+        If the horizontal grids differ, or a target layer has no source layer at its height.
+    """
+    if source.shape == target.shape:
+        for letter in "xyz":
+            _same_axis(key, letter, getattr(source, letter), getattr(target, letter))
+        return LayerMap()
+    if len(source.shape) == len(target.shape) == 3 and source.shape[1:] == target.shape[1:]:
+        _same_axis(key, "x", source.x, target.x)
+        _same_axis(key, "y", source.y, target.y)
+        if source.z is None or target.z is None:
+            raise ConfigError(f"{key}: {source} and {target} differ in layers, and one does not tell their heights")
+        n = target.shape[0]
+        for first in range(source.shape[0] - n + 1):
+            if np.allclose(source.z[first : first + n], target.z, rtol=1e-9, atol=1e-6):
+                return LayerMap(slice(first, first + n), source.shape[0])
+        raise ConfigError(
+            f"{key}: no {n} layers of the source lie at the target's heights; "
+            f"source z [m]: {_short(source.z)}; target z [m]: {_short(target.z)}"
+        )
+    raise ConfigError(f"{key}: {source} does not match {target}")
+
+
+def _same_axis(key: str, letter: str, a: NDArray[np.float64] | None, b: NDArray[np.float64] | None) -> None:
+    if a is not None and b is not None and not np.allclose(a, b, rtol=1e-9, atol=1e-6):
+        raise ConfigError(f"{key}: the {letter} coordinates differ: {_short(a)} and {_short(b)} m")
+
+
+def _short(axis: NDArray[np.float64]) -> str:
+    shown = [f"{v:.6g}" for v in axis]
+    return ", ".join(shown if len(shown) <= 12 else [*shown[:3], "...", *shown[-3:]])
+
+
+def _check_supplied(components: Mapping[str, Component], plan: Plan) -> None:
+    for name, component in components.items():
+        given = {x.target.variable for x in plan.incoming[name]}
+        for variable in component.inputs:
+            if variable in given:
+                continue
+            role = _role(component, variable)
+            if role is Role.INPUT:
+                raise ConfigError(f"exchanges: nothing supplies {name}.{variable}, which {name} needs")
+            if role is None:
+                plan.notices.append(f"{name}.{variable} is not supplied by the run")
+
+
+def _check_statics(components: Mapping[str, Component], plan: Plan) -> None:
+    pairs = {
+        (x.source.component, x.target.component)
+        for incoming in plan.incoming.values()
+        for x in incoming
+        if x.source.component != x.target.component
+    }
+    for a, b in sorted({(min(p), max(p)) for p in pairs}):
+        for variable in SHARED_STATICS:
+            if variable in components[a].outputs and variable in components[b].outputs:
+                _compare_static(variable, components[a], components[b], plan)
+
+
+def _compare_static(variable: str, a: Component, b: Component, plan: Plan) -> None:
+    if a.shape(variable)[:1] < b.shape(variable)[:1]:
+        a, b = b, a
+    layers = map_layers(f"{variable} of {a.name} and {b.name}", a.grid(variable), b.grid(variable)).layers
+    left, right = a.get(variable), b.get(variable)
+    if layers is not None:
+        left = left[layers]
+    single = np.float32 in (left.dtype, right.dtype)
+    differs = ~np.isclose(left, right, rtol=1e-6 if single else 1e-9, atol=0.0)
+    if plan.mask is not None and differs.shape[-2:] == plan.mask.shape:
+        differs &= plan.mask
+    if differs.any():
+        cell = tuple(int(i) for i in np.argwhere(differs)[0])
+        raise ConfigError(
+            f"{variable}: {a.name} has {left[cell]:g} and {b.name} has {right[cell]:g} {a.units(variable)} in "
+            f"root-zone cell {cell} and {int(differs.sum())} cells in all; give both components the same domain"
+        )

@@ -1,0 +1,79 @@
+"""Record of what a run was made of: resolved configuration, versions, hashes of inputs and weights."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import platform
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from coupler.component import Component
+from coupler.config import LoadedRun
+
+_PACKAGES = ("rootzone", "numpy", "torch", "netCDF4", "pydantic", "bmipy", "gimli.units", "pftools")
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def collect(loaded: LoadedRun, components: Mapping[str, Component]) -> dict[str, Any]:
+    """Gather the record of a run.
+
+    Returns
+    -------
+    dict
+        ``configuration`` (with the settings of the command line), ``command``, ``versions``, ``inputs`` (SHA-256 by
+        path, of the configuration files and of what the components say that they read), ``seed``, ``created``.
+    """
+    inputs = {str(loaded.document.path): sha256(loaded.document.path)}
+    for name, component in components.items():
+        config = loaded.config.components[name].config
+        if config.is_file():
+            inputs[str(config)] = sha256(config)
+        inputs.update({str(k): v for k, v in component.provenance.items()})
+    return {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": sys.argv,
+        "configuration": json.loads(json.dumps(loaded.document.data, default=str)),
+        "seed": loaded.config.seed,
+        "versions": {"python": platform.python_version(), **{p: _version(p) for p in _PACKAGES}},
+        "inputs": inputs,
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def write(record: Mapping[str, Any], folder: Path) -> None:
+    """Write ``run.yaml``, the resolved configuration, and ``provenance.json``, everything."""
+    text = yaml.safe_dump(record["configuration"], sort_keys=False, allow_unicode=True)
+    (folder / "run.yaml").write_text(text, encoding="utf-8")
+    (folder / "provenance.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+
+def attributes(record: Mapping[str, Any], title: str) -> dict[str, str]:
+    """Global attributes for output files."""
+    program, *arguments = record["command"]
+    return {
+        "title": title,
+        "source": f"rootzone {record['versions']['rootzone']}",
+        "history": f"{record['created']}: {' '.join([Path(program).name, *arguments])}",
+        "run_configuration": yaml.safe_dump(record["configuration"], sort_keys=False, allow_unicode=True),
+        "software_versions": json.dumps(record["versions"]),
+        "input_sha256": json.dumps(record["inputs"]),
+        "seed": str(record["seed"]),
+    }

@@ -1,0 +1,408 @@
+"""CF NetCDF forcing: metadata, units, time, grids."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+import numpy as np
+import pytest
+from pydantic import TypeAdapter
+
+from bmi_colm.forcing import Forcing, ForcingSpec, ForcingWarning, names, open_forcing
+from bmi_common import ConfigError
+
+START = datetime(2020, 2, 28)
+HOUR = timedelta(hours=1)
+SHAPE = (3, 4)
+LATITUDE = 24.0 + 0.01 * np.arange(3)
+LONGITUDE = 113.0 + 0.01 * np.arange(4)
+CF = {
+    "pr": ("precipitation_flux", "kg m-2 s-1", 1.0e-4),
+    "tas": ("air_temperature", "K", 290.0),
+    "ps": ("surface_air_pressure", "Pa", 9.0e4),
+    "huss": ("specific_humidity", "1", 0.008),
+    "rsds": ("surface_downwelling_shortwave_flux_in_air", "W m-2", 400.0),
+    "rlds": ("surface_downwelling_longwave_flux_in_air", "W m-2", 300.0),
+    "uas": ("eastward_wind", "m s-1", 2.0),
+    "vas": ("northward_wind", "m s-1", -1.0),
+}
+Change = Callable[[netCDF4.Dataset], None]
+
+
+def field(hours: int) -> np.ndarray:
+    """Shortwave (hours, 3, 4) whose values tell hour, row (from the south) and column."""
+    hour, row, column = np.meshgrid(np.arange(hours), np.arange(3), np.arange(4), indexing="ij")
+    return hour + 0.1 * row + 0.01 * column
+
+
+def write(
+    path: Path,
+    hours: int = 48,
+    *,
+    first: datetime = START,
+    latitude: np.ndarray = LATITUDE,
+    longitude: np.ndarray = LONGITUDE,
+    gridded: bool = True,
+    axes: tuple[str, str] = ("lat", "lon"),
+    axis_attributes: tuple[dict[str, str], ...] = ({"units": "degrees_north"}, {"units": "degrees_east"}),
+    calendar: str = "standard",
+    step: float = 1.0,
+    bounds: str | None = None,
+    units: dict[str, str] | None = None,
+    values: dict[str, Any] | None = None,
+    change: Change | None = None,
+) -> Path:
+    with netCDF4.Dataset(path, "w") as nc:
+        nc.createDimension("time", hours)
+        time = nc.createVariable("time", "f8", ("time",))
+        time.units, time.calendar = f"hours since {first:%Y-%m-%d %H:%M}", calendar
+        time[:] = step * np.arange(hours)
+        dimensions: tuple[str, ...] = ("time",)
+        shape: tuple[int, ...] = (hours,)
+        if bounds is not None:
+            time.bounds = "time_bnds"
+            nc.createDimension("nv", 2)
+            before = {"stamp is start": 0.0, "stamp is end": 1.0}[bounds]
+            starts = np.arange(hours) - before
+            nc.createVariable("time_bnds", "f8", ("time", "nv"))[:] = np.stack([starts, starts + 1.0], axis=1)
+            nc["time_bnds"].units = time.units
+        if gridded:
+            dimensions, shape = ("time", *axes), (hours, latitude.size, longitude.size)
+            for name, array, attributes in zip(axes, (latitude, longitude), axis_attributes, strict=True):
+                nc.createDimension(name, array.size)
+                if attributes:
+                    nc.createVariable(name, "f8", (name,))[:] = array
+                    nc[name].setncatts(attributes)
+        for name, (standard_name, unit, typical) in CF.items():
+            variable = nc.createVariable(name, "f8", dimensions)
+            variable.standard_name, variable.units = standard_name, (units or {}).get(name, unit)
+            variable[:] = np.broadcast_to(np.asarray((values or {}).get(name, typical)), shape)
+        if change is not None:
+            change(nc)
+    return path
+
+
+def opened(files: Path | list[Path] | str, hours: int | None = 48, **more: Any) -> Forcing:
+    spec = TypeAdapter(ForcingSpec).validate_python({"type": "netcdf", "file": files, **more.pop("spec", {})})
+    latitude, longitude = np.meshgrid(LATITUDE, LONGITUDE, indexing="ij")
+    end = None if hours is None else START + hours * HOUR
+    domain = {"shape": SHAPE, "latitude": latitude, "longitude": longitude, "start": START, "end": end}
+    return open_forcing(spec, **{**domain, **more})
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "forcing.nc"
+
+
+def test_variables_are_found_by_standard_name(file: Path) -> None:
+    write(file, values={"rsds": field(48)})
+    with opened(file) as forcing:
+        values = forcing.read(START + 30 * HOUR)
+    np.testing.assert_allclose(values[names.SHORTWAVE], field(48)[30])
+    assert values[names.AIR_PRESSURE].shape == SHAPE
+    assert values[names.WIND_Y][0, 0] == -1.0
+
+
+@pytest.mark.parametrize("flip", ["lat", "lon", "both"])
+def test_rows_become_south_first_and_columns_west_first(file: Path, flip: str) -> None:
+    axes = {"lat": (1,), "lon": (2,), "both": (1, 2)}[flip]
+    write(
+        file,
+        latitude=LATITUDE[::-1] if 1 in axes else LATITUDE,
+        longitude=LONGITUDE[::-1] if 2 in axes else LONGITUDE,
+        values={"rsds": np.flip(field(48), axes)},
+    )
+    with opened(file) as forcing:
+        np.testing.assert_allclose(forcing.read(START)[names.SHORTWAVE], field(48)[0])
+
+
+def test_dimensions_may_come_in_any_order(file: Path) -> None:
+    def transpose(nc: netCDF4.Dataset) -> None:
+        nc.renameVariable("rsds", "old")
+        nc["old"].standard_name = "other"
+        new = nc.createVariable("rsds", "f8", ("lon", "lat", "time"))
+        new.standard_name, new.units = CF["rsds"][:2]
+        new[:] = field(48).transpose(2, 1, 0)
+
+    write(file, change=transpose)
+    with opened(file) as forcing:
+        np.testing.assert_allclose(forcing.read(START + HOUR)[names.SHORTWAVE], field(48)[1])
+
+
+def test_projected_coordinates_tell_the_direction(file: Path) -> None:
+    attributes = tuple({"standard_name": f"projection_{axis}_coordinate", "units": "m"} for axis in ("y", "x"))
+    write(
+        file,
+        axes=("northing", "easting"),
+        axis_attributes=attributes,
+        latitude=np.array([2.0e5, 1.0e5, 0.0]),
+        values={"rsds": np.flip(field(48), 1)},
+    )
+    with opened(file) as forcing:
+        np.testing.assert_allclose(forcing.read(START)[names.SHORTWAVE], field(48)[0])
+
+
+@pytest.mark.parametrize("known", [({}, {"units": "degrees_east"}), ({}, {})])
+def test_rows_without_coordinate_are_refused(file: Path, known: tuple[dict[str, str], ...]) -> None:
+    write(file, axes=("j", "i"), axis_attributes=known)
+    with pytest.raises(ConfigError, match="row 0 is south or north"):
+        opened(file)
+
+
+@pytest.mark.parametrize(
+    ("variable", "units", "stored", "name", "expected"),
+    [
+        ("pr", "mm h-1", 3.6, names.PRECIPITATION, 1e-3),
+        ("pr", "m s-1", 1e-6, names.PRECIPITATION, 1e-3),
+        ("tas", "degC", 10.0, names.AIR_TEMPERATURE, 283.15),
+        ("ps", "hPa", 900.0, names.AIR_PRESSURE, 9e4),
+        ("huss", "g kg-1", 5.0, names.SPECIFIC_HUMIDITY, 5e-3),
+        ("uas", "km h-1", 36.0, names.WIND_X, 10.0),
+    ],
+)
+def test_units_are_converted(file: Path, variable: str, units: str, stored: float, name: str, expected: float) -> None:
+    write(file, units={variable: units}, values={variable: stored})
+    with opened(file) as forcing:
+        np.testing.assert_allclose(forcing.read(START)[name], expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("units", ["mm", "W m-2", "furlongs"])
+def test_units_of_another_kind_are_refused(file: Path, units: str) -> None:
+    write(file, units={"pr": units})
+    with pytest.raises(ConfigError, match=f"'pr'.*{units}"):
+        opened(file)
+
+
+def test_missing_units_can_be_given(file: Path) -> None:
+    write(file, units={"tas": ""}, values={"tas": 10.0})
+    with pytest.raises(ConfigError, match=r"'tas' has no units.*air_temperature"):
+        opened(file)
+    given = {"variables": {"air_temperature": {"variable": "tas", "units": "celsius"}}}
+    with opened(file, spec=given) as forcing:
+        np.testing.assert_allclose(forcing.read(START)[names.AIR_TEMPERATURE], 283.15)
+
+
+def test_units_that_are_not_what_they_say_cause_a_warning(file: Path) -> None:
+    write(file, values={"tas": 10.0})
+    with pytest.warns(ForcingWarning, match="degrees Celsius"):
+        opened(file)
+
+
+def test_a_missing_variable_names_the_key_that_would_give_it(file: Path) -> None:
+    def unname(nc: netCDF4.Dataset) -> None:
+        nc["tas"].standard_name = "temperature"
+
+    write(file, change=unname)
+    with pytest.raises(ConfigError, match=r"'air_temperature'.*tas.*variables"):
+        opened(file)
+    with opened(file, spec={"variables": {"air_temperature": "tas"}}) as forcing:
+        assert forcing.read(START)[names.AIR_TEMPERATURE][0, 0] == 290.0
+    with pytest.raises(ConfigError, match="no variable 'T'"):
+        opened(file, spec={"variables": {"air_temperature": "T"}})
+
+
+def test_two_variables_of_one_standard_name_have_to_be_told_apart(file: Path) -> None:
+    def second(nc: netCDF4.Dataset) -> None:
+        nc["vas"].standard_name = "air_temperature"
+
+    write(file, change=second)
+    with pytest.raises(ConfigError, match="tas, vas"):
+        opened(file)
+
+
+@pytest.mark.parametrize(("stamp", "hour"), [("start", 5), ("end", 6), ("middle", 5)])
+def test_the_stamp_marks_start_middle_or_end(file: Path, stamp: str, hour: int) -> None:
+    first = START + timedelta(minutes=30) if stamp == "middle" else START
+    write(file, first=first, values={"rsds": field(48)})
+    hours = 47 if stamp == "end" else 48
+    with opened(file, hours, spec={"time_stamp": stamp}) as forcing:
+        np.testing.assert_allclose(forcing.read(START + 5 * HOUR)[names.SHORTWAVE], field(48)[hour])
+
+
+def test_bounds_come_before_the_stamp(file: Path) -> None:
+    write(file, bounds="stamp is end", values={"rsds": field(48)})
+    with opened(file, 47, spec={"time_stamp": "start"}) as forcing:
+        np.testing.assert_allclose(forcing.read(START)[names.SHORTWAVE], field(48)[1])
+
+
+@pytest.mark.parametrize("calendar", ["noleap", "360_day", "julian"])
+def test_calendars_with_other_days_are_refused(file: Path, calendar: str) -> None:
+    write(file, calendar=calendar)
+    with pytest.raises(ConfigError, match=f"calendar '{calendar}'"):
+        opened(file)
+
+
+def test_records_of_three_hours_are_refused(file: Path) -> None:
+    write(file, step=3.0)
+    with pytest.raises(ConfigError, match="one record in 3 h"):
+        opened(file)
+
+
+def test_a_missing_hour_is_named_with_its_file(file: Path) -> None:
+    def skip(nc: netCDF4.Dataset) -> None:
+        nc["time"][10:] = np.arange(11, 49)
+
+    write(file, change=skip)
+    with pytest.raises(ConfigError, match="2020-02-28 10:00") as caught:
+        opened(file)
+    assert str(file) in str(caught.value)
+
+
+def test_a_run_over_the_leap_day_follows_the_real_calendar(file: Path) -> None:
+    write(file, hours=72, values={"rsds": field(72)})
+    with opened(file, 72) as forcing:
+        np.testing.assert_allclose(forcing.read(datetime(2020, 2, 29, 12))[names.SHORTWAVE], field(72)[36])
+
+
+def test_files_follow_each_other_and_may_be_named_by_a_pattern(tmp_path: Path) -> None:
+    write(tmp_path / "2.nc", 24, first=START + 24 * HOUR, values={"rsds": field(24)})
+    write(tmp_path / "1.nc", 24)
+    with opened(tmp_path / "*.nc") as forcing:
+        np.testing.assert_allclose(forcing.read(START + 25 * HOUR)[names.SHORTWAVE], field(24)[1])
+
+
+def test_files_that_overlap_are_refused(tmp_path: Path) -> None:
+    write(tmp_path / "1.nc", 30)
+    write(tmp_path / "2.nc", 24, first=START + 24 * HOUR)
+    with pytest.raises(ConfigError, match="must not overlap"):
+        opened([tmp_path / "1.nc", tmp_path / "2.nc"])
+
+
+def test_missing_and_damaged_files_are_refused(tmp_path: Path) -> None:
+    for nothing in (tmp_path / "none.nc", tmp_path / "*.nc"):
+        with pytest.raises(ConfigError, match="no such forcing file"):
+            opened(nothing)
+    (tmp_path / "text.nc").write_text("no NetCDF")
+    with pytest.raises(ConfigError, match="not a readable NetCDF file"):
+        opened(tmp_path / "text.nc")
+
+
+def test_another_grid_is_refused_with_both_shapes(file: Path) -> None:
+    write(file, latitude=LATITUDE[:2])
+    with pytest.raises(ConfigError, match=r"\(2, 4\).*\(3, 4\).*remap: nearest"):
+        opened(file)
+
+
+def test_the_same_shape_elsewhere_is_refused(file: Path) -> None:
+    write(file, latitude=LATITUDE + 1.0)
+    with pytest.raises(ConfigError, match="cells lie elsewhere"):
+        opened(file)
+
+
+def test_nearest_takes_the_file_cell_around_each_cell(file: Path) -> None:
+    coarse_latitude, coarse_longitude = np.array([24.1, 24.0, 23.9]), np.array([-247.1, -247.0, -246.9, -246.8])
+    write(file, latitude=coarse_latitude, longitude=coarse_longitude, values={"rsds": field(48)})
+    latitude, longitude = np.meshgrid([23.96, 24.04, 24.06], [112.96, 113.04, 113.06, 113.11], indexing="ij")
+    with opened(file, spec={"remap": "nearest"}, latitude=latitude, longitude=longitude) as forcing:
+        got = forcing.read(START)[names.SHORTWAVE]
+    np.testing.assert_allclose(got, field(48)[0][np.ix_([1, 1, 0], [1, 1, 2, 2])])
+
+
+def test_nearest_takes_cells_of_two_dimensional_coordinates(file: Path) -> None:
+    def curvilinear(nc: netCDF4.Dataset) -> None:
+        latitude, longitude = np.meshgrid(LATITUDE, LONGITUDE, indexing="ij")
+        for name, array, units in (("lat", latitude, "degrees_north"), ("lon", longitude, "degrees_east")):
+            nc.createVariable(name, "f8", ("j", "i"))[:] = array
+            nc[name].units = units
+
+    write(file, axes=("j", "i"), axis_attributes=({}, {}), values={"rsds": field(48)}, change=curvilinear)
+    latitude, longitude = np.full((1, 1), 24.011), np.full((1, 1), 113.029)
+    with opened(file, spec={"remap": "nearest"}, shape=(1, 1), latitude=latitude, longitude=longitude) as forcing:
+        np.testing.assert_allclose(forcing.read(START)[names.SHORTWAVE], field(48)[0, 1, 3])
+    with opened(file) as forcing:  # and the domain's own grid
+        np.testing.assert_allclose(forcing.read(START)[names.SHORTWAVE], field(48)[0])
+
+
+def test_a_domain_beyond_the_grid_is_refused(file: Path) -> None:
+    write(file)
+    latitude, longitude = np.meshgrid(LATITUDE + 0.02, LONGITUDE, indexing="ij")
+    with pytest.raises(ConfigError, match=r"8 of 12 cells .* outside .*24 to 24.02 N"):
+        opened(file, spec={"remap": "nearest"}, latitude=latitude, longitude=longitude)
+
+
+def test_nearest_needs_the_coordinates_of_the_domain(file: Path) -> None:
+    write(file)
+    with pytest.raises(ConfigError, match="needs latitude and longitude of the domain"):
+        opened(file, spec={"remap": "nearest"}, latitude=None, longitude=None)
+
+
+def test_missing_values_matter_in_active_cells_only(file: Path) -> None:
+    holes = np.full((48, 3, 4), 290.0)
+    holes[40, 2, 1] = np.nan
+    write(file, values={"tas": np.ma.masked_invalid(holes)})
+    with pytest.raises(ConfigError, match=r"'tas'.*first \(row 2, column 1\) in the hour from 2020-02-29 16:00"):
+        opened(file)
+    mask = np.ones(SHAPE, dtype=bool)
+    mask[2, 1] = False
+    with opened(file, mask=mask) as forcing:
+        assert np.isnan(forcing.read(START + 40 * HOUR)[names.AIR_TEMPERATURE][2, 1])
+
+
+def test_a_fourth_dimension_is_refused(file: Path) -> None:
+    def levels(nc: netCDF4.Dataset) -> None:
+        nc.createDimension("level", 2)
+        nc["tas"].standard_name = "other"
+        nc.createVariable("ta", "f8", ("time", "level", "lat", "lon"))[:] = 290.0
+        nc["ta"].standard_name, nc["ta"].units = "air_temperature", "K"
+
+    write(file, change=levels)
+    with pytest.raises(ConfigError, match="level: 2"):
+        opened(file)
+
+
+def test_a_variable_with_rows_but_no_columns_is_refused(file: Path) -> None:
+    def rows_only(nc: netCDF4.Dataset) -> None:
+        nc["tas"].standard_name = "other"
+        nc.createVariable("zonal", "f8", ("time", "lat"))[:] = 290.0
+        nc["zonal"].standard_name, nc["zonal"].units = "air_temperature", "K"
+
+    write(file, change=rows_only)
+    with pytest.raises(ConfigError, match="3 rows and 4 columns"):
+        opened(file)
+
+
+def test_a_record_of_one_place_serves_all_cells(file: Path) -> None:
+    write(file, gridded=False, values={"rsds": np.arange(48.0)})
+    with opened(file) as forcing:
+        assert float(forcing.read(START + 7 * HOUR)[names.SHORTWAVE]) == 7.0
+
+
+def test_a_record_of_one_place_can_be_adjusted_and_repeated(file: Path) -> None:
+    write(file, gridded=False, values={"rsds": np.arange(48.0)})
+    elevation = np.full(SHAPE, 1000.0)
+    options = {"cycle": True, "reference_elevation": 0.0, "lapse_rate": 0.0065}
+    with opened(file, 100, spec=options, elevation=elevation) as forcing:
+        values = forcing.read(START + 50 * HOUR)
+    assert float(values[names.SHORTWAVE]) == 2.0
+    np.testing.assert_allclose(values[names.AIR_TEMPERATURE], 283.5)
+
+
+def test_a_gridded_record_has_no_reference_elevation(file: Path) -> None:
+    write(file)
+    with pytest.raises(ConfigError, match="record of one place"):
+        opened(file, spec={"reference_elevation": 0.0, "lapse_rate": 0.0065}, elevation=np.zeros(SHAPE))
+
+
+def test_a_record_with_a_gap_is_not_repeated(file: Path) -> None:
+    def skip(nc: netCDF4.Dataset) -> None:
+        nc["time"][10:] = np.arange(11, 49)
+
+    write(file, gridded=False, change=skip)
+    with pytest.raises(ConfigError, match=r"gaps cannot be repeated.*2020-02-28 10:00"):
+        opened(file, spec={"cycle": True})
+
+
+def test_packed_integers_are_unpacked(file: Path) -> None:
+    def pack(nc: netCDF4.Dataset) -> None:
+        nc["tas"].standard_name = "other"
+        packed = nc.createVariable("t", "i2", ("time", "lat", "lon"), fill_value=-32768)
+        packed.standard_name, packed.units = "air_temperature", "K"
+        packed.scale_factor, packed.add_offset = 0.01, 280.0
+        packed[:] = 285.25
+
+    write(file, change=pack)
+    with opened(file) as forcing:
+        np.testing.assert_allclose(forcing.read(START)[names.AIR_TEMPERATURE], 285.25, atol=0.005)

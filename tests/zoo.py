@@ -1,0 +1,244 @@
+"""Fake components: one well-behaved pair, and relatives that each have one fault.
+
+All read a YAML file with `nx`, `ny`, `layers` (number, bottom one 10 m, others 0.5 m) and, where they need it,
+`step` [s], `end` [s], `at` (hour of the fault), `mask` (number of inactive cells).
+"""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from bmi_common import ConfigError, DeclaredBmi, Role, Setup, Variable, grids
+from bmi_common.bmi_base import FOREVER
+from bmi_common.groundwater import (
+    DRAINAGE_VOLUME,
+    GROUNDWATER_VARIABLES,
+    LAYER_THICKNESS,
+    NET_SOURCE,
+    OUTFLOW_VOLUME,
+    POROSITY,
+    PRESSURE_HEAD,
+    RUNOFF,
+    SATURATION,
+    STORAGE_VOLUME,
+)
+
+RAIN = "atmosphere_water_precipitation__mass_flux"
+
+
+class _Fake(DeclaredBmi):
+    def _initialize(self, config_file: Path) -> Setup:
+        self.config = yaml.safe_load(config_file.read_text())
+        c = self.config
+        self.dz = np.array([10.0] + [0.5] * (c["layers"] - 1))
+        surface = grids.surface(c["ny"], c["nx"], 1000.0, c.get("dx", 1000.0))
+        mask = np.ones(surface.shape, dtype=bool)
+        mask.flat[: c.get("mask", 0)] = False
+        return Setup(
+            {
+                grids.SURFACE: surface,
+                grids.SUBSURFACE: grids.layered(surface, self.dz),
+                grids.ROOT_ZONE: grids.root_zone(surface, self.dz),
+                grids.SCALAR: grids.scalar(),
+            },
+            time_step=float(c.get("step", 3600.0)),
+            end_time=float(c.get("end", FOREVER)),
+            mask=mask,
+        )
+
+    def _fill(self, name, value):
+        self.values[name][...] = value
+        if self.values[name].ndim > 1:
+            self.values[name][..., ~self.mask] = np.nan
+
+    @property
+    def hour(self):
+        return self.time / 3600.0
+
+
+class Land(_Fake):
+    """Gives the top layer `rain` [h-1] and takes water from all layers in proportion to their saturation."""
+
+    component_name = "Fake land"
+    variables = (
+        Variable(PRESSURE_HEAD, "m", grids.ROOT_ZONE, Role.INPUT),
+        Variable(SATURATION, "1", grids.ROOT_ZONE, Role.INPUT),
+        Variable(RAIN, "kg m-2 s-1", grids.SURFACE, Role.FORCING),
+        Variable(NET_SOURCE, "h-1", grids.ROOT_ZONE, Role.OUTPUT, "net source", (-10.0, 10.0)),
+        Variable(LAYER_THICKNESS, "m", grids.ROOT_ZONE, Role.STATIC),
+        Variable(POROSITY, "1", grids.ROOT_ZONE, Role.STATIC),
+    )
+
+    def _start(self):
+        self._fill(NET_SOURCE, 0.0)
+        self._fill(LAYER_THICKNESS, self.dz[-10:, None, None])
+        self._fill(POROSITY, self.config.get("porosity", 0.4))
+
+    def _update(self):
+        rain = self.values[RAIN] * 3.6 / 0.5 if RAIN in self.supplied else self.config.get("rain", 0.002)
+        source = -0.0005 * self.values[SATURATION]
+        source[-1] += rain
+        self._fill(NET_SOURCE, source)
+
+
+class Bucket(_Fake):
+    """Groundwater that stores the whole source as a rise of head in the layer that got it."""
+
+    component_name = "Fake groundwater"
+    variables = (
+        *GROUNDWATER_VARIABLES,
+        Variable(OUTFLOW_VOLUME, "m3", grids.SCALAR, Role.OUTPUT),
+        Variable(DRAINAGE_VOLUME, "m3", grids.SCALAR, Role.OUTPUT),
+    )
+    leak = 0.0
+
+    def _start(self):
+        for v in self.variables:
+            if v.role is not Role.INPUT:
+                self._fill(v.name, 0.0)
+        self._fill(PRESSURE_HEAD, -1.0)
+        self._fill(SATURATION, 0.5)
+        self._fill(LAYER_THICKNESS, self.dz[:, None, None])
+        self._fill(POROSITY, 0.4)
+        self.moved = 0.0
+        self._publish()
+
+    def _publish(self):
+        self._fill(STORAGE_VOLUME, 1.0e6 * np.nansum(self.dz[:, None, None] * (self.values[PRESSURE_HEAD] + 1.0)))
+
+    def _update(self):
+        hours = self._setup.time_step / 3600.0
+        self.values[PRESSURE_HEAD][-10:] += self.values[NET_SOURCE] * hours * (1.0 - self.leak)
+        self._fill(RUNOFF, 0.0)
+        self._fill(OUTFLOW_VOLUME, 0.0)
+        self._fill(DRAINAGE_VOLUME, 0.0)
+        self._publish()
+
+
+class LeakyBucket(Bucket):
+    """Loses a tenth of the source without saying so."""
+
+    leak = 0.1
+
+
+class FailingBucket(Bucket):
+    """Raises in hour `at`."""
+
+    def _update(self):
+        if self.hour >= self.config["at"]:
+            raise ZeroDivisionError("the fake divides by zero")
+        super()._update()
+
+
+class NanBucket(Bucket):
+    """Makes one NaN in hour `at`."""
+
+    def _update(self):
+        super()._update()
+        if self.hour >= self.config["at"]:
+            self.values[SATURATION][-1, 1, 2] = np.nan
+
+
+class HugeBucket(Bucket):
+    """Makes one absurd head in hour `at`."""
+
+    def _update(self):
+        super()._update()
+        if self.hour >= self.config["at"]:
+            self.values[PRESSURE_HEAD][-2, 1, 0] = 1.0e12
+
+
+class LateBucket(Bucket):
+    """Advances by only half of what it is asked."""
+
+    def update_until(self, time):
+        return
+
+
+class SlowBucket(Bucket):
+    """Sleeps in every step."""
+
+    def _update(self):
+        time.sleep(0.02)
+        super()._update()
+
+
+class RefusingBucket(Bucket):
+    """Refuses every configuration."""
+
+    def _initialize(self, config_file):
+        raise ConfigError(f"{config_file}: not today")
+
+
+class CrashingBucket(Bucket):
+    """Crashes while it initializes."""
+
+    def _initialize(self, config_file):
+        raise KeyError("nx")
+
+
+class SinglePrecisionBucket(Bucket):
+    """Has every variable in float32."""
+
+    variables = tuple(
+        Variable(v.name, v.units, v.grid, v.role, v.long_name, v.valid_range, "float32") for v in Bucket.variables
+    )
+
+
+class PointerlessBucket(Bucket):
+    """Has no pointers, as components behind a network."""
+
+    def get_value_ptr(self, name):
+        raise NotImplementedError("no pointers here")
+
+    def get_value(self, name, dest):
+        dest[...] = self._flat[name].reshape(dest.shape)
+        return dest
+
+    def set_value(self, name, src):
+        self._flat[name][:] = np.asarray(src).reshape(-1)
+        self._note_supplied(name)
+
+
+class HourBucket(Bucket):
+    """Counts time in hours from 100."""
+
+    def get_time_units(self):
+        return "hours since 2000-01-01"
+
+    def get_start_time(self):
+        return 100.0
+
+    def get_current_time(self):
+        return 100.0 + super().get_current_time() / 3600.0
+
+    def get_end_time(self):
+        return 1.0e12
+
+    def get_time_step(self):
+        return super().get_time_step() / 3600.0
+
+    def update_until(self, time):
+        super().update_until((time - 100.0) * 3600.0)
+
+
+class CentimetreBucket(Bucket):
+    """Publishes pressure head in cm."""
+
+    variables = tuple(
+        Variable(v.name, "cm" if v.name == PRESSURE_HEAD else v.units, v.grid, v.role) for v in Bucket.variables
+    )
+
+
+class KelvinBucket(Bucket):
+    """Publishes pressure head in K."""
+
+    variables = tuple(
+        Variable(v.name, "K" if v.name == PRESSURE_HEAD else v.units, v.grid, v.role) for v in Bucket.variables
+    )
+
+
+class NotBmi:
+    """Has nothing that a BMI class has."""
