@@ -30,7 +30,7 @@ LATITUDE, LONGITUDE = 24.5, 113.25  # degrees
 ELEVATION = 380.0  # m, of the tower's foot
 START = datetime(2019, 10, 1)
 YEARS = (2019, 2020, 2021)  # hydrological years, named by the calendar year of their October
-RAIN_OF_YEAR = (1350.0, 1700.0, 1500.0)  # mm
+RAIN_OF_YEAR = ((190.0, 1160.0), (320.0, 1380.0), (230.0, 1270.0))  # mm: October to March, April to September
 DRY_SPELLS = (  # no rain at all
     (datetime(2019, 11, 6), datetime(2019, 12, 22)),
     (datetime(2020, 10, 12), datetime(2020, 11, 22)),
@@ -68,9 +68,9 @@ class StormKind:
 
 
 STORMS = (
-    StormKind((3.0, 4.0, 6.0, 7.0, 7.0, 6.0, 2.0, 2.0, 2.0, 2.5, 2.5, 2.5), duration=9.0, intensity=1.3),
-    StormKind((0, 0, 1.0, 5.0, 10.0, 13.0, 15.0, 14.0, 7.0, 1.0, 0, 0), 2.5, 4.5, afternoon=True),
-    StormKind((0, 0, 0, 0, 0, 0.5, 0.9, 1.1, 0.8, 0.1, 0, 0), 26.0, 3.2),
+    StormKind((4, 5, 8, 11, 12, 11, 3, 3, 3, 3, 3, 3), duration=9.0, intensity=1.3),
+    StormKind((0, 0, 0.5, 6, 12, 18, 22, 20, 11, 1, 0, 0), duration=2.5, intensity=3.6, afternoon=True),
+    StormKind((0, 0, 0, 0, 0, 0.5, 1.2, 1.4, 1.0, 0.1, 0, 0), duration=24.0, intensity=2.2),
 )
 
 
@@ -145,15 +145,15 @@ def cosine_of_zenith(clock: Clock, offset: float) -> Series:
 def make_rain(clock: Clock, chance: Chance) -> Series:
     """Return rain [mm h-1]: storms that arrive at random, last for hours and vary within."""
     rain = np.zeros(clock.hours)
-    noise = np.exp(0.8 * chance.red_noise(clock.hours, 2.0) - 0.32)
+    noise = np.exp(0.6 * chance.red_noise(clock.hours, 2.0) - 0.18)
     for kind in STORMS:
         rate = np.asarray(kind.per_month)[clock.month] / (30.4 * 24.0)
         if kind.afternoon:
             rate = rate * np.where((clock.local_hour >= 12.0) & (clock.local_hour < 20.0), 3.0, 0.0)
         arrivals = np.flatnonzero(chance.uniform(clock.hours) < rate)
         durations = np.maximum(1.0, -kind.duration * np.log(1.0 - chance.uniform(arrivals.size)))
-        durations = np.minimum(durations, 3.0 * kind.duration).round().astype(int)
-        peaks = -kind.intensity * np.log(1.0 - 0.98 * chance.uniform(arrivals.size))
+        durations = np.minimum(durations, 2.5 * kind.duration).round().astype(int)
+        peaks = -kind.intensity * np.log(1.0 - 0.95 * chance.uniform(arrivals.size))
         for first, length, peak in zip(arrivals, durations, peaks, strict=True):
             shape = np.sin(np.pi * (np.arange(length) + 0.5) / length) * np.pi / 2.0
             last = min(first + length, clock.hours)
@@ -162,9 +162,11 @@ def make_rain(clock: Clock, chance: Chance) -> Series:
     for first_day, last_day in DRY_SPELLS:
         rain[clock.between(first_day, last_day)] = 0.0
     rain[rain < LEAST_RAIN] = 0.0
-    for year, total in zip(YEARS, RAIN_OF_YEAR, strict=True):
-        rain[clock.year == year] *= total / rain[clock.year == year].sum()
-    rain[rain < LEAST_RAIN] = 0.0
+    summer = (clock.month >= 3) & (clock.month <= 8)
+    for year, totals in zip(YEARS, RAIN_OF_YEAR, strict=True):
+        for season, total in zip((~summer, summer), totals, strict=True):
+            hours = season & (clock.year == year)
+            rain[hours] *= total / rain[hours].sum()
     return rain
 
 
@@ -172,8 +174,8 @@ def make_cloud(clock: Clock, rain: Series, chance: Chance) -> Series:
     """Return the cloud fraction: overcast in and around storms, a slow random process elsewhere."""
     wandering = 0.8 * chance.red_noise(clock.hours, 40.0) + 0.4 * chance.red_noise(clock.hours, 4.0)
     for first_day, last_day in DRY_SPELLS:
-        wandering[clock.between(first_day, last_day)] -= 0.6
-    background = 1.0 / (1.0 + np.exp(-(annual_cycle(clock, -0.2, 0.35, 150.0) + 1.4 * wandering)))
+        wandering[clock.between(first_day, last_day)] -= 0.5
+    background = 1.0 / (1.0 + np.exp(-(annual_cycle(clock, 0.75, 0.35, 130.0) + 1.4 * wandering)))
     near_storm = np.clip(1.6 * smooth((rain > 0.0).astype(float), 9), 0.0, 1.0)
     cloud = background + (0.95 - background) * near_storm
     return np.where(rain > 0.0, np.maximum(cloud, 0.9), cloud)
@@ -187,8 +189,8 @@ def make_shortwave(clock: Clock, cloud: Series) -> Series:
     for part in range(parts):
         sun = np.maximum(cosine_of_zenith(clock, (part + 0.5) / parts), 0.0)
         air_mass = 1.0 / (sun + 0.15 * (93.885 - np.degrees(np.arccos(sun))) ** -1.253)  # Kasten (1965)
-        clear += 1.1 * SOLAR_CONSTANT * distance * sun * 0.69 ** (air_mass**0.678) / parts  # Meinel (1976), hazy air
-    shortwave = clear * (1.0 - 0.75 * cloud**3.4)  # Kasten and Czeplak (1980)
+        clear += 1.1 * SOLAR_CONSTANT * distance * sun * 0.66 ** (air_mass**0.678) / parts  # Meinel (1976), hazier
+    shortwave = clear * (1.0 - 0.75 * cloud**2.6)  # after Kasten and Czeplak (1980)
     return np.where(cosine_of_zenith(clock, 0.0) > LOWEST_SUN, shortwave, 0.0)
 
 
