@@ -25,7 +25,7 @@ from scipy.special import ndtri
 
 Series = NDArray[np.float64]
 
-SEED = 20191001
+SEED = 20191186
 LATITUDE, LONGITUDE = 24.5, 113.25  # degrees
 ELEVATION = 380.0  # m, of the tower's foot
 START = datetime(2019, 10, 1)

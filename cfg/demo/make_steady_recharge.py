@@ -1,4 +1,4 @@
-"""Write a first state of the demo basin to ``initial.nc``: pressure head in balance with a steady recharge.
+"""Write a first state of the demo basin to ``steady_recharge.nc``: pressure head in balance with a steady recharge.
 
 From water at rest 2 m below the ground, the Richards solver runs under the basin's mean recharge in daily steps until
 storage stands still. It is the start of a spin-up with weather, not its result.
@@ -64,4 +64,4 @@ def write(path: Path, head: NDArray[np.float64]) -> None:
 
 
 if __name__ == "__main__":
-    write(HERE / "initial.nc", steady_state(Domain.load(load_config(HERE / "domain.yaml", DomainSpec))))
+    write(HERE / "steady_recharge.nc", steady_state(Domain.load(load_config(HERE / "domain.yaml", DomainSpec))))
