@@ -3,7 +3,7 @@
 From water at rest 2 m below the ground, the Richards solver runs under the basin's mean recharge in daily steps until
 storage stands still. It is the start of a spin-up with weather, not its result.
 
-Run ``python make_initial.py`` in this folder to write the file anew.
+Run ``python make_steady_recharge.py`` in this folder to write the file anew.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def write(path: Path, head: NDArray[np.float64]) -> None:
     with netCDF4.Dataset(path, "w") as file:
         file.Conventions = "CF-1.10"
         file.title = f"Pressure head of the demo basin under a steady recharge of {RECHARGE:g} mm a-1"
-        file.source = "make_initial.py"
+        file.source = "make_steady_recharge.py"
         for name, size in zip(("layer", "y", "x"), head.shape, strict=True):
             file.createDimension(name, size)
         variable = file.createVariable(
