@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from surrogate_cases import LAYERS, NX, NY, make_checkpoint
 
@@ -13,6 +14,12 @@ from bmi_common import Domain, DomainSpec
 from bmi_surrogate import Checkpoint, save
 from bmi_surrogate import statics as static_channels
 from bmi_surrogate.normalisation import moments_of_statics
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    """A single tile has too little work for more, and waiting threads slow down a busy machine."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
