@@ -17,7 +17,7 @@ from rich.console import Console
 
 from bmi_common.errors import ConfigError, RootzoneError
 from coupler import provenance
-from coupler.config import LoadedRun, load_run
+from coupler.config import STATE_FILE, LoadedRun, load_run
 from coupler.driver import Prepared, States, Summary, prepare, run, spin_up
 from coupler.durations import describe
 from coupler.figures import draw
@@ -42,28 +42,35 @@ def main(file: Path, check: bool, settings: tuple[str, ...], output: Path | None
 
     Exit codes: 0 done, 1 failed while running, 2 bad input (nothing was computed or overwritten).
     """
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = _console(stderr=True)
     try:
         loaded = load_run(file, settings)
         if check:
             with tempfile.TemporaryDirectory() as staging:
                 prepared = prepare(loaded, Path(staging))
-                print_plan(prepared, Console(highlight=False, soft_wrap=True))
-                prepared.finalize()
+                try:
+                    print_plan(prepared, _console())
+                finally:
+                    prepared.finalize()
             return
         folder = output or Path("output") / file.stem
         check_folder(folder, overwrite)
         with tempfile.TemporaryDirectory() as staging:
             _execute(loaded, Path(staging), folder, console)
     except ConfigError as error:
-        console.print(f"bmi-run: {error}", style="red", markup=False)
+        console.print(f"bmi-run: {error}", style="red")
         sys.exit(EXIT_BAD_INPUT)
     except RootzoneError as error:
-        console.print(f"bmi-run: {error}", style="red", markup=False)
+        console.print(f"bmi-run: {error}", style="red")
         sys.exit(EXIT_FAILED)
     except KeyboardInterrupt:
         console.print("bmi-run: interrupted; what was written until now is readable", style="red")
         sys.exit(EXIT_FAILED)
+
+
+def _console(stderr: bool = False) -> Console:
+    # no markup and no emoji: a path or a message may hold brackets and colons
+    return Console(stderr=stderr, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
 def _execute(loaded: LoadedRun, staging: Path, folder: Path, console: Console) -> None:
@@ -73,14 +80,13 @@ def _execute(loaded: LoadedRun, staging: Path, folder: Path, console: Console) -
         claim_folder(folder)
         _open_log(folder, console)
         if any(staging.iterdir()):
-            shutil.copytree(staging, folder / "config")
+            shutil.copytree(staging, folder / "config", dirs_exist_ok=True)
         record = provenance.collect(loaded, prepared.components)
         provenance.write(record, folder)
         for notice in prepared.plan.notices:
             log.warning("%s", notice)
         if config.spin_up is not None:
-            prepared, carried = spin_up(prepared, console)
-            write_states(carried, prepared, folder / "initial_state.nc")
+            write_states(spin_up(prepared, console), prepared, folder / STATE_FILE)
         summary = run(prepared, folder, console, record)
         _report(summary, folder)
         if config.figures:
@@ -92,7 +98,7 @@ def _execute(loaded: LoadedRun, staging: Path, folder: Path, console: Console) -
         raise
     finally:
         prepared.finalize()
-        logging.shutdown()
+        _close_log()
 
 
 class _Screen(logging.Handler):
@@ -105,17 +111,22 @@ class _Screen(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Print the bare message, warnings in yellow."""
         style = "yellow" if record.levelno >= logging.WARNING else ""
-        self._console.print(record.getMessage(), style=style, markup=False)
+        self._console.print(record.getMessage(), style=style)
 
 
 def _open_log(folder: Path, console: Console) -> None:
     log.setLevel(logging.DEBUG)
-    log.handlers.clear()
     to_file = logging.FileHandler(folder / "run.log", encoding="utf-8")
     to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     for handler in (to_file, _Screen(console)):
         log.addHandler(handler)
     log.propagate = False
+
+
+def _close_log() -> None:
+    for handler in [*log.handlers]:
+        log.removeHandler(handler)
+        handler.close()
 
 
 def print_plan(prepared: Prepared, console: Console) -> None:
@@ -137,15 +148,15 @@ def print_plan(prepared: Prepared, console: Console) -> None:
             f"({config.components[name].class_path}), step {own}, {config.components[name].config}"
         )
         for change in prepared.changes[name]:
-            console.print(f"     {change}", markup=False)
+            console.print(f"     {change}")
         for x in plan.incoming[name]:
-            console.print(f"     takes {x}", markup=False)
+            console.print(f"     takes {x}")
     for o in config.output:
         console.print(
             f"writes {o.file} every {describe(o.every)} ({o.method}): " + ", ".join(map(str, o.variables)), markup=False
         )
     for notice in plan.notices:
-        console.print(f"note: {notice}", markup=False)
+        console.print(f"note: {notice}")
 
 
 def _report(summary: Summary, folder: Path) -> None:

@@ -20,6 +20,8 @@ from bmi_common.units import conversion
 
 Array = NDArray[Any]
 
+_SHORTEST_STEP, _LONGEST_STEP = 1.0e-6, 1.0e12  # s; what a timedelta holds
+
 
 class ComponentError(RootzoneError):
     """A component failed; the message names component and time."""
@@ -69,7 +71,6 @@ class Component:
         self.seconds = 0.0
         self.inputs = tuple(bmi.get_input_var_names())
         self.outputs = tuple(bmi.get_output_var_names())
-        self.settable: frozenset[str] = frozenset(self.inputs)
         self.time_step = 0.0
         self._to_seconds = 1.0
         self._grids: dict[int, GridInfo] = {}
@@ -91,6 +92,8 @@ class Component:
             module = importlib.import_module(module_name)
         except ImportError as error:
             raise ConfigError(f"{key}: cannot import {module_name!r}: {error}") from error
+        except Exception as error:  # whatever the module does while it is imported
+            raise ConfigError(f"{key}: {module_name!r} fails on import: {type(error).__name__}: {error}") from error
         try:
             found = getattr(module, class_name)
         except AttributeError:
@@ -114,20 +117,21 @@ class Component:
         try:
             with self._timed():
                 self.bmi.initialize(str(config))
+                units = str(self.bmi.get_time_units()).split(" since ")[0]
+                step = float(self.bmi.get_time_step())
         except ConfigError as error:
             raise ConfigError(f"{self.name}: {error}") from error
         except Exception as error:
             raise ConfigError(
                 f"{self.name}: cannot be initialized from {config}: {type(error).__name__}: {error}"
             ) from error
-        units = str(self.bmi.get_time_units()).split(" since ")[0]
         try:
             self._to_seconds = conversion(units, "s").factor
         except ConfigError as error:
             raise ConfigError(f"{self.name}: time units: {error}") from error
-        self.time_step = float(self.bmi.get_time_step()) * self._to_seconds
-        if not (np.isfinite(self.time_step) and self.time_step > 0):
-            raise ConfigError(f"{self.name}: its time step is {self.time_step} s; it must be positive")
+        self.time_step = step * self._to_seconds
+        if not _SHORTEST_STEP <= self.time_step <= _LONGEST_STEP:
+            raise ConfigError(f"{self.name}: its time step is {self.time_step:g} s; it must be positive and finite")
 
     def finalize(self) -> None:
         """Finalize the component."""
@@ -168,10 +172,13 @@ class Component:
             with self._timed():
                 self.bmi.update_until(until / self._to_seconds + float(self.bmi.get_start_time()))
         except Exception as error:
-            kind = "" if isinstance(error, RootzoneError) else f"{type(error).__name__}: "
-            raise ComponentError(f"{self.name}: {kind}{error}") from error
+            raise self._failed(error) from error
         if abs(self.time - until) > 1e-6 * max(1.0, until):
             raise ComponentError(f"{self.name}: was asked to advance to {until:g} s and stands at {self.time:g} s")
+
+    def _failed(self, error: Exception) -> ComponentError:
+        kind = "" if isinstance(error, RootzoneError) else f"{type(error).__name__}: "
+        return ComponentError(f"{self.name}: {kind}{error}")
 
     # ------------------------------------------------------------------ values
 
@@ -186,7 +193,13 @@ class Component:
         return self._shapes[variable]
 
     def get(self, variable: str) -> Array:
-        """Values in grid shape: the live array where the component has pointers, else a copy."""
+        """Values in grid shape: the live array where the component has pointers, else a copy.
+
+        Raises
+        ------
+        ComponentError
+            If the component does not give them.
+        """
         with self._timed():
             if variable not in self._pointers:
                 try:
@@ -200,14 +213,26 @@ class Component:
                 return live
             size = max(int(np.prod(self.shape(variable))), 1)
             values = np.empty(size, dtype=str(self.bmi.get_var_type(variable)))
-            self.bmi.get_value(variable, values)
+            try:
+                self.bmi.get_value(variable, values)
+            except Exception as error:
+                raise self._failed(error) from error
             return values.reshape(self.shape(variable))
 
     def set(self, variable: str, values: Array) -> None:
-        """Give values in the component's units."""
+        """Give values in the component's units.
+
+        Raises
+        ------
+        ComponentError
+            If the component refuses them.
+        """
         wanted = np.dtype(str(self.bmi.get_var_type(variable)))
         with self._timed():
-            self.bmi.set_value(variable, np.ascontiguousarray(values, dtype=wanted).reshape(-1))
+            try:
+                self.bmi.set_value(variable, np.ascontiguousarray(values, dtype=wanted).reshape(-1))
+            except Exception as error:
+                raise self._failed(error) from error
 
     def grid(self, variable: str) -> GridInfo:
         """Grid of a variable."""
@@ -255,7 +280,7 @@ class Component:
         where = f" at {describe_cell(cell)}" if 1 < len(cell) <= 3 else f" at index {cell}" if cell else ""
         count = int((~good).sum())
         more = f" ({count} cells in all)" if count > 1 else ""
-        raise ComponentError(f"{self.name}: {variable} is {value:g} {self.units(variable)}{where}{more}{allowed}")
+        raise ComponentError(f"{self.name}: {variable} is {value:g} [{self.units(variable)}]{where}{more}{allowed}")
 
     @contextmanager
     def _timed(self) -> Iterator[None]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import difflib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -79,9 +80,9 @@ class TimeSpec(Config):
         length = self.end - self.start
         if not divides(self.step, length):
             whole = self.start + self.step * (length // self.step)
+            ends = [f"{t:%Y-%m-%dT%H:%M}" for t in (whole, whole + self.step) if t > self.start]
             raise ValueError(
-                f"the period is no whole number of steps of {describe(self.step)}; end at "
-                f"{whole:%Y-%m-%dT%H:%M} or {whole + self.step:%Y-%m-%dT%H:%M}"
+                f"the period is no whole number of steps of {describe(self.step)}; end at {' or '.join(ends)}"
             )
         return self
 
@@ -91,10 +92,16 @@ class TimeSpec(Config):
         return (self.end - self.start) // self.step
 
 
+def _class_path(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", value):
+        raise ValueError(f"{value!r} must be written as package:Class")
+    return value
+
+
 class ComponentSpec(Config):
     """One component: where its class is, its configuration file, and values that replace some of that file's."""
 
-    class_path: Annotated[str, Field(alias="class", pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+    class_path: Annotated[str, Field(alias="class"), AfterValidator(_class_path)]
     config: ConfigPath
     options: dict[str, Any] = {}
 
@@ -107,14 +114,33 @@ class ExchangeSpec(Config):
     method: Method | None = None
 
 
+BALANCE_FILE = "water_balance.nc"
+STATE_FILE = "initial_state.nc"
+
+
+def _output_file(value: str) -> str:
+    if not re.fullmatch(r"[^/\\]+\.nc", value):
+        raise ValueError(f"{value!r} must be a plain file name that ends in .nc; the folder is chosen by --output")
+    if value in (BALANCE_FILE, STATE_FILE):
+        raise ValueError(f"{value} is written by every run that has a water balance or spin-up; choose another name")
+    return value
+
+
 class OutputSpec(Config):
     """One NetCDF file of the run."""
 
-    file: Annotated[str, Field(pattern=r"^[^/\\]+\.nc$")]
+    file: Annotated[str, AfterValidator(_output_file)]
     every: Duration
     variables: Annotated[list[Endpoint], Field(min_length=1)]
-    method: Annotated[str, Field(pattern="^(mean|point)$")] = "mean"
-    precision: Annotated[str, Field(pattern="^(single|double)$")] = "single"
+    method: Literal["mean", "point"] = "mean"
+    precision: Literal["single", "double"] = "single"
+
+    @model_validator(mode="after")
+    def _variables_once(self) -> OutputSpec:
+        for end in self.variables:
+            if self.variables.count(end) > 1:
+                raise ValueError(f"{end} stands twice among the variables of {self.file}")
+        return self
 
 
 class WaterBalanceSpec(Config):
@@ -124,11 +150,17 @@ class WaterBalanceSpec(Config):
     action: Action = Action.STOP
 
 
+def _low_to_high(value: tuple[float, float]) -> tuple[float, float]:
+    if not value[0] < value[1]:
+        raise ValueError(f"the range [{value[0]:g}, {value[1]:g}] must go from its lower to its upper limit")
+    return value
+
+
 class ChecksSpec(Config):
     """Checks while running."""
 
     water_balance: WaterBalanceSpec | None = None
-    ranges: dict[str, tuple[float, float]] = {}
+    ranges: dict[str, Annotated[tuple[float, float], AfterValidator(_low_to_high)]] = {}
 
 
 def _period(value: str) -> str:
@@ -211,8 +243,13 @@ class RunConfig(Config):
                     f"exchanges: {x.target} is supplied twice, from {targets[str(x.target)]} and {x.source}"
                 )
             targets[str(x.target)] = str(x.source)
-        if self.spin_up and add_period(self.time.start, self.spin_up.repeat) <= self.time.start:
-            raise ValueError("spin_up.repeat must be longer than nothing")
+        if self.spin_up:
+            length = add_period(self.time.start, self.spin_up.repeat) - self.time.start
+            if length <= timedelta(0) or not divides(self.time.step, length):
+                raise ValueError(
+                    f"spin_up.repeat: {self.spin_up.repeat} is no whole number of coupling steps of "
+                    f"{describe(self.time.step)}"
+                )
         return self
 
 
@@ -266,7 +303,7 @@ def apply_setting(document: Document, setting: str) -> None:
     except yaml.YAMLError as error:
         raise ConfigError(f"--set {setting}: the value is not valid YAML") from error
     parts: list[str] = key.strip().split(".")
-    paths, components = document.data.get("paths") or {}, document.data.get("components") or {}
+    paths, components = (v if isinstance(v := document.data.get(k), dict) else {} for k in ("paths", "components"))
     if len(parts) == 1 and parts[0] in paths:
         parts = ["paths", *parts]
     if parts[0] == "paths":
@@ -294,7 +331,7 @@ def _child(target: Any, part: str, setting: str, at: str) -> Any:
     if not isinstance(target, dict):
         raise ConfigError(f"--set {setting}: {at} has no keys below it")
     if target.get(part) is None:
-        if at not in RunConfig.model_fields and "options" not in at.split("."):
+        if at == f"components.{part}":  # elsewhere the validation finds a key that does not exist
             known = [*target]
             near = difflib.get_close_matches(part, known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(map(str, known))}"

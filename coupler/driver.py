@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from bmi_common.errors import ConfigError, RootzoneError
+from bmi_common.groundwater import LAYER_THICKNESS, NET_SOURCE, RUNOFF, STORAGE_VOLUME
 from bmi_common.variables import Role
 from coupler import provenance
 from coupler.component import Component, ComponentError
-from coupler.config import Action, LoadedRun
+from coupler.config import Action, LoadedRun, RunConfig
 from coupler.durations import add_period
 from coupler.exchange import Exchanger
 from coupler.ledger import Balance, Ledger
@@ -101,19 +102,33 @@ def prepare(loaded: LoadedRun, staging: Path) -> Prepared:
         For anything that would keep the run from working, before anything is computed.
     """
     config = loaded.config
-    components = {name: Component.load(name, spec.class_path) for name, spec in config.components.items()}
+    with _keys_in(loaded):
+        components = {name: Component.load(name, spec.class_path) for name, spec in config.components.items()}
     changes: dict[str, list[str]] = {}
     configs: dict[str, Path] = {}
     with ExitStack() as undo:
         for name, spec in config.components.items():
-            path, changes[name] = staged_config(name, spec, loaded.named, config.time.start, staging)
+            with _keys_in(loaded):
+                path, changes[name] = staged_config(name, spec, loaded.named, config.time.start, staging)
             configs[name] = path.resolve()
             components[name].initialize(configs[name])
             undo.callback(components[name].finalize)
         with _keys_in(loaded):
             plan = make_plan(config, components)
+            _check_balance(config, components)
         undo.pop_all()
     return Prepared(loaded, components, plan, changes, configs)
+
+
+def _check_balance(config: RunConfig, components: Mapping[str, Component]) -> None:
+    if any(Ledger.is_kept_by(c) for c in components.values()):
+        return
+    for key, wanted in (("checks.water_balance", config.checks.water_balance), ("spin_up", config.spin_up)):
+        if wanted is not None:
+            raise ConfigError(
+                f"{key}: no component takes {NET_SOURCE} and publishes {STORAGE_VOLUME}, {RUNOFF} and "
+                f"{LAYER_THICKNESS}, which the water balance needs"
+            )
 
 
 @contextmanager
@@ -132,22 +147,20 @@ def _keys_in(loaded: LoadedRun) -> Iterator[None]:
 class Stepper:
     """Carries a prepared run forward, one coupling step at a time."""
 
-    def __init__(self, prepared: Prepared) -> None:
+    def __init__(self, prepared: Prepared, label: str = "") -> None:
         self.prepared = prepared
+        self._label = label  # stands before the time in messages
         config = prepared.loaded.config
         self._step = config.time.step
         self._exchanger = Exchanger(prepared.plan, prepared.components, _limits(prepared))
         self.ledger = Ledger.of(prepared.components, prepared.plan)
         self._balance_check = config.checks.water_balance
-        if self._balance_check is not None and self.ledger is None:
-            raise ConfigError(
-                "checks.water_balance: no component publishes the storage and outflow that a balance needs"
-            )
         self.done = 0
         self.worst_residual = 0.0
-        for name in prepared.plan.order:
-            with self._told():
-                self._exchanger.check(name) if self._has_lagged_target(name) else None
+        with self._told():
+            for name in prepared.plan.order:
+                if self._has_lagged_target(name):
+                    self._exchanger.check(name)
 
     def _has_lagged_target(self, name: str) -> bool:
         incoming = self.prepared.plan.incoming.values()
@@ -170,8 +183,8 @@ class Stepper:
         start = seconds * self.done
         with self._told():
             for name in self.prepared.plan.order:
-                self._exchanger.step(name, start, seconds)
-            balance = None if self.ledger is None else self.ledger.close_step(seconds)
+                self._exchanger.step(name, start, seconds, None if self.ledger is None else self.ledger.book)
+            balance = None if self.ledger is None else self.ledger.close_step()
             if balance is not None:
                 self._judge(balance)
         self.done += 1
@@ -189,7 +202,7 @@ class Stepper:
         )
         if check.action is Action.STOP:
             raise ComponentError(message)
-        log.warning("%s: %s", self.now, message)
+        log.warning("%s%s: %s", self._label, f"{self.now:%Y-%m-%dT%H:%M}", message)
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -197,7 +210,7 @@ class Stepper:
             yield
         except ComponentError as error:
             hours = (self.now - self.prepared.loaded.config.time.start) / timedelta(hours=1)
-            raise RunFailed(f"{self.now:%Y-%m-%dT%H:%M} (hour {hours:g}): {error}") from error
+            raise RunFailed(f"{self._label}{self.now:%Y-%m-%dT%H:%M} (hour {hours:g}): {error}") from error
 
 
 def _limits(prepared: Prepared) -> dict[tuple[str, str], tuple[float, float]]:
@@ -231,25 +244,31 @@ def put_states(prepared: Prepared, values: States) -> None:
         prepared.components[name].set(variable, array)
 
 
-def renew(prepared: Prepared) -> Prepared:
-    """Return the same run with fresh components at its start time."""
+def renew(prepared: Prepared) -> None:
+    """Put fresh components at the start time in place of the run's components."""
     prepared.finalize()
-    components = {n: Component.load(n, s.class_path) for n, s in prepared.loaded.config.components.items()}
-    for name, component in components.items():
-        component.initialize(prepared.configs[name])
-    return Prepared(prepared.loaded, components, prepared.plan, prepared.changes, prepared.configs)
+    for name, spec in prepared.loaded.config.components.items():
+        prepared.components[name] = Component.load(name, spec.class_path)
+        prepared.components[name].initialize(prepared.configs[name])
 
 
-def spin_up(prepared: Prepared, console: Console) -> tuple[Prepared, States]:
+def spin_up(prepared: Prepared, console: Console) -> States:
     """Repeat the first period of the run until the groundwater storage settles.
 
     The groundwater state is carried from one repetition to the next; a component without a settable state, such
     as the land, starts each repetition anew from its own cold start.
 
+    Afterwards the run has fresh components at its start, with the spun-up states.
+
     Returns
     -------
-    Prepared, dict
-        Fresh components at the start of the run with the spun-up states, and these states.
+    dict
+        The spun-up states.
+
+    Raises
+    ------
+    RunFailed
+        As `Stepper.step`; the message names the repetition.
     """
     config = prepared.loaded.config
     spec = config.spin_up
@@ -258,9 +277,9 @@ def spin_up(prepared: Prepared, console: Console) -> tuple[Prepared, States]:
     end = add_period(config.time.start, spec.repeat)
     steps = (end - config.time.start) // config.time.step
     for repetition in range(1, spec.max + 1):
-        stepper = Stepper(prepared)
+        stepper = Stepper(prepared, f"spin-up {repetition}, ")
         if stepper.ledger is None:
-            raise ConfigError("spin_up: no component publishes the storage that the spin-up is judged by")
+            raise ValueError("a spin-up needs a water balance")  # `prepare` has refused the run
         with RunProgress(f"spin-up {repetition} of at most {spec.max}", steps, config.time.step, console) as advance:
             for _ in range(steps):
                 stepper.step()
@@ -276,7 +295,7 @@ def spin_up(prepared: Prepared, console: Console) -> tuple[Prepared, States]:
             spec.until.storage_change,
         )
         carried = states(prepared)
-        prepared = renew(prepared)
+        renew(prepared)
         put_states(prepared, carried)
         if fraction <= spec.until.storage_change:
             break
@@ -287,7 +306,7 @@ def spin_up(prepared: Prepared, console: Console) -> tuple[Prepared, States]:
             fraction,
             spec.until.storage_change,
         )
-    return prepared, carried
+    return carried
 
 
 def run(prepared: Prepared, folder: Path, console: Console, record: dict[str, object]) -> Summary:

@@ -26,7 +26,10 @@ def parse_duration(value: Any) -> timedelta:
     match = _SHORT.match(str(value))
     if not match or match.group(2).lower() not in _UNITS:
         raise ValueError(f"{value!r} is no length of time; write for example 1h, 15min or 30d")
-    result = timedelta(seconds=float(match.group(1)) * _UNITS[match.group(2).lower()])
+    try:
+        result = timedelta(seconds=float(match.group(1)) * _UNITS[match.group(2).lower()])
+    except OverflowError:
+        raise ValueError(f"{value!r} is longer than any calendar") from None
     if result <= timedelta(0):
         raise ValueError(f"{value!r} must be longer than nothing")
     return result
@@ -48,7 +51,10 @@ def add_period(start: datetime, period: str) -> datetime:
     """
     match = _CALENDAR.match(period.strip())
     if not match or not any(match.groups()):
-        return start + parse_duration(period)
+        try:
+            return start + parse_duration(period)
+        except OverflowError:
+            raise ValueError(f"{period!r} is longer than any calendar") from None
     years, months, days = (int(g or 0) for g in match.groups())
     month_index = start.month - 1 + months
     year, month = start.year + years + month_index // 12, month_index % 12 + 1

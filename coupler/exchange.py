@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from coupler.component import Component
-from coupler.config import Method
+from coupler.config import Endpoint, Method
 from coupler.plan import Plan, PlannedExchange
 
 Array = NDArray[np.float64]
@@ -43,18 +43,22 @@ class Exchanger:
             for x in planned
             if x.method in (Method.MEAN, Method.SUM) and plan.substeps[x.source.component] > 1
         }
-        self._previous: dict[PlannedExchange, Array] = {}
+        self._previous: dict[Endpoint, Array] = {}  # by target
         for x in planned:
             if x.method is Method.LINEAR:
-                self._previous[x] = self._values(x).copy()
+                self._previous[x.target] = np.array(self._values(x))
         self._guarded: dict[str, list[str]] = {name: [] for name in components}
         for component, variable in dict.fromkeys(
             [*((x.source.component, x.source.variable) for x in planned), *limits]
         ):
             self._guarded[component].append(variable)
 
-    def step(self, name: str, start: float, length: float) -> None:
-        """Advance component `name` over a coupling step from `start` [s], in its own sub-steps.
+    def step(
+        self, name: str, start: float, length: float, after_each: Callable[[str, float], None] | None = None
+    ) -> None:
+        """Advance component `name` over a coupling step of `length` from `start` [s], in its own sub-steps.
+
+        `after_each` is called with the component's name and the length [s] of each sub-step that it has made.
 
         Raises
         ------
@@ -65,20 +69,23 @@ class Exchanger:
         incoming = self._plan.incoming[name]
         count = self._plan.substeps[name]
         summed = [v for c, v in self._summed if c == name]
-        for variable in summed:
-            self._accumulated[name, variable] = np.zeros(component.shape(variable))
+        sums = {variable: np.zeros(component.shape(variable)) for variable in summed}
         for i in range(count):
             for x in incoming:
                 if x.method is Method.LINEAR:
                     component.set(x.target.variable, self._between(x, (i + 1) / count))
-                elif i == 0 or x.source.component == name:
+                elif i == 0 or x.source.component == name or x.target.variable in component.inputs:
+                    # inputs again before every sub-step, because a forcing holds for one only; states once
                     component.set(x.target.variable, self._values(x))
             component.advance(start + length * (i + 1) / count)
-            for variable in summed:
-                self._accumulated[name, variable] += component.get(variable)
+            for variable, total in sums.items():
+                total += component.get(variable)
+            if after_each is not None:
+                after_each(name, length / count)
+        self._accumulated.update({(name, variable): total for variable, total in sums.items()})
         for x in incoming:
             if x.method is Method.LINEAR:
-                self._previous[x] = self._values(x).copy()
+                self._previous[x.target] = np.array(self._values(x))
         self.check(name)
 
     def check(self, name: str) -> None:
@@ -94,7 +101,7 @@ class Exchanger:
         source = self._components[x.source.component]
         key = (x.source.component, x.source.variable)
         values = np.asarray(source.get(x.source.variable))
-        if key in self._accumulated and not x.lagged and x.method in (Method.MEAN, Method.SUM):
+        if key in self._accumulated and x.method in (Method.MEAN, Method.SUM):
             values = self._accumulated[key]
             if x.method is Method.MEAN:
                 values = values / self._plan.substeps[x.source.component]
@@ -105,5 +112,5 @@ class Exchanger:
         return values
 
     def _between(self, x: PlannedExchange, fraction: float) -> Array:
-        old, new = self._previous[x], self._values(x)
+        old, new = self._previous[x.target], self._values(x)
         return old + (new - old) * fraction

@@ -48,6 +48,9 @@ class Balance:
     unmet_demand: float
     turnover: float
 
+    def __add__(self, other: Balance) -> Balance:
+        return Balance(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
     @property
     def residual(self) -> float:
         """Storage change without a cause [m3]."""
@@ -84,27 +87,34 @@ class Ledger:
         active = np.ones(thickness.shape[1:], dtype=bool) if plan.mask is None else plan.mask
         self._active = active
         self._layer_volume = thickness[:, active] * self._area
+        scalars = (STORAGE_VOLUME, OUTFLOW_VOLUME, DRAINAGE_VOLUME, UNMET_VOLUME)
+        self._to_cubic_metres = {
+            v: conversion(groundwater.units(v), "m3").factor for v in scalars if v in groundwater.outputs
+        }
         self.storage = self._scalar(STORAGE_VOLUME)
-        self.steps = 0
         self.totals = Balance(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+        self._open = self.totals
+
+    @staticmethod
+    def is_kept_by(component: Component) -> bool:
+        """Whether a component publishes what a balance needs."""
+        needed = {LAYER_THICKNESS, STORAGE_VOLUME, RUNOFF}
+        return NET_SOURCE in component.inputs and needed <= set(component.outputs)
 
     @classmethod
     def of(cls, components: dict[str, Component], plan: Plan) -> Ledger | None:
         """Ledger of the run's groundwater component; None if no component publishes what a balance needs."""
-        needed = {LAYER_THICKNESS, STORAGE_VOLUME, RUNOFF}
-        for component in components.values():
-            if NET_SOURCE in component.inputs and needed <= set(component.outputs):
-                return cls(component, plan)
-        return None
+        return next((cls(c, plan) for c in components.values() if cls.is_kept_by(c)), None)
 
-    def close_step(self, seconds: float) -> Balance:
-        """Book the coupling step of `seconds` that the groundwater has just finished."""
+    def book(self, name: str, seconds: float) -> None:
+        """Book a step of `seconds` that component `name` has just made; only the groundwater's count."""
+        if name != self.component.name:
+            return
         handed = self.component.get(NET_SOURCE)[:, self._active] * self._layer_volume
         handed *= self._source_to_per_second * seconds
-        storage = self._scalar(STORAGE_VOLUME)
-        outflow = self._outflow(seconds)
+        storage, outflow = self._scalar(STORAGE_VOLUME), self._outflow(seconds)
         drainage, unmet = self._scalar(DRAINAGE_VOLUME), self._scalar(UNMET_VOLUME)
-        balance = Balance(
+        self._open += Balance(
             source=float(handed.sum()),
             storage_change=storage - self.storage,
             outflow=outflow,
@@ -113,8 +123,11 @@ class Ledger:
             turnover=float(np.abs(handed).sum()) + abs(outflow) + abs(drainage),
         )
         self.storage = storage
-        self.steps += 1
-        self.totals = Balance(*(a + b for a, b in zip(astuple(self.totals), astuple(balance), strict=True)))
+
+    def close_step(self) -> Balance:
+        """Return what was booked since the last call, one coupling step."""
+        balance, self._open = self._open, Balance(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+        self.totals += balance
         return balance
 
     def _outflow(self, seconds: float) -> float:
@@ -124,10 +137,9 @@ class Ledger:
         return float(rate.sum()) * self._area * seconds
 
     def _scalar(self, variable: str) -> float:
-        if variable not in self.component.outputs:
+        if variable not in self._to_cubic_metres:
             return 0.0
-        value = float(np.asarray(self.component.get(variable)).reshape(-1)[0])
-        return value * conversion(self.component.units(variable), "m3").factor
+        return float(self.component.get(variable).reshape(-1)[0]) * self._to_cubic_metres[variable]
 
 
 def term_values(balance: Balance) -> dict[str, float]:

@@ -18,7 +18,7 @@ from bmi_common.grids import ROOT_ZONE
 from bmi_common.groundwater import LAYER_THICKNESS
 from bmi_common.variables import Role
 from coupler.component import Component, GridInfo
-from coupler.config import Endpoint, OutputSpec
+from coupler.config import BALANCE_FILE, Endpoint, OutputSpec
 from coupler.ledger import TERMS, Balance, term_values
 
 _STANDARD_NAMES = {
@@ -245,7 +245,7 @@ class BalanceFile:
     _FLUSH_EVERY = 24
 
     def __init__(self, folder: Path, start: datetime, step: timedelta, attributes: Mapping[str, str]) -> None:
-        self.path = folder / "water_balance.nc"
+        self.path = folder / BALANCE_FILE
         self._hours = step.total_seconds() / 3600.0
         self._pending: list[dict[str, float]] = []
         self._written = 0

@@ -16,7 +16,7 @@ from bmi_common.units import Conversion, conversion
 from bmi_common.variables import Role
 from coupler.component import Component, GridInfo
 from coupler.config import Endpoint, ExchangeSpec, Method, RunConfig
-from coupler.durations import describe, divides, nearest_divisors
+from coupler.durations import add_period, describe, divides, nearest_divisors
 
 SHARED_STATICS = (LAYER_THICKNESS, POROSITY)
 """Statics that two components which exchange water must agree on, where both publish them."""
@@ -48,7 +48,10 @@ class PlannedExchange:
     """Whether the target steps before the source and so receives the source's state at the start of the step."""
 
     def __str__(self) -> str:
-        when = "state at the start of the step" if self.lagged else "of this step"
+        when = "of this step"
+        if self.lagged:
+            combined = self.method in (Method.MEAN, Method.SUM)
+            when = "of the step before" if combined else "state at the start of the step"
         method = "" if self.method is Method.HOLD else f", {self.method}"
         return f"{self.source} -> {self.target}  [{self.conversion}]  {self.layers}, {when}{method}"
 
@@ -92,15 +95,7 @@ def make_plan(config: RunConfig, components: Mapping[str, Component]) -> Plan:
         plan.incoming[spec.target.component].append(_resolve(f"exchanges.{i}", spec, components, plan))
     _check_supplied(components, plan)
     _check_statics(components, plan)
-    for i, output in enumerate(config.output):
-        for end in output.variables:
-            component = components[end.component]
-            known = (*component.outputs, *component.inputs)
-            if end.variable not in known:
-                raise ConfigError(
-                    f"output.{i}.variables: {end.component} has no variable {end.variable!r}"
-                    f"{did_you_mean(end.variable, known)}"
-                )
+    _check_outputs(config, components, plan)
     for key in config.checks.ranges:
         name, _, variable = key.partition(".")
         if name not in components or variable not in (*components[name].outputs, *components[name].inputs):
@@ -126,15 +121,35 @@ def _substeps(config: RunConfig, components: Mapping[str, Component]) -> dict[st
                 f"time.step: the step of {name}, {describe(own)}, does not divide the coupling step, "
                 f"{describe(step)}; use a step of {near} in {name}, or a coupling step of {multiple}"
             )
-        length = (config.time.end - config.time.start).total_seconds()
-        if component.end_time < length * (1.0 - 1e-12):
-            last = config.time.start + timedelta(seconds=component.end_time)
-            raise ConfigError(
-                f"time.end: {name} can go on until {last:%Y-%m-%dT%H:%M}, the run ends at "
-                f"{config.time.end:%Y-%m-%dT%H:%M}"
-            )
+        ends = {"time.end": ("the run", config.time.end)}
+        if config.spin_up is not None:
+            ends["spin_up.repeat"] = ("a spin-up", add_period(config.time.start, config.spin_up.repeat))
+        for key, (what, end) in ends.items():
+            if component.end_time < (end - config.time.start).total_seconds() * (1.0 - 1e-12):
+                last = config.time.start + timedelta(seconds=component.end_time)
+                raise ConfigError(
+                    f"{key}: {name} can go on until {last:%Y-%m-%dT%H:%M}, {what} ends at {end:%Y-%m-%dT%H:%M}"
+                )
         result[name] = step // own
     return result
+
+
+def _check_outputs(config: RunConfig, components: Mapping[str, Component], plan: Plan) -> None:
+    length = config.time.end - config.time.start
+    for i, output in enumerate(config.output):
+        for end in output.variables:
+            component = components[end.component]
+            known = (*component.outputs, *component.inputs)
+            if end.variable not in known:
+                raise ConfigError(
+                    f"output.{i}.variables: {end.component} has no variable {end.variable!r}"
+                    f"{did_you_mean(end.variable, known)}"
+                )
+        if not divides(output.every, length):
+            plan.notices.append(
+                f"{output.file}: the last {describe(length % output.every)} of the run do not fill an interval of "
+                f"{describe(output.every)} and are not written"
+            )
 
 
 def _common_mask(components: Mapping[str, Component]) -> NDArray[np.bool_] | None:

@@ -32,19 +32,24 @@ def collect(loaded: LoadedRun, components: Mapping[str, Component]) -> dict[str,
     Returns
     -------
     dict
-        ``configuration`` (with the settings of the command line), ``command``, ``versions``, ``inputs`` (SHA-256 by
-        path, of the configuration files and of what the components say that they read), ``seed``, ``created``.
+        ``configuration`` (with the settings of the command line; it can be run as it is), ``command``, ``versions``,
+        ``inputs`` (SHA-256 by path, of the configuration files and of what the components say that they read),
+        ``seed``, ``created``.
     """
-    inputs = {str(loaded.document.path): sha256(loaded.document.path)}
+    document = loaded.document
+    configuration = json.loads(json.dumps(document.data, default=str))
+    # so that the record, which lies elsewhere, finds the files that the configuration names
+    configuration["relative_to"] = str((document.path.parent / str(document.data.get("relative_to", ""))).resolve())
+    inputs = {str(document.path.resolve()): sha256(document.path)}
     for name, component in components.items():
         config = loaded.config.components[name].config
         if config.is_file():
-            inputs[str(config)] = sha256(config)
+            inputs[str(config.resolve())] = sha256(config)
         inputs.update({str(k): v for k, v in component.provenance.items()})
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": sys.argv,
-        "configuration": json.loads(json.dumps(loaded.document.data, default=str)),
+        "configuration": configuration,
         "seed": loaded.config.seed,
         "versions": {"python": platform.python_version(), **{p: _version(p) for p in _PACKAGES}},
         "inputs": inputs,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
+from bmi_common.config import read_yaml
 from bmi_common.errors import ConfigError
+from coupler.config import BALANCE_FILE, STATE_FILE
 
 MARKER = "run.yaml"
-_MADE_BY_A_RUN = ("*.nc", MARKER, "provenance.json", "run.log", "timing.json")
-_FOLDERS_OF_A_RUN = ("config", "figures")
+_ALWAYS = (MARKER, "provenance.json", "run.log", "timing.json", BALANCE_FILE, STATE_FILE)
 
 
 def check_folder(folder: Path, overwrite: bool) -> None:
@@ -21,14 +21,14 @@ def check_folder(folder: Path, overwrite: bool) -> None:
     ConfigError
         If it is a file, is not writable, holds a run and `overwrite` is false, or holds something else.
     """
-    if folder.exists() and not folder.is_dir():
+    if os.path.lexists(folder) and not folder.is_dir():
         raise ConfigError(f"{folder}: is a file; --output needs a folder")
     parent = folder
-    while not parent.exists():
+    while not os.path.lexists(parent):  # unlike Path.exists, quiet about folders that cannot be entered
         parent = parent.parent
     if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
         raise ConfigError(f"{folder}: cannot be written ({parent} is not writable)")
-    if not folder.exists() or not any(folder.iterdir()):
+    if parent != folder or not any(folder.iterdir()):
         return
     if not (folder / MARKER).is_file():
         raise ConfigError(f"{folder}: is not empty and holds no run; choose another folder")
@@ -37,14 +37,34 @@ def check_folder(folder: Path, overwrite: bool) -> None:
 
 
 def claim_folder(folder: Path) -> None:
-    """Create the folder, or remove from it what an earlier run made and nothing else."""
+    """Create the folder, or remove from it what an earlier run made and nothing else.
+
+    Raises
+    ------
+    ConfigError
+        If the folder cannot be written.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for pattern in _MADE_BY_A_RUN:
-            for path in folder.glob(pattern):
-                path.unlink()
-        for name in _FOLDERS_OF_A_RUN:
-            if (folder / name).is_dir():
-                shutil.rmtree(folder / name)
+        for path in _made_by_run(folder):
+            path.unlink(missing_ok=True)
+        for name in ("config", "figures"):
+            if (folder / name).is_dir() and not any((folder / name).iterdir()):
+                (folder / name).rmdir()
     except OSError as error:
         raise ConfigError(f"{folder}: cannot be written: {error}") from error
+
+
+def _made_by_run(folder: Path) -> list[Path]:
+    """Files of the run that the folder's record describes; the record itself comes last."""
+    if not (folder / MARKER).is_file():
+        return []
+    record = read_yaml(folder / MARKER).data
+    record = record if isinstance(record, dict) else {}
+    outputs = [str(o.get("file")) for o in record.get("output") or [] if isinstance(o, dict)]
+    components = [str(name) for name in record.get("components") or {}]
+    names = [name for name in (*outputs, *components) if Path(name).name == name]  # never outside the folder
+    made = [folder / n for n in names if n in outputs]
+    made += [folder / "config" / f"{n}.yaml" for n in names if n in components]
+    made += [folder / "figures" / f"{Path(n).stem}_{kind}.png" for n in names for kind in ("series", "maps")]
+    return [*made, *(folder / n for n in reversed(_ALWAYS))]

@@ -1,10 +1,13 @@
 """Fake components: one well-behaved pair, and relatives that each have one fault.
 
-All read a YAML file with `nx`, `ny`, `layers` (number, bottom one 10 m, others 0.5 m) and, where they need it,
-`step` [s], `end` [s], `at` (hour of the fault), `mask` (number of inactive cells).
+All read a YAML file with `nx`, `ny`, `layers` (number; the bottom one is `bottom` = 10 m thick, the others 0.5 m)
+and, where they need it, `step` [s], `end` [s], `at` (hour of the fault), `mask` (number of inactive cells).
 """
 
+import hashlib
+import json
 import time
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +15,7 @@ import yaml
 
 from bmi_common import ConfigError, DeclaredBmi, Role, Setup, Variable, grids
 from bmi_common.bmi_base import FOREVER
+from bmi_common.config import Config, ConfigPath, load_config
 from bmi_common.groundwater import (
     DRAINAGE_VOLUME,
     GROUNDWATER_VARIABLES,
@@ -32,7 +36,7 @@ class _Fake(DeclaredBmi):
     def _initialize(self, config_file: Path) -> Setup:
         self.config = yaml.safe_load(config_file.read_text())
         c = self.config
-        self.dz = np.array([10.0] + [0.5] * (c["layers"] - 1))
+        self.dz = np.array([c.get("bottom", 10.0)] + [0.5] * (c["layers"] - 1))
         surface = grids.surface(c["ny"], c["nx"], 1000.0, c.get("dx", 1000.0))
         mask = np.ones(surface.shape, dtype=bool)
         mask.flat[: c.get("mask", 0)] = False
@@ -73,7 +77,7 @@ class Land(_Fake):
 
     def _start(self):
         self._fill(NET_SOURCE, 0.0)
-        self._fill(LAYER_THICKNESS, self.dz[-10:, None, None])
+        self._fill(LAYER_THICKNESS, self.config.get("thickness", self.dz[-10:, None, None]))
         self._fill(POROSITY, self.config.get("porosity", 0.4))
 
     def _update(self):
@@ -98,12 +102,16 @@ class Bucket(_Fake):
         for v in self.variables:
             if v.role is not Role.INPUT:
                 self._fill(v.name, 0.0)
-        self._fill(PRESSURE_HEAD, -1.0)
+        self._fill(PRESSURE_HEAD, np.reshape(self.config.get("head", -1.0), (-1, 1, 1)))
         self._fill(SATURATION, 0.5)
         self._fill(LAYER_THICKNESS, self.dz[:, None, None])
         self._fill(POROSITY, 0.4)
-        self.moved = 0.0
         self._publish()
+
+    def set_value(self, name, src):
+        super().set_value(name, src)
+        if name == PRESSURE_HEAD:
+            self._publish()
 
     def _publish(self):
         self._fill(STORAGE_VOLUME, 1.0e6 * np.nansum(self.dz[:, None, None] * (self.values[PRESSURE_HEAD] + 1.0)))
@@ -121,6 +129,28 @@ class LeakyBucket(Bucket):
     """Loses a tenth of the source without saying so."""
 
     leak = 0.1
+
+
+class DrainingBucket(Bucket):
+    """Loses 10 mm an hour through the bottom, and says so."""
+
+    def _update(self):
+        super()._update()
+        head = 1.0e-3 * self._setup.time_step / 3600.0
+        self.values[PRESSURE_HEAD][0] -= head
+        self._fill(DRAINAGE_VOLUME, 1.0e6 * head * self.dz[0] * self.mask.sum())
+        self._publish()
+
+
+class SettlingBucket(Bucket):
+    """Relaxes towards a head of 0 m, by half in every step, and calls the water that this takes drainage."""
+
+    def _update(self):
+        super()._update()
+        before = float(self.values[STORAGE_VOLUME])
+        self.values[PRESSURE_HEAD][...] *= 0.5
+        self._publish()
+        self._fill(DRAINAGE_VOLUME, before - float(self.values[STORAGE_VOLUME]))
 
 
 class FailingBucket(Bucket):
@@ -151,17 +181,17 @@ class HugeBucket(Bucket):
 
 
 class LateBucket(Bucket):
-    """Advances by only half of what it is asked."""
+    """Does not advance when asked."""
 
     def update_until(self, time):
         return
 
 
 class SlowBucket(Bucket):
-    """Sleeps in every step."""
+    """Sleeps in every step, for `sleep` [s]."""
 
     def _update(self):
-        time.sleep(0.02)
+        time.sleep(self.config["sleep"])
         super()._update()
 
 
@@ -199,7 +229,18 @@ class PointerlessBucket(Bucket):
 
     def set_value(self, name, src):
         self._flat[name][:] = np.asarray(src).reshape(-1)
-        self._note_supplied(name)
+        self.supplied.add(name)
+        if name == PRESSURE_HEAD:
+            self._publish()
+
+
+class CutOffBucket(PointerlessBucket):
+    """Stops answering in hour `at`, as a server that went away."""
+
+    def get_value(self, name, dest):
+        if self.hour >= self.config.get("at", 0):
+            raise ConnectionError("the server is gone")
+        return super().get_value(name, dest)
 
 
 class HourBucket(Bucket):
@@ -238,6 +279,103 @@ class KelvinBucket(Bucket):
     variables = tuple(
         Variable(v.name, "K" if v.name == PRESSURE_HEAD else v.units, v.grid, v.role) for v in Bucket.variables
     )
+
+
+class FileSettings(Config):
+    """Settings of `FileBucket`."""
+
+    nx: int
+    ny: int
+    layers: int
+    head_file: ConfigPath
+    start: datetime | None = None
+    tuning: dict[str, float] = {}
+
+
+class FileBucket(Bucket):
+    """Reads its initial head from a text file that its configuration names."""
+
+    def _initialize(self, config_file):
+        self.settings = load_config(config_file, FileSettings)
+        setup = super()._initialize(config_file)
+        self.config["head"] = float(self.settings.head_file.read_text())
+        return setup
+
+    @property
+    def provenance(self):
+        file = self.settings.head_file
+        return {str(file): hashlib.sha256(file.read_bytes()).hexdigest()}
+
+
+class TypicalLand(Land):
+    """Land whose source differs between cells and changes in time."""
+
+    def _update(self):
+        super()._update()
+        cells = np.arange(self.mask.size).reshape(self.mask.shape)
+        self.values[NET_SOURCE][...] *= 1.0 + 0.1 * cells + 0.01 * self.hour
+
+
+class Clock(_Fake):
+    """Publishes the time that it has reached and the length of its last step."""
+
+    component_name = "Clock"
+    variables = (
+        Variable("clock__time", "h", grids.SURFACE, Role.OUTPUT),
+        Variable("clock__step_length", "h", grids.SURFACE, Role.OUTPUT),
+    )
+
+    def _start(self):
+        self._fill("clock__time", 0.0)
+        self._fill("clock__step_length", 0.0)
+
+    def _update(self):
+        hours = self._setup.time_step / 3600.0
+        self._fill("clock__time", self.hour + hours)
+        self._fill("clock__step_length", hours)
+
+
+class Listener(_Fake):
+    """Writes what it was given in each of its steps to the file `record`; None where it was given nothing."""
+
+    component_name = "Listener"
+    variables = (
+        Variable("heard__time", "h", grids.SURFACE, Role.FORCING),
+        Variable("heard__length", "h", grids.SURFACE, Role.FORCING),
+        Variable("heard__state", "h", grids.SURFACE, Role.STATE),
+    )
+
+    def _start(self):
+        self.heard = []
+        self._fill("heard__state", 0.0)
+
+    def _update(self):
+        given = {n: float(self.values[n][0, 0]) if n in self.supplied else None for n in self._table}
+        self.heard.append(given)
+
+    def _finalize(self):
+        if "record" in self.config:
+            Path(self.config["record"]).write_text(json.dumps(self.heard))
+
+
+class SurfaceBucket(Listener):
+    """Takes nothing per layer."""
+
+    component_name = "Surface only"
+    variables = (Variable(NET_SOURCE, "h-1", grids.SURFACE, Role.FORCING),)
+
+    def _start(self):
+        return
+
+    def _update(self):
+        return
+
+
+class BadClockBucket(Bucket):
+    """Tells a step of nothing."""
+
+    def get_time_step(self):
+        return 0.0
 
 
 class NotBmi:

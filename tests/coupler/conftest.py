@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import xarray as xr
 import yaml
 from click.testing import CliRunner, Result
 
@@ -60,10 +61,46 @@ class FakeRun:
             given += ["--output", str(self.output)]
         return CliRunner().invoke(main, given)
 
+    def succeeds(self, *arguments: str) -> Result:
+        result = self(*arguments)
+        assert result.exit_code == 0, result.output
+        return result
+
+    def refuses(self, *words: str, arguments: tuple[str, ...] = ()) -> str:
+        """Expect exit code 2, one message with all `words`, no traceback, and nothing written or changed."""
+        self.write()
+        before = contents(self.folder)
+        message = self._fails(2, words, arguments)
+        assert contents(self.folder) == before
+        return message
+
+    def breaks(self, *words: str, arguments: tuple[str, ...] = ()) -> str:
+        """Expect exit code 1 and one message with all `words`, no traceback."""
+        return self._fails(1, words, arguments)
+
+    def _fails(self, code: int, words: tuple[str, ...], arguments: tuple[str, ...]) -> str:
+        result = self(*arguments)
+        assert isinstance(result.exception, SystemExit), result.output
+        assert result.exit_code == code, result.output
+        messages = [line for line in result.output.splitlines() if line.startswith("bmi-run: ")]
+        assert len(messages) == 1, result.output
+        assert "Traceback" not in result.output
+        for word in words:
+            assert word in messages[0], f"{word!r} not in {messages[0]!r}"
+        return messages[0]
+
+    def open(self, file: str = "hourly.nc") -> xr.Dataset:
+        with xr.open_dataset(self.output / file) as data:
+            return data.load()
+
     def use(self, groundwater_class: str, **groundwater: object) -> "FakeRun":
         self.run["components"]["groundwater"]["class"] = f"zoo:{groundwater_class}"
         self.groundwater.update(groundwater)
         return self
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
 @pytest.fixture

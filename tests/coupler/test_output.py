@@ -1,0 +1,269 @@
+"""What a run leaves behind: CF NetCDF files, figures, log, timing, and a record from which it can be repeated."""
+
+import hashlib
+import json
+
+import netCDF4
+import numpy as np
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from bmi_common.groundwater import (
+    LAYER_THICKNESS,
+    NET_SOURCE,
+    POROSITY,
+    PRESSURE_HEAD,
+    STORAGE_VOLUME,
+    WATER_TABLE_DEPTH,
+)
+from coupler.cli import main
+from coupler.output import netcdf_name
+
+SOURCE = netcdf_name(NET_SOURCE)
+
+
+def raw(fake, file="hourly.nc"):
+    return netCDF4.Dataset(fake.output / file)
+
+
+@pytest.fixture
+def hourly(fake):
+    """Run whose output entry is changed by keywords; returns the file's dataset as xarray reads it."""
+
+    def run_with(**changes):
+        fake.run["output"][0].update(changes)
+        fake.succeeds("--overwrite")
+        return fake.open()
+
+    return run_with
+
+
+# ---------------------------------------------------------------- metadata
+
+
+def test_variables_carry_cf_attributes(fake, hourly):
+    depth = hourly(variables=[f"groundwater.{WATER_TABLE_DEPTH}"])[netcdf_name(WATER_TABLE_DEPTH)]
+    assert depth.attrs == {
+        "long_name": "water table depth below the land surface",
+        "standard_name": "water_table_depth",
+        "units": "m",
+        "csdms_name": WATER_TABLE_DEPTH,
+        "component": "groundwater",
+        "cell_methods": "time: mean",
+    }
+
+
+def test_axes_carry_cf_attributes_and_coordinates(fake, hourly):
+    data = hourly()
+    assert data.attrs["Conventions"].startswith("CF-1.")
+    assert [data[a].attrs["axis"] for a in ("x", "y", "z", "time")] == ["X", "Y", "Z", "T"]
+    assert data.x.attrs["standard_name"] == "projection_x_coordinate"
+    np.testing.assert_array_equal(data.x, [500.0, 1500.0, 2500.0, 3500.0])
+    np.testing.assert_array_equal(data.z[:2], [5.0, 10.25])
+    np.testing.assert_array_equal(data.root_zone_z, data.z[1:])
+    np.testing.assert_array_equal(data.layer_thickness, [10.0] + [0.5] * 10)
+
+
+def test_names_are_those_that_cf_recommends(fake, hourly):
+    assert "soil_root_zone_water__net_volume_flux" in hourly()
+    assert netcdf_name("land_surface_air_heat~net~latent__energy_flux").isidentifier()
+
+
+def test_times_are_real_dates_at_the_end_of_each_interval(fake, hourly):
+    time = hourly().time.values
+    assert time[0] == np.datetime64("2020-01-01T01:00")
+    assert time[-1] == np.datetime64("2020-01-01T06:00")
+
+
+def test_bounds_enclose_each_interval_without_gaps(fake, hourly):
+    data = hourly(every="3h")
+    bounds = data.time_bounds.values.astype("datetime64[m]")
+    expected = ["2020-01-01T00:00", "2020-01-01T03:00", "2020-01-01T06:00"]
+    assert [str(b) for b in (*bounds[:, 0], bounds[-1, 1])] == expected
+    np.testing.assert_array_equal(bounds[:, 1], data.time.values.astype("datetime64[m]"))
+
+
+# ---------------------------------------------------------------- values
+
+
+def test_mean_over_three_hours_against_the_last_of_them(fake, hourly):
+    fake.run["components"]["land"]["class"] = "zoo:TypicalLand"
+    each = hourly(precision="double")[SOURCE].values
+    mean = hourly(every="3h")
+    point = hourly(method="point")
+    np.testing.assert_allclose(mean[SOURCE].values, each.reshape(2, 3, *each.shape[1:]).mean(axis=1), rtol=1e-14)
+    np.testing.assert_array_equal(point[SOURCE].values, each[2::3])
+    assert mean[SOURCE].attrs["cell_methods"] == "time: mean"
+    assert point[SOURCE].attrs["cell_methods"] == "time: point"
+
+
+def test_an_interval_that_is_not_full_is_not_written(fake, hourly):
+    assert hourly(every="4h").sizes["time"] == 1
+
+
+def test_cells_outside_the_watershed_are_missing(fake, hourly):
+    fake.land["mask"] = fake.groundwater["mask"] = 5
+    hourly()
+    with raw(fake) as data:
+        for name in (PRESSURE_HEAD, SOURCE):
+            missing = np.ma.getmaskarray(data[name][0, -1])
+            assert missing.sum() == 5
+            assert missing.flat[:5].all()
+
+
+def test_static_variables_have_no_time(fake, hourly):
+    data = hourly(
+        variables=[f"groundwater.{POROSITY}", f"groundwater.{LAYER_THICKNESS}", f"groundwater.{PRESSURE_HEAD}"]
+    )
+    assert data[POROSITY].dims == ("z", "y", "x")
+    assert "cell_methods" not in data[POROSITY].attrs
+    np.testing.assert_allclose(data[POROSITY], 0.4, rtol=1e-7)
+    assert data[PRESSURE_HEAD].dims == ("time", "z", "y", "x")
+
+
+def test_scalars_are_time_series(fake, hourly):
+    data = hourly(variables=[f"groundwater.{STORAGE_VOLUME}"], precision="double")
+    storage = data[netcdf_name(STORAGE_VOLUME)]
+    assert storage.dims == ("time",)
+    assert np.diff(storage.values) == pytest.approx([-3000.0] * 5)
+
+
+def test_inputs_can_be_written(fake, hourly):
+    data = hourly(variables=[f"land.{NET_SOURCE}", f"groundwater.{NET_SOURCE}"])
+    np.testing.assert_array_equal(data[f"land_{SOURCE}"], data[f"groundwater_{SOURCE}"])
+
+
+def test_double_precision_keeps_what_single_rounds(fake, hourly):
+    hourly(precision="double")
+    with raw(fake) as data:
+        assert data[PRESSURE_HEAD].dtype == np.float64
+        exact = data[PRESSURE_HEAD][:]
+    hourly(precision="single")
+    with raw(fake) as data:
+        assert data[PRESSURE_HEAD].dtype == np.float32
+        np.testing.assert_array_equal(data[PRESSURE_HEAD][:], exact.astype(np.float32))
+
+
+def test_several_files_have_their_own_intervals(fake):
+    fake.run["output"] += [
+        {"file": "point.nc", "every": "2h", "method": "point", "variables": [f"groundwater.{PRESSURE_HEAD}"]},
+        {"file": "whole.nc", "every": "6h", "variables": [f"land.{NET_SOURCE}"]},
+    ]
+    fake.succeeds()
+    assert [fake.open(f).sizes["time"] for f in ("hourly.nc", "point.nc", "whole.nc")] == [6, 3, 1]
+
+
+def test_a_run_without_output_has_its_balance_and_record(fake):
+    fake.run["output"] = None
+    fake.succeeds()
+    made = {p.name for p in fake.output.iterdir()}
+    assert made == {"provenance.json", "run.log", "run.yaml", "timing.json", "water_balance.nc"}
+
+
+# ---------------------------------------------------------------- record
+
+
+def test_record_has_the_hashes_of_what_was_read(fake):
+    (fake.folder / "head.txt").write_text("-2.0")
+    fake.use("FileBucket", head_file="head.txt").succeeds()
+    inputs = json.loads((fake.output / "provenance.json").read_text())["inputs"]
+    files = [fake.folder / n for n in ("coupled.yaml", "land.yaml", "groundwater.yaml", "head.txt")]
+    assert inputs == {str(f): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
+
+
+def test_record_tells_versions_command_and_seed(fake):
+    fake.run["seed"] = 7
+    fake.succeeds()
+    record = json.loads((fake.output / "provenance.json").read_text())
+    assert record["seed"] == 7
+    assert record["versions"]["numpy"] == np.__version__
+    assert {"python", "rootzone", "netCDF4"} <= set(record["versions"])
+    assert record["command"]
+
+
+def test_outputs_carry_the_record(fake, hourly):
+    fake.run["title"] = "A run of fakes"
+    data = hourly()
+    record = json.loads((fake.output / "provenance.json").read_text())
+    assert data.attrs["title"] == "A run of fakes"
+    assert yaml.safe_load(data.attrs["run_configuration"]) == record["configuration"]
+    assert json.loads(data.attrs["input_sha256"]) == record["inputs"]
+    assert record["created"] in data.attrs["history"]
+
+
+def test_recorded_configuration_repeats_the_run(fake, tmp_path):
+    fake.run["components"]["land"]["class"] = "zoo:TypicalLand"
+    fake.succeeds("--set", "land.options.rain=0.004", "--set", "time.end=2020-01-01T04:00")
+    expected = fake.open()
+    again = tmp_path / "again"
+    arguments = [str(fake.output / "run.yaml"), "--output", str(again)]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    with netCDF4.Dataset(again / "hourly.nc") as data:
+        np.testing.assert_array_equal(data[PRESSURE_HEAD][:], expected[PRESSURE_HEAD].values)
+        np.testing.assert_array_equal(data[SOURCE][:], expected[SOURCE].values)
+
+
+def test_recorded_configuration_is_the_same_when_repeated(fake, tmp_path):
+    fake.run["paths"] = {"here": "."}
+    fake.run["components"]["land"]["config"] = "${here}/land.yaml"
+    fake.succeeds()
+    first = (fake.output / "run.yaml").read_text()
+    again = tmp_path / "again"
+    assert CliRunner().invoke(main, [str(fake.output / "run.yaml"), "--output", str(again)]).exit_code == 0
+    assert (again / "run.yaml").read_text() == first
+
+
+def test_timing_accounts_for_all_parts(fake):
+    fake.use("SlowBucket", sleep=0.01).succeeds()
+    timing = json.loads((fake.output / "timing.json").read_text())
+    assert timing["model_hours"] == 6.0
+    assert timing["steps"] == 6
+    assert set(timing["seconds"]) == {"land", "groundwater", "output", "coupler"}
+    assert timing["seconds"]["groundwater"] >= 0.06
+    assert timing["seconds"]["land"] < 0.06
+
+
+def test_log_file_and_screen_tell_the_same(fake):
+    result = fake.succeeds()
+    text = (fake.output / "run.log").read_text()
+    for words in ("6 model hours", "water balance [m3]: net source -18000", "done; results are in"):
+        assert words in text
+        assert words in result.output
+
+
+def test_log_holds_one_run_only(fake):
+    fake.succeeds()
+    fake.succeeds("--overwrite")
+    assert (fake.output / "run.log").read_text().count("done; results are in") == 1
+
+
+# ---------------------------------------------------------------- figures
+
+
+def test_figures_are_drawn_when_asked(fake):
+    fake.run["figures"] = True
+    fake.succeeds()
+    drawn = sorted((fake.output / "figures").iterdir())
+    assert [p.name for p in drawn] == ["hourly_maps.png", "hourly_series.png"]
+    assert all(p.read_bytes().startswith(b"\x89PNG") and p.stat().st_size > 5000 for p in drawn)
+
+
+def test_figures_are_not_drawn_unasked(fake):
+    fake.succeeds()
+    assert not (fake.output / "figures").exists()
+
+
+def test_figures_of_scalars_are_series_only(fake):
+    fake.run["figures"] = True
+    fake.run["output"][0]["variables"] = [f"groundwater.{STORAGE_VOLUME}"]
+    fake.succeeds()
+    assert [p.name for p in (fake.output / "figures").iterdir()] == ["hourly_series.png"]
+
+
+def test_figures_of_a_file_without_records_are_passed_over(fake):
+    fake.run["figures"] = True
+    fake.run["output"][0]["every"] = "1d"
+    fake.succeeds()
+    assert list((fake.output / "figures").iterdir()) == []
