@@ -63,8 +63,10 @@ class BmiSurrogate(DeclaredBmi):
         if not np.array_equal(self.values[names.PRESSURE_HEAD], self._head, equal_nan=True):
             self._adopt_head()  # written through the pointer
         self.require_finite(names.NET_SOURCE)
-        self._publish(self._prepared.emulator.step(self.values[names.NET_SOURCE]))
+        head = self._prepared.emulator.step(self.values[names.NET_SOURCE])
+        self.values[names.PRESSURE_HEAD][...] = head
         self.require_finite(names.PRESSURE_HEAD)
+        self._publish(head)
 
     def set_value(self, name: str, src: NDArray[Any]) -> None:
         """Set the net source or the pressure head from `src` (flat or in grid shape)."""

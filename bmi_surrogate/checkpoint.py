@@ -287,13 +287,14 @@ def save(checkpoint: Checkpoint, path: Path) -> Path:
     weights.parent.mkdir(parents=True, exist_ok=True)
     save_file(parameters, weights)
     architecture = dataclasses.asdict(checkpoint.network.architecture)
+    thickness = None if checkpoint.layer_thickness is None else [float(v) for v in checkpoint.layer_thickness]
     content = {
         "format": FORMAT,
         "version": 1,
         "weights": {"file": weights.name, "sha256": sha256(weights)},
         "architecture": {**architecture, "hidden": list(architecture["hidden"])},
         "tile": checkpoint.tile,
-        "layer_thickness": None if checkpoint.layer_thickness is None else list(checkpoint.layer_thickness),
+        "layer_thickness": thickness,
         "statistics": {
             name: {"mean": m.mean.tolist(), "std": m.std.tolist()}
             for name, m in (("pressure", s.pressure), ("source", s.source), ("statics", s.statics))
