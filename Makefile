@@ -15,7 +15,7 @@ demo: setup
 	bmi-run cfg/coupled.yaml --output output/demo --overwrite
 
 test: lint
-	pytest
+	pytest --durations=5
 
 lint: setup
 	ruff check .

@@ -63,6 +63,9 @@ def main(file: Path, check: bool, settings: tuple[str, ...], output: Path | None
     except RootzoneError as error:
         console.print(f"bmi-run: {error}", style="red")
         sys.exit(EXIT_FAILED)
+    except OSError as error:
+        console.print(f"bmi-run: cannot read or write: {error}", style="red")
+        sys.exit(EXIT_FAILED)
     except KeyboardInterrupt:
         console.print("bmi-run: interrupted; what was written until now is readable", style="red")
         sys.exit(EXIT_FAILED)

@@ -309,6 +309,15 @@ def spin_up(prepared: Prepared, console: Console) -> States:
     return carried
 
 
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    # a full disk: the NetCDF library raises RuntimeError, the system OSError
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        raise RunFailed(f"{path}: cannot be written: {error}") from error
+
+
 def run(prepared: Prepared, folder: Path, console: Console, record: dict[str, object]) -> Summary:
     """Carry out the run and write its files into `folder`.
 
@@ -344,9 +353,11 @@ def run(prepared: Prepared, folder: Path, console: Console, record: dict[str, ob
             balance = stepper.step()
             write_begin = time.perf_counter()
             for file in files:
-                file.add_step()
+                with _writing(file.path):
+                    file.add_step()
             if ledger_file is not None and balance is not None:
-                ledger_file.add(balance)
+                with _writing(ledger_file.path):
+                    ledger_file.add(balance)
             output_seconds += time.perf_counter() - write_begin
             advance()
         total = time.perf_counter() - begin

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import netCDF4
 import numpy as np
 import pytest
 from fakes import RAIN, WIND
+from surrogate_cases import make_checkpoint
 
 from bmi_common import DeclaredBmi
 from bmi_common import groundwater as names
+from bmi_surrogate.checkpoint import save
 
 Builder = Callable[[Path], list[Path]]
 
@@ -110,8 +112,18 @@ def colm(folder: Path) -> list[Path]:
     return [config, _write(folder, "forcing.txt", "\n".join(rows) + "\n"), *_domain(folder, nx=4, ny=3)]
 
 
+def surrogate(folder: Path) -> list[Path]:
+    """Build a random network of 8 x 8 tiles on a domain that they do not divide."""
+    weights = folder / "weights.safetensors"
+    save(replace(make_checkpoint(), layer_thickness=None), weights)
+    text = "domain: domain.yaml\n" + INITIAL + "surrogate: {checkpoint: weights.safetensors, threads: 1}\n"
+    config = _write(folder, "surrogate.yaml", text)
+    return [config, weights, weights.with_suffix(".yaml"), *_domain(folder, nx=11, ny=9)]
+
+
 COMPONENTS = (
     Component("fakes:Bucket", bucket, {RAIN: 1.0e-4, WIND: 2.0}),
     Component("bmi_richards:BmiRichards", richards, {names.NET_SOURCE: 1.0e-4}),
+    Component("bmi_surrogate:BmiSurrogate", surrogate, {names.NET_SOURCE: 1.0e-4}),
     Component("bmi_colm:BmiColm", colm, {names.PRESSURE_HEAD: -1.0, names.SATURATION: 0.5}),
 )

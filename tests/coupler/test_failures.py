@@ -136,3 +136,21 @@ def _wait_for_records(file: Path, count: int) -> None:
         if now != last:
             seen, last = seen + 1, now
     time.sleep(0.03)
+
+
+def test_a_disk_that_fills_up_is_one_message_and_leaves_what_was_written(fake, monkeypatch):
+    from coupler.output import OutputFile
+
+    write = OutputFile.add_step
+
+    def fills_up_in_the_third_hour(self):
+        if self._steps == 2:
+            raise RuntimeError("NetCDF: HDF error")
+        write(self)
+
+    monkeypatch.setattr(OutputFile, "add_step", fills_up_in_the_third_hour)
+    result = fake()
+    assert result.exit_code == 1
+    assert "hourly.nc: cannot be written: NetCDF: HDF error" in result.output
+    with xr.open_dataset(fake.output / "hourly.nc") as data:
+        assert data.sizes["time"] == 2

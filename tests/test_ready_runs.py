@@ -1,0 +1,95 @@
+"""The runs in cfg/, with the real components, through the command line."""
+
+import json
+from pathlib import Path
+
+import netCDF4
+import numpy as np
+import pytest
+import xarray as xr
+from click.testing import CliRunner, Result
+
+from coupler.cli import main
+
+CFG = Path(__file__).parents[1] / "cfg"
+LATENT = "land_surface_air_heat_net_latent__energy_flux"
+WATER_TABLE = "soil_water_sat_zone_top__depth"
+HEAD = "soil_water__pressure_head"
+SWAP = "groundwater.class=bmi_richards:BmiRichards"
+
+
+def bmi_run(file: str, *arguments: str) -> Result:
+    result = CliRunner().invoke(main, [str(CFG / file), *arguments])
+    assert result.exit_code == 0, result.output
+    return result
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Output of the demo basin over its first four days, in which the first storm comes."""
+    folder = tmp_path_factory.mktemp("demo") / "run"
+    bmi_run("coupled.yaml", "--set", "time.end=2019-10-05T00:00", "--set", "figures=false", "--output", str(folder))
+    return folder
+
+
+def test_the_demo_basin_conserves_water_in_every_hour(demo: Path) -> None:
+    with netCDF4.Dataset(demo / "water_balance.nc") as ledger:
+        residual, turnover = np.abs(ledger["residual"][:]), ledger["turnover"][:]
+        assert len(residual) == 96
+        assert (residual / turnover).max() < 1e-8  # the solver's tolerance, over the water that an hour turns over
+        rain = ledger["source"][:]
+    assert rain.max() > 0.0 > rain.min()  # a storm and a dry day are both in
+
+
+def test_the_demo_basin_has_a_day_and_a_water_table(demo: Path) -> None:
+    with xr.open_dataset(demo / "hourly.nc") as data:
+        latent = data[LATENT].mean(("x", "y")).values.reshape(4, 24)
+        depth = data[WATER_TABLE].values
+        active = np.isfinite(depth[0])
+    assert latent.max() > 50.0
+    noon, midnight = latent[:, 5].mean(), latent[:, 17].mean()  # UTC; the sun is highest at 04:30
+    assert noon > 3.0 * midnight
+    assert 0.3 < active.mean() < 1.0  # cells outside the watershed are missing
+    assert np.all((depth[:, active] >= 0.0) & (depth[:, active] <= 104.0))
+
+
+def test_the_demo_basin_runs_as_free_drainage_with_one_option(tmp_path: Path) -> None:
+    arguments = ["--set", "time.end=2019-10-01T06:00", "--set", "figures=false"]
+    mode = ["--set", "groundwater.options.richards.mode=free_drainage"]
+    bmi_run("coupled.yaml", *arguments, *mode, "--output", str(tmp_path / "free"))
+    with netCDF4.Dataset(tmp_path / "free" / "water_balance.nc") as ledger:
+        assert np.all(ledger["drainage"][:] > 0.0)
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize("groundwater", ["surrogate", "richards"])
+def test_the_pearl_river_runs_with_either_groundwater(reference: Path, tmp_path: Path, groundwater: str) -> None:
+    swap = ["--set", SWAP] if groundwater == "richards" else ["--set", "groundwater.options.surrogate.threads=1"]
+    output = tmp_path / "run"
+    bmi_run(
+        "pearl_river.yaml", "--set", f"data={reference}", *swap,
+        "--set", "time.end=2020-06-01T06:00", "--set", "figures=false", "--output", str(output),
+    )  # fmt: skip
+    with xr.open_dataset(output / "six_hourly.nc") as data:
+        head = data[HEAD].values[0]
+    assert head.shape == (11, 146, 252)
+    assert np.isfinite(head).all()
+    with xr.open_dataset(output / "hourly.nc") as data:
+        assert set(data.data_vars) >= {LATENT, WATER_TABLE, "land_surface_water__depth"}
+        assert data.sizes["time"] == 6
+    hashes = json.loads((output / "provenance.json").read_text())["inputs"]
+    assert any(Path(name).name == "unname_test.out.porosity.pfb" for name in hashes)
+    if groundwater == "surrogate":
+        assert any(Path(name).name == "model.ckpt-80000" for name in hashes)
+
+
+@pytest.mark.reference
+def test_swapping_the_groundwater_changes_one_line_of_the_plan(reference: Path) -> None:
+    def plan(*arguments: str) -> list[str]:
+        return bmi_run("pearl_river.yaml", "--check", "--set", f"data={reference}", *arguments).output.splitlines()
+
+    surrogate, richards = plan(), plan("--set", SWAP)
+    differing = [(a, b) for a, b in zip(surrogate, richards, strict=True) if a != b]
+    assert len(differing) == 1
+    assert "BmiSurrogate" in differing[0][0]
+    assert "BmiRichards" in differing[0][1]
