@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -19,6 +18,7 @@ from bmi_colm.forcing import FORCING_NAMES, Forcing, open_forcing
 from bmi_colm.forcing import names as forcing_names
 from bmi_common import BmiStateError, ConfigError, DeclaredBmi, ModelError, Setup, grids
 from bmi_common.bmi_base import FOREVER
+from bmi_common.hashing import hashes
 
 _KERNEL_NAMES = {
     "shortwave": forcing_names.SHORTWAVE,
@@ -125,8 +125,8 @@ class BmiColm(DeclaredBmi):
 
     @property
     def provenance(self) -> Mapping[str, str]:
-        """SHA-256 of each input file but the forcing, by path."""
-        return {str(file): hashlib.sha256(file.read_bytes()).hexdigest() for file in self._prepared.files}
+        """SHA-256 of each input file, forcing included, by path."""
+        return hashes(self._prepared.files)
 
     def _top_first(self, name: str) -> NDArray[np.float64]:
         values: NDArray[np.float64] = self.values[name][::-1, self._prepared.domain.mask].T

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from bmi_colm.columns import LOWEST_HEAD, ColumnOptions, EvaporationFactor, FrozenSoil, WaterStress
 from bmi_colm.forcing import ForcingSpec
-from bmi_colm.forcing.config import UtcDatetime
+from bmi_colm.forcing.config import UtcDatetime, forcing_files
 from bmi_colm.soil import SoilTexture
 from bmi_colm.tables import SoilTable, Vegetation, soil_table, vegetation_table
 from bmi_common import Config, ConfigError, ConfigPath, Domain, DomainField, FieldSpec, load_config
@@ -219,5 +219,5 @@ def prepare(config_file: Path) -> Prepared:
         cells=np.argwhere(domain.mask),
         vegetation=vegetation_table(config.vegetation_table),
         soil=table,
-        files=(*own, *domain.files),
+        files=(*own, *domain.files, *forcing_files(config.forcing)),
     )

@@ -91,6 +91,10 @@ class DeclaredBmi(Bmi):
     def _update(self) -> None:
         """Advance one step from `time`: read inputs from `values`, write outputs there."""
 
+    def _adopt_state(self, name: str) -> None:
+        """Make what follows from the state `name`, which has just been set; the default has nothing that does."""
+        return
+
     def _finalize(self) -> None:
         """Release what was opened; the default has nothing to release."""
         return
@@ -325,14 +329,19 @@ class DeclaredBmi(Bmi):
         source = np.asarray(src)
         self._check_size("set_value", name, source.size, target.size)
         target[:] = source.reshape(-1)
-        self.supplied.add(name)
+        self._supplied(name)
 
     def set_value_at_indices(self, name: str, inds: NDArray[np.intp], src: NDArray[Any]) -> None:
         """Set the values at flat indices `inds` of an input or a state."""
         target = self._settable("set_value_at_indices", name)
         source = np.asarray(src).reshape(-1)
         target[self._indices("set_value_at_indices", name, inds, source.size)] = source
+        self._supplied(name)
+
+    def _supplied(self, name: str) -> None:
         self.supplied.add(name)
+        if self.variable(name).role is Role.STATE:
+            self._adopt_state(name)
 
     def _settable(self, function: str, name: str) -> NDArray[Any]:
         if not self.variable(name).role.is_settable:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bmi_common import ConfigError, DeclaredBmi, Setup, grids, water_table
 from bmi_common import groundwater as names
 from bmi_common.bmi_base import FOREVER
+from bmi_common.hashing import hashes
 from bmi_richards.config import Prepared, prepare
 from bmi_richards.solver import HourBalance, RichardsSolver
 
@@ -72,17 +70,8 @@ class BmiRichards(DeclaredBmi):
         self._publish_state()
         self._publish_balance(self._balance)
 
-    def set_value(self, name: str, src: NDArray[Any]) -> None:
-        """Set the net source or the pressure head from `src` (flat or in grid shape)."""
-        super().set_value(name, src)
-        if name == names.PRESSURE_HEAD:
-            self._adopt_head()
-
-    def set_value_at_indices(self, name: str, inds: NDArray[np.intp], src: NDArray[Any]) -> None:
-        """Set the values at flat indices `inds` of the net source or the pressure head."""
-        super().set_value_at_indices(name, inds, src)
-        if name == names.PRESSURE_HEAD:
-            self._adopt_head()
+    def _adopt_state(self, name: str) -> None:
+        self._adopt_head()
 
     @property
     def balance(self) -> HourBalance | None:
@@ -92,7 +81,7 @@ class BmiRichards(DeclaredBmi):
     @property
     def provenance(self) -> Mapping[str, str]:
         """SHA-256 of each input file, by path."""
-        return {str(file): hashlib.sha256(file.read_bytes()).hexdigest() for file in self._prepared.files}
+        return hashes(self._prepared.files)
 
     def _adopt_head(self) -> None:
         try:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bmi_common import DeclaredBmi, Setup, grids
 from bmi_common import groundwater as names
 from bmi_common.errors import describe_cell
-from bmi_surrogate.checkpoint import sha256
+from bmi_common.hashing import hashes
 from bmi_surrogate.config import Prepared, prepare
 from bmi_surrogate.diagnosis import Diagnosis
 from bmi_surrogate.normalisation import Array
@@ -39,7 +37,7 @@ class BmiSurrogate(DeclaredBmi):
         self._prepared: Prepared = prepare(config_file)
         domain = self._prepared.domain
         self._diagnosis = Diagnosis(domain)
-        self._hashes = {str(file): sha256(file) for file in self._prepared.files}
+        self._hashes = hashes(self._prepared.files)
         return Setup(
             grids={
                 grids.SURFACE: domain.surface,
@@ -68,17 +66,8 @@ class BmiSurrogate(DeclaredBmi):
         self.require_finite(names.PRESSURE_HEAD)
         self._publish(head)
 
-    def set_value(self, name: str, src: NDArray[Any]) -> None:
-        """Set the net source or the pressure head from `src` (flat or in grid shape)."""
-        super().set_value(name, src)
-        if name == names.PRESSURE_HEAD:
-            self._adopt_head()
-
-    def set_value_at_indices(self, name: str, inds: NDArray[np.intp], src: NDArray[Any]) -> None:
-        """Set the values at flat indices `inds` of the net source or the pressure head."""
-        super().set_value_at_indices(name, inds, src)
-        if name == names.PRESSURE_HEAD:
-            self._adopt_head()
+    def _adopt_state(self, name: str) -> None:
+        self._adopt_head()
 
     @property
     def provenance(self) -> Mapping[str, str]:

@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,6 +26,7 @@ from torch import Tensor
 
 from bmi_common import ConfigError, load_config
 from bmi_common.config import Config, ConfigPath
+from bmi_common.hashing import sha256
 from bmi_surrogate.network import Architecture, PredRNN
 from bmi_surrogate.normalisation import Array, Moments, Statistics, moments_of_statics
 
@@ -63,12 +63,6 @@ class Checkpoint:
     layer_thickness: tuple[float, ...] | None = None
     provenance: Mapping[str, str] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def load(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import json
 import platform
@@ -14,16 +13,11 @@ from typing import Any
 
 import yaml
 
+from bmi_common.hashing import sha256
 from coupler.component import Component
 from coupler.config import LoadedRun
 
 _PACKAGES = ("rootzone", "numpy", "torch", "netCDF4", "pydantic", "bmipy", "gimli.units", "pftools")
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def collect(loaded: LoadedRun, components: Mapping[str, Component]) -> dict[str, Any]:

@@ -150,3 +150,16 @@ def expand(files: tuple[Path, ...]) -> list[Path]:
         else:
             found.append(file)
     return found
+
+
+def forcing_files(spec: ForcingSpec) -> tuple[Path, ...]:
+    """Return the existing files that a ``forcing:`` section names; for ParFlow's, all that begin with the prefix."""
+    match spec:
+        case ExternalForcing():
+            return ()
+        case ColumnForcing():
+            return (spec.file,)
+        case ParflowForcing():
+            return tuple(sorted(spec.directory.glob(f"{spec.prefix}.*.pfb")))
+        case _:
+            return tuple(file for file in expand(spec.file) if file.is_file())
