@@ -26,8 +26,9 @@ class BmiSurrogate(DeclaredBmi):
     over the boundary by the kinematic wave from the ponding at the end of the hour. The network does not conserve
     water, so there is no water balance among the outputs, and what it does with ponded water is its own.
 
-    Setting the pressure head replaces it in the cells whose value differs from the one given out, in every tile that
-    has them, and the diagnosed outputs follow at once; the network's hidden state and memory stay.
+    Setting the pressure head before the first update starts the network from it, as if it were the initial head of the
+    configuration. Later it replaces the head in the cells whose value differs from the one given out, in every tile
+    that has them; the network's hidden state and memory stay. The diagnosed outputs follow at once.
     """
 
     component_name = "Surrogate"
@@ -84,7 +85,10 @@ class BmiSurrogate(DeclaredBmi):
             raise ValueError(
                 f"{names.PRESSURE_HEAD} must be finite in active cells, got {given} at {describe_cell(cell)}"
             )
-        self._prepared.emulator.set_head(head, (head != self._head) & mask)
+        if self.time == 0.0:
+            self._prepared.emulator.start(head)
+        else:
+            self._prepared.emulator.set_head(head, (head != self._head) & mask)
         self._publish(head)
 
     def _publish(self, head: Array) -> None:

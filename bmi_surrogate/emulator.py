@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -119,7 +119,7 @@ class Emulator:
     @torch.inference_mode()
     def start(self, head: Array) -> None:
         """Begin with a pressure head [m], shape (layers, ny, nx), and the memory that the network makes of it."""
-        with _threads(self.options.threads):
+        with self._computing():
             self._x = self._blank(self._pressure.normalise(self._tiles(head)))
             size = self.tiling.count if self.device.type != "cpu" else _BLOCK
             ranges = [slice(i, min(i + size, self.tiling.count)) for i in range(0, self.tiling.count, size)]
@@ -128,8 +128,9 @@ class Emulator:
     @torch.inference_mode()
     def set_head(self, head: Array, changed: NDArray[np.bool_]) -> None:
         """Replace the pressure head [m] of the `changed` cells, both (layers, ny, nx), in every tile; memory stays."""
-        new = self._pressure.normalise(self._tiles(np.where(changed, head, 0.0)))
-        self._x = self._blank(torch.where(self._tiles(changed).bool(), new, self._x))
+        with self._computing():
+            new = self._pressure.normalise(self._tiles(np.where(changed, head, 0.0)))
+            self._x = self._blank(torch.where(self._tiles(changed).bool(), new, self._x))
 
     @torch.inference_mode()
     def step(self, source: Array) -> Array:
@@ -145,7 +146,7 @@ class Emulator:
         ndarray, shape (layers, ny, nx)
             Pressure head [m] at the end of the hour; without meaning in inactive cells.
         """
-        with _threads(self.options.threads):
+        with self._computing():
             a = self._blank(self._source.normalise(self._tiles(source)))
             x = torch.empty_like(self._x)
             for block in self._blocks:
@@ -172,7 +173,18 @@ class Emulator:
     def _blank(self, tiles: Tensor) -> Tensor:
         return tiles if self._inactive is None else tiles.masked_fill(self._inactive, 0.0)
 
+    @contextmanager
+    def _computing(self) -> Iterator[None]:
+        with ExitStack() as stack:
+            stack.enter_context(_threads(self.options.threads))
+            if self.device.type == "cuda":
+                # cuDNN otherwise rounds the factors of float32 convolutions to ten bits (TF32)
+                stack.enter_context(torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False))
+            yield
+
     def _compile(self) -> None:
+        if self._network.architecture.attention != "none":
+            raise ConfigError("compile: true is not possible with attention, whose history grows with every hour")
         if self.device.type == "cpu" and not any(map(shutil.which, (os.environ.get("CXX", "c++"), "g++", "clang++"))):
             raise ConfigError("compile: true needs a C++ compiler, and there is none (g++, clang++ or $CXX)")
         eager = self._step

@@ -117,6 +117,21 @@ def test_setting_the_head_changes_the_future(how: str, configuration: dict[str, 
     assert difference[:, :5, :5].max() == 0.0
 
 
+@pytest.mark.parametrize("how", ["set_value", "pointer"])
+def test_a_head_set_before_the_first_update_is_the_initial_head(
+    how: str, configuration: dict[str, Any], write: Any
+) -> None:
+    wet, given = BmiSurrogate(), BmiSurrogate()
+    wet.initialize(write({**configuration, "initial": {"water_table_depth": 0.4}}))
+    given.initialize(write(configuration))
+    head = value(wet, names.PRESSURE_HEAD)
+    if how == "set_value":
+        given.set_value(names.PRESSURE_HEAD, head)
+    else:
+        given.get_value_ptr(names.PRESSURE_HEAD)[:] = head
+    np.testing.assert_array_equal(advance(given, 3), advance(wet, 3))
+
+
 def test_head_that_is_not_finite_is_refused_and_nothing_changes(model: BmiSurrogate) -> None:
     before = advance(model)
     with pytest.raises(ValueError, match=r"finite in active cells, got nan at cell \(k=0, j=0, i=5\)"):

@@ -169,6 +169,11 @@ def test_compiled_step_equals_the_eager_one(make: Any) -> None:
     np.testing.assert_allclose(run(make(compile=True)), run(make()), rtol=0, atol=1e-5)
 
 
+def test_compiling_with_attention_is_refused(make: Any) -> None:
+    with pytest.raises(ConfigError, match="not possible with attention"):
+        make(checkpoint=make_checkpoint(attention="pool"), compile=True)
+
+
 def test_compiling_without_a_compiler_is_refused(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(emulator_module.shutil, "which", lambda _: None)
     with pytest.raises(ConfigError, match=r"needs a C\+\+ compiler"):
