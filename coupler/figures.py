@@ -8,6 +8,7 @@ import matplotlib
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 matplotlib.use("Agg")
 
@@ -84,6 +85,14 @@ def _series(panels: list[xr.DataArray]) -> Figure | None:
     return figure
 
 
+def _limits(values: NDArray[np.floating]) -> tuple[float, float]:
+    """Colour limits that leave out the outermost two per cent, unless nothing varies within them."""
+    if values.size == 0:
+        return 0.0, 1.0
+    low, high = float(np.quantile(values, 0.02)), float(np.quantile(values, 0.98))
+    return (low, high) if high > low else (float(values.min()), float(values.max()))
+
+
 def _maps(panels: list[xr.DataArray]) -> Figure | None:
     mapped = [p for p in panels if "x" in p.dims and "y" in p.dims]
     if not mapped:
@@ -95,7 +104,7 @@ def _maps(panels: list[xr.DataArray]) -> Figure | None:
     for axis, panel in zip(axes, mapped, strict=False):
         mean = panel.mean("time")
         finite = mean.values[np.isfinite(mean.values)]
-        limits = (np.quantile(finite, 0.02), np.quantile(finite, 0.98)) if finite.size else (0.0, 1.0)
+        limits = _limits(finite)
         x, y = panel["x"].values / 1000.0, panel["y"].values / 1000.0
         image = axis.pcolormesh(x, y, mean, vmin=limits[0], vmax=limits[1], shading="nearest", cmap="viridis")
         figure.colorbar(image, ax=axis, label=str(panel.attrs.get("units", "")))
