@@ -85,6 +85,13 @@ def _series(panels: list[xr.DataArray]) -> Figure | None:
     return figure
 
 
+def _has_pattern(panel: xr.DataArray) -> bool:
+    """Tell whether a map shows something: not if all but a few cells are zero, as outflow over the boundary is."""
+    mean = panel.mean("time").values
+    finite = mean[np.isfinite(mean)]
+    return finite.size > 0 and np.count_nonzero(finite) >= 0.02 * finite.size
+
+
 def _limits(values: NDArray[np.floating]) -> tuple[float, float]:
     """Colour limits that leave out the outermost two per cent, unless nothing varies within them."""
     if values.size == 0:
@@ -94,12 +101,12 @@ def _limits(values: NDArray[np.floating]) -> tuple[float, float]:
 
 
 def _maps(panels: list[xr.DataArray]) -> Figure | None:
-    mapped = [p for p in panels if "x" in p.dims and "y" in p.dims]
+    mapped = [p for p in panels if "x" in p.dims and "y" in p.dims and _has_pattern(p)]
     if not mapped:
         return None
-    columns = 2 if len(mapped) > 1 else 1
+    columns = min(3, len(mapped))
     rows = -(-len(mapped) // columns)
-    figure = Figure(figsize=(6.0 * columns, 4.2 * rows), layout="constrained")
+    figure = Figure(figsize=(5.0 * columns, 3.6 * rows), layout="constrained")
     axes = np.atleast_1d(figure.subplots(rows, columns)).reshape(-1)
     for axis, panel in zip(axes, mapped, strict=False):
         mean = panel.mean("time")
