@@ -89,7 +89,7 @@ def _has_pattern(panel: xr.DataArray) -> bool:
     """Tell whether a map shows something: not if all but a few cells are zero, as outflow over the boundary is."""
     mean = panel.mean("time").values
     finite = mean[np.isfinite(mean)]
-    return finite.size > 0 and np.count_nonzero(finite) >= 0.02 * finite.size
+    return bool(finite.size > 0 and np.count_nonzero(finite) >= 0.02 * finite.size)
 
 
 def _limits(values: NDArray[np.floating]) -> tuple[float, float]:
