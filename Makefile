@@ -5,7 +5,7 @@ PYTHON ?= python3
 PIP_FLAGS ?=
 VENV := .venv
 STAMP := $(VENV)/.setup-done
-BUILD_TOOLS := meson-python meson ninja numpy
+BUILD_TOOLS := "pip>=24" meson-python meson ninja numpy
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
@@ -30,9 +30,9 @@ compiler:
 $(STAMP): pyproject.toml constraints.txt meson.build meson.options bmi_richards/fortran/meson.build bmi_colm/fortran/meson.build
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; say which with: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { echo "the module venv of Python is needed: apt-get install python3-venv"; exit 1; }
-	pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt $(BUILD_TOOLS)
-	pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt --no-build-isolation \
-		-Csetup-args=-Dnative=true -Cbuild-dir=build --editable '.[dev]'
+	python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt $(BUILD_TOOLS)
+	python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt --no-build-isolation \
+		--config-settings=setup-args=-Dnative=true --config-settings=build-dir=build --editable '.[dev]'
 	@touch $(STAMP)
 
 clean:
