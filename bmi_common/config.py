@@ -17,7 +17,7 @@ from bmi_common.errors import ConfigError
 
 Position = tuple[Hashable, ...]
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
-_META_KEYS = ("paths", "relative_to")
+_META_KEYS = ("paths", "relative_to", "staged_from")
 
 
 class _Loader(yaml.SafeLoader):
@@ -203,9 +203,10 @@ M = TypeVar("M", bound=BaseModel)
 def load_config(path: Path, model: type[M], ignore: Iterable[str] = ()) -> M:
     """Read a component's YAML file into `model`.
 
-    Two keys are understood in every file. ``paths: {name: folder}`` names folders, relative to the file, which
+    Some keys are understood in every file. ``paths: {name: folder}`` names folders, relative to the file, which
     the file and those that it names may use as ``${name}``; ``relative_to: folder`` makes the file's relative
-    paths start there instead of in the file's own folder.
+    paths start there instead of in the file's own folder. A coupler that completes a copy of a user's file says with
+    ``staged_from: file`` which one it is a copy of; messages then name that file.
 
     Parameters
     ----------
@@ -221,8 +222,29 @@ def load_config(path: Path, model: type[M], ignore: Iterable[str] = ()) -> M:
     ConfigError
         For a file that cannot be read and for the first few invalid entries, with file, line and key.
     """
-    document = read_yaml(Path(path))
-    return validate(document, model, paths={}, ignore=ignore)
+    return validate(_as_the_user_knows_it(read_yaml(Path(path))), model, paths={}, ignore=ignore)
+
+
+def _as_the_user_knows_it(document: Document) -> Document:
+    """Let messages about a copy that a coupler completed name the user's own file, and lines of what stands in it."""
+    data = document.data
+    if not isinstance(data, Mapping) or "staged_from" not in data:
+        return document
+    path = Path(str(data["staged_from"]))
+    if not path.is_file():
+        return document
+    original = read_yaml(path)
+    lines = {at: line for at, line in original.lines.items() if _same_leaf(original.data, data, at)}
+    return Document(original.path, data, lines)
+
+
+def _same_leaf(original: Any, completed: Any, at: Position) -> bool:
+    for key in at:
+        try:
+            original, completed = original[key], completed[key]
+        except (KeyError, IndexError, TypeError):
+            return False
+    return isinstance(original, Mapping | list) or original == completed
 
 
 def validate(document: Document, model: type[M], paths: Mapping[str, Path], ignore: Iterable[str] = ()) -> M:

@@ -359,7 +359,10 @@ def _read_parameters(path: Path) -> Parameters:
         content = load_file(path) if start[8:9] == b"{" else torch.load(path, map_location="cpu", weights_only=True)
     except safetensors.SafetensorError as error:
         raise ConfigError(f"{path}: not a whole safetensors file: {error}") from None
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except pickle.UnpicklingError:
+        # PyTorch's own text advises to load the file in a way that runs code from it
+        raise ConfigError(f"{path}: not a PyTorch checkpoint, or one that holds more than plain tensors") from None
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ConfigError(f"{path}: not a whole PyTorch checkpoint of plain tensors: {reason}") from None
     if isinstance(content, Mapping):

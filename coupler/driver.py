@@ -111,7 +111,11 @@ def prepare(loaded: LoadedRun, staging: Path) -> Prepared:
             with _keys_in(loaded):
                 path, changes[name] = staged_config(name, spec, loaded.named, config.time.start, staging)
             configs[name] = path.resolve()
-            components[name].initialize(configs[name])
+            try:
+                components[name].initialize(configs[name])
+            except ConfigError as error:
+                # the user knows their own file, not the completed copy
+                raise ConfigError(str(error).replace(str(configs[name]), str(spec.config))) from error
             undo.callback(components[name].finalize)
         with _keys_in(loaded):
             plan = make_plan(config, components)

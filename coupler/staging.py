@@ -56,6 +56,7 @@ def staged_config(
     if not changes:
         return spec.config, []
     data["relative_to"] = str((spec.config.parent / str(data.get("relative_to", ""))).resolve())
+    data["staged_from"] = str(spec.config.resolve())
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{name}.yaml"
     target.write_text(yaml.safe_dump(data, sort_keys=False, allow_unicode=True), encoding="utf-8")

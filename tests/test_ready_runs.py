@@ -93,3 +93,25 @@ def test_swapping_the_groundwater_changes_one_line_of_the_plan(reference: Path) 
     assert len(differing) == 1
     assert "BmiSurrogate" in differing[0][0]
     assert "BmiRichards" in differing[0][1]
+
+
+def refusal(*arguments: str) -> str:
+    result = CliRunner().invoke(main, [str(CFG / "coupled.yaml"), "--check", *arguments])
+    assert result.exit_code == 2
+    return result.output
+
+
+def test_mistakes_in_options_name_the_users_file_and_not_the_completed_copy() -> None:
+    message = refusal("--set", "groundwater.options.richards.pases=3")
+    assert f"{CFG / 'demo' / 'groundwater.yaml'}:5: richards.pases: unknown key; did you mean 'passes'?" in message
+
+
+def test_mistakes_that_a_component_finds_itself_name_the_users_file() -> None:
+    message = refusal("--set", "land.options.land_cover=17")
+    assert "cfg/demo/land.yaml: land cover 17 (water) is not supported yet" in message.replace("\\", "/")
+
+
+def test_a_run_beyond_the_weather_record_is_refused_with_its_end() -> None:
+    message = refusal("--set", "time.end=2023-01-01T00:00")
+    assert "coupled.yaml:" in message or "--set" in message
+    assert "time.end: land can go on until 2022-10-01T00:00, the run ends at 2023-01-01T00:00" in message
