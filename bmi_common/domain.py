@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BeforeValidator, Field, ValidationInfo
+from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo
 
 from bmi_common import grids
 from bmi_common.config import Config, load_nested
@@ -69,13 +69,16 @@ class DomainSpec(Config):
     specific_storage: FieldSpec = FieldSpec(value=1.0e-4)
     slope: SlopeSpec | None = None
     manning: FieldSpec | None = None
+    _file: Path | None = PrivateAttr(None)
 
 
 def _from_file(data: Any, info: ValidationInfo) -> Any:
     if not isinstance(data, str | Path):
         return data
     base = (info.context or {}).get("base", Path())
-    return load_nested(base / data, DomainSpec, info)
+    spec = load_nested(base / data, DomainSpec, info)
+    spec._file = base / data
+    return spec
 
 
 DomainField = Annotated[DomainSpec, BeforeValidator(_from_file)]
@@ -219,7 +222,7 @@ class Domain:
             slope_x=flat(spec.slope.x if spec.slope else None, "slope.x", "1", -100.0, 100.0),
             slope_y=flat(spec.slope.y if spec.slope else None, "slope.y", "1", -100.0, 100.0),
             manning=flat(spec.manning, "manning", "s m-1/3", 1.0e-4, 10.0),
-            files=_files_of(spec),
+            files=(*(() if spec._file is None else (spec._file,)), *_files_of(spec)),
             **fields,
         )
         if np.any((domain.maximum_saturation <= domain.residual_saturation) & mask):
@@ -230,11 +233,12 @@ class Domain:
 def _read_mask(spec: FieldSpec | None, shape: tuple[int, ...]) -> Mask:
     if spec is None:
         return np.ones(shape[1:], dtype=bool)
+    anywhere = np.zeros(shape[1:], dtype=bool)  # a mask may be missing where no cell takes part
     try:
-        values = spec.read("mask", shape[1:], "1")
+        values = spec.read("mask", shape[1:], "1", anywhere)
     except ConfigError:
         # ParFlow writes its mask for every layer: a column takes part if its top layer does
-        values = spec.read("mask", shape, "1")[-1]
+        values = spec.read("mask", shape, "1", anywhere)[-1]
     mask = values > 0
     if not mask.any():
         raise ConfigError(f"{spec.file or 'domain'}: mask has no active cell (a value above 0)")

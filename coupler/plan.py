@@ -192,7 +192,8 @@ def _resolve(key: str, spec: ExchangeSpec, components: Mapping[str, Component], 
 def _method(key: str, spec: ExchangeSpec, plan: Plan, lagged: bool) -> Method:
     many = plan.substeps[spec.source.component]
     if spec.method is None:
-        if many > 1 and not lagged:
+        # the state that a target starts its step from is the last one; a flux must be told how to combine
+        if many > 1 and not (lagged and "flux" not in spec.source.variable):
             raise ConfigError(
                 f"{key}: {spec.source.component} makes {many} steps in a coupling step; say how they are combined: "
                 "method: mean (rates, states), sum (amounts) or hold (the last value)"

@@ -52,14 +52,14 @@ def test_grids_and_sizes_follow_from_cells_and_layers(write) -> None:
     assert d.thickness[:, 2, 1] == pytest.approx(d.dz)
 
 
-def test_what_is_not_given_has_its_default(write) -> None:
+def test_what_is_not_given_has_its_default(write, tmp_path: Path) -> None:
     d = domain(write)
     assert d.mask.all()
     assert d.maximum_saturation.min() == 1.0
     assert d.specific_storage.max() == 1.0e-4
     assert d.elevation.max() == 0.0
     assert d.conductivity_x is d.slope_x is d.manning is d.latitude is None
-    assert d.files == ()
+    assert d.files == (tmp_path / "domain.yaml",)
 
 
 def test_fields_are_in_the_units_of_the_domain(write) -> None:
@@ -112,7 +112,16 @@ def test_paths_of_a_domain_file_start_from_it_and_know_the_folders_of_the_outer_
 def test_files_that_were_read_are_listed_once(write, tmp_path: Path) -> None:
     write_pfb(str(tmp_path / "k.pfb"), np.full((11, 3, 4), 0.3), dist=False)
     d = domain(write, MINIMAL.replace("0.4", "k.pfb") + "conductivity: {x: k.pfb, z: k.pfb}\n")
-    assert d.files == (tmp_path / "k.pfb",)
+    assert d.files == (tmp_path / "domain.yaml", tmp_path / "k.pfb")
+
+
+def test_a_mask_may_be_missing_where_no_cell_takes_part(write, tmp_path: Path) -> None:
+    mask = np.ones((11, 3, 4))
+    mask[:, 0, 1] = np.nan
+    np.savez(tmp_path / "mask.npz", mask=mask)
+    d = domain(write, MINIMAL + "mask: {file: mask.npz, variable: mask}\n")
+    assert not d.mask[0, 1]
+    assert d.mask.sum() == 11
 
 
 # ---------------------------------------------------------------------- mask

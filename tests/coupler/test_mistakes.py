@@ -463,3 +463,16 @@ def test_brackets_in_a_path_are_shown_as_they_are(fake):
     folder.mkdir()
     message = fake.refuses("no such file", arguments=("--set", f"land.config={folder / 'x.yaml'}"))
     assert str(Path("[red]:key:") / "x.yaml") in message
+
+
+def test_a_flux_of_several_steps_needs_a_method_also_when_its_target_steps_first(fake):
+    fake.run["order"] = ["groundwater", "land"]
+    fake.land["step"] = 1800
+    result = fake("--check")
+    assert result.exit_code == 2
+    assert "exchanges.2: land makes 2 steps in a coupling step; say how they are combined" in result.output
+
+
+def test_a_state_of_several_steps_needs_none_when_its_target_steps_first(fake):
+    fake.groundwater["step"] = 1800
+    assert fake("--check").exit_code == 0
