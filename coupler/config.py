@@ -208,7 +208,7 @@ class RunConfig(Config):
     checks: ChecksSpec = ChecksSpec()
     spin_up: SpinUpSpec | None = None
     figures: bool = False
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
 
     @model_validator(mode="after")
     def _names_agree(self) -> RunConfig:

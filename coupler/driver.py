@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import random
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -104,6 +106,7 @@ def prepare(loaded: LoadedRun, staging: Path) -> Prepared:
     config = loaded.config
     with _keys_in(loaded):
         components = {name: Component.load(name, spec.class_path) for name, spec in config.components.items()}
+    _seed(config.seed)
     changes: dict[str, list[str]] = {}
     configs: dict[str, Path] = {}
     with ExitStack() as undo:
@@ -122,6 +125,15 @@ def prepare(loaded: LoadedRun, staging: Path) -> Prepared:
             _check_balance(config, components)
         undo.pop_all()
     return Prepared(loaded, components, plan, changes, configs)
+
+
+def _seed(seed: int) -> None:
+    """Seed the generators that components in this process may draw from: Python's, NumPy's and PyTorch's."""
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002  # the global generator is what a component that knows no seed draws from
+    torch = sys.modules.get("torch")  # not imported for runs that do not need it
+    if torch is not None:
+        torch.manual_seed(seed)
 
 
 def _check_balance(config: RunConfig, components: Mapping[str, Component]) -> None:

@@ -380,3 +380,11 @@ class BadClockBucket(Bucket):
 
 class NotBmi:
     """Has nothing that a BMI class has."""
+
+
+class NoisyBucket(Bucket):
+    """Draws from NumPy's global generator in every step."""
+
+    def _update(self):
+        super()._update()
+        self.values[PRESSURE_HEAD][-1] += 1e-3 * np.random.random(self.values[PRESSURE_HEAD][-1].shape)  # noqa: NPY002

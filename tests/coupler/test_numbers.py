@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from bmi_common.groundwater import NET_SOURCE, PRESSURE_HEAD, SATURATION
 from coupler.output import netcdf_name
@@ -209,3 +210,16 @@ def test_order_decides_which_source_the_groundwater_gets(fake):
     groundwater_first = fake.open()[netcdf_name(NET_SOURCE)].values
     assert (groundwater_first[0] == 0.0).all()  # the land has not stepped yet
     np.testing.assert_array_equal(groundwater_first[1:], land_first[:-1])  # saturation is constant in the fake
+
+
+def test_the_seed_decides_what_components_draw(fake):
+    fake.use("NoisyBucket")
+
+    def heads(folder, seed):
+        assert fake("--set", f"seed={seed}", "--output", str(fake.folder / folder)).exit_code == 0
+        with xr.open_dataset(fake.folder / folder / "hourly.nc") as data:
+            return data["soil_water__pressure_head"].values
+
+    first = heads("a", 1)
+    np.testing.assert_array_equal(heads("b", 1), first)
+    assert (heads("c", 2) != first).any()
