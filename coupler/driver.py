@@ -174,13 +174,10 @@ class Stepper:
         self.done = 0
         self.worst_residual = 0.0
         with self._told():
-            for name in prepared.plan.order:
-                if self._has_lagged_target(name):
-                    self._exchanger.check(name)
-
-    def _has_lagged_target(self, name: str) -> bool:
-        incoming = self.prepared.plan.incoming.values()
-        return any(x.lagged and x.source.component == name for exchanges in incoming for x in exchanges)
+            for incoming in prepared.plan.incoming.values():
+                for x in incoming:
+                    if x.lagged:  # taken before its component has made a step
+                        self._exchanger.check(x.source.component, [x.source.variable])
 
     @property
     def now(self) -> datetime:
@@ -230,14 +227,21 @@ class Stepper:
 
 
 def _limits(prepared: Prepared) -> dict[tuple[str, str], tuple[float, float]]:
+    """Return the allowed range of every guarded variable: what is exchanged, what is written, what the user names.
+
+    What a component writes but hands to nobody is guarded only where it says which cells take part: elsewhere a
+    missing value may be meant.
+    """
+    config, components = prepared.loaded.config, prepared.components
     limits: dict[tuple[str, str], tuple[float, float]] = {}
-    for incoming in prepared.plan.incoming.values():
-        for x in incoming:
-            declared = getattr(prepared.components[x.source.component].bmi, "variable", None)
-            known = getattr(declared(x.source.variable), "valid_range", None) if callable(declared) else None
-            if known is not None:
-                limits[x.source.component, x.source.variable] = known
-    for key, value in prepared.loaded.config.checks.ranges.items():
+    written = [v for o in config.output for v in o.variables if v.variable in components[v.component].outputs]
+    written = [v for v in written if components[v.component].mask is not None]
+    exchanged = [x.source for incoming in prepared.plan.incoming.values() for x in incoming]
+    for end in (*written, *exchanged):
+        declared = getattr(components[end.component].bmi, "variable", None)
+        known = getattr(declared(end.variable), "valid_range", None) if callable(declared) else None
+        limits[end.component, end.variable] = known or (-np.inf, np.inf)
+    for key, value in config.checks.ranges.items():
         component, _, variable = key.partition(".")
         limits[component, variable] = value
     return limits

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,10 +88,10 @@ class Exchanger:
                 self._previous[x.target] = np.array(self._values(x))
         self.check(name)
 
-    def check(self, name: str) -> None:
-        """Guard the values that the component makes for others."""
+    def check(self, name: str, variables: Iterable[str] | None = None) -> None:
+        """Guard the values that the component makes for others and for files, or some of them."""
         component = self._components[name]
-        for variable in self._guarded[name]:
+        for variable in self._guarded[name] if variables is None else variables:
             component.check_values(
                 variable, component.get(variable), self._limits.get((name, variable)), self._plan.mask
             )

@@ -27,6 +27,7 @@ from bmi_common.groundwater import (
     RUNOFF,
     SATURATION,
     STORAGE_VOLUME,
+    WATER_TABLE_DEPTH,
 )
 
 RAIN = "atmosphere_water_precipitation__mass_flux"
@@ -388,3 +389,12 @@ class NoisyBucket(Bucket):
     def _update(self):
         super()._update()
         self.values[PRESSURE_HEAD][-1] += 1e-3 * np.random.random(self.values[PRESSURE_HEAD][-1].shape)  # noqa: NPY002
+
+
+class DryTableBucket(Bucket):
+    """Loses one water table, which it hands to nobody, in hour `at`."""
+
+    def _update(self):
+        super()._update()
+        if self.hour >= self.config["at"]:
+            self.values[WATER_TABLE_DEPTH][1, 3] = np.nan

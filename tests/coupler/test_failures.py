@@ -154,3 +154,19 @@ def test_a_disk_that_fills_up_is_one_message_and_leaves_what_was_written(fake, m
     assert "hourly.nc: cannot be written: NetCDF: HDF error" in result.output
     with xr.open_dataset(fake.output / "hourly.nc") as data:
         assert data.sizes["time"] == 2
+
+
+def test_a_written_variable_that_nobody_takes_is_guarded_too(fake):
+    fake.use("DryTableBucket", at=2)
+    fake.run["output"][0]["variables"].append("groundwater.soil_water_sat-zone_top__depth")
+    result = fake()
+    assert result.exit_code == 1
+    assert "2020-01-01T02:00 (hour 2): groundwater: soil_water_sat-zone_top__depth is nan [m]" in result.output
+    assert "cell (j=1, i=3)" in result.output
+
+
+def test_a_missing_value_outside_the_mask_is_no_failure(fake):
+    fake.land["mask"] = 2
+    fake.use("Bucket", mask=2)
+    fake.run["output"][0]["variables"].append("groundwater.soil_water_sat-zone_top__depth")
+    assert fake().exit_code == 0
