@@ -10,6 +10,7 @@ transpiration and evaporation, wet hours a storm; each row is the median over th
 import argparse
 import json
 import statistics
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -18,6 +19,10 @@ from types import SimpleNamespace
 
 import numpy as np
 from numpy.typing import NDArray
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from richards_domains import parflow_domain
 
 from bmi_richards.options import Options
 from bmi_richards.solver import RichardsSolver
@@ -107,24 +112,7 @@ def synthetic(nx: int, ny: int, hours: int) -> Case:
 
 def pearl_window(folder: Path, hours: int) -> Case:
     data = np.load(folder / "parflow" / "pearl64x48_inputs.npz")
-    domain = SimpleNamespace(
-        dx=float(data["dx"]),
-        dy=float(data["dy"]),
-        dz=data["dz"],
-        mask=np.ones(data["slope_x"].shape, dtype=bool),
-        porosity=data["porosity"],
-        alpha=data["alpha"],
-        n=data["n"],
-        residual_saturation=data["sres"],
-        maximum_saturation=data["ssat"],
-        conductivity_x=data["kx"],
-        conductivity_y=data["kx"],
-        conductivity_z=data["kz"],
-        specific_storage=np.full_like(data["alpha"], float(data["specific_storage"])),
-        slope_x=data["slope_x"],
-        slope_y=data["slope_y"],
-        manning=data["manning"] * 3600.0,
-    )
+    domain = parflow_domain(folder / "parflow" / "pearl64x48_inputs.npz")
     sources = []
     first = 18 - hours // 2  # the storm begins in hour 18
     for hour in range(first, first + hours):

@@ -70,11 +70,7 @@ class BmiColm(DeclaredBmi):
         self._prepared = prepared
         self._warned = False
         return Setup(
-            grids={
-                grids.SURFACE: domain.surface,
-                grids.ROOT_ZONE: domain.root_zone,
-                grids.SCALAR: grids.scalar(),
-            },
+            grids=domain.published_grids,
             time_step=self._columns.options.time_step,
             end_time=FOREVER if end is None else (end - config.start).total_seconds(),
             mask=domain.mask,

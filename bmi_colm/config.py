@@ -173,7 +173,7 @@ class Prepared:
     vegetation, soil
         Tables.
     files : tuple of Path
-        Every file that was read, but the forcing.
+        Every file that is read, forcing included.
     """
 
     config: LandConfig

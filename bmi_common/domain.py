@@ -165,6 +165,16 @@ class Domain:
         return self.surface.spacing[0]
 
     @property
+    def published_grids(self) -> dict[int, grids.Grid]:
+        """The grids that components publish, by BMI identifier."""
+        return {
+            grids.SURFACE: self.surface,
+            grids.SUBSURFACE: self.subsurface,
+            grids.ROOT_ZONE: self.root_zone,
+            grids.SCALAR: grids.scalar(),
+        }
+
+    @property
     def thickness(self) -> Array:
         """Layer thickness [m] as a (nz, ny, nx) field."""
         return np.broadcast_to(self.dz[:, np.newaxis, np.newaxis], self.subsurface.shape).copy()

@@ -38,12 +38,7 @@ class BmiRichards(DeclaredBmi):
         self._balance: HourBalance | None = None
         drainage = self._prepared.drainage
         return Setup(
-            grids={
-                grids.SURFACE: domain.surface,
-                grids.SUBSURFACE: domain.subsurface,
-                grids.ROOT_ZONE: domain.root_zone,
-                grids.SCALAR: grids.scalar(),
-            },
+            grids=domain.published_grids,
             time_step=_SECONDS_PER_HOUR,
             end_time=FOREVER if drainage is None else len(drainage) * _SECONDS_PER_HOUR,
             mask=domain.mask,

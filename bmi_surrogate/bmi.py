@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bmi_common import DeclaredBmi, Setup, grids
+from bmi_common import DeclaredBmi, Setup
 from bmi_common import groundwater as names
 from bmi_common.errors import describe_cell
 from bmi_common.hashing import hashes
@@ -40,12 +40,7 @@ class BmiSurrogate(DeclaredBmi):
         self._diagnosis = Diagnosis(domain)
         self._hashes = hashes(self._prepared.files)
         return Setup(
-            grids={
-                grids.SURFACE: domain.surface,
-                grids.SUBSURFACE: domain.subsurface,
-                grids.ROOT_ZONE: domain.root_zone,
-                grids.SCALAR: grids.scalar(),
-            },
+            grids=domain.published_grids,
             time_step=_SECONDS_PER_HOUR,
             mask=domain.mask,
         )

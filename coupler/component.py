@@ -14,7 +14,7 @@ import numpy as np
 from bmipy import Bmi
 from numpy.typing import NDArray
 
-from bmi_common.errors import ConfigError, ModelError, RootzoneError, describe_cell
+from bmi_common.errors import ConfigError, RootzoneError, describe_cell
 from bmi_common.suggest import did_you_mean
 from bmi_common.units import conversion
 
@@ -289,6 +289,3 @@ class Component:
             yield
         finally:
             self.seconds += time.perf_counter() - begin
-
-
-__all__ = ["Component", "ComponentError", "GridInfo", "ModelError"]

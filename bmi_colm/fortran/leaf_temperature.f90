@@ -163,6 +163,7 @@ contains
         /(sensible_slope + latent_heat_vaporisation*(transpiration_slope + wet_slope) - longwave_slope &
         + heat_capacity_water*around%intercepted)
       step = max(-largest_step, min(largest_step, step))
+      ! two capped steps of opposite sign average to zero; the step after that still belongs to the alternation
       if (i > 1 .and. step*previous_step <= 0.0_wp) step = 0.5_wp*(step + previous_step)
       error = abs(step)*sqrt(longwave_slope**2 + sensible_slope**2 &
         + (latent_heat_vaporisation*(transpiration_slope + wet_slope))**2)
