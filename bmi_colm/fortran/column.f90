@@ -105,6 +105,9 @@ contains
       through_rain = through_rain + through_snow
       through_snow = 0.0_wp
     end if
+    ! new snow does not yet count for it (observed in the published library)
+    out%evaporation_factor = 1.0_wp
+    if (.not. body) out%evaporation_factor = evaporation_factor(p, s, o)
     falling_capacity = heat_capacity_water*through_rain + heat_capacity_ice*through_snow
     if (through_snow > 0.0_wp) then
       k = s%snow_layers
@@ -117,11 +120,9 @@ contains
     t0 = s%temperature(top)
     roughness_ground = (1.0_wp - s%snow_fraction)*bare_roughness(p, s) + s%snow_fraction*roughness_snow
     if (body) then
-      out%evaporation_factor = 1.0_wp
       call ground_humidity(t0, forcing%pressure, 0.0_wp, s%snow_fraction, forcing%humidity, &
         around%ground_humidity, around%ground_humidity_slope)
     else
-      out%evaporation_factor = evaporation_factor(p, s, o)
       call ground_humidity(t0, forcing%pressure, suction(1), s%snow_fraction, forcing%humidity, &
         around%ground_humidity, around%ground_humidity_slope)
     end if

@@ -46,6 +46,7 @@ contains
       s%snow_thickness(top) = s%snow_thickness(top) + amount/density
     else if (s%snow_depth >= first_layer_depth) then
       s%snow_layers = 1
+      s%snow_age = 0.0_wp
       s%snow_thickness(n_snow) = s%snow_depth
       s%ice(n_snow) = s%snow_water
       s%liquid(n_snow) = 0.0_wp

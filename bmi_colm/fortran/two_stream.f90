@@ -110,10 +110,8 @@ contains
     real(wp), intent(in) :: snow_gain, time_step
     real(wp) :: arg, growth
 
-    if (s%snow_layers == 0 .or. s%snow_water <= 0.0_wp .or. s%snow_water > 800.0_wp) then
-      s%snow_age = 0.0_wp
-      return
-    end if
+    if (s%snow_layers == 0 .or. s%snow_water > 800.0_wp) s%snow_age = 0.0_wp   ! bulk snow is always fresh
+    if (s%snow_water <= 0.0_wp .or. s%snow_water > 800.0_wp) return
     arg = 5000.0_wp*(1.0_wp/freezing_point - 1.0_wp/top_temperature(s))
     growth = 1.0e-6_wp*time_step*(exp(arg) + exp(min(0.0_wp, 10.0_wp*arg)) + 0.3_wp)
     s%snow_age = max(0.0_wp, (s%snow_age + growth)*(1.0_wp - 0.1_wp*max(0.0_wp, snow_gain)))
