@@ -189,7 +189,8 @@ contains
     out%outgoing_longwave = (1.0_wp - s%longwave_gap)*leaf%longwave_emission + s%longwave_gap &
       *((1.0_wp - around%emissivity)*below + around%emissivity*stefan_boltzmann*t0**4) &
       + 4.0_wp*around%emissivity*stefan_boltzmann*t0**3*change
-    out%radiative_temperature = (out%outgoing_longwave/stefan_boltzmann)**0.25_wp
+    ! the linear response of a far too warm ground may take more than there is
+    out%radiative_temperature = max(coldest, (max(0.0_wp, out%outgoing_longwave)/stefan_boltzmann)**0.25_wp)
     out%screen_temperature = leaf%screen_temperature
     out%screen_humidity = leaf%screen_humidity
     out%energy_residual = sum(parts) - out%reflected_shortwave + forcing%longwave - out%outgoing_longwave &
