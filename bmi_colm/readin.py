@@ -116,14 +116,17 @@ def read_lines(path: Path, mask: Mask) -> list[str]:
 
 
 def write_readin(path: Path, readin: Readin, cells: Integers) -> None:
-    """Write cells, one a line.
+    """Write cells, one a line; see `format_lines`."""
+    path.write_text("".join(f"{line}\n" for line in format_lines(readin, cells)), encoding="utf-8")
+
+
+def format_lines(readin: Readin, cells: Integers) -> list[str]:
+    """Return the line of each cell.
 
     Parameters
     ----------
-    path : Path
-        Overwritten.
     readin : Readin
-        The cells, in the order of the lines.
+        The cells.
     cells : ndarray of int, shape (n, 2)
         (j, i) of each cell, written one-based into the two columns that CoLM does not use.
 
@@ -134,22 +137,13 @@ def write_readin(path: Path, readin: Readin, cells: Integers) -> None:
     """
     _check(readin, lambda c: describe_cell(tuple(cells[c])))
     t = readin.texture
-    table = np.hstack(
-        [
-            readin.longitude[:, np.newaxis],
-            readin.latitude[:, np.newaxis],
-            t.gravel,
-            t.sand,
-            t.clay,
-            t.organic_carbon * _HUNDREDTHS,
-            t.bulk_density * _HUNDREDTHS,
-        ]
-    )
-    rows = zip(cells.tolist(), readin.land_cover.tolist(), table.tolist(), strict=True)
-    # twelve digits: a hundredth of a float is not written with the noise of its last bit
+    place = np.stack([readin.longitude, readin.latitude], axis=1)
+    profiles = [t.gravel, t.sand, t.clay, t.organic_carbon * _HUNDREDTHS, t.bulk_density * _HUNDREDTHS]
+    table = np.hstack([place, *profiles])
+    # twelve digits: a hundredth of a float is written without the noise of its last bit
     numbers = " ".join(["%.12g"] * table.shape[1])
-    lines = [f"{i + 1} {j + 1} {cover} {numbers % tuple(row)}\n" for (j, i), cover, row in rows]
-    path.write_text("".join(lines), encoding="utf-8")
+    rows = zip(cells.tolist(), readin.land_cover.tolist(), table.tolist(), strict=True)
+    return [f"{i + 1} {j + 1} {cover} {numbers % tuple(row)}" for (j, i), cover, row in rows]
 
 
 def to_layers(levels: SoilTexture) -> SoilTexture:
