@@ -221,7 +221,8 @@ class BmiColmLibrary(LandSurface):
         mask, lowest = self._prepared.domain.mask, self._config.lowest_head
         head = self.values[names.PRESSURE_HEAD]
         self._report_clamped(int((head[:, mask] < lowest).sum()))
-        return np.maximum(head, lowest)
+        clamped: NDArray[np.float64] = np.maximum(head, lowest)
+        return clamped
 
 
 def _inner(array: NDArray[np.float64]) -> NDArray[np.float64]:
