@@ -66,7 +66,7 @@ class LibraryProcess:
             with self.log.open("wb") as log:
                 # the process is in a session of its own, so that Ctrl-C reaches the parent alone, which ends it
                 self.process = subprocess.Popen(
-                    [sys.executable, "-I", worker.__file__, str(theirs.fileno())],
+                    [sys.executable, "-I", worker.__file__, str(theirs.fileno()), str(os.getpid())],
                     cwd=library.parent,
                     env=_environment(original.parent),
                     stdin=subprocess.DEVNULL,

@@ -1,9 +1,10 @@
 """Child process of a block: loads a copy of the library and calls it when told.
 
 Run as a script, with the standard library only, so that starting it is quick and nothing of the package is imported.
-``worker.py DESCRIPTOR`` talks over a socket, one JSON object a line: first the job, then ``{"step": n, "time": t}``
-for each call, answered by ``{"done": n}``, and ``{"stop": true}`` at the end. A closed socket means that the parent has
-gone: the process then ends at once, even in the middle of a call.
+``worker.py DESCRIPTOR PARENT`` talks over a socket, one JSON object a line: first the job, then
+``{"step": n, "time": t}`` for each call, answered by ``{"done": n}``, and ``{"stop": true}`` at the end. A closed
+socket means that the parent has gone: the process then ends at once, even in the middle of a call. So it does when the
+process `PARENT` is no longer its parent, because a copy of that process may hold the socket open.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import ctypes
 import json
 import mmap
 import os
+import select
 import socket
 import sys
 from queue import SimpleQueue
@@ -19,12 +21,17 @@ from threading import Thread
 from typing import Any
 
 PARENT_GONE = 3
+LOOK_UP = 5.0  # s
 
 
-def listen(channel: socket.socket, commands: SimpleQueue[dict[str, Any]]) -> None:
+def listen(channel: socket.socket, parent: int, commands: SimpleQueue[dict[str, Any]]) -> None:
     """Queue what the parent says."""
     rest = b""
     while True:
+        if not select.select([channel], [], [], LOOK_UP)[0]:
+            if os.getppid() != parent:
+                os._exit(PARENT_GONE)
+            continue
         try:
             data = channel.recv(1 << 16)
         except OSError:
@@ -36,11 +43,11 @@ def listen(channel: socket.socket, commands: SimpleQueue[dict[str, Any]]) -> Non
             commands.put(json.loads(line))
 
 
-def main(descriptor: int) -> None:
+def main(descriptor: int, parent: int) -> None:
     """Serve one job."""
     channel = socket.socket(fileno=descriptor)
     commands: SimpleQueue[dict[str, Any]] = SimpleQueue()
-    Thread(target=listen, args=(channel, commands), daemon=True).start()
+    Thread(target=listen, args=(channel, parent, commands), daemon=True).start()
 
     def answer(**message: object) -> None:
         channel.sendall(json.dumps(message).encode() + b"\n")
@@ -88,4 +95,4 @@ def _argument(kind: str, value: Any, base: int, step: ctypes.c_int, time: ctypes
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), int(sys.argv[2]))

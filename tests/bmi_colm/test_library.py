@@ -244,30 +244,38 @@ def test_processes_end_with_finalize_and_with_the_last_reference(basin):
 
 
 SCRIPT = """
-import sys
+import os, sys, time
 sys.path.insert(0, {tests!r})
 from pathlib import Path
 from library_cases import give, started
 bmi = started(Path({folder!r}), "blocks: [2, 2]")
-print(*[m.process.pid for m in bmi._processes.members], flush=True)
+pids = [m.process.pid for m in bmi._processes.members]
+if {forked} and not (copy := os.fork()):
+    time.sleep(30.0)
+    os._exit(0)
+print(*pids, copy if {forked} else "", flush=True)
 give(bmi, 0)
 bmi.update()
 """
 
 
-def test_processes_end_when_the_parent_is_killed_even_within_a_call(basin, tmp_path):
-    script = SCRIPT.format(tests=str(Path(__file__).parents[1]), folder=str(basin))
+@pytest.mark.parametrize("forked", [False, True], ids=["", "a copy of the parent lives on"])
+def test_processes_end_when_the_parent_is_killed_even_within_a_call(basin, forked):
+    script = SCRIPT.format(tests=str(Path(__file__).parents[1]), folder=str(basin), forked=forked)
     environment = {**os.environ, "DOUBLE_FAULT": "hang 1 0"}
     parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=environment)
     assert parent.stdout is not None
     pids = [int(word) for word in parent.stdout.readline().split()]
-    assert len(pids) >= 3
+    assert len(pids) == 3 + forked
+    copy = pids.pop() if forked else None
     time.sleep(0.3)  # into the call that hangs
     assert all(alive(pid) for pid in pids)
     parent.send_signal(signal.SIGKILL)
     parent.wait()
     parent.stdout.close()
     assert all_end(pids)
+    if copy is not None:
+        os.kill(copy, signal.SIGKILL)
 
 
 def test_an_interrupt_of_the_user_ends_all_processes(basin, monkeypatch):
