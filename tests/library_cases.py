@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import shutil
 import subprocess
@@ -50,6 +51,7 @@ def compiled(source: str = "library_double.c") -> Path:
     if compiler is None:
         pytest.skip("no C compiler for the double of the library")
     folder = Path(tempfile.mkdtemp(prefix="library_double_"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     file = Path(__file__).parent / "bmi_colm" / source if source.endswith(".c") else folder / "text.c"
     if not source.endswith(".c"):
         file.write_text(source)
