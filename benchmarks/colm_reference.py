@@ -2,7 +2,7 @@
 
 The reference results are numbers only, not part of this repository; give their folder.
 
-Run ``python benchmarks/colm_reference.py FOLDER`` with ``--json FILE`` and ``--table FILE`` for all columns and windows.
+Run ``python benchmarks/colm_reference.py FOLDER``; ``--json FILE`` and ``--table FILE`` hold all columns and windows.
 A window passes with a Kling-Gupta efficiency of the latent heat of at least 0.95 where the reference's mean is at least
 10 W m-2, else with an RMSE of at most 1 W m-2 or 10 % of the reference's standard deviation.
 """
@@ -161,7 +161,10 @@ def main() -> None:
     rows += own
 
     print("Kling-Gupta efficiency over all stored hours; T: worst rms of ground temperature [K]; snow: rms over peak")
-    print(f"{'case':>9} {'frozen soil':>11}  {'LH lowest':>9} {'LH median':>9} {'SH median':>9} {'T':>6} {'snow':>6}  windows")
+    print(
+        f"{'case':>9} {'frozen soil':>11}  {'LH lowest':>9} {'LH median':>9} {'SH median':>9} {'T':>6} {'snow':>6}",
+        " windows",
+    )
     for s in summaries:
         print(
             f"{s.case:>9} {s.frozen_soil:>11}  {s.latent_heat_lowest:9.3f} {s.latent_heat_median:9.4f} "

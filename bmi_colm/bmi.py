@@ -11,6 +11,7 @@ from bmi_colm import _kernel
 from bmi_colm import variables as names
 from bmi_colm.columns import ColumnModel
 from bmi_colm.config import Prepared, prepare
+from bmi_colm.diagnostics import DIAGNOSTICS
 from bmi_colm.forcing import names as forcing_names
 from bmi_colm.land import WATER_DENSITY, LandSurface
 from bmi_common import ConfigError, Setup
@@ -37,6 +38,7 @@ class BmiColm(LandSurface):
     """
 
     component_name = "CoLM"
+    variables = (*LandSurface.variables, *names.DIAGNOSTICS)
 
     def _initialize(self, config_file: Path) -> Setup:
         prepared = prepare(config_file)
@@ -49,6 +51,7 @@ class BmiColm(LandSurface):
 
     def _start(self) -> None:
         self._fill_initial(self._columns.state.leaf_temperature)
+        self._publish_diagnostics()
 
     def _update(self) -> None:
         self._read_forcing()
@@ -68,7 +71,14 @@ class BmiColm(LandSurface):
         values[names.INFILTRATION][mask] = fluxes.infiltration / WATER_DENSITY
         values[names.SURFACE_TEMPERATURE][mask] = fluxes.radiative_temperature
         values[names.SNOW_WATER][mask] = self._columns.state.snow_water / WATER_DENSITY
+        self._publish_diagnostics()
         self._report_clamped(int(fluxes.clamped_heads.sum()))
+
+    def _publish_diagnostics(self) -> None:
+        columns, mask = self._columns, self._prepared.domain.mask
+        for name, source in DIAGNOSTICS.items():
+            diagnosed = source(columns.state, columns.fluxes, columns.forcing)
+            self.values[name][..., mask] = diagnosed if diagnosed.ndim == 1 else diagnosed.T[::-1]
 
     def _finalize(self) -> None:
         self._forcing.close()

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bmi_colm import _kernel
-from bmi_colm.arrays import ColumnFluxes, ColumnInputs, ColumnParameters, ColumnState
+from bmi_colm.arrays import N_SNOW, ColumnFluxes, ColumnInputs, ColumnParameters, ColumnState
 from bmi_colm.parameters import Cells, column_parameters
 from bmi_colm.soil import SoilTexture
 from bmi_colm.tables import SoilTable, Vegetation, carbon_dioxide
@@ -193,6 +193,9 @@ class ColumnModel:
         self.state: ColumnState = state or ColumnState.cold_start(self.n)
         self.forcing: ColumnInputs = ColumnInputs.empty(self.n)
         self.fluxes: ColumnFluxes = ColumnFluxes.empty(self.n)
+        top = N_SNOW - self.state.snow_layers
+        self.fluxes.ground_temperature[:] = self.state.temperature[np.arange(self.n), top]
+        self.fluxes.screen_temperature[:] = self.state.leaf_temperature
         o = self.options
         self._arguments: dict[str, Any] = {
             "time_step": o.time_step,

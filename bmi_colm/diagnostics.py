@@ -38,7 +38,7 @@ DIAGNOSTICS: dict[str, Source] = {
     names.SOIL_ICE: lambda s, f, i: s.ice[:, N_SNOW:],
     names.SNOW_DEPTH: lambda s, f, i: s.snow_depth,
     names.SNOW_FRACTION: lambda s, f, i: s.snow_fraction,
-    names.SNOW_LAYERS: lambda s, f, i: s.snow_layers,
+    names.SNOW_LAYERS: lambda s, f, i: s.snow_layers.astype(float),
     names.SCREEN_TEMPERATURE: lambda s, f, i: f.screen_temperature,
     names.SCREEN_HUMIDITY: lambda s, f, i: f.screen_humidity,
     names.PRECIPITATION_HEAT: lambda s, f, i: f.precipitation_heat,

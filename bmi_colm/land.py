@@ -76,7 +76,7 @@ class LandSurface(DeclaredBmi):
 
     def _fill_initial(self, surface_temperature: NDArray[np.float64] | float) -> None:
         mask = self._prepared.domain.mask
-        for variable in names.LAND_OUTPUTS:
+        for variable in (v for v in self.variables if not v.role.is_input):
             values = self.values[variable.name]
             values[(..., mask) if values.ndim >= 2 else ...] = 0.0
         root_zone = slice(-grids.ROOT_ZONE_LAYERS, None)

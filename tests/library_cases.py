@@ -148,6 +148,12 @@ def expected(step: int, snow_before: np.ndarray | float = 0.0) -> dict[str, np.n
         names.EVAPOTRANSPIRATION: np.full((NY, NX), 1e-6 + 21e-9 + 1e-8 * 0.2 + 2e-8 * 1.0 + 4e-8 * 0.2),
         names.INFILTRATION: rain / 1000.0,
         names.SURFACE_TEMPERATURE: (outgoing / 5.67e-8) ** 0.25,
+        names.OUTGOING_LONGWAVE: outgoing,
+        names.TRANSPIRATION: np.full((NY, NX), 1e-6),
+        names.CANOPY_EVAPORATION: np.full((NY, NX), 2e-6),
+        names.SOIL_EVAPORATION: 1e-8 * w[forcing.AIR_TEMPERATURE],
+        names.GROUND_TEMPERATURE: w[forcing.AIR_TEMPERATURE],
+        names.SOIL_TEMPERATURE: w[forcing.AIR_TEMPERATURE] - np.arange(10)[::-1, None, None],
         names.SNOW_WATER: snow_before + sum(3.6 * weather(s)[forcing.PRECIPITATION] for s in range(step + 1)),
     }
     return {name: np.where(MASK, values, np.nan) for name, values in result.items()}

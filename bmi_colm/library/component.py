@@ -20,7 +20,7 @@ from bmi_colm.library.config import LibraryConfig
 from bmi_colm.library.directory import WorkingDirectory
 from bmi_colm.library.elf import check_shared_library
 from bmi_colm.library.process import LibraryProcess, LibraryProcesses, kill
-from bmi_common import BmiStateError, ConfigError, Setup, grids
+from bmi_common import BmiStateError, ConfigError, Role, Setup, grids
 from bmi_common.hashing import hashes
 
 COLD_START_TEMPERATURE = 283.0  # K
@@ -47,17 +47,28 @@ _FLUXES = {
     names.SNOW_WATER: ("swe", 1.0 / WATER_DENSITY),
 }
 """Array of the library and the factor to our units, by variable."""
+_DIAGNOSTICS = {
+    names.OUTGOING_LONGWAVE: "eflx_lwrad",
+    names.TRANSPIRATION: "qflx_tveg",
+    names.SOIL_EVAPORATION: "qflx_soi",
+    names.GROUND_TEMPERATURE: "t_g",
+}
+_LAYERED = {names.NET_SOURCE: "evap_trans", names.SOIL_TEMPERATURE: "t_soi"}
 
 
 class BmiColmLibrary(LandSurface):
     """Land surface computed by the user's own build of the ParFlow-coupled CoLM.
 
-    Variables and configuration are those of `BmiColm`; the section ``library:`` names the shared library. The
-    surface temperature is the radiative one that follows from the library's outgoing longwave radiation; before the
+    Variables and configuration are those of `BmiColm`, with the diagnostics that the library returns; the section
+    ``library:`` names the shared library. The surface temperature is the radiative one that follows from the library's outgoing longwave radiation; before the
     first step it is that of CoLM's cold start.
     """
 
     component_name = "CoLM library"
+    variables = (
+        *LandSurface.variables,
+        *(v for v in names.DIAGNOSTICS if v.name in (*_DIAGNOSTICS, *_LAYERED, names.CANOPY_EVAPORATION)),
+    )
 
     def _initialize(self, config_file: Path) -> Setup:
         prepared = prepare(config_file, LibraryConfig)
@@ -94,7 +105,7 @@ class BmiColmLibrary(LandSurface):
         self._processes.step(number, self.time / SECONDS_PER_HOUR, label)
         for process in self._processes.members:
             self._take_outputs(process)
-        self.require_finite(*(v.name for v in names.LAND_OUTPUTS))
+        self.require_finite(*(v.name for v in self.variables if v.role is Role.OUTPUT))
 
     def _finalize(self) -> None:
         self._forcing.close()
@@ -210,7 +221,11 @@ class BmiColmLibrary(LandSurface):
 
     def _take_outputs(self, process: LibraryProcess) -> None:
         arrays, j, i = process.arrays, process.block.j, process.block.i
-        self.values[names.NET_SOURCE][:, j, i] = _inner(arrays["evap_trans"])
+        for name, short in _LAYERED.items():
+            self.values[name][:, j, i] = _inner(arrays[short])
+        for name, short in _DIAGNOSTICS.items():
+            self.values[name][j, i] = _inner(arrays[short])[0]
+        self.values[names.CANOPY_EVAPORATION][j, i] = _inner(arrays["qflx_eveg"])[0] - _inner(arrays["qflx_tveg"])[0]
         for name, (short, factor) in _FLUXES.items():
             self.values[name][j, i] = factor * _inner(arrays[short])[0]
         with np.errstate(invalid="ignore"):  # what is no number is reported with its cell

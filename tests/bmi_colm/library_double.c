@@ -197,6 +197,8 @@ void clm_lsm_c(
         eflx_lwrad[at] = lw[at] + 0.01 * tas[at];
         qflx_in[at] = prcp[at];
         qflx_tveg[at] = 1e-6;
+        qflx_eveg[at] = 3e-6;
+        qflx_soi[at] = 1e-8 * tas[at];
         qflx_tot[at] = 1e-6 + 1e-9 * (beta_type + 10 * stress_type) + 1e-8 * wilting_point + 2e-8 * field_capacity
                        + 4e-8 * residual;
         swe[at] = rain_sum[c];

@@ -206,12 +206,43 @@ def test_impossible_inputs_name_variable_and_cell(basin, name, value):
         bmi.update()
 
 
-def test_snowfall_names_the_cell(basin):
+def test_snowfall_lies_where_it_fell(basin):
     bmi = started(basin)
     give(bmi)
-    bmi.values[forcing.AIR_TEMPERATURE][2, 1] = 270.0
-    with pytest.raises(ModelError, match=r"snows.*j=2, i=1"):
-        bmi.update()
+    bmi.values[forcing.PRECIPITATION][...] = 5.0e-3
+    bmi.values[forcing.AIR_TEMPERATURE][2, 1] = 262.0
+    bmi.update()
+    snow = bmi.values[names.SNOW_WATER]
+    assert snow[2, 1] > 5e-3
+    assert np.nansum(snow) == snow[2, 1]
+
+
+def test_diagnostics_add_up(basin):
+    bmi = started(basin)
+    give(bmi)
+    bmi.update()
+    get = bmi.values.__getitem__
+    turbulent = get(names.LATENT_HEAT) + get(names.SENSIBLE_HEAT)
+    stored = get(names.NET_RADIATION) + get(names.PRECIPITATION_HEAT) - turbulent - get(names.GROUND_HEAT)
+    inside = ~np.isnan(stored)
+    np.testing.assert_allclose(stored[inside], 0.0, atol=1e-6)
+    evaporation = get(names.TRANSPIRATION) + get(names.CANOPY_EVAPORATION) + get(names.SOIL_EVAPORATION)
+    np.testing.assert_allclose(evaporation[inside], get(names.EVAPOTRANSPIRATION)[inside], rtol=1e-12)
+    np.testing.assert_allclose(
+        get(names.ABSORBED_SHORTWAVE)[inside],
+        ((1 - get(names.ALBEDO)) * get(forcing.SHORTWAVE))[inside],
+        rtol=1e-12,
+    )
+    assert np.abs(get(names.WATER_RESIDUAL)[inside]).max() < 1e-15
+
+
+def test_diagnostics_hold_before_the_first_step(basin):
+    bmi = started(basin)
+    mask = ~np.isnan(bmi.values[names.GROUND_TEMPERATURE])
+    assert (bmi.values[names.SOIL_TEMPERATURE][:, mask] == 283.0).all()
+    assert (bmi.values[names.GROUND_TEMPERATURE][mask] == 283.0).all()
+    assert (bmi.values[names.SCREEN_TEMPERATURE][mask] == 283.0).all()
+    assert (bmi.values[names.LATENT_HEAT][mask] == 0.0).all()
 
 
 def test_dry_soil_is_clamped_with_a_warning_and_a_count(basin):
@@ -231,7 +262,7 @@ def test_dry_soil_is_clamped_with_a_warning_and_a_count(basin):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"land_cover": "17"}, r"land\.yaml: land cover 17 \(water\) is not supported.*j=0, i=1"),
+        ({"land_cover": "18"}, r"land\.yaml: land cover 18 at cell \(j=0, i=1\) is no IGBP class \(1-17\)"),
         ({"land_cover": "2.5"}, "land_cover: 2.5 is no IGBP class"),
         ({"soil_texture": "lom"}, r"land\.yaml:\d+: soil_texture.*did you mean 'loam'"),
         ({"soil_texture": "{sand: 60.0}"}, "give a USDA class, or sand and clay"),

@@ -15,7 +15,7 @@ from bmi_colm.arrays import ColumnFluxes, ColumnInputs, ColumnParameters, Column
 from bmi_colm.columns import ColumnModel, ColumnOptions, FrozenSoil, WaterStress
 from bmi_colm.soil import SoilTexture, usda_class
 from bmi_colm.tables import carbon_dioxide, soil_table
-from bmi_common.errors import ConfigError, ModelError
+from bmi_common.errors import ConfigError
 
 THICKNESS = np.array([0.02, 0.03, 0.05, 0.08, 0.12, 0.2, 0.3, 0.5, 1.0, 1.5])
 COVERS = tuple(range(1, 18))
