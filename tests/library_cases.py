@@ -126,7 +126,7 @@ def advance(bmi: BmiColmLibrary, steps: int, first: int = 0) -> None:
 
 
 def outputs(bmi: BmiColmLibrary) -> dict[str, np.ndarray]:
-    return {v.name: bmi.values[v.name].copy() for v in names.LAND_OUTPUTS}
+    return {v.name: bmi.values[v.name].copy() for v in bmi.variables if not v.role.is_input}
 
 
 def expected(step: int, snow_before: np.ndarray | float = 0.0) -> dict[str, np.ndarray]:

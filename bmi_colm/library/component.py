@@ -60,8 +60,8 @@ class BmiColmLibrary(LandSurface):
     """Land surface computed by the user's own build of the ParFlow-coupled CoLM.
 
     Variables and configuration are those of `BmiColm`, with the diagnostics that the library returns; the section
-    ``library:`` names the shared library. The surface temperature is the radiative one that follows from the library's outgoing longwave radiation; before the
-    first step it is that of CoLM's cold start.
+    ``library:`` names the shared library. The surface temperature is the radiative one that follows from the library's
+    outgoing longwave radiation; before the first step it is that of CoLM's cold start.
     """
 
     component_name = "CoLM library"
