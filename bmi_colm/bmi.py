@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from bmi_colm.forcing import names as forcing_names
 from bmi_common import BmiStateError, ConfigError, DeclaredBmi, ModelError, Setup, grids
 from bmi_common.bmi_base import FOREVER
 from bmi_common.hashing import hashes
+from bmi_common.state_file import StateArray
 
 _KERNEL_NAMES = {
     "shortwave": forcing_names.SHORTWAVE,
@@ -74,6 +76,8 @@ class BmiColm(DeclaredBmi):
             time_step=self._columns.options.time_step,
             end_time=FOREVER if end is None else (end - config.start).total_seconds(),
             mask=domain.mask,
+            start=config.start,
+            initial_state=config.initial.state if config.initial else None,
         )
 
     def _start(self) -> None:
@@ -108,6 +112,12 @@ class BmiColm(DeclaredBmi):
 
     def _finalize(self) -> None:
         self._forcing.close()
+
+    def _memory(self) -> Mapping[str, StateArray]:
+        return self._columns.memory()
+
+    def _recall(self, memory: Mapping[str, NDArray[Any]], saved_at: datetime | None) -> None:
+        self._columns.recall(memory, self.start + timedelta(seconds=self.time), saved_at)
 
     @property
     def columns(self) -> ColumnModel:

@@ -103,6 +103,12 @@ def _profile(spec: FieldSpec | None, name: str, units: str, domain: Domain, defa
     return np.ascontiguousarray(values[::-1, domain.mask].T)
 
 
+class InitialState(Config):
+    """A state file to start from; without one the columns start cold: 283 K, no snow, ice or water on the canopy."""
+
+    state: ConfigPath
+
+
 class LandConfig(Config):
     """The whole file."""
 
@@ -112,6 +118,7 @@ class LandConfig(Config):
     land_cover: FieldSpec
     soil_texture: TextureSpec
     forcing: ForcingSpec
+    initial: InitialState | None = None
     reference_height: ReferenceHeight = ReferenceHeight()
     evaporation_factor: Annotated[int, Field(ge=0, le=2)] = 1
     water_stress: Annotated[int, Field(ge=0, le=2)] = 2
@@ -208,7 +215,8 @@ def prepare(config_file: Path) -> Prepared:
     specs = [config.land_cover, texture.sand, texture.clay, texture.gravel, texture.organic_carbon]
     specs += [texture.bulk_density, texture.usda if isinstance(texture.usda, FieldSpec) else None]
     own = [config_file, *(s.file for s in specs if s is not None and s.file is not None)]
-    own += [f for f in (config.vegetation_table, config.soil_table) if f is not None]
+    initial = config.initial.state if config.initial else None
+    own += [f for f in (config.vegetation_table, config.soil_table, initial) if f is not None]
     return Prepared(
         config=config,
         domain=domain,
