@@ -191,7 +191,9 @@ def test_another_fingerprint_is_named(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_a_state_beyond_the_end_is_refused(state: Path) -> None:
     message = refusal(start(state.parent, "nx: 4\nny: 3\nend_time: 3600.0\n", "short.yaml"), state)
-    assert "a state of 7200 s, which is no time of this component: its steps are 3600 s and its end is 3600 s" in message
+    assert (
+        "a state of 7200 s, which is no time of this component: its steps are 3600 s and its end is 3600 s" in message
+    )
 
 
 def test_inputs_that_were_set_for_the_coming_step_come_back(tmp_path: Path) -> None:

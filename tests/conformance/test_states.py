@@ -55,7 +55,9 @@ def saved(case: Component, tmp_path: Path) -> tuple[DeclaredBmi, Path]:
     return component, tmp_path / "state.nc"
 
 
-def test_values_and_time_are_those_at_the_save(case: Component, saved: tuple[DeclaredBmi, Path], tmp_path: Path) -> None:
+def test_values_and_time_are_those_at_the_save(
+    case: Component, saved: tuple[DeclaredBmi, Path], tmp_path: Path
+) -> None:
     other = fresh(case, tmp_path / "b")
     other.load_state(saved[1])
     assert other.get_current_time() == BEFORE * 3600.0
@@ -108,9 +110,7 @@ def test_a_warm_start_has_the_state_and_time_zero(
     assert all(np.isnan(other.get_value_ptr(n)).any() for n in needed)  # inputs have to be supplied again
 
 
-def test_a_warm_start_after_the_first_step_is_refused(
-    case: Component, saved: tuple[DeclaredBmi, Path]
-) -> None:
+def test_a_warm_start_after_the_first_step_is_refused(case: Component, saved: tuple[DeclaredBmi, Path]) -> None:
     with pytest.raises(BmiStateError, match="has made 3 steps"):
         saved[0].start_from(saved[1])
 
