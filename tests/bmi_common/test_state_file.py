@@ -86,7 +86,7 @@ def test_a_failure_while_writing_leaves_the_old_file(state: Path, monkeypatch: p
 
 
 def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="no folder .*nowhere"):
+    with pytest.raises(ModelError, match=r"no folder .*nowhere"):
         start(tmp_path).save_state(tmp_path / "nowhere" / "state.nc")
 
 

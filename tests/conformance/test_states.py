@@ -55,9 +55,7 @@ def saved(case: Component, tmp_path: Path) -> tuple[DeclaredBmi, Path]:
     return component, tmp_path / "state.nc"
 
 
-def test_values_and_time_are_those_at_the_save(
-    case: Component, saved: tuple[DeclaredBmi, Path], tmp_path: Path
-) -> None:
+def test_values_and_time_are_those_saved(case: Component, saved: tuple[DeclaredBmi, Path], tmp_path: Path) -> None:
     other = fresh(case, tmp_path / "b")
     other.load_state(saved[1])
     assert other.get_current_time() == BEFORE * 3600.0

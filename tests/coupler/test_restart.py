@@ -486,9 +486,8 @@ def test_a_damaged_output_file_is_named_before_anything_changes(run):
     stopped(run)
     path = run.output / "hourly.nc"
     path.write_bytes(path.read_bytes()[:5000])
-    refused(
-        run, "hourly.nc: cannot be continued, it is damaged", "move it away", arguments=("--set", f"time.end={END}")
-    )
+    later = ("--set", f"time.end={END}")
+    refused(run, "hourly.nc: cannot be continued, it is damaged", "move it away", arguments=later)
 
 
 def test_a_file_that_was_moved_away_is_begun_anew_with_its_later_records(run):
