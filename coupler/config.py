@@ -189,10 +189,10 @@ class SpinUpSpec(Config):
     period is repeated `max` times.
     """
 
+    years: Annotated[int, Field(ge=1, le=1000)] | None = None
     repeat: Annotated[str, AfterValidator(_period)]
     max: Annotated[int, Field(ge=1, le=1000)]
     until: Annotated[SpinUpUntil | None, BeforeValidator(_until)] = None
-    years: Annotated[int, Field(ge=1, le=1000)] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -202,7 +202,8 @@ class SpinUpSpec(Config):
         for key in ("repeat", "max"):
             if key in data:
                 raise ValueError(f"give either years or repeat and max, not years and {key}")
-        return {**data, "repeat": "P1Y", "max": data["years"]}
+        years = data["years"]
+        return {**data, "repeat": "P1Y", "max": years if isinstance(years, int) and 1 <= years <= 1000 else 1}
 
 
 class CheckpointSpec(Config):

@@ -442,8 +442,8 @@ class KilledBucket(RememberingBucket):
         super().save_state(path)
 
 
-class RememberingLand(TypicalLand):
-    """Gives less from hour to hour, whatever hour the run says it is."""
+class SteadyLand(Land):
+    """Gives less from step to step, by what it remembers and not by the clock."""
 
     def _start(self):
         self.wear = np.ones(1)
@@ -459,3 +459,7 @@ class RememberingLand(TypicalLand):
 
     def _recall(self, memory, saved_at):
         self.wear = memory["wear"].copy()
+
+
+class RememberingLand(SteadyLand, TypicalLand):
+    """The same, with a source that differs between cells and changes with the clock, too."""
