@@ -12,8 +12,8 @@ from bmi_common.errors import ConfigError, describe_cell
 
 Cells = NDArray[np.int64]
 
-SUPPORTED_TREATMENTS = ("soil", "urban")  # urban columns are soil with vegetation
-_PLACES_SHOWN = 10
+GROUND = {"soil": 0, "urban": 0, "wetland": 2, "ice": 3, "water": 4}
+"""What lies below the surface, by the treatment of a land cover; urban ground is soil with vegetation."""
 
 
 def root_fraction(depth_50: float, exponent: float, thickness: Array) -> Array:
@@ -64,7 +64,7 @@ def column_parameters(
     Raises
     ------
     ConfigError
-        For a land cover that is unknown or not supported, and for impossible geometry; it counts and names cells.
+        For a land cover that is unknown, and for impossible geometry; it counts and names cells.
     """
     vegetation = vegetation or vegetation_table()
     soil = soil or soil_table()
@@ -101,6 +101,7 @@ def column_parameters(
             "leaf_area_minimum",
         ):
             getattr(p, name)[where] = getattr(cover, name)
+        p.ground[where] = GROUND[cover.treatment]
         p.stem_area_index[where] = cover.stem_area
         p.root_fraction[where] = root_fraction(cover.root_depth_50, cover.root_exponent, p.thickness[where])
         p.albedo_saturated[where] = soil.colours[cover.soil_colour].saturated
@@ -108,6 +109,7 @@ def column_parameters(
 
     s = solids(_per_layer(texture), soil)
     p.heat_capacity_solids[:] = s.heat_capacity
+    p.heat_capacity_solids[np.isin(p.ground, (GROUND["ice"], GROUND["water"]))] = 0.0
     p.conductivity_dry[:] = s.conductivity_dry
     p.conductivity_saturated[:] = s.conductivity_saturated
     p.conductivity_saturated_frozen[:] = s.conductivity_saturated_frozen
@@ -148,15 +150,4 @@ def _known_covers(land_cover: ArrayLike, vegetation: dict[int, Vegetation], cell
             f"land cover {given[unknown][0]} at {name_column(int(np.argmax(unknown)), cells)} is no IGBP class "
             f"({min(vegetation)}-{max(vegetation)})"
         )
-    refused = [k for k, v in vegetation.items() if v.treatment not in SUPPORTED_TREATMENTS or _leafless(v)]
-    bad = np.isin(covers, refused)
-    if bad.any():
-        kinds = ", ".join(f"{int(k)} ({vegetation[int(k)].name})" for k in np.unique(covers[bad]))
-        places = [name_column(int(c), cells) for c in np.flatnonzero(bad)]
-        shown = ", ".join(places[:_PLACES_SHOWN]) + (", …" if len(places) > _PLACES_SHOWN else "")
-        raise ConfigError(f"land cover {kinds} is not supported yet; {len(places)} columns have it: {shown}")
     return covers
-
-
-def _leafless(cover: Vegetation) -> bool:
-    return cover.leaf_area_minimum <= 0 or cover.stem_area <= 0

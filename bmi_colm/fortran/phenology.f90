@@ -1,6 +1,6 @@
 !> Leaf area from soil temperature, burial of vegetation, cover of snow.
 module colm_phenology
-  use colm_constants, only: wp, n_snow, n_soil
+  use colm_constants, only: wp, n_snow, n_soil, land_ice, open_water
   use colm_types, only: column_parameters, column_state
   implicit none
   private
@@ -15,6 +15,11 @@ contains
     real(wp) :: roots, cold
     integer :: k
 
+    if (p%ground == land_ice .or. p%ground == open_water) then
+      s%leaf_area = 0.0_wp
+      s%stem_area = 0.0_wp
+      return
+    end if
     roots = 0.0_wp
     do k = 1, n_soil
       roots = roots + p%root_fraction(k)

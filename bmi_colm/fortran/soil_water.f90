@@ -4,36 +4,47 @@ module colm_soil_water
     heat_capacity_ice, vapour_gas_constant_over_gravity
   use colm_types, only: column_parameters, column_state, model_options
   use colm_humidity, only: saturation
+  use colm_layer_heat, only: water_capacity
   implicit none
   private
-  public :: reset_soil_water, root_stress, evaporation_factor, ground_humidity
+  public :: ground_vapour, reset_soil_water, root_stress, evaporation_factor, ground_humidity, follow_air, vapour_exchange
+
+  !> Specific humidity of air in contact with the ground [kg kg-1], and slopes to ground temperature [K-1].
+  type :: ground_vapour
+    real(wp) :: humidity, slope                    ! in balance with the soil's water
+    real(wp) :: saturated, saturated_slope
+  end type ground_vapour
 
 contains
 
   !> Liquid water from the given saturation. Where frozen water is conserved, ice is part of the water that saturation
   !> stands for; ice beyond it melts with heat of its layer. Otherwise ice comes on top, as in the published coupling.
-  pure subroutine reset_soil_water(p, conserve, water_saturation, s)
+  pure subroutine reset_soil_water(p, conserve, water_saturation, s, brought_heat)
     type(column_parameters), intent(in) :: p
     logical, intent(in) :: conserve
     real(wp), intent(in) :: water_saturation(n_soil)
     type(column_state), intent(inout) :: s
+    real(wp), intent(out) :: brought_heat          ! J m-2, of water that came or went at the temperature of its layer
     real(wp) :: water, excess, capacity
     integer :: j, k
 
+    brought_heat = 0.0_wp
     do k = 1, n_soil
       j = n_snow + k
       water = water_saturation(k)*p%porosity(k)*p%thickness(k)*density_water
-      if (conserve .and. s%ice(j) > 0.0_wp) then
+      if (conserve) then
         excess = max(0.0_wp, s%ice(j) - water)
-        s%ice(j) = s%ice(j) - excess
-        s%liquid(j) = water - s%ice(j)
         if (excess > 0.0_wp) then
-          capacity = p%heat_capacity_solids(k)*p%thickness(k) + heat_capacity_water*s%liquid(j) + heat_capacity_ice*s%ice(j)
-          s%temperature(j) = s%temperature(j) - latent_heat_fusion*excess/capacity
+          capacity = p%heat_capacity_solids(k)*p%thickness(k) + water_capacity(s%liquid(j), s%ice(j))
+          s%liquid(j) = s%liquid(j) + excess
+          s%ice(j) = s%ice(j) - excess
+          s%temperature(j) = freezing_point + (capacity*(s%temperature(j) - freezing_point) - latent_heat_fusion*excess) &
+            /(capacity + (heat_capacity_water - heat_capacity_ice)*excess)
         end if
-      else
-        s%liquid(j) = water
+        water = water - s%ice(j)
       end if
+      brought_heat = brought_heat + heat_capacity_water*(water - s%liquid(j))*(s%temperature(j) - freezing_point)
+      s%liquid(j) = water
     end do
   end subroutine reset_soil_water
 
@@ -45,12 +56,14 @@ contains
     real(wp), intent(in) :: head(n_soil)           ! m
     real(wp), intent(out) :: stress, share(n_soil)
     real(wp) :: available, theta
-    integer :: j, k
+    integer :: j, k, tested
 
     do k = 1, n_soil
       j = n_snow + k
+      ! the published library looks for frost k layers down from the top of the snow
+      tested = merge(j, j - s%snow_layers, o%conserve_frozen_water)
       available = 0.0_wp
-      if (s%temperature(j) > freezing_point) then
+      if (s%temperature(tested) > freezing_point) then
         select case (o%water_stress)
         case (1)
           available = (o%wilting_point - head(k))/(o%wilting_point - o%field_capacity)
@@ -84,23 +97,50 @@ contains
     beta = (1.0_wp - s%snow_fraction)*beta + s%snow_fraction
   end function evaporation_factor
 
-  !> Specific humidity at the ground surface and its slope to ground temperature.
-  pure subroutine ground_humidity(temperature, pressure, head, snow_fraction, air_humidity, q, q_slope)
+  !> Specific humidity at the ground surface, of the soil and at saturation, with slopes to ground temperature.
+  pure subroutine ground_humidity(temperature, pressure, head, snow_fraction, h)
     real(wp), intent(in) :: temperature, pressure
     real(wp), intent(in) :: head                   ! m, of the top layer
-    real(wp), intent(in) :: snow_fraction, air_humidity
-    real(wp), intent(out) :: q, q_slope
-    real(wp) :: e, e_slope, q_saturated, moisture
+    real(wp), intent(in) :: snow_fraction
+    type(ground_vapour), intent(out) :: h
+    real(wp) :: e, e_slope, moisture
 
-    call saturation(temperature, pressure, e, e_slope, q_saturated, q_slope)
+    call saturation(temperature, pressure, e, e_slope, h%saturated, h%saturated_slope)
     moisture = exp(min(0.0_wp, 1000.0_wp*head)/(vapour_gas_constant_over_gravity*temperature))
     moisture = (1.0_wp - snow_fraction)*moisture + snow_fraction
-    q = q_saturated*moisture
-    q_slope = q_slope*moisture
-    if (q_saturated > air_humidity .and. air_humidity > q) then
-      ! air drier than saturated but moister than the soil: neither evaporation nor dew
-      q = air_humidity
-      q_slope = 0.0_wp
-    end if
+    h%humidity = h%saturated*moisture
+    h%slope = h%saturated_slope*moisture
   end subroutine ground_humidity
+
+  !> The same as the published library has it: ground that is drier than the air above the canopy takes on its humidity,
+  !> and dew falls towards the humidity of the soil.
+  pure subroutine follow_air(air_humidity, h)
+    real(wp), intent(in) :: air_humidity
+    type(ground_vapour), intent(inout) :: h
+    if (h%saturated > air_humidity .and. air_humidity > h%humidity) then
+      h%humidity = air_humidity
+      h%slope = 0.0_wp
+    end if
+    h%saturated = h%humidity
+    h%saturated_slope = h%slope
+  end subroutine follow_air
+
+  !> What the ground exchanges with air of a given humidity: it evaporates into drier air, hindered by the factor, and
+  !> takes dew from air above saturation; in between nothing happens.
+  pure subroutine vapour_exchange(h, air_humidity, factor, humidity, slope, hindrance)
+    type(ground_vapour), intent(in) :: h
+    real(wp), intent(in) :: air_humidity, factor
+    real(wp), intent(out) :: humidity, slope, hindrance
+    humidity = h%humidity
+    slope = h%slope
+    if (h%humidity >= air_humidity) then
+      hindrance = factor
+    else if (air_humidity > h%saturated) then
+      humidity = h%saturated
+      slope = h%saturated_slope
+      hindrance = 1.0_wp
+    else
+      hindrance = 0.0_wp
+    end if
+  end subroutine vapour_exchange
 end module colm_soil_water
