@@ -20,7 +20,7 @@ from bmi_colm.forcing import names as forcing_names
 from bmi_common import BmiStateError, ConfigError, DeclaredBmi, ModelError, Setup, grids
 from bmi_common.bmi_base import FOREVER
 from bmi_common.hashing import hashes
-from bmi_common.state_file import StateArray
+from bmi_common.state_file import SavedState, StateArray
 
 _KERNEL_NAMES = {
     "shortwave": forcing_names.SHORTWAVE,
@@ -116,8 +116,17 @@ class BmiColm(DeclaredBmi):
     def _memory(self) -> Mapping[str, StateArray]:
         return self._columns.memory()
 
-    def _recall(self, memory: Mapping[str, NDArray[Any]], saved_at: datetime | None) -> None:
-        self._columns.recall(memory, self.start + timedelta(seconds=self.time), saved_at)
+    def _recall(self, memory: Mapping[str, NDArray[Any]]) -> None:
+        self._columns.recall(memory, self.start + timedelta(seconds=self.time))
+
+    def _check_start(self, saved: SavedState) -> None:
+        # radiation of the coming hour is part of the state; at another time of day it would be that of another sun
+        at = saved.header.calendar_time
+        if at is not None and at.time() != self.start.time() and not saved.memory()["starts_cold"]:
+            raise ConfigError(
+                f"{saved.path}: a state of {at:%Y-%m-%dT%H:%M} holds the sun of that time of day and cannot start a "
+                f"run at {self.start:%Y-%m-%dT%H:%M}; start at {at:%H:%M}, or save a state of {self.start:%H:%M}"
+            )
 
     @property
     def columns(self) -> ColumnModel:

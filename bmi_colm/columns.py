@@ -274,16 +274,11 @@ class ColumnModel:
         }
         return {**arrays, "starts_cold": StateArray(np.array(self._starts_cold))}
 
-    def recall(self, memory: Mapping[str, NDArray[Any]], time: datetime, saved_at: datetime | None) -> None:
-        """Go on at `time` from what `memory` gave at `saved_at`.
-
-        The state holds the sun of the coming hour. At another time of day the first step therefore makes radiation and
-        vegetation anew, as that of a cold start does.
-        """
+    def recall(self, memory: Mapping[str, NDArray[Any]], time: datetime) -> None:
+        """Go on at `time` from what `memory` gave."""
         for f in fields(self.state):
             getattr(self.state, f.name)[...] = memory[f.name]
-        other_sun = saved_at is None or _seconds_of_day(saved_at) != _seconds_of_day(time)
-        self._starts_cold = bool(memory["starts_cold"]) or other_sun
+        self._starts_cold = bool(memory["starts_cold"])
         self.time = time
 
     def _check(self) -> None:

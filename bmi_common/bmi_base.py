@@ -121,8 +121,12 @@ class DeclaredBmi(Bmi):
         """All that the coming steps depend on beside `values` and `time`; the default has nothing more."""
         return {}
 
-    def _recall(self, memory: Mapping[str, NDArray[Any]], saved_at: datetime | None) -> None:
-        """Take over what `_memory` gave, after `values` and `time` have been; `saved_at` is its calendar time."""
+    def _recall(self, memory: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what `_memory` gave, after `values` and `time` have been."""
+        return
+
+    def _check_start(self, saved: SavedState) -> None:
+        """Raise `ConfigError` for a state that fits, but that a run cannot start from; the default takes all."""
         return
 
     def _fingerprints(self) -> Mapping[str, str]:
@@ -185,7 +189,7 @@ class DeclaredBmi(Bmi):
                 self.values[v.name] = flat.reshape(grid.shape)
             self._start()
             if self._setup.initial_state is not None:
-                self._take_over(self._read_state(self._setup.initial_state), goes_on=False)
+                self._start_warm(self._setup.initial_state)
         except BaseException:
             self._finalize()  # what _initialize opened; the user has nothing to finalize
             self._reset()
@@ -324,7 +328,12 @@ class DeclaredBmi(Bmi):
         self._need("start_from")
         if self._steps_done:
             raise BmiStateError(f"{self.component_name}.start_from: the component has made {self._steps_done} steps")
-        self._take_over(self._read_state(Path(path)), goes_on=False)
+        self._start_warm(Path(path))
+
+    def _start_warm(self, path: Path) -> None:
+        saved = self._read_state(path)
+        self._check_start(saved)
+        self._take_over(saved, goes_on=False)
 
     def _read_state(self, path: Path) -> SavedState:
         saved = state_file.read_state(path, self.component_name)
@@ -341,7 +350,7 @@ class DeclaredBmi(Bmi):
                 if goes_on or not v.role.is_input:
                     self.values[v.name][...] = saved.arrays[_file_name(v.name)]
             self.supplied = set(saved.header.details.get("supplied", ())) if goes_on else set()
-            self._recall(saved.memory(), saved.header.calendar_time)
+            self._recall(saved.memory())
         except BaseException:
             self._state = State.FAILED
             raise

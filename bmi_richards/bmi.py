@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +75,7 @@ class BmiRichards(DeclaredBmi):
         self._adopt_written_head()
         return self._solver.memory()
 
-    def _recall(self, memory: Mapping[str, NDArray[Any]], saved_at: datetime | None) -> None:
+    def _recall(self, memory: Mapping[str, NDArray[Any]]) -> None:
         self._solver.recall(memory)
         self._published_head = self._solver.head
         self._balance = None

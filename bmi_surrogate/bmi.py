@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +72,7 @@ class BmiSurrogate(DeclaredBmi):
         self._adopt_written_head()
         return self._prepared.emulator.memory()
 
-    def _recall(self, memory: Mapping[str, NDArray[Any]], saved_at: datetime | None) -> None:
+    def _recall(self, memory: Mapping[str, NDArray[Any]]) -> None:
         self._prepared.emulator.recall(memory)
         self._head = self.values[names.PRESSURE_HEAD].copy()
 

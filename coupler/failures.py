@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bmi_common.errors import RootzoneError
+from bmi_common.errors import ConfigError, RootzoneError
 from coupler.component import ComponentError
 
 
@@ -19,7 +19,7 @@ def components_named() -> Iterator[None]:
     """Let the failure of a component that is not stepping end the run."""
     try:
         yield
-    except ComponentError as error:
+    except (ComponentError, ConfigError) as error:
         raise RunFailed(str(error)) from error
 
 

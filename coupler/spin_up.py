@@ -129,8 +129,9 @@ def _carry_on(prepared: Prepared, folder: Path) -> States:
             prepared.components[name].save_state(folder / f"{name}.nc")
     carried = states(prepared)
     renew(prepared)
-    for name in whole:
-        prepared.components[name].start_from(folder / f"{name}.nc")
+    with components_named():
+        for name in whole:
+            prepared.components[name].start_from(folder / f"{name}.nc")
     put_states(prepared, {key: values for key, values in carried.items() if key[0] not in whole})
     return carried
 

@@ -420,7 +420,7 @@ class RememberingBucket(Bucket):
     def _memory(self):
         return {"hidden": StateArray(self.hidden, ("channel", "y", "x"))}
 
-    def _recall(self, memory, saved_at):
+    def _recall(self, memory):
         self.hidden = memory["hidden"].copy()
 
 
@@ -457,7 +457,7 @@ class SteadyLand(Land):
     def _memory(self):
         return {"wear": StateArray(self.wear)}
 
-    def _recall(self, memory, saved_at):
+    def _recall(self, memory):
         self.wear = memory["wear"].copy()
 
 
