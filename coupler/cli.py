@@ -129,10 +129,10 @@ def _continue(loaded: LoadedRun, staging: Path, checkpoint: Path, console: Conso
     with _carrying_out(prepared):
         found = prepare_restart(prepared, checkpoint)
         folder = found.run_folder
+        record, changed = provenance.renew(provenance.collect(loaded, prepared.components), folder, found.folder.name)
         _open_log(folder, console)
         log.info("restart from %s, after %d of %d steps", checkpoint, found.steps, loaded.config.time.steps)
         remove_later(found)
-        record, changed = provenance.renew(provenance.collect(loaded, prepared.components), folder, found.folder.name)
         for path in changed:
             log.warning("%s is not the file that the run began with", path)
         _keep_record(record, staging, folder)
