@@ -98,18 +98,18 @@ class Exchanger:
             )
 
     def memory(self) -> dict[str, StateArray]:
-        """Return what has been kept of past steps: sums over sub-steps, and values to interpolate from."""
-        kept = {f"exchange_sum_{i}": (key, self._accumulated.get(key)) for i, key in enumerate(sorted(self._summed))}
-        before = {f"exchange_previous_{i}": (str(target), a) for i, (target, a) in enumerate(self._previous.items())}
-        return {n: StateArray(a, long_name=str(of)) for n, (of, a) in (kept | before).items() if a is not None}
+        """Return the sums over the sub-steps of the last step; all else follows from the components' values."""
+        return {
+            f"exchange_sum_{i}": StateArray(self._accumulated[key], long_name="sum of " + ".".join(key))
+            for i, key in enumerate(sorted(self._summed))
+            if key in self._accumulated
+        }
 
     def recall(self, memory: Mapping[str, Array]) -> None:
         """Go on from what `memory` gave."""
         for i, key in enumerate(sorted(self._summed)):
             if f"exchange_sum_{i}" in memory:
                 self._accumulated[key] = memory[f"exchange_sum_{i}"]
-        for i, target in enumerate(self._previous):
-            self._previous[target] = memory[f"exchange_previous_{i}"]
 
     def _values(self, x: PlannedExchange) -> Array:
         """Return the values for the target, in its units and on its grid."""

@@ -415,6 +415,7 @@ class RememberingBucket(Bucket):
         self.hidden = np.tanh(0.9 * self.hidden + np.stack((seen, 100.0 * seen)))
         super()._update()
         self.values[PRESSURE_HEAD][-1] -= 1.0e-4 * self.hidden.sum(axis=0)
+        self.values[SATURATION][-1] = 0.5 + 0.1 * self.hidden[1]
         self._publish()
 
     def _memory(self):
