@@ -82,6 +82,8 @@ class DeclaredBmi(Bmi):
 
     component_name: ClassVar[str]
     variables: ClassVar[tuple[Variable, ...]]
+    saves_state: ClassVar[bool] = True
+    """Whether state files hold all that the component remembers; where not, it refuses to write and to read them."""
 
     def __init__(self) -> None:
         self._table: dict[str, Variable] = {v.name: v for v in self.variables}

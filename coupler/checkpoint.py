@@ -80,12 +80,15 @@ def require_state_functions(components: Mapping[str, Component]) -> None:
         Naming the first such component and what it lacks.
     """
     for name, component in components.items():
-        lacking = [f"{f}(path)" for f in _STATE_FUNCTIONS if not component.offers(f)]
+        kind = f"{type(component.bmi).__module__}:{type(component.bmi).__name__}"
+        lacking = [f"no {f}(path)" for f in _STATE_FUNCTIONS if not component.has(f)]
         if lacking:
             raise ConfigError(
-                f"checkpoint: {name} ({type(component.bmi).__module__}:{type(component.bmi).__name__}) has no "
-                f"{' and no '.join(lacking)}, which a checkpoint needs; remove `checkpoint`, or give it these functions"
+                f"checkpoint: {name} ({kind}) has {' and '.join(lacking)}, which a checkpoint needs; remove "
+                "`checkpoint`, or give the component these functions"
             )
+        if not component.saves_state:
+            raise ConfigError(f"checkpoint: {name} ({kind}) says that it cannot save its state; remove `checkpoint`")
 
 
 # ---------------------------------------------------------------------- what must not change

@@ -178,9 +178,14 @@ class Component:
 
     # ------------------------------------------------------------------ state files
 
-    def offers(self, function: str) -> bool:
+    def has(self, function: str) -> bool:
         """Whether the component has a function that is no part of BMI, such as ``save_state``."""
         return callable(getattr(self.bmi, function, None))
+
+    @property
+    def saves_state(self) -> bool:
+        """Whether the component has ``save_state``, and does not say that its files would not hold everything."""
+        return self.has("save_state") and bool(getattr(self.bmi, "saves_state", True))
 
     def save_state(self, path: Path) -> None:
         """Let the component write its state.

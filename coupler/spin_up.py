@@ -122,7 +122,7 @@ def _report_storage(repetition: int, totals: Balance, wanted: float | None) -> f
 
 def _carry_on(prepared: Prepared, folder: Path) -> States:
     """Renew the components and give them the states that they have reached; return what can be set of these."""
-    whole = [c.name for c in prepared.components.values() if c.offers("save_state") and c.offers("start_from")]
+    whole = [c.name for c in prepared.components.values() if c.saves_state and c.has("start_from")]
     with writing(folder), components_named():
         folder.mkdir(exist_ok=True)
         for name in whole:

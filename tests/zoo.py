@@ -433,6 +433,12 @@ class ForeignBucket(Bucket):
     start_from = None
 
 
+class ForgetfulBucket(Bucket):
+    """Says that its state files would not hold all that it remembers."""
+
+    saves_state = False
+
+
 class KilledBucket(RememberingBucket):
     """Kills its own process in the middle of saving its state in hour `at`."""
 

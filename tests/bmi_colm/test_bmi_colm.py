@@ -11,9 +11,9 @@ import pytest
 
 from bmi_colm import BmiColm
 from bmi_colm import variables as names
-from bmi_colm.bmi import ClampedHeadWarning
 from bmi_colm.columns import ColumnModel
 from bmi_colm.forcing import names as forcing
+from bmi_colm.land import ClampedHeadWarning
 from bmi_colm.soil import SoilTexture
 from bmi_common import BmiStateError, ConfigError, ModelError
 

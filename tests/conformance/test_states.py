@@ -18,6 +18,8 @@ BEFORE, AFTER = 3, 4
 @pytest.fixture(params=COMPONENTS, ids=[c.path for c in COMPONENTS])
 def case(request: pytest.FixtureRequest) -> Component:
     component: Component = request.param
+    if not component.load().saves_state:
+        pytest.skip(f"{component.path} says that it has no state files")
     return component
 
 
@@ -136,3 +138,12 @@ def test_anyone_can_read_the_published_values(case: Component, saved: tuple[Decl
             assert variable.units == v.units
             np.testing.assert_array_equal(np.ma.filled(variable[...], np.nan), saved[0].values[v.name])
         assert data.bmi_time == BEFORE * 3600.0
+
+
+def test_a_component_that_says_that_it_has_no_state_files_refuses_them(tmp_path: Path) -> None:
+    for case in (c for c in COMPONENTS if not c.load().saves_state):
+        component = fresh(case, tmp_path / "a")
+        for function in (component.save_state, component.load_state, component.start_from):
+            with pytest.raises(BmiStateError):
+                function(tmp_path / "state.nc")
+        component.finalize()

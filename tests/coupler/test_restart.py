@@ -479,9 +479,12 @@ def test_a_damaged_checkpoint_is_named_with_the_others(run, file, damage):
 
 def test_a_component_without_state_files_is_named_before_the_run(run):
     run.use("ForeignBucket")
-    run.refuses(
-        "checkpoint: groundwater (zoo:ForeignBucket) has no save_state(path) and no load_state(path)",
-    )
+    run.refuses("checkpoint: groundwater (zoo:ForeignBucket) has no save_state(path) and no load_state(path)")
+
+
+def test_a_component_that_says_that_it_cannot_save_its_state_is_named(run):
+    run.use("ForgetfulBucket")
+    run.refuses("checkpoint: groundwater (zoo:ForgetfulBucket) says that it cannot save its state")
 
 
 def test_a_run_without_checkpoints_says_how_they_are_made(fake):
