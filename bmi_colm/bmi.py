@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +18,7 @@ from bmi_colm.diagnostics import DIAGNOSTICS
 from bmi_colm.forcing import names as forcing_names
 from bmi_colm.land import WATER_DENSITY, LandSurface
 from bmi_common import ConfigError, Setup
+from bmi_common.state_file import SavedState, StateArray
 
 _KERNEL_NAMES = {
     "shortwave": forcing_names.SHORTWAVE,
@@ -82,6 +86,21 @@ class BmiColm(LandSurface):
 
     def _finalize(self) -> None:
         self._forcing.close()
+
+    def _memory(self) -> Mapping[str, StateArray]:
+        return self._columns.memory()
+
+    def _recall(self, memory: Mapping[str, NDArray[Any]]) -> None:
+        self._columns.recall(memory, self.start + timedelta(seconds=self.time))
+
+    def _check_start(self, saved: SavedState) -> None:
+        # radiation of the coming hour is part of the state; at another time of day it would be that of another sun
+        at = saved.header.calendar_time
+        if at is not None and at.time() != self.start.time() and not saved.memory()["starts_cold"]:
+            raise ConfigError(
+                f"{saved.path}: a state of {at:%Y-%m-%dT%H:%M} holds the sun of that time of day and cannot start a "
+                f"run at {self.start:%Y-%m-%dT%H:%M}; start at {at:%H:%M}, or save a state of {self.start:%H:%M}"
+            )
 
     @property
     def columns(self) -> ColumnModel:

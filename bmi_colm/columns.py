@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from bmi_colm import _kernel
 from bmi_colm.arrays import N_SNOW, ColumnFluxes, ColumnInputs, ColumnParameters, ColumnState
@@ -17,6 +17,7 @@ from bmi_colm.parameters import Cells, column_parameters
 from bmi_colm.soil import SoilTexture
 from bmi_colm.tables import SoilTable, Vegetation, carbon_dioxide
 from bmi_common.errors import ConfigError, ModelError
+from bmi_common.state_file import StateArray
 
 ENERGY_TOLERANCE = 1e-6  # W m-2
 LOWEST_HEAD = -1.0e5  # m, about oven-dry (pF 7)
@@ -262,6 +263,26 @@ class ColumnModel:
         self._starts_cold = False
         self.time = end
         return self.fluxes
+
+    def memory(self) -> dict[str, StateArray]:
+        """All that the next step depends on: the arrays of `state`, and whether it is the first of a cold start."""
+        arrays = {
+            f.name: StateArray(
+                getattr(self.state, f.name),
+                ("column", *(f"{f.name}_{axis}" for axis in range(1, 1 + len(f.metadata["shape"])))),
+                f.metadata["units"],
+                f.name.replace("_", " "),
+            )
+            for f in fields(self.state)
+        }
+        return {**arrays, "starts_cold": StateArray(np.array(self._starts_cold))}
+
+    def recall(self, memory: Mapping[str, NDArray[Any]], time: datetime) -> None:
+        """Go on at `time` from what `memory` gave."""
+        for f in fields(self.state):
+            getattr(self.state, f.name)[...] = memory[f.name]
+        self._starts_cold = bool(memory["starts_cold"])
+        self.time = time
 
     def _check(self) -> None:
         f = self.fluxes

@@ -141,6 +141,12 @@ def _profile(spec: FieldSpec | None, name: str, units: str, domain: Domain, defa
     return np.ascontiguousarray(values[::-1, domain.mask].T)
 
 
+class InitialState(Config):
+    """A state file to start from; without one the columns start cold: 283 K, no snow, ice or water on the canopy."""
+
+    state: ConfigPath
+
+
 class LandConfig(Config):
     """The whole file."""
 
@@ -150,6 +156,7 @@ class LandConfig(Config):
     land_cover: CoverSpec
     soil_texture: TextureSpec
     forcing: ForcingSpec
+    initial: InitialState | None = None
     reference_height: ReferenceHeight = ReferenceHeight()
     evaporation_factor: Annotated[int, Field(ge=0, le=2)] = 1
     water_stress: Annotated[int, Field(ge=0, le=2)] = 2
@@ -251,7 +258,8 @@ def prepare(config_file: Path, model: type[LandConfig] = LandConfig) -> Prepared
         raise ConfigError(f"{config_file}: land_cover: {cover[cover != np.round(cover)][0]:g} is no IGBP class")
     texture = config.soil_texture
     own = [config_file, *config.land_cover.files, *texture.files]
-    own += [f for f in (config.vegetation_table, config.soil_table) if f is not None]
+    initial = config.initial.state if config.initial else None
+    own += [f for f in (config.vegetation_table, config.soil_table, initial) if f is not None]
     return Prepared(
         config=config,
         domain=domain,

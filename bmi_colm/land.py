@@ -72,6 +72,8 @@ class LandSurface(DeclaredBmi):
             time_step=time_step,
             end_time=FOREVER if end is None else (end - config.start).total_seconds(),
             mask=domain.mask,
+            start=config.start,
+            initial_state=config.initial.state if config.initial else None,
         )
 
     def _fill_initial(self, surface_temperature: NDArray[np.float64] | float) -> None:

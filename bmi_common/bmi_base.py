@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import Enum
 from math import isclose
 from pathlib import Path
@@ -14,12 +16,22 @@ import numpy as np
 from bmipy import Bmi
 from numpy.typing import NDArray
 
-from bmi_common.errors import BmiStateError, ModelError, UnknownNameError, describe_cell
+from bmi_common import grids as standard_grids
+from bmi_common import state_file
+from bmi_common.errors import BmiStateError, ConfigError, ModelError, UnknownNameError, describe_cell
 from bmi_common.grids import Grid
+from bmi_common.state_file import SavedState, StateArray, StateHeader
 from bmi_common.suggest import did_you_mean
 from bmi_common.variables import Role, Variable
 
 FOREVER = float(np.finfo(np.float64).max)
+
+_DIMENSIONS = {
+    standard_grids.SURFACE: ("y", "x"),
+    standard_grids.SUBSURFACE: ("z", "y", "x"),
+    standard_grids.ROOT_ZONE: ("root_zone_z", "y", "x"),
+    standard_grids.SCALAR: (),
+}
 
 
 class State(Enum):
@@ -45,12 +57,18 @@ class Setup:
         Last time [s] that the component can reach; without a limit of its own, `FOREVER`.
     mask : ndarray of bool, shape (ny, nx), optional
         Cells that take part; outputs elsewhere are NaN.
+    start : datetime, optional
+        Calendar time (UTC) of BMI time 0, if the component knows.
+    initial_state : Path, optional
+        State file to start from, as `DeclaredBmi.start_from` does.
     """
 
     grids: Mapping[int, Grid]
     time_step: float = 3600.0
     end_time: float = FOREVER
     mask: NDArray[np.bool_] | None = None
+    start: datetime | None = None
+    initial_state: Path | None = None
 
 
 class DeclaredBmi(Bmi):
@@ -64,6 +82,8 @@ class DeclaredBmi(Bmi):
 
     component_name: ClassVar[str]
     variables: ClassVar[tuple[Variable, ...]]
+    saves_state: ClassVar[bool] = True
+    """Whether state files hold all that the component remembers; where not, it refuses to write and to read them."""
 
     def __init__(self) -> None:
         self._table: dict[str, Variable] = {v.name: v for v in self.variables}
@@ -98,6 +118,22 @@ class DeclaredBmi(Bmi):
     def _finalize(self) -> None:
         """Release what was opened; the default has nothing to release."""
         return
+
+    def _memory(self) -> Mapping[str, StateArray]:
+        """All that the coming steps depend on beside `values` and `time`; the default has nothing more."""
+        return {}
+
+    def _recall(self, memory: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what `_memory` gave, after `values` and `time` have been."""
+        return
+
+    def _check_start(self, saved: SavedState) -> None:
+        """Raise `ConfigError` for a state that fits, but that a run cannot start from; the default takes all."""
+        return
+
+    def _fingerprints(self) -> Mapping[str, str]:
+        """Hashes of what a state depends on beside grid, mask and statics, by a word for messages."""
+        return {}
 
     # ------------------------------------------------------------------ state
 
@@ -154,6 +190,8 @@ class DeclaredBmi(Bmi):
                 self._flat[v.name] = flat
                 self.values[v.name] = flat.reshape(grid.shape)
             self._start()
+            if self._setup.initial_state is not None:
+                self._start_warm(self._setup.initial_state)
         except BaseException:
             self._finalize()  # what _initialize opened; the user has nothing to finalize
             self._reset()
@@ -228,6 +266,118 @@ class DeclaredBmi(Bmi):
             if bad.any():
                 cell = tuple(int(i) for i in np.argwhere(bad)[0])
                 raise ModelError(f"{self.component_name}: {name} is {values[cell]} [{self._table[name].units}]", cell)
+
+    # ------------------------------------------------------------------ state files
+
+    def save_state(self, path: str | Path) -> None:
+        """Write all that the coming steps depend on, and all BMI values, into a state file.
+
+        Raises
+        ------
+        BmiStateError
+            Before `initialize`, after `finalize`, or after a failure.
+        ModelError
+            If the file cannot be written.
+        """
+        self._need("save_state")
+        calendar = None if self._setup.start is None else self._setup.start + timedelta(seconds=self.time)
+        arrays = self._state_arrays()
+        header = StateHeader(
+            self.component_name, self.time, calendar, self._fingerprints(), {"supplied": sorted(self.supplied)}
+        )
+        state_file.write_state(Path(path), header, arrays)
+
+    def load_state(self, path: str | Path) -> None:
+        """Go on from a state file at its BMI time, bit for bit as if there had been no stop.
+
+        Raises
+        ------
+        BmiStateError
+            Before `initialize`, after `finalize`, or after a failure.
+        ConfigError
+            If the file is damaged, or is a state of another component, grid, domain or time; nothing has changed then.
+        """
+        self._need("load_state")
+        saved = self._read_state(Path(path))
+        step, time = self._setup.time_step, saved.header.time
+        steps = round(time / step)
+        if not isclose(steps * step, time, rel_tol=1e-12) or time > self._setup.end_time:
+            raise ConfigError(
+                f"{path}: a state of {time:g} s, which is no time of this component: its steps are {step:g} s "
+                f"and its end is {self._setup.end_time:g} s"
+            )
+        calendar = saved.header.calendar_time
+        if self._setup.start is not None and calendar is not None:
+            here = self._setup.start + timedelta(seconds=time)
+            if calendar != here:
+                raise ConfigError(
+                    f"{path}: a state of {calendar:%Y-%m-%dT%H:%M} after {time:g} s; this component starts at "
+                    f"{self._setup.start:%Y-%m-%dT%H:%M} and would be at {here:%Y-%m-%dT%H:%M}"
+                )
+        self._steps_done = steps
+        self._take_over(saved, goes_on=True)
+
+    def start_from(self, path: str | Path) -> None:
+        """Start warm: take over a state file as the state at BMI time 0, whatever time it is of.
+
+        Raises
+        ------
+        BmiStateError
+            After the first step, and as `load_state`.
+        ConfigError
+            As `load_state`, but for the time.
+        """
+        self._need("start_from")
+        if self._steps_done:
+            raise BmiStateError(f"{self.component_name}.start_from: the component has made {self._steps_done} steps")
+        self._start_warm(Path(path))
+
+    def _start_warm(self, path: Path) -> None:
+        saved = self._read_state(path)
+        self._check_start(saved)
+        self._take_over(saved, goes_on=False)
+
+    def _read_state(self, path: Path) -> SavedState:
+        saved = state_file.read_state(path, self.component_name)
+        arrays = self._state_arrays()
+        statics = [_file_name(v.name) for v in self.variables if v.role is Role.STATIC]
+        state_file.require_fitting(saved, arrays, self._grid_arrays(), statics)
+        state_file.require_fingerprints(saved, self._fingerprints())
+        return saved
+
+    def _take_over(self, saved: SavedState, goes_on: bool) -> None:
+        """Fill `values` and memory; where the run does not go on, inputs of its last step are no longer given."""
+        try:
+            for v in self.variables:
+                if goes_on or not v.role.is_input:
+                    self.values[v.name][...] = saved.arrays[_file_name(v.name)]
+            self.supplied = set(saved.header.details.get("supplied", ())) if goes_on else set()
+            self._recall(saved.memory())
+        except BaseException:
+            self._state = State.FAILED
+            raise
+
+    def _state_arrays(self) -> dict[str, StateArray]:
+        memory = {state_file.MEMORY + n: a for n, a in self._memory().items()}  # may bring values up to date
+        arrays = self._grid_arrays()
+        for v in self.variables:
+            dimensions = self._dimensions(v.grid)
+            arrays[_file_name(v.name)] = StateArray(self.values[v.name], dimensions, v.units, v.long_name or v.name)
+        return arrays | memory
+
+    def _grid_arrays(self) -> dict[str, StateArray]:
+        arrays: dict[str, StateArray] = {}
+        for identifier, grid in self._setup.grids.items():
+            for name, coordinate in zip(self._dimensions(identifier), grid.coordinates, strict=True):
+                arrays.setdefault(name, StateArray(coordinate, (name,), "m", "coordinate of the cell centres"))
+        if self._setup.mask is not None:
+            dimensions = self._dimensions(standard_grids.SURFACE)
+            arrays["active"] = StateArray(self._setup.mask, dimensions, long_name="cells that take part")
+        return arrays
+
+    def _dimensions(self, identifier: int) -> tuple[str, ...]:
+        letters = ("z", "y", "x")[3 - self._setup.grids[identifier].rank :]
+        return _DIMENSIONS.get(identifier) or tuple(f"grid{identifier}_{letter}" for letter in letters)
 
     # ------------------------------------------------------------------ names
 
@@ -460,3 +610,8 @@ class DeclaredBmi(Bmi):
     def get_grid_nodes_per_face(self, grid: int, nodes_per_face: NDArray[np.int_]) -> NDArray[np.int_]:
         """Not defined for structured grids."""
         raise self._structured("get_grid_nodes_per_face")
+
+
+def _file_name(variable: str) -> str:
+    # what CF recommends, so that every tool can name it
+    return re.sub(r"[^A-Za-z0-9_]", "_", variable)

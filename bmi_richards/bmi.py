@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bmi_common import ConfigError, DeclaredBmi, Setup, grids, water_table
 from bmi_common import groundwater as names
 from bmi_common.bmi_base import FOREVER
 from bmi_common.hashing import hashes
+from bmi_common.state_file import StateArray
 from bmi_richards.config import Prepared, prepare
 from bmi_richards.solver import HourBalance, RichardsSolver
 
@@ -42,6 +45,7 @@ class BmiRichards(DeclaredBmi):
             time_step=_SECONDS_PER_HOUR,
             end_time=FOREVER if drainage is None else len(drainage) * _SECONDS_PER_HOUR,
             mask=domain.mask,
+            initial_state=self._prepared.initial_state,
         )
 
     def _start(self) -> None:
@@ -55,8 +59,7 @@ class BmiRichards(DeclaredBmi):
         self._publish_state()
 
     def _update(self) -> None:
-        if not np.array_equal(self.values[names.PRESSURE_HEAD], self._published_head, equal_nan=True):
-            self._adopt_head()  # written through the pointer
+        self._adopt_written_head()
         self.require_finite(names.NET_SOURCE)
         self._source[-grids.ROOT_ZONE_LAYERS :] = self.values[names.NET_SOURCE]
         drainage = self._prepared.drainage
@@ -68,15 +71,32 @@ class BmiRichards(DeclaredBmi):
     def _adopt_state(self, name: str) -> None:
         self._adopt_head()
 
+    def _memory(self) -> Mapping[str, StateArray]:
+        self._adopt_written_head()
+        return self._solver.memory()
+
+    def _recall(self, memory: Mapping[str, NDArray[Any]]) -> None:
+        self._solver.recall(memory)
+        self._published_head = self._solver.head
+        self._balance = None
+
+    def _fingerprints(self) -> Mapping[str, str]:
+        return {"soil": self._solver.fingerprint}
+
     @property
     def balance(self) -> HourBalance | None:
-        """Water balance of the last step, None before the first."""
+        """Water balance of the last step, None before the first of this instance or after a state was loaded."""
         return self._balance
 
     @property
     def provenance(self) -> Mapping[str, str]:
         """SHA-256 of each input file, by path."""
         return hashes(self._prepared.files)
+
+    def _adopt_written_head(self) -> None:
+        """Take over what was written through the pointer."""
+        if not np.array_equal(self.values[names.PRESSURE_HEAD], self._published_head, equal_nan=True):
+            self._adopt_head()
 
     def _adopt_head(self) -> None:
         try:

@@ -119,6 +119,8 @@ class Prepared:
         Prescribed drainage [m h-1].
     files : tuple of Path
         Every file that was read.
+    initial_state : Path, optional
+        State file to start from.
     """
 
     domain: Domain
@@ -126,6 +128,7 @@ class Prepared:
     options: Options
     drainage: Floats | None
     files: tuple[Path, ...]
+    initial_state: Path | None = None
 
 
 def prepare(config_file: Path) -> Prepared:
@@ -152,4 +155,5 @@ def prepare(config_file: Path) -> Prepared:
         options=config.richards.options(domain),
         drainage=drainage,
         files=(*own, *domain.files),
+        initial_state=config.initial.state,
     )

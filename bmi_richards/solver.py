@@ -6,13 +6,15 @@ column by column in the order of overland flow. Arrays are (z, y, x) with z inde
 times in h.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bmi_common.errors import ModelError
+from bmi_common.state_file import StateArray, fingerprint
 from bmi_richards import _kernel
 from bmi_richards.flow_order import FlowNetwork, build_network
 from bmi_richards.options import Drainage, Mode, Options
@@ -23,6 +25,13 @@ _SECONDS_PER_HOUR = 3600.0
 _COLUMNS_WORTH_A_THREAD = 500
 _LARGEST_LAST_CHANGE = 0.1
 """A last pass that changes a head [m] or a saturation more has not converged (on 1 km cells it changes 1e-3)."""
+_MEMORY = (
+    ("head", "m", "pressure head"),
+    ("saturation", "1", "saturation"),
+    ("kr", "1", "relative permeability"),
+    ("dsaturation", "m-1", "derivative of saturation with head"),
+    ("dkr", "m-1", "derivative of relative permeability with head"),
+)
 _DRAINAGE_KINDS = {Drainage.IMPLICIT: 1, Drainage.LAGGED: 2, Drainage.PRESCRIBED: 3}
 
 
@@ -204,6 +213,25 @@ class RichardsSolver:
         """
         self._head = self._gather(np.broadcast_to(np.asarray(head, dtype=np.float64), self.shape), "pressure head")
         self._evaluate()
+
+    def memory(self) -> dict[str, StateArray]:
+        """Return what the next step starts from, (nz, ny, nx): the head, and what the kernel last made of it."""
+        return {
+            name: StateArray(self._scatter(getattr(self, f"_{name}")), ("z", "y", "x"), units, meaning)
+            for name, units, meaning in _MEMORY
+        }
+
+    def recall(self, memory: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from what `memory` gave."""
+        for name, _, _ in _MEMORY:
+            getattr(self, f"_{name}")[...] = self._gather(memory[name], name)
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the properties that tie saturation and relative permeability to the head."""
+        table = self.options.table
+        statics = [self._statics[n] for n in ("alpha", "n", "residual", "span", "pore", "elastic", "minimum_head")]
+        return fingerprint(str(table.points if table else 0), *statics)
 
     # ------------------------------------------------------------------- step
 

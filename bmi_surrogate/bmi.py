@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bmi_common import DeclaredBmi, Setup
 from bmi_common import groundwater as names
 from bmi_common.errors import describe_cell
 from bmi_common.hashing import hashes
+from bmi_common.state_file import StateArray
 from bmi_surrogate.config import Prepared, prepare
 from bmi_surrogate.diagnosis import Diagnosis
 from bmi_surrogate.normalisation import Array
@@ -43,6 +46,7 @@ class BmiSurrogate(DeclaredBmi):
             grids=domain.published_grids,
             time_step=_SECONDS_PER_HOUR,
             mask=domain.mask,
+            initial_state=self._prepared.initial_state,
         )
 
     def _start(self) -> None:
@@ -54,8 +58,7 @@ class BmiSurrogate(DeclaredBmi):
         self._publish(self._prepared.head)
 
     def _update(self) -> None:
-        if not np.array_equal(self.values[names.PRESSURE_HEAD], self._head, equal_nan=True):
-            self._adopt_head()  # written through the pointer
+        self._adopt_written_head()
         self.require_finite(names.NET_SOURCE)
         head = self._prepared.emulator.step(self.values[names.NET_SOURCE])
         self.values[names.PRESSURE_HEAD][...] = head
@@ -65,10 +68,26 @@ class BmiSurrogate(DeclaredBmi):
     def _adopt_state(self, name: str) -> None:
         self._adopt_head()
 
+    def _memory(self) -> Mapping[str, StateArray]:
+        self._adopt_written_head()
+        return self._prepared.emulator.memory()
+
+    def _recall(self, memory: Mapping[str, NDArray[Any]]) -> None:
+        self._prepared.emulator.recall(memory)
+        self._head = self.values[names.PRESSURE_HEAD].copy()
+
+    def _fingerprints(self) -> Mapping[str, str]:
+        return {"network": self._prepared.emulator.fingerprint}
+
     @property
     def provenance(self) -> Mapping[str, str]:
         """SHA-256 of each input file, weights included, by path."""
         return self._hashes
+
+    def _adopt_written_head(self) -> None:
+        """Take over what was written through the pointer."""
+        if not np.array_equal(self.values[names.PRESSURE_HEAD], self._head, equal_nan=True):
+            self._adopt_head()
 
     def _adopt_head(self) -> None:
         head, mask = self.values[names.PRESSURE_HEAD], self._prepared.domain.mask

@@ -69,12 +69,15 @@ class Prepared:
         The network, ready for `start`.
     files : tuple of Path
         Every file that was read.
+    initial_state : Path, optional
+        State file to start from.
     """
 
     domain: Domain
     head: Array
     emulator: Emulator
     files: tuple[Path, ...]
+    initial_state: Path | None = None
 
 
 def prepare(config_file: Path) -> Prepared:
@@ -102,6 +105,7 @@ def prepare(config_file: Path) -> Prepared:
         head=config.initial.read(domain),
         emulator=emulator,
         files=tuple(dict.fromkeys((*own, *config.initial.files, *domain.files))),
+        initial_state=config.initial.state,
     )
 
 

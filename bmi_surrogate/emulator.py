@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bmi_common import ConfigError
+from bmi_common.state_file import StateArray, fingerprint
+from bmi_surrogate.attention import History
 from bmi_surrogate.checkpoint import Checkpoint
 from bmi_surrogate.network import Memory, PredRNN, Step
 from bmi_surrogate.normalisation import Array, Normaliser, standardise_statics
@@ -113,6 +115,7 @@ class Emulator:
         self._step: Callable[[Tensor, Tensor, Memory], Step] = self._network.step
         self._x = torch.empty(0)
         self._blocks: list[_Block] = []
+        self._fingerprint = _fingerprint(checkpoint)
         if options.compile:
             self._compile()
 
@@ -159,6 +162,48 @@ class Emulator:
             head: Array = self._pressure.restore(field[None])[0].to("cpu", torch.float64).numpy()
             return head
 
+    def memory(self) -> dict[str, StateArray]:
+        """Return what the next step depends on, for all tiles: normalised pressure and the memory of the network."""
+        with torch.inference_mode():
+            blocks = [b.memory for b in self._blocks]
+            cells = range(len(blocks[0].h))
+            found = {"pressure": StateArray(_array(self._x), ("tile", "layer", "tile_y", "tile_x"))}
+            maps = ("tile", "channel", "tile_y", "tile_x")
+            for k in cells:
+                found[f"h_{k}"] = StateArray(_array(torch.cat([b.h[k] for b in blocks])), maps)
+                found[f"c_{k}"] = StateArray(_array(torch.cat([b.c[k] for b in blocks])), maps)
+            found["m"] = StateArray(_array(torch.cat([b.m for b in blocks])), maps)
+            if self._network.architecture.attention != "none":
+                history = [b.history or _no_history(b.m) for b in blocks]
+                past = ("tile", "hour", "channel", "tile_y", "tile_x")
+                found["history_maps"] = StateArray(_array(torch.cat([h.maps for h in history])), past, growing="hour")
+                found["history_vectors"] = StateArray(
+                    _array(torch.cat([h.vectors for h in history])), past[:3], growing="hour"
+                )
+            return found
+
+    @torch.inference_mode()
+    def recall(self, memory: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from what `memory` gave, which must come from the same network, tiles and precision."""
+        there = {name: torch.from_numpy(np.array(a)).to(self.device) for name, a in memory.items()}
+        self._x = there["pressure"]
+        for block in self._blocks:
+            # the layout in memory decides which convolution is used, and so the rounding
+            mine = {n: t[block.tiles] for n, t in there.items()}
+            maps = {n: t.contiguous(memory_format=torch.channels_last) for n, t in mine.items() if t.ndim == 4}
+            cells = range(len(block.memory.h))
+            history = None
+            if mine.get("history_maps", torch.empty(0, 0)).shape[1]:
+                history = History(mine["history_maps"].clone(), mine["history_vectors"].clone())
+            block.memory = Memory(
+                tuple(maps[f"h_{k}"] for k in cells), tuple(maps[f"c_{k}"] for k in cells), maps["m"], history
+            )
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of parameters, architecture and statistics."""
+        return self._fingerprint
+
     @torch.inference_mode()
     def tile_pressure(self) -> Tensor:
         """Normalised pressure head of every tile, shape (tiles, layers, y, x)."""
@@ -197,6 +242,25 @@ class Emulator:
         except Exception as error:  # the compiler's own errors are of many kinds
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise ConfigError(f"compile: true: the step could not be compiled: {reason}") from error
+
+
+def _array(tensor: Tensor) -> NDArray[Any]:
+    values: NDArray[Any] = tensor.to("cpu").contiguous().numpy()
+    return values
+
+
+def _no_history(m: Tensor) -> History:
+    tiles, channels, ny, nx = m.shape
+    return History(m.new_empty((tiles, 0, channels, ny, nx)), m.new_empty((tiles, 0, channels)))
+
+
+def _fingerprint(checkpoint: Checkpoint) -> str:
+    s = checkpoint.statistics
+    parts: list[NDArray[Any] | str] = [repr(checkpoint.network.architecture)]
+    parts += [a for m in (s.pressure, s.source, s.statics) if m is not None for a in (m.mean, m.std)]
+    for name, parameter in sorted(checkpoint.network.state_dict().items()):
+        parts += [name, _array(parameter)]
+    return fingerprint(*parts)
 
 
 def _device(name: str) -> torch.device:

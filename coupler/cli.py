@@ -7,22 +7,24 @@ import logging
 import shutil
 import sys
 import tempfile
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import click
-import netCDF4
-import numpy as np
 from rich.console import Console
 
 from bmi_common.errors import ConfigError, RootzoneError
 from coupler import provenance
+from coupler.checkpoint import Checkpoint, find, remove_later
 from coupler.config import STATE_FILE, LoadedRun, load_run
-from coupler.driver import Prepared, States, Summary, prepare, run, spin_up
+from coupler.driver import Prepared, Summary, prepare, prepare_restart, run
 from coupler.durations import describe
 from coupler.figures import draw
-from coupler.output import netcdf_name
-from coupler.run_folder import check_folder, claim_folder
+from coupler.run_folder import MARKER, check_folder, claim_folder
+from coupler.spin_up import spin_up, write_states
 
 log = logging.getLogger("rootzone")
 
@@ -31,31 +33,56 @@ EXIT_BAD_INPUT = 2
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path), metavar="COUPLED.YAML")
+@click.argument("file", type=click.Path(path_type=Path), metavar="COUPLED.YAML", required=False)
 @click.option("--check", is_flag=True, help="Resolve everything and print the exchange plan without running.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Replace a value of the file; repeatable.")
 @click.option("--output", type=click.Path(path_type=Path), metavar="DIR", help="Run folder [default: output/<name>].")
 @click.option("--overwrite", is_flag=True, help="Replace the run that the folder holds.")
+@click.option(
+    "--restart",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Go on with the run in this folder from its newest checkpoint, or from this checkpoint, in the same folder.",
+)
 @click.version_option(package_name="rootzone")
-def main(file: Path, check: bool, settings: tuple[str, ...], output: Path | None, overwrite: bool) -> None:
+def main(
+    file: Path | None,
+    check: bool,
+    settings: tuple[str, ...],
+    output: Path | None,
+    overwrite: bool,
+    restart: Path | None,
+) -> None:
     """Step the BMI components of COUPLED.YAML together.
+
+    With --restart the file may be left out; the run's own record is taken then.
 
     Exit codes: 0 done, 1 failed while running, 2 bad input (nothing was computed or overwritten).
     """
     console = _console(stderr=True)
     try:
+        found = None if restart is None else _checkpoint(restart, output, overwrite)
+        if found is not None:
+            file = file or found.parent.parent / MARKER
+        if file is None:
+            raise ConfigError("give the file of a run, or --restart and the folder of one")
         loaded = load_run(file, settings)
         if check:
             with tempfile.TemporaryDirectory() as staging:
                 prepared = prepare(loaded, Path(staging))
                 try:
+                    if found is not None:
+                        prepare_restart(prepared, found)
                     print_plan(prepared, _console())
                 finally:
                     prepared.finalize()
             return
-        folder = output or Path("output") / file.stem
-        check_folder(folder, overwrite)
         with tempfile.TemporaryDirectory() as staging:
+            if found is not None:
+                _continue(loaded, Path(staging), found, console)
+                return
+            folder = output or Path("output") / file.stem
+            check_folder(folder, overwrite)
             _execute(loaded, Path(staging), folder, console)
     except ConfigError as error:
         console.print(f"bmi-run: {error}", style="red")
@@ -76,26 +103,64 @@ def _console(stderr: bool = False) -> Console:
     return Console(stderr=stderr, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
+def _checkpoint(restart: Path, output: Path | None, overwrite: bool) -> Path:
+    if output is not None or overwrite:
+        given = "--output" if output is not None else "--overwrite"
+        raise ConfigError(f"{given} does not go with --restart, which goes on in the folder of the run")
+    return find(restart)
+
+
 def _execute(loaded: LoadedRun, staging: Path, folder: Path, console: Console) -> None:
     prepared = prepare(loaded, staging)
-    config = loaded.config
-    try:
+    with _carrying_out(prepared):
         claim_folder(folder)
         _open_log(folder, console)
-        if any(staging.iterdir()):
-            shutil.copytree(staging, folder / "config", dirs_exist_ok=True)
         record = provenance.collect(loaded, prepared.components)
-        provenance.write(record, folder)
+        _keep_record(record, staging, folder)
         for notice in prepared.plan.notices:
             log.warning("%s", notice)
-        if config.spin_up is not None:
-            write_states(spin_up(prepared, console), prepared, folder / STATE_FILE)
-        summary = run(prepared, folder, console, record)
-        _report(summary, folder)
-        if config.figures:
-            for path in draw(folder, [folder / o.file for o in config.output]):
-                log.info("drew %s", path)
-        log.info("done; results are in %s", folder)
+        if loaded.config.spin_up is not None:
+            write_states(spin_up(prepared, folder, console), prepared, folder / STATE_FILE)
+        _finish(prepared, folder, console, record, None)
+
+
+def _continue(loaded: LoadedRun, staging: Path, checkpoint: Path, console: Console) -> None:
+    prepared = prepare(loaded, staging)
+    with _carrying_out(prepared):
+        found = prepare_restart(prepared, checkpoint)
+        folder = found.run_folder
+        record, changed = provenance.renew(provenance.collect(loaded, prepared.components), folder, found.folder.name)
+        _open_log(folder, console)
+        log.info("restart from %s, after %d of %d steps", checkpoint, found.steps, loaded.config.time.steps)
+        remove_later(found)
+        for path in changed:
+            log.warning("%s is not the file that the run began with", path)
+        _keep_record(record, staging, folder)
+        _finish(prepared, folder, console, record, found)
+
+
+def _keep_record(record: dict[str, Any], staging: Path, folder: Path) -> None:
+    if any(staging.iterdir()):
+        shutil.copytree(staging, folder / "config", dirs_exist_ok=True)
+    provenance.write(record, folder)
+
+
+def _finish(
+    prepared: Prepared, folder: Path, console: Console, record: dict[str, Any], restart: Checkpoint | None
+) -> None:
+    config = prepared.loaded.config
+    summary = run(prepared, folder, console, record, restart)
+    _report(summary, folder)
+    if config.figures:
+        for path in draw(folder, [folder / o.file for o in config.output]):
+            log.info("drew %s", path)
+    log.info("done; results are in %s", folder)
+
+
+@contextmanager
+def _carrying_out(prepared: Prepared) -> Iterator[None]:
+    try:
+        yield
     except RootzoneError as error:
         log.debug("stopped: %s", error)  # the console gets it from main; the log file keeps it
         raise
@@ -158,6 +223,8 @@ def print_plan(prepared: Prepared, console: Console) -> None:
         console.print(
             f"writes {o.file} every {describe(o.every)} ({o.method}): " + ", ".join(map(str, o.variables)), markup=False
         )
+    if config.checkpoint is not None:
+        console.print(f"saves a checkpoint every {describe(config.checkpoint.every)}, keeps {config.checkpoint.keep}")
     for notice in plan.notices:
         console.print(f"note: {notice}")
 
@@ -189,23 +256,3 @@ def _report(summary: Summary, folder: Path) -> None:
     (folder / "timing.json").write_text(
         json.dumps({"model_hours": summary.model_hours, "steps": summary.steps, "seconds": summary.seconds}, indent=2)
     )
-
-
-def write_states(values: States, prepared: Prepared, path: Path) -> None:
-    """Write carried states as NetCDF in double precision, to start other runs from."""
-    with netCDF4.Dataset(path, "w", format="NETCDF4") as data:
-        data.setncatts(
-            {
-                "Conventions": "CF-1.11",
-                "title": "state at the end of the spin-up",
-                "history": f"{datetime.now(UTC).isoformat(timespec='seconds')}: bmi-run",
-            }
-        )
-        for (name, variable), array in values.items():
-            dimensions = tuple(f"{name}_{axis}" for axis in ("z", "y", "x")[3 - array.ndim :])
-            for dimension, size in zip(dimensions, array.shape, strict=True):
-                if dimension not in data.dimensions:
-                    data.createDimension(dimension, size)
-            v = data.createVariable(netcdf_name(variable), "f8", dimensions, zlib=True, shuffle=True)
-            v[...] = np.ma.masked_invalid(array)
-            v.setncatts({"units": prepared.components[name].units(variable), "csdms_name": variable, "component": name})

@@ -176,6 +176,59 @@ class Component:
         if abs(self.time - until) > 1e-6 * max(1.0, until):
             raise ComponentError(f"{self.name}: was asked to advance to {until:g} s and stands at {self.time:g} s")
 
+    # ------------------------------------------------------------------ state files
+
+    def has(self, function: str) -> bool:
+        """Whether the component has a function that is no part of BMI, such as ``save_state``."""
+        return callable(getattr(self.bmi, function, None))
+
+    @property
+    def saves_state(self) -> bool:
+        """Whether the component has ``save_state``, and does not say that its files would not hold everything."""
+        return self.has("save_state") and bool(getattr(self.bmi, "saves_state", True))
+
+    def save_state(self, path: Path) -> None:
+        """Let the component write its state.
+
+        Raises
+        ------
+        ComponentError
+            If it cannot.
+        """
+        try:
+            with self._timed():
+                getattr(self.bmi, "save_state")(str(path))  # noqa: B009  # no part of BMI
+        except Exception as error:
+            raise self._failed(error) from error
+
+    def load_state(self, path: Path) -> None:
+        """Let the component go on from a state, at the time of that state.
+
+        Raises
+        ------
+        ConfigError
+            If it refuses the file.
+        """
+        self._take("load_state", path)
+
+    def start_from(self, path: Path) -> None:
+        """Let the component start from a state, at its own start time.
+
+        Raises
+        ------
+        ConfigError
+            If it refuses the file.
+        """
+        self._take("start_from", path)
+
+    def _take(self, function: str, path: Path) -> None:
+        try:
+            with self._timed():
+                getattr(self.bmi, function)(str(path))
+        except Exception as error:
+            kind = "" if isinstance(error, RootzoneError) else f"{path}: {type(error).__name__}: "
+            raise ConfigError(f"{self.name}: {kind}{error}") from error
+
     def _failed(self, error: Exception) -> ComponentError:
         kind = "" if isinstance(error, RootzoneError) else f"{type(error).__name__}: "
         return ComponentError(f"{self.name}: {kind}{error}")

@@ -116,6 +116,10 @@ class ExchangeSpec(Config):
 
 BALANCE_FILE = "water_balance.nc"
 STATE_FILE = "initial_state.nc"
+STATES = "spun_up"
+"""Folder of the components' state files at the end of a spin-up."""
+CHECKPOINTS = "checkpoints"
+"""Folder of the checkpoints."""
 
 
 def _output_file(value: str) -> str:
@@ -174,12 +178,39 @@ class SpinUpUntil(Config):
     storage_change: Annotated[float, Field(gt=0)]
 
 
-class SpinUpSpec(Config):
-    """Repetition of the first part of the run's period before the run itself starts."""
+def _until(value: Any) -> Any:
+    return {"storage_change": value} if isinstance(value, int | float) and not isinstance(value, bool) else value
 
+
+class SpinUpSpec(Config):
+    """Repetition of the first part of the run's period before the run itself starts.
+
+    ``years: N`` stands for ``repeat: P1Y, max: N``, a number at `until` for its `storage_change`; without `until` the
+    period is repeated `max` times.
+    """
+
+    years: Annotated[int, Field(ge=1, le=1000)] | None = None
     repeat: Annotated[str, AfterValidator(_period)]
     max: Annotated[int, Field(ge=1, le=1000)]
-    until: SpinUpUntil
+    until: Annotated[SpinUpUntil | None, BeforeValidator(_until)] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_years(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or data.get("years") is None:
+            return data
+        for key in ("repeat", "max"):
+            if key in data:
+                raise ValueError(f"give either years or repeat and max, not years and {key}")
+        years = data["years"]
+        return {**data, "repeat": "P1Y", "max": years if isinstance(years, int) and 1 <= years <= 1000 else 1}
+
+
+class CheckpointSpec(Config):
+    """How often everything is saved that a restart needs, and how many checkpoints stay."""
+
+    every: Duration
+    keep: Annotated[int, Field(ge=1)] = 2
 
 
 def _component_name(name: str) -> str:
@@ -207,6 +238,7 @@ class RunConfig(Config):
     output: Annotated[list[OutputSpec], BeforeValidator(_listed)] = []
     checks: ChecksSpec = ChecksSpec()
     spin_up: SpinUpSpec | None = None
+    checkpoint: CheckpointSpec | None = None
     figures: bool = False
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
 
@@ -236,6 +268,11 @@ class RunConfig(Config):
                     f"output.{i}.every: {describe(o.every)} is no whole number of coupling steps of "
                     f"{describe(self.time.step)}"
                 )
+        if self.checkpoint and not divides(self.time.step, self.checkpoint.every):
+            raise ValueError(
+                f"checkpoint.every: {describe(self.checkpoint.every)} is no whole number of coupling steps of "
+                f"{describe(self.time.step)}"
+            )
         targets: dict[str, str] = {}
         for x in self.exchanges:
             if str(x.target) in targets:

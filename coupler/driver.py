@@ -3,40 +3,34 @@
 from __future__ import annotations
 
 import logging
-import random
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 
-from bmi_common.errors import ConfigError, RootzoneError
+from bmi_common.errors import ConfigError
 from bmi_common.groundwater import LAYER_THICKNESS, NET_SOURCE, RUNOFF, STORAGE_VOLUME
-from bmi_common.variables import Role
-from coupler import provenance
+from bmi_common.state_file import StateArray
+from coupler import checkpoint, provenance, randomness
+from coupler.checkpoint import Checkpoint
 from coupler.component import Component, ComponentError
 from coupler.config import Action, LoadedRun, RunConfig
-from coupler.durations import add_period
+from coupler.continuing import FilePosition, check_file
 from coupler.exchange import Exchanger
+from coupler.failures import RunFailed, components_named, writing
 from coupler.ledger import Balance, Ledger
-from coupler.output import BalanceFile, OutputFile
 from coupler.plan import Plan, make_plan
 from coupler.progress import RunProgress
+from coupler.run_files import RunFiles
 from coupler.staging import staged_config
 
 log = logging.getLogger("rootzone")
-
-States = dict[tuple[str, str], NDArray[np.float64]]
-
-
-class RunFailed(RootzoneError):  # noqa: N818  # reads better where it is raised and caught
-    """A run stopped while computing; the message names time, component, variable and cell."""
 
 
 @dataclass
@@ -59,7 +53,7 @@ class Prepared:
     components: dict[str, Component]
     plan: Plan
     changes: dict[str, list[str]]
-    configs: dict[str, Path]
+    configs: dict[str, Path]  # the file that each component has read
 
     def finalize(self) -> None:
         """Finalize all components; a component that fails to is logged, not raised."""
@@ -77,13 +71,13 @@ class Summary:
     Attributes
     ----------
     steps : int
-        Coupling steps done.
+        Coupling steps done, without those before a restart.
     model_hours : float
         Time simulated [h].
     seconds : dict
         Wall time [s] by component, and of `coupler` (exchange, checks, ledger) and `output`.
     totals : Balance, optional
-        Sum of the water balance of all steps.
+        Sum of the water balance of all steps, those before a restart included.
     worst_residual : float
         Largest relative residual of a step.
     """
@@ -106,7 +100,7 @@ def prepare(loaded: LoadedRun, staging: Path) -> Prepared:
     config = loaded.config
     with _keys_in(loaded):
         components = {name: Component.load(name, spec.class_path) for name, spec in config.components.items()}
-    _seed(config.seed)
+    randomness.seed(config.seed)
     changes: dict[str, list[str]] = {}
     configs: dict[str, Path] = {}
     with ExitStack() as undo:
@@ -123,23 +117,36 @@ def prepare(loaded: LoadedRun, staging: Path) -> Prepared:
         with _keys_in(loaded):
             plan = make_plan(config, components)
             _check_balance(config, components)
+            if config.checkpoint is not None:
+                checkpoint.require_state_functions(components)
         undo.pop_all()
     return Prepared(loaded, components, plan, changes, configs)
 
 
-def _seed(seed: int) -> None:
-    """Seed the generators that components in this process may draw from: Python's, NumPy's and PyTorch's."""
-    random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002  # the global generator is what a component that knows no seed draws from
-    torch = sys.modules.get("torch")  # not imported for runs that do not need it
-    if torch is not None:
-        torch.manual_seed(seed)
+def prepare_restart(prepared: Prepared, folder: Path) -> Checkpoint:
+    """Put a prepared run where a checkpoint was written; nothing in the run's folder is changed yet.
+
+    Raises
+    ------
+    ConfigError
+        If the checkpoint is damaged or belongs to another run, or an output file cannot be continued.
+    """
+    config = prepared.loaded.config
+    found = checkpoint.read(folder)
+    with _keys_in(prepared.loaded):
+        checkpoint.require_same_settings(found, config, prepared.configs)
+    for name, position in found.run["files"].items():
+        check_file(found.run_folder / name, FilePosition(**position))
+    checkpoint.load_states(found, prepared.components)
+    randomness.restore(found.run["random"])
+    return found
 
 
 def _check_balance(config: RunConfig, components: Mapping[str, Component]) -> None:
     if any(Ledger.is_kept_by(c) for c in components.values()):
         return
-    for key, wanted in (("checks.water_balance", config.checks.water_balance), ("spin_up", config.spin_up)):
+    until = None if config.spin_up is None else config.spin_up.until
+    for key, wanted in (("checks.water_balance", config.checks.water_balance), ("spin_up", until)):
         if wanted is not None:
             raise ConfigError(
                 f"{key}: no component takes {NET_SOURCE} and publishes {STORAGE_VOLUME}, {RUNOFF} and "
@@ -203,6 +210,23 @@ class Stepper:
         self.done += 1
         return balance
 
+    def memory(self) -> dict[str, Any]:
+        """Return what the coming steps depend on beside components and exchange, as values that JSON can hold."""
+        kept = None if self.ledger is None else self.ledger.memory()
+        return {"worst_residual": self.worst_residual, "ledger": kept}
+
+    def buffers(self) -> dict[str, StateArray]:
+        """Return the values in transit between components."""
+        return self._exchanger.memory()
+
+    def recall(self, found: Checkpoint) -> None:
+        """Go on from a checkpoint whose components have their states already."""
+        self.done = found.steps
+        self.worst_residual = float(found.run["worst_residual"])
+        self._exchanger.recall(found.buffers)
+        if self.ledger is not None:
+            self.ledger.recall(found.run["ledger"])
+
     def _judge(self, balance: Balance) -> None:
         relative = balance.relative_residual
         self.worst_residual = max(self.worst_residual, relative)
@@ -247,99 +271,23 @@ def _limits(prepared: Prepared) -> dict[tuple[str, str], tuple[float, float]]:
     return limits
 
 
-def states(prepared: Prepared) -> States:
-    """Copy every variable that is made by a component and can also be set: what carries a run on."""
-    found: States = {}
-    for name, component in prepared.components.items():
-        declared = getattr(component.bmi, "variable", None)
-        for variable in component.outputs:
-            if callable(declared) and declared(variable).role is Role.STATE:
-                found[name, variable] = component.get(variable).copy()
-    return found
-
-
-def put_states(prepared: Prepared, values: States) -> None:
-    """Set the copies that `states` made."""
-    for (name, variable), array in values.items():
-        prepared.components[name].set(variable, array)
-
-
-def renew(prepared: Prepared) -> None:
-    """Put fresh components at the start time in place of the run's components."""
-    prepared.finalize()
-    for name, spec in prepared.loaded.config.components.items():
-        prepared.components[name] = Component.load(name, spec.class_path)
-        prepared.components[name].initialize(prepared.configs[name])
-
-
-def spin_up(prepared: Prepared, console: Console) -> States:
-    """Repeat the first period of the run until the groundwater storage settles.
-
-    The groundwater state is carried from one repetition to the next; a component without a settable state, such
-    as the land, starts each repetition anew from its own cold start.
-
-    Afterwards the run has fresh components at its start, with the spun-up states.
-
-    Returns
-    -------
-    dict
-        The spun-up states.
-
-    Raises
-    ------
-    RunFailed
-        As `Stepper.step`; the message names the repetition.
-    """
-    config = prepared.loaded.config
-    spec = config.spin_up
-    if spec is None:
-        raise ValueError("the run asks for no spin-up")
-    end = add_period(config.time.start, spec.repeat)
-    steps = (end - config.time.start) // config.time.step
-    for repetition in range(1, spec.max + 1):
-        stepper = Stepper(prepared, f"spin-up {repetition}, ")
-        if stepper.ledger is None:
-            raise ValueError("a spin-up needs a water balance")  # `prepare` has refused the run
-        with RunProgress(f"spin-up {repetition} of at most {spec.max}", steps, config.time.step, console) as advance:
-            for _ in range(steps):
-                stepper.step()
-                advance()
-        totals = stepper.ledger.totals
-        fraction = abs(totals.storage_change) / max(abs(totals.source), 1e-30)
-        log.info(
-            "spin-up %d: storage change %.6g m3 is %.3g of the net source %.6g m3 (wanted: %g)",
-            repetition,
-            totals.storage_change,
-            fraction,
-            totals.source,
-            spec.until.storage_change,
-        )
-        carried = states(prepared)
-        renew(prepared)
-        put_states(prepared, carried)
-        if fraction <= spec.until.storage_change:
-            break
-    else:
-        log.warning(
-            "the spin-up ended after %d repetitions with a storage change of %.3g of the net source, above %g",
-            spec.max,
-            fraction,
-            spec.until.storage_change,
-        )
-    return carried
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    # a full disk: the NetCDF library raises RuntimeError, the system OSError
-    try:
-        yield
-    except (OSError, RuntimeError) as error:
-        raise RunFailed(f"{path}: cannot be written: {error}") from error
-
-
-def run(prepared: Prepared, folder: Path, console: Console, record: dict[str, object]) -> Summary:
+def run(
+    prepared: Prepared, folder: Path, console: Console, record: dict[str, object], restart: Checkpoint | None = None
+) -> Summary:
     """Carry out the run and write its files into `folder`.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        The run; for a restart, as `prepare_restart` left it.
+    folder : Path
+        Folder of the run.
+    console : Console
+        For the progress.
+    record : dict
+        As `provenance.collect` makes it.
+    restart : Checkpoint, optional
+        Where to go on.
 
     Raises
     ------
@@ -347,47 +295,79 @@ def run(prepared: Prepared, folder: Path, console: Console, record: dict[str, ob
         If the run stops early; what was written until then is closed and readable.
     """
     config = prepared.loaded.config
-    attributes = provenance.attributes(record, config.title or prepared.loaded.document.path.stem)
     stepper = Stepper(prepared)
-    output_seconds = 0.0
+    if restart is not None:
+        stepper.recall(restart)
+    first = stepper.done
+    attributes = provenance.attributes(record, config.title or prepared.loaded.document.path.stem)
+    output_seconds = checkpoint_seconds = 0.0
     with ExitStack() as stack:
-        files = [
-            stack.enter_context(
-                OutputFile(
-                    folder, o, prepared.components, prepared.plan.mask, config.time.start, config.time.step, attributes
-                )
-            )
-            for o in config.output
-        ]
-        ledger_file: BalanceFile | None = None
-        if stepper.ledger is not None:
-            ledger_file = BalanceFile(folder, config.time.start, config.time.step, attributes)
-            stack.callback(ledger_file.close)
+        files = RunFiles(
+            folder, config, prepared.components, prepared.plan.mask, attributes, stepper.ledger is not None, restart
+        )
+        stack.callback(files.close)
         advance: Callable[[], None] = stack.enter_context(
-            RunProgress(config.title or "run", config.time.steps, config.time.step, console)
+            RunProgress(config.title or "run", config.time.steps - first, config.time.step, console)
         )
         begin = time.perf_counter()
         for component in prepared.components.values():
             component.seconds = 0.0
-        for _ in range(config.time.steps):
+        for _ in range(config.time.steps - first):
             balance = stepper.step()
             write_begin = time.perf_counter()
-            for file in files:
-                with _writing(file.path):
-                    file.add_step()
-            if ledger_file is not None and balance is not None:
-                with _writing(ledger_file.path):
-                    ledger_file.add(balance)
-            output_seconds += time.perf_counter() - write_begin
+            files.add_step(balance)
+            written = time.perf_counter()
+            output_seconds += written - write_begin
+            if _is_due(config, stepper.done):
+                with _not_timed(prepared.components.values()):
+                    _save(prepared, stepper, files, folder)
+                checkpoint_seconds += time.perf_counter() - written
             advance()
         total = time.perf_counter() - begin
     seconds = {name: c.seconds for name, c in prepared.components.items()}
     seconds["output"] = output_seconds
+    if config.checkpoint is not None:
+        seconds["checkpoint"] = checkpoint_seconds
     seconds["coupler"] = max(total - sum(seconds.values()), 0.0)
     return Summary(
-        steps=stepper.done,
-        model_hours=stepper.done * config.time.step / timedelta(hours=1),
+        steps=stepper.done - first,
+        model_hours=(stepper.done - first) * config.time.step / timedelta(hours=1),
         seconds=seconds,
         totals=stepper.ledger.totals if stepper.ledger else None,
         worst_residual=stepper.worst_residual,
     )
+
+
+def _is_due(config: RunConfig, done: int) -> bool:
+    """Tell whether a checkpoint belongs after `done` steps: at every interval, and at the end."""
+    spec = config.checkpoint
+    return spec is not None and (done % (spec.every // config.time.step) == 0 or done == config.time.steps)
+
+
+def _save(prepared: Prepared, stepper: Stepper, files: RunFiles, folder: Path) -> None:
+    config = prepared.loaded.config
+    assert config.checkpoint is not None
+    contents = {
+        "time": stepper.now,
+        "steps": stepper.done,
+        "settings": checkpoint.settings(config, prepared.configs),
+        "run": {
+            **stepper.memory(),
+            "files": {name: asdict(position) for name, position in files.positions().items()},
+            "random": randomness.state(),
+        },
+    }
+    with writing(folder), components_named():
+        path = checkpoint.write(
+            folder, config.checkpoint.keep, prepared.components, contents, {**stepper.buffers(), **files.buffers()}
+        )
+    log.debug("wrote the checkpoint %s", path)
+
+
+@contextmanager
+def _not_timed(components: Iterable[Component]) -> Iterator[None]:
+    # the time of state files is the checkpoint's
+    before = {c: c.seconds for c in components}
+    yield
+    for component, seconds in before.items():
+        component.seconds = seconds

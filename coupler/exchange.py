@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from bmi_common.state_file import StateArray
 from coupler.component import Component
 from coupler.config import Endpoint, Method
 from coupler.plan import Plan, PlannedExchange
@@ -95,6 +96,20 @@ class Exchanger:
             component.check_values(
                 variable, component.get(variable), self._limits.get((name, variable)), self._plan.mask
             )
+
+    def memory(self) -> dict[str, StateArray]:
+        """Return the sums over the sub-steps of the last step; all else follows from the components' values."""
+        return {
+            f"exchange_sum_{i}": StateArray(self._accumulated[key], long_name="sum of " + ".".join(key))
+            for i, key in enumerate(sorted(self._summed))
+            if key in self._accumulated
+        }
+
+    def recall(self, memory: Mapping[str, Array]) -> None:
+        """Go on from what `memory` gave."""
+        for i, key in enumerate(sorted(self._summed)):
+            if f"exchange_sum_{i}" in memory:
+                self._accumulated[key] = memory[f"exchange_sum_{i}"]
 
     def _values(self, x: PlannedExchange) -> Array:
         """Return the values for the target, in its units and on its grid."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import astuple, dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -129,6 +131,15 @@ class Ledger:
         balance, self._open = self._open, Balance(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
         self.totals += balance
         return balance
+
+    def memory(self) -> dict[str, object]:
+        """Return what has been booked up to the end of a coupling step, as values that JSON can hold."""
+        return {"storage": self.storage, "totals": list(astuple(self.totals))}
+
+    def recall(self, memory: Mapping[str, Any]) -> None:
+        """Go on from what `memory` gave."""
+        self.storage = float(memory["storage"])
+        self.totals = Balance(*memory["totals"])
 
     def _outflow(self, seconds: float) -> float:
         if OUTFLOW_VOLUME in self.component.outputs:

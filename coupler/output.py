@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 
 from bmi_common.grids import ROOT_ZONE
 from bmi_common.groundwater import LAYER_THICKNESS
+from bmi_common.state_file import StateArray
 from bmi_common.variables import Role
 from coupler.component import Component, GridInfo
 from coupler.config import BALANCE_FILE, Endpoint, OutputSpec
+from coupler.continuing import FilePosition, reopen
 from coupler.ledger import TERMS, Balance, term_values
 
 _STANDARD_NAMES = {
@@ -67,6 +69,8 @@ class OutputFile:
         Coupling step.
     attributes : mapping
         Global attributes.
+    resume : FilePosition, optional
+        Append to the file behind this position; a file that is not there is begun with the coming record.
     """
 
     def __init__(
@@ -78,20 +82,42 @@ class OutputFile:
         start: datetime,
         step: timedelta,
         attributes: Mapping[str, str],
+        resume: FilePosition | None = None,
     ) -> None:
         self.path = folder / spec.file
         self._mask = mask
         self._steps_per_record = spec.every // step
         self._every = spec.every
         self._mean = spec.method == "mean"
-        self._steps = 0
-        self._records = 0
+        position = resume or FilePosition()
+        self._steps, self._records, self._first = position.steps, position.records, position.first
+        self._columns = self._name_columns(spec, components)
+        if resume is not None and self.path.exists():
+            self._data = reopen(self.path, resume, attributes)
+            return
+        self._first = self._records
         self._data = netCDF4.Dataset(self.path, "w", format="NETCDF4")
         self._data.setncatts({"Conventions": "CF-1.11", **attributes})
         self._type = "f4" if spec.precision == "single" else "f8"
         self._make_time(start)
-        self._columns = self._make_variables(spec, components)
+        self._make_variables()
         self._data.sync()
+
+    @property
+    def position(self) -> FilePosition:
+        """How far the file has been written."""
+        return FilePosition(self._steps, self._records, self._first)
+
+    def memory(self) -> dict[str, StateArray]:
+        """Return the sums of the record under way."""
+        return {
+            f"{self.path.stem}_{c.name}": StateArray(c.accumulated) for c in self._columns if c.accumulated is not None
+        }
+
+    def recall(self, memory: Mapping[str, NDArray[np.float64]]) -> None:
+        """Go on from what `memory` gave."""
+        for column in self._columns:
+            column.accumulated = memory.get(f"{self.path.stem}_{column.name}")
 
     def _make_time(self, start: datetime) -> None:
         data = self._data
@@ -111,7 +137,8 @@ class OutputFile:
         )
         data.createVariable("time_bounds", "f8", ("time", "bounds"), chunksizes=(512, 2))
 
-    def _make_variables(self, spec: OutputSpec, components: Mapping[str, Component]) -> list[_Column]:
+    @staticmethod
+    def _name_columns(spec: OutputSpec, components: Mapping[str, Component]) -> list[_Column]:
         names = [v.variable for v in spec.variables]
         columns = []
         for end in spec.variables:
@@ -120,7 +147,13 @@ class OutputFile:
             if names.count(end.variable) > 1:
                 name = f"{end.component}_{name}"
             declared = _declaration(component, end.variable)
-            static = getattr(declared, "role", None) is Role.STATIC
+            columns.append(_Column(end, component, name, getattr(declared, "role", None) is Role.STATIC))
+        return columns
+
+    def _make_variables(self) -> None:
+        for column in self._columns:
+            end, component, name, static = column.end, column.component, column.name, column.static
+            declared = _declaration(component, end.variable)
             dimensions = self._dimensions(component, component.grid(end.variable))
             chunks = (1, *component.shape(end.variable))
             if not static:
@@ -146,11 +179,8 @@ class OutputFile:
             if not static:
                 attributes["cell_methods"] = "time: mean" if self._mean else "time: point"
             variable.setncatts(attributes)
-            column = _Column(end, component, name, static)
             if static:
                 variable[...] = self._masked(component.get(end.variable))
-            columns.append(column)
-        return columns
 
     def _dimensions(self, component: Component, grid: GridInfo) -> tuple[str, ...]:
         letters = ("z", "y", "x")[3 - len(grid.shape) :] if len(grid.shape) <= 3 else ()
@@ -214,9 +244,9 @@ class OutputFile:
                 column.accumulated = None
             else:
                 values = column.component.get(column.end.variable)
-            self._data[column.name][n, ...] = self._masked(values)
-        self._data["time_bounds"][n, :] = (n * hours, (n + 1) * hours)
-        self._data["time"][n] = (n + 1) * hours
+            self._data[column.name][n - self._first, ...] = self._masked(values)
+        self._data["time_bounds"][n - self._first, :] = (n * hours, (n + 1) * hours)
+        self._data["time"][n - self._first] = (n + 1) * hours
         self._records += 1
         self._data.sync()
 
@@ -244,11 +274,23 @@ class BalanceFile:
 
     _FLUSH_EVERY = 24
 
-    def __init__(self, folder: Path, start: datetime, step: timedelta, attributes: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        start: datetime,
+        step: timedelta,
+        attributes: Mapping[str, str],
+        resume: FilePosition | None = None,
+    ) -> None:
         self.path = folder / BALANCE_FILE
         self._hours = step.total_seconds() / 3600.0
         self._pending: list[dict[str, float]] = []
-        self._written = 0
+        self._written = 0 if resume is None else resume.records
+        self._first = 0 if resume is None else resume.first
+        if resume is not None and self.path.exists():
+            self._data = reopen(self.path, resume, attributes)
+            return
+        self._first = self._written
         self._data = netCDF4.Dataset(self.path, "w", format="NETCDF4")
         self._data.setncatts({"Conventions": "CF-1.11", **attributes})
         self._data.createDimension("time", None)
@@ -278,12 +320,18 @@ class BalanceFile:
         if not self._pending:
             return
         a, b = self._written, self._written + len(self._pending)
+        rows = slice(a - self._first, b - self._first)
         for name in TERMS:
-            self._data[name][a:b] = [p[name] for p in self._pending]
-        self._data["time"][a:b] = (np.arange(a, b) + 1) * self._hours
+            self._data[name][rows] = [p[name] for p in self._pending]
+        self._data["time"][rows] = (np.arange(a, b) + 1) * self._hours
         self._written = b
         self._pending.clear()
         self._data.sync()
+
+    @property
+    def position(self) -> FilePosition:
+        """How far the file has been written; what is pending does not count."""
+        return FilePosition(self._written, self._written, self._first)
 
     def close(self) -> None:
         """Write what is pending and close the file."""

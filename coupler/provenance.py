@@ -13,7 +13,9 @@ from typing import Any
 
 import yaml
 
+from bmi_common.errors import ConfigError
 from bmi_common.hashing import sha256
+from bmi_common.state_file import commit
 from coupler.component import Component
 from coupler.config import LoadedRun
 
@@ -50,6 +52,38 @@ def collect(loaded: LoadedRun, components: Mapping[str, Component]) -> dict[str,
     }
 
 
+def renew(record: dict[str, Any], folder: Path, checkpoint: str) -> tuple[dict[str, Any], list[str]]:
+    """Make the record of a run that goes on from a checkpoint.
+
+    Parameters
+    ----------
+    record : mapping
+        As `collect` makes it for the part that begins now.
+    folder : Path
+        Folder of the run, with the record that it began with.
+    checkpoint : str
+        Name of the checkpoint.
+
+    Returns
+    -------
+    record : dict
+        The new one, with the creation, the command and the versions of the run's beginning and, under ``restarts``,
+        those of each restart.
+    changed : list of str
+        Input files whose content is not what the run began with.
+    """
+    try:
+        before = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{folder / 'provenance.json'}: the record of the run cannot be read: {error}") from error
+    known = before.get("inputs", {})
+    changed = [path for path, digest in record["inputs"].items() if known.get(path, digest) != digest]
+    restart = {key: record[key] for key in ("created", "command", "versions")}
+    kept = {key: before[key] for key in ("created", "command", "versions") if key in before}
+    restarts = [*before.get("restarts", []), {**restart, "checkpoint": checkpoint}]
+    return {**record, **kept, "restarts": restarts}, changed
+
+
 def _version(package: str) -> str:
     try:
         return importlib.metadata.version(package)
@@ -60,17 +94,25 @@ def _version(package: str) -> str:
 def write(record: Mapping[str, Any], folder: Path) -> None:
     """Write ``run.yaml``, the resolved configuration, and ``provenance.json``, everything."""
     text = yaml.safe_dump(record["configuration"], sort_keys=False, allow_unicode=True)
-    (folder / "run.yaml").write_text(text, encoding="utf-8")
-    (folder / "provenance.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    _replace(folder / "run.yaml", text)
+    _replace(folder / "provenance.json", json.dumps(record, indent=2) + "\n")
+
+
+def _replace(path: Path, text: str) -> None:
+    # a run that is killed during its restart must not lose the record
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    commit(partial, path)
 
 
 def attributes(record: Mapping[str, Any], title: str) -> dict[str, str]:
     """Global attributes for output files."""
-    program, *arguments = record["command"]
+    now = record["restarts"][-1] if record.get("restarts") else record
+    program, *arguments = now["command"]
     return {
         "title": title,
         "source": f"rootzone {record['versions']['rootzone']}",
-        "history": f"{record['created']}: {' '.join([Path(program).name, *arguments])}",
+        "history": f"{now['created']}: {' '.join([Path(program).name, *arguments])}",
         "run_configuration": yaml.safe_dump(record["configuration"], sort_keys=False, allow_unicode=True),
         "software_versions": json.dumps(record["versions"]),
         "input_sha256": json.dumps(record["inputs"]),

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from bmi_common.config import read_yaml
 from bmi_common.errors import ConfigError
-from coupler.config import BALANCE_FILE, STATE_FILE
+from coupler.checkpoint import files_of as checkpoint_files
+from coupler.config import BALANCE_FILE, CHECKPOINTS, STATE_FILE, STATES
 
 MARKER = "run.yaml"
 _ALWAYS = (MARKER, "provenance.json", "run.log", "timing.json", BALANCE_FILE, STATE_FILE)
@@ -48,9 +49,10 @@ def claim_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for path in _made_by_run(folder):
             path.unlink(missing_ok=True)
-        for name in ("config", "figures"):
-            if (folder / name).is_dir() and not any((folder / name).iterdir()):
-                (folder / name).rmdir()
+        own = [folder / name for name in ("config", "figures", STATES, CHECKPOINTS)]
+        for part in (*(folder / CHECKPOINTS).glob("*"), *own):
+            if part.is_dir() and not any(part.iterdir()):
+                part.rmdir()
     except OSError as error:
         raise ConfigError(f"{folder}: cannot be written: {error}") from error
 
@@ -67,4 +69,7 @@ def _made_by_run(folder: Path) -> list[Path]:
     made = [folder / n for n in names if n in outputs]
     made += [folder / "config" / f"{n}.yaml" for n in names if n in components]
     made += [folder / "figures" / f"{Path(n).stem}_{kind}.png" for n in names for kind in ("series", "maps")]
+    made += [folder / STATES / f"{n}.nc" for n in names if n in components]
+    made += checkpoint_files(folder, [n for n in names if n in components])
+    made += [folder / f".{n}.partial" for n in (*outputs, *_ALWAYS)]
     return [*made, *(folder / n for n in reversed(_ALWAYS))]

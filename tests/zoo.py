@@ -6,6 +6,8 @@ and, where they need it, `step` [s], `end` [s], `at` (hour of the fault), `mask`
 
 import hashlib
 import json
+import os
+import signal
 import time
 from datetime import datetime
 from pathlib import Path
@@ -29,6 +31,7 @@ from bmi_common.groundwater import (
     STORAGE_VOLUME,
     WATER_TABLE_DEPTH,
 )
+from bmi_common.state_file import StateArray
 
 RAIN = "atmosphere_water_precipitation__mass_flux"
 
@@ -398,3 +401,72 @@ class DryTableBucket(Bucket):
         super()._update()
         if self.hour >= self.config["at"]:
             self.values[WATER_TABLE_DEPTH][1, 3] = np.nan
+
+
+class RememberingBucket(Bucket):
+    """Drains by what it remembers of all sources so far, in single precision, as a network does."""
+
+    def _start(self):
+        self.hidden = np.zeros((2, *self.mask.shape), dtype=np.float32)
+        super()._start()
+
+    def _update(self):
+        seen = self.values[NET_SOURCE][-1].astype(np.float32)
+        self.hidden = np.tanh(0.9 * self.hidden + np.stack((seen, 100.0 * seen)))
+        super()._update()
+        self.values[PRESSURE_HEAD][-1] -= 1.0e-4 * self.hidden.sum(axis=0)
+        self.values[SATURATION][-1] = 0.5 + 0.1 * self.hidden[1]
+        self._publish()
+
+    def _memory(self):
+        return {"hidden": StateArray(self.hidden, ("channel", "y", "x"))}
+
+    def _recall(self, memory):
+        self.hidden = memory["hidden"].copy()
+
+
+class ForeignBucket(Bucket):
+    """Has no state files, as a BMI class from elsewhere."""
+
+    save_state = None
+    load_state = None
+    start_from = None
+
+
+class ForgetfulBucket(Bucket):
+    """Says that its state files would not hold all that it remembers."""
+
+    saves_state = False
+
+
+class KilledBucket(RememberingBucket):
+    """Kills its own process in the middle of saving its state in hour `at`."""
+
+    def save_state(self, path):
+        if self.hour >= self.config["at"]:
+            Path(path).write_bytes(b"half a file")
+            os.kill(os.getpid(), signal.SIGKILL)
+        super().save_state(path)
+
+
+class SteadyLand(Land):
+    """Gives less from step to step, by what it remembers and not by the clock."""
+
+    def _start(self):
+        self.wear = np.ones(1)
+        super()._start()
+
+    def _update(self):
+        super()._update()
+        self.values[NET_SOURCE][...] *= self.wear
+        self.wear *= 0.99
+
+    def _memory(self):
+        return {"wear": StateArray(self.wear)}
+
+    def _recall(self, memory):
+        self.wear = memory["wear"].copy()
+
+
+class RememberingLand(SteadyLand, TypicalLand):
+    """The same, with a source that differs between cells and changes with the clock, too."""

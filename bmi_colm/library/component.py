@@ -69,6 +69,7 @@ class BmiColmLibrary(LandSurface):
         *LandSurface.variables,
         *(v for v in names.DIAGNOSTICS if v.name in (*_DIAGNOSTICS, *_LAYERED, names.CANOPY_EVAPORATION)),
     )
+    saves_state = False
 
     def _initialize(self, config_file: Path) -> Setup:
         prepared = prepare(config_file, LibraryConfig)

@@ -23,6 +23,7 @@ _ALWAYS: dict[str, tuple[Any, str]] = {
     "published_numerics": (True, "its own numerics (`true`)"),
     "reference_height": (ReferenceHeight(), "50 m for wind, 40 m for temperature and humidity"),
     "carbon_dioxide": (None, "its own table of carbon dioxide"),
+    "initial": (None, "a cold start, or the restart files of `library.hot_start`"),
     "vegetation_table": (None, "its own vegetation parameters"),
     "soil_table": (None, "its own soil parameters"),
 }

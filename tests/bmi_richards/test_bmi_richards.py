@@ -220,7 +220,7 @@ def test_options_reach_the_solver(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"initial": {}}, "give either pressure_head or water_table_depth"),
+        ({"initial": {}}, "give either pressure_head, water_table_depth or state"),
         ({"initial": {"pressure_head": 1.0, "water_table_depth": 1.0}}, "give either"),
         ({"richards": {"mode": "free"}}, "richards.mode"),
         ({"richards": {"drainage": "lagged"}}, "drainage has no effect with `mode: full`"),

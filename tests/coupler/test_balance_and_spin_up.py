@@ -2,8 +2,12 @@
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
+from zoo import RememberingBucket
 
 from bmi_common.groundwater import PRESSURE_HEAD, STORAGE_VOLUME
+from coupler.cli import main
+from coupler.config import load_run
 from coupler.ledger import TERMS, Balance
 
 SOURCE_PER_HOUR = (0.002 - 10 * 0.00025) * 0.5 * 1.0e6 * 12  # m3: rain less uptake of ten layers, 0.5 m, 12 cells
@@ -188,3 +192,98 @@ def test_spin_up_may_be_longer_than_the_run(fake):
     spin_up(fake, repeat="P1D", most=1).succeeds()
     state = fake.open("initial_state.nc")[PRESSURE_HEAD]
     np.testing.assert_allclose(state[-1], -1.0 + 0.00175 * 24, rtol=1e-12)
+
+
+# ---------------------------------------------------------------- whole states through a spin-up
+
+
+def repeated(fake, **spec):
+    fake.run["spin_up"] = spec
+    fake.run["output"][0]["precision"] = "double"
+    fake.run["components"]["land"]["class"] = "zoo:RememberingLand"
+    return fake.use("RememberingBucket")
+
+
+def without_spin_up(fake, hours):
+    """The same hours in one long run."""
+    del fake.run["spin_up"]
+    fake.run["time"]["end"] = f"2020-01-01T{hours:02}:00"
+    return fake.succeeds("--overwrite").output
+
+
+def test_what_components_remember_goes_through_the_spin_up(fake):
+    # neither component knows the time but by what it remembers, so that repeating is going on
+    repeated(fake, repeat="3h", max=2).run["components"]["land"]["class"] = "zoo:SteadyLand"
+    fake.succeeds()
+    head = fake.open()[PRESSURE_HEAD].values
+    without_spin_up(fake, 12)
+    np.testing.assert_array_equal(head, fake.open()[PRESSURE_HEAD].values[6:])
+
+
+def test_a_run_starts_warm_from_the_files_of_a_spin_up(fake):
+    repeated(fake, repeat="3h", max=2).succeeds()
+    assert sorted(p.name for p in (fake.output / "spun_up").iterdir()) == ["groundwater.nc", "land.nc"]
+    component = RememberingBucket()
+    component.initialize(str(fake.folder / "groundwater.yaml"))
+    component.start_from(fake.output / "spun_up" / "groundwater.nc")
+    np.testing.assert_array_equal(component.values[PRESSURE_HEAD], fake.open("initial_state.nc")[PRESSURE_HEAD])
+    assert component.hidden.any()
+
+
+def test_components_without_state_files_carry_what_can_be_set(fake):
+    spin_up(fake.use("ForeignBucket"), repeat="3h", most=4).succeeds()
+    state = fake.open("initial_state.nc")[PRESSURE_HEAD]
+    np.testing.assert_allclose(state[-1], -1.0 + 0.00175 * 12, rtol=1e-12)
+    assert [p.name for p in (fake.output / "spun_up").iterdir()] == ["land.nc"]
+
+
+def test_without_a_criterion_the_period_is_repeated_as_often_as_told(fake):
+    output = repeated(fake, repeat="2h", max=3).succeeds().output
+    assert [line.split(":")[0] for line in output.splitlines() if line.startswith("spin-up ")] == [
+        "spin-up 1", "spin-up 2", "spin-up 3",
+    ]  # fmt: skip
+    assert "ended after" not in output
+
+
+def test_without_a_criterion_no_water_balance_is_needed(fake):
+    fake.run.update(exchanges=[], order=["clock"], output=[], spin_up={"repeat": "2h", "max": 2})
+    fake.run["components"] = {"clock": {"class": "zoo:Clock", "config": "land.yaml"}}
+    fake.succeeds()
+
+
+def test_years_and_a_number_are_short_for_repeat_and_storage_change(fake):
+    fake.run["spin_up"] = {"years": 3, "until": 0.02}
+    spec = load_run(fake.write()).config.spin_up
+    assert (spec.repeat, spec.max, spec.until.storage_change) == ("P1Y", 3, 0.02)
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ({"years": 3, "repeat": "P1Y"}, "give either years or repeat and max, not years and repeat"),
+        ({"years": 0}, "spin_up.years"),
+        ({"years": 1, "until": -1.0}, "spin_up.until"),
+        ({"max": 3}, "spin_up.repeat: this key is missing"),
+    ],
+)
+def test_mistakes_in_the_spin_up_are_named(fake, spec, words):
+    fake.run["spin_up"] = spec
+    fake.refuses(words)
+
+
+def test_a_restart_does_not_spin_up_again(fake):
+    repeated(fake, repeat="3h", max=2).run["checkpoint"] = {"every": "2h"}
+    fake.succeeds()
+    whole = fake.open()[PRESSURE_HEAD].values
+    fake.succeeds("--overwrite", "--set", "time.end=2020-01-01T04:00")
+    result = CliRunner().invoke(main, ["--restart", str(fake.output), "--set", "time.end=2020-01-01T06:00"])
+    assert result.exit_code == 0, result.output
+    assert "spin-up" not in result.output
+    np.testing.assert_array_equal(fake.open()[PRESSURE_HEAD].values, whole)
+
+
+def test_overwriting_removes_the_files_of_a_spin_up(fake):
+    repeated(fake, repeat="3h", max=1).succeeds()
+    del fake.run["spin_up"]
+    fake.succeeds("--overwrite")
+    assert not (fake.output / "spun_up").exists()

@@ -89,9 +89,15 @@ def test_method_that_does_not_exist(fake):
     fake.refuses("exchanges.0.method", "'hold'", "'mean'", "median")
 
 
-def test_checkpoint_is_refused_until_it_does_something(fake):
-    fake.run["checkpoint"] = {"every": "24h", "keep": 2}
-    fake.refuses("checkpoint", "unknown key")
+def test_checkpoints_between_steps_are_refused(fake):
+    fake.run["checkpoint"] = {"every": "90min"}
+    fake.refuses("checkpoint.every: 90min is no whole number of coupling steps of 1h")
+
+
+@pytest.mark.parametrize("spec", [{"keep": 2}, {"every": "24h", "keep": 0}, {"every": "24"}, {"evry": "24h"}])
+def test_checkpoint_with_a_mistake_is_refused(fake, spec):
+    fake.run["checkpoint"] = spec
+    fake.refuses("checkpoint")
 
 
 def test_range_from_high_to_low(fake):

@@ -1,0 +1,112 @@
+"""Take up NetCDF files of a run where a checkpoint left them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+
+from bmi_common.errors import ConfigError
+from bmi_common.state_file import commit
+
+_RECORDS_AT_ONCE = 24
+
+
+@dataclass(frozen=True)
+class FilePosition:
+    """How far a file has been written.
+
+    Attributes
+    ----------
+    steps : int
+        Coupling steps since the start of the run.
+    records : int
+        Records since the start of the run.
+    first : int
+        Records before the first one that the file holds: 0 unless the file was lost and begun anew.
+    """
+
+    steps: int = 0
+    records: int = 0
+    first: int = 0
+
+
+def check_file(path: Path, position: FilePosition) -> bool:
+    """Tell whether a file exists that can be taken up at `position`.
+
+    Raises
+    ------
+    ConfigError
+        If it exists, but cannot be read or lacks records.
+    """
+    if not path.exists():
+        return False
+    advice = f"; move it away to begin a new one with record {position.records + 1}, or run anew"
+    try:
+        with netCDF4.Dataset(path) as data:
+            found = len(data.dimensions["time"])
+            data["time"][:]
+    except (OSError, RuntimeError, KeyError, IndexError) as error:
+        raise ConfigError(f"{path}: cannot be continued, it is damaged: {error}{advice}") from error
+    if found < position.records - position.first:
+        raise ConfigError(
+            f"{path}: cannot be continued: it has {found} records, the checkpoint was written after "
+            f"{position.records - position.first}{advice}"
+        )
+    return True
+
+
+def reopen(path: Path, position: FilePosition, attributes: Mapping[str, str]) -> Any:
+    """Open a file to append behind `position`; records beyond are dropped and the history is continued."""
+    keep_records(path, position.records - position.first)
+    data = netCDF4.Dataset(path, "a")
+    history = "\n".join(h for h in (getattr(data, "history", ""), attributes.get("history", "")) if h)
+    data.setncatts({**attributes, "history": history})
+    return data
+
+
+def keep_records(path: Path, count: int) -> None:
+    """Drop all records after the first `count`; NetCDF files do not shrink, so the rest is copied."""
+    with netCDF4.Dataset(path) as source:
+        if len(source.dimensions["time"]) == count:
+            return
+        partial = path.with_name(f".{path.name}.partial")
+        with netCDF4.Dataset(partial, "w", format="NETCDF4") as target:
+            target.set_fill_off()
+            source.set_auto_maskandscale(False)
+            target.setncatts({name: source.getncattr(name) for name in source.ncattrs()})
+            for name, dimension in source.dimensions.items():
+                target.createDimension(name, None if dimension.isunlimited() else len(dimension))
+            for name, variable in source.variables.items():
+                _copy(variable, _like(variable, target, name), count)
+    commit(partial, path)
+
+
+def _like(variable: Any, target: Any, name: str) -> Any:
+    filters, chunks = variable.filters() or {}, variable.chunking()
+    attributes = {a: variable.getncattr(a) for a in variable.ncattrs()}
+    made = target.createVariable(
+        name,
+        variable.dtype,
+        variable.dimensions,
+        zlib=filters.get("zlib", False),
+        complevel=filters.get("complevel", 0),
+        shuffle=filters.get("shuffle", False),
+        chunksizes=None if chunks == "contiguous" else chunks,
+        fill_value=attributes.pop("_FillValue", None),
+    )
+    made.set_auto_maskandscale(False)
+    made.setncatts(attributes)
+    return made
+
+
+def _copy(source: Any, target: Any, count: int) -> None:
+    if "time" not in source.dimensions:
+        target[...] = source[...]
+        return
+    for first in range(0, count, _RECORDS_AT_ONCE):  # a year of maps does not fit into memory
+        block = slice(first, min(first + _RECORDS_AT_ONCE, count))
+        target[block] = source[block]

@@ -1,0 +1,106 @@
+"""All NetCDF files that a run writes while it steps."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bmi_common.state_file import StateArray
+from coupler.checkpoint import Checkpoint
+from coupler.component import Component
+from coupler.config import BALANCE_FILE, RunConfig
+from coupler.continuing import FilePosition
+from coupler.failures import writing
+from coupler.ledger import Balance
+from coupler.output import BalanceFile, OutputFile
+
+log = logging.getLogger("rootzone")
+
+
+class RunFiles:
+    """The NetCDF files of a run, written anew or continued behind a checkpoint.
+
+    Parameters
+    ----------
+    folder : Path
+        The run's folder.
+    config : RunConfig
+        With the files that are wanted.
+    components : mapping
+        Initialized components.
+    mask : ndarray of bool, shape (ny, nx), or None
+        Cells outside become missing values.
+    attributes : mapping
+        Global attributes.
+    with_balance : bool
+        Whether the run has a ledger to write.
+    restart : Checkpoint or None
+        Where to go on.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        config: RunConfig,
+        components: Mapping[str, Component],
+        mask: NDArray[np.bool_] | None,
+        attributes: Mapping[str, str],
+        with_balance: bool,
+        restart: Checkpoint | None,
+    ) -> None:
+        time = config.time
+        positions = {} if restart is None else {n: FilePosition(**p) for n, p in restart.run["files"].items()}
+        for name in positions:
+            if not (folder / name).exists():
+                log.warning("%s is gone; a new one begins with the coming record", folder / name)
+        self.outputs: list[OutputFile] = []
+        self.balance: BalanceFile | None = None
+        try:
+            for o in config.output:
+                with writing(folder / o.file):
+                    self.outputs.append(
+                        OutputFile(
+                            folder, o, components, mask, time.start, time.step, attributes, positions.get(o.file)
+                        )
+                    )
+                if restart is not None:
+                    self.outputs[-1].recall(restart.buffers)
+            if with_balance:
+                with writing(folder / BALANCE_FILE):
+                    self.balance = BalanceFile(folder, time.start, time.step, attributes, positions.get(BALANCE_FILE))
+        except BaseException:
+            self.close()
+            raise
+
+    def add_step(self, balance: Balance | None) -> None:
+        """Take the values at the end of a coupling step."""
+        for file in self.outputs:
+            with writing(file.path):
+                file.add_step()
+        if self.balance is not None and balance is not None:
+            with writing(self.balance.path):
+                self.balance.add(balance)
+
+    def positions(self) -> dict[str, FilePosition]:
+        """Write what is pending, and return how far each file has been written."""
+        if self.balance is not None:
+            with writing(self.balance.path):
+                self.balance.flush()
+        every: list[OutputFile | BalanceFile] = [*self.outputs]
+        every += [] if self.balance is None else [self.balance]
+        return {file.path.name: file.position for file in every}
+
+    def buffers(self) -> dict[str, StateArray]:
+        """Return the sums of the records under way."""
+        return {name: array for file in self.outputs for name, array in file.memory().items()}
+
+    def close(self) -> None:
+        """Close all files."""
+        for file in self.outputs:
+            file.close()
+        if self.balance is not None:
+            self.balance.close()
