@@ -55,7 +55,7 @@ contains
 
     ! --- water of the soil, air, radiation of the step
     call reset_soil_water(p, o%conserve_frozen_water, water_saturation, s)
-    if (o%first_step) call start_cold(o, p, s)
+    if (o%first_step) call start_cold(o, p, forcing, s)
     call describe_air(o, forcing, temperature, air)
     call split_shortwave(forcing%shortwave, s%cosine_zenith, parts)
     around%sunlit_radiation = sum(s%sunlit_absorption*parts)
@@ -153,20 +153,21 @@ contains
 
     ! --- vegetation, snow cover and radiation for the coming step
     call update_snow_cover(s)
-    if (o%first_step .or. o%update_phenology) call update_leaf_area(p, s)
+    if (o%first_step .or. o%update_phenology) call update_leaf_area(p, forcing, s)
     call radiative_properties(p, s, cosine_of_zenith(o%calendar_day_end, p%latitude, p%longitude), &
       s%liquid(n_snow + 1)/(density_water*p%thickness(1)), s%snow_water - snow_before, o%time_step)
     if (.not. (abs(out%energy_residual) < huge(1.0_wp))) status = not_finite
   end subroutine advance_column
 
   !> Vegetation and radiation for the very first step.
-  pure subroutine start_cold(o, p, s)
+  pure subroutine start_cold(o, p, f, s)
     type(model_options), intent(in) :: o
     type(column_parameters), intent(in) :: p
+    type(column_forcing), intent(in) :: f
     type(column_state), intent(inout) :: s
     s%roughness_length = p%initial_roughness_ratio*p%canopy_height
     call update_snow_cover(s)
-    call update_leaf_area(p, s)
+    call update_leaf_area(p, f, s)
     s%longwave_gap = longwave_gap(p%leaf_angle, s%leaf_area + s%stem_area*s%exposed_fraction)
     call radiative_properties(p, s, cosine_of_zenith(o%calendar_day, p%latitude, p%longitude), &
       s%liquid(n_snow + 1)/(density_water*p%thickness(1)), 0.0_wp, o%time_step)
