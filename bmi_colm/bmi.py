@@ -16,6 +16,7 @@ from bmi_colm.columns import ColumnModel
 from bmi_colm.config import Prepared, prepare
 from bmi_colm.forcing import FORCING_NAMES, Forcing, open_forcing
 from bmi_colm.forcing import names as forcing_names
+from bmi_colm.leaf_area import LeafArea
 from bmi_common import BmiStateError, ConfigError, DeclaredBmi, ModelError, Setup, grids
 from bmi_common.bmi_base import FOREVER
 from bmi_common.hashing import hashes
@@ -66,7 +67,15 @@ class BmiColm(DeclaredBmi):
             )
         except ConfigError as error:
             raise ConfigError(f"{config_file}: {error}") from error
-        end = config.end or self._forcing.end
+        self._leaf_area: LeafArea | None = None
+        if config.leaf_area is not None:
+            try:
+                self._leaf_area = LeafArea(config.leaf_area, domain, config.start, config.end)
+            except ConfigError as error:
+                self._forcing.close()
+                raise ConfigError(f"{config_file}: leaf_area: {error}") from error
+        ends = [self._forcing.end, None if self._leaf_area is None else self._leaf_area.end]
+        end = config.end or min((e for e in ends if e is not None), default=None)
         self._prepared = prepared
         self._warned = False
         return Setup(
@@ -89,6 +98,7 @@ class BmiColm(DeclaredBmi):
     def _update(self) -> None:
         self._read_forcing()
         self._check_inputs()
+        self._prescribe_leaf_area()
         mask = self._prepared.domain.mask
         fluxes = self._columns.step(
             {short: self.values[name][mask] for short, name in _KERNEL_NAMES.items()},
@@ -108,6 +118,8 @@ class BmiColm(DeclaredBmi):
 
     def _finalize(self) -> None:
         self._forcing.close()
+        if self._leaf_area is not None:
+            self._leaf_area.close()
 
     @property
     def columns(self) -> ColumnModel:
@@ -143,6 +155,15 @@ class BmiColm(DeclaredBmi):
             )
         for name in wanted:
             self.values[name][...] = read[name]
+
+    def _prescribe_leaf_area(self) -> None:
+        """Give the columns the areas of the step's day; they take them over when they renew their own."""
+        if self._leaf_area is None:
+            return
+        leaf, stem = self._leaf_area.on(self.start + timedelta(seconds=self.time))
+        self._columns.forcing.prescribed_leaf_area[:] = leaf
+        if stem is not None:
+            self._columns.forcing.prescribed_stem_area[:] = stem
 
     def _check_inputs(self) -> None:
         mask = self._prepared.domain.mask
@@ -189,4 +210,5 @@ def _column_model(prepared: Prepared) -> ColumnModel:
         vegetation=prepared.vegetation,
         soil=prepared.soil,
         cells=prepared.cells,
+        maps=prepared.maps,
     )

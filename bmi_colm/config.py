@@ -13,8 +13,18 @@ from pydantic import Field, model_validator
 from bmi_colm.columns import LOWEST_HEAD, ColumnOptions, EvaporationFactor, FrozenSoil, WaterStress
 from bmi_colm.forcing import ForcingSpec
 from bmi_colm.forcing.config import UtcDatetime, forcing_files
+from bmi_colm.leaf_area import LeafAreaSpec
+from bmi_colm.maps import Maps, SoilMaps, VegetationMaps
 from bmi_colm.soil import SoilTexture
-from bmi_colm.tables import SoilTable, Vegetation, soil_table, vegetation_table
+from bmi_colm.tables import (
+    SoilTable,
+    Vegetation,
+    override_soil,
+    override_vegetation,
+    soil_table,
+    vegetation_table,
+)
+from bmi_colm.tables.schema import SoilField, SoilOverrides, VegetationField, VegetationOverrides
 from bmi_common import Config, ConfigError, ConfigPath, Domain, DomainField, FieldSpec, load_config
 from bmi_common.grids import ROOT_ZONE_LAYERS
 from bmi_common.suggest import did_you_mean
@@ -123,7 +133,12 @@ class LandConfig(Config):
     carbon_dioxide: Annotated[float, Field(gt=0, lt=1e4)] | None = None
     lowest_head: Annotated[float, Field(lt=0)] = LOWEST_HEAD
     vegetation_table: ConfigPath | None = None
+    vegetation: VegetationField = VegetationOverrides({})
+    vegetation_maps: VegetationMaps = VegetationMaps()
     soil_table: ConfigPath | None = None
+    soil: SoilField = SoilOverrides()
+    soil_maps: SoilMaps = SoilMaps()
+    leaf_area: LeafAreaSpec | None = None
     threads: Annotated[int, Field(ge=1)] | None = None
 
     @model_validator(mode="after")
@@ -171,7 +186,9 @@ class Prepared:
     cells : ndarray of int, shape (n, 2)
         (j, i) of the active columns.
     vegetation, soil
-        Tables.
+        Tables, with what the configuration changes in them.
+    maps : dict of ndarray
+        Parameters of the active columns that take the place of those of their classes.
     files : tuple of Path
         Every file that is read, forcing included.
     """
@@ -185,6 +202,7 @@ class Prepared:
     cells: NDArray[np.int64]
     vegetation: dict[int, Vegetation]
     soil: SoilTable
+    maps: Maps
     files: tuple[Path, ...]
 
 
@@ -200,7 +218,7 @@ def prepare(config_file: Path) -> Prepared:
     domain = Domain.load(config.domain)
     for name in ("latitude", "longitude"):
         domain.require(name, "the land component")
-    table = soil_table(config.soil_table)
+    table = override_soil(soil_table(config.soil_table), config.soil, f"{config_file}: soil")
     cover = config.land_cover.read("land_cover", domain.surface.shape, "1", domain.mask)[domain.mask]
     if (cover != np.round(cover)).any():
         raise ConfigError(f"{config_file}: land_cover: {cover[cover != np.round(cover)][0]:g} is no IGBP class")
@@ -208,7 +226,10 @@ def prepare(config_file: Path) -> Prepared:
     specs = [config.land_cover, texture.sand, texture.clay, texture.gravel, texture.organic_carbon]
     specs += [texture.bulk_density, texture.usda if isinstance(texture.usda, FieldSpec) else None]
     own = [config_file, *(s.file for s in specs if s is not None and s.file is not None)]
-    own += [f for f in (config.vegetation_table, config.soil_table) if f is not None]
+    tables = (config.vegetation_table, config.vegetation._file, config.soil_table, config.soil._file)
+    own += [f for f in tables if f is not None]
+    own += [*config.vegetation_maps.files, *config.soil_maps.files]
+    own += () if config.leaf_area is None else config.leaf_area.files
     return Prepared(
         config=config,
         domain=domain,
@@ -217,7 +238,8 @@ def prepare(config_file: Path) -> Prepared:
         thickness=domain.dz[: -ROOT_ZONE_LAYERS - 1 : -1].copy(),
         porosity=np.ascontiguousarray(domain.porosity[-ROOT_ZONE_LAYERS:, domain.mask].T[:, ::-1]),
         cells=np.argwhere(domain.mask),
-        vegetation=vegetation_table(config.vegetation_table),
+        vegetation=override_vegetation(vegetation_table(config.vegetation_table), config.vegetation, str(config_file)),
         soil=table,
+        maps={**config.vegetation_maps.read(domain), **config.soil_maps.read(domain)},
         files=(*own, *domain.files, *forcing_files(config.forcing)),
     )

@@ -138,7 +138,9 @@ class LeafArea:
         """First midnight (UTC) that the series does not reach any more; None for a climatology."""
         if self._spec.time == "climatology":
             return None
-        covered: np.datetime64 = (self._dated.ends[-1] - _NOON - _SECOND).astype("datetime64[D]") + np.timedelta64(1, "D")
+        covered: np.datetime64 = (self._dated.ends[-1] - _NOON - _SECOND).astype("datetime64[D]") + np.timedelta64(
+            1, "D"
+        )
         return covered.astype("datetime64[us]").item()  # type: ignore[no-any-return]
 
     def on(self, time: datetime) -> tuple[Floats, Floats | None]:

@@ -11,9 +11,22 @@ from typing import TypeVar
 import yaml
 from pydantic import BaseModel
 
-from bmi_colm.tables.schema import MISSING_AS_WRITTEN, SoilOverrides, VegetationFile, VegetationOverrides
+from bmi_colm.tables.schema import MISSING_AS_WRITTEN, Bounds, SoilOverrides, VegetationFile, VegetationOverrides
 from bmi_common.config import Document, read_yaml, validate
 from bmi_common.errors import ConfigError
+
+__all__ = [
+    "Bounds",
+    "SoilColour",
+    "SoilTable",
+    "Texture",
+    "Vegetation",
+    "carbon_dioxide",
+    "override_soil",
+    "override_vegetation",
+    "soil_table",
+    "vegetation_table",
+]
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -104,7 +117,9 @@ def vegetation_table(path: Path | None = None) -> dict[int, Vegetation]:
     return _checked(table, str(document.path))
 
 
-def override_vegetation(table: dict[int, Vegetation], changes: VegetationOverrides, where: str) -> dict[int, Vegetation]:
+def override_vegetation(
+    table: dict[int, Vegetation], changes: VegetationOverrides, where: str
+) -> dict[int, Vegetation]:
     """Return `table` with the values that `changes` give for some of its classes; all others stay.
 
     Raises
@@ -127,8 +142,8 @@ def _checked(table: dict[int, Vegetation], where: str) -> dict[int, Vegetation]:
             for band, r, t in zip(("visible", "near infrared"), reflectance, transmittance, strict=True):
                 if r + t >= 1.0:
                     raise ConfigError(
-                        f"{where}: class {number} ({cover.name}): {part}: reflectance ({r:g}) and transmittance ({t:g}) "
-                        f"of {band} light together must be below 1"
+                        f"{where}: class {number} ({cover.name}): {part}: reflectance ({r:g}) and transmittance "
+                        f"({t:g}) of {band} light together must be below 1"
                     )
     return table
 
@@ -156,8 +171,8 @@ def override_soil(table: SoilTable, changes: SoilOverrides, where: str) -> SoilT
     colours, textures = dict(table.colours), dict(table.textures)
     for number, colour in changes.colours.items():
         old = colours.get(number)
-        saturated = colour.saturated or (old and old.saturated)
-        dry = colour.dry or (old and old.dry)
+        saturated = colour.saturated or (old.saturated if old else None)
+        dry = colour.dry or (old.dry if old else None)
         if saturated is None or dry is None:
             raise ConfigError(f"{where}: colours.{number}: the key {'dry' if saturated else 'saturated'!r} is missing")
         colours[number] = SoilColour(saturated=saturated, dry=dry)

@@ -177,7 +177,9 @@ class VegetationOverrides(RootModel[dict[int, CoverEntry]]):
             raise ValueError("expected class numbers with their parameters, such as {10: {canopy_height: 0.3}}")
         for key in data:
             if not isinstance(key, int):
-                raise ValueError(f"{key!r} is no number of a land cover class; expected such as 10: {{canopy_height: 0.3}}")
+                raise ValueError(
+                    f"{key!r} is no number of a land cover class; expected such as 10: {{canopy_height: 0.3}}"
+                )
         return data
 
 
