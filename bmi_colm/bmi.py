@@ -16,6 +16,7 @@ from bmi_colm.columns import ColumnModel
 from bmi_colm.config import Prepared, prepare
 from bmi_colm.forcing import FORCING_NAMES, Forcing, open_forcing
 from bmi_colm.forcing import names as forcing_names
+from bmi_colm.forcing.plausible import looks_like
 from bmi_colm.leaf_area import LeafArea
 from bmi_common import BmiStateError, ConfigError, DeclaredBmi, ModelError, Setup, grids
 from bmi_common.bmi_base import FOREVER
@@ -174,9 +175,11 @@ class BmiColm(DeclaredBmi):
             bad = ~((values >= low) & (values <= high)) & mask  # NaN is bad, too
             if bad.any():
                 cell = tuple(int(i) for i in np.argwhere(bad)[0])
+                value = float(values[cell])
+                hint = looks_like(variable.name, value, value) if variable in names.FORCING_VARIABLES else ""
                 raise ModelError(
-                    f"{self.component_name}: {variable.name} must be {low:g} to {high:g} {variable.units}, "
-                    f"got {values[cell]:g}",
+                    f"{self.component_name}, {self.start + timedelta(seconds=self.time):%Y-%m-%d %H:%M}: "
+                    f"{variable.name} must be {low:g} to {high:g} {variable.units}, got {value:g}{hint}",
                     cell,
                 )
 

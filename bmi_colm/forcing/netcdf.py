@@ -65,6 +65,8 @@ class NetcdfRecord(SeriesRecord):
         A variable is not there, or twice; its units or dimensions do not fit; times are unusable.
     """
 
+    remedy = "units in forcing: variables: {NAME: {variable: …, units: …}} go before the file's attribute"
+
     def __init__(self, spec: NetcdfForcing, cells: Cells) -> None:
         self._files = open_files(spec.file)
         self.label = label(self._files)
