@@ -23,6 +23,7 @@ from coupler.durations import describe
 from coupler.figures import draw
 from coupler.output import netcdf_name
 from coupler.run_folder import check_folder, claim_folder
+from coupler.warning_log import keeping_warnings, log_warnings
 
 log = logging.getLogger("rootzone")
 
@@ -37,6 +38,7 @@ EXIT_BAD_INPUT = 2
 @click.option("--output", type=click.Path(path_type=Path), metavar="DIR", help="Run folder [default: output/<name>].")
 @click.option("--overwrite", is_flag=True, help="Replace the run that the folder holds.")
 @click.version_option(package_name="rootzone")
+@keeping_warnings
 def main(file: Path, check: bool, settings: tuple[str, ...], output: Path | None, overwrite: bool) -> None:
     """Step the BMI components of COUPLED.YAML together.
 
@@ -124,6 +126,7 @@ def _open_log(folder: Path, console: Console) -> None:
     for handler in (to_file, _Screen(console)):
         log.addHandler(handler)
     log.propagate = False
+    log_warnings()
 
 
 def _close_log() -> None:
