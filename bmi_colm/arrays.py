@@ -75,6 +75,7 @@ class ColumnParameters(ColumnArrays):
     kersten_exponent_shape: Array = field(metadata=_column("1", N_SOIL))
     kersten_exponent_frozen: Array = field(metadata=_column("1", N_SOIL))
     kersten_beta: Array = field(metadata=_column("1", N_SOIL))
+    ground: NDArray[np.int32] = field(metadata=_column("1", dtype=np.int32))
 
 
 @dataclass
@@ -169,7 +170,15 @@ class ColumnFluxes(ColumnArrays):
     radiative_temperature: Array = field(metadata=_column("K"))
     root_stress: Array = field(metadata=_column("1"))
     evaporation_factor: Array = field(metadata=_column("1"))
+    interception: Array = field(metadata=_column("kg m-2 s-1"))
+    runoff: Array = field(metadata=_column("kg m-2 s-1"))
+    screen_temperature: Array = field(metadata=_column("K"))
+    screen_humidity: Array = field(metadata=_column("kg kg-1"))
+    groundwater_heat: Array = field(metadata=_column("W m-2"))
+    canopy_phase_heat: Array = field(metadata=_column("W m-2"))
+    body_gain: Array = field(metadata=_column("kg m-2 s-1"))
     energy_residual: Array = field(metadata=_column("W m-2"))
+    water_residual: Array = field(metadata=_column("kg m-2 s-1"))
     source: Array = field(metadata=_column("h-1", N_SOIL))
     clamped_heads: NDArray[np.int32] = field(metadata=_column("1", dtype=np.int32))
     status: NDArray[np.int32] = field(metadata=_column("1", dtype=np.int32))

@@ -54,9 +54,7 @@ class Status(IntEnum):
     """What the kernel reports for a column."""
 
     OK = 0
-    SNOWFALL = 1
-    SNOW_LAYER = 2
-    NOT_FINITE = 3
+    NOT_FINITE = 1
 
 
 @dataclass(frozen=True)
@@ -271,14 +269,6 @@ class ColumnModel:
         f = self.fluxes
         if f.status.any():
             column = int(np.flatnonzero(f.status)[0])
-            if f.status[column] == Status.SNOWFALL:
-                air = self.forcing.air_temperature[column]
-                raise self._error(f"it snows at {air:.2f} K; snow on the ground is not supported yet", column)
-            if f.status[column] == Status.SNOW_LAYER:
-                raise self._error(
-                    "frost that dripped from the canopy lies more than 0.01 m deep; snow layers are not supported yet",
-                    column,
-                )
             raise self._error("a flux is not finite", column)
         if self.n:
             column = int(np.argmax(np.abs(f.energy_residual)))

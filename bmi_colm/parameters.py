@@ -14,8 +14,9 @@ from bmi_common.errors import ConfigError, describe_cell
 
 Cells = NDArray[np.int64]
 
-SUPPORTED_TREATMENTS = ("soil", "urban")  # urban columns are soil with vegetation
-_PLACES_SHOWN = 10
+GROUND = {"soil": 0, "urban": 0, "wetland": 2, "ice": 3, "water": 4}
+"""What lies below the surface, by the treatment of a land cover; urban ground is soil with vegetation."""
+
 _KERNEL_NAMES = {"stem_area": "stem_area_index"}
 _NOT_OF_THE_KERNEL = ("root_depth_50", "root_exponent")  # it takes the root fractions that follow from them
 
@@ -71,7 +72,7 @@ def column_parameters(
     Raises
     ------
     ConfigError
-        For a land cover that is unknown or not supported, and for impossible geometry; it counts and names cells.
+        For a land cover that is unknown, and for impossible geometry; it counts and names cells.
     """
     vegetation = vegetation or vegetation_table()
     soil = soil or soil_table()
@@ -97,6 +98,7 @@ def column_parameters(
             values[where] = getattr(cover, name)
         for name in ("leaf_reflectance", "stem_reflectance", "leaf_transmittance", "stem_transmittance"):
             getattr(p, name)[where] = getattr(cover, name)
+        p.ground[where] = GROUND[cover.treatment]
         colours[where] = cover.soil_colour
     for name, values in scalars.items():
         _lay_over(values, maps.get(name))
@@ -119,6 +121,7 @@ def column_parameters(
     p.kersten_beta[:] = s.kersten_beta
     for name in THERMAL:
         _lay_over(getattr(p, name), maps.get(f"soil_{name}"))
+    p.heat_capacity_solids[np.isin(p.ground, (GROUND["ice"], GROUND["water"]))] = 0.0
     return p
 
 
@@ -174,15 +177,4 @@ def _known_covers(land_cover: ArrayLike, vegetation: dict[int, Vegetation], cell
             f"land cover {given[unknown][0]} at {name_column(int(np.argmax(unknown)), cells)} is no IGBP class "
             f"({min(vegetation)}-{max(vegetation)})"
         )
-    refused = [k for k, v in vegetation.items() if v.treatment not in SUPPORTED_TREATMENTS or _leafless(v)]
-    bad = np.isin(covers, refused)
-    if bad.any():
-        kinds = ", ".join(f"{int(k)} ({vegetation[int(k)].name})" for k in np.unique(covers[bad]))
-        places = [name_column(int(c), cells) for c in np.flatnonzero(bad)]
-        shown = ", ".join(places[:_PLACES_SHOWN]) + (", …" if len(places) > _PLACES_SHOWN else "")
-        raise ConfigError(f"land cover {kinds} is not supported yet; {len(places)} columns have it: {shown}")
     return covers
-
-
-def _leafless(cover: Vegetation) -> bool:
-    return cover.leaf_area_minimum <= 0 or cover.stem_area <= 0

@@ -22,14 +22,15 @@ subroutine advance( &
     heat_stress_temperature, water_cost_of_carbon, initial_roughness_ratio, leaf_area_maximum, leaf_area_minimum, &
     stem_area_index, root_fraction, albedo_saturated, albedo_dry, thickness, porosity, heat_capacity_solids, &
     conductivity_dry, conductivity_saturated, conductivity_saturated_frozen, kersten_exponent_wet, &
-    kersten_exponent_shape, kersten_exponent_frozen, kersten_beta, &
+    kersten_exponent_shape, kersten_exponent_frozen, kersten_beta, ground, &
     temperature, liquid, ice, snow_thickness, snow_layers, leaf_temperature, canopy_water, snow_water, snow_depth, &
     snow_fraction, snow_age, leaf_area, stem_area, exposed_fraction, roughness_length, cosine_zenith, albedo, &
     sunlit_absorption, shaded_absorption, longwave_gap, extinction_direct, extinction_diffuse, &
     latent_heat, sensible_heat, ground_heat, outgoing_longwave, reflected_shortwave, precipitation_heat, &
     evapotranspiration, ground_evaporation, canopy_evaporation, liquid_evaporation, transpiration, infiltration, &
     ground_temperature, radiative_temperature, root_stress, evaporation_factor, energy_residual, source, &
-    clamped_heads, status, n)
+    clamped_heads, status, interception, runoff, screen_temperature, screen_humidity, groundwater_heat, &
+    canopy_phase_heat, body_gain, water_residual, n)
   use, intrinsic :: iso_c_binding, only: c_double, c_int
   use colm_types, only: model_options, column_parameters, column_state, column_forcing, column_fluxes
   use colm_column, only: advance_column, ok
@@ -53,6 +54,7 @@ subroutine advance( &
   real(c_double), intent(in) :: root_fraction(n, 10), thickness(n, 10), porosity(n, 10), heat_capacity_solids(n, 10), &
     conductivity_dry(n, 10), conductivity_saturated(n, 10), conductivity_saturated_frozen(n, 10), &
     kersten_exponent_wet(n, 10), kersten_exponent_shape(n, 10), kersten_exponent_frozen(n, 10), kersten_beta(n, 10)
+  integer(c_int), intent(in) :: ground(n)
   ! state
   real(c_double), intent(inout) :: temperature(n, 15), liquid(n, 15), ice(n, 15)
   real(c_double), intent(inout) :: snow_thickness(n, 5)
@@ -65,7 +67,9 @@ subroutine advance( &
   real(c_double), intent(inout) :: latent_heat(n), sensible_heat(n), ground_heat(n), outgoing_longwave(n), &
     reflected_shortwave(n), precipitation_heat(n), evapotranspiration(n), ground_evaporation(n), &
     canopy_evaporation(n), liquid_evaporation(n), transpiration(n), infiltration(n), ground_temperature(n), &
-    radiative_temperature(n), root_stress(n), evaporation_factor(n), energy_residual(n)
+    radiative_temperature(n), root_stress(n), evaporation_factor(n), energy_residual(n), interception(n), runoff(n), &
+    screen_temperature(n), screen_humidity(n), groundwater_heat(n), canopy_phase_heat(n), body_gain(n), &
+    water_residual(n)
   real(c_double), intent(inout) :: source(n, 10)
   integer(c_int), intent(inout) :: clamped_heads(n), status(n)
   !f2py threadsafe
@@ -99,6 +103,7 @@ subroutine advance( &
   do i = 1, n
     p%latitude = latitude(i)
     p%longitude = longitude(i)
+    p%ground = ground(i)
     p%canopy_height = canopy_height(i)
     p%leaf_angle = leaf_angle(i)
     p%leaf_reflectance = leaf_reflectance(i, :)
@@ -202,6 +207,14 @@ subroutine advance( &
     root_stress(i) = out%root_stress
     evaporation_factor(i) = out%evaporation_factor
     energy_residual(i) = out%energy_residual
+    interception(i) = out%interception
+    runoff(i) = out%runoff
+    screen_temperature(i) = out%screen_temperature
+    screen_humidity(i) = out%screen_humidity
+    groundwater_heat(i) = out%groundwater_heat
+    canopy_phase_heat(i) = out%canopy_phase_heat
+    body_gain(i) = out%body_gain
+    water_residual(i) = out%water_residual
     source(i, :) = out%source
     clamped_heads(i) = out%clamped_heads
   end do

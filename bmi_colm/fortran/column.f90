@@ -1,28 +1,33 @@
 !> One step of one column.
 module colm_column
-  use colm_constants, only: wp, n_snow, n_soil, n_layer, visible, freezing_point, density_water, heat_capacity_water, &
-    heat_capacity_air, latent_heat_vaporisation, latent_heat_sublimation, stefan_boltzmann, gas_constant_dry_air, &
-    roughness_soil, roughness_snow, minimum_wind
+  use colm_constants, only: wp, n_snow, n_soil, n_layer, visible, freezing_point, density_water, density_ice, &
+    heat_capacity_water, heat_capacity_ice, heat_capacity_air, latent_heat_fusion, latent_heat_vaporisation, &
+    latent_heat_sublimation, stefan_boltzmann, gas_constant_dry_air, roughness_soil, roughness_snow, roughness_ice, &
+    roughness_water, minimum_wind, dry_adiabatic_lapse, least_canopy_area, wetland, land_ice, open_water
   use colm_types, only: model_options, column_parameters, column_state, column_forcing, column_fluxes
   use colm_humidity, only: vapour_pressure
   use colm_solar, only: cosine_of_zenith, split_shortwave
   use colm_two_stream, only: radiative_properties, longwave_gap
   use colm_precipitation, only: precipitation_phase, intercept
-  use colm_similarity, only: air_column, bare_ground_exchange
+  use colm_similarity, only: air_column, bare_exchange, bare_ground_exchange
   use colm_canopy_air, only: canopy_geometry, describe_canopy
   use colm_leaf_temperature, only: leaf_surroundings, leaf_fluxes, solve_leaf
+  use colm_surface_exchange, only: exchange_without_canopy
   use colm_ground_temperature, only: advance_ground_temperature
   use colm_soil_water, only: reset_soil_water, root_stress, evaporation_factor, ground_humidity
+  use colm_layer_heat, only: water_capacity, water_heat
+  use colm_snowfall, only: new_snow_density, add_snow
+  use colm_snow_water, only: percolate
+  use colm_snow_compaction, only: compact_snow
+  use colm_snow_layers, only: merge_snow_layers, divide_snow_layers
   use colm_phenology, only: update_leaf_area, update_snow_cover
   implicit none
   private
   public :: advance_column
 
-  integer, parameter, public :: ok = 0, snowfall_not_supported = 1, snow_layer_not_supported = 2, not_finite = 3
+  integer, parameter, public :: ok = 0, not_finite = 1
 
-  real(wp), parameter :: emissivity_soil = 0.96_wp, emissivity_snow = 0.97_wp
-  real(wp), parameter :: first_layer_depth = 0.01_wp                 ! m, deeper snow has layers of its own
-  real(wp), parameter :: dry_adiabatic_lapse = 0.0098_wp             ! K m-1
+  real(wp), parameter :: emissivity_soil = 0.96_wp, emissivity_snow = 0.97_wp   ! water and ice as snow
   real(wp), parameter :: coldest = 180.0_wp, warmest = 326.0_wp      ! K, of air
 
 contains
@@ -37,25 +42,35 @@ contains
     type(column_fluxes), intent(out) :: out
     integer, intent(out) :: status
     type(air_column) :: air
+    type(bare_exchange) :: bare
     type(canopy_geometry) :: canopy
     type(leaf_surroundings) :: around
     type(leaf_fluxes) :: leaf
-    real(wp) :: parts(2, 2), suction(n_soil), share(n_soil)
-    real(wp) :: temperature, rain, snow, rain_temperature, through_rain, through_snow, snow_before
-    real(wp) :: ground_solar, area, roughness_ground, ground_ustar, latent_heat, t0, change, below
+    real(wp) :: parts(2, 2), suction(n_soil), share(n_soil), ice_share(n_snow)
+    real(wp) :: temperature, rain, snow, rain_temperature, through_rain, through_snow, snow_before, water_before
+    real(wp) :: ground_solar, area, roughness_ground, latent_heat, t0, change, below, falling_capacity
     real(wp) :: ground_sensible, ground_evaporation, hs, hs_slope, excess, evaporated, sublimated, dew, frost
-    real(wp) :: bulk_melt, phase_heat, stored_heat, ground_longwave
+    real(wp) :: bulk_melt, phase_heat, stored_heat, ground_longwave, ground_latent, snow_heat, surface_water, ice_melt
+    real(wp) :: heat_into_snow
+    logical :: conserve, body, melting(n_layer)
     integer :: top, k
 
     status = ok
-    top = n_snow + 1 - s%snow_layers
+    body = p%ground == land_ice .or. p%ground == open_water
+    conserve = o%conserve_frozen_water .or. body
     temperature = min(warmest, max(coldest, forcing%temperature))
     suction = max(head, o%lowest_head)
-    out%clamped_heads = count(head < o%lowest_head)
+    out%clamped_heads = count(head < o%lowest_head .and. .not. body)
 
     ! --- water of the soil, air, radiation of the step
-    call reset_soil_water(p, o%conserve_frozen_water, water_saturation, s)
-    if (o%first_step) call start_cold(o, p, forcing, s)
+    out%groundwater_heat = 0.0_wp
+    if (.not. body) call reset_soil_water(p, conserve, water_saturation, s, out%groundwater_heat)
+    out%groundwater_heat = out%groundwater_heat/o%time_step
+    if (o%first_step) then
+      out%groundwater_heat = 0.0_wp                ! the column had no water before
+      call start_cold(o, p, forcing, s)
+    end if
+    water_before = s%canopy_water + s%snow_water
     call describe_air(o, forcing, temperature, air)
     call split_shortwave(forcing%shortwave, s%cosine_zenith, parts)
     around%sunlit_radiation = sum(s%sunlit_absorption*parts)
@@ -67,50 +82,81 @@ contains
 
     ! --- precipitation
     snow_before = s%snow_water
+    do k = n_snow + 1 - s%snow_layers, n_snow
+      ice_share(k) = s%ice(k)/(s%ice(k) + s%liquid(k))
+    end do
     call precipitation_phase(forcing%precipitation, temperature, forcing%pressure, forcing%humidity, &
       o%published_numerics, rain, snow, rain_temperature)
-    if (snow > 0.0_wp) then
-      status = snowfall_not_supported
-      return
-    end if
     area = s%leaf_area + s%stem_area*s%exposed_fraction
-    call intercept(p%leaf_angle, area, s%leaf_temperature, rain, snow, o%time_step, s%canopy_water, through_rain, through_snow)
-    if (through_snow > 0.0_wp) call add_bulk_snow(through_snow*o%time_step, new_snow_density(temperature, air%wind), s)
-    if (s%snow_depth >= first_layer_depth) then
-      status = snow_layer_not_supported
-      return
+    if (area >= least_canopy_area) then
+      call intercept(p%leaf_angle, area, s%leaf_temperature, rain, snow, o%time_step, s%canopy_water, through_rain, through_snow)
+    else
+      through_rain = rain + s%canopy_water/o%time_step
+      through_snow = snow
+      s%canopy_water = 0.0_wp
+      s%longwave_gap = 1.0_wp
+    end if
+    out%interception = rain + snow - through_rain - through_snow
+    out%canopy_phase_heat = latent_heat_fusion*(snow - through_snow)
+    heat_into_snow = 0.0_wp
+    if (p%ground == open_water .and. s%ice(n_snow + 1) <= 0.0_wp .and. s%snow_layers == 0) then
+      ! snow melts in open water
+      heat_into_snow = latent_heat_fusion*through_snow
+      through_rain = through_rain + through_snow
+      through_snow = 0.0_wp
+    end if
+    ! new snow does not yet count for it (observed in the published library)
+    out%evaporation_factor = 1.0_wp
+    if (.not. body) out%evaporation_factor = evaporation_factor(p, s, o)
+    falling_capacity = heat_capacity_water*through_rain + heat_capacity_ice*through_snow
+    if (through_snow > 0.0_wp) then
+      k = s%snow_layers
+      call add_snow(through_snow*o%time_step, new_snow_density(temperature, air%wind), rain_temperature, conserve, s)
+      if (s%snow_layers > k) ice_share(n_snow) = 1.0_wp
     end if
 
     ! --- the ground as a source of vapour, and its exchange if it were bare
-    roughness_ground = (1.0_wp - s%snow_fraction)*roughness_soil + s%snow_fraction*roughness_snow
+    top = n_snow + 1 - s%snow_layers
     t0 = s%temperature(top)
-    out%evaporation_factor = evaporation_factor(p, s, o)
-    call ground_humidity(t0, forcing%pressure, suction(1), s%snow_fraction, forcing%humidity, &
-      around%ground_humidity, around%ground_humidity_slope)
-    call bare_ground_exchange(air, roughness_ground, t0, around%ground_humidity, ground_ustar, around%ground_obukhov)
+    roughness_ground = (1.0_wp - s%snow_fraction)*bare_roughness(p, s) + s%snow_fraction*roughness_snow
+    if (body) then
+      call ground_humidity(t0, forcing%pressure, 0.0_wp, s%snow_fraction, forcing%humidity, &
+        around%ground_humidity, around%ground_humidity_slope)
+    else
+      call ground_humidity(t0, forcing%pressure, suction(1), s%snow_fraction, forcing%humidity, &
+        around%ground_humidity, around%ground_humidity_slope)
+    end if
+    call bare_ground_exchange(air, roughness_ground, t0, around%ground_humidity, bare)
 
     ! --- leaves
     call root_stress(p, s, o, suction, out%root_stress, share)
+    around%ground_obukhov = bare%obukhov
     around%longwave = forcing%longwave
-    around%emissivity = merge(emissivity_snow, emissivity_soil, s%snow_water > 0.0_wp)
+    around%emissivity = merge(emissivity_snow, emissivity_soil, body .or. s%snow_water > 0.0_wp)
     around%ground_temperature = t0
     around%evaporation_factor = out%evaporation_factor
     around%stress = out%root_stress
-    around%intercepted = rain + snow - through_rain - through_snow
+    around%interception_capacity = heat_capacity_water*(rain - through_rain) + heat_capacity_ice*(snow - through_snow)
     around%precipitation_temperature = rain_temperature
     around%carbon_dioxide = o%carbon_dioxide*forcing%pressure
-    call describe_canopy(p%canopy_height, area, roughness_ground, p%inverse_root_leaf_size, canopy)
-    call solve_leaf(p, s, air, canopy, around, o%time_step, leaf)
+    if (area >= least_canopy_area) then
+      call describe_canopy(p%canopy_height, area, roughness_ground, p%inverse_root_leaf_size, canopy)
+      call solve_leaf(p, s, air, canopy, around, o%time_step, leaf)
+    else
+      call exchange_without_canopy(air, bare, around, leaf)
+      s%leaf_temperature = temperature
+      s%roughness_length = roughness_ground
+    end if
 
     ! --- ground
     latent_heat = latent_heat_vaporisation
     if (s%liquid(top) <= 0.0_wp .and. s%ice(top) > 0.0_wp) latent_heat = latent_heat_sublimation
     below = s%longwave_gap*forcing%longwave + (1.0_wp - s%longwave_gap)*leaf%longwave_emission
-    hs = ground_solar + around%emissivity*(below - stefan_boltzmann*t0**4) - leaf%ground_sensible &
-      - latent_heat*leaf%ground_evaporation + heat_capacity_water*through_rain*(rain_temperature - t0)
+    hs = ground_solar - heat_into_snow + around%emissivity*(below - stefan_boltzmann*t0**4) - leaf%ground_sensible &
+      - latent_heat*leaf%ground_evaporation + falling_capacity*(rain_temperature - t0)
     hs_slope = -(leaf%ground_sensible_slope + latent_heat*leaf%ground_evaporation_slope) &
-      - 4.0_wp*around%emissivity*stefan_boltzmann*t0**3 - heat_capacity_water*through_rain
-    call advance_ground_temperature(p, s, top, hs, hs_slope, o%time_step, bulk_melt, phase_heat, stored_heat)
+      - 4.0_wp*around%emissivity*stefan_boltzmann*t0**3 - falling_capacity
+    call advance_ground_temperature(p, s, top, hs, hs_slope, o%time_step, conserve, bulk_melt, phase_heat, stored_heat, melting)
     change = s%temperature(top) - t0
 
     ! --- fluxes at the new ground temperature
@@ -119,56 +165,160 @@ contains
     excess = max(0.0_wp, ground_evaporation - (s%liquid(top) + s%ice(top))/o%time_step)
     ground_evaporation = ground_evaporation - excess
     ground_sensible = ground_sensible + latent_heat*excess
-    ground_longwave = around%emissivity*(below - stefan_boltzmann*(t0**4 + 4.0_wp*t0**3*change))
-    out%ground_heat = ground_solar + ground_longwave - ground_sensible - latent_heat*ground_evaporation &
-      + heat_capacity_water*through_rain*(rain_temperature - s%temperature(top))
     call partition_ground_evaporation(ground_evaporation, s%temperature(top), s%liquid(top)/o%time_step, &
       evaporated, sublimated, dew, frost)
-    s%ice(top) = max(0.0_wp, s%ice(top) + (frost - sublimated)*o%time_step)
+    ground_latent = latent_heat*ground_evaporation
+    if (conserve) then
+      ! what changes its phase takes the heat for it; the sum of both heat fluxes is that of the surface balance
+      ground_sensible = ground_sensible + ground_latent
+      ground_latent = latent_heat_vaporisation*(evaporated - dew) + latent_heat_sublimation*(sublimated - frost)
+      ground_sensible = ground_sensible - ground_latent
+    end if
+    ground_longwave = around%emissivity*(below - stefan_boltzmann*(t0**4 + 4.0_wp*t0**3*change))
+    out%ground_heat = ground_solar + ground_longwave - ground_sensible - ground_latent &
+      + falling_capacity*(rain_temperature - s%temperature(top))
 
     out%sensible_heat = leaf%sensible + ground_sensible
-    out%latent_heat = latent_heat_vaporisation*leaf%evaporation + latent_heat*ground_evaporation
+    out%latent_heat = latent_heat_vaporisation*leaf%evaporation + ground_latent
     out%evapotranspiration = leaf%evaporation + ground_evaporation
     out%ground_evaporation = ground_evaporation
     out%canopy_evaporation = leaf%evaporation
     out%liquid_evaporation = evaporated
     out%transpiration = leaf%transpiration
-    out%precipitation_heat = leaf%precipitation_heat &
-      + heat_capacity_water*through_rain*(rain_temperature - s%temperature(top))
+    out%precipitation_heat = leaf%precipitation_heat + falling_capacity*(rain_temperature - s%temperature(top))
     out%outgoing_longwave = (1.0_wp - s%longwave_gap)*leaf%longwave_emission + s%longwave_gap &
       *((1.0_wp - around%emissivity)*below + around%emissivity*stefan_boltzmann*t0**4) &
       + 4.0_wp*around%emissivity*stefan_boltzmann*t0**3*change
     out%radiative_temperature = (out%outgoing_longwave/stefan_boltzmann)**0.25_wp
-    out%ground_temperature = s%temperature(top)
+    out%screen_temperature = leaf%screen_temperature
+    out%screen_humidity = leaf%screen_humidity
     out%energy_residual = sum(parts) - out%reflected_shortwave + forcing%longwave - out%outgoing_longwave &
-      - out%sensible_heat - out%latent_heat + out%precipitation_heat - phase_heat - stored_heat
+      - out%sensible_heat - out%latent_heat + out%precipitation_heat - phase_heat - heat_into_snow - stored_heat
 
-    ! --- water for the soil
-    out%infiltration = through_rain + bulk_melt - evaporated + dew
+    ! --- water of snow and surface
+    if (s%snow_layers > 0) then
+      call advance_snow(o, p, conserve, air%wind, ice_share, melting(:n_snow), through_rain + dew - evaporated, &
+        frost - sublimated, s, surface_water, snow_heat)
+      out%energy_residual = out%energy_residual + snow_heat
+    else
+      surface_water = through_rain + bulk_melt - evaporated + dew
+      if (conserve .and. p%ground /= land_ice) surface_water = surface_water + frost - sublimated
+      if (.not. body) s%ice(top) = max(0.0_wp, s%ice(top) + (frost - sublimated)*o%time_step)
+    end if
+
+    ! --- water for the soil, or off the surface
+    out%body_gain = 0.0_wp
+    out%runoff = 0.0_wp
+    out%infiltration = surface_water
+    if (body .or. (p%ground == wetland .and. .not. conserve)) then
+      out%runoff = surface_water
+      out%infiltration = 0.0_wp
+    end if
+    if (p%ground == land_ice) then
+      ice_melt = sum(s%liquid(n_snow + 1:))/o%time_step
+      out%runoff = out%runoff + ice_melt
+      if (top > n_snow) out%body_gain = frost - sublimated
+      out%body_gain = out%body_gain - ice_melt
+    end if
+    if (body) call fill_body(p, s)
     do k = 1, n_soil
       out%source(k) = -max(0.0_wp, leaf%transpiration)*share(k)
     end do
     out%source(1) = out%source(1) + out%infiltration
     out%source = out%source*3.6_wp/p%thickness
+    out%water_residual = forcing%precipitation - (out%evapotranspiration - max(0.0_wp, leaf%transpiration)) &
+      - out%infiltration - out%runoff - out%body_gain - (s%canopy_water + s%snow_water - water_before)/o%time_step
 
     ! --- vegetation, snow cover and radiation for the coming step
     call update_snow_cover(s)
     if (o%first_step .or. o%update_phenology) call update_leaf_area(p, forcing, s)
     call radiative_properties(p, s, cosine_of_zenith(o%calendar_day_end, p%latitude, p%longitude), &
       s%liquid(n_snow + 1)/(density_water*p%thickness(1)), s%snow_water - snow_before, o%time_step)
-    if (.not. (abs(out%energy_residual) < huge(1.0_wp))) status = not_finite
+    out%ground_temperature = s%temperature(n_snow + 1 - s%snow_layers)
+    if (.not. (abs(out%energy_residual) < huge(1.0_wp) .and. abs(out%water_residual) < huge(1.0_wp))) status = not_finite
   end subroutine advance_column
 
-  !> Vegetation and radiation for the very first step.
+  !> Percolation, settling and layering of snow; what leaves it at the bottom [kg m-2 s-1].
+  pure subroutine advance_snow(o, p, conserve, wind, ice_share, melting, gain_liquid, gain_ice, s, leaving, lost_heat)
+    type(model_options), intent(in) :: o
+    type(column_parameters), intent(in) :: p
+    logical, intent(in) :: conserve, melting(n_snow)
+    real(wp), intent(in) :: wind, ice_share(n_snow), gain_liquid, gain_ice
+    type(column_state), intent(inout) :: s
+    real(wp), intent(out) :: leaving
+    real(wp), intent(out) :: lost_heat             ! W m-2 that mixing has not kept; only told where it should
+    real(wp) :: heat, warm, released
+    integer :: top
+
+    top = n_snow + 1 - s%snow_layers
+    warm = s%temperature(top) - freezing_point
+    heat = upper_heat(p, s) + o%time_step*(heat_capacity_water*gain_liquid*warm &
+      + gain_ice*(heat_capacity_ice*warm - latent_heat_fusion))
+    call percolate(s, gain_liquid, gain_ice, o%time_step, conserve, leaving)
+    heat = heat - o%time_step*heat_capacity_water*leaving*(s%temperature(n_snow) - freezing_point)
+    call compact_snow(s, wind, ice_share, melting, o%time_step)
+    call merge_snow_layers(p, s, conserve, released)
+    call divide_snow_layers(s, conserve)
+    leaving = leaving + released/o%time_step
+    lost_heat = 0.0_wp
+    if (conserve) lost_heat = (heat - upper_heat(p, s))/o%time_step
+  end subroutine advance_snow
+
+  !> Heat of snow and the first layer below it [J m-2].
+  pure real(wp) function upper_heat(p, s) result(heat)
+    type(column_parameters), intent(in) :: p
+    type(column_state), intent(in) :: s
+    integer :: j
+    heat = 0.0_wp
+    do j = n_snow + 1 - s%snow_layers, n_snow + 1
+      heat = heat + water_heat(s%liquid(j), s%ice(j), s%temperature(j))
+    end do
+    heat = heat + p%heat_capacity_solids(1)*p%thickness(1)*(s%temperature(n_snow + 1) - freezing_point)
+    if (s%snow_layers == 0) heat = heat + water_heat(0.0_wp, s%snow_water, s%temperature(n_snow + 1))
+  end function upper_heat
+
+  !> Layers of ice and open water keep their mass; what is missing or too much is in the water balance already.
+  pure subroutine fill_body(p, s)
+    type(column_parameters), intent(in) :: p
+    type(column_state), intent(inout) :: s
+    integer :: j, k
+    do k = 1, n_soil
+      j = n_snow + k
+      if (p%ground == land_ice) then
+        s%ice(j) = density_ice*p%thickness(k)
+        s%liquid(j) = 0.0_wp
+      else
+        s%ice(j) = min(s%ice(j), density_water*p%thickness(k))
+        s%liquid(j) = density_water*p%thickness(k) - s%ice(j)
+      end if
+    end do
+  end subroutine fill_body
+
+  !> Roughness length of ground without snow and vegetation [m].
+  pure real(wp) function bare_roughness(p, s) result(z0)
+    type(column_parameters), intent(in) :: p
+    type(column_state), intent(in) :: s
+    z0 = roughness_soil
+    if (p%ground == land_ice) z0 = roughness_ice
+    if (p%ground == open_water) z0 = merge(roughness_ice, roughness_water, s%ice(n_snow + 1) > 0.0_wp)
+  end function bare_roughness
+
+  !> Vegetation and radiation for the very first step; ice is at most at the freezing point.
   pure subroutine start_cold(o, p, f, s)
     type(model_options), intent(in) :: o
     type(column_parameters), intent(in) :: p
     type(column_forcing), intent(in) :: f
     type(column_state), intent(inout) :: s
+    real(wp) :: area
+
+    if (p%ground == land_ice) s%temperature(n_snow + 1:) = min(freezing_point, s%temperature(n_snow + 1:))
+    if (p%ground == land_ice .or. p%ground == open_water) call fill_body(p, s)
     s%roughness_length = p%initial_roughness_ratio*p%canopy_height
     call update_snow_cover(s)
     call update_leaf_area(p, f, s)
-    s%longwave_gap = longwave_gap(p%leaf_angle, s%leaf_area + s%stem_area*s%exposed_fraction)
+    area = s%leaf_area + s%stem_area*s%exposed_fraction
+    s%longwave_gap = 1.0_wp
+    if (area >= least_canopy_area) s%longwave_gap = longwave_gap(p%leaf_angle, area)
     call radiative_properties(p, s, cosine_of_zenith(o%calendar_day, p%latitude, p%longitude), &
       s%liquid(n_snow + 1)/(density_water*p%thickness(1)), 0.0_wp, o%time_step)
   end subroutine start_cold
@@ -207,29 +357,4 @@ contains
       dew = -flux
     end if
   end subroutine partition_ground_evaporation
-
-  !> Snow on the ground without a layer of its own (drip from a frozen canopy).
-  pure subroutine add_bulk_snow(amount, density, s)
-    real(wp), intent(in) :: amount                 ! kg m-2
-    real(wp), intent(in) :: density                ! kg m-3
-    type(column_state), intent(inout) :: s
-    s%snow_water = s%snow_water + amount
-    s%snow_depth = s%snow_depth + amount/density
-    s%snow_fraction = 1.0_wp - (1.0_wp - tanh(0.1_wp*amount))*(1.0_wp - s%snow_fraction)
-  end subroutine add_bulk_snow
-
-  !> Density of new snow [kg m-3] (van Kampenhout et al. 2017).
-  pure real(wp) function new_snow_density(temperature, wind) result(density)
-    real(wp), intent(in) :: temperature, wind
-    real(wp) :: celsius
-    celsius = max(-57.55_wp, temperature - freezing_point)
-    if (celsius > 2.0_wp) then
-      density = 50.0_wp + 1.7_wp*17.0_wp**1.5_wp
-    else if (celsius > -15.0_wp) then
-      density = 50.0_wp + 1.7_wp*(celsius + 15.0_wp)**1.5_wp
-    else
-      density = -(50.0_wp/15.0_wp + 0.4995_wp)*celsius - 0.0333_wp*celsius**2
-    end if
-    if (wind > 0.1_wp) density = density + 266.861_wp*(0.5_wp*(1.0_wp + tanh(wind/5.0_wp)))**8.8_wp
-  end function new_snow_density
 end module colm_column

@@ -34,6 +34,8 @@ module colm_constants
 
   real(wp), parameter, public :: roughness_soil = 0.01_wp              ! m
   real(wp), parameter, public :: roughness_snow = 0.0024_wp            ! m
+  real(wp), parameter, public :: roughness_ice = 0.001_wp              ! m, bare ice (Subin et al. 2012)
+  real(wp), parameter, public :: roughness_water = 4.0e-4_wp           ! m, inland water
   real(wp), parameter, public :: canopy_storage_per_area = 0.1_wp      ! mm per m2 of leaf and stem
   real(wp), parameter, public :: transpiration_limit = 2.0e-4_wp       ! mm s-1 of unstressed vegetation
   !> Share of the top layer's nominal distance that sets its thermal inertia (Dai et al. 2003).
@@ -41,4 +43,10 @@ module colm_constants
   real(wp), parameter, public :: crank_nicolson = 0.5_wp
   real(wp), parameter, public :: oxygen_fraction = 0.209_wp            ! mol mol-1
   real(wp), parameter, public :: minimum_wind = 0.1_wp                 ! m s-1
+  real(wp), parameter, public :: dry_adiabatic_lapse = 0.0098_wp       ! K m-1
+  real(wp), parameter, public :: screen_height = 2.0_wp                ! m, of a weather station's screen
+  real(wp), parameter, public :: least_canopy_area = 1.0e-6_wp         ! m2 m-2, less is no canopy
+
+  ! What lies below the surface; urban ground is soil.
+  integer, parameter, public :: soil = 0, wetland = 2, land_ice = 3, open_water = 4
 end module colm_constants

@@ -1,8 +1,10 @@
 !> Heat conduction through snow and soil with phase change (Dai et al. 2003).
 module colm_ground_temperature
-  use colm_constants, only: wp, n_snow, n_soil, n_layer, freezing_point, latent_heat_fusion, top_layer_inertia, crank_nicolson
+  use colm_constants, only: wp, n_snow, n_soil, n_layer, open_water, freezing_point, latent_heat_fusion, &
+    heat_capacity_water, heat_capacity_ice, top_layer_inertia, crank_nicolson
   use colm_types, only: column_parameters, column_state
   use colm_soil_thermal, only: thermal_properties
+  use colm_water_body, only: first_mixed_layer, mix_open_water, raise_ice
   implicit none
   private
   public :: advance_ground_temperature
@@ -10,18 +12,22 @@ module colm_ground_temperature
 contains
 
   !> One step of conduction. Heat enters the top layer as forcing + forcing_slope (T - T at the start) [W m-2].
-  pure subroutine advance_ground_temperature(p, s, top, forcing, forcing_slope, time_step, bulk_melt, phase_heat, stored_heat)
+  pure subroutine advance_ground_temperature(p, s, top, forcing, forcing_slope, time_step, conserve, &
+    bulk_melt, phase_heat, stored_heat, melting)
     type(column_parameters), intent(in) :: p
     type(column_state), intent(inout) :: s
     integer, intent(in) :: top                     ! uppermost layer that exists
     real(wp), intent(in) :: forcing, forcing_slope, time_step
+    logical, intent(in) :: conserve                ! water that changes its phase changes its heat capacity
     real(wp), intent(out) :: bulk_melt             ! kg m-2 s-1 of snow that has no layers
     real(wp), intent(out) :: phase_heat            ! W m-2 taken up by melting
     real(wp), intent(out) :: stored_heat           ! W m-2 taken up by warming
+    logical, intent(out) :: melting(n_layer)
     real(wp) :: thickness(n_layer), capacity(n_layer), conductivity(n_layer), centre(n_layer), bottom(0:n_layer)
-    real(wp) :: factor(n_layer), coupling(0:n_layer), start(n_layer)
+    real(wp) :: factor(n_layer), coupling(0:n_layer), start(n_layer), growth(n_layer)
     real(wp) :: lower(n_layer), diagonal(n_layer), upper(n_layer), rhs(n_layer), flux(0:n_layer)
-    integer :: j
+    real(wp) :: inertia(n_soil)
+    integer :: j, mixed
 
     call thermal_properties(p, s, top, thickness, capacity, conductivity)
     call place_layers(top, thickness, centre, bottom)
@@ -50,8 +56,17 @@ contains
     rhs(top) = rhs(top) + factor(top)*(forcing - forcing_slope*start(top))
     call solve_tridiagonal(top, lower, diagonal, upper, rhs, s%temperature)
 
-    call change_phase(s, top, factor, forcing_slope, time_step, bulk_melt, phase_heat)
-    stored_heat = sum((s%temperature(top:) - start(top:))/factor(top:))
+    mixed = n_layer + 1
+    if (p%ground == open_water) then
+      mixed = first_mixed_layer(s)
+      inertia = 1.0_wp/factor(n_snow + 1:)
+      ! what the surface gives off grows with its temperature
+      if (mixed == top) inertia(1) = inertia(1) - forcing_slope
+      call mix_open_water(s, mixed, inertia)
+    end if
+    call change_phase(s, top, factor, capacity, forcing_slope, time_step, conserve, bulk_melt, phase_heat, growth, melting)
+    call raise_ice(s, mixed)
+    stored_heat = sum((growth(top:)*(s%temperature(top:) - freezing_point) - (start(top:) - freezing_point))/factor(top:))
 
   contains
 
@@ -108,27 +123,34 @@ contains
   end subroutine solve_tridiagonal
 
   !> Layers that have crossed the freezing point melt or freeze with the heat beyond it; no supercooled water.
-  pure subroutine change_phase(s, top, factor, forcing_slope, time_step, bulk_melt, phase_heat)
+  pure subroutine change_phase(s, top, factor, capacity, forcing_slope, time_step, conserve, bulk_melt, phase_heat, growth, &
+    melting)
     type(column_state), intent(inout) :: s
     integer, intent(in) :: top
-    real(wp), intent(in) :: factor(n_layer), forcing_slope, time_step
+    real(wp), intent(in) :: factor(n_layer), capacity(n_layer), forcing_slope, time_step
+    logical, intent(in) :: conserve
     real(wp), intent(out) :: bulk_melt, phase_heat
+    real(wp), intent(out) :: growth(n_layer)       ! of the layers' heat capacity
+    logical, intent(out) :: melting(n_layer)
     real(wp) :: heat, ice, water, inertia, melted
     integer :: j
-    logical :: melts, freezes, bulk_snow
+    logical :: freezes, bulk_snow
 
     bulk_melt = 0.0_wp
     phase_heat = 0.0_wp
+    growth = 1.0_wp
+    melting = .false.
     do j = top, n_layer
       bulk_snow = j == n_snow + 1 .and. top > n_snow .and. s%snow_water > 0.0_wp
-      melts = s%temperature(j) > freezing_point .and. (s%ice(j) > 0.0_wp .or. bulk_snow)
+      melting(j) = s%temperature(j) > freezing_point .and. (s%ice(j) > 0.0_wp .or. bulk_snow)
       freezes = s%temperature(j) < freezing_point .and. s%liquid(j) > 0.0_wp
-      if (.not. (melts .or. freezes)) cycle
+      if (.not. (melting(j) .or. freezes)) cycle
 
       inertia = 1.0_wp/factor(j)                           ! W m-2 K-1
       if (j == top) inertia = inertia - forcing_slope
       heat = inertia*(s%temperature(j) - freezing_point)   ! W m-2 beyond the freezing point
 
+      melted = 0.0_wp
       if (bulk_snow .and. heat > 0.0_wp) then
         melted = min(s%snow_water, heat*time_step/latent_heat_fusion)
         s%snow_depth = s%snow_depth*(1.0_wp - melted/s%snow_water)
@@ -136,6 +158,7 @@ contains
         bulk_melt = melted/time_step
         phase_heat = phase_heat + latent_heat_fusion*bulk_melt
         heat = heat - latent_heat_fusion*bulk_melt
+        if (s%snow_water > 0.0_wp) heat = 0.0_wp           ! rounding must not move it off the freezing point
       end if
       ice = s%ice(j)
       water = ice + s%liquid(j)
@@ -143,7 +166,12 @@ contains
       s%liquid(j) = max(0.0_wp, water - s%ice(j))
       phase_heat = phase_heat + latent_heat_fusion*(ice - s%ice(j))/time_step
       heat = heat - latent_heat_fusion*(ice - s%ice(j))/time_step
-      if (s%ice(j) > 0.0_wp .and. s%liquid(j) > 0.0_wp) heat = 0.0_wp  ! rounding must not move it off the freezing point
+      if (s%ice(j) > 0.0_wp .and. s%liquid(j) > 0.0_wp) heat = 0.0_wp
+      if (conserve) then
+        ! bulk snow that melts leaves at the freezing point
+        growth(j) = 1.0_wp + ((heat_capacity_water - heat_capacity_ice)*(ice - s%ice(j)) - heat_capacity_ice*melted)/capacity(j)
+        inertia = inertia + (growth(j) - 1.0_wp)/factor(j)
+      end if
       s%temperature(j) = freezing_point + heat/inertia
     end do
   end subroutine change_phase

@@ -1,11 +1,11 @@
 !> Energy balance of the leaves: leaf temperature, transpiration, and what the ground below loses to the canopy air
 !> (Dai, Dickinson and Wang 2004: one leaf temperature, sunlit and shaded stomata).
 module colm_leaf_temperature
-  use colm_constants, only: wp, von_karman, heat_capacity_air, heat_capacity_water, latent_heat_vaporisation, &
-    stefan_boltzmann, canopy_storage_per_area, transpiration_limit, oxygen_fraction
+  use colm_constants, only: wp, von_karman, heat_capacity_air, latent_heat_vaporisation, stefan_boltzmann, &
+    dry_adiabatic_lapse, screen_height, canopy_storage_per_area, transpiration_limit, oxygen_fraction
   use colm_types, only: column_parameters, column_state
   use colm_humidity, only: saturation, vapour_pressure
-  use colm_similarity, only: air_column, momentum_profile, heat_profile, first_guess, update_stability
+  use colm_similarity, only: air_column, momentum_profile, heat_profile, first_guess, update_stability, screen_share
   use colm_canopy_air, only: canopy_geometry, leaf_boundary_conductance, ground_resistance
   use colm_stomata, only: leaf_kinetics, kinetics, assimilation, molar_conductance
   implicit none
@@ -21,7 +21,8 @@ module colm_leaf_temperature
     real(wp) :: evaporation_factor                        ! of the ground
     real(wp) :: ground_obukhov                            ! m, of the bare ground
     real(wp) :: stress                                    ! 0 dry .. 1 unstressed
-    real(wp) :: intercepted, precipitation_temperature    ! kg m-2 s-1, K
+    real(wp) :: interception_capacity                     ! W m-2 K-1, heat capacity of what is intercepted
+    real(wp) :: precipitation_temperature                 ! K
     real(wp) :: carbon_dioxide                            ! Pa
   end type leaf_surroundings
 
@@ -32,6 +33,7 @@ module colm_leaf_temperature
     ! the ground below, at its temperature at the start of the step, with slopes to it
     real(wp) :: ground_sensible, ground_evaporation       ! W m-2, kg m-2 s-1
     real(wp) :: ground_sensible_slope, ground_evaporation_slope
+    real(wp) :: screen_temperature, screen_humidity       ! K, kg kg-1, 2 m above the level that exchanges heat
   end type leaf_fluxes
 
   integer, parameter :: fewest_iterations = 6, most_iterations = 40, allowed_sign_changes = 4
@@ -65,7 +67,7 @@ contains
     real(wp) :: sensible, sensible_slope, transpiration, transpiration_slope, wet_evaporation, wet_slope
     real(wp) :: evaporation, previous_evaporation, effective, longwave, longwave_slope, emission
     real(wp) :: step, previous_step, error, previous_error, residual, excess
-    real(wp) :: previous_obukhov, crossing
+    real(wp) :: previous_obukhov, crossing, share
     integer :: i, sign_changes
     logical :: dry_canopy
 
@@ -159,9 +161,9 @@ contains
       if (dry_canopy .and. evaporation*previous_evaporation < 0.0_wp) effective = 0.1_wp*evaporation
       previous_evaporation = evaporation
       step = (absorbed + longwave - sensible - latent_heat_vaporisation*effective &
-        + heat_capacity_water*around%intercepted*(around%precipitation_temperature - t)) &
+        + around%interception_capacity*(around%precipitation_temperature - t)) &
         /(sensible_slope + latent_heat_vaporisation*(transpiration_slope + wet_slope) - longwave_slope &
-        + heat_capacity_water*around%intercepted)
+        + around%interception_capacity)
       step = max(-largest_step, min(largest_step, step))
       ! two capped steps of opposite sign average to zero; the step after that still belongs to the alternation
       if (i > 1 .and. step*previous_step <= 0.0_wp) step = 0.5_wp*(step + previous_step)
@@ -199,7 +201,7 @@ contains
     wet_evaporation = wet_evaporation - excess
     f%transpiration = transpiration
     f%evaporation = transpiration + wet_evaporation
-    f%precipitation_heat = heat_capacity_water*around%intercepted*(around%precipitation_temperature - t)
+    f%precipitation_heat = around%interception_capacity*(around%precipitation_temperature - t)
     f%longwave_emission = stefan_boltzmann*((t - step)**4 + 4.0_wp*(t - step)**3*step)
     ! what damping and limits have left over warms the air
     residual = absorbed + longwave + longwave_slope*step - sensible - latent_heat_vaporisation*f%evaporation &
@@ -211,6 +213,11 @@ contains
     f%ground_evaporation = air%density*vapour_ground*(around%ground_humidity - q_air)
     f%ground_evaporation_slope = air%density*vapour_ground*(1.0_wp - vapour_ground/vapour_sum) &
       *around%ground_humidity_slope
+
+    share = screen_share(z_sink, z_temperature, heat_profile(z_sink, canopy%roughness, previous_obukhov), to_heat, &
+      canopy%roughness, previous_obukhov)
+    f%screen_temperature = t_air + share*(air%temperature - t_air) - dry_adiabatic_lapse*(canopy%sink_height + screen_height)
+    f%screen_humidity = q_air + share*(air%humidity - q_air)
 
     s%leaf_temperature = t
     s%canopy_water = max(0.0_wp, s%canopy_water - wet_evaporation*time_step)

@@ -1,7 +1,7 @@
 !> Leaf area prescribed or from soil temperature, burial of vegetation, cover of snow.
 module colm_phenology
-  use colm_constants, only: wp, n_snow, n_soil
   use, intrinsic :: ieee_arithmetic, only: ieee_is_nan
+  use colm_constants, only: wp, n_snow, n_soil, land_ice, open_water
   use colm_types, only: column_forcing, column_parameters, column_state
   implicit none
   private
@@ -18,6 +18,11 @@ contains
     real(wp) :: roots, cold
     integer :: k
 
+    if (p%ground == land_ice .or. p%ground == open_water) then
+      s%leaf_area = 0.0_wp
+      s%stem_area = 0.0_wp
+      return
+    end if
     roots = 0.0_wp
     do k = 1, n_soil
       roots = roots + p%root_fraction(k)

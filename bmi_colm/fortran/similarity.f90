@@ -1,10 +1,10 @@
 !> Monin-Obukhov similarity in the atmospheric surface layer (Zeng, Dickinson and Zhao 1998).
 module colm_similarity
-  use colm_constants, only: wp, pi, gravity, von_karman, minimum_wind
+  use colm_constants, only: wp, pi, gravity, von_karman, minimum_wind, screen_height
   implicit none
   private
-  public :: air_column, momentum_profile, heat_profile, heat_gradient, first_guess, update_stability, bare_ground_exchange
-  public :: heat_roughness
+  public :: air_column, bare_exchange, momentum_profile, heat_profile, heat_gradient, first_guess, update_stability
+  public :: bare_ground_exchange, heat_roughness, screen_share
 
   !> Atmosphere at the reference heights, as the surface layer needs it.
   type :: air_column
@@ -17,6 +17,13 @@ module colm_similarity
     real(wp) :: pressure                      ! Pa
     real(wp) :: density                       ! kg m-3
   end type air_column
+
+  !> Exchange between ground without vegetation and the air at the reference heights.
+  type :: bare_exchange
+    real(wp) :: obukhov                       ! m
+    real(wp) :: heat_conductance, vapour_conductance  ! m s-1
+    real(wp) :: screen_share                  ! 0..1, of the way from the ground to the reference height
+  end type bare_exchange
 
   real(wp), parameter :: convective_momentum = -1.574_wp, convective_heat = -0.465_wp  ! zeta of the free-convection tails
   real(wp), parameter :: boundary_layer_height = 1000.0_wp     ! m
@@ -147,12 +154,21 @@ contains
     heat_roughness = roughness*exp(-0.13_wp*(ustar*roughness/air_viscosity)**0.45_wp)
   end function heat_roughness
 
+  !> How far, 0..1, the air at screen height above a level is on its way to that at the reference height z_top;
+  !> both heights and profiles as in heat_profile, between the level and z_top it has grown by to_top.
+  pure real(wp) function screen_share(level, z_top, profile_at_level, to_top, roughness, obukhov) result(share)
+    real(wp), intent(in) :: level, z_top, profile_at_level, to_top, roughness, obukhov
+    share = 1.0_wp
+    if (level + screen_height < z_top) &
+      share = (heat_profile(level + screen_height, roughness, obukhov) - profile_at_level)/to_top
+  end function screen_share
+
   !> Exchange of ground without vegetation; its stability and friction velocity are used for the air under a canopy.
-  pure subroutine bare_ground_exchange(air, roughness, ground_temperature, ground_humidity, ustar, obukhov)
+  pure subroutine bare_ground_exchange(air, roughness, ground_temperature, ground_humidity, b)
     type(air_column), intent(in) :: air
     real(wp), intent(in) :: roughness, ground_temperature, ground_humidity
-    real(wp), intent(out) :: ustar, obukhov
-    real(wp) :: wind, roughness_heat, tstar, qstar, previous, dt, dq
+    type(bare_exchange), intent(out) :: b
+    real(wp) :: wind, roughness_heat, ustar, tstar, qstar, obukhov, previous, dt, dq, to_heat, to_vapour
     integer :: i, sign_changes
 
     dt = air%temperature - ground_temperature
@@ -162,13 +178,19 @@ contains
     call first_guess(air, air%height_wind, roughness, dt, dq, wind, obukhov)
     do i = 1, iterations
       ustar = von_karman*wind/momentum_profile(air%height_wind, roughness, obukhov)
-      tstar = von_karman*dt/heat_profile(air%height_temperature, roughness_heat, obukhov)
-      qstar = von_karman*dq/heat_profile(air%height_humidity, roughness_heat, obukhov)
+      to_heat = heat_profile(air%height_temperature, roughness_heat, obukhov)
+      to_vapour = heat_profile(air%height_humidity, roughness_heat, obukhov)
+      b%heat_conductance = von_karman*ustar/to_heat
+      b%vapour_conductance = von_karman*ustar/to_vapour
+      b%screen_share = screen_share(roughness_heat, air%height_temperature, 0.0_wp, to_heat, roughness_heat, obukhov)
+      tstar = von_karman*dt/to_heat
+      qstar = von_karman*dq/to_vapour
       roughness_heat = heat_roughness(roughness, ustar)
       previous = obukhov
       call update_stability(air, air%height_wind, ustar, tstar, qstar, wind, obukhov)
       if (previous*obukhov < 0.0_wp) sign_changes = sign_changes + 1
       if (sign_changes >= allowed_sign_changes) exit
     end do
+    b%obukhov = obukhov
   end subroutine bare_ground_exchange
 end module colm_similarity

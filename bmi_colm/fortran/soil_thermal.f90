@@ -1,13 +1,14 @@
 !> Heat capacity and conductivity of soil and snow layers.
 module colm_soil_thermal
   use colm_constants, only: wp, n_snow, n_soil, n_layer, freezing_point, density_water, density_ice, &
-    heat_capacity_water, heat_capacity_ice
+    heat_capacity_ice, land_ice, open_water
   use colm_types, only: column_parameters, column_state
+  use colm_layer_heat, only: water_capacity
   implicit none
   private
   public :: thermal_properties
 
-  real(wp), parameter :: conductivity_air = 0.023_wp, conductivity_ice = 2.290_wp  ! W m-1 K-1
+  real(wp), parameter :: conductivity_air = 0.023_wp, conductivity_ice = 2.290_wp, conductivity_water = 0.57_wp  ! W m-1 K-1
 
 contains
 
@@ -17,20 +18,25 @@ contains
     type(column_state), intent(in) :: s
     integer, intent(in) :: top
     real(wp), intent(out) :: thickness(n_layer), capacity(n_layer), conductivity(n_layer)
-    real(wp) :: density
+    real(wp) :: density, ice_share
     integer :: j, k
 
     do j = top, n_snow
       thickness(j) = s%snow_thickness(j)
-      capacity(j) = heat_capacity_water*s%liquid(j) + heat_capacity_ice*s%ice(j)
+      capacity(j) = water_capacity(s%liquid(j), s%ice(j))
       density = (s%ice(j) + s%liquid(j))/s%snow_thickness(j)
       conductivity(j) = snow_conductivity(density)
     end do
     do k = 1, n_soil
       j = n_snow + k
       thickness(j) = p%thickness(k)
-      capacity(j) = p%heat_capacity_solids(k)*p%thickness(k) + heat_capacity_water*s%liquid(j) &
-        + heat_capacity_ice*s%ice(j)
+      if (p%ground == land_ice .or. p%ground == open_water) then
+        capacity(j) = water_capacity(s%liquid(j), s%ice(j))
+        ice_share = s%ice(j)/(s%ice(j) + s%liquid(j))
+        conductivity(j) = ice_share*conductivity_ice + (1.0_wp - ice_share)*conductivity_water
+        cycle
+      end if
+      capacity(j) = p%heat_capacity_solids(k)*p%thickness(k) + water_capacity(s%liquid(j), s%ice(j))
       conductivity(j) = soil_conductivity(p, k, s%temperature(j), &
         s%liquid(j)/(density_water*p%thickness(k)) + s%ice(j)/(density_ice*p%thickness(k)))
     end do

@@ -4,6 +4,7 @@ module colm_soil_water
     heat_capacity_ice, vapour_gas_constant_over_gravity
   use colm_types, only: column_parameters, column_state, model_options
   use colm_humidity, only: saturation
+  use colm_layer_heat, only: water_capacity
   implicit none
   private
   public :: reset_soil_water, root_stress, evaporation_factor, ground_humidity
@@ -12,28 +13,32 @@ contains
 
   !> Liquid water from the given saturation. Where frozen water is conserved, ice is part of the water that saturation
   !> stands for; ice beyond it melts with heat of its layer. Otherwise ice comes on top, as in the published coupling.
-  pure subroutine reset_soil_water(p, conserve, water_saturation, s)
+  pure subroutine reset_soil_water(p, conserve, water_saturation, s, brought_heat)
     type(column_parameters), intent(in) :: p
     logical, intent(in) :: conserve
     real(wp), intent(in) :: water_saturation(n_soil)
     type(column_state), intent(inout) :: s
+    real(wp), intent(out) :: brought_heat          ! J m-2, of water that came or went at the temperature of its layer
     real(wp) :: water, excess, capacity
     integer :: j, k
 
+    brought_heat = 0.0_wp
     do k = 1, n_soil
       j = n_snow + k
       water = water_saturation(k)*p%porosity(k)*p%thickness(k)*density_water
-      if (conserve .and. s%ice(j) > 0.0_wp) then
+      if (conserve) then
         excess = max(0.0_wp, s%ice(j) - water)
-        s%ice(j) = s%ice(j) - excess
-        s%liquid(j) = water - s%ice(j)
         if (excess > 0.0_wp) then
-          capacity = p%heat_capacity_solids(k)*p%thickness(k) + heat_capacity_water*s%liquid(j) + heat_capacity_ice*s%ice(j)
-          s%temperature(j) = s%temperature(j) - latent_heat_fusion*excess/capacity
+          capacity = p%heat_capacity_solids(k)*p%thickness(k) + water_capacity(s%liquid(j), s%ice(j))
+          s%liquid(j) = s%liquid(j) + excess
+          s%ice(j) = s%ice(j) - excess
+          s%temperature(j) = freezing_point + (capacity*(s%temperature(j) - freezing_point) - latent_heat_fusion*excess) &
+            /(capacity + (heat_capacity_water - heat_capacity_ice)*excess)
         end if
-      else
-        s%liquid(j) = water
+        water = water - s%ice(j)
       end if
+      brought_heat = brought_heat + heat_capacity_water*(water - s%liquid(j))*(s%temperature(j) - freezing_point)
+      s%liquid(j) = water
     end do
   end subroutine reset_soil_water
 
@@ -45,12 +50,14 @@ contains
     real(wp), intent(in) :: head(n_soil)           ! m
     real(wp), intent(out) :: stress, share(n_soil)
     real(wp) :: available, theta
-    integer :: j, k
+    integer :: j, k, tested
 
     do k = 1, n_soil
       j = n_snow + k
+      ! the published library looks for frost k layers down from the top of the snow
+      tested = merge(j, j - s%snow_layers, o%conserve_frozen_water)
       available = 0.0_wp
-      if (s%temperature(j) > freezing_point) then
+      if (s%temperature(tested) > freezing_point) then
         select case (o%water_stress)
         case (1)
           available = (o%wilting_point - head(k))/(o%wilting_point - o%field_capacity)

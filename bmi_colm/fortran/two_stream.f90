@@ -1,7 +1,7 @@
 !> Ground albedo and the two-stream transfer of radiation through the canopy
 !> (Dickinson 1983, Sellers 1985; sunlit and shaded leaves after Dai, Dickinson and Wang 2004).
 module colm_two_stream
-  use colm_constants, only: wp, freezing_point, n_snow, n_band, direct, diffuse
+  use colm_constants, only: wp, freezing_point, n_snow, n_band, direct, diffuse, land_ice, open_water, least_canopy_area
   use colm_types, only: column_parameters, column_state
   implicit none
   private
@@ -10,6 +10,8 @@ module colm_two_stream
   real(wp), parameter :: lowest_sun = 0.001_wp
   real(wp), parameter :: fresh_snow_albedo(n_band) = [0.85_wp, 0.65_wp]
   real(wp), parameter :: ageing_of_snow_albedo(n_band) = [0.2_wp, 0.5_wp]
+  real(wp), parameter :: ice_albedo(n_band) = [0.60_wp, 0.40_wp]          ! of ice without snow (Oleson et al. 2013)
+  real(wp), parameter :: water_diffuse_albedo = 0.10_wp                   ! direct beam: Pivovarov (1972)
   real(wp), parameter :: night_extinction_direct = 1.0_wp
   real(wp), parameter :: night_extinction_diffuse = 0.718_wp, day_extinction_diffuse = 0.719_wp
 
@@ -39,6 +41,16 @@ contains
     s%extinction_diffuse = day_extinction_diffuse
     stem = s%stem_area*s%exposed_fraction
     area = s%leaf_area + stem
+    if (area < least_canopy_area) then
+      do band = 1, n_band
+        s%albedo(:, band) = ground_albedo(p, s, mu, soil_water, band)
+      end do
+      s%sunlit_absorption = 0.0_wp
+      s%shaded_absorption = 0.0_wp
+      s%extinction_direct = night_extinction_direct
+      s%longwave_gap = 1.0_wp
+      return
+    end if
     leaf = s%leaf_area/area
     s%longwave_gap = longwave_gap(p%leaf_angle, area)
     do band = 1, n_band
@@ -76,14 +88,20 @@ contains
     type(column_state), intent(in) :: s
     real(wp), intent(in) :: mu, soil_water
     integer, intent(in) :: band
-    real(wp) :: albedo(2), soil, snow_diffuse, snow_direct, grazing
+    real(wp) :: albedo(2), bare(2), snow_diffuse, snow_direct, grazing
 
-    soil = min(p%albedo_dry(band), p%albedo_saturated(band) + max(0.11_wp - 0.40_wp*soil_water, 0.0_wp))
+    if (p%ground == land_ice .or. (p%ground == open_water .and. s%ice(n_snow + 1) > 0.0_wp)) then
+      bare = ice_albedo(band)
+    else if (p%ground == open_water) then
+      bare = [0.05_wp/(mu + 0.15_wp), water_diffuse_albedo]
+    else
+      bare = min(p%albedo_dry(band), p%albedo_saturated(band) + max(0.11_wp - 0.40_wp*soil_water, 0.0_wp))
+    end if
     snow_diffuse = fresh_snow_albedo(band)*(1.0_wp - ageing_of_snow_albedo(band)*(1.0_wp - 1.0_wp/(1.0_wp + s%snow_age)))
     grazing = max(0.0_wp, 1.5_wp/(1.0_wp + 4.0_wp*mu) - 0.5_wp)
     snow_direct = snow_diffuse + 0.4_wp*grazing*(1.0_wp - snow_diffuse)
-    albedo(direct) = (1.0_wp - s%snow_fraction)*soil + s%snow_fraction*snow_direct
-    albedo(diffuse) = (1.0_wp - s%snow_fraction)*soil + s%snow_fraction*snow_diffuse
+    albedo(direct) = (1.0_wp - s%snow_fraction)*bare(direct) + s%snow_fraction*snow_direct
+    albedo(diffuse) = (1.0_wp - s%snow_fraction)*bare(diffuse) + s%snow_fraction*snow_diffuse
   end function ground_albedo
 
   !> Ageing of the snow surface (Dickinson et al. 1993, Yang et al. 1997).
@@ -92,10 +110,8 @@ contains
     real(wp), intent(in) :: snow_gain, time_step
     real(wp) :: arg, growth
 
-    if (s%snow_layers == 0 .or. s%snow_water <= 0.0_wp .or. s%snow_water > 800.0_wp) then
-      s%snow_age = 0.0_wp
-      return
-    end if
+    if (s%snow_layers == 0 .or. s%snow_water > 800.0_wp) s%snow_age = 0.0_wp   ! bulk snow is always fresh
+    if (s%snow_water <= 0.0_wp .or. s%snow_water > 800.0_wp) return
     arg = 5000.0_wp*(1.0_wp/freezing_point - 1.0_wp/top_temperature(s))
     growth = 1.0e-6_wp*time_step*(exp(arg) + exp(min(0.0_wp, 10.0_wp*arg)) + 0.3_wp)
     s%snow_age = max(0.0_wp, (s%snow_age + growth)*(1.0_wp - 0.1_wp*max(0.0_wp, snow_gain)))

@@ -20,7 +20,7 @@ module colm_types
     real(wp) :: field_capacity                ! m (stress 1) or saturation (stress 2)
     real(wp) :: residual_saturation           ! of the evaporation factor
     real(wp) :: lowest_head                   ! m, heads below are taken as this
-    logical :: conserve_frozen_water          ! ice is part of the water that saturation stands for
+    logical :: conserve_frozen_water          ! ice is part of the water that saturation stands for; nothing is lost
     logical :: published_numerics             ! reproduce oddities of the published library's numerics
     logical :: first_step                     ! cold start: radiation and phenology have not been computed yet
     logical :: update_phenology               ! leaf area is renewed at the end of this step
@@ -29,6 +29,7 @@ module colm_types
   !> Constants of a column: place, vegetation, soil.
   type :: column_parameters
     real(wp) :: latitude, longitude           ! rad
+    integer :: ground                         ! what lies below the surface: soil, wetland, land_ice, open_water
     ! vegetation
     real(wp) :: canopy_height                 ! m
     real(wp) :: leaf_angle                    ! departure from spherical, -
@@ -98,8 +99,15 @@ module colm_types
     real(wp) :: liquid_evaporation, transpiration, infiltration              ! kg m-2 s-1
     real(wp) :: ground_temperature, radiative_temperature                    ! K
     real(wp) :: root_stress, evaporation_factor
+    real(wp) :: interception, runoff          ! kg m-2 s-1
+    real(wp) :: screen_temperature, screen_humidity                          ! K, kg kg-1, 2 m above the surface
     real(wp) :: source(n_soil)                ! h-1
+    ! the ledger: what crosses the boundary besides the fluxes above, and what is left over
+    real(wp) :: groundwater_heat              ! W m-2, brought by water that groundwater gave or took
+    real(wp) :: canopy_phase_heat             ! W m-2, of snow that the canopy keeps as water
+    real(wp) :: body_gain                     ! kg m-2 s-1, what a land ice body gains
     real(wp) :: energy_residual               ! W m-2
+    real(wp) :: water_residual                ! kg m-2 s-1
     integer :: clamped_heads
   end type column_fluxes
 end module colm_types

@@ -1,0 +1,57 @@
+!> Water of the snow layers: what the surface adds and takes, and percolation.
+module colm_snow_water
+  use colm_constants, only: wp, n_snow, density_water, density_ice, heat_capacity_water
+  use colm_types, only: column_state
+  use colm_layer_heat, only: water_capacity
+  implicit none
+  private
+  public :: percolate
+
+  real(wp), parameter :: irreducible_saturation = 0.033_wp
+  real(wp), parameter :: least_pore_space = 0.01_wp, impermeable_pore_space = 0.05_wp
+
+contains
+
+  !> Liquid beyond what capillarity holds moves down, layer by layer; melt_water leaves the lowest one [kg m-2 s-1].
+  !> Porosity and saturation are those at the start of the sweep.
+  pure subroutine percolate(s, gain_liquid, gain_ice, time_step, conserve, melt_water)
+    type(column_state), intent(inout) :: s
+    real(wp), intent(in) :: gain_liquid            ! kg m-2 s-1 into the top layer: rain, dew, minus evaporation
+    real(wp), intent(in) :: gain_ice               ! kg m-2 s-1: frost minus sublimation
+    real(wp), intent(in) :: time_step
+    logical, intent(in) :: conserve                ! water carries its heat
+    real(wp), intent(out) :: melt_water
+    real(wp) :: pores(n_snow), liquid(n_snow), room(n_snow), arriving, leaving, above
+    integer :: j, top
+
+    top = n_snow + 1 - s%snow_layers
+    s%ice(top) = s%ice(top) + gain_ice*time_step
+    if (s%ice(top) < 0.0_wp) then
+      s%liquid(top) = s%liquid(top) + s%ice(top)
+      s%ice(top) = 0.0_wp
+    end if
+    s%liquid(top) = max(0.0_wp, s%liquid(top) + gain_liquid*time_step)
+
+    do j = top, n_snow
+      pores(j) = max(least_pore_space, 1.0_wp - s%ice(j)/(density_ice*s%snow_thickness(j)))
+      liquid(j) = min(pores(j), s%liquid(j)/(density_water*s%snow_thickness(j)))
+    end do
+    room(n_snow) = huge(1.0_wp)                    ! the soil takes what comes
+    do j = top + 1, n_snow
+      room(j - 1) = max(0.0_wp, pores(j) - liquid(j))*s%snow_thickness(j)
+      if (min(pores(j - 1), pores(j)) < impermeable_pore_space) room(j - 1) = 0.0_wp
+    end do
+    arriving = 0.0_wp
+    above = s%temperature(top)
+    do j = top, n_snow
+      if (conserve .and. arriving > 0.0_wp) s%temperature(j) = s%temperature(j) + heat_capacity_water*arriving &
+        *(above - s%temperature(j))/water_capacity(s%liquid(j) + arriving, s%ice(j))
+      s%liquid(j) = s%liquid(j) + arriving
+      leaving = min(room(j), max(0.0_wp, (liquid(j) - irreducible_saturation*pores(j))*s%snow_thickness(j)))
+      arriving = leaving*density_water
+      s%liquid(j) = s%liquid(j) - arriving
+      above = s%temperature(j)
+    end do
+    melt_water = arriving/time_step
+  end subroutine percolate
+end module colm_snow_water
