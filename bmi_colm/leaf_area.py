@@ -27,9 +27,6 @@ Floats = NDArray[np.float64]
 LARGEST: Final = 15.0
 """Above all that has been measured of one canopy [m2 m-2]; unscaled integers of satellite products are above it."""
 
-LEAST_LEAF_AREA: Final = 1.0e-3
-"""Smaller leaf areas are taken as this [m2 m-2]: every column has a leaf whose temperature is solved for."""
-
 _LONGEST_GAP: Final = 100 * DAY  # of a climatology; four seasons are the coarsest that describe a year
 _NOON: Final = np.timedelta64(12, "h")
 _SECOND: Final = np.timedelta64(1, "s")
@@ -153,7 +150,7 @@ class LeafArea:
             (1.0 - weight) * self._record(name, before) + (weight * self._record(name, after) if weight else 0.0)
             for name in self._series
         )
-        return np.maximum(leaf, LEAST_LEAF_AREA), (stem[0] if stem else None)
+        return leaf, (stem[0] if stem else None)
 
     def close(self) -> None:
         """Close the files."""
@@ -165,7 +162,10 @@ class LeafArea:
     def _open(self, name: str, cells: Cells) -> Series:
         found = [(file, name) for file in self._files if name in file]
         if not found:
-            raise ConfigError(f"{self._label}: no variable {name!r}{did_you_mean(name, self._files[0].names)}")
+            names = self._files[0].names
+            alike = [other for other in names if other.lower() == name.lower()]
+            hint = f"; did you mean {alike[0]!r}?" if alike else did_you_mean(name, names)
+            raise ConfigError(f"{self._label}: no variable {name!r}{hint}")
         file = found[0][0]
         where = f"{file.path}: {name!r}"
         months = self._spec.time == "climatology" and self._count(file, name) == 12
