@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bmi_colm.arrays import ColumnState
-from bmi_colm.columns import ColumnModel, ColumnOptions, FrozenSoil
+from bmi_colm.columns import ColumnModel, ColumnOptions, EvaporationFactor, FrozenSoil, WaterStress
 from bmi_colm.soil import SoilTexture
 
 Array = NDArray[np.float64]
@@ -76,6 +76,14 @@ class Case:
     saturation: Array
     start: datetime
 
+    def columns(self, columns: Array) -> Case:
+        """The same case for some of the columns."""
+        per_column = {
+            name: values[columns] if np.ndim(values) and len(values) == len(self.inputs["igbp"]) else values
+            for name, values in self.inputs.items()
+        }
+        return Case(per_column, self.forcing, self.head[:, columns], self.saturation[:, columns], self.start)
+
     @classmethod
     def load(cls, folder: Path, name: str) -> Case:
         inputs = load(folder / f"{name}_inputs.npz")
@@ -138,6 +146,32 @@ def rmse(simulated: Array, observed: Array) -> float:
     return float(np.sqrt(np.mean((simulated - observed) ** 2)))
 
 
+def variant_case(folder: Path, variant: str) -> tuple[Case, ColumnOptions, dict[str, NDArray]]:
+    """Six covers on loam under one choice of stress and evaporation, its options, and the reference results."""
+    data = load(folder / "variants.npz")
+    humid = Case.load(folder, "humid")
+    loam = humid.inputs["soil"] == "loam"
+    columns = np.array([int(np.flatnonzero(loam & (humid.inputs["igbp"] == cover))[0]) for cover in data["igbp"]])
+    evaporation, stress, wilting_point, field_capacity, residual = data[f"{variant}_keys"]
+    options = replace(
+        OPTIONS,
+        evaporation_factor=EvaporationFactor(int(evaporation)),
+        water_stress=WaterStress(int(stress)),
+        wilting_point=float(wilting_point),
+        field_capacity=float(field_capacity),
+        residual_saturation=float(residual),
+    )
+    shape = (len(data["forcing"]), len(columns), 10)
+    case = replace(
+        humid.columns(columns),
+        forcing=data["forcing"].astype(float),
+        head=np.broadcast_to(data["head"], shape),
+        saturation=np.broadcast_to(data["saturation"], shape),
+        start=datetime(2020, 6, 1),
+    )
+    return case, options, data
+
+
 STATE_NAMES = {
     "temperature": "t_soisno",
     "liquid": "wliq_soisno",
@@ -159,14 +193,18 @@ STATE_NAMES = {
     "longwave_gap": "thermk",
     "extinction_direct": "extkb",
     "extinction_diffuse": "extkd",
+    "snow_thickness": "dz_sno",
 }
+REFERENCE_FREEZING_POINT = 273.160003662  # K, in single precision
 
 
 def stored_state(folder: Path, name: str, hour: int) -> ColumnState:
-    """State of the reference at the start of an hour, for columns without snow layers."""
+    """State of the reference at the start of an hour."""
     data = load(folder / f"{name}_state.npz")
     state = ColumnState.empty(len(data[f"h{hour}_tleaf"]))
     for ours, theirs in STATE_NAMES.items():
         getattr(state, ours)[...] = data[f"h{hour}_{theirs}"]
-    assert not data[f"h{hour}_dz_sno"].any()
+    state.snow_layers[:] = (state.snow_thickness > 0).sum(axis=1)
+    # layers with ice and liquid are at the freezing point, which is tested against exactly
+    state.temperature[np.abs(state.temperature - REFERENCE_FREEZING_POINT) < 1e-6] = 273.16
     return state

@@ -14,7 +14,7 @@ module colm_column
   use colm_leaf_temperature, only: leaf_surroundings, leaf_fluxes, solve_leaf
   use colm_surface_exchange, only: exchange_without_canopy
   use colm_ground_temperature, only: advance_ground_temperature
-  use colm_soil_water, only: reset_soil_water, root_stress, evaporation_factor, ground_humidity
+  use colm_soil_water, only: reset_soil_water, root_stress, evaporation_factor, ground_humidity, follow_air
   use colm_layer_heat, only: water_capacity, water_heat
   use colm_snowfall, only: new_snow_density, add_snow
   use colm_snow_water, only: percolate
@@ -119,14 +119,9 @@ contains
     top = n_snow + 1 - s%snow_layers
     t0 = s%temperature(top)
     roughness_ground = (1.0_wp - s%snow_fraction)*bare_roughness(p, s) + s%snow_fraction*roughness_snow
-    if (body) then
-      call ground_humidity(t0, forcing%pressure, 0.0_wp, s%snow_fraction, forcing%humidity, &
-        around%ground_humidity, around%ground_humidity_slope)
-    else
-      call ground_humidity(t0, forcing%pressure, suction(1), s%snow_fraction, forcing%humidity, &
-        around%ground_humidity, around%ground_humidity_slope)
-    end if
-    call bare_ground_exchange(air, roughness_ground, t0, around%ground_humidity, bare)
+    call ground_humidity(t0, forcing%pressure, merge(0.0_wp, suction(1), body), s%snow_fraction, around%ground)
+    if (o%published_numerics) call follow_air(forcing%humidity, around%ground)
+    call bare_ground_exchange(air, roughness_ground, t0, around%ground%humidity, bare)
 
     ! --- leaves
     call root_stress(p, s, o, suction, out%root_stress, share)
@@ -142,6 +137,11 @@ contains
     if (area >= least_canopy_area) then
       call describe_canopy(p%canopy_height, area, roughness_ground, p%inverse_root_leaf_size, canopy)
       call solve_leaf(p, s, air, canopy, around, o%time_step, leaf)
+      if (conserve .and. leaf%transpiration < 0.0_wp) then
+        ! the last linear step of the iteration can go below zero: dew
+        s%canopy_water = s%canopy_water - leaf%transpiration*o%time_step
+        leaf%transpiration = 0.0_wp
+      end if
     else
       call exchange_without_canopy(air, bare, around, leaf)
       s%leaf_temperature = temperature
@@ -189,7 +189,8 @@ contains
     out%outgoing_longwave = (1.0_wp - s%longwave_gap)*leaf%longwave_emission + s%longwave_gap &
       *((1.0_wp - around%emissivity)*below + around%emissivity*stefan_boltzmann*t0**4) &
       + 4.0_wp*around%emissivity*stefan_boltzmann*t0**3*change
-    out%radiative_temperature = (out%outgoing_longwave/stefan_boltzmann)**0.25_wp
+    ! the linear response of a far too warm ground may take more than there is
+    out%radiative_temperature = max(coldest, (max(0.0_wp, out%outgoing_longwave)/stefan_boltzmann)**0.25_wp)
     out%screen_temperature = leaf%screen_temperature
     out%screen_humidity = leaf%screen_humidity
     out%energy_residual = sum(parts) - out%reflected_shortwave + forcing%longwave - out%outgoing_longwave &

@@ -5,6 +5,7 @@ module colm_leaf_temperature
     dry_adiabatic_lapse, screen_height, canopy_storage_per_area, transpiration_limit, oxygen_fraction
   use colm_types, only: column_parameters, column_state
   use colm_humidity, only: saturation, vapour_pressure
+  use colm_soil_water, only: ground_vapour, vapour_exchange
   use colm_similarity, only: air_column, momentum_profile, heat_profile, first_guess, update_stability, screen_share
   use colm_canopy_air, only: canopy_geometry, leaf_boundary_conductance, ground_resistance
   use colm_stomata, only: leaf_kinetics, kinetics, assimilation, molar_conductance
@@ -17,7 +18,8 @@ module colm_leaf_temperature
     real(wp) :: sunlit_radiation, shaded_radiation        ! W m-2 absorbed
     real(wp) :: sunlit_light, shaded_light                ! W m-2 absorbed, visible
     real(wp) :: longwave, emissivity                      ! W m-2 from the sky; of the ground
-    real(wp) :: ground_temperature, ground_humidity, ground_humidity_slope
+    real(wp) :: ground_temperature
+    type(ground_vapour) :: ground
     real(wp) :: evaporation_factor                        ! of the ground
     real(wp) :: ground_obukhov                            ! m, of the bare ground
     real(wp) :: stress                                    ! 0 dry .. 1 unstressed
@@ -67,7 +69,7 @@ contains
     real(wp) :: sensible, sensible_slope, transpiration, transpiration_slope, wet_evaporation, wet_slope
     real(wp) :: evaporation, previous_evaporation, effective, longwave, longwave_slope, emission
     real(wp) :: step, previous_step, error, previous_error, residual, excess
-    real(wp) :: previous_obukhov, crossing, share
+    real(wp) :: previous_obukhov, crossing, share, q_ground, q_ground_slope, hindrance
     integer :: i, sign_changes
     logical :: dry_canopy
 
@@ -93,7 +95,7 @@ contains
     t = s%leaf_temperature
     call saturation(t, air%pressure, e, e_slope, q, q_slope)
     t_air = 0.5_wp*(around%ground_temperature + air%temperature)
-    q_air = 0.5_wp*(around%ground_humidity + air%humidity)
+    q_air = 0.5_wp*(around%ground%humidity + air%humidity)
     carbon_dioxide = around%carbon_dioxide
     call first_guess(air, z_wind, canopy%roughness, air%temperature - t_air, air%humidity - q_air, wind, obukhov)
     previous_step = 0.0_wp
@@ -125,8 +127,8 @@ contains
       heat_leaf = area*leaf_boundary
       heat_sum = heat_air + heat_ground + heat_leaf
       vapour_air = von_karman*ustar/to_vapour
-      vapour_ground = heat_ground
-      if (around%ground_humidity >= q_air) vapour_ground = around%evaporation_factor*heat_ground  ! dew is not hindered
+      call vapour_exchange(around%ground, q_air, around%evaporation_factor, q_ground, q_ground_slope, hindrance)
+      vapour_ground = hindrance*heat_ground
       dry = 0.0_wp
       if (q > q_air) dry = 1.0_wp - wet                                                            ! dew wets all leaves
       wet_conductance = (1.0_wp - dry)*area*leaf_boundary
@@ -138,7 +140,7 @@ contains
       sensible = air%density*heat_capacity_air*heat_leaf/heat_sum &
         *(heat_air*(t - air%temperature) + heat_ground*(t - around%ground_temperature))
       sensible_slope = air%density*heat_capacity_air*heat_leaf/heat_sum*(heat_air + heat_ground)
-      gradient = air%density*(vapour_air*(q - air%humidity) + vapour_ground*(q - around%ground_humidity))/vapour_sum
+      gradient = air%density*(vapour_air*(q - air%humidity) + vapour_ground*(q - q_ground))/vapour_sum
       gradient_slope = air%density*(vapour_air + vapour_ground)/vapour_sum*q_slope
       transpiration = stomatal_conductance*gradient
       transpiration_slope = stomatal_conductance*gradient_slope
@@ -174,7 +176,7 @@ contains
       ! --- canopy air at the new leaf temperature
       call saturation(t, air%pressure, e, e_slope, q, q_slope)
       t_air = (heat_air*air%temperature + heat_ground*around%ground_temperature + heat_leaf*t)/heat_sum
-      q_air = (vapour_air*air%humidity + vapour_ground*around%ground_humidity + vapour_leaf*q)/vapour_sum
+      q_air = (vapour_air*air%humidity + vapour_ground*q_ground + vapour_leaf*q)/vapour_sum
       carbon_dioxide = around%carbon_dioxide - carbon_dioxide_exchange*air%pressure &
         *(net_sun + net_shade - soil_respiration) &
         /max(least_air_conductance, heat_air*molar_conductance(air%pressure, air%temperature))
@@ -210,9 +212,9 @@ contains
 
     f%ground_sensible = air%density*heat_capacity_air*heat_ground*(around%ground_temperature - t_air)
     f%ground_sensible_slope = air%density*heat_capacity_air*heat_ground*(1.0_wp - heat_ground/heat_sum)
-    f%ground_evaporation = air%density*vapour_ground*(around%ground_humidity - q_air)
+    f%ground_evaporation = air%density*vapour_ground*(q_ground - q_air)
     f%ground_evaporation_slope = air%density*vapour_ground*(1.0_wp - vapour_ground/vapour_sum) &
-      *around%ground_humidity_slope
+      *q_ground_slope
 
     share = screen_share(z_sink, z_temperature, heat_profile(z_sink, canopy%roughness, previous_obukhov), to_heat, &
       canopy%roughness, previous_obukhov)

@@ -7,7 +7,13 @@ module colm_soil_water
   use colm_layer_heat, only: water_capacity
   implicit none
   private
-  public :: reset_soil_water, root_stress, evaporation_factor, ground_humidity
+  public :: ground_vapour, reset_soil_water, root_stress, evaporation_factor, ground_humidity, follow_air, vapour_exchange
+
+  !> Specific humidity of air in contact with the ground [kg kg-1], and slopes to ground temperature [K-1].
+  type :: ground_vapour
+    real(wp) :: humidity, slope                    ! in balance with the soil's water
+    real(wp) :: saturated, saturated_slope
+  end type ground_vapour
 
 contains
 
@@ -91,23 +97,50 @@ contains
     beta = (1.0_wp - s%snow_fraction)*beta + s%snow_fraction
   end function evaporation_factor
 
-  !> Specific humidity at the ground surface and its slope to ground temperature.
-  pure subroutine ground_humidity(temperature, pressure, head, snow_fraction, air_humidity, q, q_slope)
+  !> Specific humidity at the ground surface, of the soil and at saturation, with slopes to ground temperature.
+  pure subroutine ground_humidity(temperature, pressure, head, snow_fraction, h)
     real(wp), intent(in) :: temperature, pressure
     real(wp), intent(in) :: head                   ! m, of the top layer
-    real(wp), intent(in) :: snow_fraction, air_humidity
-    real(wp), intent(out) :: q, q_slope
-    real(wp) :: e, e_slope, q_saturated, moisture
+    real(wp), intent(in) :: snow_fraction
+    type(ground_vapour), intent(out) :: h
+    real(wp) :: e, e_slope, moisture
 
-    call saturation(temperature, pressure, e, e_slope, q_saturated, q_slope)
+    call saturation(temperature, pressure, e, e_slope, h%saturated, h%saturated_slope)
     moisture = exp(min(0.0_wp, 1000.0_wp*head)/(vapour_gas_constant_over_gravity*temperature))
     moisture = (1.0_wp - snow_fraction)*moisture + snow_fraction
-    q = q_saturated*moisture
-    q_slope = q_slope*moisture
-    if (q_saturated > air_humidity .and. air_humidity > q) then
-      ! air drier than saturated but moister than the soil: neither evaporation nor dew
-      q = air_humidity
-      q_slope = 0.0_wp
-    end if
+    h%humidity = h%saturated*moisture
+    h%slope = h%saturated_slope*moisture
   end subroutine ground_humidity
+
+  !> The same as the published library has it: ground that is drier than the air above the canopy takes on its humidity,
+  !> and dew falls towards the humidity of the soil.
+  pure subroutine follow_air(air_humidity, h)
+    real(wp), intent(in) :: air_humidity
+    type(ground_vapour), intent(inout) :: h
+    if (h%saturated > air_humidity .and. air_humidity > h%humidity) then
+      h%humidity = air_humidity
+      h%slope = 0.0_wp
+    end if
+    h%saturated = h%humidity
+    h%saturated_slope = h%slope
+  end subroutine follow_air
+
+  !> What the ground exchanges with air of a given humidity: it evaporates into drier air, hindered by the factor, and
+  !> takes dew from air above saturation; in between nothing happens.
+  pure subroutine vapour_exchange(h, air_humidity, factor, humidity, slope, hindrance)
+    type(ground_vapour), intent(in) :: h
+    real(wp), intent(in) :: air_humidity, factor
+    real(wp), intent(out) :: humidity, slope, hindrance
+    humidity = h%humidity
+    slope = h%slope
+    if (h%humidity >= air_humidity) then
+      hindrance = factor
+    else if (air_humidity > h%saturated) then
+      humidity = h%saturated
+      slope = h%saturated_slope
+      hindrance = 1.0_wp
+    else
+      hindrance = 0.0_wp
+    end if
+  end subroutine vapour_exchange
 end module colm_soil_water

@@ -3,6 +3,7 @@ module colm_surface_exchange
   use colm_constants, only: wp, heat_capacity_air, stefan_boltzmann, dry_adiabatic_lapse, screen_height
   use colm_similarity, only: air_column, bare_exchange
   use colm_leaf_temperature, only: leaf_surroundings, leaf_fluxes
+  use colm_soil_water, only: vapour_exchange
   implicit none
   private
   public :: exchange_without_canopy
@@ -14,7 +15,7 @@ contains
     type(bare_exchange), intent(in) :: bare
     type(leaf_surroundings), intent(in) :: around
     type(leaf_fluxes), intent(out) :: f
-    real(wp) :: conductance
+    real(wp) :: humidity, slope, conductance, hindrance
 
     f%sensible = 0.0_wp
     f%evaporation = 0.0_wp
@@ -23,12 +24,12 @@ contains
     f%longwave_emission = stefan_boltzmann*air%temperature**4   ! of leaves that cover nothing
     f%ground_sensible_slope = air%density*heat_capacity_air*bare%heat_conductance
     f%ground_sensible = f%ground_sensible_slope*(around%ground_temperature - air%temperature)
-    conductance = bare%vapour_conductance
-    if (around%ground_humidity >= air%humidity) conductance = around%evaporation_factor*conductance  ! dew is not hindered
-    f%ground_evaporation = air%density*conductance*(around%ground_humidity - air%humidity)
-    f%ground_evaporation_slope = air%density*conductance*around%ground_humidity_slope
+    call vapour_exchange(around%ground, air%humidity, around%evaporation_factor, humidity, slope, hindrance)
+    conductance = hindrance*bare%vapour_conductance
+    f%ground_evaporation = air%density*conductance*(humidity - air%humidity)
+    f%ground_evaporation_slope = air%density*conductance*slope
     f%screen_temperature = around%ground_temperature + bare%screen_share*(air%temperature - around%ground_temperature) &
       - dry_adiabatic_lapse*screen_height
-    f%screen_humidity = around%ground_humidity + bare%screen_share*(air%humidity - around%ground_humidity)
+    f%screen_humidity = air%humidity + (1.0_wp - bare%screen_share)*hindrance*(humidity - air%humidity)
   end subroutine exchange_without_canopy
 end module colm_surface_exchange
