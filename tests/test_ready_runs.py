@@ -107,8 +107,8 @@ def test_mistakes_in_options_name_the_users_file_and_not_the_completed_copy() ->
 
 
 def test_mistakes_that_a_component_finds_itself_name_the_users_file() -> None:
-    message = refusal("--set", "land.options.land_cover=17")
-    assert "cfg/demo/land.yaml: land cover 17 (water) is not supported yet" in message.replace("\\", "/")
+    message = refusal("--set", "land.options.land_cover=18")
+    assert "cfg/demo/land.yaml: land_cover: 18 is no IGBP class (1-17)" in message.replace("\\", "/")
 
 
 def test_a_run_beyond_the_weather_record_is_refused_with_its_end() -> None:
