@@ -266,7 +266,8 @@ def prepare(config_file: Path) -> Prepared:
     for name in ("latitude", "longitude"):
         domain.require(name, "the land component")
     table = override_soil(soil_table(config.soil_table), config.soil, f"{config_file}: soil")
-    cover = config.land_cover.read("land_cover", domain.surface.shape, "1", domain.mask)[domain.mask]
+    with _messages_name(config_file):
+        cover = config.land_cover.read("land_cover", domain.surface.shape, "1", domain.mask)[domain.mask]
     vegetation = override_vegetation(vegetation_table(config.vegetation_table), config.vegetation, str(config_file))
     cells = np.argwhere(domain.mask)
     source = f"land_cover: {config.land_cover.file}" if config.land_cover.file else "land_cover"

@@ -137,7 +137,7 @@ def open_files(files: tuple[Path, ...]) -> list[NetcdfFile]:
     """
     paths = expand(files)
     if not paths:
-        raise ConfigError(f"{', '.join(map(str, files))}: no such forcing file")
+        raise ConfigError(f"{', '.join(map(str, files))}: no such NetCDF file")
     return [NetcdfFile(path) for path in paths]
 
 

@@ -83,6 +83,13 @@ MISSING_AS_WRITTEN: Final = MappingProxyType(
 class _Bounded(Config):
     """Base of entries whose numbers have bounds."""
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth(cls, value: Any) -> Any:
+        if isinstance(value, bool):  # which pydantic would take for 1 or 0
+            raise ValueError(f"expected a number, got {str(value).lower()}")
+        return value
+
     @field_validator("*")
     @classmethod
     def _possible(cls, value: Any, info: ValidationInfo) -> Any:
@@ -176,7 +183,7 @@ class VegetationOverrides(RootModel[dict[int, CoverEntry]]):
         if not isinstance(data, dict):
             raise ValueError("expected class numbers with their parameters, such as {10: {canopy_height: 0.3}}")
         for key in data:
-            if not isinstance(key, int):
+            if not isinstance(key, int) or isinstance(key, bool):
                 raise ValueError(
                     f"{key!r} is no number of a land cover class; expected such as 10: {{canopy_height: 0.3}}"
                 )

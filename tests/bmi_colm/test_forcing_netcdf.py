@@ -273,7 +273,7 @@ def test_files_that_overlap_are_refused(tmp_path: Path) -> None:
 
 def test_missing_and_damaged_files_are_refused(tmp_path: Path) -> None:
     for nothing in (tmp_path / "none.nc", tmp_path / "*.nc"):
-        with pytest.raises(ConfigError, match="no such forcing file"):
+        with pytest.raises(ConfigError, match="no such NetCDF file"):
             opened(nothing)
     (tmp_path / "text.nc").write_text("no NetCDF")
     with pytest.raises(ConfigError, match="not a readable NetCDF file"):

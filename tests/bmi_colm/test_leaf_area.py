@@ -211,7 +211,7 @@ def test_impossible_values_name_record_and_cell_before_the_run(tmp_path, domain,
     [
         ({"variable": "lai"}, "no variable 'lai'; did you mean 'LAI'"),
         ({"stem_area": "SAI"}, "no variable 'SAI'"),
-        ({"file": "none.nc"}, "none.nc: no such forcing file"),
+        ({"file": "none.nc"}, "none.nc: no such NetCDF file"),
         ({"time": "dated"}, "'LAI' has no time axis"),
     ],
 )
