@@ -68,16 +68,10 @@ class BmiColm(DeclaredBmi):
             )
         except ConfigError as error:
             raise ConfigError(f"{config_file}: {error}") from error
-        self._leaf_area: LeafArea | None = None
-        if config.leaf_area is not None:
-            try:
-                self._leaf_area = LeafArea(config.leaf_area, domain, config.start, config.end)
-            except ConfigError as error:
-                self._forcing.close()
-                raise ConfigError(f"{config_file}: leaf_area: {error}") from error
+        self._prepared = prepared
+        self._leaf_area = self._open_leaf_area(config_file)
         ends = [self._forcing.end, None if self._leaf_area is None else self._leaf_area.end]
         end = config.end or min((e for e in ends if e is not None), default=None)
-        self._prepared = prepared
         self._warned = False
         return Setup(
             grids=domain.published_grids,
@@ -156,6 +150,16 @@ class BmiColm(DeclaredBmi):
             )
         for name in wanted:
             self.values[name][...] = read[name]
+
+    def _open_leaf_area(self, config_file: Path) -> LeafArea | None:
+        config = self._prepared.config
+        if config.leaf_area is None:
+            return None
+        try:
+            return LeafArea(config.leaf_area, self._prepared.domain, config.start, config.end)
+        except ConfigError as error:
+            self._forcing.close()
+            raise ConfigError(f"{config_file}: leaf_area: {error}") from error
 
     def _prescribe_leaf_area(self) -> None:
         """Give the columns the areas of the step's day; they take them over when they renew their own."""

@@ -109,6 +109,18 @@ def test_months_in_steps_change_on_the_first(tmp_path, domain):
     assert on(series, 2021, 12, 31) == MONTHS[11]
 
 
+@pytest.mark.parametrize("dates", [None, EVERY_8_DAYS])
+def test_a_climatology_goes_on_without_a_jump_through_every_day_of_all_years(tmp_path, domain, dates):
+    values = MONTHS if dates is None else 3.0 + np.sin(np.arange(46) / 46 * 2 * np.pi)
+    series = opened(domain, write(tmp_path / "lai.nc", values, dates), JANUARY, time="climatology")
+    days = [datetime(2019, 1, 1) + timedelta(days=d) for d in range(3 * 366)]  # 2020 is a leap year
+    daily = np.array([on(series, d.year, d.month, d.day) for d in days])
+    assert values.min() <= daily.min() <= daily.max() <= values.max()
+    shortest = 28 if dates is None else 3.9  # days between centres: the 46th and the first record are four apart
+    assert np.abs(np.diff(daily)).max() <= np.abs(np.diff(values, append=values[0])).max() / shortest * 1.01
+    assert np.ptp(daily) > 0.9 * np.ptp(values)
+
+
 def test_twelve_months_need_no_dates_and_any_are_ignored(tmp_path, domain):
     dated = write(tmp_path / "dated.nc", MONTHS, dates=[datetime(1850, m, 3) for m in range(1, 13)])
     series = opened(domain, dated, JANUARY, time="climatology")
