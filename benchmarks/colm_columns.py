@@ -19,10 +19,18 @@ from bmi_colm.columns import ColumnModel
 from bmi_colm.soil import SoilTexture
 
 THICKNESS = np.array([0.02, 0.03, 0.05, 0.08, 0.12, 0.2, 0.3, 0.5, 1.0, 1.5])  # m
-MIXES = {"mixed covers": [1, 2, 4, 5, 8, 9, 10, 12, 14, 16], "forest": [2], "grassland": [10], "barren": [16]}
+MIXES = {
+    "mixed covers": [1, 2, 4, 5, 8, 9, 10, 12, 14, 16],
+    "forest": [2],
+    "grassland": [10],
+    "barren": [16],
+    "land ice": [15],
+    "open water": [17],
+}
+SNOW_DAYS = 10
 
 
-def weather(hour: int) -> dict[str, float]:
+def warm(hour: int) -> dict[str, float]:
     """Return the hour of a warm day with a shower in the afternoon."""
     sun = max(0.0, np.sin(np.pi * ((hour % 24) - 6) / 12))
     return {
@@ -37,8 +45,19 @@ def weather(hour: int) -> dict[str, float]:
     }
 
 
-def measure(covers: Sequence[int], columns: int, hours: int, threads: int) -> tuple[float, float]:
+def cold(hour: int) -> dict[str, float]:
+    """Return the hour of a winter day with snowfall in the morning."""
+    return warm(hour) | {
+        "air_temperature": warm(hour)["air_temperature"] - 25.0,
+        "longwave": 260.0,
+        "humidity": 0.0015,
+        "precipitation": 5e-4 if hour % 24 < 6 else 0.0,
+    }
+
+
+def measure(covers: Sequence[int], columns: int, hours: int, threads: int, snow: bool) -> tuple[float, float]:
     """Return microseconds per column-step, of wall clock and of processor time over all threads."""
+    weather = cold if snow else warm
     model = ColumnModel(
         land_cover=np.resize(covers, columns),
         texture=SoilTexture.from_usda(np.resize(["sand", "loam", "clay"], columns)),
@@ -50,7 +69,8 @@ def measure(covers: Sequence[int], columns: int, hours: int, threads: int) -> tu
         threads=threads,
     )
     saturation = np.linspace(0.3, 0.9, columns)[:, None]
-    model.step(weather(0), -1.0, saturation)
+    for hour in range(24 * SNOW_DAYS if snow else 1):
+        model.step(weather(hour), -1.0, saturation)
     begin, begin_cpu = perf_counter(), process_time()
     for hour in range(1, hours + 1):
         model.step(weather(hour), -1.0, saturation)
@@ -68,9 +88,11 @@ def main() -> None:
     rows = []
     print("microseconds per column-step")
     print(f"{'columns':>14}  {'threads':>7}  {'wall clock':>10}  {'processor':>10}")
-    for name, covers in MIXES.items():
+    cases = [(name, covers, False) for name, covers in MIXES.items()]
+    cases.append(("mixed, snow", MIXES["mixed covers"], True))
+    for name, covers, snow in cases:
         for threads in options.threads:
-            wall, processor = measure(covers, options.columns, options.hours, threads)
+            wall, processor = measure(covers, options.columns, options.hours, threads, snow)
             rows.append({"columns": name, "threads": threads, "wall_us": wall, "processor_us": processor})
             print(f"{name:>14}  {threads:>7}  {wall:>10.2f}  {processor:>10.2f}")
     if options.json:

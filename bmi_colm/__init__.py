@@ -1,5 +1,6 @@
-"""Land surface after the Common Land Model: a BMI component, its column physics and its forcing readers."""
+"""Land surface after the Common Land Model: BMI components, their column physics and their forcing readers."""
 
 from bmi_colm.bmi import BmiColm
+from bmi_colm.library import BmiColmLibrary
 
-__all__ = ["BmiColm"]
+__all__ = ["BmiColm", "BmiColmLibrary"]

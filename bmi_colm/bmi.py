@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +12,10 @@ from bmi_colm import _kernel
 from bmi_colm import variables as names
 from bmi_colm.columns import ColumnModel
 from bmi_colm.config import Prepared, prepare
-from bmi_colm.forcing import FORCING_NAMES, Forcing, open_forcing
 from bmi_colm.forcing import names as forcing_names
-from bmi_colm.forcing.plausible import looks_like
+from bmi_colm.land import WATER_DENSITY, LandSurface
 from bmi_colm.leaf_area import LeafArea
-from bmi_common import BmiStateError, ConfigError, DeclaredBmi, ModelError, Setup, grids
-from bmi_common.bmi_base import FOREVER
-from bmi_common.hashing import hashes
+from bmi_common import ConfigError, Setup
 
 _KERNEL_NAMES = {
     "shortwave": forcing_names.SHORTWAVE,
@@ -32,14 +27,9 @@ _KERNEL_NAMES = {
     "pressure": forcing_names.AIR_PRESSURE,
     "humidity": forcing_names.SPECIFIC_HUMIDITY,
 }
-_WATER_DENSITY = 1000.0  # kg m-3
 
 
-class ClampedHeadWarning(UserWarning):
-    """Soil drier than the land component can use."""
-
-
-class BmiColm(DeclaredBmi):
+class BmiColm(LandSurface):
     """Land surface: energy, carbon and water of soil and vegetation, after the Common Land Model.
 
     Pressure head and saturation of the root zone are inputs at the start of the step; forcing acts over the step and
@@ -49,46 +39,21 @@ class BmiColm(DeclaredBmi):
     """
 
     component_name = "CoLM"
-    variables = (*names.SOIL_WATER_VARIABLES, *names.FORCING_VARIABLES, *names.LAND_OUTPUTS)
 
     def _initialize(self, config_file: Path) -> Setup:
         prepared = prepare(config_file)
-        config, domain = prepared.config, prepared.domain
         try:
             self._columns = _column_model(prepared)
-            self._forcing: Forcing = open_forcing(
-                config.forcing,
-                shape=domain.surface.shape,  # type: ignore[arg-type]
-                start=config.start,
-                end=config.end,
-                latitude=domain.latitude,
-                longitude=domain.longitude,
-                elevation=domain.elevation,
-                mask=domain.mask,
-            )
         except ConfigError as error:
             raise ConfigError(f"{config_file}: {error}") from error
-        self._prepared = prepared
+        self._open(prepared, config_file)
         self._leaf_area = self._open_leaf_area(config_file)
-        ends = [self._forcing.end, None if self._leaf_area is None else self._leaf_area.end]
-        end = config.end or min((e for e in ends if e is not None), default=None)
-        self._warned = False
-        return Setup(
-            grids=domain.published_grids,
-            time_step=self._columns.options.time_step,
-            end_time=FOREVER if end is None else (end - config.start).total_seconds(),
-            mask=domain.mask,
+        return self._setup_for(
+            self._columns.options.time_step, None if self._leaf_area is None else self._leaf_area.end
         )
 
     def _start(self) -> None:
-        mask = self._prepared.domain.mask
-        for variable in names.LAND_OUTPUTS:
-            values = self.values[variable.name]
-            values[(..., mask) if values.ndim >= 2 else ...] = 0.0
-        root_zone = slice(-grids.ROOT_ZONE_LAYERS, None)
-        self.values[names.LAYER_THICKNESS][:, mask] = self._prepared.domain.thickness[root_zone, mask]
-        self.values[names.POROSITY][:, mask] = self._prepared.domain.porosity[root_zone, mask]
-        self.values[names.SURFACE_TEMPERATURE][mask] = self._columns.state.leaf_temperature
+        self._fill_initial(self._columns.state.leaf_temperature)
 
     def _update(self) -> None:
         self._read_forcing()
@@ -106,10 +71,10 @@ class BmiColm(DeclaredBmi):
         values[names.SENSIBLE_HEAT][mask] = fluxes.sensible_heat
         values[names.GROUND_HEAT][mask] = fluxes.ground_heat
         values[names.EVAPOTRANSPIRATION][mask] = fluxes.evapotranspiration
-        values[names.INFILTRATION][mask] = fluxes.infiltration / _WATER_DENSITY
+        values[names.INFILTRATION][mask] = fluxes.infiltration / WATER_DENSITY
         values[names.SURFACE_TEMPERATURE][mask] = fluxes.radiative_temperature
-        values[names.SNOW_WATER][mask] = self._columns.state.snow_water / _WATER_DENSITY
-        self._report_clamped(fluxes.clamped_heads)
+        values[names.SNOW_WATER][mask] = self._columns.state.snow_water / WATER_DENSITY
+        self._report_clamped(int(fluxes.clamped_heads.sum()))
 
     def _finalize(self) -> None:
         self._forcing.close()
@@ -121,35 +86,9 @@ class BmiColm(DeclaredBmi):
         """The columns of the active cells, in the order of ``mask.nonzero()``."""
         return self._columns
 
-    @property
-    def start(self) -> datetime:
-        """Calendar time of BMI time 0, UTC."""
-        return self._prepared.config.start
-
-    @property
-    def provenance(self) -> Mapping[str, str]:
-        """SHA-256 of each input file, forcing included, by path."""
-        return hashes(self._prepared.files)
-
     def _top_first(self, name: str) -> NDArray[np.float64]:
         values: NDArray[np.float64] = self.values[name][::-1, self._prepared.domain.mask].T
         return values
-
-    def _read_forcing(self) -> None:
-        """Fill in from the files what has not been set for this step."""
-        time = self.start + timedelta(seconds=self.time)
-        wanted = [name for name in FORCING_NAMES if name not in self.supplied]
-        if not wanted:
-            return
-        read = self._forcing.read(time)
-        missing = [name for name in wanted if name not in read]
-        if missing:
-            raise BmiStateError(
-                f"{self.component_name}.update: with external forcing every variable is set in every step; "
-                f"not set for {time:%Y-%m-%d %H:%M}: {', '.join(missing)}"
-            )
-        for name in wanted:
-            self.values[name][...] = read[name]
 
     def _open_leaf_area(self, config_file: Path) -> LeafArea | None:
         config = self._prepared.config
@@ -169,35 +108,6 @@ class BmiColm(DeclaredBmi):
         self._columns.forcing.prescribed_leaf_area[:] = leaf
         if stem is not None:
             self._columns.forcing.prescribed_stem_area[:] = stem
-
-    def _check_inputs(self) -> None:
-        mask = self._prepared.domain.mask
-        for variable in (*names.SOIL_WATER_VARIABLES, *names.FORCING_VARIABLES):
-            assert variable.valid_range is not None
-            low, high = variable.valid_range
-            values = self.values[variable.name]
-            bad = ~((values >= low) & (values <= high)) & mask  # NaN is bad, too
-            if bad.any():
-                cell = tuple(int(i) for i in np.argwhere(bad)[0])
-                value = float(values[cell])
-                hint = looks_like(variable.name, value, value) if variable in names.FORCING_VARIABLES else ""
-                raise ModelError(
-                    f"{self.component_name}, {self.start + timedelta(seconds=self.time):%Y-%m-%d %H:%M}: "
-                    f"{variable.name} must be {low:g} to {high:g} {variable.units}, got {value:g}{hint}",
-                    cell,
-                )
-
-    def _report_clamped(self, clamped: NDArray[np.int32]) -> None:
-        count = int(clamped.sum())
-        self.values[names.CLAMPED_HEADS][...] = count
-        if count and not self._warned:
-            self._warned = True
-            warnings.warn(
-                f"{self.component_name}: pressure heads below {self._columns.options.lowest_head:g} m in {count} cells "
-                f"of the root zone are taken as that; {names.CLAMPED_HEADS} counts them in every step",
-                ClampedHeadWarning,
-                stacklevel=4,
-            )
 
 
 def _column_model(prepared: Prepared) -> ColumnModel:

@@ -10,13 +10,14 @@ from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from bmi_colm.columns import LOWEST_HEAD, ColumnOptions, EvaporationFactor, FrozenSoil, WaterStress
 from bmi_colm.forcing import ForcingSpec
 from bmi_colm.forcing.config import UtcDatetime, forcing_files
 from bmi_colm.leaf_area import LeafAreaSpec
 from bmi_colm.maps import Maps, SoilMaps, VegetationMaps
+from bmi_colm.readin import read_readin, to_layers
 from bmi_colm.soil import SoilTexture, check_texture, layer_weights
 from bmi_colm.tables import (
     SoilTable,
@@ -45,8 +46,35 @@ class ReferenceHeight(Config):
     humidity: Annotated[float, Field(gt=0)] = 40.0
 
 
+class ReadinCover(Config):
+    """IGBP classes of a ``CoLM_readin.dat``, read like a `FieldSpec`."""
+
+    colm: ConfigPath
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The file."""
+        return (self.colm,)
+
+    def read(self, name: str, shape: tuple[int, ...], units: str, mask: NDArray[np.bool_]) -> Floats:
+        """Read the active cells of a (ny, nx) field; NaN elsewhere."""
+        values = np.full(shape, np.nan)
+        values[mask] = read_readin(self.colm, mask).land_cover
+        return values
+
+
+def _cover_kind(data: Any) -> str:
+    return "[colm]" if isinstance(data, ReadinCover) or (isinstance(data, dict) and "colm" in data) else "FieldSpec"
+
+
+CoverSpec = Annotated[
+    Annotated[FieldSpec, Tag("FieldSpec")] | Annotated[ReadinCover, Tag("[colm]")], Discriminator(_cover_kind)
+]
+"""A field of IGBP classes, or ``{colm: CoLM_readin.dat}``."""
+
+
 class TextureSpec(Config):
-    """Soil texture: a USDA class for whole columns, or a profile over the ten layers of the root zone.
+    """Soil texture: a USDA class for whole columns, a profile over the root zone, or ``{colm: CoLM_readin.dat}``.
 
     In YAML the name of a class (``loam``), or the field of class numbers itself, may stand for ``{usda: …}``. The
     profile's fields hold the root zone's layers, bottom first, or one value for all of them; with `thickness` [m],
@@ -55,6 +83,7 @@ class TextureSpec(Config):
     """
 
     usda: str | FieldSpec | None = None
+    colm: ConfigPath | None = None
     sand: FieldSpec | None = None
     clay: FieldSpec | None = None
     gravel: FieldSpec | None = None
@@ -73,16 +102,25 @@ class TextureSpec(Config):
     @model_validator(mode="after")
     def _class_or_profile(self) -> TextureSpec:
         profile = [getattr(self, n) for n in ("sand", "clay", "gravel", "organic_carbon", "bulk_density")]
-        if self.usda is not None and any(p is not None for p in profile):
-            raise ValueError("give either a USDA class or a profile of sand, clay, …")
-        if self.usda is not None and self.thickness is not None:
-            raise ValueError("thickness: without effect, because a USDA class holds for the whole column")
-        if self.usda is None and (self.sand is None or self.clay is None):
-            raise ValueError("give a USDA class, or sand and clay [%]")
+        if sum((self.usda is not None, self.colm is not None, any(p is not None for p in profile))) > 1:
+            raise ValueError("give either a USDA class, or a profile of sand, clay, …, or a CoLM_readin.dat (colm)")
+        if self.usda is None and self.colm is None and (self.sand is None or self.clay is None):
+            raise ValueError("give a USDA class, or sand and clay [%], or a CoLM_readin.dat (colm)")
+        if self.thickness is not None and self.sand is None:
+            raise ValueError("thickness: without effect, because no profile of sand, clay, … is given")
         return self
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Files that the texture is read from."""
+        fields = (self.usda, self.sand, self.clay, self.gravel, self.organic_carbon, self.bulk_density)
+        found = [f for field in fields if isinstance(field, FieldSpec) for f in field.files]
+        return tuple(found) if self.colm is None else (*found, self.colm)
 
     def read(self, domain: Domain, table: SoilTable) -> SoilTexture:
         """Texture of the active columns, layers from the top."""
+        if self.colm is not None:
+            return to_layers(read_readin(self.colm, domain.mask).texture)
         if isinstance(self.usda, str):
             return SoilTexture.from_usda(np.full(int(domain.mask.sum()), self.usda), table)
         if self.usda is not None:
@@ -158,7 +196,7 @@ class LandConfig(Config):
     start: UtcDatetime
     end: UtcDatetime | None = None
     domain: DomainField
-    land_cover: FieldSpec
+    land_cover: CoverSpec
     soil_texture: TextureSpec
     forcing: ForcingSpec
     reference_height: ReferenceHeight = ReferenceHeight()
@@ -253,15 +291,22 @@ def _messages_name(config_file: Path) -> Iterator[None]:
         raise ConfigError(f"{config_file}: {error}") from error
 
 
-def prepare(config_file: Path) -> Prepared:
+def prepare(config_file: Path, model: type[LandConfig] = LandConfig) -> Prepared:
     """Read and check a configuration and the fields that it names.
+
+    Parameters
+    ----------
+    config_file : Path
+        The YAML file.
+    model : type of LandConfig
+        Model of its content; the section of another land component is passed over.
 
     Raises
     ------
     ConfigError
         For the first mistake, naming file, line and key.
     """
-    config = load_config(config_file, LandConfig)
+    config = load_config(config_file, model, ignore=("library",))
     domain = Domain.load(config.domain)
     for name in ("latitude", "longitude"):
         domain.require(name, "the land component")
@@ -270,12 +315,10 @@ def prepare(config_file: Path) -> Prepared:
         cover = config.land_cover.read("land_cover", domain.surface.shape, "1", domain.mask)[domain.mask]
     vegetation = override_vegetation(vegetation_table(config.vegetation_table), config.vegetation, str(config_file))
     cells = np.argwhere(domain.mask)
-    source = f"land_cover: {config.land_cover.file}" if config.land_cover.file else "land_cover"
+    source = ": ".join(["land_cover", *(str(f) for f in config.land_cover.files)])
     _check_cover(cover, vegetation, cells, f"{config_file}: {source}")
     texture = config.soil_texture
-    specs = [config.land_cover, texture.sand, texture.clay, texture.gravel, texture.organic_carbon]
-    specs += [texture.bulk_density, texture.usda if isinstance(texture.usda, FieldSpec) else None]
-    own = [config_file, *(f for s in specs if s is not None for f in s.files)]
+    own = [config_file, *config.land_cover.files, *texture.files]
     tables = (config.vegetation_table, config.vegetation._file, config.soil_table, config.soil._file)
     own += [f for f in tables if f is not None]
     own += [*config.vegetation_maps.files, *config.soil_maps.files]
@@ -294,5 +337,5 @@ def prepare(config_file: Path) -> Prepared:
         vegetation=vegetation,
         soil=table,
         maps=maps,
-        files=(*own, *domain.files, *forcing_files(config.forcing)),
+        files=tuple(dict.fromkeys((*own, *domain.files, *forcing_files(config.forcing)))),
     )

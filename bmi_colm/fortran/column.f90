@@ -28,6 +28,7 @@ module colm_column
   integer, parameter, public :: ok = 0, not_finite = 1
 
   real(wp), parameter :: emissivity_soil = 0.96_wp, emissivity_snow = 0.97_wp   ! water and ice as snow
+  real(wp), parameter :: least_ice = 1.0e-9_wp                       ! kg m-2
   real(wp), parameter :: coldest = 180.0_wp, warmest = 326.0_wp      ! K, of air
 
 contains
@@ -51,7 +52,7 @@ contains
     real(wp) :: ground_solar, area, roughness_ground, latent_heat, t0, change, below, falling_capacity
     real(wp) :: ground_sensible, ground_evaporation, hs, hs_slope, excess, evaporated, sublimated, dew, frost
     real(wp) :: bulk_melt, phase_heat, stored_heat, ground_longwave, ground_latent, snow_heat, surface_water, ice_melt
-    real(wp) :: heat_into_snow
+    real(wp) :: heat_into_snow, drip_rain, drip_snow, falling_temperature
     logical :: conserve, body, melting(n_layer)
     integer :: top, k
 
@@ -89,29 +90,44 @@ contains
       o%published_numerics, rain, snow, rain_temperature)
     area = s%leaf_area + s%stem_area*s%exposed_fraction
     if (area >= least_canopy_area) then
-      call intercept(p%leaf_angle, area, s%leaf_temperature, rain, snow, o%time_step, s%canopy_water, through_rain, through_snow)
+      call intercept(p%leaf_angle, area, s%leaf_temperature, rain, snow, o%time_step, s%canopy_water, through_rain, &
+        through_snow, drip_rain, drip_snow)
     else
-      through_rain = rain + s%canopy_water/o%time_step
+      through_rain = rain
       through_snow = snow
+      drip_rain = s%canopy_water/o%time_step
+      drip_snow = 0.0_wp
       s%canopy_water = 0.0_wp
       s%longwave_gap = 1.0_wp
     end if
+    around%interception_capacity = heat_capacity_water*(rain - through_rain) + heat_capacity_ice*(snow - through_snow)
+    falling_capacity = heat_capacity_water*(through_rain + drip_rain) + heat_capacity_ice*(through_snow + drip_snow)
+    falling_temperature = rain_temperature
+    if (o%published_numerics) then
+      ! drip, too, has the temperature of the precipitation, at the cost of the leaves
+      around%interception_capacity = around%interception_capacity - heat_capacity_water*drip_rain - heat_capacity_ice*drip_snow
+    else if (falling_capacity > 0.0_wp) then
+      falling_temperature = rain_temperature + (s%leaf_temperature - rain_temperature) &
+        *(heat_capacity_water*drip_rain + heat_capacity_ice*drip_snow)/falling_capacity
+    end if
+    through_rain = through_rain + drip_rain
+    through_snow = through_snow + drip_snow
     out%interception = rain + snow - through_rain - through_snow
     out%canopy_phase_heat = latent_heat_fusion*(snow - through_snow)
     heat_into_snow = 0.0_wp
     if (p%ground == open_water .and. s%ice(n_snow + 1) <= 0.0_wp .and. s%snow_layers == 0) then
       ! snow melts in open water
       heat_into_snow = latent_heat_fusion*through_snow
+      falling_capacity = falling_capacity + (heat_capacity_water - heat_capacity_ice)*through_snow
       through_rain = through_rain + through_snow
       through_snow = 0.0_wp
     end if
     ! new snow does not yet count for it (observed in the published library)
     out%evaporation_factor = 1.0_wp
     if (.not. body) out%evaporation_factor = evaporation_factor(p, s, o)
-    falling_capacity = heat_capacity_water*through_rain + heat_capacity_ice*through_snow
     if (through_snow > 0.0_wp) then
       k = s%snow_layers
-      call add_snow(through_snow*o%time_step, new_snow_density(temperature, air%wind), rain_temperature, conserve, s)
+      call add_snow(through_snow*o%time_step, new_snow_density(temperature, air%wind), falling_temperature, conserve, s)
       if (s%snow_layers > k) ice_share(n_snow) = 1.0_wp
     end if
 
@@ -131,7 +147,6 @@ contains
     around%ground_temperature = t0
     around%evaporation_factor = out%evaporation_factor
     around%stress = out%root_stress
-    around%interception_capacity = heat_capacity_water*(rain - through_rain) + heat_capacity_ice*(snow - through_snow)
     around%precipitation_temperature = rain_temperature
     around%carbon_dioxide = o%carbon_dioxide*forcing%pressure
     if (area >= least_canopy_area) then
@@ -153,7 +168,7 @@ contains
     if (s%liquid(top) <= 0.0_wp .and. s%ice(top) > 0.0_wp) latent_heat = latent_heat_sublimation
     below = s%longwave_gap*forcing%longwave + (1.0_wp - s%longwave_gap)*leaf%longwave_emission
     hs = ground_solar - heat_into_snow + around%emissivity*(below - stefan_boltzmann*t0**4) - leaf%ground_sensible &
-      - latent_heat*leaf%ground_evaporation + falling_capacity*(rain_temperature - t0)
+      - latent_heat*leaf%ground_evaporation + falling_capacity*(falling_temperature - t0)
     hs_slope = -(leaf%ground_sensible_slope + latent_heat*leaf%ground_evaporation_slope) &
       - 4.0_wp*around%emissivity*stefan_boltzmann*t0**3 - falling_capacity
     call advance_ground_temperature(p, s, top, hs, hs_slope, o%time_step, conserve, bulk_melt, phase_heat, stored_heat, melting)
@@ -176,7 +191,7 @@ contains
     end if
     ground_longwave = around%emissivity*(below - stefan_boltzmann*(t0**4 + 4.0_wp*t0**3*change))
     out%ground_heat = ground_solar + ground_longwave - ground_sensible - ground_latent &
-      + falling_capacity*(rain_temperature - s%temperature(top))
+      + falling_capacity*(falling_temperature - s%temperature(top))
 
     out%sensible_heat = leaf%sensible + ground_sensible
     out%latent_heat = latent_heat_vaporisation*leaf%evaporation + ground_latent
@@ -185,7 +200,7 @@ contains
     out%canopy_evaporation = leaf%evaporation
     out%liquid_evaporation = evaporated
     out%transpiration = leaf%transpiration
-    out%precipitation_heat = leaf%precipitation_heat + falling_capacity*(rain_temperature - s%temperature(top))
+    out%precipitation_heat = leaf%precipitation_heat + falling_capacity*(falling_temperature - s%temperature(top))
     out%outgoing_longwave = (1.0_wp - s%longwave_gap)*leaf%longwave_emission + s%longwave_gap &
       *((1.0_wp - around%emissivity)*below + around%emissivity*stefan_boltzmann*t0**4) &
       + 4.0_wp*around%emissivity*stefan_boltzmann*t0**3*change
@@ -248,7 +263,7 @@ contains
     type(column_state), intent(inout) :: s
     real(wp), intent(out) :: leaving
     real(wp), intent(out) :: lost_heat             ! W m-2 that mixing has not kept; only told where it should
-    real(wp) :: heat, warm, released
+    real(wp) :: heat, warm, released, released_heat
     integer :: top
 
     top = n_snow + 1 - s%snow_layers
@@ -258,7 +273,8 @@ contains
     call percolate(s, gain_liquid, gain_ice, o%time_step, conserve, leaving)
     heat = heat - o%time_step*heat_capacity_water*leaving*(s%temperature(n_snow) - freezing_point)
     call compact_snow(s, wind, ice_share, melting, o%time_step)
-    call merge_snow_layers(p, s, conserve, released)
+    call merge_snow_layers(p, s, conserve, released, released_heat)
+    heat = heat - released_heat
     call divide_snow_layers(s, conserve)
     leaving = leaving + released/o%time_step
     lost_heat = 0.0_wp
@@ -290,6 +306,7 @@ contains
         s%liquid(j) = 0.0_wp
       else
         s%ice(j) = min(s%ice(j), density_water*p%thickness(k))
+        if (s%ice(j) < least_ice) s%ice(j) = 0.0_wp    ! rounding must not keep water from mixing
         s%liquid(j) = density_water*p%thickness(k) - s%ice(j)
       end if
     end do

@@ -4,7 +4,7 @@ module colm_ground_temperature
     heat_capacity_water, heat_capacity_ice, top_layer_inertia, crank_nicolson
   use colm_types, only: column_parameters, column_state
   use colm_soil_thermal, only: thermal_properties
-  use colm_water_body, only: first_mixed_layer, mix_open_water, raise_ice
+  use colm_water_body, only: mix_open_water, raise_ice
   implicit none
   private
   public :: advance_ground_temperature
@@ -27,7 +27,7 @@ contains
     real(wp) :: factor(n_layer), coupling(0:n_layer), start(n_layer), growth(n_layer)
     real(wp) :: lower(n_layer), diagonal(n_layer), upper(n_layer), rhs(n_layer), flux(0:n_layer)
     real(wp) :: inertia(n_soil)
-    integer :: j, mixed
+    integer :: j
 
     call thermal_properties(p, s, top, thickness, capacity, conductivity)
     call place_layers(top, thickness, centre, bottom)
@@ -56,16 +56,14 @@ contains
     rhs(top) = rhs(top) + factor(top)*(forcing - forcing_slope*start(top))
     call solve_tridiagonal(top, lower, diagonal, upper, rhs, s%temperature)
 
-    mixed = n_layer + 1
     if (p%ground == open_water) then
-      mixed = first_mixed_layer(s)
       inertia = 1.0_wp/factor(n_snow + 1:)
       ! what the surface gives off grows with its temperature
-      if (mixed == top) inertia(1) = inertia(1) - forcing_slope
-      call mix_open_water(s, mixed, inertia)
+      if (top > n_snow) inertia(1) = inertia(1) - forcing_slope
+      call mix_open_water(s, inertia)
     end if
     call change_phase(s, top, factor, capacity, forcing_slope, time_step, conserve, bulk_melt, phase_heat, growth, melting)
-    call raise_ice(s, mixed)
+    if (p%ground == open_water) call raise_ice(s)
     stored_heat = sum((growth(top:)*(s%temperature(top:) - freezing_point) - (start(top:) - freezing_point))/factor(top:))
 
   contains

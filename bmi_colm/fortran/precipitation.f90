@@ -69,12 +69,14 @@ contains
     end do
   end function wet_bulb
 
-  !> Interception with a sub-grid distribution of rain; updates the canopy store, hands out throughfall [kg m-2 s-1].
-  pure subroutine intercept(leaf_angle, area, leaf_temperature, rain, snow, time_step, canopy_water, through_rain, through_snow)
+  !> Interception with a sub-grid distribution of rain; updates the canopy store, hands out throughfall and what drips
+  !> from earlier storage [kg m-2 s-1].
+  pure subroutine intercept(leaf_angle, area, leaf_temperature, rain, snow, time_step, canopy_water, through_rain, &
+    through_snow, drip_rain, drip_snow)
     real(wp), intent(in) :: leaf_angle, area, leaf_temperature, rain, snow, time_step
     real(wp), intent(inout) :: canopy_water
-    real(wp), intent(out) :: through_rain, through_snow
-    real(wp) :: capacity, excess, phi(2), share, fall, rain_on_leaves, x, arg, drip, room
+    real(wp), intent(out) :: through_rain, through_snow, drip_rain, drip_snow
+    real(wp) :: capacity, excess, phi(2), share, fall, rain_on_leaves, x, arg, overflow, room
 
     capacity = canopy_storage_per_area*area
     excess = max(0.0_wp, canopy_water - capacity)
@@ -93,15 +95,12 @@ contains
         x = 1.0_wp
       end if
       rain_on_leaves = rain*time_step*share
-      drip = max(0.0_wp, rain_on_leaves*(a/b*(1.0_wp - exp(-b*x)) + c*x) - room*x)
-      through_rain = rain*(1.0_wp - share) + drip/time_step
+      overflow = max(0.0_wp, rain_on_leaves*(a/b*(1.0_wp - exp(-b*x)) + c*x) - room*x)
+      through_rain = rain*(1.0_wp - share) + overflow/time_step
       through_snow = snow*(1.0_wp - share)
       canopy_water = canopy_water + (rain + snow - through_rain - through_snow)*time_step
     end if
-    if (leaf_temperature > freezing_point) then
-      through_rain = through_rain + excess/time_step
-    else
-      through_snow = through_snow + excess/time_step
-    end if
+    drip_rain = merge(excess/time_step, 0.0_wp, leaf_temperature > freezing_point)
+    drip_snow = excess/time_step - drip_rain
   end subroutine intercept
 end module colm_precipitation

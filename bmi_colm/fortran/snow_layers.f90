@@ -17,18 +17,20 @@ module colm_snow_layers
 
 contains
 
-  !> Renew snow water and depth, and merge. What no layer holds any more goes to the soil: released [kg m-2].
+  !> Renew snow water and depth, and merge. What no layer holds any more goes to the soil: released [kg m-2], with the
+  !> sensible heat of its liquid [J m-2].
   !>
   !> Without conserve, released water joins the first soil layer (which forgets it when its water is set anew), and
   !> a mixture of cold ice and liquid stays at the freezing point with its phases as they are.
-  pure subroutine merge_snow_layers(p, s, conserve, released)
+  pure subroutine merge_snow_layers(p, s, conserve, released, released_heat)
     type(column_parameters), intent(in) :: p
     type(column_state), intent(inout) :: s
     logical, intent(in) :: conserve
-    real(wp), intent(out) :: released
+    real(wp), intent(out) :: released, released_heat
     integer :: j, position
 
     released = 0.0_wp
+    released_heat = 0.0_wp
     do j = n_snow + 1 - s%snow_layers, n_snow
       if (s%ice(j) > least_ice) cycle
       if (j < n_snow) then
@@ -39,7 +41,7 @@ contains
           s%ice(j + 1) = s%ice(j + 1) + s%ice(j)
         end if
       else
-        call release(p, s, s%liquid(j), s%ice(j), s%temperature(j), conserve, released)
+        call release(p, s, s%liquid(j), s%ice(j), s%temperature(j), conserve, released, released_heat)
       end if
       call close_gap(s, j)
     end do
@@ -51,7 +53,7 @@ contains
     end if
     call total_snow(s)
     if (s%snow_depth < first_layer_depth) then
-      call dissolve(p, s, conserve, released)
+      call dissolve(p, s, conserve, released, released_heat)
       return
     end if
 
@@ -170,11 +172,11 @@ contains
   end subroutine combine_water
 
   !> Too little snow for layers: ice lies on the soil in bulk, liquid runs into it.
-  pure subroutine dissolve(p, s, conserve, released)
+  pure subroutine dissolve(p, s, conserve, released, released_heat)
     type(column_parameters), intent(in) :: p
     type(column_state), intent(inout) :: s
     logical, intent(in) :: conserve
-    real(wp), intent(inout) :: released
+    real(wp), intent(inout) :: released, released_heat
     real(wp) :: liquid, ice, heat, capacity
     integer :: j, top
 
@@ -185,7 +187,8 @@ contains
       ! bulk snow shares the temperature of the first soil layer
       heat = 0.0_wp
       do j = top, n_snow
-        heat = heat + water_capacity(s%liquid(j), s%ice(j))*(s%temperature(j) - freezing_point)
+        heat = heat + water_capacity(0.0_wp, s%ice(j))*(s%temperature(j) - freezing_point)
+        released_heat = released_heat + water_capacity(s%liquid(j), 0.0_wp)*(s%temperature(j) - freezing_point)
       end do
       capacity = soil_capacity(p, s) + heat_capacity_ice*ice
       s%temperature(n_snow + 1) = freezing_point &
@@ -204,19 +207,20 @@ contains
   end subroutine dissolve
 
   !> The remains of the lowest layer go into the soil.
-  pure subroutine release(p, s, liquid, ice, temperature, conserve, released)
+  pure subroutine release(p, s, liquid, ice, temperature, conserve, released, released_heat)
     type(column_parameters), intent(in) :: p
     type(column_state), intent(inout) :: s
     real(wp), intent(in) :: liquid, ice, temperature
     logical, intent(in) :: conserve
-    real(wp), intent(inout) :: released
+    real(wp), intent(inout) :: released, released_heat
     real(wp) :: capacity
 
     if (conserve) then
       capacity = soil_capacity(p, s)
       s%temperature(n_snow + 1) = freezing_point + (capacity*(s%temperature(n_snow + 1) - freezing_point) &
-        + water_capacity(liquid, ice)*(temperature - freezing_point))/(capacity + heat_capacity_ice*ice)
+        + water_capacity(0.0_wp, ice)*(temperature - freezing_point))/(capacity + heat_capacity_ice*ice)
       released = released + liquid + ice
+      released_heat = released_heat + water_capacity(liquid, 0.0_wp)*(temperature - freezing_point)
     else
       s%liquid(n_snow + 1) = s%liquid(n_snow + 1) + liquid
     end if

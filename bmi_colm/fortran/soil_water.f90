@@ -15,6 +15,8 @@ module colm_soil_water
     real(wp) :: saturated, saturated_slope
   end type ground_vapour
 
+  real(wp), parameter :: least_stress = 1.0e-10_wp
+
 contains
 
   !> Liquid water from the given saturation. Where frozen water is conserved, ice is part of the water that saturation
@@ -76,8 +78,14 @@ contains
       end if
       share(k) = p%root_fraction(k)*min(1.0_wp, max(0.0_wp, available))
     end do
-    stress = sum(share) + 1.0e-10_wp
-    share = share/stress
+    stress = sum(share) + least_stress
+    if (.not. o%conserve_frozen_water) then
+      share = share/stress
+    else if (sum(share) > 0.0_wp) then
+      share = share/sum(share)
+    else
+      share = p%root_fraction                      ! of the traces that least_stress leaves
+    end if
   end subroutine root_stress
 
   !> Factor on the vapour conductance between the top layer and the air, 0..1; snow evaporates freely.

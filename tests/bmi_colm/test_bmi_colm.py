@@ -11,9 +11,9 @@ import pytest
 
 from bmi_colm import BmiColm
 from bmi_colm import variables as names
-from bmi_colm.bmi import ClampedHeadWarning
 from bmi_colm.columns import ColumnModel
 from bmi_colm.forcing import names as forcing
+from bmi_colm.land import ClampedHeadWarning
 from bmi_colm.soil import SoilTexture
 from bmi_common import BmiStateError, ConfigError, ModelError
 
@@ -231,7 +231,7 @@ def test_dry_soil_is_clamped_with_a_warning_and_a_count(basin):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"land_cover": "17"}, r"land\.yaml: land cover 17 \(water\) is not supported.*j=0, i=1"),
+        ({"land_cover": "18"}, r"land\.yaml: land_cover: 18 is no IGBP class \(1-17\).*first at .*j=0, i=1"),
         ({"land_cover": "2.5"}, "land_cover: 2.5 is no IGBP class"),
         ({"soil_texture": "lom"}, r"land\.yaml:\d+: soil_texture.*did you mean 'loam'"),
         ({"soil_texture": "{sand: 60.0}"}, "give a USDA class, or sand and clay"),

@@ -18,7 +18,8 @@ from bmi_colm.tables import carbon_dioxide, soil_table
 from bmi_common.errors import ConfigError, ModelError
 
 THICKNESS = np.array([0.02, 0.03, 0.05, 0.08, 0.12, 0.2, 0.3, 0.5, 1.0, 1.5])
-COVERS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 14, 16)
+COVERS = tuple(range(1, 18))
+SOIL_COVERS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 14, 16)
 MILD = {
     "shortwave": 400.0,
     "longwave": 330.0,
@@ -32,8 +33,8 @@ MILD = {
 NOON = datetime(2020, 6, 1, 12)
 
 
-def columns(n: int = len(COVERS), **arguments) -> ColumnModel:
-    covers = np.resize(COVERS, n)
+def columns(n: int = len(SOIL_COVERS), **arguments) -> ColumnModel:
+    covers = np.resize(SOIL_COVERS, n)
     defaults = {
         "land_cover": covers,
         "texture": SoilTexture.from_usda(np.resize(["sand", "loam", "clay"], n)),
@@ -51,7 +52,7 @@ weather = st.fixed_dictionaries(
         "shortwave": st.floats(0.0, 1100.0),
         "longwave": st.floats(180.0, 500.0),
         "precipitation": st.one_of(st.just(0.0), st.floats(0.0, 0.01)),
-        "air_temperature": st.floats(276.0, 315.0),
+        "air_temperature": st.floats(213.0, 328.0),
         "wind_x": st.floats(-20.0, 20.0),
         "wind_y": st.floats(-20.0, 20.0),
         "pressure": st.floats(6.0e4, 1.05e5),
@@ -60,34 +61,27 @@ weather = st.fixed_dictionaries(
 )
 
 
+def assert_water_closes(model: ColumnModel, fluxes: ColumnFluxes, precipitation: float) -> None:
+    """Within 1e-12 of the fluxes and the rounding of what is stored on the ground and the canopy."""
+    size = precipitation + np.abs(fluxes.evapotranspiration) + np.abs(fluxes.infiltration) + np.abs(fluxes.runoff)
+    stored = (model.state.snow_water + model.state.canopy_water) / model.options.time_step
+    assert (np.abs(fluxes.water_residual) <= 1e-12 * size + 4 * np.finfo(float).eps * stored).all()
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.lists(weather, min_size=1, max_size=6), st.floats(-200.0, 2.0), st.floats(0.01, 1.0))
 def test_energy_and_water_balance_in_any_weather(hours, head, saturation):
-    model = columns()
+    model = columns(len(COVERS), land_cover=COVERS)
     for values in hours:
         fluxes = model.step(values, head, saturation)
         assert np.abs(fluxes.energy_residual).max() < 1e-6
+        assert_water_closes(model, fluxes, values["precipitation"])
         water = (fluxes.source * THICKNESS).sum(axis=1) / 3.6
-        transpiration = np.maximum(fluxes.transpiration, 0.0)
-        np.testing.assert_allclose(water, fluxes.infiltration - transpiration, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(water, fluxes.infiltration - fluxes.transpiration, rtol=0, atol=1e-16)
         np.testing.assert_allclose(
             fluxes.evapotranspiration, fluxes.canopy_evaporation + fluxes.ground_evaporation, rtol=0, atol=1e-15
         )
         assert (model.state.canopy_water >= 0).all()
-
-
-@settings(max_examples=15, deadline=None)
-@given(weather)
-def test_rain_is_conserved_by_the_canopy(values):
-    model = columns()
-    before = model.state.canopy_water.copy()
-    fluxes = model.step(values, -1.0, 0.6)
-    dew_or_evaporation = fluxes.infiltration + fluxes.liquid_evaporation + np.minimum(fluxes.ground_evaporation, 0.0)
-    stored = (model.state.canopy_water - before) / 3600.0
-    wet_evaporation = fluxes.canopy_evaporation - fluxes.transpiration
-    np.testing.assert_allclose(
-        dew_or_evaporation + stored + wet_evaporation, values["precipitation"], rtol=0, atol=1e-12
-    )
 
 
 def day(model: ColumnModel) -> list[dict[str, np.ndarray]]:
@@ -114,7 +108,7 @@ def test_columns_do_not_depend_on_their_neighbours():
     together = columns(n)
     order = np.random.default_rng(1).permutation(n)
     shuffled = columns(
-        land_cover=np.resize(COVERS, n)[order],
+        land_cover=np.resize(SOIL_COVERS, n)[order],
         texture=SoilTexture.from_usda(np.resize(["sand", "loam", "clay"], n)[order]),
     )
     a = together.step(MILD, -2.0, 0.6).latent_heat.copy()
@@ -187,7 +181,7 @@ def test_dry_soil_stops_transpiration():
     dry = columns().step(MILD, -1.0, 0.1)
     assert (dry.transpiration < 1e-12).all()
     free = columns(options=ColumnOptions(water_stress=WaterStress.NONE)).step(MILD, -1.0, 0.1)
-    forest = np.resize(COVERS, len(free.transpiration)) == 2
+    forest = np.resize(SOIL_COVERS, len(free.transpiration)) == 2
     assert (free.transpiration[forest] > 1e-6).all()
 
 
@@ -213,20 +207,6 @@ def test_published_frozen_soil_freezes_the_same_water_again():
     model = freeze(FrozenSoil.REFERENCE)
     assert (model.state.ice[:, 5] > 5 * 0.9 * 0.43 * THICKNESS[0] * 1000).all()
     np.testing.assert_allclose(model.state.temperature[:, 5], 273.16, atol=1e-6)
-
-
-def test_snowfall_is_refused_with_its_cell():
-    model = columns(3, cells=np.array([[0, 1], [2, 3], [4, 5]]))
-    air = np.array([280.0, 270.0, 280.0])
-    with pytest.raises(ModelError, match=r"it snows at 270\.00 K.*j=2, i=3") as caught:
-        model.step(dict(MILD, air_temperature=air, precipitation=1e-4), -1.0, 0.7)
-    assert caught.value.cell == (2, 3)
-
-
-@pytest.mark.parametrize("cover", [11, 15, 17])
-def test_covers_without_a_treatment_are_refused_with_their_cells(cover):
-    with pytest.raises(ConfigError, match=rf"land cover {cover} .*not supported.*j=7, i=8"):
-        columns(2, land_cover=[2, cover], cells=np.array([[5, 6], [7, 8]]))
 
 
 def test_a_class_that_does_not_exist_is_refused():

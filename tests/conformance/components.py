@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import netCDF4
 import numpy as np
 import pytest
 from fakes import RAIN, WIND
+from library_cases import compiled
 from surrogate_cases import make_checkpoint
 
 from bmi_common import DeclaredBmi
@@ -112,6 +114,15 @@ def colm(folder: Path) -> list[Path]:
     return [config, _write(folder, "forcing.txt", "\n".join(rows) + "\n"), *_domain(folder, nx=4, ny=3)]
 
 
+def colm_library(folder: Path) -> list[Path]:
+    """Build the same with a double of the user's library, in two processes."""
+    files = colm(folder)
+    library = folder / "libcolm.so"
+    shutil.copy(compiled(), library)
+    section = "library: {file: libcolm.so, snicar: unused, blocks: [2, 1]}\n"
+    return [_write(folder, "colm.yaml", LAND + section), *files[1:], library]
+
+
 def surrogate(folder: Path) -> list[Path]:
     """Build a random network of 8 x 8 tiles on a domain that they do not divide."""
     weights = folder / "weights.safetensors"
@@ -126,4 +137,5 @@ COMPONENTS = (
     Component("bmi_richards:BmiRichards", richards, {names.NET_SOURCE: 1.0e-4}),
     Component("bmi_surrogate:BmiSurrogate", surrogate, {names.NET_SOURCE: 1.0e-4}),
     Component("bmi_colm:BmiColm", colm, {names.PRESSURE_HEAD: -1.0, names.SATURATION: 0.5}),
+    Component("bmi_colm:BmiColmLibrary", colm_library, {names.PRESSURE_HEAD: -1.0, names.SATURATION: 0.5}),
 )
