@@ -119,7 +119,11 @@ class ColumnState(ColumnArrays):
 
 @dataclass
 class ColumnInputs(ColumnArrays):
-    """Atmosphere over one step, and the water of the soil at its start."""
+    """Atmosphere over one step, the water of the soil at its start, and prescribed vegetation.
+
+    Prescribed leaf and stem area are taken over when the model renews its own: at a cold start, and at the end of each
+    step that starts at 00 UTC. NaN leaves them to the model.
+    """
 
     shortwave: Array = field(metadata=_column("W m-2"))
     longwave: Array = field(metadata=_column("W m-2"))
@@ -131,6 +135,15 @@ class ColumnInputs(ColumnArrays):
     humidity: Array = field(metadata=_column("kg kg-1"))
     head: Array = field(metadata=_column("m", N_SOIL))
     saturation: Array = field(metadata=_column("1", N_SOIL))
+    prescribed_leaf_area: Array = field(metadata=_column("m2 m-2"))
+    prescribed_stem_area: Array = field(metadata=_column("m2 m-2"))
+
+    @classmethod
+    def empty(cls, n: int) -> Self:
+        """Zeros for `n` columns, and no prescribed vegetation."""
+        inputs = super().empty(n)
+        inputs.prescribed_leaf_area[:] = inputs.prescribed_stem_area[:] = np.nan
+        return inputs
 
 
 @dataclass

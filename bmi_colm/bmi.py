@@ -17,6 +17,7 @@ from bmi_colm.config import Prepared, prepare
 from bmi_colm.diagnostics import DIAGNOSTICS
 from bmi_colm.forcing import names as forcing_names
 from bmi_colm.land import WATER_DENSITY, LandSurface
+from bmi_colm.leaf_area import LeafArea
 from bmi_common import ConfigError, Setup
 from bmi_common.state_file import SavedState, StateArray
 
@@ -51,7 +52,10 @@ class BmiColm(LandSurface):
         except ConfigError as error:
             raise ConfigError(f"{config_file}: {error}") from error
         self._open(prepared, config_file)
-        return self._setup_for(self._columns.options.time_step)
+        self._leaf_area = self._open_leaf_area(config_file)
+        return self._setup_for(
+            self._columns.options.time_step, None if self._leaf_area is None else self._leaf_area.end
+        )
 
     def _start(self) -> None:
         self._fill_initial(self._columns.state.leaf_temperature)
@@ -60,6 +64,7 @@ class BmiColm(LandSurface):
     def _update(self) -> None:
         self._read_forcing()
         self._check_inputs()
+        self._prescribe_leaf_area()
         mask = self._prepared.domain.mask
         fluxes = self._columns.step(
             {short: self.values[name][mask] for short, name in _KERNEL_NAMES.items()},
@@ -86,6 +91,8 @@ class BmiColm(LandSurface):
 
     def _finalize(self) -> None:
         self._forcing.close()
+        if self._leaf_area is not None:
+            self._leaf_area.close()
 
     def _memory(self) -> Mapping[str, StateArray]:
         return self._columns.memory()
@@ -111,6 +118,25 @@ class BmiColm(LandSurface):
         values: NDArray[np.float64] = self.values[name][::-1, self._prepared.domain.mask].T
         return values
 
+    def _open_leaf_area(self, config_file: Path) -> LeafArea | None:
+        config = self._prepared.config
+        if config.leaf_area is None:
+            return None
+        try:
+            return LeafArea(config.leaf_area, self._prepared.domain, config.start, config.end)
+        except ConfigError as error:
+            self._forcing.close()
+            raise ConfigError(f"{config_file}: leaf_area: {error}") from error
+
+    def _prescribe_leaf_area(self) -> None:
+        """Give the columns the areas of the step's day; they take them over when they renew their own."""
+        if self._leaf_area is None:
+            return
+        leaf, stem = self._leaf_area.on(self.start + timedelta(seconds=self.time))
+        self._columns.forcing.prescribed_leaf_area[:] = leaf
+        if stem is not None:
+            self._columns.forcing.prescribed_stem_area[:] = stem
+
 
 def _column_model(prepared: Prepared) -> ColumnModel:
     config, domain = prepared.config, prepared.domain
@@ -129,4 +155,5 @@ def _column_model(prepared: Prepared) -> ColumnModel:
         vegetation=prepared.vegetation,
         soil=prepared.soil,
         cells=prepared.cells,
+        maps=prepared.maps,
     )

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bmi_colm import _kernel
 from bmi_colm.arrays import N_SNOW, ColumnFluxes, ColumnInputs, ColumnParameters, ColumnState
+from bmi_colm.maps import Maps
 from bmi_colm.parameters import Cells, column_parameters
 from bmi_colm.soil import SoilTexture
 from bmi_colm.tables import SoilTable, Vegetation, carbon_dioxide
@@ -152,6 +153,8 @@ class ColumnModel:
         Tables in place of those that come with the package.
     cells : ndarray of int, shape (n, 2), optional
         (j, i) of the columns on a grid, for messages.
+    maps : dict of ndarray, optional
+        Parameters by column that take the place of those of the classes, see `column_parameters`.
 
     Attributes
     ----------
@@ -178,9 +181,10 @@ class ColumnModel:
         vegetation: dict[int, Vegetation] | None = None,
         soil: SoilTable | None = None,
         cells: Cells | None = None,
+        maps: Maps | None = None,
     ) -> None:
         self.parameters: ColumnParameters = column_parameters(
-            land_cover, texture, thickness, porosity, latitude, longitude, vegetation, soil, cells
+            land_cover, texture, thickness, porosity, latitude, longitude, vegetation, soil, cells, maps
         )
         self._cells = cells
         self.options = options or ColumnOptions()
@@ -224,7 +228,8 @@ class ColumnModel:
         Parameters
         ----------
         forcing : mapping of str to array_like
-            Means over the step, by the names of `ColumnInputs`, broadcast to (n,).
+            Means over the step, by the names of `ColumnInputs`, broadcast to (n,). Those that are not given keep the
+            values of the last step.
         head, saturation : array_like, shape (n, 10)
             Pressure head [m] and saturation of the soil layers at the start of the step, top first. A positive head
             (ponding) is valid.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,10 +15,21 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from bmi_colm.columns import LOWEST_HEAD, ColumnOptions, EvaporationFactor, FrozenSoil, WaterStress
 from bmi_colm.forcing import ForcingSpec
 from bmi_colm.forcing.config import UtcDatetime, forcing_files
+from bmi_colm.leaf_area import LeafAreaSpec
+from bmi_colm.maps import Maps, SoilMaps, VegetationMaps
 from bmi_colm.readin import read_readin, to_layers
-from bmi_colm.soil import SoilTexture
-from bmi_colm.tables import SoilTable, Vegetation, soil_table, vegetation_table
+from bmi_colm.soil import SoilTexture, check_texture, layer_weights
+from bmi_colm.tables import (
+    SoilTable,
+    Vegetation,
+    override_soil,
+    override_vegetation,
+    soil_table,
+    vegetation_table,
+)
+from bmi_colm.tables.schema import SOIL_BOUNDS, SoilField, SoilOverrides, VegetationField, VegetationOverrides
 from bmi_common import Config, ConfigError, ConfigPath, Domain, DomainField, FieldSpec, load_config
+from bmi_common.errors import describe_cell
 from bmi_common.grids import ROOT_ZONE_LAYERS
 from bmi_common.suggest import did_you_mean
 
@@ -64,8 +77,9 @@ class TextureSpec(Config):
     """Soil texture: a USDA class for whole columns, a profile over the root zone, or ``{colm: CoLM_readin.dat}``.
 
     In YAML the name of a class (``loam``), or the field of class numbers itself, may stand for ``{usda: …}``. The
-    profile's fields hold the root zone's layers, bottom first; gravel, organic carbon and bulk density may be left
-    out.
+    profile's fields hold the root zone's layers, bottom first, or one value for all of them; with `thickness` [m],
+    bottom first, they hold layers of their own, which are averaged over those of the root zone. Gravel, organic carbon
+    and bulk density may be left out.
     """
 
     usda: str | FieldSpec | None = None
@@ -75,6 +89,7 @@ class TextureSpec(Config):
     gravel: FieldSpec | None = None
     organic_carbon: FieldSpec | None = None
     bulk_density: FieldSpec | None = None
+    thickness: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -91,6 +106,8 @@ class TextureSpec(Config):
             raise ValueError("give either a USDA class, or a profile of sand, clay, …, or a CoLM_readin.dat (colm)")
         if self.usda is None and self.colm is None and (self.sand is None or self.clay is None):
             raise ValueError("give a USDA class, or sand and clay [%], or a CoLM_readin.dat (colm)")
+        if self.thickness is not None and self.sand is None:
+            raise ValueError("thickness: without effect, because no profile of sand, clay, … is given")
         return self
 
     @property
@@ -109,15 +126,15 @@ class TextureSpec(Config):
         if self.usda is not None:
             classes = self.usda.read("soil_texture.usda", domain.surface.shape, "1", domain.mask)[domain.mask]
             return SoilTexture.from_usda(classes, table)
-        texture = SoilTexture(
-            sand=_profile(self.sand, "sand", "%", domain, 0.0),
-            clay=_profile(self.clay, "clay", "%", domain, 0.0),
-            gravel=_profile(self.gravel, "gravel", "%", domain, table.default_gravel),
-            organic_carbon=_profile(self.organic_carbon, "organic_carbon", "%", domain, table.default_organic_carbon),
-            bulk_density=_profile(self.bulk_density, "bulk_density", "g cm-3", domain, table.default_bulk_density),
-        )
-        if (texture.sand + texture.clay > 100.0 + 1e-6).any():
-            raise ConfigError("soil_texture: sand and clay together are more than 100 %")
+        given = {f.name: getattr(self, f.name) for f in fields(SoilTexture)}
+        values = {
+            name: np.full((int(domain.mask.sum()), ROOT_ZONE_LAYERS), getattr(table, f"default_{name}"))
+            if spec is None
+            else _profile(spec, name, domain, self.thickness)
+            for name, spec in given.items()
+        }
+        texture = SoilTexture(**values)
+        check_texture(texture, np.argwhere(domain.mask), {n: s.file for n, s in given.items() if s is not None})
         return texture
 
 
@@ -133,12 +150,44 @@ def _class_or_field(data: Any) -> Any:
     return {"file": data}
 
 
-def _profile(spec: FieldSpec | None, name: str, units: str, domain: Domain, default: float) -> Floats:
-    shape = domain.root_zone.shape
-    if spec is None:
-        return np.full((int(domain.mask.sum()), shape[0]), default)
-    values = spec.read(f"soil_texture.{name}", shape, units, domain.mask)
-    return np.ascontiguousarray(values[::-1, domain.mask].T)
+def _profile(spec: FieldSpec, name: str, domain: Domain, thickness: list[float] | None) -> Floats:
+    """Read a profile of the active columns, (n, 10), top first."""
+    key, units = f"soil_texture.{name}", SOIL_BOUNDS[name].units
+    if _has_no_layers(spec, key, domain, units):
+        flat = spec.read(key, domain.surface.shape, units, domain.mask)[domain.mask]
+        return np.repeat(flat[:, np.newaxis], ROOT_ZONE_LAYERS, axis=1)
+    own = domain.root_zone.shape if thickness is None else (len(thickness), *domain.surface.shape)
+    values = spec.read(key, own, units, domain.mask)[:, domain.mask]
+    if thickness is not None:
+        values = layer_weights(thickness, domain.dz[-ROOT_ZONE_LAYERS:]) @ values
+    return np.ascontiguousarray(values[::-1].T)
+
+
+def _has_no_layers(spec: FieldSpec, key: str, domain: Domain, units: str) -> bool:
+    if spec.file is None:
+        return isinstance(spec.value, float)
+    try:
+        spec.read(key, domain.surface.shape, units, np.zeros(domain.mask.shape, dtype=bool))
+    except ConfigError:  # of another shape, or unreadable: the second reading says so
+        return False
+    return True
+
+
+def _check_cover(cover: Floats, classes: Collection[int], cells: NDArray[np.int64], source: str) -> None:
+    bad = ~np.isin(cover, list(classes))
+    if not bad.any():
+        return
+    value = cover[bad][0]
+    hint = ""
+    if value == 0:
+        hint = "; water, 0 in some legends, is 17 here"
+    elif value > max(classes):
+        hint = "; is it the code of a missing value, or another legend (USGS, ESA CCI)? `lookup:` translates classes"
+    place = describe_cell(tuple(int(v) for v in cells[int(np.argmax(bad))]))
+    raise ConfigError(
+        f"{source}: {value:g} is no IGBP class ({min(classes)}-{max(classes)}), in {int(bad.sum())} active cells, "
+        f"first at {place}{hint}"
+    )
 
 
 class InitialState(Config):
@@ -168,7 +217,12 @@ class LandConfig(Config):
     carbon_dioxide: Annotated[float, Field(gt=0, lt=1e4)] | None = None
     lowest_head: Annotated[float, Field(lt=0)] = LOWEST_HEAD
     vegetation_table: ConfigPath | None = None
+    vegetation: VegetationField = VegetationOverrides({})
+    vegetation_maps: VegetationMaps = VegetationMaps()
     soil_table: ConfigPath | None = None
+    soil: SoilField = SoilOverrides()
+    soil_maps: SoilMaps = SoilMaps()
+    leaf_area: LeafAreaSpec | None = None
     threads: Annotated[int, Field(ge=1)] | None = None
 
     @model_validator(mode="after")
@@ -216,7 +270,9 @@ class Prepared:
     cells : ndarray of int, shape (n, 2)
         (j, i) of the active columns.
     vegetation, soil
-        Tables.
+        Tables, with what the configuration changes in them.
+    maps : dict of ndarray
+        Parameters of the active columns that take the place of those of their classes.
     files : tuple of Path
         Every file that is read, forcing included.
     """
@@ -230,7 +286,16 @@ class Prepared:
     cells: NDArray[np.int64]
     vegetation: dict[int, Vegetation]
     soil: SoilTable
+    maps: Maps
     files: tuple[Path, ...]
+
+
+@contextmanager
+def _messages_name(config_file: Path) -> Iterator[None]:
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(f"{config_file}: {error}") from error
 
 
 def prepare(config_file: Path, model: type[LandConfig] = LandConfig) -> Prepared:
@@ -252,23 +317,33 @@ def prepare(config_file: Path, model: type[LandConfig] = LandConfig) -> Prepared
     domain = Domain.load(config.domain)
     for name in ("latitude", "longitude"):
         domain.require(name, "the land component")
-    table = soil_table(config.soil_table)
-    cover = config.land_cover.read("land_cover", domain.surface.shape, "1", domain.mask)[domain.mask]
-    if (cover != np.round(cover)).any():
-        raise ConfigError(f"{config_file}: land_cover: {cover[cover != np.round(cover)][0]:g} is no IGBP class")
+    table = override_soil(soil_table(config.soil_table), config.soil, f"{config_file}: soil")
+    with _messages_name(config_file):
+        cover = config.land_cover.read("land_cover", domain.surface.shape, "1", domain.mask)[domain.mask]
+    vegetation = override_vegetation(vegetation_table(config.vegetation_table), config.vegetation, str(config_file))
+    cells = np.argwhere(domain.mask)
+    source = ": ".join(["land_cover", *(str(f) for f in config.land_cover.files)])
+    _check_cover(cover, vegetation, cells, f"{config_file}: {source}")
     texture = config.soil_texture
     own = [config_file, *config.land_cover.files, *texture.files]
+    tables = (config.vegetation_table, config.vegetation._file, config.soil_table, config.soil._file)
     initial = config.initial.state if config.initial else None
-    own += [f for f in (config.vegetation_table, config.soil_table, initial) if f is not None]
+    own += [f for f in (*tables, initial) if f is not None]
+    own += [*config.vegetation_maps.files, *config.soil_maps.files]
+    own += () if config.leaf_area is None else config.leaf_area.files
+    with _messages_name(config_file):
+        read_texture = texture.read(domain, table)
+        maps = {**config.vegetation_maps.read(domain), **config.soil_maps.read(domain)}
     return Prepared(
         config=config,
         domain=domain,
         land_cover=cover.astype(np.int64),
-        texture=texture.read(domain, table),
+        texture=read_texture,
         thickness=domain.dz[: -ROOT_ZONE_LAYERS - 1 : -1].copy(),
         porosity=np.ascontiguousarray(domain.porosity[-ROOT_ZONE_LAYERS:, domain.mask].T[:, ::-1]),
-        cells=np.argwhere(domain.mask),
-        vegetation=vegetation_table(config.vegetation_table),
+        cells=cells,
+        vegetation=vegetation,
         soil=table,
+        maps=maps,
         files=tuple(dict.fromkeys((*own, *domain.files, *forcing_files(config.forcing)))),
     )

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from bmi_colm import variables as names
 from bmi_colm.config import Prepared
 from bmi_colm.forcing import FORCING_NAMES, Forcing, open_forcing
+from bmi_colm.forcing.plausible import looks_like
 from bmi_common import BmiStateError, ConfigError, DeclaredBmi, ModelError, Setup, grids
 from bmi_common.bmi_base import FOREVER
 from bmi_common.hashing import hashes
@@ -64,9 +65,10 @@ class LandSurface(DeclaredBmi):
         self._prepared = prepared
         self._warned = False
 
-    def _setup_for(self, time_step: float) -> Setup:
+    def _setup_for(self, time_step: float, *ends: datetime | None) -> Setup:
+        """Describe the component; without an end of its own it lasts as long as its forcing and until the first end."""
         config, domain = self._prepared.config, self._prepared.domain
-        end = config.end or self._forcing.end
+        end = config.end or min((e for e in (self._forcing.end, *ends) if e is not None), default=None)
         return Setup(
             grids=domain.published_grids,
             time_step=time_step,
@@ -111,9 +113,11 @@ class LandSurface(DeclaredBmi):
             bad = ~((values >= low) & (values <= high)) & mask  # NaN is bad, too
             if bad.any():
                 cell = tuple(int(i) for i in np.argwhere(bad)[0])
+                value = float(values[cell])
+                hint = looks_like(variable.name, value, value) if variable in names.FORCING_VARIABLES else ""
                 raise ModelError(
-                    f"{self.component_name}: {variable.name} must be {low:g} to {high:g} {variable.units}, "
-                    f"got {values[cell]:g}",
+                    f"{self.component_name}, {self.start + timedelta(seconds=self.time):%Y-%m-%d %H:%M}: "
+                    f"{variable.name} must be {low:g} to {high:g} {variable.units}, got {value:g}{hint}",
                     cell,
                 )
 

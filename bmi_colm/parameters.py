@@ -6,8 +6,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bmi_colm.arrays import N_SOIL, Array, ColumnParameters
+from bmi_colm.maps import THERMAL, Maps
 from bmi_colm.soil import SoilTexture, solids
 from bmi_colm.tables import SoilTable, Vegetation, soil_table, vegetation_table
+from bmi_colm.tables.schema import VEGETATION_BOUNDS
 from bmi_common.errors import ConfigError, describe_cell
 
 Cells = NDArray[np.int64]
@@ -15,15 +17,18 @@ Cells = NDArray[np.int64]
 GROUND = {"soil": 0, "urban": 0, "wetland": 2, "ice": 3, "water": 4}
 """What lies below the surface, by the treatment of a land cover; urban ground is soil with vegetation."""
 
+_KERNEL_NAMES = {"stem_area": "stem_area_index"}
+_NOT_OF_THE_KERNEL = ("root_depth_50", "root_exponent")  # it takes the root fractions that follow from them
 
-def root_fraction(depth_50: float, exponent: float, thickness: Array) -> Array:
+
+def root_fraction(depth_50: float | Array, exponent: float | Array, thickness: Array) -> Array:
     """Share of the roots in each layer (Schenk and Jackson 2002); the last layer takes what is below it.
 
     Parameters
     ----------
-    depth_50 : float
+    depth_50 : float or ndarray, shape (n, 1)
         Depth [cm] above which half of the roots are.
-    exponent : float
+    exponent : float or ndarray, shape (n, 1)
         Shape, negative.
     thickness : ndarray, shape (n, 10)
         Layer thickness [m], top first.
@@ -43,6 +48,7 @@ def column_parameters(
     vegetation: dict[int, Vegetation] | None = None,
     soil: SoilTable | None = None,
     cells: Cells | None = None,
+    maps: Maps | None = None,
 ) -> ColumnParameters:
     """Assemble the parameters of `n` columns.
 
@@ -60,6 +66,8 @@ def column_parameters(
         Tables to use in place of those that come with the package.
     cells : ndarray of int, shape (n, 2), optional
         (j, i) of the columns, for messages.
+    maps : dict of ndarray, optional
+        Parameters by column that take the place of those of the classes; NaN leaves them.
 
     Raises
     ------
@@ -80,36 +88,30 @@ def column_parameters(
     if not ((p.porosity > 0) & (p.porosity < 1)).all():
         raise ConfigError(f"porosity must be between 0 and 1, got {p.porosity.min():g} to {p.porosity.max():g}")
 
+    maps = maps or {}
+    scalars = {name: np.empty(n) for name in VEGETATION_BOUNDS}
+    colours = np.empty(n)
     for number in np.unique(covers):
         where = covers == number
         cover = vegetation[int(number)]
-        for name in (
-            "canopy_height",
-            "leaf_angle",
-            "leaf_reflectance",
-            "stem_reflectance",
-            "leaf_transmittance",
-            "stem_transmittance",
-            "inverse_root_leaf_size",
-            "carboxylation_capacity",
-            "quantum_efficiency",
-            "heat_stress_slope",
-            "heat_stress_temperature",
-            "water_cost_of_carbon",
-            "initial_roughness_ratio",
-            "leaf_area_maximum",
-            "leaf_area_minimum",
-        ):
+        for name, values in scalars.items():
+            values[where] = getattr(cover, name)
+        for name in ("leaf_reflectance", "stem_reflectance", "leaf_transmittance", "stem_transmittance"):
             getattr(p, name)[where] = getattr(cover, name)
         p.ground[where] = GROUND[cover.treatment]
-        p.stem_area_index[where] = cover.stem_area
-        p.root_fraction[where] = root_fraction(cover.root_depth_50, cover.root_exponent, p.thickness[where])
-        p.albedo_saturated[where] = soil.colours[cover.soil_colour].saturated
-        p.albedo_dry[where] = soil.colours[cover.soil_colour].dry
+        colours[where] = cover.soil_colour
+    for name, values in scalars.items():
+        _lay_over(values, maps.get(name))
+        if name not in _NOT_OF_THE_KERNEL:
+            getattr(p, _KERNEL_NAMES.get(name, name))[:] = values
+    p.root_fraction[:] = root_fraction(
+        scalars["root_depth_50"][:, np.newaxis], scalars["root_exponent"][:, np.newaxis], p.thickness
+    )
+    _lay_over(colours, maps.get("soil_colour"))
+    _set_albedo(p, colours, soil, maps, cells)
 
     s = solids(_per_layer(texture), soil)
     p.heat_capacity_solids[:] = s.heat_capacity
-    p.heat_capacity_solids[np.isin(p.ground, (GROUND["ice"], GROUND["water"]))] = 0.0
     p.conductivity_dry[:] = s.conductivity_dry
     p.conductivity_saturated[:] = s.conductivity_saturated
     p.conductivity_saturated_frozen[:] = s.conductivity_saturated_frozen
@@ -117,7 +119,32 @@ def column_parameters(
     p.kersten_exponent_shape[:] = 1.0 - s.organic
     p.kersten_exponent_frozen[:] = 1.0 + s.organic
     p.kersten_beta[:] = s.kersten_beta
+    for name in THERMAL:
+        _lay_over(getattr(p, name), maps.get(f"soil_{name}"))
+    p.heat_capacity_solids[np.isin(p.ground, (GROUND["ice"], GROUND["water"]))] = 0.0
     return p
+
+
+def _lay_over(values: Array, cells: Array | None) -> None:
+    if cells is not None:
+        np.copyto(values, cells, where=~np.isnan(cells))
+
+
+def _set_albedo(p: ColumnParameters, colours: Array, soil: SoilTable, maps: Maps, cells: Cells | None) -> None:
+    unknown = ~np.isin(colours, list(soil.colours))
+    if unknown.any():
+        column = int(np.argmax(unknown))
+        raise ConfigError(
+            f"soil colour {colours[column]:g} at {name_column(column, cells)} is no colour class of the soil table "
+            f"({min(soil.colours)}-{max(soil.colours)})"
+        )
+    for number in np.unique(colours):
+        where = colours == number
+        p.albedo_saturated[where] = soil.colours[int(number)].saturated
+        p.albedo_dry[where] = soil.colours[int(number)].dry
+    for moisture in ("saturated", "dry"):
+        for band, name in enumerate(("visible", "near_infrared")):
+            _lay_over(getattr(p, f"albedo_{moisture}")[:, band], maps.get(f"soil_albedo_{moisture}_{name}"))
 
 
 def _per_layer(texture: SoilTexture) -> SoilTexture:

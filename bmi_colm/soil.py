@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bmi_colm.tables import SoilTable, soil_table
-from bmi_common.errors import ConfigError
+from bmi_colm.tables.schema import SOIL_BOUNDS
+from bmi_common.errors import ConfigError, describe_cell
 from bmi_common.suggest import did_you_mean
 
 Array = NDArray[np.float64]
@@ -76,6 +79,84 @@ class SoilTexture:
             organic_carbon=np.full(given.shape, table.default_organic_carbon),
             bulk_density=np.full(given.shape, table.default_bulk_density),
         )
+
+
+_LOOKALIKES = {
+    "sand": ((1000.0, "g kg-1, ten times the percentage"),),
+    "clay": ((1000.0, "g kg-1, ten times the percentage"),),
+    "organic_carbon": ((600.0, "g kg-1, ten times the percentage"),),
+    "bulk_density": ((270.0, "cg cm-3, a hundred times g cm-3"), (2700.0, "kg m-3, a thousand times g cm-3")),
+}
+"""Up to which value impossible ones look like what."""
+
+
+def check_texture(texture: SoilTexture, cells: NDArray[np.int64], files: Mapping[str, Path | None]) -> None:
+    """Refuse values that no soil has.
+
+    Parameters
+    ----------
+    texture : SoilTexture
+        Arrays (n, layers), top first.
+    cells : ndarray of int, shape (n, 2)
+        (j, i) of the columns.
+    files : mapping
+        Where the quantities that the user gives come from.
+
+    Raises
+    ------
+    ConfigError
+        Names key, file, value, layer (counted from the bottom) and cell, and what the value looks like.
+    """
+
+    def refuse(name: str, bad: NDArray[np.bool_], message: str) -> None:
+        column, layer = (int(v) for v in np.argwhere(bad)[0])
+        where = f"{files[name]}: " if files.get(name) else ""
+        place = describe_cell((bad.shape[1] - 1 - layer, *(int(v) for v in cells[column])))
+        raise ConfigError(
+            f"{where}soil_texture.{name}: {message.format(getattr(texture, name)[column, layer])}, at {place}"
+        )
+
+    for name in files:
+        values, bounds = getattr(texture, name), SOIL_BOUNDS[name]
+        bad = ~((values >= bounds.low) & (values <= bounds.high))
+        if bad.any():
+            looks = [
+                what for high, what in _LOOKALIKES.get(name, ()) if bounds.low <= values.min() and values.max() <= high
+            ]
+            hint = f" (these look like {looks[0]}; `units:` converts)" if looks else ""
+            refuse(name, bad, f"must lie {bounds}{hint}, got {{:g}}")
+    if max(texture.sand.max(), texture.clay.max()) <= 1.0:
+        raise ConfigError(
+            f"soil_texture: sand ({texture.sand.max():g} at most) and clay ({texture.clay.max():g} at most) look like "
+            'fractions; expected are percentages of the weight (`units: "1"` converts)'
+        )
+    bad = texture.sand + texture.clay > 100.0 + 1.0e-6
+    if bad.any():
+        refuse("sand", bad, f"sand and clay together are more than 100 % ({(texture.sand + texture.clay)[bad][0]:g} %)")
+
+
+def layer_weights(source: ArrayLike, target: ArrayLike) -> Array:
+    """Return the matrix that averages layers of one thickness over layers of another, by depth from the surface.
+
+    Below the deepest source layer its value goes on.
+
+    Parameters
+    ----------
+    source, target : array_like
+        Thickness [m], bottom first.
+
+    Returns
+    -------
+    ndarray, shape (target layers, source layers)
+        Rows add up to one.
+    """
+    from_bottoms = np.cumsum(np.asarray(source, dtype=float)[::-1])
+    from_bottoms[-1] = np.inf
+    bottoms = np.cumsum(np.asarray(target, dtype=float)[::-1])
+    from_tops, tops = np.append(0.0, from_bottoms[:-1]), np.append(0.0, bottoms[:-1])
+    overlap = np.minimum(bottoms[:, np.newaxis], from_bottoms) - np.maximum(tops[:, np.newaxis], from_tops)
+    weights: Array = np.maximum(overlap, 0.0) / (bottoms - tops)[:, np.newaxis]
+    return weights[::-1, ::-1]
 
 
 @dataclass(frozen=True)

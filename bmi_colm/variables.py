@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bmi_colm.forcing import names as forcing
+from bmi_colm.forcing.plausible import POSSIBLE
 from bmi_common.grids import ROOT_ZONE, SCALAR, SURFACE
 from bmi_common.groundwater import LAYER_THICKNESS, NET_SOURCE, POROSITY, PRESSURE_HEAD, SATURATION
 from bmi_common.variables import Role, Variable
@@ -35,20 +36,8 @@ SURFACE_TEMPERATURE = "land_surface__temperature"
 SNOW_WATER = "snowpack__liquid-equivalent_depth"
 CLAMPED_HEADS = "soil_water__clamped_pressure_head_count"
 
-FORCING_RANGES = {
-    forcing.PRECIPITATION: (0.0, 0.1),
-    forcing.AIR_TEMPERATURE: (150.0, 350.0),
-    forcing.AIR_PRESSURE: (2.0e4, 1.2e5),
-    forcing.SPECIFIC_HUMIDITY: (0.0, 0.1),
-    forcing.SHORTWAVE: (0.0, 2.0e3),
-    forcing.LONGWAVE: (0.0, 1.0e3),
-    forcing.WIND_X: (-150.0, 150.0),
-    forcing.WIND_Y: (-150.0, 150.0),
-}
-"""What is possible; values outside are refused as wrong units or worse."""
-
 FORCING_VARIABLES = tuple(
-    Variable(name, forcing.UNITS[name], SURFACE, Role.FORCING, valid_range=FORCING_RANGES[name])
+    Variable(name, forcing.UNITS[name], SURFACE, Role.FORCING, valid_range=POSSIBLE[name])
     for name in forcing.FORCING_NAMES
 )
 

@@ -25,6 +25,7 @@ from coupler.durations import describe
 from coupler.figures import draw
 from coupler.run_folder import MARKER, check_folder, claim_folder
 from coupler.spin_up import spin_up, write_states
+from coupler.warning_log import keeping_warnings, log_warnings
 
 log = logging.getLogger("rootzone")
 
@@ -45,6 +46,7 @@ EXIT_BAD_INPUT = 2
     help="Go on with the run in this folder from its newest checkpoint, or from this checkpoint, in the same folder.",
 )
 @click.version_option(package_name="rootzone")
+@keeping_warnings
 def main(
     file: Path | None,
     check: bool,
@@ -189,6 +191,7 @@ def _open_log(folder: Path, console: Console) -> None:
     for handler in (to_file, _Screen(console)):
         log.addHandler(handler)
     log.propagate = False
+    log_warnings()
 
 
 def _close_log() -> None:

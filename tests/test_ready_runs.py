@@ -108,7 +108,7 @@ def test_mistakes_in_options_name_the_users_file_and_not_the_completed_copy() ->
 
 def test_mistakes_that_a_component_finds_itself_name_the_users_file() -> None:
     message = refusal("--set", "land.options.land_cover=18")
-    assert "cfg/demo/land.yaml: land cover 18 at" in message.replace("\\", "/")
+    assert "cfg/demo/land.yaml: land_cover: 18 is no IGBP class (1-17)" in message.replace("\\", "/")
 
 
 def test_a_run_beyond_the_weather_record_is_refused_with_its_end() -> None:

@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import time
+import warnings
 from datetime import datetime
 from pathlib import Path
 
@@ -133,6 +134,19 @@ class LeakyBucket(Bucket):
     """Loses a tenth of the source without saying so."""
 
     leak = 0.1
+
+
+class WarningBucket(Bucket):
+    """Warns when it is set up, and in its third step."""
+
+    def _start(self):
+        warnings.warn("the bucket was never cleaned", UserWarning, stacklevel=1)
+        super()._start()
+
+    def _update(self):
+        super()._update()
+        if self.time == 7200.0:
+            warnings.warn("the bucket is nearly full", UserWarning, stacklevel=1)
 
 
 class DrainingBucket(Bucket):

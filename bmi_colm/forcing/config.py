@@ -27,7 +27,7 @@ StandardName = Literal[
 CheckValues = Annotated[
     Literal["all", "ends"],
     Field(
-        description="read every hour of the run before it starts, or only its first and last day "
+        description="read every hour of the run before it starts, or only its first and last day and four between "
         "(the others are then checked when they are read)"
     ),
 ]

@@ -65,6 +65,8 @@ class NetcdfRecord(SeriesRecord):
         A variable is not there, or twice; its units or dimensions do not fit; times are unusable.
     """
 
+    remedy = "units in forcing: variables: {NAME: {variable: …, units: …}} go before the file's attribute"
+
     def __init__(self, spec: NetcdfForcing, cells: Cells) -> None:
         self._files = open_files(spec.file)
         self.label = label(self._files)
@@ -135,7 +137,7 @@ def open_files(files: tuple[Path, ...]) -> list[NetcdfFile]:
     """
     paths = expand(files)
     if not paths:
-        raise ConfigError(f"{', '.join(map(str, files))}: no such forcing file")
+        raise ConfigError(f"{', '.join(map(str, files))}: no such NetCDF file")
     return [NetcdfFile(path) for path in paths]
 
 

@@ -29,7 +29,7 @@ class NetcdfFile:
 
     def __init__(self, path: Path) -> None:
         if not path.is_file():
-            raise ConfigError(f"{path}: no such forcing file")
+            raise ConfigError(f"{path}: no such NetCDF file")
         self.path = path
         try:
             self._dataset = netCDF4.Dataset(path)

@@ -15,6 +15,9 @@ from bmi_colm.forcing.units import Converter
 from bmi_common.errors import ConfigError
 
 TimeStamp = Literal["start", "middle", "end"]
+TimeAxis = Callable[[NetcdfFile, str], tuple[str, str]]
+"""From a variable of a file to its time dimension and coordinate."""
+
 _AFTER_START: Final = {"start": 0 * HOUR, "middle": HOUR // 2, "end": HOUR}
 
 
@@ -83,6 +86,8 @@ class Series:
         Map by coordinates instead of asking for the domain's grid.
     column
         Accept a variable without horizontal dimensions (or of one cell) for all cells.
+    axis
+        Finds the time dimension; by default the one with dates.
 
     Raises
     ------
@@ -99,9 +104,10 @@ class Series:
         hours: Callable[[NetcdfFile, str], Times],
         remap: bool,
         column: bool,
+        axis: TimeAxis | None = None,
     ) -> None:
         self._convert = convert
-        pieces = [_piece(file, name, cells, hours, remap, column) for file, name in found]
+        pieces = [_piece(file, name, cells, hours, remap, column, axis or time_axis) for file, name in found]
         self._pieces = sorted((piece for piece in pieces if piece.times.size), key=lambda piece: piece.times[0])
         if not self._pieces:
             raise ConfigError(f"{found[0][0].path}: {found[0][1]!r} has no times")
@@ -181,10 +187,11 @@ def _piece(
     hours: Callable[[NetcdfFile, str], Times],
     remap: bool,
     column: bool,
+    axis: TimeAxis,
 ) -> _Piece:
     dimensions: tuple[str, ...] = file[name].dimensions
     sizes = dict(zip(dimensions, file[name].shape, strict=True))
-    time, coordinate = _time(file, name)
+    time, coordinate = axis(file, name)
     y = next((d for d in dimensions if d != time and file.axis(d, file.is_y)), None)
     x = next((d for d in dimensions if d != time and file.axis(d, file.is_x)), None)
     spatial = [d for d in dimensions if d not in (time, "expver") and (sizes[d] > 1 or d in (y, x))]
@@ -209,7 +216,14 @@ def _piece(
     return _Piece(file, name, hours(file, coordinate), time, y, x, grid)
 
 
-def _time(file: NetcdfFile, name: str) -> tuple[str, str]:
+def time_axis(file: NetcdfFile, name: str) -> tuple[str, str]:
+    """Return the time dimension of a variable and the coordinate that holds its dates.
+
+    Raises
+    ------
+    ConfigError
+        No dimension has dates.
+    """
     for dimension in file[name].dimensions:
         coordinate = file.axis(dimension, file.is_time)
         if coordinate is not None:

@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 from bmi_colm.forcing.calendar import HOUR, Times, hours_from, show, to_time
 from bmi_colm.forcing.elevation import ElevationAdjustment
 from bmi_colm.forcing.humidity import FloatArray
-from bmi_colm.forcing.names import FORCING_NAMES
+from bmi_colm.forcing.names import FORCING_NAMES, PRECIPITATION
 from bmi_colm.forcing.plausible import Inspector
 from bmi_common.errors import ConfigError
 
 HOURS_A_BLOCK: Final = 24
+
+BLOCKS_OF_A_SAMPLE: Final = 6
+"""First and last day of a run, and four between."""
 
 
 class Record(ABC):
@@ -28,10 +31,13 @@ class Record(ABC):
         The files, for messages.
     times
         Starts of the hours for which all eight variables are there, ascending.
+    remedy
+        How the user tells the reader of other units than those it takes values for.
     """
 
     label: str
     times: Times
+    remedy: str = ""
 
     @abstractmethod
     def load(self, times: Times) -> dict[str, FloatArray]:
@@ -145,7 +151,7 @@ class RecordForcing(Forcing):
         if record.times.size == 0:
             raise ConfigError(f"{record.label}: there is no hour for which all eight variables are there")
         self._record = record
-        self._inspect = Inspector(mask, record.source)
+        self._inspect = Inspector(mask, record.source, record.remedy)
         self._cycle = cycle
         self._adjust = adjust
         self._block = -1
@@ -208,7 +214,7 @@ class RecordForcing(Forcing):
         )
 
     def check_values(self, start: np.datetime64, end: np.datetime64, *, ends_only: bool) -> None:
-        """Read the hours of [start, end), or its first and last block, for the checks of values.
+        """Read the hours of [start, end), or its first, its last and some blocks between, for the checks of values.
 
         Raises
         ------
@@ -218,9 +224,10 @@ class RecordForcing(Forcing):
         hours = np.arange(start, end, HOUR)
         blocks = np.unique(self._positions(hours) // HOURS_A_BLOCK)
         if ends_only:
-            blocks = np.unique(self._positions(hours[[0, -1]]) // HOURS_A_BLOCK)
+            blocks = blocks[np.unique(np.linspace(0, blocks.size - 1, BLOCKS_OF_A_SAMPLE).astype(int))]
         for block in blocks:
-            self._load(int(block))
+            self._inspect.count(self._load(int(block)), self._values[PRECIPITATION])
+        self._inspect.judge_mean()
 
     @property
     def _contiguous(self) -> bool:
@@ -232,11 +239,12 @@ class RecordForcing(Forcing):
             return np.asarray((hours - self.times[0]) // HOUR % self.times.size)
         return np.asarray(np.searchsorted(self.times, hours))
 
-    def _load(self, block: int) -> None:
+    def _load(self, block: int) -> Times:
         times = self.times[block * HOURS_A_BLOCK : (block + 1) * HOURS_A_BLOCK]
         values = self._record.load(times)
         self._values = {name: self._inspect(name, times, values[name]) for name in self.names}
         self._block = block
+        return times
 
     def _check_cycle(self) -> None:
         if not self._contiguous:

@@ -69,7 +69,7 @@ contains
     out%groundwater_heat = out%groundwater_heat/o%time_step
     if (o%first_step) then
       out%groundwater_heat = 0.0_wp                ! the column had no water before
-      call start_cold(o, p, s)
+      call start_cold(o, p, forcing, s)
     end if
     water_before = s%canopy_water + s%snow_water
     call describe_air(o, forcing, temperature, air)
@@ -247,7 +247,7 @@ contains
 
     ! --- vegetation, snow cover and radiation for the coming step
     call update_snow_cover(s)
-    if (o%first_step .or. o%update_phenology) call update_leaf_area(p, s)
+    if (o%first_step .or. o%update_phenology) call update_leaf_area(p, forcing, s)
     call radiative_properties(p, s, cosine_of_zenith(o%calendar_day_end, p%latitude, p%longitude), &
       s%liquid(n_snow + 1)/(density_water*p%thickness(1)), s%snow_water - snow_before, o%time_step)
     out%ground_temperature = s%temperature(n_snow + 1 - s%snow_layers)
@@ -322,9 +322,10 @@ contains
   end function bare_roughness
 
   !> Vegetation and radiation for the very first step; ice is at most at the freezing point.
-  pure subroutine start_cold(o, p, s)
+  pure subroutine start_cold(o, p, f, s)
     type(model_options), intent(in) :: o
     type(column_parameters), intent(in) :: p
+    type(column_forcing), intent(in) :: f
     type(column_state), intent(inout) :: s
     real(wp) :: area
 
@@ -332,7 +333,7 @@ contains
     if (p%ground == land_ice .or. p%ground == open_water) call fill_body(p, s)
     s%roughness_length = p%initial_roughness_ratio*p%canopy_height
     call update_snow_cover(s)
-    call update_leaf_area(p, s)
+    call update_leaf_area(p, f, s)
     area = s%leaf_area + s%stem_area*s%exposed_fraction
     s%longwave_gap = 1.0_wp
     if (area >= least_canopy_area) s%longwave_gap = longwave_gap(p%leaf_angle, area)

@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import yaml
+from pydantic import BaseModel
 
+from bmi_colm.tables.schema import MISSING_AS_WRITTEN, Bounds, SoilOverrides, VegetationFile, VegetationOverrides
+from bmi_common.config import Document, read_yaml, validate
 from bmi_common.errors import ConfigError
+
+__all__ = [
+    "Bounds",
+    "SoilColour",
+    "SoilTable",
+    "Texture",
+    "Vegetation",
+    "carbon_dioxide",
+    "override_soil",
+    "override_vegetation",
+    "soil_table",
+    "vegetation_table",
+]
+
+M = TypeVar("M", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -73,22 +91,6 @@ class SoilTable:
     default_bulk_density: float
 
 
-def _read(name: str, path: Path | None) -> tuple[str, Any]:
-    if path is None:
-        return name, yaml.safe_load((resources.files(__name__) / name).read_text(encoding="utf-8"))
-    try:
-        return str(path), yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not valid YAML: {error}") from error
-
-
-def _pair(values: Any) -> tuple[float, float]:
-    first, second = values
-    return float(first), float(second)
-
-
 @cache
 def vegetation_table(path: Path | None = None) -> dict[int, Vegetation]:
     """Vegetation by IGBP class.
@@ -101,67 +103,109 @@ def vegetation_table(path: Path | None = None) -> dict[int, Vegetation]:
     Raises
     ------
     ConfigError
-        If the file cannot be read or an entry is missing or no number.
+        If the file cannot be read, or an entry is missing, unknown or outside its physical range.
     """
-    source, data = _read("vegetation.yaml", path)
+    document, content = _read("vegetation.yaml", path, VegetationFile)
     table = {}
-    common = {k: float(v) for k, v in data["common"].items()}
-    for number, cover in data["covers"].items():
-        try:
-            table[int(number)] = Vegetation(
-                name=str(cover["name"]),
-                treatment=str(cover["treatment"]),
-                canopy_height=float(cover["canopy_height"]),
-                leaf_angle=float(cover["leaf_angle"]),
-                leaf_reflectance=_pair(cover["leaf"]["reflectance"]),
-                leaf_transmittance=_pair(cover["leaf"]["transmittance"]),
-                stem_reflectance=_pair(cover["stem"]["reflectance"]),
-                stem_transmittance=_pair(cover["stem"]["transmittance"]),
-                carboxylation_capacity=float(cover["carboxylation_capacity"]),
-                heat_stress_temperature=float(cover["heat_stress_temperature"]),
-                leaf_area_minimum=_pair(cover["leaf_area"])[0],
-                leaf_area_maximum=_pair(cover["leaf_area"])[1],
-                stem_area=float(cover["stem_area"]),
-                root_depth_50=float(cover["root_depth_50"]),
-                root_exponent=float(cover["root_exponent"]),
-                soil_colour=int(cover["soil_colour"]),
-                **common,
-            )
-        except KeyError as error:
-            raise ConfigError(f"{source}: covers.{number}: the key {error.args[0]!r} is missing") from error
-        except (TypeError, ValueError) as error:
-            raise ConfigError(f"{source}: covers.{number}: {error}") from error
+    for number, cover in content.covers.items():
+        values = {**content.common.changes(), **cover.changes()}
+        missing = [f.name for f in fields(Vegetation) if f.name not in values]
+        if missing:
+            key = MISSING_AS_WRITTEN.get(missing[0], missing[0])
+            raise document.error(("covers", number), f"the key {key!r} is missing")
+        table[number] = Vegetation(**values)
+    return _checked(table, str(document.path))
+
+
+def override_vegetation(
+    table: dict[int, Vegetation], changes: VegetationOverrides, where: str
+) -> dict[int, Vegetation]:
+    """Return `table` with the values that `changes` give for some of its classes; all others stay.
+
+    Raises
+    ------
+    ConfigError
+        For a class that the table does not have; `where` begins the message.
+    """
+    result = dict(table)
+    for number, cover in changes.root.items():
+        if number not in table:
+            raise ConfigError(f"{where}: vegetation.{number}: no such class; the table has {_span(table)}")
+        result[number] = replace(table[number], **cover.changes())
+    return _checked(result, f"{where}: vegetation")
+
+
+def _checked(table: dict[int, Vegetation], where: str) -> dict[int, Vegetation]:
+    for number, cover in table.items():
+        for part in ("leaf", "stem"):
+            reflectance, transmittance = getattr(cover, f"{part}_reflectance"), getattr(cover, f"{part}_transmittance")
+            for band, r, t in zip(("visible", "near infrared"), reflectance, transmittance, strict=True):
+                if r + t >= 1.0:
+                    raise ConfigError(
+                        f"{where}: class {number} ({cover.name}): {part}: reflectance ({r:g}) and transmittance "
+                        f"({t:g}) of {band} light together must be below 1"
+                    )
     return table
 
 
 @cache
 def soil_table(path: Path | None = None) -> SoilTable:
     """Colours, textures and defaults of soil; `path` as in `vegetation_table`, default ``tables/soil.yaml``."""
-    source, data = _read("soil.yaml", path)
-    try:
-        return SoilTable(
-            colours={
-                int(n): SoilColour(saturated=_pair(c["saturated"]), dry=_pair(c["dry"]))
-                for n, c in data["colours"].items()
-            },
-            textures={
-                str(n): Texture(str(n), int(t["number"]), float(t["sand"]), float(t["clay"]), float(t["quartz"]))
-                for n, t in data["textures"].items()
-            },
-            default_gravel=float(data["defaults"]["gravel"]),
-            default_organic_carbon=float(data["defaults"]["organic_carbon"]),
-            default_bulk_density=float(data["defaults"]["bulk_density"]),
-        )
-    except KeyError as error:
-        raise ConfigError(f"{source}: the key {error.args[0]!r} is missing") from error
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{source}: {error}") from error
+    document, content = _read("soil.yaml", path, SoilOverrides)
+    empty = SoilTable({}, {}, *(float("nan"),) * 3)
+    table = override_soil(empty, content, str(document.path))
+    missing = [name for name in ("gravel", "organic_carbon", "bulk_density") if getattr(content.defaults, name) is None]
+    if missing:
+        raise document.error(("defaults",), f"the key {missing[0]!r} is missing")
+    return table
+
+
+def override_soil(table: SoilTable, changes: SoilOverrides, where: str) -> SoilTable:
+    """Return `table` with the values that `changes` give; a new colour or texture must be complete.
+
+    Raises
+    ------
+    ConfigError
+        For an incomplete new entry; `where` begins the message.
+    """
+    colours, textures = dict(table.colours), dict(table.textures)
+    for number, colour in changes.colours.items():
+        old = colours.get(number)
+        saturated = colour.saturated or (old.saturated if old else None)
+        dry = colour.dry or (old.dry if old else None)
+        if saturated is None or dry is None:
+            raise ConfigError(f"{where}: colours.{number}: the key {'dry' if saturated else 'saturated'!r} is missing")
+        colours[number] = SoilColour(saturated=saturated, dry=dry)
+    for name, texture in changes.textures.items():
+        known = textures[name].__dict__ if name in textures else {}
+        values = {"name": name, **known, **texture.model_dump(exclude_none=True)}
+        missing = [f.name for f in fields(Texture) if f.name not in values]
+        if missing:
+            raise ConfigError(f"{where}: textures.{name}: the key {missing[0]!r} is missing")
+        textures[name] = Texture(**values)
+    defaults = changes.defaults.model_dump(exclude_none=True)
+    return replace(
+        table, colours=colours, textures=textures, **{f"default_{name}": value for name, value in defaults.items()}
+    )
+
+
+def _read(name: str, path: Path | None, model: type[M]) -> tuple[Document, M]:
+    if path is not None:
+        document = read_yaml(path)
+    else:
+        with resources.as_file(resources.files(__name__) / name) as shipped:
+            document = read_yaml(shipped)
+    return document, validate(document, model, paths={})
+
+
+def _span(table: dict[int, Vegetation]) -> str:
+    return f"{min(table)}-{max(table)}"
 
 
 @cache
 def carbon_dioxide_table() -> dict[int, tuple[float, ...]]:
     """Monthly carbon dioxide [1e-6 mol mol-1] by year."""
-    _, data = _read("carbon_dioxide.yaml", None)
+    data = yaml.safe_load((resources.files(__name__) / "carbon_dioxide.yaml").read_text(encoding="utf-8"))
     return {int(year): tuple(float(v) for v in months) for year, months in data.items()}
 
 

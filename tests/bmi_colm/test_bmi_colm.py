@@ -262,7 +262,7 @@ def test_dry_soil_is_clamped_with_a_warning_and_a_count(basin):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"land_cover": "18"}, r"land\.yaml: land cover 18 at cell \(j=0, i=1\) is no IGBP class \(1-17\)"),
+        ({"land_cover": "18"}, r"land\.yaml: land_cover: 18 is no IGBP class \(1-17\).*first at .*j=0, i=1"),
         ({"land_cover": "2.5"}, "land_cover: 2.5 is no IGBP class"),
         ({"soil_texture": "lom"}, r"land\.yaml:\d+: soil_texture.*did you mean 'loam'"),
         ({"soil_texture": "{sand: 60.0}"}, "give a USDA class, or sand and clay"),

@@ -181,28 +181,69 @@ def test_negative_round_off_becomes_zero(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("column", "value", "lookalike"),
+    ("column", "value", "message"),
     [
-        (3, 17.0, "degrees Celsius"),
-        (6, 900.0, "hPa"),
+        (3, 17.0, "150 to 350 K are possible; this looks like degrees Celsius"),
+        (3, 70.0, "degrees Fahrenheit"),
+        (6, 900.0, "this looks like hPa"),
         (6, 90.0, "kPa"),
         (2, 3.0, "mm h-1"),
+        (7, 0.6, "a relative humidity"),
         (7, 8.0, "g kg-1"),
+        (7, 75.0, "relative humidity in percent"),
         (1, 1.1e6, "J m-2"),
+        (0, 1.1e6, "J m-2"),
+        (4, 110.0, "100 m s-1 are possible; this looks like km h-1"),
+        (5, -9999.0, "-9999 looks like the code of a missing value"),
     ],
 )
-def test_magnitudes_of_other_units_cause_one_warning(tmp_path: Path, column: int, value: float, lookalike: str) -> None:
+def test_values_of_other_units_are_refused_at_opening(tmp_path: Path, column: int, value: float, message: str) -> None:
     table = rows(72)
     table[:, column] = value
-    with pytest.warns(ForcingWarning, match=lookalike) as caught:
+    with pytest.raises(
+        ConfigError,
+        match=rf"row 0 .*column {column + 1} .* in the hour from 2020-01-31 22:00: .*{message}",
+    ):
+        opened(spec(file=write(tmp_path / "column.txt", table)))
+
+
+def test_one_impossible_hour_late_in_the_run_is_found_at_opening(tmp_path: Path) -> None:
+    table = rows(200)
+    table[177, 6] = 1.0e6
+    with pytest.raises(ConfigError, match=r"row 177 .*1e\+06 Pa"):
+        opened(spec(file=write(tmp_path / "column.txt", table)))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "expected"),
+    [(2, 0.04, "0 to 0.03 expected"), (5, -75.0, "-60 to 60 expected"), (1, 0.0, "looks like shortwave radiation")],
+)
+def test_unlikely_magnitudes_cause_one_warning(tmp_path: Path, column: int, value: float, expected: str) -> None:
+    table = rows(72)
+    table[::20, column] = value
+    with pytest.warns(ForcingWarning, match=expected) as caught:
         opened(spec(file=write(tmp_path / "column.txt", table)))
     assert len(caught) == 1
 
 
+def test_a_mean_of_rain_that_no_place_has_causes_a_warning(tmp_path: Path) -> None:
+    table = rows(1000)
+    table[:, 2] = 0.001  # 31.5 m in a year, though no hour and no day is remarkable
+    with pytest.warns(ForcingWarning, match="31536 mm in a year, more than the wettest place has"):
+        opened(spec(file=write(tmp_path / "column.txt", table)))
+
+
+@pytest.mark.filterwarnings("error::bmi_colm.forcing.ForcingWarning")
+def test_a_monsoon_month_causes_no_warning(tmp_path: Path) -> None:
+    table = rows(1000)
+    table[:, 2] = 0.0005
+    opened(spec(file=write(tmp_path / "column.txt", table))).close()
+
+
 def test_a_day_of_rain_beyond_the_world_record_causes_a_warning(tmp_path: Path) -> None:
     table = rows(24)
-    table[:, 2] = 0.05  # each hour alone is possible
-    with pytest.warns(ForcingWarning, match="precipitation"):
+    table[:, 2] = 0.025  # each hour alone is likely
+    with pytest.warns(ForcingWarning, match="precipitation.* 2160 mm in a day"):
         opened(spec(file=write(tmp_path / "column.txt", table)))
 
 

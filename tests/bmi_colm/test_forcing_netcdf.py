@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
-from bmi_colm.forcing import Forcing, ForcingSpec, ForcingWarning, names, open_forcing
+from bmi_colm.forcing import Forcing, ForcingSpec, names, open_forcing
 from bmi_common import ConfigError
 
 START = datetime(2020, 2, 28)
@@ -185,9 +185,9 @@ def test_missing_units_can_be_given(file: Path) -> None:
         np.testing.assert_allclose(forcing.read(START)[names.AIR_TEMPERATURE], 283.15)
 
 
-def test_units_that_are_not_what_they_say_cause_a_warning(file: Path) -> None:
+def test_units_that_are_not_what_they_say_are_refused_with_the_remedy(file: Path) -> None:
     write(file, values={"tas": 10.0})
-    with pytest.warns(ForcingWarning, match="degrees Celsius"):
+    with pytest.raises(ConfigError, match=r"'tas': 10 K at .*degrees Celsius; units in forcing: variables"):
         opened(file)
 
 
@@ -273,7 +273,7 @@ def test_files_that_overlap_are_refused(tmp_path: Path) -> None:
 
 def test_missing_and_damaged_files_are_refused(tmp_path: Path) -> None:
     for nothing in (tmp_path / "none.nc", tmp_path / "*.nc"):
-        with pytest.raises(ConfigError, match="no such forcing file"):
+        with pytest.raises(ConfigError, match="no such NetCDF file"):
             opened(nothing)
     (tmp_path / "text.nc").write_text("no NetCDF")
     with pytest.raises(ConfigError, match="not a readable NetCDF file"):

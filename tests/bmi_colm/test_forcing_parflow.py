@@ -123,12 +123,17 @@ def test_a_value_that_is_not_finite_matters_in_active_cells_only(folder: Path) -
         assert np.isnan(forcing.read(START + 31 * HOUR)[names.AIR_TEMPERATURE][1, 2])
 
 
-def test_checking_the_ends_leaves_the_middle_to_the_run(folder: Path) -> None:
-    write_pfb(str(folder / "NLDAS.Temp.000025_to_000048.pfb"), np.full((24, *SHAPE), np.nan), dist=False)
-    with opened(folder, spec={"check_values": "ends"}) as forcing:
+def test_checking_a_sample_leaves_the_other_days_to_the_run(tmp_path: Path) -> None:
+    for variable in TYPICAL:
+        for day in range(8):
+            write(tmp_path, variable, 1 + 24 * day)
+    write_pfb(str(tmp_path / "NLDAS.Temp.000145_to_000168.pfb"), np.full((24, *SHAPE), np.nan), dist=False)
+    with opened(tmp_path, hours=192, spec={"check_values": "ends"}) as forcing:
         forcing.read(START)
         with pytest.raises(ConfigError, match="not finite"):
-            forcing.read(START + 24 * HOUR)
+            forcing.read(START + 6 * 24 * HOUR)
+    with pytest.raises(ConfigError, match="not finite"):
+        opened(tmp_path, hours=168, spec={"check_values": "ends"})  # now it is the last, and looked at
 
 
 def test_files_may_hold_other_numbers_of_hours(tmp_path: Path) -> None:

@@ -342,6 +342,9 @@ def test_a_library_that_lacks_another_library_is_refused(basin):
         ("", "carbon_dioxide: 420", "carbon_dioxide: a CoLM library cannot.*its own table"),
         ("", "reference_height: {wind: 10.0}", "reference_height: a CoLM library.*50 m for wind"),
         ("", "vegetation_table: basin.nc", "vegetation_table: a CoLM library"),
+        ("", "vegetation: {10: {stem_area: 1.0}}", "vegetation: a CoLM library"),
+        ("", "soil_maps: {colour: 3}", "soil_maps: a CoLM library"),
+        ("", "leaf_area: {file: a.nc, variable: LAI, time: dated}", "leaf_area: a CoLM library"),
         ("", "water_stress: 1", "water_stress 1.*below 0"),
         ("", "fozen_soil: reference", "fozen_soil: unknown key; did you mean 'frozen_soil'"),
     ],
@@ -366,7 +369,7 @@ def test_a_configuration_without_the_section_is_refused(basin):
 
 
 def test_an_impossible_land_cover_names_the_cell(basin):
-    with pytest.raises(ConfigError, match=r"cell \(j=0, i=1\): 18 is no IGBP class"):
+    with pytest.raises(ConfigError, match=r"land_cover: 18 is no IGBP class \(1-17\).*first at cell \(j=0, i=1\)"):
         started(basin, land_cover="18")
 
 

@@ -267,3 +267,18 @@ def test_figures_of_a_file_without_records_are_passed_over(fake):
     fake.run["output"][0]["every"] = "1d"
     fake.succeeds()
     assert list((fake.output / "figures").iterdir()) == []
+
+
+def test_warnings_of_components_are_in_the_log_of_the_run(fake):
+    fake.use("WarningBucket")
+    result = fake.succeeds()
+    text = (fake.output / "run.log").read_text()
+    assert text.count("WARNING UserWarning: the bucket was never cleaned") == 1  # from before the log was open
+    assert text.count("WARNING UserWarning: the bucket is nearly full") == 1
+    assert "the bucket is nearly full" in result.output
+
+
+def test_warnings_of_a_run_that_never_begins_are_not_lost(fake):
+    with pytest.warns(UserWarning, match="never cleaned"):
+        fake.use("WarningBucket").succeeds("--check")
+    assert not fake.output.exists()
