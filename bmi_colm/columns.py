@@ -21,6 +21,7 @@ from bmi_common.errors import ConfigError, ModelError
 from bmi_common.state_file import StateArray
 
 ENERGY_TOLERANCE = 1e-6  # W m-2
+WATER_TOLERANCE = 1e-12  # kg m-2 s-1, where frozen water is conserved
 LOWEST_HEAD = -1.0e5  # m, about oven-dry (pF 7)
 
 
@@ -44,7 +45,8 @@ class FrozenSoil(IntEnum):
     """What the given saturation means where there is ice.
 
     ``REFERENCE``: liquid water alone, as the published ParFlow-CoLM does it; ice comes on top and can grow without
-    bound, because the same water is given anew in every step. ``CONSERVING``: all water of the layer, ice included.
+    bound, because the same water is given anew in every step, and roots under snow are tested for frost in the wrong
+    layers. ``CONSERVING``: all water of the layer, ice included; energy and water are conserved.
     """
 
     REFERENCE = 0
@@ -78,8 +80,9 @@ class ColumnOptions:
     frozen_soil : FrozenSoil
         Meaning of saturation in frozen soil.
     published_numerics : bool
-        Reproduce numerical oddities of the published library, for comparisons with it: a wet-bulb iteration that
-        leaves rain too warm in air above 299 K.
+        Reproduce oddities of the published library, for comparisons with it: a wet-bulb iteration that leaves rain
+        too warm in air above 299 K, dew on dry ground from unsaturated air, and drip at the temperature of the
+        precipitation.
     carbon_dioxide : float, optional
         Constant [1e-6 mol mol-1] in place of the monthly table (2000-2024).
     lowest_head : float
@@ -134,7 +137,7 @@ class ColumnModel:
     Parameters
     ----------
     land_cover : array_like of int, shape (n,)
-        IGBP classes; wetland (11), ice (15) and water (17) are not supported yet. Urban is vegetated soil.
+        IGBP classes 1-17. Urban is vegetated soil; land ice and open water give nothing to the groundwater.
     texture : SoilTexture
         Texture of the soil, for its thermal properties.
     thickness, porosity : array_like
@@ -242,7 +245,7 @@ class ColumnModel:
         Raises
         ------
         ModelError
-            If it snows on a column, if a value is not finite, or if energy is not conserved; it names the cell.
+            If a value is not finite, or if energy or, with frozen water conserved, water is not; it names the cell.
         """
         for name, values in forcing.items():
             getattr(self.forcing, name)[:] = values
@@ -299,6 +302,11 @@ class ColumnModel:
             residual = float(f.energy_residual[column])
             if abs(residual) > ENERGY_TOLERANCE:
                 raise self._error(f"energy does not close, {residual:.3g} W m-2 are left over", column)
+            if self.options.frozen_soil is FrozenSoil.CONSERVING:
+                column = int(np.argmax(np.abs(f.water_residual)))
+                residual = float(f.water_residual[column])
+                if abs(residual) > WATER_TOLERANCE:
+                    raise self._error(f"water does not close, {residual:.3g} kg m-2 s-1 are left over", column)
 
     def _error(self, message: str, column: int) -> ModelError:
         text = f"land, {self.time:%Y-%m-%d %H:%M}: {message}"

@@ -6,12 +6,15 @@ a Kling-Gupta efficiency of 0.999 over a year. Hour 0 is left out: its albedo de
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 from colm_reference import (
+    FORCING,
+    OPTIONS,
     OUTPUTS,
     THICKNESS,
     Case,
@@ -24,6 +27,7 @@ from colm_reference import (
     variant_case,
 )
 
+from bmi_colm.columns import FrozenSoil
 from bmi_colm.parameters import root_fraction
 from bmi_colm.soil import solids
 from bmi_colm.tables import vegetation_table
@@ -193,6 +197,18 @@ def test_latent_heat_of_each_winter_window(winter):
                 outside.append((number, column))
     # forest on dry sand: the leaf iteration ends elsewhere in one hour of rain (184 against 252 W m-2)
     assert outside == ([(2, 0)] if winter["name"] == "dry" else [])
+
+
+def test_a_whole_cold_record_keeps_its_ice_within_the_pores(folder):
+    case = Case.load(folder, "cold")
+    model = case.model(replace(OPTIONS, frozen_soil=FrozenSoil.CONSERVING, published_numerics=False), threads=2)
+    capacity = model.parameters.porosity * THICKNESS * 1000.0
+    most = 0.0
+    for hour, values in enumerate(case.forcing):
+        model.step(dict(zip(FORCING, values, strict=True)), case.head[hour], case.saturation[hour])  # checks balances
+        most = max(most, float((model.state.ice[:, 5:] / capacity).max()))
+    assert hour == 7761
+    assert 0.9 < most <= 1.0 + 1e-12
 
 
 def test_snow_water_and_ground_temperature(winter):

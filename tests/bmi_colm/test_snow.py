@@ -34,7 +34,7 @@ SATURATION = 0.6
 HEAD = -1.0
 
 
-def columns(covers=SOIL_COVERS, options: ColumnOptions | None = None) -> ColumnModel:
+def columns(covers=SOIL_COVERS, options: ColumnOptions | None = None, threads: int = 1) -> ColumnModel:
     model = ColumnModel(
         land_cover=covers,
         texture=SoilTexture.from_usda(np.full(len(covers), "loam")),
@@ -44,6 +44,7 @@ def columns(covers=SOIL_COVERS, options: ColumnOptions | None = None) -> ColumnM
         longitude=0.0,
         start=datetime(2020, 1, 10),
         options=options,
+        threads=threads,
     )
     model.state.temperature[:, N_SNOW:] = 271.0
     model.state.leaf_temperature[:] = 266.0
@@ -159,6 +160,17 @@ def test_a_deep_pack_is_stable_through_a_winter(mode):
     top = N_SNOW - model.state.snow_layers
     surface = model.state.temperature[np.arange(model.n), top]
     assert ((surface > 240) & (surface <= 273.16 + 1e-9)).all()
+
+
+def test_neither_threads_nor_neighbours_change_a_snowy_column():
+    together, threaded, alone = columns(), columns(threads=2), columns(covers=SOIL_COVERS[3:4])
+    for hour in range(96):
+        weather = THAW if hour > 48 else BLIZZARD
+        for model in (together, threaded, alone):
+            step(model, weather)
+    for name, values in together.state.arrays().items():
+        np.testing.assert_array_equal(threaded.state.arrays()[name], values, err_msg=name)
+        np.testing.assert_array_equal(alone.state.arrays()[name], values[3:4], err_msg=name)
 
 
 def test_frost_under_snow_is_looked_for_in_the_soil_unless_the_published_slip_is_asked_for():
