@@ -19,7 +19,7 @@ _WITHOUT_EFFECT: Final = re.compile(
     r"|Solver\.CLM\.(BinaryOutDir|CLMFileDir|CLMDumpInterval|SingleFile|DailyRST|MetFileNT)"
     r"|OverlandFlowSpinUpDampP[12]"
     # settings of geometries, cycles and files that nothing refers to
-    r"|Geom\..*|GeomInput\..*|Cycle\..*|Cell\..*|dzScale\..*|Perm\.Conditioning\..*|Domain\..*"
+    r"|Patch\.[^.]+\.BCPressure\.[^.]+\.Value|(TopoSlopesX|TopoSlopesY|Mannings)\.Geom\..*|Geom\..*|GeomInput\..*|Cycle\..*|Cell\..*|dzScale\..*|Perm\.Conditioning\..*|Domain\..*"
 )
 """Numerics, output, and what only matters to a switch that has been looked at."""
 

@@ -22,6 +22,8 @@ _STRESS: Final = {"None": 0, "Pressure": 1, "Saturation": 2}
 _OWN_SCHEMES: Final = re.compile(
     r"Solver\.CLM\.(Snow|Albedo|FracSno|Wetbulb|Dai|Jennings|ThinSnow|SZA|Interception|Fwet|Stomata)\w*"
 )
+_CARBON_DIOXIDE: Final = 355.0
+"""What ParFlow-CLM always assumes [1e-6 mol mol-1]."""
 _ALBEDO: Final = {
     "albedo_saturated_visible": (0.12, 0.11, 0.10, 0.09, 0.08, 0.07, 0.06, 0.05),
     "albedo_saturated_near_infrared": (0.24, 0.22, 0.20, 0.18, 0.16, 0.14, 0.12, 0.10),
@@ -88,7 +90,9 @@ def read_land(definition: Definition, files: ClmFiles, mask: Mask, folder: Folde
             "clay": simplest(100.0 * vegetation.clay, mask).spec("clay", "%", folder),
         },
         "soil_maps": _albedo(vegetation, mask, folder, notes),
+        "initial": {"temperature": clmin.number("t_ini")},
         "reference_height": heights,
+        "carbon_dioxide": _CARBON_DIOXIDE,
         **_stress(definition, notes),
     }
     if canopy is not None:
@@ -209,7 +213,13 @@ def _fit(
 
 def _describe(files: ClmFiles, notes: Notes) -> None:
     clmin, vegetation = files.clmin, files.vegetation
-    notes.map(f"{clmin.path.name}: start, forc_hgt", "coupled.yaml: time, land.yaml: reference_height")
+    notes.map(
+        f"{clmin.path.name}: start, forc_hgt, t_ini",
+        "coupled.yaml: time; land.yaml: reference_height, initial temperature",
+    )
+    notes.map("carbon dioxide of ParFlow-CLM", f"land.yaml: carbon_dioxide {_CARBON_DIOXIDE:g}e-6 mol mol-1, constant")
+    if "h2osno_ini" in clmin.values and clmin.number("h2osno_ini") != 0.0:
+        notes.notice(f"{clmin.path}: h2osno_ini {clmin.text('h2osno_ini')} mm: the run starts without snow")
     notes.map(
         f"{vegetation.path.name}", "domain.yaml: latitude, longitude; land.yaml: land_cover, soil_texture, soil_maps"
     )

@@ -15,7 +15,7 @@ def markdown(definition: Definition, notes: Notes) -> str:
     parts += _section("Left out as asked", (f"`{key}`: {reason}" for key, reason in notes.ignored))
     parts += _section(
         "Without effect here (numerics, output, settings that nothing refers to)",
-        [", ".join(f"`{key}`" for key in notes.passed_over)] if notes.passed_over else [],
+        [", ".join(f"`{key}`" for key in sorted(notes.passed_over))] if notes.passed_over else [],
     )
     return "\n\n".join(parts) + "\n"
 

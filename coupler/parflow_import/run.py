@@ -31,6 +31,10 @@ from coupler.parflow_import.write import DOMAIN, GROUNDWATER, LAND, NOTES, RUN, 
 NO_CALENDAR: Final = datetime(2000, 1, 1)
 """Start of a run without a land component: ParFlow's clock knows no date."""
 
+_NO_LAND: Final = "coupler.parflow_import.no_land:NoLand"
+_PASSES: Final = {"tolerance": 1.0e-8, "most": 100}
+"""Until convergence: nothing is known about the grid, and two passes are enough on coarse ones only."""
+
 _LAND_OUTPUT: Final = (
     "land_surface_air_heat~net~latent__energy_flux",
     "land_surface_air_heat~net~sensible__energy_flux",
@@ -94,8 +98,9 @@ def _map(definition: Definition, grid: Grid, folder: ImportFolder, notes: Notes)
     domain = _domain(grid, layers, geometries, soil, surface, clm, folder)
     if clm is None:
         notes.notice(
-            f"Solver.LSM is none: the run has no land and no net source, and begins at {NO_CALENDAR:%Y-%m-%dT%H:%M}"
+            f"Solver.LSM is none: no rain and no evapotranspiration; the run begins at {NO_CALENDAR:%Y-%m-%dT%H:%M}"
         )
+        folder.write_yaml(LAND, f"{title}, which has no land.", {"domain": DOMAIN})
     else:
         land = read_land(definition, clm, geometries.mask, folder, notes)
         forcing, hourly = read_forcing(definition, grid, timing, folder, notes)
@@ -133,31 +138,29 @@ def _domain(
 
 
 def _groundwater(initial: dict[str, Any], soil: Soil, folder: ImportFolder) -> dict[str, Any]:
-    result: dict[str, Any] = {"domain": DOMAIN, "initial": initial}
+    result: dict[str, Any] = {"domain": DOMAIN, "initial": initial, "richards": {"passes": _PASSES}}
     if soil.table is not None:
         lowest = soil.table.lowest_head.spec("min_head", "m", folder)
-        result["richards"] = {"relative_permeability": {"table": soil.table.points, "min_head": lowest}}
+        result["richards"]["relative_permeability"] = {"table": soil.table.points, "min_head": lowest}
     return result
 
 
 def _coupled(definition: Definition, timing: Timing, with_land: bool) -> dict[str, Any]:
-    groundwater = {"groundwater": {"class": "bmi_richards:BmiRichards", "config": GROUNDWATER}}
-    land = {"land": {"class": "bmi_colm:BmiColm", "config": LAND}} if with_land else {}
-    head, saturation = _STATES
     source = names.NET_SOURCE
-    exchanges = [
-        {"from": f"groundwater.{head}", "to": f"land.{head}"},
-        {"from": f"groundwater.{saturation}", "to": f"land.{saturation}"},
-        {"from": f"land.{source}", "to": f"groundwater.{source}"},
-    ]
+    exchanges = [{"from": f"land.{source}", "to": f"groundwater.{source}"}]
+    if with_land:
+        exchanges = [{"from": f"groundwater.{name}", "to": f"land.{name}"} for name in _STATES] + exchanges
     fluxes = [f"land.{name}" for name in _LAND_OUTPUT] if with_land else []
     fluxes += [f"groundwater.{name}" for name in _GROUNDWATER_OUTPUT]
     return {
         "title": f"{definition.path.stem}, imported from ParFlow",
         "time": {"start": timing.start, "end": timing.end, "step": "1h"},
-        "components": {**land, **groundwater},
-        "order": [*land, *groundwater],
-        "exchanges": exchanges if with_land else [],
+        "components": {
+            "land": {"class": "bmi_colm:BmiColm" if with_land else _NO_LAND, "config": LAND},
+            "groundwater": {"class": "bmi_richards:BmiRichards", "config": GROUNDWATER},
+        },
+        "order": ["land", "groundwater"],
+        "exchanges": exchanges,
         "output": [
             {"file": "hourly.nc", "every": "1h", "variables": fluxes},
             {
@@ -167,7 +170,8 @@ def _coupled(definition: Definition, timing: Timing, with_land: bool) -> dict[st
                 "variables": [f"groundwater.{name}" for name in _STATES],
             },
         ],
-        "checks": {"water_balance": {"tolerance": 1.0e-6, "action": "stop"}},
+        # without a land nothing is turned over that a residual could be measured by
+        **({"checks": {"water_balance": {"tolerance": 1.0e-6, "action": "stop"}}} if with_land else {}),
         "figures": True,
     }
 
