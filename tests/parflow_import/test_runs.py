@@ -230,7 +230,7 @@ def test_a_run_without_land_has_no_source(parflow: ParflowRun) -> None:
     assert "Solver.LSM is none: no rain and no evapotranspiration" in parflow.imported().output
     parflow.run()
     with xr.open_dataset(parflow.folder.parent / "results" / "water_balance.nc") as balance:
-        assert not balance["net_source"].any()
+        assert not balance["source"].any()
 
 
 def test_the_folder_can_be_moved_with_the_run(parflow: ParflowRun, tmp_path: Path) -> None:
@@ -263,5 +263,5 @@ def test_little_washita_runs_as_imported(reference: Path, tmp_path: Path, kind: 
         assert head.shape == (3, 50, 41, 41)
         assert np.isfinite(head).all()
     with xr.open_dataset(tmp_path / "out" / "water_balance.nc") as balance:
-        turned_over = np.abs(balance["net_source"]) + np.abs(balance["storage_change"])
+        turned_over = np.abs(balance["source"]) + np.abs(balance["storage_change"])
         assert (np.abs(balance["residual"]) <= 1e-6 * turned_over).all()
