@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -51,6 +52,7 @@ class Geometries:
         self._boxes: dict[str, Mask] = {}
         self._indicators: dict[str, Indicator] = {}
         self._unsupported: dict[str, ConfigError] = {}
+        self._classes: dict[Path, Floats] = {}
         for name in definition.names("GeomInput.Names"):
             self._read_input(name)
         self.domain = definition.text("Domain.GeomName")
@@ -122,11 +124,24 @@ class Geometries:
 
     def cells(self, name: str, key: str) -> Mask:
         """Cells (nz, ny, nx) of a geometry; raises `ConfigError` naming `key` if there is none of that name."""
+        self._check_name(name, key)
         if name in self._boxes:
             return self._boxes[name]
-        if name in self._indicators:
-            indicator = self._indicators[name]
-            return np.asarray(indicator.file.values(self._grid.shape) == indicator.number)
+        indicator = self._indicators[name]
+        return np.asarray(self._read_classes(indicator.file) == indicator.number)
+
+    def _read_classes(self, file: Pfb) -> Floats:
+        """Read an indicator file once: fields name its classes again and again."""
+        if file.file not in self._classes:
+            classes = file.values(self._grid.shape)
+            if not np.array_equal(classes, np.round(classes)):
+                raise self._definition.error(file.key, f"{file.file}: an indicator file holds whole numbers")
+            self._classes[file.file] = classes
+        return self._classes[file.file]
+
+    def _check_name(self, name: str, key: str) -> None:
+        if name in self._boxes or name in self._indicators:
+            return
         if name in self._unsupported:
             raise self._definition.error(key, f"geometry {name!r}: {self._unsupported[name]}")
         known = [*self._boxes, *self._indicators, *self._unsupported]
@@ -143,7 +158,7 @@ class Geometries:
         if not parts:
             raise self._definition.error(key, "no geometry is named")
         for part in parts:
-            self.cells(part.geometry, key)
+            self._check_name(part.geometry, key)
         whole = [i for i, part in enumerate(parts) if self._covers_domain(part.geometry)]
         needed = parts[whole[-1] :] if whole else parts
         if len(needed) == 1 and whole:
@@ -174,10 +189,7 @@ class Geometries:
         if None in indicators or len(values) != len(parts) or len(files) != 1:
             return None
         file = next(i.file for i in indicators if i is not None)
-        found = file.values(self._grid.shape)
-        if not np.array_equal(found, np.round(found)):
-            raise self._definition.error(file.key, f"{file.file}: an indicator file holds whole numbers")
-        present = [int(v) for v in np.unique(found)]
+        present = [int(v) for v in np.unique(self._read_classes(file))]
         table = dict.fromkeys(present, values[0]) if background else {}
         for indicator, value in zip(indicators, values[1:] if background else values, strict=True):
             assert indicator is not None

@@ -11,7 +11,7 @@ from coupler.parflow_import.definition import Definition
 from coupler.parflow_import.geometry import Geometries, Part
 from coupler.parflow_import.grid import Grid
 from coupler.parflow_import.notices import Notes
-from coupler.parflow_import.sources import Constant, Floats, Folder, Pfb, Source, product
+from coupler.parflow_import.sources import Classes, Constant, Folder, Pfb, Source, product
 
 VAN_GENUCHTEN = {
     "alpha": ("Alpha", "m-1"),
@@ -198,8 +198,7 @@ class _Reader:
 
 
 def _same(a: Source, b: Source, shape: tuple[int, ...]) -> bool:
-    return a == b if isinstance(a, Constant) and isinstance(b, Constant) else _equal(a.values(shape), b.values(shape))
-
-
-def _equal(a: Floats, b: Floats) -> bool:
-    return bool(np.array_equal(a, b))
+    for form in (Constant, Classes):
+        if isinstance(a, form) and isinstance(b, form) and a == b:
+            return True
+    return bool(np.array_equal(a.values(shape), b.values(shape)))

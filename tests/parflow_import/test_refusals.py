@@ -168,6 +168,21 @@ def test_cells_without_a_value_are_counted(parflow: ParflowRun) -> None:
     assert f"Geom.Porosity.GeomNames: {half} cells of the domain are in none of the named" in refused(parflow)
 
 
+def test_an_indicator_file_holds_whole_numbers(parflow: ParflowRun) -> None:
+    parflow.pfb("indicator.pfb", 1.5)
+    parflow.keys |= {
+        "GeomInput.Names": "box_input indi_input",
+        "GeomInput.indi_input.InputType": "IndicatorField",
+        "GeomInput.indi_input.GeomNames": "s1",
+        "Geom.indi_input.FileName": "indicator.pfb",
+        "GeomInput.s1.Value": 1,
+        "Geom.Porosity.GeomNames": "domain s1",
+        "Geom.s1.Porosity.Type": "Constant",
+        "Geom.s1.Porosity.Value": 0.3,
+    }
+    assert "Geom.indi_input.FileName: " in refused(parflow)
+
+
 def test_yaml_definitions_are_named_with_the_line(parflow: ParflowRun) -> None:
     parflow.keys["Gravity"] = 9.81
     result = parflow(kind="yaml")
