@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from netCDF4 import Dataset
 from parflow_runs import CLMIN, NX, NY, NZ, SHAPE, ParflowRun, vegetation_map, weather
 
+from bmi_richards import BmiRichards
 from coupler.cli import main
 
 RNG = np.random.default_rng(1)
@@ -265,3 +266,75 @@ def test_little_washita_runs_as_imported(reference: Path, tmp_path: Path, kind: 
     with xr.open_dataset(tmp_path / "out" / "water_balance.nc") as balance:
         turned_over = np.abs(balance["source"]) + np.abs(balance["storage_change"])
         assert (np.abs(balance["residual"]) <= 1e-6 * turned_over).all()
+
+
+def pearl_river(run: ParflowRun, inputs: dict[str, Any]) -> ParflowRun:
+    """Write the definition of a run that the real ParFlow has made, its fields in PFB files."""
+    nz, ny, nx = inputs["alpha"].shape
+    files = {"alpha": "alpha", "n": "n", "sres": "sres", "ssat": "ssat", "porosity": "porosity", "kx": "kx"}
+    fields = {name: inputs[key] for name, key in files.items()}
+    fields |= {"one": np.ones((nz, ny, nx)), "kz": inputs["kz"] / inputs["kx"], "start": inputs["initial_pressure"]}
+    fields |= {name: inputs[name][None] for name in ("slope_x", "slope_y", "manning")}
+    for name, values in fields.items():
+        run.pfb(f"{name}.pfb", values, values.shape)
+    run.keys |= {
+        "ComputationalGrid.NX": nx,
+        "ComputationalGrid.NY": ny,
+        "ComputationalGrid.NZ": nz,
+        "ComputationalGrid.DX": float(inputs["dx"]),
+        "ComputationalGrid.DY": float(inputs["dy"]),
+        "ComputationalGrid.DZ": 2.0,
+        "Geom.domain.Upper.X": nx * float(inputs["dx"]),
+        "Geom.domain.Upper.Y": ny * float(inputs["dy"]),
+        "Geom.domain.Upper.Z": 2.0 * nz,
+        "Solver.Nonlinear.VariableDz": True,
+        "dzScale.GeomNames": "domain",
+        "dzScale.Type": "nzList",
+        "dzScale.nzListNumber": nz,
+        **{f"Cell.{k}.dzScale.Value": float(dz) / 2.0 for k, dz in enumerate(inputs["dz"])},
+        "Geom.domain.Perm.Type": "PFBFile",
+        "Geom.domain.Perm.FileName": "kx.pfb",
+        "Perm.TensorType": "TensorByFile",
+        "Geom.domain.Perm.TensorFileX": "one.pfb",
+        "Geom.domain.Perm.TensorFileY": "one.pfb",
+        "Geom.domain.Perm.TensorFileZ": "kz.pfb",
+        "Geom.domain.Porosity.Type": "PFBFile",
+        "Geom.domain.Porosity.FileName": "porosity.pfb",
+        "Geom.domain.SpecificStorage.Value": float(inputs["specific_storage"]),
+        **{f"Phase.{group}.VanGenuchten.File": 1 for group in ("Saturation", "RelPerm")},
+        **{
+            f"Geom.domain.{g}.{k}.Filename": f"{k.lower()}.pfb"
+            for g in ("Saturation", "RelPerm")
+            for k in ("Alpha", "N")
+        },
+        "Geom.domain.Saturation.SRes.Filename": "sres.pfb",
+        "Geom.domain.Saturation.SSat.Filename": "ssat.pfb",
+        **{f"TopoSlopes{a}.Type": "PFBFile" for a in "XY"},
+        **{f"TopoSlopes{a}.FileName": f"slope_{a.lower()}.pfb" for a in "XY"},
+        "Mannings.Type": "PFBFile",
+        "Mannings.FileName": "manning.pfb",
+        "ICPressure.Type": "PFBFile",
+        "Geom.domain.ICPressure.FileName": "start.pfb",
+        "Solver.EvapTransFile": True,
+    }
+    return run
+
+
+@pytest.mark.reference
+def test_an_imported_run_gives_the_pressures_of_the_real_parflow(reference: Path, parflow: ParflowRun) -> None:
+    inputs = dict(np.load(reference / "parflow" / "pearl64x48_inputs.npz"))
+    expected = np.load(reference / "parflow" / "pearl64x48_lateral.npz")["pressure_f64_at"]
+    pearl_river(parflow, inputs).imported("--ignore", "Solver.EvapTransFile")
+    component = BmiRichards()
+    component.initialize(str(parflow.output / "groundwater.yaml"))
+    for hour in range(20):
+        source = inputs["et_profile"][hour, 1:, None, None] * inputs["et_pattern"]
+        source[-1] = inputs["et_top"][hour]
+        component.set_value("soil_root-zone_water__net_volume_flux", source.ravel())
+        component.update()
+        if hour + 1 in (1, 19, 20):
+            error = component.values["soil_water__pressure_head"] - expected[(1, 19, 20).index(hour + 1)]
+            # the limits of the solver's own comparison with this run
+            assert np.sqrt(np.mean(error**2)) <= 1e-6
+            assert np.abs(error).max() <= 1e-4
+    component.finalize()
