@@ -1,4 +1,4 @@
-"""The user's own ParFlow as a groundwater component, behind the same BMI variables as the other groundwater components."""
+"""The user's own ParFlow as a groundwater component, behind the BMI variables that all of them have."""
 
 from bmi_parflow.bmi import BmiParflow
 

@@ -23,9 +23,9 @@ _SECONDS_PER_HOUR = 3600.0
 class BmiParflow(DeclaredBmi):
     """Variably saturated groundwater with overland flow by the user's own ParFlow, restarted through files.
 
-    The net source that was set acts over exactly the hours of the next `update` or `update_until`; several hours are one
-    call of ParFlow (but in the free-drainage mode, whose drainage changes from hour to hour). Setting the pressure head
-    replaces the state: saturation, water table, ponding and storage follow at once.
+    The net source that was set acts over exactly the hours of the next `update` or `update_until`. Several hours are
+    one call of ParFlow, but in the free-drainage mode, whose drainage changes from hour to hour. Setting the pressure
+    head replaces the state: saturation, water table, ponding and storage follow at once.
     """
 
     component_name = "ParFlow"

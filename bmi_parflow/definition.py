@@ -1,8 +1,7 @@
 """The run definition: ParFlow's keys and input files for a domain.
 
 The equations chosen are those of Kollet and Maxwell (2006) on the terrain-following grid of Maxwell (2013) with the
-slope of each cell at its east and north face (`Upwind`), and the kinematic wave as upper boundary (`OverlandKinematic`);
-lengths in m, times in h, density = viscosity = gravity = 1, so that permeability is hydraulic conductivity.
+slope of each cell at its east and north face (`Upwind`), and the kinematic wave on top (`OverlandKinematic`); lengths in m, times in h, density = viscosity = gravity = 1, so that permeability is hydraulic conductivity.
 """
 
 from __future__ import annotations
@@ -50,8 +49,9 @@ _FILES = {
 }
 FIELD_NAMES = tuple(_FILES)
 _OURS = (
-    "Process.Topology.", "ComputationalGrid.", "TimingInfo.", "TimeStep.", "Geom.", "GeomInput.", "Domain.", "ICPressure.",
-    "Solver.EvapTrans", "Solver.PrintPressure", "Solver.PrintSaturation", "Cell.", "dzScale.", "TopoSlopes", "Mannings.",
+    "Process.Topology.", "ComputationalGrid.", "TimingInfo.", "TimeStep.", "Geom.", "GeomInput.", "Domain.",
+    "ICPressure.", "Cell.", "dzScale.", "TopoSlopes", "Mannings.", "Solver.EvapTrans", "Solver.PrintPressure",
+    "Solver.PrintSaturation",
 )  # fmt: skip
 
 
@@ -105,13 +105,13 @@ def time_keys(hour: int, hours: int) -> dict[str, Key]:
 
 
 def write_inputs(folder: Path, domain: Domain, lateral: bool, processes: tuple[int, int, int]) -> None:
-    """Write the fields that stay the same into `folder`, each with its ``.dist`` file, and the solid of a masked domain."""
+    """Write the fields that stay the same, each with its ``.dist`` file, and the solid of a masked domain."""
     for name, values in static_fields(domain, lateral).items():
         write_field(folder / f"{name}.pfb", values, domain, processes)
     values = _storage_values(domain)
     if len(values) > 1:
-        classes = np.searchsorted(values, np.where(domain.mask, domain.specific_storage, values[0])) + 1.0
-        write_field(folder / STORAGE_CLASSES, classes, domain, processes)
+        classes = np.searchsorted(values, np.where(domain.mask, domain.specific_storage, values[0])) + 1
+        write_field(folder / STORAGE_CLASSES, classes.astype(np.float64), domain, processes)
     if not domain.mask.all():
         write_solid(folder / SOLID, domain.mask, domain.dx, domain.dy, float(domain.nz))
 

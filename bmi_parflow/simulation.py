@@ -98,7 +98,8 @@ class Simulation:
             If ParFlow cannot be started, fails, takes too long, or leaves no usable result. Its files are kept then.
         """
         folder = self._prepare_folder()
-        self._remove_outputs(folder, hour, hours)
+        # of an earlier run in the same folder: a call that wrote nothing must not be taken for one that did
+        self._remove_outputs(folder, hour + 1, hour + hours)
         self._write(folder / definition.INITIAL, head)
         self._write(folder / definition.SOURCE, source)
         definition.write_definition(folder, {**self._keys, **definition.time_keys(hour, hours)})
@@ -109,7 +110,7 @@ class Simulation:
         if self.section.keep:
             shutil.copyfile(folder / definition.SOURCE, folder / f"source.{hour:05d}.pfb")
         else:
-            self._remove_outputs(folder, hour, hours)
+            self._remove_outputs(folder, hour, hour + hours)
         return result
 
     def close(self) -> None:
@@ -154,9 +155,8 @@ class Simulation:
         filled = np.where(self.domain.mask, values, 0.0)
         definition.write_field(path, filled, self.domain, self.section.topology)
 
-    def _remove_outputs(self, folder: Path, hour: int, hours: int) -> None:
-        # of an earlier run in the same folder: a call that wrote nothing must not be taken for one that did
-        for number in range(hour, hour + hours + 1):
+    def _remove_outputs(self, folder: Path, first: int, last: int) -> None:
+        for number in range(first, last + 1):
             for kind in ("press", "satur"):
                 for suffix in ("", ".dist"):
                     (folder / f"{_output(kind, number)}{suffix}").unlink(missing_ok=True)
@@ -207,15 +207,16 @@ class Simulation:
         steps = _steps(folder / f"{RUN_NAME}.out.log", hour) or hours
         if steps > hours:
             log.warning(
-                "ParFlow cut its step in %s: %d steps instead of %d. The outflow of an hour in parts is not exactly that "
-                "of its end",
+                "ParFlow cut its step in %s: %d steps instead of %d. The outflow given is that of the state at the end "
+                "of the hour, which is not exact then",
                 _describe(hour, hours), steps, hours,
             )  # fmt: skip
         return Hours(fields["press"], fields["satur"], steps)
 
     def _error(self, what: str, outcome: process.Outcome, hour: int, hours: int) -> ModelError:
         return ModelError(
-            f"ParFlow {what}, in {_describe(hour, hours)}. Its files are in {self._folder}; its last lines:\n{outcome.tail}"
+            f"ParFlow {what}, in {_describe(hour, hours)}. Its files are in {self._folder}; its last lines:\n"
+            f"{outcome.tail}"
         )
 
 

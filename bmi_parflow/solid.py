@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +62,7 @@ def write_solid(path: Path, mask: NDArray[np.bool_], dx: float, dy: float, heigh
         file.write(f"1\n{len(triangles)}\n")
         file.writelines(f"{a} {b} {c}\n" for a, b, c in renumbered.reshape(-1, 3).tolist())
         file.write(f"{len(PATCHES)}\n")
-        for first, end in zip(ends[:-1], ends[1:], strict=True):
+        for first, end in pairwise(ends.tolist()):
             file.write(f"{end - first}\n")
             file.writelines(f"{t}\n" for t in range(first, end))
 
