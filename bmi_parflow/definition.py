@@ -1,7 +1,8 @@
 """The run definition: ParFlow's keys and input files for a domain.
 
 The equations chosen are those of Kollet and Maxwell (2006) on the terrain-following grid of Maxwell (2013) with the
-slope of each cell at its east and north face (`Upwind`), and the kinematic wave on top (`OverlandKinematic`); lengths in m, times in h, density = viscosity = gravity = 1, so that permeability is hydraulic conductivity.
+slope of each cell at its east and north face (`Upwind`), and the kinematic wave on top (`OverlandKinematic`); lengths
+in m, times in h, density = viscosity = gravity = 1, so that permeability is hydraulic conductivity.
 """
 
 from __future__ import annotations

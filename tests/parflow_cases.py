@@ -1,4 +1,4 @@
-"""A double of ParFlow: an executable that reads a run's files as ParFlow would and solves them with the Richards kernel.
+"""A double of ParFlow: an executable that reads a run's files as ParFlow would, and solves it with Richards' kernel.
 
 The executable hands its working directory to a thread of the test process, which reads run definition, fields, `.dist`
 files and solid with pftools, refuses what ParFlow could not read, makes hourly steps, and writes what ParFlow writes.
@@ -63,7 +63,7 @@ exec "$@"
 _SETTINGS = 'PARFLOW_VERSION="3.99.0"\nMPIEXEC="{home}/bin/mpiexec"\nMPIEXEC_NUMPROC_FLAG="-n"\nMPIEXEC_POSTFLAGS=""\n'
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """What ParFlow would stop at."""
 
 
@@ -129,7 +129,7 @@ def _serve(server: socket.socket) -> None:
             request = json.loads(b"".join(iter(lambda: client.recv(65536), b"")))  # noqa: B023
             try:
                 said, code = _answer(**request)
-            except Refused as error:
+            except RefusedError as error:
                 said, code = f"Node 0: {error}", 1
             except Exception as error:
                 said, code = f"the double broke: {type(error).__name__}: {error}", 70
@@ -145,7 +145,7 @@ def _answer(home: str, folder: str, run: str, processes: str, behaviour: str) ->
         return "AMPS Error: Can't open the file\n      Opening as 'split' file so a file should exist for each rank", 1
     call = read(Path(folder), run)
     if call.keys["Process.Topology.P"] * call.keys["Process.Topology.Q"] != int(processes):
-        raise Refused(f"process grid does not match {processes} processes")
+        raise RefusedError(f"process grid does not match {processes} processes")
     _doubles[home].calls.append(call)
     if behaviour != "silent":
         _solve(Path(folder), run, call, behaviour)
@@ -199,7 +199,7 @@ def read(folder: Path, run: str) -> Call:
     domain.specific_storage = _specific_storage(keys, field_of, (nz, ny, nx))
     start, stop = keys["TimingInfo.StartTime"], keys["TimingInfo.StopTime"]
     if start != keys["TimingInfo.StartCount"]:
-        raise Refused("files would be numbered by another time than that of the run")
+        raise RefusedError("files would be numbered by another time than that of the run")
     return Call(
         keys=keys,
         hour=int(start),
@@ -214,18 +214,18 @@ def require(keys: dict[str, Any], expected: dict[str, Any]) -> None:
     """Refuse a definition in which a key has another value."""
     for key, value in expected.items():
         if keys.get(key) != value:
-            raise Refused(f"invalid value <{keys.get(key)}> for key <{key}>, the double knows {value!r}")
+            raise RefusedError(f"invalid value <{keys.get(key)}> for key <{key}>, the double knows {value!r}")
 
 
 def distributed(path: Path, shape: tuple[int, ...], p: int, q: int) -> Floats:
     """Read a PFB file through its `.dist` file: each process finds its part at the offset that stands there."""
     dist = path.with_name(path.name + ".dist")
     if not path.is_file() or not dist.is_file():
-        raise Refused(f"AMPS Error: Can't open the file {path.name if not path.is_file() else dist.name}")
+        raise RefusedError(f"AMPS Error: Can't open the file {path.name if not path.is_file() else dist.name}")
     offsets = [int(line) for line in dist.read_text().split()]
     data = path.read_bytes()
     if len(offsets) != p * q or struct.unpack(">i", data[60:64])[0] != p * q:
-        raise Refused(f"{path.name} is divided into {len(offsets)} parts for {p * q} processes")
+        raise RefusedError(f"{path.name} is divided into {len(offsets)} parts for {p * q} processes")
     seen = np.zeros(shape, dtype=int)
     values = np.empty(shape)
     for number, offset in enumerate(offsets):
@@ -235,7 +235,7 @@ def distributed(path: Path, shape: tuple[int, ...], p: int, q: int) -> Floats:
         seen[z : z + nz, y : y + ny, x : x + nx] += 1
         values[z : z + nz, y : y + ny, x : x + nx] = part
     if not (seen == 1).all():
-        raise Refused(f"the parts of {path.name} do not make up the grid")
+        raise RefusedError(f"the parts of {path.name} do not make up the grid")
     np.testing.assert_array_equal(values, read_pfb(str(path)))
     return values
 
