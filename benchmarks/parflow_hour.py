@@ -35,7 +35,7 @@ CELL = 1000.0
 
 
 def write_basin(folder: Path, nx: int, ny: int, section: dict[str, Any]) -> Path:
-    """A valley that falls to the south, with soil over rock and water in 1 to 3 m depth."""
+    """Write a valley that falls to the south, with soil over rock and water in 1 to 3 m depth."""
     y, x = np.mgrid[0:ny, 0:nx]
     relief = 0.004 * CELL * (y + 3.0 * np.abs(x - nx / 2.0 + 0.5)) + 2.0 * np.sin(0.7 * x + 0.4 * y)
     slopes = {

@@ -73,3 +73,13 @@ class BoundaryOutflow:
         """
         outflow: Floats = self.rate * np.maximum(head[-1], 0.0) ** (5.0 / 3.0)
         return outflow
+
+
+def scaled(outflow: Floats, total: float) -> Floats:
+    """Outflow with another total, for an hour that ParFlow made in parts.
+
+    The state at the end of such an hour does not tell what left in its first part; the balance of the hour does.
+    Where the state at its end says that nothing leaves, nothing does.
+    """
+    known = float(np.nansum(outflow))
+    return outflow * (max(total, 0.0) / known) if known > 0.0 else outflow

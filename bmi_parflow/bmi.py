@@ -12,7 +12,7 @@ from bmi_common import groundwater as names
 from bmi_common.errors import describe_cell
 from bmi_common.hashing import hashes
 from bmi_common.state_file import fingerprint
-from bmi_parflow.balance import BoundaryOutflow, Floats, storage_volume
+from bmi_parflow.balance import BoundaryOutflow, Floats, scaled, storage_volume
 from bmi_parflow.config import Mode, Prepared, prepare
 from bmi_parflow.installation import find_installation
 from bmi_parflow.simulation import Simulation
@@ -83,6 +83,9 @@ class BmiParflow(DeclaredBmi):
         self._publish(result.head, result.saturation)
         area = domain.dx * domain.dy
         outflow = self._outflow(result.head)
+        if result.cut_from is not None:
+            gain = float(values[names.STORAGE_VOLUME]) - storage_volume(domain, *result.cut_from)
+            outflow = scaled(outflow, depth - float(drainage.sum()) - gain / area)
         values[names.RUNOFF][...] = outflow / _SECONDS_PER_HOUR
         values[names.SOURCE_VOLUME][...] = depth * area
         values[names.OUTFLOW_VOLUME][...] = np.nansum(outflow) * area

@@ -28,7 +28,7 @@ _CAUSES = (
     ),
     (r"Time increment is too small", "the nonlinear solver failed to converge with the smallest step"),
     (
-        r"[Ii]nvalid .*<(PFMG|PFMGOctree|SMG)>",
+        r"not compiled with hypre|[Ii]nvalid value <(PFMG|PFMGOctree|SMG)>",
         "this ParFlow was built without hypre; build it with hypre, or set "
         "`solver: {Solver.Linear.Preconditioner: MGSemi}`",
     ),

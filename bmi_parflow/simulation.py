@@ -41,13 +41,13 @@ class Hours:
         Pressure head [m] at the end; NaN in inactive cells.
     saturation : ndarray, shape (nz, ny, nx)
         Saturation [-] at the end; NaN in inactive cells.
-    steps : int
-        Steps that ParFlow made, as its log tells; more than hours where it cut steps that did not converge.
+    cut_from : (ndarray, ndarray), optional
+        Head and saturation at the start of the last hour, where ParFlow cut its step in that hour.
     """
 
     head: Floats
     saturation: Floats
-    steps: int
+    cut_from: tuple[Floats, Floats] | None = None
 
 
 class Simulation:
@@ -70,6 +70,7 @@ class Simulation:
         self._folder: Path | None = None
         self._lock: TextIO | None = None
         self._failed = False
+        self._outcome = process.Outcome(None, "")
 
     @property
     def folder(self) -> Path | None:
@@ -167,56 +168,54 @@ class Simulation:
 
     def _call(self, folder: Path, hour: int, hours: int) -> None:
         environment = {"PARFLOW_DIR": str(self.installation.folder)}
-        if self.section.topology == (1, 1, 1):
-            environment["OMP_NUM_THREADS"] = "1"
         limit = self.section.timeout * hours
         try:
-            outcome = process.call(
+            outcome = self._outcome = process.call(
                 [*self.installation.command, RUN_NAME], folder, folder / f"{RUN_NAME}.out.txt", limit, environment
             )
         except OSError as error:
             raise ModelError(f"ParFlow cannot be started: {error}") from error
         if outcome.code is None:
             raise self._error(
-                f"took longer than {limit:g} s (`parflow.timeout` is for one hour) and was ended", outcome, hour, hours
+                f"took longer than {limit:g} s (`parflow.timeout` is for one hour) and was ended", hour, hours
             )
         if outcome.cause is not None:
-            raise self._error(f"failed: {outcome.cause}", outcome, hour, hours)
+            raise self._error(f"failed: {outcome.cause}", hour, hours)
         if outcome.code < 0:
-            raise self._error(f"was ended by signal {-outcome.code}", outcome, hour, hours)
+            raise self._error(f"was ended by signal {-outcome.code}", hour, hours)
         if outcome.code != 0:
-            raise self._error(f"ended with exit code {outcome.code}", outcome, hour, hours)
-        self._outcome = outcome
+            raise self._error(f"ended with exit code {outcome.code}", hour, hours)
 
     def _result(self, folder: Path, hour: int, hours: int) -> Hours:
-        fields = {}
+        end = hour + hours
+        steps = _steps(folder / f"{RUN_NAME}.out.log")
+        made = sum(time > hour + _TIME_TOLERANCE for time in steps)
+        if made > hours:
+            log.warning("ParFlow cut its step in %s: %d steps instead of %d", _describe(hour, hours), made, hours)
+        cut = sum(time > end - 1 + _TIME_TOLERANCE for time in steps) > 1
+        return Hours(*self._state(folder, end, hour, hours), self._state(folder, end - 1, hour, hours) if cut else None)
+
+    def _state(self, folder: Path, number: int, hour: int, hours: int) -> tuple[Floats, Floats]:
+        """Head and saturation that ParFlow wrote at the end of hour `number`."""
+        fields = []
         for kind in ("press", "satur"):
-            path = folder / _output(kind, hour + hours)
+            path = folder / _output(kind, number)
             try:
                 values = read_pfb(path)
             except ConfigError as error:
-                raise self._error(f"ended, but left no result: {error}", self._outcome, hour, hours) from None
+                raise self._error(f"ended, but left no result: {error}", hour, hours) from None
             shape = self.domain.subsurface.shape
             if values.shape != shape:
-                raise self._error(
-                    f"left {path.name} with the shape {values.shape}, not {shape}", self._outcome, hour, hours
-                )
+                raise self._error(f"left {path.name} with the shape {values.shape}, not {shape}", hour, hours)
             if not np.isfinite(values[:, self.domain.mask]).all():
-                raise self._error(f"left values in {path.name} that are not finite", self._outcome, hour, hours)
-            fields[kind] = np.where(self.domain.mask, values, np.nan)
-        steps = _steps(folder / f"{RUN_NAME}.out.log", hour) or hours
-        if steps > hours:
-            log.warning(
-                "ParFlow cut its step in %s: %d steps instead of %d. The outflow given is that of the state at the end "
-                "of the hour, which is not exact then",
-                _describe(hour, hours), steps, hours,
-            )  # fmt: skip
-        return Hours(fields["press"], fields["satur"], steps)
+                raise self._error(f"left values in {path.name} that are not finite", hour, hours)
+            fields.append(np.where(self.domain.mask, values, np.nan))
+        return fields[0], fields[1]
 
-    def _error(self, what: str, outcome: process.Outcome, hour: int, hours: int) -> ModelError:
+    def _error(self, what: str, hour: int, hours: int) -> ModelError:
         return ModelError(
             f"ParFlow {what}, in {_describe(hour, hours)}. Its files are in {self._folder}; its last lines:\n"
-            f"{outcome.tail}"
+            f"{self._outcome.tail}"
         )
 
 
@@ -243,9 +242,9 @@ def _describe(hour: int, hours: int) -> str:
     return f"hour {hour + 1}" if hours == 1 else f"hours {hour + 1} to {hour + hours}"
 
 
-def _steps(path: Path, hour: int) -> int:
-    """Count the steps in ParFlow's log, 0 where it tells none."""
+def _steps(path: Path) -> list[float]:
+    """Return the times [h] at which steps ended, as ParFlow's log tells; none where it tells nothing."""
     if not path.is_file():
-        return 0
-    times = {float(time) for _, time, _ in _LOG_ROW.findall(path.read_text(errors="replace"))}
-    return sum(time > hour + _TIME_TOLERANCE for time in times)
+        return []
+    # the log has further tables of times after that of the steps
+    return sorted({float(time) for _, time, _ in _LOG_ROW.findall(path.read_text(errors="replace"))})

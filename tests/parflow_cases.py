@@ -7,9 +7,7 @@ files and solid with pftools, refuses what ParFlow could not read, makes hourly 
 from __future__ import annotations
 
 import contextlib
-import io
 import json
-import os
 import socket
 import struct
 import sys
@@ -291,26 +289,20 @@ def _specific_storage(keys: dict[str, Any], field_of: Any, shape: tuple[int, ...
 
 def _solve(folder: Path, run: str, call: Call, behaviour: str) -> None:
     solver = RichardsSolver(call.domain, call.head, Options(threads=1))
-    outside = ~call.domain.mask
     rows = ["  000000     0.000000e+00   0.000000e+00 i       000000          n"]
-    for hour in range(call.hour + 1, call.hour + call.hours + 1):
-        solver.step(call.source)
+    parts = 2 if behaviour == "cut" else 1
+    for hour in range(call.hour, call.hour + call.hours + 1):
+        for part in range(parts if hour > call.hour else 0):  # the state at the start is written, too
+            solver.step(call.source, dt=1.0 / parts)
+            time = hour - 1 + (part + 1) / parts
+            rows.append(f"  {len(rows):06d}     {time:.6e}   {1.0 / parts:.6e} f       {hour:06d}          y")
         for kind, values in (("press", solver.head), ("satur", solver.saturation)):
-            array = values.copy()
-            array[:, outside] = -3.4e38
+            array = np.where(call.domain.mask, values, -3.4e38)
             if behaviour == "shape":
-                array = np.ascontiguousarray(array[:-1])
+                array = array[:-1]
             if behaviour == "nan":
                 array[0, -1, -1] = np.nan
-            write_pfb(str(folder / f"{run}.out.{kind}.{hour:05d}.pfb"), array, p=1, q=1)
-        times = (hour - 0.5, float(hour)) if behaviour == "cut" else (float(hour),)
-        rows += [f"  {len(rows):06d}     {t:.6e}   1.000000e+00 f       {hour:06d}          y" for t in times]
+            write_pfb(str(folder / f"{run}.out.{kind}.{hour:05d}.pfb"), np.ascontiguousarray(array))
     table = "Sequence #       Time         \\Delta t         Dumpfile #   Recompute?\n" + "\n".join(rows)
     overland = "\n\nOverland flow Results\n  000000     0.000000e+00   0.000000e+00\n"
     (folder / f"{run}.out.log").write_text(table + overland)
-
-
-def quiet_read(path: Path) -> Floats:
-    """Read a PFB file."""
-    with contextlib.redirect_stdout(io.StringIO()):
-        return np.asarray(read_pfb(os.fspath(path)))

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import parflow_cases
 import pytest
 
@@ -99,10 +100,30 @@ def test_files_of_a_failure_are_kept_for_a_look(start: Start, double: parflow_ca
     assert (folder / f"{RUN_NAME}.out.txt").is_file()
 
 
-def test_a_cut_step_is_reported(start: Start, double: parflow_cases.Double, caplog: pytest.LogCaptureFixture) -> None:
-    double.behave("cut")
-    good_hour(start())
-    assert "ParFlow cut its step in hour 1: 2 steps instead of 1" in caplog.text
+@pytest.mark.parametrize("hours", [1, 3])
+def test_a_cut_step_is_reported_and_the_balance_closes(
+    start: Start, double: parflow_cases.Double, caplog: pytest.LogCaptureFixture, hours: int
+) -> None:
+    model, hourly = start(), start()
+    for component, calls in ((model, [hours]), (hourly, [1] * hours)):
+        double.behave("")
+        component.set_value(names.NET_SOURCE, rain(0.05))
+        component.update()
+        double.behave("cut")
+        for length in calls:
+            before = component.values[names.STORAGE_VOLUME].copy()
+            component.update_until(component.get_current_time() + length * 3600.0)
+    where = "hour 2" if hours == 1 else "hours 2 to 4"
+    assert f"ParFlow cut its step in {where}: {2 * hours} steps instead of {hours}" in caplog.text
+    values = hourly.values
+    gain = values[names.STORAGE_VOLUME] - before
+    outflow = values[names.OUTFLOW_VOLUME]
+    assert outflow > 0.0
+    # rounding of the storage
+    assert gain + outflow == pytest.approx(values[names.SOURCE_VOLUME].item(), abs=1e-13 * before.item())
+    # the volumes are those of the last hour, however many were made at once
+    for name in (names.OUTFLOW_VOLUME, names.SOURCE_VOLUME, names.RUNOFF):
+        np.testing.assert_allclose(model.values[name], values[name], rtol=1e-6)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells a child of its parent's end")

@@ -90,6 +90,20 @@ def test_a_sink_beyond_the_water_is_a_failure_that_is_understood(start: Callable
         model.update()
 
 
+def test_the_balance_of_an_hour_with_cut_steps_closes(
+    start: Callable[..., BmiParflow], caplog: pytest.LogCaptureFixture
+) -> None:
+    # a storm on dry soil without the predictor is what ParFlow cuts its step for
+    keys = {"Solver.SurfacePredictor": False, "Solver.Nonlinear.MaxIter": 6, "Solver.MaxConvergenceFailures": 9}
+    model = start(configuration(), solver=keys)
+    model.set_value(names.NET_SOURCE, rain(0.05))
+    before = model.values[names.STORAGE_VOLUME].copy()
+    model.update()
+    assert "ParFlow cut its step in hour 1" in caplog.text
+    gain = model.values[names.SOURCE_VOLUME] - model.values[names.OUTFLOW_VOLUME]
+    np.testing.assert_allclose(model.values[names.STORAGE_VOLUME] - before, gain, atol=1e-3)
+
+
 def pearl_river(folder: Path, reference: Path, **section: Any) -> BmiParflow:
     """The Pearl River window, on files of the reference data."""
     file = str(reference / "parflow" / "pearl64x48_inputs.npz")
