@@ -81,6 +81,20 @@ def test_several_hours_in_one_call_equal_hour_by_hour(start: Callable[..., BmiPa
     np.testing.assert_allclose(spans.values[head], hourly.values[head], rtol=0.0, atol=LARGEST)
 
 
+def test_a_state_file_goes_on_bit_for_bit(start: Callable[..., BmiParflow], tmp_path: Path) -> None:
+    first, second = start(masked()), start(masked())
+    for source in (rain(0.0), rain(0.03)):
+        first.set_value(names.NET_SOURCE, source)
+        first.update()
+    first.save_state(tmp_path / "state.nc")
+    second.load_state(tmp_path / "state.nc")
+    for component in (first, second):
+        component.set_value(names.NET_SOURCE, rain(0.01))
+        component.update()
+    for v in first.variables:
+        np.testing.assert_array_equal(second.values[v.name], first.values[v.name], err_msg=v.name)
+
+
 def test_a_sink_beyond_the_water_is_a_failure_that_is_understood(start: Callable[..., BmiParflow]) -> None:
     model = start(configuration(), solver={"Solver.MaxConvergenceFailures": 1, "Solver.Nonlinear.MaxIter": 15})
     source = rain(0.0)
