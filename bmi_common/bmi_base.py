@@ -85,6 +85,9 @@ class DeclaredBmi(Bmi):
     saves_state: ClassVar[bool] = True
     """Whether state files hold all that the component remembers; where not, it refuses to write and to read them."""
 
+    spans_steps: ClassVar[bool] = False
+    """Whether `update_until` makes all its steps in one `_update_span` rather than one `_update` after the other."""
+
     def __init__(self) -> None:
         self._table: dict[str, Variable] = {v.name: v for v in self.variables}
         self._reset()
@@ -110,6 +113,10 @@ class DeclaredBmi(Bmi):
     @abstractmethod
     def _update(self) -> None:
         """Advance one step from `time`: read inputs from `values`, write outputs there."""
+
+    def _update_span(self, steps: int) -> None:
+        """Advance several steps at once with the inputs as they are; only where `spans_steps` says so."""
+        raise NotImplementedError
 
     def _adopt_state(self, name: str) -> None:
         """Make what follows from the state `name`, which has just been set; the default has nothing that does."""
@@ -205,13 +212,19 @@ class DeclaredBmi(Bmi):
             raise BmiStateError(
                 f"{self.component_name}.update: the end time, {self._setup.end_time:g} s, has been reached"
             )
+        self._advance(1)
+
+    def _advance(self, steps: int) -> None:
         self._require_inputs()
         try:
-            self._update()
+            if steps == 1:
+                self._update()
+            else:
+                self._update_span(steps)
         except BaseException:
             self._state = State.FAILED
             raise
-        self._steps_done += 1
+        self._steps_done += steps
         self.supplied.clear()
 
     def update_until(self, time: float) -> None:
@@ -232,6 +245,9 @@ class DeclaredBmi(Bmi):
                 f"{self.component_name}.update_until: {time:g} s is no whole number of steps of {step:g} s; "
                 f"the nearest are {before:g} s and {before + step:g} s"
             )
+        if self.spans_steps:
+            self._advance(whole)
+            return
         for _ in range(whole):
             self.update()
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from fakes import RAIN, WIND
 from library_cases import compiled
+from parflow_cases import install
 from surrogate_cases import make_checkpoint
 
 from bmi_common import DeclaredBmi
@@ -95,6 +96,14 @@ def richards(folder: Path) -> list[Path]:
     return [config, *_domain(folder, nx=4, ny=3)]
 
 
+def parflow(folder: Path) -> list[Path]:
+    """Build the same plane for a double of ParFlow."""
+    home = install(folder / "parflow").home
+    section = f"parflow: {{parflow_dir: {home}}}\nrichards: {{threads: 1}}\n"
+    config = _write(folder, "parflow.yaml", "domain: domain.yaml\n" + INITIAL + section)
+    return [config, *_domain(folder, nx=4, ny=3)]
+
+
 LAND = """\
 start: 2020-06-01T04:00
 domain: domain.yaml
@@ -135,6 +144,7 @@ def surrogate(folder: Path) -> list[Path]:
 COMPONENTS = (
     Component("fakes:Bucket", bucket, {RAIN: 1.0e-4, WIND: 2.0}),
     Component("bmi_richards:BmiRichards", richards, {names.NET_SOURCE: 1.0e-4}),
+    Component("bmi_parflow:BmiParflow", parflow, {names.NET_SOURCE: 1.0e-4}),
     Component("bmi_surrogate:BmiSurrogate", surrogate, {names.NET_SOURCE: 1.0e-4}),
     Component("bmi_colm:BmiColm", colm, {names.PRESSURE_HEAD: -1.0, names.SATURATION: 0.5}),
     Component("bmi_colm:BmiColmLibrary", colm_library, {names.PRESSURE_HEAD: -1.0, names.SATURATION: 0.5}),

@@ -1,0 +1,159 @@
+"""The YAML of the ParFlow component: the keys that all groundwater components share, and the section `parflow`."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import AfterValidator, Field, model_validator
+
+from bmi_common import Config, ConfigError, ConfigPath, Domain, DomainField, load_config
+from bmi_common.config import OutputPath
+from bmi_common.groundwater import SECTIONS
+from bmi_common.initial import InitialSpec
+from bmi_parflow.definition import MOST_STORAGE_CLASSES, Key, check_overrides
+from bmi_parflow.installation import PROCESSES
+
+Floats = NDArray[np.float64]
+
+_NEEDED = ("conductivity_x", "conductivity_y", "conductivity_z", "slope_x", "slope_y", "manning")
+
+
+class Mode(Enum):
+    """What flows."""
+
+    FULL = "full"
+    """Lateral groundwater flow, overland flow, no flow through the bottom."""
+    FREE_DRAINAGE = "free_drainage"
+    """No lateral groundwater flow, overland flow, and K_z kr of the bottom layer's head at the start of each hour as a
+    sink there: ParFlow has no boundary of unit gradient."""
+
+
+def _topology(given: tuple[int, ...]) -> tuple[int, ...]:
+    if len(given) not in (2, 3) or min(given) < 1:
+        raise ValueError(f"give the numbers of processes along x and y, such as [2, 1], not {list(given)}")
+    if len(given) == 3 and given[2] != 1:
+        raise ValueError(f"columns cannot be divided among processes: the third number must be 1, not {given[2]}")
+    return given
+
+
+class ParflowSection(Config):
+    """How ParFlow is run.
+
+    Attributes
+    ----------
+    mode : Mode
+        What flows.
+    processes : (int, int) or (int, int, 1)
+        Processes along x and y.
+    working_directory : Path, optional
+        Folder for ParFlow's files; by default a temporary one, made for the first step.
+    keep : bool
+        Keep every hour's files in the working directory.
+    mpi_command : str, optional
+        Command that starts the processes, with ``{processes}`` for their number.
+    timeout : float
+        Longest time [s] that an hour may take.
+    parflow_dir : Path, optional
+        Installation, by default the environment variable ``PARFLOW_DIR``.
+    solver : mapping, optional
+        Keys of ParFlow that replace the component's.
+    """
+
+    mode: Mode = Mode.FULL
+    processes: Annotated[tuple[int, ...], AfterValidator(_topology)] = (1, 1)
+    working_directory: OutputPath | None = None
+    keep: bool = False
+    mpi_command: str | None = None
+    timeout: Annotated[float, Field(gt=0)] = 3600.0
+    parflow_dir: ConfigPath | None = None
+    solver: dict[str, Key] = {}
+
+    @model_validator(mode="after")
+    def _keep_needs_a_folder(self) -> ParflowSection:
+        if self.keep and self.working_directory is None:
+            raise ValueError("keep: name the folder as `working_directory` too")
+        return self
+
+    @model_validator(mode="after")
+    def _command_starts_all_processes(self) -> ParflowSection:
+        if self.mpi_command is None:
+            return self
+        if not shlex.split(self.mpi_command):
+            raise ValueError("mpi_command: it is empty")
+        if self.topology != (1, 1, 1) and PROCESSES not in self.mpi_command:
+            raise ValueError(f"mpi_command: say where the number of processes goes, as in `srun -n {PROCESSES}`")
+        return self
+
+    @property
+    def topology(self) -> tuple[int, int, int]:
+        """P, Q and R."""
+        return self.processes[0], self.processes[1], 1
+
+
+class ParflowConfig(Config):
+    """The whole file."""
+
+    domain: DomainField
+    initial: InitialSpec
+    parflow: ParflowSection = ParflowSection()
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What the configuration describes, read from its files.
+
+    Attributes
+    ----------
+    domain : Domain
+    head : (nz, ny, nx)
+        Initial pressure head [m].
+    section : ParflowSection
+    files : tuple of Path
+        Every file that was read.
+    initial_state : Path, optional
+        State file to start from.
+    """
+
+    domain: Domain
+    head: Floats
+    section: ParflowSection
+    files: tuple[Path, ...]
+    initial_state: Path | None = None
+
+
+def prepare(config_file: Path) -> Prepared:
+    """Read and check a configuration and the fields that it names.
+
+    Raises
+    ------
+    ConfigError
+        For the first mistake, naming file, line and key.
+    """
+    config = load_config(config_file, ParflowConfig, ignore=SECTIONS)
+    domain = Domain.load(config.domain)
+    for name in _NEEDED:
+        domain.require(name, "ParFlow")
+    section = config.parflow
+    for letter, count, cells in zip("xy", section.processes, (domain.nx, domain.ny), strict=False):
+        if count > cells:
+            raise ConfigError(f"{config_file}: parflow.processes: {count} processes for {cells} cells along {letter}")
+    classes = np.unique(domain.specific_storage[:, domain.mask]).size
+    if classes > MOST_STORAGE_CLASSES:
+        raise ConfigError(
+            f"{config_file}: domain: specific_storage has {classes} different values; ParFlow takes it by class of "
+            f"cells, and at most {MOST_STORAGE_CLASSES} classes are supported"
+        )
+    check_overrides(section.solver, f"{config_file}: parflow.solver")
+    return Prepared(
+        domain=domain,
+        head=config.initial.read(domain),
+        section=section,
+        files=(config_file, *config.initial.files, *domain.files),
+        initial_state=config.initial.state,
+    )
