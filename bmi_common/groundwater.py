@@ -19,6 +19,7 @@ STORAGE_VOLUME = "model_domain_water__storage_volume"
 SOURCE_VOLUME = "model_domain_water__source_volume"
 OUTFLOW_VOLUME = "model_domain_boundary_water__outflow_volume"
 DRAINAGE_VOLUME = "model_domain_bottom_water__drainage_volume"
+PONDED_VOLUME = "model_domain_surface_water__storage_volume"
 UNMET_VOLUME = "model_domain_water__unmet_demand_volume"
 
 SECTIONS = ("richards", "surrogate", "parflow")
@@ -52,3 +53,8 @@ BALANCE_VARIABLES = (
     Variable(UNMET_VOLUME, "m3", SCALAR, Role.OUTPUT, "demand of sinks that the soil could not meet in the last step"),
 )
 """Further terms of the water balance, published by components that conserve water."""
+
+PONDED_VARIABLE = Variable(
+    PONDED_VOLUME, "m3", SCALAR, Role.OUTPUT, "ponded water, all active cells; part of the storage"
+)
+"""Published by components that know their ponded water as a store of its own."""

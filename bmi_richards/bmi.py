@@ -16,6 +16,7 @@ from bmi_common.hashing import hashes
 from bmi_common.state_file import StateArray
 from bmi_richards.config import Prepared, prepare
 from bmi_richards.solver import HourBalance, RichardsSolver
+from bmi_richards.statistics import SOLVER_VARIABLES, solver_values
 
 _SECONDS_PER_HOUR = 3600.0
 
@@ -28,7 +29,7 @@ class BmiRichards(DeclaredBmi):
     """
 
     component_name = "Richards"
-    variables = (*names.GROUNDWATER_VARIABLES, *names.BALANCE_VARIABLES)
+    variables = (*names.GROUNDWATER_VARIABLES, *names.BALANCE_VARIABLES, names.PONDED_VARIABLE, *SOLVER_VARIABLES)
 
     def _initialize(self, config_file: Path) -> Setup:
         self._prepared: Prepared = prepare(config_file)
@@ -54,7 +55,7 @@ class BmiRichards(DeclaredBmi):
         self.values[names.POROSITY][:, domain.mask] = domain.porosity[:, domain.mask]
         self.values[names.ELEVATION][domain.mask] = domain.elevation[domain.mask]
         self.values[names.RUNOFF][domain.mask] = 0.0
-        for variable in names.BALANCE_VARIABLES:
+        for variable in (*names.BALANCE_VARIABLES, *SOLVER_VARIABLES):
             self.values[variable.name][...] = 0.0
         self._publish_state()
 
@@ -112,6 +113,7 @@ class BmiRichards(DeclaredBmi):
         values[names.WATER_TABLE_DEPTH][...] = water_table.depth(head, self._prepared.domain.dz)
         values[names.PONDED_DEPTH][...] = solver.ponding
         values[names.STORAGE_VOLUME][...] = solver.storage
+        values[names.PONDED_VOLUME][...] = solver.ponded_volume
         self._published_head = head
 
     def _publish_balance(self, balance: HourBalance) -> None:
@@ -121,3 +123,5 @@ class BmiRichards(DeclaredBmi):
         values[names.OUTFLOW_VOLUME][...] = balance.outflow
         values[names.DRAINAGE_VOLUME][...] = balance.drainage
         values[names.UNMET_VOLUME][...] = balance.unmet_demand
+        for name, count in solver_values(balance).items():
+            values[name][...] = count
