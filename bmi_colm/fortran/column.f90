@@ -8,7 +8,7 @@ module colm_column
   use colm_humidity, only: vapour_pressure
   use colm_solar, only: cosine_of_zenith, split_shortwave
   use colm_two_stream, only: radiative_properties, longwave_gap
-  use colm_precipitation, only: precipitation_phase, intercept
+  use colm_throughfall, only: falling_water, receive_precipitation
   use colm_similarity, only: air_column, bare_exchange, bare_ground_exchange
   use colm_canopy_air, only: canopy_geometry, describe_canopy
   use colm_leaf_temperature, only: leaf_surroundings, leaf_fluxes, solve_leaf
@@ -44,20 +44,19 @@ contains
     integer, intent(out) :: status
     type(air_column) :: air
     type(bare_exchange) :: bare
+    type(falling_water) :: fall
     type(canopy_geometry) :: canopy
     type(leaf_surroundings) :: around
     type(leaf_fluxes) :: leaf
     real(wp) :: parts(2, 2), suction(n_soil), share(n_soil), ice_share(n_snow)
-    real(wp) :: temperature, rain, snow, rain_temperature, through_rain, through_snow, snow_before, water_before
-    real(wp) :: ground_solar, area, roughness_ground, latent_heat, t0, change, below, falling_capacity
+    real(wp) :: temperature, snow_before, water_before, ground_solar, area, roughness_ground, latent_heat, t0, change, below
     real(wp) :: ground_sensible, ground_evaporation, hs, hs_slope, excess, evaporated, sublimated, dew, frost
-    real(wp) :: bulk_melt, phase_heat, stored_heat, ground_longwave, ground_latent, snow_heat, surface_water, ice_melt
-    real(wp) :: heat_into_snow, drip_rain, drip_snow, falling_temperature
+    real(wp) :: bulk_melt, phase_heat, stored_heat, ground_longwave, ground_latent
     logical :: conserve, body, melting(n_layer)
     integer :: top, k
 
     status = ok
-    body = p%ground == land_ice .or. p%ground == open_water
+    body = has_body(p)
     conserve = o%conserve_frozen_water .or. body
     temperature = min(warmest, max(coldest, forcing%temperature))
     suction = max(head, o%lowest_head)
@@ -86,48 +85,17 @@ contains
     do k = n_snow + 1 - s%snow_layers, n_snow
       ice_share(k) = s%ice(k)/(s%ice(k) + s%liquid(k))
     end do
-    call precipitation_phase(forcing%precipitation, temperature, forcing%pressure, forcing%humidity, &
-      o%published_numerics, rain, snow, rain_temperature)
     area = s%leaf_area + s%stem_area*s%exposed_fraction
-    if (area >= least_canopy_area) then
-      call intercept(p%leaf_angle, area, s%leaf_temperature, rain, snow, o%time_step, s%canopy_water, through_rain, &
-        through_snow, drip_rain, drip_snow)
-    else
-      through_rain = rain
-      through_snow = snow
-      drip_rain = s%canopy_water/o%time_step
-      drip_snow = 0.0_wp
-      s%canopy_water = 0.0_wp
-      s%longwave_gap = 1.0_wp
-    end if
-    around%interception_capacity = heat_capacity_water*(rain - through_rain) + heat_capacity_ice*(snow - through_snow)
-    falling_capacity = heat_capacity_water*(through_rain + drip_rain) + heat_capacity_ice*(through_snow + drip_snow)
-    falling_temperature = rain_temperature
-    if (o%published_numerics) then
-      ! drip, too, has the temperature of the precipitation, at the cost of the leaves
-      around%interception_capacity = around%interception_capacity - heat_capacity_water*drip_rain - heat_capacity_ice*drip_snow
-    else if (falling_capacity > 0.0_wp) then
-      falling_temperature = rain_temperature + (s%leaf_temperature - rain_temperature) &
-        *(heat_capacity_water*drip_rain + heat_capacity_ice*drip_snow)/falling_capacity
-    end if
-    through_rain = through_rain + drip_rain
-    through_snow = through_snow + drip_snow
-    out%interception = rain + snow - through_rain - through_snow
-    out%canopy_phase_heat = latent_heat_fusion*(snow - through_snow)
-    heat_into_snow = 0.0_wp
-    if (p%ground == open_water .and. s%ice(n_snow + 1) <= 0.0_wp .and. s%snow_layers == 0) then
-      ! snow melts in open water
-      heat_into_snow = latent_heat_fusion*through_snow
-      falling_capacity = falling_capacity + (heat_capacity_water - heat_capacity_ice)*through_snow
-      through_rain = through_rain + through_snow
-      through_snow = 0.0_wp
-    end if
+    if (area < least_canopy_area) s%longwave_gap = 1.0_wp
+    call receive_precipitation(o, p, forcing, temperature, area, s, fall)
+    out%interception = fall%intercepted
+    out%canopy_phase_heat = fall%canopy_phase_heat
     ! new snow does not yet count for it (observed in the published library)
     out%evaporation_factor = 1.0_wp
     if (.not. body) out%evaporation_factor = evaporation_factor(p, s, o)
-    if (through_snow > 0.0_wp) then
+    if (fall%snow > 0.0_wp) then
       k = s%snow_layers
-      call add_snow(through_snow*o%time_step, new_snow_density(temperature, air%wind), falling_temperature, conserve, s)
+      call add_snow(fall%snow*o%time_step, new_snow_density(temperature, air%wind), fall%temperature, conserve, s)
       if (s%snow_layers > k) ice_share(n_snow) = 1.0_wp
     end if
 
@@ -147,7 +115,8 @@ contains
     around%ground_temperature = t0
     around%evaporation_factor = out%evaporation_factor
     around%stress = out%root_stress
-    around%precipitation_temperature = rain_temperature
+    around%interception_capacity = fall%interception_capacity
+    around%precipitation_temperature = fall%precipitation_temperature
     around%carbon_dioxide = o%carbon_dioxide*forcing%pressure
     if (area >= least_canopy_area) then
       call describe_canopy(p%canopy_height, area, roughness_ground, p%inverse_root_leaf_size, canopy)
@@ -167,10 +136,10 @@ contains
     latent_heat = latent_heat_vaporisation
     if (s%liquid(top) <= 0.0_wp .and. s%ice(top) > 0.0_wp) latent_heat = latent_heat_sublimation
     below = s%longwave_gap*forcing%longwave + (1.0_wp - s%longwave_gap)*leaf%longwave_emission
-    hs = ground_solar - heat_into_snow + around%emissivity*(below - stefan_boltzmann*t0**4) - leaf%ground_sensible &
-      - latent_heat*leaf%ground_evaporation + falling_capacity*(falling_temperature - t0)
+    hs = ground_solar - fall%melt_heat + around%emissivity*(below - stefan_boltzmann*t0**4) - leaf%ground_sensible &
+      - latent_heat*leaf%ground_evaporation + fall%heat_capacity*(fall%temperature - t0)
     hs_slope = -(leaf%ground_sensible_slope + latent_heat*leaf%ground_evaporation_slope) &
-      - 4.0_wp*around%emissivity*stefan_boltzmann*t0**3 - falling_capacity
+      - 4.0_wp*around%emissivity*stefan_boltzmann*t0**3 - fall%heat_capacity
     call advance_ground_temperature(p, s, top, hs, hs_slope, o%time_step, conserve, bulk_melt, phase_heat, stored_heat, melting)
     change = s%temperature(top) - t0
 
@@ -191,7 +160,7 @@ contains
     end if
     ground_longwave = around%emissivity*(below - stefan_boltzmann*(t0**4 + 4.0_wp*t0**3*change))
     out%ground_heat = ground_solar + ground_longwave - ground_sensible - ground_latent &
-      + falling_capacity*(falling_temperature - s%temperature(top))
+      + fall%heat_capacity*(fall%temperature - s%temperature(top))
 
     out%sensible_heat = leaf%sensible + ground_sensible
     out%latent_heat = latent_heat_vaporisation*leaf%evaporation + ground_latent
@@ -200,7 +169,7 @@ contains
     out%canopy_evaporation = leaf%evaporation
     out%liquid_evaporation = evaporated
     out%transpiration = leaf%transpiration
-    out%precipitation_heat = leaf%precipitation_heat + falling_capacity*(falling_temperature - s%temperature(top))
+    out%precipitation_heat = leaf%precipitation_heat + fall%heat_capacity*(fall%temperature - s%temperature(top))
     out%outgoing_longwave = (1.0_wp - s%longwave_gap)*leaf%longwave_emission + s%longwave_gap &
       *((1.0_wp - around%emissivity)*below + around%emissivity*stefan_boltzmann*t0**4) &
       + 4.0_wp*around%emissivity*stefan_boltzmann*t0**3*change
@@ -209,34 +178,11 @@ contains
     out%screen_temperature = leaf%screen_temperature
     out%screen_humidity = leaf%screen_humidity
     out%energy_residual = sum(parts) - out%reflected_shortwave + forcing%longwave - out%outgoing_longwave &
-      - out%sensible_heat - out%latent_heat + out%precipitation_heat - phase_heat - heat_into_snow - stored_heat
+      - out%sensible_heat - out%latent_heat + out%precipitation_heat - phase_heat - fall%melt_heat - stored_heat
 
-    ! --- water of snow and surface
-    if (s%snow_layers > 0) then
-      call advance_snow(o, p, conserve, air%wind, ice_share, melting(:n_snow), through_rain + dew - evaporated, &
-        frost - sublimated, s, surface_water, snow_heat)
-      out%energy_residual = out%energy_residual + snow_heat
-    else
-      surface_water = through_rain + bulk_melt - evaporated + dew
-      if (conserve .and. p%ground /= land_ice) surface_water = surface_water + frost - sublimated
-      if (.not. body) s%ice(top) = max(0.0_wp, s%ice(top) + (frost - sublimated)*o%time_step)
-    end if
-
-    ! --- water for the soil, or off the surface
-    out%body_gain = 0.0_wp
-    out%runoff = 0.0_wp
-    out%infiltration = surface_water
-    if (body .or. (p%ground == wetland .and. .not. conserve)) then
-      out%runoff = surface_water
-      out%infiltration = 0.0_wp
-    end if
-    if (p%ground == land_ice) then
-      ice_melt = sum(s%liquid(n_snow + 1:))/o%time_step
-      out%runoff = out%runoff + ice_melt
-      if (top > n_snow) out%body_gain = frost - sublimated
-      out%body_gain = out%body_gain - ice_melt
-    end if
-    if (body) call fill_body(p, s)
+    ! --- water of snow and surface, for the soil or off it
+    call route_water(o, p, conserve, air%wind, fall%rain, bulk_melt, evaporated, sublimated, dew, frost, ice_share, &
+      melting(:n_snow), s, out)
     do k = 1, n_soil
       out%source(k) = -max(0.0_wp, leaf%transpiration)*share(k)
     end do
@@ -253,6 +199,55 @@ contains
     out%ground_temperature = s%temperature(n_snow + 1 - s%snow_layers)
     if (.not. (abs(out%energy_residual) < huge(1.0_wp) .and. abs(out%water_residual) < huge(1.0_wp))) status = not_finite
   end subroutine advance_column
+
+  !> Let rain, melt and what the surface exchanged with the air pass through the snow, into the soil or off the column.
+  pure subroutine route_water(o, p, conserve, wind, rain, bulk_melt, evaporated, sublimated, dew, frost, ice_share, &
+    melting, s, out)
+    type(model_options), intent(in) :: o
+    type(column_parameters), intent(in) :: p
+    logical, intent(in) :: conserve
+    real(wp), intent(in) :: wind                   ! m s-1
+    real(wp), intent(in) :: rain, bulk_melt, evaporated, sublimated, dew, frost   ! kg m-2 s-1
+    real(wp), intent(in) :: ice_share(n_snow)      ! of the snow layers at the start of the step
+    logical, intent(in) :: melting(n_snow)
+    type(column_state), intent(inout) :: s
+    type(column_fluxes), intent(inout) :: out
+    real(wp) :: surface_water, lost_heat, ice_melt
+    logical :: snow_covered, body
+
+    body = has_body(p)
+    snow_covered = s%snow_layers > 0
+    if (snow_covered) then
+      call advance_snow(o, p, conserve, wind, ice_share, melting, rain + dew - evaporated, frost - sublimated, s, &
+        surface_water, lost_heat)
+      out%energy_residual = out%energy_residual + lost_heat
+    else
+      surface_water = rain + bulk_melt - evaporated + dew
+      if (conserve .and. p%ground /= land_ice) surface_water = surface_water + frost - sublimated
+      if (.not. body) s%ice(n_snow + 1) = max(0.0_wp, s%ice(n_snow + 1) + (frost - sublimated)*o%time_step)
+    end if
+
+    out%body_gain = 0.0_wp
+    out%runoff = 0.0_wp
+    out%infiltration = surface_water
+    if (body .or. (p%ground == wetland .and. .not. conserve)) then
+      out%runoff = surface_water
+      out%infiltration = 0.0_wp
+    end if
+    if (p%ground == land_ice) then
+      ice_melt = sum(s%liquid(n_snow + 1:))/o%time_step
+      out%runoff = out%runoff + ice_melt
+      if (.not. snow_covered) out%body_gain = frost - sublimated
+      out%body_gain = out%body_gain - ice_melt
+    end if
+    if (body) call fill_body(p, s)
+  end subroutine route_water
+
+  !> Whether ice or water lies below the surface, with which groundwater has nothing to do.
+  pure logical function has_body(p)
+    type(column_parameters), intent(in) :: p
+    has_body = p%ground == land_ice .or. p%ground == open_water
+  end function has_body
 
   !> Percolation, settling and layering of snow; what leaves it at the bottom [kg m-2 s-1].
   pure subroutine advance_snow(o, p, conserve, wind, ice_share, melting, gain_liquid, gain_ice, s, leaving, lost_heat)
@@ -330,7 +325,7 @@ contains
     real(wp) :: area
 
     if (p%ground == land_ice) s%temperature(n_snow + 1:) = min(freezing_point, s%temperature(n_snow + 1:))
-    if (p%ground == land_ice .or. p%ground == open_water) call fill_body(p, s)
+    if (has_body(p)) call fill_body(p, s)
     s%roughness_length = p%initial_roughness_ratio*p%canopy_height
     call update_snow_cover(s)
     call update_leaf_area(p, f, s)

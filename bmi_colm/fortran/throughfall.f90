@@ -1,0 +1,74 @@
+!> What falls on the ground: precipitation past the canopy, and what drips from it.
+module colm_throughfall
+  use colm_constants, only: wp, n_snow, heat_capacity_water, heat_capacity_ice, latent_heat_fusion, least_canopy_area, open_water
+  use colm_types, only: model_options, column_parameters, column_state, column_forcing
+  use colm_precipitation, only: precipitation_phase, intercept
+  implicit none
+  private
+  public :: falling_water, receive_precipitation
+
+  type :: falling_water
+    real(wp) :: rain, snow                    ! kg m-2 s-1 that reach the ground
+    real(wp) :: temperature, heat_capacity    ! K and W m-2 K-1 of both
+    real(wp) :: melt_heat                     ! W m-2 that snow takes for melting as it arrives, in open water
+    real(wp) :: intercepted                   ! kg m-2 s-1, negative when more drips than is caught
+    real(wp) :: interception_capacity         ! W m-2 K-1 of what the canopy catches
+    real(wp) :: precipitation_temperature     ! K, above the canopy
+    real(wp) :: canopy_phase_heat             ! W m-2, of snow that the canopy keeps as water
+  end type falling_water
+
+contains
+
+  !> Split the hour's precipitation between canopy and ground; advances the canopy store.
+  pure subroutine receive_precipitation(o, p, forcing, air_temperature, area, s, f)
+    type(model_options), intent(in) :: o
+    type(column_parameters), intent(in) :: p
+    type(column_forcing), intent(in) :: forcing
+    real(wp), intent(in) :: air_temperature        ! K
+    real(wp), intent(in) :: area                   ! of leaves and stems, m2 m-2
+    type(column_state), intent(inout) :: s
+    type(falling_water), intent(out) :: f
+    real(wp) :: rain, snow, through_rain, through_snow, drip_rain, drip_snow, drip_capacity
+
+    call precipitation_phase(forcing%precipitation, air_temperature, forcing%pressure, forcing%humidity, &
+      o%published_numerics, rain, snow, f%precipitation_temperature)
+    if (area >= least_canopy_area) then
+      call intercept(p%leaf_angle, area, s%leaf_temperature, rain, snow, o%time_step, s%canopy_water, through_rain, &
+        through_snow, drip_rain, drip_snow)
+    else
+      through_rain = rain
+      through_snow = snow
+      drip_rain = s%canopy_water/o%time_step
+      drip_snow = 0.0_wp
+      s%canopy_water = 0.0_wp
+    end if
+
+    drip_capacity = capacity(drip_rain, drip_snow)
+    f%interception_capacity = capacity(rain - through_rain, snow - through_snow)
+    f%heat_capacity = capacity(through_rain + drip_rain, through_snow + drip_snow)
+    f%temperature = f%precipitation_temperature
+    if (o%published_numerics) then
+      ! drip, too, has the temperature of the precipitation, at the cost of the leaves
+      f%interception_capacity = f%interception_capacity - drip_capacity
+    else if (f%heat_capacity > 0.0_wp) then
+      f%temperature = f%temperature + (s%leaf_temperature - f%temperature)*drip_capacity/f%heat_capacity
+    end if
+    f%rain = through_rain + drip_rain
+    f%snow = through_snow + drip_snow
+    f%intercepted = rain + snow - f%rain - f%snow
+    f%canopy_phase_heat = latent_heat_fusion*(snow - f%snow)
+
+    f%melt_heat = 0.0_wp
+    if (p%ground == open_water .and. s%ice(n_snow + 1) <= 0.0_wp .and. s%snow_layers == 0) then
+      f%melt_heat = latent_heat_fusion*f%snow
+      f%rain = f%rain + f%snow
+      f%snow = 0.0_wp
+      f%heat_capacity = heat_capacity_water*f%rain
+    end if
+  end subroutine receive_precipitation
+
+  pure real(wp) function capacity(rain, snow)
+    real(wp), intent(in) :: rain, snow             ! kg m-2 s-1
+    capacity = heat_capacity_water*rain + heat_capacity_ice*snow
+  end function capacity
+end module colm_throughfall
