@@ -110,7 +110,7 @@ def _hydrographs(data: xr.Dataset) -> Figure | None:
         axis.plot(time, at, color="tab:blue", lw=1.2)
         axis.set_title(str(at[f"{gauges}_name"].values), fontsize=9, loc="left")
         axis.set_ylabel(f"discharge [{discharge.attrs.get('units', '')}]")
-        axis.set_ylim(bottom=0.0)
+        axis.set_ylim(0.0, 1.1 * max(float(at.max()), 1e-9))
         axis.grid(alpha=0.3)
         if rain is not None:
             depth = rain.mean([d for d in rain.dims if d != "time"]) * _SECONDS_PER_HOUR
