@@ -25,7 +25,7 @@ class Grid:
     Attributes
     ----------
     type : str
-        ``"uniform_rectilinear"``, ``"rectilinear"``, ``"points"`` or ``"scalar"``.
+        ``"uniform_rectilinear"``, ``"rectilinear"``, ``"unstructured"`` (points) or ``"scalar"``.
     shape : tuple of int
         (ny, nx) or (nz, ny, nx), the number of points; empty for a scalar.
     coordinates : tuple of ndarray
@@ -48,6 +48,11 @@ class Grid:
     def size(self) -> int:
         """Number of cells."""
         return prod(self.shape)
+
+    @property
+    def is_points(self) -> bool:
+        """Whether the grid is a number of points."""
+        return self.type == "unstructured"
 
     @property
     def rank(self) -> int:
@@ -76,9 +81,9 @@ def root_zone(horizontal: Grid, thickness: NDArray[np.float64]) -> Grid:
 
 
 def points(labels: Sequence[str], y: Sequence[float], x: Sequence[float]) -> Grid:
-    """Named points at (`x`, `y`) [m]."""
+    """Named points at (`x`, `y`) [m]: an unstructured grid of nodes without edges and faces."""
     coordinates = (np.asarray(y, dtype=np.float64), np.asarray(x, dtype=np.float64))
-    return Grid("points", (len(labels),), coordinates, labels=tuple(labels))
+    return Grid("unstructured", (len(labels),), coordinates, labels=tuple(labels))
 
 
 def scalar() -> Grid:

@@ -20,6 +20,8 @@ from bmi_common.units import conversion
 
 Array = NDArray[Any]
 
+_POINTS = ("points", "unstructured")
+
 _SHORTEST_STEP, _LONGEST_STEP = 1.0e-6, 1.0e12  # s; what a timedelta holds
 
 
@@ -52,6 +54,11 @@ class GridInfo:
     y: Array | None = None
     z: Array | None = None
     labels: tuple[str, ...] = ()
+
+    @property
+    def is_points(self) -> bool:
+        """Whether the grid is a number of points."""
+        return self.type in _POINTS
 
     def __str__(self) -> str:
         return f"grid {self.identifier} ({self.type}, {' x '.join(map(str, self.shape)) or '1 value'})"
@@ -307,7 +314,7 @@ class Component:
         except (NotImplementedError, AttributeError):
             shape = (int(self.bmi.get_grid_size(identifier)),)
         axes: dict[str, Array] = {}
-        lengths = shape * min(rank, 3) if kind == "points" else tuple(reversed(shape))
+        lengths = shape * min(rank, 3) if kind in _POINTS else tuple(reversed(shape))
         for letter, length in zip("xyz", lengths, strict=False):
             try:
                 axis = np.empty(length, dtype=np.float64)

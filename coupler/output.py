@@ -176,7 +176,7 @@ class OutputFile:
             }
             if end.variable in _STANDARD_NAMES:
                 attributes["standard_name"] = _STANDARD_NAMES[end.variable]
-            if component.grid(end.variable).type == "points":
+            if component.grid(end.variable).is_points:
                 attributes["coordinates"] = " ".join(_point_names(dimensions[-1]))
             if not static:
                 attributes["cell_methods"] = "time: mean" if self._mean else "time: point"
@@ -185,7 +185,7 @@ class OutputFile:
                 variable[...] = self._masked(component.get(end.variable))
 
     def _dimensions(self, component: Component, grid: GridInfo) -> tuple[str, ...]:
-        if grid.type == "points":
+        if grid.is_points:
             return (self._points(component, grid),)
         letters = ("z", "y", "x")[3 - len(grid.shape) :] if len(grid.shape) <= 3 else ()
         result = []

@@ -146,7 +146,7 @@ def _check_outputs(config: RunConfig, components: Mapping[str, Component], plan:
                     f"{did_you_mean(end.variable, known)}"
                 )
             grid = component.grid(end.variable)
-            if grid.type == "points" and grid.shape == (0,):
+            if grid.is_points and grid.shape == (0,):
                 raise ConfigError(
                     f"output.{i}.variables: {end} has no points; name some in the configuration of {end.component}, "
                     "such as `richards: {gauges: {outlet: {x: 12, y: 0}}}`"

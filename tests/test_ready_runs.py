@@ -83,7 +83,8 @@ def test_the_bound_drains_freely_and_the_reference_does_not() -> None:
 
 def test_the_steady_state_of_the_demo_basin_stays_under_its_recharge(tmp_path: Path) -> None:
     output = tmp_path / "run"
-    start = "groundwater.options.initial={water_table_depth: null, pressure_head: {file: steady_recharge.nc, variable: pressure_head}}"
+    steady = "pressure_head: {file: steady_recharge.nc, variable: pressure_head}"
+    start = f"groundwater.options.initial={{water_table_depth: null, {steady}}}"
     bmi_run(
         "demo_recharge.yaml", "--set", start, "--set", "figures=false", "--set", "spin_up=null",
         "--output", str(output),

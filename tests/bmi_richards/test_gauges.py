@@ -86,7 +86,9 @@ def test_the_outlet_passes_what_leaves_the_domain_and_the_head_of_the_valley_les
 
 def test_gauges_are_points_with_names_and_places(tmp_path: Path) -> None:
     model = started(valley(tmp_path, {"outlet": OUTLET, "head": {"x": 1, "y": 3}}))
-    assert model.get_grid_type(POINTS) == "points"
+    assert model.get_grid_type(POINTS) == "unstructured"
+    assert model.get_grid_node_count(POINTS) == 2
+    assert model.get_grid_edge_count(POINTS) == 0
     assert model.get_grid_rank(POINTS) == 2
     assert model.grid_labels(POINTS) == ("outlet", "head")
     np.testing.assert_array_equal(model.get_grid_x(POINTS, np.empty(2)), [1500.0, 1500.0])
