@@ -9,59 +9,13 @@ import pytest
 import xarray as xr
 import yaml
 from click.testing import CliRunner
+from richards_cases import OUTLET, rain, started, valley
 
 from bmi_common import ConfigError
 from bmi_common import groundwater as names
 from bmi_common.grids import POINTS
 from bmi_richards import BmiRichards
 from coupler.cli import main
-
-LAYERS = [20.0, 1.1, 0.9, 0.55, 0.34, 0.2, 0.12, 0.075, 0.045, 0.028, 0.0175]
-NY, NX = 4, 3
-OUTLET = {"x": 1, "y": 0}
-
-
-def valley(folder: Path, gauges: dict[str, Any], **domain: Any) -> Path:
-    """A tilted V whose channel, column 1, leaves over the south edge; the cell in the north-east takes no part."""
-    with netCDF4.Dataset(folder / "valley.nc", "w") as data:
-        for name, size in (("y", NY), ("x", NX)):
-            data.createDimension(name, size)
-        y, x = np.mgrid[0:NY, 0:NX]
-        mask = np.ones((NY, NX))
-        mask[-1, -1] = 0.0
-        fields = {
-            "slope_x": np.where(x == 0, -0.05, np.where(x == 1, 0.05, 0.0)),
-            "slope_y": np.where(x == 1, 0.02, 0.0),
-            "mask": mask,
-            "latitude": 24.0 + 0.009 * y,
-            "longitude": 113.0 + 0.0098 * x,
-        }
-        for name, values in fields.items():
-            data.createVariable(name, "f8", ("y", "x"))[:] = values
-    content = {
-        "domain": {
-            "grid": {"nx": NX, "ny": NY, "dx": 1000.0, "dy": 1000.0},
-            "layers": LAYERS,
-            "mask": {"file": "valley.nc", "variable": "mask"},
-            "porosity": 0.4,
-            "van_genuchten": {"alpha": 2.0, "n": 2.2, "residual_saturation": 0.1},
-            "conductivity": {"x": 0.02, "z": 0.01},
-            "slope": {axis: {"file": "valley.nc", "variable": f"slope_{axis}"} for axis in "xy"},
-            "manning": 0.05,
-            **domain,
-        },
-        "initial": {"water_table_depth": 0.02},
-        "richards": {"gauges": gauges},
-    }
-    file = folder / "groundwater.yaml"
-    file.write_text(yaml.safe_dump(content, sort_keys=False))
-    return file
-
-
-def started(file: Path) -> BmiRichards:
-    model = BmiRichards()
-    model.initialize(str(file))
-    return model
 
 
 def discharge(model: BmiRichards) -> np.ndarray:
@@ -72,12 +26,10 @@ COORDINATES = {name: {"file": "valley.nc", "variable": name} for name in ("latit
 
 
 def test_the_outlet_passes_what_leaves_the_domain_and_the_head_of_the_valley_less(tmp_path: Path) -> None:
-    model = started(valley(tmp_path, {"outlet": OUTLET, "head": {"x": 1, "y": 3}}))
-    source = np.zeros((10, NY, NX))
-    source[-1] = 0.03 / LAYERS[-1]
+    model = started(valley(tmp_path, {"gauges": {"outlet": OUTLET, "head": {"x": 1, "y": 3}}}))
     np.testing.assert_array_equal(discharge(model), 0.0)
     for _ in range(3):
-        model.set_value(names.NET_SOURCE, source)
+        model.set_value(names.NET_SOURCE, rain(0.03))
         model.update()
         outlet, head = discharge(model)
         assert outlet * 3600.0 == pytest.approx(float(model.get_value_ptr(names.OUTFLOW_VOLUME)[0]), rel=1e-12)
@@ -85,7 +37,7 @@ def test_the_outlet_passes_what_leaves_the_domain_and_the_head_of_the_valley_les
 
 
 def test_gauges_are_points_with_names_and_places(tmp_path: Path) -> None:
-    model = started(valley(tmp_path, {"outlet": OUTLET, "head": {"x": 1, "y": 3}}))
+    model = started(valley(tmp_path, {"gauges": {"outlet": OUTLET, "head": {"x": 1, "y": 3}}}))
     assert model.get_grid_type(POINTS) == "unstructured"
     assert model.get_grid_node_count(POINTS) == 2
     assert model.get_grid_edge_count(POINTS) == 0
@@ -97,7 +49,7 @@ def test_gauges_are_points_with_names_and_places(tmp_path: Path) -> None:
 
 def test_a_gauge_by_latitude_and_longitude_is_in_the_nearest_cell(tmp_path: Path) -> None:
     there = {"latitude": 24.0 + 0.009 * 2 + 0.003, "longitude": 113.0098 - 360.0 + 360.0}
-    model = started(valley(tmp_path, {"bridge": there}, **COORDINATES))
+    model = started(valley(tmp_path, {"gauges": {"bridge": there}}, **COORDINATES))
     np.testing.assert_array_equal(model.get_grid_x(POINTS, np.empty(1)), 1500.0)
     np.testing.assert_array_equal(model.get_grid_y(POINTS, np.empty(1)), 2500.0)
 
@@ -119,24 +71,22 @@ def test_a_gauge_that_is_nowhere_is_refused_by_name(
     tmp_path: Path, gauge: dict[str, Any], domain: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ConfigError, match=r"groundwater.yaml.*richards\.gauges\.outlet.*" + message):
-        started(valley(tmp_path, {"outlet": gauge}, **domain))
+        started(valley(tmp_path, {"gauges": {"outlet": gauge}}, **domain))
 
 
 def test_a_state_fits_a_run_with_other_gauges_and_gives_their_discharge(tmp_path: Path) -> None:
-    model = started(valley(tmp_path, {"outlet": OUTLET}))
-    source = np.zeros((10, NY, NX))
-    source[-1] = 0.03 / LAYERS[-1]
-    model.set_value(names.NET_SOURCE, source)
+    model = started(valley(tmp_path, {"gauges": {"outlet": OUTLET}}))
+    model.set_value(names.NET_SOURCE, rain(0.03))
     model.update()
     model.save_state(tmp_path / "state.nc")
-    other = started(valley(tmp_path, {"head": {"x": 1, "y": 3}, "outlet": OUTLET}))
+    other = started(valley(tmp_path, {"gauges": {"head": {"x": 1, "y": 3}, "outlet": OUTLET}}))
     other.start_from(tmp_path / "state.nc")
     assert discharge(other)[1] == discharge(model)[0] > 0.0
 
 
 def coupled(folder: Path, gauges: dict[str, Any]) -> list[str]:
     """Files of a run with prescribed recharge; returns the command's arguments."""
-    content = yaml.safe_load(valley(folder, gauges).read_text())
+    content = yaml.safe_load(valley(folder, {"gauges": gauges}).read_text())
     (folder / "recharge.yaml").write_text(
         yaml.safe_dump({"domain": content["domain"], "recharge": {"value": 30.0, "units": "mm h-1"}})
     )
