@@ -109,11 +109,11 @@ class ColumnState(ColumnArrays):
     extinction_diffuse: Array = field(metadata=_column("1"))
 
     @classmethod
-    def cold_start(cls, n: int) -> Self:
-        """All layers and leaves at 283 K; no snow, ice or canopy water."""
+    def cold_start(cls, n: int, temperature: float = COLD_START_TEMPERATURE) -> Self:
+        """All layers and leaves at one temperature [K]; no snow, ice or canopy water."""
         state = cls.empty(n)
-        state.temperature[:, N_SNOW:] = COLD_START_TEMPERATURE
-        state.leaf_temperature[:] = COLD_START_TEMPERATURE
+        state.temperature[:, N_SNOW:] = temperature
+        state.leaf_temperature[:] = temperature
         return state
 
 

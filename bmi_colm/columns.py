@@ -12,7 +12,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bmi_colm import _kernel
-from bmi_colm.arrays import N_SNOW, ColumnFluxes, ColumnInputs, ColumnParameters, ColumnState
+from bmi_colm.arrays import (
+    COLD_START_TEMPERATURE,
+    N_SNOW,
+    ColumnFluxes,
+    ColumnInputs,
+    ColumnParameters,
+    ColumnState,
+)
 from bmi_colm.maps import Maps
 from bmi_colm.parameters import Cells, column_parameters
 from bmi_colm.soil import SoilTexture
@@ -87,6 +94,8 @@ class ColumnOptions:
         Constant [1e-6 mol mol-1] in place of the monthly table (2000-2024).
     lowest_head : float
         Heads [m] below are taken as this; the columns' `clamped_heads` count them.
+    initial_temperature : float
+        Of all layers and leaves at a cold start [K].
     time_step : float
         Length of a step [s].
     """
@@ -103,6 +112,7 @@ class ColumnOptions:
     published_numerics: bool = False
     carbon_dioxide: float | None = None
     lowest_head: float = LOWEST_HEAD
+    initial_temperature: float = COLD_START_TEMPERATURE
     time_step: float = 3600.0
 
     def check(self, tallest_canopy: float) -> None:
@@ -149,7 +159,7 @@ class ColumnModel:
     options : ColumnOptions, optional
         Choices of physics.
     state : ColumnState, optional
-        State to continue from; without it the columns start cold (283 K, no snow).
+        State to continue from; without it the columns start cold (without snow).
     threads : int
         Threads of the kernel; results do not depend on it.
     vegetation, soil : optional
@@ -198,7 +208,7 @@ class ColumnModel:
         self.threads = threads
         self.time = start
         self._starts_cold = state is None
-        self.state: ColumnState = state or ColumnState.cold_start(self.n)
+        self.state: ColumnState = state or ColumnState.cold_start(self.n, self.options.initial_temperature)
         self.forcing: ColumnInputs = ColumnInputs.empty(self.n)
         self.fluxes: ColumnFluxes = ColumnFluxes.empty(self.n)
         top = N_SNOW - self.state.snow_layers

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Discriminator, Field, Tag, model_validator
 
+from bmi_colm.arrays import COLD_START_TEMPERATURE
 from bmi_colm.columns import LOWEST_HEAD, ColumnOptions, EvaporationFactor, FrozenSoil, WaterStress
 from bmi_colm.forcing import ForcingSpec
 from bmi_colm.forcing.config import UtcDatetime, forcing_files
@@ -191,9 +192,16 @@ def _check_cover(cover: Floats, classes: Collection[int], cells: NDArray[np.int6
 
 
 class InitialState(Config):
-    """A state file to start from; without one the columns start cold: 283 K, no snow, ice or water on the canopy."""
+    """A state file to start from, or the temperature [K] of soil and leaves at a cold start, without snow and ice."""
 
-    state: ConfigPath
+    state: ConfigPath | None = None
+    temperature: Annotated[float, Field(ge=220.0, le=330.0)] | None = None
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> InitialState:
+        if (self.state is None) == (self.temperature is None):
+            raise ValueError("give either state (a state file) or temperature (of a cold start) [K]")
+        return self
 
 
 class LandConfig(Config):
@@ -248,6 +256,7 @@ class LandConfig(Config):
             published_numerics=self.published_numerics,
             carbon_dioxide=self.carbon_dioxide,
             lowest_head=self.lowest_head,
+            initial_temperature=(self.initial and self.initial.temperature) or COLD_START_TEMPERATURE,
         )
 
 

@@ -23,6 +23,7 @@ from coupler.config import STATE_FILE, LoadedRun, load_run
 from coupler.driver import Prepared, Summary, prepare, prepare_restart, run
 from coupler.durations import describe
 from coupler.figures import draw
+from coupler.parflow_import import import_run
 from coupler.run_folder import MARKER, check_folder, claim_folder
 from coupler.spin_up import spin_up, write_states
 from coupler.warning_log import keeping_warnings, log_warnings
@@ -45,6 +46,19 @@ EXIT_BAD_INPUT = 2
     metavar="DIR",
     help="Go on with the run in this folder from its newest checkpoint, or from this checkpoint, in the same folder.",
 )
+@click.option(
+    "--from-parflow",
+    "definition",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Make a run of this ParFlow run definition (.pfidb, .yaml) in the folder of --output.",
+)
+@click.option(
+    "--ignore",
+    multiple=True,
+    metavar="KEY",
+    help="With --from-parflow: leave out what this key means; repeatable.",
+)
 @click.version_option(package_name="rootzone")
 @keeping_warnings
 def main(
@@ -54,15 +68,25 @@ def main(
     output: Path | None,
     overwrite: bool,
     restart: Path | None,
+    definition: Path | None,
+    ignore: tuple[str, ...],
 ) -> None:
     """Step the BMI components of COUPLED.YAML together.
 
-    With --restart the file may be left out; the run's own record is taken then.
+    With --restart the file may be left out; the run's own record is taken then. With --from-parflow nothing is
+    stepped: the run is made, to be looked at and started.
 
     Exit codes: 0 done, 1 failed while running, 2 bad input (nothing was computed or overwritten).
     """
     console = _console(stderr=True)
     try:
+        if definition is not None:
+            if file is not None or check or settings or restart is not None:
+                raise ConfigError("--from-parflow goes with --output, --overwrite and --ignore only")
+            _import(definition, output, ignore, overwrite, console)
+            return
+        if ignore:
+            raise ConfigError("--ignore goes with --from-parflow only")
         found = None if restart is None else _checkpoint(restart, output, overwrite)
         if found is not None:
             file = file or found.parent.parent / MARKER
@@ -110,6 +134,17 @@ def _checkpoint(restart: Path, output: Path | None, overwrite: bool) -> Path:
         given = "--output" if output is not None else "--overwrite"
         raise ConfigError(f"{given} does not go with --restart, which goes on in the folder of the run")
     return find(restart)
+
+
+def _import(definition: Path, output: Path | None, ignore: tuple[str, ...], overwrite: bool, console: Console) -> None:
+    if output is None:
+        raise ConfigError("--from-parflow needs --output, the folder for the run")
+    imported = import_run(definition, output, ignore, overwrite)
+    for notice in imported.notes.notices:
+        console.print(f"note: {notice}", style="yellow")
+    for key, reason in imported.notes.ignored:
+        console.print(f"left out: {key}: {reason}", style="yellow")
+    console.print(f"made {imported.run}; what became of what is in {imported.run.with_name('import.md')}")
 
 
 def _execute(loaded: LoadedRun, staging: Path, folder: Path, console: Console) -> None:

@@ -109,6 +109,13 @@ def test_a_cold_start_is_283_kelvin_without_water(tmp_path: Path) -> None:
         assert not getattr(state, name).any()
 
 
+def test_the_temperature_of_a_cold_start_can_be_given(tmp_path: Path) -> None:
+    component = land(tmp_path, more="initial: {temperature: 295.0}")
+    state = component.columns.state
+    assert np.unique(state.leaf_temperature) == np.unique(state.temperature[:, 5:]) == 295.0
+    advance(component)
+
+
 def test_a_warm_start_at_another_time_of_day_is_refused(tmp_path: Path, saved: Path) -> None:
     component = land(tmp_path, start="2020-07-01T18:00")
     before = outputs(component)
@@ -142,7 +149,8 @@ def test_a_state_of_another_soil_is_refused(tmp_path: Path, saved: Path) -> None
     [
         ("initial: {stat: day.nc}", r"land\.yaml:\d+: initial\.stat: unknown key; did you mean 'state'"),
         ("initial: {state: nowhere.nc}", r"land\.yaml:\d+: initial\.state: no such file"),
-        ("initial: {}", r"initial\.state: this key is missing"),
+        ("initial: {}", r"initial: give either state"),
+        ("initial: {temperature: 12}", r"initial\.temperature: input should be greater"),
     ],
 )
 def test_mistakes_in_the_configuration_are_named(tmp_path: Path, more: str, message: str) -> None:

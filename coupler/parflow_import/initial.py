@@ -1,0 +1,59 @@
+"""Pressure at the start."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from coupler.parflow_import.definition import Definition
+from coupler.parflow_import.geometry import Geometries, Part
+from coupler.parflow_import.grid import Grid
+from coupler.parflow_import.notices import Notes
+from coupler.parflow_import.sources import Constant, Folder, Pfb
+
+_BOTTOM, _TOP = 4, 5
+_KINDS = ("Constant", "PFBFile", "HydroStaticPatch", "HydroStaticDepth")
+
+
+def read_initial(
+    definition: Definition, grid: Grid, geometries: Geometries, depth: float, folder: Folder, notes: Notes
+) -> dict[str, Any]:
+    """Return the ``initial:`` section of ``groundwater.yaml``; `depth` [m] is that of all layers.
+
+    Raises
+    ------
+    ConfigError
+        For missing files and values, and a reference patch that is neither top nor bottom of the domain.
+    """
+    kind = definition.choice("ICPressure.Type", _KINDS)
+    names = definition.names("ICPressure.GeomNames")
+    own = f"Geom.{geometries.domain}.ICPressure"
+    notes.map(f"ICPressure ({kind})", "groundwater.yaml: initial")
+    if kind == "PFBFile":
+        definition.use(f"{own}.RefPatch", f"{own}.RefGeom")
+        pfb = Pfb(definition.file(f"{own}.FileName"), definition, f"{own}.FileName")
+        pfb.values(grid.shape)
+        return {"pressure_head": folder.path(pfb.file)}
+    if kind == "Constant":
+        parts = [Part(name, Constant(definition.number(f"Geom.{name}.ICPressure.Value"))) for name in names]
+        return {"pressure_head": geometries.field(parts, "ICPressure.GeomNames").spec("pressure_head", "m", folder)}
+    if names != [geometries.domain]:
+        raise definition.error(
+            "ICPressure.GeomNames", f"with {kind} the domain {geometries.domain!r} alone is supported, got {names}"
+        )
+    head = definition.number(f"{own}.Value")
+    if kind == "HydroStaticDepth":
+        below_top = grid.z0 + depth - definition.number(f"{own}.RefElevation")
+    else:
+        below_top = _patch_depth(definition, geometries, own, depth)
+    return {"water_table_depth": float(f"{below_top - head:.12g}")}
+
+
+def _patch_depth(definition: Definition, geometries: Geometries, own: str, depth: float) -> float:
+    geometry = definition.text(f"{own}.RefGeom", geometries.domain)
+    if geometry != geometries.domain:
+        raise definition.error(f"{own}.RefGeom", f"must be the domain {geometries.domain!r}, got {geometry!r}")
+    patch = definition.text(f"{own}.RefPatch")
+    bottom, top = geometries.patches[_BOTTOM], geometries.patches[_TOP]
+    if patch not in (bottom, top):
+        raise definition.error(f"{own}.RefPatch", f"must be {bottom!r} or {top!r}, got {patch!r}")
+    return depth if patch == bottom else 0.0

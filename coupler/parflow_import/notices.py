@@ -1,0 +1,64 @@
+"""What an import says: what became of what, differences, and keys that it refuses or was told to leave out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from bmi_common.errors import ConfigError
+from bmi_common.suggest import did_you_mean
+from coupler.parflow_import.definition import Definition
+
+
+@dataclass
+class Notes:
+    """Collected while a definition is mapped.
+
+    Attributes
+    ----------
+    ignore : sequence of str
+        Keys that the user has named to be left out.
+    mapped : list of (str, str)
+        Keys or files of ParFlow, and what they became.
+    notices : list of str
+        Where the imported run differs from ParFlow's.
+    passed_over : list of str
+        Numerical and output keys.
+    """
+
+    ignore: Sequence[str] = ()
+    mapped: list[tuple[str, str]] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+    passed_over: list[str] = field(default_factory=list)
+    _refused: dict[str, str] = field(default_factory=dict)
+
+    def map(self, source: str, target: str) -> None:
+        """Record what became of a key or file."""
+        self.mapped.append((source, target))
+
+    def notice(self, text: str) -> None:
+        """Record a difference, once."""
+        if text not in self.notices:
+            self.notices.append(text)
+
+    def refuse(self, key: str, reason: str) -> None:
+        """Record a key that means something this package does not have."""
+        self._refused.setdefault(key, reason)
+
+    @property
+    def ignored(self) -> list[tuple[str, str]]:
+        """Refused keys that the user has named, and what they would have meant."""
+        return [(key, reason) for key, reason in self._refused.items() if key in self.ignore]
+
+    def check(self, definition: Definition) -> None:
+        """Raise `ConfigError` with every refused key that is not ignored, or for an ignored key that is not refused."""
+        left = {key: reason for key, reason in self._refused.items() if key not in self.ignore}
+        if left:
+            lines = [str(definition.error(key, reason)) for key, reason in left.items()]
+            options = " ".join(f"--ignore {key}" for key in left)
+            raise ConfigError("\n".join([*lines, f"to import the run without what these keys mean: {options}"]))
+        for key in self.ignore:
+            if key not in self._refused:
+                has = "is understood or has no effect" if key in definition else "is not in the definition"
+                hint = did_you_mean(key, self._refused) if self._refused else "; nothing is refused"
+                raise ConfigError(f"--ignore {key}: {definition.path}: the key {has} and cannot be left out{hint}")

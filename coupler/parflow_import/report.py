@@ -1,0 +1,30 @@
+"""The notes that lie beside an imported run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from coupler.parflow_import.definition import Definition
+from coupler.parflow_import.notices import Notes
+
+
+def markdown(definition: Definition, notes: Notes) -> str:
+    """Write what became of a definition as Markdown."""
+    parts = [f"# Imported from {definition.path.name}", _mapped(notes)]
+    parts += _section("Differences from the run in ParFlow", notes.notices)
+    parts += _section("Left out as asked", (f"`{key}`: {reason}" for key, reason in notes.ignored))
+    parts += _section(
+        "Without effect here (numerics, output, settings that nothing refers to)",
+        [", ".join(f"`{key}`" for key in sorted(notes.passed_over))] if notes.passed_over else [],
+    )
+    return "\n\n".join(parts) + "\n"
+
+
+def _mapped(notes: Notes) -> str:
+    rows = [f"| {source} | {target} |" for source, target in notes.mapped]
+    return "\n".join(["| ParFlow | here |", "|---|---|", *rows])
+
+
+def _section(title: str, entries: Iterable[str]) -> list[str]:
+    items = [f"- {entry}" for entry in entries]
+    return [f"## {title}", "\n".join(items)] if items else []
