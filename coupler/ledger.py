@@ -22,7 +22,6 @@ from bmi_common.units import conversion
 from coupler.component import Component
 from coupler.plan import Plan
 
-
 _ROUNDING = 16.0 * float(np.finfo(np.float64).eps)
 
 
