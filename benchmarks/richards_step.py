@@ -2,9 +2,13 @@
 
 With ``--reference FOLDER`` the fields are those of the Pearl River reference data in that folder; without it they are
 synthetic: a fractal relief drained by its own slopes, layered soil over rock, a shallow water table. Dry hours carry
-transpiration and evaporation, wet hours a storm; each row is the median over the hours of one kind.
+transpiration and evaporation, wet hours a storm; a row is the median over the hours of one kind, or the mean of all.
 
-    python benchmarks/richards_step.py [--reference FOLDER] [--json FILE] [--threads 1 2] [--passes 2]
+    python benchmarks/richards_step.py [--reference FOLDER] [--json FILE] [--threads 1 2] [--passes 2] [--hours 24]
+
+The last column is how much longer ParFlow v3.15 took for the same hours on as many processes (the dry hours of the
+whole domain; with ``--hours 24`` the first day of the window, in which a storm begins). Those figures were measured on
+a quiet machine with two cores; measure on an idle one.
 """
 
 import argparse
@@ -29,6 +33,13 @@ from bmi_richards.solver import RichardsSolver
 
 Floats = NDArray[np.float64]
 SIZES = ((64, 48), (252, 146))
+PARFLOW = {
+    (64, "all", 1): 0.49,
+    (64, "all", 2): 0.28,
+    (252, "dry", 1): 15.2,
+    (252, "dry", 2): 7.8,
+}
+"""Seconds an hour of ParFlow (hypre PFMG, the paper's solver settings), by nx of the reference, hours and processes."""
 THICKNESS = np.array([100.0, 1.137, 0.9133, 0.5539, 0.336, 0.2038, 0.1236, 0.0749, 0.0455, 0.0276, 0.0175])
 
 
@@ -55,6 +66,13 @@ class Row:
     passes: int
     hours: str
     seconds: float
+    iterations: float
+
+    @property
+    def ratio(self) -> float | None:
+        """Time of ParFlow over this one, where it was measured."""
+        parflow = PARFLOW.get((self.nx, self.hours, self.threads)) if self.case != "synthetic" else None
+        return None if parflow is None else parflow / self.seconds
 
 
 def synthetic(nx: int, ny: int, hours: int) -> Case:
@@ -114,7 +132,7 @@ def pearl_window(folder: Path, hours: int) -> Case:
     data = np.load(folder / "parflow" / "pearl64x48_inputs.npz")
     domain = parflow_domain(folder / "parflow" / "pearl64x48_inputs.npz")
     sources = []
-    first = 18 - hours // 2  # the storm begins in hour 18
+    first = 24 - hours  # the storm begins in hour 18
     for hour in range(first, first + hours):
         source = data["et_profile"][hour][:, None, None] * data["et_pattern"]
         source[-1] = data["et_top"][hour]
@@ -177,16 +195,30 @@ def cases(reference: Path | None, hours: int) -> Iterator[Case]:
 
 def measure(case: Case, threads: int, passes: int) -> list[Row]:
     solver = RichardsSolver(case.domain, case.head, Options(passes=passes, threads=threads))
-    seconds: dict[bool, list[float]] = {False: [], True: []}
+    seconds: dict[str, list[float]] = {"dry": [], "wet": [], "all": []}
+    iterations: dict[str, list[float]] = {"dry": [], "wet": [], "all": []}
     for source, wet in zip(case.sources, case.wet, strict=True):
         begin = time.perf_counter()
-        solver.step(source)
-        seconds[wet].append(time.perf_counter() - begin)
+        balance = solver.step(source)
+        taken = time.perf_counter() - begin
+        for hours in ("wet" if wet else "dry", "all"):
+            seconds[hours].append(taken)
+            iterations[hours].append(balance.newton.mean / balance.passes)
     nz, ny, nx = solver.shape
     return [
-        Row(case.name, nx, ny, nz, threads, passes, "wet" if wet else "dry", statistics.median(taken))
-        for wet, taken in seconds.items()
-        if taken
+        Row(
+            case.name,
+            nx,
+            ny,
+            nz,
+            threads,
+            passes,
+            hours,
+            statistics.mean(times) if hours == "all" else statistics.median(times),
+            statistics.mean(iterations[hours]),
+        )
+        for hours, times in seconds.items()
+        if times
     ]
 
 
@@ -200,13 +232,19 @@ def main() -> None:
     arguments = parser.parse_args()
 
     rows: list[Row] = []
-    print(f"{'domain':<14}{'cells':>16}{'threads':>9}{'passes':>8}{'hours':>7}{'s / step':>10}")
+    print(
+        f"{'domain':<14}{'cells':>16}{'threads':>9}{'passes':>8}{'hours':>7}{'s / step':>10}{'Newton':>8}{'ParFlow':>9}"
+    )
     for case in cases(arguments.reference, arguments.hours):
         for threads in arguments.threads:
             for row in measure(case, threads, arguments.passes):
                 rows.append(row)
                 cells = f"{row.nx} x {row.ny} x {row.nz}"
-                print(f"{row.case:<14}{cells:>16}{row.threads:>9}{row.passes:>8}{row.hours:>7}{row.seconds:>10.4f}")
+                ratio = "" if row.ratio is None else f"{row.ratio:.0f} x"
+                print(
+                    f"{row.case:<14}{cells:>16}{row.threads:>9}{row.passes:>8}{row.hours:>7}{row.seconds:>10.4f}"
+                    f"{row.iterations:>8.2f}{ratio:>9}"
+                )
     if arguments.json:
         arguments.json.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
 

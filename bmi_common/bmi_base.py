@@ -364,7 +364,7 @@ class DeclaredBmi(Bmi):
     def _take_over(self, saved: SavedState, goes_on: bool) -> None:
         """Fill `values` and memory; where the run does not go on, inputs of its last step are no longer given."""
         try:
-            for v in self.variables:
+            for v in self._saved:
                 if goes_on or not v.role.is_input:
                     self.values[v.name][...] = saved.arrays[_file_name(v.name)]
             self.supplied = set(saved.header.details.get("supplied", ())) if goes_on else set()
@@ -373,10 +373,15 @@ class DeclaredBmi(Bmi):
             self._state = State.FAILED
             raise
 
+    @property
+    def _saved(self) -> tuple[Variable, ...]:
+        """Variables of a state file: not those at points, which a run chooses and which follow from the state."""
+        return tuple(v for v in self.variables if not self._setup.grids[v.grid].is_points)
+
     def _state_arrays(self) -> dict[str, StateArray]:
         memory = {state_file.MEMORY + n: a for n, a in self._memory().items()}  # may bring values up to date
         arrays = self._grid_arrays()
-        for v in self.variables:
+        for v in self._saved:
             dimensions = self._dimensions(v.grid)
             arrays[_file_name(v.name)] = StateArray(self.values[v.name], dimensions, v.units, v.long_name or v.name)
         return arrays | memory
@@ -384,6 +389,8 @@ class DeclaredBmi(Bmi):
     def _grid_arrays(self) -> dict[str, StateArray]:
         arrays: dict[str, StateArray] = {}
         for identifier, grid in self._setup.grids.items():
+            if grid.is_points:
+                continue
             for name, coordinate in zip(self._dimensions(identifier), grid.coordinates, strict=True):
                 arrays.setdefault(name, StateArray(coordinate, (name,), "m", "coordinate of the cell centres"))
         if self._setup.mask is not None:
@@ -562,7 +569,10 @@ class DeclaredBmi(Bmi):
 
     def get_grid_shape(self, grid: int, shape: NDArray[np.int_]) -> NDArray[np.int_]:
         """Shape of the grid, slowest dimension (z or y) first."""
-        shape[:] = self._grid(grid).shape
+        g = self._grid(grid)
+        if g.is_points:
+            raise NotImplementedError(f"{self.component_name}.get_grid_shape: points have no shape; see get_grid_size")
+        shape[:] = g.shape
         return shape
 
     def get_grid_spacing(self, grid: int, spacing: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -596,36 +606,47 @@ class DeclaredBmi(Bmi):
         z[:] = self._axis(grid, 3, "z")
         return z
 
+    def grid_labels(self, grid: int) -> tuple[str, ...]:
+        """Names of the points of the grid, in order; empty for other grids. No part of BMI."""
+        return self._grid(grid).labels
+
     def get_grid_node_count(self, grid: int) -> int:
         """Count the nodes of the grid: its cell centres."""
         return self._grid(grid).size
 
-    def _structured(self, function: str) -> NotImplementedError:
-        return NotImplementedError(f"{self.component_name}.{function}: only unstructured grids have edges and faces")
+    def _without_edges(self, function: str, grid: int) -> None:
+        if not self._grid(grid).is_points:
+            raise NotImplementedError(f"{self.component_name}.{function}: only unstructured grids have edges and faces")
 
     def get_grid_edge_count(self, grid: int) -> int:
-        """Not defined for structured grids."""
-        raise self._structured("get_grid_edge_count")
+        """Count the edges: points have none; not defined for structured grids."""
+        self._without_edges("get_grid_edge_count", grid)
+        return 0
 
     def get_grid_face_count(self, grid: int) -> int:
-        """Not defined for structured grids."""
-        raise self._structured("get_grid_face_count")
+        """Count the faces: points have none; not defined for structured grids."""
+        self._without_edges("get_grid_face_count", grid)
+        return 0
 
     def get_grid_edge_nodes(self, grid: int, edge_nodes: NDArray[np.int_]) -> NDArray[np.int_]:
-        """Not defined for structured grids."""
-        raise self._structured("get_grid_edge_nodes")
+        """Nodes of no edges; not defined for structured grids."""
+        self._without_edges("get_grid_edge_nodes", grid)
+        return edge_nodes
 
     def get_grid_face_edges(self, grid: int, face_edges: NDArray[np.int_]) -> NDArray[np.int_]:
-        """Not defined for structured grids."""
-        raise self._structured("get_grid_face_edges")
+        """Edges of no faces; not defined for structured grids."""
+        self._without_edges("get_grid_face_edges", grid)
+        return face_edges
 
     def get_grid_face_nodes(self, grid: int, face_nodes: NDArray[np.int_]) -> NDArray[np.int_]:
-        """Not defined for structured grids."""
-        raise self._structured("get_grid_face_nodes")
+        """Nodes of no faces; not defined for structured grids."""
+        self._without_edges("get_grid_face_nodes", grid)
+        return face_nodes
 
     def get_grid_nodes_per_face(self, grid: int, nodes_per_face: NDArray[np.int_]) -> NDArray[np.int_]:
-        """Not defined for structured grids."""
-        raise self._structured("get_grid_nodes_per_face")
+        """Count the nodes of no faces; not defined for structured grids."""
+        self._without_edges("get_grid_nodes_per_face", grid)
+        return nodes_per_face
 
 
 def _file_name(variable: str) -> str:

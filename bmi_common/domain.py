@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo
+from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo, model_validator
 
 from bmi_common import grids
 from bmi_common.config import Config, load_nested
@@ -30,6 +31,20 @@ class GridSpec(Config):
     y0: float = 0.0
 
 
+class LayersSpec(Config):
+    """Layers as ParFlow has them: `dz` [m] times a multiplier for each layer (``dzScale``), bottom first."""
+
+    dz: Annotated[float, Field(gt=0)]
+    multipliers: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=grids.ROOT_ZONE_LAYERS)]
+
+
+def _thicknesses(data: Any) -> Any:
+    if not isinstance(data, Mapping):
+        return data
+    spec = LayersSpec.model_validate(data)
+    return [spec.dz * multiplier for multiplier in spec.multipliers]
+
+
 class VanGenuchtenSpec(Config):
     """Water retention: alpha [m-1], n [-], residual and maximum saturation [-]."""
 
@@ -40,11 +55,18 @@ class VanGenuchtenSpec(Config):
 
 
 class ConductivitySpec(Config):
-    """Saturated hydraulic conductivity [m h-1]; y defaults to x."""
+    """Saturated hydraulic conductivity [m h-1]; y defaults to x; z is given, or x times an `anisotropy` [-]."""
 
     x: FieldSpec
     y: FieldSpec | None = None
-    z: FieldSpec
+    z: FieldSpec | None = None
+    anisotropy: FieldSpec | None = None
+
+    @model_validator(mode="after")
+    def _one_vertical(self) -> ConductivitySpec:
+        if (self.z is None) == (self.anisotropy is None):
+            raise ValueError("give either z [m h-1] or anisotropy (vertical over horizontal)")
+        return self
 
 
 class SlopeSpec(Config):
@@ -55,10 +77,15 @@ class SlopeSpec(Config):
 
 
 class DomainSpec(Config):
-    """The `domain:` section of a component's configuration, or a file of its own."""
+    """The `domain:` section of a component's configuration, or a file of its own.
+
+    `layers` are thicknesses [m], bottom first, or ParFlow's ``{dz: 0.02, multipliers: [...]}``.
+    """
 
     grid: GridSpec
-    layers: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=grids.ROOT_ZONE_LAYERS)]
+    layers: Annotated[
+        list[Annotated[float, Field(gt=0)]], Field(min_length=grids.ROOT_ZONE_LAYERS), BeforeValidator(_thicknesses)
+    ]
     mask: FieldSpec | None = None
     elevation: FieldSpec = FieldSpec(value=0.0)
     latitude: FieldSpec | None = None
@@ -209,11 +236,13 @@ class Domain:
             return _read(s, name, subsurface.shape, units, mask, low, high)
 
         vg, k = spec.van_genuchten, spec.conductivity
-        conductivity = {} if k is None else {"x": k.x, "y": k.y or k.x, "z": k.z}
+        conductivity = {} if k is None else {"x": k.x, "y": k.y or k.x, "z": k.z or k.x}
         fields = {
             f"conductivity_{axis}": deep(s, f"conductivity.{axis}", "m h-1", 0.0, 1.0e4)
             for axis, s in conductivity.items()
         }
+        if k is not None and k.anisotropy is not None:
+            fields["conductivity_z"] *= deep(k.anisotropy, "conductivity.anisotropy", "1", 0.0, 1.0e3)
         domain = cls(
             surface=surface,
             subsurface=subsurface,

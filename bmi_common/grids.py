@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -12,6 +13,7 @@ SURFACE = 0
 SUBSURFACE = 1
 ROOT_ZONE = 2
 SCALAR = 3
+POINTS = 4
 
 ROOT_ZONE_LAYERS = 10
 
@@ -23,20 +25,24 @@ class Grid:
     Attributes
     ----------
     type : str
-        ``"uniform_rectilinear"``, ``"rectilinear"`` or ``"scalar"``.
+        ``"uniform_rectilinear"``, ``"rectilinear"``, ``"unstructured"`` (points) or ``"scalar"``.
     shape : tuple of int
-        (ny, nx) or (nz, ny, nx); empty for a scalar.
+        (ny, nx) or (nz, ny, nx), the number of points; empty for a scalar.
     coordinates : tuple of ndarray
         Cell-centre coordinates [m] of every axis in the order of `shape`. The vertical one gives nominal heights
         of layer centres above the bottom; the true geometry is in layer thickness and land surface elevation.
+        Of points: y and x of each.
     spacing : tuple of float
         Cell sizes [m] of a uniform grid in the order of `shape`; empty for the others.
+    labels : tuple of str
+        Names of points; empty for the others.
     """
 
     type: str
     shape: tuple[int, ...]
     coordinates: tuple[NDArray[np.float64], ...]
     spacing: tuple[float, ...] = ()
+    labels: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:
@@ -44,9 +50,14 @@ class Grid:
         return prod(self.shape)
 
     @property
+    def is_points(self) -> bool:
+        """Whether the grid is a number of points."""
+        return self.type == "unstructured"
+
+    @property
     def rank(self) -> int:
         """Number of dimensions."""
-        return len(self.shape)
+        return len(self.coordinates)
 
 
 def surface(ny: int, nx: int, dy: float, dx: float, y0: float = 0.0, x0: float = 0.0) -> Grid:
@@ -67,6 +78,12 @@ def root_zone(horizontal: Grid, thickness: NDArray[np.float64]) -> Grid:
     top = np.cumsum(thickness)
     z = (top - 0.5 * thickness)[-ROOT_ZONE_LAYERS:]
     return Grid("rectilinear", (len(z), *horizontal.shape), (z, *horizontal.coordinates))
+
+
+def points(labels: Sequence[str], y: Sequence[float], x: Sequence[float]) -> Grid:
+    """Named points at (`x`, `y`) [m]: an unstructured grid of nodes without edges and faces."""
+    coordinates = (np.asarray(y, dtype=np.float64), np.asarray(x, dtype=np.float64))
+    return Grid("unstructured", (len(labels),), coordinates, labels=tuple(labels))
 
 
 def scalar() -> Grid:

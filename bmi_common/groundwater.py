@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bmi_common.grids import ROOT_ZONE, SCALAR, SUBSURFACE, SURFACE
+from bmi_common.grids import POINTS, ROOT_ZONE, SCALAR, SUBSURFACE, SURFACE
 from bmi_common.variables import Role, Variable
 
 NET_SOURCE = "soil_root-zone_water__net_volume_flux"
@@ -19,7 +19,10 @@ STORAGE_VOLUME = "model_domain_water__storage_volume"
 SOURCE_VOLUME = "model_domain_water__source_volume"
 OUTFLOW_VOLUME = "model_domain_boundary_water__outflow_volume"
 DRAINAGE_VOLUME = "model_domain_bottom_water__drainage_volume"
+PONDED_VOLUME = "model_domain_surface_water__storage_volume"
 UNMET_VOLUME = "model_domain_water__unmet_demand_volume"
+
+DISCHARGE = "channel_water_x-section__volume_flow_rate"
 
 SECTIONS = ("richards", "surrogate", "parflow")
 """Sections of the groundwater configuration, one a component; each component passes over the others'."""
@@ -52,3 +55,11 @@ BALANCE_VARIABLES = (
     Variable(UNMET_VOLUME, "m3", SCALAR, Role.OUTPUT, "demand of sinks that the soil could not meet in the last step"),
 )
 """Further terms of the water balance, published by components that conserve water."""
+
+PONDED_VARIABLE = Variable(
+    PONDED_VOLUME, "m3", SCALAR, Role.OUTPUT, "ponded water, all active cells; part of the storage"
+)
+"""Published by components that know their ponded water as a store of its own."""
+
+DISCHARGE_VARIABLE = Variable(DISCHARGE, "m3 s-1", POINTS, Role.OUTPUT, "overland flow out of the gauge's cell")
+"""Published by components that route overland flow, at the gauges of their configuration."""

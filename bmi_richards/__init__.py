@@ -2,6 +2,15 @@
 
 from bmi_richards.bmi import BmiRichards
 from bmi_richards.options import Drainage, Mode, Options, PermeabilityTable
-from bmi_richards.solver import HourBalance, RichardsSolver
+from bmi_richards.solver import HourBalance, NewtonCount, RichardsSolver
 
-__all__ = ["BmiRichards", "Drainage", "HourBalance", "Mode", "Options", "PermeabilityTable", "RichardsSolver"]
+__all__ = [
+    "BmiRichards",
+    "Drainage",
+    "HourBalance",
+    "Mode",
+    "NewtonCount",
+    "Options",
+    "PermeabilityTable",
+    "RichardsSolver",
+]

@@ -16,6 +16,7 @@ from bmi_common.hashing import hashes
 from bmi_common.state_file import StateArray
 from bmi_richards.config import Prepared, prepare
 from bmi_richards.solver import HourBalance, RichardsSolver
+from bmi_richards.statistics import SOLVER_VARIABLES, solver_values
 
 _SECONDS_PER_HOUR = 3600.0
 
@@ -23,12 +24,18 @@ _SECONDS_PER_HOUR = 3600.0
 class BmiRichards(DeclaredBmi):
     """Variably saturated groundwater with overland flow: ParFlow's discretisation, solved column by column.
 
-    The net source that was set acts over exactly the hour of the next update. Setting the pressure head replaces
+    The net source that was set acts over exactly the next update. Setting the pressure head replaces
     the state: saturation, water table, ponding and storage follow at once.
     """
 
     component_name = "Richards"
-    variables = (*names.GROUNDWATER_VARIABLES, *names.BALANCE_VARIABLES)
+    variables = (
+        *names.GROUNDWATER_VARIABLES,
+        *names.BALANCE_VARIABLES,
+        names.PONDED_VARIABLE,
+        names.DISCHARGE_VARIABLE,
+        *SOLVER_VARIABLES,
+    )
 
     def _initialize(self, config_file: Path) -> Setup:
         self._prepared: Prepared = prepare(config_file)
@@ -40,10 +47,11 @@ class BmiRichards(DeclaredBmi):
         self._source = np.zeros(domain.subsurface.shape)
         self._balance: HourBalance | None = None
         drainage = self._prepared.drainage
+        step = self._prepared.time_step * _SECONDS_PER_HOUR
         return Setup(
-            grids=domain.published_grids,
-            time_step=_SECONDS_PER_HOUR,
-            end_time=FOREVER if drainage is None else len(drainage) * _SECONDS_PER_HOUR,
+            grids={**domain.published_grids, grids.POINTS: self._prepared.gauges},
+            time_step=step,
+            end_time=FOREVER if drainage is None else len(drainage) * step,
             mask=domain.mask,
             initial_state=self._prepared.initial_state,
         )
@@ -54,7 +62,7 @@ class BmiRichards(DeclaredBmi):
         self.values[names.POROSITY][:, domain.mask] = domain.porosity[:, domain.mask]
         self.values[names.ELEVATION][domain.mask] = domain.elevation[domain.mask]
         self.values[names.RUNOFF][domain.mask] = 0.0
-        for variable in names.BALANCE_VARIABLES:
+        for variable in (*names.BALANCE_VARIABLES, *SOLVER_VARIABLES):
             self.values[variable.name][...] = 0.0
         self._publish_state()
 
@@ -63,8 +71,10 @@ class BmiRichards(DeclaredBmi):
         self.require_finite(names.NET_SOURCE)
         self._source[-grids.ROOT_ZONE_LAYERS :] = self.values[names.NET_SOURCE]
         drainage = self._prepared.drainage
-        hour = round(self.time / _SECONDS_PER_HOUR)
-        self._balance = self._solver.step(self._source, drainage=None if drainage is None else drainage[hour])
+        step = round(self.time / self._setup.time_step)
+        self._balance = self._solver.step(
+            self._source, self._prepared.time_step, None if drainage is None else drainage[step]
+        )
         self._publish_state()
         self._publish_balance(self._balance)
 
@@ -77,7 +87,7 @@ class BmiRichards(DeclaredBmi):
 
     def _recall(self, memory: Mapping[str, NDArray[Any]]) -> None:
         self._solver.recall(memory)
-        self._published_head = self._solver.head
+        self._publish_state()
         self._balance = None
 
     def _fingerprints(self) -> Mapping[str, str]:
@@ -112,6 +122,8 @@ class BmiRichards(DeclaredBmi):
         values[names.WATER_TABLE_DEPTH][...] = water_table.depth(head, self._prepared.domain.dz)
         values[names.PONDED_DEPTH][...] = solver.ponding
         values[names.STORAGE_VOLUME][...] = solver.storage
+        values[names.PONDED_VOLUME][...] = solver.ponded_volume
+        values[names.DISCHARGE][...] = solver.discharge.ravel()[self._prepared.gauge_cells] / _SECONDS_PER_HOUR
         self._published_head = head
 
     def _publish_balance(self, balance: HourBalance) -> None:
@@ -121,3 +133,5 @@ class BmiRichards(DeclaredBmi):
         values[names.OUTFLOW_VOLUME][...] = balance.outflow
         values[names.DRAINAGE_VOLUME][...] = balance.drainage
         values[names.UNMET_VOLUME][...] = balance.unmet_demand
+        for name, count in solver_values(balance).items():
+            values[name][...] = count

@@ -12,9 +12,11 @@ from pydantic import Field, model_validator
 
 from bmi_common import Config, ConfigError, ConfigPath, Domain, DomainField, FieldSpec, load_config
 from bmi_common.fields import read_netcdf_variable
+from bmi_common.grids import Grid
 from bmi_common.groundwater import SECTIONS
 from bmi_common.initial import InitialSpec
 from bmi_common.units import conversion
+from bmi_richards.gauges import GaugeSpec, locate
 from bmi_richards.options import Drainage, Mode, Options, PermeabilityTable
 
 Floats = NDArray[np.float64]
@@ -37,17 +39,17 @@ class PassesSpec(Config):
 
 
 class PrescribedDrainage(Config):
-    """Drainage through the bottom from a NetCDF variable (time, y, x), one entry an hour from the start."""
+    """Drainage through the bottom from a NetCDF variable (time, y, x), one entry a step from the start."""
 
     file: ConfigPath
     variable: str
 
     def read(self, domain: Domain) -> Floats:
-        """Drainage [m h-1] (hours, ny, nx)."""
+        """Drainage [m h-1] (steps, ny, nx)."""
         values, units = read_netcdf_variable(self.file, self.variable)
         source = f"{self.file} ({self.variable})"
         if values.ndim != 3 or values.shape[1:] != domain.surface.shape:
-            raise ConfigError(f"{source}: drainage has shape {values.shape}, needs (hours, *{domain.surface.shape})")
+            raise ConfigError(f"{source}: drainage has shape {values.shape}, needs (steps, *{domain.surface.shape})")
         if units is None:
             raise ConfigError(f"{source}: drainage has no attribute units; it should convert to m h-1")
         try:
@@ -55,7 +57,7 @@ class PrescribedDrainage(Config):
         except ConfigError as error:
             raise ConfigError(f"{source}: drainage: {error}") from None
         if not np.isfinite(values[:, domain.mask]).all():
-            raise ConfigError(f"{source}: drainage is not finite in all hours and active cells")
+            raise ConfigError(f"{source}: drainage is not finite in all steps and active cells")
         return values * change.factor + change.offset
 
 
@@ -66,8 +68,10 @@ class RichardsSection(Config):
     drainage: Literal["implicit", "lagged"] | PrescribedDrainage | None = None
     passes: Annotated[int, Field(ge=1)] | PassesSpec = 2
     relative_permeability: Literal["analytic"] | TableSpec = "analytic"
+    time_step: Annotated[float, Field(gt=0)] = 1.0
     floor_head: Annotated[float, Field(ge=-1.0e4, lt=0)] = -1000.0
     threads: Annotated[int, Field(ge=1)] | None = None
+    gauges: dict[str, GaugeSpec] = {}
 
     @model_validator(mode="after")
     def _drainage_needs_a_free_bottom(self) -> RichardsSection:
@@ -115,10 +119,16 @@ class Prepared:
     head : (nz, ny, nx)
         Initial pressure head [m].
     options : Options
-    drainage : (hours, ny, nx), optional
+    drainage : (steps, ny, nx), optional
         Prescribed drainage [m h-1].
     files : tuple of Path
         Every file that was read.
+    time_step : float
+        Length of a step [h].
+    gauges : Grid
+        Points where discharge is published.
+    gauge_cells : (gauges,)
+        Flat indices of their cells.
     initial_state : Path, optional
         State file to start from.
     """
@@ -128,6 +138,9 @@ class Prepared:
     options: Options
     drainage: Floats | None
     files: tuple[Path, ...]
+    time_step: float
+    gauges: Grid
+    gauge_cells: NDArray[np.intp]
     initial_state: Path | None = None
 
 
@@ -149,11 +162,18 @@ def prepare(config_file: Path) -> Prepared:
     if isinstance(prescribed, PrescribedDrainage):
         own.append(prescribed.file)
     own += config.initial.files
+    try:
+        gauges, gauge_cells = locate(config.richards.gauges, domain)
+    except ConfigError as error:
+        raise ConfigError(f"{config_file}: {error}") from None
     return Prepared(
         domain=domain,
         head=config.initial.read(domain),
         options=config.richards.options(domain),
         drainage=drainage,
         files=(*own, *domain.files),
+        time_step=config.richards.time_step,
+        gauges=gauges,
+        gauge_cells=gauge_cells,
         initial_state=config.initial.state,
     )

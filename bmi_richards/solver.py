@@ -6,6 +6,8 @@ column by column in the order of overland flow. Arrays are (z, y, x) with z inde
 times in h.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -25,6 +27,8 @@ _SECONDS_PER_HOUR = 3600.0
 _COLUMNS_WORTH_A_THREAD = 500
 _LARGEST_LAST_CHANGE = 0.1
 """A last pass that changes a head [m] or a saturation more has not converged (on 1 km cells it changes 1e-3)."""
+_WAYS = 5
+"""Ways that the kernel tries to solve a column, in turn."""
 _MEMORY = (
     ("head", "m", "pressure head"),
     ("saturation", "1", "saturation"),
@@ -73,6 +77,40 @@ class DomainLike(Protocol):
 
 
 @dataclass(frozen=True)
+class NewtonCount:
+    """What it took to solve the columns in one step, all passes together.
+
+    Attributes
+    ----------
+    iterations : int
+        Newton iterations of all columns.
+    most : int
+        Newton iterations of the column that needed most.
+    columns : int
+        Columns of the domain.
+    rungs : tuple of int
+        Columns by the last way that their hardest pass needed, where that is not the first (full steps): a wet start,
+        backtracking from the old state, backtracking from a dry start, continuation.
+    """
+
+    iterations: int
+    most: int
+    columns: int
+    rungs: tuple[int, ...]
+
+    @property
+    def mean(self) -> float:
+        """Newton iterations of a column, on average."""
+        return self.iterations / self.columns
+
+    @classmethod
+    def of(cls, iterations: NDArray[np.int32], ways: NDArray[np.int32]) -> NewtonCount:
+        """Sum up what the kernel counted for each column."""
+        needed = np.bincount(ways, minlength=_WAYS + 1)
+        return cls(int(iterations.sum()), int(iterations.max()), iterations.size, tuple(int(n) for n in needed[2:]))
+
+
+@dataclass(frozen=True)
 class HourBalance:
     """Water balance of one step over the active area; volumes in m3.
 
@@ -92,6 +130,8 @@ class HourBalance:
         Overland flow out of the domain.
     drainage : float
         Flow out through the bottom.
+    newton : NewtonCount
+        What it took to solve the columns.
     passes : int
         Passes over the domain that were made.
     last_change : float
@@ -105,6 +145,7 @@ class HourBalance:
     unmet_demand: float
     outflow: float
     drainage: float
+    newton: NewtonCount
     passes: int
     last_change: float
 
@@ -188,6 +229,15 @@ class RichardsSolver:
         return self._scatter_surface(self._columns["left"] / self._last_dt)
 
     @property
+    def discharge(self) -> Floats:
+        """Overland flow out of each cell [m3 h-1] (ny, nx), to other cells or over the edge, NaN outside the mask.
+
+        It is that of the present depth, which backward Euler takes for the whole step: what the balance has booked.
+        """
+        depth = np.maximum(self._head[-1], 0.0)
+        return self._scatter_surface(self.network.outflow * depth ** (5.0 / 3.0) * self._area)
+
+    @property
     def drainage(self) -> Floats:
         """Flow out through the bottom in the last step [m h-1] (ny, nx), NaN outside the mask."""
         return self._scatter_surface(self._columns["drained"] / self._last_dt)
@@ -201,7 +251,12 @@ class RichardsSolver:
     def storage(self) -> float:
         """Water in the ground and ponded [m3]."""
         water = (self._statics["pore"] + self._statics["elastic"] * self._head) * self._saturation
-        return float(water.sum() * self._area) + self._ponded_volume()
+        return float(water.sum() * self._area) + self.ponded_volume
+
+    @property
+    def ponded_volume(self) -> float:
+        """Ponded water [m3], part of ``storage``."""
+        return float(np.maximum(self._head[-1], 0.0).sum() * self._area)
 
     def set_head(self, head: ArrayLike) -> None:
         """Replace the state: pressure head [m] (nz, ny, nx); saturation follows from it.
@@ -259,9 +314,11 @@ class RichardsSolver:
         columns_source = self._gather(np.asarray(source, dtype=np.float64), "source")
         prescribed = self._prescribed(drainage)
         before = self._head.copy(order="F")
-        failed = np.zeros(self.network.cells.size, dtype=np.int32)
+        failed, iterations, ways = (np.zeros(self.network.cells.size, dtype=np.int32) for _ in range(3))
         # the kernel works in place; a failed step is taken back below
-        passes, change, converged = self._advance(columns_source, prescribed, dt, failed)
+        passes, change, converged = self._advance(
+            columns_source, prescribed, dt, failed_layer=failed, iterations=iterations, ways=ways
+        )
         error: ModelError | None = None
         if failed.any():
             error = self._describe_failure(failed, columns_source, before)
@@ -276,17 +333,18 @@ class RichardsSolver:
         return HourBalance(
             storage=self.storage,
             storage_change=volume["storage_change"],
-            ponding=self._ponded_volume(),
+            ponding=self.ponded_volume,
             source=volume["applied"],
             unmet_demand=volume["unmet"],
             outflow=volume["left"],
             drainage=volume["drained"],
+            newton=NewtonCount.of(iterations, ways),
             passes=int(passes),
             last_change=float(change),
         )
 
     def _advance(
-        self, source: Floats, prescribed: Floats, dt: float, failed: NDArray[np.int32]
+        self, source: Floats, prescribed: Floats, dt: float, **counts: NDArray[np.int32]
     ) -> tuple[int, float, bool]:
         options, network = self.options, self.network
         return _kernel.advance(
@@ -317,7 +375,7 @@ class RichardsSolver:
             kr=self._kr,
             dsaturation=self._dsaturation,
             dkr=self._dkr,
-            failed_layer=failed,
+            **counts,
             **self._columns,
         )
 
@@ -469,9 +527,6 @@ class RichardsSolver:
         field = np.full(self._mask.size, np.nan)
         field[self.network.cells] = columns
         return field.reshape(self._mask.shape)
-
-    def _ponded_volume(self) -> float:
-        return float(np.maximum(self._head[-1], 0.0).sum() * self._area)
 
 
 def _present(field: ArrayLike | None, name: str) -> ArrayLike:

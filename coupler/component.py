@@ -20,6 +20,8 @@ from bmi_common.units import conversion
 
 Array = NDArray[Any]
 
+_POINTS = ("points", "unstructured")
+
 _SHORTEST_STEP, _LONGEST_STEP = 1.0e-6, 1.0e12  # s; what a timedelta holds
 
 
@@ -41,6 +43,8 @@ class GridInfo:
         Shape, slowest dimension first.
     x, y, z : ndarray or None
         Cell-centre coordinates [m]; None where the grid does not tell.
+    labels : tuple of str
+        Names of points, where the component tells them.
     """
 
     identifier: int
@@ -49,6 +53,12 @@ class GridInfo:
     x: Array | None = None
     y: Array | None = None
     z: Array | None = None
+    labels: tuple[str, ...] = ()
+
+    @property
+    def is_points(self) -> bool:
+        """Whether the grid is a number of points."""
+        return self.type in _POINTS
 
     def __str__(self) -> str:
         return f"grid {self.identifier} ({self.type}, {' x '.join(map(str, self.shape)) or '1 value'})"
@@ -304,13 +314,16 @@ class Component:
         except (NotImplementedError, AttributeError):
             shape = (int(self.bmi.get_grid_size(identifier)),)
         axes: dict[str, Array] = {}
-        for letter, length in zip("xyz", reversed(shape), strict=False):
+        lengths = shape * min(rank, 3) if kind in _POINTS else tuple(reversed(shape))
+        for letter, length in zip("xyz", lengths, strict=False):
             try:
                 axis = np.empty(length, dtype=np.float64)
                 axes[letter] = np.array(getattr(self.bmi, f"get_grid_{letter}")(identifier, axis))
             except Exception:  # a coordinate that a component does not tell is not compared
                 continue
-        return GridInfo(identifier, kind, shape, **axes)
+        tell = getattr(self.bmi, "grid_labels", None)
+        labels = tuple(tell(identifier)) if callable(tell) else ()
+        return GridInfo(identifier, kind, shape, **axes, labels=labels)
 
     # ------------------------------------------------------------------ guards
 

@@ -10,8 +10,12 @@ import xarray as xr
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from bmi_common.groundwater import DISCHARGE
+
 matplotlib.use("Agg")
 
+_RAIN = "atmosphere_water_precipitation__mass_flux"
+_SECONDS_PER_HOUR = 3600.0
 _LAYER_DIMENSIONS = ("z", "root_zone_z")
 _PANEL = (7.0, 2.2)
 
@@ -30,7 +34,8 @@ def draw(folder: Path, files: list[Path]) -> list[Path]:
     -------
     list of Path
         The PNG files written: ``<file>_series.png`` with domain means over time (10-90 % of cells shaded) and
-        ``<file>_maps.png`` with means over the period.
+        ``<file>_maps.png`` with means over the period, ``<file>_hydrographs.png`` with discharge at gauges and the rain
+        in the same file.
     """
     made: list[Path] = []
     target = folder / "figures"
@@ -40,7 +45,8 @@ def draw(folder: Path, files: list[Path]) -> list[Path]:
             if data.sizes.get("time", 0) == 0:
                 continue
             panels = _panels(data)
-            for kind, figure in (("series", _series(panels)), ("maps", _maps(panels))):
+            drawn = {"series": _series(panels), "maps": _maps(panels), "hydrographs": _hydrographs(data)}
+            for kind, figure in drawn.items():
                 if figure is not None:
                     path = target / f"{file.stem}_{kind}.png"
                     figure.savefig(path, dpi=130)
@@ -51,7 +57,7 @@ def draw(folder: Path, files: list[Path]) -> list[Path]:
 def _panels(data: xr.Dataset) -> list[xr.DataArray]:
     panels = []
     for name, variable in data.data_vars.items():
-        if "time" not in variable.dims or name == "time_bounds":
+        if "time" not in variable.dims or name == "time_bounds" or _is_at_gauges(variable):
             continue
         layer = next((d for d in variable.dims if d in _LAYER_DIMENSIONS), None)
         if layer is None:
@@ -81,6 +87,37 @@ def _series(panels: list[xr.DataArray]) -> Figure | None:
         if "depth below" in str(panel.attrs.get("long_name", "")):
             axis.invert_yaxis()
     axes[0].legend(fontsize=7, loc="upper right")
+    figure.autofmt_xdate()
+    return figure
+
+
+def _is_at_gauges(variable: xr.DataArray) -> bool:
+    return variable.attrs.get("csdms_name") == DISCHARGE
+
+
+def _hydrographs(data: xr.Dataset) -> Figure | None:
+    """Discharge at every gauge in a panel of its own, with the mean rain hanging from above."""
+    found = [v for v in data.data_vars.values() if _is_at_gauges(v) and v.size]
+    if not found:
+        return None
+    discharge = found[0]
+    gauges, time = discharge.dims[-1], discharge["time"].values
+    rain = next((v for v in data.data_vars.values() if v.attrs.get("csdms_name") == _RAIN), None)
+    figure = Figure(figsize=(9.0, 0.6 + _PANEL[1] * discharge.sizes[gauges]), layout="constrained")
+    axes = np.atleast_1d(figure.subplots(discharge.sizes[gauges], 1, sharex=True))
+    for number, axis in enumerate(axes):
+        at = discharge.isel({gauges: number})
+        axis.plot(time, at, color="tab:blue", lw=1.2)
+        axis.set_title(str(at[f"{gauges}_name"].values), fontsize=9, loc="left")
+        axis.set_ylabel(f"discharge [{discharge.attrs.get('units', '')}]")
+        axis.set_ylim(0.0, 1.1 * max(float(at.max()), 1e-9))
+        axis.grid(alpha=0.3)
+        if rain is not None:
+            depth = rain.mean([d for d in rain.dims if d != "time"]) * _SECONDS_PER_HOUR
+            above = axis.twinx()
+            above.fill_between(time, depth, step="pre", color="tab:gray", alpha=0.5, lw=0)
+            above.set_ylim(2.5 * max(float(depth.max()), 1e-9), 0.0)
+            above.set_ylabel("rain [mm h-1]")
     figure.autofmt_xdate()
     return figure
 

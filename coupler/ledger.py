@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,8 @@ from bmi_common.groundwater import (
 from bmi_common.units import conversion
 from coupler.component import Component
 from coupler.plan import Plan
+
+_ROUNDING = 16.0 * float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class Balance:
         Demand of sinks that the soil could not meet; it was handed over but never taken.
     turnover : float
         Sum of the sizes of the source in all cells, and of outflow and drainage: the scale of the residual.
+    rounding : float
+        Residual that the rounding of the storage may leave.
     """
 
     source: float
@@ -49,6 +53,7 @@ class Balance:
     drainage: float
     unmet_demand: float
     turnover: float
+    rounding: float = 0.0
 
     def __add__(self, other: Balance) -> Balance:
         return Balance(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
@@ -60,7 +65,9 @@ class Balance:
 
     @property
     def relative_residual(self) -> float:
-        """Residual over turnover [-]; 0 where nothing moved and nothing is missing."""
+        """Residual over turnover [-]; 0 where it is no more than rounding, as in steps in which nothing moves."""
+        if abs(self.residual) <= self.rounding:
+            return 0.0
         return abs(self.residual) / self.turnover if self.turnover > 0.0 else float(abs(self.residual) > 0.0)
 
 
@@ -123,6 +130,7 @@ class Ledger:
             drainage=drainage,
             unmet_demand=unmet,
             turnover=float(np.abs(handed).sum()) + abs(outflow) + abs(drainage),
+            rounding=_ROUNDING * abs(storage),
         )
         self.storage = storage
 
@@ -155,4 +163,4 @@ class Ledger:
 
 def term_values(balance: Balance) -> dict[str, float]:
     """All terms of a balance by the names in `TERMS`."""
-    return {**{f.name: getattr(balance, f.name) for f in fields(balance)}, "residual": balance.residual}
+    return {name: getattr(balance, name) for name in TERMS}

@@ -176,6 +176,8 @@ class OutputFile:
             }
             if end.variable in _STANDARD_NAMES:
                 attributes["standard_name"] = _STANDARD_NAMES[end.variable]
+            if component.grid(end.variable).is_points:
+                attributes["coordinates"] = " ".join(_point_names(dimensions[-1]))
             if not static:
                 attributes["cell_methods"] = "time: mean" if self._mean else "time: point"
             variable.setncatts(attributes)
@@ -183,6 +185,8 @@ class OutputFile:
                 variable[...] = self._masked(component.get(end.variable))
 
     def _dimensions(self, component: Component, grid: GridInfo) -> tuple[str, ...]:
+        if grid.is_points:
+            return (self._points(component, grid),)
         letters = ("z", "y", "x")[3 - len(grid.shape) :] if len(grid.shape) <= 3 else ()
         result = []
         for letter, size in zip(letters, grid.shape, strict=True):
@@ -199,6 +203,23 @@ class OutputFile:
                     self._make_thickness(component, name)
             result.append(name)
         return tuple(result)
+
+    def _points(self, component: Component, grid: GridInfo) -> str:
+        """Name of the dimension of a component's points, which are described when they are first met."""
+        dimension = f"{component.name}_point"
+        if dimension in self._data.dimensions:
+            return dimension
+        self._data.createDimension(dimension, grid.shape[0])
+        labels, x, y = _point_names(dimension)
+        names = self._data.createVariable(labels, str, (dimension,))
+        names[:] = np.array(grid.labels or [str(i) for i in range(grid.shape[0])], dtype=object)
+        names.setncatts({"long_name": "name of the point", "cf_role": "timeseries_id"})
+        for name, values, direction in ((x, grid.x, "east"), (y, grid.y, "north")):
+            variable = self._data.createVariable(name, "f8", (dimension,))
+            if values is not None:
+                variable[:] = values
+            variable.setncatts({"long_name": f"distance {direction}ward", "units": "m"})
+        return dimension
 
     def _make_axis(self, name: str, letter: str, values: NDArray[np.float64]) -> None:
         axis = self._data.createVariable(name, "f8", (name,))
@@ -338,6 +359,11 @@ class BalanceFile:
         if self._data.isopen():
             self.flush()
             self._data.close()
+
+
+def _point_names(dimension: str) -> tuple[str, str, str]:
+    """Names of the coordinates of points: their names, x and y."""
+    return f"{dimension}_name", f"{dimension}_x", f"{dimension}_y"
 
 
 def _declaration(component: Component, variable: str) -> object:

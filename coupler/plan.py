@@ -145,6 +145,12 @@ def _check_outputs(config: RunConfig, components: Mapping[str, Component], plan:
                     f"output.{i}.variables: {end.component} has no variable {end.variable!r}"
                     f"{did_you_mean(end.variable, known)}"
                 )
+            grid = component.grid(end.variable)
+            if grid.is_points and grid.shape == (0,):
+                raise ConfigError(
+                    f"output.{i}.variables: {end} has no points; name some in the configuration of {end.component}, "
+                    "such as `richards: {gauges: {outlet: {x: 12, y: 0}}}`"
+                )
         if not divides(output.every, length):
             plan.notices.append(
                 f"{output.file}: the last {describe(length % output.every)} of the run do not fill an interval of "

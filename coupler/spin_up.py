@@ -151,6 +151,6 @@ def write_states(values: States, prepared: Prepared, path: Path) -> None:
             for dimension, size in zip(dimensions, array.shape, strict=True):
                 if dimension not in data.dimensions:
                     data.createDimension(dimension, size)
-            v = data.createVariable(netcdf_name(variable), "f8", dimensions, zlib=True, shuffle=True)
+            v = data.createVariable(netcdf_name(variable), "f8", dimensions, zlib=True, shuffle=True, fill_value=np.nan)
             v[...] = np.ma.masked_invalid(array)
             v.setncatts({"units": prepared.components[name].units(variable), "csdms_name": variable, "component": name})

@@ -1,6 +1,7 @@
 """The runs in cfg/, with the real components, through the command line."""
 
 import json
+import os
 from pathlib import Path
 
 import netCDF4
@@ -51,6 +52,51 @@ def test_the_demo_basin_has_a_day_and_a_water_table(demo: Path) -> None:
     assert noon > 3.0 * midnight
     assert 0.3 < active.mean() < 1.0  # cells outside the watershed are missing
     assert np.all((depth[:, active] >= 0.0) & (depth[:, active] <= 104.0))
+
+
+def unlike(file: str) -> list[str]:
+    """Lines of a sibling of coupled.yaml that differ from it."""
+    lines = [(CFG / name).read_text().splitlines() for name in ("coupled.yaml", file)]
+    return [b for a, b in zip(*lines, strict=True) if a != b]
+
+
+SIBLINGS = sorted(path.name for path in CFG.glob("coupled-*.yaml"))
+
+
+@pytest.mark.parametrize("file", SIBLINGS)
+def test_the_siblings_of_coupled_yaml_differ_in_the_groundwater_only(file: str) -> None:
+    assert {"coupled-richards.yaml", "coupled-free-drainage.yaml"} <= set(SIBLINGS)
+    assert all(line.startswith("  groundwater:") for line in unlike(file))
+
+
+@pytest.mark.parametrize("file", ["coupled.yaml", *SIBLINGS])
+def test_the_siblings_of_coupled_yaml_are_sound(file: str) -> None:
+    if "parflow" in file and "PARFLOW_DIR" not in os.environ:
+        pytest.skip("needs ParFlow (PARFLOW_DIR)")
+    assert "sound" in bmi_run(file, "--check").output
+
+
+def test_the_bound_drains_freely_and_the_reference_does_not() -> None:
+    plans = [bmi_run(f"coupled-{name}.yaml", "--check").output for name in ("free-drainage", "richards")]
+    assert ["richards.mode = free_drainage" in plan for plan in plans] == [True, False]
+
+
+def test_the_steady_state_of_the_demo_basin_stays_under_its_recharge(tmp_path: Path) -> None:
+    output = tmp_path / "run"
+    steady = "pressure_head: {file: steady_recharge.nc, variable: pressure_head}"
+    start = f"groundwater.options.initial={{water_table_depth: null, {steady}}}"
+    bmi_run(
+        "demo_recharge.yaml", "--set", start, "--set", "figures=false", "--set", "spin_up=null",
+        "--output", str(output),
+    )  # fmt: skip
+    with netCDF4.Dataset(output / "water_balance.nc") as ledger:
+        source, change, outflow = (ledger[name][:].sum() for name in ("source", "storage_change", "outflow"))
+    assert abs(change) < 0.001 * source
+    with netCDF4.Dataset(output / "daily.nc") as daily:
+        discharge = daily["channel_water_x_section__volume_flow_rate"][:, 0]
+        assert daily["groundwater_point_name"][:].tolist() == ["outlet"]
+    # all water leaves the basin at the outlet; single precision in the file
+    assert discharge.sum() * 86400.0 == pytest.approx(outflow, rel=1e-6)
 
 
 def test_the_demo_basin_runs_as_free_drainage_with_one_option(tmp_path: Path) -> None:

@@ -47,7 +47,8 @@ subroutine advance(nz, ncol, ngroups, dx, dy, dz, gap, alpha, n, residual, span,
                    east, west, north, south, group_start, donor, inflow, outflow, boundary, &
                    dt, tolerance, pass_tolerance, most_passes, drainage_kind, table_points, threads, lateral, &
                    source, prescribed_drainage, head, saturation, kr, dsaturation, dkr, &
-                   storage_change, applied, unmet, left, drained, failed_layer, worst, column_change, passes, change, converged)
+                   storage_change, applied, unmet, left, drained, iterations, ways, failed_layer, worst, column_change, &
+                   passes, change, converged)
   use, intrinsic :: iso_c_binding, only: c_double
   use richards_sweep, only: advance_all
   use richards_types, only: soil_t, network_t, options_t, state_t, balance_t
@@ -69,7 +70,7 @@ subroutine advance(nz, ncol, ngroups, dx, dy, dz, gap, alpha, n, residual, span,
   real(c_double), intent(inout), target :: head(nz, ncol), saturation(nz, ncol), kr(nz, ncol)
   real(c_double), intent(inout), target :: dsaturation(nz, ncol), dkr(nz, ncol)
   real(c_double), intent(inout), target :: storage_change(ncol), applied(ncol), unmet(ncol), left(ncol), drained(ncol)
-  integer, intent(inout), target :: failed_layer(ncol)
+  integer, intent(inout), target :: iterations(ncol), ways(ncol), failed_layer(ncol)
   real(c_double), intent(inout), target :: worst(ncol), column_change(ncol)
   integer, intent(out) :: passes
   real(c_double), intent(out) :: change
@@ -132,6 +133,8 @@ subroutine advance(nz, ncol, ngroups, dx, dy, dz, gap, alpha, n, residual, span,
   balance%unmet => unmet
   balance%outflow => left
   balance%drainage => drained
+  balance%iterations => iterations
+  balance%ways => ways
   balance%failed_layer => failed_layer
   balance%residual => worst
   balance%change => column_change

@@ -13,6 +13,8 @@ module richards_column
 
   !> Lower heads [m] than this (oven-dry soil) solve nothing: where S > 0 the compressible term S h could feed any sink.
   real(real64), parameter :: driest_head = -1.0e5_real64
+  !> Ways to solve a column that are tried in turn.
+  integer, parameter, public :: most_ways = 5
   !> Solutions that the continuation tries before it gives up.
   integer, parameter :: most_stages = 200
 
@@ -63,37 +65,44 @@ contains
 
   !> New heads of the column; the state must be evaluated at its head, which is the first guess, and is so on return.
   !!
-  !! Five ways are tried in turn. `iterations` counts those of all, 0 if the guess already was the solution;
-  !! `failed_layer` is 0, or the layer whose residual `worst` [m] is largest when all have failed.
-  subroutine solve_column(column, supply, start, state, iterations, failed_layer, worst)
+  !! Five ways are tried in turn. `iterations` counts those of all, 0 if the guess already was the solution; `ways` is how many
+  !! were needed; `failed_layer` is 0, or the layer whose residual `worst` [m] is largest when all have failed.
+  subroutine solve_column(column, supply, start, state, iterations, ways, failed_layer, worst)
     type(column_t), intent(in) :: column
     real(real64), intent(in) :: supply(column%nz)  !< [m]
     real(real64), intent(in) :: start(column%nz)   !< heads at the start of the step [m]
     type(column_state_t), intent(inout) :: state
-    integer, intent(out) :: iterations, failed_layer
+    integer, intent(out) :: iterations, ways, failed_layer
     real(real64), intent(out) :: worst
     real(real64) :: residual(column%nz), lower(column%nz), diagonal(column%nz), upper(column%nz)
     logical :: converged
 
     iterations = 0
+    ways = 1
     call newton(column, supply, 12, 12, .false., .false.)
     if (.not. converged) then
+      ways = 2
       ! wet start: infiltration into a dry column is a hard front, drainage of a wet one is not
       state%head(:) = max(start, wet_profile(column))
       call evaluate(column, state)
       call newton(column, supply, 25, 10, .false., .false.)
     end if
     if (.not. converged) then
+      ways = 3
       state%head(:) = start
       call evaluate(column, state)
       call newton(column, supply, 60, 60, .true., .false.)
     end if
     if (.not. converged) then
+      ways = 4
       state%head(:) = min(start, -0.3_real64 / column%alpha)
       call evaluate(column, state)
       call newton(column, supply, 60, 60, .true., .false.)
     end if
-    if (.not. converged) call continue_from_start()
+    if (.not. converged) then
+      ways = most_ways
+      call continue_from_start()
+    end if
     failed_layer = 0
     worst = 0.0_real64
     if (.not. converged) then

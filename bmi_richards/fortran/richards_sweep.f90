@@ -103,6 +103,8 @@ contains
       work%solved(c) = 0
       if (options%drainage == drainage_lagged) work%drained(c) = soil%bottom(c) * state%kr(1, c)
       if (options%drainage == drainage_prescribed) work%drained(c) = prescribed_drainage(c)
+      balance%iterations(c) = 0
+      balance%ways(c) = 0
       balance%failed_layer(c) = 0
       balance%residual(c) = 0.0_real64
     end do
@@ -249,7 +251,7 @@ contains
     type(column_t) :: column
     type(column_state_t) :: view
     real(real64) :: supply(soil%nz), before(soil%nz), saturation_before(soil%nz), known, demand, available, drained
-    integer :: k, side
+    integer :: k, side, ways
 
     call select_column(soil, options, state, c, column, view)
     column%runoff = options%dt * network%outflow(c)
@@ -289,7 +291,9 @@ contains
 
     before = view%head
     saturation_before = view%saturation
-    call solve_column(column, supply, work%start(:, c), view, iterations, balance%failed_layer(c), balance%residual(c))
+    call solve_column(column, supply, work%start(:, c), view, iterations, ways, balance%failed_layer(c), balance%residual(c))
+    balance%iterations(c) = balance%iterations(c) + iterations
+    balance%ways(c) = max(balance%ways(c), ways)
     work%power(c) = ponding_power(view%head(soil%nz))
     if (first_round) balance%change(c) = 0.0_real64
     balance%change(c) = max(balance%change(c), maxval(abs(max(view%head, 0.0_real64) - max(before, 0.0_real64))), &

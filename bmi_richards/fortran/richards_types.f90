@@ -63,13 +63,15 @@ module richards_types
     real(real64), pointer, contiguous :: dkr(:, :) => null()          !< [m-1]
   end type state_t
 
-  !> What an hour did to each column: depths over the step [m].
+  !> What a step did to each column: depths over the step [m], and what it took to solve.
   type :: balance_t
     real(real64), pointer, contiguous :: storage_change(:) => null()  !< ground and ponded water
     real(real64), pointer, contiguous :: source(:) => null()          !< as applied
     real(real64), pointer, contiguous :: unmet(:) => null()           !< sinks that were cut, >= 0
     real(real64), pointer, contiguous :: outflow(:) => null()         !< overland, out of the domain
     real(real64), pointer, contiguous :: drainage(:) => null()        !< through the bottom
+    integer, pointer, contiguous :: iterations(:) => null()           !< of Newton's method, all passes together
+    integer, pointer, contiguous :: ways(:) => null()                 !< to solve the column, the most that a pass needed
     integer, pointer, contiguous :: failed_layer(:) => null()         !< 0, or the layer with the largest residual
     real(real64), pointer, contiguous :: residual(:) => null()        !< largest residual [m] of a failed column
     real(real64), pointer, contiguous :: change(:) => null()          !< largest in the last pass, of positive head [m] or saturation [-]

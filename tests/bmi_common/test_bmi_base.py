@@ -5,7 +5,12 @@ import pytest
 from fakes import DEPTH, HEAD, RAIN, THICKNESS, VOLUME, WIND, Bucket
 
 from bmi_common import BmiStateError, ModelError, State, UnknownNameError, grids
-from bmi_common.groundwater import BALANCE_VARIABLES, GROUNDWATER_VARIABLES
+from bmi_common.groundwater import (
+    BALANCE_VARIABLES,
+    DISCHARGE_VARIABLE,
+    GROUNDWATER_VARIABLES,
+    PONDED_VARIABLE,
+)
 
 HOUR = 3600.0
 ALL_NAMES = [v.name for v in Bucket.variables]
@@ -430,7 +435,7 @@ def test_structured_grids_have_no_edges_and_faces(bucket: Bucket) -> None:
 def test_groundwater_variables_have_units_that_udunits_knows_and_distinct_names() -> None:
     from bmi_common import units
 
-    table = (*GROUNDWATER_VARIABLES, *BALANCE_VARIABLES)
+    table = (*GROUNDWATER_VARIABLES, *BALANCE_VARIABLES, PONDED_VARIABLE, DISCHARGE_VARIABLE)
     assert len({v.name for v in table}) == len(table)
     for v in table:
         units.parse(v.units)

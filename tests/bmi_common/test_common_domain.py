@@ -206,3 +206,37 @@ def test_maximum_saturation_must_exceed_the_residual(write) -> None:
 def test_a_domain_that_cannot_be_is_refused_with_its_key(write, good: str, bad: str, key: str) -> None:
     assert good in MINIMAL
     assert key in failure(write, MINIMAL.replace(good, bad))
+
+
+def test_layers_may_be_given_as_parflow_has_them(write) -> None:
+    scaled = "layers: {dz: 0.5, multipliers: [200, 100, 50, 20, 10, 2, 1.2, 0.6, 0.4, 0.2, 0.1]}"
+    d = domain(write, MINIMAL.replace(f"layers: {LAYERS}", scaled))
+    np.testing.assert_allclose(d.dz, [100, 50, 25, 10, 5, 1, 0.6, 0.3, 0.2, 0.1, 0.05], rtol=1e-15)
+    assert "multipliers: List should have at least 10" in failure(
+        write, MINIMAL.replace(f"layers: {LAYERS}", "layers: {dz: 0.5, multipliers: [1, 2]}")
+    )
+
+
+def test_vertical_conductivity_may_be_a_fraction_of_the_horizontal(write) -> None:
+    layers = "[0.1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0.5]"
+    text = MINIMAL + f"conductivity: {{x: 0.02, anisotropy: {layers}}}\n"
+    d = domain(write, text)
+    assert d.conductivity_z is not None
+    np.testing.assert_allclose(d.conductivity_z[[0, 5, 10], 1, 2], [0.002, 0.02, 0.01])
+    assert "give either z" in failure(write, MINIMAL + "conductivity: {x: 0.02}\n")
+    assert "give either z" in failure(write, MINIMAL + "conductivity: {x: 0.02, z: 0.1, anisotropy: 1}\n")
+
+
+def test_specific_storage_and_anisotropy_may_follow_the_soil_class(write, tmp_path) -> None:
+    classes = np.where(np.arange(11)[:, None, None] < 2, 22.0, 3.0) * np.ones((11, 3, 4))
+    np.savez(tmp_path / "classes.npz", soil=classes)
+    by_class = "{{file: classes.npz, variable: soil, lookup: {{3: {}, 22: {}}}}}"
+    d = domain(
+        write,
+        MINIMAL
+        + f"specific_storage: {by_class.format(1e-3, 1e-5)}\n"
+        + f"conductivity: {{x: {by_class.format(0.02, 0.03)}, anisotropy: {by_class.format(1.0, 0.1)}}}\n",
+    )
+    np.testing.assert_array_equal(d.specific_storage[:, 0, 0], [1e-5] * 2 + [1e-3] * 9)
+    assert d.conductivity_z is not None
+    np.testing.assert_allclose(d.conductivity_z[:, 0, 0], [0.003] * 2 + [0.02] * 9)

@@ -92,7 +92,8 @@ def _domain(folder: Path, nx: int, ny: int) -> list[Path]:
 
 def richards(folder: Path) -> list[Path]:
     """Build a plane of 4 x 3 columns that drains to its corner."""
-    config = _write(folder, "richards.yaml", "domain: domain.yaml\n" + INITIAL + "richards: {threads: 1}\n")
+    text = "domain: domain.yaml\n" + INITIAL + "richards: {threads: 1, gauges: {corner: {x: 1, y: 0}}}\n"
+    config = _write(folder, "richards.yaml", text)
     return [config, *_domain(folder, nx=4, ny=3)]
 
 
@@ -102,6 +103,18 @@ def parflow(folder: Path) -> list[Path]:
     section = f"parflow: {{parflow_dir: {home}}}\nrichards: {{threads: 1}}\n"
     config = _write(folder, "parflow.yaml", "domain: domain.yaml\n" + INITIAL + section)
     return [config, *_domain(folder, nx=4, ny=3)]
+
+
+def prescribed(folder: Path) -> list[Path]:
+    """Build a series of rain on the same plane."""
+    series = folder / "recharge.nc"
+    with netCDF4.Dataset(series, "w") as dataset:
+        dataset.createDimension("time", 48)
+        variable = dataset.createVariable("recharge", "f8", ("time",))
+        variable[:] = np.arange(48.0)
+        variable.units = "mm h-1"
+    text = "domain: domain.yaml\nseries: {file: recharge.nc, variable: recharge}\n"
+    return [_write(folder, "recharge.yaml", text), series, *_domain(folder, nx=4, ny=3)]
 
 
 LAND = """\
@@ -145,6 +158,7 @@ COMPONENTS = (
     Component("fakes:Bucket", bucket, {RAIN: 1.0e-4, WIND: 2.0}),
     Component("bmi_richards:BmiRichards", richards, {names.NET_SOURCE: 1.0e-4}),
     Component("bmi_parflow:BmiParflow", parflow, {names.NET_SOURCE: 1.0e-4}),
+    Component("bmi_common.prescribed:PrescribedSource", prescribed),
     Component("bmi_surrogate:BmiSurrogate", surrogate, {names.NET_SOURCE: 1.0e-4}),
     Component("bmi_colm:BmiColm", colm, {names.PRESSURE_HEAD: -1.0, names.SATURATION: 0.5}),
     Component("bmi_colm:BmiColmLibrary", colm_library, {names.PRESSURE_HEAD: -1.0, names.SATURATION: 0.5}),

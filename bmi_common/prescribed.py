@@ -1,0 +1,142 @@
+"""A source that is known beforehand in the place of a land component, to run or spin up the groundwater alone."""
+
+from __future__ import annotations
+
+from math import isclose
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, field_validator, model_validator
+
+from bmi_common import grids
+from bmi_common import groundwater as names
+from bmi_common.bmi_base import FOREVER, DeclaredBmi, Setup
+from bmi_common.config import Config, ConfigPath, load_config
+from bmi_common.domain import Domain, DomainField
+from bmi_common.errors import ConfigError
+from bmi_common.fields import FieldSpec, read_netcdf_variable
+from bmi_common.hashing import hashes
+from bmi_common.units import conversion
+from bmi_common.variables import Role, Variable
+
+Floats = NDArray[np.float64]
+
+_UNITS = "m h-1"
+_SECONDS_PER_HOUR = 3600.0
+_TOP_LAYER_ONLY = [0.0] * (grids.ROOT_ZONE_LAYERS - 1) + [1.0]
+
+
+class SeriesSpec(Config):
+    """Recharge (time) or (time, y, x) of a NetCDF file, one entry for each `interval` [h] from the start of the run."""
+
+    file: ConfigPath
+    variable: str
+    units: str | None = None
+    interval: Annotated[float, Field(gt=0)] = 1.0
+
+    def read(self, domain: Domain) -> Floats:
+        """Recharge [m h-1] (entries, 1, 1) or (entries, ny, nx)."""
+        values, attribute = read_netcdf_variable(self.file, self.variable)
+        source = f"{self.file} ({self.variable})"
+        if values.ndim == 1:
+            values = values[:, np.newaxis, np.newaxis]
+        elif values.ndim != 3 or values.shape[1:] != domain.surface.shape:
+            raise ConfigError(
+                f"{source}: recharge has shape {values.shape}, needs (time) or (time, *{domain.surface.shape})"
+            )
+        units = self.units or attribute
+        if units is None:
+            raise ConfigError(f"{source}: recharge has no attribute units; say them with `units:`, such as {_UNITS}")
+        try:
+            change = conversion(units, _UNITS)
+        except ConfigError as error:
+            raise ConfigError(f"{source}: recharge: {error}") from None
+        missing = ~np.isfinite(np.broadcast_to(values, (len(values), *domain.surface.shape))) & domain.mask
+        if missing.any():
+            time = int(np.argwhere(missing)[0][0])
+            raise ConfigError(f"{source}: recharge is not finite in active cells, first in entry {time}")
+        return values * change.factor + change.offset
+
+
+class PrescribedConfig(Config):
+    """The whole file: `recharge:` (constant in time) or `series:`, and where in the root zone the water goes."""
+
+    domain: DomainField
+    recharge: FieldSpec | None = None
+    series: SeriesSpec | None = None
+    profile: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1)] = _TOP_LAYER_ONLY
+    time_step: Annotated[float, Field(gt=0)] = 1.0
+
+    @field_validator("profile")
+    @classmethod
+    def _shares_of_one(cls, profile: list[float]) -> list[float]:
+        if len(profile) != grids.ROOT_ZONE_LAYERS:
+            raise ValueError(f"{len(profile)} shares given, the root zone has {grids.ROOT_ZONE_LAYERS} layers")
+        if not isclose(sum(profile), 1.0, rel_tol=1e-6):
+            raise ValueError(f"the shares of the layers must add up to 1, not {sum(profile):g}")
+        return profile
+
+    @model_validator(mode="after")
+    def _one_source_in_whole_steps(self) -> PrescribedConfig:
+        if (self.recharge is None) == (self.series is None):
+            raise ValueError("give either recharge (constant in time) or series")
+        if self.series is not None:
+            steps = self.series.interval / self.time_step
+            if round(steps) < 1 or not isclose(steps, round(steps), rel_tol=1e-9):
+                raise ValueError(
+                    f"series.interval: {self.series.interval:g} h is no whole number of steps of {self.time_step:g} h"
+                )
+        return self
+
+
+class PrescribedSource(DeclaredBmi):
+    """Recharge from a file in the place of the land: it takes nothing and publishes the net source of the root zone.
+
+    A recharge R [m h-1] becomes the source R w / dz [h-1] of a layer of thickness dz with the share w.
+    """
+
+    component_name = "Prescribed source"
+    variables = (
+        Variable(names.NET_SOURCE, "h-1", grids.ROOT_ZONE, Role.OUTPUT, "net water source, into the soil positive"),
+    )
+
+    def _initialize(self, config_file: Path) -> Setup:
+        config = load_config(config_file, PrescribedConfig)
+        domain = Domain.load(config.domain)
+        if config.series is not None:
+            self._recharge = config.series.read(domain)
+            self._steps_per_entry = round(config.series.interval / config.time_step)
+            files: tuple[Path, ...] = (config.series.file,)
+            end = len(self._recharge) * config.series.interval * _SECONDS_PER_HOUR
+        else:
+            assert config.recharge is not None
+            self._recharge = config.recharge.read("recharge", domain.surface.shape, _UNITS, domain.mask)[np.newaxis]
+            self._steps_per_entry = 0
+            files = config.recharge.files
+            end = FOREVER
+        share = np.array(config.profile) / domain.dz[-grids.ROOT_ZONE_LAYERS :]
+        self._share: Floats = np.where(domain.mask, share[:, np.newaxis, np.newaxis], np.nan)
+        self._files = (config_file, *files, *domain.files)
+        return Setup(
+            grids=domain.published_grids,
+            time_step=config.time_step * _SECONDS_PER_HOUR,
+            end_time=end,
+            mask=domain.mask,
+        )
+
+    def _start(self) -> None:
+        self._publish(0)
+
+    def _update(self) -> None:
+        step = round(self.time / self._setup.time_step)
+        self._publish(step // self._steps_per_entry if self._steps_per_entry else 0)
+
+    def _publish(self, entry: int) -> None:
+        self.values[names.NET_SOURCE][...] = self._share * self._recharge[entry]
+
+    @property
+    def provenance(self) -> dict[str, str]:
+        """SHA-256 of each input file, by path."""
+        return hashes(self._files)
