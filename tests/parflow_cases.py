@@ -112,7 +112,7 @@ def _script(path: Path, text: str) -> None:
 @cache
 def _address() -> str:
     """Start the thread that answers; a Unix socket's path must be short."""
-    address = str(Path(tempfile.mkdtemp(prefix="pf")) / "s")
+    address = str(Path(tempfile.mkdtemp(prefix="pf", dir="/tmp")) / "s")
     server = socket.socket(socket.AF_UNIX)
     server.bind(address)
     server.listen()
