@@ -7,6 +7,7 @@ import logging
 import re
 import shutil
 import tempfile
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -69,6 +70,7 @@ class Simulation:
         self._keys = definition.run_keys(domain, section.topology, section.solver)
         self._folder: Path | None = None
         self._lock: TextIO | None = None
+        self._remove_folder: weakref.finalize[..., Simulation] | None = None
         self._failed = False
         self._outcome = process.Outcome(None, "")
 
@@ -104,10 +106,14 @@ class Simulation:
         self._write(folder / definition.INITIAL, head)
         self._write(folder / definition.SOURCE, source)
         definition.write_definition(folder, {**self._keys, **definition.time_keys(hour, hours)})
-        self._failed = True  # until the result is in
-        self._call(folder, hour, hours)
-        result = self._result(folder, hour, hours)
-        self._failed = False
+        try:
+            self._call(folder, hour, hours)
+            result = self._result(folder, hour, hours)
+        except ModelError:
+            self._failed = True
+            if self._remove_folder is not None:
+                self._remove_folder.detach()
+            raise
         if self.section.keep:
             shutil.copyfile(folder / definition.SOURCE, folder / f"source.{hour:05d}.pfb")
         else:
@@ -122,8 +128,8 @@ class Simulation:
             self._lock = None
         if folder is None or self.section.keep or self._failed:
             return
-        if self.section.working_directory is None:
-            shutil.rmtree(folder, ignore_errors=True)
+        if self._remove_folder is not None:
+            self._remove_folder()
             return
         for pattern in (f"{RUN_NAME}.*", "*.pfb", "*.pfb.dist"):
             for file in folder.glob(pattern):
@@ -142,6 +148,8 @@ class Simulation:
         try:
             if given is None:
                 folder = Path(tempfile.mkdtemp(prefix="parflow-"))
+                # also where nobody finalizes the component before Python ends
+                self._remove_folder = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
             else:
                 folder = given.resolve()
                 folder.mkdir(parents=True, exist_ok=True)

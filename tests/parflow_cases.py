@@ -89,6 +89,7 @@ class Double:
         (self.home / "behaviour").write_text(how)
 
 
+_SCRATCH = tempfile.gettempdir()  # not that of a test, whose path is too long for a socket
 _doubles: dict[str, Double] = {}
 
 
@@ -112,7 +113,7 @@ def _script(path: Path, text: str) -> None:
 @cache
 def _address() -> str:
     """Start the thread that answers; a Unix socket's path must be short."""
-    address = str(Path(tempfile.mkdtemp(prefix="pf")) / "s")
+    address = str(Path(tempfile.mkdtemp(prefix="pf", dir=_SCRATCH)) / "s")
     server = socket.socket(socket.AF_UNIX)
     server.bind(address)
     server.listen()

@@ -1,5 +1,6 @@
 """A small basin for ParFlow's double."""
 
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,12 @@ def write_fields(path: Path) -> None:
             dataset.createDimension(name, size)
         for name, values in {**fields, "mask": mask}.items():
             dataset.createVariable(name, "f8", ("z", "y", "x")[3 - values.ndim :])[...] = values
+
+
+@pytest.fixture(autouse=True)
+def _scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the folders of failed calls, which are left for a look, among the files of the test."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
 
 @pytest.fixture

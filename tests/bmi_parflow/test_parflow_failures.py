@@ -22,6 +22,16 @@ from .conftest import VARIABLE, Start, configuration, masked, rain
 
 Write = Callable[[dict[str, Any]], str]
 
+_SCRIPT = """\
+import sys
+from bmi_common import groundwater as names
+from bmi_parflow import BmiParflow
+model = BmiParflow()
+model.initialize(sys.argv[1])
+model.get_value_ptr(names.NET_SOURCE)[:] = 0.0
+model.update()
+"""
+
 
 def broken_hour(model: BmiParflow, hours: int = 1) -> str:
     """Message of a failing update."""
@@ -130,14 +140,8 @@ def test_a_cut_step_is_reported_and_the_balance_closes(
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_parflow_does_not_outlive_python(write: Write, double: parflow_cases.Double, how: signal.Signals) -> None:
     double.behave("hang")
-    script = (
-        "import sys; from bmi_parflow import BmiParflow; from bmi_common import groundwater as names\n"
-        "model = BmiParflow(); model.initialize(sys.argv[1])\n"
-        "model.set_value(names.NET_SOURCE, 0.0 * model.get_value_ptr(names.PRESSURE_HEAD)[:200])\n"
-        "model.update()\n"
-    )
     pid_file = double.home / "pid"
-    with subprocess.Popen([sys.executable, "-c", script, write(configuration())], stderr=subprocess.DEVNULL) as python:
+    with subprocess.Popen([sys.executable, "-c", _SCRIPT, write(configuration())], stderr=subprocess.DEVNULL) as python:
         deadline = time.monotonic() + 60.0
         while not (pid_file.exists() and pid_file.read_text()):
             assert python.poll() is None
@@ -177,6 +181,18 @@ def test_a_temporary_folder_is_made_with_the_first_step_and_removed_at_the_end(s
     assert folder.is_dir()
     model.finalize()
     assert not folder.exists()
+
+
+def test_the_temporary_folder_goes_with_python_where_nobody_finalizes(
+    write: Write, double: parflow_cases.Double, tmp_path: Path
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    environment = {**os.environ, "TMPDIR": str(scratch)}
+    script = _SCRIPT + "assert model._simulation.folder.is_dir()\n"
+    subprocess.run([sys.executable, "-c", script, write(configuration())], env=environment, check=True, timeout=60.0)
+    assert len(double.calls) == 1
+    assert not list(scratch.glob("parflow-*"))
 
 
 def test_a_folder_of_the_user_keeps_what_else_is_in_it(start: Start, tmp_path: Path) -> None:
