@@ -75,7 +75,7 @@ def solver_work(folder: Path) -> dict[str, float]:
         "iterations a column and pass": counts["model_solver_newton__iteration_count"].sum() / solved,
         "most iterations of a column in an hour": counts["model_solver_newton__max_of_iteration_count"].max(),
         **{_words(name): float(values.sum()) for name, values in counts.items() if name.endswith("column_count")},
-        "largest residual of an hour [m3]": float(residual.max()),
+        "largest residual of an hour, m3": float(residual.max()),
         "the same over turnover": float((residual / turnover).max()),
     }
 
@@ -100,7 +100,7 @@ def main(output: Path, end: str, json_file: Path | None) -> None:
             latent[mode] = data[LATENT].mean(("x", "y")).values.astype(np.float64)
             monthly[mode] = data[WATER_TABLE].median(("x", "y")).resample(time="1MS").median().values
     score = kling_gupta(latent["free_drainage"], latent["full"])
-    table = Table(title="water table depth [m], median of cells and hours by month")
+    table = Table(title="water table depth in m, median of cells and hours by month")
     for heading in ("month", *MODES):
         table.add_column(heading, justify="right")
     for i in range(min(12, len(monthly["full"]))):
@@ -110,7 +110,7 @@ def main(output: Path, end: str, json_file: Path | None) -> None:
     swing = float(np.ptp(monthly["full"][:12]))
     console.print(f"full physics: the monthly median varies by {swing:.2f} m")
     means = ", ".join(f"{mode} {latent[mode].mean():.1f}" for mode in MODES)
-    console.print(f"mean latent heat [W m-2]: {means}")
+    console.print(f"mean latent heat, W m-2: {means}")
     console.print("free drainage against full physics: " + ", ".join(f"{k} {v:.3f}" for k, v in score.items()))
     work = {mode: solver_work(output / mode) for mode in MODES}
     table = Table(title="the Richards solver, sums over all hours")
