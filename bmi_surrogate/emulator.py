@@ -196,7 +196,11 @@ class Emulator:
             if mine.get("history_maps", torch.empty(0, 0)).shape[1]:
                 history = History(mine["history_maps"].clone(), mine["history_vectors"].clone())
             block.memory = Memory(
-                tuple(maps[f"h_{k}"] for k in cells), tuple(maps[f"c_{k}"] for k in cells), maps["m"], history
+                tuple(maps[f"h_{k}"] for k in cells),
+                tuple(maps[f"c_{k}"] for k in cells),
+                maps["m"],
+                history,
+                block.memory.statics,  # they follow from the network and the domain
             )
 
     @property

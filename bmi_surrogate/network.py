@@ -50,6 +50,12 @@ class Architecture:
         Fraction of attention weights dropped in training.
     attention_side : int
         Side of the only tile that ``"xyconv"`` can take.
+    increments : {"pressure", "scaled"}
+        Units of the increment that the network puts out: of normalised pressure (published), or ``"scaled"`` by the
+        standard deviation of hourly increments of each layer, which the network stores beside its parameters.
+    static_features : int
+        Channels, encoded from the statics, that the lowest cell sees at every hour; 0 (published) for statics that
+        enter as initial memory only.
     """
 
     layers: int = 11
@@ -63,6 +69,8 @@ class Architecture:
     attention_heads: int = 8
     attention_dropout: float = 0.1
     attention_side: int = 16
+    increments: Literal["pressure", "scaled"] = "pressure"
+    static_features: int = 0
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
@@ -75,6 +83,8 @@ class Architecture:
             raise ValueError(f"kernel must be odd, got {self.kernel}")
         if self.attention != "none" and self.hidden[-1] % self.attention_heads:
             raise ValueError(f"attention_heads ({self.attention_heads}) must divide hidden ({self.hidden[-1]})")
+        if self.static_features < 0:
+            raise ValueError(f"static_features must not be negative, got {self.static_features}")
         if self.attention_window is not None and self.attention_window < 1:
             raise ValueError(f"attention_window must be at least 1 hour, got {self.attention_window}")
 
@@ -180,12 +190,15 @@ class Memory(NamedTuple):
         Memory that passes from cell to cell and from the top of an hour to the bottom of the next.
     history : History or None
         Hours that attention looks back on; None before the first hour and without attention.
+    statics : Tensor or None
+        Encoded statics that every hour sees; they do not change. None where the architecture has none.
     """
 
     h: tuple[Tensor, ...]
     c: tuple[Tensor, ...]
     m: Tensor
     history: History | None
+    statics: Tensor | None = None
 
 
 class Step(NamedTuple):
@@ -220,13 +233,17 @@ class PredRNN(nn.Module):
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         self.architecture = a = architecture
-        inputs = (a.layers, *a.hidden[:-1])
+        inputs = (a.layers + a.static_features, *a.hidden[:-1])
         self.cell_list = nn.ModuleList(STLSTMCell(n, a.source_layers, a.width, a.kernel) for n in inputs)
         self.conv_last = nn.Conv2d(a.width, a.layers, 1, bias=False)
         self.memory_encoder = nn.Conv2d(a.layers, a.width, 1)
         self.cell_encoder = nn.Conv2d(a.statics, sum(a.hidden), 1)
         # only the decoupling loss uses the adapter; it is here because checkpoints hold it
         self.adapter = nn.Conv2d(a.width, a.width, 1, bias=False)
+        if a.static_features:
+            self.static_encoder = nn.Conv2d(a.statics, a.static_features, 1)
+        if a.increments == "scaled":
+            self.register_buffer("increment_scale", torch.ones(a.layers))
         if a.attention != "none":
             self.attention = AttentionWeights(a.width, a.attention_heads, a.attention_dropout)
             self.scale = nn.Parameter(torch.zeros(1))
@@ -247,9 +264,11 @@ class PredRNN(nn.Module):
             Standardised static fields.
         """
         m: Tensor = self.memory_encoder(pressure.contiguous(memory_format=torch.channels_last))
-        c: Tensor = self.cell_encoder(statics.contiguous(memory_format=torch.channels_last))
+        statics = statics.contiguous(memory_format=torch.channels_last)
+        c: Tensor = self.cell_encoder(statics)
         h = torch.zeros_like(m)
-        return Memory((h,) * len(self.cell_list), torch.split(c, self.architecture.width, dim=1), m, None)
+        seen = self.static_encoder(statics) if self.architecture.static_features else None
+        return Memory((h,) * len(self.cell_list), torch.split(c, self.architecture.width, dim=1), m, None, seen)
 
     def step(self, pressure: Tensor, source: Tensor, memory: Memory) -> Step:
         """Advance one hour.
@@ -264,24 +283,32 @@ class PredRNN(nn.Module):
             From `start` or from the hour before.
         """
         x, m = pressure, memory.m
+        if memory.statics is not None:
+            x = torch.cat((x, memory.statics), dim=1)
         cells: list[CellStep] = []
         for cell, h, c in zip(self.cell_list, memory.h, memory.c, strict=True):
             done: CellStep = cell(x, source, h, c, m)
             cells.append(done)
             x, m = done.h, done.m
         increment, history = self._increment(x, memory.history)
-        carried = Memory(tuple(s.h for s in cells), tuple(s.c for s in cells), m, history)
+        carried = Memory(tuple(s.h for s in cells), tuple(s.c for s in cells), m, history, memory.statics)
         return Step(pressure + increment, carried, tuple(cells))
 
     def _increment(self, top: Tensor, history: History | None) -> tuple[Tensor, History | None]:
         a = self.architecture
         if a.attention == "none":
-            return self.conv_last(top), None
+            return self._to_pressure(top), None
         vectors: Tensor = self.xy_reduce(top)
         history = remember(history, top, vectors, a.attention_window)
         weights = self.attention(vectors, history.vectors)
-        attended = self.scale * self.conv_last(torch.einsum("bt,btchw->bchw", weights, history.maps))
-        return (attended if a.attention_form == "published" else self.conv_last(top) + attended), history
+        attended = self.scale * self._to_pressure(torch.einsum("bt,btchw->bchw", weights, history.maps))
+        return (attended if a.attention_form == "published" else self._to_pressure(top) + attended), history
+
+    def _to_pressure(self, top: Tensor) -> Tensor:
+        increment: Tensor = self.conv_last(top)
+        if self.architecture.increments == "scaled":
+            increment = increment * self.get_buffer("increment_scale")[:, None, None]
+        return increment
 
     def forward(self, pressure: Tensor, sources: Tensor, statics: Tensor) -> Tensor:
         """Roll out from an initial state.

@@ -1,0 +1,1 @@
+"""Training of surrogates from outputs of physics runs: data store, sampling, tasks, loop."""
