@@ -45,6 +45,7 @@ GROUNDWATER_VARIABLES = (
     Variable(POROSITY, "1", SUBSURFACE, Role.STATIC, "porosity"),
     Variable(ELEVATION, "m", SURFACE, Role.STATIC, "land surface elevation"),
     Variable(STORAGE_VOLUME, "m3", SCALAR, Role.OUTPUT, "water in the subsurface and ponded, all active cells"),
+    Variable(PONDED_VOLUME, "m3", SCALAR, Role.OUTPUT, "ponded water, all active cells; part of the storage"),
 )
 """What all have in common; the role of pressure head lets a state be set."""
 
@@ -55,11 +56,6 @@ BALANCE_VARIABLES = (
     Variable(UNMET_VOLUME, "m3", SCALAR, Role.OUTPUT, "demand of sinks that the soil could not meet in the last step"),
 )
 """Further terms of the water balance, published by components that conserve water."""
-
-PONDED_VARIABLE = Variable(
-    PONDED_VOLUME, "m3", SCALAR, Role.OUTPUT, "ponded water, all active cells; part of the storage"
-)
-"""Published by components that know their ponded water as a store of its own."""
 
 DISCHARGE_VARIABLE = Variable(DISCHARGE, "m3 s-1", POINTS, Role.OUTPUT, "overland flow out of the gauge's cell")
 """Published by components that route overland flow, at the gauges of their configuration."""

@@ -157,4 +157,5 @@ class BmiParflow(DeclaredBmi):
         values[names.WATER_TABLE_DEPTH][...] = water_table.depth(head, domain.dz)
         values[names.PONDED_DEPTH][...] = np.maximum(head[-1], 0.0)
         values[names.STORAGE_VOLUME][...] = storage_volume(domain, head, saturation)
+        values[names.PONDED_VOLUME][...] = domain.dx * domain.dy * np.nansum(values[names.PONDED_DEPTH])
         self._published_head = head

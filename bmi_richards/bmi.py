@@ -32,7 +32,6 @@ class BmiRichards(DeclaredBmi):
     variables = (
         *names.GROUNDWATER_VARIABLES,
         *names.BALANCE_VARIABLES,
-        names.PONDED_VARIABLE,
         names.DISCHARGE_VARIABLE,
         *SOLVER_VARIABLES,
     )

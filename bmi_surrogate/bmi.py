@@ -115,3 +115,4 @@ class BmiSurrogate(DeclaredBmi):
         values[names.PONDED_DEPTH][...] = diagnosed.ponded
         values[names.RUNOFF][...] = diagnosed.outflow
         values[names.STORAGE_VOLUME][...] = diagnosed.storage
+        values[names.PONDED_VOLUME][...] = diagnosed.ponded_volume

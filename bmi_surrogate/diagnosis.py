@@ -24,8 +24,8 @@ class Diagnosed(NamedTuple):
         Depth of ponded water [m].
     outflow : ndarray, shape (ny, nx)
         Overland outflow over the domain's boundary per area of each cell [m s-1].
-    storage : float
-        Water in the subsurface and ponded [m3].
+    storage, ponded_volume : float
+        Water in the subsurface and ponded, and the ponded water alone [m3].
     """
 
     saturation: Array
@@ -33,6 +33,7 @@ class Diagnosed(NamedTuple):
     ponded: Array
     outflow: Array
     storage: float
+    ponded_volume: float
 
 
 class Diagnosis:
@@ -69,4 +70,5 @@ class Diagnosis:
             ponded,
             boundary_outflow(ponded, self._slope_x, self._slope_y, self._manning, d.dx, d.dy, d.mask),
             float(d.dx * d.dy * water),
+            float(d.dx * d.dy * ponded[d.mask].sum()),
         )

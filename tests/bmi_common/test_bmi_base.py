@@ -9,7 +9,6 @@ from bmi_common.groundwater import (
     BALANCE_VARIABLES,
     DISCHARGE_VARIABLE,
     GROUNDWATER_VARIABLES,
-    PONDED_VARIABLE,
 )
 
 HOUR = 3600.0
@@ -435,7 +434,7 @@ def test_structured_grids_have_no_edges_and_faces(bucket: Bucket) -> None:
 def test_groundwater_variables_have_units_that_udunits_knows_and_distinct_names() -> None:
     from bmi_common import units
 
-    table = (*GROUNDWATER_VARIABLES, *BALANCE_VARIABLES, PONDED_VARIABLE, DISCHARGE_VARIABLE)
+    table = (*GROUNDWATER_VARIABLES, *BALANCE_VARIABLES, DISCHARGE_VARIABLE)
     assert len({v.name for v in table}) == len(table)
     for v in table:
         units.parse(v.units)
