@@ -321,7 +321,7 @@ class Store:
         )
 
     def starts(self, hours: int, every: int = 1, validation: bool = False) -> NDArray[np.intp]:
-        """Return the first hours of all windows of a length that lie in one segment and in the training or validation hours.
+        """Return the first hours of all windows that lie in one segment and in the training or the validation hours.
 
         Parameters
         ----------
