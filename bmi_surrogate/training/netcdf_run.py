@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -207,7 +208,7 @@ def _times(file: Path, data: Any) -> tuple[datetime, ...]:
         raise ConfigError(f"{file}: has no variable `time` with the attribute units")
     time = data["time"]
     try:
-        values = netCDF4.num2date(
+        values: Any = netCDF4.num2date(
             time[:],
             time.units,
             getattr(time, "calendar", "standard"),
@@ -218,7 +219,7 @@ def _times(file: Path, data: Any) -> tuple[datetime, ...]:
         raise ConfigError(f"{file}: time: {error}") from error
     if np.ma.is_masked(values):
         raise ConfigError(f"{file}: time has missing values")
-    return tuple(_whole_second(datetime(*v.timetuple()[:6], v.microsecond)) for v in np.ma.getdata(values))
+    return tuple(_whole_second(v) for v in np.ma.getdata(values))
 
 
 def _whole_second(time: datetime) -> datetime:
@@ -230,7 +231,7 @@ def _interval(data: Any, times: tuple[datetime, ...]) -> timedelta:
     if "time_bounds" in data.variables and str(data["time"].units).startswith("hours"):
         begin, end = (float(v) for v in data["time_bounds"][0])
         return timedelta(seconds=round((end - begin) * 3600.0))
-    return min((b - a for a, b in zip(times, times[1:], strict=False)), default=_HOUR)
+    return min((b - a for a, b in pairwise(times)), default=_HOUR)
 
 
 def _configuration(data: Any) -> dict[str, Any]:
@@ -279,7 +280,7 @@ def _axis(data: Any, name: str) -> NDArray[np.float64] | None:
 
 
 def _require_no_gap(series: _Series) -> None:
-    for before, after in zip(series.times, series.times[1:], strict=False):
+    for before, after in pairwise(series.times):
         if after - before != _HOUR:
             raise ConfigError(
                 f"{series.file}: {series.name} has a gap: after the hour ending {before:%Y-%m-%d %H:%M} comes "

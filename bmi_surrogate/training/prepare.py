@@ -65,7 +65,7 @@ class _Stretch:
         return Segment(self.hours, self.runs[0].first)
 
     def pieces(self) -> Iterator[tuple[Run, int, int]]:
-        """Runs and the records of theirs that are taken, some at a time."""
+        """Give the runs and the records of theirs that are taken, some at a time."""
         left = self.hours + 1
         for run in self.runs:
             records = min(run.records, left)

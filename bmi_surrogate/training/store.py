@@ -276,6 +276,10 @@ class Store:
             raise ValueError(f"hour {hour} is outside the store's {self.hours} hours")
         return int(np.searchsorted(self._ends, hour, side="right"))
 
+    def hours_left(self, hour: int) -> int:
+        """Hours from this one to the end of its segment, itself included."""
+        return int(self._ends[self.segment(hour)]) - hour
+
     def time(self, hour: int) -> datetime | None:
         """Calendar time (UTC) at which an hour begins, where the data say."""
         number = self.segment(hour)
