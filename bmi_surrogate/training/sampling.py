@@ -95,7 +95,8 @@ class Sampler:
         self._cells = np.argwhere(domain.mask)
         self._tiles = self._fixed_tiles() if spec.mode == "published" else []
         self._windows: dict[int, tuple[Indices, Array]] = {}
-        self._order: tuple[tuple[int, int], Indices] | None = None
+        self._epoch: tuple[int, int] | None = None
+        self._order: Indices = np.zeros(0, dtype=np.intp)
 
     def batch(self, iteration: int, hours: int) -> Batch:
         """Draw the batch of an iteration, with windows of `hours`; the same one whenever it is asked for.
@@ -139,10 +140,10 @@ class Sampler:
 
     def _shuffled(self, epoch: int, size: int) -> Indices:
         """Order of an epoch; the last one is remembered."""
-        if self._order is None or self._order[0] != (epoch, size):
-            order = np.random.default_rng([self.seed, epoch]).permutation(size)
-            self._order = ((epoch, size), order)
-        return self._order[1]
+        if self._epoch != (epoch, size):
+            self._order = np.random.default_rng([self.seed, epoch]).permutation(size)
+            self._epoch = (epoch, size)
+        return self._order
 
     # ----------------------------------------------------------------- random
 
@@ -166,7 +167,8 @@ class Sampler:
         halo = 0 if self.spec.tile == "whole" else self.spec.halo
         size = np.array(self._shape)
         offset = random.integers(halo, size - halo, size=cells.shape)
-        return np.clip(cells - offset, 0, np.array(self.ground.shape) - size)
+        corners: Indices = np.clip(cells - offset, 0, np.array(self.ground.shape) - size)
+        return corners
 
     def _weighted_windows(self, hours: int) -> tuple[Indices, Array]:
         """First hours of all windows and their cumulated probability; remembered for each length."""
