@@ -223,7 +223,9 @@ def _times(file: Path, data: Any) -> tuple[datetime, ...]:
 
 
 def _whole_second(time: datetime) -> datetime:
-    return (time + timedelta(microseconds=500_000)).replace(microsecond=0)
+    """Round to seconds, to a plain datetime (cftime gives a subclass of its own)."""
+    t = time + timedelta(microseconds=500_000)
+    return datetime(t.year, t.month, t.day, t.hour, t.minute, t.second)
 
 
 def _interval(data: Any, times: tuple[datetime, ...]) -> timedelta:

@@ -69,7 +69,7 @@ def test_every_start_is_found(store: Store) -> None:
 
 
 def test_a_window_longer_than_every_stretch_is_refused(store: Store) -> None:
-    with pytest.raises(ConfigError, match="training hours.*31 h long"):
+    with pytest.raises(ConfigError, match=r"training hours.*31 h long"):
         store.starts(31)
 
 
