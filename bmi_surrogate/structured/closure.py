@@ -42,6 +42,21 @@ class Effort(NamedTuple):
         return [self.sweeps] + [max(3, self.sweeps // 3)] * (self.routing - 1)
 
 
+class Closed(NamedTuple):
+    """Columns whose balance is closed.
+
+    Attributes
+    ----------
+    coordinate : Tensor, shape (layers, columns)
+        Coordinate u [m] at the end of the hour.
+    inflow : Tensor, shape (columns,)
+        Overland inflow in the hour [m].
+    """
+
+    coordinate: Tensor
+    inflow: Tensor
+
+
 class _Soil(NamedTuple):
     """The part of a medium that the balance of some columns needs."""
 
@@ -52,7 +67,7 @@ class _Soil(NamedTuple):
     outflow: Tensor
 
 
-def close(medium: Medium, start: Start, guess: Tensor, weights: Tensor, effort: Effort, compact: bool) -> Tensor:
+def close(medium: Medium, start: Start, guess: Tensor, weights: Tensor, effort: Effort, compact: bool) -> Closed:
     """Shift `guess` until every column's balance is closed.
 
     Parameters
@@ -71,18 +86,18 @@ def close(medium: Medium, start: Start, guess: Tensor, weights: Tensor, effort: 
 
     Returns
     -------
-    Tensor, shape (layers, columns)
-        Coordinates u [m] at the end of the hour. Gradients flow by one Newton step from the solution: exact to first
-        order, but for those through overland inflow.
+    Closed
+        Gradients flow by one Newton step from the solution: exact to first order, but for those through overland
+        inflow.
     """
     with torch.no_grad():
         search = _search_compact if compact else _search
         shift, inflow = search(medium, start, guess.detach(), weights.detach(), effort)
     found = guess + shift * weights
     if not torch.is_grad_enabled() or not (guess.requires_grad or weights.requires_grad):
-        return found
+        return Closed(found, inflow)
     excess, slope = _balance(_soil(medium), medium.retention, found, weights.detach(), start.available + inflow)
-    return found - excess / slope.detach() * weights
+    return Closed(found - excess / slope.detach() * weights, inflow)
 
 
 def _search(medium: Medium, start: Start, guess: Tensor, weights: Tensor, effort: Effort) -> tuple[Tensor, Tensor]:
