@@ -62,6 +62,9 @@ Sample = tuple[int, Place]
 class Sampler:
     """Draws batches.
 
+    Nothing is remembered from one to the next, so a training that is resumed needs no state of the sampler, and p
+    processes that train together take the iterations p n + 0, ..., p n + p - 1.
+
     Parameters
     ----------
     store : Store
