@@ -77,7 +77,8 @@ class Batch:
     statics : Tensor, shape (batch, channels, y, x)
         Static channels as they are (`bmi_surrogate.statics`), float32.
     fields : mapping of str to Tensor, shape (batch, layers or 1, y, x)
-        The fields of the domain that the task asked for, by the attribute's name in `Domain`, float32.
+        The fields of the domain that the task asked for, by the attribute's name in `Domain`, or the conveyances of
+        faces (`bmi_surrogate.training.tiles.Ground`); float32, finite also in inactive cells.
     active : Tensor of bool, shape (batch, 1, y, x)
         Cells that take part.
     scored : Tensor of bool, shape (batch, 1, y, x)
