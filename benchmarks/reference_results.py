@@ -26,9 +26,9 @@ from bmi_colm.columns import ColumnOptions
 from bmi_common.fields import read_pfb
 from bmi_richards.options import Drainage, Mode, Options
 from bmi_richards.solver import RichardsSolver
-from bmi_surrogate.checkpoint import load
 from bmi_surrogate.emulator import Emulator
 from bmi_surrogate.normalisation import moments_of_statics
+from bmi_surrogate.trained import load
 
 Floats = NDArray[np.float64]
 

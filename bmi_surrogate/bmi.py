@@ -22,16 +22,17 @@ _SECONDS_PER_HOUR = 3600.0
 
 
 class BmiSurrogate(DeclaredBmi):
-    """Groundwater by a network that was trained on ParFlow.
+    """Groundwater by a surrogate of ParFlow, structured or PredRNN.
 
-    The net source that was set acts during the hour of the next update. The network gives pressure head; all other
+    The net source that was set acts during the hour of the next update. The surrogate gives pressure head; all other
     outputs follow from it: saturation by van Genuchten, ponding as positive head of the top layer, overland outflow
-    over the boundary by the kinematic wave from the ponding at the end of the hour. The network does not conserve
-    water, so there is no water balance among the outputs, and what it does with ponded water is its own.
+    over the boundary by the kinematic wave from the ponding at the end of the hour. The structured surrogate closes
+    the water balance of every column with that outflow; a PredRNN does not conserve water, and what it does with
+    ponded water is its own. The coupler's ledger measures either.
 
-    Setting the pressure head before the first update starts the network from it, as if it were the initial head of the
-    configuration. Later it replaces the head in the cells whose value differs from the one given out, in every tile
-    that has them; the network's hidden state and memory stay. The diagnosed outputs follow at once.
+    Setting the pressure head before the first update starts the surrogate from it, as if it were the initial head of
+    the configuration. Later it replaces the head in the cells whose value differs from the one given out, in every
+    tile that has them; a PredRNN's hidden state and memory stay. The diagnosed outputs follow at once.
     """
 
     component_name = "Surrogate"
@@ -54,13 +55,13 @@ class BmiSurrogate(DeclaredBmi):
         self.values[names.LAYER_THICKNESS][:, domain.mask] = domain.thickness[:, domain.mask]
         self.values[names.POROSITY][:, domain.mask] = domain.porosity[:, domain.mask]
         self.values[names.ELEVATION][domain.mask] = domain.elevation[domain.mask]
-        self._prepared.emulator.start(self._prepared.head)
+        self._prepared.engine.start(self._prepared.head)
         self._publish(self._prepared.head)
 
     def _update(self) -> None:
         self._adopt_written_head()
         self.require_finite(names.NET_SOURCE)
-        head = self._prepared.emulator.step(self.values[names.NET_SOURCE])
+        head = self._prepared.engine.step(self.values[names.NET_SOURCE])
         self.values[names.PRESSURE_HEAD][...] = head
         self.require_finite(names.PRESSURE_HEAD)
         self._publish(head)
@@ -70,14 +71,14 @@ class BmiSurrogate(DeclaredBmi):
 
     def _memory(self) -> Mapping[str, StateArray]:
         self._adopt_written_head()
-        return self._prepared.emulator.memory()
+        return self._prepared.engine.memory()
 
     def _recall(self, memory: Mapping[str, NDArray[Any]]) -> None:
-        self._prepared.emulator.recall(memory)
+        self._prepared.engine.recall(memory)
         self._head = self.values[names.PRESSURE_HEAD].copy()
 
     def _fingerprints(self) -> Mapping[str, str]:
-        return {"network": self._prepared.emulator.fingerprint}
+        return {"network": self._prepared.engine.fingerprint}
 
     @property
     def provenance(self) -> Mapping[str, str]:
@@ -100,9 +101,9 @@ class BmiSurrogate(DeclaredBmi):
                 f"{names.PRESSURE_HEAD} must be finite in active cells, got {given} at {describe_cell(cell)}"
             )
         if self.time == 0.0:
-            self._prepared.emulator.start(head)
+            self._prepared.engine.start(head)
         else:
-            self._prepared.emulator.set_head(head, (head != self._head) & mask)
+            self._prepared.engine.set_head(head, (head != self._head) & mask)
         self._publish(head)
 
     def _publish(self, head: Array) -> None:

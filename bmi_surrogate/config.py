@@ -8,16 +8,19 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from bmi_common import Config, ConfigError, ConfigPath, Domain, DomainField, FieldSpec, grids, load_config
 from bmi_common.groundwater import SECTIONS
 from bmi_common.initial import InitialSpec
-from bmi_surrogate import checkpoint as checkpoints
 from bmi_surrogate import statics as static_channels
-from bmi_surrogate.checkpoint import Checkpoint
+from bmi_surrogate import trained as checkpoints
+from bmi_surrogate.checkpoint import Checkpoint, StructuredCheckpoint
 from bmi_surrogate.emulator import Emulator, Options
+from bmi_surrogate.engine import Engine
 from bmi_surrogate.normalisation import Array, moments_of_statics
+from bmi_surrogate.structured import StructuredArchitecture, StructuredModel
+from bmi_surrogate.structured.emulator import StructuredEmulator, StructuredOptions
 
 _NAMED = (".npz", ".nc", ".nc4")
 
@@ -27,10 +30,28 @@ def _default_variable(data: Any) -> Any:
     return {"file": data, "variable": "statics"} if named else data
 
 
-class SurrogateSection(Config):
-    """The network, its data and how to run it; see `bmi_surrogate.emulator.Options` for the latter."""
+_FOR_NETWORKS = (
+    "format",
+    "statistics",
+    "statics",
+    "statics_statistics",
+    "tile",
+    "overlap",
+    "compile",
+    "precision",
+)
+"""Keys without meaning for the structured surrogate."""
 
-    checkpoint: ConfigPath
+
+class SurrogateSection(Config):
+    """The surrogate, its data and how to run it; see `bmi_surrogate.emulator.Options` for the latter.
+
+    ``architecture: structured`` without a checkpoint runs the structured surrogate without any learned correction.
+    Otherwise the checkpoint says what it is.
+    """
+
+    checkpoint: ConfigPath | None = None
+    architecture: Literal["predrnn", "structured"] | None = None
     format: Literal["auto", "published", "rootzone"] = "auto"
     statistics: ConfigPath | None = None
     statics: Annotated[FieldSpec, BeforeValidator(_default_variable)] | None = None
@@ -42,8 +63,16 @@ class SurrogateSection(Config):
     compile: bool = False
     precision: Literal["float32", "float64"] = "float32"
 
+    @model_validator(mode="after")
+    def _names_weights(self) -> SurrogateSection:
+        if self.checkpoint is None and self.architecture != "structured":
+            raise ValueError(
+                "checkpoint is missing: the file of trained weights; only `architecture: structured` runs without"
+            )
+        return self
+
     def options(self) -> Options:
-        """How to run the network."""
+        """How to run a PredRNN."""
         return Options(self.tile, self.overlap, self.device, self.threads, self.compile, self.precision)
 
 
@@ -65,8 +94,8 @@ class Prepared:
         Grid, soil and terrain.
     head : ndarray, shape (nz, ny, nx)
         Initial pressure head [m].
-    emulator : Emulator
-        The network, ready for `start`.
+    engine : Engine
+        The surrogate, ready for `start`.
     files : tuple of Path
         Every file that was read.
     initial_state : Path, optional
@@ -75,7 +104,7 @@ class Prepared:
 
     domain: Domain
     head: Array
-    emulator: Emulator
+    engine: Engine
     files: tuple[Path, ...]
     initial_state: Path | None = None
 
@@ -90,34 +119,69 @@ def prepare(config_file: Path) -> Prepared:
     """
     config = load_config(config_file, SurrogateConfig, ignore=SECTIONS)
     section = config.surrogate
-    trained = checkpoints.load(section.checkpoint, section.format, section.statistics)
     domain = Domain.load(config.domain)
-    _require_same_layers(trained, domain, section.checkpoint)
+    trained = _trained(section, domain, config_file)
+    engine: Engine
+    if isinstance(trained, StructuredCheckpoint):
+        engine, own = _structured(trained, domain, section, config_file), trained.files
+    else:
+        engine, own = _predrnn(trained, domain, section, config_file)
+    return Prepared(
+        domain=domain,
+        head=config.initial.read(domain),
+        engine=engine,
+        files=tuple(dict.fromkeys((config_file, *own, *config.initial.files, *domain.files))),
+        initial_state=config.initial.state,
+    )
+
+
+def _trained(section: SurrogateSection, domain: Domain, config_file: Path) -> Checkpoint | StructuredCheckpoint:
+    if section.checkpoint is None:
+        bare = StructuredModel(StructuredArchitecture(layers=domain.nz, hidden=()))
+        return StructuredCheckpoint(bare.eval(), tuple(domain.dz.tolist()))
+    found = checkpoints.load(section.checkpoint, section.format, section.statistics)
+    kind = "structured" if isinstance(found, StructuredCheckpoint) else "predrnn"
+    if section.architecture not in (None, kind):
+        raise ConfigError(
+            f"{config_file}: surrogate.architecture: {section.checkpoint} is {kind}, not {section.architecture}"
+        )
+    return found
+
+
+def _structured(
+    trained: StructuredCheckpoint, domain: Domain, section: SurrogateSection, config_file: Path
+) -> StructuredEmulator:
+    for key in _FOR_NETWORKS:
+        if key in section.model_fields_set:
+            raise ConfigError(f"{config_file}: surrogate.{key}: has no meaning for the structured surrogate; remove it")
+    _require_layers(len(trained.layer_thickness), trained.layer_thickness, domain, section.checkpoint)
+    try:
+        return StructuredEmulator(trained.model, domain, StructuredOptions(section.device, section.threads))
+    except ConfigError as error:
+        raise ConfigError(f"{config_file}: surrogate: {error}") from error
+
+
+def _predrnn(
+    trained: Checkpoint, domain: Domain, section: SurrogateSection, config_file: Path
+) -> tuple[Emulator, tuple[Path, ...]]:
+    a, path = trained.network.architecture, trained.files[0]
+    _require_layers(a.layers, trained.layer_thickness, domain, path)
+    if a.source_layers != grids.ROOT_ZONE_LAYERS:
+        raise ConfigError(
+            f"{path}: the network has sources in {a.source_layers} layers, the root zone has {grids.ROOT_ZONE_LAYERS}"
+        )
     fields = _statics(trained, domain, section)
     trained = _with_statics_statistics(trained, fields, domain, section)
     try:
         emulator = Emulator(trained, fields, domain.mask, section.options())
     except ConfigError as error:
         raise ConfigError(f"{config_file}: surrogate: {error}") from error
-    own = (config_file, *trained.files, *(() if section.statics is None else section.statics.files))
-    return Prepared(
-        domain=domain,
-        head=config.initial.read(domain),
-        emulator=emulator,
-        files=tuple(dict.fromkeys((*own, *config.initial.files, *domain.files))),
-        initial_state=config.initial.state,
-    )
+    return emulator, (*trained.files, *(() if section.statics is None else section.statics.files))
 
 
-def _require_same_layers(trained: Checkpoint, domain: Domain, path: Path) -> None:
-    a = trained.network.architecture
-    if a.layers != domain.nz:
-        raise ConfigError(f"{path}: the network has {a.layers} layers, the domain has {domain.nz}")
-    if a.source_layers != grids.ROOT_ZONE_LAYERS:
-        raise ConfigError(
-            f"{path}: the network has sources in {a.source_layers} layers, the root zone has {grids.ROOT_ZONE_LAYERS}"
-        )
-    known = trained.layer_thickness
+def _require_layers(layers: int, known: tuple[float, ...] | None, domain: Domain, path: Path | None) -> None:
+    if layers != domain.nz:
+        raise ConfigError(f"{path}: the network has {layers} layers, the domain has {domain.nz}")
     if known is not None and not np.allclose(known, domain.dz, rtol=1.0e-3):
         k = int(np.argmax(np.abs(np.array(known) / domain.dz - 1.0)))
         raise ConfigError(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from bmi_common import ConfigError
 from bmi_common.state_file import StateArray, fingerprint
 from bmi_surrogate.attention import History
 from bmi_surrogate.checkpoint import Checkpoint
+from bmi_surrogate.compute import find_device, require_compiler, using_threads
 from bmi_surrogate.network import Architecture, Memory, PredRNN, Step
 from bmi_surrogate.normalisation import Array, Normaliser, standardise_statics
 from bmi_surrogate.tiling import Tiling
@@ -99,7 +98,7 @@ class Emulator:
         if statics.ndim != 3 or len(statics) != a.statics:
             raise ConfigError(f"the network has {a.statics} static channels, the fields have the shape {statics.shape}")
         self.options = options
-        self.device = _device(options.device)
+        self.device = find_device(options.device)
         self.dtype = torch.float64 if options.precision == "float64" else torch.float32
         shape = (statics.shape[1], statics.shape[2])
         self.tiling = Tiling(shape, _tile(checkpoint, shape, options.tile), mask, self.device)
@@ -225,7 +224,7 @@ class Emulator:
     @contextmanager
     def _computing(self) -> Iterator[None]:
         with ExitStack() as stack:
-            stack.enter_context(_threads(self.options.threads))
+            stack.enter_context(using_threads(self.options.threads))
             if self.device.type == "cuda":
                 # cuDNN otherwise rounds the factors of float32 convolutions to ten bits (TF32)
                 stack.enter_context(torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False))
@@ -249,8 +248,7 @@ def require_compilable(architecture: Architecture, device: torch.device) -> None
     """Raise `ConfigError` where `torch.compile` cannot serve a network of this architecture on the device."""
     if architecture.attention != "none":
         raise ConfigError("compile: true is not possible with attention, whose history grows with every hour")
-    if device.type == "cpu" and not any(map(shutil.which, (os.environ.get("CXX", "c++"), "g++", "clang++"))):
-        raise ConfigError("compile: true needs a C++ compiler, and there is none (g++, clang++ or $CXX)")
+    require_compiler(device)
 
 
 def _array(tensor: Tensor) -> NDArray[Any]:
@@ -272,18 +270,6 @@ def _fingerprint(checkpoint: Checkpoint) -> str:
     return fingerprint(*parts)
 
 
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise ConfigError(f"device: {name!r} is none; use auto, cpu, cuda or cuda:N") from None
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ConfigError(f"device: {name} does not exist; this machine has {torch.cuda.device_count()} CUDA devices")
-    return device
-
-
 def _tile(checkpoint: Checkpoint, shape: tuple[int, int], tile: int | str | None) -> tuple[int, int]:
     a = checkpoint.network.architecture
     size = shape if tile == "whole" else (int(tile or checkpoint.tile),) * 2
@@ -295,17 +281,3 @@ def _tile(checkpoint: Checkpoint, shape: tuple[int, int], tile: int | str | None
     if min(size) <= a.kernel // 2:
         raise ConfigError(f"tile: a side of {min(size)} cells is too short for a kernel of {a.kernel}")
     return size
-
-
-@contextmanager
-def _threads(count: int | None) -> Iterator[None]:
-    """Use `count` threads of PyTorch for a while: the number is the process's, and other components have theirs."""
-    if count is None:
-        yield
-        return
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

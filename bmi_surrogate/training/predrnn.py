@@ -212,7 +212,7 @@ class TrainablePredRNN(nn.Module):
         source = blanked(batch.source[:, :hours], s.source)
         varies = s.statics.std > 0.0
         spread = Moments.of(s.statics.mean, np.where(varies, s.statics.std + STATIC_EPSILON, 1.0))
-        statics = self._normaliser(spread, batch.head).normalise(batch.statics.double())
+        statics = Normaliser(spread, like.device, torch.float64).normalise(batch.statics.double())
         constant = torch.from_numpy(~varies).to(inactive.device)[:, None, None]
         return _Scaled(pressure, source, statics.masked_fill(inactive | constant, 0.0).to(like.dtype), inactive)
 

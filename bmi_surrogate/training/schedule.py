@@ -62,12 +62,11 @@ class ScheduleSpec(Config):
         if self.shape == "constant":
             return peak
         # the peak is the last iteration of the warm-up, as in PyTorch's OneCycleLR
-        top = self.warm_up * iterations - 1.0 if self.shape == "one_cycle" else 0.0
+        top = max(0.0, self.warm_up * iterations - 1.0) if self.shape == "one_cycle" else 0.0
         if iteration < top:
             return _half_cosine(start, peak, iteration / top)
-        remaining = iterations - 1.0 - max(top, 0.0)
-        done = (iteration - max(top, 0.0)) / remaining if remaining > 0.0 else 1.0
-        return _half_cosine(peak, end, min(done, 1.0))
+        down = iterations - 1.0 - top
+        return _half_cosine(peak, end, min(1.0, (iteration - top) / down)) if down > 0.0 else peak
 
 
 class OptimiserSpec(Config):

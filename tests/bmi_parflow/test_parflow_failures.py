@@ -23,9 +23,11 @@ from .conftest import VARIABLE, Start, configuration, masked, rain
 Write = Callable[[dict[str, Any]], str]
 
 _SCRIPT = """\
+import signal
 import sys
 from bmi_common import groundwater as names
 from bmi_parflow import BmiParflow
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets its background jobs ignore it
 model = BmiParflow()
 model.initialize(sys.argv[1])
 model.get_value_ptr(names.NET_SOURCE)[:] = 0.0

@@ -14,7 +14,7 @@ from surrogate_cases import LAYERS, make_checkpoint
 
 from bmi_common import ConfigError
 from bmi_surrogate import Checkpoint, convert_published, load, save
-from bmi_surrogate.checkpoint import PUBLISHED_STATISTICS
+from bmi_surrogate.published import PUBLISHED_STATISTICS
 
 
 def same_parameters(a: Checkpoint, b: Checkpoint) -> bool:
@@ -188,7 +188,7 @@ def test_weights_that_the_description_does_not_know_are_refused(tmp_path: Path) 
         ("tile", 0, r"own.yaml:\d+: tile"),
         ("architecture", {"hiden": 3}, r"architecture"),
         ("statistics", {"pressure": {"mean": [0.0], "std": [1.0]}}, r"statistics.source: this key is missing"),
-        ("layer_thickness", [1.0, 2.0], r"layer_thickness has 2 layers, the architecture 11"),
+        ("layer_thickness", [1.0, 2.0], r"layer_thickness has 2 layers, the network 11"),
         ("weights", {"file": "nowhere.safetensors", "sha256": "0" * 64}, r"no such file: .*nowhere"),
     ],
 )
@@ -206,7 +206,7 @@ def test_statistics_of_the_wrong_length_are_refused(tmp_path: Path) -> None:
     content = yaml.safe_load(file.read_text())
     content["statistics"]["source"] = {"mean": [0.0] * 11, "std": [1.0] * 11}
     file.write_text(yaml.safe_dump(content, sort_keys=False))
-    with pytest.raises(ConfigError, match=r"statistics.source has 11 channels, the architecture 10"):
+    with pytest.raises(ConfigError, match=r"statistics.source has 11 channels, the network 10"):
         load(file)
 
 

@@ -9,7 +9,7 @@ import torch
 from surrogate_cases import NX, NY, make_checkpoint
 
 from bmi_common import ConfigError, Domain
-from bmi_surrogate import Checkpoint, Emulator, Options
+from bmi_surrogate import Checkpoint, Emulator, Options, compute
 from bmi_surrogate import emulator as emulator_module
 from bmi_surrogate import statics as static_channels
 
@@ -175,6 +175,6 @@ def test_compiling_with_attention_is_refused(make: Any) -> None:
 
 
 def test_compiling_without_a_compiler_is_refused(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(emulator_module.shutil, "which", lambda _: None)
+    monkeypatch.setattr(compute.shutil, "which", lambda _: None)
     with pytest.raises(ConfigError, match=r"needs a C\+\+ compiler"):
         make(compile=True)

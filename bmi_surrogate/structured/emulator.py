@@ -1,0 +1,119 @@
+"""The structured surrogate at work on a domain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from bmi_common import ConfigError, Domain
+from bmi_common.state_file import StateArray, fingerprint
+from bmi_surrogate.compute import find_device, using_threads
+from bmi_surrogate.normalisation import Array
+from bmi_surrogate.structured.medium import Medium
+from bmi_surrogate.structured.model import StructuredModel
+
+
+@dataclass(frozen=True)
+class StructuredOptions:
+    """How to run a structured surrogate.
+
+    Attributes
+    ----------
+    device : str
+        ``"auto"`` (CUDA where there is a device, otherwise CPU) or a name that PyTorch knows.
+    threads : int or None
+        Threads on a CPU; None for PyTorch's choice.
+    """
+
+    device: str = "auto"
+    threads: int | None = None
+
+
+class StructuredEmulator:
+    """Advances the pressure head of a domain by a structured surrogate, hour by hour; an `Engine`.
+
+    Pressure head is all that it carries from hour to hour.
+
+    Parameters
+    ----------
+    model : StructuredModel
+        Weights; copied.
+    domain : Domain
+        Soil and terrain.
+    options : StructuredOptions
+        How to run.
+
+    Raises
+    ------
+    ConfigError
+        If the domain lacks a field or has other layers than the model, or if the device does not exist.
+    """
+
+    def __init__(self, model: StructuredModel, domain: Domain, options: StructuredOptions | None = None) -> None:
+        options = options or StructuredOptions()
+        if model.architecture.layers != domain.nz:
+            raise ConfigError(f"the surrogate has {model.architecture.layers} layers, the domain has {domain.nz}")
+        self.options = options
+        self.device = find_device(options.device)
+        self.medium = Medium.of_domain(domain, self.device)
+        self._model = StructuredModel(model.architecture).eval()
+        self._model.load_state_dict(model.state_dict())
+        self._model.to(self.device)
+        self._head = torch.empty(0)
+        parameters = sorted(model.state_dict().items())
+        words = [part for name, value in parameters for part in (name, value.detach().cpu().numpy())]
+        self._fingerprint = fingerprint(repr(model.architecture), *words)
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of parameters and architecture."""
+        return self._fingerprint
+
+    @torch.inference_mode()
+    def start(self, head: Array) -> None:
+        """Begin with a pressure head [m], shape (layers, ny, nx)."""
+        self._head = self._columns(head)
+
+    @torch.inference_mode()
+    def set_head(self, head: Array, changed: NDArray[np.bool_]) -> None:
+        """Replace the pressure head [m] of the `changed` cells, both (layers, ny, nx)."""
+        self._head = torch.where(self._columns(changed) > 0.0, self._columns(head), self._head)
+
+    @torch.inference_mode()
+    def step(self, source: Array) -> Array:
+        """Advance one hour.
+
+        Parameters
+        ----------
+        source : ndarray, shape (source layers, ny, nx)
+            Net source of water [h-1], into the soil positive.
+
+        Returns
+        -------
+        ndarray, shape (layers, ny, nx)
+            Pressure head [m] at the end of the hour; NaN in inactive cells.
+        """
+        with using_threads(self.options.threads):
+            compact = self.device.type == "cpu"
+            self._head = self._model(self.medium, self._head, self._columns(source), compact).head
+            head: Array = self.medium.unpack(self._head, float("nan"))[0].cpu().numpy()
+            return head
+
+    def memory(self) -> dict[str, StateArray]:
+        """Return the pressure head of the active columns."""
+        return {"head": StateArray(self._head.cpu().numpy(), ("layer", "column"))}
+
+    @torch.inference_mode()
+    def recall(self, memory: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from what `memory` gave."""
+        self._head = torch.from_numpy(np.array(memory["head"])).to(self.device)
+
+    def _columns(self, field: NDArray[Any]) -> Tensor:
+        maps = torch.from_numpy(np.ascontiguousarray(field, dtype=np.float64))[None]
+        return self.medium.pack(maps.to(self.device))

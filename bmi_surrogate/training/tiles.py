@@ -1,0 +1,193 @@
+"""Tiles of the domain's fields, also turned over, with what must change its sign or its place then."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bmi_common import ConfigError, Domain
+from bmi_common.suggest import did_you_mean
+
+Array = NDArray[np.float64]
+Single = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+_AXES = {"slope_x": -1, "slope_y": -2}
+_NEEDED_BY = "the architecture that is trained"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A part of the domain, and how it is looked at.
+
+    Attributes
+    ----------
+    row, column : int
+        South-western cell.
+    shape : tuple of int
+        (ny, nx).
+    flip_y, flip_x : bool
+        Whether it is turned over south to north and west to east.
+    """
+
+    row: int
+    column: int
+    shape: tuple[int, int]
+    flip_y: bool = False
+    flip_x: bool = False
+
+    @property
+    def rows(self) -> slice:
+        """Rows of the domain."""
+        return slice(self.row, self.row + self.shape[0])
+
+    @property
+    def columns(self) -> slice:
+        """Columns of the domain."""
+        return slice(self.column, self.column + self.shape[1])
+
+    def turn(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Turn over values (..., y, x) of the place."""
+        return values[..., :: -1 if self.flip_y else 1, :: -1 if self.flip_x else 1]
+
+    def cut(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Cut the place out of values (..., ny, nx) of the domain, and turn it over."""
+        return self.turn(values[..., self.rows, self.columns])
+
+
+@dataclass(frozen=True)
+class Tile:
+    """What a batch holds of one place, arrays (channel or layer, y, x).
+
+    Attributes
+    ----------
+    statics : ndarray
+        Static channels.
+    fields : mapping of str to ndarray
+        Fields of the domain by name.
+    active, scored : ndarray of bool, shape (1, y, x)
+        Cells that take part, and those that count.
+    """
+
+    statics: Single
+    fields: Mapping[str, Single]
+    active: Mask
+    scored: Mask
+
+
+class Ground:
+    """Statics and fields of a domain, ready to be cut into tiles.
+
+    Inactive cells get the mean of the active ones, layer by layer, and no slope: finite numbers that no result depends
+    on.
+
+    A tile that is turned over has the slopes of the turned ground. `slope_x` belongs to the east face of a cell, which
+    was its west face before, so it is minus the slope of the cell's western neighbour, also where that lies outside the
+    tile. A cell without an active western neighbour has its own slope on its west face, as the Richards solver and
+    ParFlow take it; what lies on an outward east face is lost, and the turned ground has the inner face's slope there.
+    `slope_y` and north faces likewise.
+
+    Turning over is exact for groundwater flow, and for overland flow over faces with the same roughness on both sides:
+    the kinematic formula takes roughness and the slope across from the cell that the face belongs to, which is the
+    other one afterwards. The static channel of the slope's magnitude stays with its cell.
+
+    Parameters
+    ----------
+    domain : Domain
+        The domain.
+    statics : ndarray, shape (channels, ny, nx)
+        Raw static channels.
+    fields : sequence of str
+        Attributes of `Domain`.
+
+    Raises
+    ------
+    ConfigError
+        If statics have another grid, or the domain lacks a field.
+    """
+
+    def __init__(self, domain: Domain, statics: Array, fields: Sequence[str]) -> None:
+        shape = domain.surface.shape
+        if statics.ndim != 3 or statics.shape[1:] != shape:
+            raise ConfigError(f"statics have shape {statics.shape}, the domain needs (channels, ny, nx) = (*, {shape})")
+        self.mask = domain.mask
+        self._statics = _filled(statics, domain.mask)
+        self._fields: dict[str, Single] = {}
+        self._lower: dict[str, Single] = {}
+        for name in fields:
+            values = _layered(domain, name)
+            if name in _AXES:
+                level = np.where(domain.mask, values, 0.0)
+                self._fields[name] = level.astype(np.float32)
+                self._lower[name] = lower_faces(level, domain.mask, _AXES[name]).astype(np.float32)
+            else:
+                self._fields[name] = _filled(values, domain.mask)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(ny, nx) of the domain."""
+        ny, nx = self.mask.shape
+        return ny, nx
+
+    @property
+    def whole(self) -> Place:
+        """The whole domain."""
+        return Place(0, 0, self.shape)
+
+    def tile(self, place: Place, halo: int = 0) -> Tile:
+        """Cut out a place; cells nearer than `halo` to an edge that cuts the domain are not scored."""
+        active = place.cut(self.mask)[np.newaxis]
+        return Tile(
+            statics=place.cut(self._statics),
+            fields={name: self._cut_field(name, place) for name in self._fields},
+            active=active,
+            scored=active & place.turn(self._far_from_cuts(place, halo)),
+        )
+
+    def _cut_field(self, name: str, place: Place) -> Single:
+        turned = {-1: place.flip_x, -2: place.flip_y}[_AXES[name]] if name in _AXES else False
+        return -place.cut(self._lower[name]) if turned else place.cut(self._fields[name])
+
+    def _far_from_cuts(self, place: Place, halo: int) -> Mask:
+        far = np.ones(place.shape, dtype=bool)
+        (ny, nx), (height, width) = self.shape, place.shape
+        if place.row > 0:
+            far[:halo] = False
+        if place.row + height < ny:
+            far[height - halo :] = False
+        if place.column > 0:
+            far[:, :halo] = False
+        if place.column + width < nx:
+            far[:, width - halo :] = False
+        return far
+
+
+def lower_faces(slope: Array, mask: Mask, axis: int) -> Array:
+    """Slope of the west (`axis` -1) or south (-2) face of each cell, from that of its east or north face.
+
+    It is the neighbour's, or the cell's own where it has no active neighbour on that side.
+    """
+    slope, mask = np.moveaxis(slope, axis, -1), np.moveaxis(mask, axis, -1)
+    lower = slope.copy()
+    lower[..., 1:] = np.where(mask[..., :-1], slope[..., :-1], slope[..., 1:])
+    return np.moveaxis(lower, -1, axis)
+
+
+def _layered(domain: Domain, name: str) -> Array:
+    """Field of a domain as (layers or 1, ny, nx)."""
+    known = [n for n, v in vars(domain).items() if isinstance(v, np.ndarray) and v.dtype == np.float64 and v.ndim > 1]
+    if not hasattr(domain, name):
+        raise ConfigError(f"domain: has no field {name!r}{did_you_mean(name, known)}")
+    values = domain.require(name, _NEEDED_BY)
+    if values.shape[-2:] != domain.surface.shape or values.ndim not in (2, 3):
+        raise ConfigError(f"domain: {name} is no field of cells{did_you_mean(name, known)}")
+    return values if values.ndim == 3 else values[np.newaxis]
+
+
+def _filled(values: Array, mask: Mask) -> Single:
+    mean = values[:, mask].mean(axis=1)[:, np.newaxis, np.newaxis]
+    return np.where(mask, values, mean).astype(np.float32)
