@@ -17,7 +17,7 @@ from bmi_common.state_file import StateArray, fingerprint
 from bmi_surrogate.attention import History
 from bmi_surrogate.checkpoint import Checkpoint
 from bmi_surrogate.compute import find_device, require_compiler, using_threads
-from bmi_surrogate.network import Memory, PredRNN, Step
+from bmi_surrogate.network import Architecture, Memory, PredRNN, Step
 from bmi_surrogate.normalisation import Array, Normaliser, standardise_statics
 from bmi_surrogate.tiling import Tiling
 
@@ -231,9 +231,7 @@ class Emulator:
             yield
 
     def _compile(self) -> None:
-        if self._network.architecture.attention != "none":
-            raise ConfigError("compile: true is not possible with attention, whose history grows with every hour")
-        require_compiler(self.device)
+        require_compilable(self._network.architecture, self.device)
         eager = self._step
         self._step = torch.compile(eager, dynamic=False)
         a = self._network.architecture
@@ -244,6 +242,13 @@ class Emulator:
         except Exception as error:  # the compiler's own errors are of many kinds
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise ConfigError(f"compile: true: the step could not be compiled: {reason}") from error
+
+
+def require_compilable(architecture: Architecture, device: torch.device) -> None:
+    """Raise `ConfigError` where `torch.compile` cannot serve a network of this architecture on the device."""
+    if architecture.attention != "none":
+        raise ConfigError("compile: true is not possible with attention, whose history grows with every hour")
+    require_compiler(device)
 
 
 def _array(tensor: Tensor) -> NDArray[Any]:

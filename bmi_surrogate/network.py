@@ -267,8 +267,15 @@ class PredRNN(nn.Module):
         statics = statics.contiguous(memory_format=torch.channels_last)
         c: Tensor = self.cell_encoder(statics)
         h = torch.zeros_like(m)
-        seen = self.static_encoder(statics) if self.architecture.static_features else None
-        return Memory((h,) * len(self.cell_list), torch.split(c, self.architecture.width, dim=1), m, None, seen)
+        c_of_cells = torch.split(c, self.architecture.width, dim=1)
+        return Memory((h,) * len(self.cell_list), c_of_cells, m, None, self.encode_statics(statics))
+
+    def encode_statics(self, statics: Tensor) -> Tensor | None:
+        """Encode standardised static fields (batch, channels, y, x) as every hour sees them; None if it does not."""
+        if not self.architecture.static_features:
+            return None
+        seen: Tensor = self.static_encoder(statics.contiguous(memory_format=torch.channels_last))
+        return seen
 
     def step(self, pressure: Tensor, source: Tensor, memory: Memory) -> Step:
         """Advance one hour.

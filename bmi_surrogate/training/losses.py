@@ -1,0 +1,114 @@
+"""Terms of the loss of networks that predict pressure head: the published ones, and two of our own.
+
+The published loss (Bennett et al. 2024) is the squared error of normalised pressure, a tenth of the absolute error of
+its horizontal differences, and the decoupling term of PredRNN (Wang et al. 2022, TPAMI 45, 2208-2225, eq. 8).
+Ours are the error of hourly increments in units of their own spread, and that of the change of the water column.
+
+Predictions and truths are (batch, hours, layers, y, x), the cells that count (batch, 1, y, x). Every term is a mean
+over what counts, a scalar; one over nothing is 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+MILLIMETRES = 1000.0
+
+STORAGE_FIELDS = ("alpha", "n", "residual_saturation", "maximum_saturation", "porosity", "specific_storage")
+"""Fields of the domain that `column_storage` needs."""
+
+
+def squared_error(prediction: Tensor, truth: Tensor, scored: Tensor) -> Tensor:
+    """Mean squared error over the cells that count."""
+    return _mean((prediction - truth).square(), scored[:, None])
+
+
+def difference_error(prediction: Tensor, truth: Tensor, scored: Tensor) -> Tensor:
+    """Mean absolute error of the differences between neighbours along x, plus the same along y.
+
+    A difference counts if both its cells do.
+    """
+    error, cells = prediction - truth, scored[:, None]
+    along_x = _mean(error.diff(dim=-1).abs(), cells[..., 1:] & cells[..., :-1])
+    along_y = _mean(error.diff(dim=-2).abs(), cells[..., 1:, :] & cells[..., :-1, :])
+    return along_x + along_y
+
+
+def decoupling(c_increment: Tensor, m_increment: Tensor, scored: Tensor) -> Tensor:
+    """Mean absolute cosine between what is added to the memories c and M, taken as vectors over the cells that count.
+
+    Parameters
+    ----------
+    c_increment, m_increment : Tensor, shape (any * batch, hidden, y, x)
+        Increments after the network's adapter; the samples of the batch are the fastest along the first axis.
+    scored : Tensor of bool, shape (batch, 1, y, x)
+        Cells that count.
+    """
+    cells = scored.repeat(len(c_increment) // len(scored), 1, 1, 1)
+    c, m = (torch.where(cells, v, 0.0).flatten(start_dim=2) for v in (c_increment, m_increment))
+    return functional.cosine_similarity(c, m, dim=2).abs().mean()
+
+
+def increment_error(prediction: Tensor, truth: Tensor, scored: Tensor) -> Tensor:
+    """Mean squared error of hourly changes, from `prediction` and `truth` at the start and the end of every hour.
+
+    Both are (batch, hours + 1, layers, y, x), in units of the spread of hourly changes of each layer.
+    """
+    return squared_error(prediction.diff(dim=1), truth.diff(dim=1), scored)
+
+
+def storage_error(
+    prediction: Tensor, truth: Tensor, scored: Tensor, thickness: Tensor, fields: Mapping[str, Tensor]
+) -> Tensor:
+    """Mean absolute error [mm] of the hourly change of the water column.
+
+    Parameters
+    ----------
+    prediction, truth : Tensor, shape (batch, hours + 1, layers, y, x)
+        Pressure head [m] at the start and the end of every hour. Better in double precision: the changes are small
+        differences of tall columns.
+    scored : Tensor of bool, shape (batch, 1, y, x)
+        Cells that count; the values of others do not matter.
+    thickness, fields
+        As in `column_storage`.
+    """
+    cells = scored[:, None]
+    # what lies outside is made harmless before, not after: NaN times a gradient of 0 is NaN
+    safe = {name: torch.where(scored, fields[name], 1.0) for name in STORAGE_FIELDS}
+    there, here = (column_storage(torch.where(cells, h, 0.0), thickness, safe) for h in (truth, prediction))
+    return MILLIMETRES * _mean((here.diff(dim=1) - there.diff(dim=1)).abs().unsqueeze(2), cells)
+
+
+def column_storage(head: Tensor, thickness: Tensor, fields: Mapping[str, Tensor]) -> Tensor:
+    """Water in every column, ponded water included [m], as ParFlow counts it.
+
+    Parameters
+    ----------
+    head : Tensor, shape (batch, hours, layers, y, x)
+        Pressure head [m].
+    thickness : Tensor, shape (layers,)
+        Layer thickness [m].
+    fields : mapping of str to Tensor, shape (batch, layers, y, x)
+        `STORAGE_FIELDS`, by the attribute's name in `Domain`.
+
+    Returns
+    -------
+    Tensor, shape (batch, hours, y, x)
+        Sum of dz S(h) (porosity + Ss h) over the layers, plus the positive head of the top layer.
+    """
+    alpha, n, residual, maximum, porosity, specific = (fields[name].unsqueeze(1) for name in STORAGE_FIELDS)
+    suction = (-head).clamp(min=0.0) * alpha
+    effective = (1.0 + suction**n) ** (1.0 / n - 1.0)  # van Genuchten (1980)
+    saturation = residual + (maximum - residual) * effective
+    soil = saturation * (porosity + specific * head) * thickness[:, None, None]
+    return soil.sum(dim=2) + head[:, :, -1].clamp(min=0.0)
+
+
+def _mean(error: Tensor, counts: Tensor) -> Tensor:
+    """Mean over where `counts` holds, which is broadcast."""
+    number = counts.sum() * (error.numel() // counts.numel())
+    return torch.where(counts, error, 0.0).sum() / number.clamp(min=1)

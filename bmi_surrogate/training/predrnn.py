@@ -1,0 +1,334 @@
+"""PredRNN, published and improved, as a task of the trainer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple
+
+import numpy as np
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from bmi_common import Config, ConfigError, Domain
+from bmi_surrogate import checkpoint as checkpoints
+from bmi_surrogate.checkpoint import Checkpoint
+from bmi_surrogate.emulator import require_compilable
+from bmi_surrogate.network import Architecture, CellStep, Memory, PredRNN, Step
+from bmi_surrogate.normalisation import STATIC_EPSILON, Array, Moments, Normaliser, Statistics
+from bmi_surrogate.training import losses
+from bmi_surrogate.training.task import Batch, DataStatistics, Rollout
+
+Count = Annotated[int, Field(ge=1)]
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class LossWeights(Config):
+    """Weight of each term of the loss; a term of weight 0 is not computed. The defaults are the published ones.
+
+    Attributes
+    ----------
+    pressure : float
+        Mean squared error of normalised pressure.
+    differences : float
+        Mean absolute error of its differences between neighbours.
+    decoupling : float
+        Likeness of what the two memories of a cell take up.
+    increments : float
+        Mean squared error of hourly changes, in units of their standard deviation in each layer.
+    storage : float
+        Mean absolute error of the hourly change of the water column [mm].
+    """
+
+    pressure: Weight = 1.0
+    differences: Weight = 0.1
+    decoupling: Weight = 1.0
+    increments: Weight = 0.0
+    storage: Weight = 0.0
+
+    @model_validator(mode="after")
+    def _learns_something(self) -> LossWeights:
+        if not (self.pressure or self.differences or self.increments or self.storage):
+            raise ValueError("at least one of pressure, differences, increments and storage must have a weight above 0")
+        return self
+
+    def used(self) -> dict[str, float]:
+        """Weights of the terms that are computed, by name."""
+        return {name: weight for name, weight in self.model_dump().items() if weight > 0.0}
+
+
+class PredRNNSpec(Config):
+    """Architecture and loss of a PredRNN. The defaults are the published ones.
+
+    Attributes
+    ----------
+    hidden, cells : int
+        Hidden channels of each cell, number of cells.
+    kernel : int
+        Side of the convolutions, odd.
+    attention, attention_form, attention_window, attention_heads, attention_dropout, increments, static_features
+        As in `bmi_surrogate.network.Architecture`.
+    loss : LossWeights
+        Weight of each term of the loss.
+    """
+
+    architecture: Literal["predrnn"] = "predrnn"
+    hidden: Count = 16
+    cells: Count = 2
+    kernel: Count = 3
+    attention: Literal["none", "pool", "xyconv"] = "none"
+    attention_form: Literal["added", "published"] = "added"
+    attention_window: Count | None = 24
+    attention_heads: Count = 8
+    attention_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    increments: Literal["pressure", "scaled"] = "pressure"
+    static_features: Annotated[int, Field(ge=0)] = 0
+    loss: LossWeights = LossWeights()
+
+    @model_validator(mode="after")
+    def _possible(self) -> PredRNNSpec:
+        self.of_shape(layers=11, source_layers=10, statics=46, side=None)
+        return self
+
+    def of_shape(self, layers: int, source_layers: int, statics: int, side: int | None) -> Architecture:
+        """Return the architecture for so many layers, layers with a source and static channels, and a side of tiles.
+
+        Raises
+        ------
+        ValueError
+            If options contradict each other.
+        """
+        options = self.model_dump(exclude={"architecture", "loss", "hidden", "cells"})
+        if side is not None:
+            options["attention_side"] = side
+        return Architecture(layers, source_layers, statics, (self.hidden,) * self.cells, **options)
+
+
+class TrainablePredRNN(nn.Module):
+    """A network with all it needs to take and give physical units, as `bmi_surrogate.Emulator` does at work.
+
+    Its forward pass gives the terms of the loss, so that it can be wrapped for distributed training.
+
+    Parameters
+    ----------
+    network : PredRNN
+        The network.
+    statistics : Statistics
+        Normalisation.
+    increments : Moments
+        Change of pressure head in an hour [m].
+    thickness : ndarray, shape (layers,)
+        Layer thickness [m].
+    tile : int
+        Side of the tiles that the network is trained on.
+    terms : collection of str
+        Terms of the loss to compute, as in `LossWeights`.
+    """
+
+    def __init__(
+        self,
+        network: PredRNN,
+        statistics: Statistics,
+        increments: Moments,
+        thickness: Array,
+        tile: int,
+        terms: frozenset[str],
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.statistics = statistics
+        self.increments = increments
+        self.thickness = thickness
+        self.tile = tile
+        self.terms = terms
+        # takes the network as an argument, so that a compiled one serves copies of this module with their own weights
+        self.advance: Callable[[PredRNN, Tensor, Tensor, Memory], Step] = PredRNN.step
+
+    def forward(self, batch: Batch, rollout: Rollout) -> dict[str, Tensor]:
+        """Terms of the loss over the hours that count."""
+        scaled, first = self._scaled(batch, rollout.hours), rollout.drifting
+        x = scaled.pressure[:, 0]
+        with torch.no_grad() if first else nullcontext():
+            memory = self.network.start(x, scaled.statics)
+            for hour in range(first):
+                x, memory, _ = self._step(x, memory, scaled, hour)
+        if first:
+            memory = memory._replace(statics=self.network.encode_statics(scaled.statics))
+        states: list[Tensor] = [x]
+        cells: list[CellStep] = []
+        for hour in range(first, rollout.hours):
+            x, memory, of_hour = self._step(x, memory, scaled, hour)
+            states.append(x)
+            cells += of_hour
+        states_of_hours = torch.stack(states, dim=1)
+        found: dict[str, Tensor] = {}
+        prediction, truth = states_of_hours[:, 1:], scaled.pressure[:, first + 1 :]
+        if "pressure" in self.terms:
+            found["pressure"] = losses.squared_error(prediction, truth, batch.scored)
+        if "differences" in self.terms:
+            found["differences"] = losses.difference_error(prediction, truth, batch.scored)
+        if "decoupling" in self.terms:
+            c, m = (
+                self.network.adapter(torch.cat(v))
+                for v in zip(*((s.c_increment, s.m_increment) for s in cells), strict=True)
+            )
+            found["decoupling"] = losses.decoupling(c, m, batch.scored)
+        if "increments" in self.terms or "storage" in self.terms:
+            found |= self._of_changes(states_of_hours, batch, rollout)
+        return found
+
+    @torch.no_grad()
+    def predict(self, batch: Batch, hours: int) -> Tensor:
+        """Pressure head [m] at the end of every hour, double precision; 0 in inactive cells."""
+        scaled = self._scaled(batch, hours)
+        x = scaled.pressure[:, 0]
+        memory = self.network.start(x, scaled.statics)
+        outputs: list[Tensor] = []
+        for hour in range(hours):
+            x, memory, _ = self._step(x, memory, scaled, hour)
+            outputs.append(x)
+        restored = self._normaliser(self.statistics.pressure, x).restore(torch.stack(outputs, dim=1))
+        return torch.where(batch.active[:, None], restored, 0.0).double()
+
+    def _step(self, x: Tensor, memory: Memory, scaled: _Scaled, hour: int) -> Step:
+        done = self.advance(self.network, x, scaled.source[:, hour], memory)
+        return done._replace(pressure=done.pressure.masked_fill(scaled.inactive, 0.0))
+
+    def _scaled(self, batch: Batch, hours: int) -> _Scaled:
+        if hours > batch.hours:
+            raise ValueError(f"a rollout of {hours} hours needs windows as long, these have {batch.hours}")
+        inactive = ~batch.active
+        s, like = self.statistics, self.network.conv_last.weight
+        assert s.statics is not None  # the task gives them
+
+        def blanked(field: Tensor, moments: Moments) -> Tensor:
+            normal = self._normaliser(moments, like).normalise(field.to(like.dtype))
+            return normal.masked_fill(inactive[:, None], 0.0)
+
+        pressure = blanked(batch.head[:, : hours + 1], s.pressure)
+        source = blanked(batch.source[:, :hours], s.source)
+        varies = s.statics.std > 0.0
+        spread = Moments.of(s.statics.mean, np.where(varies, s.statics.std + STATIC_EPSILON, 1.0))
+        statics = Normaliser(spread, like.device, torch.float64).normalise(batch.statics.double())
+        constant = torch.from_numpy(~varies).to(inactive.device)[:, None, None]
+        return _Scaled(pressure, source, statics.masked_fill(inactive | constant, 0.0).to(like.dtype), inactive)
+
+    def _of_changes(self, states: Tensor, batch: Batch, rollout: Rollout) -> dict[str, Tensor]:
+        """Terms of hourly changes, in double precision: they are small differences of large numbers."""
+        truth = batch.head[:, rollout.drifting : rollout.hours + 1]
+        head = self._normaliser(self.statistics.pressure, truth).restore(states.double())
+        found: dict[str, Tensor] = {}
+        if "increments" in self.terms:
+            unit = torch.from_numpy(self.increments.std).to(head)[:, None, None]
+            found["increments"] = losses.increment_error(head / unit, truth / unit, batch.scored).float()
+        if "storage" in self.terms:
+            thickness = torch.from_numpy(self.thickness).to(head)
+            fields = {name: batch.fields[name].double() for name in losses.STORAGE_FIELDS}
+            found["storage"] = losses.storage_error(head, truth, batch.scored, thickness, fields).float()
+        return found
+
+    @staticmethod
+    def _normaliser(moments: Moments, like: Tensor) -> Normaliser:
+        return Normaliser(moments, like.device, like.dtype)
+
+
+class _Scaled(NamedTuple):
+    """A batch as the network takes it: normalised, 0 in inactive cells."""
+
+    pressure: Tensor
+    source: Tensor
+    statics: Tensor
+    inactive: Tensor
+
+
+class PredRNNTask:
+    """PredRNN as the trainer sees it; see `bmi_surrogate.training.task.Task`.
+
+    Parameters
+    ----------
+    spec : PredRNNSpec
+        Architecture and loss.
+    """
+
+    def __init__(self, spec: PredRNNSpec) -> None:
+        self.spec = spec
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Fields of the domain that every batch must carry: those of the storage term, if it is used."""
+        return losses.STORAGE_FIELDS if "storage" in self.weights else ()
+
+    @property
+    def weights(self) -> Mapping[str, float]:
+        """Weight of each term that `loss` returns."""
+        return self.spec.loss.used()
+
+    def build(self, statistics: DataStatistics, statics: Array, domain: Domain, tile: int | None) -> TrainablePredRNN:
+        """Make an untrained module from PyTorch's random numbers.
+
+        Raises
+        ------
+        ConfigError
+            If the tile does not suit the architecture, or a layer of the training data never changes.
+        """
+        shape = (domain.ny, domain.nx) if tile is None else (tile, tile)
+        if self.spec.attention == "xyconv" and shape[0] != shape[1]:
+            raise ConfigError(
+                f"attention: xyconv takes square tiles only, the whole domain has {shape[0]} x {shape[1]} cells; "
+                "set the side of the tiles"
+            )
+        if min(shape) <= self.spec.kernel // 2:
+            raise ConfigError(f"kernel: {self.spec.kernel} is too large for tiles of {min(shape)} cells a side")
+        self._require_changes(statistics)
+        try:
+            normalisation = Statistics(statistics.pressure, statistics.source, statistics.statics)
+            architecture = self.spec.of_shape(domain.nz, len(statistics.source), len(statics), min(shape))
+        except ValueError as error:
+            raise ConfigError(f"the training data do not suit the network: {error}") from error
+        network = PredRNN(architecture)
+        if architecture.increments == "scaled":
+            scale = statistics.increments.std / statistics.pressure.std
+            network.get_buffer("increment_scale").copy_(torch.from_numpy(scale))
+        terms = frozenset(self.weights)
+        return TrainablePredRNN(network, normalisation, statistics.increments, domain.dz, min(shape), terms)
+
+    def _require_changes(self, statistics: DataStatistics) -> None:
+        if self.spec.increments != "scaled" and "increments" not in self.weights:
+            return
+        still = np.flatnonzero(statistics.increments.std <= 0.0)
+        if len(still):
+            raise ConfigError(
+                f"pressure head of layer {still[0]} (from the bottom) never changes in the training data, so that "
+                "increments cannot be scaled; use `increments: pressure` and no weight of increments"
+            )
+
+    def loss(self, module: nn.Module, batch: Batch, rollout: Rollout) -> dict[str, Tensor]:
+        """Terms of the loss by name, scalars, not yet weighted."""
+        terms: dict[str, Tensor] = module(batch, rollout)
+        return terms
+
+    def predict(self, module: nn.Module, batch: Batch, rollout: Rollout) -> Tensor:
+        """Pressure head [m] at the end of every hour, (batch, hours, layers, y, x); 0 in inactive cells."""
+        return _own(module).predict(batch, rollout.hours)
+
+    def compiled(self, module: nn.Module) -> None:
+        """Let `torch.compile` speed up the module in place; raises `ConfigError` where that is impossible."""
+        own = _own(module)
+        require_compilable(own.network.architecture, own.network.conv_last.weight.device)
+        own.advance = torch.compile(PredRNN.step, dynamic=False)
+
+    def save(self, module: nn.Module, path: Path, provenance: Mapping[str, str]) -> Path:
+        """Write a checkpoint that `BmiSurrogate` reads, ``path.safetensors`` and ``path.yaml``; returns the former."""
+        own = _own(module)
+        thickness = tuple(float(dz) for dz in own.thickness)
+        return checkpoints.save(Checkpoint(own.network, own.statistics, own.tile, thickness, dict(provenance)), path)
+
+
+def _own(module: nn.Module) -> TrainablePredRNN:
+    inner = module.module if isinstance(module, DistributedDataParallel) else module
+    if not isinstance(inner, TrainablePredRNN):
+        raise TypeError(f"not a module of this task: {type(inner).__name__}")
+    return inner
