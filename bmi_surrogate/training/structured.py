@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
@@ -23,19 +23,19 @@ _LEAST_SCALE = 1.0e-7
 
 
 class StructuredSpec(Config):
-    """The section `structured:`.
+    """The section `surrogate:` for ``architecture: structured``.
 
     `hidden` are the widths of the correction's inner layers. In the loss, errors of u count in units of the change that
     the column makes in that hour, so that quiet hours count as much as storms, but not less than `quiet` times each
     layer's typical change; beyond 1 in these units they count linearly.
     """
 
+    architecture: Literal["structured"] = "structured"
     hidden: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (64, 64)
     refinements: Annotated[int, Field(ge=1)] = 1
     routing: Annotated[int, Field(ge=1)] = Effort().routing
     sweeps: Annotated[int, Field(ge=1)] = Effort().sweeps
     quiet: Annotated[float, Field(gt=0)] = 0.05
-    weight_storage: Annotated[float, Field(ge=0)] = 0.0
 
 
 class StructuredTask:
@@ -68,16 +68,16 @@ class StructuredTask:
         return StructuredModel(architecture)
 
     @torch.no_grad()
-    def calibrate(self, module: nn.Module, batch: Batch) -> None:
-        """Take the typical hourly change of u in each layer from hours of the training data."""
+    def calibrate(self, module: nn.Module, batches: Sequence[Batch]) -> None:
+        """Take the typical hourly change of u in each layer."""
         model = _model(module)
-        medium = self._medium(batch)
         changes = []
-        for hour in range(batch.hours):
-            before, after = (medium.pack(batch.head[:, k]) for k in (hour, hour + 1))
-            changes.append(medium.retention.coordinate(after) - medium.retention.coordinate(before))
-        change = torch.stack(changes)
-        model.scale.copy_(change.square().mean(dim=(0, 2)).sqrt().clamp(min=_LEAST_SCALE)[:, None])
+        for batch in batches:
+            medium = self._medium(batch)
+            before, after = (medium.pack(batch.head[:, k]) for k in (0, 1))
+            change = medium.retention.coordinate(after) - medium.retention.coordinate(before)
+            changes.append(change.square().mean(dim=1))
+        model.scale.copy_(torch.stack(changes).mean(dim=0).sqrt().clamp(min=_LEAST_SCALE)[:, None])
 
     def loss(self, module: nn.Module, batch: Batch, rollout: Rollout) -> dict[str, Tensor]:
         """Error of u after every hour that counts, in units of the hour's own change."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+import torch
 from torch import Tensor, nn
 
 from bmi_common import Domain
@@ -100,6 +101,18 @@ class Batch:
         """Length of the windows."""
         return self.source.shape[1]
 
+    def to(self, device: torch.device) -> Batch:
+        """Copy to a device."""
+        return Batch(
+            self.head.to(device),
+            self.source.to(device),
+            self.statics.to(device),
+            {name: field.to(device) for name, field in self.fields.items()},
+            self.active.to(device),
+            self.scored.to(device),
+            self.origins,
+        )
+
     def sample(self, index: int) -> Batch:
         """One sample as a batch of its own."""
         one = slice(index, index + 1)
@@ -164,6 +177,10 @@ class Task(Protocol):
         `statics` are the raw channels (channel, ny, nx) of the training domain; `tile` is the side of the tiles,
         None for the whole domain. Raises `ConfigError` where they do not fit the configuration of the architecture.
         """
+        ...
+
+    def calibrate(self, module: nn.Module, batches: Sequence[Batch]) -> None:
+        """Take what else the module needs to know of its data from some batches of single hours."""
         ...
 
     def loss(self, module: nn.Module, batch: Batch, rollout: Rollout) -> dict[str, Tensor]:
