@@ -20,6 +20,8 @@ from bmi_surrogate.structured.closure import Effort
 
 LARGEST_GAIN = 3.0
 """Of a solve's change; the least is -1."""
+NO_TROUBLE = 0.02
+"""Change by the last solve, in units of the typical hourly change, at which half of the learned is applied."""
 LARGEST_WEIGHT = 8.0
 """Of a layer in the closure; the least is the inverse."""
 
@@ -87,8 +89,16 @@ class Correction(nn.Module):
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
 
-    def forward(self, seen: Tensor) -> tuple[Tensor, Tensor]:
-        """Judge columns by their features (columns, features).
+    def forward(self, seen: Tensor, trouble: Tensor) -> tuple[Tensor, Tensor]:
+        """Judge columns.
+
+        Parameters
+        ----------
+        seen : Tensor, shape (columns, features)
+            From `features.of`.
+        trouble : Tensor, shape (columns,)
+            Largest change by the last solve, in units of each layer's typical hourly change. Gains and weights go to 1
+            as it vanishes: a solve linearised at a nearly exact guess needs no advice.
 
         Returns
         -------
@@ -99,7 +109,8 @@ class Correction(nn.Module):
         """
         out: Tensor = self.last(self.inner(seen)).T.to(torch.float64)
         half = 0.5 * (LARGEST_GAIN + 1.0)
-        gain = 1.0 + half * torch.tanh(out[: self.layers] / half)
+        fade = trouble / (trouble + NO_TROUBLE)
+        gain = 1.0 + fade * half * torch.tanh(out[: self.layers] / half)
         share = math.log(LARGEST_WEIGHT)
-        weights = torch.exp(share * torch.tanh(out[self.layers :] / share))
+        weights = torch.exp(fade * share * torch.tanh(out[self.layers :] / share))
         return gain, torch.cat((torch.zeros_like(weights[:1]), weights))

@@ -75,7 +75,8 @@ class StructuredModel(nn.Module):
             guess = State.of(medium, coordinate)
             change = solve(medium, start, guess, inflow)
             if a.hidden and refinement == a.refinements - 1:
-                gain, weights = self.correction(features.of(medium, start, guess, change, self.scale))
+                trouble = (change / self.scale).abs().amax(dim=0)
+                gain, weights = self.correction(features.of(medium, start, guess, change, self.scale), trouble)
                 change = change * gain
             coordinate = coordinate + change
         coordinate = close(medium, start, coordinate, weights, a.effort, compact).coordinate

@@ -243,8 +243,8 @@ class Training:
                     where = f"the sample at {origin}"
                     break
         return (
-            f"loss or gradient is not finite in iteration {self.iteration + 1}: {where}; {kept}. A smaller learning rate "
-            "(`optimiser.schedule.rate`) or `optimiser.clip_norm` helps, if the data are sound there"
+            f"loss or gradient is not finite in iteration {self.iteration + 1}: {where}; {kept}. A smaller learning "
+            "rate (`optimiser.schedule.rate`) or `optimiser.clip_norm` helps, if the data are sound there"
         )
 
     # ------------------------------------------------------- validation, files
