@@ -185,7 +185,7 @@ class Emulator:
     def recall(self, memory: Mapping[str, NDArray[Any]]) -> None:
         """Go on from what `memory` gave, which must come from the same network, tiles and precision."""
         there = {name: torch.from_numpy(np.array(a)).to(self.device) for name, a in memory.items()}
-        self._x = there["pressure"]
+        self._x = there["pressure"].contiguous(memory_format=torch.channels_last)
         for block in self._blocks:
             # the layout in memory decides which convolution is used, and so the rounding
             mine = {n: t[block.tiles] for n, t in there.items()}
@@ -233,7 +233,8 @@ class Emulator:
     def _compile(self) -> None:
         require_compilable(self._network.architecture, self.device)
         eager = self._step
-        self._step = torch.compile(eager, dynamic=False)
+        # the whole step or an error: PyTorch would otherwise go on uncompiled where it gives up
+        self._step = torch.compile(eager, dynamic=False, fullgraph=True)
         a = self._network.architecture
         zeros = np.zeros((a.layers, *self.tiling.shape))
         try:

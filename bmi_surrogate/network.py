@@ -267,7 +267,11 @@ class PredRNN(nn.Module):
         statics = statics.contiguous(memory_format=torch.channels_last)
         c: Tensor = self.cell_encoder(statics)
         h = torch.zeros_like(m)
-        c_of_cells = torch.split(c, self.architecture.width, dim=1)
+        # as dense as what a step gives, or a compiled step would be compiled anew for the second hour
+        c_of_cells = tuple(
+            part.contiguous(memory_format=torch.channels_last)
+            for part in torch.split(c, self.architecture.width, dim=1)
+        )
         return Memory((h,) * len(self.cell_list), c_of_cells, m, None, self.encode_statics(statics))
 
     def encode_statics(self, statics: Tensor) -> Tensor | None:
