@@ -135,9 +135,8 @@ def year_gates(comparison: Comparison, name: str, limits: Limits, bound: str | N
     if limits.no_growth:
         trend = growth(times, errors.storage_mean)
         note = f"{len(trend.months)} months; the limit is the slope significant at 95 %"
-        gates.append(
-            Gate("slope of the storage error after the first month [mm/month]", trend.slope, "<=", trend.limit, note)
-        )
+        criterion = "slope of the storage error after the first month [mm/month]"
+        gates.append(Gate(criterion, trend.slope, "<=", trend.limit, note))
     return gates
 
 
@@ -187,7 +186,5 @@ def _share(mine: Array, persistence: Array, limit: float) -> Gate:
     criterion = "median water table error over persistence's, means over the hours"
     if persistence.mean() == 0.0:
         return Gate(criterion, np.inf, "<=", limit, "persistence has no error")
-    hours = int((mine > limit * persistence).sum())
-    return Gate(
-        criterion, float(mine.mean() / persistence.mean()), "<=", limit, f"above in {hours} of {len(mine)} hours"
-    )
+    note = f"above in {int((mine > limit * persistence).sum())} of {len(mine)} hours"
+    return Gate(criterion, float(mine.mean() / persistence.mean()), "<=", limit, note)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -159,16 +158,25 @@ def domain_of(path: Path) -> Domain:
     ConfigError
         If `path` is no run's folder or its groundwater component names no domain.
     """
+    return _domain_named_by(groundwater_config(path))
+
+
+def groundwater_config(path: Path) -> Path:
+    """Return the file that the groundwater component of a run has read, from the run's record.
+
+    Raises
+    ------
+    ConfigError
+        If `path` is no run's folder or the run has no such component.
+    """
     record = path / MARKER
     if not record.is_file():
-        raise ConfigError(f"{path}: no folder of a run ({MARKER} is not there); give the domain's file with --domain")
+        raise ConfigError(f"{path}: no folder of a run ({MARKER} is not there); give --domain and --initial")
     components = load_run(record).config.components
-    for name, component in components.items():
-        staged = path / "config" / f"{name}.yaml"
-        file = staged if staged.is_file() else component.config
-        if name == "groundwater" or len(components) == 1:
-            return _domain_named_by(file)
-    raise ConfigError(f"{record}: no component groundwater; give the domain's file with --domain")
+    if "groundwater" not in components:
+        raise ConfigError(f"{record}: no component groundwater; give --domain and --initial")
+    staged = path / "config" / "groundwater.yaml"
+    return staged if staged.is_file() else components["groundwater"].config
 
 
 class _NamesDomain(Config):
@@ -213,15 +221,15 @@ def _times(variable: Any) -> Times:
     time = variable.group().variables.get("time")
     if time is None:
         raise ConfigError(f"{_path(variable)}: has no variable time")
+    hours = np.ma.filled(np.ma.asarray(time[:], dtype=np.float64), np.nan)
+    if not np.isfinite(hours).all():
+        raise ConfigError(f"{_path(variable)}: time has missing values")
     try:
-        origin = netCDF4.num2date(0.0, time.units, only_use_cftime_datetimes=False)
-        unit = netCDF4.num2date(1.0, time.units, only_use_cftime_datetimes=False) - origin
+        dates: Any = netCDF4.num2date(hours, time.units, only_use_cftime_datetimes=False)
     except (AttributeError, ValueError) as error:
         raise ConfigError(f"{_path(variable)}: time has no units such as 'hours since 2020-01-01'") from error
-    seconds = np.ma.filled(np.ma.asarray(time[:], dtype=np.float64), np.nan) * (unit / timedelta(seconds=1))
-    if not np.isfinite(seconds).all():
-        raise ConfigError(f"{_path(variable)}: time has missing values")
-    return np.datetime64(origin.isoformat(), "s") + np.round(seconds).astype("timedelta64[s]")
+    exact = np.array([date.isoformat() for date in dates], dtype="datetime64[ms]")
+    return np.asarray((exact + np.timedelta64(500, "ms")).astype("datetime64[s]"))  # hours as doubles are not exact
 
 
 def _is_hourly(times: Times) -> bool:

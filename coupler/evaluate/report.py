@@ -139,14 +139,8 @@ class Report:
         for name, summary in self.summaries.items():
             errors.add_row(name, *_cells(summary))
         gates = Table(title="criteria")
-        for title, justify in (
-            ("criterion", "left"),
-            ("value", "right"),
-            ("limit", "right"),
-            ("", "left"),
-            ("", "left"),
-        ):
-            gates.add_column(title, justify="right" if justify == "right" else "left")
+        for title in ("criterion", "value", "limit", "", ""):
+            gates.add_column(title, justify="right" if title in ("value", "limit") else "left")
         for g in self.gates:
             gates.add_row(g.criterion, number(g.value), f"{g.relation} {number(g.limit)}", verdict(g), g.note)
         return [errors, gates]
