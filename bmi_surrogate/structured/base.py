@@ -20,6 +20,7 @@ OVERLAND_POWER = 5.0 / 3.0
 LARGEST_CHANGE_DRY, LARGEST_CHANGE_WET = 0.15, 0.3
 """Of the coordinate u [m] by a solve, where the guess is unsaturated and saturated: fronts make it overshoot."""
 _LEAST_CAPACITY = 1.0e-9
+_LEAST_DEPTH = 1.0e-30
 
 
 class State(NamedTuple):
@@ -168,7 +169,8 @@ def solve(medium: Medium, start: Start, guess: State, inflow: Tensor) -> Tensor:
     diagonal = capacity(medium, head, guess.saturation, guess.slope).clamp(min=_LEAST_CAPACITY)
     diagonal[:-1] += coupling
     diagonal[1:] += coupling
-    spread = medium.outflow * OVERLAND_POWER * ponded ** (OVERLAND_POWER - 1.0)
+    # a power below 1 has no finite gradient at 0
+    spread = medium.outflow * OVERLAND_POWER * head[-1].clamp(min=_LEAST_DEPTH) ** (OVERLAND_POWER - 1.0)
     diagonal[-1] += (head[-1] > 0.0).to(head.dtype) * (1.0 + spread)
 
     change = medium.retention.coordinate(head + _thomas(-coupling, diagonal, -excess)) - guess.coordinate
