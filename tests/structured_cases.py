@@ -13,7 +13,7 @@ from bmi_richards.options import Options
 from bmi_richards.solver import RichardsSolver
 from bmi_surrogate import StructuredArchitecture, StructuredCheckpoint, StructuredModel
 from bmi_surrogate.structured import Medium
-from bmi_surrogate.structured.base import layer_water, lateral_gain, overland_inflow
+from bmi_surrogate.structured.base import lateral_gain, layer_water, overland_inflow
 from bmi_surrogate.structured.medium import FIELDS
 
 LAYERS = [20.0, 1.1, 0.9, 0.55, 0.34, 0.2, 0.12, 0.075, 0.045, 0.028, 0.0175]

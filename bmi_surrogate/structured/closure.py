@@ -17,7 +17,7 @@ from bmi_surrogate.structured.base import OVERLAND_POWER, Start, overland_inflow
 from bmi_surrogate.structured.medium import Medium
 from bmi_surrogate.structured.retention import Retention
 
-TOLERANCE = 1.0e-10
+TOLERANCE = 1.0e-12
 """Of the balance of a column in an hour [m]."""
 _LARGEST_SHIFT = 0.5
 _LEAST_SLOPE = 1.0e-6
@@ -117,12 +117,14 @@ def _search_compact(
     which = torch.arange(guess.shape[1], device=guess.device)
     for sweeps in effort.plan():
         soil = all_soil if which.numel() == guess.shape[1] else _some(all_soil, which)
-        some = _newton_compact(
+        some, unfinished = _newton_compact(
             soil, guess[:, which], weights[:, which], (available + inflow)[which], shift[which], sweeps
         )
         shift = shift.index_copy(0, which, some)
         new = overland_inflow(medium, (guess[-1] + shift * weights[-1]).clamp(min=0.0))
-        which = torch.nonzero((new - inflow).abs() > TOLERANCE)[:, 0]
+        changed = (new - inflow).abs() > TOLERANCE
+        changed[which[unfinished]] = True
+        which = torch.nonzero(changed)[:, 0]
         if which.numel() == 0:
             break
         inflow = new
@@ -139,13 +141,16 @@ def _newton(soil: _Soil, guess: Tensor, weights: Tensor, available: Tensor, shif
 
 def _newton_compact(
     soil: _Soil, guess: Tensor, weights: Tensor, available: Tensor, shift: Tensor, sweeps: int
-) -> Tensor:
+) -> tuple[Tensor, Tensor]:
+    """Shifts of the columns, and which of them were not closed before the last sweep."""
     result = shift.clone()
     which = torch.arange(shift.shape[0], device=shift.device)
+    unfinished = which
     low, high = torch.full_like(shift, -torch.inf), torch.full_like(shift, torch.inf)
     for _ in range(sweeps):
         excess, slope = _balance(soil, soil.retention, guess + shift * weights, weights, available)
         open_ = torch.nonzero(excess.abs() > TOLERANCE)[:, 0]
+        unfinished = which[open_]
         if open_.numel() == 0:
             break
         shift, low, high = _next(shift, low, high, excess, slope)
@@ -155,17 +160,19 @@ def _newton_compact(
             guess, weights, available = guess[:, open_], weights[:, open_], available[open_]
             soil = _some(soil, open_)
     result[which] = shift
-    return result
+    return result, unfinished
 
 
 def _next(shift: Tensor, low: Tensor, high: Tensor, excess: Tensor, slope: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Newton's next shift, or the middle of the bracket where it would leave it."""
+    """Newton's next shift, or the middle of the bracket where it would leave it; closed columns stay as they are."""
     high = torch.where(excess > 0.0, shift, high)
     low = torch.where(excess < 0.0, shift, low)
     new = shift + (-excess / slope).clamp(-_LARGEST_SHIFT, _LARGEST_SHIFT)
     outside = (new <= low) | (new >= high)
     middle = torch.where(torch.isfinite(low) & torch.isfinite(high), 0.5 * (low + high), new)
-    return torch.where(outside & (excess != 0.0), middle, new), low, high
+    new = torch.where(outside, middle, new)
+    # near the solution rounding leaves the bracket, and at the onset of ponding a step may lead away from it
+    return torch.where(excess.abs() > TOLERANCE, new, shift), low, high
 
 
 def _balance(
