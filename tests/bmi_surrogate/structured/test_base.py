@@ -104,9 +104,7 @@ def test_a_column_has_at_the_start_what_it_held_and_gets() -> None:
     water = solver_of(domain, random_head(np.random.default_rng(0), domain)).storage
     assert float(start.water.sum() + start.ponded.sum()) * domain.dx**2 == pytest.approx(water, rel=1e-12)
     got = (source * medium.dz[1:]).sum(dim=0) + start.lateral.sum(dim=0)
-    torch.testing.assert_close(
-        start.available, start.water.sum(dim=0) + start.ponded + given_ + start.lateral.sum(dim=0)
-    )
+    torch.testing.assert_close(start.available, start.water.sum(dim=0) + start.ponded + got)
 
 
 @settings(deadline=None, max_examples=20)
