@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from bmi_surrogate.structured.base import OVERLAND_POWER, Start, overland_inflow
+from bmi_surrogate.structured.base import OVERLAND_POWER, Start, outflow_slope, overland_inflow
 from bmi_surrogate.structured.medium import Medium
 from bmi_surrogate.structured.retention import Retention
 
@@ -178,7 +178,7 @@ def _balance(
     water = soil.dz * saturation * (soil.porosity + soil.specific_storage * head)
     excess = water.sum(dim=0) + ponded + soil.outflow * ponded**OVERLAND_POWER - available
     by_head = soil.dz * (slope * (soil.porosity + soil.specific_storage * head) + soil.specific_storage * saturation)
-    spread = (head[-1] > 0.0).to(head.dtype) * (1.0 + soil.outflow * OVERLAND_POWER * ponded ** (OVERLAND_POWER - 1.0))
+    spread = (head[-1] > 0.0).to(head.dtype) * (1.0 + outflow_slope(soil.outflow, ponded))
     growth = (by_head * retention.stretch(coordinate) * weights).sum(dim=0) + weights[-1] * spread
     return excess, growth.clamp(min=_LEAST_SLOPE)
 
