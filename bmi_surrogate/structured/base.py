@@ -143,7 +143,7 @@ def overland_inflow(medium: Medium, ponded: Tensor) -> Tensor:
 
 
 def outflow_slope(conveyance: Tensor, ponded: Tensor) -> Tensor:
-    """Derivative of the overland outflow in an hour with respect to ponded depth [-]."""
+    """Differentiate the overland outflow in an hour with respect to ponded depth [-]."""
     # the power has no derivative at 0
     return conveyance * OVERLAND_POWER * ponded.clamp(min=_SHALLOWEST) ** (OVERLAND_POWER - 1.0)
 

@@ -87,7 +87,7 @@ def close(medium: Medium, start: Start, guess: Tensor, weights: Tensor, effort: 
     Returns
     -------
     Closed
-        Gradients flow by one Newton step from the solution: exact to first order, but for those through overland
+        Gradients are those of one Newton step at the solution: exact to first order, but for those through overland
         inflow.
     """
     with torch.no_grad():
@@ -97,7 +97,8 @@ def close(medium: Medium, start: Start, guess: Tensor, weights: Tensor, effort: 
     if not torch.is_grad_enabled() or not (guess.requires_grad or weights.requires_grad):
         return Closed(found, inflow)
     excess, slope = _balance(_soil(medium), medium.retention, found, weights.detach(), start.available + inflow)
-    return Closed(found - excess / slope.detach() * weights, inflow)
+    step = excess / slope.detach() * weights
+    return Closed(found - (step - step.detach()), inflow)
 
 
 def _search(medium: Medium, start: Start, guess: Tensor, weights: Tensor, effort: Effort) -> tuple[Tensor, Tensor]:
