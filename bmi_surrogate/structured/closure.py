@@ -2,23 +2,29 @@
 
 After the base solve and the correction, one number a column shifts the coordinates u of its layers, each by its own
 positive weight, until stored water, ponded water and overland outflow add up to the water available. The balance grows
-monotonically with the shift, so Newton's method within a bracket finds it; ponding is a kink on the way. Overland
-inflow depends on the depths upstream, so the search is repeated a few times with the new inflow.
+monotonically with the shift, so Newton's method within a bracket finds it; ponding is a kink on the way.
+
+Overland inflow depends on the depths upstream, which depend on the shifts there. The search is repeated with a better
+inflow each time: that of the new depths, corrected for what it changes on its way downstream (Newton's method on the
+inflow, whose Jacobian is triangular in flow order).
 """
 
 from __future__ import annotations
 
+import itertools
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from bmi_surrogate.structured.base import OVERLAND_POWER, Start, outflow_slope, overland_inflow
-from bmi_surrogate.structured.medium import Medium
+from bmi_surrogate.structured.medium import Medium, padded
 from bmi_surrogate.structured.retention import Retention
 
 TOLERANCE = 1.0e-10
 """Of the balance of a column in an hour [m]."""
+INFLOW_TOLERANCE = 1.0e-9
+"""Of overland inflow, relative to 1 m and the inflow."""
 _LARGEST_SHIFT = 0.5
 _LEAST_SLOPE = 1.0e-6
 
@@ -29,17 +35,18 @@ class Effort(NamedTuple):
     Attributes
     ----------
     routing : int
-        Most repetitions with new overland inflow.
+        Most repetitions with better overland inflow.
     sweeps : int
-        Most Newton sweeps the first time; a third of them, but at least three, later, when the start is close.
+        Most Newton sweeps of the first search; later ones start close and take a third of them, but at least three.
     """
 
-    routing: int = 16
+    routing: int = 8
     sweeps: int = 40
 
-    def plan(self) -> list[int]:
-        """Newton sweeps of each repetition."""
-        return [self.sweeps] + [max(3, self.sweeps // 3)] * (self.routing - 1)
+    @property
+    def later_sweeps(self) -> int:
+        """Newton sweeps of a repetition."""
+        return max(3, self.sweeps // 3)
 
 
 class Closed(NamedTuple):
@@ -91,8 +98,7 @@ def close(medium: Medium, start: Start, guess: Tensor, weights: Tensor, effort: 
         inflow.
     """
     with torch.no_grad():
-        search = _search_compact if compact else _search
-        shift, inflow = search(medium, start, guess.detach(), weights.detach(), effort)
+        shift, inflow = _search(medium, start, guess.detach(), weights.detach(), effort, compact)
     found = guess + shift * weights
     if not torch.is_grad_enabled() or not (guess.requires_grad or weights.requires_grad):
         return Closed(found, inflow)
@@ -101,51 +107,76 @@ def close(medium: Medium, start: Start, guess: Tensor, weights: Tensor, effort: 
     return Closed(found - (step - step.detach()), inflow)
 
 
-def _search(medium: Medium, start: Start, guess: Tensor, weights: Tensor, effort: Effort) -> tuple[Tensor, Tensor]:
-    soil = _soil(medium)
-    shift, inflow = torch.zeros_like(guess[0]), start.inflow
-    for sweeps in effort.plan():
-        shift = _newton(soil, guess, weights, start.available + inflow, shift, sweeps)
-        inflow = overland_inflow(medium, (guess[-1] + shift * weights[-1]).clamp(min=0.0))
-    return shift, inflow
+class _Found(NamedTuple):
+    """Shifts [m], and how the balance grows with them [-], both (columns,)."""
+
+    shift: Tensor
+    growth: Tensor
 
 
-def _search_compact(
-    medium: Medium, start: Start, guess: Tensor, weights: Tensor, effort: Effort
+def _search(
+    medium: Medium, start: Start, guess: Tensor, weights: Tensor, effort: Effort, compact: bool
 ) -> tuple[Tensor, Tensor]:
-    shift, inflow = torch.zeros_like(guess[0]), start.inflow
-    all_soil, available = _soil(medium), start.available
-    which = torch.arange(guess.shape[1], device=guess.device)
-    for sweeps in effort.plan():
-        soil = all_soil if which.numel() == guess.shape[1] else _some(all_soil, which)
-        some = _newton_compact(
-            soil, guess[:, which], weights[:, which], (available + inflow)[which], shift[which], sweeps
-        )
-        shift = shift.index_copy(0, which, some)
-        new = overland_inflow(medium, (guess[-1] + shift * weights[-1]).clamp(min=0.0))
-        which = torch.nonzero((new - inflow).abs() > TOLERANCE)[:, 0]
-        if which.numel() == 0:
-            break
-        inflow = new
-    return shift, inflow
+    soil, available, inflow = _soil(medium), start.available, start.inflow
+    newton = _newton_compact if compact else _newton
+    begin = _Found(torch.zeros_like(inflow), torch.ones_like(inflow))
+    found = newton(soil, guess, weights, available + inflow, begin, effort.sweeps)
+    better = _routed(medium, guess, weights, found, inflow)
+    for _ in range(effort.routing):
+        if not compact:
+            inflow = better
+            found = newton(soil, guess, weights, available + inflow, found, effort.later_sweeps)
+        else:
+            which = torch.nonzero((better - inflow).abs() > INFLOW_TOLERANCE * (1.0 + inflow))[:, 0]
+            if which.numel() == 0:
+                return found.shift, inflow
+            inflow = better
+            some = newton(
+                _some(soil, which),
+                guess[:, which],
+                weights[:, which],
+                (available + inflow)[which],
+                _Found(found.shift[which], found.growth[which]),
+                effort.later_sweeps,
+            )
+            found = _Found(*(old.index_copy(0, which, new) for old, new in zip(found, some, strict=True)))
+        better = _routed(medium, guess, weights, found, inflow)
+    return found.shift, inflow if effort.routing else better
 
 
-def _newton(soil: _Soil, guess: Tensor, weights: Tensor, available: Tensor, shift: Tensor, sweeps: int) -> Tensor:
+def _routed(medium: Medium, guess: Tensor, weights: Tensor, found: _Found, inflow: Tensor) -> Tensor:
+    """Overland inflow [m] after columns were closed with `inflow`: that of their depths, routed to the end."""
+    ponded = (guess[-1] + found.shift * weights[-1]).clamp(min=0.0)
+    change = overland_inflow(medium, ponded) - inflow
+    # how the flow out of a ponded column grows with the flow into it
+    response = OVERLAND_POWER * ponded ** (OVERLAND_POWER - 1.0) * weights[-1] / found.growth
+    passed = medium.inflow * padded(response)[medium.donors]
+    total = padded(change)
+    for first, last in itertools.pairwise(medium.levels[1:]):
+        total[first:last] += (passed[:, first:last] * total[medium.donors[:, first:last]]).sum(dim=0)
+    return (inflow + total[:-1]).clamp(min=0.0)
+
+
+def _newton(soil: _Soil, guess: Tensor, weights: Tensor, available: Tensor, begin: _Found, sweeps: int) -> _Found:
+    shift, slope = begin
     low, high = torch.full_like(shift, -torch.inf), torch.full_like(shift, torch.inf)
     for _ in range(sweeps):
         excess, slope = _balance(soil, soil.retention, guess + shift * weights, weights, available)
         shift, low, high = _next(shift, low, high, excess, slope)
-    return shift
+    return _Found(shift, slope)
 
 
 def _newton_compact(
-    soil: _Soil, guess: Tensor, weights: Tensor, available: Tensor, shift: Tensor, sweeps: int
-) -> Tensor:
-    result = shift.clone()
+    soil: _Soil, guess: Tensor, weights: Tensor, available: Tensor, begin: _Found, sweeps: int
+) -> _Found:
+    """As `_newton`, but go on with the columns that are not closed yet only."""
+    shift = begin.shift
+    result, growth = shift.clone(), begin.growth.clone()
     which = torch.arange(shift.shape[0], device=shift.device)
     low, high = torch.full_like(shift, -torch.inf), torch.full_like(shift, torch.inf)
     for _ in range(sweeps):
         excess, slope = _balance(soil, soil.retention, guess + shift * weights, weights, available)
+        growth[which] = slope
         open_ = torch.nonzero(excess.abs() > TOLERANCE)[:, 0]
         if open_.numel() == 0:
             break
@@ -156,7 +187,7 @@ def _newton_compact(
             guess, weights, available = guess[:, open_], weights[:, open_], available[open_]
             soil = _some(soil, open_)
     result[which] = shift
-    return result
+    return _Found(result, growth)
 
 
 def _next(shift: Tensor, low: Tensor, high: Tensor, excess: Tensor, slope: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -166,7 +197,7 @@ def _next(shift: Tensor, low: Tensor, high: Tensor, excess: Tensor, slope: Tenso
     new = shift + (-excess / slope).clamp(-_LARGEST_SHIFT, _LARGEST_SHIFT)
     outside = (new <= low) | (new >= high)
     middle = torch.where(torch.isfinite(low) & torch.isfinite(high), 0.5 * (low + high), new)
-    return torch.where(outside & (excess != 0.0), middle, new), low, high
+    return torch.where(outside & (excess.abs() > TOLERANCE), middle, new), low, high
 
 
 def _balance(
