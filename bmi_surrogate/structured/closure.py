@@ -21,10 +21,12 @@ from bmi_surrogate.structured.base import OVERLAND_POWER, Start, outflow_slope, 
 from bmi_surrogate.structured.medium import Medium, padded
 from bmi_surrogate.structured.retention import Retention
 
-TOLERANCE = 1.0e-10
+TOLERANCE = 1.0e-12
 """Of the balance of a column in an hour [m]."""
 INFLOW_TOLERANCE = 1.0e-9
 """Of overland inflow, relative to 1 m and the inflow."""
+_BLOCK = 2048
+"""Columns searched together on a CPU: their intermediate results stay in its caches."""
 _LARGEST_SHIFT = 0.5
 _LEAST_SLOPE = 1.0e-6
 
@@ -108,18 +110,19 @@ def close(medium: Medium, start: Start, guess: Tensor, weights: Tensor, effort: 
 
 
 class _Found(NamedTuple):
-    """Shifts [m], and how the balance grows with them [-], both (columns,)."""
+    """Shifts [m], how the balance grows with them [-], and whether it is closed, all (columns,)."""
 
     shift: Tensor
     growth: Tensor
+    closed: Tensor
 
 
 def _search(
     medium: Medium, start: Start, guess: Tensor, weights: Tensor, effort: Effort, compact: bool
 ) -> tuple[Tensor, Tensor]:
     soil, available, inflow = _soil(medium), start.available, start.inflow
-    newton = _newton_compact if compact else _newton
-    begin = _Found(torch.zeros_like(inflow), torch.ones_like(inflow))
+    newton = _newton_in_blocks if compact else _newton
+    begin = _Found(torch.zeros_like(inflow), torch.ones_like(inflow), torch.zeros_like(inflow, dtype=torch.bool))
     found = newton(soil, guess, weights, available + inflow, begin, effort.sweeps)
     better = _routed(medium, guess, weights, found, inflow)
     for _ in range(effort.routing):
@@ -127,7 +130,8 @@ def _search(
             inflow = better
             found = newton(soil, guess, weights, available + inflow, found, effort.later_sweeps)
         else:
-            which = torch.nonzero((better - inflow).abs() > INFLOW_TOLERANCE * (1.0 + inflow))[:, 0]
+            changed = (better - inflow).abs() > INFLOW_TOLERANCE * (1.0 + inflow)
+            which = torch.nonzero(changed | ~found.closed)[:, 0]
             if which.numel() == 0:
                 return found.shift, inflow
             inflow = better
@@ -136,7 +140,7 @@ def _search(
                 guess[:, which],
                 weights[:, which],
                 (available + inflow)[which],
-                _Found(found.shift[which], found.growth[which]),
+                _Found(*(part[which] for part in found)),
                 effort.later_sweeps,
             )
             found = _Found(*(old.index_copy(0, which, new) for old, new in zip(found, some, strict=True)))
@@ -158,12 +162,29 @@ def _routed(medium: Medium, guess: Tensor, weights: Tensor, found: _Found, inflo
 
 
 def _newton(soil: _Soil, guess: Tensor, weights: Tensor, available: Tensor, begin: _Found, sweeps: int) -> _Found:
-    shift, slope = begin
+    shift, slope, closed = begin
     low, high = torch.full_like(shift, -torch.inf), torch.full_like(shift, torch.inf)
     for _ in range(sweeps):
         excess, slope = _balance(soil, soil.retention, guess + shift * weights, weights, available)
+        closed = excess.abs() <= TOLERANCE
         shift, low, high = _next(shift, low, high, excess, slope)
-    return _Found(shift, slope)
+    return _Found(shift, slope, closed)
+
+
+def _newton_in_blocks(
+    soil: _Soil, guess: Tensor, weights: Tensor, available: Tensor, begin: _Found, sweeps: int
+) -> _Found:
+    columns = guess.shape[1]
+    if columns <= _BLOCK:
+        return _newton_compact(soil, guess, weights, available, begin, sweeps)
+    parts = []
+    for first in range(0, columns, _BLOCK):
+        some = slice(first, first + _BLOCK)
+        start = _Found(*(part[some] for part in begin))
+        parts.append(
+            _newton_compact(_some(soil, some), guess[:, some], weights[:, some], available[some], start, sweeps)
+        )
+    return _Found(*(torch.cat(same) for same in zip(*parts, strict=True)))
 
 
 def _newton_compact(
@@ -171,13 +192,14 @@ def _newton_compact(
 ) -> _Found:
     """As `_newton`, but go on with the columns that are not closed yet only."""
     shift = begin.shift
-    result, growth = shift.clone(), begin.growth.clone()
+    result, growth, closed = (part.clone() for part in begin)
     which = torch.arange(shift.shape[0], device=shift.device)
     low, high = torch.full_like(shift, -torch.inf), torch.full_like(shift, torch.inf)
     for _ in range(sweeps):
         excess, slope = _balance(soil, soil.retention, guess + shift * weights, weights, available)
-        growth[which] = slope
-        open_ = torch.nonzero(excess.abs() > TOLERANCE)[:, 0]
+        growth[which], is_open = slope, excess.abs() > TOLERANCE
+        closed[which] = ~is_open
+        open_ = torch.nonzero(is_open)[:, 0]
         if open_.numel() == 0:
             break
         shift, low, high = _next(shift, low, high, excess, slope)
@@ -187,17 +209,19 @@ def _newton_compact(
             guess, weights, available = guess[:, open_], weights[:, open_], available[open_]
             soil = _some(soil, open_)
     result[which] = shift
-    return _Found(result, growth)
+    return _Found(result, growth, closed)
 
 
 def _next(shift: Tensor, low: Tensor, high: Tensor, excess: Tensor, slope: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Newton's next shift, or the middle of the bracket where it would leave it."""
+    """Newton's next shift, or the middle of the bracket where it would leave it; closed columns stay as they are."""
     high = torch.where(excess > 0.0, shift, high)
     low = torch.where(excess < 0.0, shift, low)
     new = shift + (-excess / slope).clamp(-_LARGEST_SHIFT, _LARGEST_SHIFT)
     outside = (new <= low) | (new >= high)
     middle = torch.where(torch.isfinite(low) & torch.isfinite(high), 0.5 * (low + high), new)
-    return torch.where(outside & (excess.abs() > TOLERANCE), middle, new), low, high
+    new = torch.where(outside, middle, new)
+    # near the solution rounding leaves the bracket, and at the onset of ponding a step may lead away from it
+    return torch.where(excess.abs() > TOLERANCE, new, shift), low, high
 
 
 def _balance(
@@ -219,7 +243,7 @@ def _soil(medium: Medium) -> _Soil:
     return _Soil(medium.dz, medium.porosity, medium.specific_storage, medium.retention, medium.outflow)
 
 
-def _some(soil: _Soil, which: Tensor) -> _Soil:
+def _some(soil: _Soil, which: Tensor | slice) -> _Soil:
     return _Soil(
         soil.dz,
         soil.porosity[:, which],
