@@ -171,11 +171,9 @@ class TrainablePredRNN(nn.Module):
         if "differences" in self.terms:
             found["differences"] = losses.difference_error(prediction, truth, batch.scored)
         if "decoupling" in self.terms:
-            c, m = (
-                self.network.adapter(torch.cat(v))
-                for v in zip(*((s.c_increment, s.m_increment) for s in cells), strict=True)
-            )
-            found["decoupling"] = losses.decoupling(c, m, batch.scored)
+            adapt = self.network.adapter
+            each = [losses.decoupling(adapt(s.c_increment), adapt(s.m_increment), batch.scored) for s in cells]
+            found["decoupling"] = torch.stack(each).mean()
         if "increments" in self.terms or "storage" in self.terms:
             found |= self._of_changes(states_of_hours, batch, rollout)
         return found
