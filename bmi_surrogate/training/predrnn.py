@@ -173,7 +173,7 @@ class TrainablePredRNN(nn.Module):
         if "decoupling" in self.terms:
             adapt = self.network.adapter
             each = [losses.decoupling(adapt(s.c_increment), adapt(s.m_increment), batch.scored) for s in cells]
-            found["decoupling"] = torch.stack(each).mean()
+            found["decoupling"] = torch.stack(each).mean().float()
         if "increments" in self.terms or "storage" in self.terms:
             found |= self._of_changes(states_of_hours, batch, rollout)
         return found
