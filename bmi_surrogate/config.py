@@ -137,7 +137,7 @@ def prepare(config_file: Path) -> Prepared:
 
 def _trained(section: SurrogateSection, domain: Domain, config_file: Path) -> Checkpoint | StructuredCheckpoint:
     if section.checkpoint is None:
-        bare = StructuredModel(StructuredArchitecture(layers=domain.nz, hidden=()))
+        bare = StructuredModel(StructuredArchitecture(layers=domain.nz, hidden=(), refinements=0))
         return StructuredCheckpoint(bare.eval(), tuple(domain.dz.tolist()))
     found = checkpoints.load(section.checkpoint, section.format, section.statistics)
     kind = "structured" if isinstance(found, StructuredCheckpoint) else "predrnn"

@@ -1,8 +1,9 @@
-"""The part of an hour that needs no learning: one linearised implicit solve of every column.
+"""The part of an hour that needs no learning: linearised implicit solves of every column.
 
-Backward Euler for the Richards equation in ParFlow's discretisation, linearised once (Picard; Celia et al. 1990, Water
-Resour. Res. 26, 1483-1496) at the head at the start of the hour: relative permeability stays, storage follows its
-derivative, lateral Darcy flow and overland inflow are those of the start, overland outflow is implicit.
+Backward Euler for the Richards equation in ParFlow's discretisation, linearised (modified Picard; Celia et al. 1990,
+Water Resour. Res. 26, 1483-1496) at some guess of the head at the end of the hour, first at the head at its start:
+relative permeability is that of the guess, storage follows its derivative, overland outflow is implicit. Lateral Darcy
+flow is that of the start of the hour.
 """
 
 from __future__ import annotations
@@ -16,9 +17,36 @@ from bmi_surrogate.structured.medium import Medium, padded
 
 OVERLAND_POWER = 5.0 / 3.0
 """Of the depth in Manning's formula."""
-LARGEST_CHANGE = 0.15
-"""Of the coordinate u [m] in an hour: a linear solve overshoots where a front passes."""
+LARGEST_CHANGE_DRY, LARGEST_CHANGE_WET = 0.15, 0.3
+"""Of the coordinate u [m] by a solve, where the guess is unsaturated and saturated: fronts make it overshoot."""
 _LEAST_CAPACITY = 1.0e-9
+_SHALLOWEST = 1.0e-9
+
+
+class State(NamedTuple):
+    """What a head determines, all (layers, columns).
+
+    Attributes
+    ----------
+    head, coordinate : Tensor
+        Head [m] and its coordinate u [m].
+    saturation, slope : Tensor
+        Saturation [-] and its derivative with respect to head [m-1].
+    permeability : Tensor
+        Relative permeability [-].
+    """
+
+    head: Tensor
+    coordinate: Tensor
+    saturation: Tensor
+    slope: Tensor
+    permeability: Tensor
+
+    @classmethod
+    def of(cls, medium: Medium, coordinate: Tensor) -> State:
+        """Evaluate at a coordinate u [m]."""
+        head = medium.retention.head(coordinate)
+        return cls(head, coordinate, *medium.retention.wetness(head), medium.retention.relative_permeability(head))
 
 
 class Start(NamedTuple):
@@ -26,33 +54,27 @@ class Start(NamedTuple):
 
     Attributes
     ----------
-    head, coordinate, saturation, permeability : Tensor, shape (layers, columns)
-        Head [m], its coordinate u [m], saturation [-] and relative permeability [-].
+    state : State
+        At the start.
     source, lateral : Tensor, shape (layers, columns)
         Water from the source and from lateral Darcy flow in the hour [m].
-    capacity : Tensor, shape (layers, columns)
-        Derivative of the water stored in a layer with respect to its head [-].
+    water : Tensor, shape (layers, columns)
+        Water in each layer [m].
     ponded, inflow : Tensor, shape (columns,)
         Ponded depth [m], and overland inflow [m] as it would be from the ponding at the start.
-    stored : Tensor, shape (columns,)
-        Water in the column [m], ponded water included.
     """
 
-    head: Tensor
-    coordinate: Tensor
-    saturation: Tensor
-    permeability: Tensor
+    state: State
     source: Tensor
     lateral: Tensor
-    capacity: Tensor
+    water: Tensor
     ponded: Tensor
     inflow: Tensor
-    stored: Tensor
 
     @property
     def available(self) -> Tensor:
         """Water of the column [m] but for overland flow: what it had, its source and its lateral flow."""
-        return self.stored + (self.source + self.lateral).sum(dim=0)
+        return (self.water + self.source + self.lateral).sum(dim=0) + self.ponded
 
 
 def begin(medium: Medium, head: Tensor, source: Tensor) -> Start:
@@ -69,27 +91,28 @@ def begin(medium: Medium, head: Tensor, source: Tensor) -> Start:
     """
     saturation, slope = medium.retention.wetness(head)
     permeability = medium.retention.relative_permeability(head)
+    state = State(head, medium.retention.coordinate(head), saturation, slope, permeability)
     ponded = head[-1].clamp(min=0.0)
     water = torch.zeros_like(head)
     water[-source.shape[0] :] = source * medium.dz[-source.shape[0] :]
     return Start(
-        head=head,
-        coordinate=medium.retention.coordinate(head),
-        saturation=saturation,
-        permeability=permeability,
+        state=state,
         source=water,
         lateral=lateral_gain(medium, head, permeability),
-        capacity=capacity(medium, head, saturation, slope),
+        water=layer_water(medium, head, saturation),
         ponded=ponded,
         inflow=overland_inflow(medium, ponded),
-        stored=stored(medium, head, saturation),
     )
 
 
+def layer_water(medium: Medium, head: Tensor, saturation: Tensor) -> Tensor:
+    """Water in each layer [m]: S (porosity + specific storage h) dz."""
+    return medium.dz * saturation * (medium.porosity + medium.specific_storage * head)
+
+
 def stored(medium: Medium, head: Tensor, saturation: Tensor) -> Tensor:
-    """Water in each column [m], ponded water included: S (porosity + specific storage h) dz, and the depth."""
-    water = medium.dz * saturation * (medium.porosity + medium.specific_storage * head)
-    return water.sum(dim=0) + head[-1].clamp(min=0.0)
+    """Water in each column [m], ponded water included."""
+    return layer_water(medium, head, saturation).sum(dim=0) + head[-1].clamp(min=0.0)
 
 
 def capacity(medium: Medium, head: Tensor, saturation: Tensor, slope: Tensor) -> Tensor:
@@ -119,26 +142,44 @@ def overland_inflow(medium: Medium, ponded: Tensor) -> Tensor:
     return (medium.inflow * flow[medium.donors]).sum(dim=0)
 
 
-def advance(medium: Medium, start: Start) -> Tensor:
-    """Coordinate u [m] at the end of the hour, (layers, columns), by the linearised solve."""
-    k, head = start.permeability, start.head
+def outflow_slope(conveyance: Tensor, ponded: Tensor) -> Tensor:
+    """Differentiate the overland outflow in an hour with respect to ponded depth [-]."""
+    # the power has no derivative at 0
+    return conveyance * OVERLAND_POWER * ponded.clamp(min=_SHALLOWEST) ** (OVERLAND_POWER - 1.0)
+
+
+def solve(medium: Medium, start: Start, guess: State, inflow: Tensor) -> Tensor:
+    """Change of the coordinate u [m] that the solve linearised at a guess makes to it, (layers, columns).
+
+    Parameters
+    ----------
+    medium, start
+        Soil and terrain, and the start of the hour.
+    guess : State
+        At the end of the hour; ``start.state`` for the first solve.
+    inflow : Tensor, shape (columns,)
+        Overland inflow in the hour [m].
+    """
+    k, head = guess.permeability, guess.head
     gradient = (head[:-1] - head[1:]) / medium.height - 1.0
     upwind = medium.vertical * torch.where(gradient > 0.0, k[:-1], k[1:])
     rise, coupling = upwind * gradient, upwind / medium.height
+    ponded = head[-1].clamp(min=0.0)
 
     excess = -(start.source + start.lateral)
+    if guess is not start.state:
+        excess = excess + layer_water(medium, head, guess.saturation) - start.water
     excess[:-1] += rise
     excess[1:] -= rise
-    excess[-1] += medium.outflow * start.ponded**OVERLAND_POWER - start.inflow
-    diagonal = start.capacity.clamp(min=_LEAST_CAPACITY)
+    excess[-1] += ponded - start.ponded + medium.outflow * ponded**OVERLAND_POWER - inflow
+    diagonal = capacity(medium, head, guess.saturation, guess.slope).clamp(min=_LEAST_CAPACITY)
     diagonal[:-1] += coupling
     diagonal[1:] += coupling
-    wet = (head[-1] > 0.0).to(head.dtype)
-    spread = medium.outflow * OVERLAND_POWER * start.ponded ** (OVERLAND_POWER - 1.0)
-    diagonal[-1] += wet * (1.0 + spread)
+    diagonal[-1] += (head[-1] > 0.0).to(head.dtype) * (1.0 + outflow_slope(medium.outflow, ponded))
 
-    after = medium.retention.coordinate(head + _thomas(-coupling, diagonal, -excess))
-    return start.coordinate + (after - start.coordinate).clamp(-LARGEST_CHANGE, LARGEST_CHANGE)
+    change = medium.retention.coordinate(head + _thomas(-coupling, diagonal, -excess)) - guess.coordinate
+    limit = torch.where(head < 0.0, LARGEST_CHANGE_DRY, LARGEST_CHANGE_WET)
+    return torch.minimum(torch.maximum(change, -limit), limit)
 
 
 def _thomas(beside: Tensor, diagonal: Tensor, right: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from bmi_surrogate.structured.base import OVERLAND_POWER, Start, overland_inflow
+from bmi_surrogate.structured.base import OVERLAND_POWER, Start, outflow_slope, overland_inflow
 from bmi_surrogate.structured.medium import Medium
 from bmi_surrogate.structured.retention import Retention
 
@@ -42,6 +42,21 @@ class Effort(NamedTuple):
         return [self.sweeps] + [max(3, self.sweeps // 3)] * (self.routing - 1)
 
 
+class Closed(NamedTuple):
+    """Columns whose balance is closed.
+
+    Attributes
+    ----------
+    coordinate : Tensor, shape (layers, columns)
+        Coordinate u [m] at the end of the hour.
+    inflow : Tensor, shape (columns,)
+        Overland inflow in the hour [m].
+    """
+
+    coordinate: Tensor
+    inflow: Tensor
+
+
 class _Soil(NamedTuple):
     """The part of a medium that the balance of some columns needs."""
 
@@ -52,7 +67,7 @@ class _Soil(NamedTuple):
     outflow: Tensor
 
 
-def close(medium: Medium, start: Start, guess: Tensor, weights: Tensor, effort: Effort, compact: bool) -> Tensor:
+def close(medium: Medium, start: Start, guess: Tensor, weights: Tensor, effort: Effort, compact: bool) -> Closed:
     """Shift `guess` until every column's balance is closed.
 
     Parameters
@@ -71,18 +86,19 @@ def close(medium: Medium, start: Start, guess: Tensor, weights: Tensor, effort: 
 
     Returns
     -------
-    Tensor, shape (layers, columns)
-        Coordinates u [m] at the end of the hour. Gradients flow by one Newton step from the solution: exact to first
-        order, but for those through overland inflow.
+    Closed
+        Gradients are those of one Newton step at the solution: exact to first order, but for those through overland
+        inflow.
     """
     with torch.no_grad():
         search = _search_compact if compact else _search
         shift, inflow = search(medium, start, guess.detach(), weights.detach(), effort)
     found = guess + shift * weights
     if not torch.is_grad_enabled() or not (guess.requires_grad or weights.requires_grad):
-        return found
+        return Closed(found, inflow)
     excess, slope = _balance(_soil(medium), medium.retention, found, weights.detach(), start.available + inflow)
-    return found - excess / slope.detach() * weights
+    step = excess / slope.detach() * weights
+    return Closed(found - (step - step.detach()), inflow)
 
 
 def _search(medium: Medium, start: Start, guess: Tensor, weights: Tensor, effort: Effort) -> tuple[Tensor, Tensor]:
@@ -163,7 +179,7 @@ def _balance(
     water = soil.dz * saturation * (soil.porosity + soil.specific_storage * head)
     excess = water.sum(dim=0) + ponded + soil.outflow * ponded**OVERLAND_POWER - available
     by_head = soil.dz * (slope * (soil.porosity + soil.specific_storage * head) + soil.specific_storage * saturation)
-    spread = (head[-1] > 0.0).to(head.dtype) * (1.0 + soil.outflow * OVERLAND_POWER * ponded ** (OVERLAND_POWER - 1.0))
+    spread = (head[-1] > 0.0).to(head.dtype) * (1.0 + outflow_slope(soil.outflow, ponded))
     growth = (by_head * retention.stretch(coordinate) * weights).sum(dim=0) + weights[-1] * spread
     return excess, growth.clamp(min=_LEAST_SLOPE)
 

@@ -1,8 +1,13 @@
-"""The learned part: a network that sees one column and says how the base solve is wrong and who closes the balance."""
+"""The learned part: a network that sees one column, and says how far to go and who closes the balance.
+
+A solve linearised at a good guess knows the direction in which the guess is wrong, and fades where there is nothing to
+correct; how far to follow it in each layer, where a front passes or the soil saturates, is learned.
+"""
 
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,9 +18,12 @@ from torch import Tensor, nn
 from bmi_surrogate.structured import features
 from bmi_surrogate.structured.closure import Effort
 
-LARGEST_CORRECTION = 20.0
-"""Bound of the correction, in units of each layer's typical hourly change."""
-_QUIET = 0.05
+LARGEST_GAIN = 3.0
+"""Of a solve's change; the least is -1."""
+NO_TROUBLE = 0.02
+"""Change by the last solve, in units of the typical hourly change, at which half of the learned is applied."""
+LARGEST_WEIGHT = 8.0
+"""Of a layer in the closure; the least is the inverse."""
 
 
 @dataclass(frozen=True)
@@ -27,13 +35,16 @@ class StructuredArchitecture:
     layers : int
         Layers of the columns.
     hidden : tuple of int
-        Widths of the network's inner layers; empty for no network: the base solve and the closure alone.
+        Widths of the network's inner layers; empty for no network.
+    refinements : int
+        Solves after the first; the network scales the change by the last of them, so it needs one.
     routing, sweeps : int
         Effort of the closure; see `bmi_surrogate.structured.closure.Effort`.
     """
 
     layers: int = 11
     hidden: tuple[int, ...] = (64, 64)
+    refinements: int = 1
     routing: int = Effort().routing
     sweeps: int = Effort().sweeps
 
@@ -44,6 +55,8 @@ class StructuredArchitecture:
             raise ValueError(f"layers must be at least 2, got {self.layers}")
         if any(width < 1 for width in self.hidden):
             raise ValueError(f"hidden must be widths of at least 1, got {list(self.hidden)}")
+        if self.refinements < (1 if self.hidden else 0):
+            raise ValueError(f"refinements must be at least {1 if self.hidden else 0}, got {self.refinements}")
         if self.routing < 1 or self.sweeps < 1:
             raise ValueError("routing and sweeps must be at least 1")
 
@@ -54,9 +67,9 @@ class StructuredArchitecture:
 
 
 class Correction(nn.Module):
-    """Multilayer perceptron from the features of a column to a correction of u and weights of the closure.
+    """Multilayer perceptron from the features of a column to gains of the last solve and weights of the closure.
 
-    Untrained it corrects nothing and gives all layers but the bottom one the weight 1: the last layer starts from zero.
+    Untrained all are 1, but for the bottom layer's weight: the last layer starts from zero.
 
     Parameters
     ----------
@@ -72,37 +85,32 @@ class Correction(nn.Module):
         for before, after in itertools.pairwise(widths):
             parts += [nn.Linear(before, after), nn.SiLU()]
         self.inner = nn.Sequential(*parts)
-        self.last = nn.Linear(widths[-1], 2 * self.layers - 1) if architecture.hidden else None
-        if self.last is not None:
-            nn.init.zeros_(self.last.weight)
-            nn.init.zeros_(self.last.bias)
+        self.last = nn.Linear(widths[-1], 2 * self.layers - 1)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)
 
-    def forward(self, seen: Tensor, base: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
-        """Correct.
+    def forward(self, seen: Tensor, trouble: Tensor) -> tuple[Tensor, Tensor]:
+        """Judge columns.
 
         Parameters
         ----------
         seen : Tensor, shape (columns, features)
             From `features.of`.
-        base : Tensor, shape (layers, columns)
-            Change of u by the base solve [m].
-        scale : Tensor, shape (layers, 1)
-            Typical change of u in an hour [m].
+        trouble : Tensor, shape (columns,)
+            Largest change by the last solve, in units of each layer's typical hourly change. Gains and weights go to 1
+            as it vanishes: a solve linearised at a nearly exact guess needs no advice.
 
         Returns
         -------
-        correction : Tensor, shape (layers, columns)
-            To be added to u [m]; bounded, and fading where the base solve changes nothing.
-        weights : Tensor, shape (layers, columns)
+        gain : Tensor, shape (layers, columns), float64
+            Of the solve's change in each layer.
+        weights : Tensor, shape (layers, columns), float64
             Of the closure; 0 for the bottom layer, whose head follows from its own equation.
         """
-        weights = torch.ones_like(base)
-        weights[0] = 0.0
-        if self.last is None:
-            return torch.zeros_like(base), weights
-        out: Tensor = self.last(self.inner(seen)).T.to(base.dtype)
-        activity = (base / scale).abs().amax(dim=0)
-        fade = activity / (activity + _QUIET)
-        bounded = LARGEST_CORRECTION * torch.tanh(out[: self.layers] / LARGEST_CORRECTION)
-        weights = torch.cat((weights[:1], torch.exp(2.0 * torch.tanh(0.5 * out[self.layers :]))))
-        return scale * fade * bounded, weights
+        out: Tensor = self.last(self.inner(seen)).T.to(torch.float64)
+        half = 0.5 * (LARGEST_GAIN + 1.0)
+        fade = trouble / (trouble + NO_TROUBLE)
+        gain = 1.0 + fade * half * torch.tanh(out[: self.layers] / half)
+        share = math.log(LARGEST_WEIGHT)
+        weights = torch.exp(fade * share * torch.tanh(out[self.layers :] / share))
+        return gain, torch.cat((torch.zeros_like(weights[:1]), weights))

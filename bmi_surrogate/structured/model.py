@@ -1,4 +1,4 @@
-"""The structured surrogate as a module: an hour of base solve, correction and closure."""
+"""The structured surrogate as a module: an hour of solves, learned gains and closures."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from bmi_surrogate.structured import features
-from bmi_surrogate.structured.base import advance, begin
-from bmi_surrogate.structured.closure import close
+from bmi_surrogate.structured.base import State, begin, solve
+from bmi_surrogate.structured.closure import Effort, close
 from bmi_surrogate.structured.correction import Correction, StructuredArchitecture
 from bmi_surrogate.structured.medium import Medium
 
+_ROUGHLY = Effort(routing=2, sweeps=6)
+"""For guesses between solves."""
 DRIEST_HEAD = -1.0e4
 """Head [m] below which no layer goes."""
 
@@ -45,7 +47,8 @@ class StructuredModel(nn.Module):
     def __init__(self, architecture: StructuredArchitecture) -> None:
         super().__init__()
         self.architecture = architecture
-        self.correction = Correction(architecture)
+        if architecture.hidden:
+            self.correction = Correction(architecture)
         self.register_buffer("scale", torch.full((architecture.layers, 1), 0.01, dtype=torch.float64))
 
     def forward(self, medium: Medium, head: Tensor, source: Tensor, compact: bool = False) -> Hour:
@@ -62,14 +65,19 @@ class StructuredModel(nn.Module):
         compact : bool
             See `closure.close`.
         """
+        a = self.architecture
         start = begin(medium, head, source.to(head.dtype))
-        guess = advance(medium, start)
-        if self.architecture.hidden:
-            base = guess - start.coordinate
-            change, weights = self.correction(features.of(medium, start, base, self.scale), base, self.scale)
-            guess = guess + change
-        else:
-            weights = torch.ones_like(guess)
-            weights[0] = 0.0
-        coordinate = close(medium, start, guess, weights, self.architecture.effort, compact)
+        weights = torch.ones_like(head)
+        weights[0] = 0.0
+        coordinate, inflow = start.state.coordinate + solve(medium, start, start.state, start.inflow), start.inflow
+        for refinement in range(a.refinements):
+            coordinate, inflow = close(medium, start, coordinate, weights, _ROUGHLY, compact)
+            guess = State.of(medium, coordinate)
+            change = solve(medium, start, guess, inflow)
+            if a.hidden and refinement == a.refinements - 1:
+                trouble = (change / self.scale).abs().amax(dim=0)
+                gain, weights = self.correction(features.of(medium, start, guess, change, self.scale), trouble)
+                change = change * gain
+            coordinate = coordinate + change
+        coordinate = close(medium, start, coordinate, weights, a.effort, compact).coordinate
         return Hour(medium.retention.head(coordinate).clamp(min=DRIEST_HEAD), coordinate)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
@@ -302,6 +302,9 @@ class PredRNNTask:
                 f"pressure head of layer {still[0]} (from the bottom) never changes in the training data, so that "
                 "increments cannot be scaled; use `increments: pressure` and no weight of increments"
             )
+
+    def calibrate(self, module: nn.Module, batches: Sequence[Batch]) -> None:
+        """Do nothing: the statistics of the data are all that a PredRNN needs."""
 
     def loss(self, module: nn.Module, batch: Batch, rollout: Rollout) -> dict[str, Tensor]:
         """Terms of the loss by name, scalars, not yet weighted."""

@@ -31,14 +31,15 @@ class SamplingSpec(Config):
     `published` takes fixed tiles and windows that start every 120 h, all of them once an epoch in random order.
     `random` takes any window and any tile; a share `storms` of the windows is drawn with a probability in proportion to
     the water that enters the upper layers, the others evenly, and `flips` turns half of the tiles over in x and half of
-    them in y. `halo` cells at edges that cut the domain do not count.
+    them in y, which is exact for overland flow only with the conveyances of faces (see `tiles.Ground`). `halo` cells at
+    edges that cut the domain do not count.
     """
 
     mode: Literal["published", "random"] = "random"
     tile: Annotated[int, Field(ge=2)] | Literal["whole"] = 16
     batch: Annotated[int, Field(ge=1)] = 16
     halo: Annotated[int, Field(ge=0)] = 0
-    flips: bool = True
+    flips: bool = False
     storms: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5
 
     @model_validator(mode="after")
@@ -60,6 +61,9 @@ Sample = tuple[int, Place]
 
 class Sampler:
     """Draws batches.
+
+    Nothing is remembered from one to the next, so a training that is resumed needs no state of the sampler, and p
+    processes that train together take the iterations p n + 0, ..., p n + p - 1.
 
     Parameters
     ----------

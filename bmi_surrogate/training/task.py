@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+import torch
 from torch import Tensor, nn
 
 from bmi_common import Domain
@@ -77,7 +78,8 @@ class Batch:
     statics : Tensor, shape (batch, channels, y, x)
         Static channels as they are (`bmi_surrogate.statics`), float32.
     fields : mapping of str to Tensor, shape (batch, layers or 1, y, x)
-        The fields of the domain that the task asked for, by the attribute's name in `Domain`, float32.
+        The fields of the domain that the task asked for, by the attribute's name in `Domain`, or the conveyances of
+        faces (`bmi_surrogate.training.tiles.Ground`); float32, finite also in inactive cells.
     active : Tensor of bool, shape (batch, 1, y, x)
         Cells that take part.
     scored : Tensor of bool, shape (batch, 1, y, x)
@@ -98,6 +100,18 @@ class Batch:
     def hours(self) -> int:
         """Length of the windows."""
         return self.source.shape[1]
+
+    def to(self, device: torch.device) -> Batch:
+        """Copy to a device."""
+        return Batch(
+            self.head.to(device),
+            self.source.to(device),
+            self.statics.to(device),
+            {name: field.to(device) for name, field in self.fields.items()},
+            self.active.to(device),
+            self.scored.to(device),
+            self.origins,
+        )
 
     def sample(self, index: int) -> Batch:
         """One sample as a batch of its own."""
@@ -163,6 +177,10 @@ class Task(Protocol):
         `statics` are the raw channels (channel, ny, nx) of the training domain; `tile` is the side of the tiles,
         None for the whole domain. Raises `ConfigError` where they do not fit the configuration of the architecture.
         """
+        ...
+
+    def calibrate(self, module: nn.Module, batches: Sequence[Batch]) -> None:
+        """Take what else the module needs to know of its data from some batches of single hours."""
         ...
 
     def loss(self, module: nn.Module, batch: Batch, rollout: Rollout) -> dict[str, Tensor]:

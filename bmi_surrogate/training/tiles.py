@@ -16,7 +16,9 @@ Array = NDArray[np.float64]
 Single = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-_AXES = {"slope_x": -1, "slope_y": -2}
+_AXES = {"slope_x": -1, "slope_y": -2, "conveyance_x": -1, "conveyance_y": -2}
+_CONVEYANCES = ("conveyance_x", "conveyance_y")
+_SMALLEST_SLOPE = 1.0e-5  # in the kinematic formula, so that flat cells have finite conveyance (ParFlow's value)
 _NEEDED_BY = "the architecture that is trained"
 
 
@@ -91,9 +93,11 @@ class Ground:
     ParFlow take it; what lies on an outward east face is lost, and the turned ground has the inner face's slope there.
     `slope_y` and north faces likewise.
 
-    Turning over is exact for groundwater flow, and for overland flow over faces with the same roughness on both sides:
-    the kinematic formula takes roughness and the slope across from the cell that the face belongs to, which is the
-    other one afterwards. The static channel of the slope's magnitude stays with its cell.
+    Turning over is exact for groundwater flow. The kinematic formula of overland flow takes roughness and the slope
+    across from the cell that a face belongs to, which is the other one afterwards. Beside the attributes of `Domain`
+    there are therefore `conveyance_x` and `conveyance_y`, 1 / (n sqrt(S)) [m1/3 s-1] of the east and the north face
+    with Manning's n and the magnitude S of the slope: with them overland flow is exact, too, and with roughness and
+    slopes alone only where these are even. The static channel of the slope's magnitude stays with its cell.
 
     Parameters
     ----------
@@ -102,7 +106,7 @@ class Ground:
     statics : ndarray, shape (channels, ny, nx)
         Raw static channels.
     fields : sequence of str
-        Attributes of `Domain`.
+        Attributes of `Domain`, or `conveyance_x` and `conveyance_y`.
 
     Raises
     ------
@@ -120,12 +124,12 @@ class Ground:
         self._lower: dict[str, Single] = {}
         for name in fields:
             values = _layered(domain, name)
+            self._fields[name] = _filled(values, domain.mask)
             if name in _AXES:
-                level = np.where(domain.mask, values, 0.0)
-                self._fields[name] = level.astype(np.float32)
-                self._lower[name] = lower_faces(level, domain.mask, _AXES[name]).astype(np.float32)
-            else:
-                self._fields[name] = _filled(values, domain.mask)
+                lower = lower_faces(np.where(domain.mask, values, 0.0), domain.mask, _AXES[name])
+                self._lower[name] = _filled(lower if name in _CONVEYANCES else -lower, domain.mask)
+            if name in ("slope_x", "slope_y"):
+                self._fields[name][..., ~domain.mask] = self._lower[name][..., ~domain.mask] = 0.0
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -150,7 +154,7 @@ class Ground:
 
     def _cut_field(self, name: str, place: Place) -> Single:
         turned = {-1: place.flip_x, -2: place.flip_y}[_AXES[name]] if name in _AXES else False
-        return -place.cut(self._lower[name]) if turned else place.cut(self._fields[name])
+        return place.cut(self._lower[name] if turned else self._fields[name])
 
     def _far_from_cuts(self, place: Place, halo: int) -> Mask:
         far = np.ones(place.shape, dtype=bool)
@@ -166,19 +170,21 @@ class Ground:
         return far
 
 
-def lower_faces(slope: Array, mask: Mask, axis: int) -> Array:
-    """Slope of the west (`axis` -1) or south (-2) face of each cell, from that of its east or north face.
+def lower_faces(upper: Array, mask: Mask, axis: int) -> Array:
+    """Return the value on the west (`axis` -1) or south (-2) face of each cell, from that of its east or north face.
 
     It is the neighbour's, or the cell's own where it has no active neighbour on that side.
     """
-    slope, mask = np.moveaxis(slope, axis, -1), np.moveaxis(mask, axis, -1)
-    lower = slope.copy()
-    lower[..., 1:] = np.where(mask[..., :-1], slope[..., :-1], slope[..., 1:])
+    upper, mask = np.moveaxis(upper, axis, -1), np.moveaxis(mask, axis, -1)
+    lower = upper.copy()
+    lower[..., 1:] = np.where(mask[..., :-1], upper[..., :-1], upper[..., 1:])
     return np.moveaxis(lower, -1, axis)
 
 
 def _layered(domain: Domain, name: str) -> Array:
     """Field of a domain as (layers or 1, ny, nx)."""
+    if name in _CONVEYANCES:
+        return _conveyance(domain)[np.newaxis]
     known = [n for n, v in vars(domain).items() if isinstance(v, np.ndarray) and v.dtype == np.float64 and v.ndim > 1]
     if not hasattr(domain, name):
         raise ConfigError(f"domain: has no field {name!r}{did_you_mean(name, known)}")
@@ -186,6 +192,13 @@ def _layered(domain: Domain, name: str) -> Array:
     if values.shape[-2:] != domain.surface.shape or values.ndim not in (2, 3):
         raise ConfigError(f"domain: {name} is no field of cells{did_you_mean(name, known)}")
     return values if values.ndim == 3 else values[np.newaxis]
+
+
+def _conveyance(domain: Domain) -> Array:
+    """Conveyance of the faces that belong to each cell [m1/3 s-1]: with a depth H, a face carries |slope| c H^(5/3)."""
+    slope_x, slope_y, manning = (domain.require(n, _NEEDED_BY) for n in ("slope_x", "slope_y", "manning"))
+    steepness = np.maximum(np.hypot(slope_x, slope_y), _SMALLEST_SLOPE)
+    return np.asarray(1.0 / (manning * np.sqrt(steepness)))
 
 
 def _filled(values: Array, mask: Mask) -> Single:

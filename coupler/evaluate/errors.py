@@ -66,19 +66,24 @@ def column_storage(head: Array, domain: Domain) -> Array:
     -------
     ndarray, shape (..., columns)
     """
-
-    def columns(field: Array) -> Array:
-        return field[:, domain.mask]
-
-    wetness = van_genuchten.saturation(
-        head,
-        columns(domain.alpha),
-        columns(domain.n),
-        columns(domain.residual_saturation),
-        columns(domain.maximum_saturation),
-    )
-    water = wetness * (columns(domain.porosity) + columns(domain.specific_storage) * head)
+    wetness = column_saturation(head, domain)
+    water = wetness * (_columns(domain.porosity, domain) + _columns(domain.specific_storage, domain) * head)
     return np.asarray(np.einsum("k,...kc->...c", domain.dz, water) + np.maximum(head[..., -1, :], 0.0))
+
+
+def column_saturation(head: Array, domain: Domain) -> Array:
+    """Saturation [-] of the active columns from pressure head [m], both (..., nz, columns)."""
+    return van_genuchten.saturation(
+        head,
+        _columns(domain.alpha, domain),
+        _columns(domain.n, domain),
+        _columns(domain.residual_saturation, domain),
+        _columns(domain.maximum_saturation, domain),
+    )
+
+
+def _columns(field: Array, domain: Domain) -> Array:
+    return field[:, domain.mask]
 
 
 def storage_error(simulated: Array, reference: Array, domain: Domain) -> Quantiles:

@@ -12,7 +12,7 @@ import yaml
 from click.testing import CliRunner
 from training_stores import START, Floats, make_domain, make_series, write_netcdf, write_parflow
 
-from bmi_common import ConfigError, Domain, DomainSpec
+from bmi_common import Config, ConfigError, Domain, DomainSpec, load_config
 from bmi_surrogate.training import prepare as prepare_module
 from bmi_surrogate.training.prepare import DataSpec, prepare
 from bmi_surrogate.training.store import DESCRIPTION, HEAD, Segment, Store
@@ -169,6 +169,23 @@ def test_single_precision_is_warned_of(
 ) -> None:
     build(tmp_path, domain, one_file(tmp_path, domain, series, precision="f4"))
     assert "run.nc: heads in single precision" in caplog.text
+
+
+class _File(Config):
+    data: DataSpec
+
+
+def test_paths_are_relative_to_the_file_that_names_them(
+    tmp_path: Path, domain: Domain, series: tuple[Floats, Floats]
+) -> None:
+    one_file(tmp_path, domain, series)
+    file = tmp_path / "train.yaml"
+    file.write_text("data: {runs: [run.nc], store: prepared, validation_hours: 9}")
+    store = prepare(load_config(file, _File).data, domain)
+    assert (store.folder, store.training_hours) == (tmp_path / "prepared", HOURS - 10)
+    file.write_text("data: {runs: [runs.nc], store: prepared}")
+    with pytest.raises(ConfigError, match=r"train\.yaml:1: data\.runs\.0: no such file: .*did you mean 'run\.nc'"):
+        load_config(file, _File)
 
 
 # ----------------------------------------------------------------- ParFlow

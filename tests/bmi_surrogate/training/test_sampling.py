@@ -36,8 +36,11 @@ def store(domain: Domain, tmp_path_factory: pytest.TempPathFactory) -> Store:
     return make_store(tmp_path_factory.mktemp("store"), domain, SEGMENTS, VALIDATION)
 
 
-def sampler(store: Store, domain: Domain, seed: int = 0, **spec: Any) -> Sampler:
-    return Sampler(store, domain, statics_of(domain), FIELDS, SamplingSpec(**{"tile": 4, "batch": 8} | spec), seed)
+def sampler(store: Store, domain: Domain, seed: int = 0, **options: Any) -> Sampler:
+    defaults: dict[str, Any] = {"tile": 4, "batch": 8}
+    if options.get("mode") != "published":
+        defaults["flips"] = True
+    return Sampler(store, domain, statics_of(domain), FIELDS, SamplingSpec(**defaults | options), seed)
 
 
 def assert_equal(a: Batch, b: Batch) -> None:

@@ -142,6 +142,33 @@ def test_a_flipped_tile_takes_the_slope_south_of_its_edge() -> None:
     np.testing.assert_array_equal(tile.fields["slope_y"][0], expected.astype(np.float32))
 
 
+def conveyances(domain: Domain, **flips: bool) -> tuple[np.ndarray, np.ndarray]:
+    tile = ground_of(domain, ("conveyance_x", "conveyance_y")).tile(Place(0, 0, (NY, NX), **flips))
+    return tile.fields["conveyance_x"][0], tile.fields["conveyance_y"][0]
+
+
+def test_conveyances_are_those_of_the_kinematic_formula() -> None:
+    domain = make_domain()
+    expected = 1.0 / (domain.manning * np.hypot(domain.slope_x, domain.slope_y) ** 0.5)
+    for found in conveyances(domain):
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+    flat = make_domain(slope_x=np.zeros((NY, NX)), slope_y=np.zeros((NY, NX)))
+    np.testing.assert_allclose(conveyances(flat)[0], 1.0 / (flat.manning * 1e-5**0.5), rtol=1e-6)
+
+
+def test_conveyances_move_with_their_faces() -> None:
+    """The cell that owns a face afterwards has the conveyance that the face had before."""
+    domain = make_domain()
+    x, y = conveyances(domain)
+    x_turned, y_turned = conveyances(domain, flip_x=True)
+    np.testing.assert_array_equal(x_turned[:, :-1], x[:, -2::-1])
+    np.testing.assert_array_equal(x_turned[:, -1], x[:, 0])
+    np.testing.assert_array_equal(y_turned, y[:, ::-1])
+    x_turned, y_turned = conveyances(domain, flip_y=True)
+    np.testing.assert_array_equal(y_turned[:-1], y[-2::-1])
+    np.testing.assert_array_equal(x_turned, x[::-1])
+
+
 def test_the_west_face_of_the_domain_has_the_cells_own_slope() -> None:
     slope = np.array([[1.0, 2.0, 3.0, 4.0]])
     np.testing.assert_array_equal(lower_faces(slope, np.array([[True, True, True, True]]), -1), [[1, 1, 2, 3]])

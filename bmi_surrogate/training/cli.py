@@ -1,0 +1,107 @@
+"""Command line: ``bmi-train``."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from bmi_common.errors import ConfigError, RootzoneError
+from bmi_surrogate.compute import using_threads
+from bmi_surrogate.training.config import load
+from bmi_surrogate.training.distributed import processes
+from bmi_surrogate.training.fit import Fitted, fit, prepare_material
+from bmi_surrogate.training.progress import Progress
+
+log = logging.getLogger("rootzone")
+
+EXIT_FAILED = 1
+EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path), metavar="TRAIN.YAML")
+@click.option("--check", is_flag=True, help="Read and check the configuration, prepare the data, and stop.")
+@click.version_option(package_name="rootzone")
+def main(file: Path, check: bool) -> None:
+    """Train a surrogate of groundwater as TRAIN.YAML says: prepare, fit, validate, keep the best weights.
+
+    The same command goes on where an earlier one was interrupted. Several GPUs: torchrun -m bmi_surrogate.training.cli
+    TRAIN.YAML.
+
+    Exit codes: 0 done, 1 failed while training, 2 bad input (nothing was trained), 130 interrupted (the state is
+    saved).
+    """
+    console = Console(stderr=True)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        config = load(file)
+        with processes() as here, using_threads(config.threads), _interrupts() as interrupted:
+            material = prepare_material(config, here, Progress(console, "prepare"))
+            if check:
+                return
+            found = fit(material, Progress(console, "train"), interrupted, file)
+    except ConfigError as error:
+        _fail(error, EXIT_BAD_INPUT)
+    except RootzoneError as error:
+        _fail(error, EXIT_FAILED)
+    if not found.finished:
+        log.info("interrupted; the state is saved: the same command goes on from it")
+        sys.exit(EXIT_INTERRUPTED)
+    _report(found, console)
+
+
+def _report(found: Fitted, console: Console) -> None:
+    table = Table(title=f"best weights: {found.weights}")
+    for heading in ("seed", "iteration", f"{found.score_name} error [m]", "minutes"):
+        table.add_column(heading, justify="right")
+    for outcome in found.outcomes:
+        best = outcome.best
+        table.add_row(
+            str(outcome.seed),
+            "–" if best is None else str(best.iteration),
+            "–" if best is None else f"{best.score:.4g}",
+            f"{outcome.seconds / 60.0:.1f}",
+        )
+    table.add_row("persistence", "", f"{found.persistence:.4g}", "")
+    console.print(table)
+
+
+def _fail(error: Exception, code: int) -> None:
+    print(f"error: {error}", file=sys.stderr)
+    sys.exit(code)
+
+
+@contextmanager
+def _interrupts() -> Iterator[Callable[[], bool]]:
+    """Turn the first interrupt or termination into a flag; the second one acts as usual."""
+    asked = False
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        asked = True
+        for kept, handler in before.items():
+            signal.signal(kept, handler)
+        log.info("stopping after this iteration")
+
+    before = {kind: signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)}
+    for kind in before:
+        signal.signal(kind, ask)
+    try:
+        yield lambda: asked
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,154 @@
+"""The YAML of a training: data, surrogate, sampling, optimiser, rollouts, validation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from bmi_common import Config, DomainField, load_config
+from bmi_common.config import OutputPath
+from bmi_surrogate.training.predrnn import PredRNNSpec, PredRNNTask
+from bmi_surrogate.training.prepare import DataSpec
+from bmi_surrogate.training.sampling import SamplingSpec
+from bmi_surrogate.training.schedule import OptimiserSpec
+from bmi_surrogate.training.structured import StructuredSpec, StructuredTask
+from bmi_surrogate.training.task import Rollout, Task
+
+
+class Stage(Config):
+    """Some iterations with the same rollout.
+
+    Attributes
+    ----------
+    iterations : int
+        How many.
+    hours, gradient_hours : int
+        As in `bmi_surrogate.training.task.Rollout`.
+    """
+
+    iterations: Annotated[int, Field(ge=1)]
+    hours: Annotated[int, Field(ge=1)] = 120
+    gradient_hours: Annotated[int, Field(ge=1)] | None = None
+
+    @property
+    def rollout(self) -> Rollout:
+        """Rollout of the stage."""
+        return Rollout(self.hours, self.gradient_hours)
+
+
+class ValidationSpec(Config):
+    """How weights are judged while they are trained, on the hours that `data` keeps for validation.
+
+    Attributes
+    ----------
+    every : int
+        Iterations between two validations.
+    hours : int or None
+        Length of the rollout over the whole domain, from the first hour of validation; None for all of them.
+    score : {"water_table", "head"}
+        What the best weights have least of: mean absolute error of water table depth, or root mean square error of
+        pressure head, over all columns and hours [m].
+    """
+
+    every: Annotated[int, Field(ge=1)] = 1000
+    hours: Annotated[int, Field(ge=1)] | None = None
+    score: Literal["water_table", "head"] = "water_table"
+
+
+class TrainConfig(Config):
+    """The whole file.
+
+    Attributes
+    ----------
+    domain : DomainSpec
+        Domain of the training data.
+    data : DataSpec
+        Which runs of physics, and where they are prepared.
+    surrogate : StructuredSpec or PredRNNSpec
+        Architecture and loss, by the key ``architecture``.
+    sampling : SamplingSpec
+        Tiles and windows of a batch.
+    optimiser : OptimiserSpec
+        AdamW and its schedule.
+    stages : list of Stage
+        Course of the rollouts; their iterations add up to the training.
+    validation : ValidationSpec
+        How weights are judged.
+    seeds : list of int
+        One training each; the best is kept.
+    ensemble : bool
+        Keep every seed's best weights too.
+    output : Path
+        Folder of weights, logs and the state to resume from.
+    save_every : int
+        Iterations between two states to resume from.
+    device : str
+        ``"auto"`` (CUDA where there is a device, otherwise CPU) or a name that PyTorch knows.
+    threads : int or None
+        Threads on a CPU; None for PyTorch's choice.
+    compile : bool
+        Compile the step.
+    mixed_precision : bool
+        bfloat16 where it is safe; on CUDA only.
+    """
+
+    domain: DomainField
+    data: DataSpec
+    surrogate: Annotated[StructuredSpec | PredRNNSpec, Field(discriminator="architecture")]
+    sampling: SamplingSpec = SamplingSpec()
+    optimiser: OptimiserSpec = OptimiserSpec()
+    stages: Annotated[list[Stage], Field(min_length=1), BeforeValidator(lambda v: [v] if isinstance(v, dict) else v)]
+    validation: ValidationSpec = ValidationSpec()
+    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = [0]
+    ensemble: bool = False
+    output: OutputPath
+    save_every: Annotated[int, Field(ge=1)] = 500
+    device: str = "auto"
+    threads: Annotated[int, Field(ge=1)] | None = None
+    compile: bool = False
+    mixed_precision: bool = False
+
+    @model_validator(mode="after")
+    def _possible(self) -> TrainConfig:
+        if len(set(self.seeds)) != len(self.seeds):
+            raise ValueError(f"seeds: each must stand once, got {self.seeds}")
+        if self.data.validation_hours < 1:
+            raise ValueError("data.validation_hours: a training needs hours that judge it; give at least 1")
+        if self.validation.hours is not None and self.validation.hours > self.data.validation_hours:
+            raise ValueError(
+                f"validation.hours: {self.validation.hours} are more than data.validation_hours, "
+                f"{self.data.validation_hours}"
+            )
+        return self
+
+    @property
+    def iterations(self) -> int:
+        """Iterations of all stages."""
+        return sum(stage.iterations for stage in self.stages)
+
+    def rollout(self, iteration: int) -> Rollout:
+        """Rollout of an iteration, the first of which is 0."""
+        for stage in self.stages:
+            if iteration < stage.iterations:
+                return stage.rollout
+            iteration -= stage.iterations
+        return self.stages[-1].rollout
+
+    def task(self) -> Task:
+        """Task of the architecture."""
+        if isinstance(self.surrogate, StructuredSpec):
+            return StructuredTask(self.surrogate)
+        return PredRNNTask(self.surrogate)
+
+    def identity(self) -> str:
+        """All that decides which weights come out, as text; two trainings with the same one can continue each other."""
+        free = {"seeds", "ensemble", "output", "save_every", "device", "threads", "compile", "validation"}
+        data = self.data.model_dump(mode="json", exclude={"store"})
+        return repr(self.model_dump(mode="json", exclude={"domain", "data", *free}) | {"data": data})
+
+
+def load(path: Path) -> TrainConfig:
+    """Read a training's YAML file; raises `ConfigError` for the first mistakes, naming file, line and key."""
+    return load_config(path, TrainConfig)

@@ -1,0 +1,94 @@
+"""What a training tells of itself: a CSV file of losses and validations, and a figure of them."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+
+from bmi_common import ConfigError
+
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt
+
+FIELDS = (
+    "iteration",
+    "seconds",
+    "loss",
+    "rate",
+    "gradient",
+    "hours",
+    "water_table",
+    "water_table_median",
+    "water_table_high",
+    "head",
+)
+
+
+class Journal:
+    """Rows of a CSV file; empty where a value was not taken.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    iteration : int
+        Rows after this one are of a course that was not saved, and are dropped.
+    """
+
+    def __init__(self, path: Path, iteration: int) -> None:
+        self.path = path
+        self.rows = [row for row in _read(path) if int(row["iteration"]) <= iteration]
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, FIELDS)
+            writer.writeheader()
+            writer.writerows(self.rows)
+
+    def add(self, **values: float | int) -> None:
+        """Append a row."""
+        row = {name: _text(values.get(name)) for name in FIELDS}
+        self.rows.append(row)
+        with self.path.open("a", newline="", encoding="utf-8") as file:
+            csv.DictWriter(file, FIELDS).writerow(row)
+
+    def draw(self, path: Path, reference: float | None) -> None:
+        """Draw loss and water table error over the iterations; `reference` is persistence's error [m]."""
+        figure, axes = plt.subplots(2, 1, sharex=True, figsize=(8.0, 6.0), layout="constrained")
+        try:
+            for axis, name, label in zip(
+                axes, ("loss", "water_table"), ("loss", "mean absolute error of\nthe water table [m]"), strict=True
+            ):
+                points = [(int(r["iteration"]), float(r[name])) for r in self.rows if r[name]]
+                if points:
+                    x, y = np.array(points).T
+                    axis.plot(x, y, color="tab:blue", marker="o" if name == "water_table" else "", markersize=3)
+                axis.set_ylabel(label)
+                axis.set_yscale("log")
+                axis.grid(alpha=0.3)
+            if reference:
+                axes[1].axhline(reference, color="0.5", linestyle="--", label="persistence")
+                axes[1].legend()
+            axes[1].set_xlabel("iteration")
+            figure.savefig(path, dpi=120)
+        finally:
+            plt.close(figure)
+
+
+def _text(value: float | int | None) -> str:
+    if value is None:
+        return ""
+    return str(value) if isinstance(value, int) else f"{value:.6g}"
+
+
+def _read(path: Path) -> list[dict[str, str]]:
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        if reader.fieldnames is None:
+            return []
+        if tuple(reader.fieldnames) != FIELDS:
+            raise ConfigError(f"{path}: is no log of a training of this version; remove the folder to train anew")
+        return [row for row in reader if all(value is not None for value in row.values())]

@@ -1,0 +1,236 @@
+"""Hourly records of a run, read from its files in blocks of hours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import netCDF4
+import numpy as np
+from numpy.typing import NDArray
+
+from bmi_common import ConfigError, Domain, DomainField
+from bmi_common.config import Config, load_config, read_yaml
+from coupler.config import load_run
+from coupler.run_folder import MARKER
+
+Array = NDArray[np.float64]
+Times = NDArray[np.datetime64]
+
+HEAD = "soil_water__pressure_head"
+LATENT_HEAT = "land_surface_air_heat~net~latent__energy_flux"
+HOUR = np.timedelta64(3600, "s")
+"""Records are an hour apart; all times have this resolution of seconds."""
+
+_UNITS = {HEAD: "m", LATENT_HEAT: "W m-2"}
+
+
+class RunRecords:
+    """Pressure head and latent heat of every hour that a run has written.
+
+    The two may lie in different files of the run; among several files the one with hourly records is taken.
+
+    Parameters
+    ----------
+    path : Path
+        Folder of a run of ``bmi-run``, or one of its NetCDF files if that holds both variables.
+
+    Attributes
+    ----------
+    times : ndarray of datetime64[s], shape (hours,)
+        End of the interval of each record, UTC.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such run, a variable is missing, has other units or no hourly records, or the two variables
+        have different times.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._files: list[netCDF4.Dataset] = []
+        try:
+            for file in _files(path):
+                self._files.append(_open(file))
+            self._head = self._find(HEAD, 4)
+            self._latent = self._find(LATENT_HEAT, 3)
+            self.times = _times(self._head)
+            if not np.array_equal(self.times, _times(self._latent)):
+                raise ConfigError(
+                    f"{path}: {HEAD} has records of {span(self.times)}, {LATENT_HEAT} of {span(_times(self._latent))}; "
+                    "both must have the same hours"
+                )
+            if self._head.shape[2:] != self._latent.shape[1:]:
+                raise ConfigError(
+                    f"{path}: {HEAD} has {self._head.shape[2:]} cells (y, x), {LATENT_HEAT} {self._latent.shape[1:]}"
+                )
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> RunRecords:
+        """Return the run itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Close the files."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the files."""
+        while self._files:
+            self._files.pop().close()
+
+    @property
+    def hours(self) -> int:
+        """Number of records."""
+        return len(self.times)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Layers, rows and columns of the grid."""
+        nz, ny, nx = self._head.shape[1:]
+        return nz, ny, nx
+
+    @property
+    def axes(self) -> tuple[Array | None, Array | None]:
+        """Distances northward and eastward [m] of the cells, as far as the file has them."""
+        data = self._head.group()
+        found = [data.variables.get(name) for name in self._head.dimensions[2:]]
+        y, x = (None if v is None else np.asarray(v[:], dtype=np.float64) for v in found)
+        return y, x
+
+    def head(self, start: int, stop: int, mask: NDArray[np.bool_]) -> Array:
+        """Pressure head [m] of records `start` to `stop`, (hours, nz, columns) in the order of the mask."""
+        return self._read(self._head, start, stop, mask)
+
+    def latent_heat(self, start: int, stop: int, mask: NDArray[np.bool_]) -> Array:
+        """Latent heat flux [W m-2], upward positive, of records `start` to `stop`, (hours, columns)."""
+        return self._read(self._latent, start, stop, mask)
+
+    def _read(self, variable: Any, start: int, stop: int, mask: NDArray[np.bool_]) -> Array:
+        try:
+            read = variable[start:stop]
+        except (OSError, RuntimeError) as error:
+            raise ConfigError(f"{_path(variable)}: {variable.csdms_name} cannot be read: {error}") from error
+        values = np.ma.filled(np.ma.asarray(read, dtype=np.float64), np.nan)[..., mask]
+        bad = ~np.isfinite(values)
+        if bad.any():
+            hour, *_, column = np.argwhere(bad)[0]
+            row, col = np.argwhere(mask)[column]
+            raise ConfigError(
+                f"{_path(variable)}: {variable.csdms_name} is missing at {self.times[start + hour]} in the active "
+                f"cell y={row}, x={col}"
+            )
+        return np.asarray(values)
+
+    def _find(self, wanted: str, dimensions: int) -> Any:
+        found = [v for f in self._files for v in f.variables.values() if getattr(v, "csdms_name", None) == wanted]
+        found = [v for v in found if len(v.dimensions) == dimensions and v.dimensions[0] == "time"]
+        if not found:
+            files = ", ".join(sorted(Path(f.filepath()).name for f in self._files))
+            raise ConfigError(
+                f"{self.path}: no file of the run has {wanted} ({files}); write it every hour, see `output`"
+            )
+        hourly = [v for v in found if _is_hourly(_times(v))]
+        if not hourly:
+            raise ConfigError(f"{_path(found[0])}: {wanted} has no hourly records; write it with `every: 1h`")
+        if hourly[0].units != _UNITS[wanted]:
+            raise ConfigError(f"{_path(hourly[0])}: {wanted} is in {hourly[0].units}, expected {_UNITS[wanted]}")
+        return hourly[0]
+
+
+def span(times: Times) -> str:
+    """Describe the hours of a run for messages."""
+    if not len(times):
+        return "no hour"
+    minutes = times[[0, -1]].astype("datetime64[m]")
+    return f"{len(times)} hours, {minutes[0]} to {minutes[1]}"
+
+
+def domain_of(path: Path) -> Domain:
+    """Load the domain of the groundwater component of a run, from the run's record.
+
+    Raises
+    ------
+    ConfigError
+        If `path` is no run's folder or its groundwater component names no domain.
+    """
+    return _domain_named_by(groundwater_config(path))
+
+
+def groundwater_config(path: Path) -> Path:
+    """Return the file that the groundwater component of a run has read, from the run's record.
+
+    Raises
+    ------
+    ConfigError
+        If `path` is no run's folder or the run has no such component.
+    """
+    record = path / MARKER
+    if not record.is_file():
+        raise ConfigError(f"{path}: no folder of a run ({MARKER} is not there); give --domain and --initial")
+    components = load_run(record).config.components
+    if "groundwater" not in components:
+        raise ConfigError(f"{record}: no component groundwater; give --domain and --initial")
+    staged = path / "config" / "groundwater.yaml"
+    return staged if staged.is_file() else components["groundwater"].config
+
+
+class _NamesDomain(Config):
+    domain: DomainField
+
+
+def _domain_named_by(file: Path) -> Domain:
+    content = read_yaml(file).data
+    if not isinstance(content, dict) or "domain" not in content:
+        raise ConfigError(f"{file}: names no `domain`; give the domain's file with --domain")
+    others = [str(key) for key in content if key != "domain"]
+    return Domain.load(load_config(file, _NamesDomain, ignore=others).domain)
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise ConfigError(f"{path}: neither a run's folder nor a file")
+    record = path / MARKER
+    if not record.is_file():
+        raise ConfigError(f"{path}: no folder of a run ({MARKER} is not there)")
+    outputs = [path / o.file for o in load_run(record).config.output]
+    there = [file for file in outputs if file.is_file()]
+    if not there:
+        raise ConfigError(f"{path}: the run has written none of its output files")
+    return there
+
+
+def _open(path: Path) -> netCDF4.Dataset:
+    try:
+        return netCDF4.Dataset(path)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read as NetCDF: {error}") from error
+
+
+def _path(variable: Any) -> Path:
+    return Path(variable.group().filepath())
+
+
+def _times(variable: Any) -> Times:
+    time = variable.group().variables.get("time")
+    if time is None:
+        raise ConfigError(f"{_path(variable)}: has no variable time")
+    hours = np.ma.filled(np.ma.asarray(time[:], dtype=np.float64), np.nan)
+    if not np.isfinite(hours).all():
+        raise ConfigError(f"{_path(variable)}: time has missing values")
+    try:
+        dates: Any = netCDF4.num2date(hours, time.units, only_use_cftime_datetimes=False)
+    except (AttributeError, ValueError) as error:
+        raise ConfigError(f"{_path(variable)}: time has no units such as 'hours since 2020-01-01'") from error
+    exact = np.array([date.isoformat() for date in dates], dtype="datetime64[ms]")
+    return np.asarray((exact + np.timedelta64(500, "ms")).astype("datetime64[s]"))  # hours as doubles are not exact
+
+
+def _is_hourly(times: Times) -> bool:
+    return len(times) > 1 and bool((np.diff(times) == HOUR).all())
