@@ -283,14 +283,24 @@ def test_contradictions_are_refused(spec: dict[str, Any], message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "spec",
-    [{}, {"increments": "scaled", "static_features": 4, "hidden": 8, "cells": 3, "attention": "pool"}],
-    ids=["published", "improved"],
+    ("tile", "spec"),
+    [
+        (None, {}),
+        (8, {"increments": "scaled", "static_features": 4, "hidden": 8, "cells": 3, "attention": "pool"}),
+        (6, {"attention": "xyconv"}),
+    ],
+    ids=["published, whole domain", "improved, tiles", "tiles of one size only"],
 )
 def test_a_saved_checkpoint_does_what_the_module_did(
-    make: Any, batch: Batch, statics: np.ndarray, statistics: DataStatistics, tmp_path: Path, spec: dict[str, Any]
+    make: Any,
+    batch: Batch,
+    statics: np.ndarray,
+    statistics: DataStatistics,
+    tmp_path: Path,
+    tile: int | None,
+    spec: dict[str, Any],
 ) -> None:
-    task, module = make(**spec)
+    task, module = make(tile=tile, **spec)
     module.eval()
     if spec:
         torch.nn.init.constant_(module.network.scale, 0.5)  # attention starts switched off
@@ -298,10 +308,10 @@ def test_a_saved_checkpoint_does_what_the_module_did(
     saved = load(task.save(module, tmp_path / "mine", {"seed": "3"}))
     assert isinstance(saved, Checkpoint)
     assert saved.layer_thickness == tuple(LAYERS)
-    assert saved.tile == min(NY, NX)
+    assert saved.tile == (tile or "whole")
     assert saved.provenance == {"seed": "3"}
     mask = batch.active[0, 0].numpy()
-    emulator = Emulator(saved, statics, mask, Options(tile="whole", device="cpu", threads=1))
+    emulator = Emulator(saved, statics, mask, Options(device="cpu", threads=1))
     emulator.start(batch.head[0, 0].numpy())
     for hour in range(HOURS):
         head = emulator.step(batch.source[0, hour].double().numpy())
