@@ -12,6 +12,7 @@ import torch
 from pydantic import ValidationError
 from safetensors.torch import load_file
 from surrogate_cases import LAYERS, NX, NY
+from training_stores import make_domain, make_store, statics_of
 
 from bmi_common import ConfigError, Domain
 from bmi_surrogate import Architecture, Checkpoint, Emulator, Options, PredRNN, load
@@ -19,6 +20,8 @@ from bmi_surrogate import statics as static_channels
 from bmi_surrogate.normalisation import Moments, Statistics, moments_of_statics
 from bmi_surrogate.training.losses import STORAGE_FIELDS
 from bmi_surrogate.training.predrnn import LossWeights, PredRNNSpec, PredRNNTask, TrainablePredRNN
+from bmi_surrogate.training.sampling import Sampler, SamplingSpec
+from bmi_surrogate.training.statistics import data_statistics
 from bmi_surrogate.training.task import Batch, DataStatistics, Origin, Rollout, Task
 
 HOURS = 4
@@ -236,6 +239,27 @@ def test_inactive_cells_do_not_matter(make: Any, batch: Batch) -> None:
     heads = task.predict(module, filled, Rollout(HOURS))
     assert torch.equal(heads, task.predict(module, batch, Rollout(HOURS)))
     assert (heads[:, :, :, :4, :7] == 0.0).all()
+
+
+def test_batches_of_a_store_with_inactive_cells_train_and_validate(tmp_path: Path) -> None:
+    """Stored fields have no values in inactive cells: nothing of that may reach losses, gradients or heads."""
+    basin = make_domain(12, 11, inactive=0.2)
+    store, statics = make_store(tmp_path, basin, (30,), validation_hours=6), statics_of(basin)
+    task = PredRNNTask(PredRNNSpec(increments="scaled", static_features=2, loss=ALL_TERMS))
+    sampling = SamplingSpec(tile=6, batch=3, halo=1)
+    sampler = Sampler(store, basin, statics, task.fields, sampling, seed=0)
+    module = task.build(data_statistics(store, basin, statics), statics, basin, 6)
+    optimiser = torch.optim.AdamW(module.parameters(), lr=1e-3)
+    before = {name: p.detach().clone() for name, p in module.named_parameters()}
+    for iteration in range(3):
+        found = backward(task, module, sampler.batch(iteration, HOURS), Rollout(HOURS, 3))
+        assert all(torch.isfinite(g).all() for g in found.values())
+        optimiser.step()
+    assert not torch.equal(before["network.conv_last.weight"], module.network.conv_last.weight)
+    heads = task.predict(module, sampler.whole(24, 6), Rollout(6))
+    assert heads.shape == (1, 6, 11, 12, 11)
+    assert torch.isfinite(heads).all()
+    assert (heads[..., torch.from_numpy(~basin.mask)] == 0.0).all()
 
 
 # ---------------------------------------------------------------------- building and saving
