@@ -255,6 +255,13 @@ def test_a_storage_error_that_grows_is_found(years: Years) -> None:
     assert years.evaluate(reference, run, "--strict").exit_code == 1
 
 
+def test_an_error_that_stays_as_it_is_does_not_grow(years: Years) -> None:
+    hours = 150 * 24
+    reference = years.run("reference", field(hours, 3.0), a_day(hours))
+    slope = criterion(years.report(reference, years.run("run", field(hours, 3.0), a_day(hours))), "slope")
+    assert (slope["value"], slope["limit"], slope["met"]) == (0.0, 0.0, True)
+
+
 def test_one_bad_hour_fails_the_median(years: Years) -> None:
     depth = field(48, 3.0)
     depth[30] += 0.05
