@@ -13,7 +13,7 @@ from bmi_surrogate.structured.closure import Effort, close
 from bmi_surrogate.structured.correction import Correction, StructuredArchitecture
 from bmi_surrogate.structured.medium import Medium
 
-_ROUGHLY = Effort(routing=2, sweeps=6)
+_ROUGHLY = Effort(routing=0, sweeps=4)
 """For guesses between solves."""
 DRIEST_HEAD = -1.0e4
 """Head [m] below which no layer goes."""

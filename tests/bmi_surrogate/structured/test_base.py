@@ -8,7 +8,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from richards_domains import hydrostatic, make_domain, random_domain
-from structured_cases import LAYERS, basin, columns, imbalance, medium_of, random_head, random_source, seeds, solver_of
+from structured_cases import (
+    LAYERS,
+    basin,
+    columns,
+    imbalance,
+    maps,
+    medium_of,
+    random_head,
+    random_source,
+    seeds,
+    solver_of,
+)
 
 from bmi_surrogate import StructuredArchitecture, StructuredModel
 from bmi_surrogate.structured.base import (
@@ -40,12 +51,12 @@ def test_what_columns_gain_sideways_adds_up_to_nothing(seed: int) -> None:
 def test_groundwater_flows_from_the_higher_head_by_darcys_law() -> None:
     domain = make_domain([2.0, 1.0], 1, 2, dx=100.0, conductivity_x=0.5, slope_x=0.01)
     medium = medium_of(domain)
-    head = torch.tensor([[3.0, 1.0], [-0.5, -2.5]], dtype=torch.float64)
+    head = columns(medium, np.array([[[3.0, 1.0]], [[-0.5, -2.5]]]))
     permeability = medium.retention.relative_permeability(head)
     gain = lateral_gain(medium, head, permeability)
     # 2 m less head but 1 m higher ground 100 m to the east; permeability is that of the western column
-    flow = np.array([2.0, 1.0]) * 0.5 * permeability[:, 0].numpy() * (2.0 - 1.0) / 100.0**2
-    np.testing.assert_allclose(gain.numpy(), np.stack((-flow, flow), axis=1), rtol=1e-13)
+    flow = np.array([2.0, 1.0]) * 0.5 * maps(medium, permeability)[:, 0, 0] * (2.0 - 1.0) / 100.0**2
+    np.testing.assert_allclose(maps(medium, gain)[:, 0], np.stack((-flow, flow), axis=1), rtol=1e-13)
 
 
 @settings(deadline=None, max_examples=20)

@@ -1,6 +1,7 @@
 """Packed columns, their neighbours, and who feeds whom over land."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -10,10 +11,10 @@ from richards_domains import Floats, make_domain, random_domain
 from structured_cases import columns, maps, medium_of, seeds
 
 from bmi_common import ConfigError, Domain
-from bmi_richards.flow_order import FlowNetwork, build_network
+from bmi_common.flow_order import FlowNetwork, build_network
 from bmi_surrogate.structured import Medium
 from bmi_surrogate.structured.base import overland_inflow
-from bmi_surrogate.structured.medium import FIELDS, pack, padded
+from bmi_surrogate.structured.medium import FIELDS, padded
 
 
 def on_map(network: FlowNetwork, shape: tuple[int, int], values: Floats) -> Floats:
@@ -56,13 +57,24 @@ def test_what_columns_feed_over_land_arrives_or_leaves(seed: int) -> None:
 def test_packing_and_unpacking_are_each_others_inverse(seed: int) -> None:
     random = np.random.default_rng(seed)
     medium = medium_of(random_domain(random))
-    active = torch.from_numpy(random.random((3, 4, 5)) < 0.6)
-    medium = dataclasses.replace(medium, active=active)
-    field = torch.from_numpy(random.random((3, 2, 4, 5)))
+    field = torch.from_numpy(random.random((1, 2, *medium.shape[1:])))
+    active = torch.zeros(medium.shape, dtype=torch.bool)
+    active.view(-1)[medium.cells] = True
     packed = medium.pack(field)
-    assert packed.shape == (2, int(active.sum()))
+    assert packed.shape == (2, medium.columns)
     assert torch.equal(medium.unpack(packed, -7.0), torch.where(active[:, None], field, -7.0))
-    assert torch.equal(packed, torch.cat([pack(field[k : k + 1], active[k : k + 1]) for k in range(3)], dim=1))
+
+
+@settings(deadline=None, max_examples=20)
+@given(seeds)
+def test_columns_are_fed_by_earlier_levels_only(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    medium = medium_of(random_domain(random))
+    level = torch.zeros(medium.columns + 1, dtype=torch.long) - 1
+    for number, (first, last) in enumerate(itertools.pairwise(medium.levels)):
+        level[first:last] = number
+    feeding = medium.inflow > 0.0
+    assert bool((level[medium.donors] < level[:-1])[feeding].all())
 
 
 def test_padding_gives_nobody_nothing() -> None:
@@ -82,14 +94,16 @@ def test_maps_of_one_medium_do_not_see_each_other(seed: int) -> None:
     }
     active = torch.from_numpy(np.stack([d.mask for d in domains]))
     both = Medium.of_maps(active, fields, domains[0].dz.tolist(), (domains[0].dx, domains[0].dy))
-    first = alone[0].columns
-    for name in ("porosity", "vertical", "east_conductance", "north_conductance", "inflow", "outflow", "boundary"):
-        parts = torch.cat([getattr(m, name) for m in alone], dim=-1)
-        torch.testing.assert_close(getattr(both, name), parts, rtol=1e-14, atol=0.0)
-    for name in ("east", "west", "north", "south", "donors"):
-        mine, other = getattr(both, name)[..., :first], getattr(both, name)[..., first:]
-        assert torch.equal(mine, torch.where(getattr(alone[0], name) < first, getattr(alone[0], name), both.columns))
-        assert bool((other >= first).all()), name
+    for number, one in enumerate(alone):
+        mine = both.cells // domains[0].mask.size == number
+        for name in ("porosity", "vertical", "east_conductance", "north_conductance", "inflow", "outflow", "boundary"):
+            torch.testing.assert_close(getattr(both, name)[..., mine], getattr(one, name), rtol=1e-14, atol=0.0)
+        numbers = torch.cat((mine.cumsum(0) - 1, torch.tensor([one.columns])))  # in the medium of one map
+        is_mine = torch.cat((mine, torch.tensor([True])))
+        for name in ("east", "west", "north", "south", "donors"):
+            theirs = getattr(both, name)[..., mine]
+            assert bool(is_mine[theirs].all()), name
+            assert torch.equal(numbers[theirs], getattr(one, name)), name
 
 
 def test_faces_have_harmonic_conductivities() -> None:
@@ -100,7 +114,7 @@ def test_faces_have_harmonic_conductivities() -> None:
     # 4 m of two layers in series
     np.testing.assert_allclose(medium.vertical.numpy(), 4.0 / (3.0 / 0.1 + 1.0 / 0.4), rtol=1e-14)
     np.testing.assert_allclose(medium.height.numpy(), 2.0)
-    np.testing.assert_allclose(medium.east_conductance[0].numpy(), [3.0 * 0.15 / 100.0**2, 0.0], rtol=1e-14)
+    np.testing.assert_allclose(maps(medium, medium.east_conductance)[0, 0], [3.0 * 0.15 / 100.0**2, 0.0], rtol=1e-14)
     assert not medium.east_conductance[1].any()  # one of them is impervious
     assert not medium.north_conductance.any()
     np.testing.assert_allclose(medium.slope_x.numpy(), 2.0)
