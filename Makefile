@@ -1,4 +1,4 @@
-# make demo: run the demo basin for ten days and draw it.   make test: lint and test everything.
+# make demo: run the demo basin for ten days with the surrogate, with physics and with free drainage, and compare them.   make test: lint and test everything.
 # make train-demo: train the surrogate on two years of the demo basin and judge it in the third; what is done is kept.
 # They set up what is missing: gfortran (by apt when root), .venv, CPU torch, the package with its Fortran kernels.
 
@@ -13,7 +13,10 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 .PHONY: demo train-demo test lint setup compiler clean
 
 demo: setup
-	bmi-run cfg/coupled.yaml --output output/demo --overwrite
+	bmi-run cfg/coupled.yaml --output output/demo/hybrid --overwrite
+	bmi-run cfg/coupled-richards.yaml --output output/demo/physics --overwrite
+	bmi-run cfg/coupled-free-drainage.yaml --output output/demo/free_drainage --overwrite
+	bmi-evaluate output/demo/physics output/demo/hybrid --free-drainage output/demo/free_drainage --output output/demo/evaluation
 
 # A run writes timing.json when it has ended, bmi-train goes on where it was stopped: what is complete is not repeated.
 TRAINING := output/demo_training
