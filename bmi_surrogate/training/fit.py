@@ -14,10 +14,10 @@ import torch
 from bmi_common import ConfigError, Domain
 from bmi_common.hashing import sha256
 from bmi_surrogate import statics as static_channels
-from bmi_surrogate.compute import find_device
+from bmi_surrogate.compute import find_device, require_compiler
 from bmi_surrogate.training.config import TrainConfig
 from bmi_surrogate.training.distributed import Processes
-from bmi_surrogate.training.loop import Material, Outcome, Training, kept_module
+from bmi_surrogate.training.loop import Material, Outcome, Training, TrainingError, kept_module
 from bmi_surrogate.training.prepare import prepare
 from bmi_surrogate.training.progress import Progress
 from bmi_surrogate.training.sampling import Sampler, whole
@@ -62,8 +62,14 @@ def prepare_material(config: TrainConfig, here: Processes, progress: Progress) -
     Raises
     ------
     ConfigError
-        For data that are missing, damaged, too few or of another domain.
+        For data that are missing, damaged, too few or of another domain, and for a device, a compiler or a folder
+        that is not there.
     """
+    device = find_device(f"cuda:{here.local_rank}" if here.count > 1 and torch.cuda.is_available() else config.device)
+    if config.compile:
+        require_compiler(device)
+    if config.mixed_precision and device.type != "cuda":
+        raise ConfigError(f"mixed_precision: needs CUDA, the device is {device}")
     domain = Domain.load(config.domain)
     task = config.task()
     statics = static_channels.from_domain(domain)
@@ -75,9 +81,12 @@ def prepare_material(config: TrainConfig, here: Processes, progress: Progress) -
     for stage in config.stages:
         store.starts(stage.hours)  # refuses rollouts that no stretch of the data holds
     ground = Ground(domain, statics, task.fields)
-    device = find_device(f"cuda:{here.local_rank}" if here.count > 1 and torch.cuda.is_available() else config.device)
     validation = whole(store, ground, _first_hour_of_validation(store, config), _hours_of_validation(config))
     digest = hashlib.sha256((store.folder / DESCRIPTION).read_bytes()).hexdigest()
+    try:
+        config.output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"output: cannot make the folder {config.output}: {error.strerror}") from None
     return Material(
         config=config,
         task=task,
@@ -141,6 +150,9 @@ def fit(material: Material, progress: Progress, interrupted: Callable[[], bool],
         progress.label = f"seed {seed}"
         try:
             outcome = training.run(lambda done, words: progress(done, config.iterations, words), interrupted)
+        except TrainingError:
+            _keep(material, [*outcomes, Outcome(seed, training.best, False, training.seconds)], source)
+            raise
         finally:
             progress.finish()
         outcomes.append(outcome)
