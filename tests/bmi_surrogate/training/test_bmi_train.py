@@ -21,7 +21,9 @@ from bmi_surrogate import StructuredCheckpoint, load
 from bmi_surrogate.training import loop
 from bmi_surrogate.training.cli import main
 from bmi_surrogate.training.resume import State
+from bmi_surrogate.training.sampling import Sampler
 from bmi_surrogate.training.store import HEAD
+from bmi_surrogate.training.task import Batch
 
 STRUCTURED: dict[str, Any] = {"architecture": "structured", "hidden": [4]}
 PREDRNN: dict[str, Any] = {"architecture": "predrnn", "hidden": 8, "attention": "pool", "increments": "scaled"}
@@ -184,20 +186,29 @@ def identity(folder: Path, seed: int) -> str:
     return str(content["identity"])
 
 
-def test_a_loss_that_is_not_finite_stops_at_the_sample_and_keeps_the_weights(folder: Path) -> None:
-    write(folder, output="before")
-    assert bmi_train(folder).exit_code == 0  # takes the statistics
-    write(folder, sampling={"tile": "whole", "batch": 1}, stages=[{"iterations": 200, "hours": 1}])
-    head = np.load(folder / "store" / HEAD)
-    head[20] = np.nan
-    np.save(folder / "store" / HEAD, head)
+def test_a_loss_that_is_not_finite_stops_at_the_sample_and_keeps_the_weights(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(folder, sampling={"tile": "whole", "batch": 3}, stages=[{"iterations": 200, "hours": 2}])
+    draw = Sampler.batch
+    poisoned = 23
+
+    def with_a_bad_hour(self: Sampler, iteration: int, hours: int) -> Batch:
+        batch = draw(self, iteration, hours)
+        for sample, origin in enumerate(batch.origins):
+            if hours == 2 and origin.hour == poisoned:
+                batch.source[sample, 0, 3, 2, 1] = torch.nan
+        return batch
+
+    monkeypatch.setattr(Sampler, "batch", with_a_bad_hour)
     result = bmi_train(folder)
     assert result.exit_code == 1
     message = result.output.splitlines()[-1]
     assert "is not finite in iteration" in message
-    assert "the sample at hour 19" in message or "the sample at hour 20" in message
+    assert f"the sample at hour {poisoned}, " in message
     assert "are kept" in message
     assert load(folder / "trained" / "best.yaml").provenance["seed"] == "0"
+    assert all(bool(v.isfinite().all()) for v in state(folder)["module"].values())
 
 
 def test_a_store_with_values_that_are_not_finite_is_refused(folder: Path) -> None:
