@@ -35,9 +35,13 @@ $(TRAINING)/structured/.trained: $(CHAIN)/train.yaml $(TRAINING)/physics_years/t
 	bmi-train $<
 	@touch $@
 
-$(TRAINING)/report/report.json: $(patsubst %,$(TRAINING)/%/timing.json,physics_test_year free_drainage_test_year hybrid_test_year)
+$(TRAINING)/segments/.done: $(CHAIN)/segments.sh $(TRAINING)/structured/.trained $(TRAINING)/physics_test_year/timing.json
+	sh $< $(TRAINING)/physics_test_year/checkpoints $(TRAINING)/segments
+	@touch $@
+
+$(TRAINING)/report/report.json: $(TRAINING)/segments/.done $(patsubst %,$(TRAINING)/%/timing.json,physics_test_year free_drainage_test_year hybrid_test_year)
 	bmi-evaluate $(TRAINING)/physics_test_year $(TRAINING)/hybrid_test_year --name structured --free-drainage $(TRAINING)/free_drainage_test_year \
-		--climatology $(TRAINING)/physics_years --output $(@D)
+		--climatology $(TRAINING)/physics_years $$(printf -- '--segment %s ' $(TRAINING)/segments/*) --output $(@D)
 
 test: lint
 	pytest --durations=5

@@ -37,7 +37,6 @@ _FOR_NETWORKS = (
     "statics_statistics",
     "tile",
     "overlap",
-    "compile",
     "precision",
 )
 """Keys without meaning for the structured surrogate."""
@@ -156,7 +155,9 @@ def _structured(
             raise ConfigError(f"{config_file}: surrogate.{key}: has no meaning for the structured surrogate; remove it")
     _require_layers(len(trained.layer_thickness), trained.layer_thickness, domain, section.checkpoint)
     try:
-        return StructuredEmulator(trained.model, domain, StructuredOptions(section.device, section.threads))
+        return StructuredEmulator(
+            trained.model, domain, StructuredOptions(section.device, section.threads, section.compile)
+        )
     except ConfigError as error:
         raise ConfigError(f"{config_file}: surrogate: {error}") from error
 

@@ -12,14 +12,15 @@ inflow, whose Jacobian is triangular in flow order).
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from bmi_surrogate.structured.base import OVERLAND_POWER, Start, outflow_slope, overland_inflow
+from bmi_surrogate.structured.balance import Soil, balance
+from bmi_surrogate.structured.base import OVERLAND_POWER, Start, overland_inflow
 from bmi_surrogate.structured.medium import Medium, padded
-from bmi_surrogate.structured.retention import Retention
 
 TOLERANCE = 1.0e-12
 """Of the balance of a column in an hour [m]."""
@@ -28,7 +29,6 @@ INFLOW_TOLERANCE = 1.0e-9
 _BLOCK = 2048
 """Columns searched together on a CPU: their intermediate results stay in its caches."""
 _LARGEST_SHIFT = 0.5
-_LEAST_SLOPE = 1.0e-6
 
 
 class Effort(NamedTuple):
@@ -66,17 +66,30 @@ class Closed(NamedTuple):
     inflow: Tensor
 
 
-class _Soil(NamedTuple):
-    """The part of a medium that the balance of some columns needs."""
+class Search(NamedTuple):
+    """How the balance is evaluated.
 
-    dz: Tensor
-    porosity: Tensor
-    specific_storage: Tensor
-    retention: Retention
-    outflow: Tensor
+    Attributes
+    ----------
+    balance : callable
+        `balance`, or a compiled one.
+    block : int or None
+        Columns evaluated together on a CPU; None for all.
+    """
+
+    balance: Callable[[Soil, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]] = balance
+    block: int | None = _BLOCK
 
 
-def close(medium: Medium, start: Start, guess: Tensor, weights: Tensor, effort: Effort, compact: bool) -> Closed:
+def close(
+    medium: Medium,
+    start: Start,
+    guess: Tensor,
+    weights: Tensor,
+    effort: Effort,
+    compact: bool,
+    search: Search | None = None,
+) -> Closed:
     """Shift `guess` until every column's balance is closed.
 
     Parameters
@@ -92,6 +105,8 @@ def close(medium: Medium, start: Start, guess: Tensor, weights: Tensor, effort: 
     compact : bool
         Go on with the columns that are not closed yet only. This needs their number on the host, which a CPU has at
         once and a GPU would have to wait for.
+    search : Search, optional
+        How the balance is evaluated.
 
     Returns
     -------
@@ -100,11 +115,11 @@ def close(medium: Medium, start: Start, guess: Tensor, weights: Tensor, effort: 
         inflow.
     """
     with torch.no_grad():
-        shift, inflow = _search(medium, start, guess.detach(), weights.detach(), effort, compact)
+        shift, inflow = _search(medium, start, guess.detach(), weights.detach(), effort, compact, search or Search())
     found = guess + shift * weights
     if not torch.is_grad_enabled() or not (guess.requires_grad or weights.requires_grad):
         return Closed(found, inflow)
-    excess, slope = _balance(_soil(medium), medium.retention, found, weights.detach(), start.available + inflow)
+    excess, slope = balance(Soil.of(medium), found, weights.detach(), start.available + inflow)
     step = excess / slope.detach() * weights
     return Closed(found - (step - step.detach()), inflow)
 
@@ -118,17 +133,17 @@ class _Found(NamedTuple):
 
 
 def _search(
-    medium: Medium, start: Start, guess: Tensor, weights: Tensor, effort: Effort, compact: bool
+    medium: Medium, start: Start, guess: Tensor, weights: Tensor, effort: Effort, compact: bool, search: Search
 ) -> tuple[Tensor, Tensor]:
-    soil, available, inflow = _soil(medium), start.available, start.inflow
+    soil, available, inflow = Soil.of(medium), start.available, start.inflow
     newton = _newton_in_blocks if compact else _newton
     begin = _Found(torch.zeros_like(inflow), torch.ones_like(inflow), torch.zeros_like(inflow, dtype=torch.bool))
-    found = newton(soil, guess, weights, available + inflow, begin, effort.sweeps)
+    found = newton(search, soil, guess, weights, available + inflow, begin, effort.sweeps)
     better = _routed(medium, guess, weights, found, inflow)
     for _ in range(effort.routing):
         if not compact:
             inflow = better
-            found = newton(soil, guess, weights, available + inflow, found, effort.later_sweeps)
+            found = newton(search, soil, guess, weights, available + inflow, found, effort.later_sweeps)
         else:
             changed = (better - inflow).abs() > INFLOW_TOLERANCE * (1.0 + inflow)
             which = torch.nonzero(changed | ~found.closed)[:, 0]
@@ -136,7 +151,8 @@ def _search(
                 return found.shift, inflow
             inflow = better
             some = newton(
-                _some(soil, which),
+                search,
+                soil.some(which),
                 guess[:, which],
                 weights[:, which],
                 (available + inflow)[which],
@@ -161,34 +177,36 @@ def _routed(medium: Medium, guess: Tensor, weights: Tensor, found: _Found, inflo
     return (inflow + total[:-1]).clamp(min=0.0)
 
 
-def _newton(soil: _Soil, guess: Tensor, weights: Tensor, available: Tensor, begin: _Found, sweeps: int) -> _Found:
+def _newton(
+    search: Search, soil: Soil, guess: Tensor, weights: Tensor, available: Tensor, begin: _Found, sweeps: int
+) -> _Found:
     shift, slope, closed = begin
     low, high = torch.full_like(shift, -torch.inf), torch.full_like(shift, torch.inf)
     for _ in range(sweeps):
-        excess, slope = _balance(soil, soil.retention, guess + shift * weights, weights, available)
+        excess, slope = search.balance(soil, guess + shift * weights, weights, available)
         closed = excess.abs() <= TOLERANCE
         shift, low, high = _next(shift, low, high, excess, slope)
     return _Found(shift, slope, closed)
 
 
 def _newton_in_blocks(
-    soil: _Soil, guess: Tensor, weights: Tensor, available: Tensor, begin: _Found, sweeps: int
+    search: Search, soil: Soil, guess: Tensor, weights: Tensor, available: Tensor, begin: _Found, sweeps: int
 ) -> _Found:
     columns = guess.shape[1]
-    if columns <= _BLOCK:
-        return _newton_compact(soil, guess, weights, available, begin, sweeps)
+    if search.block is None or columns <= search.block:
+        return _newton_compact(search, soil, guess, weights, available, begin, sweeps)
     parts = []
-    for first in range(0, columns, _BLOCK):
-        some = slice(first, first + _BLOCK)
+    for first in range(0, columns, search.block):
+        some = slice(first, first + search.block)
         start = _Found(*(part[some] for part in begin))
         parts.append(
-            _newton_compact(_some(soil, some), guess[:, some], weights[:, some], available[some], start, sweeps)
+            _newton_compact(search, soil.some(some), guess[:, some], weights[:, some], available[some], start, sweeps)
         )
     return _Found(*(torch.cat(same) for same in zip(*parts, strict=True)))
 
 
 def _newton_compact(
-    soil: _Soil, guess: Tensor, weights: Tensor, available: Tensor, begin: _Found, sweeps: int
+    search: Search, soil: Soil, guess: Tensor, weights: Tensor, available: Tensor, begin: _Found, sweeps: int
 ) -> _Found:
     """As `_newton`, but go on with the columns that are not closed yet only."""
     shift = begin.shift
@@ -196,7 +214,7 @@ def _newton_compact(
     which = torch.arange(shift.shape[0], device=shift.device)
     low, high = torch.full_like(shift, -torch.inf), torch.full_like(shift, torch.inf)
     for _ in range(sweeps):
-        excess, slope = _balance(soil, soil.retention, guess + shift * weights, weights, available)
+        excess, slope = search.balance(soil, guess + shift * weights, weights, available)
         growth[which], is_open = slope, excess.abs() > TOLERANCE
         closed[which] = ~is_open
         open_ = torch.nonzero(is_open)[:, 0]
@@ -207,7 +225,7 @@ def _newton_compact(
             result[which] = shift
             which, shift, low, high = which[open_], shift[open_], low[open_], high[open_]
             guess, weights, available = guess[:, open_], weights[:, open_], available[open_]
-            soil = _some(soil, open_)
+            soil = soil.some(open_)
     result[which] = shift
     return _Found(result, growth, closed)
 
@@ -222,32 +240,3 @@ def _next(shift: Tensor, low: Tensor, high: Tensor, excess: Tensor, slope: Tenso
     new = torch.where(outside, middle, new)
     # near the solution rounding leaves the bracket, and at the onset of ponding a step may lead away from it
     return torch.where(excess.abs() > TOLERANCE, new, shift), low, high
-
-
-def _balance(
-    soil: _Soil, retention: Retention, coordinate: Tensor, weights: Tensor, available: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Water that columns hold and give away beyond what is available [m], and its derivative by the shift [-]."""
-    head = retention.head(coordinate)
-    saturation, slope = retention.wetness(head)
-    ponded = head[-1].clamp(min=0.0)
-    water = soil.dz * saturation * (soil.porosity + soil.specific_storage * head)
-    excess = water.sum(dim=0) + ponded + soil.outflow * ponded**OVERLAND_POWER - available
-    by_head = soil.dz * (slope * (soil.porosity + soil.specific_storage * head) + soil.specific_storage * saturation)
-    spread = (head[-1] > 0.0).to(head.dtype) * (1.0 + outflow_slope(soil.outflow, ponded))
-    growth = (by_head * retention.stretch(coordinate) * weights).sum(dim=0) + weights[-1] * spread
-    return excess, growth.clamp(min=_LEAST_SLOPE)
-
-
-def _soil(medium: Medium) -> _Soil:
-    return _Soil(medium.dz, medium.porosity, medium.specific_storage, medium.retention, medium.outflow)
-
-
-def _some(soil: _Soil, which: Tensor | slice) -> _Soil:
-    return _Soil(
-        soil.dz,
-        soil.porosity[:, which],
-        soil.specific_storage[:, which],
-        Retention(*(p[:, which] for p in soil.retention)),
-        soil.outflow[which],
-    )
