@@ -1,8 +1,8 @@
-"""Surrogates driven by the true source of a physics run: errors of continuous and of 720 h rollouts, cost, mass error.
+"""Surrogates driven by the true source of a physics run: errors of a continuous rollout and of four of 720 h, cost.
 
 Each surrogate starts from the head of the physics run and gets the source that the land gave the physics, so that only
 its own errors grow. Beside the given checkpoints stand persistence, and the structured surrogate without learning, with
-one solve an hour and with two. Minutes of training are from the log beside a checkpoint, if there is one.
+one solve an hour, with two and with three. Minutes of training are from the log beside a checkpoint, if there is one.
 
     python benchmarks/surrogate_variants.py --domain cfg/demo/domain.yaml --run output/demo_training/physics_test_year \
         --store output/demo_training/test_store output/demo_training/*/best.yaml --json variants.json
@@ -43,7 +43,7 @@ from bmi_surrogate.training.store import Store
 from coupler.evaluate.errors import column_storage
 
 Array = NDArray[np.float64]
-SEGMENT = 720
+SEGMENT, SEGMENT_EVERY = 720, 2160
 
 
 @dataclass
@@ -144,7 +144,7 @@ def row(
 ) -> Row:
     continuous, seconds = judge.judge(engine, 0, hours)
     segments: list[tuple[float, ...]] = []
-    for first in range(0, hours - SEGMENT + 1, SEGMENT):
+    for first in range(0, hours - SEGMENT + 1, SEGMENT_EVERY):
         segments += judge.judge(engine, first, SEGMENT)[0]
     return Row(
         name,
@@ -210,6 +210,7 @@ def main() -> None:
     parser.add_argument("--domain", type=Path, required=True, help="domain of the run (.yaml)")
     parser.add_argument("--run", type=Path, required=True, help="run of physics: hourly heads and sources")
     parser.add_argument("--store", type=Path, required=True, help="folder to prepare the run in")
+    parser.add_argument("--no-untrained", dest="untrained", action="store_false", help="leave the untrained ones out")
     parser.add_argument("--hours", type=int, help="hours from the start (all)")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", type=Path, help="write the rows here too")
@@ -220,7 +221,9 @@ def main() -> None:
     hours = arguments.hours or store.hours
     judge, console = Judge(domain, store), Console(width=180)
     rows = [row(judge, "persistence", None, None, None, hours)]
-    for refinements, solves in ((0, "one solve"), (1, "two solves")):
+    for refinements, solves in ((0, "one solve"), (1, "two solves"), (2, "three solves"))[
+        : None if arguments.untrained else 0
+    ]:
         rows.append(
             row(
                 judge,

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from bmi_surrogate.structured.balance import Soil, balance
-from bmi_surrogate.structured.base import OVERLAND_POWER, Start, overland_inflow
+from bmi_surrogate.structured.base import OVERLAND_POWER, Start, outflow_slope, overland_inflow
 from bmi_surrogate.structured.medium import Medium, padded
 
 TOLERANCE = 1.0e-12
@@ -37,7 +37,7 @@ class Effort(NamedTuple):
     Attributes
     ----------
     routing : int
-        Most repetitions with better overland inflow.
+        Most repetitions with better overland inflow; where columns that are closed drop out, all that it takes.
     sweeps : int
         Most Newton sweeps of the first search; later ones start close and take a third of them, but at least three.
     """
@@ -140,7 +140,9 @@ def _search(
     begin = _Found(torch.zeros_like(inflow), torch.ones_like(inflow), torch.zeros_like(inflow, dtype=torch.bool))
     found = newton(search, soil, guess, weights, available + inflow, begin, effort.sweeps)
     better = _routed(medium, guess, weights, found, inflow)
-    for _ in range(effort.routing):
+    # each repetition settles at least one more level of the flow order
+    repetitions = effort.routing + len(medium.levels) if compact and effort.routing else effort.routing
+    for _ in range(repetitions):
         if not compact:
             inflow = better
             found = newton(search, soil, guess, weights, available + inflow, found, effort.later_sweeps)
@@ -169,7 +171,9 @@ def _routed(medium: Medium, guess: Tensor, weights: Tensor, found: _Found, inflo
     ponded = (guess[-1] + found.shift * weights[-1]).clamp(min=0.0)
     change = overland_inflow(medium, ponded) - inflow
     # how the flow out of a ponded column grows with the flow into it
-    response = OVERLAND_POWER * ponded ** (OVERLAND_POWER - 1.0) * weights[-1] / found.growth
+    # a growth of before the last sweep may lack the pond
+    growth = torch.maximum(found.growth, weights[-1] * (1.0 + outflow_slope(medium.outflow, ponded)))
+    response = OVERLAND_POWER * ponded ** (OVERLAND_POWER - 1.0) * weights[-1] / growth
     passed = medium.inflow * padded(response)[medium.donors]
     total = padded(change)
     for first, last in itertools.pairwise(medium.levels[1:]):
@@ -185,7 +189,8 @@ def _newton(
     for _ in range(sweeps):
         excess, slope = search.balance(soil, guess + shift * weights, weights, available)
         closed = excess.abs() <= TOLERANCE
-        shift, low, high = _next(shift, low, high, excess, slope)
+        pond = (guess[-1] + shift * weights[-1]).clamp(min=0.0) / weights[-1]
+        shift, low, high = _next(shift, low, high, excess, slope, pond)
     return _Found(shift, slope, closed)
 
 
@@ -220,7 +225,8 @@ def _newton_compact(
         open_ = torch.nonzero(is_open)[:, 0]
         if open_.numel() == 0:
             break
-        shift, low, high = _next(shift, low, high, excess, slope)
+        pond = (guess[-1] + shift * weights[-1]).clamp(min=0.0) / weights[-1]
+        shift, low, high = _next(shift, low, high, excess, slope, pond)
         if 2 * open_.numel() < shift.numel():
             result[which] = shift
             which, shift, low, high = which[open_], shift[open_], low[open_], high[open_]
@@ -230,11 +236,18 @@ def _newton_compact(
     return _Found(result, growth, closed)
 
 
-def _next(shift: Tensor, low: Tensor, high: Tensor, excess: Tensor, slope: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Newton's next shift, or the middle of the bracket where it would leave it; closed columns stay as they are."""
+def _next(
+    shift: Tensor, low: Tensor, high: Tensor, excess: Tensor, slope: Tensor, pond: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Newton's next shift, or the middle of the bracket where it would leave it; closed columns stay as they are.
+
+    Steps are limited, but for those up and down through a pond, `pond` in units of the shift, where the balance is
+    convex.
+    """
     high = torch.where(excess > 0.0, shift, high)
     low = torch.where(excess < 0.0, shift, low)
-    new = shift + (-excess / slope).clamp(-_LARGEST_SHIFT, _LARGEST_SHIFT)
+    most = torch.where(pond > 0.0, torch.inf, _LARGEST_SHIFT)
+    new = shift + torch.minimum(torch.maximum(-excess / slope, -_LARGEST_SHIFT - pond), most)
     outside = (new <= low) | (new >= high)
     middle = torch.where(torch.isfinite(low) & torch.isfinite(high), 0.5 * (low + high), new)
     new = torch.where(outside, middle, new)

@@ -16,10 +16,9 @@ from bmi_surrogate.structured.closure import Effort, Search, close
 from bmi_surrogate.structured.correction import Correction, StructuredArchitecture
 from bmi_surrogate.structured.medium import Medium
 
+_EAGER = Search()
 _ROUGHLY = Effort(routing=0, sweeps=4)
 """For guesses between solves."""
-DRIEST_HEAD = -1.0e4
-"""Head [m] below which no layer goes."""
 
 
 class Hour(NamedTuple):
@@ -36,7 +35,7 @@ class Kernels:
     begin: Callable[[Medium, Tensor, Tensor], Start] = begin
     evaluate: Callable[[Medium, Tensor], State] = State.of
     solve: Callable[[Medium, Start, State, Tensor], Tensor] = solve
-    search: Search = Search()
+    search: Search = _EAGER
 
     @classmethod
     def compiled(cls) -> Kernels:
@@ -106,4 +105,4 @@ class StructuredModel(nn.Module):
                 change = change * gain
             coordinate = coordinate + change
         coordinate = close(medium, start, coordinate, weights, a.effort, compact, k.search).coordinate
-        return Hour(medium.retention.head(coordinate).clamp(min=DRIEST_HEAD), coordinate)
+        return Hour(medium.retention.head(coordinate), coordinate)

@@ -15,6 +15,8 @@ from torch import Tensor
 _TINY = 1.0e-30
 _LARGEST_EXPONENT = 690.0
 """Of an exponential that stays finite in double precision."""
+DRIEST_HEAD = -1.0e4
+"""Head [m] below which no layer goes: what a sink takes beyond is not there, and the balance shows it."""
 KNEE = 0.5
 """c alpha: where the coordinate changes from linear to logarithmic."""
 
@@ -58,10 +60,12 @@ class Retention(NamedTuple):
         return torch.where(head > -c, head, -c * (1.0 + torch.log((-head / c).clamp(min=1.0))))
 
     def head(self, coordinate: Tensor) -> Tensor:
-        """Pressure heads [m] of coordinates u [m]."""
+        """Pressure heads [m] of coordinates u [m], not below `DRIEST_HEAD`."""
         c = KNEE / self.alpha
-        return torch.where(coordinate > -c, coordinate, -c * torch.exp((-coordinate / c - 1.0).clamp(min=0.0)))
+        dry = -c * torch.exp((-coordinate / c - 1.0).clamp(min=0.0, max=_LARGEST_EXPONENT))
+        return torch.where(coordinate > -c, coordinate, dry).clamp(min=DRIEST_HEAD)
 
     def stretch(self, coordinate: Tensor) -> Tensor:
-        """dh/du [-] at coordinates u [m]."""
-        return torch.exp((-coordinate * self.alpha / KNEE - 1.0).clamp(min=0.0))
+        """dh/du [-] at coordinates u [m]; 0 where the head has reached `DRIEST_HEAD`."""
+        growth = torch.exp((-coordinate * self.alpha / KNEE - 1.0).clamp(min=0.0, max=_LARGEST_EXPONENT))
+        return torch.where(growth * KNEE < -DRIEST_HEAD * self.alpha, growth, torch.zeros_like(growth))

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from richards_domains import hydrostatic, make_domain, random_domain
 from structured_cases import LAYERS, basin, columns, imbalance, medium_of, random_head, random_source, seeds
@@ -14,8 +14,9 @@ from torch import Tensor
 from bmi_surrogate.structured import Medium
 from bmi_surrogate.structured.base import Start, begin, solve, stored
 from bmi_surrogate.structured.closure import Closed, Effort, close
+from bmi_surrogate.structured.retention import DRIEST_HEAD
 
-BALANCED = 1.0e-9
+BALANCED = 1.0e-8
 """Of a column in an hour [m]; beyond the tolerance of the search because inflow changes once more after it."""
 
 
@@ -39,7 +40,12 @@ class Case:
         return close(self.medium, self.start, self.guess, self.weights, effort or Effort(), compact)
 
     def left(self, closed: Closed) -> Tensor:
-        return imbalance(self.medium, self.head, self.medium.retention.head(closed.coordinate), self.source)
+        """Water out of balance [m]; 0 in columns whose sinks wanted more than there was."""
+        after = self.medium.retention.head(closed.coordinate)
+        left = imbalance(self.medium, self.head, after, self.source)
+        emptied = (after[1:] <= DRIEST_HEAD).all(dim=0)
+        assert (left[emptied] > -BALANCED).all()
+        return torch.where(emptied, 0.0, left)
 
 
 @pytest.mark.parametrize("compact", [False, True])
@@ -47,16 +53,17 @@ class Case:
 @given(seeds)
 def test_every_column_is_balanced(compact: bool, seed: int) -> None:
     case = Case(seed)
-    assert case.left(case.close(compact)).abs().max() < BALANCED
+    assert case.left(case.close(compact, Effort(40, 60))).abs().max() < BALANCED
 
 
 @settings(deadline=None, max_examples=30)
 @given(seeds)
 def test_both_searches_find_the_same(seed: int) -> None:
     case = Case(seed)
-    plain, compact = case.close(False), case.close(True)
-    torch.testing.assert_close(plain.coordinate, compact.coordinate, rtol=0.0, atol=1e-8)
-    torch.testing.assert_close(plain.inflow, compact.inflow, rtol=0.0, atol=1e-8)
+    plain, compact = (case.close(c, Effort(40, 60)) for c in (False, True))
+    found = [case.medium.retention.head(c.coordinate) for c in (plain, compact)]
+    torch.testing.assert_close(*found, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(plain.inflow, compact.inflow, rtol=1e-8, atol=1e-8)
 
 
 @pytest.mark.parametrize("compact", [False, True])
@@ -81,7 +88,9 @@ def test_a_column_that_takes_long_is_not_given_up_when_its_inflow_has_settled(co
 def test_the_water_of_the_domain_is_what_came_in_less_what_left_over_its_edge(seed: int) -> None:
     case = Case(seed)
     medium = case.medium
-    after = medium.retention.head(case.close(True).coordinate)
+    closed = case.close(True)
+    after = medium.retention.head(closed.coordinate)
+    assume(not (after[1:] <= DRIEST_HEAD).all(dim=0).any())  # a sink that was not met
     before = stored(medium, case.head, medium.retention.saturation(case.head)).sum()
     left = (medium.boundary * after[-1].clamp(min=0.0) ** (5.0 / 3.0)).sum()
     change = stored(medium, after, medium.retention.saturation(after)).sum() - before
@@ -103,8 +112,8 @@ def test_a_guess_that_is_balanced_stays() -> None:
     torch.testing.assert_close(again.coordinate, found.coordinate, rtol=0.0, atol=1e-6)
 
 
-def test_water_needs_a_repetition_for_every_cell_of_its_way() -> None:
-    """Where routing is too short for a river, columns are out of balance by what has not arrived yet, and no more."""
+def test_a_river_is_routed_in_few_repetitions() -> None:
+    """Each repetition knows what a change upstream does to all cells downstream."""
     domain = make_domain(LAYERS, 1, 30, slope_x=0.05, manning=0.03, conductivity_z=1e-5)
     medium = medium_of(domain)
     head = columns(medium, hydrostatic(domain, sum(LAYERS)))
@@ -114,19 +123,18 @@ def test_water_needs_a_repetition_for_every_cell_of_its_way() -> None:
     weights = torch.ones_like(head)
     weights[0] = 0.0
     worst = []
-    for routing in (2, 8, 16, 40):
-        for compact in (False, True):
-            closed = close(medium, start, start.state.coordinate, weights, Effort(routing=routing), compact)
-            left = imbalance(medium, head, medium.retention.head(closed.coordinate), source)
-            assert (left[-routing:].abs() < BALANCED).all()  # the uppermost cells are done
+    for routing, compact in ((1, False), (2, False), (4, False), (8, False), (1, True)):
+        closed = close(medium, start, start.state.coordinate, weights, Effort(routing=routing), compact)
+        left = imbalance(medium, head, medium.retention.head(closed.coordinate), source)
         worst.append(float(left.abs().max()))
-    assert worst[0] > 1e-3
-    assert worst[0] > worst[1] > worst[2]
+    assert worst[0] > 1e-4
+    assert worst[0] > 5.0 * worst[1] > 25.0 * worst[2]
     assert worst[3] < BALANCED
+    assert worst[4] < BALANCED  # takes what it needs
 
 
 @pytest.mark.parametrize("compact", [False, True])
-def test_a_sink_of_water_that_is_not_there_leaves_only_its_own_column_open(compact: bool) -> None:
+def test_a_sink_of_water_that_is_not_there_dries_only_its_own_column(compact: bool) -> None:
     domain = basin()
     medium = medium_of(domain)
     head = columns(medium, hydrostatic(domain, sum(LAYERS) - 3.0))
@@ -136,9 +144,13 @@ def test_a_sink_of_water_that_is_not_there_leaves_only_its_own_column_open(compa
     weights = torch.ones_like(head)
     weights[0] = 0.0
     closed = close(medium, start, start.state.coordinate, weights, Effort(), compact)
-    assert torch.isfinite(closed.coordinate).all()
+    after = medium.retention.head(closed.coordinate)
+    assert torch.isfinite(after).all()
+    assert after[1:, 10].max() == DRIEST_HEAD  # the bottom layer has no weight
+    after[:, 10] = head[:, 10]
+    assert after.min() > -10.0
     left = imbalance(medium, head, medium.retention.head(closed.coordinate), source)
-    assert left[10] > 40.0
+    assert left[10] > 40.0  # it is seen
     left[10] = 0.0
     assert left.abs().max() < BALANCED
 
@@ -188,9 +200,9 @@ def test_the_value_does_not_depend_on_whether_a_gradient_is_wanted() -> None:
     torch.testing.assert_close(with_gradient.coordinate, case.close(True).coordinate, rtol=0.0, atol=1e-7)
 
 
-@pytest.mark.parametrize(("routing", "sweeps", "plan"), [(1, 5, [5]), (3, 5, [5, 3, 3]), (2, 40, [40, 13])])
-def test_later_searches_are_shorter(routing: int, sweeps: int, plan: list[int]) -> None:
-    assert Effort(routing, sweeps).plan() == plan
+@pytest.mark.parametrize(("sweeps", "later"), [(5, 3), (40, 13)])
+def test_later_searches_are_shorter(sweeps: int, later: int) -> None:
+    assert Effort(2, sweeps).later_sweeps == later
 
 
 @settings(deadline=None, max_examples=15)
