@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from training_cases import write_basin
 
+from bmi_surrogate.training.journal import Journal
+
 
 @pytest.fixture(scope="session")
 def _basin(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -18,3 +20,9 @@ def _basin(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def basin(_basin: Path, tmp_path: Path) -> Path:
     """A folder of one's own with the basin in it."""
     return Path(shutil.copytree(_basin, tmp_path / "basin"))
+
+
+@pytest.fixture
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures take longer than the small trainings that they show."""
+    monkeypatch.setattr(Journal, "draw", lambda *args: None)
