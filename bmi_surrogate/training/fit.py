@@ -88,11 +88,10 @@ def prepare_material(config: TrainConfig, here: Processes, progress: Progress) -
         "domain or data": _digest(store, statistics, ground),
         "number of processes": str(here.count),
     }
-    _require_own(config.output, identity)
     validation = whole(store, ground, _first_hour_of_validation(store, config), _hours_of_validation(config))
     sampler = functools.partial(Sampler, store, domain, statics, task.fields, config.sampling)
     _require_windows(config, sampler(config.seeds[0]))
-    return Material(
+    material = Material(
         config=config,
         task=task,
         domain=domain,
@@ -105,6 +104,9 @@ def prepare_material(config: TrainConfig, here: Processes, progress: Progress) -
         device=device,
         processes=here,
     )
+    material.module()  # refuses an architecture that does not suit the data
+    _require_own(config.output, identity)
+    return material
 
 
 def _require_writable(folder: Path) -> None:

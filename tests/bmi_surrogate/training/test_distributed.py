@@ -5,7 +5,6 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -17,75 +16,71 @@ from bmi_surrogate.training.loop import STATE
 from bmi_surrogate.training.sampling import Sampler
 
 _CHILD = """
-import os, signal, sys
-from pathlib import Path
+import os, sys
 import torch
-from bmi_surrogate.training import cli, fit
+from bmi_surrogate.training import cli
 from bmi_surrogate.training.loop import Training
 
-run = Training.run
+run, rank = Training.run, os.environ["RANK"]
 
 def noted(self, advanced, interrupted):
-    # the second process alone is asked to stop, before iteration `stop`
-    stop = os.environ.get("STOP")
-    def ask():
-        return interrupted() or (stop is not None and os.environ["RANK"] == "1" and self.iteration == int(stop))
-    outcome = run(self, advanced, ask)
-    torch.save((self.iteration, self.module.state_dict(), self.average.state_dict()), sys.argv[2] + os.environ["RANK"])
+    # the second process alone is asked to stop
+    outcome = run(self, advanced, lambda: interrupted() or (rank == "1" and self.iteration == stop))
+    torch.save((self.iteration, self.module.state_dict(), self.average.state_dict()), f"{name}.{rank}")
     return outcome
 
 Training.run = noted
-cli.main(sys.argv[1:2])
+for argument in sys.argv[1:]:
+    name, file, stop, os.environ["MASTER_PORT"] = argument.split(",")
+    stop = int(stop)
+    try:
+        cli.main([file])
+    except SystemExit as end:
+        print("exit", end.code, file=sys.stderr)
 """
 
 
-def start(file: Path, noted: Path, **env: str) -> list[tuple[int, str]]:
-    """Exit codes and messages of two processes, as ``torchrun`` would start them."""
+def free_port() -> int:
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
-        port = str(s.getsockname()[1])
-    common = os.environ | {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1"}
+        return int(s.getsockname()[1])
+
+
+def run_two(*trainings: tuple[Path, Path, int]) -> list[list[str]]:
+    """Lines of two processes, started as ``torchrun`` starts them, that do some trainings one after the other.
+
+    Each is a prefix for notes, a file, and the iteration at which the second process is interrupted, -1 for never.
+    """
+    arguments = [f"{name},{file},{stop},{free_port()}" for name, file, stop in trainings]
+    common = os.environ | {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "OMP_NUM_THREADS": "1"}
     children = [
         subprocess.Popen(
-            [sys.executable, "-c", _CHILD, str(file), str(noted)],
+            [sys.executable, "-c", _CHILD, *arguments],
             stderr=subprocess.PIPE,
             text=True,
-            env=common | {"RANK": str(rank), "LOCAL_RANK": str(rank)} | env,
+            env=common | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
         )
         for rank in (0, 1)
     ]
     try:
-        said = [child.communicate(timeout=100)[1] for child in children]
+        return [child.communicate(timeout=100)[1].splitlines() for child in children]
     finally:
         for child in children:
             child.kill()
-    return [(child.returncode, text) for child, text in zip(children, said, strict=True)]
-
-
-def notes(noted: Path) -> list[Any]:
-    return [torch.load(f"{noted}{rank}", weights_only=True) for rank in (0, 1)]
 
 
 def test_two_processes_end_with_the_same_weights_interrupted_or_not(basin: Path) -> None:
-    file, noted = write_config(basin, "predrnn"), basin / "noted"
-    first, second = start(file, noted, STOP="5")
-    assert (first[0], second[0]) == (130, 130), (first[1], second[1])
-    assert "interrupted; the state is saved" in first[1]
-    assert second[1] == "", "only the first process speaks"
-    a, b = notes(noted)
-    assert a[0] == 5
-    assert_same(a, b)
+    parts, whole = write_config(basin, "predrnn"), write_config(basin, "predrnn", "whole")
+    first, second = run_two((basin / "a", parts, 5), (basin / "b", parts, -1), (basin / "c", whole, -1))
+    assert [line for line in first if line.startswith("exit")] == ["exit 130", "exit 0", "exit 0"], first
+    assert second == ["exit 130", "exit 0", "exit 0"], "only the first process speaks"
+    assert "interrupted; the state is saved: the same command goes on from it" in first
+    assert any(line.endswith("goes on after 5") for line in first)
 
-    first, second = start(file, noted)
-    assert (first[0], second[0]) == (0, 0), (first[1], second[1])
-    a, b = notes(noted)
-    assert a[0] == 10
-    assert_same(a, b)
-    assert_same(dict(a[1]), dict(state_of(basin / "out")["module"]))
-    assert "goes on after 5" in first[1]
-
-    whole = write_config(basin, "predrnn", "whole")
-    assert [code for code, _ in start(whole, noted)] == [0, 0]
+    for name, iterations in (("a", 5), ("b", 10), ("c", 10)):
+        one, other = (torch.load(basin / f"{name}.{rank}", weights_only=True) for rank in (0, 1))
+        assert one[0] == iterations
+        assert_same(one, other)
     assert_same(state_of(basin / "whole"), state_of(basin / "out"))
     assert log_of(basin / "whole") == log_of(basin / "out")
     assert state_of(basin / "out")["identity"]["number of processes"] == "2"
