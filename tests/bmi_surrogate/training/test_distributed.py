@@ -12,8 +12,9 @@ from torch import nn
 from training_cases import assert_same, log_of, material_of, state_of, write_config
 
 from bmi_surrogate.training.distributed import Processes, processes
-from bmi_surrogate.training.loop import STATE
+from bmi_surrogate.training.loop import STATE, Training
 from bmi_surrogate.training.sampling import Sampler
+from bmi_surrogate.training.task import Rollout
 
 _CHILD = """
 import os, sys
@@ -69,6 +70,20 @@ def run_two(*trainings: tuple[Path, Path, int]) -> list[list[str]]:
             child.kill()
 
 
+def norm_of_mean_gradient(file: Path) -> float:
+    """Of the first batches of both processes, which have the same random numbers for dropout."""
+    _, material = material_of(file)
+    training = Training(material, 0, file.parent / "nothing")
+    random, gradients = torch.get_rng_state(), []
+    for number in (0, 1):
+        torch.set_rng_state(random)
+        terms = material.task.loss(training.module, training.sampler.batch(number, 1), Rollout(1))
+        loss = torch.stack([material.task.weights[name] * term for name, term in terms.items()]).sum()
+        found = torch.autograd.grad(loss, list(training.module.parameters()), allow_unused=True)
+        gradients.append(torch.cat([g.flatten() for g in found if g is not None]))
+    return float(torch.stack(gradients).mean(dim=0).norm())
+
+
 def test_two_processes_end_with_the_same_weights_interrupted_or_not(basin: Path) -> None:
     parts, whole = write_config(basin, "predrnn"), write_config(basin, "predrnn", "whole")
     first, second = run_two((basin / "a", parts, 5), (basin / "b", parts, -1), (basin / "c", whole, -1))
@@ -84,6 +99,9 @@ def test_two_processes_end_with_the_same_weights_interrupted_or_not(basin: Path)
     assert_same(state_of(basin / "whole"), state_of(basin / "out"))
     assert log_of(basin / "whole") == log_of(basin / "out")
     assert state_of(basin / "out")["identity"]["number of processes"] == "2"
+    header, *rows = log_of(basin / "out")
+    logged = float(next(row for row in rows if row[0] == "1")[header.index("gradient")])
+    assert logged == pytest.approx(norm_of_mean_gradient(write_config(basin, "predrnn", "alone")), rel=1e-4)
     assert sorted(p.name for p in (basin / "out" / "seed_0").iterdir()) == ["log.csv", "loss.png", STATE]
 
 
