@@ -1,5 +1,6 @@
-# make demo: run the demo basin for ten days and draw it.   make test: lint and test everything.
-# Both set up what is missing: gfortran (by apt when root), .venv, CPU torch, the package with its Fortran kernels.
+# make demo: run the demo basin for ten days with the surrogate, with physics and with free drainage, and compare them.   make test: lint and test everything.
+# make train-demo: train the surrogate on two years of the demo basin and judge it in the third; what is done is kept.
+# They set up what is missing: gfortran (by apt when root), .venv, CPU torch, the package with its Fortran kernels.
 
 PYTHON ?= python3
 PIP_FLAGS ?=
@@ -9,10 +10,38 @@ BUILD_TOOLS := "pip>=24" meson-python meson ninja numpy
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: demo test lint setup compiler clean
+.PHONY: demo train-demo test lint setup compiler clean
 
 demo: setup
-	bmi-run cfg/coupled.yaml --output output/demo --overwrite
+	bmi-run cfg/coupled.yaml --output output/demo/hybrid --overwrite
+	bmi-run cfg/coupled-richards.yaml --output output/demo/physics --overwrite
+	bmi-run cfg/coupled-free-drainage.yaml --output output/demo/free_drainage --overwrite
+	bmi-evaluate output/demo/physics output/demo/hybrid --free-drainage output/demo/free_drainage --output output/demo/evaluation
+
+# A run writes timing.json when it has ended, bmi-train goes on where it was stopped: what is complete is not repeated.
+TRAINING := output/demo_training
+CHAIN := cfg/demo_training
+
+train-demo: setup
+	$(MAKE) $(TRAINING)/report/report.json
+
+$(TRAINING)/%/timing.json: $(CHAIN)/%.yaml
+	bmi-run $< --output $(@D) --overwrite
+
+$(TRAINING)/physics_test_year/timing.json $(TRAINING)/free_drainage_test_year/timing.json: $(TRAINING)/physics_years/timing.json
+$(TRAINING)/hybrid_test_year/timing.json: $(TRAINING)/structured/.trained
+
+$(TRAINING)/structured/.trained: $(CHAIN)/train.yaml $(TRAINING)/physics_years/timing.json
+	bmi-train $<
+	@touch $@
+
+$(TRAINING)/segments/.done: $(CHAIN)/segments.sh $(TRAINING)/structured/.trained $(TRAINING)/physics_test_year/timing.json
+	sh $< $(TRAINING)/physics_test_year/checkpoints $(TRAINING)/segments
+	@touch $@
+
+$(TRAINING)/report/report.json: $(TRAINING)/segments/.done $(patsubst %,$(TRAINING)/%/timing.json,physics_test_year free_drainage_test_year hybrid_test_year)
+	bmi-evaluate $(TRAINING)/physics_test_year $(TRAINING)/hybrid_test_year --name structured --free-drainage $(TRAINING)/free_drainage_test_year \
+		--climatology $(TRAINING)/physics_years $$(printf -- '--segment %s ' $(TRAINING)/segments/*) --output $(@D)
 
 test: lint
 	pytest --durations=5

@@ -1,8 +1,9 @@
-"""Seconds per model hour of each component, of output and of the coupler itself, with either groundwater component.
+"""Seconds per model hour of each component, of output and of the coupler itself, with each groundwater component.
 
-Runs ``cfg/pearl_river.yaml`` (the paper's domain, 252 x 146 cells) twice in one go, so that the figures compare:
+Runs ``cfg/pearl_river.yaml`` (the paper's domain, 252 x 146 cells) once for each, dry and in a storm, all in one go, so
+that the figures compare:
 
-    python benchmarks/coupled_hour.py --data FOLDER [--hours 24] [--json FILE]
+    python benchmarks/coupled_hour.py --data FOLDER [--hours 24] [--threads 2] [--json FILE]
 """
 
 from __future__ import annotations
@@ -21,15 +22,35 @@ from coupler.config import load_run
 from coupler.driver import prepare, run
 
 CONFIGURATION = Path(__file__).parents[1] / "cfg" / "pearl_river.yaml"
-GROUNDWATER = {"surrogate": "bmi_surrogate:BmiSurrogate", "richards": "bmi_richards:BmiRichards"}
+WEIGHTS = CONFIGURATION.parent / "demo" / "surrogate.yaml"
+_SURROGATE = "groundwater.class=bmi_surrogate:BmiSurrogate"
+_KEYS = ("statistics=null", "statics=null", "statics_statistics=null", "tile=null", "format=auto")
+_STRUCTURED = (_SURROGATE, *(f"groundwater.options.surrogate.{key}" for key in _KEYS))
+GROUNDWATER = {
+    "PredRNN": (_SURROGATE, "groundwater.options.surrogate.threads={threads}"),
+    "structured": (
+        *_STRUCTURED,
+        f"groundwater.options.surrogate.checkpoint={WEIGHTS}",
+        "groundwater.options.surrogate.threads={threads}",
+    ),
+    "Richards": ("groundwater.class=bmi_richards:BmiRichards", "groundwater.options.richards.threads={threads}"),
+}
+WEATHER: dict[str, tuple[str, ...]] = {
+    "dry": (),
+    "storm": (
+        "land.options.forcing.file={data}/forcing_columns/humid_8760h.txt",
+        "land.options.forcing.start=2019-10-01T00:00",
+        "time.start=2020-03-09T13:00",
+    ),
+}
 
 
-def measure(class_path: str, data: Path, hours: int) -> dict[str, float]:
+def measure(groundwater: str, weather: str, data: Path, hours: int, threads: int) -> dict[str, float]:
     """Run the Pearl River domain and return seconds per model hour by part."""
-    first = load_run(CONFIGURATION, [f"data={data}"]).config.time.start
-    end = first + timedelta(hours=hours)
-    settings = [f"data={data}", f"groundwater.class={class_path}", f"time.end={end:%Y-%m-%dT%H:%M}"]
-    loaded = load_run(CONFIGURATION, settings)
+    given = [text.format(data=data, threads=threads) for text in (*WEATHER[weather], *GROUNDWATER[groundwater])]
+    settings = [f"data={data}", f"land.options.threads={threads}", "figures=false", *given]
+    first = load_run(CONFIGURATION, settings).config.time.start
+    loaded = load_run(CONFIGURATION, [*settings, f"time.end={first + timedelta(hours=hours):%Y-%m-%dT%H:%M}"])
     with tempfile.TemporaryDirectory() as folder:
         staging, output = Path(folder) / "staging", Path(folder) / "output"
         output.mkdir()
@@ -43,22 +64,28 @@ def measure(class_path: str, data: Path, hours: int) -> dict[str, float]:
 @click.command()
 @click.option("--data", type=click.Path(exists=True, path_type=Path), required=True, help="Reference data folder.")
 @click.option("--hours", default=24, show_default=True, help="Model hours of each run; output is six-hourly.")
+@click.option("--threads", default=2, show_default=True, help="Of each component.")
+@click.option(
+    "--only", multiple=True, type=click.Choice([*GROUNDWATER]), help="Groundwater; repeatable [default: all]."
+)
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the figures there too.")
-def main(data: Path, hours: int, json_file: Path | None) -> None:
-    """Measure both runs and print a table."""
-    results = {name: measure(path, data, hours) for name, path in GROUNDWATER.items()}
-    table = Table(title=f"seconds per model hour, 252 x 146 x 11, {hours} h")
+def main(data: Path, hours: int, threads: int, only: tuple[str, ...], json_file: Path | None) -> None:
+    """Measure all runs and print a table."""
+    table = Table(title=f"seconds per model hour, 252 x 146 x 11, {hours} h, {threads} threads")
     parts = ("land", "groundwater", "output", "coupler")
-    for heading in ("groundwater is", *parts, "total", "coupler share"):
+    for heading in ("weather", "groundwater is", *parts, "total", "coupler share"):
         table.add_column(heading, justify="right")
-    for name, seconds in results.items():
-        total = sum(seconds.values())
-        share = f"{100.0 * seconds['coupler'] / total:.2f} %"
-        table.add_row(name, *(f"{seconds[p]:.4f}" for p in parts), f"{total:.4f}", share)
+    results = {}
+    for weather in WEATHER:
+        for name in only or GROUNDWATER:
+            seconds = results[f"{weather}, {name}"] = measure(name, weather, data.resolve(), hours, threads)
+            total = sum(seconds.values())
+            share = f"{100.0 * seconds['coupler'] / total:.2f} %"
+            table.add_row(weather, name, *(f"{seconds[p]:.4f}" for p in parts), f"{total:.4f}", share)
     Console().print(table)
     if json_file is not None:
-        measured = {"measured": datetime.now().isoformat(timespec="seconds"), "hours": hours, "seconds": results}
-        json_file.write_text(json.dumps(measured, indent=2) + "\n")
+        measured = {"measured": datetime.now().isoformat(timespec="seconds"), "hours": hours, "threads": threads}
+        json_file.write_text(json.dumps({**measured, "seconds": results}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

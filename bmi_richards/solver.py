@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bmi_common.errors import ModelError
+from bmi_common.flow_order import FlowNetwork, build_network
 from bmi_common.state_file import StateArray, fingerprint
 from bmi_richards import _kernel
-from bmi_richards.flow_order import FlowNetwork, build_network
 from bmi_richards.options import Drainage, Mode, Options
 
 Floats = NDArray[np.float64]

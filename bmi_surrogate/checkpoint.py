@@ -40,8 +40,8 @@ class Checkpoint:
         In evaluation mode, single precision, on the CPU.
     statistics : Statistics
         Normalisation; without those of the statics if read from the published format.
-    tile : int
-        Side of the tiles [cells] that the network was trained on.
+    tile : int or "whole"
+        Side of the tiles [cells] that the network was trained on, or the whole domain at once.
     layer_thickness : tuple of float or None
         Layers [m], bottom first, that the network was trained on; None if unknown.
     provenance : mapping
@@ -52,7 +52,7 @@ class Checkpoint:
 
     network: PredRNN
     statistics: Statistics
-    tile: int = PUBLISHED_TILE
+    tile: int | Literal["whole"] = PUBLISHED_TILE
     layer_thickness: tuple[float, ...] | None = None
     provenance: Mapping[str, str] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
@@ -120,7 +120,7 @@ class _Common(Config):
 class _PredRNN(_Common):
     architecture: Literal["predrnn"]
     network: Architecture
-    tile: Annotated[int, Field(ge=1)]
+    tile: Annotated[int, Field(ge=1)] | Literal["whole"]
     layer_thickness: list[_Thickness] | None = None
     statistics: _StatisticsSpec
 

@@ -37,7 +37,6 @@ _FOR_NETWORKS = (
     "statics_statistics",
     "tile",
     "overlap",
-    "compile",
     "precision",
 )
 """Keys without meaning for the structured surrogate."""
@@ -152,11 +151,13 @@ def _structured(
     trained: StructuredCheckpoint, domain: Domain, section: SurrogateSection, config_file: Path
 ) -> StructuredEmulator:
     for key in _FOR_NETWORKS:
-        if key in section.model_fields_set:
+        if getattr(section, key) != SurrogateSection.model_fields[key].default:
             raise ConfigError(f"{config_file}: surrogate.{key}: has no meaning for the structured surrogate; remove it")
     _require_layers(len(trained.layer_thickness), trained.layer_thickness, domain, section.checkpoint)
     try:
-        return StructuredEmulator(trained.model, domain, StructuredOptions(section.device, section.threads))
+        return StructuredEmulator(
+            trained.model, domain, StructuredOptions(section.device, section.threads, section.compile)
+        )
     except ConfigError as error:
         raise ConfigError(f"{config_file}: surrogate: {error}") from error
 

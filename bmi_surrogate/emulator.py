@@ -273,7 +273,8 @@ def _fingerprint(checkpoint: Checkpoint) -> str:
 
 def _tile(checkpoint: Checkpoint, shape: tuple[int, int], tile: int | str | None) -> tuple[int, int]:
     a = checkpoint.network.architecture
-    size = shape if tile == "whole" else (int(tile or checkpoint.tile),) * 2
+    side = tile or checkpoint.tile
+    size = shape if side == "whole" else (int(side),) * 2
     if a.attention == "xyconv" and size != (a.attention_side,) * 2:
         raise ConfigError(
             f"tile: the network's attention (xyconv) takes only tiles of {a.attention_side} cells, "

@@ -266,13 +266,13 @@ class PredRNN(nn.Module):
         m: Tensor = self.memory_encoder(pressure.contiguous(memory_format=torch.channels_last))
         statics = statics.contiguous(memory_format=torch.channels_last)
         c: Tensor = self.cell_encoder(statics)
-        h = torch.zeros_like(m)
-        # as dense as what a step gives, or a compiled step would be compiled anew for the second hour
+        # tensors of their own, as dense as what a step gives: else a compiled step is compiled anew for the second hour
+        h = tuple(torch.zeros_like(m) for _ in self.cell_list)
         c_of_cells = tuple(
             part.contiguous(memory_format=torch.channels_last)
             for part in torch.split(c, self.architecture.width, dim=1)
         )
-        return Memory((h,) * len(self.cell_list), c_of_cells, m, None, self.encode_statics(statics))
+        return Memory(h, c_of_cells, m, None, self.encode_statics(statics))
 
     def encode_statics(self, statics: Tensor) -> Tensor | None:
         """Encode standardised static fields (batch, channels, y, x) as every hour sees them; None if it does not."""

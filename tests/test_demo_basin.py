@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bmi_common import Domain, load_config, water_table
 from bmi_common.domain import DomainSpec
-from bmi_richards.flow_order import build_network
+from bmi_common.flow_order import build_network
 
 DEMO = Path(__file__).parents[1] / "cfg" / "demo"
 SHAPE, NZ = (48, 64), 11

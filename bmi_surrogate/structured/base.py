@@ -20,6 +20,7 @@ OVERLAND_POWER = 5.0 / 3.0
 LARGEST_CHANGE_DRY, LARGEST_CHANGE_WET = 0.15, 0.3
 """Of the coordinate u [m] by a solve, where the guess is unsaturated and saturated: fronts make it overshoot."""
 _LEAST_CAPACITY = 1.0e-9
+_SHALLOWEST = 1.0e-9
 
 
 class State(NamedTuple):
@@ -141,6 +142,12 @@ def overland_inflow(medium: Medium, ponded: Tensor) -> Tensor:
     return (medium.inflow * flow[medium.donors]).sum(dim=0)
 
 
+def outflow_slope(conveyance: Tensor, ponded: Tensor) -> Tensor:
+    """Differentiate the overland outflow in an hour with respect to ponded depth [-]."""
+    # the power has no derivative at 0
+    return conveyance * OVERLAND_POWER * ponded.clamp(min=_SHALLOWEST) ** (OVERLAND_POWER - 1.0)
+
+
 def solve(medium: Medium, start: Start, guess: State, inflow: Tensor) -> Tensor:
     """Change of the coordinate u [m] that the solve linearised at a guess makes to it, (layers, columns).
 
@@ -168,8 +175,7 @@ def solve(medium: Medium, start: Start, guess: State, inflow: Tensor) -> Tensor:
     diagonal = capacity(medium, head, guess.saturation, guess.slope).clamp(min=_LEAST_CAPACITY)
     diagonal[:-1] += coupling
     diagonal[1:] += coupling
-    spread = medium.outflow * OVERLAND_POWER * ponded ** (OVERLAND_POWER - 1.0)
-    diagonal[-1] += (head[-1] > 0.0).to(head.dtype) * (1.0 + spread)
+    diagonal[-1] += (head[-1] > 0.0).to(head.dtype) * (1.0 + outflow_slope(medium.outflow, ponded))
 
     change = medium.retention.coordinate(head + _thomas(-coupling, diagonal, -excess)) - guess.coordinate
     limit = torch.where(head < 0.0, LARGEST_CHANGE_DRY, LARGEST_CHANGE_WET)

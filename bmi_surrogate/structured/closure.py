@@ -2,25 +2,33 @@
 
 After the base solve and the correction, one number a column shifts the coordinates u of its layers, each by its own
 positive weight, until stored water, ponded water and overland outflow add up to the water available. The balance grows
-monotonically with the shift, so Newton's method within a bracket finds it; ponding is a kink on the way. Overland
-inflow depends on the depths upstream, so the search is repeated a few times with the new inflow.
+monotonically with the shift, so Newton's method within a bracket finds it; ponding is a kink on the way.
+
+Overland inflow depends on the depths upstream, which depend on the shifts there. The search is repeated with a better
+inflow each time: that of the new depths, corrected for what it changes on its way downstream (Newton's method on the
+inflow, whose Jacobian is triangular in flow order).
 """
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from bmi_surrogate.structured.balance import Soil, balance
 from bmi_surrogate.structured.base import OVERLAND_POWER, Start, overland_inflow
-from bmi_surrogate.structured.medium import Medium
-from bmi_surrogate.structured.retention import Retention
+from bmi_surrogate.structured.medium import Medium, padded
 
-TOLERANCE = 1.0e-10
+TOLERANCE = 1.0e-12
 """Of the balance of a column in an hour [m]."""
+INFLOW_TOLERANCE = 1.0e-9
+"""Of overland inflow, relative to 1 m and the inflow."""
+_BLOCK = 2048
+"""Columns searched together on a CPU: their intermediate results stay in its caches."""
 _LARGEST_SHIFT = 0.5
-_LEAST_SLOPE = 1.0e-6
 
 
 class Effort(NamedTuple):
@@ -29,17 +37,18 @@ class Effort(NamedTuple):
     Attributes
     ----------
     routing : int
-        Most repetitions with new overland inflow.
+        Most repetitions with better overland inflow.
     sweeps : int
-        Most Newton sweeps the first time; a third of them, but at least three, later, when the start is close.
+        Most Newton sweeps of the first search; later ones start close and take a third of them, but at least three.
     """
 
-    routing: int = 16
+    routing: int = 8
     sweeps: int = 40
 
-    def plan(self) -> list[int]:
-        """Newton sweeps of each repetition."""
-        return [self.sweeps] + [max(3, self.sweeps // 3)] * (self.routing - 1)
+    @property
+    def later_sweeps(self) -> int:
+        """Newton sweeps of a repetition."""
+        return max(3, self.sweeps // 3)
 
 
 class Closed(NamedTuple):
@@ -57,17 +66,30 @@ class Closed(NamedTuple):
     inflow: Tensor
 
 
-class _Soil(NamedTuple):
-    """The part of a medium that the balance of some columns needs."""
+class Search(NamedTuple):
+    """How the balance is evaluated.
 
-    dz: Tensor
-    porosity: Tensor
-    specific_storage: Tensor
-    retention: Retention
-    outflow: Tensor
+    Attributes
+    ----------
+    balance : callable
+        `balance`, or a compiled one.
+    block : int or None
+        Columns evaluated together on a CPU; None for all.
+    """
+
+    balance: Callable[[Soil, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]] = balance
+    block: int | None = _BLOCK
 
 
-def close(medium: Medium, start: Start, guess: Tensor, weights: Tensor, effort: Effort, compact: bool) -> Closed:
+def close(
+    medium: Medium,
+    start: Start,
+    guess: Tensor,
+    weights: Tensor,
+    effort: Effort,
+    compact: bool,
+    search: Search | None = None,
+) -> Closed:
     """Shift `guess` until every column's balance is closed.
 
     Parameters
@@ -83,69 +105,119 @@ def close(medium: Medium, start: Start, guess: Tensor, weights: Tensor, effort: 
     compact : bool
         Go on with the columns that are not closed yet only. This needs their number on the host, which a CPU has at
         once and a GPU would have to wait for.
+    search : Search, optional
+        How the balance is evaluated.
 
     Returns
     -------
     Closed
-        Gradients flow by one Newton step from the solution: exact to first order, but for those through overland
+        Gradients are those of one Newton step at the solution: exact to first order, but for those through overland
         inflow.
     """
     with torch.no_grad():
-        search = _search_compact if compact else _search
-        shift, inflow = search(medium, start, guess.detach(), weights.detach(), effort)
+        shift, inflow = _search(medium, start, guess.detach(), weights.detach(), effort, compact, search or Search())
     found = guess + shift * weights
     if not torch.is_grad_enabled() or not (guess.requires_grad or weights.requires_grad):
         return Closed(found, inflow)
-    excess, slope = _balance(_soil(medium), medium.retention, found, weights.detach(), start.available + inflow)
-    return Closed(found - excess / slope.detach() * weights, inflow)
+    excess, slope = balance(Soil.of(medium), found, weights.detach(), start.available + inflow)
+    step = excess / slope.detach() * weights
+    return Closed(found - (step - step.detach()), inflow)
 
 
-def _search(medium: Medium, start: Start, guess: Tensor, weights: Tensor, effort: Effort) -> tuple[Tensor, Tensor]:
-    soil = _soil(medium)
-    shift, inflow = torch.zeros_like(guess[0]), start.inflow
-    for sweeps in effort.plan():
-        shift = _newton(soil, guess, weights, start.available + inflow, shift, sweeps)
-        inflow = overland_inflow(medium, (guess[-1] + shift * weights[-1]).clamp(min=0.0))
-    return shift, inflow
+class _Found(NamedTuple):
+    """Shifts [m], how the balance grows with them [-], and whether it is closed, all (columns,)."""
+
+    shift: Tensor
+    growth: Tensor
+    closed: Tensor
 
 
-def _search_compact(
-    medium: Medium, start: Start, guess: Tensor, weights: Tensor, effort: Effort
+def _search(
+    medium: Medium, start: Start, guess: Tensor, weights: Tensor, effort: Effort, compact: bool, search: Search
 ) -> tuple[Tensor, Tensor]:
-    shift, inflow = torch.zeros_like(guess[0]), start.inflow
-    all_soil, available = _soil(medium), start.available
-    which = torch.arange(guess.shape[1], device=guess.device)
-    for sweeps in effort.plan():
-        soil = all_soil if which.numel() == guess.shape[1] else _some(all_soil, which)
-        some = _newton_compact(
-            soil, guess[:, which], weights[:, which], (available + inflow)[which], shift[which], sweeps
-        )
-        shift = shift.index_copy(0, which, some)
-        new = overland_inflow(medium, (guess[-1] + shift * weights[-1]).clamp(min=0.0))
-        which = torch.nonzero((new - inflow).abs() > TOLERANCE)[:, 0]
-        if which.numel() == 0:
-            break
-        inflow = new
-    return shift, inflow
+    soil, available, inflow = Soil.of(medium), start.available, start.inflow
+    newton = _newton_in_blocks if compact else _newton
+    begin = _Found(torch.zeros_like(inflow), torch.ones_like(inflow), torch.zeros_like(inflow, dtype=torch.bool))
+    found = newton(search, soil, guess, weights, available + inflow, begin, effort.sweeps)
+    better = _routed(medium, guess, weights, found, inflow)
+    for _ in range(effort.routing):
+        if not compact:
+            inflow = better
+            found = newton(search, soil, guess, weights, available + inflow, found, effort.later_sweeps)
+        else:
+            changed = (better - inflow).abs() > INFLOW_TOLERANCE * (1.0 + inflow)
+            which = torch.nonzero(changed | ~found.closed)[:, 0]
+            if which.numel() == 0:
+                return found.shift, inflow
+            inflow = better
+            some = newton(
+                search,
+                soil.some(which),
+                guess[:, which],
+                weights[:, which],
+                (available + inflow)[which],
+                _Found(*(part[which] for part in found)),
+                effort.later_sweeps,
+            )
+            found = _Found(*(old.index_copy(0, which, new) for old, new in zip(found, some, strict=True)))
+        better = _routed(medium, guess, weights, found, inflow)
+    return found.shift, inflow if effort.routing else better
 
 
-def _newton(soil: _Soil, guess: Tensor, weights: Tensor, available: Tensor, shift: Tensor, sweeps: int) -> Tensor:
+def _routed(medium: Medium, guess: Tensor, weights: Tensor, found: _Found, inflow: Tensor) -> Tensor:
+    """Overland inflow [m] after columns were closed with `inflow`: that of their depths, routed to the end."""
+    ponded = (guess[-1] + found.shift * weights[-1]).clamp(min=0.0)
+    change = overland_inflow(medium, ponded) - inflow
+    # how the flow out of a ponded column grows with the flow into it
+    response = OVERLAND_POWER * ponded ** (OVERLAND_POWER - 1.0) * weights[-1] / found.growth
+    passed = medium.inflow * padded(response)[medium.donors]
+    total = padded(change)
+    for first, last in itertools.pairwise(medium.levels[1:]):
+        total[first:last] += (passed[:, first:last] * total[medium.donors[:, first:last]]).sum(dim=0)
+    return (inflow + total[:-1]).clamp(min=0.0)
+
+
+def _newton(
+    search: Search, soil: Soil, guess: Tensor, weights: Tensor, available: Tensor, begin: _Found, sweeps: int
+) -> _Found:
+    shift, slope, closed = begin
     low, high = torch.full_like(shift, -torch.inf), torch.full_like(shift, torch.inf)
     for _ in range(sweeps):
-        excess, slope = _balance(soil, soil.retention, guess + shift * weights, weights, available)
+        excess, slope = search.balance(soil, guess + shift * weights, weights, available)
+        closed = excess.abs() <= TOLERANCE
         shift, low, high = _next(shift, low, high, excess, slope)
-    return shift
+    return _Found(shift, slope, closed)
+
+
+def _newton_in_blocks(
+    search: Search, soil: Soil, guess: Tensor, weights: Tensor, available: Tensor, begin: _Found, sweeps: int
+) -> _Found:
+    columns = guess.shape[1]
+    if search.block is None or columns <= search.block:
+        return _newton_compact(search, soil, guess, weights, available, begin, sweeps)
+    parts = []
+    for first in range(0, columns, search.block):
+        some = slice(first, first + search.block)
+        start = _Found(*(part[some] for part in begin))
+        parts.append(
+            _newton_compact(search, soil.some(some), guess[:, some], weights[:, some], available[some], start, sweeps)
+        )
+    return _Found(*(torch.cat(same) for same in zip(*parts, strict=True)))
 
 
 def _newton_compact(
-    soil: _Soil, guess: Tensor, weights: Tensor, available: Tensor, shift: Tensor, sweeps: int
-) -> Tensor:
-    result = shift.clone()
+    search: Search, soil: Soil, guess: Tensor, weights: Tensor, available: Tensor, begin: _Found, sweeps: int
+) -> _Found:
+    """As `_newton`, but go on with the columns that are not closed yet only."""
+    shift = begin.shift
+    result, growth, closed = (part.clone() for part in begin)
     which = torch.arange(shift.shape[0], device=shift.device)
     low, high = torch.full_like(shift, -torch.inf), torch.full_like(shift, torch.inf)
     for _ in range(sweeps):
-        excess, slope = _balance(soil, soil.retention, guess + shift * weights, weights, available)
-        open_ = torch.nonzero(excess.abs() > TOLERANCE)[:, 0]
+        excess, slope = search.balance(soil, guess + shift * weights, weights, available)
+        growth[which], is_open = slope, excess.abs() > TOLERANCE
+        closed[which] = ~is_open
+        open_ = torch.nonzero(is_open)[:, 0]
         if open_.numel() == 0:
             break
         shift, low, high = _next(shift, low, high, excess, slope)
@@ -153,45 +225,18 @@ def _newton_compact(
             result[which] = shift
             which, shift, low, high = which[open_], shift[open_], low[open_], high[open_]
             guess, weights, available = guess[:, open_], weights[:, open_], available[open_]
-            soil = _some(soil, open_)
+            soil = soil.some(open_)
     result[which] = shift
-    return result
+    return _Found(result, growth, closed)
 
 
 def _next(shift: Tensor, low: Tensor, high: Tensor, excess: Tensor, slope: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Newton's next shift, or the middle of the bracket where it would leave it."""
+    """Newton's next shift, or the middle of the bracket where it would leave it; closed columns stay as they are."""
     high = torch.where(excess > 0.0, shift, high)
     low = torch.where(excess < 0.0, shift, low)
     new = shift + (-excess / slope).clamp(-_LARGEST_SHIFT, _LARGEST_SHIFT)
     outside = (new <= low) | (new >= high)
     middle = torch.where(torch.isfinite(low) & torch.isfinite(high), 0.5 * (low + high), new)
-    return torch.where(outside & (excess != 0.0), middle, new), low, high
-
-
-def _balance(
-    soil: _Soil, retention: Retention, coordinate: Tensor, weights: Tensor, available: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Water that columns hold and give away beyond what is available [m], and its derivative by the shift [-]."""
-    head = retention.head(coordinate)
-    saturation, slope = retention.wetness(head)
-    ponded = head[-1].clamp(min=0.0)
-    water = soil.dz * saturation * (soil.porosity + soil.specific_storage * head)
-    excess = water.sum(dim=0) + ponded + soil.outflow * ponded**OVERLAND_POWER - available
-    by_head = soil.dz * (slope * (soil.porosity + soil.specific_storage * head) + soil.specific_storage * saturation)
-    spread = (head[-1] > 0.0).to(head.dtype) * (1.0 + soil.outflow * OVERLAND_POWER * ponded ** (OVERLAND_POWER - 1.0))
-    growth = (by_head * retention.stretch(coordinate) * weights).sum(dim=0) + weights[-1] * spread
-    return excess, growth.clamp(min=_LEAST_SLOPE)
-
-
-def _soil(medium: Medium) -> _Soil:
-    return _Soil(medium.dz, medium.porosity, medium.specific_storage, medium.retention, medium.outflow)
-
-
-def _some(soil: _Soil, which: Tensor) -> _Soil:
-    return _Soil(
-        soil.dz,
-        soil.porosity[:, which],
-        soil.specific_storage[:, which],
-        Retention(*(p[:, which] for p in soil.retention)),
-        soil.outflow[which],
-    )
+    new = torch.where(outside, middle, new)
+    # near the solution rounding leaves the bracket, and at the onset of ponding a step may lead away from it
+    return torch.where(excess.abs() > TOLERANCE, new, shift), low, high

@@ -11,12 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bmi_common import ConfigError, Domain
+from bmi_common import ConfigError, Domain, grids
 from bmi_common.state_file import StateArray, fingerprint
-from bmi_surrogate.compute import find_device, using_threads
+from bmi_surrogate.compute import find_device, require_compiler, using_threads
 from bmi_surrogate.normalisation import Array
 from bmi_surrogate.structured.medium import Medium
-from bmi_surrogate.structured.model import StructuredModel
+from bmi_surrogate.structured.model import Kernels, StructuredModel
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,13 @@ class StructuredOptions:
         ``"auto"`` (CUDA where there is a device, otherwise CPU) or a name that PyTorch knows.
     threads : int or None
         Threads on a CPU; None for PyTorch's choice.
+    compile : bool
+        Compile what the time is spent in (takes about a minute, needs a C++ compiler on a CPU).
     """
 
     device: str = "auto"
     threads: int | None = None
+    compile: bool = False
 
 
 class StructuredEmulator:
@@ -52,7 +55,8 @@ class StructuredEmulator:
     Raises
     ------
     ConfigError
-        If the domain lacks a field or has other layers than the model, or if the device does not exist.
+        If the domain lacks a field or has other layers than the model, if the device does not exist, or if the step
+        cannot be compiled.
     """
 
     def __init__(self, model: StructuredModel, domain: Domain, options: StructuredOptions | None = None) -> None:
@@ -66,6 +70,8 @@ class StructuredEmulator:
         self._model.load_state_dict(model.state_dict())
         self._model.to(self.device)
         self._head = torch.empty(0)
+        if options.compile:
+            self._compile()
         parameters = sorted(model.state_dict().items())
         words = [part for name, value in parameters for part in (name, value.detach().cpu().numpy())]
         self._fingerprint = fingerprint(repr(model.architecture), *words)
@@ -113,6 +119,17 @@ class StructuredEmulator:
     def recall(self, memory: Mapping[str, NDArray[Any]]) -> None:
         """Go on from what `memory` gave."""
         self._head = torch.from_numpy(np.array(memory["head"])).to(self.device)
+
+    def _compile(self) -> None:
+        require_compiler(self.device)
+        self._model.kernels = Kernels.compiled()
+        nothing = np.zeros((grids.ROOT_ZONE_LAYERS, *self.medium.shape[1:]))
+        try:
+            self.start(np.full((self._model.architecture.layers, *self.medium.shape[1:]), -1.0))
+            self.step(nothing)
+        except Exception as error:  # the compiler's own errors are of many kinds
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise ConfigError(f"compile: true: the step could not be compiled: {reason}") from error
 
     def _columns(self, field: NDArray[Any]) -> Tensor:
         maps = torch.from_numpy(np.ascontiguousarray(field, dtype=np.float64))[None]

@@ -1,24 +1,27 @@
 """Soil, terrain and neighbourhood of the active columns of one or more maps, as tensors.
 
-All quantities are packed: (layers, columns) or (columns,), the active cells of all maps one after another. Neighbours
-are column numbers; a column that does not exist has the number of columns, where `padded` puts a zero.
+All quantities are packed: (layers, columns) or (columns,), the active cells of all maps, upstream ones first (see
+`bmi_common.flow_order`). Neighbours are column numbers; a column that does not exist has the number of columns, where
+`padded` puts a zero.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from bmi_common import Domain
+from bmi_common.flow_order import build_network
 from bmi_surrogate.structured.retention import Retention
 
 SECONDS_PER_HOUR = 3600.0
-SMALLEST_SLOPE = 1.0e-5
-"""Least slope in the kinematic formula (ParFlow's value), so that flat cells have finite conveyance."""
 
 LAYERED = (
     "porosity",
@@ -42,8 +45,13 @@ class Medium:
 
     Attributes
     ----------
-    active : Tensor of bool, shape (maps, ny, nx)
-        The cells that the columns are.
+    cells : Tensor of int, shape (columns,)
+        Flat index of each column in maps (maps, ny, nx).
+    shape : (int, int, int)
+        Of those maps.
+    levels : tuple of int
+        First column of each level of the flow order, and the number of columns: columns of a level do not feed each
+        other, but for cycles of the slope field, and are fed by earlier levels only.
     dz : Tensor, shape (layers, 1)
         Thickness [m].
     porosity, specific_storage : Tensor, shape (layers, columns)
@@ -70,7 +78,9 @@ class Medium:
         Conveyance of all faces that a column feeds, and of those on the edge.
     """
 
-    active: Tensor
+    cells: Tensor
+    shape: tuple[int, int, int]
+    levels: tuple[int, ...]
     dz: Tensor
     porosity: Tensor
     specific_storage: Tensor
@@ -124,18 +134,17 @@ class Medium:
         spacing : (float, float)
             Size of the cells along x and y [m].
         """
-        f = {name: pack(fields[name].to(torch.float64), active) for name in FIELDS}
         dx, dy = spacing
+        order = _flow_order(active, fields, spacing)
+        cells, levels = order.cells.to(active.device), order.levels
+        f = {name: _take(fields[name].to(torch.float64), cells) for name in FIELDS}
         dz = torch.tensor(thickness, dtype=torch.float64, device=active.device)[:, None]
-        west, east, south, north = neighbours(active)
+        west, east, south, north = neighbours(active, cells)
         kz, below, above = f["conductivity_z"], dz[:-1], dz[1:]
-        slope_x, slope_y = f["slope_x"][0], f["slope_y"][0]
-        manning = f["manning"][0] / SECONDS_PER_HOUR
-        conveyance = 1.0 / (manning * torch.hypot(slope_x, slope_y).clamp(min=SMALLEST_SLOPE).sqrt())
-        along_x = _faces(slope_x, slope_x.abs() * conveyance / dx, west, east)
-        along_y = _faces(slope_y, slope_y.abs() * conveyance / dy, south, north)
         return cls(
-            active=active,
+            cells=cells,
+            shape=(active.shape[0], active.shape[1], active.shape[2]),
+            levels=levels,
             dz=dz,
             porosity=f["porosity"],
             specific_storage=f["specific_storage"],
@@ -149,34 +158,35 @@ class Medium:
             south=south,
             east_conductance=dz * _harmonic(f["conductivity_x"], east) / dx**2,
             north_conductance=dz * _harmonic(f["conductivity_y"], north) / dy**2,
-            slope_x=slope_x * dx,
-            slope_y=slope_y * dy,
-            donors=torch.stack((*along_x.donors, *along_y.donors)),
-            inflow=torch.stack((*along_x.inflow, *along_y.inflow)),
-            outflow=along_x.outflow + along_y.outflow,
-            boundary=along_x.boundary + along_y.boundary,
+            slope_x=f["slope_x"][0] * dx,
+            slope_y=f["slope_y"][0] * dy,
+            donors=order.donors.to(active.device),
+            inflow=order.inflow.to(active.device),
+            outflow=order.outflow.to(active.device),
+            boundary=order.boundary.to(active.device),
         )
 
     def to(self, device: torch.device | str) -> Medium:
         """Copy to a device."""
-        moved = {name: value.to(device) for name, value in vars(self).items() if isinstance(value, Tensor)}
-        return Medium(**moved, retention=Retention(*(p.to(device) for p in self.retention)))
+        moved: dict[str, Any] = {
+            name: value.to(device) for name, value in vars(self).items() if isinstance(value, Tensor)
+        }
+        return dataclasses.replace(self, **moved, retention=Retention(*(p.to(device) for p in self.retention)))
 
     def pack(self, maps: Tensor) -> Tensor:
-        """Take the active columns of (maps, layers, ny, nx)."""
-        return pack(maps, self.active)
+        """Take the columns of maps (maps, layers, ny, nx): (layers, columns)."""
+        return _take(maps, self.cells)
 
     def unpack(self, columns: Tensor, fill: float = 0.0) -> Tensor:
         """Put (layers, columns) back on maps (maps, layers, ny, nx), `fill` in inactive cells."""
-        count, ny, nx = self.active.shape
+        count, ny, nx = self.shape
         flat = columns.new_full((columns.shape[0], count * ny * nx), fill)
-        flat[:, self.active.reshape(-1)] = columns
+        flat[:, self.cells] = columns
         return flat.reshape(-1, count, ny, nx).transpose(0, 1)
 
 
-def pack(maps: Tensor, active: Tensor) -> Tensor:
-    """Take the active columns of maps (maps, layers, ny, nx): (layers, columns), of one map after another."""
-    return maps.transpose(0, 1)[:, active]
+def _take(maps: Tensor, cells: Tensor) -> Tensor:
+    return maps.transpose(0, 1).flatten(1)[:, cells]
 
 
 def padded(columns: Tensor) -> Tensor:
@@ -184,15 +194,16 @@ def padded(columns: Tensor) -> Tensor:
     return torch.cat((columns, columns.new_zeros((*columns.shape[:-1], 1))), dim=-1)
 
 
-def neighbours(active: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def neighbours(active: Tensor, cells: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Find each column's western, eastern, southern and northern neighbour, (columns,) each."""
     count, ny, nx = active.shape
-    total = int(active.sum())
+    total = cells.shape[0]
     number = torch.full((count, ny + 2, nx + 2), total, device=active.device)
-    inner = number[:, 1:-1, 1:-1]
-    inner[active] = torch.arange(total, device=active.device)
+    inner = torch.full((count * ny * nx,), total, device=active.device)
+    inner[cells] = torch.arange(total, device=active.device)
+    number[:, 1:-1, 1:-1] = inner.reshape(count, ny, nx)
     sides = (number[:, 1:-1, :-2], number[:, 1:-1, 2:], number[:, :-2, 1:-1], number[:, 2:, 1:-1])
-    west, east, south, north = (side[active] for side in sides)
+    west, east, south, north = (side.reshape(-1)[cells] for side in sides)
     return west, east, south, north
 
 
@@ -203,32 +214,46 @@ def _harmonic(conductivity: Tensor, upper: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class _Faces:
-    """Overland faces along one axis; `donors` and `inflow` for the lower and the upper face."""
+class _Order:
+    """Columns of all maps in flow order, and the overland faces between them; on the CPU, as in `Medium`."""
 
-    donors: tuple[Tensor, Tensor]
-    inflow: tuple[Tensor, Tensor]
+    cells: Tensor
+    levels: tuple[int, ...]
+    donors: Tensor
+    inflow: Tensor
     outflow: Tensor
     boundary: Tensor
 
 
-def _faces(slope: Tensor, own: Tensor, lower: Tensor, upper: Tensor) -> _Faces:
-    """Who feeds whom along one axis: a face's upper side feeds its lower side where the ground rises."""
-    nobody = slope.shape[0]
-    inner = lower < nobody
-    # the lower face belongs to the lower neighbour; on the edge it has the cell's own slope
-    face_slope = torch.where(inner, padded(slope)[lower], slope)
-    face = torch.where(inner, padded(own)[lower], own)
-    zero = torch.zeros_like(own)
+def _flow_order(active: Tensor, fields: Mapping[str, Tensor], spacing: tuple[float, float]) -> _Order:
+    count, ny, nx = active.shape
+    terrain = {name: fields[name][:, 0].to("cpu", torch.float64).numpy() for name in FLAT}
+    masks = active.cpu().numpy()
+    networks = [
+        build_network(
+            masks[k], terrain["slope_x"][k], terrain["slope_y"][k], terrain["manning"][k] / SECONDS_PER_HOUR, *spacing
+        )
+        for k in range(count)
+    ]
+    level = np.concatenate([n.level_of_column for n in networks])
+    order = np.argsort(level, kind="stable")
+    total = level.size
+    # column numbers count from 1 in each map there, and 0 means none
+    new = np.empty(total + 1, dtype=np.int64)
+    new[order], new[total] = np.arange(total), total
+    begins = np.cumsum([0, *(n.cells.size for n in networks)])[:-1]
+    donors = np.concatenate(
+        [np.where(n.donor > 0, n.donor - 1 + begin, total) for n, begin in zip(networks, begins, strict=True)], axis=1
+    )
 
-    up = torch.where(slope < 0.0, own, zero)
-    down = torch.where(face_slope > 0.0, face, zero)
-    from_above = (slope > 0.0) & (upper < nobody)
-    from_below = (face_slope < 0.0) & inner
-    none = torch.full_like(lower, nobody)
-    return _Faces(
-        donors=(torch.where(from_below, lower, none), torch.where(from_above, upper, none)),
-        inflow=(torch.where(from_below, face, zero), torch.where(from_above, own, zero)),
-        outflow=up + down,
-        boundary=torch.where(upper == nobody, up, zero) + torch.where(inner, zero, down),
+    def ordered(parts: list[NDArray[Any]]) -> Tensor:
+        return torch.from_numpy(np.concatenate(parts, axis=-1)[..., order].copy())
+
+    return _Order(
+        cells=ordered([n.cells + k * ny * nx for k, n in enumerate(networks)]),
+        levels=tuple(int(v) for v in np.r_[0, np.cumsum(np.bincount(level, minlength=1))]),
+        donors=torch.from_numpy(new[donors[:, order]]),
+        inflow=ordered([n.inflow for n in networks]),
+        outflow=ordered([n.outflow for n in networks]),
+        boundary=ordered([n.boundary for n in networks]),
     )

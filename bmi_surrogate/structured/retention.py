@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 
 _TINY = 1.0e-30
+_LARGEST_EXPONENT = 690.0
+"""Of an exponential that stays finite in double precision."""
 KNEE = 0.5
 """c alpha: where the coordinate changes from linear to logarithmic."""
 
@@ -43,11 +45,11 @@ class Retention(NamedTuple):
 
     def relative_permeability(self, head: Tensor) -> Tensor:
         """Relative permeability [-] at pressure heads [m]."""
-        log_x = torch.log((-self.alpha * head).clamp(min=_TINY))
+        log_power = self.n * torch.log((-self.alpha * head).clamp(min=_TINY))
         m = 1.0 - 1.0 / self.n
-        log_b = -m * torch.log1p(torch.exp(self.n * log_x))
-        # x^(n-1) b = exp(m (n ln x - ln(1 + x^n))); expm1 keeps the digits of one minus it in dry soil
-        emptied = -torch.expm1(m * self.n * log_x + log_b)
+        log_b = -m * torch.log1p(torch.exp(log_power))
+        # x^(n-1) b = (1 + x^-n)^-m; expm1 keeps the digits of one minus it in dry soil
+        emptied = -torch.expm1(-m * torch.log1p(torch.exp((-log_power).clamp(max=_LARGEST_EXPONENT))))
         return torch.where(head < 0.0, emptied * emptied * torch.exp(0.5 * log_b), torch.ones_like(head))
 
     def coordinate(self, head: Tensor) -> Tensor:

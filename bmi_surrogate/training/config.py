@@ -127,16 +127,14 @@ class TrainConfig(Config):
     def _possible(self) -> TrainConfig:
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds: each must stand once, got {self.seeds}")
+        if self.compile and isinstance(self.surrogate, StructuredSpec):
+            raise ValueError("compile: is not possible with the structured surrogate, whose search has no fixed length")
         if self.data.validation_hours < 1:
             raise ValueError("data.validation_hours: a training needs hours that judge it; give at least 1")
         if self.validation.hours is not None and self.validation.hours > self.data.validation_hours:
             raise ValueError(
                 f"validation.hours: {self.validation.hours} are more than data.validation_hours, "
                 f"{self.data.validation_hours}"
-            )
-        if self.compile and isinstance(self.surrogate, StructuredSpec):
-            raise ValueError(
-                "compile: true is not possible with the structured surrogate, whose hour has no fixed length"
             )
         return self
 

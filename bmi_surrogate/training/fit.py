@@ -18,6 +18,7 @@ from bmi_common import ConfigError, Domain
 from bmi_common.hashing import sha256
 from bmi_surrogate import statics as static_channels
 from bmi_surrogate.checkpoint import load_rootzone
+from bmi_surrogate.compute import require_compiler
 from bmi_surrogate.training.config import TrainConfig
 from bmi_surrogate.training.distributed import Processes
 from bmi_surrogate.training.loop import STATE, Material, Outcome, Training, TrainingError, kept_module
@@ -71,6 +72,8 @@ def prepare_material(config: TrainConfig, here: Processes, progress: Progress) -
         `output` that cannot be written or belongs to another training.
     """
     device = here.device(config.device)
+    if config.compile:
+        require_compiler(device)
     if config.mixed_precision and device.type != "cuda":
         raise ConfigError(f"mixed_precision: needs a CUDA device, this training runs on {device.type}; remove the key")
     _require_writable(config.output)

@@ -14,9 +14,11 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 MILLIMETRES = 1000.0
+
+_NO_LENGTH = 1.0e-16
+"""Squares of lengths below are taken for this, so that vectors of no length have a cosine of 0, and a gradient."""
 
 STORAGE_FIELDS = ("alpha", "n", "residual_saturation", "maximum_saturation", "porosity", "specific_storage")
 """Fields of the domain that `column_storage` needs."""
@@ -39,18 +41,22 @@ def difference_error(prediction: Tensor, truth: Tensor, scored: Tensor) -> Tenso
 
 
 def decoupling(c_increment: Tensor, m_increment: Tensor, scored: Tensor) -> Tensor:
-    """Mean absolute cosine between what is added to the memories c and M, taken as vectors over the cells that count.
+    """Mean absolute cosine between what a cell adds to its memories c and M in an hour.
+
+    Each channel of each sample is a vector over the cells that count.
 
     Parameters
     ----------
-    c_increment, m_increment : Tensor, shape (any * batch, hidden, y, x)
-        Increments after the network's adapter; the samples of the batch are the fastest along the first axis.
+    c_increment, m_increment : Tensor, shape (batch, hidden, y, x)
+        Increments after the network's adapter, finite everywhere.
     scored : Tensor of bool, shape (batch, 1, y, x)
         Cells that count.
     """
-    cells = scored.repeat(len(c_increment) // len(scored), 1, 1, 1)
-    c, m = (torch.where(cells, v, 0.0).flatten(start_dim=2) for v in (c_increment, m_increment))
-    return functional.cosine_similarity(c, m, dim=2).abs().mean()
+    # sums of products over the map as it lies in memory, in half the time of PyTorch's cosine_similarity
+    c, m = c_increment * scored, m_increment * scored
+    product, cc, mm = ((a * b).sum(dim=(2, 3)) for a, b in ((c, m), (c, c), (m, m)))
+    lengths = (cc.clamp(min=_NO_LENGTH) * mm.clamp(min=_NO_LENGTH)).sqrt()
+    return (product / lengths).abs().mean()
 
 
 def increment_error(prediction: Tensor, truth: Tensor, scored: Tensor) -> Tensor:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 
 from bmi_common import Config, ConfigError, Domain
 from bmi_surrogate import checkpoint as checkpoints
@@ -19,6 +18,7 @@ from bmi_surrogate.checkpoint import Checkpoint
 from bmi_surrogate.emulator import require_compilable
 from bmi_surrogate.network import Architecture, CellStep, Memory, PredRNN, Step
 from bmi_surrogate.normalisation import STATIC_EPSILON, Array, Moments, Normaliser, Statistics
+from bmi_surrogate.tiling import Tiling
 from bmi_surrogate.training import losses
 from bmi_surrogate.training.task import Batch, DataStatistics, Rollout
 
@@ -110,7 +110,7 @@ class PredRNNSpec(Config):
 class TrainablePredRNN(nn.Module):
     """A network with all it needs to take and give physical units, as `bmi_surrogate.Emulator` does at work.
 
-    Its forward pass gives the terms of the loss, so that it can be wrapped for distributed training.
+    Its forward pass gives the terms of the loss.
 
     Parameters
     ----------
@@ -122,8 +122,8 @@ class TrainablePredRNN(nn.Module):
         Change of pressure head in an hour [m].
     thickness : ndarray, shape (layers,)
         Layer thickness [m].
-    tile : int
-        Side of the tiles that the network is trained on.
+    tile : int or "whole"
+        Side of the tiles that the network is trained on, or the whole domain at once.
     terms : collection of str
         Terms of the loss to compute, as in `LossWeights`.
     """
@@ -134,7 +134,7 @@ class TrainablePredRNN(nn.Module):
         statistics: Statistics,
         increments: Moments,
         thickness: Array,
-        tile: int,
+        tile: int | Literal["whole"],
         terms: frozenset[str],
     ) -> None:
         super().__init__()
@@ -149,8 +149,9 @@ class TrainablePredRNN(nn.Module):
 
     def forward(self, batch: Batch, rollout: Rollout) -> dict[str, Tensor]:
         """Terms of the loss over the hours that count."""
-        scaled, first = self._scaled(batch, rollout.hours), rollout.drifting
-        x = scaled.pressure[:, 0]
+        first = rollout.drifting
+        scaled = self._scaled(batch, rollout.hours)
+        x = scaled.pressure(0)
         with torch.no_grad() if first else nullcontext():
             memory = self.network.start(x, scaled.statics)
             for hour in range(first):
@@ -163,63 +164,66 @@ class TrainablePredRNN(nn.Module):
             x, memory, of_hour = self._step(x, memory, scaled, hour)
             states.append(x)
             cells += of_hour
-        states_of_hours = torch.stack(states, dim=1)
-        found: dict[str, Tensor] = {}
-        prediction, truth = states_of_hours[:, 1:], scaled.pressure[:, first + 1 :]
-        if "pressure" in self.terms:
-            found["pressure"] = losses.squared_error(prediction, truth, batch.scored)
-        if "differences" in self.terms:
-            found["differences"] = losses.difference_error(prediction, truth, batch.scored)
+        found = self._of_states(torch.stack(states[1:], dim=1), scaled.pressure(slice(first + 1, None)), batch.scored)
         if "decoupling" in self.terms:
-            c, m = (
-                self.network.adapter(torch.cat(v))
-                for v in zip(*((s.c_increment, s.m_increment) for s in cells), strict=True)
-            )
-            found["decoupling"] = losses.decoupling(c, m, batch.scored)
+            adapt = self.network.adapter
+            each = [losses.decoupling(adapt(s.c_increment), adapt(s.m_increment), batch.scored) for s in cells]
+            found["decoupling"] = torch.stack(each).mean().float()
         if "increments" in self.terms or "storage" in self.terms:
-            found |= self._of_changes(states_of_hours, batch, rollout)
+            found |= self._of_changes(torch.stack(states, dim=1), batch, rollout)
         return found
 
     @torch.no_grad()
     def predict(self, batch: Batch, hours: int) -> Tensor:
-        """Pressure head [m] at the end of every hour, double precision; 0 in inactive cells."""
+        """Pressure head [m] at the end of every hour, double precision; 0 in inactive cells.
+
+        A domain is cut into the tiles that the network is trained on, which go their own ways, as at work.
+        """
+        shape = (batch.head.shape[-2], batch.head.shape[-1])
+        if self.tile == "whole" or shape == (self.tile, self.tile):
+            return self._predict(batch, hours)
+        found = []
+        for index in range(len(batch.head)):
+            sample = batch.sample(index)
+            mask = sample.active[0, 0].cpu().numpy()
+            tiling = Tiling(shape, (self.tile, self.tile), mask, sample.head.device)
+            heads = self._predict(_cut(sample, tiling), hours)
+            whole = tiling.assemble(heads.flatten(1, 2)).view(hours, -1, *shape)
+            found.append(torch.where(sample.active[0], whole, 0.0))
+        return torch.stack(found)
+
+    def _predict(self, batch: Batch, hours: int) -> Tensor:
         scaled = self._scaled(batch, hours)
-        x = scaled.pressure[:, 0]
+        x = scaled.pressure(0)
         memory = self.network.start(x, scaled.statics)
         outputs: list[Tensor] = []
         for hour in range(hours):
             x, memory, _ = self._step(x, memory, scaled, hour)
-            outputs.append(x)
-        restored = self._normaliser(self.statistics.pressure, x).restore(torch.stack(outputs, dim=1))
-        return torch.where(batch.active[:, None], restored, 0.0).double()
+            outputs.append(scaled.of_pressure.restore(x).double().masked_fill(scaled.inactive, 0.0))
+        return torch.stack(outputs, dim=1)
 
     def _step(self, x: Tensor, memory: Memory, scaled: _Scaled, hour: int) -> Step:
-        done = self.advance(self.network, x, scaled.source[:, hour], memory)
+        done = self.advance(self.network, x, scaled.source(hour), memory)
         return done._replace(pressure=done.pressure.masked_fill(scaled.inactive, 0.0))
 
     def _scaled(self, batch: Batch, hours: int) -> _Scaled:
         if hours > batch.hours:
             raise ValueError(f"a rollout of {hours} hours needs windows as long, these have {batch.hours}")
-        inactive = ~batch.active
-        s, like = self.statistics, self.network.conv_last.weight
-        assert s.statics is not None  # the task gives them
+        return _Scaled(batch, hours, self.statistics, self.network.conv_last.weight)
 
-        def blanked(field: Tensor, moments: Moments) -> Tensor:
-            normal = self._normaliser(moments, like).normalise(field.to(like.dtype))
-            return normal.masked_fill(inactive[:, None], 0.0)
-
-        pressure = blanked(batch.head[:, : hours + 1], s.pressure)
-        source = blanked(batch.source[:, :hours], s.source)
-        varies = s.statics.std > 0.0
-        spread = Moments.of(s.statics.mean, np.where(varies, s.statics.std + STATIC_EPSILON, 1.0))
-        statics = Normaliser(spread, like.device, torch.float64).normalise(batch.statics.double())
-        constant = torch.from_numpy(~varies).to(inactive.device)[:, None, None]
-        return _Scaled(pressure, source, statics.masked_fill(inactive | constant, 0.0).to(like.dtype), inactive)
+    def _of_states(self, prediction: Tensor, truth: Tensor, scored: Tensor) -> dict[str, Tensor]:
+        """Terms of normalised pressure."""
+        found: dict[str, Tensor] = {}
+        if "pressure" in self.terms:
+            found["pressure"] = losses.squared_error(prediction, truth, scored)
+        if "differences" in self.terms:
+            found["differences"] = losses.difference_error(prediction, truth, scored)
+        return found
 
     def _of_changes(self, states: Tensor, batch: Batch, rollout: Rollout) -> dict[str, Tensor]:
         """Terms of hourly changes, in double precision: they are small differences of large numbers."""
         truth = batch.head[:, rollout.drifting : rollout.hours + 1]
-        head = self._normaliser(self.statistics.pressure, truth).restore(states.double())
+        head = Normaliser(self.statistics.pressure, truth.device, truth.dtype).restore(states.double())
         found: dict[str, Tensor] = {}
         if "increments" in self.terms:
             unit = torch.from_numpy(self.increments.std).to(head)[:, None, None]
@@ -230,18 +234,44 @@ class TrainablePredRNN(nn.Module):
             found["storage"] = losses.storage_error(head, truth, batch.scored, thickness, fields).float()
         return found
 
-    @staticmethod
-    def _normaliser(moments: Moments, like: Tensor) -> Normaliser:
-        return Normaliser(moments, like.device, like.dtype)
 
-
-class _Scaled(NamedTuple):
+class _Scaled:
     """A batch as the network takes it: normalised, 0 in inactive cells."""
 
-    pressure: Tensor
-    source: Tensor
-    statics: Tensor
-    inactive: Tensor
+    def __init__(self, batch: Batch, hours: int, statistics: Statistics, like: Tensor) -> None:
+        moments = statistics.statics
+        assert moments is not None  # the task gives them
+        self.of_pressure = Normaliser(statistics.pressure, like.device, like.dtype)
+        self._of_source = Normaliser(statistics.source, like.device, like.dtype)
+        self._head, self._source, self._dtype = batch.head[:, : hours + 1], batch.source, like.dtype
+        self.inactive = ~batch.active
+        varies = moments.std > 0.0
+        spread = Moments.of(moments.mean, np.where(varies, moments.std + STATIC_EPSILON, 1.0))
+        statics = Normaliser(spread, like.device, torch.float64).normalise(batch.statics.double())
+        constant = torch.from_numpy(~varies).to(like.device)[:, None, None]
+        self.statics = statics.masked_fill(self.inactive | constant, 0.0).to(like.dtype)
+
+    def pressure(self, hours: int | slice) -> Tensor:
+        """Pressure at the start of an hour, or of several."""
+        normal = self.of_pressure.normalise(self._head[:, hours].to(self._dtype))
+        return normal.masked_fill(self.inactive if normal.ndim == 4 else self.inactive[:, None], 0.0)
+
+    def source(self, hour: int) -> Tensor:
+        """Net source of an hour."""
+        return self._of_source.normalise(self._source[:, hour].to(self._dtype)).masked_fill(self.inactive, 0.0)
+
+
+def _cut(sample: Batch, tiling: Tiling) -> Batch:
+    """Cut a batch of one sample into tiles, for a prediction: the head at the start only."""
+
+    def tiles(field: Tensor) -> Tensor:
+        return tiling.split(field[0])
+
+    hours, layers = sample.source.shape[1:3]
+    sources = tiling.split(sample.source[0].flatten(0, 1)).view(-1, hours, layers, *tiling.tile)
+    active = tiles(sample.active)
+    head = tiles(sample.head[:, 0]).unsqueeze(1)
+    return Batch(head, sources, tiles(sample.statics), {}, active, active, [*sample.origins] * tiling.count)
 
 
 class PredRNNTask:
@@ -293,7 +323,7 @@ class PredRNNTask:
             scale = statistics.increments.std / statistics.pressure.std
             network.get_buffer("increment_scale").copy_(torch.from_numpy(scale))
         terms = frozenset(self.weights)
-        return TrainablePredRNN(network, normalisation, statistics.increments, domain.dz, min(shape), terms)
+        return TrainablePredRNN(network, normalisation, statistics.increments, domain.dz, tile or "whole", terms)
 
     def _require_changes(self, statistics: DataStatistics) -> None:
         if self.spec.increments != "scaled" and "increments" not in self.weights:
@@ -331,7 +361,6 @@ class PredRNNTask:
 
 
 def _own(module: nn.Module) -> TrainablePredRNN:
-    inner = module.module if isinstance(module, DistributedDataParallel) else module
-    if not isinstance(inner, TrainablePredRNN):
-        raise TypeError(f"not a module of this task: {type(inner).__name__}")
-    return inner
+    if not isinstance(module, TrainablePredRNN):
+        raise TypeError(f"not a module of this task: {type(module).__name__}")
+    return module

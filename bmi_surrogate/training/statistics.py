@@ -68,13 +68,23 @@ def data_statistics(store: Store, domain: Domain, statics: Array, progress: Prog
         Raw static channels.
     progress : callable, optional
         Is told how many of how many hours are done.
+
+    Raises
+    ------
+    ConfigError
+        If the store belongs to another domain or holds values that are not finite.
     """
     store.check(domain)
     key = _key(store, domain, statics)
     path = store.folder / STATISTICS
     known = _read(path, key)
     if known is None:
-        known = _compute(store, domain, statics, progress)
+        try:
+            known = _compute(store, domain, statics, progress)
+        except ValueError:
+            raise ConfigError(
+                f"{store.folder}: holds values that are not finite; remove the folder to have it made anew"
+            ) from None
         _write(path, key, known)
     return known
 

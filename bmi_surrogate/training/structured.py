@@ -15,7 +15,7 @@ from bmi_surrogate.checkpoint import StructuredCheckpoint, save
 from bmi_surrogate.normalisation import Array
 from bmi_surrogate.structured import Medium, StructuredArchitecture, StructuredModel
 from bmi_surrogate.structured.closure import Effort
-from bmi_surrogate.structured.medium import FIELDS, pack
+from bmi_surrogate.structured.medium import FIELDS
 from bmi_surrogate.training.task import Batch, DataStatistics, Rollout
 
 _LEAST_SCALE = 1.0e-7
@@ -54,6 +54,8 @@ class StructuredTask:
         self.weights: Mapping[str, float] = {"increments": 1.0}
         self._thickness: list[float] = []
         self._spacing = (0.0, 0.0)
+        self._place: tuple[object, ...] = ()
+        self._latest: Medium
 
     def build(self, statistics: DataStatistics, statics: Array, domain: Domain, tile: int | None) -> StructuredModel:
         """Make a model that corrects nothing yet."""
@@ -82,7 +84,7 @@ class StructuredTask:
     def loss(self, module: nn.Module, batch: Batch, rollout: Rollout) -> dict[str, Tensor]:
         """Error of u after every hour that counts, in units of the hour's own change."""
         model, medium = _model(module), self._medium(batch)
-        scored = pack(batch.scored, medium.active)[0]
+        scored = medium.pack(batch.scored)[0]
         head = medium.pack(batch.head[:, 0])
         terms = []
         for hour in range(rollout.hours):
@@ -120,7 +122,16 @@ class StructuredTask:
         return save(StructuredCheckpoint(_model(module), tuple(self._thickness), provenance), path)
 
     def _medium(self, batch: Batch) -> Medium:
-        return Medium.of_maps(batch.active[:, 0], batch.fields, self._thickness, self._spacing)
+        """Soil and terrain of a batch; the last one is kept, for batches of the whole domain."""
+        place = (
+            batch.active.shape,
+            batch.active.device,
+            *((o.row, o.column, o.flip_y, o.flip_x) for o in batch.origins),
+        )
+        if place != self._place:
+            self._latest = Medium.of_maps(batch.active[:, 0], batch.fields, self._thickness, self._spacing)
+            self._place = place
+        return self._latest
 
 
 def _model(module: nn.Module) -> StructuredModel:

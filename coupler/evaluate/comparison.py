@@ -30,8 +30,10 @@ class HourlyErrors:
         Mean absolute error of column storage [mm].
     storage_bias : ndarray
         Mean error of column storage [mm], positive where the prediction holds more water.
-    saturation_median, saturation_mean, saturation_rms : ndarray
-        Median and mean absolute and root mean square error of saturation in the root zone [-].
+    saturation_median : ndarray
+        Median over the columns of the mean absolute error of saturation of the root zone's layers [-].
+    saturation_mean, saturation_rms : ndarray
+        Mean absolute and root mean square error of saturation of all cells of the root zone [-].
     latent_heat_median : ndarray
         Median absolute error of latent heat [W m-2].
     water_table_depth : ndarray
@@ -145,10 +147,11 @@ def _add(into: HourlyErrors, part: slice, simulated: Quantities, truth: Quantiti
     storage = (simulated.storage - truth.storage) * MILLIMETRES
     into.storage_mean[part] = np.abs(storage).mean(axis=1)
     into.storage_bias[part] = storage.mean(axis=1)
-    saturation = np.abs(simulated.saturation - truth.saturation).reshape(len(table), -1)
-    into.saturation_median[part] = np.median(saturation, axis=1)
-    into.saturation_mean[part] = saturation.mean(axis=1)
-    into.saturation_rms[part] = np.sqrt((saturation**2).mean(axis=1))
+    saturation = np.abs(simulated.saturation - truth.saturation)
+    # not of single cells, more than half of which may be saturated in all predictions
+    into.saturation_median[part] = np.median(saturation.mean(axis=1), axis=1)
+    into.saturation_mean[part] = saturation.mean(axis=(1, 2))
+    into.saturation_rms[part] = np.sqrt((saturation**2).mean(axis=(1, 2)))
     into.latent_heat_median[part] = np.median(np.abs(simulated.latent_heat - truth.latent_heat), axis=1)
     into.water_table_depth[part] = np.median(simulated.water_table, axis=1)
     into.latent_heat[part] = simulated.latent_heat.mean(axis=1)

@@ -8,6 +8,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -49,7 +50,7 @@ def draw(comparison: Comparison, shown: str, limits: Mapping[str, float], domain
     for axes, (label, limit) in zip((median, high), limits.items(), strict=False):
         axes.axhline(limit, color="black", linewidth=0.8, linestyle=":")
         axes.annotate(f"{label} {limit:g} m", (0.005, limit), ("axes fraction", "data"), fontsize=7, va="bottom")
-    median.legend(fontsize=8, loc="upper left", bbox_to_anchor=(0.0, 1.25), ncols=4, frameon=False)
+    median.legend(fontsize=8, loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=4, frameon=False)
     _depths(depth, comparison)
     _map(figure, figure.add_subplot(grid[:2, 1]), comparison.predictions[shown].water_table_map, shown, domain)
     _latent_heat(figure.add_subplot(grid[2, 1]), comparison, shown)
@@ -63,7 +64,7 @@ def _errors(axes: Axes, comparison: Comparison, series: str, label: str) -> None
         axes.plot(comparison.times, values, label=name, color=colour, linewidth=0.7)
     axes.set_yscale("log")
     axes.set_ylabel(label)
-    axes.grid(alpha=0.3)
+    _dates(axes)
 
 
 def _depths(axes: Axes, comparison: Comparison) -> None:
@@ -73,7 +74,7 @@ def _depths(axes: Axes, comparison: Comparison) -> None:
     axes.invert_yaxis()
     axes.set_ylabel("median water table\ndepth [m]")
     axes.legend(fontsize=7, ncols=3, frameon=False)
-    axes.grid(alpha=0.3)
+    _dates(axes)
 
 
 def _map(figure: Figure, axes: Axes, error: Array, name: str, domain: Domain) -> None:
@@ -81,7 +82,7 @@ def _map(figure: Figure, axes: Axes, error: Array, name: str, domain: Domain) ->
     field[domain.mask] = error
     extent = (0.0, domain.nx * domain.dx / _METRES_PER_KILOMETRE, 0.0, domain.ny * domain.dy / _METRES_PER_KILOMETRE)
     image = axes.imshow(field, origin="lower", extent=extent, cmap="viridis")
-    figure.colorbar(image, ax=axes, label="mean absolute error of water table depth [m]", shrink=0.8)
+    figure.colorbar(image, ax=axes, label="mean absolute error of water table depth [m]", orientation="horizontal")
     axes.set_title(f"{name}: mean over all hours", fontsize=9)
     axes.set_xlabel("km")
 
@@ -95,6 +96,12 @@ def _latent_heat(axes: Axes, comparison: Comparison, name: str) -> None:
     axes.plot(comparison.times, mean, label=name, color=_COLOURS[0], linewidth=0.8)
     axes.set_title(f"KGE of the hourly values {compared.latent_heat.efficiency:.4f}", fontsize=9)
     axes.set_ylabel("domain-mean latent heat,\n24 h mean [W m$^{-2}$]")
-    axes.tick_params(axis="x", rotation=30)
     axes.legend(fontsize=7, frameon=False)
+    _dates(axes)
+
+
+def _dates(axes: Axes) -> None:
+    locator = AutoDateLocator()  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
     axes.grid(alpha=0.3)

@@ -177,8 +177,10 @@ def _below(title: str, mine: Array, bound: Array) -> Gate:
     criterion = f"24 h mean of the median error of {title} over free drainage's, from the second day on, worst"
     if not len(a):
         return Gate(criterion, np.nan, "<", 1.0, "shorter than a day")
-    # a bound without any error cannot be undercut
-    ratio = np.divide(a, b, out=np.full(a.shape, np.inf), where=b > 0.0)
+    judged = (a > 0.0) | (b > 0.0)  # where both are exact, such as under ponded water, there is nothing to undercut
+    if not judged.any():
+        return Gate(criterion, np.nan, "<", 1.0, "neither has any error")
+    ratio = np.divide(a[judged], b[judged], out=np.full(int(judged.sum()), np.inf), where=b[judged] > 0.0)
     return Gate(criterion, float(ratio.max()), "<", 1.0, f"{int((ratio >= 1.0).sum())} of {len(ratio)} hours not below")
 
 

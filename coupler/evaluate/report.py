@@ -85,11 +85,11 @@ class Summary:
 
 _COLUMNS: Mapping[str, str] = {
     "water_table_median": "median WT error [m]",
-    "water_table_median_worst": "worst hour",
+    "water_table_median_worst": "median WT error, worst [m]",
     "water_table_high": "90 % WT error [m]",
-    "water_table_high_worst": "worst hour",
+    "water_table_high_worst": "90 % WT error, worst [m]",
     "storage": "storage error [mm]",
-    "storage_worst": "worst hour",
+    "storage_worst": "storage error, worst [mm]",
     "storage_slope": "its slope [mm/month]",
     "saturation_rms": "saturation RMS",
     "latent_heat_median": "median LE error [W/m2]",
@@ -134,10 +134,11 @@ class Report:
         t = self.comparison.times.astype("datetime64[m]")
         errors = Table(title=f"errors over {len(t)} hours, {t[0]} to {t[-1]} UTC")
         errors.add_column("")
-        for title in _COLUMNS.values():
-            errors.add_column(title, justify="right")
-        for name, summary in self.summaries.items():
-            errors.add_row(name, *_cells(summary))
+        for name in self.summaries:
+            errors.add_column(name, justify="right")
+        cells = [_cells(summary) for summary in self.summaries.values()]
+        for title, *row in zip(_COLUMNS.values(), *cells, strict=True):
+            errors.add_row(title, *row)
         gates = Table(title="criteria")
         for title in ("criterion", "value", "limit", "", ""):
             gates.add_column(title, justify="right" if title in ("value", "limit") else "left")

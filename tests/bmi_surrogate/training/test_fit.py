@@ -156,7 +156,7 @@ def test_the_weights_run_as_a_component(basin: Path, architecture: str) -> None:
     run = {
         "domain": domain_section(),
         "initial": {"pressure_head": {"file": "initial.npz", "variable": "head"}},
-        "surrogate": {"checkpoint": str(found.weights)} | ({"tile": "whole"} if architecture == "predrnn" else {}),
+        "surrogate": {"checkpoint": str(found.weights)},
     }
     (basin / "surrogate.yaml").write_text(yaml.safe_dump(run))
     component = BmiSurrogate()

@@ -77,14 +77,29 @@ def test_increments_do_not_mind_an_offset_but_squared_errors_do(
 
 
 def test_memories_that_take_up_the_same_are_coupled_and_orthogonal_ones_are_not(scored: torch.Tensor) -> None:
-    c = torch.zeros(2 * BATCH, 3, NY, NX)
+    c = torch.zeros(BATCH, 3, NY, NX)
     m = torch.zeros_like(c)
     c[..., 4, 4], m[..., 4, 5] = 1.0, 1.0
     assert losses.decoupling(c, -2.0 * c, scored) == pytest.approx(1.0)
     assert losses.decoupling(c, m, scored) == 0.0
     # what cells outside take up makes no difference
-    outside = torch.where(scored.repeat(2, 1, 1, 1), 0.0, 7.0)
+    outside = torch.where(scored, 0.0, 7.0)
     assert losses.decoupling(c + outside, m + outside, scored) == 0.0
+
+
+def test_decoupling_is_the_cosine_of_pytorch(scored: torch.Tensor) -> None:
+    random = torch.Generator().manual_seed(2)
+    c, m = (torch.randn((BATCH, 3, NY, NX), generator=random, dtype=torch.float64) for _ in range(2))
+    vectors = [[v[sample, channel][scored[sample, 0]] for v in (c, m)] for sample in (0, 1) for channel in (0, 1, 2)]
+    expected = torch.stack([torch.cosine_similarity(a, b, dim=0).abs() for a, b in vectors]).mean()
+    torch.testing.assert_close(losses.decoupling(c, m, scored), expected)
+
+
+def test_memories_that_take_up_nothing_have_a_gradient(scored: torch.Tensor) -> None:
+    c = torch.zeros(BATCH, 3, NY, NX, requires_grad=True)
+    losses.decoupling(c, c, scored).backward()
+    assert c.grad is not None
+    assert torch.isfinite(c.grad).all()
 
 
 def test_column_storage_is_that_of_parflow(

@@ -12,6 +12,7 @@ import torch
 from pydantic import ValidationError
 from safetensors.torch import load_file
 from surrogate_cases import LAYERS, NX, NY
+from training_stores import make_domain, make_store, statics_of
 
 from bmi_common import ConfigError, Domain
 from bmi_surrogate import Architecture, Checkpoint, Emulator, Options, PredRNN, load
@@ -19,6 +20,8 @@ from bmi_surrogate import statics as static_channels
 from bmi_surrogate.normalisation import Moments, Statistics, moments_of_statics
 from bmi_surrogate.training.losses import STORAGE_FIELDS
 from bmi_surrogate.training.predrnn import LossWeights, PredRNNSpec, PredRNNTask, TrainablePredRNN
+from bmi_surrogate.training.sampling import Sampler, SamplingSpec
+from bmi_surrogate.training.statistics import data_statistics
 from bmi_surrogate.training.task import Batch, DataStatistics, Origin, Rollout, Task
 
 HOURS = 4
@@ -209,6 +212,18 @@ def test_a_few_steps_of_training_lower_the_loss(make: Any, batch: Batch) -> None
     assert losses[-1] < 0.9 * losses[0]
 
 
+def test_mixed_precision_gives_nearly_the_same_terms_and_finite_gradients(make: Any, batch: Batch) -> None:
+    task, module = make(increments="scaled", static_features=2, loss=ALL_TERMS)
+    exact = task.loss(module, batch, Rollout(HOURS, 2))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = task.loss(module, batch, Rollout(HOURS, 2))
+    assert {term.dtype for term in mixed.values()} == {torch.float32}
+    for name, term in exact.items():
+        assert mixed[name].item() == pytest.approx(term.item(), rel=0.05), name  # eight bits are 0.4 %
+    torch.stack(list(mixed.values())).sum().backward()
+    assert all(torch.isfinite(g).all() for g in gradients(module).values())
+
+
 def test_inactive_cells_do_not_matter(make: Any, batch: Batch) -> None:
     task, module = make(loss=ALL_TERMS)
     outside = ~batch.active
@@ -224,6 +239,27 @@ def test_inactive_cells_do_not_matter(make: Any, batch: Batch) -> None:
     heads = task.predict(module, filled, Rollout(HOURS))
     assert torch.equal(heads, task.predict(module, batch, Rollout(HOURS)))
     assert (heads[:, :, :, :4, :7] == 0.0).all()
+
+
+def test_batches_of_a_store_with_inactive_cells_train_and_validate(tmp_path: Path) -> None:
+    """Stored fields have no values in inactive cells: nothing of that may reach losses, gradients or heads."""
+    basin = make_domain(12, 11, inactive=0.2)
+    store, statics = make_store(tmp_path, basin, (30,), validation_hours=6), statics_of(basin)
+    task = PredRNNTask(PredRNNSpec(increments="scaled", static_features=2, loss=ALL_TERMS))
+    sampling = SamplingSpec(tile=6, batch=3, halo=1)
+    sampler = Sampler(store, basin, statics, task.fields, sampling, seed=0)
+    module = task.build(data_statistics(store, basin, statics), statics, basin, 6)
+    optimiser = torch.optim.AdamW(module.parameters(), lr=1e-3)
+    before = {name: p.detach().clone() for name, p in module.named_parameters()}
+    for iteration in range(3):
+        found = backward(task, module, sampler.batch(iteration, HOURS), Rollout(HOURS, 3))
+        assert all(torch.isfinite(g).all() for g in found.values())
+        optimiser.step()
+    assert not torch.equal(before["network.conv_last.weight"], module.network.conv_last.weight)
+    heads = task.predict(module, sampler.whole(24, 6), Rollout(6))
+    assert heads.shape == (1, 6, 11, 12, 11)
+    assert torch.isfinite(heads).all()
+    assert (heads[..., torch.from_numpy(~basin.mask)] == 0.0).all()
 
 
 # ---------------------------------------------------------------------- building and saving
@@ -271,14 +307,24 @@ def test_contradictions_are_refused(spec: dict[str, Any], message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "spec",
-    [{}, {"increments": "scaled", "static_features": 4, "hidden": 8, "cells": 3, "attention": "pool"}],
-    ids=["published", "improved"],
+    ("tile", "spec"),
+    [
+        (None, {}),
+        (8, {"increments": "scaled", "static_features": 4, "hidden": 8, "cells": 3, "attention": "pool"}),
+        (6, {"attention": "xyconv"}),
+    ],
+    ids=["published, whole domain", "improved, tiles", "tiles of one size only"],
 )
 def test_a_saved_checkpoint_does_what_the_module_did(
-    make: Any, batch: Batch, statics: np.ndarray, statistics: DataStatistics, tmp_path: Path, spec: dict[str, Any]
+    make: Any,
+    batch: Batch,
+    statics: np.ndarray,
+    statistics: DataStatistics,
+    tmp_path: Path,
+    tile: int | None,
+    spec: dict[str, Any],
 ) -> None:
-    task, module = make(**spec)
+    task, module = make(tile=tile, **spec)
     module.eval()
     if spec:
         torch.nn.init.constant_(module.network.scale, 0.5)  # attention starts switched off
@@ -286,10 +332,10 @@ def test_a_saved_checkpoint_does_what_the_module_did(
     saved = load(task.save(module, tmp_path / "mine", {"seed": "3"}))
     assert isinstance(saved, Checkpoint)
     assert saved.layer_thickness == tuple(LAYERS)
-    assert saved.tile == min(NY, NX)
+    assert saved.tile == (tile or "whole")
     assert saved.provenance == {"seed": "3"}
     mask = batch.active[0, 0].numpy()
-    emulator = Emulator(saved, statics, mask, Options(tile="whole", device="cpu", threads=1))
+    emulator = Emulator(saved, statics, mask, Options(device="cpu", threads=1))
     emulator.start(batch.head[0, 0].numpy())
     for hour in range(HOURS):
         head = emulator.step(batch.source[0, hour].double().numpy())

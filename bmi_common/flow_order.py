@@ -65,6 +65,12 @@ class FlowNetwork:
         return self.level_start.size - 1
 
     @property
+    def level_of_column(self) -> NDArray[np.intp]:
+        """Level of each column, from 0."""
+        first = self.group_start[self.level_start[:-1] - 1] - 1
+        return np.repeat(np.arange(self.levels), np.diff(np.r_[first, self.cells.size]))
+
+    @property
     def cycles(self) -> list[NDArray[np.intp]]:
         """Flat cell indices of each cycle of the slope field."""
         sizes = np.diff(self.group_start)

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from richards_domains import hydrostatic, make_domain
 
-from bmi_richards.flow_order import FlowNetwork, build_network
+from bmi_common.flow_order import FlowNetwork, build_network
 from bmi_richards.solver import RichardsSolver
 
 # water circles: east along the south row, north, west along the north row, south

@@ -1,0 +1,380 @@
+"""bmi-evaluate on small files made by hand, whose errors are known."""
+
+import csv
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import netCDF4
+import numpy as np
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from coupler.evaluate import comparison, predictions
+from coupler.evaluate.cli import main
+from coupler.evaluate.records import HEAD, LATENT_HEAT, RunRecords
+
+LAYERS = [4.0] + [1.0] * 10
+NY, NX = 2, 3
+INACTIVE = (0, 1)
+COLUMNS = NY * NX - 1
+CENTRES = np.cumsum(LAYERS) - 0.5 * np.array(LAYERS)
+TOP = sum(LAYERS)
+
+
+def at_rest(depth: np.ndarray) -> np.ndarray:
+    """Heads (hours, nz, ny, nx) of water at rest below a water table at these depths (hours, ny, nx)."""
+    return (TOP - depth)[:, np.newaxis] - CENTRES[:, np.newaxis, np.newaxis]
+
+
+@dataclass
+class Years:
+    """Runs of one basin in a folder."""
+
+    folder: Path
+
+    def __post_init__(self) -> None:
+        domain = {
+            "grid": {"nx": NX, "ny": NY, "dx": 100.0, "dy": 100.0},
+            "layers": LAYERS,
+            "mask": {"file": "mask.nc", "variable": "mask"},
+            "porosity": 0.4,
+            "van_genuchten": {"alpha": 1.0, "n": 2.0, "residual_saturation": 0.0},
+            "specific_storage": 0.0,
+        }
+        with netCDF4.Dataset(self.folder / "mask.nc", "w") as data:
+            data.createDimension("y", NY)
+            data.createDimension("x", NX)
+            mask = np.ones((NY, NX))
+            mask[INACTIVE] = 0.0
+            data.createVariable("mask", "f8", ("y", "x"))[:] = mask
+        (self.folder / "domain.yaml").write_text(yaml.safe_dump(domain))
+        groundwater = {"domain": "domain.yaml", "initial": {"water_table_depth": 2.0}}
+        (self.folder / "groundwater.yaml").write_text(yaml.safe_dump(groundwater))
+
+    def run(
+        self,
+        name: str,
+        depth: np.ndarray,
+        latent: np.ndarray,
+        start: str = "2020-01-01",
+        every: float = 1.0,
+        x0: float = 50.0,
+        without: str = "",
+    ) -> Path:
+        """Write a run with these water table depths and latent heat (hours, ny, nx), and its record."""
+        run = self.folder / name
+        run.mkdir()
+        record = {
+            "time": {"start": f"{start}T00:00", "end": "2030-01-01T00:00", "step": "1h"},
+            "components": {
+                n: {"class": "zoo:Bucket", "config": str(self.folder / "groundwater.yaml")}
+                for n in ("land", "groundwater")
+            },
+            "order": ["land", "groundwater"],
+            "output": [
+                {"file": "head.nc", "every": "1h", "variables": [f"groundwater.{HEAD}"]},
+                {"file": "fluxes.nc", "every": "1h", "variables": [f"land.{LATENT_HEAT}"]},
+            ],
+        }
+        (run / "run.yaml").write_text(yaml.safe_dump(record))
+        for file, variable, values, units in (
+            ("head.nc", HEAD, at_rest(depth), "m"),
+            ("fluxes.nc", LATENT_HEAT, latent, "W m-2"),
+        ):
+            values = np.array(values, dtype=float)
+            values[..., INACTIVE[0], INACTIVE[1]] = np.nan
+            with netCDF4.Dataset(run / file, "w") as data:
+                for letter, size in zip("zyx", (len(LAYERS), *values.shape[-2:]), strict=True):
+                    data.createDimension(letter, size)
+                data.createDimension("time", None)
+                time = data.createVariable("time", "f8", ("time",))
+                time.units = f"hours since {start} 00:00:00"
+                time[:] = every * np.arange(1, len(values) + 1)
+                data.createVariable("x", "f8", ("x",))[:] = x0 + 100.0 * np.arange(values.shape[-1])
+                data.createVariable("y", "f8", ("y",))[:] = 50.0 + 100.0 * np.arange(values.shape[-2])
+                if variable == without:
+                    continue
+                dimensions = ("time", "z", "y", "x") if values.ndim == 4 else ("time", "y", "x")
+                made = data.createVariable("v", "f8", dimensions, fill_value=1e30)
+                made.setncatts({"csdms_name": variable, "units": units})
+                made[:] = np.ma.masked_invalid(values)
+        return run
+
+    def evaluate(self, *arguments: object) -> Result:
+        return CliRunner().invoke(main, [str(a) for a in arguments])
+
+    def report(self, *arguments: object) -> dict:
+        result = self.evaluate(*arguments, "--output", self.folder / "report")
+        assert result.exit_code == 0, result.output
+        return json.loads((self.folder / "report" / "report.json").read_text())
+
+    def refuses(self, *words: str, arguments: tuple[object, ...]) -> None:
+        result = self.evaluate(*arguments)
+        assert result.exit_code == 2, result.output
+        assert result.output.startswith("bmi-evaluate: ")
+        assert "Traceback" not in result.output
+        for word in words:
+            assert word in result.output
+
+
+@pytest.fixture
+def years(tmp_path: Path) -> Years:
+    return Years(tmp_path)
+
+
+def field(hours: int, value: float) -> np.ndarray:
+    return np.full((hours, NY, NX), value)
+
+
+def a_day(hours: int) -> np.ndarray:
+    """Latent heat (hours, ny, nx) with a maximum a day."""
+    wave = 100.0 + 50.0 * np.sin(2.0 * np.pi * np.arange(1, hours + 1) / 24.0)
+    return np.broadcast_to(wave[:, None, None], (hours, NY, NX)).copy()
+
+
+def criterion(report: dict, start: str) -> dict:
+    found = [c for c in report["criteria"] if c["criterion"].startswith(start)]
+    assert len(found) == 1, [c["criterion"] for c in report["criteria"]]
+    return found[0]
+
+
+def test_a_run_that_is_the_reference_has_no_error(years: Years) -> None:
+    reference = years.run("reference", field(72, 3.0), a_day(72))
+    run = years.run("run", field(72, 3.0), a_day(72))
+    errors = years.report(reference, run)["errors"]["hybrid"]
+    assert errors["water_table_median_worst"] == errors["storage_worst"] == errors["saturation_rms"] == 0.0
+    assert errors["latent_heat_efficiency"] == pytest.approx(1.0)
+
+
+def test_errors_are_those_of_the_columns_that_take_part(years: Years) -> None:
+    shift = np.array([[0.1, 99.0, 0.2], [0.3, -0.4, 0.5]])  # 99 in the cell outside
+    reference = years.run("reference", field(30, 3.0), a_day(30))
+    run = years.run("run", field(30, 3.0) + shift, a_day(30) + 7.0)
+    errors = years.report(reference, run)["errors"]
+    assert errors["hybrid"]["water_table_median"] == pytest.approx(0.3)
+    assert errors["hybrid"]["water_table_high"] == pytest.approx(np.quantile([0.1, 0.2, 0.3, 0.4, 0.5], 0.9))
+    assert errors["hybrid"]["latent_heat_median"] == pytest.approx(7.0)
+    assert errors["hybrid"]["latent_heat_bias"] == pytest.approx(1.0 + 7.0 / a_day(30).mean())
+    assert errors["persistence"]["water_table_median"] == pytest.approx(1.0)  # it started at 2 m
+
+
+def test_storage_and_saturation_follow_from_the_retention_curve(years: Years) -> None:
+    reference = years.run("reference", field(24, 3.0), a_day(24))
+    run = years.run("run", field(24, 3.5), a_day(24))
+    errors = years.report(reference, run)["errors"]["hybrid"]
+
+    def wetness(depth: float) -> np.ndarray:
+        head = np.minimum(TOP - depth - CENTRES, 0.0)
+        return (1.0 + head**2) ** -0.5  # alpha 1 per metre, n 2
+
+    less = wetness(3.5) - wetness(3.0)
+    assert errors["storage"] == pytest.approx(-1000.0 * 0.4 * float(np.dot(LAYERS, less)))
+    assert errors["storage_bias_end"] == pytest.approx(-errors["storage"])
+    assert errors["saturation_rms"] == pytest.approx(np.sqrt((less[-10:] ** 2).mean()))
+    assert errors["saturation_mean"] == pytest.approx(np.abs(less[-10:]).mean())
+
+
+def test_the_hourly_errors_are_written(years: Years) -> None:
+    drift = 0.01 * np.arange(1, 49)[:, None, None]
+    reference = years.run("reference", field(48, 3.0), a_day(48))
+    run = years.run("run", field(48, 3.0) + drift, a_day(48))
+    years.report(reference, run)
+    with (years.folder / "report" / "hourly_errors.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [rows[i]["time"] for i in (0, -1)] == ["2020-01-01T01:00", "2020-01-03T00:00"]
+    np.testing.assert_allclose([float(r["hybrid.water_table_median"]) for r in rows], drift[:, 0, 0], rtol=1e-5)
+    assert float(rows[0]["reference.water_table_depth"]) == pytest.approx(3.0)
+    assert (years.folder / "report" / "errors.png").stat().st_size > 10_000
+
+
+def test_reading_in_blocks_changes_nothing(years: Years, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    reference = years.run("reference", 3.0 + rng.random((50, NY, NX)), a_day(50) + rng.random((50, NY, NX)))
+    run = years.run("run", 3.0 + rng.random((50, NY, NX)), a_day(50) + rng.random((50, NY, NX)))
+    arguments = (reference, run, "--climatology", reference)
+    whole = years.report(*arguments)["errors"]
+    monkeypatch.setattr(predictions, "BLOCK_VALUES", 7 * len(LAYERS) * NY * NX)
+    assert [len(range(*b.indices(50))) for b in predictions.blocks(50, (len(LAYERS), NY, NX))] == [7] * 7 + [1]
+    in_blocks = years.report(*arguments)["errors"]
+    for name, errors in whole.items():
+        # the climatology's sums are added up in another order
+        for measure, value in errors.items():
+            expected = value if value is None else pytest.approx(value, rel=1e-9, abs=1e-12)
+            assert in_blocks[name][measure] == expected, (name, measure)
+
+
+def test_the_climatology_is_the_mean_of_the_month_and_for_latent_heat_of_its_hour(years: Years) -> None:
+    hours = (31 + 29) * 24
+    depth = field(hours, 4.0)
+    depth[: 15 * 24] = 2.0  # of 31 days of January
+    known = years.run("known", depth, a_day(hours))
+    reference = years.run("reference", field(48, 3.0), a_day(48), start="2021-01-01")
+    run = years.run("run", field(48, 3.0), a_day(48), start="2021-01-01")
+    errors = years.report(reference, run, "--climatology", known)["errors"]["climatology"]
+    assert errors["water_table_median"] == pytest.approx(abs((15 * 2.0 + 16 * 4.0) / 31 - 3.0))
+    assert errors["latent_heat_efficiency"] == pytest.approx(1.0)  # every day is the same
+
+
+def test_persistence_repeats_the_latent_heat_of_the_day_before(years: Years) -> None:
+    known = years.run("known", field(72, 3.0), a_day(72) + np.repeat([0.0, 0.0, 5.0], 24)[:, None, None])
+    reference = years.run("reference", field(48, 3.0), a_day(48), start="2020-01-04")
+    run = years.run("run", field(48, 3.0), a_day(48), start="2020-01-04")
+    errors = years.report(reference, run, "--climatology", known)["errors"]["persistence"]
+    assert errors["latent_heat_median"] == pytest.approx(5.0)
+    assert years.report(reference, run)["errors"]["persistence"]["latent_heat_median"] is None
+
+
+def test_a_run_better_than_all_baselines_meets_the_criteria(years: Years) -> None:
+    hours = 150 * 24
+    rng = np.random.default_rng(0)
+    noise = 0.001 * rng.standard_normal((hours, 1, 1))
+    reference = years.run("reference", field(hours, 3.0), a_day(hours))
+    run = years.run("run", field(hours, 3.0) + noise, a_day(hours) + 0.1)
+    bound = years.run("bound", field(hours, 3.4), a_day(hours) + 1.0)
+    report = years.report(reference, run, "--free-drainage", bound)
+    below = [c for c in report["criteria"] if "free drainage" in c["criterion"]]
+    assert len(below) == 3
+    assert all(c["met"] for c in below)
+    latent = next(c for c in below if "latent" in c["criterion"])
+    assert latent["value"] == pytest.approx(0.1)
+    assert report["met"], report["criteria"]
+
+
+def test_a_storage_error_that_grows_is_found(years: Years) -> None:
+    hours = 150 * 24
+    drift = np.linspace(0.0, 0.01, hours)[:, None, None]
+    reference = years.run("reference", field(hours, 3.0), a_day(hours))
+    run = years.run("run", field(hours, 3.0) + drift, a_day(hours))
+    report = years.report(reference, run)
+    slope = criterion(report, "slope")
+    assert slope["met"] is False
+    assert slope["value"] > 0.0
+    assert criterion(report, "median water table error, worst")["met"] is True
+    assert years.evaluate(reference, run, "--strict").exit_code == 1
+
+
+def test_an_error_that_stays_as_it_is_does_not_grow(years: Years) -> None:
+    hours = 150 * 24
+    reference = years.run("reference", field(hours, 3.0), a_day(hours))
+    slope = criterion(years.report(reference, years.run("run", field(hours, 3.0), a_day(hours))), "slope")
+    assert (slope["value"], slope["limit"], slope["met"]) == (0.0, 0.0, True)
+
+
+def test_one_bad_hour_fails_the_median(years: Years) -> None:
+    depth = field(48, 3.0)
+    depth[30] += 0.05
+    reference = years.run("reference", field(48, 3.0), a_day(48))
+    found = criterion(years.report(reference, years.run("run", depth, a_day(48))), "median water table error, worst")
+    assert found["value"] == pytest.approx(0.05)
+    assert found["met"] is False
+    assert "2020-01-02T07:00" in found["note"]
+
+
+def test_a_run_as_bad_as_the_bound_is_not_below_it(years: Years) -> None:
+    reference = years.run("reference", field(48, 3.0), a_day(48))
+    run = years.run("run", field(48, 3.1), a_day(48) + 1.0)
+    report = years.report(reference, run, "--free-drainage", run)
+    below = criterion(report, "24 h mean of the median error of water table")
+    assert below["value"] == pytest.approx(1.0)
+    assert below["met"] is False
+    assert "24 of 24 hours" in below["note"]
+
+
+def test_hours_in_which_neither_has_an_error_do_not_count_against_the_run(years: Years) -> None:
+    depth = field(96, 3.0)
+    depth[72:] = 3.2
+    reference = years.run("reference", field(96, 3.0), a_day(96))
+    bound = years.run("bound", depth, a_day(96) + 1.0)
+    better = years.run("better", 0.5 * (depth + 3.0), a_day(96) + 0.5)
+    worse = years.run("worse", field(96, 3.001), a_day(96) + 0.5)
+    title = "24 h mean of the median error of water table"
+    below = criterion(years.report(reference, better, "--free-drainage", bound), title)
+    assert below["value"] == pytest.approx(0.5)
+    assert "of 24 hours" in below["note"]  # of 72
+    assert criterion(years.report(reference, worse, "--free-drainage", bound), title)["met"] is False
+
+
+def test_segments_are_judged_against_their_own_hours(years: Years) -> None:
+    depth = field(96, 3.0) + np.arange(96)[:, None, None] * 0.01
+    reference = years.run("reference", depth, a_day(96))
+    run = years.run("run", depth, a_day(96))
+    segment = years.run("segment", depth[48:72] + 0.003, a_day(24) * 1.1, start="2020-01-03")
+    report = years.report(reference, run, "--segment", segment)
+    assert criterion(report, "1 segments: median")["value"] == pytest.approx(0.003)
+    assert criterion(report, "1 segments: KGE")["value"] == pytest.approx(1.0 - np.sqrt(0.02))  # alpha, beta 1.1
+
+
+def test_the_limits_of_the_other_architecture_are_looser(years: Years) -> None:
+    reference = years.run("reference", field(48, 3.0), a_day(48))
+    run = years.run("run", field(48, 3.05), a_day(48))
+    assert not years.report(reference, run)["met"]
+    assert years.report(reference, run, "--limits", "predrnn")["met"]
+
+
+def test_a_running_mean_holds_the_hours_before() -> None:
+    got = comparison.running_mean(np.arange(30.0), 24)
+    assert np.isnan(got[:23]).all()
+    np.testing.assert_allclose(got[23:], np.arange(30.0)[23:] - 11.5)
+
+
+def test_records_are_found_in_the_files_of_the_run(years: Years) -> None:
+    with RunRecords(years.run("run", field(5, 3.0), a_day(5))) as run:
+        assert run.shape == (11, NY, NX)
+        assert run.hours == 5
+        mask = np.ones((NY, NX), dtype=bool)
+        mask[INACTIVE] = False
+        assert run.head(1, 3, mask).shape == (2, 11, COLUMNS)
+
+
+# ---------------------------------------------------------------------- mistakes
+
+
+def test_a_file_without_a_variable_is_refused(years: Years) -> None:
+    reference = years.run("reference", field(24, 3.0), a_day(24))
+    run = years.run("run", field(24, 3.0), a_day(24), without=LATENT_HEAT)
+    years.refuses(str(run), LATENT_HEAT, "output", arguments=(reference, run))
+
+
+def test_daily_records_are_refused(years: Years) -> None:
+    reference = years.run("reference", field(24, 3.0), a_day(24))
+    run = years.run("run", field(24, 3.0), a_day(24), every=24.0)
+    years.refuses("head.nc", "hourly", "every: 1h", arguments=(reference, run))
+
+
+def test_other_times_are_refused(years: Years) -> None:
+    reference = years.run("reference", field(24, 3.0), a_day(24))
+    run = years.run("run", field(24, 3.0), a_day(24), start="2020-01-02")
+    years.refuses("2020-01-02T01:00", "2020-01-01T01:00", "24 hours", arguments=(reference, run))
+    years.refuses("segment", "2020-01-03T00:00", arguments=(reference, reference, "--segment", run))
+
+
+def test_another_grid_is_refused(years: Years) -> None:
+    reference = years.run("reference", field(24, 3.0), a_day(24))
+    larger = years.run("larger", np.full((24, NY, NX + 1), 3.0), np.ones((24, NY, NX + 1)))
+    elsewhere = years.run("elsewhere", field(24, 3.0), a_day(24), x0=950.0)
+    years.refuses("11 x 2 x 4", "11 x 2 x 3", arguments=(reference, larger))
+    years.refuses("x goes from 950", arguments=(reference, elsewhere))
+
+
+def test_missing_values_in_active_cells_are_refused(years: Years) -> None:
+    depth = field(24, 3.0)
+    depth[5, 1, 2] = np.nan
+    reference = years.run("reference", field(24, 3.0), a_day(24))
+    run = years.run("run", depth, a_day(24))
+    years.refuses("head.nc", "2020-01-01T06:00", "y=1, x=2", arguments=(reference, run))
+
+
+def test_a_month_that_the_climatology_lacks_is_refused(years: Years) -> None:
+    reference = years.run("reference", field(24, 3.0), a_day(24))
+    known = years.run("known", field(24, 3.0), a_day(24), start="2019-06-01")
+    years.refuses("climatology", "2020-01-01", arguments=(reference, reference, "--climatology", known))
+
+
+def test_what_is_no_run_is_refused(years: Years) -> None:
+    reference = years.run("reference", field(24, 3.0), a_day(24))
+    years.refuses("nowhere", arguments=(reference, years.folder / "nowhere"))
+    years.refuses("run.yaml", arguments=(reference, years.folder))
+    years.refuses("NetCDF", arguments=(reference, reference / "run.yaml"))
+    years.refuses("baseline", arguments=(reference, reference, "--name", "persistence"))
