@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +29,9 @@ EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 
+_SAME_INTERRUPT = 1.0
+"""Seconds within which a second signal counts as the first one."""
+
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path), metavar="TRAIN.YAML")
@@ -41,23 +46,31 @@ def main(file: Path, check: bool) -> None:
     Exit codes: 0 done, 1 failed while training, 2 bad input (nothing was trained), 130 interrupted (the state is
     saved).
     """
-    console = Console(stderr=True)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    first = os.environ.get("RANK", "0") == "0"
+    console = Console(stderr=True, quiet=not first)
+    logging.basicConfig(level=logging.INFO if first else logging.ERROR, format="%(message)s", stream=sys.stderr)
     try:
         config = load(file)
-        with processes() as here, using_threads(config.threads), _interrupts() as interrupted:
+        with processes(config.device) as here, using_threads(config.threads):
             material = prepare_material(config, here, Progress(console, "prepare"))
             if check:
+                parameters = sum(p.numel() for p in material.module().parameters())
+                log.info("%s: can be trained (%d parameters, %d iterations)", file, parameters, config.iterations)
                 return
-            found = fit(material, Progress(console, "train"), interrupted, file)
+            with _interrupts() as interrupted:
+                found = fit(material, Progress(console, "train"), interrupted, file)
     except ConfigError as error:
         _fail(error, EXIT_BAD_INPUT)
-    except RootzoneError as error:
+    except (RootzoneError, OSError) as error:
         _fail(error, EXIT_FAILED)
+    except KeyboardInterrupt:
+        log.info("interrupted")
+        sys.exit(EXIT_INTERRUPTED)
     if not found.finished:
         log.info("interrupted; the state is saved: the same command goes on from it")
         sys.exit(EXIT_INTERRUPTED)
-    _report(found, console)
+    if first:
+        _report(found, console)
 
 
 def _report(found: Fitted, console: Console) -> None:
@@ -83,21 +96,25 @@ def _fail(error: Exception, code: int) -> None:
 
 @contextmanager
 def _interrupts() -> Iterator[Callable[[], bool]]:
-    """Turn the first interrupt or termination into a flag; the second one acts as usual."""
-    asked = False
+    """Turn the first interrupt or termination into a flag; one that comes clearly later acts as usual.
+
+    ``torchrun`` passes on to its processes what a terminal has sent to them already.
+    """
+    first: float | None = None
 
     def ask(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        asked = True
-        for kept, handler in before.items():
-            signal.signal(kept, handler)
-        log.info("stopping after this iteration")
+        nonlocal first
+        if first is None:
+            first = time.monotonic()
+            log.info("stopping after this iteration")
+        elif time.monotonic() - first > _SAME_INTERRUPT:
+            for kept, handler in before.items():
+                signal.signal(kept, handler)
+            signal.raise_signal(number)
 
-    before = {kind: signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)}
-    for kind in before:
-        signal.signal(kind, ask)
+    before = {kind: signal.signal(kind, ask) for kind in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield lambda: asked
+        yield lambda: first is not None
     finally:
         for kind, handler in before.items():
             signal.signal(kind, handler)

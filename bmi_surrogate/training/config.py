@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -25,12 +26,20 @@ class Stage(Config):
     iterations : int
         How many.
     hours, gradient_hours : int
-        As in `bmi_surrogate.training.task.Rollout`.
+        As in `bmi_surrogate.training.task.Rollout`; the latter not more than the former.
     """
 
     iterations: Annotated[int, Field(ge=1)]
     hours: Annotated[int, Field(ge=1)] = 120
     gradient_hours: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _within(self) -> Stage:
+        if self.gradient_hours is not None and self.gradient_hours > self.hours:
+            raise ValueError(
+                f"gradient_hours: {self.gradient_hours} are more than the {self.hours} hours of the rollout"
+            )
+        return self
 
     @property
     def rollout(self) -> Rollout:
@@ -40,6 +49,10 @@ class Stage(Config):
 
 class ValidationSpec(Config):
     """How weights are judged while they are trained, on the hours that `data` keeps for validation.
+
+    The module runs freely over the whole domain, from the head at the start of the first stretch of validation that is
+    long enough. That happens before the first iteration, so that a training that does not help keeps the untrained
+    weights, then after `every` iterations, and after the last one. The weights of the least score are kept.
 
     Attributes
     ----------
@@ -89,9 +102,9 @@ class TrainConfig(Config):
     threads : int or None
         Threads on a CPU; None for PyTorch's choice.
     compile : bool
-        Compile the step.
+        Compile the step; PredRNN only.
     mixed_precision : bool
-        bfloat16 where it is safe; on CUDA only.
+        bfloat16 where it is safe; refused on other devices than CUDA.
     """
 
     domain: DomainField
@@ -144,11 +157,23 @@ class TrainConfig(Config):
             return StructuredTask(self.surrogate)
         return PredRNNTask(self.surrogate)
 
-    def identity(self) -> str:
-        """All that decides which weights come out, as text; two trainings with the same one can continue each other."""
-        free = {"seeds", "ensemble", "output", "save_every", "device", "threads", "compile", "validation"}
-        data = self.data.model_dump(mode="json", exclude={"store"})
-        return repr(self.model_dump(mode="json", exclude={"domain", "data", *free}) | {"data": data})
+    def identity(self) -> dict[str, str]:
+        """All keys that decide which weights come out, in words; only trainings with the same continue each other.
+
+        The domain and the runs are not among them: their content counts, not how they are named.
+        """
+        free = {"domain", "seeds", "ensemble", "output", "save_every", "device", "threads", "compile"}
+        content = self.model_dump(mode="json", exclude=free)
+        content["data"] = {key: content["data"][key] for key in ("validation_hours", "hours")}
+        return dict(_flat(content, ""))
+
+
+def _flat(content: Mapping[str, Any], before: str) -> Iterator[tuple[str, str]]:
+    for key, value in content.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{before}{key}.")
+        else:
+            yield f"{before}{key}", repr(value)
 
 
 def load(path: Path) -> TrainConfig:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import distributed, nn
 
+from bmi_surrogate.compute import find_device
+
 
 @dataclass(frozen=True)
 class Processes:
@@ -21,8 +23,19 @@ class Processes:
 
     @property
     def is_first(self) -> bool:
-        """Whether this one writes files."""
+        """Whether this one writes files and messages."""
         return self.rank == 0
+
+    def device(self, name: str) -> torch.device:
+        """Return this process's device: by the configured name, but one CUDA device each where they are several.
+
+        Raises
+        ------
+        ConfigError
+            If it does not exist.
+        """
+        device = find_device(name)
+        return find_device(f"cuda:{self.local_rank}") if self.count > 1 and device.type == "cuda" else device
 
     def average_gradients(self, module: nn.Module) -> None:
         """Give every process the mean of all gradients."""
@@ -54,14 +67,28 @@ class Processes:
 
 
 @contextmanager
-def processes() -> Iterator[Processes]:
-    """Join the processes that ``torchrun`` started; alone without it."""
+def processes(device: str = "auto") -> Iterator[Processes]:
+    """Join the processes that ``torchrun`` started; alone without it.
+
+    Parameters
+    ----------
+    device : str
+        As the configuration names it: processes talk by NCCL on CUDA, by Gloo on a CPU.
+
+    Raises
+    ------
+    ConfigError
+        If the device does not exist.
+    """
+    kind = find_device(device).type
     if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
         yield Processes()
         return
-    distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    local = int(os.environ.get("LOCAL_RANK", "0"))
+    if kind == "cuda":
+        torch.cuda.set_device(find_device(f"cuda:{local}"))
+    distributed.init_process_group("nccl" if kind == "cuda" else "gloo")
     try:
-        local = int(os.environ.get("LOCAL_RANK", "0"))
         yield Processes(distributed.get_rank(), distributed.get_world_size(), local)
     finally:
         distributed.destroy_process_group()

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import logging
-from collections.abc import Callable, Sequence
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import torch
+import numpy as np
 
 from bmi_common import ConfigError, Domain
 from bmi_common.hashing import sha256
 from bmi_surrogate import statics as static_channels
-from bmi_surrogate.compute import find_device, require_compiler
+from bmi_surrogate.checkpoint import load_rootzone
+from bmi_surrogate.compute import require_compiler
 from bmi_surrogate.training.config import TrainConfig
 from bmi_surrogate.training.distributed import Processes
-from bmi_surrogate.training.loop import Material, Outcome, Training, TrainingError, kept_module
+from bmi_surrogate.training.loop import STATE, Material, Outcome, Training, TrainingError, kept_module
 from bmi_surrogate.training.prepare import prepare
 from bmi_surrogate.training.progress import Progress
+from bmi_surrogate.training.resume import State
 from bmi_surrogate.training.sampling import Sampler, whole
 from bmi_surrogate.training.statistics import data_statistics
 from bmi_surrogate.training.store import DESCRIPTION, Store
+from bmi_surrogate.training.task import DataStatistics
 from bmi_surrogate.training.tiles import Ground
 from bmi_surrogate.training.validation import persistence
 
@@ -57,52 +63,88 @@ class Fitted:
 
 
 def prepare_material(config: TrainConfig, here: Processes, progress: Progress) -> Material:
-    """Read the domain, make or open the training store, take its statistics.
+    """Read the domain, make or open the training store, take its statistics; writes nothing into `output`.
 
     Raises
     ------
     ConfigError
-        For data that are missing, damaged, too few or of another domain, and for a device, a compiler or a folder
-        that is not there.
+        For data that are missing, damaged, too few or of another domain, for a device that does not exist, and for an
+        `output` that cannot be written or belongs to another training.
     """
-    device = find_device(f"cuda:{here.local_rank}" if here.count > 1 and torch.cuda.is_available() else config.device)
+    device = here.device(config.device)
     if config.compile:
         require_compiler(device)
     if config.mixed_precision and device.type != "cuda":
-        raise ConfigError(f"mixed_precision: needs CUDA, the device is {device}")
-    domain = Domain.load(config.domain)
-    task = config.task()
+        raise ConfigError(f"mixed_precision: needs a CUDA device, this training runs on {device.type}; remove the key")
+    _require_writable(config.output)
+    domain, task = Domain.load(config.domain), config.task()
     statics = static_channels.from_domain(domain)
-    if here.is_first:
-        _taken(config, domain, progress)
-    here.wait()
-    store = _taken(config, domain, progress)
+    if not here.is_first:
+        here.wait()  # the first one makes store and statistics
+    store = prepare(config.data, domain, progress)
     statistics = data_statistics(store, domain, statics, progress)
-    for stage in config.stages:
-        store.starts(stage.hours)  # refuses rollouts that no stretch of the data holds
+    if here.is_first:
+        here.wait()
     ground = Ground(domain, statics, task.fields)
+    identity = {
+        **config.identity(),
+        "domain or data": _digest(store, statistics, ground),
+        "number of processes": str(here.count),
+    }
     validation = whole(store, ground, _first_hour_of_validation(store, config), _hours_of_validation(config))
-    digest = hashlib.sha256((store.folder / DESCRIPTION).read_bytes()).hexdigest()
-    try:
-        config.output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"output: cannot make the folder {config.output}: {error.strerror}") from None
-    return Material(
+    sampler = functools.partial(Sampler, store, domain, statics, task.fields, config.sampling)
+    _require_windows(config, sampler(config.seeds[0]))
+    material = Material(
         config=config,
         task=task,
         domain=domain,
         statics=statics,
         statistics=statistics,
-        sampler=lambda seed: Sampler(store, domain, statics, task.fields, config.sampling, seed),
+        sampler=sampler,
         validation=validation.to(device),
-        identity=f"{config.identity()} data {digest} processes {here.count}",
+        persistence=persistence(validation, domain.dz),
+        identity=identity,
         device=device,
         processes=here,
     )
+    material.module()  # refuses an architecture that does not suit the data
+    _require_own(config.output, identity)
+    return material
 
 
-def _taken(config: TrainConfig, domain: Domain, progress: Progress) -> Store:
-    return prepare(config.data, domain, progress)
+def _require_writable(folder: Path) -> None:
+    there = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise ConfigError(f"output: {folder} cannot be written, because {there} is no folder that can be written to")
+
+
+def _require_own(output: Path, identity: Mapping[str, str]) -> None:
+    """Refuse a folder of another training, all seeds of it."""
+    states = sorted(output.glob(f"seed_*/{STATE}"))
+    for state in states:
+        State.read(state, identity)
+    weights = (output / BEST).with_suffix(".safetensors")
+    if not states and weights.exists():
+        raise ConfigError(f"{weights}: is there already, without the state of a training; choose another `output`")
+
+
+def _require_windows(config: TrainConfig, sampler: Sampler) -> None:
+    """Refuse rollouts that the data or the sampling cannot give, before hours of training come to them."""
+    for number, stage in enumerate(config.stages):
+        try:
+            sampler.batch(0, stage.hours)
+        except ConfigError as error:
+            raise ConfigError(f"stages.{number}: hours: {error}") from None
+
+
+def _digest(store: Store, statistics: DataStatistics, ground: Ground) -> str:
+    digest = hashlib.sha256((store.folder / DESCRIPTION).read_bytes())
+    for moments in (statistics.pressure, statistics.increments, statistics.source, statistics.statics):
+        digest.update(moments.mean.tobytes() + moments.std.tobytes())
+    everything = ground.tile(ground.whole, 0)
+    for values in (everything.statics, *everything.fields.values()):
+        digest.update(np.ascontiguousarray(values).tobytes())
+    return digest.hexdigest()
 
 
 def _hours_of_validation(config: TrainConfig) -> int:
@@ -120,6 +162,9 @@ def _first_hour_of_validation(store: Store, config: TrainConfig) -> int:
 def fit(material: Material, progress: Progress, interrupted: Callable[[], bool], source: Path) -> Fitted:
     """Train every seed, and keep the best weights.
 
+    They are those of the least score by validation of all seeds and all times, the untrained ones included; they are
+    kept after an interrupt and a failure too. Seeds that were trained before are not trained again.
+
     Parameters
     ----------
     material : Material
@@ -134,66 +179,103 @@ def fit(material: Material, progress: Progress, interrupted: Callable[[], bool],
     Raises
     ------
     TrainingError
-        If a training cannot go on.
+        If a training cannot go on, or no weights gave finite heads.
     """
-    config, here = material.config, material.processes
+    config = material.config
     outcomes: list[Outcome] = []
     weights: Path | None = None
-    reference = getattr(persistence(material.validation, material.domain.dz), config.validation.score)
     for seed in config.seeds:
         training = Training(material, seed, config.output / f"seed_{seed}")
-        parameters = sum(p.numel() for p in training.module.parameters())
-        if here.is_first:
-            log.info(
-                "seed %d: %d parameters, %d iterations on %s", seed, parameters, config.iterations, material.device
-            )
+        log.info("seed %d: %s", seed, _plan(training))
         progress.label = f"seed {seed}"
         try:
-            outcome = training.run(lambda done, words: progress(done, config.iterations, words), interrupted)
+            outcomes.append(training.run(lambda done, words: progress(done, config.iterations, words), interrupted))
         except TrainingError:
-            _keep(material, [*outcomes, Outcome(seed, training.best, False, training.seconds)], source)
+            _keep(material, [*outcomes, training.outcome], source)
             raise
         finally:
             progress.finish()
-        outcomes.append(outcome)
         weights = _keep(material, outcomes, source)
-        if not outcome.finished:
+        if not outcomes[-1].finished:
             break
-    finished = len(outcomes) == len(config.seeds) and all(o.finished for o in outcomes)
-    best = _best(outcomes)
-    if finished and best is not None and best.best is not None and not best.best.score < reference:
+    finished = len(outcomes) == len(config.seeds) and outcomes[-1].finished
+    name = config.validation.score
+    reference = float(getattr(material.persistence, name))
+    if finished and material.processes.is_first:
+        _judge(outcomes, reference)
+    return Fitted(tuple(outcomes), weights, finished, reference, name)
+
+
+def _plan(training: Training) -> str:
+    total = training.material.config.iterations
+    if training.iteration >= total:
+        return f"was trained to the end before ({total} iterations)"
+    parameters = sum(p.numel() for p in training.module.parameters())
+    before = "" if training.is_new else f", goes on after {training.iteration}"
+    return f"{parameters} parameters, {total} iterations on {training.material.device}{before}"
+
+
+def _judge(outcomes: Sequence[Outcome], reference: float) -> None:
+    for outcome in outcomes:
+        if outcome.best is not None and outcome.best.iteration == 0 and outcome.trained is not None:
+            log.warning(
+                "seed %d: training did not help: the untrained weights (%.4g m) are kept, the best trained ones, of "
+                "iteration %d, reached %.4g m",
+                outcome.seed,
+                outcome.best.score,
+                outcome.trained[1],
+                outcome.trained[0],
+            )
+    winner = _winner(outcomes)
+    if winner is None or winner.best is None:
+        raise TrainingError("no weights gave finite heads over the validation; a smaller learning rate may help")
+    if not winner.best.score < reference:
         log.warning(
-            "the best weights are worse than persistence over the validation (%.4g against %.4g m)",
-            best.best.score,
+            "the best weights are no better than persistence over the validation (%.4g against %.4g m)",
+            winner.best.score,
             reference,
         )
-    return Fitted(tuple(outcomes), weights, finished, reference, config.validation.score)
 
 
-def _best(outcomes: Sequence[Outcome]) -> Outcome | None:
+def _winner(outcomes: Sequence[Outcome]) -> Outcome | None:
     judged = [o for o in outcomes if o.best is not None]
-    return min(judged, key=lambda o: o.best.score if o.best is not None else torch.inf) if judged else None
+    return min(judged, key=lambda o: o.best.score if o.best is not None else math.inf, default=None)
 
 
-def _keep(material: Material, outcomes: list[Outcome], source: Path) -> Path | None:
+def _keep(material: Material, outcomes: Sequence[Outcome], source: Path) -> Path | None:
     if not material.processes.is_first:
         return None
     config = material.config
-    latest, best = outcomes[-1], _best(outcomes)
+    latest, winner = outcomes[-1], _winner(outcomes)
     if config.ensemble and latest.best is not None:
         _write(material, latest, config.output / f"seed_{latest.seed}" / BEST, source)
-    return None if best is None else _write(material, best, config.output / BEST, source)
+    return None if winner is None else _write(material, winner, config.output / BEST, source)
 
 
 def _write(material: Material, outcome: Outcome, path: Path, source: Path) -> Path:
     best = outcome.best
     assert best is not None  # asked by the callers
-    provenance = {
-        "trained": datetime.now(UTC).isoformat(timespec="seconds"),
-        "configuration": source.name,
-        "configuration_sha256": sha256(source),
+    identity = {
+        "data_sha256": material.identity["domain or data"],
         "seed": str(outcome.seed),
         "iteration": str(best.iteration),
         f"validation_{material.config.validation.score}_error_m": f"{best.score:.6g}",
     }
+    if _holds(path, identity):
+        return path.with_suffix(".safetensors")
+    provenance = {
+        "trained": datetime.now(UTC).isoformat(timespec="seconds"),
+        "configuration": source.name,
+        "configuration_sha256": sha256(source),
+        **identity,
+    }
     return material.task.save(kept_module(material, best), path, provenance)
+
+
+def _holds(path: Path, identity: Mapping[str, str]) -> bool:
+    """Whether the weights are there already, whole: a training that is started again leaves them as they are."""
+    try:
+        provenance = load_rootzone(path.with_suffix(".safetensors")).provenance
+    except ConfigError:
+        return False
+    return identity.items() <= provenance.items()

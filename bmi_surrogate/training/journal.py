@@ -35,16 +35,23 @@ class Journal:
     path : Path
         The file.
     iteration : int
-        Rows after this one are of a course that was not saved, and are dropped.
+        Rows after this one are of a course that was not saved, and are dropped; -1 for all.
+
+    Raises
+    ------
+    ConfigError
+        If the file is no log of a training.
     """
 
     def __init__(self, path: Path, iteration: int) -> None:
         self.path = path
         self.rows = [row for row in _read(path) if int(row["iteration"]) <= iteration]
-        with path.open("w", newline="", encoding="utf-8") as file:
+        partial = path.with_name(f".{path.name}.partial")
+        with partial.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, FIELDS)
             writer.writeheader()
             writer.writerows(self.rows)
+        partial.replace(path)
 
     def add(self, **values: float | int) -> None:
         """Append a row."""
@@ -52,6 +59,11 @@ class Journal:
         self.rows.append(row)
         with self.path.open("a", newline="", encoding="utf-8") as file:
             csv.DictWriter(file, FIELDS).writerow(row)
+
+    def least(self, name: str) -> tuple[float, int] | None:
+        """Least value of a column after the first iteration, and in which row's iteration; None without any."""
+        found = [(float(r[name]), int(r["iteration"])) for r in self.rows if r[name] and int(r["iteration"]) > 0]
+        return min(found, default=None)
 
     def draw(self, path: Path, reference: float | None) -> None:
         """Draw loss and water table error over the iterations; `reference` is persistence's error [m]."""
@@ -71,7 +83,9 @@ class Journal:
                 axes[1].axhline(reference, color="0.5", linestyle="--", label="persistence")
                 axes[1].legend()
             axes[1].set_xlabel("iteration")
-            figure.savefig(path, dpi=120)
+            partial = path.with_name(f".{path.name}.partial")
+            figure.savefig(partial, dpi=120, format="png")
+            partial.replace(path)
         finally:
             plt.close(figure)
 
@@ -85,10 +99,16 @@ def _text(value: float | int | None) -> str:
 def _read(path: Path) -> list[dict[str, str]]:
     if not path.is_file():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        if reader.fieldnames is None:
-            return []
-        if tuple(reader.fieldnames) != FIELDS:
-            raise ConfigError(f"{path}: is no log of a training of this version; remove the folder to train anew")
-        return [row for row in reader if all(value is not None for value in row.values())]
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            if tuple(reader.fieldnames or ()) != FIELDS:
+                raise ValueError("it has other columns")
+            rows = [row for row in reader if all(value is not None for value in row.values())]
+            for row in rows:
+                int(row["iteration"])
+            return rows
+    except ValueError as error:
+        raise ConfigError(
+            f"{path}: is no log of a training of this version ({error}); remove the folder to train anew"
+        ) from None

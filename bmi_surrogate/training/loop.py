@@ -6,7 +6,8 @@ import copy
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from bmi_surrogate.training.journal import Journal
 from bmi_surrogate.training.resume import Best, State, random_states, set_random_states
 from bmi_surrogate.training.sampling import Sampler
 from bmi_surrogate.training.task import Batch, DataStatistics, Rollout, Task
-from bmi_surrogate.training.validation import Scores, persistence, validate
+from bmi_surrogate.training.validation import Scores, validate
 
 log = logging.getLogger("rootzone")
 
@@ -56,8 +57,10 @@ class Material:
         Makes the sampler of a seed.
     validation : Batch
         The whole domain over the hours that judge.
-    identity : str
-        Of configuration and data.
+    persistence : Scores
+        Of the state at the start of the validation, kept.
+    identity : mapping
+        Of configuration and data; see `State`.
     device : torch.device
         Where modules are.
     processes : Processes
@@ -71,9 +74,15 @@ class Material:
     statistics: DataStatistics
     sampler: Callable[[int], Sampler]
     validation: Batch
-    identity: str
+    persistence: Scores
+    identity: Mapping[str, str]
     device: torch.device
     processes: Processes
+
+    def module(self) -> nn.Module:
+        """Make an untrained module on the CPU, from PyTorch's random numbers."""
+        tile = self.config.sampling.tile
+        return self.task.build(self.statistics, self.statics, self.domain, None if tile == "whole" else tile)
 
 
 @dataclass(frozen=True)
@@ -90,16 +99,21 @@ class Outcome:
         False after an interrupt.
     seconds : float
         Time of all iterations, those before a resume included.
+    trained : tuple of float and int, or None
+        Least score after the first iteration, and its iteration; None where not known.
     """
 
     seed: int
     best: Best | None
     finished: bool
     seconds: float
+    trained: tuple[float, int] | None = None
 
 
 class Training:
-    """One seed's training.
+    """One seed's training, from where an earlier one was stopped if there was one; writes nothing until it runs.
+
+    With several processes, each has its own copy, all of which stay the same; the first one writes.
 
     Parameters
     ----------
@@ -109,35 +123,49 @@ class Training:
         Of parameters and batches.
     folder : Path
         Where state, log and figure go.
+
+    Raises
+    ------
+    ConfigError
+        If the architecture does not suit the data, or the folder holds a state that is damaged or another training's.
     """
 
     def __init__(self, material: Material, seed: int, folder: Path) -> None:
         self.material, self.seed, self.folder = material, seed, folder
         config = material.config
-        folder.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(seed)
-        tile = None if config.sampling.tile == "whole" else config.sampling.tile
         self.sampler = material.sampler(seed)
-        self.module = material.task.build(material.statistics, material.statics, material.domain, tile)
-        self.module.to(material.device)
-        material.task.calibrate(self.module, self._calibration())
+        self.module = material.module().to(material.device)
+        found = State.read(folder / STATE, material.identity)
+        self.is_new = found is None
+        material.processes.wait()  # all have looked for a state before the first one writes it
+        if found is None:
+            material.task.calibrate(self.module, self._calibration())
+        material.processes.share(self.module)
         self.average = copy.deepcopy(self.module) if config.optimiser.ema is not None else None
         self.optimiser = config.optimiser.build(self.module.parameters())
         self.iteration, self.seconds = 0, 0.0
         self.best: Best | None = None
-        found = State.read(folder / STATE, material.identity)
+        self.journal: Journal | None = None
+        self._losses: list[float] = []  # since the last row of the log
+        self._mean_loss: float | None = None
+        self._gradient = 0.0
         if found is not None:
             self._recall(found)
-        material.processes.share(self.module)
         if config.compile:
             material.task.compiled(self.module)
-        self.reference = persistence(material.validation, material.domain.dz)
-        self.journal = Journal(folder / LOG, self.iteration) if material.processes.is_first else None
 
     @property
     def judged(self) -> nn.Module:
         """The module whose weights are validated and kept."""
         return self.module if self.average is None else self.average
+
+    @property
+    def outcome(self) -> Outcome:
+        """Where the training stands."""
+        name = self.material.config.validation.score
+        trained = None if self.journal is None else self.journal.least(name)
+        return Outcome(self.seed, self.best, self.iteration >= self.material.config.iterations, self.seconds, trained)
 
     def run(self, advanced: Callable[[int, str], None], interrupted: Callable[[], bool]) -> Outcome:
         """Train to the last iteration.
@@ -155,27 +183,30 @@ class Training:
             If the loss is not finite or memory runs out; the state is that of the last save.
         """
         config, total = self.material.config, self.material.config.iterations
-        if self.iteration == 0 and self.best is None:
+        if self.iteration >= total:
+            return self.outcome
+        if self.material.processes.is_first:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.journal = Journal(self.folder / LOG, -1 if self.is_new else self.iteration)
+        if self.is_new:
             self._validate()
             self._save()
-        losses: list[float] = []
         every = max(1, total // _ROWS)
         while self.iteration < total:
             if self.material.processes.any(interrupted(), self.material.device):
                 self._save()
-                return Outcome(self.seed, self.best, False, self.seconds)
+                return self.outcome
             begin = time.perf_counter()
-            losses.append(self._iterate())
+            self._losses.append(self._iterate())
             self.seconds += time.perf_counter() - begin
             if self.iteration % every == 0 or self.iteration == total:
-                self._write_loss(losses)
-                losses = []
+                self._write_losses()
             if self.iteration % config.validation.every == 0 or self.iteration == total:
                 self._validate()
             if self.iteration % config.save_every == 0 or self.iteration == total:
                 self._save()
             advanced(self.iteration, self._words())
-        return Outcome(self.seed, self.best, True, self.seconds)
+        return self.outcome
 
     # ------------------------------------------------------------ one iteration
 
@@ -184,32 +215,37 @@ class Training:
         rollout = config.rollout(self.iteration)
         config.optimiser.adjust(self.optimiser, self.iteration, config.iterations)
         number = self.iteration * m.processes.count + m.processes.rank
-        try:
+        advice = (
+            f"with {config.sampling.batch} samples of {rollout.hours} h; make `sampling.batch`, `sampling.tile` or the "
+            "stage's `gradient_hours` smaller, and train into another `output`"
+        )
+        with self._memory(f"in iteration {self.iteration + 1}", advice):
             batch = self.sampler.batch(number, rollout.hours).to(m.device)
             loss = self._weighted(self._terms(batch, rollout))
             value = float(loss.detach())
             if m.processes.any(not math.isfinite(value), m.device):
-                raise TrainingError(self._blame(batch, rollout))
+                raise TrainingError(self._blame("loss", batch, rollout))
             self.optimiser.zero_grad(set_to_none=True)
-            if loss.requires_grad:
-                loss.backward()  # type: ignore[no-untyped-call]
-        except torch.OutOfMemoryError:
-            raise TrainingError(
-                f"out of memory on {m.device} in iteration {self.iteration + 1}, with {rollout.hours} h and "
-                f"{config.sampling.batch} samples; make `sampling.batch`, `sampling.tile` or the stage's "
-                "`gradient_hours` smaller and start again: it goes on from the last state"
-            ) from None
-        m.processes.average_gradients(self.module)
-        largest = config.optimiser.clip_norm
-        self.gradient = float(
-            nn.utils.clip_grad_norm_(self.module.parameters(), math.inf if largest is None else largest)
-        )
-        if not math.isfinite(self.gradient):
-            raise TrainingError(self._blame(batch, rollout))
-        self.optimiser.step()
+            loss.backward()  # type: ignore[no-untyped-call]
+            m.processes.average_gradients(self.module)
+            largest = math.inf if config.optimiser.clip_norm is None else config.optimiser.clip_norm
+            self._gradient = float(nn.utils.clip_grad_norm_(self.module.parameters(), largest))
+            if not math.isfinite(self._gradient):
+                raise TrainingError(self._blame("gradient", batch, rollout))
+            self.optimiser.step()
         self._follow()
         self.iteration += 1
         return value
+
+    @contextmanager
+    def _memory(self, when: str, advice: str) -> Iterator[None]:
+        """Turn a lack of memory into a message."""
+        try:
+            yield
+        except (RuntimeError, MemoryError) as error:
+            if not _is_lack_of_memory(error):
+                raise
+            raise TrainingError(f"out of memory on {self.material.device} {when}, {advice}; {self._kept()}") from None
 
     def _terms(self, batch: Batch, rollout: Rollout) -> Mapping[str, Tensor]:
         mixed = self.material.config.mixed_precision and self.material.device.type == "cuda"
@@ -230,22 +266,28 @@ class Training:
             for mean, value in zip(self.average.parameters(), self.module.parameters(), strict=True):
                 mean.lerp_(value, 1.0 - decay)
 
-    def _blame(self, batch: Batch, rollout: Rollout) -> str:
-        kept = (
-            "nothing was saved yet"
-            if self.best is None
-            else (f"the weights of iteration {self.best.iteration} and the last state are kept")
-        )
-        where = "no single sample of this process alone gives it"
-        with torch.no_grad():
-            for index, origin in enumerate(batch.origins):
-                if not math.isfinite(float(self._weighted(self._terms(batch.sample(index), rollout)))):
-                    where = f"the sample at {origin}"
-                    break
+    def _blame(self, what: str, batch: Batch, rollout: Rollout) -> str:
+        guilty = (origin for i, origin in enumerate(batch.origins) if not self._is_sound(batch.sample(i), rollout))
+        origin = next(guilty, None)
+        where = "no single sample of this process alone causes it" if origin is None else f"by the sample at {origin}"
         return (
-            f"loss or gradient is not finite in iteration {self.iteration + 1}: {where}; {kept}. A smaller learning "
-            "rate (`optimiser.schedule.rate`) or `optimiser.clip_norm` helps, if the data are sound there"
+            f"the {what} is not finite in iteration {self.iteration + 1}: {where}; {self._kept()}. If the data are "
+            "sound there, a smaller `optimiser.schedule.rate` or an `optimiser.clip_norm` helps"
         )
+
+    def _is_sound(self, sample: Batch, rollout: Rollout) -> bool:
+        self.optimiser.zero_grad(set_to_none=True)
+        loss = self._weighted(self._terms(sample, rollout))
+        if not math.isfinite(float(loss.detach())):
+            return False
+        loss.backward()  # type: ignore[no-untyped-call]
+        gradients = (p.grad for p in self.module.parameters() if p.grad is not None)
+        return all(bool(gradient.isfinite().all()) for gradient in gradients)
+
+    def _kept(self) -> str:
+        if self.best is None:
+            return "the last state is kept"
+        return f"the weights of iteration {self.best.iteration} and the last state are kept"
 
     # ------------------------------------------------------- validation, files
 
@@ -253,7 +295,9 @@ class Training:
         m = self.material
         if not m.processes.is_first:
             return
-        scores = validate(m.task, self.judged, m.validation, m.domain.dz)
+        hours = m.validation.hours
+        with self._memory(f"validating over {hours} h of the whole domain", "make `validation.hours` smaller"):
+            scores = validate(m.task, self.judged, m.validation, m.domain.dz)
         self._note(scores)
         score = float(getattr(scores, m.config.validation.score))
         if math.isfinite(score) and (self.best is None or score < self.best.score):
@@ -261,7 +305,6 @@ class Training:
             self.best = Best(score, self.iteration, weights)
 
     def _note(self, scores: Scores) -> None:
-        self.scores = scores
         if self.journal is not None:
             self.journal.add(
                 iteration=self.iteration,
@@ -271,24 +314,25 @@ class Training:
                 water_table_high=scores.high,
                 head=scores.head,
             )
-            self.journal.draw(self.folder / FIGURE, self.reference.water_table)
+            self.journal.draw(self.folder / FIGURE, self.material.persistence.water_table)
 
-    def _write_loss(self, losses: list[float]) -> None:
-        self.mean_loss = sum(losses) / len(losses)
+    def _write_losses(self) -> None:
+        self._mean_loss = sum(self._losses) / len(self._losses)
+        self._losses = []
         if self.journal is not None:
             self.journal.add(
                 iteration=self.iteration,
                 seconds=self.seconds,
-                loss=self.mean_loss,
+                loss=self._mean_loss,
                 rate=float(self.optimiser.param_groups[0]["lr"]),
-                gradient=self.gradient,
+                gradient=self._gradient,
                 hours=self.material.config.rollout(self.iteration - 1).hours,
             )
 
     def _words(self) -> str:
         parts = []
-        if hasattr(self, "mean_loss"):
-            parts.append(f"loss {self.mean_loss:.3g}")
+        if self._mean_loss is not None:
+            parts.append(f"loss {self._mean_loss:.3g}")
         if self.best is not None:
             parts.append(f"best {self.best.score:.4g} m")
         return ", ".join(parts)
@@ -304,6 +348,7 @@ class Training:
                 optimiser=self.optimiser.state_dict(),
                 best=self.best,
                 random=random_states(),
+                losses=self._losses,
                 seconds=self.seconds,
             ).write(self.folder / STATE)
         m.processes.wait()
@@ -314,8 +359,8 @@ class Training:
             self.average.load_state_dict(state.average)
         self.optimiser.load_state_dict(state.optimiser)
         self.iteration, self.seconds, self.best = state.iteration, state.seconds, state.best
+        self._losses = state.losses
         set_random_states(state.random)
-        log.info("seed %d goes on after %d iterations", self.seed, self.iteration)
 
     def _calibration(self) -> list[Batch]:
         return [self.sampler.batch(number, 1).to(self.material.device) for number in range(_CALIBRATION)]
@@ -323,7 +368,12 @@ class Training:
 
 def kept_module(material: Material, best: Best) -> nn.Module:
     """Make a module of the best weights."""
-    tile = None if material.config.sampling.tile == "whole" else material.config.sampling.tile
-    module = material.task.build(material.statistics, material.statics, material.domain, tile)
+    module = material.module()
     module.load_state_dict(best.weights)
     return module.eval()
+
+
+def _is_lack_of_memory(error: Exception) -> bool:
+    # PyTorch has a class of its own for devices only
+    words = ("can't allocate memory", "not enough memory")
+    return isinstance(error, torch.cuda.OutOfMemoryError | MemoryError) or any(w in str(error) for w in words)

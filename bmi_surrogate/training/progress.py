@@ -7,7 +7,7 @@ import time
 from datetime import timedelta
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
 _LINE_EVERY = 30.0  # s
@@ -29,6 +29,7 @@ class Progress:
     def __init__(self, console: Console, label: str) -> None:
         self._console, self.label = console, label
         self._bar: Bar | None = None
+        self._row = TaskID(0)
         self._first: tuple[float, int] | None = None
         self._last_line = time.perf_counter()
 
@@ -66,8 +67,8 @@ class Progress:
                 console=self._console,
             )
             self._bar.start()
-            self._task = self._bar.add_task(self.label, total=total, words=words)
-        self._bar.update(self._task, completed=done, total=total, words=words)
+            self._row = self._bar.add_task(self.label, total=total, words=words)
+        self._bar.update(self._row, completed=done, total=total, words=words)
 
 
 def _clock(seconds: float) -> timedelta:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import pickle
+from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,10 @@ import torch
 from bmi_common import ConfigError
 from bmi_common.state_file import commit
 
-VERSION = 1
+VERSION = 2
+_MAGIC = b"rootzone training state\n"
+_DIGEST = 32
+_ANEW = "remove the folder of this output to train anew"
 
 
 @dataclass
@@ -40,8 +46,8 @@ class State:
 
     Attributes
     ----------
-    identity : str
-        `TrainConfig.identity` and the training data's.
+    identity : mapping
+        Of the configuration (`TrainConfig.identity`), the training data and the number of processes.
     iteration : int
         Iterations done.
     module, average, optimiser : dict
@@ -50,51 +56,83 @@ class State:
         Best weights so far.
     random : tuple of Tensor
         States of PyTorch's random numbers: CPU, then CUDA devices.
+    losses : list of float
+        Of the iterations since the last row of the log.
     seconds : float
         Time spent so far.
     """
 
-    identity: str
+    identity: Mapping[str, str]
     iteration: int
     module: dict[str, Any]
     average: dict[str, torch.Tensor] | None
     optimiser: dict[str, Any]
     best: Best | None
     random: tuple[torch.Tensor, ...]
+    losses: list[float]
     seconds: float
 
     def write(self, path: Path) -> None:
-        """Write beside the place, then move there."""
+        """Write beside the place, then move there; what was there stays if that fails."""
         partial = path.with_name(f".{path.name}.partial")
         best = None if self.best is None else vars(self.best)
-        torch.save({"version": VERSION, **vars(self), "best": best}, partial)
+        buffer = io.BytesIO()
+        torch.save({"version": VERSION, **vars(self), "identity": dict(self.identity), "best": best}, buffer)
+        content = buffer.getbuffer()
+        with partial.open("wb") as file:
+            file.write(_MAGIC)
+            file.write(sha256(content).digest())
+            file.write(content)
         commit(partial, path)
 
     @classmethod
-    def read(cls, path: Path, identity: str) -> State | None:
+    def read(cls, path: Path, identity: Mapping[str, str]) -> State | None:
         """Read; None if there is none.
 
         Raises
         ------
         ConfigError
-            If the file is damaged or belongs to another configuration.
+            If the file is damaged, of another version, or belongs to another configuration or other data.
         """
-        if not path.is_file():
-            return None
         try:
-            content = torch.load(path, map_location="cpu", weights_only=True)
-            if content.pop("version") != VERSION:
-                raise ConfigError(f"{path}: is of another version of this program; remove the folder to train anew")
-            best = content.pop("best")
-            state = cls(**content, best=None if best is None else Best(**best))
-        except (RuntimeError, EOFError, pickle.UnpicklingError, KeyError, TypeError, AttributeError) as error:
-            raise ConfigError(f"{path}: is no whole state of a training; remove it to train anew ({error})") from None
-        if state.identity != identity:
-            raise ConfigError(
-                f"{path}: belongs to a training with another configuration or other data; go on with that one, choose "
-                "another `output`, or remove the folder"
-            )
+            raw = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be read: {error}") from None
+        content = _unpacked(path, raw)
+        if content.pop("version", None) != VERSION:
+            raise ConfigError(f"{path}: is of another version of this program; {_ANEW}")
+        best = content.pop("best")
+        state = cls(**content, best=None if best is None else Best(**best))
+        _require_same(path, state.identity, identity)
         return state
+
+
+def _unpacked(path: Path, raw: bytes) -> dict[str, Any]:
+    content = raw[len(_MAGIC) + _DIGEST :]
+    if not raw.startswith(_MAGIC) or sha256(content).digest() != raw[len(_MAGIC) :][:_DIGEST]:
+        raise ConfigError(f"{path}: is no whole state of a training of this version; {_ANEW}")
+    try:
+        unpacked: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError) as error:
+        raise ConfigError(f"{path}: cannot be read by this PyTorch ({error}); {_ANEW}") from None
+    return unpacked
+
+
+def _require_same(path: Path, there: Mapping[str, str], here: Mapping[str, str]) -> None:
+    different = [key for key in (*here, *(there.keys() - here.keys())) if there.get(key) != here.get(key)]
+    if different:
+        key = different[0]
+        more = f" and {len(different) - 1} more" if len(different) > 1 else ""
+        raise ConfigError(
+            f"{path}: belongs to a training with another {key} ({_short(there.get(key))} there, "
+            f"{_short(here.get(key))} here){more}; go on with that configuration, choose another `output`, or {_ANEW}"
+        )
+
+
+def _short(text: str | None) -> str:
+    return "none" if text is None else text if len(text) <= 40 else f"{text[:12]}…"
 
 
 def random_states() -> tuple[torch.Tensor, ...]:

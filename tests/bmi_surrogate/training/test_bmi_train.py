@@ -13,6 +13,7 @@ import pytest
 import torch
 import yaml
 from click.testing import CliRunner, Result
+from training_cases import state_of
 from training_stores import DZ, make_store
 
 from bmi_common import Domain, load_config
@@ -72,8 +73,7 @@ def bmi_train(folder: Path) -> Result:
 
 
 def state(folder: Path) -> dict[str, Any]:
-    content: dict[str, Any] = torch.load(folder / "trained" / "seed_0" / "state.pt", weights_only=True)
-    return content
+    return state_of(folder / "trained")
 
 
 def same(a: Any, b: Any) -> bool:
@@ -181,9 +181,9 @@ def test_every_seed_is_trained_and_the_best_is_kept(folder: Path) -> None:
     assert load(folder / "trained" / "best.yaml").provenance["seed"] == str(best)
 
 
-def identity(folder: Path, seed: int) -> str:
-    content = torch.load(folder / "trained" / f"seed_{seed}" / "state.pt", weights_only=True)
-    return str(content["identity"])
+def identity(folder: Path, seed: int) -> dict[str, str]:
+    found: dict[str, str] = state_of(folder / "trained", seed)["identity"]
+    return found
 
 
 def test_a_loss_that_is_not_finite_stops_at_the_sample_and_keeps_the_weights(
@@ -234,9 +234,9 @@ def test_too_little_memory_is_one_clear_message(folder: Path, monkeypatch: pytes
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"surrogate": {**STRUCTURED, "hidden": [5]}}, "another configuration"),
-        ({"optimiser": {"ema": 0.9, "clip_norm": 2.0}}, "another configuration"),
-        ({"stages": [{"iterations": 9, "hours": 1}]}, "another configuration"),
+        ({"surrogate": {**STRUCTURED, "hidden": [5]}}, "another surrogate.hidden ([4] there, [5] here)"),
+        ({"optimiser": {"ema": 0.9, "clip_norm": 2.0}}, "another optimiser.clip_norm (1.0 there, 2.0 here)"),
+        ({"stages": [{"iterations": 9, "hours": 1}]}, "another stages ("),
     ],
 )
 def test_a_state_of_another_configuration_is_refused_and_stays(

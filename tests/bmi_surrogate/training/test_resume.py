@@ -1,0 +1,158 @@
+"""A state is resumed by its own training only, and only whole."""
+
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from training_cases import after, assert_same, contents, domain_section, material_of, state_of, train, write_config
+
+from bmi_common import ConfigError
+from bmi_surrogate.training import resume
+from bmi_surrogate.training.loop import STATE
+from bmi_surrogate.training.resume import Best, State
+from bmi_surrogate.training.store import HEAD
+
+pytestmark = pytest.mark.usefixtures("no_figures")
+IDENTITY = {"a": "1"}
+
+
+def make_state() -> State:
+    weights = {"w": torch.arange(12.0)}
+    return State(
+        IDENTITY, 3, weights, None, {"state": {}}, Best(0.1, 2, weights), (torch.get_rng_state(),), [0.5, 0.25], 7.5
+    )
+
+
+def test_a_state_is_read_as_it_was_written(tmp_path: Path) -> None:
+    path, state = tmp_path / STATE, make_state()
+    state.write(path)
+    found = State.read(path, IDENTITY)
+    assert found is not None
+    assert_same(vars(found) | {"best": vars(found.best)}, vars(state) | {"best": vars(state.best)})
+    assert [p.name for p in tmp_path.iterdir()] == [STATE]
+
+
+def test_no_state_is_no_mistake(tmp_path: Path) -> None:
+    assert State.read(tmp_path / STATE, IDENTITY) is None
+
+
+def test_damage_anywhere_is_found(tmp_path: Path) -> None:
+    """PyTorch's own format does not notice a changed bit in the middle of a tensor."""
+    path = tmp_path / STATE
+    make_state().write(path)
+    whole = path.read_bytes()
+    for position in (0, 10, 30, 60, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:position] + bytes([whole[position] ^ 1]) + whole[position + 1 :])
+        with pytest.raises(ConfigError, match=r"state\.pt: is no whole state"):
+            State.read(path, IDENTITY)
+    for length in (0, 5, 40, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:length])
+        with pytest.raises(ConfigError, match=r"state\.pt: is no whole state"):
+            State.read(path, IDENTITY)
+
+
+def test_other_versions_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / STATE
+    with monkeypatch.context() as patch:
+        patch.setattr(resume, "VERSION", 1)
+        make_state().write(path)
+    with pytest.raises(ConfigError, match="another version of this program; remove the folder"):
+        State.read(path, IDENTITY)
+
+
+def test_a_plain_file_of_pytorch_is_refused(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    torch.save({"version": resume.VERSION}, buffer)
+    (tmp_path / STATE).write_bytes(buffer.getvalue())
+    with pytest.raises(ConfigError, match="is no whole state"):
+        State.read(tmp_path / STATE, IDENTITY)
+
+
+# ------------------------------------------------------------------------------ of another training
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"sampling": {"tile": 4, "batch": 3}}, "sampling.batch (2 there, 3 here)"),
+        ({"optimiser": {"ema": 0.8, "clip_norm": 1.0}}, "optimiser.ema (0.9 there, 0.8 here)"),
+        ({"stages": {"iterations": 20, "hours": 1}}, "stages ("),
+        (
+            {"validation": {"every": 4, "hours": 6, "score": "head"}},
+            "validation.score ('water_table' there, 'head' here)",
+        ),
+        ({"data": {"store": "store", "validation_hours": 13}}, "data.validation_hours (12 there, 13 here) and 1 more"),
+        ({"surrogate": {"architecture": "structured", "hidden": [9]}}, "surrogate.hidden ([8] there, [9] here)"),
+        ({"domain": domain_section() | {"porosity": 0.41}}, "domain or data ("),
+    ],
+    ids=lambda v: v if isinstance(v, str) else next(iter(v)),
+)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_another_configuration_is_refused_and_nothing_is_touched(
+    basin: Path, changes: dict[str, Any], named: str, seed: int
+) -> None:
+    """Another seed too: the best weights of a folder are of one configuration."""
+    train(write_config(basin), after(4))
+    before = contents(basin / "out")
+    other = write_config(basin, **changes, seeds=[seed])
+    with pytest.raises(ConfigError) as caught:
+        train(other)
+    assert f"{STATE}: belongs to a training with another {named}" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert contents(basin / "out") == before
+
+
+def test_other_data_are_refused(basin: Path) -> None:
+    train(write_config(basin), after(4))
+    head = np.load(basin / "store" / HEAD)
+    np.save(basin / "store" / HEAD, head + 0.01)
+    (basin / "store" / "statistics.yaml").unlink()
+    before = contents(basin / "out")
+    with pytest.raises(ConfigError, match=r"state\.pt: belongs to a training with another domain or data"):
+        train(write_config(basin))
+    assert contents(basin / "out") == before
+
+
+def test_weights_without_a_state_are_not_overwritten(basin: Path) -> None:
+    """Such as those that came with a repository."""
+    (basin / "out").mkdir()
+    (basin / "out" / "best.safetensors").write_bytes(b"precious")
+    with pytest.raises(ConfigError, match=r"best\.safetensors: is there already, without the state of a training"):
+        train(write_config(basin))
+    assert contents(basin / "out") == {"best.safetensors": b"precious"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"save_every": 1}, {"threads": 1}, {"ensemble": True}, {"seeds": [0, 1]}],
+    ids=lambda v: str(next(iter(v))),
+)
+def test_what_does_not_change_the_weights_may_change(basin: Path, changes: dict[str, Any]) -> None:
+    train(write_config(basin), after(4))
+    train(write_config(basin, **changes))
+    train(write_config(basin, output="whole"))
+    assert_same(state_of(basin / "whole"), state_of(basin / "out"))
+
+
+def test_a_training_goes_on_from_another_working_folder(basin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = write_config(basin)
+    train(file, after(4))
+    monkeypatch.chdir(basin)
+    assert train(Path(file.name)).finished
+
+
+def test_identity_has_every_key_once(basin: Path) -> None:
+    file = write_config(basin)
+    config, material = material_of(file)
+    assert material.identity["optimiser.schedule.rate"] == "0.002"
+    assert material.identity["number of processes"] == "1"
+    assert not any(re.match(r"(output|seeds|device|data\.store)", key) for key in config.identity())
+    keys = {key.split(".")[0] for key in config.identity()}
+    free = {"domain", "seeds", "ensemble", "output", "save_every", "device", "threads", "compile"}
+    assert keys | free == set(type(config).model_fields)
+    assert yaml.safe_load(file.read_text())["optimiser"]["ema"] == float(config.identity()["optimiser.ema"])
