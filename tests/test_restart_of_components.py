@@ -68,6 +68,7 @@ def values(folder: Path) -> dict[str, bytes]:
     [
         ("bmi_richards:BmiRichards", components.richards, 4, 3),
         ("bmi_surrogate:BmiSurrogate", components.surrogate, 11, 9),
+        ("bmi_surrogate:BmiSurrogate", components.structured, 4, 3),
     ],
 )
 def test_a_restarted_run_is_the_run_without_a_stop(

@@ -14,10 +14,12 @@ import pytest
 from fakes import RAIN, WIND
 from library_cases import compiled
 from parflow_cases import install
+from structured_cases import structured_checkpoint
 from surrogate_cases import make_checkpoint
 
-from bmi_common import DeclaredBmi
+from bmi_common import DeclaredBmi, Domain, load_config
 from bmi_common import groundwater as names
+from bmi_common.domain import DomainSpec
 from bmi_surrogate.checkpoint import save
 
 Builder = Callable[[Path], list[Path]]
@@ -154,12 +156,23 @@ def surrogate(folder: Path) -> list[Path]:
     return [config, weights, weights.with_suffix(".yaml"), *_domain(folder, nx=11, ny=9)]
 
 
+def structured(folder: Path) -> list[Path]:
+    """Build a structured surrogate of random weights on the plane of 4 x 3 columns."""
+    weights = folder / "weights.safetensors"
+    domain = _domain(folder, nx=4, ny=3)
+    thickness = Domain.load(load_config(domain[0], DomainSpec)).dz.tolist()
+    save(structured_checkpoint(layers=thickness), weights)
+    text = "domain: domain.yaml\n" + INITIAL + "surrogate: {checkpoint: weights.safetensors, threads: 1}\n"
+    return [_write(folder, "surrogate.yaml", text), weights, weights.with_suffix(".yaml"), *domain]
+
+
 COMPONENTS = (
     Component("fakes:Bucket", bucket, {RAIN: 1.0e-4, WIND: 2.0}),
     Component("bmi_richards:BmiRichards", richards, {names.NET_SOURCE: 1.0e-4}),
     Component("bmi_parflow:BmiParflow", parflow, {names.NET_SOURCE: 1.0e-4}),
     Component("bmi_common.prescribed:PrescribedSource", prescribed),
     Component("bmi_surrogate:BmiSurrogate", surrogate, {names.NET_SOURCE: 1.0e-4}),
+    Component("bmi_surrogate:BmiSurrogate", structured, {names.NET_SOURCE: 1.0e-4}),
     Component("bmi_colm:BmiColm", colm, {names.PRESSURE_HEAD: -1.0, names.SATURATION: 0.5}),
     Component("bmi_colm:BmiColmLibrary", colm_library, {names.PRESSURE_HEAD: -1.0, names.SATURATION: 0.5}),
 )

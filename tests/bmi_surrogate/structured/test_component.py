@@ -1,0 +1,173 @@
+"""The structured surrogate behind BMI: configuration, checkpoints, states."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from structured_cases import structured_checkpoint
+from surrogate_cases import LAYERS, NX, NY
+
+from bmi_common import ConfigError, Domain
+from bmi_common import groundwater as names
+from bmi_surrogate import BmiSurrogate, StructuredCheckpoint, StructuredEmulator, StructuredOptions, load, save
+
+Write = Callable[[dict[str, Any]], str]
+SHAPE = (11, NY, NX)
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    return save(structured_checkpoint(3, LAYERS), tmp_path / "trained")
+
+
+@pytest.fixture
+def content(configuration: dict[str, Any], weights: Path) -> dict[str, Any]:
+    return {**configuration, "surrogate": {"checkpoint": str(weights), "threads": 1}}
+
+
+def started(write: Write, content: dict[str, Any]) -> BmiSurrogate:
+    model = BmiSurrogate()
+    model.initialize(write(content))
+    return model
+
+
+def advance(model: BmiSurrogate, hours: int) -> np.ndarray:
+    random = np.random.default_rng(0)
+    for hour in range(hours):
+        source = np.zeros((10, NY, NX))
+        source[-1] = 1.0 if hour == 2 else 0.0
+        source[:-1] -= 1e-5 * random.random((9, NY, NX))
+        model.set_value(names.NET_SOURCE, source)
+        model.update()
+    return model.values[names.PRESSURE_HEAD].copy()
+
+
+def test_water_is_conserved_with_the_runoff_that_is_published(write: Write, content: dict[str, Any]) -> None:
+    model = started(write, content)
+    area = 1000.0 * 800.0
+    for hour in range(6):
+        before = float(model.values[names.STORAGE_VOLUME])
+        source = np.full((10, NY, NX), 0.0)
+        source[-1] = 0.02 / LAYERS[-1] if hour < 3 else -1e-5
+        model.set_value(names.NET_SOURCE, source)
+        model.update()
+        came = float((source * np.array(LAYERS[-10:])[:, None, None]).sum()) * area
+        left = float(np.nansum(model.values[names.RUNOFF])) * 3600.0 * area
+        assert float(model.values[names.STORAGE_VOLUME]) - before == pytest.approx(
+            came - left, abs=1e-8 * area * NX * NY
+        )
+    assert left > 0.0
+    assert float(model.values[names.PONDED_VOLUME]) > 0.0
+
+
+def test_without_a_checkpoint_it_is_a_solver_without_learning(write: Write, content: dict[str, Any]) -> None:
+    bare = started(write, {**content, "surrogate": {"architecture": "structured", "threads": 1}})
+    assert np.isfinite(advance(bare, 4)).all()
+    assert not np.array_equal(advance(started(write, content), 4), bare.values[names.PRESSURE_HEAD])
+
+
+def test_a_restart_from_a_state_file_is_exact(write: Write, content: dict[str, Any], tmp_path: Path) -> None:
+    model = started(write, content)
+    advance(model, 3)
+    model.save_state(str(tmp_path / "state.nc"))
+    expected = advance(model, 2)
+    other = started(write, content)
+    other.load_state(str(tmp_path / "state.nc"))
+    np.testing.assert_array_equal(advance(other, 2), expected)
+
+
+def test_a_head_that_is_set_is_gone_on_from(write: Write, content: dict[str, Any]) -> None:
+    model, other = started(write, content), started(write, content)
+    head = advance(model, 2)
+    head[3, 4, 5] += 0.1
+    for component in (model, other):
+        advance(component, 1)
+        component.set_value(names.PRESSURE_HEAD, head)
+    np.testing.assert_array_equal(advance(model, 1), advance(other, 1))
+
+
+def test_a_checkpoint_comes_back_as_it_was(weights: Path) -> None:
+    found, expected = load(weights), structured_checkpoint(3, LAYERS)
+    assert isinstance(found, StructuredCheckpoint)
+    assert found.model.architecture == expected.model.architecture
+    assert found.layer_thickness == expected.layer_thickness
+    assert found.provenance == expected.provenance
+    for name, value in expected.model.state_dict().items():
+        assert torch.equal(found.model.state_dict()[name], value), name
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"tile": 8}, "surrogate.tile: has no meaning for the structured surrogate"),
+        ({"overlap": "averaged"}, "surrogate.overlap: has no meaning"),
+        ({"precision": "float64"}, "surrogate.precision: has no meaning"),
+        ({"architecture": "predrnn"}, "is structured, not predrnn"),
+        ({"checkpoint": None}, "checkpoint is missing"),
+        ({"device": "abacus"}, "use auto, cpu, cuda"),
+        ({"architecture": "structurd"}, "structurd"),
+    ],
+)
+def test_mistakes_name_the_key(write: Write, content: dict[str, Any], changes: dict[str, Any], words: str) -> None:
+    content["surrogate"] = {**content["surrogate"], **changes}
+    with pytest.raises(ConfigError, match=words):
+        BmiSurrogate().initialize(write(content))
+
+
+def test_weights_for_other_layers_are_refused(write: Write, content: dict[str, Any], tmp_path: Path) -> None:
+    thicker = [*LAYERS[:-1], 0.03]
+    content["surrogate"]["checkpoint"] = str(save(structured_checkpoint(1, thicker), tmp_path / "thicker"))
+    with pytest.raises(ConfigError, match=r"layer 10 .* is 0.03 m thick there, 0.0175 m here"):
+        BmiSurrogate().initialize(write(content))
+    content["surrogate"]["checkpoint"] = str(save(structured_checkpoint(1, LAYERS[1:]), tmp_path / "fewer"))
+    with pytest.raises(ConfigError, match="the network has 10 layers, the domain has 11"):
+        BmiSurrogate().initialize(write(content))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("architecture", "predrnn", "tile"),
+        ("architecture", "transformer", "architecture"),
+        ("network", {"layers": 11, "hidden": [12]}, "not a checkpoint of this network"),
+        ("layer_thickness", [1.0, 2.0], "layer_thickness has 2 layers, the network 11"),
+    ],
+)
+def test_a_description_of_something_else_is_refused(weights: Path, key: str, value: object, words: str) -> None:
+    file = weights.with_suffix(".yaml")
+    content = yaml.safe_load(file.read_text())
+    content[key] = value
+    file.write_text(yaml.safe_dump(content))
+    with pytest.raises(ConfigError, match=words):
+        load(weights)
+
+
+@pytest.mark.skipif(not any(map(shutil.which, ("c++", "g++", "clang++"))), reason="needs a C++ compiler")
+def test_compiled_kernels_give_the_same_heads(domain: Domain) -> None:
+    model = structured_checkpoint(3, LAYERS).model
+    heads = []
+    for compiled in (False, True):
+        emulator = StructuredEmulator(model, domain, StructuredOptions(threads=1, compile=compiled))
+        emulator.start(np.full(SHAPE, -1.0))
+        for hour in range(3):
+            source = np.zeros((10, NY, NX))
+            source[-1] = hour
+            heads.append(emulator.step(source))
+    for eager, compiled_ in zip(heads[:3], heads[3:], strict=True):
+        np.testing.assert_allclose(compiled_, eager, rtol=0.0, atol=1e-6)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_cuda_gives_the_same_heads(domain: Domain) -> None:
+    model = structured_checkpoint(3, LAYERS).model
+    heads = []
+    for device in ("cpu", "cuda"):
+        emulator = StructuredEmulator(model, domain, StructuredOptions(device=device))
+        emulator.start(np.full(SHAPE, -1.0))
+        heads.append(emulator.step(np.full((10, NY, NX), 1e-3)))
+    np.testing.assert_allclose(heads[1], heads[0], rtol=0.0, atol=1e-6)
