@@ -10,7 +10,8 @@ from bmi_surrogate.structured.base import OVERLAND_POWER, outflow_slope
 from bmi_surrogate.structured.medium import Medium
 from bmi_surrogate.structured.retention import Retention
 
-_LEAST_SLOPE = 1.0e-6
+LEAST_SLOPE = 1.0e-6
+"""Of a balance [-]; that of a dry column which has nothing more to give."""
 
 
 class Soil(NamedTuple):
@@ -59,4 +60,4 @@ def balance(soil: Soil, coordinate: Tensor, weights: Tensor, available: Tensor) 
     by_head = soil.dz * (slope * (soil.porosity + soil.specific_storage * head) + soil.specific_storage * saturation)
     spread = (head[-1] > 0.0).to(head.dtype) * (1.0 + outflow_slope(soil.outflow, ponded))
     growth = (by_head * retention.stretch(coordinate) * weights).sum(dim=0) + weights[-1] * spread
-    return excess, growth.clamp(min=_LEAST_SLOPE)
+    return excess, growth.clamp(min=LEAST_SLOPE)

@@ -18,9 +18,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from bmi_surrogate.structured.balance import Soil, balance
+from bmi_surrogate.structured.balance import LEAST_SLOPE, Soil, balance
 from bmi_surrogate.structured.base import OVERLAND_POWER, Start, outflow_slope, overland_inflow
 from bmi_surrogate.structured.medium import Medium, padded
+from bmi_surrogate.structured.retention import KNEE
 
 TOLERANCE = 1.0e-12
 """Of the balance of a column in an hour [m]."""
@@ -139,7 +140,7 @@ def _search(
     newton = _newton_in_blocks if compact else _newton
     begin = _Found(torch.zeros_like(inflow), torch.ones_like(inflow), torch.zeros_like(inflow, dtype=torch.bool))
     found = newton(search, soil, guess, weights, available + inflow, begin, effort.sweeps)
-    better = _routed(medium, guess, weights, found, inflow)
+    better = _routed(medium, guess, weights, found, inflow, compact)
     # each repetition settles at least one more level of the flow order
     repetitions = effort.routing + len(medium.levels) if compact and effort.routing else effort.routing
     for _ in range(repetitions):
@@ -162,14 +163,16 @@ def _search(
                 effort.later_sweeps,
             )
             found = _Found(*(old.index_copy(0, which, new) for old, new in zip(found, some, strict=True)))
-        better = _routed(medium, guess, weights, found, inflow)
+        better = _routed(medium, guess, weights, found, inflow, compact)
     return found.shift, inflow if effort.routing else better
 
 
-def _routed(medium: Medium, guess: Tensor, weights: Tensor, found: _Found, inflow: Tensor) -> Tensor:
+def _routed(medium: Medium, guess: Tensor, weights: Tensor, found: _Found, inflow: Tensor, compact: bool) -> Tensor:
     """Overland inflow [m] after columns were closed with `inflow`: that of their depths, routed to the end."""
     ponded = (guess[-1] + found.shift * weights[-1]).clamp(min=0.0)
     change = overland_inflow(medium, ponded) - inflow
+    if compact and not bool(change.any()):
+        return inflow
     # how the flow out of a ponded column grows with the flow into it
     # a growth of before the last sweep may lack the pond
     growth = torch.maximum(found.growth, weights[-1] * (1.0 + outflow_slope(medium.outflow, ponded)))
@@ -219,9 +222,11 @@ def _newton_compact(
     which = torch.arange(shift.shape[0], device=shift.device)
     low, high = torch.full_like(shift, -torch.inf), torch.full_like(shift, torch.inf)
     for _ in range(sweeps):
-        excess, slope = search.balance(soil, guess + shift * weights, weights, available)
-        growth[which], is_open = slope, excess.abs() > TOLERANCE
-        closed[which] = ~is_open
+        coordinate = guess + shift * weights
+        excess, slope = search.balance(soil, coordinate, weights, available)
+        is_empty = (excess > 0.0) & (slope <= LEAST_SLOPE) & (coordinate[-1] * soil.retention.alpha[-1] < -KNEE)
+        is_open = (excess.abs() > TOLERANCE) & ~is_empty
+        growth[which], closed[which] = slope, ~is_open
         open_ = torch.nonzero(is_open)[:, 0]
         if open_.numel() == 0:
             break
