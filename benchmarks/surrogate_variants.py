@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import argparse
 import csv
+import functools
 import json
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -44,6 +46,7 @@ from coupler.evaluate.errors import column_storage
 
 Array = NDArray[np.float64]
 SEGMENT, SEGMENT_EVERY = 720, 2160
+EVERY = 12  # h between two looks at the errors
 
 
 @dataclass
@@ -93,29 +96,33 @@ class Judge:
         if engine is not None:
             engine.start(np.where(mask, head, np.nan))
         rows: list[tuple[float, ...]] = []
+        came = turned = 0.0
         for hour in range(hours):
             if engine is not None:
                 begin = time.perf_counter()
                 head = engine.step(sources[hour].astype(np.float64))
                 seconds += time.perf_counter() - begin
-            found, true = np.asarray(head)[:, mask], np.asarray(heads[hour + 1])[:, mask]
+            found = np.asarray(head)[:, mask]
+            water, outflow = sources[hour][:, mask] * self.thickness, self._outflow(found)
+            came += float(water.sum()) - outflow
+            turned += float(np.abs(water).sum()) + outflow
+            if (hour + 1) % EVERY:
+                continue
+            true = np.asarray(heads[hour + 1])[:, mask]
             table = np.abs(water_table.depth(found, dz) - water_table.depth(true, dz))
             wetness = [van_genuchten.saturation(h[-1], *self.soil) for h in (found, true)]
             columns = [column_storage(h, self.domain) for h in (found, true)]
-            water = sources[hour][:, mask] * self.thickness
-            outflow = self._outflow(found)
-            residual = columns[0].sum() - stored - water.sum() + outflow
-            stored = columns[0].sum()
             rows.append(
                 (
                     float(np.median(table)),
                     float(np.quantile(table, 0.9)),
                     float(np.square(wetness[0] - wetness[1]).mean()),
                     float(np.abs(columns[0] - columns[1]).mean()) * 1e3,
-                    float(abs(residual)),
-                    float(np.abs(water).sum() + outflow),
+                    abs(float(columns[0].sum() - stored) - came),
+                    turned,
                 )
             )
+            stored, came, turned = columns[0].sum(), 0.0, 0.0
         return rows, seconds
 
     def _outflow(self, found: Array) -> float:
@@ -176,9 +183,9 @@ def minutes_of_training(path: Path) -> float | None:
     return max(seconds) / 60.0 if seconds else None
 
 
-def untrained(domain: Domain, refinements: int, threads: int) -> Engine:
+def untrained(domain: Domain, refinements: int, threads: int) -> tuple[Engine, int]:
     model = StructuredModel(StructuredArchitecture(domain.nz, (), refinements)).eval()
-    return StructuredEmulator(model, domain, StructuredOptions(threads=threads))
+    return StructuredEmulator(model, domain, StructuredOptions(threads=threads)), 0
 
 
 def show(rows: list[Row]) -> Table:
@@ -220,26 +227,23 @@ def main() -> None:
     store = prepare(DataSpec(store=arguments.store, runs=[arguments.run], validation_hours=0), domain)
     hours = arguments.hours or store.hours
     judge, console = Judge(domain, store), Console(width=180)
-    rows = [row(judge, "persistence", None, None, None, hours)]
-    for refinements, solves in ((0, "one solve"), (1, "two solves"), (2, "three solves"))[
-        : None if arguments.untrained else 0
-    ]:
-        rows.append(
-            row(
-                judge,
-                f"structured, untrained, {solves}",
-                untrained(domain, refinements, arguments.threads),
-                0,
-                0.0,
-                hours,
-            )
-        )
+    engines: list[tuple[str, Callable[[], tuple[Engine | None, int | None]], float | None]] = []
     for path in arguments.checkpoints:
-        engine, parameters = engine_of(path, domain, arguments.threads)
-        rows.append(row(judge, path.parent.name, engine, parameters, minutes_of_training(path), hours))
+        load_it = functools.partial(engine_of, path, domain, arguments.threads)
+        engines.append((path.parent.name, load_it, minutes_of_training(path)))
+    if arguments.untrained:
+        for refinements, solves in ((0, "one solve"), (1, "two solves"), (2, "three solves")):
+            make = functools.partial(untrained, domain, refinements, arguments.threads)
+            engines.append((f"structured, untrained, {solves}", make, None))
+        engines.append(("persistence", lambda: (None, None), None))
+    rows = []
+    for name, make_engine, minutes in engines:
+        engine, parameters = make_engine()
+        rows.append(row(judge, name, engine, parameters, minutes, hours))
+        console.print(f"{name}: done", style="dim")
+        if arguments.json:
+            arguments.json.write_text(json.dumps([asdict(r) for r in rows], indent=1), encoding="utf-8")
     console.print(show(rows))
-    if arguments.json:
-        arguments.json.write_text(json.dumps([asdict(r) for r in rows], indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":
