@@ -14,7 +14,7 @@ CFG = Path(__file__).parents[2] / "cfg"
 
 
 def test_it_differs_from_that_with_richards_in_the_line_of_the_groundwater() -> None:
-    lines = [(CFG / file).read_text().splitlines() for file in ("coupled.yaml", "coupled-parflow.yaml")]
+    lines = [(CFG / file).read_text().splitlines() for file in ("coupled-richards.yaml", "coupled-parflow.yaml")]
     differing = [(a, b) for a, b in zip(*lines, strict=True) if a != b]
     assert len(differing) == 1
     assert "bmi_richards:BmiRichards" in differing[0][0]
