@@ -20,6 +20,7 @@ from coupler.control.decisions import Decisions, in_words
 from coupler.control.deviation import QUANTITIES, Comparison, exceeded
 from coupler.control.prepared import Guard
 from coupler.control.triggers import Ensemble, Residual
+from coupler.durations import describe
 from coupler.ledger import Balance, Ledger
 
 Array = NDArray[Any]
@@ -132,7 +133,7 @@ class ErrorControl:
         record[_RESIDUAL] = found = self._residual.add(balance)
         if not self._residual.is_new(found):
             return None
-        reason = f"{found:.3g} of the water turned over in {spec.over} is not explained, more than {spec.limit:g}"
+        reason = f"{found:.3g} of the water turned over in {describe(spec.over)} is not explained, limit {spec.limit:g}"
         return self._act(time, "residual", spec.action, reason, {"residual": found}, {"residual": spec.limit})
 
     def _watch_ensemble(self, time: datetime, record: Values) -> str | None:
@@ -192,6 +193,8 @@ class ErrorControl:
             self._physics.take_head(self._groundwater.get(PRESSURE_HEAD))
         self._guard.change_places(self._groundwater)
         self._ledger.correct()
+        if self._residual is not None:
+            self._residual.forget()  # of the other component
 
     def _restart(self, time: datetime) -> None:
         guard, segments = self._guard, self._guard.spec.segments
@@ -206,7 +209,7 @@ class ErrorControl:
         self._put(head)
         if self._window is not None and self._window.open:
             self._physics.take_head(self._groundwater.get(PRESSURE_HEAD))
-        self._decisions.add(time, "segments", "restart", f"a new segment of {segments.length}")
+        self._decisions.add(time, "segments", "restart", f"a new segment of {describe(segments.length)}")
 
     def _restart_others(self, time: datetime) -> None:
         assert self._guard.reference is not None
@@ -227,7 +230,7 @@ class ErrorControl:
         """Meaning and units of the values that `after_step` gives, by name."""
         spec, found = self._guard.spec, {}
         if self._residual is not None:
-            over = self._residual.spec.over
+            over = describe(self._residual.spec.over)
             found[_RESIDUAL] = (f"water balance residual of the last {over} over the water turned over in them", "1")
         kinds = {
             "audit": spec.audit,
