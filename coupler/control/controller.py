@@ -16,10 +16,11 @@ from coupler.component import Component
 from coupler.config import DECISIONS_FILE
 from coupler.control.audit import Verdict, Window
 from coupler.control.config import Action
-from coupler.control.decisions import Decisions, in_words
+from coupler.control.decisions import Decisions
 from coupler.control.deviation import QUANTITIES, Comparison, exceeded
 from coupler.control.prepared import Guard
 from coupler.control.triggers import Ensemble, Residual
+from coupler.control.words import compared
 from coupler.durations import describe
 from coupler.ledger import Balance, Ledger
 
@@ -144,7 +145,7 @@ class ErrorControl:
         if not self._ensemble.is_new(spread):
             return None
         above = exceeded(spread, spec.limits)
-        reason = f"a member has parted: {in_words(above, spec.limits)}"
+        reason = f"a member has parted: {compared(above, spec.limits)}"
         return self._act(time, "ensemble", spec.action, reason, spread, spec.limits)
 
     def _watch_window(self, time: datetime, record: Values, seconds: float) -> str | None:
@@ -166,7 +167,7 @@ class ErrorControl:
             action: Action | str = "return" if verdict.passed else "stay"
         else:
             action = "none" if verdict.passed else audit.action
-        return self._act(time, "audit", action, _in_words(verdict, audit.thresholds), verdict.worst, audit.thresholds)
+        return self._act(time, "audit", action, _words(verdict, audit.thresholds), verdict.worst, audit.thresholds)
 
     def _act(
         self, time: datetime, by: str, action: Action | str, reason: str, found: Values, limits: Values
@@ -295,12 +296,12 @@ class ErrorControl:
         return self._start + self._step * done
 
 
-def _in_words(verdict: Verdict, thresholds: Values) -> str:
+def _words(verdict: Verdict, thresholds: Values) -> str:
     if verdict.passed:
-        return f"passed: {in_words({n: verdict.worst[n] for n in thresholds}, thresholds)}"
+        return f"passed: {compared({n: verdict.worst[n] for n in thresholds}, thresholds)}"
     parts = []
     if verdict.above_threshold:
-        parts.append(f"beyond the threshold: {in_words(verdict.above_threshold, thresholds)}")
+        parts.append(f"beyond the threshold: {compared(verdict.above_threshold, thresholds)}")
     if verdict.above_bound:
-        parts.append(f"no better than free drainage: {in_words(verdict.above_bound, verdict.bound)}")
+        parts.append(f"no better than free drainage: {compared(verdict.above_bound, verdict.bound)}")
     return "; ".join(parts)
