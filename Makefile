@@ -51,6 +51,7 @@ lint: setup
 	ruff check .
 	ruff format --check .
 	mypy
+	mypy tools docs/examples
 
 docs: setup
 	python tools/bmi_tables.py

@@ -109,7 +109,7 @@ def test_every_grid_is_explained() -> None:
 
 
 def test_every_key_of_the_configuration_has_a_meaning_and_no_other_has() -> None:
-    assert [k.path for k in configuration_keys.keys()] == [*configuration_keys.MEANINGS]
+    assert [k.path for k in configuration_keys.all_keys()] == [*configuration_keys.MEANINGS]
 
 
 # ---------------------------------------------------------------------- the site

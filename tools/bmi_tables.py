@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import page
+
 from bmi_colm import BmiColm, BmiColmLibrary
 from bmi_common import DeclaredBmi, Variable
 from bmi_common.grids import POINTS, ROOT_ZONE, SCALAR, SUBSURFACE, SURFACE
@@ -52,9 +53,9 @@ mask, values are NaN.
 """
 
 COORDINATES = """
-x and y are the cell centres [m]. z is the nominal height [m] of layer centres above the bottom of the column; the true geometry is in
-`soil_layer__thickness` and `land_surface__elevation`. Time is in seconds from 0; a step is an hour unless the
-configuration says otherwise.
+x and y are the cell centres [m]. z is the nominal height [m] of layer centres above the bottom of the column; the true
+geometry is in `soil_layer__thickness` and `land_surface__elevation`. Time is in seconds from 0; a step is an hour
+unless the configuration says otherwise.
 """
 
 

@@ -8,7 +8,6 @@ import tomllib
 from pathlib import Path
 
 import click
-
 import page
 
 PROJECT = Path(__file__).parents[1] / "pyproject.toml"

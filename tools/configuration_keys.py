@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import annotated_types
+import page
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-import page
 from coupler.component_spec import ComponentSpec
 from coupler.config import Endpoint, RunConfig, SpinUpUntil
 
@@ -67,12 +67,12 @@ MEANINGS: Mapping[str, str] = {
     "output[].precision": "of the numbers in the file",
     "checks.water_balance.tolerance": "limit of the residual, over the water turned over in the step",
     "checks.water_balance.action": "what an excess does: the run ends (exit code 1), or a warning is logged",
-    "checks.ranges": "limits `[lowest, highest]` by `component.variable`, in its units, in place of the component's own",
+    "checks.ranges": "`[lowest, highest]` by `component.variable`, in its units; goes before the component's own",
     "spin_up.years": "short for `repeat: P1Y, max: N`",
-    "spin_up.repeat": "the first part of the period, repeated before the run: `P1Y`, `P6M`, `30d`; needed without `years`",
+    "spin_up.repeat": "the first part of the period, repeated before the run: `P1Y`, `30d`; needed without `years`",
     "spin_up.max": "most repetitions; needed without `years`",
-    "spin_up.until": "ends the spin-up when the storage change of a repetition is below this fraction of the net source; "
-    "without it, `max` repetitions are made",
+    "spin_up.until": "ends the spin-up when the storage change of a repetition is below this fraction of the "
+    "net source; without it, `max` repetitions are made",
     "checkpoint.every": "interval of the checkpoints; one more is written at the end",
     "checkpoint.keep": "how many stay, the newest",
     "figures": "draw maps and series of the output files into `figures/`",
@@ -85,7 +85,7 @@ MEANINGS: Mapping[str, str] = {
     "error_control.audit.window": "length of a window, at most `every`",
     "error_control.audit.thresholds": "limits of the deviation in the worst step of a window, numbers with units by "
     "[quantity](error_control.md#what-is-compared)",
-    "error_control.audit.free_drainage": "the bound: goes along all the time; the surrogate must be closer to the physics",
+    "error_control.audit.free_drainage": "the bound: goes along all the time; the surrogate must be closer to physics",
     "error_control.audit.action": "what a failed window does",
     "error_control.audit.come_back": "with `switch`: the surrogate is tried again, and takes over when it passes",
     "error_control.residual.limit": "of the residual of the water balance over the water turned over",
@@ -95,14 +95,14 @@ MEANINGS: Mapping[str, str] = {
     "error_control.ensemble.limits": "of the largest deviation of a member from the run, as `audit.thresholds`",
     "error_control.ensemble.action": "what an excess does",
 }
-"""What each key means; `keys` gives the keys that there are."""
+"""What each key means; `all_keys` gives the keys that there are."""
 
 INTRODUCTION = """# The run's file
 
-All keys of `coupled.yaml`. A key that does nothing is refused, with file, line and the nearest known key; so is anything
-that does not fit, before the run starts (`bmi-run coupled.yaml --check` checks and runs nothing). `cfg/coupled.yaml` is the
-pattern. The components' own files are described in [land.md](land.md), [groundwater.md](groundwater.md),
-[surrogate.md](surrogate.md) and [parflow.md](parflow.md).
+All keys of `coupled.yaml`. A key that does nothing is refused, with file, line and the nearest known key; so is
+anything that does not fit, before the run starts (`bmi-run coupled.yaml --check` checks and runs nothing).
+`cfg/coupled.yaml` is the pattern. The components' own files are described in [land.md](land.md),
+[groundwater.md](groundwater.md), [surrogate.md](surrogate.md) and [parflow.md](parflow.md).
 
 - Times are written `2019-10-01T00:00` and are UTC. A *length of time* is `30min`, `1h`, `7d` or `2w`.
 - Paths are relative to the file that names them. `relative_to: folder`, at the top of any file, makes them start there.
@@ -122,7 +122,7 @@ class Key:
     default: str
 
 
-def keys(model: type[BaseModel] = RunConfig, prefix: str = "") -> Iterator[Key]:
+def all_keys(model: type[BaseModel] = RunConfig, prefix: str = "") -> Iterator[Key]:
     """Yield all keys below a model, those of nested models with their dotted path."""
     for name, field in model.model_fields.items():
         path = prefix + (field.alias or name)
@@ -130,7 +130,7 @@ def keys(model: type[BaseModel] = RunConfig, prefix: str = "") -> Iterator[Key]:
         if nested is None:
             yield Key(path, _described(field), _default(field))
         else:
-            yield from keys(nested, f"{path}{suffix}.")
+            yield from all_keys(nested, f"{path}{suffix}.")
 
 
 def _nested(field: FieldInfo) -> tuple[type[BaseModel] | None, str]:
@@ -216,7 +216,7 @@ def text() -> str:
         For a key without a meaning in `MEANINGS`.
     """
     sections: dict[str, list[Key]] = {}
-    for key in keys():
+    for key in all_keys():
         head = key.path.partition(".")[0].partition("[")[0]
         nested = key.path != head
         sections.setdefault(head if nested else "", []).append(key)
