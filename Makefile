@@ -57,7 +57,8 @@ docs: setup
 	python tools/bmi_tables.py
 	python tools/cli_options.py
 	python tools/configuration_keys.py
-	mkdocs build --strict --quiet
+	python tools/collected_pages.py
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
 	@echo "open build/site/index.html"
 
 setup: compiler $(STAMP)

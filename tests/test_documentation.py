@@ -10,6 +10,7 @@ from urllib.parse import unquote, urldefrag
 
 import bmi_tables
 import cli_options
+import collected_pages
 import configuration_keys
 import page
 import pytest
@@ -29,6 +30,8 @@ GENERATED = [
     ("variables.md", "bmi_tables.py", bmi_tables.text),
     ("cli.md", "cli_options.py", cli_options.text),
     ("configuration.md", "configuration_keys.py", configuration_keys.text),
+    ("performance.md", "collected_pages.py", collected_pages.performance),
+    ("limits.md", "collected_pages.py", collected_pages.limits),
 ]
 
 pages = pytest.mark.parametrize("text", TEXTS, ids=lambda p: p.name)
