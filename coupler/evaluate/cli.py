@@ -67,7 +67,8 @@ def main(
     try:
         if output is not None and output.exists() and not output.is_dir():
             raise ConfigError(f"{output}: is a file; --output needs a folder")
-        report, domain_read = evaluate(wanted)
+        found = evaluate(wanted)
+        report, domain_read = found.report, found.domain
         shown = Console(highlight=False, markup=False, emoji=False)
         for table in report.tables():
             shown.print(table)
