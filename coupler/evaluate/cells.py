@@ -41,7 +41,7 @@ class CellStatistics:
 
 
 def positions(window: Window, hour: NDArray[np.int64]) -> slice:
-    """Records of a window, where `hour` is the number of each record from the start of the period."""
+    """Find the records of a window, where `hour` is the number of each record from the start of the period."""
     first, last = np.searchsorted(hour, [window.part.start, window.part.stop])
     return slice(int(first), int(last))
 

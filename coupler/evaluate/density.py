@@ -82,6 +82,12 @@ class Density:
         """Quantile of y in each bin of x, interpolated within the bin of y; NaN in bins of fewer than `least` pairs."""
         return np.array([_quantile(row, probability, self.y) if row.sum() >= least else np.nan for row in self.counts])
 
+    def only(self, bins: NDArray[np.bool_]) -> Density:
+        """Return the pairs in some bins of x."""
+        part = Density(self.x, self.y)
+        part.counts[bins] = self.counts[bins]
+        return part
+
     def quantile_of_all(self, probability: float) -> float:
         """Quantile of y over all pairs; NaN without any."""
         return _quantile(self.counts.sum(axis=0), probability, self.y) if self.total else float("nan")

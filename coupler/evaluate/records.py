@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import netCDF4
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bmi_common import ConfigError, Domain, DomainField
 from bmi_common.config import Config, load_config, read_yaml
-from coupler.config import load_run
+from coupler.config import OutputSpec, TimeSpec, load_run
 from coupler.run_folder import MARKER
 
 Array = NDArray[np.float64]
@@ -218,11 +218,29 @@ def start_of(path: Path) -> np.datetime64:
     record = path / MARKER
     if not record.is_file():
         raise ConfigError(f"{path}: no folder of a run ({MARKER} is not there); give --start, the time of dump 00000")
-    return np.datetime64(load_run(record).config.time.start, "s")
+    return np.datetime64(_part(record, _NamesTime).time.start, "s")
 
 
 class _NamesDomain(Config):
     domain: DomainField
+
+
+class _NamesTime(Config):
+    time: TimeSpec
+
+
+class _NamesOutput(Config):
+    output: list[OutputSpec] = []
+
+
+_Part = TypeVar("_Part", bound=Config)
+
+
+def _part(record: Path, kind: type[_Part]) -> _Part:
+    """Read some keys of a run's record: the components' files, which the others name, may be gone or elsewhere."""
+    content = read_yaml(record).data
+    keys = [str(key) for key in content] if isinstance(content, dict) else []
+    return load_config(record, kind, ignore=[key for key in keys if key not in kind.model_fields])
 
 
 def _domain_named_by(file: Path) -> Domain:
@@ -248,7 +266,7 @@ def run_files(path: Path) -> list[Path]:
     record = path / MARKER
     if not record.is_file():
         raise ConfigError(f"{path}: no folder of a run ({MARKER} is not there)")
-    outputs = [path / o.file for o in load_run(record).config.output]
+    outputs = [path / o.file for o in _part(record, _NamesOutput).output]
     there = [file for file in outputs if file.is_file()]
     if not there:
         raise ConfigError(f"{path}: the run has written none of its output files")
