@@ -72,7 +72,7 @@ def _coordinates(data: netCDF4.Dataset, a: Assessment) -> None:
     _put(data, "z", ("z",), centres, above, "m", positive="up")
     _put(data, "root_zone_z", ("root_zone_z",), centres[-10:], above, "m", positive="up")
     for name, size, step, letter in (("y", domain.ny, domain.dy, "north"), ("x", domain.nx, domain.dx, "east")):
-        at = (np.arange(size) + 0.5) * step
+        at = np.asarray((np.arange(size) + 0.5) * step)
         _put(data, name, (name,), at, f"distance {letter}ward", "m", standard_name=f"projection_{name}_coordinate")
     data.createDimension("window", len(a.windows))
     names = data.createVariable("window_name", str, ("window",))
@@ -80,7 +80,7 @@ def _coordinates(data: netCDF4.Dataset, a: Assessment) -> None:
     for i, window in enumerate(a.windows):
         names[i] = window.name
     for side in ("begin", "end"):
-        at = np.array([(getattr(w, side) - start) / np.timedelta64(1, "h") for w in a.windows])
+        at = np.array([float((getattr(w, side) - start) / np.timedelta64(1, "h")) for w in a.windows], np.float64)
         _put(data, f"window_{side}", ("window",), at, f"{side} of the window, UTC", epoch, calendar="standard")
 
 

@@ -33,7 +33,7 @@ def summary(a: Assessment) -> dict[str, Any]:
 
 def _verdict(a: Assessment, key: str, verdict: Verdict) -> dict[str, Any]:
     variable = JUDGED[key]
-    domain = {
+    domain: dict[str, Any] = {
         "units": variable.units,
         "threshold": a.thresholds.get(key),
         "bound": a.bound if key in a.survey.bound_median else None,
