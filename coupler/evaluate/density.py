@@ -104,12 +104,15 @@ class PowerLaw(NamedTuple):
         Coefficient of determination of the logarithms.
     bins : int
         Bins that it was fitted to.
+    span : ndarray, shape (2,)
+        Smallest and largest x of these.
     """
 
     slope: float
     factor: float
     r2: float
     bins: int
+    span: Array
 
 
 LEAST = 100
@@ -128,13 +131,13 @@ def power_law(density: Density) -> PowerLaw:
     # a median in the lowest bin of y may be a zero
     there = np.isfinite(y) & (median[inner] > density.y.edges[1])
     if there.sum() < _LEAST_BINS:
-        return PowerLaw(np.nan, np.nan, np.nan, int(there.sum()))
+        return PowerLaw(np.nan, np.nan, np.nan, int(there.sum()), np.full(2, np.nan))
     x, y = x[there], y[there]
     slope, intercept = np.polyfit(x, y, 1)
     spread = float(((y - y.mean()) ** 2).sum())
     left = float(((y - intercept - slope * x) ** 2).sum())
     r2 = 1.0 - left / spread if spread > 0.0 else np.nan
-    return PowerLaw(float(slope), float(10.0**intercept), r2, int(there.sum()))
+    return PowerLaw(float(slope), float(10.0**intercept), r2, int(there.sum()), 10.0 ** x[[0, -1]])
 
 
 def _quantile(counts: NDArray[np.int64], probability: float, bins: LogBins) -> float:

@@ -106,5 +106,5 @@ def _regime(a: Assessment, name: str) -> dict[str, Any]:
         "share": table.total / by_depth.total if by_depth.total else float("nan"),
         "water_table_error": {"median": table.quantile_of_all(0.5), "90 %": table.quantile_of_all(0.9)},
         "latent_heat_error": {"median": flux.quantile_of_all(0.5), "90 %": flux.quantile_of_all(0.9)},
-        "power_law": law._asdict(),
+        "power_law": {name: float(getattr(law, name)) for name in ("slope", "factor", "r2", "bins")},
     }

@@ -89,7 +89,10 @@ def _wanted(a: Assessment) -> Iterator[_Figure]:
 
 def _relations(a: Assessment) -> Iterator[_Figure]:
     if a.survey.by_depth.total:
-        text = "Error of water table depth against the depth itself: cells times hours in logarithmic bins."
+        text = (
+            "Error of water table depth against the depth itself: cells times hours in logarithmic bins; what lies "
+            "beyond the outer bins counts in these."
+        )
         yield "error_by_depth", "What errors depend on", text, lambda: relations.error_by_depth(a)
     if any(d.total for d in a.survey.by_table_error.values()):
         text = (
@@ -104,7 +107,9 @@ def _maps(a: Assessment, key: str) -> Iterator[_Figure]:
     text = f"Means, bias and rank correlation of {title} over the whole period and its early, middle and late third."
     yield f"maps_{key}", f"Maps: {title}", text, lambda: maps.means(a, key)
     if len(a.of_kind("segment")) > 1:
-        text = f"Bias and rank correlation of {title} in every segment."
+        text = (
+            f"Bias and rank correlation of {title} in every segment. White: not defined, one of the two does not vary."
+        )
         yield f"segments_{key}", f"Maps: {title}", text, lambda: maps.segments(a, key)
 
 

@@ -43,12 +43,15 @@ def verdict(a: Assessment) -> Figure:
 
 def _verdict_panel(axes: Axes, a: Assessment, key: str) -> None:
     variable, median = JUDGED[key], a.survey.bands[key][:, 2]
+    # latent heat goes to nothing every night, which a year's lines would turn into a block of colour
+    drawn = daily_running_mean if key == LATENT_HEAT else _as_it_is
     bound, threshold = a.survey.bound_median.get(key), a.thresholds.get(key)
     floor = 1.0e-3 * variable.resolution
-    bands(axes, a.times, a.filled(a.survey.bands[key]), BLUE, floor)
+    quantiles = a.filled(a.survey.bands[key])
+    bands(axes, a.times, np.stack([drawn(q) for q in quantiles.T], axis=1), BLUE, floor)
     axes.lines[-1].set_label(f"{a.run}, median")
     if bound is not None:
-        series = np.maximum(a.filled(bound), floor)
+        series = np.maximum(drawn(a.filled(bound)), floor)
         axes.plot(a.times, series, color=ORANGE, linewidth=0.9, label=f"{a.bound}, median")
     if threshold is not None:
         axes.axhline(threshold, color=BLACK, linewidth=1.0, linestyle="--", label="threshold")
@@ -68,7 +71,8 @@ def _verdict_panel(axes: Axes, a: Assessment, key: str) -> None:
         )  # fmt: skip
     axes.set_yscale("log")
     axes.set_ylabel(f"absolute error\n[{variable.label}]")
-    axes.set_title(variable.title)
+    axes.set_title(variable.title + (" (drawn as running means over 24 h)" if key == LATENT_HEAT else ""))
+    axes.set_xlim(a.times[0], a.times[-1])
     dates(axes)
 
 
@@ -115,6 +119,7 @@ def domain_means(a: Assessment) -> Figure:
         if a.reanalysis and key in a.reanalysis.means:
             _daily(axes, a, a.reanalysis.means[key], REANALYSIS)
         axes.set_ylabel(f"{JUDGED[key].title}\n[{JUDGED[key].label}]")
+        _look_at(axes, [a.survey.means[key][name] for name in (REFERENCE, a.run)])
         if key == WATER_TABLE:
             axes.invert_yaxis()
         dates(axes)
@@ -159,6 +164,20 @@ def _daily(axes: Axes, a: Assessment, series: Array, name: str) -> None:
     colours = {REFERENCE: BLACK, a.run: BLUE, a.bound: ORANGE, REANALYSIS: GREEN}
     width = 1.6 if name == REFERENCE else 0.9
     axes.plot(a.times, daily_running_mean(series), color=colours[name], linewidth=width, label=name)
+
+
+def _look_at(axes: Axes, series: list[Array]) -> None:
+    """Limit the vertical axis to some series if others would dwarf them."""
+    low, high = min(float(s.min()) for s in series), max(float(s.max()) for s in series)
+    room = 0.05 * (high - low) or 0.05 * abs(high) or 1.0
+    bottom, top = axes.get_ylim()
+    if top - bottom > 4.0 * (high - low):
+        axes.set_ylim(max(bottom, low - room), min(top, high + room))
+        axes.annotate("others leave the axis", (0.99, 0.04), xycoords="axes fraction", ha="right", fontsize=7)
+
+
+def _as_it_is(values: Array) -> Array:
+    return values
 
 
 def _below_rain(a: Assessment, rows: int, height: float) -> tuple[Figure, list[Axes]]:

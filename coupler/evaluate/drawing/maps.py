@@ -25,16 +25,19 @@ def means(a: Assessment, key: str) -> Figure:
     panels = np.atleast_2d(figure.subplots(len(rows), 4))
     level = spread([of.reference[rows], of.simulated[rows]])
     bias, rank = symmetric(of.agreement.bias[rows]), _rank_limits(of.agreement.spearman[rows])
-    for row, window in zip(panels, rows, strict=True):
+    for number, window in enumerate(rows):
+        row, rank_of = panels[number], of.agreement.spearman[window]
         columns = (
             ("reference", of.reference[window], _MEAN, level, variable.label),
             (a.run, of.simulated[window], _MEAN, level, variable.label),
             (f"bias, {a.run} − reference", of.agreement.bias[window], _BIAS, bias, variable.label),
-            ("Spearman rank correlation", of.agreement.spearman[window], _RANK, rank, "–"),
+            ("Spearman rank correlation", rank_of, _RANK, rank, ""),
         )
         for axes, (title, values, cmap, limits, label) in zip(row, columns, strict=True):
-            field(figure, axes, a.on_grid(values), a.domain, label, cmap, limits, "both" if cmap != _RANK else "min")
-            if row is panels[0]:
+            field(
+                figure, axes, a.on_grid(values), a.domain, label, cmap, limits, "min" if values is rank_of else "both"
+            )
+            if number == 0:
                 axes.set_title(title)
         row[0].set_ylabel(a.windows[window].name)
     return figure
@@ -56,7 +59,7 @@ def segments(a: Assessment, key: str) -> Figure:
         (of.agreement.bias, of.agreement.spearman),
         (_BIAS, _RANK),
         (bias, rank),
-        (variable.label, "–"),
+        (variable.label, ""),
         strict=True,
     ):
         part.suptitle(title, x=0.01, ha="left", fontsize=9.5)

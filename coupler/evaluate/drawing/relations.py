@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from coupler.evaluate.assessment import Assessment
-from coupler.evaluate.density import LEAST, Density, power_law
+from coupler.evaluate.density import LEAST, Density, LogBins, power_law
 from coupler.evaluate.drawing.style import BLACK, ORANGE, new_figure
 from coupler.evaluate.survey import REGIMES
 
@@ -32,17 +35,17 @@ def error_by_depth(a: Assessment) -> Figure:
 
 def flux_by_table_error(a: Assessment) -> Figure:
     """Density of latent heat error against water table error in each regime, with the power law of the medians."""
-    figure = new_figure(10.5, 3.8)
+    figure, densities = new_figure(10.5, 3.8), list(a.survey.by_table_error.values())
     for axes, (name, density) in zip(figure.subplots(1, 3, sharex=True, sharey=True), a.survey.by_table_error.items(),
                                      strict=True):  # fmt: skip
         low, high = REGIMES[name]
-        span = f"below {high:g} m" if low == 0.0 else f"{low:g}–{high:g} m" if np.isfinite(high) else f"{low:g} m on"
-        axes.set_title(f"{name}, water table {span}")
+        span = f"< {high:g} m" if low == 0.0 else f"{low:g}–{high:g} m" if np.isfinite(high) else f"≥ {low:g} m"
+        axes.set_title(f"{name} water table ({span})")
         if density.total:
             _density(figure, axes, density, bar=False)
             law = power_law(density)
             if np.isfinite(law.slope):
-                x = density.x.centres[[0, -1]]
+                x = law.span
                 axes.plot(x, law.factor * x**law.slope, color=BLACK, linewidth=0.9, linestyle="--",
                           label=f"slope {law.slope:.2f}, R² {law.r2:.2f}")  # fmt: skip
             axes.legend(frameon=False, loc="upper left", fontsize=7)
@@ -51,8 +54,8 @@ def flux_by_table_error(a: Assessment) -> Figure:
         axes.set_xlabel("absolute error of\nwater table depth [m]")
         axes.set_xscale("log")
         axes.set_yscale("log")
-        axes.set_xlim(float(density.x.edges[0]), float(density.x.edges[-1]))
-        axes.set_ylim(float(density.y.edges[0]), float(density.y.edges[-1]))
+        axes.set_xlim(*_used([d.counts.any(axis=1) for d in densities], density.x))
+        axes.set_ylim(*_used([d.counts.any(axis=0) for d in densities], density.y))
     figure.axes[0].set_ylabel("absolute error of\nlatent heat [W m⁻²]")
     return figure
 
@@ -69,5 +72,10 @@ def _density(figure: Figure, axes: Axes, density: Density, bar: bool = True) -> 
                   label=label)  # fmt: skip
     axes.set_xscale("log")
     axes.set_yscale("log")
-    used = np.flatnonzero(density.counts.any(axis=1))
-    axes.set_xlim(float(density.x.edges[used[0]]), float(density.x.edges[used[-1] + 1]))
+    axes.set_xlim(*_used([density.counts.any(axis=1)], density.x))
+
+
+def _used(there: Sequence[Any], bins: LogBins) -> tuple[float, float]:
+    """Range of the bins that hold anything."""
+    at = np.flatnonzero(np.any(there, axis=0))
+    return float(bins.edges[at[0]]), float(bins.edges[at[-1] + 1])

@@ -50,6 +50,7 @@ def dates(axes: Axes) -> None:
     locator = AutoDateLocator()  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    axes.margins(x=0.005)
 
 
 def bands(axes: Axes, times: Any, quantiles: Array, colour: str, floor: float) -> None:
