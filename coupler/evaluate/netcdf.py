@@ -34,7 +34,7 @@ _VERDICT = {
     "below_bound": ("hours in which the error is below the bound or the resolution", "h"),
     "below_threshold": ("hours in which the error is not above the threshold", "h"),
     "first_failure": ("time from the start to the first hour that fails; missing where none fails", "h"),
-    "horizon": ("effective forecast horizon: time to the first 24 failing hours on end; missing where none", "h"),
+    "horizon": ("effective forecast horizon: time to the first failing day; missing where there is none", "h"),
     "fails_for_good": ("time from the start from which on every hour fails; missing where the last holds", "h"),
 }
 

@@ -17,9 +17,9 @@ from coupler.evaluate.drawing import Drawn
 from coupler.evaluate.judged import JUDGED
 from coupler.evaluate.report import COLUMNS, Report, number, verdict
 from coupler.evaluate.summary import summary
+from coupler.evaluate.verdict import span
 
 _TEMPLATE = Path(__file__).with_name("page.html")
-_HOURS_PER_DAY = 24.0
 
 _Table = dict[str, Any]
 
@@ -47,7 +47,7 @@ def write(report: Report, a: Assessment, figures: Sequence[Drawn], path: Path) -
 def _card(a: Assessment, key: str, of: dict[str, Any]) -> dict[str, Any]:
     length = len(a.times)
     reached = np.isnan(of["horizon_hours"])
-    days = length if reached else of["horizon_hours"]
+    days = float(length) if reached else of["horizon_hours"]
     against = [f"{a.bound}'s error"] if of["bound"] else []
     if of["threshold"] is not None:
         against.append(f"{of['threshold']:g} {JUDGED[key].label}")
@@ -55,14 +55,14 @@ def _card(a: Assessment, key: str, of: dict[str, Any]) -> dict[str, Any]:
     return {
         "title": JUDGED[key].title.capitalize(),
         "good": reached,
-        "headline": f"trusted for {'all ' if reached else ''}{days / _HOURS_PER_DAY:.3g} days",
+        "headline": f"trusted for {'all ' if reached else ''}{span(days)}",
         # rounded down: one failing hour of a year is not 100 %
         "percent": f"{np.floor(1000.0 * of['hours_held'] / of['hours']) / 10.0:g}",
         "against": "against " + " and ".join(against),
         "cells": ""
         if cells is None
         else f"{cells['horizon_reached_end']} of {cells['count']} cells reach the end; in the median cell "
-        f"{cells['horizon_hours']['median'] / _HOURS_PER_DAY:.3g} days",
+        f"{span(cells['horizon_hours']['median'])}",
     }
 
 
@@ -93,17 +93,14 @@ def _verdict(a: Assessment, numbers: dict[str, Any]) -> _Table:
             counts[0] = "–"
         if of["threshold"] is None:
             counts[1] = "–"
-        times = [
-            _days(of[f"{what}_hours"], none)
-            for what, none in (("first_failure", "never"), ("horizon", "never"), ("fails_for_good", "never"))
-        ]
+        times = [_since(of[f"{what}_hours"]) for what in ("first_failure", "horizon", "fails_for_good")]
         rows.append([JUDGED[key].title, threshold, f"{of['hours']:.0f}", *counts, *times])
     head = ["", "threshold", "hours", f"below {a.bound}" if a.bound else "below bound", "below threshold", "hold"]
-    return _table("", [*head, "first failure", "fails for a day on end from", "fails for good from"], rows)
+    return _table("", [*head, "first failure after", "failing days after", "fails for good after"], rows)
 
 
-def _days(hours: float, none: str) -> str:
-    return none if np.isnan(hours) else f"{hours / _HOURS_PER_DAY:.4g} d"
+def _since(hours: float) -> str:
+    return "never" if np.isnan(hours) else span(hours)
 
 
 def _pairs(a: Assessment) -> _Table:

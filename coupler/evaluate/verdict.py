@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-PERSISTENT = 24
-"""So many failing hours on end finish the effective forecast horizon."""
+DAY = 24
+FAILING = 6
+"""A day of which so many hours fail is a failing day. Not all need to: at night there is no flux to be wrong."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,8 @@ class Verdict:
     first_failure : ndarray
         Hours from the start of the period to the first failing hour; NaN where none fails.
     horizon : ndarray
-        Effective forecast horizon: hours from the start to the first spell of `PERSISTENT` failing hours on end; NaN
-        where there is none.
+        Effective forecast horizon: hours from the start to the first failing hour that begins a failing day, `DAY`
+        records of which `FAILING` or more fail; NaN where there is none.
     fails_for_good : ndarray
         Hours from the start to the hour from which on all fail; NaN where the last hour holds.
     """
@@ -82,8 +83,8 @@ def judge(
     resolution : float
         Errors up to this size count as none against the bound.
     hour : ndarray of int, shape (records,)
-        Hours from the start of the period to the begin of each record; larger than its index after gaps. A gap neither
-        fails nor ends a spell.
+        Hours from the start of the period to the begin of each record; larger than its index after gaps. A gap is no
+        failure, and a day that begins before it goes on behind it.
 
     Raises
     ------
@@ -103,7 +104,7 @@ def judge(
         below_threshold=_count(below_threshold),
         held=_count(held),
         first_failure=_first(failed, hour),
-        horizon=_first(_spells(failed), hour),
+        horizon=_first(_failing_days(failed), hour),
         fails_for_good=_first(_for_good(failed), hour),
     )
 
@@ -122,9 +123,13 @@ def describe(verdict: Verdict, length: float) -> str:
         return f"holds in all {verdict.hours:.0f} hours"
     share = f"holds in {verdict.held:.0f} of {verdict.hours:.0f} hours"
     if np.isnan(verdict.horizon):
-        return f"{share}, never fails for a day on end"
-    days = verdict.horizon / 24.0
-    return f"{share}; may be trusted for {days:.3g} of {length / 24.0:.4g} days"
+        return f"{share}, fails in single hours only"
+    return f"{share}; may be trusted for {span(float(verdict.horizon))} of {span(length)}"
+
+
+def span(hours: float) -> str:
+    """Write a length of time in days, up to two of them in hours."""
+    return f"{hours:.0f} h" if hours < 2 * DAY else f"{hours / DAY:.4g} days"
 
 
 def _count(flags: Flags) -> Array:
@@ -135,16 +140,13 @@ def _first(flags: Flags, hour: NDArray[np.int64]) -> Array:
     return np.asarray(np.where(flags.any(axis=-1), hour[flags.argmax(axis=-1)].astype(np.float64), np.nan))
 
 
-def _spells(failed: Flags) -> Flags:
-    """Mark the records with which a spell of enough failures begins."""
-    marked = np.zeros(failed.shape, bool)
+def _failing_days(failed: Flags) -> Flags:
+    """Mark the failing records with which a failing day begins."""
     n = failed.shape[-1]
-    if n >= PERSISTENT:
-        total = np.cumsum(failed, axis=-1, dtype=np.int64)
-        before = np.concatenate([np.zeros((*failed.shape[:-1], 1), np.int64), total[..., :-1]], axis=-1)
-        within = total[..., PERSISTENT - 1 :] - before[..., : n - PERSISTENT + 1]
-        marked[..., : n - PERSISTENT + 1] = within == PERSISTENT
-    return marked
+    total = np.zeros((*failed.shape[:-1], n + 1), np.int64)
+    np.cumsum(failed, axis=-1, out=total[..., 1:])
+    end = np.minimum(np.arange(n) + DAY, n)
+    return failed & (total[..., end] - total[..., :-1] >= FAILING)
 
 
 def _for_good(failed: Flags) -> Flags:

@@ -58,13 +58,14 @@ def _wanted(a: Assessment) -> Iterator[_Figure]:
         text = (
             f"The verdict on the median error over the cells. {_BANDS} of {a.run}'s absolute error; the bound is "
             "the median error without lateral groundwater flow. Black marks at the bottom: hours that fail. The "
-            "vertical line is the effective forecast horizon, where a day on end begins to fail."
+            "vertical line is the effective forecast horizon, where the first failing day begins (24 h of which "
+            "6 or more fail)."
         )
         yield "verdict", "Verdict", text, lambda: in_time.verdict(a)
     if any(c.verdict is not None for c in a.cells.values()):
         text = (
-            "The verdict on every cell: share of hours that hold, and effective forecast horizon (cells that never "
-            f"fail for a day on end have the whole {len(a.times) / 24.0:.4g} days)."
+            "The verdict on every cell: share of hours that hold, and effective forecast horizon (cells without a "
+            f"failing day have the whole {len(a.times) / 24.0:.4g} days)."
         )
         yield "horizon_map", "Verdict", text, lambda: maps.horizon(a)
     text = f"{_BANDS} of the absolute error of water table depth{', with daily precipitation above' if a.rain else ''}."

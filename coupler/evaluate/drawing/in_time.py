@@ -23,7 +23,7 @@ from coupler.evaluate.drawing.style import (
 )
 from coupler.evaluate.judged import JUDGED, LATENT_HEAT, SOIL_MOISTURE, WATER_TABLE
 from coupler.evaluate.survey import REFERENCE
-from coupler.evaluate.verdict import holds
+from coupler.evaluate.verdict import holds, span
 
 Array = NDArray[np.float64]
 
@@ -66,7 +66,7 @@ def _verdict_panel(axes: Axes, a: Assessment, key: str) -> None:
     if np.isfinite(horizon):
         axes.axvline(a.times[int(horizon)], color=BLACK, linewidth=1.2)
         axes.annotate(
-            f" horizon {horizon / 24.0:.3g} d", (a.times[int(horizon)], 0.97), xycoords=("data", "axes fraction"),
+            f" horizon {span(horizon)}", (a.times[int(horizon)], 0.97), xycoords=("data", "axes fraction"),
             va="top", fontsize=8,
         )  # fmt: skip
     axes.set_yscale("log")
