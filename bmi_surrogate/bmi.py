@@ -32,7 +32,8 @@ class BmiSurrogate(DeclaredBmi):
 
     Setting the pressure head before the first update starts the surrogate from it, as if it were the initial head of
     the configuration. Later it replaces the head in the cells whose value differs from the one given out, in every
-    tile that has them; a PredRNN's hidden state and memory stay. The diagnosed outputs follow at once.
+    tile that has them; a PredRNN's hidden state and memory stay, unless every column has changed, which starts the
+    surrogate anew. The diagnosed outputs follow at once.
     """
 
     component_name = "Surrogate"
@@ -100,10 +101,11 @@ class BmiSurrogate(DeclaredBmi):
             raise ValueError(
                 f"{names.PRESSURE_HEAD} must be finite in active cells, got {given} at {describe_cell(cell)}"
             )
-        if self.time == 0.0:
+        changed = (head != self._head) & mask
+        if self.time == 0.0 or changed.any(axis=0)[mask].all():
             self._prepared.engine.start(head)
         else:
-            self._prepared.engine.set_head(head, (head != self._head) & mask)
+            self._prepared.engine.set_head(head, changed)
         self._publish(head)
 
     def _publish(self, head: Array) -> None:

@@ -16,6 +16,7 @@ from bmi_common.initial import InitialSpec
 from bmi_surrogate import statics as static_channels
 from bmi_surrogate import trained as checkpoints
 from bmi_surrogate.checkpoint import Checkpoint, StructuredCheckpoint
+from bmi_surrogate.closed import ClosedEmulator
 from bmi_surrogate.emulator import Emulator, Options
 from bmi_surrogate.engine import Engine
 from bmi_surrogate.normalisation import Array, moments_of_statics
@@ -164,7 +165,7 @@ def _structured(
 
 def _predrnn(
     trained: Checkpoint, domain: Domain, section: SurrogateSection, config_file: Path
-) -> tuple[Emulator, tuple[Path, ...]]:
+) -> tuple[Engine, tuple[Path, ...]]:
     a, path = trained.network.architecture, trained.files[0]
     _require_layers(a.layers, trained.layer_thickness, domain, path)
     if a.source_layers != grids.ROOT_ZONE_LAYERS:
@@ -175,9 +176,10 @@ def _predrnn(
     trained = _with_statics_statistics(trained, fields, domain, section)
     try:
         emulator = Emulator(trained, fields, domain.mask, section.options())
+        engine: Engine = ClosedEmulator(emulator, domain) if a.balance == "closed" else emulator
     except ConfigError as error:
         raise ConfigError(f"{config_file}: surrogate: {error}") from error
-    return emulator, (*trained.files, *(() if section.statics is None else section.statics.files))
+    return engine, (*trained.files, *(() if section.statics is None else section.statics.files))
 
 
 def _require_layers(layers: int, known: tuple[float, ...] | None, domain: Domain, path: Path | None) -> None:

@@ -20,6 +20,11 @@ from bmi_surrogate.attention import AttentionWeights, History, Pool, XYReduce, r
 NORM_EPSILON = 1.0e-6
 FORGET_BIAS = 1.0
 
+WET_HEAD = 0.1
+"""Head [m] around which the scale of the state features turns from linear to logarithmic."""
+SMALL_GRADIENT = 0.1
+"""The same of the vertical gradient of hydraulic head [-]."""
+
 
 @dataclass(frozen=True)
 class Architecture:
@@ -56,6 +61,13 @@ class Architecture:
     static_features : int
         Channels, encoded from the statics, that the lowest cell sees at every hour; 0 (published) for statics that
         enter as initial memory only.
+    state_features : bool
+        Whether the lowest cell sees at every hour, beside normalised pressure, the pressure head of each layer on a
+        scale that resolves wet soil, and the vertical gradient of hydraulic head. The network stores what it needs to
+        know them from normalised pressure.
+    balance : {"open", "closed"}
+        ``"closed"``: the network is trained, and has to be run, with the water balance of every column closed after
+        every hour (`bmi_surrogate.closed`). ``"open"`` (published): what it puts out is taken as it is.
     """
 
     layers: int = 11
@@ -71,6 +83,8 @@ class Architecture:
     attention_side: int = 16
     increments: Literal["pressure", "scaled"] = "pressure"
     static_features: int = 0
+    state_features: bool = False
+    balance: Literal["open", "closed"] = "open"
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
@@ -92,6 +106,11 @@ class Architecture:
     def width(self) -> int:
         """Hidden channels of a cell."""
         return self.hidden[0]
+
+    @property
+    def inputs(self) -> int:
+        """Channels that the lowest cell sees, its source and memory apart."""
+        return self.layers + self.static_features + (2 * self.layers - 1 if self.state_features else 0)
 
 
 class ChannelNorm(nn.Module):
@@ -173,6 +192,10 @@ class STLSTMCell(nn.Module):
         return CellStep(h, c, m, c_increment, m_increment)
 
 
+def _given(maps: Tensor | None) -> tuple[Tensor, ...]:
+    return () if maps is None else (maps,)
+
+
 def _remember(gates: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
     i, f, g = gates.chunk(3, dim=1)
     increment = torch.sigmoid(i) * torch.tanh(g)
@@ -233,7 +256,7 @@ class PredRNN(nn.Module):
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         self.architecture = a = architecture
-        inputs = (a.layers + a.static_features, *a.hidden[:-1])
+        inputs = (a.inputs, *a.hidden[:-1])
         self.cell_list = nn.ModuleList(STLSTMCell(n, a.source_layers, a.width, a.kernel) for n in inputs)
         self.conv_last = nn.Conv2d(a.width, a.layers, 1, bias=False)
         self.memory_encoder = nn.Conv2d(a.layers, a.width, 1)
@@ -244,6 +267,10 @@ class PredRNN(nn.Module):
             self.static_encoder = nn.Conv2d(a.statics, a.static_features, 1)
         if a.increments == "scaled":
             self.register_buffer("increment_scale", torch.ones(a.layers))
+        if a.state_features:
+            self.register_buffer("head_mean", torch.zeros(a.layers))
+            self.register_buffer("head_std", torch.ones(a.layers))
+            self.register_buffer("layer_distance", torch.ones(a.layers - 1))
         if a.attention != "none":
             self.attention = AttentionWeights(a.width, a.attention_heads, a.attention_dropout)
             self.scale = nn.Parameter(torch.zeros(1))
@@ -293,9 +320,8 @@ class PredRNN(nn.Module):
         memory : Memory
             From `start` or from the hour before.
         """
-        x, m = pressure, memory.m
-        if memory.statics is not None:
-            x = torch.cat((x, memory.statics), dim=1)
+        m = memory.m
+        x = torch.cat((pressure, *self._state_features(pressure), *_given(memory.statics)), dim=1)
         cells: list[CellStep] = []
         for cell, h, c in zip(self.cell_list, memory.h, memory.c, strict=True):
             done: CellStep = cell(x, source, h, c, m)
@@ -304,6 +330,16 @@ class PredRNN(nn.Module):
         increment, history = self._increment(x, memory.history)
         carried = Memory(tuple(s.h for s in cells), tuple(s.c for s in cells), m, history, memory.statics)
         return Step(pressure + increment, carried, tuple(cells))
+
+    def _state_features(self, pressure: Tensor) -> tuple[Tensor, ...]:
+        if not self.architecture.state_features:
+            return ()
+        mean, std, distance = (
+            self.get_buffer(name)[:, None, None] for name in ("head_mean", "head_std", "layer_distance")
+        )
+        head = mean + std * pressure
+        gradient = head.diff(dim=1) / distance + 1.0
+        return torch.asinh(head / WET_HEAD), torch.asinh(gradient / SMALL_GRADIENT)
 
     def _increment(self, top: Tensor, history: History | None) -> tuple[Tensor, History | None]:
         a = self.architecture

@@ -11,7 +11,7 @@ import hashlib
 import json
 import logging
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +31,8 @@ log = logging.getLogger("rootzone")
 RECORD = "checkpoint.json"
 BUFFERS = "coupler.nc"
 VERSION = 1
+SHADOWS = "error_control.*"
+"""Files of the components that error control lets go along."""
 
 _PARTIAL, _OLD = ".partial-", ".old-"
 _MAY_CHANGE = frozenset({"time.end", "paths", "title", "figures", "checks", "checkpoint"})
@@ -168,7 +170,7 @@ def _show(value: Any) -> str:
 def write(
     run_folder: Path,
     keep: int,
-    components: Mapping[str, Component],
+    components: Iterable[Component],
     contents: Mapping[str, Any],
     buffers: Mapping[str, StateArray],
 ) -> Path:
@@ -180,8 +182,8 @@ def write(
         Folder of the run.
     keep : int
         Checkpoints that stay.
-    components : mapping
-        Components at the end of a coupling step.
+    components : iterable of Component
+        Components at the end of a coupling step, those of error control included.
     contents : mapping
         ``time`` (a `datetime`), ``steps``, ``settings`` and ``run`` of a `Checkpoint`.
     buffers : mapping
@@ -197,7 +199,7 @@ def write(
     name = _name(contents["time"])
     partial = parent / f"{_PARTIAL}{name}"
     partial.mkdir(parents=True)
-    for component in components.values():
+    for component in components:
         component.save_state(partial / f"{component.name}.nc")
     write_state(partial / BUFFERS, StateHeader("coupler", float(contents["steps"])), buffers)
     record = {
@@ -346,5 +348,6 @@ def _seconds(checkpoint: Checkpoint) -> float:
 def files_of(folder: Path, components: list[str]) -> list[Path]:
     """Files in a run folder that its checkpoints are made of, whole or not."""
     names = [RECORD, BUFFERS, *(f"{n}.nc" for n in components)]
+    names += [p.name for p in (folder / CHECKPOINTS).glob(f"*/{SHADOWS}")]
     names += [f".{n}.partial" for n in names]
     return [p / n for p in (folder / CHECKPOINTS).glob("*") for n in names if (p / n).is_file()]

@@ -83,13 +83,14 @@ class Component:
         self.outputs = tuple(bmi.get_output_var_names())
         self.time_step = 0.0
         self._to_seconds = 1.0
+        self.behind = 0.0  # s that its own clock is behind the run's
         self._grids: dict[int, GridInfo] = {}
         self._shapes: dict[str, tuple[int, ...]] = {}
         self._pointers: dict[str, Array | None] = {}
 
     @classmethod
-    def load(cls, name: str, class_path: str) -> Component:
-        """Import ``package:Class`` and create an instance.
+    def load(cls, name: str, class_path: str, key: str = "") -> Component:
+        """Import ``package:Class`` and create an instance; `key` is where it stands in ``coupled.yaml``.
 
         Raises
         ------
@@ -97,7 +98,7 @@ class Component:
             If the package or class cannot be imported or is no BMI class.
         """
         module_name, _, class_name = class_path.partition(":")
-        key = f"components.{name}.class"
+        key = key or f"components.{name}.class"
         try:
             module = importlib.import_module(module_name)
         except ImportError as error:
@@ -150,13 +151,15 @@ class Component:
 
     @property
     def time(self) -> float:
-        """Time [s] that the component has reached since its start."""
-        return (float(self.bmi.get_current_time()) - float(self.bmi.get_start_time())) * self._to_seconds
+        """Time [s] that the component has reached since the start of the run."""
+        own = float(self.bmi.get_current_time()) - float(self.bmi.get_start_time())
+        return own * self._to_seconds + self.behind
 
     @property
     def end_time(self) -> float:
         """Last time [s] that the component says it can reach."""
-        return (float(self.bmi.get_end_time()) - float(self.bmi.get_start_time())) * self._to_seconds
+        own = float(self.bmi.get_end_time()) - float(self.bmi.get_start_time())
+        return own * self._to_seconds + self.behind
 
     @property
     def mask(self) -> NDArray[np.bool_] | None:
@@ -170,6 +173,23 @@ class Component:
         found = getattr(self.bmi, "provenance", None)
         return dict(found) if isinstance(found, Mapping) else {}
 
+    def change_places(self, other: Component) -> None:
+        """Let the model of `other` stand under this name and the other way round, at the time of this component.
+
+        Grids and variables of the two must be the same.
+        """
+        here, there = self.time, other.time
+        self.bmi, other.bmi = other.bmi, self.bmi
+        self.inputs, other.inputs = other.inputs, self.inputs
+        self.outputs, other.outputs = other.outputs, self.outputs
+        self._to_seconds, other._to_seconds = other._to_seconds, self._to_seconds
+        for component, seconds in ((self, here), (other, there)):
+            component.behind = 0.0
+            component.behind = seconds - component.time
+            component._pointers.clear()
+            component._grids.clear()
+            component._shapes.clear()
+
     def advance(self, until: float) -> None:
         """Advance to `until` seconds after the start.
 
@@ -180,7 +200,8 @@ class Component:
         """
         try:
             with self._timed():
-                self.bmi.update_until(until / self._to_seconds + float(self.bmi.get_start_time()))
+                own = until - self.behind
+                self.bmi.update_until(own / self._to_seconds + float(self.bmi.get_start_time()))
         except Exception as error:
             raise self._failed(error) from error
         if abs(self.time - until) > 1e-6 * max(1.0, until):

@@ -15,8 +15,10 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from bmi_common.config import Config, ConfigPath, Document, folders, read_yaml, validate
+from bmi_common.config import Config, Document, folders, read_yaml, validate
 from bmi_common.errors import ConfigError
+from coupler.component_spec import ComponentSpec
+from coupler.control.config import ErrorControlSpec
 from coupler.durations import Duration, add_period, describe, divides
 
 
@@ -92,20 +94,6 @@ class TimeSpec(Config):
         return (self.end - self.start) // self.step
 
 
-def _class_path(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", value):
-        raise ValueError(f"{value!r} must be written as package:Class")
-    return value
-
-
-class ComponentSpec(Config):
-    """One component: where its class is, its configuration file, and values that replace some of that file's."""
-
-    class_path: Annotated[str, Field(alias="class"), AfterValidator(_class_path)]
-    config: ConfigPath
-    options: dict[str, Any] = {}
-
-
 class ExchangeSpec(Config):
     """One variable handed from one component to another before the target's step."""
 
@@ -115,6 +103,8 @@ class ExchangeSpec(Config):
 
 
 BALANCE_FILE = "water_balance.nc"
+CONTROL_FILE = "error_control.nc"
+DECISIONS_FILE = "error_control.json"
 STATE_FILE = "initial_state.nc"
 STATES = "spun_up"
 """Folder of the components' state files at the end of a spin-up."""
@@ -125,8 +115,10 @@ CHECKPOINTS = "checkpoints"
 def _output_file(value: str) -> str:
     if not re.fullmatch(r"[^/\\]+\.nc", value):
         raise ValueError(f"{value!r} must be a plain file name that ends in .nc; the folder is chosen by --output")
-    if value in (BALANCE_FILE, STATE_FILE):
-        raise ValueError(f"{value} is written by every run that has a water balance or spin-up; choose another name")
+    if value in (BALANCE_FILE, CONTROL_FILE, STATE_FILE):
+        raise ValueError(
+            f"{value} is written by every run that has a water balance, error control or spin-up; choose another name"
+        )
     return value
 
 
@@ -239,6 +231,7 @@ class RunConfig(Config):
     checks: ChecksSpec = ChecksSpec()
     spin_up: SpinUpSpec | None = None
     checkpoint: CheckpointSpec | None = None
+    error_control: ErrorControlSpec | None = None
     figures: bool = False
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
 
@@ -273,6 +266,8 @@ class RunConfig(Config):
                 f"checkpoint.every: {describe(self.checkpoint.every)} is no whole number of coupling steps of "
                 f"{describe(self.time.step)}"
             )
+        if self.error_control:
+            self.error_control.require_whole_steps(self.time.step)
         targets: dict[str, str] = {}
         for x in self.exchanges:
             if str(x.target) in targets:

@@ -22,6 +22,8 @@ from coupler.checkpoint import Checkpoint
 from coupler.component import Component, ComponentError
 from coupler.config import Action, LoadedRun, RunConfig
 from coupler.continuing import FilePosition, check_file
+from coupler.control.controller import ErrorControl
+from coupler.control.prepared import Guard, make_guard, restore
 from coupler.exchange import Exchanger
 from coupler.failures import RunFailed, components_named, writing
 from coupler.ledger import Balance, Ledger
@@ -54,10 +56,16 @@ class Prepared:
     plan: Plan
     changes: dict[str, list[str]]
     configs: dict[str, Path]  # the file that each component has read
+    guard: Guard | None = None  # what error control needs
+
+    @property
+    def shadows(self) -> list[Component]:
+        """Components of error control."""
+        return [] if self.guard is None else self.guard.components
 
     def finalize(self) -> None:
         """Finalize all components; a component that fails to is logged, not raised."""
-        for component in self.components.values():
+        for component in (*self.components.values(), *self.shadows):
             try:
                 component.finalize()
             except Exception as error:
@@ -117,10 +125,12 @@ def prepare(loaded: LoadedRun, staging: Path) -> Prepared:
         with _keys_in(loaded):
             plan = make_plan(config, components)
             _check_balance(config, components)
+            guard = _guard(loaded, components, staging)
             if config.checkpoint is not None:
-                checkpoint.require_state_functions(components)
+                shadows = [] if guard is None else guard.components
+                checkpoint.require_state_functions({**components, **{c.name: c for c in shadows}})
         undo.pop_all()
-    return Prepared(loaded, components, plan, changes, configs)
+    return Prepared(loaded, components, plan, changes, configs, guard)
 
 
 def prepare_restart(prepared: Prepared, folder: Path) -> Checkpoint:
@@ -137,9 +147,25 @@ def prepare_restart(prepared: Prepared, folder: Path) -> Checkpoint:
         checkpoint.require_same_settings(found, config, prepared.configs)
     for name, position in found.run["files"].items():
         check_file(found.run_folder / name, FilePosition(**position))
+    if prepared.guard is not None:
+        restore(prepared.guard, found, prepared.components)
     checkpoint.load_states(found, prepared.components)
     randomness.restore(found.run["random"])
     return found
+
+
+def _guard(loaded: LoadedRun, components: dict[str, Component], staging: Path) -> Guard | None:
+    config = loaded.config
+    if config.error_control is None:
+        return None
+    watched = next((c for c in components.values() if Ledger.is_kept_by(c)), None)
+    if watched is None:
+        raise ConfigError(
+            "error_control: no component takes up the net source of the root zone; there is nothing to watch"
+        )
+    others = [name for name in components if name != watched.name]
+    own = config.components[watched.name]
+    return make_guard(config.error_control, config.time, watched, own, others, loaded.named, staging)
 
 
 def _check_balance(config: RunConfig, components: Mapping[str, Component]) -> None:
@@ -180,7 +206,7 @@ class Stepper:
         self._balance_check = config.checks.water_balance
         self.done = 0
         self.worst_residual = 0.0
-        with self._told():
+        with self.told():
             for incoming in prepared.plan.incoming.values():
                 for x in incoming:
                     if x.lagged:  # taken before its component has made a step
@@ -201,7 +227,7 @@ class Stepper:
         """
         seconds = self._step.total_seconds()
         start = seconds * self.done
-        with self._told():
+        with self.told():
             for name in self.prepared.plan.order:
                 self._exchanger.step(name, start, seconds, None if self.ledger is None else self.ledger.book)
             balance = None if self.ledger is None else self.ledger.close_step()
@@ -242,7 +268,8 @@ class Stepper:
         log.warning("%s%s: %s", self._label, f"{self.now:%Y-%m-%dT%H:%M}", message)
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def told(self) -> Iterator[None]:
+        """Let the failure of a component end the run, with the time of the coming step."""
         try:
             yield
         except ComponentError as error:
@@ -299,32 +326,47 @@ def run(
     if restart is not None:
         stepper.recall(restart)
     first = stepper.done
+    control = _control(prepared, stepper, folder, restart)
     attributes = provenance.attributes(record, config.title or prepared.loaded.document.path.stem)
     output_seconds = checkpoint_seconds = 0.0
     with ExitStack() as stack:
         files = RunFiles(
-            folder, config, prepared.components, prepared.plan.mask, attributes, stepper.ledger is not None, restart
+            folder,
+            config,
+            prepared.components,
+            prepared.plan.mask,
+            attributes,
+            stepper.ledger is not None,
+            {} if control is None else control.columns(),
+            restart,
         )
         stack.callback(files.close)
         advance: Callable[[], None] = stack.enter_context(
             RunProgress(config.title or "run", config.time.steps - first, config.time.step, console)
         )
         begin = time.perf_counter()
-        for component in prepared.components.values():
+        for component in (*prepared.components.values(), *prepared.shadows):
             component.seconds = 0.0
         for _ in range(config.time.steps - first):
+            if control is not None:
+                with stepper.told(), components_named():
+                    control.before_step(stepper.done)
             balance = stepper.step()
             write_begin = time.perf_counter()
             files.add_step(balance)
-            written = time.perf_counter()
-            output_seconds += written - write_begin
+            output_seconds += time.perf_counter() - write_begin
+            if control is not None:
+                _judge(control, stepper, files, balance)
             if _is_due(config, stepper.done):
-                with _not_timed(prepared.components.values()):
-                    _save(prepared, stepper, files, folder)
-                checkpoint_seconds += time.perf_counter() - written
+                save_begin = time.perf_counter()
+                with _not_timed((*prepared.components.values(), *prepared.shadows)):
+                    _save(prepared, stepper, files, folder, control)
+                checkpoint_seconds += time.perf_counter() - save_begin
             advance()
         total = time.perf_counter() - begin
     seconds = {name: c.seconds for name, c in prepared.components.items()}
+    if control is not None:
+        seconds["error control"] = sum(c.seconds for c in prepared.shadows)
     seconds["output"] = output_seconds
     if config.checkpoint is not None:
         seconds["checkpoint"] = checkpoint_seconds
@@ -338,13 +380,35 @@ def run(
     )
 
 
+def _control(prepared: Prepared, stepper: Stepper, folder: Path, restart: Checkpoint | None) -> ErrorControl | None:
+    guard, config = prepared.guard, prepared.loaded.config
+    if guard is None:
+        return None
+    assert stepper.ledger is not None  # there is no guard without one
+    mask, time = prepared.plan.mask, config.time
+    control = ErrorControl(guard, prepared.components, stepper.ledger, mask, time.start, time.step, folder)
+    if restart is None:
+        control.begin()
+    else:
+        control.recall(restart.run["error_control"])
+    return control
+
+
+def _judge(control: ErrorControl, stepper: Stepper, files: RunFiles, balance: Balance | None) -> None:
+    with stepper.told():
+        record, reason = control.after_step(stepper.done, balance)
+    files.add_control(record)
+    if reason is not None:
+        raise RunFailed(f"{stepper.now:%Y-%m-%dT%H:%M}: {reason}")
+
+
 def _is_due(config: RunConfig, done: int) -> bool:
     """Tell whether a checkpoint belongs after `done` steps: at every interval, and at the end."""
     spec = config.checkpoint
     return spec is not None and (done % (spec.every // config.time.step) == 0 or done == config.time.steps)
 
 
-def _save(prepared: Prepared, stepper: Stepper, files: RunFiles, folder: Path) -> None:
+def _save(prepared: Prepared, stepper: Stepper, files: RunFiles, folder: Path, control: ErrorControl | None) -> None:
     config = prepared.loaded.config
     assert config.checkpoint is not None
     contents = {
@@ -355,11 +419,16 @@ def _save(prepared: Prepared, stepper: Stepper, files: RunFiles, folder: Path) -
             **stepper.memory(),
             "files": {name: asdict(position) for name, position in files.positions().items()},
             "random": randomness.state(),
+            "error_control": None if control is None else control.memory(),
         },
     }
     with writing(folder), components_named():
         path = checkpoint.write(
-            folder, config.checkpoint.keep, prepared.components, contents, {**stepper.buffers(), **files.buffers()}
+            folder,
+            config.checkpoint.keep,
+            [*prepared.components.values(), *prepared.shadows],
+            contents,
+            {**stepper.buffers(), **files.buffers()},
         )
     log.debug("wrote the checkpoint %s", path)
 

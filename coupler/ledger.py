@@ -43,6 +43,8 @@ class Balance:
         Demand of sinks that the soil could not meet; it was handed over but never taken.
     turnover : float
         Sum of the sizes of the source in all cells, and of outflow and drainage: the scale of the residual.
+    correction : float
+        Water that error control has put into the groundwater, or taken from it if negative, by replacing its state.
     rounding : float
         Residual that the rounding of the storage may leave.
     """
@@ -53,6 +55,7 @@ class Balance:
     drainage: float
     unmet_demand: float
     turnover: float
+    correction: float = 0.0
     rounding: float = 0.0
 
     def __add__(self, other: Balance) -> Balance:
@@ -61,7 +64,8 @@ class Balance:
     @property
     def residual(self) -> float:
         """Storage change without a cause [m3]."""
-        return self.storage_change - (self.source + self.unmet_demand - self.outflow - self.drainage)
+        explained = self.source + self.unmet_demand - self.outflow - self.drainage + self.correction
+        return self.storage_change - explained
 
     @property
     def relative_residual(self) -> float:
@@ -77,6 +81,7 @@ TERMS = {
     "outflow": "overland flow over the domain boundary in the step",
     "drainage": "drainage through the bottom in the step",
     "unmet_demand": "demand of sinks that the soil could not meet in the step",
+    "correction": "water put into the groundwater by error control, which replaced its state",
     "turnover": "sum of the sizes of source, outflow and drainage in the step",
     "residual": "storage change that source, outflow, drainage and unmet demand do not explain",
 }
@@ -96,10 +101,7 @@ class Ledger:
         active = np.ones(thickness.shape[1:], dtype=bool) if plan.mask is None else plan.mask
         self._active = active
         self._layer_volume = thickness[:, active] * self._area
-        scalars = (STORAGE_VOLUME, OUTFLOW_VOLUME, DRAINAGE_VOLUME, UNMET_VOLUME)
-        self._to_cubic_metres = {
-            v: conversion(groundwater.units(v), "m3").factor for v in scalars if v in groundwater.outputs
-        }
+        self._to_cubic_metres = self._volumes()
         self.storage = self._scalar(STORAGE_VOLUME)
         self.totals = Balance(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
         self._open = self.totals
@@ -139,6 +141,20 @@ class Ledger:
         balance, self._open = self._open, Balance(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
         self.totals += balance
         return balance
+
+    def correct(self) -> None:
+        """Book what replacing the state of the groundwater, or the component itself, has done to the storage."""
+        self._to_cubic_metres = self._volumes()
+        storage = self._scalar(STORAGE_VOLUME)
+        change = storage - self.storage
+        self._open += Balance(0.0, change, 0.0, 0.0, 0.0, 0.0, change, _ROUNDING * abs(storage))
+        self.storage = storage
+
+    def _volumes(self) -> dict[str, float]:
+        """Factors to m3 of the volumes that the component publishes."""
+        scalars = (STORAGE_VOLUME, OUTFLOW_VOLUME, DRAINAGE_VOLUME, UNMET_VOLUME)
+        there = (v for v in scalars if v in self.component.outputs)
+        return {v: conversion(self.component.units(v), "m3").factor for v in there}
 
     def memory(self) -> dict[str, object]:
         """Return what has been booked up to the end of a coupling step, as values that JSON can hold."""

@@ -19,9 +19,8 @@ from bmi_common.groundwater import LAYER_THICKNESS
 from bmi_common.state_file import StateArray
 from bmi_common.variables import Role
 from coupler.component import Component, GridInfo
-from coupler.config import BALANCE_FILE, Endpoint, OutputSpec
+from coupler.config import Endpoint, OutputSpec
 from coupler.continuing import FilePosition, reopen
-from coupler.ledger import TERMS, Balance, term_values
 
 _STANDARD_NAMES = {
     "land_surface_air_heat~net~latent__energy_flux": "surface_upward_latent_heat_flux",
@@ -290,20 +289,38 @@ class OutputFile:
         self.close()
 
 
-class BalanceFile:
-    """The water-balance ledger as a NetCDF time series."""
+class SeriesFile:
+    """Numbers of every coupling step as a NetCDF time series.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    columns : mapping
+        Meaning, units and cell methods by name.
+    start : datetime
+        Calendar time (UTC) of the start of the run.
+    step : timedelta
+        Coupling step.
+    attributes : mapping
+        Global attributes.
+    resume : FilePosition, optional
+        Append to the file behind this position.
+    """
 
     _FLUSH_EVERY = 24
 
     def __init__(
         self,
-        folder: Path,
+        path: Path,
+        columns: Mapping[str, tuple[str, str, str]],
         start: datetime,
         step: timedelta,
         attributes: Mapping[str, str],
         resume: FilePosition | None = None,
     ) -> None:
-        self.path = folder / BALANCE_FILE
+        self.path = path
+        self._names = list(columns)
         self._hours = step.total_seconds() / 3600.0
         self._pending: list[dict[str, float]] = []
         self._written = 0 if resume is None else resume.records
@@ -325,14 +342,14 @@ class BalanceFile:
                 "units": f"hours since {start:%Y-%m-%d %H:%M:%S}",
             }
         )
-        for name, meaning in TERMS.items():
-            variable = self._data.createVariable(name, "f8", ("time",), chunksizes=(512,))
-            variable.setncatts({"long_name": meaning, "units": "m3", "cell_methods": "time: sum"})
+        for name, (meaning, units, methods) in columns.items():
+            variable = self._data.createVariable(name, "f8", ("time",), chunksizes=(512,), fill_value=np.nan)
+            variable.setncatts({"long_name": meaning, "units": units, "cell_methods": methods})
         self._data.sync()
 
-    def add(self, balance: Balance) -> None:
+    def add(self, values: Mapping[str, float]) -> None:
         """Append one step."""
-        self._pending.append(term_values(balance))
+        self._pending.append(dict(values))
         if len(self._pending) >= self._FLUSH_EVERY:
             self.flush()
 
@@ -342,7 +359,7 @@ class BalanceFile:
             return
         a, b = self._written, self._written + len(self._pending)
         rows = slice(a - self._first, b - self._first)
-        for name in TERMS:
+        for name in self._names:
             self._data[name][rows] = [p[name] for p in self._pending]
         self._data["time"][rows] = (np.arange(a, b) + 1) * self._hours
         self._written = b

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from bmi_common.state_file import StateArray
 from coupler.checkpoint import Checkpoint
 from coupler.component import Component
-from coupler.config import BALANCE_FILE, RunConfig
+from coupler.config import BALANCE_FILE, CONTROL_FILE, RunConfig
 from coupler.continuing import FilePosition
 from coupler.failures import writing
-from coupler.ledger import Balance
-from coupler.output import BalanceFile, OutputFile
+from coupler.ledger import TERMS, Balance, term_values
+from coupler.output import OutputFile, SeriesFile
 
 log = logging.getLogger("rootzone")
 
@@ -38,6 +38,8 @@ class RunFiles:
         Global attributes.
     with_balance : bool
         Whether the run has a ledger to write.
+    control : mapping
+        Meaning and units of what error control records, by name; empty without it.
     restart : Checkpoint or None
         Where to go on.
     """
@@ -50,6 +52,7 @@ class RunFiles:
         mask: NDArray[np.bool_] | None,
         attributes: Mapping[str, str],
         with_balance: bool,
+        control: Mapping[str, tuple[str, str]],
         restart: Checkpoint | None,
     ) -> None:
         time = config.time
@@ -58,7 +61,13 @@ class RunFiles:
             if not (folder / name).exists():
                 log.warning("%s is gone; a new one begins with the coming record", folder / name)
         self.outputs: list[OutputFile] = []
-        self.balance: BalanceFile | None = None
+        self.balance: SeriesFile | None = None
+        self.control: SeriesFile | None = None
+
+        def series(name: str, columns: Mapping[str, tuple[str, str, str]]) -> SeriesFile:
+            with writing(folder / name):
+                return SeriesFile(folder / name, columns, time.start, time.step, attributes, positions.get(name))
+
         try:
             for o in config.output:
                 with writing(folder / o.file):
@@ -70,8 +79,10 @@ class RunFiles:
                 if restart is not None:
                     self.outputs[-1].recall(restart.buffers)
             if with_balance:
-                with writing(folder / BALANCE_FILE):
-                    self.balance = BalanceFile(folder, time.start, time.step, attributes, positions.get(BALANCE_FILE))
+                terms = {name: (meaning, "m3", "time: sum") for name, meaning in TERMS.items()}
+                self.balance = series(BALANCE_FILE, terms)
+            if control:
+                self.control = series(CONTROL_FILE, {n: (*c, "time: point") for n, c in control.items()})
         except BaseException:
             self.close()
             raise
@@ -83,15 +94,24 @@ class RunFiles:
                 file.add_step()
         if self.balance is not None and balance is not None:
             with writing(self.balance.path):
-                self.balance.add(balance)
+                self.balance.add(term_values(balance))
+
+    def add_control(self, values: Mapping[str, float]) -> None:
+        """Take what error control has found in the step."""
+        if self.control is not None:
+            with writing(self.control.path):
+                self.control.add(values)
+
+    @property
+    def _series(self) -> list[SeriesFile]:
+        return [file for file in (self.balance, self.control) if file is not None]
 
     def positions(self) -> dict[str, FilePosition]:
         """Write what is pending, and return how far each file has been written."""
-        if self.balance is not None:
-            with writing(self.balance.path):
-                self.balance.flush()
-        every: list[OutputFile | BalanceFile] = [*self.outputs]
-        every += [] if self.balance is None else [self.balance]
+        for file in self._series:
+            with writing(file.path):
+                file.flush()
+        every: list[OutputFile | SeriesFile] = [*self.outputs, *self._series]
         return {file.path.name: file.position for file in every}
 
     def buffers(self) -> dict[str, StateArray]:
@@ -102,5 +122,5 @@ class RunFiles:
         """Close all files."""
         for file in self.outputs:
             file.close()
-        if self.balance is not None:
-            self.balance.close()
+        for series in self._series:
+            series.close()

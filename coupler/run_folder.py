@@ -7,11 +7,12 @@ from pathlib import Path
 
 from bmi_common.config import read_yaml
 from bmi_common.errors import ConfigError
+from coupler.checkpoint import SHADOWS
 from coupler.checkpoint import files_of as checkpoint_files
-from coupler.config import BALANCE_FILE, CHECKPOINTS, STATE_FILE, STATES
+from coupler.config import BALANCE_FILE, CHECKPOINTS, CONTROL_FILE, DECISIONS_FILE, STATE_FILE, STATES
 
 MARKER = "run.yaml"
-_ALWAYS = (MARKER, "provenance.json", "run.log", "timing.json", BALANCE_FILE, STATE_FILE)
+_ALWAYS = (MARKER, "provenance.json", "run.log", "timing.json", BALANCE_FILE, CONTROL_FILE, DECISIONS_FILE, STATE_FILE)
 
 
 def check_folder(folder: Path, overwrite: bool) -> None:
@@ -68,6 +69,7 @@ def _made_by_run(folder: Path) -> list[Path]:
     names = [name for name in (*outputs, *components) if Path(name).name == name]  # never outside the folder
     made = [folder / n for n in names if n in outputs]
     made += [folder / "config" / f"{n}.yaml" for n in names if n in components]
+    made += (folder / "config").glob(SHADOWS)
     made += [folder / "figures" / f"{Path(n).stem}_{kind}.png" for n in names for kind in ("series", "maps")]
     made += [folder / STATES / f"{n}.nc" for n in names if n in components]
     made += checkpoint_files(folder, [n for n in names if n in components])

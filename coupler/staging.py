@@ -15,7 +15,7 @@ import yaml
 
 from bmi_common.config import read_yaml
 from bmi_common.errors import ConfigError
-from coupler.config import ComponentSpec
+from coupler.component_spec import ComponentSpec
 
 
 def staged_config(

@@ -14,11 +14,19 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor
+from torch.nn import functional
+
+from bmi_surrogate.network import WET_HEAD
 
 MILLIMETRES = 1000.0
 
 _NO_LENGTH = 1.0e-16
 """Squares of lengths below are taken for this, so that vectors of no length have a cosine of 0, and a gradient."""
+
+QUIET = 0.05
+"""Activity of a column, in typical changes, that a quiet hour is taken to have."""
+LEAST_CHANGE = 1.0e-7
+"""Typical change of wetness in layers where nothing ever happens."""
 
 STORAGE_FIELDS = ("alpha", "n", "residual_saturation", "maximum_saturation", "porosity", "specific_storage")
 """Fields of the domain that `column_storage` needs."""
@@ -65,6 +73,30 @@ def increment_error(prediction: Tensor, truth: Tensor, scored: Tensor) -> Tensor
     Both are (batch, hours + 1, layers, y, x), in units of the spread of hourly changes of each layer.
     """
     return squared_error(prediction.diff(dim=1), truth.diff(dim=1), scored)
+
+
+def relative_error(prediction: Tensor, truth: Tensor, scored: Tensor) -> Tensor:
+    """Error of wetness after every hour in units of what the hour changes in the column, so that quiet hours count.
+
+    Wetness is asinh(h / 0.1 m), which resolves saturated and dry soil alike. Its unit is the typical hourly change of
+    each layer, times the mean change of the column's layers in these units, but at least `QUIET`; beyond 1 errors count
+    linearly (Huber).
+
+    Parameters
+    ----------
+    prediction, truth : Tensor, shape (batch, hours + 1, layers, y, x)
+        Pressure head [m] at the start and the end of every hour, in double precision.
+    scored : Tensor of bool, shape (batch, 1, y, x)
+        Cells that count.
+    """
+    cells = scored[:, None]
+    here, there = (torch.asinh(torch.where(cells, h, 0.0) / WET_HEAD) for h in (prediction, truth))
+    change = there.diff(dim=1)
+    number = (scored.sum() * change.shape[1]).clamp(min=1)
+    typical = (change.square().sum(dim=(0, 1, 3, 4), keepdim=True) / number).sqrt().clamp(min=LEAST_CHANGE)
+    unit = typical * ((change / typical).abs().mean(dim=2, keepdim=True) + QUIET)
+    error = (here - there)[:, 1:] / unit
+    return _mean(functional.huber_loss(error, torch.zeros_like(error), reduction="none"), cells)
 
 
 def storage_error(

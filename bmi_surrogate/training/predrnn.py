@@ -15,12 +15,16 @@ from torch import Tensor, nn
 from bmi_common import Config, ConfigError, Domain
 from bmi_surrogate import checkpoint as checkpoints
 from bmi_surrogate.checkpoint import Checkpoint
+from bmi_surrogate.closed import closed_head
 from bmi_surrogate.emulator import require_compilable
 from bmi_surrogate.network import Architecture, CellStep, Memory, PredRNN, Step
 from bmi_surrogate.normalisation import STATIC_EPSILON, Array, Moments, Normaliser, Statistics
+from bmi_surrogate.structured import Medium
+from bmi_surrogate.structured.medium import FIELDS
 from bmi_surrogate.tiling import Tiling
 from bmi_surrogate.training import losses
 from bmi_surrogate.training.task import Batch, DataStatistics, Rollout
+from bmi_surrogate.training.terrain import Terrain
 
 Count = Annotated[int, Field(ge=1)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -39,6 +43,8 @@ class LossWeights(Config):
         Likeness of what the two memories of a cell take up.
     increments : float
         Mean squared error of hourly changes, in units of their standard deviation in each layer.
+    relative : float
+        Error of wetness in units of what the hour changes (`losses.relative_error`).
     storage : float
         Mean absolute error of the hourly change of the water column [mm].
     """
@@ -47,12 +53,13 @@ class LossWeights(Config):
     differences: Weight = 0.1
     decoupling: Weight = 1.0
     increments: Weight = 0.0
+    relative: Weight = 0.0
     storage: Weight = 0.0
 
     @model_validator(mode="after")
     def _learns_something(self) -> LossWeights:
-        if not (self.pressure or self.differences or self.increments or self.storage):
-            raise ValueError("at least one of pressure, differences, increments and storage must have a weight above 0")
+        if not self.used().keys() - {"decoupling"}:
+            raise ValueError("a term beside decoupling must have a weight above 0")
         return self
 
     def used(self) -> dict[str, float]:
@@ -69,7 +76,8 @@ class PredRNNSpec(Config):
         Hidden channels of each cell, number of cells.
     kernel : int
         Side of the convolutions, odd.
-    attention, attention_form, attention_window, attention_heads, attention_dropout, increments, static_features
+    attention, attention_form, attention_window, attention_heads, attention_dropout, increments, static_features,
+    state_features, balance
         As in `bmi_surrogate.network.Architecture`.
     loss : LossWeights
         Weight of each term of the loss.
@@ -86,6 +94,8 @@ class PredRNNSpec(Config):
     attention_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
     increments: Literal["pressure", "scaled"] = "pressure"
     static_features: Annotated[int, Field(ge=0)] = 0
+    state_features: bool = False
+    balance: Literal["open", "closed"] = "open"
     loss: LossWeights = LossWeights()
 
     @model_validator(mode="after")
@@ -126,6 +136,8 @@ class TrainablePredRNN(nn.Module):
         Side of the tiles that the network is trained on, or the whole domain at once.
     terms : collection of str
         Terms of the loss to compute, as in `LossWeights`.
+    terrain : Terrain, optional
+        For a network whose balance is closed after every hour.
     """
 
     def __init__(
@@ -136,6 +148,7 @@ class TrainablePredRNN(nn.Module):
         thickness: Array,
         tile: int | Literal["whole"],
         terms: frozenset[str],
+        terrain: Terrain | None = None,
     ) -> None:
         super().__init__()
         self.network = network
@@ -144,6 +157,7 @@ class TrainablePredRNN(nn.Module):
         self.thickness = thickness
         self.tile = tile
         self.terms = terms
+        self.terrain = terrain
         # takes the network as an argument, so that a compiled one serves copies of this module with their own weights
         self.advance: Callable[[PredRNN, Tensor, Tensor, Memory], Step] = PredRNN.step
 
@@ -169,7 +183,7 @@ class TrainablePredRNN(nn.Module):
             adapt = self.network.adapter
             each = [losses.decoupling(adapt(s.c_increment), adapt(s.m_increment), batch.scored) for s in cells]
             found["decoupling"] = torch.stack(each).mean().float()
-        if "increments" in self.terms or "storage" in self.terms:
+        if self.terms & {"increments", "relative", "storage"}:
             found |= self._of_changes(torch.stack(states, dim=1), batch, rollout)
         return found
 
@@ -204,12 +218,15 @@ class TrainablePredRNN(nn.Module):
 
     def _step(self, x: Tensor, memory: Memory, scaled: _Scaled, hour: int) -> Step:
         done = self.advance(self.network, x, scaled.source(hour), memory)
-        return done._replace(pressure=done.pressure.masked_fill(scaled.inactive, 0.0))
+        if scaled.medium is None:
+            return done._replace(pressure=done.pressure.masked_fill(scaled.inactive, 0.0))
+        return done._replace(pressure=scaled.closed(scaled.medium, x, hour, done.pressure))
 
     def _scaled(self, batch: Batch, hours: int) -> _Scaled:
         if hours > batch.hours:
             raise ValueError(f"a rollout of {hours} hours needs windows as long, these have {batch.hours}")
-        return _Scaled(batch, hours, self.statistics, self.network.conv_last.weight)
+        medium = None if self.terrain is None else self.terrain.of(batch)
+        return _Scaled(batch, hours, self.statistics, self.network.conv_last.weight, medium)
 
     def _of_states(self, prediction: Tensor, truth: Tensor, scored: Tensor) -> dict[str, Tensor]:
         """Terms of normalised pressure."""
@@ -228,6 +245,8 @@ class TrainablePredRNN(nn.Module):
         if "increments" in self.terms:
             unit = torch.from_numpy(self.increments.std).to(head)[:, None, None]
             found["increments"] = losses.increment_error(head / unit, truth / unit, batch.scored).float()
+        if "relative" in self.terms:
+            found["relative"] = losses.relative_error(head, truth, batch.scored).float()
         if "storage" in self.terms:
             thickness = torch.from_numpy(self.thickness).to(head)
             fields = {name: batch.fields[name].double() for name in losses.STORAGE_FIELDS}
@@ -238,7 +257,10 @@ class TrainablePredRNN(nn.Module):
 class _Scaled:
     """A batch as the network takes it: normalised, 0 in inactive cells."""
 
-    def __init__(self, batch: Batch, hours: int, statistics: Statistics, like: Tensor) -> None:
+    def __init__(
+        self, batch: Batch, hours: int, statistics: Statistics, like: Tensor, medium: Medium | None = None
+    ) -> None:
+        self.medium = medium
         moments = statistics.statics
         assert moments is not None  # the task gives them
         self.of_pressure = Normaliser(statistics.pressure, like.device, like.dtype)
@@ -259,6 +281,13 @@ class _Scaled:
     def source(self, hour: int) -> Tensor:
         """Net source of an hour."""
         return self._of_source.normalise(self._source[:, hour].to(self._dtype)).masked_fill(self.inactive, 0.0)
+
+    def closed(self, medium: Medium, before: Tensor, hour: int, predicted: Tensor) -> Tensor:
+        """Normalised pressure at the end of an hour after the balance of every column was closed."""
+        before, predicted = (medium.pack(self.of_pressure.restore(x).double()) for x in (before, predicted))
+        source = medium.pack(self._source[:, hour])
+        head = closed_head(medium, before, source, predicted, before.device.type == "cpu")
+        return self.of_pressure.normalise(medium.unpack(head).to(self._dtype)).masked_fill(self.inactive, 0.0)
 
 
 def _cut(sample: Batch, tiling: Tiling) -> Batch:
@@ -288,7 +317,9 @@ class PredRNNTask:
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """Fields of the domain that every batch must carry: those of the storage term, if it is used."""
+        """Fields of the domain that every batch must carry, for the storage term or to close balances."""
+        if self.spec.balance == "closed":
+            return FIELDS
         return losses.STORAGE_FIELDS if "storage" in self.weights else ()
 
     @property
@@ -322,8 +353,28 @@ class PredRNNTask:
         if architecture.increments == "scaled":
             scale = statistics.increments.std / statistics.pressure.std
             network.get_buffer("increment_scale").copy_(torch.from_numpy(scale))
+        if architecture.state_features:
+            thickness = domain.dz
+            for name, value in (
+                ("head_mean", statistics.pressure.mean),
+                ("head_std", statistics.pressure.std),
+                ("layer_distance", 0.5 * (thickness[1:] + thickness[:-1])),
+            ):
+                network.get_buffer(name).copy_(torch.from_numpy(value))
+        terrain = self._terrain(domain, tile) if architecture.balance == "closed" else None
         terms = frozenset(self.weights)
-        return TrainablePredRNN(network, normalisation, statistics.increments, domain.dz, tile or "whole", terms)
+        return TrainablePredRNN(
+            network, normalisation, statistics.increments, domain.dz, tile or "whole", terms, terrain
+        )
+
+    def _terrain(self, domain: Domain, tile: int | None) -> Terrain:
+        if tile is not None:
+            raise ConfigError(
+                f"balance: closed needs `tile: whole`, because water flows across the edges of tiles of {tile} cells"
+            )
+        for name in FIELDS:
+            domain.require(name, "balance: closed")
+        return Terrain(domain.dz.tolist(), (domain.dx, domain.dy))
 
     def _require_changes(self, statistics: DataStatistics) -> None:
         if self.spec.increments != "scaled" and "increments" not in self.weights:

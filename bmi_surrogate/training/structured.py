@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from bmi_common import Config, ConfigError, Domain
 from bmi_surrogate.checkpoint import StructuredCheckpoint, save
 from bmi_surrogate.normalisation import Array
-from bmi_surrogate.structured import Medium, StructuredArchitecture, StructuredModel
+from bmi_surrogate.structured import StructuredArchitecture, StructuredModel
 from bmi_surrogate.structured.closure import Effort
 from bmi_surrogate.structured.medium import FIELDS
 from bmi_surrogate.training.task import Batch, DataStatistics, Rollout
+from bmi_surrogate.training.terrain import Terrain
 
 _LEAST_SCALE = 1.0e-7
 """Of a layer's hourly change [m]: a layer in which nothing ever happens."""
@@ -52,16 +53,13 @@ class StructuredTask:
     def __init__(self, spec: StructuredSpec) -> None:
         self.spec = spec
         self.weights: Mapping[str, float] = {"increments": 1.0}
-        self._thickness: list[float] = []
-        self._spacing = (0.0, 0.0)
-        self._place: tuple[object, ...] = ()
-        self._latest: Medium
+        self._terrain: Terrain
 
     def build(self, statistics: DataStatistics, statics: Array, domain: Domain, tile: int | None) -> StructuredModel:
         """Make a model that corrects nothing yet."""
         for name in FIELDS:
             domain.require(name, "the structured surrogate")
-        self._thickness, self._spacing = domain.dz.tolist(), (domain.dx, domain.dy)
+        self._terrain = Terrain(domain.dz.tolist(), (domain.dx, domain.dy))
         spec = self.spec
         try:
             architecture = StructuredArchitecture(domain.nz, spec.hidden, spec.refinements, spec.routing, spec.sweeps)
@@ -75,7 +73,7 @@ class StructuredTask:
         model = _model(module)
         changes = []
         for batch in batches:
-            medium = self._medium(batch)
+            medium = self._terrain.of(batch)
             before, after = (medium.pack(batch.head[:, k]) for k in (0, 1))
             change = medium.retention.coordinate(after) - medium.retention.coordinate(before)
             changes.append(change.square().mean(dim=1))
@@ -83,7 +81,7 @@ class StructuredTask:
 
     def loss(self, module: nn.Module, batch: Batch, rollout: Rollout) -> dict[str, Tensor]:
         """Error of u after every hour that counts, in units of the hour's own change."""
-        model, medium = _model(module), self._medium(batch)
+        model, medium = _model(module), self._terrain.of(batch)
         scored = medium.pack(batch.scored)[0]
         head = medium.pack(batch.head[:, 0])
         terms = []
@@ -106,7 +104,7 @@ class StructuredTask:
     @torch.no_grad()
     def predict(self, module: nn.Module, batch: Batch, rollout: Rollout) -> Tensor:
         """Pressure head [m] at the end of every hour, (batch, hours, layers, y, x), 0 in inactive cells."""
-        medium = self._medium(batch)
+        medium = self._terrain.of(batch)
         head, heads = medium.pack(batch.head[:, 0]), []
         for hour in range(rollout.hours):
             head = module(medium, head, medium.pack(batch.source[:, hour]), head.device.type == "cpu").head
@@ -119,19 +117,7 @@ class StructuredTask:
 
     def save(self, module: nn.Module, path: Path, provenance: Mapping[str, str]) -> Path:
         """Write a checkpoint."""
-        return save(StructuredCheckpoint(_model(module), tuple(self._thickness), provenance), path)
-
-    def _medium(self, batch: Batch) -> Medium:
-        """Soil and terrain of a batch; the last one is kept, for batches of the whole domain."""
-        place = (
-            batch.active.shape,
-            batch.active.device,
-            *((o.row, o.column, o.flip_y, o.flip_x) for o in batch.origins),
-        )
-        if place != self._place:
-            self._latest = Medium.of_maps(batch.active[:, 0], batch.fields, self._thickness, self._spacing)
-            self._place = place
-        return self._latest
+        return save(StructuredCheckpoint(_model(module), self._terrain.thickness, provenance), path)
 
 
 def _model(module: nn.Module) -> StructuredModel:

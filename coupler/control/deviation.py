@@ -1,0 +1,86 @@
+"""How far two groundwater components are apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bmi_common import water_table
+from bmi_common.grids import ROOT_ZONE_LAYERS
+from bmi_common.groundwater import LAYER_THICKNESS, POROSITY, PRESSURE_HEAD, SATURATION
+from bmi_common.units import conversion
+from coupler.component import Component
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What is compared: its units, and in words."""
+
+    units: str
+    meaning: str
+
+
+QUANTITIES = {
+    "water_table": Quantity("m", "median over the columns of the absolute difference of water table depth"),
+    "water_table_90": Quantity("m", "90 % of the columns have a smaller absolute difference of water table depth"),
+    "root_zone_saturation": Quantity("1", "mean over the root zone of the absolute difference of saturation"),
+    "soil_water": Quantity("mm", "mean over the columns of the absolute difference of soil and ponded water"),
+}
+"""Deviations by the names that limits and records use."""
+
+NEEDED = (PRESSURE_HEAD, SATURATION, LAYER_THICKNESS, POROSITY)
+"""Variables that a component must publish to be compared."""
+
+_MILLIMETRES = 1000.0
+
+
+class Comparison:
+    """Compares components on one grid.
+
+    Parameters
+    ----------
+    component : Component
+        Any of them, for layers and porosity.
+    mask : ndarray of bool, shape (ny, nx)
+        Cells that count.
+    """
+
+    def __init__(self, component: Component, mask: NDArray[np.bool_]) -> None:
+        self._mask = mask
+        thickness = component.get(LAYER_THICKNESS) * conversion(component.units(LAYER_THICKNESS), "m").factor
+        self._thickness: Array = np.array(thickness[:, mask])
+        self._pores = self._thickness * component.get(POROSITY)[:, mask]
+        self._layers = self._thickness.mean(axis=1)
+
+    def of(self, one: Component, other: Component) -> dict[str, float]:
+        """All `QUANTITIES` of two components as they are now."""
+        (head, saturation), (other_head, other_saturation) = (self._state(c) for c in (one, other))
+        depths = [water_table.depth(h, self._layers) for h in (head, other_head)]
+        table = np.abs(depths[0] - depths[1])
+        root_zone = np.abs(saturation[-ROOT_ZONE_LAYERS:] - other_saturation[-ROOT_ZONE_LAYERS:])
+        water = [
+            (s * self._pores).sum(axis=0) + np.maximum(h[-1], 0.0)
+            for h, s in ((head, saturation), (other_head, other_saturation))
+        ]
+        return {
+            "water_table": float(np.median(table)),
+            "water_table_90": float(np.quantile(table, 0.9)),
+            "root_zone_saturation": float(root_zone.mean()),
+            "soil_water": float(np.abs(water[0] - water[1]).mean()) * _MILLIMETRES,
+        }
+
+    def _state(self, component: Component) -> tuple[Array, Array]:
+        head, saturation = component.get(PRESSURE_HEAD), component.get(SATURATION)
+        return (
+            np.asarray(head[:, self._mask] * conversion(component.units(PRESSURE_HEAD), "m").factor, dtype=np.float64),
+            np.asarray(saturation[:, self._mask], dtype=np.float64),
+        )
+
+
+def exceeded(found: dict[str, float], limits: dict[str, float]) -> dict[str, float]:
+    """Those deviations that are not below their limit; one that is not a number is not."""
+    return {name: found[name] for name, limit in limits.items() if not found[name] <= limit}

@@ -1,0 +1,181 @@
+"""Components and references that error control needs, made ready before a run starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from bmi_common.errors import ConfigError
+from coupler.checkpoint import Checkpoint
+from coupler.component import Component
+from coupler.component_spec import ComponentSpec
+from coupler.config import TimeSpec
+from coupler.control.config import Action, ErrorControlSpec, SegmentsSpec
+from coupler.control.reference import ReferenceRun
+from coupler.control.shadow import Shadow
+
+
+@dataclass
+class Guard:
+    """What stands ready.
+
+    Attributes
+    ----------
+    spec : ErrorControlSpec
+        The section of the configuration.
+    physics : Shadow or None
+        For audits; the groundwater component while physics has its place.
+    free_drainage, companion : Shadow or None
+        The bound of audits, and the component that segments start from.
+    members : list of Shadow
+        The ensemble.
+    reference : ReferenceRun or None
+        The run that segments start from.
+    switched : bool
+        Whether physics has the place of the groundwater component.
+    """
+
+    spec: ErrorControlSpec
+    physics: Shadow | None = None
+    free_drainage: Shadow | None = None
+    companion: Shadow | None = None
+    members: list[Shadow] = field(default_factory=list)
+    reference: ReferenceRun | None = None
+    switched: bool = False
+
+    @property
+    def going_along(self) -> Iterator[Shadow]:
+        """Shadows that make every step of the run."""
+        yield from (s for s in (self.free_drainage, self.companion, *self.members) if s is not None)
+
+    @property
+    def components(self) -> list[Component]:
+        """Components of all shadows."""
+        first = [] if self.physics is None else [self.physics]
+        return [s.component for s in (*first, *self.going_along)]
+
+    def change_places(self, groundwater: Component) -> None:
+        """Let physics take the place of the groundwater component, or the other way round."""
+        assert self.physics is not None
+        groundwater.change_places(self.physics.component)
+        self.switched = not self.switched
+
+
+def make_guard(
+    spec: ErrorControlSpec,
+    time: TimeSpec,
+    groundwater: Component,
+    own: ComponentSpec,
+    others: list[str],
+    named: Mapping[str, Path],
+    staging: Path,
+) -> Guard:
+    """Initialize the components of error control and look for the states that it needs.
+
+    Parameters
+    ----------
+    spec : ErrorControlSpec
+        The section.
+    time : TimeSpec
+        Period and step of the run.
+    groundwater : Component
+        The component that is watched, initialized.
+    own : ComponentSpec
+        Its entry in the run.
+    others : list of str
+        Names of the other components of the run.
+    named : mapping
+        Folders of ``paths:``.
+    staging : Path
+        For completed configuration files.
+
+    Raises
+    ------
+    ConfigError
+        Naming the key.
+    """
+    guard = Guard(spec)
+    with ExitStack() as undo:
+
+        def load(key: str, entry: ComponentSpec) -> Shadow:
+            shadow = Shadow.load(key, entry, groundwater, named, time.start, staging)
+            undo.callback(shadow.component.finalize)
+            return shadow
+
+        if spec.audit is not None:
+            guard.physics = load("audit.component", spec.audit.component)
+            if spec.audit.action is Action.SWITCH:
+                guard.physics.require_replacement(groundwater)
+            if spec.audit.free_drainage is not None:
+                guard.free_drainage = load("audit.free_drainage", spec.audit.free_drainage)
+        if spec.ensemble is not None:
+            guard.members = [
+                load(f"ensemble.checkpoints.{i}", _member(own, path))
+                for i, path in enumerate(spec.ensemble.checkpoints)
+            ]
+        if spec.segments is not None:
+            if isinstance(spec.segments.restart_from, ComponentSpec):
+                guard.companion = load("segments.restart_from", spec.segments.restart_from)
+            else:
+                guard.reference = _reference(spec.segments, time, groundwater, others)
+        undo.pop_all()
+    return guard
+
+
+def restore(guard: Guard, found: Checkpoint, components: Mapping[str, Component]) -> None:
+    """Give the shadows their states, and physics the place of the groundwater component where it had it.
+
+    Raises
+    ------
+    ConfigError
+        If a component refuses its state.
+    """
+    memory = found.run["error_control"]
+    watched = components[memory["watched"]]
+    if memory["switched"]:
+        guard.change_places(watched)
+    for component in guard.components:
+        component.load_state(found.folder / f"{component.name}.nc")
+    watched.behind = float(memory["behind"])
+
+
+def _member(own: ComponentSpec, checkpoint: Path) -> ComponentSpec:
+    section = own.options.get("surrogate", {})
+    options = {**own.options, "surrogate": {**section, "checkpoint": str(checkpoint)}}
+    return own.model_copy(update={"options": options})
+
+
+def _reference(segments: SegmentsSpec, time: TimeSpec, groundwater: Component, others: list[str]) -> ReferenceRun:
+    assert isinstance(segments.restart_from, Path)
+    times = _starts(time, segments)
+    whole = segments.restart == "all"
+    try:
+        run = ReferenceRun(segments.restart_from, groundwater, times, whole)
+        for at in times if whole else ():
+            _require_same_clock(run, at, time.start, others)
+    except ConfigError as error:
+        raise ConfigError(f"error_control.segments.{error}") from error
+    return run
+
+
+def _starts(time: TimeSpec, segments: SegmentsSpec) -> list[datetime]:
+    count = (time.end - time.start - time.step) // segments.length
+    return [time.start + segments.length * i for i in range(1, count + 1)]
+
+
+def _require_same_clock(run: ReferenceRun, at: datetime, start: datetime, others: list[str]) -> None:
+    found = run.checkpoint(at)
+    began = datetime.fromisoformat(str(found.settings["time"]["start"]))
+    if began != start:
+        raise ConfigError(
+            f"restart: all needs a run that starts at the same time: {run.folder} starts at {began:%Y-%m-%dT%H:%M}, "
+            f"this one at {start:%Y-%m-%dT%H:%M}"
+        )
+    for name in others:
+        if name not in found.settings["components"]:
+            raise ConfigError(
+                f"restart_from: {run.folder} has no component {name!r}; restart: all needs the same names"
+            )

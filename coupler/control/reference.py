@@ -1,0 +1,160 @@
+"""States of an earlier run, to start segments from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+import numpy as np
+from numpy.typing import NDArray
+
+from bmi_common.errors import ConfigError
+from bmi_common.groundwater import PRESSURE_HEAD
+from coupler.checkpoint import RECORD, Checkpoint, read
+from coupler.component import Component
+from coupler.config import CHECKPOINTS
+
+_SECONDS = 1.0e-3  # what times in files may be off
+
+
+@dataclass(frozen=True)
+class _Record:
+    """Where a head is in a file of a run."""
+
+    file: Path
+    variable: str
+    index: int
+
+
+class ReferenceRun:
+    """The states that a run has written.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the run.
+    groundwater : Component
+        The component of this run that is to take them up.
+    times : sequence of datetime
+        Calendar times (UTC) at which a state is needed.
+    whole : bool
+        Whether all components are wanted, not only pressure head.
+
+    Raises
+    ------
+    ConfigError
+        If the run has no state at one of the times, or of another grid.
+    """
+
+    def __init__(self, folder: Path, groundwater: Component, times: Sequence[datetime], whole: bool) -> None:
+        self.folder = folder
+        self._groundwater = groundwater
+        self._checkpoints = {t: p for p in _checkpoints(folder) if (t := _time_of(p)) is not None}
+        self._records = {} if whole else _records(folder, groundwater.shape(PRESSURE_HEAD))
+        if not folder.is_dir():
+            raise ConfigError(f"restart_from: {folder} is no folder of a run")
+        for time in times:
+            if time not in self._checkpoints and time not in self._records:
+                raise ConfigError(f"restart_from: {folder} has no state at {time:%Y-%m-%dT%H:%M}; {_advice(whole)}")
+
+    def head(self, time: datetime) -> NDArray[Any]:
+        """Pressure head [m] at a time; NaN in inactive cells.
+
+        Raises
+        ------
+        ConfigError
+            If it cannot be read.
+        """
+        record = self._records.get(time)
+        if record is None:
+            return self._head_of_checkpoint(self.checkpoint(time))
+        try:
+            with netCDF4.Dataset(record.file) as data:
+                values = data[record.variable][record.index]
+        except (OSError, RuntimeError, KeyError, IndexError) as error:
+            raise ConfigError(f"{record.file}: cannot be read: {error}") from error
+        return np.ma.filled(values.astype(np.float64), np.nan)
+
+    def checkpoint(self, time: datetime) -> Checkpoint:
+        """Read the run's checkpoint of a time."""
+        return read(self._checkpoints[time])
+
+    def _head_of_checkpoint(self, checkpoint: Checkpoint) -> NDArray[Any]:
+        shape = self._groundwater.shape(PRESSURE_HEAD)
+        # what another component was given is older than what its maker has
+        targets = [x["to"] for x in checkpoint.settings["exchanges"]]
+        copies = {t["component"] for t in targets if t["variable"] == PRESSURE_HEAD}
+        for name in checkpoint.settings["components"]:
+            if name in copies:
+                continue
+            with netCDF4.Dataset(checkpoint.folder / f"{name}.nc") as data:
+                if PRESSURE_HEAD in data.variables and data[PRESSURE_HEAD].shape == shape:
+                    return np.ma.filled(data[PRESSURE_HEAD][...].astype(np.float64), np.nan)
+        raise ConfigError(
+            f"{checkpoint.folder}: no component's state holds {PRESSURE_HEAD} of {' x '.join(map(str, shape))} cells"
+        )
+
+
+def _advice(whole: bool) -> str:
+    every = "`checkpoint: {every: ..., keep: ...}` in it writes and keeps enough of them"
+    if whole:
+        return f"restart: all needs its checkpoints; {every}"
+    return f"write pressure head every hour in `precision: double` there, or checkpoints: {every}"
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    parent = folder / CHECKPOINTS
+    found = parent.iterdir() if parent.is_dir() else ()
+    return sorted(p for p in found if not p.name.startswith(".") and (p / RECORD).is_file())
+
+
+def _time_of(checkpoint: Path) -> datetime | None:
+    try:
+        record = json.loads(json.loads((checkpoint / RECORD).read_text(encoding="utf-8"))["record"])
+        return datetime.fromisoformat(record["time"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # a damaged one is as good as none; what is missing then is named
+
+
+def _records(folder: Path, shape: tuple[int, ...]) -> dict[datetime, _Record]:
+    found: dict[datetime, _Record] = {}
+    for path in sorted(folder.glob("*.nc")):
+        try:
+            with netCDF4.Dataset(path) as data:
+                found.update(_records_of(data, path, shape))
+        except (OSError, RuntimeError):
+            continue  # not a file of results
+    return found
+
+
+def _records_of(data: Any, path: Path, shape: tuple[int, ...]) -> dict[datetime, _Record]:
+    wanted = [
+        v
+        for v in data.variables.values()
+        if getattr(v, "csdms_name", "") == PRESSURE_HEAD
+        and v.dtype == np.float64
+        and v.shape[1:] == shape
+        and "time" in v.dimensions
+    ]
+    if not wanted or "time" not in data.variables:
+        return {}
+    variable, time = wanted[0], data["time"]
+    if "mean" in getattr(variable, "cell_methods", "") and not _is_of_single_steps(data):
+        return {}
+    start = datetime.fromisoformat(time.units.split(" since ")[1])
+    return {
+        start + timedelta(seconds=round(float(hours) * 3600.0)): _Record(path, variable.name, i)
+        for i, hours in enumerate(time[:])
+        if abs(hours * 3600.0 - round(float(hours) * 3600.0)) < _SECONDS
+    }
+
+
+def _is_of_single_steps(data: Any) -> bool:
+    # the mean over one hour's step is the value at its end
+    bounds = data["time_bounds"][:]
+    return bool(len(bounds)) and bool(np.allclose(bounds[:, 1] - bounds[:, 0], 1.0))

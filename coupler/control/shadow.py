@@ -1,0 +1,146 @@
+"""A groundwater component that goes along with the run, under the same sources, without being part of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bmi_common.errors import ConfigError
+from bmi_common.groundwater import LAYER_THICKNESS, NET_SOURCE, PRESSURE_HEAD
+from bmi_common.units import conversion
+from coupler.component import Component
+from coupler.component_spec import ComponentSpec
+from coupler.control.deviation import NEEDED
+from coupler.plan import map_layers
+from coupler.staging import staged_config
+
+PREFIX = "error_control."
+"""Of the names of shadows; no component of a run can have a dot in its name."""
+
+
+class Shadow:
+    """A component beside the run.
+
+    Parameters
+    ----------
+    key : str
+        Where it stands in ``coupled.yaml`` below `error_control`.
+    component : Component
+        Initialized.
+    groundwater : Component
+        The component of the run that it goes along with.
+
+    Raises
+    ------
+    ConfigError
+        If the two have not the same grid, layers, units or cells.
+    """
+
+    def __init__(self, key: str, component: Component, groundwater: Component) -> None:
+        self.key = key
+        self.component = component
+        self._require_comparable(groundwater)
+
+    @classmethod
+    def load(
+        cls,
+        key: str,
+        spec: ComponentSpec,
+        groundwater: Component,
+        named: Mapping[str, Path],
+        start: datetime,
+        staging: Path,
+    ) -> Shadow:
+        """Import and initialize a component.
+
+        Raises
+        ------
+        ConfigError
+            Naming the key, if that fails or it cannot go along.
+        """
+        name = PREFIX + key
+        component = Component.load(name, spec.class_path, key=f"{name}.class")
+        path, _ = staged_config(name, spec, named, start, staging)
+        try:
+            component.initialize(path.resolve())
+        except ConfigError as error:
+            raise ConfigError(str(error).replace(str(path.resolve()), str(spec.config))) from error
+        try:
+            return cls(key, component, groundwater)
+        except BaseException:
+            component.finalize()
+            raise
+
+    @property
+    def head(self) -> NDArray[Any]:
+        """Copy of the pressure head as it is now, in the component's units."""
+        return self.component.get(PRESSURE_HEAD).copy()
+
+    def take_head(self, head: NDArray[Any]) -> None:
+        """Replace the pressure head."""
+        self.component.set(PRESSURE_HEAD, head)
+
+    def follow(self, groundwater: Component, seconds: float) -> None:
+        """Make the step that the run's component has just made, under the same source."""
+        self.component.set(NET_SOURCE, groundwater.get(NET_SOURCE))
+        self.component.advance(self.component.time + seconds)
+
+    def require_replacement(self, groundwater: Component) -> None:
+        """Check that the component can stand in for that of the run.
+
+        Raises
+        ------
+        ConfigError
+            Naming what it lacks.
+        """
+        name = self.component.name
+        lacking = [v for v in (*groundwater.outputs, *groundwater.inputs) if v not in self._known]
+        if lacking:
+            raise ConfigError(
+                f"{name}: it cannot take the place of {groundwater.name}, because it has no {lacking[0]!r}"
+            )
+        for variable in (*groundwater.outputs, *groundwater.inputs):
+            here, there = self.component.units(variable), groundwater.units(variable)
+            if here != there:
+                raise ConfigError(
+                    f"{name}: it cannot take the place of {groundwater.name}: {variable} is in {here!r}, not {there!r}"
+                )
+        if self.component.time_step != groundwater.time_step:
+            raise ConfigError(
+                f"{name}: its step is {self.component.time_step:g} s, that of {groundwater.name} is "
+                f"{groundwater.time_step:g} s; to take its place it needs the same"
+            )
+
+    @property
+    def _known(self) -> tuple[str, ...]:
+        return (*self.component.outputs, *self.component.inputs)
+
+    def _require_comparable(self, groundwater: Component) -> None:
+        mine, name = self.component, self.component.name
+        for variable in (*NEEDED, NET_SOURCE):
+            if variable not in self._known:
+                raise ConfigError(f"{name}: it has no {variable}, which error control needs")
+            factor = conversion(mine.units(variable), groundwater.units(variable)).factor
+            if factor != 1.0:
+                raise ConfigError(
+                    f"{name}: {variable} is in {mine.units(variable)!r}, in {groundwater.name} in "
+                    f"{groundwater.units(variable)!r}"
+                )
+            layers = map_layers(
+                f"{name}: {variable} of it and of {groundwater.name}", groundwater.grid(variable), mine.grid(variable)
+            )
+            if layers.layers is not None:
+                raise ConfigError(f"{name}: {variable} has other layers than that of {groundwater.name}")
+        here, there = mine.mask, groundwater.mask
+        if here is not None and there is not None and (here != there).any():
+            raise ConfigError(
+                f"{name}: {int((here != there).sum())} cells are active in only one of it and {groundwater.name}; "
+                "give both the same domain"
+            )
+        if not np.allclose(mine.get(LAYER_THICKNESS), groundwater.get(LAYER_THICKNESS), rtol=1e-6, equal_nan=True):
+            raise ConfigError(f"{name}: its layers are not as thick as those of {groundwater.name}")
