@@ -23,6 +23,7 @@ from coupler.config import STATE_FILE, LoadedRun, load_run
 from coupler.control.words import intentions
 from coupler.driver import Prepared, Summary, prepare, prepare_restart, run
 from coupler.durations import describe
+from coupler.evaluate.at_end import check_report, write_report
 from coupler.figures import draw
 from coupler.parflow_import import import_run
 from coupler.run_folder import MARKER, check_folder, claim_folder
@@ -94,6 +95,7 @@ def main(
         if file is None:
             raise ConfigError("give the file of a run, or --restart and the folder of one")
         loaded = load_run(file, settings)
+        check_report(loaded.config)
         if check:
             with tempfile.TemporaryDirectory() as staging:
                 prepared = prepare(loaded, Path(staging))
@@ -192,6 +194,8 @@ def _finish(
     if config.figures:
         for path in draw(folder, [folder / o.file for o in config.output]):
             log.info("drew %s", path)
+    if config.report is not None:
+        log.info("wrote %s", write_report(config, folder))
     log.info("done; results are in %s", folder)
 
 
