@@ -23,7 +23,6 @@ from coupler.config import STATE_FILE, LoadedRun, load_run
 from coupler.control.words import intentions
 from coupler.driver import Prepared, Summary, prepare, prepare_restart, run
 from coupler.durations import describe
-from coupler.evaluate.at_end import check_report, write_report
 from coupler.figures import draw
 from coupler.parflow_import import import_run
 from coupler.run_folder import MARKER, check_folder, claim_folder
@@ -95,7 +94,10 @@ def main(
         if file is None:
             raise ConfigError("give the file of a run, or --restart and the folder of one")
         loaded = load_run(file, settings)
-        check_report(loaded.config)
+        if loaded.config.report is not None:
+            from coupler.evaluate.at_end import check_report  # imports slowly
+
+            check_report(loaded.config)
         if check:
             with tempfile.TemporaryDirectory() as staging:
                 prepared = prepare(loaded, Path(staging))
@@ -195,6 +197,8 @@ def _finish(
         for path in draw(folder, [folder / o.file for o in config.output]):
             log.info("drew %s", path)
     if config.report is not None:
+        from coupler.evaluate.at_end import write_report  # imports slowly
+
         log.info("wrote %s", write_report(config, folder))
     log.info("done; results are in %s", folder)
 

@@ -1,8 +1,10 @@
 """Small runs made by hand, to be evaluated."""
 
 import json
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 import netCDF4
 import numpy as np
@@ -109,8 +111,10 @@ class Years:
     def evaluate(self, *arguments: object) -> Result:
         return CliRunner().invoke(main, [str(a) for a in arguments])
 
-    def report(self, *arguments: object) -> dict:
-        result = self.evaluate(*arguments, "--output", self.folder / "report")
+    def report(self, *arguments: object, figures: bool = False) -> dict:
+        """Evaluate into the folder ``report``, as a rule without the figures, which take their time."""
+        with nullcontext() if figures else patch("coupler.evaluate.writing.draw_all", return_value=[]):
+            result = self.evaluate(*arguments, "--output", self.folder / "report")
         assert result.exit_code == 0, result.output
         return json.loads((self.folder / "report" / "report.json").read_text())
 

@@ -11,8 +11,7 @@ from coupler.evaluate.evaluation import Wanted
 from coupler.evaluate.judged import parse_thresholds
 from coupler.evaluate.records import HEAD, LATENT_HEAT
 from coupler.evaluate.writing import evaluate_into
-
-FOLDER = "report"
+from coupler.report_spec import REPORT
 
 
 def check_report(config: RunConfig) -> None:
@@ -23,8 +22,6 @@ def check_report(config: RunConfig) -> None:
     ConfigError
         If there is no reference, a threshold is wrong, or a variable that is compared is not written every hour.
     """
-    if config.report is None:
-        return
     wanted(config, Path())
     for name in (HEAD, LATENT_HEAT):
         found = [o for o in config.output if any(end.variable == name for end in o.variables)]
@@ -65,7 +62,7 @@ def write_report(config: RunConfig, folder: Path) -> Path:
         If the evaluation fails; the run itself is done.
     """
     try:
-        return evaluate_into(wanted(config, folder), folder / FOLDER)[1][0]
+        return evaluate_into(wanted(config, folder), folder / REPORT)[1][0]
     except RootzoneError as error:
         raise ModelError(f"the run is done, but there is no report on it: {error}") from error
 

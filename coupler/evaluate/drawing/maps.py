@@ -102,4 +102,4 @@ def _rank_limits(values: Array) -> tuple[float, float]:
 def _height(a: Assessment) -> float:
     """Height of a map [inches] so that cells are not squeezed."""
     ratio = (a.domain.ny * a.domain.dy) / (a.domain.nx * a.domain.dx)
-    return float(np.clip(0.72 * _PANEL * ratio + 0.25, 1.0, 5.0))
+    return float(np.clip(0.72 * _PANEL * ratio + 0.25, 1.4, 5.0))
