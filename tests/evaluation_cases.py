@@ -115,7 +115,7 @@ class Years:
         """Evaluate into the folder ``report``, as a rule without the figures, which take their time."""
         with nullcontext() if figures else patch("coupler.evaluate.writing.draw_all", return_value=[]):
             result = self.evaluate(*arguments, "--output", self.folder / "report")
-        assert result.exit_code == 0, result.output
+        assert result.exit_code == 0, (result.output, result.exception)
         return json.loads((self.folder / "report" / "report.json").read_text())
 
     def refuses(self, *words: str, arguments: tuple[object, ...]) -> None:

@@ -189,6 +189,6 @@ def _add(into: HourlyErrors, part: slice, simulated: Quantities, truth: Quantiti
 
 
 def _efficiency(simulated: Array, reference: Array) -> KlingGupta:
-    if np.isfinite(simulated).sum() < 2:
+    if (np.isfinite(simulated) & np.isfinite(reference)).sum() < 2:
         return KlingGupta(np.nan, np.nan, np.nan, np.nan)
     return kling_gupta(simulated, reference)

@@ -26,7 +26,8 @@ def error_by_depth(a: Assessment) -> Figure:
     for depth in {limit for limits in REGIMES.values() for limit in limits if 0.0 < limit < np.inf}:
         axes.axvline(depth, color=BLACK, linewidth=0.9, linestyle=":")
     for name, (low, _) in REGIMES.items():
-        axes.annotate(name, (max(low, 1.0e-2) * 1.1, 1.01), xycoords=("data", "axes fraction"), fontsize=8)
+        text = axes.annotate(name, (max(low, 1.0e-2) * 1.1, 1.01), xycoords=("data", "axes fraction"), fontsize=8)
+        text.set_in_layout(False)  # it may lie beyond the axis
     axes.set_xlabel("water table depth of the reference [m]")
     axes.set_ylabel("absolute error of\nwater table depth [m]")
     axes.legend(frameon=False, loc="lower right")
