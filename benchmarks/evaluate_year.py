@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def write_runs(folder: Path, hours: int) -> list[Path]:
-    """Reference, hybrid and free drainage."""
+    """Write reference, hybrid and free drainage."""
     domain = {
         "grid": {"nx": NX, "ny": NY, "dx": 1000.0, "dy": 1000.0},
         "layers": LAYERS,
@@ -62,7 +62,7 @@ def write_runs(folder: Path, hours: int) -> list[Path]:
 
 
 def write_run(folder: Path, name: str, error: float, hours: int) -> Path:
-    """A run whose water table differs from the physics by `error` [m] at its worst."""
+    """Write a run whose water table differs from the physics by `error` [m] at its worst."""
     run = folder / name
     run.mkdir()
     record = {
@@ -96,7 +96,7 @@ def write_run(folder: Path, name: str, error: float, hours: int) -> Path:
 
 
 def create(data: netCDF4.Dataset, name: str, units: str, shape: tuple[int, ...]) -> netCDF4.Variable:
-    """A variable as bmi-run writes it: compressed, a chunk an hour."""
+    """Make a variable as bmi-run does: compressed, a chunk an hour."""
     data.createDimension("time", None)
     dimensions = ("z", "y", "x")[-len(shape) :]
     for dimension, size in zip(dimensions, shape, strict=True):
