@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bmi_common import ConfigError, Domain, grids, water_table
-from coupler.evaluate.errors import column_saturation, column_storage
+from coupler.evaluate.errors import column_saturation, stored_water
 from coupler.evaluate.records import HOUR, Records, Times, span
 
 Array = NDArray[np.float64]
@@ -59,10 +59,11 @@ def blocks(hours: int, shape: tuple[int, ...]) -> Iterable[slice]:
 
 def from_heads(head: Array, latent_heat: Array, domain: Domain) -> Quantities:
     """Derive the quantities from heads [m] (hours, nz, columns) and latent heat [W m-2] (hours, columns)."""
+    wetness = column_saturation(head, domain)
     return Quantities(
         water_table=water_table.depth(np.moveaxis(head, 1, 0), domain.dz),
-        storage=column_storage(head, domain),
-        saturation=column_saturation(head, domain)[:, -grids.ROOT_ZONE_LAYERS :],
+        storage=stored_water(wetness, head, domain),
+        saturation=wetness[:, -grids.ROOT_ZONE_LAYERS :],
         latent_heat=latent_heat,
         head=head,
     )
