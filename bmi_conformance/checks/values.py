@@ -125,7 +125,9 @@ def set_effect(subject: Subject) -> None:
         for _ in range(subject.steps):
             run.step()
             if not _vary_inputs(other):
-                raise NotApplicable("no input has values that could be set otherwise; give some by --bmi-input NAME=VALUE")
+                raise NotApplicable(
+                    "no input has values that could be set otherwise; give some by --bmi-input NAME=VALUE"
+                )
             other.bmi.update()
         changed = same(run.read_all(), other.read_all())
         require(changed, f"after {subject.steps} steps with other values of all inputs no output differs")

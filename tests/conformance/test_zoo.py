@@ -11,6 +11,7 @@ import pytest
 from conformance import zoo
 
 from bmi_conformance.checks import CHECKS, Check, Fault, Outcome, Subject, run_all
+from bmi_conformance.quantities import QUANTITIES, quantity_of
 
 NAMES = [check.name for check in CHECKS]
 
@@ -60,12 +61,6 @@ def test_cells_outside_a_mask_may_be_nan(subject: Subject) -> None:
 
 
 def test_cells_marked_as_missing_may_be_nan_where_they_are_from_the_start(subject: Subject) -> None:
-    class Unmasked(zoo.Masked):
-        mask = property(lambda self: None, lambda self, value: setattr(self, "_mask", value))
-
-        def update(self) -> None:
-            super().update()
-
     class Plain(zoo.Reservoir):
         def initialize(self, config_file: str) -> None:
             super().initialize(config_file)
@@ -113,3 +108,45 @@ def test_the_reason_names_variable_and_values(subject: Subject, animal: type[zoo
 def test_no_steps_are_refused(subject: Subject) -> None:
     with pytest.raises(ValueError, match="at least 1 step"):
         replace(subject, steps=0)
+
+
+@pytest.fixture(scope="module")
+def guide() -> str:
+    return (Path(__file__).parents[2] / "docs" / "conformance.md").read_text()
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda c: c.name)
+def test_the_guide_has_a_line_for_each_check_with_its_faults(guide: str, check: Check) -> None:
+    faults = [(a.__doc__ or "").rstrip(".") for a in zoo.FAULTY if a.rejected_by == check.name]
+    assert f"| `{check.name}` | {check.asks} | {'; '.join(faults)} |" in guide
+
+
+def test_the_guide_has_the_table_of_quantities(guide: str) -> None:
+    for q in QUANTITIES:
+        pattern = q.pattern.replace("|", "\\|")
+        assert f"| `{pattern}` | {q.what} | {', '.join(q.units)} | {q.low:g} | {q.high:g} |" in guide
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "limits"),
+    [
+        ("land_surface__temperature", "K", (100.0, 2000.0)),
+        ("land_surface__temperature", "degC", (-173.15, 1726.85)),
+        ("soil_water__saturation", "%", (-1.0e-4, 100.0001)),
+        ("atmosphere_water_precipitation__mass_flux", "kg m-2 h-1", (0.0, 3600.0)),
+        ("atmosphere_water_precipitation__mass_flux", "mm s-1", (0.0, 1.0)),
+        ("land_surface__temperature", "m", None),
+    ],
+)
+def test_ranges_are_given_in_the_units_of_the_variable(
+    name: str, unit: str, limits: tuple[float, float] | None
+) -> None:
+    quantity = quantity_of(name)
+    assert quantity is not None
+    assert quantity.limits(unit) == (None if limits is None else pytest.approx(limits))
+    assert quantity.fits(unit) is (limits is not None)
+
+
+@pytest.mark.parametrize("name", ["soil_root-zone_water__net_volume_flux", "model__count", "temperature"])
+def test_nothing_is_said_of_other_names(name: str) -> None:
+    assert quantity_of(name) is None
