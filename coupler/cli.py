@@ -20,6 +20,7 @@ from bmi_common.errors import ConfigError, RootzoneError
 from coupler import provenance
 from coupler.checkpoint import Checkpoint, find, remove_later
 from coupler.config import STATE_FILE, LoadedRun, load_run
+from coupler.control.words import intentions
 from coupler.driver import Prepared, Summary, prepare, prepare_restart, run
 from coupler.durations import describe
 from coupler.figures import draw
@@ -263,6 +264,9 @@ def print_plan(prepared: Prepared, console: Console) -> None:
         )
     if config.checkpoint is not None:
         console.print(f"saves a checkpoint every {describe(config.checkpoint.every)}, keeps {config.checkpoint.keep}")
+    if config.error_control is not None:
+        for line in intentions(config.error_control):
+            console.print(f"error control: {line}")
     for notice in plan.notices:
         console.print(f"note: {notice}")
 

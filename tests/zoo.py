@@ -484,3 +484,41 @@ class SteadyLand(Land):
 
 class RememberingLand(SteadyLand, TypicalLand):
     """The same, with a source that differs between cells and changes with the clock, too."""
+
+
+class Well(Bucket):
+    """Groundwater of one head a column, which rises by all that its layers get; saturation follows the head."""
+
+    def _publish(self):
+        head = self.values[PRESSURE_HEAD]
+        self._fill(SATURATION, np.clip(0.5 + 0.05 * (head + 1.0), 0.1, 1.0))
+        self._fill(STORAGE_VOLUME, 1.0e6 * self.dz.sum() * 0.1 * np.nansum(head[0] + 10.0))
+
+    def _update(self):
+        thickness = self.dz[-10:, None, None]
+        water = (self.values[NET_SOURCE] * thickness).sum(axis=0) * self._setup.time_step / 3600.0
+        self.values[PRESSURE_HEAD][...] += water / (0.1 * self.dz.sum()) + self.bias
+        self._fill(RUNOFF, 0.0)
+        self._fill(OUTFLOW_VOLUME, 0.0)
+        self._fill(DRAINAGE_VOLUME, 0.0)
+        self._publish()
+
+    @property
+    def bias(self):
+        """Head that comes from nowhere in a step [m], from the file `surrogate.checkpoint`."""
+        weights = self.config.get("surrogate", {}).get("checkpoint")
+        return 0.0 if weights is None else float(Path(weights).read_text())
+
+
+class OtherNamedWell(Well):
+    """The same under another name, as physics and surrogate have."""
+
+    component_name = "Fake physics"
+
+
+class DrainingWell(Well):
+    """Falls by 2 cm in every step."""
+
+    @property
+    def bias(self):
+        return -0.02

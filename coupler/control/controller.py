@@ -16,10 +16,12 @@ from coupler.component import Component
 from coupler.config import DECISIONS_FILE
 from coupler.control.audit import Verdict, Window
 from coupler.control.config import Action
-from coupler.control.decisions import Decisions, in_words
+from coupler.control.decisions import Decisions
 from coupler.control.deviation import QUANTITIES, Comparison, exceeded
 from coupler.control.prepared import Guard
 from coupler.control.triggers import Ensemble, Residual
+from coupler.control.words import compared
+from coupler.durations import describe
 from coupler.ledger import Balance, Ledger
 
 Array = NDArray[Any]
@@ -132,7 +134,7 @@ class ErrorControl:
         record[_RESIDUAL] = found = self._residual.add(balance)
         if not self._residual.is_new(found):
             return None
-        reason = f"{found:.3g} of the water turned over in {spec.over} is not explained, more than {spec.limit:g}"
+        reason = f"{found:.3g} of the water turned over in {describe(spec.over)} is not explained, limit {spec.limit:g}"
         return self._act(time, "residual", spec.action, reason, {"residual": found}, {"residual": spec.limit})
 
     def _watch_ensemble(self, time: datetime, record: Values) -> str | None:
@@ -143,7 +145,7 @@ class ErrorControl:
         if not self._ensemble.is_new(spread):
             return None
         above = exceeded(spread, spec.limits)
-        reason = f"a member has parted: {in_words(above, spec.limits)}"
+        reason = f"a member has parted: {compared(above, spec.limits)}"
         return self._act(time, "ensemble", spec.action, reason, spread, spec.limits)
 
     def _watch_window(self, time: datetime, record: Values, seconds: float) -> str | None:
@@ -165,7 +167,7 @@ class ErrorControl:
             action: Action | str = "return" if verdict.passed else "stay"
         else:
             action = "none" if verdict.passed else audit.action
-        return self._act(time, "audit", action, _in_words(verdict, audit.thresholds), verdict.worst, audit.thresholds)
+        return self._act(time, "audit", action, _words(verdict, audit.thresholds), verdict.worst, audit.thresholds)
 
     def _act(
         self, time: datetime, by: str, action: Action | str, reason: str, found: Values, limits: Values
@@ -192,6 +194,8 @@ class ErrorControl:
             self._physics.take_head(self._groundwater.get(PRESSURE_HEAD))
         self._guard.change_places(self._groundwater)
         self._ledger.correct()
+        if self._residual is not None:
+            self._residual.forget()  # of the other component
 
     def _restart(self, time: datetime) -> None:
         guard, segments = self._guard, self._guard.spec.segments
@@ -206,7 +210,7 @@ class ErrorControl:
         self._put(head)
         if self._window is not None and self._window.open:
             self._physics.take_head(self._groundwater.get(PRESSURE_HEAD))
-        self._decisions.add(time, "segments", "restart", f"a new segment of {segments.length}")
+        self._decisions.add(time, "segments", "restart", f"a new segment of {describe(segments.length)}")
 
     def _restart_others(self, time: datetime) -> None:
         assert self._guard.reference is not None
@@ -227,7 +231,7 @@ class ErrorControl:
         """Meaning and units of the values that `after_step` gives, by name."""
         spec, found = self._guard.spec, {}
         if self._residual is not None:
-            over = self._residual.spec.over
+            over = describe(self._residual.spec.over)
             found[_RESIDUAL] = (f"water balance residual of the last {over} over the water turned over in them", "1")
         kinds = {
             "audit": spec.audit,
@@ -292,12 +296,12 @@ class ErrorControl:
         return self._start + self._step * done
 
 
-def _in_words(verdict: Verdict, thresholds: Values) -> str:
+def _words(verdict: Verdict, thresholds: Values) -> str:
     if verdict.passed:
-        return f"passed: {in_words({n: verdict.worst[n] for n in thresholds}, thresholds)}"
+        return f"passed: {compared({n: verdict.worst[n] for n in thresholds}, thresholds)}"
     parts = []
     if verdict.above_threshold:
-        parts.append(f"beyond the threshold: {in_words(verdict.above_threshold, thresholds)}")
+        parts.append(f"beyond the threshold: {compared(verdict.above_threshold, thresholds)}")
     if verdict.above_bound:
-        parts.append(f"no better than free drainage: {in_words(verdict.above_bound, verdict.bound)}")
+        parts.append(f"no better than free drainage: {compared(verdict.above_bound, verdict.bound)}")
     return "; ".join(parts)

@@ -10,8 +10,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from coupler.control.deviation import QUANTITIES
-
 log = logging.getLogger("rootzone")
 
 
@@ -89,13 +87,3 @@ _DONE = {
     "restart": "the state of the reference is taken up",
     "audit": "an audit starts",
 }
-
-
-def in_words(figures: Mapping[str, float], limits: Mapping[str, float]) -> str:
-    """Write deviations with their limits and units."""
-    return ", ".join(f"{n} {v:.3g} of {limits[n]:.3g} {_units(n)}".rstrip() for n, v in figures.items())
-
-
-def _units(name: str) -> str:
-    units = QUANTITIES[name].units
-    return "" if units == "1" else units

@@ -49,6 +49,11 @@ class Residual:
         self.raised = above
         return new
 
+    def forget(self) -> None:
+        """Begin anew."""
+        self._last.clear()
+        self.raised = False
+
     def memory(self) -> dict[str, Any]:
         """Return the last steps, as values that JSON can hold."""
         return {"last": [list(entry) for entry in self._last], "raised": self.raised}

@@ -162,3 +162,40 @@ def test_terms_over_nothing_are_zero(heads: tuple[torch.Tensor, torch.Tensor]) -
     nowhere = torch.zeros(BATCH, 1, NY, NX, dtype=torch.bool)
     assert losses.squared_error(*heads, nowhere) == 0.0
     assert losses.difference_error(*heads, nowhere) == 0.0
+
+
+# ---------------------------------------------------------------------- relative
+
+
+def quiet_and_stormy(error: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Two columns, one whose head changes a thousand times as much, both wrong by a share of their change."""
+    change = torch.tensor([1.0e-7, 1.0e-4], dtype=torch.float64)
+    truth = torch.zeros(1, 2, 3, 1, 2, dtype=torch.float64)
+    truth[:, 1] = change
+    return truth + error * (truth - truth[:, :1]), truth, torch.ones(1, 1, 1, 2, dtype=torch.bool)
+
+
+def test_relative_error_is_zero_for_the_truth() -> None:
+    _, truth, scored = quiet_and_stormy(0.0)
+    assert losses.relative_error(truth, truth, scored).item() == 0.0
+
+
+def test_relative_error_counts_quiet_columns_by_their_own_change() -> None:
+    prediction, truth, scored = quiet_and_stormy(0.1)
+    both = losses.relative_error(prediction, truth, scored).item()
+    storm = losses.relative_error(torch.where(scored.cumsum(-1) == 2, prediction, truth), truth, scored).item()
+    # in units of the typical change alone the quiet column would count a millionth
+    assert 1e-4 < (both - storm) / storm < 1.0
+
+
+def test_relative_error_does_not_mind_the_size_of_all_changes() -> None:
+    prediction, truth, scored = quiet_and_stormy(0.2)
+    small = losses.relative_error(10.0 * prediction, 10.0 * truth, scored).item()
+    assert small == pytest.approx(losses.relative_error(prediction, truth, scored).item(), rel=1e-2)
+
+
+def test_relative_error_is_linear_in_large_errors() -> None:
+    near, truth, scored = quiet_and_stormy(100.0)
+    far, _, _ = quiet_and_stormy(200.0)
+    ratio = losses.relative_error(far, truth, scored).item() / losses.relative_error(near, truth, scored).item()
+    assert ratio == pytest.approx(2.0, rel=0.02)

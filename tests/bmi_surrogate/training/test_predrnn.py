@@ -17,7 +17,9 @@ from training_stores import make_domain, make_store, statics_of
 from bmi_common import ConfigError, Domain
 from bmi_surrogate import Architecture, Checkpoint, Emulator, Options, PredRNN, load
 from bmi_surrogate import statics as static_channels
+from bmi_surrogate.closed import ClosedEmulator
 from bmi_surrogate.normalisation import Moments, Statistics, moments_of_statics
+from bmi_surrogate.structured.medium import FIELDS
 from bmi_surrogate.training.losses import STORAGE_FIELDS
 from bmi_surrogate.training.predrnn import LossWeights, PredRNNSpec, PredRNNTask, TrainablePredRNN
 from bmi_surrogate.training.sampling import Sampler, SamplingSpec
@@ -361,3 +363,72 @@ def test_compiling_with_attention_is_refused(make: Any) -> None:
     task, module = make(attention="pool")
     with pytest.raises(ConfigError, match="not possible with attention"):
         task.compiled(module)
+
+
+# ---------------------------------------------------------------------- closed balance
+
+
+def closed_batch(batch: Batch, domain: Domain) -> Batch:
+    fields = {name: np.broadcast_to(getattr(domain, name), (1, *getattr(domain, name).shape)) for name in FIELDS}
+    maps = {name: torch.from_numpy(f.reshape(1, -1, NY, NX).copy()).float() for name, f in fields.items()}
+    return dataclasses.replace(batch, fields=maps)
+
+
+CLOSED: dict[str, Any] = {
+    "increments": "scaled",
+    "state_features": True,
+    "balance": "closed",
+    "loss": LossWeights(relative=1.0, pressure=0.1, differences=0.0, decoupling=0.05),
+}
+
+
+def test_a_closed_network_learns_through_its_balance(make: Any, batch: Batch, domain: Domain) -> None:
+    task, module = make(**CLOSED)
+    assert set(task.fields) == set(FIELDS)
+    inside = closed_batch(batch, domain)
+    torch.nn.init.normal_(module.network.conv_last.weight, std=0.5)
+    heads = task.predict(module, inside, Rollout(HOURS))  # what can be reached, because no water is lost in it
+    inside = dataclasses.replace(inside, head=torch.cat((inside.head[:, :1], heads), dim=1))
+    torch.nn.init.zeros_(module.network.conv_last.weight)
+    optimiser = torch.optim.Adam(module.parameters(), lr=3e-3)
+    found = []
+    for _ in range(8):
+        found.append(float(sum(task.weights[n] * t for n, t in task.loss(module, inside, Rollout(2)).items()).detach()))
+        backward(task, module, inside, Rollout(2))
+        optimiser.step()
+    assert all(torch.isfinite(g).all() for g in gradients(module).values())
+    assert found[-1] < 0.9 * found[0]
+
+
+def test_a_closed_network_predicts_as_the_engine_at_work(
+    make: Any, batch: Batch, domain: Domain, statics: np.ndarray
+) -> None:
+    _, module = make(**CLOSED)
+    whole = dataclasses.replace(
+        closed_batch(batch, domain), active=torch.ones_like(batch.active), scored=torch.ones_like(batch.active)
+    )
+    heads = module.eval().predict(whole, HOURS)[0].numpy()
+    checkpoint = Checkpoint(module.network, module.statistics, "whole", tuple(LAYERS))
+    engine = ClosedEmulator(Emulator(checkpoint, statics, domain.mask, Options(threads=1)), domain)
+    engine.start(batch.head[0, 0].numpy())
+    for hour in range(HOURS):
+        head = engine.step(batch.source[0, hour].double().numpy())
+        # the trainer's soil is in single precision
+        np.testing.assert_allclose(heads[hour], head, rtol=1e-4, atol=2e-3)
+
+
+def test_a_closed_balance_needs_the_whole_domain(make: Any) -> None:
+    with pytest.raises(ConfigError, match="balance: closed needs `tile: whole`"):
+        make(tile=16, **CLOSED)
+
+
+def test_state_features_are_what_the_soil_has(make: Any) -> None:
+    _, module = make(increments="scaled", state_features=True)
+    network: PredRNN = module.network
+    centre = np.cumsum(LAYERS) - 0.5 * np.array(LAYERS)
+    hydrostatic = torch.from_numpy(30.0 - centre).reshape(1, -1, 1, 1)
+    wetness, gradient = network._state_features(
+        ((hydrostatic - network.head_mean.view(1, -1, 1, 1)) / network.head_std.view(1, -1, 1, 1)).float()
+    )
+    torch.testing.assert_close(wetness.double(), torch.asinh(hydrostatic / 0.1), rtol=1e-5, atol=1e-4)
+    torch.testing.assert_close(gradient, torch.zeros_like(gradient), rtol=0.0, atol=2e-2)

@@ -1,0 +1,114 @@
+"""A network whose balance is closed: no water from nowhere, whatever the network says."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from structured_cases import basin, columns, imbalance, medium_of, random_head, random_source, seeds
+from surrogate_cases import LAYERS, NX, NY, make_checkpoint
+
+from bmi_common import Domain
+from bmi_common import groundwater as names
+from bmi_surrogate import BmiSurrogate, Emulator, Options, save
+from bmi_surrogate import statics as static_channels
+from bmi_surrogate.closed import ClosedEmulator, closed_head
+from bmi_surrogate.normalisation import moments_of_statics
+
+CLOSED = {"increments": "scaled", "state_features": True, "balance": "closed"}
+
+
+@pytest.fixture(scope="module")
+def engine(domain: Domain) -> Any:
+    fields = static_channels.from_domain(domain)
+    checkpoint = make_checkpoint(moments_of_statics(fields), **CLOSED)
+
+    def make() -> ClosedEmulator:
+        return ClosedEmulator(Emulator(checkpoint, fields, domain.mask, Options(threads=1)), domain)
+
+    return make
+
+
+def heads(domain: Domain) -> np.ndarray:
+    """A water table 5 m deep, hydrostatic."""
+    centre = np.cumsum(domain.dz) - 0.5 * domain.dz
+    return np.broadcast_to((domain.dz.sum() - 5.0 - centre)[:, None, None], (domain.nz, NY, NX)).copy()
+
+
+def sources(hour: int) -> np.ndarray:
+    random = np.random.default_rng(hour)
+    source = -1e-5 * random.random((10, NY, NX))
+    source[-1] += (0.02 if hour == 2 else 0.0) / LAYERS[-1]
+    return source
+
+
+@given(seeds)
+@settings(max_examples=25, deadline=None)
+def test_every_column_has_what_it_had_got_and_did_not_give_away(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    domain = basin()
+    medium = medium_of(domain)
+    before = columns(medium, random_head(random, domain))
+    source = columns(medium, random_source(random, domain, 10))
+    predicted = before + torch.from_numpy(0.3 * random.standard_normal(before.shape))
+    after = closed_head(medium, before, source, predicted, compact=True)
+    left = imbalance(medium, before, after, source)
+    # a column that is asked for more than it has stays as dry as it can be
+    assert torch.quantile(left.abs(), 0.9) < 1e-9
+
+
+def test_a_prediction_that_balances_already_stays_as_it_is() -> None:
+    domain = basin()
+    medium = medium_of(domain)
+    before = columns(medium, random_head(np.random.default_rng(1), domain))
+    source = torch.zeros(10, medium.columns, dtype=torch.float64)
+    once = closed_head(medium, before, source, before, compact=True)
+    twice = closed_head(medium, before, source, once, compact=True)
+    torch.testing.assert_close(twice, once, rtol=0.0, atol=1e-9)
+
+
+def test_the_ledger_of_a_run_has_no_residual(
+    domain: Domain, engine: Any, tmp_path: Path, configuration: Any, write: Any
+) -> None:
+    fields = static_channels.from_domain(domain)
+    weights = save(make_checkpoint(moments_of_statics(fields), **CLOSED), tmp_path / "closed")
+    model = BmiSurrogate()
+    model.initialize(write({**configuration, "surrogate": {"checkpoint": str(weights), "threads": 1}}))
+    area, turnover, residual = 1000.0 * 800.0, 0.0, 0.0
+    for hour in range(8):
+        before = float(model.values[names.STORAGE_VOLUME])
+        model.set_value(names.NET_SOURCE, sources(hour))
+        model.update()
+        came = float((sources(hour) * np.array(LAYERS[-10:])[:, None, None]).sum()) * area
+        left = float(np.nansum(model.values[names.RUNOFF])) * 3600.0 * area
+        residual = max(residual, abs(float(model.values[names.STORAGE_VOLUME]) - before - came + left))
+        turnover += abs(came) + left
+    assert residual < 1e-6 * turnover
+
+
+def test_it_goes_on_from_its_memory_bit_by_bit(domain: Domain, engine: Any) -> None:
+    one, other = engine(), engine()
+    one.start(heads(domain))
+    for hour in range(3):
+        one.step(sources(hour))
+    other.start(heads(domain) + 1.0)
+    other.recall({name: array.values for name, array in one.memory().items()})
+    for hour in range(3, 6):
+        np.testing.assert_array_equal(one.step(sources(hour)), other.step(sources(hour)))
+
+
+def test_a_head_that_is_set_is_where_it_goes_on(domain: Domain, engine: Any) -> None:
+    one, other = engine(), engine()
+    one.start(heads(domain))
+    other.start(heads(domain) - 0.5)
+    other.set_head(heads(domain), np.ones((domain.nz, NY, NX), dtype=bool))
+    before = one.step(sources(0)), other.step(sources(0))
+    # the memory that the network made of the first head stays, so that the predictions differ a little
+    np.testing.assert_allclose(*before, atol=0.2)
+
+
+def test_a_closed_engine_is_told_from_an_open_one(domain: Domain, engine: Any) -> None:
+    closed = engine()
+    assert closed.fingerprint != closed.emulator.fingerprint
