@@ -35,6 +35,7 @@ from coupler.remote import beyond
 from coupler.remote.client import RemoteBmi, RemoteError
 from coupler.remote.server import serve
 
+DISCHARGE = "channel_water_x-section__volume_flow_rate"
 HEAD = "soil_water__pressure_head"
 SOURCE = "soil_root-zone_water__net_volume_flux"
 
@@ -129,6 +130,26 @@ def test_a_spin_up_starts_children_anew(fake) -> None:
     fake.run["components"]["groundwater"]["isolate"] = True
     fake.succeeds("--overwrite")
     same(fake.open(), expected)
+
+
+def test_real_components_in_children_give_the_same_numbers(fake, tmp_path: Path) -> None:
+    pytest.importorskip("model_metadata", reason="model_metadata is not installed")
+    from pymt_cases import setup
+
+    entries = {
+        "land": {"class": "bmi_colm:BmiColm", "config": str(setup("Colm", tmp_path / "land"))},
+        "groundwater": {"class": "bmi_richards:BmiRichards", "config": str(setup("Richards", tmp_path / "soil"))},
+    }
+    found = []
+    for isolate in (False, True):
+        fake.run["time"] = {"start": "2019-10-03T00:00", "end": "2019-10-03T06:00", "step": "1h"}
+        fake.run["components"] = {name: {**entry, "isolate": isolate} for name, entry in entries.items()}
+        fake.run["checks"] = {"water_balance": {"tolerance": 1.0e-6}}
+        fake.run["output"][0]["variables"] = [f"land.{SOURCE}", f"groundwater.{HEAD}", f"groundwater.{DISCHARGE}"]
+        fake.succeeds("--overwrite")
+        found.append(fake.open())
+    same(*found)
+    assert any("outlet" in str(v.values) for v in found[1].variables.values())  # the gauge's name has come over
 
 
 # ---------------------------------------------------------------- what the wire carries
