@@ -51,7 +51,7 @@ lint: setup
 	ruff check .
 	ruff format --check .
 	mypy
-	mypy tools docs/examples
+	mypy tools docs/examples/linear_reservoir.py
 
 docs: setup
 	python tools/bmi_tables.py

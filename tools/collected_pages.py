@@ -1,4 +1,4 @@
-"""Write docs/performance.md and docs/limits.md from what README.md and the other pages say, so that no number is kept twice."""
+"""Write docs/performance.md and docs/limits.md from README.md and the other pages, so that no number is kept twice."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ from pydantic_core import PydanticUndefined
 
 from coupler.component_spec import ComponentSpec
 from coupler.config import Endpoint, RunConfig, SpinUpUntil
+from coupler.durations import describe
 
 WORDS: Mapping[Any, str] = {
     str: "text",
@@ -34,7 +35,7 @@ WORDS: Mapping[Any, str] = {
 
 MODELS: Mapping[type[BaseModel], str] = {
     Endpoint: "`component.variable`",
-    ComponentSpec: "component (`class`, `config`, `options`)",
+    ComponentSpec: "component (keys as under `components`)",
     SpinUpUntil: "number, or `{storage_change: number}`",
 }
 """Models that stand in one line and are described elsewhere."""
@@ -52,7 +53,9 @@ MEANINGS: Mapping[str, str] = {
     "time.start": "start of the run, BMI time 0 of all components",
     "time.end": "end of the run, a whole number of steps later",
     "time.step": "coupling step; the steps of all components must divide it",
-    "components.<name>.class": "`package:Class` of a BMI class; whatever Python can import",
+    "components.<name>.class": "`package:Class` of a BMI class, whatever Python can import; needed without `grpc`",
+    "components.<name>.grpc": "`host:port` of a grpc4bmi server that has the component; in the place of `class`",
+    "components.<name>.isolate": "give the class a process of its own",
     "components.<name>.config": "configuration file, handed to `initialize`",
     "components.<name>.options": "values that replace those of that file, key by key, in a copy made for the run",
     "order": "all components, in the order in which they step",
@@ -76,6 +79,13 @@ MEANINGS: Mapping[str, str] = {
     "checkpoint.every": "interval of the checkpoints; one more is written at the end",
     "checkpoint.keep": "how many stay, the newest",
     "figures": "draw maps and series of the output files into `figures/`",
+    "report.reference": "run to compare with; by default that of `error_control.segments.restart_from`",
+    "report.free_drainage": "run with free drainage, the bound",
+    "report.thresholds": "largest acceptable errors with units, such as `{water_table: 0.5m}`",
+    "report.precipitation": "weather, if the run does not write it",
+    "report.reanalysis": "NetCDF file with `swvl1` and `slhf` of ERA5-Land, to compare with",
+    "report.name": "what to call the run in tables and figures",
+    "report.segment_length": "length of the parts that maps and precipitation are given for, whole hours",
     "seed": "of the random generators of Python, numpy and PyTorch",
     "error_control.segments.length": "from one restart to the next, counted from the start of the run",
     "error_control.segments.restart_from": "folder of a run with states at these times, or a component that goes along",
@@ -96,6 +106,13 @@ MEANINGS: Mapping[str, str] = {
     "error_control.ensemble.action": "what an excess does",
 }
 """What each key means; `all_keys` gives the keys that there are."""
+
+NOTES: Mapping[str, str] = {
+    "error_control": "Any of the four may stand alone; what they do: [error_control.md](error_control.md).",
+    "report": "An evaluation at the end of the run, into `report/` of its folder ([evaluation.md](evaluation.md)). "
+    "`report: true` takes all defaults.",
+}
+"""What is said below the table of a section."""
 
 INTRODUCTION = """# The run's file
 
@@ -188,7 +205,7 @@ def _words(annotation: Any) -> str:
     if origin is tuple:
         return f"list of {len(arguments)}: {_words(arguments[0])}"
     if origin is dict:
-        return f"mapping to {_words(arguments[1])}"
+        return f"{_words(arguments[1])} by name"
     if isinstance(annotation, type) and issubclass(annotation, Enum):
         return " or ".join(f"`{a.value}`" for a in annotation)
     if annotation in MODELS:
@@ -204,6 +221,8 @@ def _default(field: FieldInfo) -> str:
         return "none"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
+    if isinstance(value, timedelta):
+        return f"`{describe(value)}`"
     return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
 
 
@@ -225,8 +244,8 @@ def text() -> str:
         title = f"`{head}:`" if head else "At the top"
         rows = [(f"`{k.path}`", k.type, k.default, MEANINGS[k.path]) for k in members]
         parts.append(f"## {title}\n\n{page.table(('key', 'type', 'default', 'meaning'), rows)}\n")
-        if head == "error_control":
-            parts.append("Any of the four may stand alone; what they do: [error_control.md](error_control.md).\n")
+        if head in NOTES:
+            parts.append(f"{NOTES[head]}\n")
     return "\n".join(parts)
 
 
