@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from bmi_common import ConfigError
 from bmi_common import groundwater as names
+from bmi_conformance.checks import Subject, run_all
 from coupler.cli import main
 
 EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
@@ -116,6 +117,15 @@ def test_a_state_file_goes_on_bit_for_bit(tmp_path: Path) -> None:
 def test_a_drainage_depth_below_the_bottom_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"reservoir.yaml: drainage_depth: 70 m is below .* 60 m"):
         reservoir(tmp_path, drainage_depth=70.0)
+
+
+def test_it_passes_the_conformance_checks() -> None:
+    from linear_reservoir import LinearReservoir
+
+    subject = Subject(LinearReservoir, EXAMPLES / "linear_reservoir.yaml", inputs={names.NET_SOURCE: 1.0e-4})
+    results = list(run_all(subject))
+    outcomes = {r.check: r.outcome.value for r in results}
+    assert {c for c, outcome in outcomes.items() if outcome != "passed"} == {"grid_topology"}, outcomes
 
 
 @pytest.mark.slow
