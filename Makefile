@@ -59,7 +59,7 @@ docs: setup
 	python tools/configuration_keys.py
 	python tools/collected_pages.py
 	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
-	@echo "open build/site/index.html"
+	@echo "open build/site/index.html (with search: python -m http.server --directory build/site)"
 
 setup: compiler $(STAMP)
 

@@ -13,8 +13,6 @@ OWN = ("limits.md", "performance.md")
 
 PERFORMANCE = """# Performance and accuracy
 
-Every number stands with the command that gives it. Machines differ; compare rows, not machines.
-
 {costs}
 
 ## Further tables
