@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from bmi_common import Domain
 from coupler.evaluate.cells import CellStatistics, cell_statistics, positions
+from coupler.evaluate.decisions import Taken
 from coupler.evaluate.judged import JUDGED
 from coupler.evaluate.metrics import Metrics, metrics
 from coupler.evaluate.reanalysis import Reanalysis
@@ -100,6 +101,8 @@ class Assessment:
         Its domain means.
     notes : list of str
         What a reader must know: gaps, what was left out, how grids were matched.
+    decisions : list of Taken
+        What error control did while the run was made.
     """
 
     domain: Domain
@@ -117,6 +120,7 @@ class Assessment:
     rain: list[Rain]
     reanalysis: Reanalysis | None
     notes: list[str]
+    decisions: list[Taken]
 
     def filled(self, values: Array) -> Array:
         """Spread values of the records (records, ...) over all hours (hours, ...); NaN in gaps."""
@@ -152,6 +156,7 @@ def assess(
     precipitation: Array | None,
     reanalysis: Reanalysis | None,
     notes: list[str],
+    decisions: list[Taken],
 ) -> Assessment:
     """Judge what a pass over the files has collected.
 
@@ -173,6 +178,8 @@ def assess(
         On all hours from the first to the last record.
     notes : list of str
         What is to be said beside the numbers.
+    decisions : list of Taken
+        What error control did while the run was made.
     """
     times, hour = every_hour(records)
     found = windows(times, segment)
@@ -200,6 +207,7 @@ def assess(
         rain=[] if precipitation is None else [_rain(precipitation[w.part]) for w in found],
         reanalysis=reanalysis,
         notes=notes,
+        decisions=decisions,
     )
 
 

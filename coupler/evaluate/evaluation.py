@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from bmi_common import ConfigError, Domain, DomainSpec, load_config
 from coupler.evaluate.assessment import Assessment, assess, every_hour
 from coupler.evaluate.comparison import Comparison, compare
+from coupler.evaluate.decisions import decisions_of
 from coupler.evaluate.gates import LIMITS, segment_gates, year_gates
 from coupler.evaluate.judged import parse_thresholds
 from coupler.evaluate.parflow_records import ParflowRecords, is_parflow_run
@@ -143,11 +144,12 @@ def evaluate(wanted: Wanted, scratch: Path | None = None) -> Evaluation:
             notes.append(f"Reanalysis: {grid.method}.")
         segments = [_segment(records(path), wanted.name, reference, truth, domain) for path in wanted.segments]
         name = None if bound is None else FREE_DRAINAGE
+        decisions = decisions_of(wanted.run)
         folder = None if scratch is None else Path(files.enter_context(_temporary(scratch)))
         survey = Survey(len(times), domain, wanted.name, name, folder)
         comparison = compare(times, truth, predictions, domain, [survey])
         assessment = assess(
-            survey, times, domain, wanted.name, name, thresholds, wanted.segment_length, rain, grid, notes
+            survey, times, domain, wanted.name, name, thresholds, wanted.segment_length, rain, grid, notes, decisions
         )
     limits = LIMITS[wanted.limits]
     gates = year_gates(comparison, wanted.name, limits, name, PERSISTENCE)

@@ -37,7 +37,7 @@ def write(report: Report, a: Assessment, figures: Sequence[Drawn], path: Path) -
         cards=[_card(a, key, of) for key, of in numbers["verdict"].items()],
         notes=a.notes,
         sections=_sections(a, numbers, figures),
-        tables=[_baselines(report), _criteria(report), _windows(a), _regimes(numbers)],
+        tables=[*_decisions(a), _baselines(report), _criteria(report), _windows(a), _regimes(numbers)],
         sources=list(report.sources.items()),
         version=version("rootzone"),
     )
@@ -112,6 +112,15 @@ def _pairs(a: Assessment) -> _Table:
     ]
     head = ["domain mean of", "pair", "KGE", "r", "α", "β", "bias", "RMSE", "MAE", "Spearman"]
     return _table("", head, rows, text=(1,))
+
+
+def _decisions(a: Assessment) -> list[_Table]:
+    if not a.decisions:
+        return []
+    rows = [[d.time.replace("T", " "), d.by, d.action, d.reason] for d in a.decisions]
+    return [
+        _table("What error control did while the run was made", ["time", "by", "action", "reason"], rows, (1, 2, 3))
+    ]
 
 
 def _baselines(report: Report) -> _Table:

@@ -1,6 +1,7 @@
 """The report of bmi-evaluate on small runs made by hand: verdict, maps, gaps, other kinds of input, mistakes."""
 
 import base64
+import json
 import re
 from pathlib import Path
 
@@ -160,6 +161,17 @@ def test_blocks_change_nothing(four_days: tuple, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(cells, "BLOCK_VALUES", 2 * HOURS)
     assert years.report(*arguments) == whole
     assert not list(years.folder.rglob("*.f32"))
+
+
+def test_decisions_of_error_control_are_told(years: Years) -> None:
+    reference = years.run("reference", field(24, 3.0), a_day(24))
+    run = years.run("run", field(24, 3.0), a_day(24))
+    entry = {"time": "2020-01-01T12:00:00", "by": "audit", "action": "resync", "reason": "too far off"}
+    (run / "error_control.json").write_text(json.dumps({"decisions": [{**entry, "found": {}, "limits": {}}]}))
+    assert years.report(reference, run)["decisions"] == [entry]
+    assert "too far off" in (years.folder / "report" / "report.html").read_text()
+    (run / "error_control.json").write_text("[]")
+    years.refuses("error_control.json", arguments=(reference, run))
 
 
 # ---------------------------------------------------------------------- gaps

@@ -168,7 +168,8 @@ def _daily(axes: Axes, a: Assessment, series: Array, name: str) -> None:
 
 def _look_at(axes: Axes, series: list[Array]) -> None:
     """Limit the vertical axis to some series if others would dwarf them."""
-    low, high = min(float(s.min()) for s in series), max(float(s.max()) for s in series)
+    known = np.concatenate(series)
+    low, high = float(np.nanmin(known)), float(np.nanmax(known))
     room = 0.05 * (high - low) or 0.05 * abs(high) or 1.0
     bottom, top = axes.get_ylim()
     if top - bottom > 4.0 * (high - low):
