@@ -82,7 +82,7 @@ def water_table(a: Assessment) -> Figure:
     bands(axes[0], a.times, a.filled(a.survey.bands[WATER_TABLE]), BLUE, 1.0e-6)
     axes[0].set_yscale("log")
     axes[0].set_ylabel("absolute error of\nwater table depth [m]")
-    axes[0].legend(frameon=False, ncols=3, loc="upper right")
+    axes[0].legend(frameon=False, ncols=3, loc="lower left")
     dates(axes[0])
     return figure
 
