@@ -29,6 +29,7 @@ from bmi_common import Domain, load_config, van_genuchten, water_table
 from bmi_common.domain import DomainSpec
 from bmi_surrogate import (
     Checkpoint,
+    ClosedEmulator,
     Emulator,
     Engine,
     Options,
@@ -167,7 +168,9 @@ def engine_of(path: Path, domain: Domain, threads: int) -> tuple[Engine, int]:
     trained = load(path)
     if isinstance(trained, Checkpoint):
         options = Options(threads=threads)
-        engine: Engine = Emulator(trained, static_channels.from_domain(domain), domain.mask, options)
+        emulator = Emulator(trained, static_channels.from_domain(domain), domain.mask, options)
+        closed = trained.network.architecture.balance == "closed"
+        engine: Engine = ClosedEmulator(emulator, domain) if closed else emulator
         module: torch.nn.Module = trained.network
     else:
         engine, module = StructuredEmulator(trained.model, domain, StructuredOptions(threads=threads)), trained.model

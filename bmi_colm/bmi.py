@@ -43,6 +43,7 @@ class BmiColm(LandSurface):
     """
 
     component_name = "CoLM"
+    METADATA = str(Path(__file__).with_name("pymt"))  # where pymt looks
     variables = (*LandSurface.variables, *names.DIAGNOSTICS)
 
     def _initialize(self, config_file: Path) -> Setup:

@@ -29,6 +29,7 @@ class BmiParflow(DeclaredBmi):
     """
 
     component_name = "ParFlow"
+    METADATA = str(Path(__file__).with_name("pymt"))  # where pymt looks
     variables = (*names.GROUNDWATER_VARIABLES, *names.BALANCE_VARIABLES)
     spans_steps = True
 

@@ -29,6 +29,7 @@ class BmiRichards(DeclaredBmi):
     """
 
     component_name = "Richards"
+    METADATA = str(Path(__file__).with_name("pymt"))  # where pymt looks
     variables = (
         *names.GROUNDWATER_VARIABLES,
         *names.BALANCE_VARIABLES,

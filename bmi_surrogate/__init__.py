@@ -2,6 +2,7 @@
 
 from bmi_surrogate.bmi import BmiSurrogate
 from bmi_surrogate.checkpoint import Checkpoint, StructuredCheckpoint, save
+from bmi_surrogate.closed import ClosedEmulator
 from bmi_surrogate.emulator import Emulator, Options
 from bmi_surrogate.engine import Engine
 from bmi_surrogate.network import Architecture, PredRNN
@@ -14,6 +15,7 @@ __all__ = [
     "Architecture",
     "BmiSurrogate",
     "Checkpoint",
+    "ClosedEmulator",
     "Emulator",
     "Engine",
     "Options",

@@ -37,6 +37,7 @@ class BmiSurrogate(DeclaredBmi):
     """
 
     component_name = "Surrogate"
+    METADATA = str(Path(__file__).with_name("pymt"))  # where pymt looks
     variables = names.GROUNDWATER_VARIABLES
 
     def _initialize(self, config_file: Path) -> Setup:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -16,13 +16,17 @@ from bmi_surrogate.compute import using_threads
 from bmi_surrogate.emulator import Emulator
 from bmi_surrogate.normalisation import Array
 from bmi_surrogate.structured import Medium
-from bmi_surrogate.structured.base import begin
+from bmi_surrogate.structured.base import begin, solve
 from bmi_surrogate.structured.closure import Effort, close
 
 EFFORT = Effort()
 
 
-def closed_head(medium: Medium, before: Tensor, source: Tensor, predicted: Tensor, compact: bool) -> Tensor:
+Base = Literal["persistence", "solve"]
+"""What increments of a network are added to; see `bmi_surrogate.network.Architecture`."""
+
+
+def closed_head(medium: Medium, before: Tensor, source: Tensor, predicted: Tensor, base: Base, compact: bool) -> Tensor:
     """Shift a predicted pressure head, column by column, until no water is lost or invented.
 
     Lateral Darcy flow is that of the start of the hour; see `bmi_surrogate.structured.closure`. All layers of a column
@@ -36,6 +40,8 @@ def closed_head(medium: Medium, before: Tensor, source: Tensor, predicted: Tenso
         Pressure head [m] at the start of the hour, and at its end by the network; float64.
     source : Tensor, shape (source layers, columns)
         Net source [h-1] during the hour.
+    base : {"persistence", "solve"}
+        Whether the increment from `before` to `predicted` is all, or is added to that of a column solve.
     compact : bool
         See `bmi_surrogate.structured.closure.close`.
 
@@ -45,6 +51,9 @@ def closed_head(medium: Medium, before: Tensor, source: Tensor, predicted: Tenso
         Pressure head [m] at the end of the hour.
     """
     start = begin(medium, before, source.to(before.dtype))
+    if base == "solve":
+        solved = start.state.coordinate + solve(medium, start, start.state, start.inflow)
+        predicted = medium.retention.head(solved) + (predicted - before)
     guess = medium.retention.coordinate(predicted)
     found = close(medium, start, guess, torch.ones_like(guess), EFFORT, compact)
     return medium.retention.head(found.coordinate)
@@ -96,7 +105,8 @@ class ClosedEmulator:
         predicted = self._columns(self.emulator.step(source))
         with using_threads(self.emulator.options.threads):
             compact = self.emulator.device.type == "cpu"
-            self._head = closed_head(self.medium, self._head, self._columns(source), predicted, compact)
+            base = self.emulator.architecture.base
+            self._head = closed_head(self.medium, self._head, self._columns(source), predicted, base, compact)
             head: Array = self.medium.unpack(self._head, float("nan"))[0].cpu().numpy()
         self.emulator.set_head(np.nan_to_num(head), np.ones(head.shape, dtype=np.bool_))
         return head

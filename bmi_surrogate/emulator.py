@@ -203,6 +203,11 @@ class Emulator:
             )
 
     @property
+    def architecture(self) -> Architecture:
+        """Of the network."""
+        return self._network.architecture
+
+    @property
     def fingerprint(self) -> str:
         """Hash of parameters, architecture and statistics."""
         return self._fingerprint

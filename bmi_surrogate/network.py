@@ -68,6 +68,9 @@ class Architecture:
     balance : {"open", "closed"}
         ``"closed"``: the network is trained, and has to be run, with the water balance of every column closed after
         every hour (`bmi_surrogate.closed`). ``"open"`` (published): what it puts out is taken as it is.
+    base : {"persistence", "solve"}
+        What the increments are added to: the pressure at the start of the hour (published), or, with a closed balance,
+        what one linearised implicit solve of every column makes of it (`bmi_surrogate.structured.base`).
     """
 
     layers: int = 11
@@ -85,6 +88,7 @@ class Architecture:
     static_features: int = 0
     state_features: bool = False
     balance: Literal["open", "closed"] = "open"
+    base: Literal["persistence", "solve"] = "persistence"
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
@@ -99,6 +103,8 @@ class Architecture:
             raise ValueError(f"attention_heads ({self.attention_heads}) must divide hidden ({self.hidden[-1]})")
         if self.static_features < 0:
             raise ValueError(f"static_features must not be negative, got {self.static_features}")
+        if self.base == "solve" and self.balance == "open":
+            raise ValueError("base: solve needs balance: closed")
         if self.attention_window is not None and self.attention_window < 1:
             raise ValueError(f"attention_window must be at least 1 hour, got {self.attention_window}")
 

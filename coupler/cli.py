@@ -260,7 +260,7 @@ def print_plan(prepared: Prepared, console: Console) -> None:
         own = describe(timedelta(seconds=component.time_step))
         console.print(
             f"{i}. {name}: {component.bmi.get_component_name()} "
-            f"({config.components[name].class_path}), step {own}, {config.components[name].config}"
+            f"({config.components[name].where}), step {own}, {config.components[name].config}"
         )
         for change in prepared.changes[name]:
             console.print(f"     {change}")

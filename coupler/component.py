@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from bmi_common.errors import ConfigError, RootzoneError, describe_cell
 from bmi_common.suggest import did_you_mean
 from bmi_common.units import conversion
+from coupler import remote
+from coupler.component_spec import ComponentSpec
 
 Array = NDArray[Any]
 
@@ -87,6 +89,23 @@ class Component:
         self._grids: dict[int, GridInfo] = {}
         self._shapes: dict[str, tuple[int, ...]] = {}
         self._pointers: dict[str, Array | None] = {}
+
+    @classmethod
+    def of(cls, name: str, spec: ComponentSpec, key: str = "") -> Component:
+        """Create the component that `spec` describes; `key` is where it stands in ``coupled.yaml``.
+
+        Raises
+        ------
+        ConfigError
+            As `load`, or if its server or its process cannot be reached.
+        """
+        key = key or f"components.{name}"
+        if spec.grpc is not None:
+            return cls(name, remote.connect(spec.grpc, f"{key}.grpc"))
+        assert spec.class_path is not None
+        if spec.isolate:
+            return cls(name, remote.start(spec.class_path, f"{key}.isolate"))
+        return cls.load(name, spec.class_path, f"{key}.class")
 
     @classmethod
     def load(cls, name: str, class_path: str, key: str = "") -> Component:

@@ -107,7 +107,7 @@ def prepare(loaded: LoadedRun, staging: Path) -> Prepared:
     """
     config = loaded.config
     with _keys_in(loaded):
-        components = {name: Component.load(name, spec.class_path) for name, spec in config.components.items()}
+        components = {name: Component.of(name, spec) for name, spec in config.components.items()}
     randomness.seed(config.seed)
     changes: dict[str, list[str]] = {}
     configs: dict[str, Path] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -119,8 +120,15 @@ class RunFiles:
         return {name: array for file in self.outputs for name, array in file.memory().items()}
 
     def close(self) -> None:
-        """Close all files."""
-        for file in self.outputs:
-            file.close()
-        for series in self._series:
-            series.close()
+        """Close all files, also where one of them cannot be written.
+
+        Raises
+        ------
+        RunFailed
+            Naming the first file that could not be closed.
+        """
+        with ExitStack() as each:
+            every: list[OutputFile | SeriesFile] = [*self.outputs, *self._series]
+            for file in every:
+                each.enter_context(writing(file.path))
+                each.callback(file.close)

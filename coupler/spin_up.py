@@ -47,7 +47,7 @@ def renew(prepared: Prepared) -> None:
     """Put fresh components at the start time in place of the run's components."""
     prepared.finalize()
     for name, spec in prepared.loaded.config.components.items():
-        prepared.components[name] = Component.load(name, spec.class_path)
+        prepared.components[name] = Component.of(name, spec)
         prepared.components[name].initialize(prepared.configs[name])
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from bmi_common import Config, ConfigError, Domain
 from bmi_surrogate import checkpoint as checkpoints
 from bmi_surrogate.checkpoint import Checkpoint
-from bmi_surrogate.closed import closed_head
+from bmi_surrogate.closed import Base, closed_head
 from bmi_surrogate.emulator import require_compilable
 from bmi_surrogate.network import Architecture, CellStep, Memory, PredRNN, Step
 from bmi_surrogate.normalisation import STATIC_EPSILON, Array, Moments, Normaliser, Statistics
@@ -77,7 +77,7 @@ class PredRNNSpec(Config):
     kernel : int
         Side of the convolutions, odd.
     attention, attention_form, attention_window, attention_heads, attention_dropout, increments, static_features,
-    state_features, balance
+    state_features, balance, base
         As in `bmi_surrogate.network.Architecture`.
     loss : LossWeights
         Weight of each term of the loss.
@@ -96,6 +96,7 @@ class PredRNNSpec(Config):
     static_features: Annotated[int, Field(ge=0)] = 0
     state_features: bool = False
     balance: Literal["open", "closed"] = "open"
+    base: Literal["persistence", "solve"] = "persistence"
     loss: LossWeights = LossWeights()
 
     @model_validator(mode="after")
@@ -220,7 +221,8 @@ class TrainablePredRNN(nn.Module):
         done = self.advance(self.network, x, scaled.source(hour), memory)
         if scaled.medium is None:
             return done._replace(pressure=done.pressure.masked_fill(scaled.inactive, 0.0))
-        return done._replace(pressure=scaled.closed(scaled.medium, x, hour, done.pressure))
+        base = self.network.architecture.base
+        return done._replace(pressure=scaled.closed(scaled.medium, x, hour, done.pressure, base))
 
     def _scaled(self, batch: Batch, hours: int) -> _Scaled:
         if hours > batch.hours:
@@ -282,11 +284,11 @@ class _Scaled:
         """Net source of an hour."""
         return self._of_source.normalise(self._source[:, hour].to(self._dtype)).masked_fill(self.inactive, 0.0)
 
-    def closed(self, medium: Medium, before: Tensor, hour: int, predicted: Tensor) -> Tensor:
+    def closed(self, medium: Medium, before: Tensor, hour: int, predicted: Tensor, base: Base) -> Tensor:
         """Normalised pressure at the end of an hour after the balance of every column was closed."""
         before, predicted = (medium.pack(self.of_pressure.restore(x).double()) for x in (before, predicted))
         source = medium.pack(self._source[:, hour])
-        head = closed_head(medium, before, source, predicted, before.device.type == "cpu")
+        head = closed_head(medium, before, source, predicted, base, before.device.type == "cpu")
         return self.of_pressure.normalise(medium.unpack(head).to(self._dtype)).masked_fill(self.inactive, 0.0)
 
 
@@ -353,6 +355,8 @@ class PredRNNTask:
         if architecture.increments == "scaled":
             scale = statistics.increments.std / statistics.pressure.std
             network.get_buffer("increment_scale").copy_(torch.from_numpy(scale))
+        if architecture.base == "solve":
+            torch.nn.init.zeros_(network.conv_last.weight)  # begins with the solve alone, to be judged beside it
         if architecture.state_features:
             thickness = domain.dz
             for name, value in (

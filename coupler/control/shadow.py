@@ -64,7 +64,7 @@ class Shadow:
             Naming the key, if that fails or it cannot go along.
         """
         name = PREFIX + key
-        component = Component.load(name, spec.class_path, key=f"{name}.class")
+        component = Component.of(name, spec, name)
         path, _ = staged_config(name, spec, named, start, staging)
         try:
             component.initialize(path.resolve())

@@ -34,15 +34,15 @@ def intentions(spec: ErrorControlSpec) -> Iterator[str]:
 
 def _audit(audit: AuditSpec) -> Iterator[str]:
     yield (
-        f"audit by {audit.component.class_path} for {describe(audit.window)} every {describe(audit.every)}: "
+        f"audit by {audit.component.where} for {describe(audit.window)} every {describe(audit.every)}: "
         f"{_limits(audit.thresholds)}: {audit.action}{', and back' if audit.come_back else ''}"
     )
     if audit.free_drainage is not None:
-        yield f"and no worse than {audit.free_drainage.class_path} with free drainage, which goes along"
+        yield f"and no worse than {audit.free_drainage.where} with free drainage, which goes along"
 
 
 def _source(source: Path | ComponentSpec) -> str:
-    return source.class_path if isinstance(source, ComponentSpec) else str(source)
+    return source.where if isinstance(source, ComponentSpec) else str(source)
 
 
 def _limits(limits: Mapping[str, float]) -> str:

@@ -1,0 +1,183 @@
+"""Kill a run at random moments, restart it, and compare what it has written with an undisturbed run, bit by bit.
+
+Every trial starts the run in a process of its own and kills it with SIGKILL at a random moment; the restart is killed
+again with even odds, and so on until one is left alone. Every third trial has no kill but a quota instead: no file may
+grow beyond a random size, as on a disk that is full. All NetCDF files and the decisions of error control must end as
+those of the undisturbed run.
+
+    python benchmarks/restart_under_fire.py cfg/coupled.yaml --set checkpoint.every=12h --trials 50 --json fire.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import netCDF4
+import numpy as np
+from rich.console import Console
+
+from coupler.config import DECISIONS_FILE
+
+QUOTA_EVERY = 3
+LIMIT_S = 600.0
+
+
+@dataclass
+class Trial:
+    """What happened in one trial.
+
+    Attributes
+    ----------
+    blows : list of str
+        ``killed after 1.2 s`` or ``quota of 12345 bytes``, each followed by what was left.
+    outcome : str
+        ``equal``, or what differs.
+    """
+
+    blows: list[str] = field(default_factory=list)
+    outcome: str = ""
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-c", "from coupler.cli import main; main()", *arguments]
+
+
+def run(arguments: list[str], kill_after: float | None = None, quota: int | None = None) -> tuple[int, str]:
+    """Run to the end, or kill it; the exit code and what it said."""
+
+    def limit() -> None:
+        if quota is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (quota, quota))
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # the write fails instead
+
+    process = subprocess.Popen(
+        command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=limit
+    )
+    try:
+        said, _ = process.communicate(timeout=kill_after or LIMIT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        said, _ = process.communicate()
+    return process.returncode, said
+
+
+def differences(one: Path, other: Path) -> list[str]:
+    """Names of what differs between two run folders."""
+    found = []
+    names = sorted({p.name for folder in (one, other) for p in folder.glob("*.nc")})
+    for name in names:
+        if not ((one / name).is_file() and (other / name).is_file()):
+            found.append(f"{name} is missing")
+            continue
+        with netCDF4.Dataset(one / name) as a, netCDF4.Dataset(other / name) as b:
+            for data in (a, b):
+                data.set_auto_maskandscale(False)
+            if a.variables.keys() != b.variables.keys():
+                found.append(f"{name} has other variables")
+                continue
+            for variable in a.variables:
+                here, there = np.array(a[variable][...]), np.array(b[variable][...])
+                if here.shape != there.shape or here.tobytes() != there.tobytes():
+                    found.append(f"{name}: {variable}")
+    decisions = [f / DECISIONS_FILE for f in (one, other)]
+    if [p.is_file() for p in decisions] == [True, True] and decisions[0].read_text() != decisions[1].read_text():
+        found.append(DECISIONS_FILE)
+    return found
+
+
+def has_checkpoint(folder: Path) -> bool:
+    return any((folder / "checkpoints").glob("[!.]*/checkpoint.json"))
+
+
+def trial(run_file: Path, settings: list[str], folder: Path, reference: Path, seconds: float, by_quota: bool) -> Trial:
+    """Disturb a run until it is left alone."""
+    result = Trial()
+    start = [str(run_file), *settings, "--output", str(folder), "--overwrite"]
+    arguments = start
+    largest = max(p.stat().st_size for p in reference.glob("*.nc"))
+    disturbed = True
+    while disturbed:
+        if by_quota:
+            quota = random.randint(largest // 20, largest)
+            code, said = run(arguments, quota=quota)
+            blow = f"quota of {quota} bytes"
+            if code not in (0, 1, 2) or "Traceback" in said:
+                result.outcome = f"exit code {code} under a quota: {said.strip().splitlines()[-1]}"
+                return result
+        else:
+            moment = random.uniform(0.0, 1.1 * seconds)
+            code, _ = run(arguments, kill_after=max(moment, 0.01))
+            blow = f"killed after {moment:.1f} s"
+        if code == 0:
+            result.blows.append(f"{blow}: it had ended")
+            break
+        whole = has_checkpoint(folder)
+        result.blows.append(f"{blow}: {'restarted' if whole else 'begun anew'}")
+        arguments = ["--restart", str(folder)] if whole else start
+        disturbed = random.random() < 0.5
+    else:
+        code, said = run(arguments)
+        if code != 0:
+            # the last blow may have come when all was written but the figures
+            nothing_left = "nothing is left to do" in said
+            if not nothing_left:
+                result.outcome = f"the restart failed: {said.strip().splitlines()[-1]}"
+                return result
+    result.outcome = "; ".join(differences(folder, reference)) or "equal"
+    return result
+
+
+def fire(
+    run_file: Path, settings: list[str], trials: int, seed: int, work: Path, tell: Callable[[str], None]
+) -> list[Trial]:
+    """Carry out all trials."""
+    random.seed(seed)
+    reference = work / "undisturbed"
+    begin = time.perf_counter()
+    code, said = run([str(run_file), *settings, "--output", str(reference)])
+    if code != 0:
+        raise SystemExit(f"the undisturbed run fails: {said}")
+    seconds = time.perf_counter() - begin
+    tell(f"undisturbed: {seconds:.1f} s")
+    results = []
+    for i in range(trials):
+        done = trial(run_file, settings, work / "run", reference, seconds, i % QUOTA_EVERY == QUOTA_EVERY - 1)
+        results.append(done)
+        tell(f"{i + 1}: {'; '.join(done.blows)}: {done.outcome}")
+    return results
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path, help="the run (.yaml), with checkpoints")
+    parser.add_argument("--set", dest="settings", action="append", default=[], help="as for bmi-run")
+    parser.add_argument("--trials", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--json", type=Path, help="write the trials here too")
+    arguments = parser.parse_args()
+    console = Console(highlight=False)
+    settings = [f"--set={s}" for s in arguments.settings]
+    with tempfile.TemporaryDirectory() as work:
+        results = fire(arguments.run, settings, arguments.trials, arguments.seed, Path(work), console.print)
+    outcomes = Counter("equal" if r.outcome == "equal" else "not equal" for r in results)
+    blows = Counter(b.split(":")[1].strip() for r in results for b in r.blows)
+    console.print(f"{outcomes['equal']} of {len(results)} trials ended equal; blows: {dict(blows)}")
+    if arguments.json:
+        arguments.json.write_text(json.dumps([asdict(r) for r in results], indent=1), encoding="utf-8")
+    sys.exit(outcomes["equal"] != len(results))
+
+
+if __name__ == "__main__":
+    main()

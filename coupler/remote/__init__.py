@@ -1,0 +1,49 @@
+"""Components in other processes, through grpc4bmi: servers that run already, and children that the coupler starts."""
+
+from __future__ import annotations
+
+from bmipy import Bmi
+
+from bmi_common.errors import ConfigError
+
+CONNECT_SECONDS = 10.0
+"""How long a server may take to answer for the first time."""
+START_SECONDS = 120.0
+"""How long a child may take to import its component."""
+
+
+def connect(address: str, key: str) -> Bmi:
+    """Reach the component of a running server at ``host:port``; `key` is where that stands in ``coupled.yaml``.
+
+    Raises
+    ------
+    ConfigError
+        If nobody answers within `CONNECT_SECONDS`, or grpc4bmi is not installed.
+    """
+    _require_grpc4bmi(key)
+    from coupler.remote.client import RemoteBmi
+
+    return RemoteBmi(address, key, CONNECT_SECONDS)
+
+
+def start(class_path: str, key: str) -> Bmi:
+    """Start ``package:Class`` in a child process; `key` is where that is asked for in ``coupled.yaml``.
+
+    Raises
+    ------
+    ConfigError
+        If the child cannot make the component within `START_SECONDS`, or grpc4bmi is not installed.
+    """
+    _require_grpc4bmi(key)
+    from coupler.remote.child import ChildBmi
+
+    return ChildBmi(class_path, key, START_SECONDS)
+
+
+def _require_grpc4bmi(key: str) -> None:
+    try:
+        import grpc4bmi  # noqa: F401
+    except ImportError as error:
+        raise ConfigError(
+            f"{key}: needs grpc4bmi, which cannot be imported ({error}); pip install 'rootzone[grpc]'"
+        ) from error

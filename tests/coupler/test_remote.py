@@ -1,0 +1,418 @@
+"""Components in other processes: by grpc4bmi over loopback, and in children of the coupler."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+pytest.importorskip("grpc4bmi", reason="grpc4bmi is not installed")
+
+import grpc
+import zoo
+from click.testing import CliRunner
+from grpc4bmi.bmi_grpc_server import BmiServer
+from grpc4bmi.bmi_pb2_grpc import add_BmiServiceServicer_to_server
+
+from bmi_common.errors import ConfigError
+from coupler import remote
+from coupler.cli import main
+from coupler.component import Component, ComponentError
+from coupler.component_spec import ComponentSpec
+from coupler.remote import beyond
+from coupler.remote.client import RemoteBmi, RemoteError
+from coupler.remote.server import serve
+
+DISCHARGE = "channel_water_x-section__volume_flow_rate"
+HEAD = "soil_water__pressure_head"
+SOURCE = "soil_root-zone_water__net_volume_flux"
+
+
+@contextmanager
+def served(component: object) -> Iterator[str]:
+    """Serve a component as `coupler.remote.server` does; the address."""
+    server, port = serve(component, "localhost:0")
+    try:
+        yield f"localhost:{port}"
+    finally:
+        server.stop(None).wait()
+
+
+@contextmanager
+def served_plainly(component: object) -> Iterator[str]:
+    """Serve a component as grpc4bmi alone does; the address."""
+    server = grpc.server(ThreadPoolExecutor(max_workers=1))
+    add_BmiServiceServicer_to_server(BmiServer(component), server)
+    port = server.add_insecure_port("localhost:0")
+    server.start()
+    try:
+        yield f"localhost:{port}"
+    finally:
+        server.stop(None).wait()
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("localhost", 0))
+        return int(s.getsockname()[1])
+
+
+def same(a: xr.Dataset, b: xr.Dataset) -> None:
+    """Compare two outputs bit by bit."""
+    assert set(a.variables) == set(b.variables)
+    for name in a.variables:
+        np.testing.assert_array_equal(a[name].values, b[name].values, err_msg=str(name))
+
+
+@pytest.mark.parametrize("server", [served, served_plainly])
+def test_a_served_component_gives_the_numbers_of_one_in_the_process(fake, server) -> None:
+    fake.succeeds()
+    expected = fake.open()
+    with server(zoo.Bucket()) as address:
+        fake.run["components"]["groundwater"] = {"grpc": address, "config": "groundwater.yaml"}
+        fake.succeeds("--overwrite")
+        same(fake.open(), expected)
+        fake.succeeds("--overwrite")  # the server is still there
+        same(fake.open(), expected)
+
+
+def test_isolated_components_give_the_numbers_of_those_in_the_process(fake) -> None:
+    fake.succeeds()
+    expected = fake.open()
+    for component in fake.run["components"].values():
+        component["isolate"] = True
+    fake.succeeds("--overwrite")
+    same(fake.open(), expected)
+    assert "zoo:Bucket, process of its own" in fake.succeeds("--check").output
+
+
+def test_cells_that_take_no_part_are_known_over_the_wire(fake) -> None:
+    fake.land["mask"] = fake.groundwater["mask"] = 3
+    fake.succeeds()
+    expected = fake.open()
+    for component in fake.run["components"].values():
+        component["isolate"] = True
+    fake.succeeds("--overwrite")
+    same(fake.open(), expected)
+    assert np.isnan(expected["soil_water__pressure_head"].values).any()
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_run_goes_on_in_a_child_and_out_of_it(fake, first: bool) -> None:
+    fake.use("RememberingBucket")
+    fake.run["checkpoint"] = {"every": "2h"}
+    fake.succeeds()
+    expected = fake.open()
+    fake.run["components"]["groundwater"]["isolate"] = first
+    fake.succeeds("--overwrite", "--set", "time.end=2020-01-01T03:00")
+    settings = ("--set", "time.end=2020-01-01T06:00", "--set", f"groundwater.isolate={not first}".lower())
+    result = CliRunner().invoke(main, ["--restart", str(fake.output), *settings])
+    assert result.exit_code == 0, result.output
+    same(fake.open(), expected)
+
+
+def test_a_spin_up_starts_children_anew(fake) -> None:
+    fake.run["spin_up"] = {"repeat": "3h", "max": 2}
+    fake.succeeds()
+    expected = fake.open()
+    fake.run["components"]["groundwater"]["isolate"] = True
+    fake.succeeds("--overwrite")
+    same(fake.open(), expected)
+
+
+def test_real_components_in_children_give_the_same_numbers(fake, tmp_path: Path) -> None:
+    pytest.importorskip("model_metadata", reason="model_metadata is not installed")
+    from pymt_cases import setup
+
+    entries = {
+        "land": {"class": "bmi_colm:BmiColm", "config": str(setup("Colm", tmp_path / "land"))},
+        "groundwater": {"class": "bmi_richards:BmiRichards", "config": str(setup("Richards", tmp_path / "soil"))},
+    }
+    found = []
+    for isolate in (False, True):
+        fake.run["time"] = {"start": "2019-10-03T00:00", "end": "2019-10-03T06:00", "step": "1h"}
+        fake.run["components"] = {name: {**entry, "isolate": isolate} for name, entry in entries.items()}
+        fake.run["checks"] = {"water_balance": {"tolerance": 1.0e-6}}
+        fake.run["output"][0]["variables"] = [f"land.{SOURCE}", f"groundwater.{HEAD}", f"groundwater.{DISCHARGE}"]
+        fake.succeeds("--overwrite")
+        found.append(fake.open())
+    same(*found)
+    assert any("outlet" in str(v.values) for v in found[1].variables.values())  # the gauge's name has come over
+
+
+# ---------------------------------------------------------------- what the wire carries
+
+
+def test_what_components_tell_beside_bmi_arrives_as_it_was(tmp_path: Path) -> None:
+    config = tmp_path / "bucket.yaml"
+    config.write_text("{nx: 4, ny: 3, layers: 11, mask: 2}")
+    here = zoo.Bucket()
+    here.initialize(str(config))
+    with served(zoo.Bucket()) as address:
+        there = RemoteBmi(address, "groundwater", 10.0)
+        there.initialize(str(config))
+        np.testing.assert_array_equal(there.mask, here.mask)
+        assert there.mask.dtype == bool
+        assert there.saves_state is True
+        assert there.provenance == here.provenance
+        assert there.grid_labels(0) == here.grid_labels(0) == ()
+        for variable in here.variables:
+            assert there.variable(variable.name) == variable
+        for grid in (0, 1, 2, 3):
+            a, b = Component("a", here).grid, Component("b", there).grid
+            name = next(v.name for v in here.variables if v.grid == grid)
+            assert str(a(name)) == str(b(name))
+        with pytest.raises(AttributeError):
+            there.no_such_thing  # noqa: B018
+        with pytest.raises(NotImplementedError):
+            there.get_value_ptr(HEAD)
+        there.finalize()
+
+
+def test_a_plain_server_has_bmi_and_nothing_else(tmp_path: Path) -> None:
+    with served_plainly(zoo.Bucket()) as address:
+        there = RemoteBmi(address, "groundwater", 10.0)
+        for name in (*beyond.FUNCTIONS, *beyond.ATTRIBUTES):
+            assert not hasattr(there, name), name
+        component = Component("groundwater", there)
+        assert component.mask is None
+        assert not component.saves_state
+
+
+def test_a_server_answers_for_named_things_only() -> None:
+    for name in ("finalize", "__class__", "values", "_reset"):
+        with pytest.raises(ValueError, match="nothing is known"):
+            beyond.answer(zoo.Bucket(), beyond.question(name))
+
+
+@pytest.mark.parametrize("server", [served, served_plainly])
+def test_arrays_beyond_the_size_of_a_message_arrive(tmp_path: Path, server) -> None:
+    config = tmp_path / "bucket.yaml"
+    config.write_text("{nx: 300, ny: 200, layers: 11}")  # 5.3 MB; a message of grpc4bmi's server has 4
+    random = np.random.default_rng(0)
+    head, source = random.normal(size=(11, 200, 300)), random.normal(size=(10, 200, 300))
+    with server(zoo.Bucket()) as address:
+        component = Component("groundwater", RemoteBmi(address, "groundwater", 10.0))
+        component.initialize(config)
+        component.set(HEAD, head)
+        np.testing.assert_array_equal(component.get(HEAD), head)
+        component.set(SOURCE, source)
+        component.advance(3600.0)
+        np.testing.assert_array_equal(component.get(HEAD)[1:], head[1:] + source)
+        component.finalize()
+
+
+def test_copies_do_not_change_afterwards(tmp_path: Path) -> None:
+    config = tmp_path / "bucket.yaml"
+    config.write_text("{nx: 4, ny: 3, layers: 11}")
+    with served(zoo.Bucket()) as address:
+        component = Component("groundwater", RemoteBmi(address, "groundwater", 10.0))
+        component.initialize(config)
+        before = component.get(HEAD)
+        component.set(SOURCE, np.ones((10, 3, 4)))
+        component.advance(3600.0)
+        assert (before == -1.0).all()
+        assert (component.get(HEAD)[1:] == 0.0).all()
+        component.finalize()
+
+
+# ---------------------------------------------------------------- mistakes and failures
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"class": None}, ("components.groundwater", "class: package:Class", "grpc: host:port")),
+        ({"grpc": "localhost:1"}, ("components.groundwater", "either class or grpc")),
+        ({"class": None, "grpc": "localhost"}, ("components.groundwater.grpc", "must be written as host:port")),
+        ({"class": None, "grpc": "localhost:70000"}, ("components.groundwater.grpc", "host:port")),
+        ({"class": None, "grpc": "localhost:1", "isolate": True}, ("components.groundwater", "isolate")),
+        ({"class": "zoo:Buket", "isolate": True}, ("components.groundwater.isolate", "zoo:Buket cannot be started")),
+    ],
+)
+def test_mistakes_in_the_run_s_file(fake, changes, words) -> None:
+    entry = fake.run["components"]["groundwater"]
+    entry.update(changes)
+    fake.run["components"]["groundwater"] = {k: v for k, v in entry.items() if v is not None}
+    fake.refuses(*words)
+
+
+def test_a_server_that_is_not_there_is_named_with_the_time_waited(fake, monkeypatch) -> None:
+    monkeypatch.setattr(remote, "CONNECT_SECONDS", 0.3)
+    address = f"localhost:{free_port()}"
+    fake.run["components"]["groundwater"] = {"grpc": address, "config": "groundwater.yaml"}
+    fake.refuses("components.groundwater.grpc", f"no server answers at {address} within 0.3 s", "start it first")
+
+
+def test_a_configuration_that_the_component_refuses(fake) -> None:
+    fake.use("RefusingBucket").run["components"]["groundwater"]["isolate"] = True
+    message = fake.refuses("groundwater: ", "not today")
+    assert "RemoteError" not in message
+    fake.use("CrashingBucket").refuses("groundwater: ", "cannot be initialized", "KeyError: 'nx'")
+
+
+def test_a_failing_step_is_told_as_in_the_same_process(fake) -> None:
+    fake.use("FailingBucket", at=2)
+    expected = fake.breaks("2020-01-01T02:00", "ZeroDivisionError", "the fake divides by zero")
+    fake.run["components"]["groundwater"]["isolate"] = True
+    assert fake.breaks("groundwater", arguments=("--overwrite",)) == expected
+
+
+def test_a_child_that_dies_leaves_its_last_words(fake, tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "mortal.py").write_text(MORTAL)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    fake.run["components"]["groundwater"] = {
+        "class": "mortal:Mortal",
+        "isolate": True,
+        "config": "groundwater.yaml",
+        "options": {"at": 3},
+    }
+    result = fake("--output", str(fake.output))
+    assert result.exit_code == 1
+    assert "(hour 3): groundwater: " in result.output
+    assert "was ended by SIGKILL; the last lines of its stderr:\n  farewell" in result.output
+    assert fake.open().sizes["time"] == 3  # what was computed is there
+
+
+MORTAL = """\
+import os, signal, sys
+import zoo
+
+class Mortal(zoo.Bucket):
+    def _update(self):
+        if self.hour >= self.config["at"]:
+            print("farewell", file=sys.stderr, flush=True)
+            os.kill(os.getpid(), signal.SIGKILL)
+        super()._update()
+"""
+
+
+def test_a_server_that_dies_is_named(fake, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "coupler.remote.server", "zoo:Bucket"],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        address = process.stdout.readline().split(" at ")[1].strip()
+        fake.write()
+        component = Component.of("groundwater", ComponentSpec(grpc=address, config=tmp_path / "groundwater.yaml"))
+        component.initialize(tmp_path / "groundwater.yaml")
+        process.kill()
+        process.wait()
+        with pytest.raises(ComponentError, match=f"groundwater: the server at {address} does not answer any more"):
+            component.advance(3600.0)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_module_that_hangs_on_import_is_given_up(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "sleepy.py").write_text("import sys, time\nprint('zzz', file=sys.stderr, flush=True)\ntime.sleep(60)\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(remote, "START_SECONDS", 3.0)
+    begin = time.perf_counter()
+    with pytest.raises(ConfigError, match=r"components\.land\.isolate: sleepy:Land .* not ready after 3 s"):
+        remote.start("sleepy:Land", "components.land.isolate")
+    assert time.perf_counter() - begin < 15.0
+
+
+def test_what_a_component_prints_does_not_disturb(fake, tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "chatty.py").write_text("import zoo\nprint('12345')\nclass Chatty(zoo.Bucket):\n    pass\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    fake.run["components"]["groundwater"] = {"class": "chatty:Chatty", "isolate": True, "config": "groundwater.yaml"}
+    fake.succeeds()
+
+
+def test_a_checkpoint_of_a_plain_server_is_refused(fake) -> None:
+    fake.run["checkpoint"] = {"every": "2h"}
+    with served_plainly(zoo.Bucket()) as address:
+        fake.run["components"]["groundwater"] = {"grpc": address, "config": "groundwater.yaml"}
+        fake.refuses("checkpoint: groundwater", "no save_state(path) and no load_state(path)")
+
+
+# ---------------------------------------------------------------- processes
+
+
+def alive(pid: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return False
+
+
+def wait_for_end(pid: int, seconds: float = 10.0) -> bool:
+    end = time.monotonic() + seconds
+    while alive(pid) and time.monotonic() < end:
+        time.sleep(0.05)
+    return not alive(pid)
+
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="this system has no /proc")
+
+
+@needs_proc
+def test_a_child_ends_with_its_component() -> None:
+    bmi = remote.start("zoo:Bucket", "components.groundwater.isolate")
+    assert alive(bmi.pid)  # type: ignore[attr-defined]
+    bmi.finalize()
+    assert wait_for_end(bmi.pid)  # type: ignore[attr-defined]
+
+
+@needs_proc
+def test_a_child_that_nobody_finalized_ends_with_its_owner() -> None:
+    bmi = remote.start("zoo:Bucket", "components.groundwater.isolate")
+    pid = bmi.pid  # type: ignore[attr-defined]
+    del bmi
+    gc.collect()
+    assert wait_for_end(pid)
+
+
+@needs_proc
+def test_a_child_ends_when_the_coupler_is_killed(tmp_path: Path) -> None:
+    script = "from coupler import remote\nb = remote.start('zoo:Bucket', 'x')\nprint(b.pid, flush=True)\ninput()\n"
+    coupler = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+    )
+    assert coupler.stdout is not None
+    pid = int(coupler.stdout.readline())
+    assert alive(pid)
+    coupler.send_signal(signal.SIGKILL)
+    coupler.wait()
+    assert wait_for_end(pid)
+
+
+def test_a_child_listens_on_this_machine_only() -> None:
+    bmi = remote.start("zoo:Bucket", "components.groundwater.isolate")
+    port = int(bmi.address.rsplit(":", 1)[1])  # type: ignore[attr-defined]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))  # sends nothing; tells the address of this machine in its network
+        own = probe.getsockname()[0]
+    with socket.socket() as s:
+        s.settimeout(1.0)
+        assert own.startswith("127.") or s.connect_ex((own, port)) != 0
+    bmi.finalize()
+
+
+def test_calls_after_the_end_are_errors(tmp_path: Path) -> None:
+    bmi = remote.start("zoo:Bucket", "components.groundwater.isolate")
+    bmi.finalize()
+    with pytest.raises(RemoteError):
+        bmi.update()

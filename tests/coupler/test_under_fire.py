@@ -1,0 +1,46 @@
+"""Runs that are killed at random moments, or whose disk is full, end as if nothing had happened."""
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TRIALS = 3
+
+
+@pytest.fixture(scope="module")
+def fire():
+    spec = importlib.util.spec_from_file_location("restart_under_fire", ROOT / "benchmarks" / "restart_under_fire.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL and limits of processes")
+def test_a_run_under_fire_ends_equal(fake, fire, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests"))
+    fake.use("Well", head=[2.0] + 10 * [-1.0])
+    (fake.folder / "biased").write_text("0.01")
+    fake.run["components"]["groundwater"]["options"] = {"surrogate": {"checkpoint": str(fake.folder / "biased")}}
+    fake.run["time"]["end"] = "2020-01-03T00:00"
+    fake.run["checkpoint"] = {"every": "7h", "keep": 2}
+    fake.run["error_control"] = {
+        "audit": {
+            "component": {"class": "zoo:OtherNamedWell", "config": "groundwater.yaml"},
+            "every": "12h",
+            "window": "5h",
+            "thresholds": {"water_table": "2 cm"},
+            "action": "switch",
+            "come_back": True,
+        },
+        "residual": {"limit": 0.5, "over": "6h"},
+    }
+    told = []
+    results = fire.fire(fake.write(), [], TRIALS, 3, fake.folder, told.append)
+    assert [r.outcome for r in results] == ["equal"] * TRIALS, told
+    assert any("restarted" in blow for r in results for blow in r.blows), told
+    assert any("quota" in blow for r in results for blow in r.blows), told
