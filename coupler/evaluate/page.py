@@ -99,10 +99,20 @@ def _verdict(a: Assessment, numbers: dict[str, Any]) -> _Table:
             counts[0] = "–"
         if of["threshold"] is None:
             counts[1] = "–"
-        times = [_since(of[f"{what}_hours"]) for what in ("first_failure", "horizon", "fails_for_good")]
+        alone = ["–" if not of["bound"] else _since(of["bound_horizon_hours"])]
+        alone.append("–" if of["threshold"] is None else _since(of["threshold_horizon_hours"]))
+        times = [_since(of["first_failure_hours"]), *alone]
+        times += [_since(of[f"{what}_hours"]) for what in ("horizon", "fails_for_good")]
         rows.append([JUDGED[key].title, threshold, f"{of['hours']:.0f}", *counts, *times])
     head = ["", "threshold", "hours", f"below {a.bound}" if a.bound else "below bound", "below threshold", "hold"]
-    return _table("", [*head, "first failure after", "failing days after", "fails for good after"], rows)
+    head += [
+        "first failure after",
+        "horizon, bound alone",
+        "horizon, threshold alone",
+        "horizon",
+        "fails for good after",
+    ]
+    return _table("", head, rows)
 
 
 def _since(hours: float) -> str:

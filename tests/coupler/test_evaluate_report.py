@@ -8,10 +8,12 @@ from pathlib import Path
 import netCDF4
 import numpy as np
 import pytest
-from evaluation_cases import COLUMNS, INACTIVE, NX, NY, Years, a_day, at_rest, field
+from evaluation_cases import COLUMNS, INACTIVE, LAYERS, NX, NY, Years, a_day, at_rest, field
 from parflow.tools.io import write_pfb
 
+from bmi_common import ConfigError, Domain, DomainSpec
 from coupler.evaluate import cells, predictions
+from coupler.evaluate.reanalysis import reanalysis
 
 DAYS = 4
 HOURS = 24 * DAYS
@@ -227,7 +229,10 @@ def test_the_reference_may_be_a_run_of_parflow(years: Years) -> None:
 def test_missing_dumps_are_gaps(years: Years) -> None:
     reference = parflow_run(years, field(20, 3.0), [*range(10), *range(15, 25)])
     run = years.run("run", field(24, 3.2), a_day(24))
-    report = years.report(reference, run)
+    report = years.report(reference, run, "--threshold", "water_table=1m", figures=True)
+    drawn = {p.stem for p in (years.folder / "report" / "figures").glob("*.png")}
+    assert "maps_water_table" in drawn
+    assert "maps_latent_heat" not in drawn
     assert (report["compared_hours"], report["period_hours"]) == (19, 24)
 
 
@@ -285,6 +290,39 @@ def test_a_reanalysis_stands_beside_the_runs(years: Years) -> None:
     with fields(years) as data:
         np.testing.assert_allclose(data["latent_heat_mean_reanalysis"][:], a_day(48)[:, 0, 0], rtol=1e-3)
         np.testing.assert_allclose(data["soil_moisture_mean_reanalysis"][:], 0.3, rtol=1e-5)
+
+
+def domain_at(latitude: float, longitude: float) -> Domain:
+    spec = {
+        "grid": {"nx": NX, "ny": NY, "dx": 100.0, "dy": 100.0},
+        "layers": LAYERS,
+        "porosity": 0.4,
+        "van_genuchten": {"alpha": 1.0, "n": 2.0, "residual_saturation": 0.0},
+        "latitude": latitude,
+        "longitude": longitude,
+    }
+    return Domain.load(DomainSpec.model_validate(spec))
+
+
+def test_columns_take_the_nearest_cell_of_the_reanalysis(years: Years) -> None:
+    path = era5(years)
+    with netCDF4.Dataset(path, "a") as data:
+        data["swvl1"][:] = [[0.1, 0.2], [0.3, 0.4]]  # north first
+        data["longitude"][:] = [-340.0, -339.9]  # 20 and 20.1 degrees east
+    times = np.datetime64("2020-01-01T00:00:00", "s") + np.timedelta64(3600, "s") * np.arange(1, 25)
+    for at, expected in (((10.09, 20.01), 0.1), ((10.0, 20.09), 0.4)):
+        got = reanalysis(path, times, domain_at(*at))
+        np.testing.assert_allclose(got.means["soil_moisture"], expected, rtol=1e-6)
+        assert "nearest" in got.method
+    with pytest.raises(ConfigError, match=r"reaches from 10 to 10\.1 N.*domain from 45 to 45 N"):
+        reanalysis(path, times, domain_at(45.0, 20.0))
+
+
+def test_hours_that_the_reanalysis_lacks_stay_gaps(years: Years) -> None:
+    times = np.datetime64("2020-01-02T12:00:00", "s") + np.timedelta64(3600, "s") * np.arange(24)
+    flux = reanalysis(era5(years), times, domain_at(10.0, 20.0)).means["latent_heat"]
+    np.testing.assert_allclose(flux[:13], a_day(48)[35:, 0, 0], rtol=1e-6)
+    assert np.isnan(flux[13:]).all()
 
 
 def test_wrong_reanalyses_are_refused(years: Years) -> None:

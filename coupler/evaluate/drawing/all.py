@@ -63,7 +63,7 @@ def _wanted(a: Assessment) -> Iterator[_Figure]:
             f"The verdict on the median error over the cells. {_BANDS} of {a.run}'s absolute error; the bound is "
             "the median error without lateral groundwater flow. Black marks at the bottom: hours that fail. The "
             "vertical line is the effective forecast horizon, where the first failing day begins (24 h of which "
-            "6 or more fail)."
+            "6 or more fail). Errors below the axis are drawn at its edge."
         )
         yield "verdict", "Verdict", text, lambda: in_time.verdict(a)
     if any(c.verdict is not None for c in a.cells.values()):
