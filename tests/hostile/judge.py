@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, settings
 
 from bmi_common.errors import RootzoneError
 
-SURVEY = os.environ.get("ROOTZONE_FUZZ_SURVEY")
+SURVEY = os.environ.get("ROOTZONE_FUZZ_SURVEY") or None
 MORE = float(os.environ.get("ROOTZONE_FUZZ", "1"))
 
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND

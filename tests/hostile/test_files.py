@@ -67,7 +67,7 @@ def pfb(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 @given(data=st.data())
-@tries(150)
+@tries(30)
 def test_pfb_headers_and_bytes(tmp_path: Path, pfb: bytes, data: st.DataObject) -> None:
     content = bytearray(pfb)
     for _ in range(data.draw(st.integers(0, 2))):  # of the header, or of the first subgrid's
@@ -155,7 +155,7 @@ def spoil_attributes(draw: Callable[[Any], Any], nc: Any) -> None:
 
 
 @given(data=st.data())
-@tries(120)
+@tries(40)
 def test_attributes_and_values_of_forcing(tmp_path: Path, data: st.DataObject) -> None:
     file = tmp_path / f"forcing-{len(list(tmp_path.iterdir()))}.nc"  # one that is refused may stay open for a while
     write_forcing(file)
@@ -170,7 +170,7 @@ def test_the_good_forcing_is_accepted(tmp_path: Path) -> None:
 
 
 @given(data=st.data())
-@tries(100)
+@tries(40)
 def test_attributes_and_kinds_of_fields(tmp_path: Path, data: st.DataObject) -> None:
     file = tmp_path / "field.nc"
     kind = data.draw(st.sampled_from(("f8", "f4", "i2", "u1", "S1", str)))
@@ -192,7 +192,7 @@ def test_attributes_and_kinds_of_fields(tmp_path: Path, data: st.DataObject) -> 
 
 
 @given(data=st.data())
-@tries(60)
+@tries(30)
 def test_numpy_archives(tmp_path: Path, data: st.DataObject) -> None:
     buffer = io.BytesIO()
     np.savez(buffer, mask=np.ones((3, 4)), words=np.array(["a"]), things=np.array([{}], dtype=object))
@@ -207,7 +207,7 @@ def test_numpy_archives(tmp_path: Path, data: st.DataObject) -> None:
 
 
 @given(data=st.data())
-@tries(100)
+@tries(40)
 def test_states_with_other_headers(tmp_path: Path, data: st.DataObject) -> None:
     file = tmp_path / "state.nc"
     header = StateHeader("bucket", 3600.0, None, {"network": "abc"}, {"supplied": ["rain"]})
@@ -246,7 +246,7 @@ def sealed(record: Any) -> str:
 
 
 @given(data=st.data())
-@tries(60)
+@tries(30)
 def test_records_of_checkpoints(stopped: Path, data: st.DataObject) -> None:
     folder = find(stopped)
     file = folder / "checkpoint.json"
@@ -267,7 +267,7 @@ def test_records_of_checkpoints(stopped: Path, data: st.DataObject) -> None:
 
 
 @given(data=st.data())
-@tries(40)
+@tries(8)
 def test_restarts_from_records_with_other_contents(stopped: Path, tmp_path: Path, data: st.DataObject) -> None:
     run = tmp_path / "out"
     shutil.rmtree(run, ignore_errors=True)
@@ -308,7 +308,7 @@ def test_descriptions_of_weights(weights: dict[str, Path], kind: str) -> None:
     good = file.read_text()
 
     @given(tree=spoiled_trees(yaml.safe_load(good)))
-    @tries(80)
+    @tries(30)
     def check(tree: Any) -> None:
         file.write_text(yaml.safe_dump(tree))
         judge(lambda: load_rootzone(weights[kind]), file.parent)
@@ -321,7 +321,7 @@ def test_descriptions_of_weights(weights: dict[str, Path], kind: str) -> None:
 
 
 @given(data=st.data())
-@tries(100)
+@tries(40)
 def test_weights_in_safetensors(weights: dict[str, Path], tmp_path: Path, data: st.DataObject) -> None:
     good = weights["structured"].read_bytes()
     length = int.from_bytes(good[:8], "little")
@@ -341,7 +341,7 @@ def test_weights_in_safetensors(weights: dict[str, Path], tmp_path: Path, data: 
 
 
 @given(data=st.data())
-@tries(100)
+@tries(40)
 def test_weights_in_pickles(tmp_path: Path, data: st.DataObject) -> None:
     buffer = io.BytesIO()
     old = data.draw(st.booleans())
@@ -398,7 +398,7 @@ def test_the_good_state_of_a_training_is_accepted(tmp_path: Path) -> None:
 
 
 @given(data=st.data())
-@tries(120)
+@tries(40)
 def test_states_of_a_training(tmp_path: Path, data: st.DataObject) -> None:
     how = data.draw(st.sampled_from(("bytes", "sealed bytes", "contents", "other")))
     if how == "bytes":

@@ -56,7 +56,7 @@ spin_up: {repeat: P1D, max: 1}
 
 
 @given(data=st.data())
-@tries(400)
+@tries(150)
 def test_text_is_read_or_refused(tmp_path: Path, data: st.DataObject) -> None:
     text = RUN.encode()
     for _ in range(data.draw(st.integers(0, 2))):
@@ -129,7 +129,7 @@ def test_components_accept_or_refuse_their_configuration(
     answers: list[str] = []
 
     @given(tree=spoiled_trees(yaml.load(good, Loader=yaml.SafeLoader)))
-    @tries(40)
+    @tries(15)
     def check(tree: Any) -> None:
         _write(target, tree)
         answers.append(judge(lambda: _start(KINDS[kind], config), folder))
@@ -170,7 +170,7 @@ def test_the_good_run_runs(run_folder: Path) -> None:
 
 
 @given(tree=spoiled_trees(yaml.safe_load(RUN)))
-@tries(60)
+@tries(20)
 def test_runs_are_checked_or_refused(run_folder: Path, tree: Any) -> None:
     modules = set(sys.modules)
     _write(run_folder / "run.yaml", tree)
@@ -184,7 +184,7 @@ def test_runs_are_checked_or_refused(run_folder: Path, tree: Any) -> None:
     tree=spoiled_trees(yaml.safe_load(RUN)["output"], most=1),
     name=st.sampled_from(["../out.nc", "/tmp/out.nc", "a/b.nc"]),
 )
-@tries(25)
+@tries(8)
 def test_outputs_stay_in_the_output_folder(run_folder: Path, tree: Any, name: str) -> None:
     run = yaml.safe_load(RUN)
     run["output"] = tree
