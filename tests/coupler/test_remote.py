@@ -214,6 +214,33 @@ def test_arrays_beyond_the_size_of_a_message_arrive(tmp_path: Path, server) -> N
         component.finalize()
 
 
+def test_a_variable_is_fetched_once_between_changes(tmp_path: Path) -> None:
+    config = tmp_path / "bucket.yaml"
+    config.write_text("{nx: 4, ny: 3, layers: 11}")
+
+    class Counting(zoo.PointerlessBucket):
+        fetched = 0
+
+        def get_value(self, name, dest):
+            Counting.fetched += 1
+            return super().get_value(name, dest)
+
+    component = Component("groundwater", Counting())
+    component.initialize(config)
+    for source in (0.0, 1.0):
+        component.set(SOURCE, np.full((10, 3, 4), source))
+        before = Counting.fetched
+        for _ in range(3):
+            assert component.get(HEAD)[-1, 0, 0] == -1.0
+        assert Counting.fetched == before + 1
+    component.save_state(tmp_path / "state.nc")
+    component.advance(3600.0)
+    assert component.get(HEAD)[-1, 0, 0] == 0.0
+    component.load_state(tmp_path / "state.nc")
+    assert component.get(HEAD)[-1, 0, 0] == -1.0
+    component.finalize()
+
+
 def test_copies_do_not_change_afterwards(tmp_path: Path) -> None:
     config = tmp_path / "bucket.yaml"
     config.write_text("{nx: 4, ny: 3, layers: 11}")
