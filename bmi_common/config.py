@@ -82,10 +82,14 @@ def read_yaml(path: Path) -> Document:
         If the file is missing, not text, no YAML, or holds a key twice.
     """
     try:
+        if path.exists() and not path.is_file():  # a device or a pipe would be read without end
+            raise ConfigError(f"{path}: no file{', but a folder' if path.is_dir() else ''}")
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file{_sibling(path)}") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # ValueError: no text, or no name of a file
+        if isinstance(error, ConfigError):
+            raise
         raise ConfigError(f"{path}: cannot be read: {error}") from error
     lines: dict[Position, int] = {}
     try:
@@ -148,7 +152,8 @@ def _build(loader: _Loader, node: yaml.Node, at: Position, document: Document, p
 def _scalar(loader: _Loader, node: yaml.Node, at: Position, document: Document) -> Any:
     try:
         return loader.construct_object(node)
-    except ValueError as error:  # such as 2020-02-30, which looks like a date
+    except (ValueError, KeyError, AttributeError, IndexError, TypeError, OverflowError) as error:
+        # such as 2020-02-30, which looks like a date, or `!!int x`: PyYAML lets through whatever its constructors meet
         raise document.error(at, f"not valid YAML: {error}") from error
 
 
@@ -179,12 +184,22 @@ def _unknown_key(key: str, known: Iterable[str]) -> PydanticCustomError:
 
 def _resolve(path: Path, info: ValidationInfo) -> Path:
     base = (info.context or {}).get("base")
-    return path if base is None else (base / path.expanduser())
+    try:
+        return path if base is None else (base / path.expanduser())
+    except RuntimeError as error:  # ~name of nobody
+        raise ValueError(f"{path}: {error}") from None
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file() or path.is_dir()  # devices and pipes would be read without end
+    except OSError:  # a name that is too long
+        return False
 
 
 def _must_exist(path: Path, info: ValidationInfo) -> Path:
     resolved = _resolve(path, info)
-    if not resolved.exists():
+    if not _is_there(resolved):
         raise PydanticCustomError(
             "no_file", "no such file: {file}{hint}", {"file": str(resolved), "hint": _sibling(resolved)}
         )

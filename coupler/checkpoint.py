@@ -35,7 +35,7 @@ SHADOWS = "error_control.*"
 """Files of the components that error control lets go along."""
 
 _PARTIAL, _OLD = ".partial-", ".old-"
-_MAY_CHANGE = frozenset({"time.end", "paths", "title", "figures", "checks", "checkpoint"})
+_MAY_CHANGE = frozenset({"time.end", "paths", "title", "figures", "report", "checks", "checkpoint"})
 _MAY_CHANGE_IN_COMPONENT = frozenset({"paths", "relative_to", "staged_from", "end"})
 _STATE_FUNCTIONS = ("save_state", "load_state")
 

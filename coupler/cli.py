@@ -94,6 +94,10 @@ def main(
         if file is None:
             raise ConfigError("give the file of a run, or --restart and the folder of one")
         loaded = load_run(file, settings)
+        if loaded.config.report is not None:
+            from coupler.evaluate.at_end import check_report  # imports slowly
+
+            check_report(loaded.config)
         if check:
             with tempfile.TemporaryDirectory() as staging:
                 prepared = prepare(loaded, Path(staging))
@@ -192,6 +196,10 @@ def _finish(
     if config.figures:
         for path in draw(folder, [folder / o.file for o in config.output]):
             log.info("drew %s", path)
+    if config.report is not None:
+        from coupler.evaluate.at_end import write_report  # imports slowly
+
+        log.info("wrote %s", write_report(config, folder))
     log.info("done; results are in %s", folder)
 
 

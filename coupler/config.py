@@ -20,6 +20,7 @@ from bmi_common.errors import ConfigError
 from coupler.component_spec import ComponentSpec
 from coupler.control.config import ErrorControlSpec
 from coupler.durations import Duration, add_period, describe, divides
+from coupler.report_spec import Report
 
 
 class Method(StrEnum):
@@ -233,6 +234,7 @@ class RunConfig(Config):
     checkpoint: CheckpointSpec | None = None
     error_control: ErrorControlSpec | None = None
     figures: bool = False
+    report: Report = None
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
 
     @model_validator(mode="after")

@@ -10,6 +10,7 @@ from bmi_common.errors import ConfigError
 from coupler.checkpoint import SHADOWS
 from coupler.checkpoint import files_of as checkpoint_files
 from coupler.config import BALANCE_FILE, CHECKPOINTS, CONTROL_FILE, DECISIONS_FILE, STATE_FILE, STATES
+from coupler.report_spec import REPORT, report_files
 
 MARKER = "run.yaml"
 _ALWAYS = (MARKER, "provenance.json", "run.log", "timing.json", BALANCE_FILE, CONTROL_FILE, DECISIONS_FILE, STATE_FILE)
@@ -50,7 +51,7 @@ def claim_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for path in _made_by_run(folder):
             path.unlink(missing_ok=True)
-        own = [folder / name for name in ("config", "figures", STATES, CHECKPOINTS)]
+        own = [folder / name for name in ("config", "figures", f"{REPORT}/figures", REPORT, STATES, CHECKPOINTS)]
         for part in (*(folder / CHECKPOINTS).glob("*"), *own):
             if part.is_dir() and not any(part.iterdir()):
                 part.rmdir()
@@ -71,6 +72,7 @@ def _made_by_run(folder: Path) -> list[Path]:
     made += [folder / "config" / f"{n}.yaml" for n in names if n in components]
     made += (folder / "config").glob(SHADOWS)
     made += [folder / "figures" / f"{Path(n).stem}_{kind}.png" for n in names for kind in ("series", "maps")]
+    made += report_files(folder) if record.get("report") else []
     made += [folder / STATES / f"{n}.nc" for n in names if n in components]
     made += checkpoint_files(folder, [n for n in names if n in components])
     made += [folder / f".{n}.partial" for n in (*outputs, *_ALWAYS)]

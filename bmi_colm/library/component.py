@@ -92,6 +92,9 @@ class BmiColmLibrary(LandSurface):
 
     def _start(self) -> None:
         self._fill_initial(COLD_START_TEMPERATURE)
+        mask = self._prepared.domain.mask
+        for variable in (v for v in self.variables if v.role is Role.OUTPUT and v.units == "K"):
+            self.values[variable.name][..., mask] = COLD_START_TEMPERATURE  # the library tells after the first step
 
     def _update(self) -> None:
         assert self._processes is not None

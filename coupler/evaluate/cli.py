@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import click
+import numpy as np
 from rich.console import Console
 
 from bmi_common import ConfigError, RootzoneError
+from coupler.durations import parse_duration
 from coupler.evaluate.evaluation import Wanted, evaluate
-from coupler.evaluate.figure import draw
 from coupler.evaluate.gates import LIMITS
+from coupler.evaluate.judged import JUDGED
+from coupler.evaluate.verdict import describe
+from coupler.evaluate.writing import evaluate_into
 
 EXIT_NOT_MET = 1
 EXIT_BAD_INPUT = 2
@@ -23,6 +28,13 @@ _PATH = click.Path(path_type=Path)
 @click.argument("reference", type=_PATH)
 @click.argument("run", type=_PATH)
 @click.option("--free-drainage", type=_PATH, metavar="RUN", help="The bound: a run without lateral groundwater flow.")
+@click.option(
+    "--threshold",
+    "thresholds",
+    multiple=True,
+    metavar="VARIABLE=VALUE",
+    help=f"Largest acceptable error with units, such as water_table=0.5m; {', '.join(JUDGED)}; repeatable.",
+)
 @click.option("--climatology", type=_PATH, multiple=True, metavar="RUN", help="Earlier years; repeatable.")
 @click.option(
     "--segment",
@@ -32,57 +44,100 @@ _PATH = click.Path(path_type=Path)
     metavar="RUN",
     help="A shorter run from the reference's state, such as of 720 h; repeatable.",
 )
-@click.option("--name", default="hybrid", show_default=True, help="What to call RUN in tables and figure.")
+@click.option(
+    "--segment-length", default="720h", show_default=True, help="Length of the parts that maps and rain are given for."
+)
+@click.option("--precipitation", type=_PATH, metavar="FILE", help="Run or NetCDF file, if RUN has written none.")
+@click.option("--reanalysis", type=_PATH, metavar="FILE", help="NetCDF file with swvl1 and slhf of ERA5-Land.")
+@click.option("--name", default="hybrid", show_default=True, help="What to call RUN in tables and figures.")
 @click.option(
     "--limits", type=click.Choice([*LIMITS]), default="default", show_default=True, help="What is asked of it."
 )
 @click.option("--domain", type=_PATH, metavar="FILE", help="Domain, if not in REFERENCE's record.")
 @click.option("--initial", type=_PATH, metavar="FILE", help="Head at the start, if not in REFERENCE's record.")
+@click.option("--start", metavar="TIME", help="Time of dump 00000, if REFERENCE is of ParFlow [default: RUN's start].")
 @click.option("--strict", is_flag=True, help="Exit with 1 if a criterion is not met.")
-@click.option("--output", type=_PATH, metavar="DIR", help="Write report, hourly errors and figure here.")
+@click.option("--output", type=_PATH, metavar="DIR", help="Write report, fields and figures here.")
 @click.version_option(package_name="rootzone")
 def main(
     reference: Path,
     run: Path,
     free_drainage: Path | None,
+    thresholds: tuple[str, ...],
     climatology: tuple[Path, ...],
     segments: tuple[Path, ...],
+    segment_length: str,
+    precipitation: Path | None,
+    reanalysis: Path | None,
     name: str,
     limits: str,
     domain: Path | None,
     initial: Path | None,
+    start: str | None,
     strict: bool,
     output: Path | None,
 ) -> None:
-    """Compare the hourly records of RUN with those of REFERENCE, two runs of bmi-run from the same state.
+    """Compare the hourly records of RUN with those of REFERENCE, and say until when RUN may be trusted.
 
-    Both must have written soil_water__pressure_head and land_surface_air_heat~net~latent__energy_flux every hour, and
-    the reference's record names the domain and the state at the start. Persistence stands beside the run;
-    with --free-drainage the bound does, with --climatology the mean of the month.
+    Both are runs of bmi-run that have written soil_water__pressure_head and
+    land_surface_air_heat~net~latent__energy_flux every hour; REFERENCE may also be the folder of a run of ParFlow, of
+    which there is the pressure alone. The reference's record names the domain and the state at the start. Persistence
+    stands beside the run; with --free-drainage the bound does, with --climatology the mean of the month.
 
     Exit codes: 0 compared, 1 a criterion is not met (with --strict), 2 bad input.
     """
     console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
-    wanted = Wanted(reference, run, free_drainage, climatology, segments, name, limits, domain, initial)
     try:
-        if output is not None and output.exists() and not output.is_dir():
-            raise ConfigError(f"{output}: is a file; --output needs a folder")
-        report, domain_read = evaluate(wanted)
+        wanted = Wanted(
+            reference,
+            run,
+            free_drainage,
+            climatology,
+            segments,
+            name,
+            limits,
+            domain,
+            initial,
+            thresholds,
+            _segment_length(segment_length),
+            precipitation,
+            reanalysis,
+            _start(start),
+        )
+        found, made = (evaluate(wanted), []) if output is None else evaluate_into(wanted, output)
         shown = Console(highlight=False, markup=False, emoji=False)
-        for table in report.tables():
+        for table in found.report.tables():
             shown.print(table)
-        if output is not None:
-            chosen = LIMITS[limits]
-            lines = {"limit": chosen.median} | ({} if chosen.high is None else {"limit ": chosen.high})
-            made = report.write(output)
-            draw(report.comparison, name, lines, domain_read, output / "errors.png")
-            for path in (*made, output / "errors.png"):
-                console.print(f"wrote {path}")
+        for key, verdict in found.assessment.verdicts.items():
+            shown.print(f"{JUDGED[key].title}: {describe(verdict, len(found.assessment.times))}")
+        for note in found.assessment.notes:
+            console.print(f"note: {note}", style="yellow")
+        for path in made:
+            console.print(f"wrote {path}")
     except RootzoneError as error:
         console.print(f"bmi-evaluate: {error}", style="red")
         sys.exit(EXIT_BAD_INPUT)
     except OSError as error:
         console.print(f"bmi-evaluate: cannot read or write: {error}", style="red")
         sys.exit(EXIT_BAD_INPUT)
-    if strict and not report.met:
+    if strict and not found.report.met:
         sys.exit(EXIT_NOT_MET)
+
+
+def _segment_length(text: str) -> timedelta:
+    try:
+        length = parse_duration(text)
+    except ValueError as error:
+        raise ConfigError(f"--segment-length: {error}") from error
+    if length % timedelta(hours=1):
+        raise ConfigError(f"--segment-length {text}: must be a whole number of hours")
+    return length
+
+
+def _start(text: str | None) -> np.datetime64 | None:
+    if text is None:
+        return None
+    try:
+        return np.datetime64(text, "s")
+    except ValueError as error:
+        raise ConfigError(f"--start {text}: is no time such as 2020-10-01T00:00") from error

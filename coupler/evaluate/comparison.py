@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,8 +102,34 @@ class Comparison:
     predictions: Mapping[str, Compared]
 
 
-def compare(times: Times, reference: Prediction, predictions: Mapping[str, Prediction], domain: Domain) -> Comparison:
-    """Compare predictions with the reference at consecutive hours.
+class Observer(Protocol):
+    """Takes part in the one pass over the files."""
+
+    def observe(self, part: slice, truth: Quantities, simulated: Mapping[str, Quantities]) -> None:
+        """See some hours of the reference and of the predictions by name; called in the order of the hours."""
+
+
+def compare(
+    times: Times,
+    reference: Prediction,
+    predictions: Mapping[str, Prediction],
+    domain: Domain,
+    observers: Sequence[Observer] = (),
+) -> Comparison:
+    """Compare predictions with the reference at hours that all of them have.
+
+    Parameters
+    ----------
+    times : ndarray of datetime64[s], shape (hours,)
+        The hours, in order; some may be missing in between.
+    reference : Prediction
+        The truth.
+    predictions : mapping
+        What is compared with it.
+    domain : Domain
+        Grid and soil.
+    observers : sequence of Observer
+        Are shown everything that is read.
 
     Raises
     ------
@@ -117,8 +144,11 @@ def compare(times: Times, reference: Prediction, predictions: Mapping[str, Predi
         truth = reference.quantities(times[part])
         depth[part] = np.median(truth.water_table, axis=1)
         latent[part] = truth.latent_heat.mean(axis=1)
-        for name, prediction in predictions.items():
-            maps[name] += _add(errors[name], part, prediction.quantities(times[part]), truth)
+        simulated = {name: prediction.quantities(times[part]) for name, prediction in predictions.items()}
+        for name, quantities in simulated.items():
+            maps[name] += _add(errors[name], part, quantities, truth)
+        for observer in observers:
+            observer.observe(part, truth, simulated)
     return Comparison(
         times,
         depth,
@@ -159,6 +189,6 @@ def _add(into: HourlyErrors, part: slice, simulated: Quantities, truth: Quantiti
 
 
 def _efficiency(simulated: Array, reference: Array) -> KlingGupta:
-    if np.isfinite(simulated).sum() < 2:
+    if (np.isfinite(simulated) & np.isfinite(reference)).sum() < 2:
         return KlingGupta(np.nan, np.nan, np.nan, np.nan)
     return kling_gupta(simulated, reference)

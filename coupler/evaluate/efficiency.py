@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from coupler.evaluate.metrics import metrics
+
 Array = NDArray[np.float64]
 
 
@@ -49,17 +51,10 @@ def kling_gupta(simulated: ArrayLike, reference: ArrayLike) -> KlingGupta:
     """
     s, o = _pair(simulated, reference)
     there = np.isfinite(s) & np.isfinite(o)
-    s, o = s[there], o[there]
-    if s.size < 2:
-        raise ValueError(f"the Kling-Gupta efficiency needs at least two values in both series, got {s.size}")
-    mean, spread = o.mean(), o.std()
-    if mean == 0.0 or np.ptp(o) == 0.0:
-        return KlingGupta(np.nan, np.nan, np.nan, np.nan)
-    varies = np.ptp(s) > 0.0
-    r = float(np.mean((s - s.mean()) * (o - mean)) / (s.std() * spread)) if varies else 0.0
-    alpha = float(s.std() / spread) if varies else 0.0
-    beta = float(s.mean() / mean)
-    return KlingGupta(1.0 - float(np.sqrt((r - 1.0) ** 2 + (alpha - 1.0) ** 2 + (beta - 1.0) ** 2)), r, alpha, beta)
+    if there.sum() < 2:
+        raise ValueError(f"the Kling-Gupta efficiency needs at least two values in both series, got {there.sum()}")
+    found = metrics(s, o)
+    return KlingGupta(*(float(part) for part in (found.kge, found.r, found.alpha, found.beta)))
 
 
 def _pair(simulated: ArrayLike, reference: ArrayLike) -> tuple[Array, Array]:

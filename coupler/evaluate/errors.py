@@ -66,7 +66,11 @@ def column_storage(head: Array, domain: Domain) -> Array:
     -------
     ndarray, shape (..., columns)
     """
-    wetness = column_saturation(head, domain)
+    return stored_water(column_saturation(head, domain), head, domain)
+
+
+def stored_water(wetness: Array, head: Array, domain: Domain) -> Array:
+    """Water stored in each active column [m] as `column_storage`, from saturation [-] and head [m]."""
     water = wetness * (_columns(domain.porosity, domain) + _columns(domain.specific_storage, domain) * head)
     return np.asarray(np.einsum("k,...kc->...c", domain.dz, water) + np.maximum(head[..., -1, :], 0.0))
 

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bmi_common import ConfigError, Domain, DomainSpec, load_config
+from coupler.evaluate.assessment import Assessment, assess, every_hour
 from coupler.evaluate.comparison import Comparison, compare
 from coupler.evaluate.gates import LIMITS, segment_gates, year_gates
+from coupler.evaluate.judged import parse_thresholds
+from coupler.evaluate.parflow_records import ParflowRecords, is_parflow_run
+from coupler.evaluate.periods import common_hours, require_same_grid
 from coupler.evaluate.predictions import Climatology, Persistence, Prediction, RunPrediction
-from coupler.evaluate.records import HOUR, RunRecords, domain_of, span
+from coupler.evaluate.reanalysis import reanalysis
+from coupler.evaluate.records import HOUR, Records, RunRecords, Times, domain_of, span, start_of
 from coupler.evaluate.report import Report
 from coupler.evaluate.start import day_before, head_in_file, initial_head
+from coupler.evaluate.survey import REFERENCE, Survey
+from coupler.evaluate.weather import has_precipitation, precipitation
 
 FREE_DRAINAGE, PERSISTENCE, CLIMATOLOGY = "free drainage", "persistence", "climatology"
+Array = NDArray[np.float64]
+
+_TAKEN = (FREE_DRAINAGE, PERSISTENCE, CLIMATOLOGY)
 
 
 @dataclass(frozen=True)
@@ -26,7 +39,7 @@ class Wanted:
     Attributes
     ----------
     reference, run : Path
-        Folders of two runs, or their files.
+        Folders of two runs, or their files; the reference may be the folder of a run of ParFlow.
     free_drainage : Path, optional
         The bound.
     climatology, segments : tuple of Path
@@ -37,6 +50,14 @@ class Wanted:
         Which of `LIMITS` to judge it by.
     domain, initial : Path, optional
         Domain and head at the start, if the reference's record does not name them.
+    thresholds : tuple of str
+        Largest acceptable errors, such as ``water_table=0.5m``.
+    segment_length : timedelta
+        Length of the segments that maps and precipitation are given for.
+    precipitation, reanalysis : Path, optional
+        Weather of the domain; a gridded reanalysis.
+    start : datetime64, optional
+        Time of the initial dump of a run of ParFlow; by default the start of the run beside it.
     """
 
     reference: Path
@@ -48,51 +69,114 @@ class Wanted:
     limits: str = "default"
     domain: Path | None = None
     initial: Path | None = None
+    thresholds: tuple[str, ...] = ()
+    segment_length: timedelta = timedelta(hours=720)
+    precipitation: Path | None = None
+    reanalysis: Path | None = None
+    start: np.datetime64 | None = None
 
 
-def evaluate(wanted: Wanted) -> tuple[Report, Domain]:
+@dataclass(frozen=True)
+class Evaluation:
+    """What an evaluation has found.
+
+    Attributes
+    ----------
+    report : Report
+        Errors beside the baselines, and criteria.
+    assessment : Assessment
+        The run alone: errors by hour, layer and cell, and the verdict.
+    domain : Domain
+        The domain of the reference.
+    """
+
+    report: Report
+    assessment: Assessment
+    domain: Domain
+
+
+def evaluate(wanted: Wanted, scratch: Path | None = None) -> Evaluation:
     """Compare and judge.
 
-    Returns
-    -------
-    Report
-        Errors and gates.
-    Domain
-        The domain of the reference.
+    Parameters
+    ----------
+    wanted : Wanted
+        What to compare with what.
+    scratch : Path, optional
+        Folder in which the series of all cells may lie meanwhile, 4 bytes a value; without it nothing is said of
+        single cells.
 
     Raises
     ------
     ConfigError
-        For files that lack a variable or have other grids or times than the reference.
+        For files that lack a variable, have other grids, or no hours in common, and for wrong thresholds.
     """
-    if wanted.name in (FREE_DRAINAGE, PERSISTENCE, CLIMATOLOGY):
-        raise ConfigError(f"--name {wanted.name}: is the name of a baseline; choose another")
-    domain = domain_of(wanted.reference) if wanted.domain is None else _domain(wanted.domain)
+    if wanted.name in (*_TAKEN, REFERENCE):
+        raise ConfigError(f"--name {wanted.name}: is the name of the reference or of a baseline; choose another")
+    thresholds = parse_thresholds(wanted.thresholds)
+    domain = _domain(wanted)
     with ExitStack() as files:
 
-        def records(path: Path) -> RunRecords:
+        def records(path: Path) -> Records:
+            if is_parflow_run(path):
+                return ParflowRecords(path, domain, _start(wanted))
             return files.enter_context(RunRecords(path))
 
-        reference = records(wanted.reference)
+        reference, run = records(wanted.reference), records(wanted.run)
+        bound = None if wanted.free_drainage is None else records(wanted.free_drainage)
+        for other in (run, bound):
+            if other is not None:
+                require_same_grid(other, reference)
+        times, notes = common_hours(reference, run, bound)
         truth = RunPrediction(reference, domain)
-        predictions: dict[str, Prediction] = {wanted.name: _of_the_same_hours(records(wanted.run), reference, domain)}
-        if wanted.free_drainage is not None:
-            predictions[FREE_DRAINAGE] = _of_the_same_hours(records(wanted.free_drainage), reference, domain)
+        predictions: dict[str, Prediction] = {wanted.name: RunPrediction(run, domain)}
+        if bound is not None:
+            predictions[FREE_DRAINAGE] = RunPrediction(bound, domain)
         known = [records(path) for path in wanted.climatology]
-        predictions[PERSISTENCE] = _persistence(wanted, reference, known, domain)
+        predictions[PERSISTENCE] = _persistence(wanted, reference, known, domain, times)
         if known:
             predictions[CLIMATOLOGY] = Climatology(known, domain)
+        every, _ = every_hour(times)
+        rain = _precipitation(wanted, every, notes)
+        grid = None if wanted.reanalysis is None else reanalysis(wanted.reanalysis, every, domain)
+        if grid is not None:
+            notes.append(f"Reanalysis: {grid.method}.")
         segments = [_segment(records(path), wanted.name, reference, truth, domain) for path in wanted.segments]
-        comparison = compare(reference.times, truth, predictions, domain)
+        name = None if bound is None else FREE_DRAINAGE
+        folder = None if scratch is None else Path(files.enter_context(_temporary(scratch)))
+        survey = Survey(len(times), domain, wanted.name, name, folder)
+        comparison = compare(times, truth, predictions, domain, [survey])
+        assessment = assess(
+            survey, times, domain, wanted.name, name, thresholds, wanted.segment_length, rain, grid, notes
+        )
     limits = LIMITS[wanted.limits]
-    bound = FREE_DRAINAGE if FREE_DRAINAGE in predictions else None
-    gates = year_gates(comparison, wanted.name, limits, bound, PERSISTENCE)
+    gates = year_gates(comparison, wanted.name, limits, name, PERSISTENCE)
     gates += segment_gates(segments, wanted.name, limits)
-    return Report.of(comparison, gates, _sources(wanted)), domain
+    return Evaluation(Report.of(comparison, gates, _sources(wanted)), assessment, domain)
 
 
-def _domain(file: Path) -> Domain:
-    return Domain.load(load_config(file, DomainSpec))
+def _temporary(folder: Path) -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix=".series-", dir=folder)
+
+
+def _domain(wanted: Wanted) -> Domain:
+    if wanted.domain is not None:
+        return Domain.load(load_config(wanted.domain, DomainSpec))
+    return domain_of(wanted.run if is_parflow_run(wanted.reference) else wanted.reference)
+
+
+def _start(wanted: Wanted) -> np.datetime64:
+    return start_of(wanted.run) if wanted.start is None else wanted.start
+
+
+def _precipitation(wanted: Wanted, times: Times, notes: list[str]) -> Array | None:
+    if wanted.precipitation is not None:
+        return precipitation(wanted.precipitation, times)
+    for path in (wanted.run, wanted.reference):
+        if not is_parflow_run(path) and has_precipitation(path):
+            return precipitation(path, times)
+    notes.append("No precipitation: the runs have written none and no --precipitation was given.")
+    return None
 
 
 def _sources(wanted: Wanted) -> dict[str, str]:
@@ -106,37 +190,27 @@ def _sources(wanted: Wanted) -> dict[str, str]:
     return {name: str(path) for name, path in given.items() if path is not None}
 
 
-def _persistence(wanted: Wanted, reference: RunRecords, known: list[RunRecords], domain: Domain) -> Persistence:
-    head = initial_head(wanted.reference, domain) if wanted.initial is None else head_in_file(wanted.initial, domain)
-    return Persistence(head, day_before(reference.times[0] - HOUR, known, domain), domain)
+def _persistence(wanted: Wanted, reference: Records, known: list[Records], domain: Domain, times: Times) -> Persistence:
+    latent = day_before(times[0] - HOUR, known, domain)
+    at = int(np.searchsorted(reference.times, times[0] - HOUR))
+    if wanted.initial is not None:
+        head = head_in_file(wanted.initial, domain)
+    elif times[0] != reference.times[0] and reference.times[at] == times[0] - HOUR:
+        head = reference.head(at, at + 1, domain.mask)[0]
+    elif isinstance(reference, ParflowRecords):
+        if reference.initial is None:
+            raise ConfigError(f"{reference.path}: has no initial pressure (*.out.press.00000.pfb); give --initial")
+        head = reference.head_in(reference.initial)[:, domain.mask]
+    else:
+        head = initial_head(wanted.reference, domain)
+    return Persistence(head, latent, domain)
 
 
-def _of_the_same_hours(run: RunRecords, reference: RunRecords, domain: Domain) -> RunPrediction:
-    _require_same_grid(run, reference)
-    if not np.array_equal(run.times, reference.times):
-        raise ConfigError(
-            f"{run.path}: has {span(run.times)}; the reference {reference.path} has {span(reference.times)}"
-        )
-    return RunPrediction(run, domain)
-
-
-def _segment(run: RunRecords, name: str, reference: RunRecords, truth: RunPrediction, domain: Domain) -> Comparison:
-    _require_same_grid(run, reference)
+def _segment(run: Records, name: str, reference: Records, truth: RunPrediction, domain: Domain) -> Comparison:
+    require_same_grid(run, reference)
     if not np.isin(run.times, reference.times).all():
         raise ConfigError(
             f"{run.path}: the segment has {span(run.times)}, which are not all in the reference {reference.path} with "
             f"{span(reference.times)}"
         )
     return compare(run.times, truth, {name: RunPrediction(run, domain)}, domain)
-
-
-def _require_same_grid(run: RunRecords, reference: RunRecords) -> None:
-    if run.shape != reference.shape:
-        a, b = (" x ".join(map(str, r.shape)) for r in (run, reference))
-        raise ConfigError(f"{run.path}: has {a} cells (z, y, x), the reference {reference.path} {b}")
-    for axis, here, there in zip(("y", "x"), run.axes, reference.axes, strict=True):
-        if here is not None and there is not None and not np.allclose(here, there):
-            raise ConfigError(
-                f"{run.path}: {axis} goes from {here[0]:g} to {here[-1]:g} m, in the reference {reference.path} from "
-                f"{there[0]:g} to {there[-1]:g} m"
-            )

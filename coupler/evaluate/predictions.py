@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bmi_common import ConfigError, Domain, grids, water_table
-from coupler.evaluate.errors import column_saturation, column_storage
-from coupler.evaluate.records import HOUR, RunRecords, Times, span
+from coupler.evaluate.errors import column_saturation, stored_water
+from coupler.evaluate.records import HOUR, Records, Times, span
 
 Array = NDArray[np.float64]
 
@@ -32,20 +32,23 @@ class Quantities:
     saturation : ndarray, shape (hours, root-zone layers, columns)
         Saturation of the root zone [-].
     latent_heat : ndarray, shape (hours, columns)
-        Latent heat flux [W m-2], upward positive.
+        Latent heat flux [W m-2], upward positive; NaN where a run has none.
+    head : ndarray, shape (hours, nz, columns), optional
+        Pressure head [m]; of runs only.
     """
 
     water_table: Array
     storage: Array
     saturation: Array
     latent_heat: Array
+    head: Array | None = None
 
 
 class Prediction(Protocol):
     """Gives the quantities of any hours of the compared period."""
 
     def quantities(self, times: Times) -> Quantities:
-        """Return the quantities at so many consecutive hours."""
+        """Return the quantities at some hours, in order."""
 
 
 def blocks(hours: int, shape: tuple[int, ...]) -> Iterable[slice]:
@@ -56,11 +59,13 @@ def blocks(hours: int, shape: tuple[int, ...]) -> Iterable[slice]:
 
 def from_heads(head: Array, latent_heat: Array, domain: Domain) -> Quantities:
     """Derive the quantities from heads [m] (hours, nz, columns) and latent heat [W m-2] (hours, columns)."""
+    wetness = column_saturation(head, domain)
     return Quantities(
         water_table=water_table.depth(np.moveaxis(head, 1, 0), domain.dz),
-        storage=column_storage(head, domain),
-        saturation=column_saturation(head, domain)[:, -grids.ROOT_ZONE_LAYERS :],
+        storage=stored_water(wetness, head, domain),
+        saturation=wetness[:, -grids.ROOT_ZONE_LAYERS :],
         latent_heat=latent_heat,
+        head=head,
     )
 
 
@@ -69,7 +74,7 @@ class RunPrediction:
 
     Parameters
     ----------
-    run : RunRecords
+    run : Records
         Its records.
     domain : Domain
         Soil, layers and active cells.
@@ -80,25 +85,23 @@ class RunPrediction:
         If the run has another grid than the domain.
     """
 
-    def __init__(self, run: RunRecords, domain: Domain) -> None:
+    def __init__(self, run: Records, domain: Domain) -> None:
         if run.shape != domain.subsurface.shape:
             here, there = _grid(domain.subsurface.shape), _grid(run.shape)
             raise ConfigError(f"{run.path}: the run has {there}, the domain of the reference {here}")
         self._run, self._domain = run, domain
 
     def quantities(self, times: Times) -> Quantities:
-        """Return the quantities at so many consecutive hours; raises `ConfigError` if the run lacks any."""
-        there = self._run.times
-        first = int(np.searchsorted(there, times[0]))
-        part = slice(first, first + len(times))
-        if not np.array_equal(there[part], times):
+        """Return the quantities at some hours, in order; raises `ConfigError` if the run lacks any."""
+        there, mask = self._run.times, self._domain.mask
+        at = np.searchsorted(there, times)
+        if not (at < len(there)).all() or not np.array_equal(there[at], times):
             raise ConfigError(f"{self._run.path}: has {span(there)}; needed are {span(times)}")
-        mask = self._domain.mask
-        return from_heads(
-            self._run.head(part.start, part.stop, mask),
-            self._run.latent_heat(part.start, part.stop, mask),
-            self._domain,
-        )
+        # records that follow one another are read at once; a gap splits them
+        parts = [(int(p[0]), int(p[-1]) + 1) for p in np.split(at, np.flatnonzero(np.diff(at) != 1) + 1)]
+        head = np.concatenate([self._run.head(a, b, mask) for a, b in parts])
+        latent = np.concatenate([self._run.latent_heat(a, b, mask) for a, b in parts])
+        return from_heads(head, latent, self._domain)
 
 
 class Persistence:
@@ -135,7 +138,7 @@ class Climatology:
 
     Parameters
     ----------
-    runs : sequence of RunRecords
+    runs : sequence of Records
         What is known, such as the training years.
     domain : Domain
         Soil, layers and active cells.
@@ -146,7 +149,7 @@ class Climatology:
         If a run has another grid.
     """
 
-    def __init__(self, runs: Sequence[RunRecords], domain: Domain) -> None:
+    def __init__(self, runs: Sequence[Records], domain: Domain) -> None:
         columns, layers = int(domain.mask.sum()), grids.ROOT_ZONE_LAYERS
         self._known = span(runs[0].times) if len(runs) == 1 else f"{len(runs)} runs"
         counts, daily_counts = np.zeros(12), np.zeros((12, 24))

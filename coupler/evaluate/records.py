@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import netCDF4
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bmi_common import ConfigError, Domain, DomainField
 from bmi_common.config import Config, load_config, read_yaml
-from coupler.config import load_run
+from coupler.config import OutputSpec, TimeSpec, load_run
 from coupler.run_folder import MARKER
 
 Array = NDArray[np.float64]
@@ -24,6 +24,39 @@ HOUR = np.timedelta64(3600, "s")
 """Records are an hour apart; all times have this resolution of seconds."""
 
 _UNITS = {HEAD: "m", LATENT_HEAT: "W m-2"}
+
+
+class Records(Protocol):
+    """Hourly pressure head and latent heat of a run, whoever made it; hours may be missing.
+
+    Attributes
+    ----------
+    path : Path
+        Where it lies.
+    times : ndarray of datetime64[s], shape (hours,)
+        End of the interval of each record, UTC, in order.
+    """
+
+    path: Path
+    times: Times
+
+    @property
+    def hours(self) -> int:
+        """Number of records."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Layers, rows and columns of the grid."""
+
+    @property
+    def axes(self) -> tuple[Array | None, Array | None]:
+        """Distances northward and eastward [m] of the cells, as far as the run has them."""
+
+    def head(self, start: int, stop: int, mask: NDArray[np.bool_]) -> Array:
+        """Pressure head [m] of records `start` to `stop`, (hours, nz, columns) in the order of the mask."""
+
+    def latent_heat(self, start: int, stop: int, mask: NDArray[np.bool_]) -> Array:
+        """Latent heat flux [W m-2], upward positive, of records `start` to `stop`, (hours, columns); NaN if unknown."""
 
 
 class RunRecords:
@@ -52,7 +85,7 @@ class RunRecords:
         self.path = path
         self._files: list[netCDF4.Dataset] = []
         try:
-            for file in _files(path):
+            for file in run_files(path):
                 self._files.append(_open(file))
             self._head = self._find(HEAD, 4)
             self._latent = self._find(LATENT_HEAT, 3)
@@ -147,7 +180,8 @@ def span(times: Times) -> str:
     if not len(times):
         return "no hour"
     minutes = times[[0, -1]].astype("datetime64[m]")
-    return f"{len(times)} hours, {minutes[0]} to {minutes[1]}"
+    missing = int((times[-1] - times[0]) / HOUR) + 1 - len(times)
+    return f"{len(times)} hours, {minutes[0]} to {minutes[1]}" + (f", {missing} in between missing" if missing else "")
 
 
 def domain_of(path: Path) -> Domain:
@@ -179,8 +213,34 @@ def groundwater_config(path: Path) -> Path:
     return staged if staged.is_file() else components["groundwater"].config
 
 
+def start_of(path: Path) -> np.datetime64:
+    """Start of a run, from its record; raises `ConfigError` if `path` is no run's folder."""
+    record = path / MARKER
+    if not record.is_file():
+        raise ConfigError(f"{path}: no folder of a run ({MARKER} is not there); give --start, the time of dump 00000")
+    return np.datetime64(_part(record, _NamesTime).time.start, "s")
+
+
 class _NamesDomain(Config):
     domain: DomainField
+
+
+class _NamesTime(Config):
+    time: TimeSpec
+
+
+class _NamesOutput(Config):
+    output: list[OutputSpec] = []
+
+
+_Part = TypeVar("_Part", bound=Config)
+
+
+def _part(record: Path, kind: type[_Part]) -> _Part:
+    """Read some keys of a run's record: the components' files, which the others name, may be gone or elsewhere."""
+    content = read_yaml(record).data
+    keys = [str(key) for key in content] if isinstance(content, dict) else []
+    return load_config(record, kind, ignore=[key for key in keys if key not in kind.model_fields])
 
 
 def _domain_named_by(file: Path) -> Domain:
@@ -191,7 +251,14 @@ def _domain_named_by(file: Path) -> Domain:
     return Domain.load(load_config(file, _NamesDomain, ignore=others).domain)
 
 
-def _files(path: Path) -> list[Path]:
+def run_files(path: Path) -> list[Path]:
+    """Return the NetCDF files of a run that are there, or the file itself.
+
+    Raises
+    ------
+    ConfigError
+        If `path` is neither a run's folder nor a file, or nothing has been written.
+    """
     if path.is_file():
         return [path]
     if not path.is_dir():
@@ -199,7 +266,7 @@ def _files(path: Path) -> list[Path]:
     record = path / MARKER
     if not record.is_file():
         raise ConfigError(f"{path}: no folder of a run ({MARKER} is not there)")
-    outputs = [path / o.file for o in load_run(record).config.output]
+    outputs = [path / o.file for o in _part(record, _NamesOutput).output]
     there = [file for file in outputs if file.is_file()]
     if not there:
         raise ConfigError(f"{path}: the run has written none of its output files")
@@ -233,4 +300,7 @@ def _times(variable: Any) -> Times:
 
 
 def _is_hourly(times: Times) -> bool:
-    return len(times) > 1 and bool((np.diff(times) == HOUR).all())
+    """Whether most records are an hour apart, the others whole hours: hours may be missing."""
+    steps = np.diff(times)
+    whole = (steps > np.timedelta64(0, "s")) & (steps % HOUR == np.timedelta64(0, "s"))
+    return len(times) > 1 and bool(whole.all()) and bool(np.median(steps / HOUR) == 1.0)

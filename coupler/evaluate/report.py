@@ -83,7 +83,7 @@ class Summary:
         )
 
 
-_COLUMNS: Mapping[str, str] = {
+COLUMNS: Mapping[str, str] = {
     "water_table_median": "median WT error [m]",
     "water_table_median_worst": "median WT error, worst [m]",
     "water_table_high": "90 % WT error [m]",
@@ -137,7 +137,7 @@ class Report:
         for name in self.summaries:
             errors.add_column(name, justify="right")
         cells = [_cells(summary) for summary in self.summaries.values()]
-        for title, *row in zip(_COLUMNS.values(), *cells, strict=True):
+        for title, *row in zip(COLUMNS.values(), *cells, strict=True):
             errors.add_row(title, *row)
         gates = Table(title="criteria")
         for title in ("criterion", "value", "limit", "", ""):
@@ -148,7 +148,7 @@ class Report:
 
     def markdown(self) -> str:
         """Return the two tables in Markdown; the lines of the first can be put into other tables."""
-        lines = ["| | " + " | ".join(_COLUMNS.values()) + " |", "|---|" + "---:|" * len(_COLUMNS)]
+        lines = ["| | " + " | ".join(COLUMNS.values()) + " |", "|---|" + "---:|" * len(COLUMNS)]
         lines += [markdown_row(name, summary) for name, summary in self.summaries.items()]
         lines += ["", "| criterion | value | limit | | |", "|---|---:|---:|---|---|"]
         lines += [
@@ -157,8 +157,14 @@ class Report:
         ]
         return "\n".join(lines) + "\n"
 
-    def as_json(self) -> dict[str, Any]:
-        """Return everything but the hourly errors and maps, as values that JSON can hold (NaN becomes None)."""
+    def as_json(self, more: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return everything but the hourly errors and maps, as values that JSON can hold (NaN becomes None).
+
+        Parameters
+        ----------
+        more : mapping, optional
+            What else the file is to hold.
+        """
         t = self.comparison.times
         content = {
             "version": VERSION,
@@ -169,14 +175,15 @@ class Report:
             "errors": {name: asdict(summary) for name, summary in self.summaries.items()},
             "criteria": [{**asdict(g), "met": g.met} for g in self.gates],
             "met": self.met,
+            **(more or {}),
         }
         return dict(_plain(content))
 
-    def write(self, folder: Path) -> list[Path]:
-        """Write ``report.json``, ``report.md`` and ``hourly_errors.csv``; return their paths."""
+    def write(self, folder: Path, more: Mapping[str, Any] | None = None) -> list[Path]:
+        """Write ``report.json`` (with `more`), ``report.md`` and ``hourly_errors.csv``; return their paths."""
         folder.mkdir(parents=True, exist_ok=True)
         as_json, as_markdown, hourly = (folder / n for n in ("report.json", "report.md", "hourly_errors.csv"))
-        as_json.write_text(json.dumps(self.as_json(), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        as_json.write_text(json.dumps(self.as_json(more), indent=2, allow_nan=False) + "\n", encoding="utf-8")
         as_markdown.write_text(self.markdown(), encoding="utf-8")
         self._write_hourly(hourly)
         return [as_json, as_markdown, hourly]
@@ -212,8 +219,8 @@ def number(value: float) -> str:
 
 
 def _cells(summary: Summary) -> list[str]:
-    assert set(_COLUMNS) <= {f.name for f in fields(summary)}
-    return [number(getattr(summary, name)) for name in _COLUMNS]
+    assert set(COLUMNS) <= {f.name for f in fields(summary)}
+    return [number(getattr(summary, name)) for name in COLUMNS]
 
 
 def _exact(value: float) -> str:
@@ -223,7 +230,7 @@ def _exact(value: float) -> str:
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_plain(v) for v in value]
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None

@@ -13,7 +13,7 @@ from bmi_common.config import Config, load_config, read_yaml
 from bmi_common.initial import InitialSpec
 from coupler.config import STATE_FILE
 from coupler.evaluate.predictions import hour_of_day
-from coupler.evaluate.records import HEAD, HOUR, RunRecords, groundwater_config
+from coupler.evaluate.records import HEAD, HOUR, Records, groundwater_config
 from coupler.output import netcdf_name
 
 Array = NDArray[np.float64]
@@ -63,7 +63,7 @@ def initial_head(run: Path, domain: Domain) -> Array:
     return initial.read(domain)[:, domain.mask]
 
 
-def day_before(start: np.datetime64, known: list[RunRecords], domain: Domain) -> Array | None:
+def day_before(start: np.datetime64, known: list[Records], domain: Domain) -> Array | None:
     """Latent heat [W m-2] of the 24 h before `start` by hour of day (24, columns), None if no run has them."""
     wanted = start - HOUR * np.arange(23, -1, -1)
     for run in known:

@@ -1,0 +1,73 @@
+"""The evaluation that ``bmi-run`` makes at the end of a run."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+from bmi_common.errors import ConfigError, ModelError, RootzoneError
+from coupler.config import RunConfig
+from coupler.evaluate.evaluation import Wanted
+from coupler.evaluate.judged import parse_thresholds
+from coupler.evaluate.records import HEAD, LATENT_HEAT
+from coupler.evaluate.writing import evaluate_into
+from coupler.report_spec import REPORT
+
+
+def check_report(config: RunConfig) -> None:
+    """Refuse a report that the run could not have in the end.
+
+    Raises
+    ------
+    ConfigError
+        If there is no reference, a threshold is wrong, or a variable that is compared is not written every hour.
+    """
+    wanted(config, Path())
+    for name in (HEAD, LATENT_HEAT):
+        found = [o for o in config.output if any(end.variable == name for end in o.variables)]
+        if not any(o.every == timedelta(hours=1) for o in found):
+            raise ConfigError(f"report: compares {name}; write it every hour, in `output` with `every: 1h`")
+
+
+def wanted(config: RunConfig, folder: Path) -> Wanted:
+    """Say what the report of the run in this folder compares."""
+    spec = config.report
+    assert spec is not None
+    reference = spec.reference or _segments_reference(config)
+    if reference is None:
+        raise ConfigError(
+            "report: what is the run to be compared with? Give `report: {reference: RUN}`, or let "
+            "error_control.segments restart from a run"
+        )
+    thresholds = tuple(f"{name}={value}" for name, value in spec.thresholds.items())
+    parse_thresholds(thresholds)
+    return Wanted(
+        reference,
+        folder,
+        free_drainage=spec.free_drainage,
+        name=spec.name,
+        thresholds=thresholds,
+        segment_length=spec.segment_length,
+        precipitation=spec.precipitation,
+        reanalysis=spec.reanalysis,
+    )
+
+
+def write_report(config: RunConfig, folder: Path) -> Path:
+    """Evaluate a finished run; returns the page.
+
+    Raises
+    ------
+    ModelError
+        If the evaluation fails; the run itself is done.
+    """
+    try:
+        return evaluate_into(wanted(config, folder), folder / REPORT)[1][0]
+    except RootzoneError as error:
+        raise ModelError(f"the run is done, but there is no report on it: {error}") from error
+
+
+def _segments_reference(config: RunConfig) -> Path | None:
+    control = config.error_control
+    segments = None if control is None else control.segments
+    return segments.restart_from if segments is not None and isinstance(segments.restart_from, Path) else None

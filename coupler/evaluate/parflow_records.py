@@ -1,0 +1,133 @@
+"""Hourly pressures in the folder of a run of ParFlow, read as the records of a run are.
+
+``<run>.out.press.NNNNN.pfb`` is the pressure head at the end of hour NNNNN, 00000 the initial one. ParFlow writes no
+latent heat and no calendar.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bmi_common import ConfigError, Domain
+from bmi_common.fields import read_pfb
+from coupler.evaluate.records import HOUR, Times
+
+Array = NDArray[np.float64]
+
+_DUMP = re.compile(r"^(?P<run>.+)\.out\.press\.(?P<number>\d{5,})\.pfb$")
+
+
+def is_parflow_run(path: Path) -> bool:
+    """Whether a folder holds pressures of ParFlow."""
+    return path.is_dir() and any(path.glob("*.out.press.*.pfb"))
+
+
+class ParflowRecords:
+    """The pressures of one run of ParFlow, a dump an hour; missing dumps are gaps.
+
+    Parameters
+    ----------
+    path : Path
+        The run's folder.
+    domain : Domain
+        What the run was made on.
+    start : datetime64
+        Time of dump 00000, UTC.
+
+    Attributes
+    ----------
+    initial : Path or None
+        File of dump 00000.
+
+    Raises
+    ------
+    ConfigError
+        If the folder holds several runs, no pressure after the initial one, or dumps that are not an hour apart.
+    """
+
+    def __init__(self, path: Path, domain: Domain, start: np.datetime64) -> None:
+        self.path, self._domain = path, domain
+        dumps = _dumps(path)
+        self.initial = dumps.pop(0, None)
+        if not dumps:
+            raise ConfigError(f"{path}: has no pressure after the initial one (*.out.press.00001.pfb and so on)")
+        _require_hourly(path)
+        self._files = [dumps[number] for number in sorted(dumps)]
+        self.times: Times = start.astype("datetime64[s]") + HOUR * np.array(sorted(dumps))
+
+    @property
+    def hours(self) -> int:
+        """Number of records."""
+        return len(self._files)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Layers, rows and columns of the grid."""
+        nz, ny, nx = self._read(self._files[0]).shape
+        return nz, ny, nx
+
+    @property
+    def axes(self) -> tuple[Array | None, Array | None]:
+        """Nothing: the files' corner need not be that of the domain."""
+        return None, None
+
+    def head(self, start: int, stop: int, mask: NDArray[np.bool_]) -> Array:
+        """Pressure head [m] of records `start` to `stop`, (hours, nz, columns) in the order of the mask."""
+        return np.stack([self.head_in(file)[:, mask] for file in self._files[start:stop]])
+
+    def latent_heat(self, start: int, stop: int, mask: NDArray[np.bool_]) -> Array:
+        """NaN, (hours, columns): ParFlow writes none."""
+        return np.full((stop - start, int(mask.sum())), np.nan)
+
+    def head_in(self, file: Path) -> Array:
+        """Read one dump [m], (nz, ny, nx)."""
+        values = self._read(file)
+        if values.shape != self._domain.subsurface.shape:
+            raise ConfigError(
+                f"{file}: has (nz, ny, nx) = {values.shape} cells, the domain {self._domain.subsurface.shape}"
+            )
+        bad = ~np.isfinite(values) & self._domain.mask
+        if bad.any():
+            z, y, x = np.argwhere(bad)[0]
+            raise ConfigError(f"{file}: the pressure is not finite in the active cell z={z}, y={y}, x={x}")
+        return values
+
+    @staticmethod
+    def _read(file: Path) -> Array:
+        return np.asarray(read_pfb(file), dtype=np.float64)
+
+
+def _dumps(folder: Path) -> dict[int, Path]:
+    found: dict[int, Path] = {}
+    runs: set[str] = set()
+    for file in sorted(folder.glob("*.pfb")):
+        match = _DUMP.match(file.name)
+        if match:
+            runs.add(match["run"])
+            found[int(match["number"])] = file
+    if len(runs) > 1:
+        raise ConfigError(f"{folder}: holds several runs of ParFlow ({', '.join(sorted(runs))}); give each a folder")
+    return found
+
+
+def _require_hourly(folder: Path) -> None:
+    """Check the interval of the dumps, where the run definition lies beside them."""
+    definitions = sorted(folder.glob("*.pfidb"))
+    if len(definitions) != 1:
+        return
+    from parflow.tools.io import read_pfidb  # imports slowly
+
+    try:
+        values = read_pfidb(str(definitions[0]))
+        interval = float(values["TimingInfo.DumpInterval"]) * float(values.get("TimingInfo.BaseUnit", 1.0))
+    except (KeyError, TypeError, ValueError, OSError, IndexError):
+        return  # the definition is not needed
+    # a negative interval counts time steps, whose length the definition need not fix
+    if interval > 0.0 and interval != 1.0:
+        raise ConfigError(
+            f"{definitions[0]}: TimingInfo.DumpInterval is {interval:g} h; the evaluation needs a dump every hour"
+        )

@@ -1,0 +1,69 @@
+"""Series of cells on disk: written hour by hour, read cell by cell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+HOURS = 128
+"""Records in a block of a file; what is held in memory for each variable."""
+
+
+class Scratch:
+    """One variable of all active columns over the whole period, in single precision.
+
+    The file is a row of blocks, each (columns, `HOURS`), so that the series of neighbouring columns lie together and
+    neither writing nor reading needs more than a part of it in memory.
+
+    Parameters
+    ----------
+    path : Path
+        File to be made.
+    columns : int
+        Number of active columns.
+    """
+
+    def __init__(self, path: Path, columns: int) -> None:
+        self._path, self._columns = path, columns
+        self._lengths: list[int] = []
+        self._waiting: list[NDArray[np.float32]] = []
+        path.write_bytes(b"")
+
+    @property
+    def records(self) -> int:
+        """Records so far."""
+        return sum(self._lengths) + sum(len(w) for w in self._waiting)
+
+    def append(self, values: Array) -> None:
+        """Add records, (records, columns)."""
+        self._waiting.append(values.astype(np.float32))
+        if sum(len(w) for w in self._waiting) >= HOURS:
+            self._flush()
+
+    def series(self, cells: slice) -> Array:
+        """Read all records of some columns, (columns, records), in double precision."""
+        self._flush()
+        first, last, _ = cells.indices(self._columns)
+        read = np.empty((last - first, self.records))
+        offset = done = 0
+        with self._path.open("rb") as file:
+            for length in self._lengths:
+                file.seek(offset + first * length * 4)
+                part = np.fromfile(file, np.float32, (last - first) * length)
+                read[:, done : done + length] = part.reshape(last - first, length)
+                offset += self._columns * length * 4
+                done += length
+        return read
+
+    def _flush(self) -> None:
+        if not self._waiting:
+            return
+        block = np.concatenate(self._waiting)
+        self._waiting.clear()
+        self._lengths.append(len(block))
+        with self._path.open("ab") as file:
+            np.ascontiguousarray(block.T).tofile(file)

@@ -1,0 +1,112 @@
+"""Precipitation on the domain, for the figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+import numpy as np
+from numpy.typing import NDArray
+
+from bmi_common import ConfigError
+from bmi_common.units import conversion
+from coupler.evaluate.records import HOUR, Times, run_files
+
+Array = NDArray[np.float64]
+
+NAME = "atmosphere_water_precipitation__mass_flux"
+_STANDARD_NAMES = ("precipitation_flux", "rainfall_flux", "lwe_precipitation_rate")
+_RATE, _AMOUNT_PER_HOUR = "kg m-2 s-1", 3600.0
+
+
+def precipitation(path: Path, times: Times) -> Array:
+    """Read the domain mean of precipitation [mm h-1] at some hours, NaN where the file has none.
+
+    Of a run's folder the output that holds `NAME` is read; of other NetCDF files, such as a forcing file, the variable
+    with that ``csdms_name`` or with a standard name of precipitation. The mean is taken over all cells of the file that
+    are not missing.
+
+    Parameters
+    ----------
+    path : Path
+        Folder of a run, or a NetCDF file.
+    times : ndarray of datetime64[s], shape (hours,)
+        End of each hour.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such variable, its units are no rate of precipitation, or none of the hours is there.
+    """
+    for file in run_files(path):
+        with _open(file) as data:
+            variable = _find(data)
+            if variable is None:
+                continue
+            ends = interval_ends(data, variable)
+            there = np.isin(ends, times)
+            if not there.any():
+                raise ConfigError(f"{file}: has no precipitation in the compared period, {times[0]} to {times[-1]}")
+            first, last = np.flatnonzero(there)[[0, -1]]
+            to = _conversion(file, variable)
+            values = np.ma.filled(np.ma.asarray(variable[first : last + 1], dtype=np.float64), np.nan)
+            with np.errstate(invalid="ignore"):
+                means = np.nanmean(values.reshape(len(values), -1), axis=1) * to
+            series = np.full(len(times), np.nan)
+            inside = there[first : last + 1]
+            series[np.searchsorted(times, ends[first : last + 1][inside])] = means[inside]
+            return series
+    raise ConfigError(f"{path}: has no precipitation ({NAME}, or a standard name {', '.join(_STANDARD_NAMES)})")
+
+
+def has_precipitation(path: Path) -> bool:
+    """Whether a run has written its precipitation."""
+    for file in run_files(path):
+        with _open(file) as data:
+            if _find(data) is not None:
+                return True
+    return False
+
+
+def interval_ends(data: netCDF4.Dataset, variable: Any) -> Times:
+    """End of the interval of each record to the nearest hour: of its time bounds, where the file has them."""
+    time = data.variables.get(variable.dimensions[0])
+    if time is None or "since" not in getattr(time, "units", ""):
+        raise ConfigError(f"{data.filepath()}: {variable.name} has no time with units such as 'hours since 2020-01-01'")
+    bounds = data.variables.get(getattr(time, "bounds", ""))
+    raw = np.ma.filled(np.ma.asarray((time[:] if bounds is None else bounds[:, 1]), dtype=np.float64), np.nan)
+    if not np.isfinite(raw).all():
+        raise ConfigError(f"{data.filepath()}: {time.name} has missing values")
+    calendar = getattr(time, "calendar", "standard")
+    try:
+        dates: Any = netCDF4.num2date(raw, time.units, calendar, only_use_cftime_datetimes=False)
+    except ValueError as error:
+        raise ConfigError(f"{data.filepath()}: {time.name} in {time.units!r} cannot be read: {error}") from error
+    exact = np.array([date.isoformat() for date in np.atleast_1d(dates)], dtype="datetime64[ms]")
+    nearest = (exact.astype(np.int64) + HOUR.astype("timedelta64[ms]").astype(np.int64) // 2) // 3_600_000
+    return np.asarray((nearest * 3600).astype("datetime64[s]"))
+
+
+def _open(file: Path) -> netCDF4.Dataset:
+    try:
+        return netCDF4.Dataset(file)
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read as NetCDF: {error}") from error
+
+
+def _find(data: netCDF4.Dataset) -> Any:
+    for variable in data.variables.values():
+        if len(variable.dimensions) and (
+            getattr(variable, "csdms_name", None) == NAME or getattr(variable, "standard_name", None) in _STANDARD_NAMES
+        ):
+            return variable
+    return None
+
+
+def _conversion(file: Path, variable: Any) -> float:
+    units = getattr(variable, "units", "")
+    try:
+        return conversion(units, _RATE).factor * _AMOUNT_PER_HOUR
+    except ConfigError as error:
+        raise ConfigError(f"{file}: {variable.name} is in {units!r}, which is no rate of precipitation") from error

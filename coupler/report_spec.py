@@ -1,0 +1,67 @@
+"""The section ``report:`` of ``coupled.yaml``."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator
+
+from bmi_common.config import Config, ConfigPath
+from coupler.durations import Duration
+
+REPORT = "report"
+"""Folder of the report in that of the run."""
+
+_FILES = ("report.html", "report.json", "report.md", "hourly_errors.csv", "evaluation.nc", "errors.png")
+
+
+def report_files(run: Path) -> list[Path]:
+    """Return the files of the report in a run's folder, as far as they are there."""
+    folder = run / REPORT
+    return [*(folder / n for n in _FILES if (folder / n).is_file()), *(folder / "figures").glob("*.png")]
+
+
+def _whole_hours(value: timedelta) -> timedelta:
+    if value % timedelta(hours=1):
+        raise ValueError("must be a whole number of hours")
+    return value
+
+
+class ReportSpec(Config):
+    """An evaluation by ``bmi-evaluate`` at the end of the run, into ``report/`` of its folder.
+
+    Attributes
+    ----------
+    reference : Path, optional
+        Run that the run is compared with; by default the run that ``error_control.segments`` restarts from.
+    free_drainage : Path, optional
+        The bound.
+    thresholds : dict
+        Largest acceptable errors with units, such as ``{water_table: 0.5m}``.
+    precipitation, reanalysis : Path, optional
+        Weather, if the run does not write it; a gridded reanalysis.
+    name : str
+        What to call the run.
+    segment_length : timedelta
+        Length of the parts that maps and precipitation are given for.
+    """
+
+    reference: ConfigPath | None = None
+    free_drainage: ConfigPath | None = None
+    thresholds: dict[str, str] = {}
+    precipitation: ConfigPath | None = None
+    reanalysis: ConfigPath | None = None
+    name: str = "hybrid"
+    segment_length: Annotated[Duration, AfterValidator(_whole_hours)] = timedelta(hours=720)
+
+
+def _from_switch(value: Any) -> Any:
+    if value is True:
+        return {}
+    return None if value is False else value
+
+
+Report = Annotated[ReportSpec | None, BeforeValidator(_from_switch)]
+"""Type of the key: true, false or a mapping."""

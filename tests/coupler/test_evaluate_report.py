@@ -1,0 +1,328 @@
+"""The report of bmi-evaluate on small runs made by hand: verdict, maps, gaps, other kinds of input, mistakes."""
+
+import base64
+import re
+from pathlib import Path
+
+import netCDF4
+import numpy as np
+import pytest
+from evaluation_cases import COLUMNS, INACTIVE, NX, NY, Years, a_day, at_rest, field
+from parflow.tools.io import write_pfb
+
+from coupler.evaluate import cells, predictions
+
+DAYS = 4
+HOURS = 24 * DAYS
+
+
+@pytest.fixture
+def years(tmp_path: Path) -> Years:
+    return Years(tmp_path)
+
+
+@pytest.fixture
+def four_days(years: Years) -> tuple[Years, tuple[object, ...]]:
+    """A run that is half a metre off from the second day on in one column of cells, and a bound that is 2 m off."""
+    depth = field(HOURS, 3.0) + 0.01 * np.arange(HOURS)[:, None, None]
+    off = depth.copy()
+    off[24:, :, 0] += 0.5
+    rain = np.repeat([0.0, 1.0, 3.0, 0.0], 24)
+    reference = years.run("reference", depth, a_day(HOURS), rain=rain)
+    run = years.run("run", off, a_day(HOURS) + 5.0, rain=rain)
+    bound = years.run("bound", depth + 2.0, a_day(HOURS) + 50.0)
+    return years, (reference, run, "--free-drainage", bound, "--segment-length", "24h")
+
+
+def fields(years: Years) -> netCDF4.Dataset:
+    return netCDF4.Dataset(years.folder / "report" / "evaluation.nc")
+
+
+def test_the_verdict_is_per_variable_for_the_domain_and_for_cells(four_days: tuple) -> None:
+    years, arguments = four_days
+    report = years.report(*arguments, "--threshold", "water_table=20cm", "--threshold", "latent_heat=10 W m-2")
+    table = report["verdict"]["water_table"]
+    # three of five columns are right, so the median is
+    assert (table["hours"], table["hours_held"], table["threshold"]) == (HOURS, HOURS, pytest.approx(0.2))
+    assert table["cells"]["count"] == COLUMNS
+    assert table["cells"]["horizon_reached_end"] == 3
+    assert table["cells"]["held_always"] == 3
+    assert table["cells"]["share_of_hours_held"] == pytest.approx((3 + 2 * 0.25) / 5)
+    assert report["verdict"]["latent_heat"]["in_words"] == f"holds in all {HOURS} hours"
+    assert report["verdict"]["soil_moisture"]["threshold"] is None
+    with fields(years) as data:
+        np.testing.assert_array_equal(data["water_table_horizon"][:, 0], [24, 24])
+        assert np.ma.getmaskarray(data["water_table_horizon"][:, 2]).all()
+        assert data["water_table_held"][1].tolist() == [24, HOURS, HOURS]
+        assert np.ma.is_masked(data["water_table_held"][INACTIVE])
+        assert "0.2 m" in data["water_table_held"].threshold
+
+
+def test_maps_and_windows(four_days: tuple) -> None:
+    years, arguments = four_days
+    report = years.report(*arguments)
+    names = [w["name"] for w in report["windows"]]
+    assert names == ["whole period", "early", "middle", "late", "segment 1", "segment 2", "segment 3", "segment 4"]
+    with fields(years) as data:
+        assert data["window_name"][:].tolist() == names
+        np.testing.assert_allclose(data["water_table_bias"][names.index("segment 2"), :, 0], 0.5, rtol=1e-5)
+        np.testing.assert_allclose(data["water_table_bias"][0, :, 0], 0.5 * 0.75, rtol=1e-5)
+        np.testing.assert_allclose(data["water_table_bias"][names.index("segment 1")].compressed(), 0.0, atol=1e-6)
+        np.testing.assert_allclose(data["water_table_spearman"][0].compressed(), 1.0, atol=1e-6)
+        np.testing.assert_allclose(data["latent_heat_rmse"][0].compressed(), 5.0, rtol=1e-5)
+        mean = data["water_table_reference"][0, 1, 2]
+        assert mean == pytest.approx(3.0 + 0.01 * (HOURS - 1) / 2)
+        assert data["time"].units == "hours since 2020-01-01 00:00:00"
+        np.testing.assert_array_equal(data["time"][:], np.arange(1, HOURS + 1))
+
+
+def test_precipitation_of_segments(four_days: tuple) -> None:
+    years, arguments = four_days
+    windows = {w["name"]: w["precipitation"] for w in years.report(*arguments)["windows"]}
+    assert windows["segment 3"] == pytest.approx({"mean": 3.0, "deviation": 0.0, "total": 72.0})
+    assert windows["whole period"]["mean"] == pytest.approx(1.0)
+    assert windows["whole period"]["deviation"] == pytest.approx(np.std([0.0, 1.0, 3.0, 0.0]))
+
+
+def test_precipitation_of_another_file(years: Years) -> None:
+    reference = years.run("reference", field(24, 3.0), a_day(24))
+    weather = years.folder / "weather.nc"
+    with netCDF4.Dataset(weather, "w") as data:
+        data.createDimension("time", 30)
+        data.createDimension("n", 2)
+        time = data.createVariable("time", "f8", ("time",))
+        time.setncatts({"units": "hours since 2019-12-31 22:00:00", "bounds": "bounds"})
+        time[:] = np.arange(30.0)  # starts of the hours
+        data.createVariable("bounds", "f8", ("time", "n"))[:] = np.stack([np.arange(30.0), np.arange(1.0, 31.0)], 1)
+        fell = data.createVariable("pr", "f8", ("time",))
+        fell.setncatts({"standard_name": "precipitation_flux", "units": "mm h-1"})
+        fell[:] = np.arange(30.0)
+    years.report(reference, reference, "--precipitation", weather)
+    with fields(years) as data:
+        np.testing.assert_allclose(data["precipitation"][:], np.arange(2.0, 26.0))
+        assert data["precipitation_mean"][0] == pytest.approx(13.5)
+
+
+def test_errors_of_layers_and_quantiles(four_days: tuple) -> None:
+    years, arguments = four_days
+    years.report(*arguments)
+    with fields(years) as data:
+        # two of five columns are off: the median is not, the 90 % quantile is
+        np.testing.assert_allclose(data["head_layers_error"][30, :, 2], 0.0, atol=1e-6)
+        np.testing.assert_allclose(data["head_layers_error"][30, :, 4], 0.5, rtol=1e-5)
+        assert data["soil_moisture_layers_error"].shape == (HOURS, 10, 5)
+        np.testing.assert_allclose(data["water_table_error_of_bound"][:], 2.0, rtol=1e-5)
+        assert data["water_table_error_by_depth"][:].sum() == HOURS * COLUMNS
+        counted = sum(data[f"latent_heat_error_by_water_table_error_{r}"][:].sum() for r in ("intermediate", "shallow"))
+        assert counted == HOURS * COLUMNS
+
+
+def test_agreement_of_domain_means_for_each_pair(four_days: tuple) -> None:
+    years, arguments = four_days
+    pairs = {(p["variable"], p["simulated"]): p for p in years.report(*arguments)["domain_mean"]}
+    assert pairs["latent_heat", "free drainage"]["bias"] == pytest.approx(50.0)
+    assert pairs["latent_heat", "hybrid"]["kge"] == pytest.approx(1.0 - 5.0 / a_day(HOURS).mean())
+    assert pairs["latent_heat", "hybrid"]["spearman"] == pytest.approx(1.0, abs=1e-3)  # rounding breaks ties
+    assert pairs["water_table", "hybrid"]["mae"] == pytest.approx(0.4 * 0.5 * 0.75, rel=1e-5)
+
+
+def test_the_page_needs_no_other_file(four_days: tuple) -> None:
+    years, arguments = four_days
+    years.report(*arguments, "--name", "a <b> & c", figures=True)
+    page = (years.folder / "report" / "report.html").read_text()
+    images = re.findall(r'src="data:image/png;base64,([^"]+)"', page)
+    drawn = sorted((years.folder / "report" / "figures").glob("*.png"))
+    assert len(images) == len(drawn) >= 12
+    assert sorted(base64.b64decode(i) for i in images) == sorted(p.read_bytes() for p in drawn)
+    assert not re.search(r'(src|href)="(?!data:|#)', page)
+    assert "a &lt;b&gt; &amp; c" in page
+    assert "a <b>" not in page
+    assert "trusted for all 4 days" in page
+
+
+def test_without_bound_and_threshold_there_is_no_verdict(years: Years) -> None:
+    reference = years.run("reference", field(24, 3.0), a_day(24))
+    assert years.report(reference, reference)["verdict"] == {}
+    assert "No verdict" in (years.folder / "report" / "report.html").read_text()
+
+
+def test_the_verdict_is_printed(four_days: tuple) -> None:
+    years, arguments = four_days
+    shown = years.evaluate(*arguments).output
+    assert "water table depth: holds in all 96 hours" in shown
+    assert not (years.folder / "report").exists()
+
+
+def test_blocks_change_nothing(four_days: tuple, monkeypatch: pytest.MonkeyPatch) -> None:
+    years, arguments = four_days
+    whole = years.report(*arguments)
+    monkeypatch.setattr(predictions, "BLOCK_VALUES", 7 * 11 * NY * NX)
+    monkeypatch.setattr(cells, "BLOCK_VALUES", 2 * HOURS)
+    assert years.report(*arguments) == whole
+    assert not list(years.folder.rglob("*.f32"))
+
+
+# ---------------------------------------------------------------------- gaps
+
+
+def test_gaps_are_left_as_gaps(years: Years) -> None:
+    hour = np.concatenate([np.arange(1, 31), np.arange(41, 61)])
+    depth = 3.0 + 0.01 * hour[:, None, None] + field(len(hour), 0.0)
+    reference = years.run("reference", 3.0 + 0.01 * np.arange(1, 61)[:, None, None] + field(60, 0.0), a_day(60))
+    run = years.run("run", depth + 0.1, a_day(60)[hour - 1], hours=hour)
+    report = years.report(reference, run)
+    assert (report["compared_hours"], report["period_hours"]) == (50, 60)
+    assert any("10 in between missing" in note for note in report["notes"])
+    assert report["errors"]["hybrid"]["water_table_median"] == pytest.approx(0.1)
+    with fields(years) as data:
+        gap = np.ma.getmaskarray(data["water_table_error"][:, 2])
+        np.testing.assert_array_equal(np.flatnonzero(gap), np.arange(30, 40))
+        np.testing.assert_allclose(data["water_table_error"][:, 2].compressed(), 0.1, rtol=1e-5)
+
+
+def test_hours_that_only_one_has_are_named(years: Years) -> None:
+    reference = years.run("reference", field(48, 3.0), a_day(48))
+    run = years.run("run", field(48, 3.0), a_day(48), start="2020-01-02")
+    report = years.report(reference, run)
+    assert report["compared_hours"] == 24
+    assert sum("24 of them have no counterpart" in note for note in report["notes"]) == 2
+    # the state at the start of what is compared, not of the reference
+    assert report["errors"]["persistence"]["water_table_median"] == 0.0
+
+
+def test_a_bound_with_fewer_hours_is_refused(years: Years) -> None:
+    reference = years.run("reference", field(48, 3.0), a_day(48))
+    bound = years.run("bound", field(40, 3.0), a_day(40))
+    years.refuses("bound", "lacks 8 of the 48 hours", "2020-01-02T17:00",
+                  arguments=(reference, reference, "--free-drainage", bound))  # fmt: skip
+
+
+# ---------------------------------------------------------------------- a run of ParFlow
+
+
+def parflow_run(years: Years, depth: np.ndarray, numbers: list[int], name: str = "parflow") -> Path:
+    folder = years.folder / name
+    folder.mkdir()
+    for number, head in zip(numbers, at_rest(depth), strict=True):
+        write_pfb(str(folder / f"basin.out.press.{number:05d}.pfb"), head, p=1, q=1, r=1, dx=1.0, dy=1.0, dz=1.0)
+    return folder
+
+
+def test_the_reference_may_be_a_run_of_parflow(years: Years) -> None:
+    reference = parflow_run(years, field(49, 3.0), list(range(49)))
+    run = years.run("run", field(48, 3.2), a_day(48))
+    report = years.report(reference, run, "--threshold", "water_table=10cm", "--threshold", "latent_heat=1 W m-2")
+    assert report["compared_hours"] == 48
+    assert report["errors"]["hybrid"]["water_table_median"] == pytest.approx(0.2, rel=1e-5)
+    assert report["errors"]["hybrid"]["latent_heat_efficiency"] is None
+    assert report["verdict"]["water_table"]["horizon_hours"] == 0
+    assert "latent_heat" not in report["verdict"]
+    assert report["errors"]["persistence"]["water_table_median"] == pytest.approx(0.0, abs=1e-6)
+    with fields(years) as data:
+        assert "water_table_bias" in data.variables
+        assert "latent_heat_bias" not in data.variables
+
+
+def test_missing_dumps_are_gaps(years: Years) -> None:
+    reference = parflow_run(years, field(20, 3.0), [*range(10), *range(15, 25)])
+    run = years.run("run", field(24, 3.2), a_day(24))
+    report = years.report(reference, run)
+    assert (report["compared_hours"], report["period_hours"]) == (19, 24)
+
+
+def test_the_start_of_a_run_of_parflow_may_be_given(years: Years) -> None:
+    reference = parflow_run(years, field(25, 3.0), list(range(25)))
+    run = years.run("run", field(24, 3.2), a_day(24))
+    assert years.report(reference, run, "--start", "2020-01-01T12:00")["compared_hours"] == 12
+    years.refuses("no hour in common", arguments=(reference, run, "--start", "2021-01-01"))
+    years.refuses("--start", "no time", arguments=(reference, run, "--start", "noon"))
+
+
+def test_a_run_of_parflow_on_another_grid_is_refused(years: Years) -> None:
+    reference = parflow_run(years, np.full((3, NY, NX + 1), 3.0), [0, 1, 2])
+    run = years.run("run", field(24, 3.2), a_day(24))
+    years.refuses("11 x 2 x 3", "11 x 2 x 4", arguments=(reference, run))
+
+
+# ---------------------------------------------------------------------- a reanalysis
+
+
+def era5(years: Years, hours: int = 48, units: str = "J m**-2", lat: tuple[float, ...] = (10.1, 10.0)) -> Path:
+    """ERA5-Land as it is distributed: north first, totals since 00 UTC, downward positive."""
+    path = years.folder / f"era5_{hours}.nc"
+    with netCDF4.Dataset(path, "w") as data:
+        for name, size in (("valid_time", hours + 1), ("latitude", len(lat)), ("longitude", 2)):
+            data.createDimension(name, size)
+        time = data.createVariable("valid_time", "i8", ("valid_time",))
+        time.units = "seconds since 1970-01-01"
+        start = int(np.datetime64("2020-01-01T00:00", "s").astype(int))
+        time[:] = start + 3600 * np.arange(hours + 1)
+        data.createVariable("latitude", "f8", ("latitude",))[:] = lat
+        data.createVariable("longitude", "f8", ("longitude",))[:] = [20.0, 20.1]
+        shape = ("valid_time", "latitude", "longitude")
+        water = data.createVariable("swvl1", "f4", shape)
+        water.units = "m**3 m**-3"
+        water[:] = 0.3
+        flux = data.createVariable("slhf", "f8", shape)
+        flux.units = units
+        upward = a_day(hours)[:, 0, 0] * 3600.0
+        total = np.zeros(hours + 1)
+        for h in range(1, hours + 1):
+            total[h] = (total[h - 1] if (h - 1) % 24 else 0.0) - upward[h - 1]
+        flux[:] = total[:, None, None]
+    return path
+
+
+def test_a_reanalysis_stands_beside_the_runs(years: Years) -> None:
+    reference = years.run("reference", field(48, 3.0), a_day(48) + 7.0)
+    report = years.report(reference, reference, "--reanalysis", era5(years))
+    pairs = {(p["variable"], p["simulated"], p["reference"]): p for p in report["domain_mean"]}
+    flux = pairs["latent_heat", "hybrid", "reanalysis"]
+    assert (flux["bias"], flux["r"]) == pytest.approx((7.0, 1.0), rel=1e-4)
+    assert ("soil_moisture", "reference", "reanalysis") in pairs
+    assert any("mean over all 4 cells" in note for note in report["notes"])
+    with fields(years) as data:
+        np.testing.assert_allclose(data["latent_heat_mean_reanalysis"][:], a_day(48)[:, 0, 0], rtol=1e-3)
+        np.testing.assert_allclose(data["soil_moisture_mean_reanalysis"][:], 0.3, rtol=1e-5)
+
+
+def test_wrong_reanalyses_are_refused(years: Years) -> None:
+    reference = years.run("reference", field(48, 3.0), a_day(48))
+    later = years.run("later", field(48, 3.0), a_day(48), start="2021-01-01")
+    years.refuses("slhf", "'W m-2'", arguments=(reference, reference, "--reanalysis", era5(years, units="W m-2")))
+    years.refuses("none of the compared hours", arguments=(later, later, "--reanalysis", era5(years)))
+    years.refuses("swvl1", arguments=(reference, reference, "--reanalysis", reference / "head.nc"))
+
+
+# ---------------------------------------------------------------------- mistakes
+
+
+def test_mistakes_write_nothing(years: Years) -> None:
+    reference = years.run("reference", field(24, 3.0), a_day(24))
+    out = years.folder / "out"
+    for words, arguments in (
+        (("threshold", "no units"), ("--threshold", "water_table=1")),
+        (("threshold", "do not convert"), ("--threshold", "water_table=1 K")),
+        (("--segment-length", "no length of time"), ("--segment-length", "720")),
+        (("--segment-length", "whole number of hours"), ("--segment-length", "90min")),
+        (("nowhere",), ("--free-drainage", years.folder / "nowhere")),
+        (("no precipitation",), ("--precipitation", reference / "head.nc")),
+        (("--name reference",), ("--name", "reference")),
+    ):
+        years.refuses(*words, arguments=(reference, reference, "--output", out, *arguments))
+        assert not out.exists()
+    before = sorted(years.folder.rglob("*"))
+    depth = field(24, 3.0)
+    depth[5, 1, 2] = np.nan
+    broken = years.run("broken", depth, a_day(24))
+    before = sorted(years.folder.rglob("*"))
+    years.refuses("head.nc", arguments=(reference, broken, "--output", out))
+    assert sorted(years.folder.rglob("*")) == before
+
+
+def test_a_run_is_read_without_the_files_of_its_components(years: Years) -> None:
+    reference = years.run("reference", field(24, 3.0), a_day(24))
+    run = years.run("run", field(24, 3.0), a_day(24))
+    record = run / "run.yaml"
+    record.write_text(record.read_text().replace("groundwater.yaml", "gone.yaml"))
+    assert years.report(reference, run)["errors"]["hybrid"]["water_table_median"] == 0.0
