@@ -135,7 +135,8 @@ def test_the_realization_of_the_guide_names_what_exists(tmp_path: Path) -> None:
     config = setup("Colm", tmp_path / "case")
     data = yaml.safe_load(config.read_text())
     heights = {"wind": 10.0, "temperature": 2.0, "humidity": 2.0}
-    config.write_text(yaml.safe_dump({**data, "forcing": "external", "reference_height": heights}))
+    # grass: 2 m must be above the canopy
+    config.write_text(yaml.safe_dump({**data, "forcing": "external", "reference_height": heights, "land_cover": 10}))
     engine = Engine(params["python_type"], str(config))
     assert {*params["variables_names_map"], names.PRESSURE_HEAD, names.SATURATION} == set(engine.inputs)
     assert params["main_output_variable"] in engine.outputs
