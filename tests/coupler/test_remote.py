@@ -443,3 +443,41 @@ def test_calls_after_the_end_are_errors(tmp_path: Path) -> None:
     bmi.finalize()
     with pytest.raises(RemoteError):
         bmi.update()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs groups of processes")
+def test_ctrl_c_is_for_the_run_and_its_children_end_with_it(fake) -> None:
+    fake.use("SlowBucket", sleep=0.2)
+    fake.run["components"]["groundwater"]["isolate"] = True
+    fake.run["time"]["end"] = "2020-01-03T00:00"
+    fake.write()
+    run = subprocess.Popen(
+        [sys.executable, "-c", "from coupler.cli import main; main()", str(fake.yaml), "--output", str(fake.output)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        text=True,
+    )
+    end = time.monotonic() + 60.0
+    while not (fake.output / "hourly.nc").is_file() and time.monotonic() < end:
+        time.sleep(0.05)
+    time.sleep(1.0)
+    os.killpg(run.pid, signal.SIGINT)
+    output, _ = run.communicate(timeout=60.0)
+    assert run.returncode > 0, output
+    assert "bmi-run: interrupted" in output
+    assert len(output.splitlines()) < 10, output
+    assert "does not answer" not in output
+    assert "Traceback" not in output
+    with xr.open_dataset(fake.output / "hourly.nc") as data:
+        assert data.sizes["time"] > 0
+    children = [p for p in Path("/proc").glob("[0-9]*/cmdline") if b"coupler.remote.server" in _content(p)]
+    assert not [p for p in children if b"zoo:SlowBucket" in _content(p)]
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
