@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -14,8 +15,11 @@ import collected_pages
 import configuration_keys
 import page
 import pytest
+import yaml
+from click.testing import CliRunner
 
 from bmi_common.grids import POINTS, ROOT_ZONE, SCALAR, SUBSURFACE, SURFACE
+from coupler.cli import main as bmi_run
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -25,6 +29,7 @@ TEXTS = [ROOT / "README.md", *PAGES]
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 CODE_SPAN = re.compile(r"`([^`\n]+)`")
 BLOCK = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+YAML = re.compile(r"^```yaml\n(.*?)^```", re.MULTILINE | re.DOTALL)
 OWN_FILE = re.compile(r"\b((?:cfg|benchmarks|docs|tests|tools|bmi_\w+|coupler)/[\w./-]*\w/?)")
 GENERATED = [
     ("variables.md", "bmi_tables.py", bmi_tables.text),
@@ -82,6 +87,38 @@ def _commands_in(text: str) -> list[str]:
 
 def test_options_are_looked_for_in_commands() -> None:
     assert any("--restart" in line for line in _commands_in((ROOT / "README.md").read_text(encoding="utf-8")))
+
+
+SCRIPT = re.compile(r"(?:python|torchrun \S+) ((?:benchmarks|cfg/demo)/\w+\.py)([^`\n]*)")
+
+
+@pages
+def test_options_of_scripts_that_are_named_exist(text: Path) -> None:
+    missing = []
+    for script, arguments in SCRIPT.findall(text.read_text(encoding="utf-8")):
+        source = (ROOT / script).read_text(encoding="utf-8")
+        missing += [(script, o) for o in re.findall(r"(?<!\S)\[?(--[a-z][a-z-]*)", arguments) if f'"{o}"' not in source]
+    assert not missing
+
+
+@pages
+def test_blocks_of_yaml_can_be_read(text: Path) -> None:
+    for block in YAML.findall(text.read_text(encoding="utf-8")):
+        yaml.safe_load(block)
+
+
+@pytest.mark.slow
+def test_the_files_of_the_page_on_own_domains_run(tmp_path: Path) -> None:
+    blocks = YAML.findall((DOCS / "own_domain.md").read_text(encoding="utf-8"))
+    for name, block in zip(("domain.yaml", "land.yaml", "groundwater.yaml"), blocks, strict=True):
+        (tmp_path / name).write_text(block, encoding="utf-8")
+    for name in ("basin.nc", "weather.nc"):
+        shutil.copy(ROOT / "cfg" / "demo" / name, tmp_path)
+    run = (ROOT / "cfg" / "coupled-richards.yaml").read_text(encoding="utf-8").replace("demo/", "")
+    (tmp_path / "coupled.yaml").write_text(run, encoding="utf-8")
+    arguments = ["--set", "time.end=2019-10-01T03:00", "--set", "figures=false", "--output", str(tmp_path / "run")]
+    result = CliRunner().invoke(bmi_run, [str(tmp_path / "coupled.yaml"), *arguments])
+    assert result.exit_code == 0, result.output
 
 
 # ---------------------------------------------------------------------- generated pages
