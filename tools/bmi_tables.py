@@ -45,8 +45,8 @@ coupling can be planned without data. Values are one-dimensional in BMI calls, i
 | state | outputs | yes | an output that can also be set, to start or correct the component |
 | static | outputs | no | does not change after `initialize` |
 
-A value outside the *range* ends a run, with component, variable and cell named, if the variable is exchanged or written;
-`checks.ranges` of the run's file goes before it. Outside the mask, values are NaN.
+A value outside the *range* ends a run, with component, variable and cell named, if the variable is exchanged or
+written; `checks.ranges` of the run's file goes before it. Outside the mask, values are NaN.
 
 ## Grids
 
