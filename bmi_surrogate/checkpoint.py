@@ -223,6 +223,7 @@ def save(checkpoint: Checkpoint | StructuredCheckpoint, path: Path) -> Path:
     text = yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=120)
     words = description.with_name(f".{description.name}.part")
     words.write_text(text, encoding="utf-8")
+    draft.chmod(words.stat().st_mode)  # safetensors lets nobody else read what it writes
     draft.replace(weights)
     words.replace(description)
     return weights

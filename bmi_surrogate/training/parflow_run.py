@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from pathlib import Path
 
@@ -15,15 +14,10 @@ import numpy as np
 from bmi_common import ConfigError, Domain, grids
 from bmi_common.errors import describe_cell
 from bmi_common.fields import read_pfb
+from bmi_common.parflow_dumps import find_dumps, require_hourly
 from bmi_surrogate.training.runs import Array
 
-_DUMP = re.compile(r"^(?P<run>.+)\.out\.(?P<kind>press|evaptrans)\.(?P<number>\d{5,})\.pfb$")
 _KINDS = {"press": "pressure head (`Solver.PrintPressure`)", "evaptrans": "source (`Solver.PrintEvapTrans`)"}
-
-
-def is_parflow_run(folder: Path) -> bool:
-    """Whether a folder holds pressures of ParFlow."""
-    return folder.is_dir() and any(folder.glob("*.out.press.*.pfb"))
 
 
 class ParflowRun:
@@ -52,7 +46,7 @@ class ParflowRun:
         self._heads = _series(path, dumps["press"], "press", numbers[0], numbers[-1])
         # a source before the first head is of no use, the one behind the last head neither
         self._sources = _series(path, dumps["evaptrans"], "evaptrans", numbers[0] + 1, numbers[-1])
-        _require_hourly(path)
+        require_hourly(path, "training")
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -102,15 +96,7 @@ class ParflowRun:
 
 
 def _dumps(folder: Path) -> dict[str, dict[int, Path]]:
-    found: dict[str, dict[int, Path]] = {kind: {} for kind in _KINDS}
-    runs: set[str] = set()
-    for file in sorted(folder.glob("*.pfb")):
-        match = _DUMP.match(file.name)
-        if match:
-            runs.add(match["run"])
-            found[match["kind"]][int(match["number"])] = file
-    if len(runs) > 1:
-        raise ConfigError(f"{folder}: holds several runs of ParFlow ({', '.join(sorted(runs))}); give each a folder")
+    found = find_dumps(folder, *_KINDS)
     for kind, files in found.items():
         if not files:
             raise ConfigError(f"{folder}: no file *.out.{kind}.NNNNN.pfb, the {_KINDS[kind]} of each hour")
@@ -125,22 +111,3 @@ def _series(folder: Path, files: dict[int, Path], kind: str, first: int, last: i
                 f"from {first if kind == 'press' else first - 1:05d} to {last:05d}"
             )
     return [files[number] for number in range(first, last + 1)]
-
-
-def _require_hourly(folder: Path) -> None:
-    """Check the interval of the dumps, where the run definition lies beside them."""
-    definitions = sorted(folder.glob("*.pfidb"))
-    if len(definitions) != 1:
-        return
-    from parflow.tools.io import read_pfidb  # imports slowly
-
-    try:
-        values = read_pfidb(str(definitions[0]))
-        interval = float(values["TimingInfo.DumpInterval"]) * float(values.get("TimingInfo.BaseUnit", 1.0))
-    except (KeyError, TypeError, ValueError, OSError, IndexError):
-        return  # the definition is not needed
-    # a negative interval counts time steps, whose length the definition need not fix
-    if interval > 0.0 and interval != 1.0:
-        raise ConfigError(
-            f"{definitions[0]}: TimingInfo.DumpInterval is {interval:g} h; training needs a dump every hour"
-        )

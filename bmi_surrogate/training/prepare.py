@@ -21,8 +21,9 @@ from pydantic import Field
 
 from bmi_common import Config, ConfigError, ConfigPath, Domain, OutputPath, grids
 from bmi_common.errors import describe_cell
+from bmi_common.parflow_dumps import is_parflow_run
 from bmi_surrogate.training.netcdf_run import NetcdfRun
-from bmi_surrogate.training.parflow_run import ParflowRun, is_parflow_run
+from bmi_surrogate.training.parflow_run import ParflowRun
 from bmi_surrogate.training.runs import Array, Run, fingerprint
 from bmi_surrogate.training.store import DESCRIPTION, HEAD, SOURCE, WETTING, Description, Segment, Store, mask_hash
 

@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bmi_common import ConfigError, Domain, DomainSpec, load_config
+from bmi_common.parflow_dumps import is_parflow_run
 from coupler.evaluate.assessment import Assessment, assess, every_hour
 from coupler.evaluate.comparison import Comparison, compare
 from coupler.evaluate.control import Control, read_control
 from coupler.evaluate.gates import LIMITS, segment_gates, year_gates
 from coupler.evaluate.judged import parse_thresholds
-from coupler.evaluate.parflow_records import ParflowRecords, is_parflow_run
+from coupler.evaluate.parflow_records import ParflowRecords
 from coupler.evaluate.periods import common_hours, require_same_grid
 from coupler.evaluate.predictions import Climatology, Persistence, Prediction, RunPrediction
 from coupler.evaluate.reanalysis import reanalysis

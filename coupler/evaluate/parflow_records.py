@@ -6,7 +6,6 @@ latent heat and no calendar.
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +13,10 @@ from numpy.typing import NDArray
 
 from bmi_common import ConfigError, Domain
 from bmi_common.fields import read_pfb
+from bmi_common.parflow_dumps import find_dumps, require_hourly
 from coupler.evaluate.records import HOUR, Times
 
 Array = NDArray[np.float64]
-
-_DUMP = re.compile(r"^(?P<run>.+)\.out\.press\.(?P<number>\d{5,})\.pfb$")
-
-
-def is_parflow_run(path: Path) -> bool:
-    """Whether a folder holds pressures of ParFlow."""
-    return path.is_dir() and any(path.glob("*.out.press.*.pfb"))
 
 
 class ParflowRecords:
@@ -51,11 +44,11 @@ class ParflowRecords:
 
     def __init__(self, path: Path, domain: Domain, start: np.datetime64) -> None:
         self.path, self._domain = path, domain
-        dumps = _dumps(path)
+        dumps = find_dumps(path, "press")["press"]
         self.initial = dumps.pop(0, None)
         if not dumps:
             raise ConfigError(f"{path}: has no pressure after the initial one (*.out.press.00001.pfb and so on)")
-        _require_hourly(path)
+        require_hourly(path, "the evaluation")
         self._files = [dumps[number] for number in sorted(dumps)]
         self.times: Times = start.astype("datetime64[s]") + HOUR * np.array(sorted(dumps))
 
@@ -99,35 +92,3 @@ class ParflowRecords:
     @staticmethod
     def _read(file: Path) -> Array:
         return np.asarray(read_pfb(file), dtype=np.float64)
-
-
-def _dumps(folder: Path) -> dict[int, Path]:
-    found: dict[int, Path] = {}
-    runs: set[str] = set()
-    for file in sorted(folder.glob("*.pfb")):
-        match = _DUMP.match(file.name)
-        if match:
-            runs.add(match["run"])
-            found[int(match["number"])] = file
-    if len(runs) > 1:
-        raise ConfigError(f"{folder}: holds several runs of ParFlow ({', '.join(sorted(runs))}); give each a folder")
-    return found
-
-
-def _require_hourly(folder: Path) -> None:
-    """Check the interval of the dumps, where the run definition lies beside them."""
-    definitions = sorted(folder.glob("*.pfidb"))
-    if len(definitions) != 1:
-        return
-    from parflow.tools.io import read_pfidb  # imports slowly
-
-    try:
-        values = read_pfidb(str(definitions[0]))
-        interval = float(values["TimingInfo.DumpInterval"]) * float(values.get("TimingInfo.BaseUnit", 1.0))
-    except (KeyError, TypeError, ValueError, OSError, IndexError):
-        return  # the definition is not needed
-    # a negative interval counts time steps, whose length the definition need not fix
-    if interval > 0.0 and interval != 1.0:
-        raise ConfigError(
-            f"{definitions[0]}: TimingInfo.DumpInterval is {interval:g} h; the evaluation needs a dump every hour"
-        )

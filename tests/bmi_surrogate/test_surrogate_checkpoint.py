@@ -228,3 +228,8 @@ def test_own_format_takes_no_other_statistics(tmp_path: Path) -> None:
 def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"nothing.ckpt: no such file"):
         load(tmp_path / "nothing.ckpt")
+
+
+def test_whoever_may_read_the_description_may_read_the_weights(tmp_path: Path) -> None:
+    weights = save(make_checkpoint(Moments.of(np.zeros(46), np.ones(46))), tmp_path / "shared")
+    assert weights.stat().st_mode == weights.with_suffix(".yaml").stat().st_mode

@@ -1,0 +1,60 @@
+"""The files that a run of ParFlow has dumped hour by hour, ``<run>.out.<kind>.NNNNN.pfb``."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from bmi_common.errors import ConfigError
+
+_DUMP = re.compile(r"^(?P<run>.+)\.out\.(?P<kind>[A-Za-z_]+)\.(?P<number>\d{5,})\.pfb$")
+
+
+def is_parflow_run(folder: Path) -> bool:
+    """Whether a folder holds pressures of ParFlow."""
+    return folder.is_dir() and any(folder.glob("*.out.press.*.pfb"))
+
+
+def find_dumps(folder: Path, *kinds: str) -> dict[str, dict[int, Path]]:
+    """Find the dumps of some kinds, such as ``press``, by kind and number.
+
+    Raises
+    ------
+    ConfigError
+        If the folder holds those of several runs.
+    """
+    found: dict[str, dict[int, Path]] = {kind: {} for kind in kinds}
+    runs: set[str] = set()
+    for file in sorted(folder.glob("*.pfb")):
+        match = _DUMP.match(file.name)
+        if match and match["kind"] in found:
+            runs.add(match["run"])
+            found[match["kind"]][int(match["number"])] = file
+    if len(runs) > 1:
+        raise ConfigError(f"{folder}: holds several runs of ParFlow ({', '.join(sorted(runs))}); give each a folder")
+    return found
+
+
+def require_hourly(folder: Path, purpose: str) -> None:
+    """Check the interval of the dumps, where the run definition lies beside them.
+
+    Raises
+    ------
+    ConfigError
+        If they are not an hour apart; the message says that `purpose` needs it.
+    """
+    definitions = sorted(folder.glob("*.pfidb"))
+    if len(definitions) != 1:
+        return
+    from parflow.tools.io import read_pfidb  # imports slowly
+
+    try:
+        values = read_pfidb(str(definitions[0]))
+        interval = float(values["TimingInfo.DumpInterval"]) * float(values.get("TimingInfo.BaseUnit", 1.0))
+    except (KeyError, TypeError, ValueError, OSError, IndexError):
+        return  # the definition is not needed
+    # a negative interval counts time steps, whose length the definition need not fix
+    if interval > 0.0 and interval != 1.0:
+        raise ConfigError(
+            f"{definitions[0]}: TimingInfo.DumpInterval is {interval:g} h; {purpose} needs a dump every hour"
+        )
