@@ -1,5 +1,6 @@
 # make demo: run the demo basin for ten days with the surrogate, with physics and with free drainage, and compare them.   make test: lint and test everything.
 # make train-demo: train the surrogate on two years of the demo basin and judge it in the third; what is done is kept.
+# make docs: write the generated pages and build the documentation site into build/site.
 # They set up what is missing: gfortran (by apt when root), .venv, CPU torch, the package with its Fortran kernels.
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ BUILD_TOOLS := "pip>=24" meson-python meson ninja numpy
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: demo train-demo test lint setup compiler clean
+.PHONY: demo train-demo test lint docs setup compiler clean
 
 demo: setup
 	bmi-run cfg/coupled.yaml --output output/demo/hybrid --overwrite
@@ -52,6 +53,15 @@ lint: setup
 	ruff check .
 	ruff format --check .
 	mypy
+	mypy tools docs/examples/linear_reservoir.py
+
+docs: setup
+	python tools/bmi_tables.py
+	python tools/cli_options.py
+	python tools/configuration_keys.py
+	python tools/collected_pages.py
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
+	@echo "open build/site/index.html"
 
 setup: compiler $(STAMP)
 

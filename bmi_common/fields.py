@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -206,9 +205,9 @@ def read_npz_variable(path: Path, variable: str) -> Array:
             if variable not in archive.files:
                 raise ConfigError(f"{path}: no array {variable!r}{did_you_mean(variable, archive.files)}")
             return np.asarray(archive[variable], dtype=np.float64)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        if isinstance(error, ConfigError):
-            raise
+    except ConfigError:
+        raise
+    except Exception as error:  # zipfile, zlib and NumPy each have their own for damaged files
         raise ConfigError(f"{path}: not a readable NumPy archive: {error}") from error
 
 
@@ -255,10 +254,23 @@ def read_netcdf_variable(path: Path, variable: str) -> tuple[Array, str | None]:
             if variable not in dataset.variables:
                 raise ConfigError(f"{path}: no variable {variable!r}{did_you_mean(variable, dataset.variables)}")
             v = dataset.variables[variable]
-            values = np.ma.filled(np.ma.asarray(v[...], dtype=np.float64), np.nan)
-            return np.asarray(values, dtype=np.float64), getattr(v, "units", None)
+            units = getattr(v, "units", None)
+            if not (units is None or isinstance(units, str)):
+                raise ConfigError(f"{path}: {variable}: the attribute units is {units!r}, and must be a text")
+            values = _numbers(v)
     except OSError as error:
         raise ConfigError(f"{path}: not a readable NetCDF file: {error}") from error
+    except ConfigError:
+        raise
+    except Exception as error:  # whatever the library meets in odd types, scale factors and fill values
+        raise ConfigError(f"{path}: {variable} cannot be read as numbers: {error}") from error
+    return values, units
+
+
+def _numbers(variable: Any) -> Array:
+    if np.dtype(variable.dtype).kind not in "iuf":
+        raise TypeError(f"it holds values of the type {variable.dtype}")
+    return np.asarray(np.ma.filled(np.ma.asarray(variable[...], dtype=np.float64), np.nan), dtype=np.float64)
 
 
 def _check_finite(values: Array, mask: NDArray[np.bool_] | None, source: str) -> None:

@@ -218,28 +218,38 @@ def read_state(path: Path, component: str) -> SavedState:
 
 def _read_header(path: Path, data: Any, component: str) -> tuple[StateHeader, str]:
     known = set(data.ncattrs())
-    if getattr(data, "format", None) != FORMAT or "format_version" not in known:
+    if str(getattr(data, "format", "")) != FORMAT or "format_version" not in known:
         raise ConfigError(f"{path}: no state file (a NetCDF file without the attribute format = {FORMAT!r})")
-    if int(data.format_version) > VERSION:
-        raise ConfigError(
-            f"{path}: written in version {int(data.format_version)} of the format by {data.source}; this software "
-            f"reads versions up to {VERSION}"
-        )
     try:
+        version = int(data.format_version)
+        if version > VERSION:
+            raise ConfigError(
+                f"{path}: written in version {version} of the format by {getattr(data, 'source', 'unknown software')}; "
+                f"this software reads versions up to {VERSION}"
+            )
         calendar = str(data.calendar_time)
         header = StateHeader(
             component=str(data.component),
             time=float(data.bmi_time),
             calendar_time=datetime.fromisoformat(calendar) if calendar else None,
-            fingerprints=json.loads(data.fingerprints),
-            details=json.loads(data.details),
+            fingerprints=_mapping(data.fingerprints),
+            details=_mapping(data.details),
         )
         checksum = str(data.content_sha256)
-    except (AttributeError, ValueError) as error:
+    except ConfigError:
+        raise
+    except (AttributeError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise ConfigError(f"{path}: damaged: its header cannot be read: {error}") from error
     if header.component != component:
         raise ConfigError(f"{path}: a state of the component {header.component}, not of {component}" + _ADVICE)
     return header, checksum
+
+
+def _mapping(text: Any) -> dict[str, Any]:
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError(f"expected names and values, found {text!r}")
+    return found
 
 
 def _read_arrays(group: Any, prefix: str) -> Iterable[tuple[str, NDArray[Any]]]:

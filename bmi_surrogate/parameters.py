@@ -38,7 +38,7 @@ def read_parameters(path: Path) -> Parameters:
     except pickle.UnpicklingError:
         # PyTorch's own text advises to load the file in a way that runs code from it
         raise ConfigError(f"{path}: not a PyTorch checkpoint, or one that holds more than plain tensors") from None
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except Exception as error:  # PyTorch lets through whatever it meets in damaged files
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ConfigError(f"{path}: not a whole PyTorch checkpoint of plain tensors: {reason}") from None
     if isinstance(content, Mapping):

@@ -12,6 +12,7 @@ import json
 import logging
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from bmi_common.config import read_yaml
-from bmi_common.errors import ConfigError
+from bmi_common.errors import ConfigError, RootzoneError
 from bmi_common.hashing import sha256
 from bmi_common.state_file import StateArray, StateHeader, commit, read_state, write_state
 from coupler.component import Component
@@ -298,24 +299,42 @@ def read(folder: Path) -> Checkpoint:
         raise ConfigError(f"{path}: damaged: {error}{_others(folder)}") from error
     if not whole:
         raise ConfigError(f"{path}: damaged: its content does not have the SHA-256 that it says{_others(folder)}")
-    if int(record["version"]) > VERSION:
-        raise ConfigError(
-            f"{path}: written in version {record['version']} of the format; this software reads {VERSION}"
+    with understood(folder):
+        if int(record["version"]) > VERSION:
+            raise ConfigError(
+                f"{path}: written in version {record['version']} of the format; this software reads {VERSION}"
+            )
+        for name in (*record["files"], *record["run"]["files"]):
+            if Path(name).name != name:  # what is taken up again lies in the run's folder
+                raise ConfigError(f"{path}: damaged: {name!r} is no plain name of a file")
+        for name, digest in record["files"].items():
+            file = folder / name
+            if not file.is_file():
+                raise ConfigError(f"{file}: missing{_others(folder)}")
+            if sha256(file) != digest:
+                raise ConfigError(f"{file}: damaged: it does not have the SHA-256 of the checkpoint{_others(folder)}")
+        return Checkpoint(
+            folder=folder,
+            time=datetime.fromisoformat(record["time"]),
+            steps=int(record["steps"]),
+            settings=record["settings"],
+            run=record["run"],
+            buffers=read_state(folder / BUFFERS, "coupler").arrays,
         )
-    for name, digest in record["files"].items():
-        file = folder / name
-        if not file.is_file():
-            raise ConfigError(f"{file}: missing{_others(folder)}")
-        if sha256(file) != digest:
-            raise ConfigError(f"{file}: damaged: it does not have the SHA-256 of the checkpoint{_others(folder)}")
-    return Checkpoint(
-        folder=folder,
-        time=datetime.fromisoformat(record["time"]),
-        steps=int(record["steps"]),
-        settings=record["settings"],
-        run=record["run"],
-        buffers=read_state(folder / BUFFERS, "coupler").arrays,
-    )
+
+
+@contextmanager
+def understood(folder: Path) -> Iterator[None]:
+    """Take up what a checkpoint says; contents that this program does not write are one error that names the file."""
+    try:
+        yield
+    except RootzoneError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise ConfigError(
+            f"{folder / RECORD}: damaged: not what this version of the software writes "
+            f"({type(error).__name__}: {error}){_others(folder)}"
+        ) from error
 
 
 def _others(folder: Path) -> str:

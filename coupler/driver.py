@@ -143,14 +143,15 @@ def prepare_restart(prepared: Prepared, folder: Path) -> Checkpoint:
     """
     config = prepared.loaded.config
     found = checkpoint.read(folder)
-    with _keys_in(prepared.loaded):
-        checkpoint.require_same_settings(found, config, prepared.configs)
-    for name, position in found.run["files"].items():
-        check_file(found.run_folder / name, FilePosition(**position))
-    if prepared.guard is not None:
-        restore(prepared.guard, found, prepared.components)
-    checkpoint.load_states(found, prepared.components)
-    randomness.restore(found.run["random"])
+    with checkpoint.understood(found.folder):
+        with _keys_in(prepared.loaded):
+            checkpoint.require_same_settings(found, config, prepared.configs)
+        for name, position in found.run["files"].items():
+            check_file(found.run_folder / name, FilePosition(**position))
+        if prepared.guard is not None:
+            restore(prepared.guard, found, prepared.components)
+        checkpoint.load_states(found, prepared.components)
+        randomness.restore(found.run["random"])
     return found
 
 
@@ -324,7 +325,8 @@ def run(
     config = prepared.loaded.config
     stepper = Stepper(prepared)
     if restart is not None:
-        stepper.recall(restart)
+        with checkpoint.understood(restart.folder):
+            stepper.recall(restart)
     first = stepper.done
     control = _control(prepared, stepper, folder, restart)
     attributes = provenance.attributes(record, config.title or prepared.loaded.document.path.stem)
@@ -390,7 +392,8 @@ def _control(prepared: Prepared, stepper: Stepper, folder: Path, restart: Checkp
     if restart is None:
         control.begin()
     else:
-        control.recall(restart.run["error_control"])
+        with checkpoint.understood(restart.folder):
+            control.recall(restart.run["error_control"])
     return control
 
 

@@ -69,9 +69,13 @@ class NetcdfRecord(SeriesRecord):
 
     def __init__(self, spec: NetcdfForcing, cells: Cells) -> None:
         self._files = open_files(spec.file)
-        self.label = label(self._files)
-        self._series = {name: self._open(name, spec, cells) for name in STANDARD_NAMES}
-        self.times = common_times(series.times for series in self._series.values())
+        try:
+            self.label = label(self._files)
+            self._series = {name: self._open(name, spec, cells) for name in STANDARD_NAMES}
+            self.times = common_times(series.times for series in self._series.values())
+        except BaseException:
+            self.close()  # the user may correct the file, which stays locked while it is open
+            raise
         self.gridded = any(series.gridded for series in self._series.values())
 
     def _open(self, name: str, spec: NetcdfForcing, cells: Cells) -> Series:

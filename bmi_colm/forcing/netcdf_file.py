@@ -58,7 +58,26 @@ class NetcdfFile:
 
     def values(self, name: str) -> FloatArray:
         """Return the whole of a variable, NaN where it has no value."""
-        return np.ma.filled(np.ma.asarray(self[name][:], dtype=np.float64), np.nan)
+        return self.part(name, ...)
+
+    def part(self, name: str, index: Any) -> FloatArray:
+        """Return a part of a variable, NaN where it has no value.
+
+        Raises
+        ------
+        ConfigError
+            It holds no numbers, or its scale, offset or missing value is none.
+        """
+        return np.ma.filled(np.ma.asarray(self._raw(name, index), dtype=np.float64), np.nan)
+
+    def _raw(self, name: str, index: Any) -> Any:
+        try:
+            raw = self[name][index]
+        except Exception as error:  # whatever the library meets in odd types, scale factors and fill values
+            raise ConfigError(f"{self.path}: {name!r} cannot be read: {error}") from error
+        if np.ma.asarray(raw).dtype.kind not in "biuf":
+            raise ConfigError(f"{self.path}: {name!r} holds no numbers")
+        return raw
 
     def attribute(self, name: str, key: str) -> str:
         """Return a variable's attribute, or an empty text."""
@@ -118,7 +137,7 @@ class NetcdfFile:
         ConfigError
             The calendar is not the real one, a date is missing, or dates do not ascend.
         """
-        stamps = self._dates(self[coordinate][:], coordinate)
+        stamps = self._dates(self._raw(coordinate, ...), coordinate)
         if np.any(np.diff(stamps) <= 0 * HOUR):
             at = int(np.argmax(np.diff(stamps) <= 0 * HOUR))
             raise ConfigError(
@@ -132,7 +151,7 @@ class NetcdfFile:
         name = self.attribute(coordinate, "bounds")
         if name not in self:
             return None
-        return self._dates(self[name][:], coordinate)
+        return self._dates(self._raw(name, ...), coordinate)
 
     def _dates(self, values: Any, coordinate: str) -> NDArray[np.datetime64]:
         calendar = self.attribute(coordinate, "calendar").lower() or "standard"

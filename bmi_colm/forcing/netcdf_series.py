@@ -43,8 +43,7 @@ class _Piece:
             index.append(part)
             if isinstance(part, slice):
                 order.append(dimension)
-        raw = variable[tuple(index)]
-        values = np.ma.filled(np.ma.asarray(raw, dtype=np.float64), np.nan)
+        values = self.file.part(self.variable, tuple(index))
         wanted = [self.time, *([self.y, self.x] if self.grid else []), *(["expver"] if "expver" in order else [])]
         values = values.transpose([order.index(dimension) for dimension in wanted if dimension])
         if "expver" in order:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -19,6 +18,16 @@ VERSION = 2
 _MAGIC = b"rootzone training state\n"
 _DIGEST = 32
 _ANEW = "remove the folder of this output to train anew"
+_KINDS: Mapping[str, type | tuple[type, ...]] = {
+    "identity": dict,
+    "iteration": int,
+    "module": dict,
+    "average": (dict, type(None)),
+    "optimiser": dict,
+    "random": tuple,
+    "losses": list,
+    "seconds": (int, float),
+}
 
 
 @dataclass
@@ -103,8 +112,14 @@ class State:
         content = _unpacked(path, raw)
         if content.pop("version", None) != VERSION:
             raise ConfigError(f"{path}: is of another version of this program; {_ANEW}")
-        best = content.pop("best")
-        state = cls(**content, best=None if best is None else Best(**best))
+        try:
+            best = content.pop("best")
+            state = cls(**content, best=None if best is None else Best(**best))
+        except (KeyError, TypeError) as error:
+            raise ConfigError(f"{path}: damaged: {error}; {_ANEW}") from None
+        wrong = [name for name, kinds in _KINDS.items() if not isinstance(getattr(state, name), kinds)]
+        if wrong:
+            raise ConfigError(f"{path}: damaged: {', '.join(wrong)} of another kind; {_ANEW}")
         _require_same(path, state.identity, identity)
         return state
 
@@ -114,9 +129,12 @@ def _unpacked(path: Path, raw: bytes) -> dict[str, Any]:
     if not raw.startswith(_MAGIC) or sha256(content).digest() != raw[len(_MAGIC) :][:_DIGEST]:
         raise ConfigError(f"{path}: is no whole state of a training of this version; {_ANEW}")
     try:
-        unpacked: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError) as error:
-        raise ConfigError(f"{path}: cannot be read by this PyTorch ({error}); {_ANEW}") from None
+        unpacked = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except Exception as error:  # PyTorch lets through whatever it meets in damaged files
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise ConfigError(f"{path}: cannot be read by this PyTorch ({reason}); {_ANEW}") from None
+    if not isinstance(unpacked, dict):
+        raise ConfigError(f"{path}: damaged: holds no state of a training; {_ANEW}")
     return unpacked
 
 

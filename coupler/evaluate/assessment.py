@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from bmi_common import Domain
 from coupler.evaluate.cells import CellStatistics, cell_statistics, positions
-from coupler.evaluate.decisions import Taken
 from coupler.evaluate.judged import JUDGED
 from coupler.evaluate.pairs import REANALYSIS, Pair, agreement
 from coupler.evaluate.reanalysis import Reanalysis
@@ -79,8 +78,6 @@ class Assessment:
         Its domain means.
     notes : list of str
         What a reader must know: gaps, what was left out, how grids were matched.
-    decisions : list of Taken
-        What error control did while the run was made.
     """
 
     domain: Domain
@@ -98,7 +95,6 @@ class Assessment:
     rain: list[Rain]
     reanalysis: Reanalysis | None
     notes: list[str]
-    decisions: list[Taken]
 
     def filled(self, values: Array) -> Array:
         """Spread values of the records (records, ...) over all hours (hours, ...); NaN in gaps."""
@@ -134,7 +130,6 @@ def assess(
     precipitation: Array | None,
     reanalysis: Reanalysis | None,
     notes: list[str],
-    decisions: list[Taken],
 ) -> Assessment:
     """Judge what a pass over the files has collected.
 
@@ -156,8 +151,6 @@ def assess(
         On all hours from the first to the last record.
     notes : list of str
         What is to be said beside the numbers.
-    decisions : list of Taken
-        What error control did while the run was made.
     """
     times, hour = every_hour(records)
     found = windows(times, segment)
@@ -185,7 +178,6 @@ def assess(
         rain=[] if precipitation is None else [_rain(precipitation[w.part]) for w in found],
         reanalysis=reanalysis,
         notes=notes,
-        decisions=decisions,
     )
 
 

@@ -13,7 +13,8 @@ import jinja2
 import numpy as np
 
 from coupler.evaluate.assessment import Assessment, window_error
-from coupler.evaluate.drawing import Drawn
+from coupler.evaluate.control import Control
+from coupler.evaluate.drawing import ERROR_CONTROL, Drawn
 from coupler.evaluate.judged import JUDGED
 from coupler.evaluate.report import COLUMNS, Report, number, verdict
 from coupler.evaluate.summary import summary
@@ -24,7 +25,7 @@ _TEMPLATE = Path(__file__).with_name("page.html")
 _Table = dict[str, Any]
 
 
-def write(report: Report, a: Assessment, figures: Sequence[Drawn], path: Path) -> None:
+def write(report: Report, a: Assessment, control: Control | None, figures: Sequence[Drawn], path: Path) -> None:
     """Write the page; it needs no other file."""
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     numbers = summary(a)
@@ -36,8 +37,8 @@ def write(report: Report, a: Assessment, figures: Sequence[Drawn], path: Path) -
         period=f"{first} to {last} UTC, {length} hours{missing}; {int(a.domain.mask.sum())} active cells",
         cards=[_card(a, key, of) for key, of in numbers["verdict"].items()],
         notes=a.notes,
-        sections=_sections(a, numbers, figures),
-        tables=[*_decisions(a), _baselines(report), _criteria(report), _windows(a), _regimes(numbers)],
+        sections=_sections(a, numbers, control, figures),
+        tables=[_baselines(report), _criteria(report), _windows(a), _regimes(numbers)],
         sources=list(report.sources.items()),
         version=version("rootzone"),
     )
@@ -66,9 +67,14 @@ def _card(a: Assessment, key: str, of: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _sections(a: Assessment, numbers: dict[str, Any], figures: Sequence[Drawn]) -> list[dict[str, Any]]:
+def _sections(
+    a: Assessment, numbers: dict[str, Any], control: Control | None, figures: Sequence[Drawn]
+) -> list[dict[str, Any]]:
     titles = list(dict.fromkeys(f.section for f in figures))
     tables = {"Verdict": _verdict(a, numbers), "Errors over time": _pairs(a)}
+    if control is not None and control.decisions:
+        tables[ERROR_CONTROL] = _decisions(control)
+        titles += [] if ERROR_CONTROL in titles else [ERROR_CONTROL]
     return [
         {
             "id": re.sub(r"[^a-z]+", "-", title.lower()),
@@ -124,13 +130,9 @@ def _pairs(a: Assessment) -> _Table:
     return _table("", head, rows, text=(1,))
 
 
-def _decisions(a: Assessment) -> list[_Table]:
-    if not a.decisions:
-        return []
-    rows = [[d.time.replace("T", " "), d.by, d.action, d.reason] for d in a.decisions]
-    return [
-        _table("What error control did while the run was made", ["time", "by", "action", "reason"], rows, (1, 2, 3))
-    ]
+def _decisions(control: Control) -> _Table:
+    rows = [[d["time"].replace("T", " "), d["by"], d["reason"], d["action"]] for d in control.decisions]
+    return _table("", ["time (UTC)", "by", "finding", "action"], rows, text=(1, 2, 3))
 
 
 def _baselines(report: Report) -> _Table:

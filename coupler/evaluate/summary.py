@@ -20,7 +20,6 @@ def summary(a: Assessment) -> dict[str, Any]:
         "compared_hours": len(a.hour),
         "period_hours": len(a.times),
         "notes": list(a.notes),
-        "decisions": [decision._asdict() for decision in a.decisions],
         "verdict": {key: _verdict(a, key, verdict) for key, verdict in a.verdicts.items()},
         "domain_mean": [
             {"variable": p.key, "units": JUDGED[p.key].units, "simulated": p.simulated, "reference": p.reference}

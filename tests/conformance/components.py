@@ -81,7 +81,8 @@ def bucket(folder: Path) -> list[Path]:
     return [_write(folder, "bucket.yaml", "nx: 4\nny: 3\ndry_column: true\n")]
 
 
-def _domain(folder: Path, nx: int, ny: int) -> list[Path]:
+def domain_files(folder: Path, nx: int, ny: int) -> list[Path]:
+    """Write a plane of columns; returns the domain's file first, then those that it names."""
     mask = folder / "mask.nc"
     with netCDF4.Dataset(mask, "w") as dataset:
         dataset.createDimension("y", ny)
@@ -96,7 +97,7 @@ def richards(folder: Path) -> list[Path]:
     """Build a plane of 4 x 3 columns that drains to its corner."""
     text = "domain: domain.yaml\n" + INITIAL + "richards: {threads: 1, gauges: {corner: {x: 1, y: 0}}}\n"
     config = _write(folder, "richards.yaml", text)
-    return [config, *_domain(folder, nx=4, ny=3)]
+    return [config, *domain_files(folder, nx=4, ny=3)]
 
 
 def parflow(folder: Path) -> list[Path]:
@@ -104,7 +105,7 @@ def parflow(folder: Path) -> list[Path]:
     home = install(folder / "parflow").home
     section = f"parflow: {{parflow_dir: {home}}}\nrichards: {{threads: 1}}\n"
     config = _write(folder, "parflow.yaml", "domain: domain.yaml\n" + INITIAL + section)
-    return [config, *_domain(folder, nx=4, ny=3)]
+    return [config, *domain_files(folder, nx=4, ny=3)]
 
 
 def prescribed(folder: Path) -> list[Path]:
@@ -116,7 +117,7 @@ def prescribed(folder: Path) -> list[Path]:
         variable[:] = np.arange(48.0)
         variable.units = "mm h-1"
     text = "domain: domain.yaml\nseries: {file: recharge.nc, variable: recharge}\n"
-    return [_write(folder, "recharge.yaml", text), series, *_domain(folder, nx=4, ny=3)]
+    return [_write(folder, "recharge.yaml", text), series, *domain_files(folder, nx=4, ny=3)]
 
 
 LAND = """\
@@ -135,7 +136,7 @@ def colm(folder: Path) -> list[Path]:
     sun = 800.0 * np.maximum(np.sin(np.pi * (hour + 2.0) / 12.0), 0.0)
     rows = [f"{s:.1f} 400.0 1.0e-4 {298.0 + s / 200.0:.2f} 2.0 1.0 1.0e5 0.015" for s in sun]
     config = _write(folder, "colm.yaml", LAND)
-    return [config, _write(folder, "forcing.txt", "\n".join(rows) + "\n"), *_domain(folder, nx=4, ny=3)]
+    return [config, _write(folder, "forcing.txt", "\n".join(rows) + "\n"), *domain_files(folder, nx=4, ny=3)]
 
 
 def colm_library(folder: Path) -> list[Path]:
@@ -153,13 +154,13 @@ def surrogate(folder: Path) -> list[Path]:
     save(replace(make_checkpoint(), layer_thickness=None), weights)
     text = "domain: domain.yaml\n" + INITIAL + "surrogate: {checkpoint: weights.safetensors, threads: 1}\n"
     config = _write(folder, "surrogate.yaml", text)
-    return [config, weights, weights.with_suffix(".yaml"), *_domain(folder, nx=11, ny=9)]
+    return [config, weights, weights.with_suffix(".yaml"), *domain_files(folder, nx=11, ny=9)]
 
 
 def structured(folder: Path) -> list[Path]:
     """Build a structured surrogate of random weights on the plane of 4 x 3 columns."""
     weights = folder / "weights.safetensors"
-    domain = _domain(folder, nx=4, ny=3)
+    domain = domain_files(folder, nx=4, ny=3)
     thickness = Domain.load(load_config(domain[0], DomainSpec)).dz.tolist()
     save(structured_checkpoint(layers=thickness), weights)
     text = "domain: domain.yaml\n" + INITIAL + "surrogate: {checkpoint: weights.safetensors, threads: 1}\n"

@@ -165,17 +165,6 @@ def test_blocks_change_nothing(four_days: tuple, monkeypatch: pytest.MonkeyPatch
     assert not list(years.folder.rglob("*.f32"))
 
 
-def test_decisions_of_error_control_are_told(years: Years) -> None:
-    reference = years.run("reference", field(24, 3.0), a_day(24))
-    run = years.run("run", field(24, 3.0), a_day(24))
-    entry = {"time": "2020-01-01T12:00:00", "by": "audit", "action": "resync", "reason": "too far off"}
-    (run / "error_control.json").write_text(json.dumps({"decisions": [{**entry, "found": {}, "limits": {}}]}))
-    assert years.report(reference, run)["decisions"] == [entry]
-    assert "too far off" in (years.folder / "report" / "report.html").read_text()
-    (run / "error_control.json").write_text("[]")
-    years.refuses("error_control.json", arguments=(reference, run))
-
-
 # ---------------------------------------------------------------------- gaps
 
 
@@ -376,3 +365,49 @@ def test_a_run_is_read_without_the_files_of_its_components(years: Years) -> None
     record = run / "run.yaml"
     record.write_text(record.read_text().replace("groundwater.yaml", "gone.yaml"))
     assert years.report(reference, run)["errors"]["hybrid"]["water_table_median"] == 0.0
+
+
+# ---------------------------------------------------------------------- error control
+
+
+def with_control(run: Path, decisions: list[dict[str, object]]) -> None:
+    """Put the record of an audit into the folder of a run."""
+    (run / "error_control.json").write_text(json.dumps({"decisions": decisions}))
+    with netCDF4.Dataset(run / "error_control.nc", "w") as data:
+        data.createDimension("time", None)
+        data.createVariable("time", "f8", ("time",)).units = "hours since 2020-10-01 00:00:00"
+        deviation = data.createVariable("audit_water_table", "f8", ("time",), fill_value=np.nan)
+        deviation.units = "m"
+        data["time"][:] = np.arange(1, HOURS + 1)
+        deviation[:] = np.where(np.arange(HOURS) < 24, 0.03, np.nan)
+
+
+RESYNC = {
+    "time": "2020-10-02T00:00:00",
+    "by": "audit",
+    "action": "resync",
+    "reason": "beyond the threshold: water_table 0.03 of 0.02 m",
+    "found": {"water_table": 0.03},
+    "limits": {"water_table": 0.02},
+}
+
+
+def test_what_error_control_did_is_in_the_report(four_days: tuple) -> None:
+    years, arguments = four_days
+    with_control(arguments[1], [RESYNC])
+    assert years.report(*arguments, figures=True)["error_control"] == [RESYNC]
+    page = (years.folder / "report" / "report.html").read_text()
+    assert "beyond the threshold: water_table 0.03 of 0.02 m" in page
+    assert (years.folder / "report" / "figures" / "error_control.png").stat().st_size > 5000
+
+
+def test_a_run_without_error_control_has_no_such_section(four_days: tuple) -> None:
+    years, arguments = four_days
+    assert "error_control" not in years.report(*arguments)
+    assert "Error control" not in (years.folder / "report" / "report.html").read_text()
+
+
+def test_a_damaged_record_of_error_control_is_named(four_days: tuple) -> None:
+    years, arguments = four_days
+    (arguments[1] / "error_control.json").write_text("{")
+    years.refuses("what error control has left there cannot be read", arguments=arguments)

@@ -21,12 +21,15 @@ from hypothesis import HealthCheck, settings
 
 from bmi_common.errors import RootzoneError
 
-SURVEY = os.environ.get("ROOTZONE_FUZZ_SURVEY")
+SURVEY = os.environ.get("ROOTZONE_FUZZ_SURVEY") or None
 MORE = float(os.environ.get("ROOTZONE_FUZZ", "1"))
 
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _CHANGES = ("os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.symlink", "os.link", "os.truncate", "os.chmod")
 _RUNS = ("os.system", "os.exec", "os.posix_spawn", "os.fork", "subprocess.Popen", "socket.connect")
+
+
+_WITH_FOLDER = ("os.remove", "os.rmdir")
 
 
 class HangError(Exception):
@@ -39,21 +42,28 @@ def tries(count: int) -> settings:
     return settings(max_examples=max(int(count * MORE), 1), deadline=None, suppress_health_check=checks, database=None)
 
 
+def _with_folder(name: Any, descriptor: int) -> Any:
+    return name if descriptor < 0 else Path(f"/proc/self/fd/{descriptor}").readlink() / os.fsdecode(name)
+
+
 class _Watch:
     """What Python does while an input is judged; audit hooks cannot be removed, so that there is one for all."""
 
     def __init__(self) -> None:
         self.folder: Path | None = None
         self.seen: list[str] = []
+        self.own: list[str] = []  # temporary folders made meanwhile
         self.thread = 0
 
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
         if self.folder is None or threading.get_ident() != self.thread:
             return
-        if event in _RUNS:
+        if event == "tempfile.mkdtemp":
+            self.own.append(os.path.realpath(arguments[0]))
+        elif event in _RUNS:
             self.seen.append(f"{event}{arguments}")
         elif event in _CHANGES:
-            self._outside(event, arguments[0])
+            self._outside(event, _with_folder(*arguments) if event in _WITH_FOLDER else arguments[0])
         elif event == "open" and isinstance(arguments[0], str | bytes | os.PathLike):
             mode, flags = arguments[1], arguments[2]
             if (isinstance(mode, str) and set(mode) & set("wax+")) or (flags and flags & _WRITING):
@@ -62,7 +72,7 @@ class _Watch:
     def _outside(self, event: str, name: Any) -> None:
         assert self.folder is not None
         path = os.path.realpath(os.fsdecode(name))
-        if not path.startswith(f"{self.folder}{os.sep}") and not path.startswith("/dev/"):
+        if not any(path == own or path.startswith(f"{own}{os.sep}") for own in (*self.own, str(self.folder), "/dev")):
             self.seen.append(f"{event} {path}")
 
 
@@ -75,7 +85,7 @@ def _watched(folder: Path, seconds: float) -> Iterator[None]:
     def hang(signum: int, frame: object) -> None:
         raise HangError(f"more than {seconds:g} s")
 
-    _watch.folder, _watch.seen, _watch.thread = folder.resolve(), [], threading.get_ident()
+    _watch.folder, _watch.seen, _watch.own, _watch.thread = folder.resolve(), [], [], threading.get_ident()
     before = signal.signal(signal.SIGALRM, hang)
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
