@@ -12,16 +12,14 @@ from numpy.typing import NDArray
 from bmi_common import Domain
 from coupler.evaluate.cells import CellStatistics, cell_statistics, positions
 from coupler.evaluate.judged import JUDGED
-from coupler.evaluate.metrics import Metrics, metrics
+from coupler.evaluate.pairs import REANALYSIS, Pair, agreement
 from coupler.evaluate.reanalysis import Reanalysis
 from coupler.evaluate.records import HOUR, Times
-from coupler.evaluate.survey import REFERENCE, Survey
+from coupler.evaluate.survey import Survey
 from coupler.evaluate.verdict import Verdict, judge
 from coupler.evaluate.windows import Window, of_kind, windows
 
 Array = NDArray[np.float64]
-
-REANALYSIS = "reanalysis"
 
 
 @dataclass(frozen=True)
@@ -42,26 +40,6 @@ class Rain:
     deviation: float
     total: float
     hours: int
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Agreement of two series of domain means.
-
-    Attributes
-    ----------
-    key : str
-        Variable of `JUDGED`.
-    simulated, reference : str
-        Names of the two sources.
-    metrics : Metrics
-        Scalars.
-    """
-
-    key: str
-    simulated: str
-    reference: str
-    metrics: Metrics
 
 
 @dataclass(frozen=True)
@@ -195,7 +173,7 @@ def assess(
         survey=survey,
         cells={key: c for key, c in cells.items() if c is not None},
         verdicts=_verdicts(survey, thresholds, hour),
-        pairs=_pairs(means),
+        pairs=agreement(means),
         precipitation=precipitation,
         rain=[] if precipitation is None else [_rain(precipitation[w.part]) for w in found],
         reanalysis=reanalysis,
@@ -219,20 +197,6 @@ def _verdicts(survey: Survey, thresholds: Mapping[str, float], hour: NDArray[np.
         if known and (bound is not None or key in thresholds):
             verdicts[key] = judge(median, bound, thresholds.get(key), variable.resolution, hour)
     return verdicts
-
-
-def _pairs(means: Mapping[str, Mapping[str, Array]]) -> list[Pair]:
-    pairs = []
-    for key, of in means.items():
-        known = [name for name, series in of.items() if np.isfinite(series).any()]
-        against = [name for name in (REFERENCE, REANALYSIS) if name in known]
-        for reference in against:
-            pairs += [
-                Pair(key, name, reference, metrics(of[name], of[reference]))
-                for name in known
-                if name != reference and (reference, name) != (REFERENCE, REANALYSIS)
-            ]
-    return pairs
 
 
 def _filled(values: Array, times: Times, hour: NDArray[np.int64]) -> Array:

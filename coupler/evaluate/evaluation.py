@@ -22,8 +22,9 @@ from coupler.evaluate.parflow_records import ParflowRecords
 from coupler.evaluate.periods import common_hours, require_same_grid
 from coupler.evaluate.predictions import Climatology, Persistence, Prediction, RunPrediction
 from coupler.evaluate.reanalysis import reanalysis
-from coupler.evaluate.records import HOUR, Records, RunRecords, Times, domain_of, span, start_of
+from coupler.evaluate.records import HOUR, Records, RunRecords, Times, span
 from coupler.evaluate.report import Report
+from coupler.evaluate.run_record import domain_of, start_of
 from coupler.evaluate.start import day_before, head_in_file, initial_head
 from coupler.evaluate.survey import REFERENCE, Survey
 from coupler.evaluate.weather import has_precipitation, precipitation

@@ -30,19 +30,24 @@ class Scratch:
     def __init__(self, path: Path, columns: int) -> None:
         self._path, self._columns = path, columns
         self._lengths: list[int] = []
-        self._waiting: list[NDArray[np.float32]] = []
+        self._block = np.empty((HOURS, columns), np.float32)
+        self._waiting = 0
         path.write_bytes(b"")
 
     @property
     def records(self) -> int:
         """Records so far."""
-        return sum(self._lengths) + sum(len(w) for w in self._waiting)
+        return sum(self._lengths) + self._waiting
 
     def append(self, values: Array) -> None:
         """Add records, (records, columns)."""
-        self._waiting.append(values.astype(np.float32))
-        if sum(len(w) for w in self._waiting) >= HOURS:
-            self._flush()
+        while len(values):
+            part = values[: HOURS - self._waiting]
+            self._block[self._waiting : self._waiting + len(part)] = part
+            self._waiting += len(part)
+            values = values[len(part) :]
+            if self._waiting == HOURS:
+                self._flush()
 
     def series(self, cells: slice) -> Array:
         """Read all records of some columns, (columns, records), in double precision."""
@@ -62,8 +67,7 @@ class Scratch:
     def _flush(self) -> None:
         if not self._waiting:
             return
-        block = np.concatenate(self._waiting)
-        self._waiting.clear()
-        self._lengths.append(len(block))
         with self._path.open("ab") as file:
-            np.ascontiguousarray(block.T).tofile(file)
+            np.ascontiguousarray(self._block[: self._waiting].T).tofile(file)
+        self._lengths.append(self._waiting)
+        self._waiting = 0

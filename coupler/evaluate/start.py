@@ -13,7 +13,8 @@ from bmi_common.config import Config, load_config, read_yaml
 from bmi_common.initial import InitialSpec
 from coupler.config import STATE_FILE
 from coupler.evaluate.predictions import hour_of_day
-from coupler.evaluate.records import HEAD, HOUR, Records, groundwater_config
+from coupler.evaluate.records import HEAD, HOUR, Records
+from coupler.evaluate.run_record import groundwater_config
 from coupler.output import netcdf_name
 
 Array = NDArray[np.float64]

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from bmi_common import ConfigError
 from bmi_common.units import conversion
-from coupler.evaluate.records import HOUR, Times, run_files
+from coupler.evaluate.records import HOUR, Times
+from coupler.evaluate.run_record import run_files
 
 Array = NDArray[np.float64]
 

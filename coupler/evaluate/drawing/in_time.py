@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from coupler.evaluate.assessment import REANALYSIS, Assessment, window_error
+from coupler.evaluate.assessment import Assessment, window_error
 from coupler.evaluate.drawing.style import (
     BLACK,
     BLUE,
@@ -22,6 +22,7 @@ from coupler.evaluate.drawing.style import (
     rain,
 )
 from coupler.evaluate.judged import JUDGED, LATENT_HEAT, SOIL_MOISTURE, WATER_TABLE
+from coupler.evaluate.pairs import REANALYSIS
 from coupler.evaluate.survey import REFERENCE
 from coupler.evaluate.verdict import holds, span
 
