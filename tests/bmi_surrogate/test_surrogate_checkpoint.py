@@ -14,6 +14,7 @@ from surrogate_cases import LAYERS, make_checkpoint
 
 from bmi_common import ConfigError
 from bmi_surrogate import Checkpoint, convert_published, load, save
+from bmi_surrogate.normalisation import Moments
 from bmi_surrogate.published import PUBLISHED_STATISTICS
 
 
