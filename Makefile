@@ -1,5 +1,6 @@
 # make demo: run the demo basin for ten days with the surrogate, with physics and with free drainage, and compare them.   make test: lint and test everything.
 # make train-demo: train the surrogate on two years of the demo basin and judge it in the third; what is done is kept.
+# make docs: write the generated pages and build the documentation site into build/site.
 # They set up what is missing: gfortran (by apt when root), .venv, CPU torch, the package with its Fortran kernels.
 
 PYTHON ?= python3
@@ -10,13 +11,14 @@ BUILD_TOOLS := "pip>=24" meson-python meson ninja numpy
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: demo train-demo test lint setup compiler clean
+.PHONY: demo train-demo test lint docs setup compiler clean
 
 demo: setup
 	bmi-run cfg/coupled.yaml --output output/demo/hybrid --overwrite
 	bmi-run cfg/coupled-richards.yaml --output output/demo/physics --overwrite
 	bmi-run cfg/coupled-free-drainage.yaml --output output/demo/free_drainage --overwrite
-	bmi-evaluate output/demo/physics output/demo/hybrid --free-drainage output/demo/free_drainage --output output/demo/evaluation
+	bmi-evaluate output/demo/physics output/demo/hybrid --free-drainage output/demo/free_drainage \
+		--threshold water_table=0.1m --precipitation cfg/demo/weather.nc --output output/demo/evaluation
 
 # A run writes timing.json when it has ended, bmi-train goes on where it was stopped: what is complete is not repeated.
 TRAINING := output/demo_training
@@ -41,7 +43,8 @@ $(TRAINING)/segments/.done: $(CHAIN)/segments.sh $(TRAINING)/structured/.trained
 
 $(TRAINING)/report/report.json: $(TRAINING)/segments/.done $(patsubst %,$(TRAINING)/%/timing.json,physics_test_year free_drainage_test_year hybrid_test_year)
 	bmi-evaluate $(TRAINING)/physics_test_year $(TRAINING)/hybrid_test_year --name structured --free-drainage $(TRAINING)/free_drainage_test_year \
-		--climatology $(TRAINING)/physics_years $$(printf -- '--segment %s ' $(TRAINING)/segments/*) --output $(@D)
+		--climatology $(TRAINING)/physics_years $$(printf -- '--segment %s ' $(TRAINING)/segments/*) \
+		--threshold water_table=0.1m --precipitation cfg/demo/weather.nc --output $(@D)
 
 test: lint
 	pytest --durations=5
@@ -50,6 +53,15 @@ lint: setup
 	ruff check .
 	ruff format --check .
 	mypy
+	mypy tools docs/examples/linear_reservoir.py
+
+docs: setup
+	python tools/bmi_tables.py
+	python tools/cli_options.py
+	python tools/configuration_keys.py
+	python tools/collected_pages.py
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
+	@echo "open build/site/index.html"
 
 setup: compiler $(STAMP)
 

@@ -37,7 +37,7 @@ SNOW_WATER = "snowpack__liquid-equivalent_depth"
 CLAMPED_HEADS = "soil_water__clamped_pressure_head_count"
 
 FORCING_VARIABLES = tuple(
-    Variable(name, forcing.UNITS[name], SURFACE, Role.FORCING, valid_range=POSSIBLE[name])
+    Variable(name, forcing.UNITS[name], SURFACE, Role.FORCING, forcing.MEANINGS[name], POSSIBLE[name])
     for name in forcing.FORCING_NAMES
 )
 

@@ -89,6 +89,7 @@ class Component:
         self._grids: dict[int, GridInfo] = {}
         self._shapes: dict[str, tuple[int, ...]] = {}
         self._pointers: dict[str, Array | None] = {}
+        self._copies: dict[str, Array] = {}  # of a component without pointers, until it may have changed
 
     @classmethod
     def of(cls, name: str, spec: ComponentSpec, key: str = "") -> Component:
@@ -217,6 +218,7 @@ class Component:
         ComponentError
             If the component fails or does not arrive at that time.
         """
+        self._copies.clear()
         try:
             with self._timed():
                 own = until - self.behind
@@ -272,6 +274,7 @@ class Component:
         self._take("start_from", path)
 
     def _take(self, function: str, path: Path) -> None:
+        self._copies.clear()
         try:
             with self._timed():
                 getattr(self.bmi, function)(str(path))
@@ -314,13 +317,16 @@ class Component:
             live = self._pointers[variable]
             if live is not None:
                 return live
+            if variable in self._copies:
+                return self._copies[variable]
             size = max(int(np.prod(self.shape(variable))), 1)
             values = np.empty(size, dtype=str(self.bmi.get_var_type(variable)))
             try:
                 self.bmi.get_value(variable, values)
             except Exception as error:
                 raise self._failed(error) from error
-            return values.reshape(self.shape(variable))
+            self._copies[variable] = values.reshape(self.shape(variable))
+            return self._copies[variable]
 
     def set(self, variable: str, values: Array) -> None:
         """Give values in the component's units.
@@ -331,6 +337,7 @@ class Component:
             If the component refuses them.
         """
         wanted = np.dtype(str(self.bmi.get_var_type(variable)))
+        self._copies.clear()
         with self._timed():
             try:
                 self.bmi.set_value(variable, np.ascontiguousarray(values, dtype=wanted).reshape(-1))

@@ -26,5 +26,19 @@ UNITS: Final = MappingProxyType(
 )
 """Units of every forcing variable, by BMI name."""
 
+MEANINGS: Final = MappingProxyType(
+    {
+        PRECIPITATION: "precipitation, rain and snow",
+        AIR_TEMPERATURE: "air temperature at its reference height",
+        AIR_PRESSURE: "air pressure",
+        SPECIFIC_HUMIDITY: "specific humidity of the air at its reference height",
+        SHORTWAVE: "incoming shortwave radiation",
+        LONGWAVE: "incoming longwave radiation",
+        WIND_X: "wind at its reference height, towards the east positive",
+        WIND_Y: "wind at its reference height, towards the north positive",
+    }
+)
+"""What every forcing variable is, for people and for output files."""
+
 FORCING_NAMES: Final = tuple(UNITS)
 """The eight forcing variables of the land component."""

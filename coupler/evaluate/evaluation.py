@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from bmi_common import ConfigError, Domain, DomainSpec, load_config
 from coupler.evaluate.assessment import Assessment, assess, every_hour
 from coupler.evaluate.comparison import Comparison, compare
+from coupler.evaluate.control import Control, read_control
 from coupler.evaluate.gates import LIMITS, segment_gates, year_gates
 from coupler.evaluate.judged import parse_thresholds
 from coupler.evaluate.parflow_records import ParflowRecords, is_parflow_run
@@ -88,11 +89,14 @@ class Evaluation:
         The run alone: errors by hour, layer and cell, and the verdict.
     domain : Domain
         The domain of the reference.
+    control : Control or None
+        What error control did in the run.
     """
 
     report: Report
     assessment: Assessment
     domain: Domain
+    control: Control | None
 
 
 def evaluate(wanted: Wanted, scratch: Path | None = None) -> Evaluation:
@@ -115,6 +119,7 @@ def evaluate(wanted: Wanted, scratch: Path | None = None) -> Evaluation:
         raise ConfigError(f"--name {wanted.name}: is the name of the reference or of a baseline; choose another")
     thresholds = parse_thresholds(wanted.thresholds)
     domain = _domain(wanted)
+    control = read_control(wanted.run)
     with ExitStack() as files:
 
         def records(path: Path) -> Records:
@@ -152,7 +157,7 @@ def evaluate(wanted: Wanted, scratch: Path | None = None) -> Evaluation:
     limits = LIMITS[wanted.limits]
     gates = year_gates(comparison, wanted.name, limits, name, PERSISTENCE)
     gates += segment_gates(segments, wanted.name, limits)
-    return Evaluation(Report.of(comparison, gates, _sources(wanted)), assessment, domain)
+    return Evaluation(Report.of(comparison, gates, _sources(wanted)), assessment, domain, control)
 
 
 def _temporary(folder: Path) -> tempfile.TemporaryDirectory[str]:

@@ -35,6 +35,8 @@ _VERDICT = {
     "below_threshold": ("hours in which the error is not above the threshold", "h"),
     "first_failure": ("time from the start to the first hour that fails; missing where none fails", "h"),
     "horizon": ("effective forecast horizon: time to the first failing day; missing where there is none", "h"),
+    "bound_horizon": ("the same horizon against the bound alone", "h"),
+    "threshold_horizon": ("the same horizon against the threshold alone", "h"),
     "fails_for_good": ("time from the start from which on every hour fails; missing where the last holds", "h"),
 }
 

@@ -13,7 +13,8 @@ import jinja2
 import numpy as np
 
 from coupler.evaluate.assessment import Assessment, window_error
-from coupler.evaluate.drawing import Drawn
+from coupler.evaluate.control import Control
+from coupler.evaluate.drawing import ERROR_CONTROL, Drawn
 from coupler.evaluate.judged import JUDGED
 from coupler.evaluate.report import COLUMNS, Report, number, verdict
 from coupler.evaluate.summary import summary
@@ -24,7 +25,7 @@ _TEMPLATE = Path(__file__).with_name("page.html")
 _Table = dict[str, Any]
 
 
-def write(report: Report, a: Assessment, figures: Sequence[Drawn], path: Path) -> None:
+def write(report: Report, a: Assessment, control: Control | None, figures: Sequence[Drawn], path: Path) -> None:
     """Write the page; it needs no other file."""
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     numbers = summary(a)
@@ -36,7 +37,7 @@ def write(report: Report, a: Assessment, figures: Sequence[Drawn], path: Path) -
         period=f"{first} to {last} UTC, {length} hours{missing}; {int(a.domain.mask.sum())} active cells",
         cards=[_card(a, key, of) for key, of in numbers["verdict"].items()],
         notes=a.notes,
-        sections=_sections(a, numbers, figures),
+        sections=_sections(a, numbers, control, figures),
         tables=[_baselines(report), _criteria(report), _windows(a), _regimes(numbers)],
         sources=list(report.sources.items()),
         version=version("rootzone"),
@@ -66,9 +67,14 @@ def _card(a: Assessment, key: str, of: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _sections(a: Assessment, numbers: dict[str, Any], figures: Sequence[Drawn]) -> list[dict[str, Any]]:
+def _sections(
+    a: Assessment, numbers: dict[str, Any], control: Control | None, figures: Sequence[Drawn]
+) -> list[dict[str, Any]]:
     titles = list(dict.fromkeys(f.section for f in figures))
     tables = {"Verdict": _verdict(a, numbers), "Errors over time": _pairs(a)}
+    if control is not None and control.decisions:
+        tables[ERROR_CONTROL] = _decisions(control)
+        titles += [] if ERROR_CONTROL in titles else [ERROR_CONTROL]
     return [
         {
             "id": re.sub(r"[^a-z]+", "-", title.lower()),
@@ -93,10 +99,20 @@ def _verdict(a: Assessment, numbers: dict[str, Any]) -> _Table:
             counts[0] = "–"
         if of["threshold"] is None:
             counts[1] = "–"
-        times = [_since(of[f"{what}_hours"]) for what in ("first_failure", "horizon", "fails_for_good")]
+        alone = ["–" if not of["bound"] else _since(of["bound_horizon_hours"])]
+        alone.append("–" if of["threshold"] is None else _since(of["threshold_horizon_hours"]))
+        times = [_since(of["first_failure_hours"]), *alone]
+        times += [_since(of[f"{what}_hours"]) for what in ("horizon", "fails_for_good")]
         rows.append([JUDGED[key].title, threshold, f"{of['hours']:.0f}", *counts, *times])
     head = ["", "threshold", "hours", f"below {a.bound}" if a.bound else "below bound", "below threshold", "hold"]
-    return _table("", [*head, "first failure after", "failing days after", "fails for good after"], rows)
+    head += [
+        "first failure after",
+        "horizon, bound alone",
+        "horizon, threshold alone",
+        "horizon",
+        "fails for good after",
+    ]
+    return _table("", head, rows)
 
 
 def _since(hours: float) -> str:
@@ -112,6 +128,11 @@ def _pairs(a: Assessment) -> _Table:
     ]
     head = ["domain mean of", "pair", "KGE", "r", "α", "β", "bias", "RMSE", "MAE", "Spearman"]
     return _table("", head, rows, text=(1,))
+
+
+def _decisions(control: Control) -> _Table:
+    rows = [[d["time"].replace("T", " "), d["by"], d["reason"], d["action"]] for d in control.decisions]
+    return _table("", ["time (UTC)", "by", "finding", "action"], rows, text=(1, 2, 3))
 
 
 def _baselines(report: Report) -> _Table:

@@ -64,6 +64,8 @@ def _numbers(verdict: Verdict) -> dict[str, float]:
         "hours_held": float(verdict.held),
         "first_failure_hours": float(verdict.first_failure),
         "horizon_hours": float(verdict.horizon),
+        "bound_horizon_hours": float(verdict.bound_horizon),
+        "threshold_horizon_hours": float(verdict.threshold_horizon),
         "fails_for_good_hours": float(verdict.fails_for_good),
     }
 

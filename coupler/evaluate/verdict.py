@@ -35,6 +35,8 @@ class Verdict:
     horizon : ndarray
         Effective forecast horizon: hours from the start to the first failing hour that begins a failing day, `DAY`
         records of which `FAILING` or more fail; NaN where there is none.
+    bound_horizon, threshold_horizon : ndarray
+        The same horizon against the bound alone, and against the threshold alone.
     fails_for_good : ndarray
         Hours from the start to the hour from which on all fail; NaN where the last hour holds.
     """
@@ -45,6 +47,8 @@ class Verdict:
     held: Array
     first_failure: Array
     horizon: Array
+    bound_horizon: Array
+    threshold_horizon: Array
     fails_for_good: Array
 
 
@@ -105,6 +109,8 @@ def judge(
         held=_count(held),
         first_failure=_first(failed, hour),
         horizon=_first(_failing_days(failed), hour),
+        bound_horizon=_first(_failing_days(~below_bound), hour),
+        threshold_horizon=_first(_failing_days(~below_threshold), hour),
         fails_for_good=_first(_for_good(failed), hour),
     )
 

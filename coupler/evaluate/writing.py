@@ -32,12 +32,13 @@ def evaluate_into(wanted: Wanted, folder: Path) -> tuple[Evaluation, list[Path]]
 
 def write(found: Evaluation, wanted: Wanted, folder: Path) -> list[Path]:
     """Write an evaluation; returns the files, the page first."""
-    report, assessment = found.report, found.assessment
-    made = report.write(folder, summary(assessment))
+    report, assessment, control = found.report, found.assessment, found.control
+    decisions = {} if control is None else {"error_control": control.decisions}
+    made = report.write(folder, summary(assessment) | decisions)
     limits = LIMITS[wanted.limits]
     lines = {"limit": limits.median} | ({} if limits.high is None else {"limit ": limits.high})
     draw(report.comparison, wanted.name, lines, found.domain, folder / "errors.png")
     netcdf.write(assessment, folder / "evaluation.nc")
-    figures = draw_all(assessment, folder)
-    page.write(report, assessment, figures, folder / "report.html")
+    figures = draw_all(assessment, control, folder)
+    page.write(report, assessment, control, figures, folder / "report.html")
     return [folder / "report.html", *made, folder / "evaluation.nc", folder / "errors.png", *(f.path for f in figures)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from bmipy import Bmi
 
 from bmi_common.errors import ConfigError
@@ -41,6 +43,7 @@ def start(class_path: str, key: str) -> Bmi:
 
 
 def _require_grpc4bmi(key: str) -> None:
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # what gRPC says of connections that end is of no use to a user
     try:
         import grpc4bmi  # noqa: F401
     except ImportError as error:

@@ -41,7 +41,7 @@ class Child:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": path},
-            start_new_session=True,  # Ctrl-C is for the coupler, which stops the child after its checkpoint
+            start_new_session=True,  # Ctrl-C is for the coupler, which may still need the child
         )
         self._lines: deque[str] = deque(maxlen=_LAST_LINES)
         # a function, not a method: the thread must not keep this object alive

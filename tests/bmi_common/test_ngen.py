@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from bmi_common import groundwater as names
 
 pytest.importorskip("model_metadata", reason="model_metadata is not installed")
 
-from pymt_cases import setup  # the small case
+from pymt_cases import ROOT, setup  # the small case
 
 TYPES = {
     "Colm": "bmi_colm.ngen.Colm",
@@ -125,6 +126,22 @@ def test_external_forcing_is_what_the_engine_must_supply(tmp_path: Path) -> None
     engine.advance(arrays)
     with pytest.raises(AssertionError, match="no provider"):
         engine.advance({k: v for k, v in arrays.items() if "wind" not in k})
+
+
+def test_the_realization_of_the_guide_names_what_exists(tmp_path: Path) -> None:
+    guide = (ROOT / "docs/ngen.md").read_text()
+    realization = json.loads(guide.split("```json")[1].split("```")[0])
+    params = realization["global"]["formulations"][0]["params"]
+    config = setup("Colm", tmp_path / "case")
+    data = yaml.safe_load(config.read_text())
+    heights = {"wind": 10.0, "temperature": 2.0, "humidity": 2.0}
+    # grass: 2 m must be above the canopy
+    config.write_text(yaml.safe_dump({**data, "forcing": "external", "reference_height": heights, "land_cover": 10}))
+    engine = Engine(params["python_type"], str(config))
+    assert {*params["variables_names_map"], names.PRESSURE_HEAD, names.SATURATION} == set(engine.inputs)
+    assert params["main_output_variable"] in engine.outputs
+    for python_type in TYPES.values():
+        assert f"`{python_type}`" in guide
 
 
 # ---------------------------------------------------------------- serialization

@@ -1,16 +1,19 @@
 """The report of bmi-evaluate on small runs made by hand: verdict, maps, gaps, other kinds of input, mistakes."""
 
 import base64
+import json
 import re
 from pathlib import Path
 
 import netCDF4
 import numpy as np
 import pytest
-from evaluation_cases import COLUMNS, INACTIVE, NX, NY, Years, a_day, at_rest, field
+from evaluation_cases import COLUMNS, INACTIVE, LAYERS, NX, NY, Years, a_day, at_rest, field
 from parflow.tools.io import write_pfb
 
+from bmi_common import ConfigError, Domain, DomainSpec
 from coupler.evaluate import cells, predictions
+from coupler.evaluate.reanalysis import reanalysis
 
 DAYS = 4
 HOURS = 24 * DAYS
@@ -226,7 +229,10 @@ def test_the_reference_may_be_a_run_of_parflow(years: Years) -> None:
 def test_missing_dumps_are_gaps(years: Years) -> None:
     reference = parflow_run(years, field(20, 3.0), [*range(10), *range(15, 25)])
     run = years.run("run", field(24, 3.2), a_day(24))
-    report = years.report(reference, run)
+    report = years.report(reference, run, "--threshold", "water_table=1m", figures=True)
+    drawn = {p.stem for p in (years.folder / "report" / "figures").glob("*.png")}
+    assert "maps_water_table" in drawn
+    assert "maps_latent_heat" not in drawn
     assert (report["compared_hours"], report["period_hours"]) == (19, 24)
 
 
@@ -286,6 +292,39 @@ def test_a_reanalysis_stands_beside_the_runs(years: Years) -> None:
         np.testing.assert_allclose(data["soil_moisture_mean_reanalysis"][:], 0.3, rtol=1e-5)
 
 
+def domain_at(latitude: float, longitude: float) -> Domain:
+    spec = {
+        "grid": {"nx": NX, "ny": NY, "dx": 100.0, "dy": 100.0},
+        "layers": LAYERS,
+        "porosity": 0.4,
+        "van_genuchten": {"alpha": 1.0, "n": 2.0, "residual_saturation": 0.0},
+        "latitude": latitude,
+        "longitude": longitude,
+    }
+    return Domain.load(DomainSpec.model_validate(spec))
+
+
+def test_columns_take_the_nearest_cell_of_the_reanalysis(years: Years) -> None:
+    path = era5(years)
+    with netCDF4.Dataset(path, "a") as data:
+        data["swvl1"][:] = [[0.1, 0.2], [0.3, 0.4]]  # north first
+        data["longitude"][:] = [-340.0, -339.9]  # 20 and 20.1 degrees east
+    times = np.datetime64("2020-01-01T00:00:00", "s") + np.timedelta64(3600, "s") * np.arange(1, 25)
+    for at, expected in (((10.09, 20.01), 0.1), ((10.0, 20.09), 0.4)):
+        got = reanalysis(path, times, domain_at(*at))
+        np.testing.assert_allclose(got.means["soil_moisture"], expected, rtol=1e-6)
+        assert "nearest" in got.method
+    with pytest.raises(ConfigError, match=r"reaches from 10 to 10\.1 N.*domain from 45 to 45 N"):
+        reanalysis(path, times, domain_at(45.0, 20.0))
+
+
+def test_hours_that_the_reanalysis_lacks_stay_gaps(years: Years) -> None:
+    times = np.datetime64("2020-01-02T12:00:00", "s") + np.timedelta64(3600, "s") * np.arange(24)
+    flux = reanalysis(era5(years), times, domain_at(10.0, 20.0)).means["latent_heat"]
+    np.testing.assert_allclose(flux[:13], a_day(48)[35:, 0, 0], rtol=1e-6)
+    assert np.isnan(flux[13:]).all()
+
+
 def test_wrong_reanalyses_are_refused(years: Years) -> None:
     reference = years.run("reference", field(48, 3.0), a_day(48))
     later = years.run("later", field(48, 3.0), a_day(48), start="2021-01-01")
@@ -326,3 +365,49 @@ def test_a_run_is_read_without_the_files_of_its_components(years: Years) -> None
     record = run / "run.yaml"
     record.write_text(record.read_text().replace("groundwater.yaml", "gone.yaml"))
     assert years.report(reference, run)["errors"]["hybrid"]["water_table_median"] == 0.0
+
+
+# ---------------------------------------------------------------------- error control
+
+
+def with_control(run: Path, decisions: list[dict[str, object]]) -> None:
+    """Put the record of an audit into the folder of a run."""
+    (run / "error_control.json").write_text(json.dumps({"decisions": decisions}))
+    with netCDF4.Dataset(run / "error_control.nc", "w") as data:
+        data.createDimension("time", None)
+        data.createVariable("time", "f8", ("time",)).units = "hours since 2020-10-01 00:00:00"
+        deviation = data.createVariable("audit_water_table", "f8", ("time",), fill_value=np.nan)
+        deviation.units = "m"
+        data["time"][:] = np.arange(1, HOURS + 1)
+        deviation[:] = np.where(np.arange(HOURS) < 24, 0.03, np.nan)
+
+
+RESYNC = {
+    "time": "2020-10-02T00:00:00",
+    "by": "audit",
+    "action": "resync",
+    "reason": "beyond the threshold: water_table 0.03 of 0.02 m",
+    "found": {"water_table": 0.03},
+    "limits": {"water_table": 0.02},
+}
+
+
+def test_what_error_control_did_is_in_the_report(four_days: tuple) -> None:
+    years, arguments = four_days
+    with_control(arguments[1], [RESYNC])
+    assert years.report(*arguments, figures=True)["error_control"] == [RESYNC]
+    page = (years.folder / "report" / "report.html").read_text()
+    assert "beyond the threshold: water_table 0.03 of 0.02 m" in page
+    assert (years.folder / "report" / "figures" / "error_control.png").stat().st_size > 5000
+
+
+def test_a_run_without_error_control_has_no_such_section(four_days: tuple) -> None:
+    years, arguments = four_days
+    assert "error_control" not in years.report(*arguments)
+    assert "Error control" not in (years.folder / "report" / "report.html").read_text()
+
+
+def test_a_damaged_record_of_error_control_is_named(four_days: tuple) -> None:
+    years, arguments = four_days
+    (arguments[1] / "error_control.json").write_text("{")
+    years.refuses("what error control has left there cannot be read", arguments=arguments)

@@ -78,6 +78,18 @@ def test_the_failures_of_a_day_need_not_follow_one_another() -> None:
     assert np.isnan(judged(some_hours(200, *too_wide), threshold=0.5).horizon)
 
 
+def test_each_limit_has_a_horizon_of_its_own() -> None:
+    error = np.full(100, 0.3)
+    bound, high = np.ones(100), np.zeros(100)
+    bound[20:] = 0.1
+    high[60:] = 0.5
+    got = judged(error + high, bound, threshold=0.5)
+    assert (got.bound_horizon, got.threshold_horizon, got.horizon) == (20, 60, 20)
+    alone = judged(error + high, threshold=0.5)
+    assert np.isnan(alone.bound_horizon)
+    assert alone.horizon == alone.threshold_horizon == 60
+
+
 def test_what_fails_until_the_end_fails_for_good() -> None:
     got = judged(some_hours(100, 20, *range(90, 100)), threshold=0.5)
     assert (got.first_failure, got.horizon, got.fails_for_good) == (20, 90, 90)

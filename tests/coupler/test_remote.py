@@ -214,6 +214,33 @@ def test_arrays_beyond_the_size_of_a_message_arrive(tmp_path: Path, server) -> N
         component.finalize()
 
 
+def test_a_variable_is_fetched_once_between_changes(tmp_path: Path) -> None:
+    config = tmp_path / "bucket.yaml"
+    config.write_text("{nx: 4, ny: 3, layers: 11}")
+
+    class Counting(zoo.PointerlessBucket):
+        fetched = 0
+
+        def get_value(self, name, dest):
+            Counting.fetched += 1
+            return super().get_value(name, dest)
+
+    component = Component("groundwater", Counting())
+    component.initialize(config)
+    for source in (0.0, 1.0):
+        component.set(SOURCE, np.full((10, 3, 4), source))
+        before = Counting.fetched
+        for _ in range(3):
+            assert component.get(HEAD)[-1, 0, 0] == -1.0
+        assert Counting.fetched == before + 1
+    component.save_state(tmp_path / "state.nc")
+    component.advance(3600.0)
+    assert component.get(HEAD)[-1, 0, 0] == 0.0
+    component.load_state(tmp_path / "state.nc")
+    assert component.get(HEAD)[-1, 0, 0] == -1.0
+    component.finalize()
+
+
 def test_copies_do_not_change_afterwards(tmp_path: Path) -> None:
     config = tmp_path / "bucket.yaml"
     config.write_text("{nx: 4, ny: 3, layers: 11}")
@@ -416,3 +443,41 @@ def test_calls_after_the_end_are_errors(tmp_path: Path) -> None:
     bmi.finalize()
     with pytest.raises(RemoteError):
         bmi.update()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs groups of processes")
+def test_ctrl_c_is_for_the_run_and_its_children_end_with_it(fake) -> None:
+    fake.use("SlowBucket", sleep=0.2)
+    fake.run["components"]["groundwater"]["isolate"] = True
+    fake.run["time"]["end"] = "2020-01-03T00:00"
+    fake.write()
+    run = subprocess.Popen(
+        [sys.executable, "-c", "from coupler.cli import main; main()", str(fake.yaml), "--output", str(fake.output)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        text=True,
+    )
+    end = time.monotonic() + 60.0
+    while not (fake.output / "hourly.nc").is_file() and time.monotonic() < end:
+        time.sleep(0.05)
+    time.sleep(1.0)
+    os.killpg(run.pid, signal.SIGINT)
+    output, _ = run.communicate(timeout=60.0)
+    assert run.returncode > 0, output
+    assert "bmi-run: interrupted" in output
+    assert len(output.splitlines()) < 10, output
+    assert "does not answer" not in output
+    assert "Traceback" not in output
+    with xr.open_dataset(fake.output / "hourly.nc") as data:
+        assert data.sizes["time"] > 0
+    children = [p for p in Path("/proc").glob("[0-9]*/cmdline") if b"coupler.remote.server" in _content(p)]
+    assert not [p for p in children if b"zoo:SlowBucket" in _content(p)]
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""

@@ -1,5 +1,5 @@
 """The figures of the report, each with its caption."""
 
-from coupler.evaluate.drawing.all import Drawn, draw_all
+from coupler.evaluate.drawing.all import ERROR_CONTROL, Drawn, draw_all
 
-__all__ = ["Drawn", "draw_all"]
+__all__ = ["ERROR_CONTROL", "Drawn", "draw_all"]

@@ -10,11 +10,15 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from coupler.evaluate.assessment import Assessment
+from coupler.evaluate.control import Control
 from coupler.evaluate.drawing import in_time, maps, relations
+from coupler.evaluate.drawing.control import error_control, has_figure
 from coupler.evaluate.drawing.style import SIZES
 from coupler.evaluate.judged import JUDGED, LATENT_HEAT
 
 FOLDER = "figures"
+ERROR_CONTROL = "Error control"
+"""Heading of what happened in the run."""
 _DPI = 110
 
 
@@ -35,13 +39,13 @@ class Drawn:
     caption: str
 
 
-def draw_all(a: Assessment, folder: Path) -> list[Drawn]:
-    """Draw the figures into ``figures/`` of a folder."""
+def draw_all(a: Assessment, control: Control | None, folder: Path) -> list[Drawn]:
+    """Draw the figures into ``figures/`` of a folder; `control` is what error control did in the run."""
     target = folder / FOLDER
     target.mkdir(parents=True, exist_ok=True)
     drawn = []
     with matplotlib.rc_context(SIZES):
-        for name, section, caption, make in _wanted(a):
+        for name, section, caption, make in (*_wanted(a), *_control(control)):
             path = target / f"{name}.png"
             make().savefig(path, dpi=_DPI)
             drawn.append(Drawn(path, section, caption))
@@ -59,7 +63,7 @@ def _wanted(a: Assessment) -> Iterator[_Figure]:
             f"The verdict on the median error over the cells. {_BANDS} of {a.run}'s absolute error; the bound is "
             "the median error without lateral groundwater flow. Black marks at the bottom: hours that fail. The "
             "vertical line is the effective forecast horizon, where the first failing day begins (24 h of which "
-            "6 or more fail)."
+            "6 or more fail). Errors below the axis are drawn at its edge."
         )
         yield "verdict", "Verdict", text, lambda: in_time.verdict(a)
     if any(c.verdict is not None for c in a.cells.values()):
@@ -86,6 +90,15 @@ def _wanted(a: Assessment) -> Iterator[_Figure]:
     ):
         text = f"{_BANDS} of the absolute error of {quantity} in each layer, top layer first."
         yield series, "Layers", text, _layers(a, series, quantity, units, least)
+
+
+def _control(control: Control | None) -> Iterator[_Figure]:
+    if control is not None and has_figure(control):
+        text = (
+            "What error control saw while the run went on: deviations in audited hours, their thresholds, the free "
+            "drainage that went along, and what followed."
+        )
+        yield "error_control", ERROR_CONTROL, text, lambda: error_control(control)
 
 
 def _relations(a: Assessment) -> Iterator[_Figure]:

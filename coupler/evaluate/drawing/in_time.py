@@ -82,7 +82,7 @@ def water_table(a: Assessment) -> Figure:
     bands(axes[0], a.times, a.filled(a.survey.bands[WATER_TABLE]), BLUE, 1.0e-6)
     axes[0].set_yscale("log")
     axes[0].set_ylabel("absolute error of\nwater table depth [m]")
-    axes[0].legend(frameon=False, ncols=3, loc="upper right")
+    axes[0].legend(frameon=False, ncols=3, loc="lower left")
     dates(axes[0])
     return figure
 
@@ -168,7 +168,8 @@ def _daily(axes: Axes, a: Assessment, series: Array, name: str) -> None:
 
 def _look_at(axes: Axes, series: list[Array]) -> None:
     """Limit the vertical axis to some series if others would dwarf them."""
-    low, high = min(float(s.min()) for s in series), max(float(s.max()) for s in series)
+    known = np.concatenate(series)
+    low, high = float(np.nanmin(known)), float(np.nanmax(known))
     room = 0.05 * (high - low) or 0.05 * abs(high) or 1.0
     bottom, top = axes.get_ylim()
     if top - bottom > 4.0 * (high - low):

@@ -1,0 +1,165 @@
+"""The documentation builds without warnings and without a network, and what it names exists."""
+
+import importlib.util
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urldefrag
+
+import bmi_tables
+import cli_options
+import collected_pages
+import configuration_keys
+import page
+import pytest
+
+from bmi_common.grids import POINTS, ROOT_ZONE, SCALAR, SUBSURFACE, SURFACE
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = sorted(DOCS.glob("*.md"))
+TEXTS = [ROOT / "README.md", *PAGES]
+
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+CODE_SPAN = re.compile(r"`([^`\n]+)`")
+BLOCK = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+OWN_FILE = re.compile(r"\b((?:cfg|benchmarks|docs|tests|tools|bmi_\w+|coupler)/[\w./-]*\w/?)")
+GENERATED = [
+    ("variables.md", "bmi_tables.py", bmi_tables.text),
+    ("cli.md", "cli_options.py", cli_options.text),
+    ("configuration.md", "configuration_keys.py", configuration_keys.text),
+    ("performance.md", "collected_pages.py", collected_pages.performance),
+    ("limits.md", "collected_pages.py", collected_pages.limits),
+]
+
+pages = pytest.mark.parametrize("text", TEXTS, ids=lambda p: p.name)
+
+
+# ---------------------------------------------------------------------- what the pages name
+
+
+@pages
+def test_relative_links_lead_somewhere(text: Path) -> None:
+    missing = []
+    for target in LINK.findall(text.read_text(encoding="utf-8")):
+        file = urldefrag(target).url
+        if file and "://" not in target and not (text.parent / unquote(file)).exists():
+            missing.append(target)
+    assert not missing
+
+
+@pages
+def test_files_of_the_repository_that_are_named_exist(text: Path) -> None:
+    named = OWN_FILE.findall(text.read_text(encoding="utf-8"))
+    missing = [name for name in dict.fromkeys(named) if not (ROOT / name).exists()]
+    assert not missing
+
+
+@pages
+def test_long_options_that_are_named_exist(text: Path) -> None:
+    known = {
+        option
+        for command in cli_options.commands().values()
+        for parameter in command.params
+        for option in parameter.opts
+    } | {"--help"}
+    missing = []
+    for line in _commands_in(text.read_text(encoding="utf-8")):
+        missing += [o for o in re.findall(r"(?<!\S)--[a-z][a-z-]*", line) if o not in known]
+    assert not missing
+
+
+def _commands_in(text: str) -> list[str]:
+    """Lines of code and code spans that call one of the package's commands."""
+    names = tuple(cli_options.commands())
+    spans = CODE_SPAN.findall(BLOCK.sub("", text))
+    lines = [line.strip() for line in text.splitlines()]
+    calls = [c.split("#")[0] for c in (*spans, *lines) if c.startswith(names)]
+    return [c for c in calls if "`" not in c]
+
+
+def test_options_are_looked_for_in_commands() -> None:
+    assert any("--restart" in line for line in _commands_in((ROOT / "README.md").read_text(encoding="utf-8")))
+
+
+# ---------------------------------------------------------------------- generated pages
+
+
+@pytest.mark.parametrize(("name", "tool", "text"), GENERATED, ids=[g[0] for g in GENERATED])
+def test_generated_pages_are_those_of_the_code(name, tool, text) -> None:
+    committed = (DOCS / name).read_text(encoding="utf-8")
+    assert committed == page.marked(tool, text()), f"run: python tools/{tool}"
+
+
+@pytest.mark.parametrize(
+    ("title", "component"),
+    [("Land", c) for c in bmi_tables.LAND] + [("Groundwater", c) for c in bmi_tables.GROUNDWATER],
+    ids=lambda value: getattr(value, "__name__", value),
+)
+def test_every_bmi_variable_has_its_row(title, component) -> None:
+    lines = collected_pages.section(bmi_tables.text(), title).splitlines()
+    rows = [[cell.strip(" `") for cell in line.strip("|").split(" | ")] for line in lines if line.startswith("| `")]
+    bmi = component()
+    inputs = bmi.get_input_var_names()
+    own = {row[0]: row for row in rows if row[-1] == "all" or f"`{component.__name__}`" in f"`{row[-1]}`"}
+    assert set(own) == {*inputs, *bmi.get_output_var_names()}
+    for name, row in own.items():
+        _, units, _, role, _, _, description, _ = row
+        assert units == bmi.get_var_units(name)
+        assert (role in ("input", "forcing")) == (name in inputs)
+        assert description, f"{name} has no description"
+
+
+def test_every_grid_is_explained() -> None:
+    assert set(bmi_tables.GRIDS) == {SURFACE, SUBSURFACE, ROOT_ZONE, SCALAR, POINTS}
+
+
+def test_every_key_of_the_configuration_has_a_meaning_and_no_other_has() -> None:
+    assert {k.path for k in configuration_keys.all_keys()} == set(configuration_keys.MEANINGS)
+
+
+# ---------------------------------------------------------------------- the site
+
+
+class _Loaded(HTMLParser):
+    """Collects what a browser would load to show the page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.urls: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        if tag in ("script", "img", "iframe", "source", "video", "audio", "embed"):
+            self.urls.append(found.get("src") or "")
+        if tag == "link" and found.get("rel") not in ("canonical", "prev", "next"):
+            self.urls.append(found.get("href") or "")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if importlib.util.find_spec("mkdocs") is None or importlib.util.find_spec("material") is None:
+        pytest.skip("mkdocs and mkdocs-material are not installed (pip install 'rootzone[docs]')")
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+@pytest.mark.slow
+def test_every_page_is_in_the_site(site: Path) -> None:
+    assert {p.stem for p in PAGES} <= {p.stem for p in site.glob("*.html")}
+
+
+@pytest.mark.slow
+def test_the_site_loads_nothing_from_elsewhere(site: Path) -> None:
+    for file in site.rglob("*.html"):
+        loaded = _Loaded()
+        loaded.feed(file.read_text(encoding="utf-8"))
+        assert loaded.urls
+        assert not [u for u in loaded.urls if "//" in u], file.name
+    for file in site.rglob("*.css"):
+        assert not re.findall(r"(?:@import|url\()\s*['\"]?(?:https?:)?//", file.read_text(encoding="utf-8")), file.name

@@ -1,0 +1,253 @@
+"""Write the page of the run's configuration, docs/configuration.md, from the models that validate it."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import annotated_types
+import page
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from coupler.component_spec import ComponentSpec
+from coupler.config import Endpoint, RunConfig, SpinUpUntil
+from coupler.durations import describe
+
+WORDS: Mapping[Any, str] = {
+    str: "text",
+    int: "whole number",
+    float: "number",
+    bool: "`true` or `false`",
+    timedelta: "length of time",
+    datetime: "time",
+    Path: "existing file or folder",
+    Any: "any value",
+    type(None): "",
+}
+"""How types are called in the table."""
+
+MODELS: Mapping[type[BaseModel], str] = {
+    Endpoint: "`component.variable`",
+    ComponentSpec: "component (keys as under `components`)",
+    SpinUpUntil: "number, or `{storage_change: number}`",
+}
+"""Models that stand in one line and are described elsewhere."""
+
+SIGNS = (
+    (">", annotated_types.Gt, "gt"),
+    ("≥", annotated_types.Ge, "ge"),
+    ("<", annotated_types.Lt, "lt"),
+    ("≤", annotated_types.Le, "le"),
+)
+
+MEANINGS: Mapping[str, str] = {
+    "paths": "folders by name, for use as `${name}` in this file and in those that it names",
+    "title": "of the run, in its files and on the screen",
+    "time.start": "start of the run, BMI time 0 of all components",
+    "time.end": "end of the run, a whole number of steps later",
+    "time.step": "coupling step; the steps of all components must divide it",
+    "components.<name>.class": "`package:Class` of a BMI class, whatever Python can import; needed without `grpc`",
+    "components.<name>.grpc": "`host:port` of a grpc4bmi server that has the component; in the place of `class`",
+    "components.<name>.isolate": "give the class a process of its own",
+    "components.<name>.config": "configuration file, handed to `initialize`",
+    "components.<name>.options": "values that replace those of that file, key by key, in a copy made for the run",
+    "order": "all components, in the order in which they step",
+    "exchanges[].from": "where the values come from",
+    "exchanges[].to": "the input (or settable state) that they go to, before the target's step",
+    "exchanges[].method": "how several steps of the source become one value. Needed for a flux if the source makes "
+    "several steps in a coupling step; else `hold`, the last value",
+    "output[].file": "NetCDF file, a plain name that ends in `.nc`",
+    "output[].every": "interval of the records, a whole number of coupling steps",
+    "output[].variables": "what it holds",
+    "output[].method": "`mean` over the interval, or the values at its end (`point`)",
+    "output[].precision": "of the numbers in the file",
+    "checks.water_balance.tolerance": "limit of the residual, over the water turned over in the step",
+    "checks.water_balance.action": "what an excess does: the run ends (exit code 1), or a warning is logged",
+    "checks.ranges": "`[lowest, highest]` by `component.variable`, in its units; goes before the component's own",
+    "spin_up.years": "short for `repeat: P1Y, max: N`",
+    "spin_up.repeat": "the first part of the period, repeated before the run: `P1Y`, `30d`; needed without `years`",
+    "spin_up.max": "most repetitions; needed without `years`",
+    "spin_up.until": "ends the spin-up when the storage change of a repetition is below this fraction of the "
+    "net source; without it, `max` repetitions are made",
+    "checkpoint.every": "interval of the checkpoints; one more is written at the end",
+    "checkpoint.keep": "how many stay, the newest",
+    "figures": "draw maps and series of the output files into `figures/`",
+    "report.reference": "run to compare with; by default that of `error_control.segments.restart_from`",
+    "report.free_drainage": "run with free drainage, the bound",
+    "report.thresholds": "largest acceptable errors with units, such as `{water_table: 0.5m}`",
+    "report.precipitation": "weather, if the run does not write it",
+    "report.reanalysis": "NetCDF file with `swvl1` and `slhf` of ERA5-Land, to compare with",
+    "report.name": "what to call the run in tables and figures",
+    "report.segment_length": "length of the parts that maps and precipitation are given for, whole hours",
+    "seed": "of the random generators of Python, numpy and PyTorch",
+    "error_control.segments.length": "from one restart to the next, counted from the start of the run",
+    "error_control.segments.restart_from": "folder of a run with states at these times, or a component that goes along",
+    "error_control.segments.restart": "what takes the reference's state up",
+    "error_control.audit.component": "the physics that runs beside the surrogate for a window",
+    "error_control.audit.every": "from the start of one window to the start of the next; the first starts with the run",
+    "error_control.audit.window": "length of a window, at most `every`",
+    "error_control.audit.thresholds": "limits of the deviation in the worst step of a window, numbers with units by "
+    "[quantity](error_control.md#what-is-compared)",
+    "error_control.audit.free_drainage": "the bound: goes along all the time; the surrogate must be closer to physics",
+    "error_control.audit.action": "what a failed window does",
+    "error_control.audit.come_back": "with `switch`: the surrogate is tried again, and takes over when it passes",
+    "error_control.residual.limit": "of the residual of the water balance over the water turned over",
+    "error_control.residual.over": "steps that count together",
+    "error_control.residual.action": "what an excess does",
+    "error_control.ensemble.checkpoints": "weights of the members beside the run's own",
+    "error_control.ensemble.limits": "of the largest deviation of a member from the run, as `audit.thresholds`",
+    "error_control.ensemble.action": "what an excess does",
+}
+"""What each key means; `all_keys` gives the keys that there are."""
+
+NOTES: Mapping[str, str] = {
+    "error_control": "Any of the four may stand alone; what they do: [error_control.md](error_control.md).",
+    "report": "An evaluation at the end of the run, into `report/` of its folder ([evaluation.md](evaluation.md)). "
+    "`report: true` takes all defaults.",
+}
+"""What is said below the table of a section."""
+
+INTRODUCTION = """# The run's file
+
+All keys of `coupled.yaml`. A key that does nothing is refused, with file, line and the nearest known key; so is
+anything that does not fit, before the run starts (`bmi-run coupled.yaml --check` checks and runs nothing).
+`cfg/coupled.yaml` is the pattern. The components' own files are described in [land.md](land.md),
+[groundwater.md](groundwater.md), [surrogate.md](surrogate.md) and [parflow.md](parflow.md).
+
+- Times are written `2019-10-01T00:00` and are UTC. A *length of time* is `30min`, `1h`, `7d` or `2w`.
+- Paths are relative to the file that names them. `relative_to: folder`, at the top of any file, makes them start there.
+- `[]` stands for each entry of a list, `<name>` for a name of your choice.
+- A value of the command line goes before the file's: `--set time.end=2019-10-03T00:00`,
+  `--set land.options.threads=2` (a component's name stands for `components.<name>`), `--set output.0.every=6h`.
+- In a section that is left out, nothing is needed. A *default* "needed" says what a section cannot do without.
+"""
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key of the configuration: where it stands, and what its model says of it."""
+
+    path: str
+    type: str
+    default: str
+
+
+def all_keys(model: type[BaseModel] = RunConfig, prefix: str = "") -> Iterator[Key]:
+    """Yield all keys below a model, those of nested models with their dotted path."""
+    for name, field in model.model_fields.items():
+        path = prefix + (field.alias or name)
+        nested, suffix = _nested(field)
+        if nested is None:
+            yield Key(path, _described(field), _default(field))
+        else:
+            yield from all_keys(nested, f"{path}{suffix}.")
+
+
+def _nested(field: FieldInfo) -> tuple[type[BaseModel] | None, str]:
+    """Return the model that a field's keys belong to, and how an entry of it is written."""
+    annotation = _plain(field.annotation)
+    if annotation == dict[str, ComponentSpec]:
+        return ComponentSpec, ".<name>"
+    if get_origin(annotation) is list and _is_section(get_args(annotation)[0]):
+        return get_args(annotation)[0], "[]"
+    models = [a for a in (*get_args(annotation), annotation) if _is_section(a)]
+    return (models[0], "") if models else (None, "")
+
+
+def _is_section(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel) and annotation not in MODELS
+
+
+def _plain(annotation: Any) -> Any:
+    """Return a type without what `Annotated` adds, within containers, too."""
+    if get_origin(annotation) is Annotated:
+        return _plain(get_args(annotation)[0])
+    if get_origin(annotation) is dict:
+        return dict[tuple(_plain(a) for a in get_args(annotation))]  # type: ignore[misc]
+    if get_origin(annotation) is list:
+        return list[_plain(get_args(annotation)[0])]  # type: ignore[misc]
+    return annotation
+
+
+def _described(field: FieldInfo) -> str:
+    return ", ".join([_words(field.annotation), *_limits(field.metadata)])
+
+
+def _limits(constraints: Iterable[Any]) -> Iterator[str]:
+    for constraint in constraints:
+        if isinstance(constraint, FieldInfo):
+            yield from _limits(constraint.metadata)
+        for sign, kind, name in SIGNS:
+            if isinstance(constraint, kind):
+                limit = getattr(constraint, name)
+                yield f"{sign} {limit:g}" if isinstance(limit, float) else f"{sign} {limit}"
+
+
+def _words(annotation: Any) -> str:
+    """Describe a type for people."""
+    if get_origin(annotation) is Annotated:
+        inner, *metadata = get_args(annotation)
+        return ", ".join([_words(inner), *_limits(metadata)])
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Literal:
+        return " or ".join(f"`{a}`" for a in arguments)
+    if origin in (Union, types.UnionType):
+        return ", or ".join(words for a in arguments if (words := _words(a)))
+    if origin is list:
+        return f"list of {_words(arguments[0])}"
+    if origin is tuple:
+        return f"list of {len(arguments)}: {_words(arguments[0])}"
+    if origin is dict:
+        return f"{_words(arguments[1])} by name"
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return " or ".join(f"`{a.value}`" for a in annotation)
+    if annotation in MODELS:
+        return MODELS[annotation]
+    return WORDS[annotation]
+
+
+def _default(field: FieldInfo) -> str:
+    if field.default is PydanticUndefined:
+        return "needed"
+    value = field.default
+    if value is None or value in ("", [], {}):
+        return "none"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, timedelta):
+        return f"`{describe(value)}`"
+    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+
+
+def text() -> str:
+    """Return the page.
+
+    Raises
+    ------
+    KeyError
+        For a key without a meaning in `MEANINGS`.
+    """
+    sections: dict[str, list[Key]] = {}
+    for key in all_keys():
+        head = key.path.partition(".")[0].partition("[")[0]
+        nested = key.path != head
+        sections.setdefault(head if nested else "", []).append(key)
+    parts = [INTRODUCTION]
+    for head, members in sections.items():
+        title = f"`{head}:`" if head else "At the top"
+        rows = [(f"`{k.path}`", k.type, k.default, MEANINGS[k.path]) for k in members]
+        parts.append(f"## {title}\n\n{page.table(('key', 'type', 'default', 'meaning'), rows)}\n")
+        if head in NOTES:
+            parts.append(f"{NOTES[head]}\n")
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    page.write("configuration.md", "configuration_keys.py", text())
