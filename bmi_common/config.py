@@ -83,7 +83,7 @@ def read_yaml(path: Path) -> Document:
     """
     try:
         if path.exists() and not path.is_file():  # a device or a pipe would be read without end
-            raise ConfigError(f"{path}: no file{', but a folder' if path.is_dir() else ''}")
+            raise ConfigError(f"{path}: cannot be read: it is no file{', but a folder' if path.is_dir() else ''}")
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file{_sibling(path)}") from None

@@ -209,7 +209,9 @@ def read_state(path: Path, component: str) -> SavedState:
             data.set_auto_maskandscale(False)
             header, checksum = _read_header(path, data, component)
             arrays = dict(_read_arrays(data, ""))
-    except (OSError, RuntimeError) as error:
+    except ConfigError:
+        raise
+    except Exception as error:  # whatever the library meets in a damaged file
         raise ConfigError(f"{path}: truncated or damaged, not a readable state file: {error}") from error
     if _checksum(header, arrays) != checksum:
         raise ConfigError(f"{path}: damaged: its content does not have the SHA-256 that its header says")

@@ -149,8 +149,9 @@ def _require_same(path: Path, there: Mapping[str, str], here: Mapping[str, str])
         )
 
 
-def _short(text: str | None) -> str:
-    return "none" if text is None else text if len(text) <= 40 else f"{text[:12]}…"
+def _short(value: object) -> str:
+    text = "none" if value is None else str(value)
+    return text if len(text) <= 40 else f"{text[:12]}…"
 
 
 def random_states() -> tuple[torch.Tensor, ...]:

@@ -16,8 +16,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from hostile.forcing_file import read_forcing
 from hostile.judge import judge
-from hostile.test_files import read_forcing
 
 from bmi_common.fields import FieldSpec
 from bmi_common.state_file import read_state

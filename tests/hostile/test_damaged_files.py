@@ -12,11 +12,12 @@ import netCDF4
 import numpy as np
 import pytest
 from hostile import damaged_files
+from hostile.forcing_file import write_forcing
 from hostile.judge import MORE
-from hostile.test_files import write_forcing
 
 from bmi_common.state_file import StateArray, StateHeader, write_state
 
+FIRST = 36  # number 35 catches HDF5 2.2 in a loop, which costs a quarter of a minute
 COUNT = max(int(40 * MORE), 1)
 
 
@@ -41,12 +42,12 @@ def write(kind: str, file: Path) -> None:
 def test_damaged_files_are_refused_without_a_crash(tmp_path: Path, kind: str) -> None:
     write(kind, tmp_path / "good.nc")
     damaged_files.read(kind, tmp_path / "good.nc")
-    first, loops, findings = 0, 0, []
-    while first < COUNT:
-        done = _read(kind, tmp_path, first, COUNT - first)
+    first, loops, findings = FIRST, 0, []
+    while first < FIRST + COUNT:
+        done = _read(kind, tmp_path, first, FIRST + COUNT - first)
         lines = done.stdout.splitlines()
         findings += [line for line in lines if line.startswith("finding")]
-        first = int(lines[-1]) + 1 if lines[-1].isdigit() else COUNT
+        first = int(lines[-1]) + 1 if lines[-1].isdigit() else FIRST + COUNT
         if done.returncode:
             assert "Timeout (" in done.stderr, f"the process ends with {done.returncode} at {lines[-1]}: {done.stderr}"
             innermost = next(line for line in done.stderr.splitlines() if line.lstrip().startswith("File "))
