@@ -20,7 +20,7 @@ START, STOP, END = "2020-06-01T04:00", "2020-06-01T23:00", "2020-06-02T15:00"
 def write(folder: Path, groundwater: Callable[[Path], list[Path]], class_path: str, nx: int, ny: int) -> Path:
     """One basin for the land and a groundwater component, both from the conformance tests."""
     land, below = components.colm(folder)[0], groundwater(folder)[0]
-    components._domain(folder, nx, ny)
+    components.domain_files(folder, nx, ny)
     head, saturation = names.PRESSURE_HEAD, names.SATURATION
     run = {
         "time": {"start": START, "end": END, "step": "1h"},

@@ -396,3 +396,22 @@ def test_its_section_may_not_change_at_a_restart(run):
     assert result.exit_code == 2
     assert "error_control.audit.action" in result.output
     assert yaml.safe_load((run.output / "run.yaml").read_text())["error_control"]["audit"]["action"] == "warn"
+
+
+# ---------------------------------------------------------------------- in words
+
+
+def test_the_plan_says_what_was_understood(run):
+    free = {"class": "zoo:DrainingWell", "config": "groundwater.yaml"}
+    control = audit(run, "switch", come_back=True, free_drainage=free)
+    control["residual"] = {"limit": 0.01, "over": "24h", "action": "audit"}
+    control["ensemble"] = {"checkpoints": ["biased"], "limits": {"water_table": "5 cm", "root_zone_saturation": 0.1}}
+    control["segments"] = {"length": "8h", "restart_from": physics()}
+    lines = [line for line in run.succeeds("--check").output.splitlines() if line.startswith("error control: ")]
+    assert [line.removeprefix("error control: ") for line in lines] == [
+        "every 8h the groundwater starts from zoo:OtherNamedWell",
+        "audit by zoo:OtherNamedWell for 4h every 6h: water_table above 0.025 m: switch, and back",
+        "and no worse than zoo:DrainingWell with free drainage, which goes along",
+        "water balance over 1d: residual above 0.01 of the turnover: audit",
+        "ensemble of 1 more: water_table above 0.05 m, root_zone_saturation above 0.1: warn",
+    ]
