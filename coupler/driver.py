@@ -332,17 +332,18 @@ def run(
     attributes = provenance.attributes(record, config.title or prepared.loaded.document.path.stem)
     output_seconds = checkpoint_seconds = 0.0
     with ExitStack() as stack:
-        files = RunFiles(
-            folder,
-            config,
-            prepared.components,
-            prepared.plan.mask,
-            attributes,
-            stepper.ledger is not None,
-            {} if control is None else control.columns(),
-            restart,
+        files = stack.enter_context(
+            RunFiles(
+                folder,
+                config,
+                prepared.components,
+                prepared.plan.mask,
+                attributes,
+                stepper.ledger is not None,
+                {} if control is None else control.columns(),
+                restart,
+            )
         )
-        stack.callback(files.close)
         advance: Callable[[], None] = stack.enter_context(
             RunProgress(config.title or "run", config.time.steps - first, config.time.step, console)
         )

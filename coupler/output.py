@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from bmi_common.variables import Role
 from coupler.component import Component, GridInfo
 from coupler.config import Endpoint, OutputSpec
 from coupler.continuing import FilePosition, reopen
+from coupler.room import require_room
 
 _STANDARD_NAMES = {
     "land_surface_air_heat~net~latent__energy_flux": "surface_upward_latent_heat_flux",
@@ -91,6 +93,7 @@ class OutputFile:
         position = resume or FilePosition()
         self._steps, self._records, self._first = position.steps, position.records, position.first
         self._columns = self._name_columns(spec, components)
+        self._record_size = 8 * sum(math.prod(components[v.component].shape(v.variable)) for v in spec.variables)
         if resume is not None and self.path.exists():
             self._data = reopen(self.path, resume, attributes)
             return
@@ -254,6 +257,7 @@ class OutputFile:
             self._write()
 
     def _write(self) -> None:
+        require_room(self.path, self._record_size)
         n = self._records
         hours = self._every.total_seconds() / 3600.0
         for column in self._columns:
@@ -357,6 +361,7 @@ class SeriesFile:
         """Write what is pending."""
         if not self._pending:
             return
+        require_room(self.path, 8 * len(self._pending) * len(self._names))
         a, b = self._written, self._written + len(self._pending)
         rows = slice(a - self._first, b - self._first)
         for name in self._names:
@@ -374,8 +379,10 @@ class SeriesFile:
     def close(self) -> None:
         """Write what is pending and close the file."""
         if self._data.isopen():
-            self.flush()
-            self._data.close()
+            try:
+                self.flush()
+            finally:
+                self._data.close()
 
 
 def _point_names(dimension: str) -> tuple[str, str, str]:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from coupler.checkpoint import Checkpoint
 from coupler.component import Component
 from coupler.config import BALANCE_FILE, CONTROL_FILE, RunConfig
 from coupler.continuing import FilePosition
-from coupler.failures import writing
+from coupler.failures import RunFailed, writing
 from coupler.ledger import TERMS, Balance, term_values
 from coupler.output import OutputFile, SeriesFile
 
@@ -118,6 +119,19 @@ class RunFiles:
     def buffers(self) -> dict[str, StateArray]:
         """Return the sums of the records under way."""
         return {name: array for file in self.outputs for name, array in file.memory().items()}
+
+    def __enter__(self) -> RunFiles:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self.close()
+        except RunFailed as failed:
+            if error is None:
+                raise
+            log.warning("%s", failed)  # what ended the run comes first
 
     def close(self) -> None:
         """Close all files, also where one of them cannot be written.

@@ -1,0 +1,56 @@
+"""A run stops before its disk is full, with whole files, and goes on when there is room again."""
+
+import shutil
+from collections import namedtuple
+
+import netCDF4
+import pytest
+from click.testing import CliRunner
+
+from coupler import room
+from coupler.cli import main
+
+Usage = namedtuple("Usage", "total used free")
+
+
+@pytest.fixture
+def disk(monkeypatch):
+    """A disk that loses 100 kB with every look at it."""
+    left = {"bytes": room.RESERVE + 600_000}
+
+    def usage(_):
+        left["bytes"] -= 100_000
+        return Usage(10**12, 0, left["bytes"])
+
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+    return left
+
+
+def test_a_run_stops_before_the_disk_is_full(fake, disk):
+    message = fake.breaks("hourly.nc", "cannot be written", "MB are left on the disk", "make room")
+    assert "MB needed" in message
+    with netCDF4.Dataset(fake.output / "hourly.nc") as data:
+        assert 0 < len(data["time"]) < 6
+
+
+def test_it_goes_on_when_there_is_room_again(fake, disk):
+    fake.run["checkpoint"] = {"every": "1h"}
+    disk["bytes"] = 10**9
+    fake.succeeds("--output", str(fake.folder / "whole"))
+    disk["bytes"] = room.RESERVE + 600_000
+    fake.breaks("make room")
+    disk["bytes"] = 10**9
+    result = CliRunner().invoke(main, ["--restart", str(fake.output)])
+    assert result.exit_code == 0, result.output
+    with netCDF4.Dataset(fake.output / "hourly.nc") as one, netCDF4.Dataset(fake.folder / "whole" / "hourly.nc") as two:
+        for name in one.variables:
+            assert one[name][...].tobytes() == two[name][...].tobytes(), name
+
+
+def test_the_limit_of_file_sizes_counts_too(tmp_path, monkeypatch):
+    file = tmp_path / "file"
+    file.write_bytes(b"x" * 1000)
+    monkeypatch.setattr(room.resource, "getrlimit", lambda _: (room.RESERVE + 1500, -1))
+    room.require_room(file, 400)
+    with pytest.raises(OSError, match="below the limit of file sizes"):
+        room.require_room(file, 600)
