@@ -17,12 +17,14 @@ import click
 from rich.console import Console
 
 from bmi_common.errors import ConfigError, RootzoneError
+from bmi_common.interrupts import deferred_interrupts
 from coupler import provenance
 from coupler.checkpoint import Checkpoint, find, remove_later
 from coupler.config import STATE_FILE, LoadedRun, load_run
 from coupler.control.words import intentions
 from coupler.driver import Prepared, Summary, prepare, prepare_restart, run
 from coupler.durations import describe
+from coupler.failures import RunInterrupted
 from coupler.figures import draw
 from coupler.parflow_import import import_run
 from coupler.run_folder import MARKER, check_folder, claim_folder
@@ -33,6 +35,7 @@ log = logging.getLogger("rootzone")
 
 EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130
 
 
 @click.command()
@@ -77,7 +80,9 @@ def main(
     With --restart the file may be left out; the run's own record is taken then. With --from-parflow nothing is
     stepped: the run is made, to be looked at and started.
 
-    Exit codes: 0 done, 1 failed while running, 2 bad input (nothing was computed or overwritten).
+    An interrupt (Ctrl-C) or a termination ends a run after the step under way, with a checkpoint to go on from.
+
+    Exit codes: 0 done, 1 failed while running, 2 bad input (nothing was computed or overwritten), 130 interrupted.
     """
     console = _console(stderr=True)
     try:
@@ -118,6 +123,9 @@ def main(
     except ConfigError as error:
         console.print(f"bmi-run: {error}", style="red")
         sys.exit(EXIT_BAD_INPUT)
+    except RunInterrupted as error:
+        console.print(f"bmi-run: {error}", style="red")
+        sys.exit(EXIT_INTERRUPTED)
     except RootzoneError as error:
         console.print(f"bmi-run: {error}", style="red")
         sys.exit(EXIT_FAILED)
@@ -126,7 +134,7 @@ def main(
         sys.exit(EXIT_FAILED)
     except KeyboardInterrupt:
         console.print("bmi-run: interrupted; what was written until now is readable", style="red")
-        sys.exit(EXIT_FAILED)
+        sys.exit(EXIT_INTERRUPTED)
 
 
 def _console(stderr: bool = False) -> Console:
@@ -191,7 +199,8 @@ def _finish(
     prepared: Prepared, folder: Path, console: Console, record: dict[str, Any], restart: Checkpoint | None
 ) -> None:
     config = prepared.loaded.config
-    summary = run(prepared, folder, console, record, restart)
+    with deferred_interrupts("stopping after this step") as interrupted:
+        summary = run(prepared, folder, console, record, restart, interrupted)
     _report(summary, folder)
     if config.figures:
         for path in draw(folder, [folder / o.file for o in config.output]):

@@ -25,7 +25,7 @@ from coupler.continuing import FilePosition, check_file
 from coupler.control.controller import ErrorControl
 from coupler.control.prepared import Guard, make_guard, restore
 from coupler.exchange import Exchanger
-from coupler.failures import RunFailed, components_named, writing
+from coupler.failures import RunFailed, RunInterrupted, components_named, writing
 from coupler.ledger import Balance, Ledger
 from coupler.plan import Plan, make_plan
 from coupler.progress import RunProgress
@@ -300,7 +300,12 @@ def _limits(prepared: Prepared) -> dict[tuple[str, str], tuple[float, float]]:
 
 
 def run(
-    prepared: Prepared, folder: Path, console: Console, record: dict[str, object], restart: Checkpoint | None = None
+    prepared: Prepared,
+    folder: Path,
+    console: Console,
+    record: dict[str, object],
+    restart: Checkpoint | None = None,
+    interrupted: Callable[[], bool] = lambda: False,
 ) -> Summary:
     """Carry out the run and write its files into `folder`.
 
@@ -316,11 +321,15 @@ def run(
         As `provenance.collect` makes it.
     restart : Checkpoint, optional
         Where to go on.
+    interrupted : callable
+        Asked after every step whether the run is to stop.
 
     Raises
     ------
     RunFailed
         If the run stops early; what was written until then is closed and readable.
+    RunInterrupted
+        If it was asked to stop; there is a checkpoint where the components can save their states.
     """
     config = prepared.loaded.config
     stepper = Stepper(prepared)
@@ -366,6 +375,8 @@ def run(
                     _save(prepared, stepper, files, folder, control)
                 checkpoint_seconds += time.perf_counter() - save_begin
             advance()
+            if interrupted() and stepper.done < config.time.steps:
+                _stop(prepared, stepper, files, folder, control)
         total = time.perf_counter() - begin
     seconds = {name: c.seconds for name, c in prepared.components.items()}
     if control is not None:
@@ -406,6 +417,21 @@ def _judge(control: ErrorControl, stepper: Stepper, files: RunFiles, balance: Ba
         raise RunFailed(f"{stepper.now:%Y-%m-%dT%H:%M}: {reason}")
 
 
+def _stop(prepared: Prepared, stepper: Stepper, files: RunFiles, folder: Path, control: ErrorControl | None) -> None:
+    """End a run that was asked to, with a checkpoint where its components can save their states."""
+    done = f"after {stepper.done} of {prepared.loaded.config.time.steps} steps"
+    try:
+        checkpoint.require_state_functions({c.name: c for c in (*prepared.components.values(), *prepared.shadows)})
+    except ConfigError as error:
+        reason = str(error).removeprefix("checkpoint: ").split(";")[0]
+        raise RunInterrupted(
+            f"interrupted {done}; what was written is readable, there is no checkpoint: {reason}"
+        ) from None
+    if not _is_due(prepared.loaded.config, stepper.done):
+        _save(prepared, stepper, files, folder, control)
+    raise RunInterrupted(f"interrupted {done}; go on with bmi-run --restart {folder}")
+
+
 def _is_due(config: RunConfig, done: int) -> bool:
     """Tell whether a checkpoint belongs after `done` steps: at every interval, and at the end."""
     spec = config.checkpoint
@@ -414,7 +440,6 @@ def _is_due(config: RunConfig, done: int) -> bool:
 
 def _save(prepared: Prepared, stepper: Stepper, files: RunFiles, folder: Path, control: ErrorControl | None) -> None:
     config = prepared.loaded.config
-    assert config.checkpoint is not None
     contents = {
         "time": stepper.now,
         "steps": stepper.done,
@@ -429,7 +454,7 @@ def _save(prepared: Prepared, stepper: Stepper, files: RunFiles, folder: Path, c
     with writing(folder), components_named():
         path = checkpoint.write(
             folder,
-            config.checkpoint.keep,
+            1 if config.checkpoint is None else config.checkpoint.keep,
             [*prepared.components.values(), *prepared.shadows],
             contents,
             {**stepper.buffers(), **files.buffers()},

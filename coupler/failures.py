@@ -14,6 +14,10 @@ class RunFailed(RootzoneError):  # noqa: N818  # reads better where it is raised
     """A run stopped while computing; the message names time, component, variable and cell."""
 
 
+class RunInterrupted(RootzoneError):  # noqa: N818
+    """A run was asked to stop; the message says how it can go on."""
+
+
 @contextmanager
 def components_named() -> Iterator[None]:
     """Let the failure of a component that is not stepping end the run."""

@@ -522,3 +522,7 @@ class DrainingWell(Well):
     @property
     def bias(self):
         return -0.02
+
+
+class SlowForeignBucket(SlowBucket, ForeignBucket):
+    """Takes its time, and has no state files."""

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
 import click
 from rich.console import Console
 from rich.table import Table
 
 from bmi_common.errors import ConfigError, RootzoneError
+from bmi_common.interrupts import deferred_interrupts
 from bmi_surrogate.compute import using_threads
 from bmi_surrogate.training.config import load
 from bmi_surrogate.training.distributed import processes
@@ -28,9 +24,6 @@ log = logging.getLogger("rootzone")
 EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
-
-_SAME_INTERRUPT = 1.0
-"""Seconds within which a second signal counts as the first one."""
 
 
 @click.command()
@@ -57,7 +50,7 @@ def main(file: Path, check: bool) -> None:
                 parameters = sum(p.numel() for p in material.module().parameters())
                 log.info("%s: can be trained (%d parameters, %d iterations)", file, parameters, config.iterations)
                 return
-            with _interrupts() as interrupted:
+            with deferred_interrupts("stopping after this iteration") as interrupted:
                 found = fit(material, Progress(console, "train"), interrupted, file)
     except ConfigError as error:
         _fail(error, EXIT_BAD_INPUT)
@@ -92,32 +85,6 @@ def _report(found: Fitted, console: Console) -> None:
 def _fail(error: Exception, code: int) -> None:
     print(f"error: {error}", file=sys.stderr)
     sys.exit(code)
-
-
-@contextmanager
-def _interrupts() -> Iterator[Callable[[], bool]]:
-    """Turn the first interrupt or termination into a flag; one that comes clearly later acts as usual.
-
-    ``torchrun`` passes on to its processes what a terminal has sent to them already.
-    """
-    first: float | None = None
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        nonlocal first
-        if first is None:
-            first = time.monotonic()
-            log.info("stopping after this iteration")
-        elif time.monotonic() - first > _SAME_INTERRUPT:
-            for kept, handler in before.items():
-                signal.signal(kept, handler)
-            signal.raise_signal(number)
-
-    before = {kind: signal.signal(kind, ask) for kind in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: first is not None
-    finally:
-        for kind, handler in before.items():
-            signal.signal(kind, handler)
 
 
 if __name__ == "__main__":

@@ -286,27 +286,6 @@ def test_killed_and_interrupted_it_ends_the_same(basin: Path, whole: Path) -> No
     assert not [p for p in out.rglob(".*") if p.name != f".{STATE}.partial"]
 
 
-def test_signals_of_torchrun_and_terminal_count_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second one at once is the same; one much later acts as usual."""
-    now = 100.0
-    monkeypatch.setattr(time, "monotonic", lambda: now)
-    # a shell lets its background jobs ignore the interrupt
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with cli._interrupts() as interrupted:
-            assert not interrupted()
-            signal.raise_signal(signal.SIGINT)
-            now += 0.5
-            signal.raise_signal(signal.SIGINT)
-            assert interrupted()
-            now += 5.0
-            with pytest.raises(KeyboardInterrupt):
-                signal.raise_signal(signal.SIGINT)
-        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
 def test_an_interrupt_before_training_is_no_traceback(basin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*args: Any) -> None:
         raise KeyboardInterrupt
