@@ -1,7 +1,7 @@
 """Peak memory and time of bmi-evaluate on synthetic hourly fields of a large basin.
 
     python benchmarks/evaluate_year.py SCRATCH_FOLDER --hours 720
-    python benchmarks/evaluate_year.py SCRATCH_FOLDER --hours 8760     # a year; the runs take some 3 GB
+    python benchmarks/evaluate_year.py SCRATCH_FOLDER --hours 8760     # a year; the runs take some 26 GB
 
 Three runs (reference, hybrid, free drainage) of 252 x 146 cells in eleven layers are written into the folder, as
 bmi-run writes them but of invented fields that compress well, evaluated in a process of its own, and removed. The
