@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,11 +14,14 @@ import netCDF4
 import numpy as np
 from numpy.typing import NDArray
 
+from bmi_common.config import read_yaml
 from bmi_common.errors import ConfigError
 from bmi_common.groundwater import PRESSURE_HEAD
 from coupler.checkpoint import RECORD, Checkpoint, read
 from coupler.component import Component
 from coupler.config import CHECKPOINTS
+from coupler.durations import parse_duration
+from coupler.run_folder import MARKER
 
 _SECONDS = 1.0e-3  # what times in files may be off
 
@@ -123,16 +127,17 @@ def _time_of(checkpoint: Path) -> datetime | None:
 
 def _records(folder: Path, shape: tuple[int, ...]) -> dict[datetime, _Record]:
     found: dict[datetime, _Record] = {}
+    step = _step_hours(folder)
     for path in sorted(folder.glob("*.nc")):
         try:
             with netCDF4.Dataset(path) as data:
-                found.update(_records_of(data, path, shape))
+                found.update(_records_of(data, path, shape, step))
         except (OSError, RuntimeError):
             continue  # not a file of results
     return found
 
 
-def _records_of(data: Any, path: Path, shape: tuple[int, ...]) -> dict[datetime, _Record]:
+def _records_of(data: Any, path: Path, shape: tuple[int, ...], step: float) -> dict[datetime, _Record]:
     wanted = [
         v
         for v in data.variables.values()
@@ -144,7 +149,7 @@ def _records_of(data: Any, path: Path, shape: tuple[int, ...]) -> dict[datetime,
     if not wanted or "time" not in data.variables:
         return {}
     variable, time = wanted[0], data["time"]
-    if "mean" in getattr(variable, "cell_methods", "") and not _is_of_single_steps(data):
+    if "mean" in getattr(variable, "cell_methods", "") and not _is_of_single_steps(data, step):
         return {}
     start = datetime.fromisoformat(time.units.split(" since ")[1])
     return {
@@ -154,7 +159,16 @@ def _records_of(data: Any, path: Path, shape: tuple[int, ...]) -> dict[datetime,
     }
 
 
-def _is_of_single_steps(data: Any) -> bool:
-    # the mean over one hour's step is the value at its end
+def _is_of_single_steps(data: Any, step: float) -> bool:
+    # the mean over a single step is the value at its end, that over several is no state
     bounds = data["time_bounds"][:]
-    return bool(len(bounds)) and bool(np.allclose(bounds[:, 1] - bounds[:, 0], 1.0))
+    return bool(len(bounds)) and bool(np.allclose(bounds[:, 1] - bounds[:, 0], step))
+
+
+def _step_hours(folder: Path) -> float:
+    """Coupling step [h] by the run's own record; not a number, which no mean matches, where it does not tell."""
+    try:
+        step = parse_duration(read_yaml(folder / MARKER).data["time"]["step"])
+    except (ConfigError, KeyError, TypeError, ValueError):
+        return math.nan
+    return step / timedelta(hours=1)

@@ -223,7 +223,7 @@ def reference(run, **more):
     options = run.run["components"]["groundwater"].pop("options")
     control = run.run.pop("error_control", None)
     run.run.update(more)
-    run.succeeds("--output", str(run.folder / "reference"))
+    run.succeeds("--output", str(run.folder / "reference"), "--overwrite")
     for key in more:
         del run.run[key]
     run.run["components"]["groundwater"]["options"] = options
@@ -371,6 +371,18 @@ def test_heads_in_single_precision_are_no_states(run):
     reference(run)
     run.run["error_control"] = {"segments": {"length": "8h", "restart_from": "reference"}}
     run.refuses("no state at 2020-01-01T08:00", "precision: double")
+
+
+def test_means_over_several_steps_are_no_states(run):
+    run.run["time"]["step"] = "30min"
+    for side in (run.land, run.groundwater):
+        side["step"] = 1800
+    reference(run)  # whose hourly records are means of two steps
+    run.run["error_control"] = {"segments": {"length": "8h", "restart_from": "reference"}}
+    run.refuses("no state at 2020-01-01T08:00")
+    run.run["output"][0]["method"] = "point"
+    reference(run, title="again")
+    run.succeeds("--overwrite")
 
 
 def test_taking_up_all_needs_the_same_start(run):
