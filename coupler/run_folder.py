@@ -13,6 +13,7 @@ from coupler.config import BALANCE_FILE, CHECKPOINTS, CONTROL_FILE, DECISIONS_FI
 from coupler.report_spec import REPORT, report_files
 
 MARKER = "run.yaml"
+_BEFORE_RECORD = {"run.log", "config", f".{MARKER}.partial"}
 _ALWAYS = (MARKER, "provenance.json", "run.log", "timing.json", BALANCE_FILE, CONTROL_FILE, DECISIONS_FILE, STATE_FILE)
 
 
@@ -34,6 +35,8 @@ def check_folder(folder: Path, overwrite: bool) -> None:
     if parent != folder or not any(folder.iterdir()):
         return
     if not (folder / MARKER).is_file():
+        if _is_hardly_begun(folder):
+            return
         raise ConfigError(f"{folder}: is not empty and holds no run; choose another folder")
     if not overwrite:
         raise ConfigError(f"{folder}: holds a run already; choose another folder or give --overwrite")
@@ -59,10 +62,17 @@ def claim_folder(folder: Path) -> None:
         raise ConfigError(f"{folder}: cannot be written: {error}") from error
 
 
+def _is_hardly_begun(folder: Path) -> bool:
+    """Whether a run was killed there before it had written its record."""
+    return {p.name for p in folder.iterdir()} <= _BEFORE_RECORD
+
+
 def _made_by_run(folder: Path) -> list[Path]:
     """Files of the run that the folder's record describes; the record itself comes last."""
     if not (folder / MARKER).is_file():
-        return []
+        if not _is_hardly_begun(folder):
+            return []
+        return [folder / "run.log", folder / f".{MARKER}.partial", *(folder / "config").glob("*.yaml")]
     record = read_yaml(folder / MARKER).data
     record = record if isinstance(record, dict) else {}
     outputs = [str(o.get("file")) for o in record.get("output") or [] if isinstance(o, dict)]

@@ -282,3 +282,20 @@ def test_warnings_of_a_run_that_never_begins_are_not_lost(fake):
     with pytest.warns(UserWarning, match="never cleaned"):
         fake.use("WarningBucket").succeeds("--check")
     assert not fake.output.exists()
+
+
+def test_a_run_killed_before_it_had_a_record_leaves_no_obstacle(fake):
+    (fake.output / "config").mkdir(parents=True)
+    (fake.output / "run.log").write_text("of the killed run")
+    (fake.output / ".run.yaml.partial").write_text("half")
+    (fake.output / "config" / "error_control.audit.component.yaml").write_text("of the killed run")
+    fake.succeeds()
+    assert "of the killed run" not in (fake.output / "run.log").read_text()
+    assert not list(fake.output.rglob("error_control*"))
+
+
+def test_a_log_among_other_files_is_no_run(fake):
+    fake.output.mkdir()
+    (fake.output / "run.log").write_text("mine")
+    (fake.output / "thesis.tex").write_text("mine")
+    fake.refuses("is not empty and holds no run")
