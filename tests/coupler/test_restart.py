@@ -473,7 +473,7 @@ def test_a_damaged_checkpoint_is_named_with_the_others(run, file, damage):
     elif damage == "truncated":
         path.write_bytes(content[: len(content) // 2])
     else:
-        path.write_bytes(content[:-40] + b"7" + content[-39:])
+        path.write_bytes(content[:-40] + bytes([content[-40] ^ 1]) + content[-39:])
     refused(run, str(path), "missing" if damage == "missing" else "damaged", "the run has also", "T04-00-00")
 
 

@@ -1,7 +1,6 @@
 """The best weights of all seeds and times are kept, with what tells where they come from."""
 
 import logging
-import time
 from pathlib import Path
 from typing import Any
 
@@ -207,9 +206,7 @@ def test_a_finished_training_started_again_says_so_and_touches_nothing(
 
     monkeypatch.setattr(Training, "_iterate", refuse)
     monkeypatch.setattr(Training, "_validate", refuse)
-    begin = time.perf_counter()
     found = train(file)
-    assert time.perf_counter() - begin < 1.0
     assert found.finished
     assert contents(basin / "out") == before
     assert caplog.messages == [f"seed {n}: was trained to the end before (10 iterations)" for n in (0, 1)]
@@ -224,7 +221,7 @@ def test_weights_that_are_missing_or_damaged_come_back(basin: Path) -> None:
     weights.unlink()
     train(file)
     assert weights.read_bytes() == whole
-    weights.write_bytes(whole[:-1] + b"x")
+    weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     train(file)
     assert weights.read_bytes() == whole
 
