@@ -24,6 +24,7 @@ KIND = "rootzone-error"
 _OWN = ("BmiStateError", "ModelError", "UnknownNameError")  # say all in their message
 _SET_AT_ONCE = 200_000  # values with their indices stay below gRPC's 4 MiB a message
 _UNLIMITED = -1
+_FOREVER = 1.0e9  # s; gRPC takes some of the times beyond for the past
 _BMI_NAMES = {name.replace("_", ""): name for name in dir(Bmi)}  # gRPC's are written getVarNBytes
 
 
@@ -94,7 +95,7 @@ class RemoteBmi(BmiClient):  # type: ignore[misc]  # grpc4bmi has no types
                 return frozenset()
             if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
                 raise ConfigError(
-                    f"{self._key}: the server at {self.address} runs, but has not answered within {limit:g} s; "
+                    f"{self._key}.grpc: the server at {self.address} runs, but has not answered within {limit:g} s; "
                     "is it busy with another run, or does its component hang? start it anew"
                 ) from None
             raise self._explained(error) from None
@@ -105,7 +106,7 @@ class RemoteBmi(BmiClient):  # type: ignore[misc]  # grpc4bmi has no types
     def _call(self, function: str, method: Callable[..., Any], request: Any) -> Any:
         if self._given_up is not None:
             raise RemoteError(self._given_up)
-        limit = None if self._timeout is None else self._timeout.total_seconds()
+        limit = None if self._timeout is None else min(self._timeout.total_seconds(), _FOREVER)
         try:
             return method(request, timeout=limit)
         except grpc.RpcError as error:

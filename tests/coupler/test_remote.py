@@ -385,6 +385,12 @@ def test_a_server_that_dies_is_named(fake, tmp_path: Path) -> None:
         process.wait()
 
 
+def test_a_limit_beyond_all_clocks_is_none() -> None:
+    with served(zoo.Bucket()) as address:
+        bmi = remote.connect(address, "components.groundwater", timedelta.max)
+        assert bmi.get_component_name() == "Fake groundwater"
+
+
 LIMIT = "5s"
 """Long enough for every call that does not hang, on a busy machine, too."""
 
@@ -430,7 +436,7 @@ def test_a_server_that_still_hangs_from_another_run_is_told_at_once(tmp_path: Pa
             with pytest.raises(ComponentError, match="groundwater: update_until did not return within 3s"):
                 component.advance(3600.0)
         component.finalize()
-        with pytest.raises(ConfigError, match=f"components.groundwater: the server at {address} runs, but has not ans"):
+        with pytest.raises(ConfigError, match=f"groundwater.grpc: the server at {address} runs, but has not ans"):
             remote.connect(address, "components.groundwater")
 
 
