@@ -12,7 +12,7 @@ from bmi_common import groundwater as names
 from bmi_common.errors import describe_cell
 from bmi_common.hashing import hashes
 from bmi_common.state_file import fingerprint
-from bmi_parflow.balance import BoundaryOutflow, Floats, scaled, storage_volume
+from bmi_parflow.balance import Floats, boundary_outflow, scaled, storage_volume
 from bmi_parflow.config import Mode, Prepared, prepare
 from bmi_parflow.installation import find_installation
 from bmi_parflow.simulation import Simulation
@@ -39,7 +39,6 @@ class BmiParflow(DeclaredBmi):
         p, q, _ = section.topology
         installation = find_installation(section.parflow_dir, section.mpi_command, p * q)
         self._simulation = Simulation(domain, section, installation)
-        self._outflow = BoundaryOutflow.of(domain)
         return Setup(
             grids=domain.published_grids,
             time_step=_SECONDS_PER_HOUR,
@@ -83,7 +82,7 @@ class BmiParflow(DeclaredBmi):
 
         self._publish(result.head, result.saturation)
         area = domain.dx * domain.dy
-        outflow = self._outflow(result.head)
+        outflow = boundary_outflow(domain, result.head)
         if result.cut_from is not None:
             gain = float(values[names.STORAGE_VOLUME]) - storage_volume(domain, *result.cut_from)
             outflow = scaled(outflow, depth - float(drainage.sum()) - gain / area)
