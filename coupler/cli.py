@@ -22,11 +22,12 @@ from coupler import provenance
 from coupler.checkpoint import Checkpoint, find, remove_later
 from coupler.config import STATE_FILE, LoadedRun, load_run
 from coupler.control.words import intentions
-from coupler.driver import Prepared, Summary, prepare, prepare_restart, run
+from coupler.driver import Summary, run
 from coupler.durations import describe
 from coupler.failures import RunInterrupted
 from coupler.figures import draw
 from coupler.parflow_import import import_run
+from coupler.preparation import Prepared, prepare, prepare_restart
 from coupler.run_folder import MARKER, check_folder, claim_folder
 from coupler.spin_up import spin_up, write_states
 from coupler.warning_log import keeping_warnings, log_warnings
