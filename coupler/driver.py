@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import NoReturn
 
 from rich.console import Console
 
@@ -16,7 +17,6 @@ from bmi_common.errors import ConfigError
 from coupler import checkpoint, provenance, randomness
 from coupler.checkpoint import Checkpoint
 from coupler.component import Component
-from coupler.config import RunConfig
 from coupler.control.controller import ErrorControl
 from coupler.failures import RunFailed, RunInterrupted, components_named, writing
 from coupler.ledger import Balance
@@ -90,10 +90,9 @@ def run(
     if restart is not None:
         with checkpoint.understood(restart.folder):
             stepper.recall(restart)
-    first = stepper.done
+    first, coming = stepper.done, config.time.steps - stepper.done
     control = _control(prepared, stepper, folder, restart)
     attributes = provenance.attributes(record, config.title or prepared.loaded.document.path.stem)
-    output_seconds = checkpoint_seconds = 0.0
     with ExitStack() as stack:
         files = stack.enter_context(
             RunFiles(
@@ -108,41 +107,22 @@ def run(
             )
         )
         advance: Callable[[], None] = stack.enter_context(
-            RunProgress(config.title or "run", config.time.steps - first, config.time.step, console)
+            RunProgress(config.title or "run", coming, config.time.step, console)
         )
+        under_way = _UnderWay(prepared, stepper, files, folder, control)
         begin = time.perf_counter()
-        for component in (*prepared.components.values(), *prepared.shadows):
+        for component in under_way.all_components:
             component.seconds = 0.0
-        for _ in range(config.time.steps - first):
-            if control is not None:
-                with stepper.told(), components_named():
-                    control.before_step(stepper.done)
-            balance = stepper.step()
-            write_begin = time.perf_counter()
-            files.add_step(balance)
-            output_seconds += time.perf_counter() - write_begin
-            if control is not None:
-                _judge(control, stepper, files, balance)
-            if _is_due(config, stepper.done):
-                save_begin = time.perf_counter()
-                with _not_timed((*prepared.components.values(), *prepared.shadows)):
-                    _save(prepared, stepper, files, folder, control)
-                checkpoint_seconds += time.perf_counter() - save_begin
+        for _ in range(coming):
+            under_way.step()
             advance()
             if interrupted() and stepper.done < config.time.steps:
-                _stop(prepared, stepper, files, folder, control)
+                under_way.stop()
         total = time.perf_counter() - begin
-    seconds = {name: c.seconds for name, c in prepared.components.items()}
-    if control is not None:
-        seconds["error control"] = sum(c.seconds for c in prepared.shadows)
-    seconds["output"] = output_seconds
-    if config.checkpoint is not None:
-        seconds["checkpoint"] = checkpoint_seconds
-    seconds["coupler"] = max(total - sum(seconds.values()), 0.0)
     return Summary(
         steps=stepper.done - first,
         model_hours=(stepper.done - first) * config.time.step / timedelta(hours=1),
-        seconds=seconds,
+        seconds=under_way.shares(total),
         totals=stepper.ledger.totals if stepper.ledger else None,
         worst_residual=stepper.worst_residual,
     )
@@ -163,57 +143,98 @@ def _control(prepared: Prepared, stepper: Stepper, folder: Path, restart: Checkp
     return control
 
 
-def _judge(control: ErrorControl, stepper: Stepper, files: RunFiles, balance: Balance | None) -> None:
-    with stepper.told():
-        record, reason = control.after_step(stepper.done, balance)
-    files.add_control(record)
-    if reason is not None:
-        raise RunFailed(f"{stepper.now:%Y-%m-%dT%H:%M}: {reason}")
+class _UnderWay:
+    """A run between its first step and its last: what steps, what watches, what writes."""
 
+    def __init__(
+        self, prepared: Prepared, stepper: Stepper, files: RunFiles, folder: Path, control: ErrorControl | None
+    ) -> None:
+        self._prepared, self._stepper, self._files, self._folder = prepared, stepper, files, folder
+        self._control = control
+        self._config = prepared.loaded.config
+        self._seconds = {"output": 0.0, "checkpoint": 0.0}
+        self.all_components = (*prepared.components.values(), *prepared.shadows)
 
-def _stop(prepared: Prepared, stepper: Stepper, files: RunFiles, folder: Path, control: ErrorControl | None) -> None:
-    """End a run that was asked to, with a checkpoint where its components can save their states."""
-    done = f"after {stepper.done} of {prepared.loaded.config.time.steps} steps"
-    try:
-        checkpoint.require_state_functions({c.name: c for c in (*prepared.components.values(), *prepared.shadows)})
-    except ConfigError as error:
-        reason = str(error).removeprefix("checkpoint: ").split(";")[0]
-        raise RunInterrupted(
-            f"interrupted {done}; what was written is readable, there is no checkpoint: {reason}"
-        ) from None
-    if not _is_due(prepared.loaded.config, stepper.done):
-        _save(prepared, stepper, files, folder, control)
-    raise RunInterrupted(f"interrupted {done}; go on with bmi-run --restart {folder}")
+    def step(self) -> None:
+        """Make a step with all that belongs to it: error control, output, a checkpoint where one is due."""
+        stepper = self._stepper
+        if self._control is not None:
+            with stepper.told(), components_named():
+                self._control.before_step(stepper.done)
+        balance = stepper.step()
+        with self._timed("output"):
+            self._files.add_step(balance)
+        if self._control is not None:
+            self._judge(self._control, balance)
+        if self._checkpoint_is_due():
+            with self._timed("checkpoint"), _not_timed(self.all_components):
+                self._save()
 
+    def stop(self) -> NoReturn:
+        """End a run that was asked to, with a checkpoint where its components can save their states."""
+        done = f"after {self._stepper.done} of {self._config.time.steps} steps"
+        try:
+            checkpoint.require_state_functions({c.name: c for c in self.all_components})
+        except ConfigError as error:
+            reason = str(error).removeprefix("checkpoint: ").split(";")[0]
+            raise RunInterrupted(
+                f"interrupted {done}; what was written is readable, there is no checkpoint: {reason}"
+            ) from None
+        if not self._checkpoint_is_due():
+            self._save()
+        raise RunInterrupted(f"interrupted {done}; go on with bmi-run --restart {self._folder}")
 
-def _is_due(config: RunConfig, done: int) -> bool:
-    """Tell whether a checkpoint belongs after `done` steps: at every interval, and at the end."""
-    spec = config.checkpoint
-    return spec is not None and (done % (spec.every // config.time.step) == 0 or done == config.time.steps)
+    def shares(self, total: float) -> dict[str, float]:
+        """Wall time [s] of `total` by component and part; the coupler's is what the others leave."""
+        seconds = {name: c.seconds for name, c in self._prepared.components.items()}
+        if self._control is not None:
+            seconds["error control"] = sum(c.seconds for c in self._prepared.shadows)
+        seconds["output"] = self._seconds["output"]
+        if self._config.checkpoint is not None:
+            seconds["checkpoint"] = self._seconds["checkpoint"]
+        seconds["coupler"] = max(total - sum(seconds.values()), 0.0)
+        return seconds
 
+    def _judge(self, control: ErrorControl, balance: Balance | None) -> None:
+        with self._stepper.told():
+            record, reason = control.after_step(self._stepper.done, balance)
+        self._files.add_control(record)
+        if reason is not None:
+            raise RunFailed(f"{self._stepper.now:%Y-%m-%dT%H:%M}: {reason}")
 
-def _save(prepared: Prepared, stepper: Stepper, files: RunFiles, folder: Path, control: ErrorControl | None) -> None:
-    config = prepared.loaded.config
-    contents = {
-        "time": stepper.now,
-        "steps": stepper.done,
-        "settings": checkpoint.settings(config, prepared.configs),
-        "run": {
-            **stepper.memory(),
-            "files": {name: asdict(position) for name, position in files.positions().items()},
-            "random": randomness.state(),
-            "error_control": None if control is None else control.memory(),
-        },
-    }
-    with writing(folder), components_named():
-        path = checkpoint.write(
-            folder,
-            1 if config.checkpoint is None else config.checkpoint.keep,
-            [*prepared.components.values(), *prepared.shadows],
-            contents,
-            {**stepper.buffers(), **files.buffers()},
-        )
-    log.debug("wrote the checkpoint %s", path)
+    def _checkpoint_is_due(self) -> bool:
+        """Tell whether a checkpoint belongs after the steps done: at every interval, and at the end."""
+        spec, time_spec, done = self._config.checkpoint, self._config.time, self._stepper.done
+        return spec is not None and (done % (spec.every // time_spec.step) == 0 or done == time_spec.steps)
+
+    def _save(self) -> None:
+        config, stepper, files = self._config, self._stepper, self._files
+        contents = {
+            "time": stepper.now,
+            "steps": stepper.done,
+            "settings": checkpoint.settings(config, self._prepared.configs),
+            "run": {
+                **stepper.memory(),
+                "files": {name: asdict(position) for name, position in files.positions().items()},
+                "random": randomness.state(),
+                "error_control": None if self._control is None else self._control.memory(),
+            },
+        }
+        with writing(self._folder), components_named():
+            path = checkpoint.write(
+                self._folder,
+                1 if config.checkpoint is None else config.checkpoint.keep,
+                self.all_components,
+                contents,
+                {**stepper.buffers(), **files.buffers()},
+            )
+        log.debug("wrote the checkpoint %s", path)
+
+    @contextmanager
+    def _timed(self, part: str) -> Iterator[None]:
+        begin = time.perf_counter()
+        yield
+        self._seconds[part] += time.perf_counter() - begin
 
 
 @contextmanager
