@@ -306,25 +306,28 @@ class Component:
         """
         with self._timed():
             if variable not in self._pointers:
-                try:
-                    self._pointers[variable] = np.asarray(self.bmi.get_value_ptr(variable)).reshape(
-                        self.shape(variable)
-                    )
-                except Exception:  # BMI leaves pointers optional, and each language refuses in its own way
-                    self._pointers[variable] = None
+                self._pointers[variable] = self._live(variable)
             live = self._pointers[variable]
             if live is not None:
                 return live
-            if variable in self._copies:
-                return self._copies[variable]
-            try:
-                size = max(int(np.prod(self.shape(variable))), 1)
-                values = np.empty(size, dtype=str(self.bmi.get_var_type(variable)))
-                self.bmi.get_value(variable, values)
-            except Exception as error:
-                raise self._failed(error) from error
-            self._copies[variable] = values.reshape(self.shape(variable))
+            if variable not in self._copies:
+                self._copies[variable] = self._copied(variable)
             return self._copies[variable]
+
+    def _live(self, variable: str) -> Array | None:
+        try:
+            return np.asarray(self.bmi.get_value_ptr(variable)).reshape(self.shape(variable))
+        except Exception:  # BMI leaves pointers optional, and each language refuses in its own way
+            return None
+
+    def _copied(self, variable: str) -> Array:
+        try:
+            shape = self.shape(variable)
+            values = np.empty(max(int(np.prod(shape)), 1), dtype=str(self.bmi.get_var_type(variable)))
+            self.bmi.get_value(variable, values)
+        except Exception as error:
+            raise self._failed(error) from error
+        return values.reshape(shape)
 
     def set(self, variable: str, values: Array) -> None:
         """Give values in the component's units.
