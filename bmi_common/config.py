@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, ValidationInfo, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    PlainSerializer,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from bmi_common.errors import ConfigError
@@ -206,10 +214,13 @@ def _must_exist(path: Path, info: ValidationInfo) -> Path:
     return resolved
 
 
-ConfigPath = Annotated[Path, AfterValidator(_must_exist)]
+# a record is read again from other folders
+_absolute = PlainSerializer(lambda path: str(path.resolve()), return_type=str, when_used="json")
+
+ConfigPath = Annotated[Path, AfterValidator(_must_exist), _absolute]
 """An existing file or folder, relative to the file that names it."""
 
-OutputPath = Annotated[Path, AfterValidator(_resolve)]
+OutputPath = Annotated[Path, AfterValidator(_resolve), _absolute]
 """A path that need not exist yet, relative to the file that names it."""
 
 M = TypeVar("M", bound=BaseModel)

@@ -298,6 +298,17 @@ def test_a_restarted_run_decides_and_records_as_one_that_was_not_stopped(run, ac
                 )
 
 
+def test_a_restart_may_be_asked_for_from_any_folder(run, monkeypatch):
+    audit(run)
+    run.run["checkpoint"] = {"every": "5h"}
+    monkeypatch.chdir(run.folder)
+    begun = CliRunner().invoke(main, [run.write().name, "--output", "part", "--set", "time.end=2020-01-01T05:00"])
+    assert begun.exit_code == 0, begun.output
+    monkeypatch.chdir("/")
+    again = CliRunner().invoke(main, ["--restart", str(run.folder / "part"), "--set", "time.end=2020-01-01T09:00"])
+    assert again.exit_code == 0, again.output
+
+
 def test_overwriting_removes_what_error_control_has_written(run):
     audit(run)
     run.run["checkpoint"] = {"every": "12h"}
