@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, ValidationInfo, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
 from bmi_common.errors import ConfigError
@@ -183,6 +183,8 @@ def _unknown_key(key: str, known: Iterable[str]) -> PydanticCustomError:
 
 
 def _resolve(path: Path, info: ValidationInfo) -> Path:
+    if "\0" in str(path):
+        raise ValueError(f"{str(path)!r} is no name of a file: it has a NUL character")
     base = (info.context or {}).get("base")
     try:
         return path if base is None else (base / path.expanduser())
@@ -211,6 +213,9 @@ ConfigPath = Annotated[Path, AfterValidator(_must_exist)]
 
 OutputPath = Annotated[Path, AfterValidator(_resolve)]
 """A path that need not exist yet, relative to the file that names it."""
+
+Threads = Annotated[int, Field(ge=1, le=1024)]
+"""A number of threads; the libraries below take what C's `int` holds and then ask the machine for as many."""
 
 M = TypeVar("M", bound=BaseModel)
 

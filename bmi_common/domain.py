@@ -20,6 +20,10 @@ Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 
+MOST_COLUMNS = 10**8
+"""A field of 3-D with as many has 9 GB; more are a slip of the pen, and would be asked of the machine in vain."""
+
+
 class GridSpec(Config):
     """Horizontal grid: cells and their size [m]; (x0, y0) [m] is the lower left corner."""
 
@@ -29,6 +33,12 @@ class GridSpec(Config):
     dy: Annotated[float, Field(gt=0)]
     x0: float = 0.0
     y0: float = 0.0
+
+    @model_validator(mode="after")
+    def _can_be_held(self) -> GridSpec:
+        if self.nx * self.ny > MOST_COLUMNS:
+            raise ValueError(f"nx: {self.nx} times ny: {self.ny} are more than {MOST_COLUMNS:g} columns")
+        return self
 
 
 class LayersSpec(Config):
