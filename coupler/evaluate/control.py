@@ -91,7 +91,7 @@ def _decisions(file: Path) -> list[dict[str, Any]]:
             datetime.fromisoformat(entry["time"])
     except (OSError, RecursionError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(
-            f"{file}: the decisions of error control cannot be read ({type(error).__name__}: {error}); "
+            f"{file}: what error control has left there cannot be read ({type(error).__name__}: {error}); "
             "move the file away to evaluate the run without them"
         ) from error
     return list(entries)

@@ -205,7 +205,7 @@ def _odd(values: Any, value: Any, at: int) -> Any:
     if value == "all":
         values[...] = np.nan
     elif value == "reverse":
-        values = values[::-1]
+        values = np.flip(values)
     elif values.size:
         values.flat[at % values.size] = value
     return values

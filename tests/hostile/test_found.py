@@ -233,7 +233,7 @@ def test_decisions_that_are_damaged(copied: Callable[[], Path], found: Any) -> N
     if isinstance(found, dict):
         found = found if "by" in found else {**decision, **found}
     file.write_text(json.dumps({"decisions": [found]}))
-    assert "error_control.json: the decisions of error control cannot be read" in evaluated.judged(there)
+    assert "error_control.json: what error control has left there cannot be read" in evaluated.judged(there)
 
 
 def test_dumps_of_parflow_with_numbers_beyond_all_hours(copied: Callable[[], Path]) -> None:
