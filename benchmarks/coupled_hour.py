@@ -19,7 +19,8 @@ from rich.table import Table
 
 from coupler import provenance
 from coupler.config import load_run
-from coupler.driver import prepare, run
+from coupler.driver import run
+from coupler.preparation import prepare
 
 CONFIGURATION = Path(__file__).parents[1] / "cfg" / "pearl_river.yaml"
 WEIGHTS = CONFIGURATION.parent / "demo" / "surrogate.yaml"

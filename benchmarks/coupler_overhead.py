@@ -31,7 +31,8 @@ from bmi_common.groundwater import (
     STORAGE_VOLUME,
 )
 from coupler.config import load_run
-from coupler.driver import Stepper, prepare
+from coupler.preparation import prepare
+from coupler.stepper import Stepper
 
 ACTIVE = 0.7  # fraction of cells inside the watershed
 

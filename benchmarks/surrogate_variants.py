@@ -27,6 +27,7 @@ from rich.table import Table
 
 from bmi_common import Domain, load_config, van_genuchten, water_table
 from bmi_common.domain import DomainSpec
+from bmi_common.overland import boundary_outflow
 from bmi_surrogate import (
     Checkpoint,
     ClosedEmulator,
@@ -40,7 +41,6 @@ from bmi_surrogate import (
     load,
 )
 from bmi_surrogate import statics as static_channels
-from bmi_surrogate.overland import boundary_outflow
 from bmi_surrogate.training.prepare import DataSpec, prepare
 from bmi_surrogate.training.store import Store
 from coupler.evaluate.errors import column_storage

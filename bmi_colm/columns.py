@@ -60,13 +60,6 @@ class FrozenSoil(IntEnum):
     CONSERVING = 1
 
 
-class Status(IntEnum):
-    """What the kernel reports for a column."""
-
-    OK = 0
-    NOT_FINITE = 1
-
-
 @dataclass(frozen=True)
 class ColumnOptions:
     """Choices that hold for all columns; the defaults are those of the published ParFlow-CoLM coupling.

@@ -16,7 +16,7 @@ from bmi_common.suggest import did_you_mean
 
 Array = NDArray[np.float64]
 
-DENSITY_ORGANIC, DENSITY_MINERAL, DENSITY_GRAVEL = 1.3, 2.71, 2.80  # g cm-3
+DENSITY_ORGANIC, DENSITY_MINERAL = 1.3, 2.71  # g cm-3
 SOLID_SHARE_OF_GRAVEL = 0.76  # of the volume that gravel occupies
 ORGANIC_MATTER_PER_CARBON = 1.724
 HEAT_CAPACITY_ORGANIC, HEAT_CAPACITY_GRAVEL = 2.51e6, 2.35e6  # J m-3 K-1

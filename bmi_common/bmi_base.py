@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from bmipy import Bmi
 from numpy.typing import NDArray
 
 from bmi_common import grids as standard_grids
 from bmi_common import state_file
-from bmi_common.errors import BmiStateError, ConfigError, ModelError, UnknownNameError, describe_cell
+from bmi_common.bmi_grids import GridFunctions
+from bmi_common.bmi_variables import VariableFunctions
+from bmi_common.errors import BmiStateError, ConfigError, ModelError, describe_cell
 from bmi_common.grids import Grid
 from bmi_common.state_file import SavedState, StateArray, StateHeader
-from bmi_common.suggest import did_you_mean
 from bmi_common.variables import Role, Variable
 
 FOREVER = float(np.finfo(np.float64).max)
@@ -71,7 +71,7 @@ class Setup:
     initial_state: Path | None = None
 
 
-class DeclaredBmi(Bmi):
+class DeclaredBmi(GridFunctions, VariableFunctions):
     """BMI 2.0 component made of a table of variables and four methods.
 
     A subclass sets `component_name` and `variables` and implements `_initialize`, `_start`, `_update` and
@@ -80,8 +80,6 @@ class DeclaredBmi(Bmi):
     layer, y 0 the southern row, x 0 the western column. Instances are independent of each other.
     """
 
-    component_name: ClassVar[str]
-    variables: ClassVar[tuple[Variable, ...]]
     saves_state: ClassVar[bool] = True
     """Whether state files hold all that the component remembers; where not, it refuses to write and to read them."""
 
@@ -89,7 +87,7 @@ class DeclaredBmi(Bmi):
     """Whether `update_until` makes all its steps in one `_update_span` rather than one `_update` after the other."""
 
     def __init__(self) -> None:
-        self._table: dict[str, Variable] = {v.name: v for v in self.variables}
+        super().__init__()
         self._reset()
 
     def _reset(self) -> None:
@@ -97,8 +95,8 @@ class DeclaredBmi(Bmi):
         self._setup = Setup({})
         self._steps_done = 0
         self.values: dict[str, NDArray[Any]] = {}
-        self._flat: dict[str, NDArray[Any]] = {}
-        self.supplied: set[str] = set()
+        self._flat = {}
+        self.supplied = set()
 
     # ------------------------------------------------------------------ what a component implements
 
@@ -163,15 +161,6 @@ class DeclaredBmi(Bmi):
     def provenance(self) -> Mapping[str, str]:
         """SHA-256 of each input file, by path, for the record of a run."""
         return {}
-
-    def variable(self, name: str) -> Variable:
-        """Return the declaration of `name`; raises `UnknownNameError` if there is none."""
-        try:
-            return self._table[name]
-        except KeyError:
-            raise UnknownNameError(
-                f"{self.component_name} has no variable {name!r}{did_you_mean(name, self._table)}"
-            ) from None
 
     def _need(self, function: str) -> None:
         if self._state is State.INITIALIZED:
@@ -402,29 +391,11 @@ class DeclaredBmi(Bmi):
         letters = ("z", "y", "x")[3 - self._setup.grids[identifier].rank :]
         return _DIMENSIONS.get(identifier) or tuple(f"grid{identifier}_{letter}" for letter in letters)
 
-    # ------------------------------------------------------------------ names
+    # ------------------------------------------------------------------ name, time and grids
 
     def get_component_name(self) -> str:
         """Name of the component."""
         return self.component_name
-
-    def get_input_var_names(self) -> tuple[str, ...]:  # type: ignore[override]  # bmipy says one name
-        """Names of the inputs, known before `initialize`."""
-        return tuple(v.name for v in self.variables if v.role.is_input)
-
-    def get_output_var_names(self) -> tuple[str, ...]:  # type: ignore[override]
-        """Names of the outputs, known before `initialize`."""
-        return tuple(v.name for v in self.variables if not v.role.is_input)
-
-    def get_input_item_count(self) -> int:
-        """Count the inputs."""
-        return len(self.get_input_var_names())
-
-    def get_output_item_count(self) -> int:
-        """Count the outputs."""
-        return len(self.get_output_var_names())
-
-    # ------------------------------------------------------------------ time
 
     def get_start_time(self) -> float:
         """Start time [s], always 0."""
@@ -449,204 +420,9 @@ class DeclaredBmi(Bmi):
         """Units of all times."""
         return "s"
 
-    # ------------------------------------------------------------------ variables
-
-    def get_var_grid(self, name: str) -> int:
-        """Return the identifier of the variable's grid."""
-        return int(self.variable(name).grid)
-
-    def get_var_type(self, name: str) -> str:
-        """Numpy name of the variable's type."""
-        return self.variable(name).dtype
-
-    def get_var_units(self, name: str) -> str:
-        """Units of the variable, as udunits reads them."""
-        return self.variable(name).units
-
-    def get_var_itemsize(self, name: str) -> int:
-        """Bytes of one value."""
-        return int(np.dtype(self.variable(name).dtype).itemsize)
-
-    def get_var_nbytes(self, name: str) -> int:
-        """Bytes of all values."""
-        return int(self.get_value_ptr(name).nbytes)
-
-    def get_var_location(self, name: str) -> str:
-        """Where on the grid values are: cells are described by their centres."""
-        self.variable(name)
-        return "node"
-
-    def get_value_ptr(self, name: str) -> NDArray[Any]:
-        """Live flat array of the variable; the same object until `finalize`."""
-        self.variable(name)
-        self._need("get_value_ptr")
-        return self._flat[name]
-
-    def get_value(self, name: str, dest: NDArray[Any]) -> NDArray[Any]:
-        """Copy the variable into `dest` (flat or in grid shape) and return it."""
-        source = self.get_value_ptr(name)
-        self._check_size("get_value", name, dest.size, source.size)
-        dest[...] = source.reshape(dest.shape)
-        return dest
-
-    def get_value_at_indices(self, name: str, dest: NDArray[Any], inds: NDArray[np.intp]) -> NDArray[Any]:
-        """Copy the values at flat indices `inds` into `dest` and return it."""
-        source = self.get_value_ptr(name)
-        at = self._indices("get_value_at_indices", name, inds, dest.size)
-        dest[...] = source[at].reshape(dest.shape)
-        return dest
-
-    def set_value(self, name: str, src: NDArray[Any]) -> None:
-        """Set an input or a state from `src` (flat or in grid shape)."""
-        target = self._settable("set_value", name)
-        source = np.asarray(src)
-        self._check_size("set_value", name, source.size, target.size)
-        target[:] = source.reshape(-1)
-        self._supplied(name)
-
-    def set_value_at_indices(self, name: str, inds: NDArray[np.intp], src: NDArray[Any]) -> None:
-        """Set the values at flat indices `inds` of an input or a state."""
-        target = self._settable("set_value_at_indices", name)
-        source = np.asarray(src).reshape(-1)
-        target[self._indices("set_value_at_indices", name, inds, source.size)] = source
-        self._supplied(name)
-
-    def _supplied(self, name: str) -> None:
-        self.supplied.add(name)
-        if self.variable(name).role is Role.STATE:
-            self._adopt_state(name)
-
-    def _settable(self, function: str, name: str) -> NDArray[Any]:
-        if not self.variable(name).role.is_settable:
-            raise BmiStateError(
-                f"{self.component_name}.{function}: {name!r} is made by this component and cannot be set"
-            )
-        return self.get_value_ptr(name)
-
-    def _indices(self, function: str, name: str, inds: NDArray[np.intp], count: int) -> NDArray[np.intp]:
-        at = np.asarray(inds).reshape(-1)
-        size = self._flat[name].size
-        if at.size != count:
-            raise ValueError(f"{self.component_name}.{function}: {name!r}: {at.size} indices for {count} values")
-        if at.size and (at.min() < 0 or at.max() >= size):
-            raise ValueError(f"{self.component_name}.{function}: {name!r} has indices from 0 to {size - 1}")
-        return at
-
-    def _check_size(self, function: str, name: str, given: int, expected: int) -> None:
-        if given != expected:
-            raise ValueError(
-                f"{self.component_name}.{function}: {name!r} has {expected} values, the array given has {given}"
-            )
-
-    # ------------------------------------------------------------------ grids
-
-    def _grid(self, grid: int) -> Grid:
+    def _grids(self) -> Mapping[int, Grid]:
         self._need("get_grid")
-        try:
-            return self._setup.grids[grid]
-        except KeyError:
-            raise UnknownNameError(
-                f"{self.component_name} has no grid {grid}; it has {sorted(self._setup.grids)}"
-            ) from None
-
-    def _axis(self, grid: int, axis_from_last: int, letter: str) -> NDArray[np.float64]:
-        g = self._grid(grid)
-        if g.rank < axis_from_last:
-            raise UnknownNameError(f"{self.component_name}: grid {grid} ({g.type}) has no {letter} coordinate")
-        return g.coordinates[-axis_from_last]
-
-    def get_grid_type(self, grid: int) -> str:
-        """Type of the grid."""
-        return self._grid(grid).type
-
-    def get_grid_rank(self, grid: int) -> int:
-        """Count the dimensions of the grid."""
-        return self._grid(grid).rank
-
-    def get_grid_size(self, grid: int) -> int:
-        """Count the cells of the grid."""
-        return self._grid(grid).size
-
-    def get_grid_shape(self, grid: int, shape: NDArray[np.int_]) -> NDArray[np.int_]:
-        """Shape of the grid, slowest dimension (z or y) first."""
-        g = self._grid(grid)
-        if g.is_points:
-            raise NotImplementedError(f"{self.component_name}.get_grid_shape: points have no shape; see get_grid_size")
-        shape[:] = g.shape
-        return shape
-
-    def get_grid_spacing(self, grid: int, spacing: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Spacing [m] of a uniform grid, in the order of its shape."""
-        spacing[:] = self._uniform(grid).spacing
-        return spacing
-
-    def get_grid_origin(self, grid: int, origin: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Centre [m] of the first cell of a uniform grid, in the order of its shape."""
-        origin[:] = [c[0] for c in self._uniform(grid).coordinates]
-        return origin
-
-    def _uniform(self, grid: int) -> Grid:
-        g = self._grid(grid)
-        if g.type != "uniform_rectilinear":
-            raise UnknownNameError(f"{self.component_name}: grid {grid} ({g.type}) has no uniform spacing")
-        return g
-
-    def get_grid_x(self, grid: int, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Cell-centre x [m] of the columns, west to east."""
-        x[:] = self._axis(grid, 1, "x")
-        return x
-
-    def get_grid_y(self, grid: int, y: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Cell-centre y [m] of the rows, south to north."""
-        y[:] = self._axis(grid, 2, "y")
-        return y
-
-    def get_grid_z(self, grid: int, z: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Nominal heights [m] of layer centres above the bottom, bottom first."""
-        z[:] = self._axis(grid, 3, "z")
-        return z
-
-    def grid_labels(self, grid: int) -> tuple[str, ...]:
-        """Names of the points of the grid, in order; empty for other grids. No part of BMI."""
-        return self._grid(grid).labels
-
-    def get_grid_node_count(self, grid: int) -> int:
-        """Count the nodes of the grid: its cell centres."""
-        return self._grid(grid).size
-
-    def _without_edges(self, function: str, grid: int) -> None:
-        if not self._grid(grid).is_points:
-            raise NotImplementedError(f"{self.component_name}.{function}: only unstructured grids have edges and faces")
-
-    def get_grid_edge_count(self, grid: int) -> int:
-        """Count the edges: points have none; not defined for structured grids."""
-        self._without_edges("get_grid_edge_count", grid)
-        return 0
-
-    def get_grid_face_count(self, grid: int) -> int:
-        """Count the faces: points have none; not defined for structured grids."""
-        self._without_edges("get_grid_face_count", grid)
-        return 0
-
-    def get_grid_edge_nodes(self, grid: int, edge_nodes: NDArray[np.int_]) -> NDArray[np.int_]:
-        """Nodes of no edges; not defined for structured grids."""
-        self._without_edges("get_grid_edge_nodes", grid)
-        return edge_nodes
-
-    def get_grid_face_edges(self, grid: int, face_edges: NDArray[np.int_]) -> NDArray[np.int_]:
-        """Edges of no faces; not defined for structured grids."""
-        self._without_edges("get_grid_face_edges", grid)
-        return face_edges
-
-    def get_grid_face_nodes(self, grid: int, face_nodes: NDArray[np.int_]) -> NDArray[np.int_]:
-        """Nodes of no faces; not defined for structured grids."""
-        self._without_edges("get_grid_face_nodes", grid)
-        return face_nodes
-
-    def get_grid_nodes_per_face(self, grid: int, nodes_per_face: NDArray[np.int_]) -> NDArray[np.int_]:
-        """Count the nodes of no faces; not defined for structured grids."""
-        self._without_edges("get_grid_nodes_per_face", grid)
-        return nodes_per_face
+        return self._setup.grids
 
 
 def _file_name(variable: str) -> str:

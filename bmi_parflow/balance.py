@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
-from bmi_common.domain import Domain
+from bmi_common import Domain, overland
 
 Floats = NDArray[np.float64]
 
 _SECONDS_PER_HOUR = 3600.0
-_MINIMUM_SLOPE = 1.0e-5
-"""Lower limit of the slope's magnitude under the root, as in ParFlow [-]."""
 
 
 def storage_volume(domain: Domain, head: Floats, saturation: Floats) -> float:
@@ -35,44 +31,20 @@ def storage_volume(domain: Domain, head: Floats, saturation: Floats) -> float:
     return float(depth[active].sum() * domain.dx * domain.dy)
 
 
-@dataclass(frozen=True)
-class BoundaryOutflow:
-    """Overland flow over the edges of the active cells, by the kinematic wave (`OverlandKinematic`).
+def boundary_outflow(domain: Domain, head: Floats) -> Floats:
+    """Overland flow over the edges of the active cells [m h-1] per area of each cell, shape (ny, nx).
 
-    A cell drains over each of its edges that bound the active cells where the ground falls that way: to the west and
-    south where its own slope is positive, to the east and north where it is negative.
+    Over an hour that ParFlow made in one implicit step this is exactly what left, with the head at its end.
 
-    Attributes
+    Parameters
     ----------
-    rate : ndarray, shape (ny, nx)
-        Outflow per H^(5/3) [m(-2/3) h-1] with the ponded depth H [m]; NaN in inactive cells.
+    head : ndarray, shape (nz, ny, nx)
+        Pressure head [m].
     """
-
-    rate: Floats
-
-    @classmethod
-    def of(cls, domain: Domain) -> BoundaryOutflow:
-        """Edges of a domain: |s| / (n sqrt(max(|S|, 1e-5))) by the size of the cell, |S| = sqrt(sx^2 + sy^2)."""
-        slope_x = domain.require("slope_x", "ParFlow")
-        slope_y = domain.require("slope_y", "ParFlow")
-        manning = domain.require("manning", "ParFlow") / _SECONDS_PER_HOUR
-        outside = ~np.pad(domain.mask, 1, constant_values=False)
-        over_x = (outside[1:-1, :-2] & (slope_x > 0.0)) | (outside[1:-1, 2:] & (slope_x < 0.0))
-        over_y = (outside[:-2, 1:-1] & (slope_y > 0.0)) | (outside[2:, 1:-1] & (slope_y < 0.0))
-        fall = np.where(over_x, np.abs(slope_x) / domain.dx, 0.0) + np.where(over_y, np.abs(slope_y) / domain.dy, 0.0)
-        rate = np.full(domain.mask.shape, np.nan)
-        active = domain.mask
-        steepness = np.maximum(np.hypot(slope_x[active], slope_y[active]), _MINIMUM_SLOPE)
-        rate[active] = fall[active] / (manning[active] * np.sqrt(steepness))
-        return cls(rate)
-
-    def __call__(self, head: Floats) -> Floats:
-        """Outflow [m h-1] per area of each cell, (ny, nx), for a pressure head (nz, ny, nx).
-
-        Over an hour that ParFlow made in one implicit step this is exactly what left, with the head at its end.
-        """
-        outflow: Floats = self.rate * np.maximum(head[-1], 0.0) ** (5.0 / 3.0)
-        return outflow
+    slope_x, slope_y, manning = (domain.require(name, "ParFlow") for name in ("slope_x", "slope_y", "manning"))
+    return overland.boundary_outflow(
+        head[-1], slope_x, slope_y, manning / _SECONDS_PER_HOUR, domain.dx, domain.dy, domain.mask
+    )
 
 
 def scaled(outflow: Floats, total: float) -> Floats:

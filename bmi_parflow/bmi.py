@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from bmi_common import DeclaredBmi, Setup, grids, van_genuchten, water_table
+from bmi_common import Setup, grids, van_genuchten, water_table
 from bmi_common import groundwater as names
 from bmi_common.errors import describe_cell
+from bmi_common.groundwater_bmi import GroundwaterBmi
 from bmi_common.hashing import hashes
 from bmi_common.state_file import fingerprint
-from bmi_parflow.balance import BoundaryOutflow, Floats, scaled, storage_volume
+from bmi_parflow.balance import Floats, boundary_outflow, scaled, storage_volume
 from bmi_parflow.config import Mode, Prepared, prepare
 from bmi_parflow.installation import find_installation
 from bmi_parflow.simulation import Simulation
@@ -20,7 +21,7 @@ from bmi_parflow.simulation import Simulation
 _SECONDS_PER_HOUR = 3600.0
 
 
-class BmiParflow(DeclaredBmi):
+class BmiParflow(GroundwaterBmi):
     """Variably saturated groundwater with overland flow by the user's own ParFlow, restarted through files.
 
     The net source that was set acts over exactly the hours of the next `update` or `update_until`. Several hours are
@@ -32,14 +33,14 @@ class BmiParflow(DeclaredBmi):
     METADATA = str(Path(__file__).with_name("pymt"))  # where pymt looks
     variables = (*names.GROUNDWATER_VARIABLES, *names.BALANCE_VARIABLES)
     spans_steps = True
+    _prepared: Prepared
 
     def _initialize(self, config_file: Path) -> Setup:
-        self._prepared: Prepared = prepare(config_file)
+        self._prepared = prepare(config_file)
         domain, section = self._prepared.domain, self._prepared.section
         p, q, _ = section.topology
         installation = find_installation(section.parflow_dir, section.mpi_command, p * q)
         self._simulation = Simulation(domain, section, installation)
-        self._outflow = BoundaryOutflow.of(domain)
         return Setup(
             grids=domain.published_grids,
             time_step=_SECONDS_PER_HOUR,
@@ -48,13 +49,10 @@ class BmiParflow(DeclaredBmi):
         )
 
     def _start(self) -> None:
-        domain, values = self._prepared.domain, self.values
-        values[names.LAYER_THICKNESS][:, domain.mask] = domain.thickness[:, domain.mask]
-        values[names.POROSITY][:, domain.mask] = domain.porosity[:, domain.mask]
-        values[names.ELEVATION][domain.mask] = domain.elevation[domain.mask]
-        values[names.RUNOFF][domain.mask] = 0.0
+        self._publish_domain()
+        self.values[names.RUNOFF][self._prepared.domain.mask] = 0.0
         for variable in names.BALANCE_VARIABLES:
-            values[variable.name][...] = 0.0
+            self.values[variable.name][...] = 0.0
         self._publish_head(self._prepared.head)
 
     def _update(self) -> None:
@@ -83,7 +81,7 @@ class BmiParflow(DeclaredBmi):
 
         self._publish(result.head, result.saturation)
         area = domain.dx * domain.dy
-        outflow = self._outflow(result.head)
+        outflow = boundary_outflow(domain, result.head)
         if result.cut_from is not None:
             gain = float(values[names.STORAGE_VOLUME]) - storage_volume(domain, *result.cut_from)
             outflow = scaled(outflow, depth - float(drainage.sum()) - gain / area)
@@ -103,9 +101,6 @@ class BmiParflow(DeclaredBmi):
 
     def _finalize(self) -> None:
         self._simulation.close()
-
-    def _adopt_state(self, name: str) -> None:
-        self._adopt_head()
 
     def _recall(self, memory: Mapping[str, Floats]) -> None:
         self._published_head = self.values[names.PRESSURE_HEAD].copy()
@@ -129,11 +124,6 @@ class BmiParflow(DeclaredBmi):
     def provenance(self) -> Mapping[str, str]:
         """SHA-256 of each input file and of ParFlow's executable, by path."""
         return hashes((*self._prepared.files, self._simulation.installation.folder / "bin" / "parflow"))
-
-    def _adopt_written_head(self) -> None:
-        """Take over what was written through the pointer."""
-        if not np.array_equal(self.values[names.PRESSURE_HEAD], self._published_head, equal_nan=True):
-            self._adopt_head()
 
     def _adopt_head(self) -> None:
         head, mask = self.values[names.PRESSURE_HEAD], self._prepared.domain.mask

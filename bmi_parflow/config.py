@@ -9,19 +9,14 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import AfterValidator, Field, model_validator
 
-from bmi_common import Config, ConfigError, ConfigPath, Domain, DomainField, load_config
+from bmi_common import Config, ConfigError, ConfigPath, load_config
 from bmi_common.config import OutputPath
 from bmi_common.groundwater import SECTIONS
-from bmi_common.initial import InitialSpec
+from bmi_common.groundwater_config import GroundwaterConfig, PreparedGroundwater
 from bmi_parflow.definition import MOST_STORAGE_CLASSES, Key, check_overrides
 from bmi_parflow.installation import PROCESSES
-
-Floats = NDArray[np.float64]
-
-_NEEDED = ("conductivity_x", "conductivity_y", "conductivity_z", "slope_x", "slope_y", "manning")
 
 
 class Mode(Enum):
@@ -96,35 +91,17 @@ class ParflowSection(Config):
         return self.processes[0], self.processes[1], 1
 
 
-class ParflowConfig(Config):
+class ParflowConfig(GroundwaterConfig):
     """The whole file."""
 
-    domain: DomainField
-    initial: InitialSpec
     parflow: ParflowSection = ParflowSection()
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """What the configuration describes, read from its files.
+@dataclass(frozen=True, kw_only=True)
+class Prepared(PreparedGroundwater):
+    """What the configuration describes, and how ParFlow is run."""
 
-    Attributes
-    ----------
-    domain : Domain
-    head : (nz, ny, nx)
-        Initial pressure head [m].
-    section : ParflowSection
-    files : tuple of Path
-        Every file that was read.
-    initial_state : Path, optional
-        State file to start from.
-    """
-
-    domain: Domain
-    head: Floats
     section: ParflowSection
-    files: tuple[Path, ...]
-    initial_state: Path | None = None
 
 
 def prepare(config_file: Path) -> Prepared:
@@ -136,9 +113,7 @@ def prepare(config_file: Path) -> Prepared:
         For the first mistake, naming file, line and key.
     """
     config = load_config(config_file, ParflowConfig, ignore=SECTIONS)
-    domain = Domain.load(config.domain)
-    for name in _NEEDED:
-        domain.require(name, "ParFlow")
+    domain = config.solver_domain("ParFlow")
     section = config.parflow
     for letter, count, cells in zip("xy", section.processes, (domain.nx, domain.ny), strict=False):
         if count > cells:

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bmi_common import ConfigError, DeclaredBmi, Setup, grids, water_table
+from bmi_common import ConfigError, Setup, grids, water_table
 from bmi_common import groundwater as names
 from bmi_common.bmi_base import FOREVER
+from bmi_common.groundwater_bmi import GroundwaterBmi
 from bmi_common.hashing import hashes
 from bmi_common.state_file import StateArray
 from bmi_richards.config import Prepared, prepare
@@ -21,7 +22,7 @@ from bmi_richards.statistics import SOLVER_VARIABLES, solver_values
 _SECONDS_PER_HOUR = 3600.0
 
 
-class BmiRichards(DeclaredBmi):
+class BmiRichards(GroundwaterBmi):
     """Variably saturated groundwater with overland flow: ParFlow's discretisation, solved column by column.
 
     The net source that was set acts over exactly the next update. Setting the pressure head replaces
@@ -36,9 +37,10 @@ class BmiRichards(DeclaredBmi):
         names.DISCHARGE_VARIABLE,
         *SOLVER_VARIABLES,
     )
+    _prepared: Prepared
 
     def _initialize(self, config_file: Path) -> Setup:
-        self._prepared: Prepared = prepare(config_file)
+        self._prepared = prepare(config_file)
         domain = self._prepared.domain
         try:
             self._solver = RichardsSolver(domain, self._prepared.head, self._prepared.options)
@@ -57,11 +59,8 @@ class BmiRichards(DeclaredBmi):
         )
 
     def _start(self) -> None:
-        domain = self._prepared.domain
-        self.values[names.LAYER_THICKNESS][:, domain.mask] = domain.thickness[:, domain.mask]
-        self.values[names.POROSITY][:, domain.mask] = domain.porosity[:, domain.mask]
-        self.values[names.ELEVATION][domain.mask] = domain.elevation[domain.mask]
-        self.values[names.RUNOFF][domain.mask] = 0.0
+        self._publish_domain()
+        self.values[names.RUNOFF][self._prepared.domain.mask] = 0.0
         for variable in (*names.BALANCE_VARIABLES, *SOLVER_VARIABLES):
             self.values[variable.name][...] = 0.0
         self._publish_state()
@@ -77,9 +76,6 @@ class BmiRichards(DeclaredBmi):
         )
         self._publish_state()
         self._publish_balance(self._balance)
-
-    def _adopt_state(self, name: str) -> None:
-        self._adopt_head()
 
     def _memory(self) -> Mapping[str, StateArray]:
         self._adopt_written_head()
@@ -102,11 +98,6 @@ class BmiRichards(DeclaredBmi):
     def provenance(self) -> Mapping[str, str]:
         """SHA-256 of each input file, by path."""
         return hashes(self._prepared.files)
-
-    def _adopt_written_head(self) -> None:
-        """Take over what was written through the pointer."""
-        if not np.array_equal(self.values[names.PRESSURE_HEAD], self._published_head, equal_nan=True):
-            self._adopt_head()
 
     def _adopt_head(self) -> None:
         try:

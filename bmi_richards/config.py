@@ -10,19 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from bmi_common import Config, ConfigError, ConfigPath, Domain, DomainField, FieldSpec, load_config
+from bmi_common import Config, ConfigError, ConfigPath, Domain, FieldSpec, load_config
 from bmi_common.config import Threads
 from bmi_common.fields import read_netcdf_variable
 from bmi_common.grids import Grid
 from bmi_common.groundwater import SECTIONS
-from bmi_common.initial import InitialSpec
+from bmi_common.groundwater_config import GroundwaterConfig, PreparedGroundwater
 from bmi_common.units import conversion
 from bmi_richards.gauges import GaugeSpec, locate
 from bmi_richards.options import Drainage, Mode, Options, PermeabilityTable
 
 Floats = NDArray[np.float64]
-
-_NEEDED = ("conductivity_x", "conductivity_y", "conductivity_z", "slope_x", "slope_y", "manning")
 
 
 class TableSpec(Config):
@@ -102,47 +100,34 @@ class RichardsSection(Config):
         )
 
 
-class RichardsConfig(Config):
+class RichardsConfig(GroundwaterConfig):
     """The whole file."""
 
-    domain: DomainField
-    initial: InitialSpec
     richards: RichardsSection = RichardsSection()
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """What the configuration describes, read from its files.
+@dataclass(frozen=True, kw_only=True)
+class Prepared(PreparedGroundwater):
+    """What the configuration describes beside domain and state.
 
     Attributes
     ----------
-    domain : Domain
-    head : (nz, ny, nx)
-        Initial pressure head [m].
     options : Options
     drainage : (steps, ny, nx), optional
         Prescribed drainage [m h-1].
-    files : tuple of Path
-        Every file that was read.
     time_step : float
         Length of a step [h].
     gauges : Grid
         Points where discharge is published.
     gauge_cells : (gauges,)
         Flat indices of their cells.
-    initial_state : Path, optional
-        State file to start from.
     """
 
-    domain: Domain
-    head: Floats
     options: Options
     drainage: Floats | None
-    files: tuple[Path, ...]
     time_step: float
     gauges: Grid
     gauge_cells: NDArray[np.intp]
-    initial_state: Path | None = None
 
 
 def prepare(config_file: Path) -> Prepared:
@@ -154,15 +139,11 @@ def prepare(config_file: Path) -> Prepared:
         For the first mistake, naming file, line and key.
     """
     config = load_config(config_file, RichardsConfig, ignore=SECTIONS)
-    domain = Domain.load(config.domain)
-    for name in _NEEDED:
-        domain.require(name, "the Richards solver")
-    prescribed = config.richards.drainage
-    drainage = prescribed.read(domain) if isinstance(prescribed, PrescribedDrainage) else None
-    own = [config_file]
-    if isinstance(prescribed, PrescribedDrainage):
+    domain = config.solver_domain("the Richards solver")
+    drainage, own = None, [config_file]
+    if isinstance(prescribed := config.richards.drainage, PrescribedDrainage):
+        drainage = prescribed.read(domain)
         own.append(prescribed.file)
-    own += config.initial.files
     try:
         gauges, gauge_cells = locate(config.richards.gauges, domain)
     except ConfigError as error:
@@ -172,7 +153,7 @@ def prepare(config_file: Path) -> Prepared:
         head=config.initial.read(domain),
         options=config.richards.options(domain),
         drainage=drainage,
-        files=(*own, *domain.files),
+        files=(*own, *config.initial.files, *domain.files),
         time_step=config.richards.time_step,
         gauges=gauges,
         gauge_cells=gauge_cells,

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bmi_common import DeclaredBmi, Setup
+from bmi_common import Setup
 from bmi_common import groundwater as names
 from bmi_common.errors import describe_cell
+from bmi_common.groundwater_bmi import GroundwaterBmi
 from bmi_common.hashing import hashes
 from bmi_common.state_file import StateArray
 from bmi_surrogate.config import Prepared, prepare
@@ -21,7 +22,7 @@ from bmi_surrogate.normalisation import Array
 _SECONDS_PER_HOUR = 3600.0
 
 
-class BmiSurrogate(DeclaredBmi):
+class BmiSurrogate(GroundwaterBmi):
     """Groundwater by a surrogate of ParFlow, structured or PredRNN.
 
     The net source that was set acts during the hour of the next update. The surrogate gives pressure head; all other
@@ -39,9 +40,10 @@ class BmiSurrogate(DeclaredBmi):
     component_name = "Surrogate"
     METADATA = str(Path(__file__).with_name("pymt"))  # where pymt looks
     variables = names.GROUNDWATER_VARIABLES
+    _prepared: Prepared
 
     def _initialize(self, config_file: Path) -> Setup:
-        self._prepared: Prepared = prepare(config_file)
+        self._prepared = prepare(config_file)
         domain = self._prepared.domain
         self._diagnosis = Diagnosis(domain)
         self._hashes = hashes(self._prepared.files)
@@ -53,10 +55,7 @@ class BmiSurrogate(DeclaredBmi):
         )
 
     def _start(self) -> None:
-        domain = self._prepared.domain
-        self.values[names.LAYER_THICKNESS][:, domain.mask] = domain.thickness[:, domain.mask]
-        self.values[names.POROSITY][:, domain.mask] = domain.porosity[:, domain.mask]
-        self.values[names.ELEVATION][domain.mask] = domain.elevation[domain.mask]
+        self._publish_domain()
         self._prepared.engine.start(self._prepared.head)
         self._publish(self._prepared.head)
 
@@ -68,16 +67,13 @@ class BmiSurrogate(DeclaredBmi):
         self.require_finite(names.PRESSURE_HEAD)
         self._publish(head)
 
-    def _adopt_state(self, name: str) -> None:
-        self._adopt_head()
-
     def _memory(self) -> Mapping[str, StateArray]:
         self._adopt_written_head()
         return self._prepared.engine.memory()
 
     def _recall(self, memory: Mapping[str, NDArray[Any]]) -> None:
         self._prepared.engine.recall(memory)
-        self._head = self.values[names.PRESSURE_HEAD].copy()
+        self._published_head = self.values[names.PRESSURE_HEAD].copy()
 
     def _fingerprints(self) -> Mapping[str, str]:
         return {"network": self._prepared.engine.fingerprint}
@@ -87,22 +83,17 @@ class BmiSurrogate(DeclaredBmi):
         """SHA-256 of each input file, weights included, by path."""
         return self._hashes
 
-    def _adopt_written_head(self) -> None:
-        """Take over what was written through the pointer."""
-        if not np.array_equal(self.values[names.PRESSURE_HEAD], self._head, equal_nan=True):
-            self._adopt_head()
-
     def _adopt_head(self) -> None:
         head, mask = self.values[names.PRESSURE_HEAD], self._prepared.domain.mask
         bad = ~np.isfinite(head) & mask
         if bad.any():
             cell = tuple(int(i) for i in np.argwhere(bad)[0])
             given = head[cell]
-            head[...] = self._head
+            head[...] = self._published_head
             raise ValueError(
                 f"{names.PRESSURE_HEAD} must be finite in active cells, got {given} at {describe_cell(cell)}"
             )
-        changed = (head != self._head) & mask
+        changed = (head != self._published_head) & mask
         if self.time == 0.0 or changed.any(axis=0)[mask].all():
             self._prepared.engine.start(head)
         else:
@@ -111,9 +102,9 @@ class BmiSurrogate(DeclaredBmi):
 
     def _publish(self, head: Array) -> None:
         values = self.values
-        self._head = np.where(self._prepared.domain.mask, head, np.nan)
-        diagnosed = self._diagnosis.of(self._head)
-        values[names.PRESSURE_HEAD][...] = self._head
+        self._published_head = np.where(self._prepared.domain.mask, head, np.nan)
+        diagnosed = self._diagnosis.of(self._published_head)
+        values[names.PRESSURE_HEAD][...] = self._published_head
         values[names.SATURATION][...] = diagnosed.saturation
         values[names.WATER_TABLE_DEPTH][...] = diagnosed.water_table_depth
         values[names.PONDED_DEPTH][...] = diagnosed.ponded

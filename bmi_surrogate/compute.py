@@ -32,6 +32,16 @@ def require_compiler(device: torch.device) -> None:
 
 
 @contextmanager
+def compiling() -> Iterator[None]:
+    """Let the failure of a first step, in which `torch.compile` does its work, be a `ConfigError`."""
+    try:
+        yield
+    except Exception as error:  # the compiler's own errors are of many kinds
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ConfigError(f"compile: true: the step could not be compiled: {reason}") from error
+
+
+@contextmanager
 def using_threads(count: int | None) -> Iterator[None]:
     """Use `count` threads of PyTorch for a while: the number is the process's, and other components have theirs."""
     if count is None or count == torch.get_num_threads():

@@ -10,10 +10,10 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
-from bmi_common import Config, ConfigError, ConfigPath, Domain, DomainField, FieldSpec, grids, load_config
+from bmi_common import Config, ConfigError, ConfigPath, Domain, FieldSpec, grids, load_config
 from bmi_common.config import Threads
 from bmi_common.groundwater import SECTIONS
-from bmi_common.initial import InitialSpec
+from bmi_common.groundwater_config import GroundwaterConfig, PreparedGroundwater
 from bmi_surrogate import statics as static_channels
 from bmi_surrogate import trained as checkpoints
 from bmi_surrogate.checkpoint import Checkpoint, StructuredCheckpoint
@@ -77,37 +77,17 @@ class SurrogateSection(Config):
         return Options(self.tile, self.overlap, self.device, self.threads, self.compile, self.precision)
 
 
-class SurrogateConfig(Config):
+class SurrogateConfig(GroundwaterConfig):
     """The whole file."""
 
-    domain: DomainField
-    initial: InitialSpec
     surrogate: SurrogateSection
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """What the configuration describes, read from its files.
+@dataclass(frozen=True, kw_only=True)
+class Prepared(PreparedGroundwater):
+    """What the configuration describes, and the surrogate, ready for `start`."""
 
-    Attributes
-    ----------
-    domain : Domain
-        Grid, soil and terrain.
-    head : ndarray, shape (nz, ny, nx)
-        Initial pressure head [m].
-    engine : Engine
-        The surrogate, ready for `start`.
-    files : tuple of Path
-        Every file that was read.
-    initial_state : Path, optional
-        State file to start from.
-    """
-
-    domain: Domain
-    head: Array
     engine: Engine
-    files: tuple[Path, ...]
-    initial_state: Path | None = None
 
 
 def prepare(config_file: Path) -> Prepared:

@@ -16,7 +16,7 @@ from bmi_common import ConfigError
 from bmi_common.state_file import StateArray, fingerprint
 from bmi_surrogate.attention import History
 from bmi_surrogate.checkpoint import Checkpoint
-from bmi_surrogate.compute import find_device, require_compiler, using_threads
+from bmi_surrogate.compute import compiling, find_device, require_compiler, using_threads
 from bmi_surrogate.network import Architecture, Memory, PredRNN, Step
 from bmi_surrogate.normalisation import Array, Normaliser, standardise_statics
 from bmi_surrogate.tiling import Tiling
@@ -242,12 +242,9 @@ class Emulator:
         self._step = torch.compile(eager, dynamic=False, fullgraph=True)
         a = self._network.architecture
         zeros = np.zeros((a.layers, *self.tiling.shape))
-        try:
+        with compiling():
             self.start(zeros)
             self.step(zeros[: a.source_layers])
-        except Exception as error:  # the compiler's own errors are of many kinds
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise ConfigError(f"compile: true: the step could not be compiled: {reason}") from error
 
 
 def require_compilable(architecture: Architecture, device: torch.device) -> None:

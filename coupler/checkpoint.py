@@ -110,7 +110,7 @@ def settings(config: RunConfig, configs: Mapping[str, Path]) -> dict[str, Any]:
     run = config.model_dump(mode="json", by_alias=True)
     for name, component in run["components"].items():
         # where the file lies and which values came as options does not matter, what the component reads does
-        for key in ("options", "isolate", "grpc"):
+        for key in ("options", "isolate", "grpc", "timeout"):
             component.pop(key, None)
         component["config"] = _content(configs[name])
     return {key: value for key, value in run.items() if key not in _MAY_CHANGE}

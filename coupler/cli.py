@@ -22,11 +22,12 @@ from coupler import provenance
 from coupler.checkpoint import Checkpoint, find, remove_later
 from coupler.config import STATE_FILE, LoadedRun, load_run
 from coupler.control.words import intentions
-from coupler.driver import Prepared, Summary, prepare, prepare_restart, run
+from coupler.driver import Summary, run
 from coupler.durations import describe
 from coupler.failures import RunInterrupted
 from coupler.figures import draw
 from coupler.parflow_import import import_run
+from coupler.preparation import Prepared, prepare, prepare_restart
 from coupler.run_folder import MARKER, check_folder, claim_folder
 from coupler.spin_up import spin_up, write_states
 from coupler.warning_log import keeping_warnings, log_warnings
@@ -85,7 +86,7 @@ def main(
     Exit codes: 0 done, 1 failed while running, 2 bad input (nothing was computed or overwritten), 130 interrupted.
     """
     console = _console(stderr=True)
-    try:
+    with _exit_codes(console):
         if definition is not None:
             if file is not None or check or settings or restart is not None:
                 raise ConfigError("--from-parflow goes with --output, --overwrite and --ignore only")
@@ -94,8 +95,8 @@ def main(
         if ignore:
             raise ConfigError("--ignore goes with --from-parflow only")
         found = None if restart is None else _checkpoint(restart, output, overwrite)
-        if found is not None:
-            file = file or found.parent.parent / MARKER
+        if file is None and found is not None:
+            file = found.parent.parent / MARKER
         if file is None:
             raise ConfigError("give the file of a run, or --restart and the folder of one")
         loaded = load_run(file, settings)
@@ -103,38 +104,35 @@ def main(
             from coupler.evaluate.at_end import check_report  # imports slowly
 
             check_report(loaded.config)
-        if check:
-            with tempfile.TemporaryDirectory() as staging:
-                prepared = prepare(loaded, Path(staging))
-                try:
-                    if found is not None:
-                        prepare_restart(prepared, found)
-                    print_plan(prepared, _console())
-                finally:
-                    prepared.finalize()
-            return
         with tempfile.TemporaryDirectory() as staging:
-            if found is not None:
+            if check:
+                _check(loaded, Path(staging), found)
+            elif found is not None:
                 _continue(loaded, Path(staging), found, console)
-                return
-            folder = output or Path("output") / file.stem
-            check_folder(folder, overwrite)
-            _execute(loaded, Path(staging), folder, console)
+            else:
+                folder = output or Path("output") / file.stem
+                check_folder(folder, overwrite)
+                _execute(loaded, Path(staging), folder, console)
+
+
+@contextmanager
+def _exit_codes(console: Console) -> Iterator[None]:
+    """End the process with one message and the code that belongs to what has gone wrong."""
+    try:
+        yield
+        return
     except ConfigError as error:
-        console.print(f"bmi-run: {error}", style="red")
-        sys.exit(EXIT_BAD_INPUT)
+        message, code = str(error), EXIT_BAD_INPUT
     except RunInterrupted as error:
-        console.print(f"bmi-run: {error}", style="red")
-        sys.exit(EXIT_INTERRUPTED)
+        message, code = str(error), EXIT_INTERRUPTED
     except RootzoneError as error:
-        console.print(f"bmi-run: {error}", style="red")
-        sys.exit(EXIT_FAILED)
+        message, code = str(error), EXIT_FAILED
     except OSError as error:
-        console.print(f"bmi-run: cannot read or write: {error}", style="red")
-        sys.exit(EXIT_FAILED)
+        message, code = f"cannot read or write: {error}", EXIT_FAILED
     except KeyboardInterrupt:
-        console.print("bmi-run: interrupted; what was written until now is readable", style="red")
-        sys.exit(EXIT_INTERRUPTED)
+        message, code = "interrupted; what was written until now is readable", EXIT_INTERRUPTED
+    console.print(f"bmi-run: {message}", style="red")
+    sys.exit(code)
 
 
 def _console(stderr: bool = False) -> Console:
@@ -158,6 +156,16 @@ def _import(definition: Path, output: Path | None, ignore: tuple[str, ...], over
     for key, reason in imported.notes.ignored:
         console.print(f"left out: {key}: {reason}", style="yellow")
     console.print(f"made {imported.run}; what became of what is in {imported.run.with_name('import.md')}")
+
+
+def _check(loaded: LoadedRun, staging: Path, checkpoint: Path | None) -> None:
+    prepared = prepare(loaded, staging)
+    try:
+        if checkpoint is not None:
+            prepare_restart(prepared, checkpoint)
+        print_plan(prepared, _console())
+    finally:
+        prepared.finalize()
 
 
 def _execute(loaded: LoadedRun, staging: Path, folder: Path, console: Console) -> None:

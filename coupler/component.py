@@ -102,10 +102,10 @@ class Component:
         """
         key = key or f"components.{name}"
         if spec.grpc is not None:
-            return cls(name, remote.connect(spec.grpc, f"{key}.grpc"))
+            return cls(name, remote.connect(spec.grpc, key, spec.timeout))
         assert spec.class_path is not None
         if spec.isolate:
-            return cls(name, remote.start(spec.class_path, f"{key}.isolate"))
+            return cls(name, remote.start(spec.class_path, key, spec.timeout))
         return cls.load(name, spec.class_path, f"{key}.class")
 
     @classmethod
@@ -153,9 +153,7 @@ class Component:
         except ConfigError as error:
             raise ConfigError(f"{self.name}: {error}") from error
         except Exception as error:
-            raise ConfigError(
-                f"{self.name}: cannot be initialized from {config}: {type(error).__name__}: {error}"
-            ) from error
+            raise ConfigError(f"{self.name}: cannot be initialized from {config}: {_told(error)}") from error
         try:
             self._to_seconds = conversion(units, "s").factor
         except ConfigError as error:
@@ -223,10 +221,11 @@ class Component:
             with self._timed():
                 own = until - self.behind
                 self.bmi.update_until(own / self._to_seconds + float(self.bmi.get_start_time()))
+            reached = self.time
         except Exception as error:
             raise self._failed(error) from error
-        if abs(self.time - until) > 1e-6 * max(1.0, until):
-            raise ComponentError(f"{self.name}: was asked to advance to {until:g} s and stands at {self.time:g} s")
+        if abs(reached - until) > 1e-6 * max(1.0, until):
+            raise ComponentError(f"{self.name}: was asked to advance to {until:g} s and stands at {reached:g} s")
 
     # ------------------------------------------------------------------ state files
 
@@ -283,8 +282,7 @@ class Component:
             raise ConfigError(f"{self.name}: {kind}{error}") from error
 
     def _failed(self, error: Exception) -> ComponentError:
-        kind = "" if isinstance(error, RootzoneError) else f"{type(error).__name__}: "
-        return ComponentError(f"{self.name}: {kind}{error}")
+        return ComponentError(f"{self.name}: {_told(error)}")
 
     # ------------------------------------------------------------------ values
 
@@ -308,25 +306,28 @@ class Component:
         """
         with self._timed():
             if variable not in self._pointers:
-                try:
-                    self._pointers[variable] = np.asarray(self.bmi.get_value_ptr(variable)).reshape(
-                        self.shape(variable)
-                    )
-                except Exception:  # BMI leaves pointers optional, and each language refuses in its own way
-                    self._pointers[variable] = None
+                self._pointers[variable] = self._live(variable)
             live = self._pointers[variable]
             if live is not None:
                 return live
-            if variable in self._copies:
-                return self._copies[variable]
-            size = max(int(np.prod(self.shape(variable))), 1)
-            values = np.empty(size, dtype=str(self.bmi.get_var_type(variable)))
-            try:
-                self.bmi.get_value(variable, values)
-            except Exception as error:
-                raise self._failed(error) from error
-            self._copies[variable] = values.reshape(self.shape(variable))
+            if variable not in self._copies:
+                self._copies[variable] = self._copied(variable)
             return self._copies[variable]
+
+    def _live(self, variable: str) -> Array | None:
+        try:
+            return np.asarray(self.bmi.get_value_ptr(variable)).reshape(self.shape(variable))
+        except Exception:  # BMI leaves pointers optional, and each language refuses in its own way
+            return None
+
+    def _copied(self, variable: str) -> Array:
+        try:
+            shape = self.shape(variable)
+            values = np.empty(max(int(np.prod(shape)), 1), dtype=str(self.bmi.get_var_type(variable)))
+            self.bmi.get_value(variable, values)
+        except Exception as error:
+            raise self._failed(error) from error
+        return values.reshape(shape)
 
     def set(self, variable: str, values: Array) -> None:
         """Give values in the component's units.
@@ -336,10 +337,10 @@ class Component:
         ComponentError
             If the component refuses them.
         """
-        wanted = np.dtype(str(self.bmi.get_var_type(variable)))
         self._copies.clear()
         with self._timed():
             try:
+                wanted = np.dtype(str(self.bmi.get_var_type(variable)))
                 self.bmi.set_value(variable, np.ascontiguousarray(values, dtype=wanted).reshape(-1))
             except Exception as error:
                 raise self._failed(error) from error
@@ -402,3 +403,8 @@ class Component:
             yield
         finally:
             self.seconds += time.perf_counter() - begin
+
+
+def _told(error: Exception) -> str:
+    # errors of this package say all in their message
+    return str(error) if isinstance(error, RootzoneError) else f"{type(error).__name__}: {error}"

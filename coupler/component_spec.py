@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, model_validator
 
 from bmi_common.config import Config, ConfigPath
+from coupler.durations import Duration
 
 
 def _class_path(value: str) -> str:
@@ -34,6 +35,8 @@ class ComponentSpec(Config):
         ``host:port`` of a grpc4bmi server that has the component; in the place of a class.
     isolate : bool
         Whether the class gets a process of its own.
+    timeout : timedelta, optional
+        How long a call to another process may take.
     config : Path
         Configuration file.
     options : mapping
@@ -43,6 +46,7 @@ class ComponentSpec(Config):
     class_path: Annotated[Annotated[str, AfterValidator(_class_path)] | None, Field(alias="class")] = None
     grpc: Annotated[str, AfterValidator(_address)] | None = None
     isolate: bool = False
+    timeout: Duration | None = None
     config: ConfigPath
     options: dict[str, Any] = {}
 
@@ -54,6 +58,8 @@ class ComponentSpec(Config):
             raise ValueError("give either class or grpc: the server knows the class of its component")
         if self.isolate and self.grpc is not None:
             raise ValueError("isolate: without effect, because a component behind grpc is in another process anyway")
+        if self.timeout is not None and self.grpc is None and not self.isolate:
+            raise ValueError("timeout: only calls to another process can be given up; add isolate: true")
         return self
 
     @property

@@ -238,10 +238,20 @@ class RunConfig(Config):
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
 
     @model_validator(mode="after")
-    def _names_agree(self) -> RunConfig:
+    def _parts_agree(self) -> RunConfig:
+        self._require_each_component_once()
+        self._require_known_components()
+        self._require_one_entry_a_file()
+        self._require_one_source_a_target()
+        self._require_whole_steps()
+        return self
+
+    def _require_each_component_once(self) -> None:
         names = list(self.components)
         if sorted(self.order) != sorted(names):
             raise ValueError(f"order must name each component once: {', '.join(names)}; got {', '.join(self.order)}")
+
+    def _require_known_components(self) -> None:
         ends = [
             (f"exchanges.{i}.{side}", end)
             for i, x in enumerate(self.exchanges)
@@ -250,41 +260,40 @@ class RunConfig(Config):
         ends += [(f"output.{i}.variables", v) for i, o in enumerate(self.output) for v in o.variables]
         for key, end in ends:
             if end.component not in self.components:
-                near = difflib.get_close_matches(end.component, names, n=1)
-                hint = f"did you mean {near[0]!r}?" if near else f"components: {', '.join(names)}"
+                near = difflib.get_close_matches(end.component, self.components, n=1)
+                hint = f"did you mean {near[0]!r}?" if near else f"components: {', '.join(self.components)}"
                 raise ValueError(f"{key}: no component {end.component!r}; {hint}")
+
+    def _require_one_entry_a_file(self) -> None:
         files = [o.file for o in self.output]
         for file in files:
             if files.count(file) > 1:
                 raise ValueError(f"output: two entries write {file}")
-        for i, o in enumerate(self.output):
-            if not divides(self.time.step, o.every):
-                raise ValueError(
-                    f"output.{i}.every: {describe(o.every)} is no whole number of coupling steps of "
-                    f"{describe(self.time.step)}"
-                )
-        if self.checkpoint and not divides(self.time.step, self.checkpoint.every):
-            raise ValueError(
-                f"checkpoint.every: {describe(self.checkpoint.every)} is no whole number of coupling steps of "
-                f"{describe(self.time.step)}"
-            )
-        if self.error_control:
-            self.error_control.require_whole_steps(self.time.step)
-        targets: dict[str, str] = {}
+
+    def _require_one_source_a_target(self) -> None:
+        sources: dict[str, str] = {}
         for x in self.exchanges:
-            if str(x.target) in targets:
-                raise ValueError(
-                    f"exchanges: {x.target} is supplied twice, from {targets[str(x.target)]} and {x.source}"
-                )
-            targets[str(x.target)] = str(x.source)
+            target = str(x.target)
+            if target in sources:
+                raise ValueError(f"exchanges: {target} is supplied twice, from {sources[target]} and {x.source}")
+            sources[target] = str(x.source)
+
+    def _require_whole_steps(self) -> None:
+        step = self.time.step
+        lengths = [(f"output.{i}.every", o.every) for i, o in enumerate(self.output)]
+        if self.checkpoint:
+            lengths.append(("checkpoint.every", self.checkpoint.every))
+        for key, length in lengths:
+            if not divides(step, length):
+                raise ValueError(f"{key}: {describe(length)} is no whole number of coupling steps of {describe(step)}")
+        if self.error_control:
+            self.error_control.require_whole_steps(step)
         if self.spin_up:
             length = add_period(self.time.start, self.spin_up.repeat) - self.time.start
-            if length <= timedelta(0) or not divides(self.time.step, length):
+            if length <= timedelta(0) or not divides(step, length):
                 raise ValueError(
-                    f"spin_up.repeat: {self.spin_up.repeat} is no whole number of coupling steps of "
-                    f"{describe(self.time.step)}"
+                    f"spin_up.repeat: {self.spin_up.repeat} is no whole number of coupling steps of {describe(step)}"
                 )
-        return self
 
 
 @dataclass(frozen=True)

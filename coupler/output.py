@@ -35,6 +35,10 @@ _STANDARD_NAMES = {
 }
 
 
+_TIMES_PER_CHUNK = 512
+"""Of variables that have no other dimension."""
+
+
 def netcdf_name(variable: str) -> str:
     """CSDMS name with every character that CF does not recommend replaced by an underscore."""
     return re.sub(r"[^A-Za-z0-9_]", "_", variable)
@@ -98,10 +102,9 @@ class OutputFile:
             self._data = reopen(self.path, resume, attributes)
             return
         self._first = self._records
-        self._data = netCDF4.Dataset(self.path, "w", format="NETCDF4")
-        self._data.setncatts({"Conventions": "CF-1.11", **attributes})
+        self._data = _begin(self.path, start, "end of the interval, UTC", attributes)
         self._type = "f4" if spec.precision == "single" else "f8"
-        self._make_time(start)
+        self._make_time_bounds()
         self._make_variables()
         self._data.sync()
 
@@ -121,23 +124,10 @@ class OutputFile:
         for column in self._columns:
             column.accumulated = memory.get(f"{self.path.stem}_{column.name}")
 
-    def _make_time(self, start: datetime) -> None:
-        data = self._data
-        data.createDimension("time", None)
-        data.createDimension("bounds", 2)
-        units = f"hours since {start:%Y-%m-%d %H:%M:%S}"
-        time = data.createVariable("time", "f8", ("time",), chunksizes=(512,))
-        time.setncatts(
-            {
-                "standard_name": "time",
-                "long_name": "end of the interval, UTC",
-                "units": units,
-                "calendar": "standard",
-                "axis": "T",
-                "bounds": "time_bounds",
-            }
-        )
-        data.createVariable("time_bounds", "f8", ("time", "bounds"), chunksizes=(512, 2))
+    def _make_time_bounds(self) -> None:
+        self._data.createDimension("bounds", 2)
+        self._data["time"].bounds = "time_bounds"
+        self._data.createVariable("time_bounds", "f8", ("time", "bounds"), chunksizes=(_TIMES_PER_CHUNK, 2))
 
     @staticmethod
     def _name_columns(spec: OutputSpec, components: Mapping[str, Component]) -> list[_Column]:
@@ -167,7 +157,7 @@ class OutputFile:
                 zlib=True,
                 complevel=1,
                 shuffle=True,
-                chunksizes=chunks[1:] if static else chunks if len(chunks) > 1 else (512,),
+                chunksizes=chunks[1:] if static else chunks if len(chunks) > 1 else (_TIMES_PER_CHUNK,),
                 fill_value=netCDF4.default_fillvals[self._type],
             )
             attributes = {
@@ -333,21 +323,11 @@ class SeriesFile:
             self._data = reopen(self.path, resume, attributes)
             return
         self._first = self._written
-        self._data = netCDF4.Dataset(self.path, "w", format="NETCDF4")
-        self._data.setncatts({"Conventions": "CF-1.11", **attributes})
-        self._data.createDimension("time", None)
-        time = self._data.createVariable("time", "f8", ("time",), chunksizes=(512,))
-        time.setncatts(
-            {
-                "standard_name": "time",
-                "long_name": "end of the step, UTC",
-                "calendar": "standard",
-                "axis": "T",
-                "units": f"hours since {start:%Y-%m-%d %H:%M:%S}",
-            }
-        )
+        self._data = _begin(self.path, start, "end of the step, UTC", attributes)
         for name, (meaning, units, methods) in columns.items():
-            variable = self._data.createVariable(name, "f8", ("time",), chunksizes=(512,), fill_value=np.nan)
+            variable = self._data.createVariable(
+                name, "f8", ("time",), chunksizes=(_TIMES_PER_CHUNK,), fill_value=np.nan
+            )
             variable.setncatts({"long_name": meaning, "units": units, "cell_methods": methods})
         self._data.sync()
 
@@ -383,6 +363,23 @@ class SeriesFile:
                 self.flush()
             finally:
                 self._data.close()
+
+
+def _begin(path: Path, start: datetime, meaning: str, attributes: Mapping[str, str]) -> netCDF4.Dataset:
+    """Create a file that has a time axis [hours since `start`] and nothing else."""
+    data = netCDF4.Dataset(path, "w", format="NETCDF4")
+    data.setncatts({"Conventions": "CF-1.11", **attributes})
+    data.createDimension("time", None)
+    data.createVariable("time", "f8", ("time",), chunksizes=(_TIMES_PER_CHUNK,)).setncatts(
+        {
+            "standard_name": "time",
+            "long_name": meaning,
+            "units": f"hours since {start:%Y-%m-%d %H:%M:%S}",
+            "calendar": "standard",
+            "axis": "T",
+        }
+    )
+    return data
 
 
 def _point_names(dimension: str) -> tuple[str, str, str]:

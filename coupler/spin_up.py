@@ -14,12 +14,13 @@ from rich.console import Console
 from bmi_common.variables import Role
 from coupler.component import Component
 from coupler.config import STATES
-from coupler.driver import Prepared, Stepper
 from coupler.durations import add_period
 from coupler.failures import components_named, writing
 from coupler.ledger import Balance
 from coupler.output import netcdf_name
+from coupler.preparation import Prepared
 from coupler.progress import RunProgress
+from coupler.stepper import Stepper
 
 log = logging.getLogger("rootzone")
 

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import signal
+import threading
 import time
 import warnings
 from datetime import datetime
@@ -210,6 +211,22 @@ class SlowBucket(Bucket):
 
     def _update(self):
         time.sleep(self.config["sleep"])
+        super()._update()
+
+
+class HangingBucket(Bucket):
+    """Does not come back from hour `at` before it is let go; without `at`, from `initialize`."""
+
+    let_go = threading.Event()
+
+    def _start(self):
+        super()._start()
+        if "at" not in self.config:
+            self.let_go.wait()
+
+    def _update(self):
+        if self.hour >= self.config["at"]:
+            self.let_go.wait()
         super()._update()
 
 

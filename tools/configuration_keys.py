@@ -56,6 +56,8 @@ MEANINGS: Mapping[str, str] = {
     "components.<name>.class": "`package:Class` of a BMI class, whatever Python can import; needed without `grpc`",
     "components.<name>.grpc": "`host:port` of a grpc4bmi server that has the component; in the place of `class`",
     "components.<name>.isolate": "give the class a process of its own",
+    "components.<name>.timeout": "how long a call to a component in another process (`isolate`, `grpc`) may take "
+    "before the run ends with a message; without it, any time",
     "components.<name>.config": "configuration file, handed to `initialize`",
     "components.<name>.options": "values that replace those of that file, key by key, in a copy made for the run",
     "order": "all components, in the order in which they step",

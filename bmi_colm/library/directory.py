@@ -38,9 +38,11 @@ class WorkingDirectory:
     """
 
     def __init__(self, path: Path | None) -> None:
-        self._temporary = None if path is not None else tempfile.TemporaryDirectory(prefix="colm_library_")
-        self.path = path.resolve() if path is not None else Path(str(self._temporary and self._temporary.name))
-        self.stays = path is not None
+        self._temporary = None
+        if path is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="colm_library_")
+            path = Path(self._temporary.name)
+        self.path = path.resolve()
         self._lock: TextIO | None = None
         try:
             self.path.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from bmi_conformance.outcome import NotApplicable, optional, require, skipped_only_if_all
 from bmi_conformance.subject import Instance, Subject
 
-_UNIFORM = ("uniform_rectilinear",)
 _STRUCTURED = ("uniform_rectilinear", "rectilinear", "structured_quadrilateral")
 _TYPES = (*_STRUCTURED, "unstructured", "scalar", "points", "vector", "none")
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from bmi_common import ConfigError, Domain, grids
 from bmi_common.state_file import StateArray, fingerprint
-from bmi_surrogate.compute import find_device, require_compiler, using_threads
+from bmi_surrogate.compute import compiling, find_device, require_compiler, using_threads
 from bmi_surrogate.normalisation import Array
 from bmi_surrogate.structured.medium import Medium
 from bmi_surrogate.structured.model import Kernels, StructuredModel
@@ -123,13 +123,10 @@ class StructuredEmulator:
     def _compile(self) -> None:
         require_compiler(self.device)
         self._model.kernels = Kernels.compiled()
-        nothing = np.zeros((grids.ROOT_ZONE_LAYERS, *self.medium.shape[1:]))
-        try:
-            self.start(np.full((self._model.architecture.layers, *self.medium.shape[1:]), -1.0))
-            self.step(nothing)
-        except Exception as error:  # the compiler's own errors are of many kinds
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise ConfigError(f"compile: true: the step could not be compiled: {reason}") from error
+        surface = self.medium.shape[1:]
+        with compiling():
+            self.start(np.full((self._model.architecture.layers, *surface), -1.0))
+            self.step(np.zeros((grids.ROOT_ZONE_LAYERS, *surface)))
 
     def _columns(self, field: NDArray[Any]) -> Tensor:
         maps = torch.from_numpy(np.ascontiguousarray(field, dtype=np.float64))[None]

@@ -38,11 +38,6 @@ class Growth:
     slope: float
     limit: float
 
-    @property
-    def grows(self) -> bool | None:
-        """Whether the slope is significantly positive; None if there are too few months to say."""
-        return None if np.isnan(self.slope) else self.slope > self.limit
-
 
 def growth(times: Times, error: Array) -> Growth:
     """Fit the monthly means of an hourly error, the first month (spin-in) and incomplete months left out.

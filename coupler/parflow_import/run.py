@@ -12,7 +12,6 @@ from typing import Any, Final
 from bmi_common import groundwater as names
 from bmi_common.errors import ConfigError
 from coupler.config import load_run
-from coupler.driver import prepare
 from coupler.parflow_import import report
 from coupler.parflow_import.definition import Definition, read_definition
 from coupler.parflow_import.forcing import read_forcing
@@ -27,6 +26,7 @@ from coupler.parflow_import.soil import Soil, read_soil
 from coupler.parflow_import.surface import Surface, read_surface
 from coupler.parflow_import.timing import Timing, read_timing
 from coupler.parflow_import.write import DOMAIN, GROUNDWATER, LAND, NOTES, RUN, ImportFolder, check_target, staged
+from coupler.preparation import prepare
 
 NO_CALENDAR: Final = datetime(2000, 1, 1)
 """Start of a run without a land component: ParFlow's clock knows no date."""

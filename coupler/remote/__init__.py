@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 
 from bmipy import Bmi
 
@@ -14,32 +15,50 @@ START_SECONDS = 120.0
 """How long a child may take to import its component."""
 
 
-def connect(address: str, key: str) -> Bmi:
-    """Reach the component of a running server at ``host:port``; `key` is where that stands in ``coupled.yaml``.
+def connect(address: str, key: str, timeout: timedelta | None = None) -> Bmi:
+    """Reach the component of a running server.
+
+    Parameters
+    ----------
+    address : str
+        ``host:port``.
+    key : str
+        Where the component stands in ``coupled.yaml``.
+    timeout : timedelta, optional
+        How long a call may take.
 
     Raises
     ------
     ConfigError
         If nobody answers within `CONNECT_SECONDS`, or grpc4bmi is not installed.
     """
-    _require_grpc4bmi(key)
+    _require_grpc4bmi(f"{key}.grpc")
     from coupler.remote.client import RemoteBmi
 
-    return RemoteBmi(address, key, CONNECT_SECONDS)
+    return RemoteBmi(address, key, CONNECT_SECONDS, timeout)
 
 
-def start(class_path: str, key: str) -> Bmi:
-    """Start ``package:Class`` in a child process; `key` is where that is asked for in ``coupled.yaml``.
+def start(class_path: str, key: str, timeout: timedelta | None = None) -> Bmi:
+    """Start a component in a child process.
+
+    Parameters
+    ----------
+    class_path : str
+        ``package:Class``.
+    key : str
+        Where the component stands in ``coupled.yaml``.
+    timeout : timedelta, optional
+        How long a call may take.
 
     Raises
     ------
     ConfigError
         If the child cannot make the component within `START_SECONDS`, or grpc4bmi is not installed.
     """
-    _require_grpc4bmi(key)
+    _require_grpc4bmi(f"{key}.isolate")
     from coupler.remote.child import ChildBmi
 
-    return ChildBmi(class_path, key, START_SECONDS)
+    return ChildBmi(class_path, key, START_SECONDS, timeout)
 
 
 def _require_grpc4bmi(key: str) -> None:

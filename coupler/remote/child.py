@@ -11,6 +11,7 @@ import sys
 import threading
 import weakref
 from collections import deque
+from datetime import timedelta
 from pathlib import Path
 
 from bmi_common.errors import ConfigError
@@ -78,6 +79,13 @@ class Child:
         self._listener.join(timeout=_PATIENCE)  # what it wrote last may still be in the pipe
         return f"process {self._process.pid} {how}{self._last_words()}"
 
+    def kill(self) -> str:
+        """End the process, which hangs, and say so with its last words."""
+        self._process.kill()
+        self._process.wait()
+        self._listener.join(timeout=_PATIENCE)
+        return f"process {self._process.pid} was ended{self._last_words()}"
+
     def _last_words(self) -> str:
         if not self._lines:
             return "; it wrote nothing to stderr"
@@ -112,12 +120,14 @@ class ChildBmi(RemoteBmi):
         If the process cannot make the component in time; with the last lines of its stderr.
     """
 
-    def __init__(self, class_path: str, key: str, limit: float) -> None:
+    def __init__(self, class_path: str, key: str, limit: float, timeout: timedelta | None = None) -> None:
         try:
             self._child = Child(class_path, limit)
         except (OSError, ChildProcessError) as error:
-            raise ConfigError(f"{key}: {class_path} cannot be started in a process of its own: {error}") from error
-        super().__init__(f"localhost:{self._child.port}", key, limit)
+            raise ConfigError(
+                f"{key}.isolate: {class_path} cannot be started in a process of its own: {error}"
+            ) from error
+        super().__init__(f"localhost:{self._child.port}", key, limit, timeout)
 
     @property
     def pid(self) -> int:
@@ -126,6 +136,9 @@ class ChildBmi(RemoteBmi):
 
     def _gone(self) -> str:
         return self._child.epitaph()
+
+    def _give_up(self) -> str:
+        return f"give it more time, or look for what it waits for; {self._child.kill()}"
 
     def finalize(self) -> None:
         """Finalize the component and end its process."""

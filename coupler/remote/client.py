@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import grpc
 import numpy as np
+from bmipy import Bmi
 from grpc4bmi.bmi_grpc_client import BmiClient
 from grpc4bmi.bmi_pb2_grpc import BmiServiceStub
 from numpy.typing import NDArray
 
 from bmi_common.errors import ConfigError, RootzoneError
+from coupler.durations import describe
 from coupler.remote import beyond
 
 KIND = "rootzone-error"
@@ -21,6 +24,8 @@ KIND = "rootzone-error"
 _OWN = ("BmiStateError", "ModelError", "UnknownNameError")  # say all in their message
 _SET_AT_ONCE = 200_000  # values with their indices stay below gRPC's 4 MiB a message
 _UNLIMITED = -1
+_FOREVER = 1.0e9  # s; gRPC takes some of the times beyond for the past
+_BMI_NAMES = {name.replace("_", ""): name for name in dir(Bmi)}  # gRPC's are written getVarNBytes
 
 
 class RemoteError(RootzoneError, RuntimeError):
@@ -37,18 +42,23 @@ class RemoteBmi(BmiClient):  # type: ignore[misc]  # grpc4bmi has no types
     address : str
         ``host:port``.
     key : str
-        Where it stands in ``coupled.yaml``, for messages.
+        Where the component stands in ``coupled.yaml``, for messages.
     limit : float
         How long [s] the server may take to answer for the first time.
+    timeout : timedelta, optional
+        How long a call may take.
 
     Raises
     ------
     ConfigError
-        If it does not.
+        If it does not answer.
     """
 
-    def __init__(self, address: str, key: str, limit: float) -> None:
+    def __init__(self, address: str, key: str, limit: float, timeout: timedelta | None = None) -> None:
         self.address = address
+        self._key = key
+        self._timeout = timeout
+        self._given_up: str | None = None  # why, where a call took too long
         self._channel = grpc.insecure_channel(
             address,
             options=[("grpc.max_receive_message_length", _UNLIMITED), ("grpc.max_send_message_length", _UNLIMITED)],
@@ -58,34 +68,56 @@ class RemoteBmi(BmiClient):  # type: ignore[misc]  # grpc4bmi has no types
         except grpc.FutureTimeoutError:
             self._channel.close()
             raise ConfigError(
-                f"{key}: no server answers at {address} within {limit:g} s; start it first, for example with "
+                f"{key}.grpc: no server answers at {address} within {limit:g} s; start it first, for example with "
                 "python -m coupler.remote.server package:Class --port PORT"
             ) from None
-        super().__init__(stub=_Calls(BmiServiceStub(self._channel), self._explained))
-        ask = self._channel.unary_unary(f"/{beyond.SERVICE}/{beyond.METHOD}")
-        self._ask: Callable[[bytes], bytes] = _guarded(ask, self._explained)
+        super().__init__(stub=_Calls(BmiServiceStub(self._channel), self._call))
+        self._ask = self._channel.unary_unary(f"/{beyond.SERVICE}/{beyond.METHOD}")
         self._types: dict[str, str] = {}
-        try:
-            known = ask(beyond.question(beyond.KNOWN))
-        except grpc.RpcError as error:
-            if error.code() is not grpc.StatusCode.UNIMPLEMENTED:
-                raise self._explained(error) from None
-            known = b"[]"
-        self._known = frozenset(beyond.decoded(beyond.KNOWN, known))
+        self._known = self._what_is_known(limit)
 
     def __del__(self) -> None:
         """Do nothing: the base class expects that `__init__` has been successful."""
 
     def __getattr__(self, name: str) -> Any:
         # only what the component has, so that the coupler sees what it would see in its own process
-        if name in ("_known", "_ask") or name not in self._known:
+        if name == "_known" or name not in self._known:
             raise AttributeError(name)
         if name in beyond.FUNCTIONS:
             return partial(self._beyond, name)
         return self._beyond(name)
 
+    def _what_is_known(self, limit: float) -> frozenset[str]:
+        try:
+            return frozenset(beyond.decoded(beyond.KNOWN, self._ask(beyond.question(beyond.KNOWN), timeout=limit)))
+        except grpc.RpcError as error:
+            if error.code() is grpc.StatusCode.UNIMPLEMENTED:  # grpc4bmi's own server
+                return frozenset()
+            if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+                raise ConfigError(
+                    f"{self._key}.grpc: the server at {self.address} runs, but has not answered within {limit:g} s; "
+                    "is it busy with another run, or does its component hang? start it anew"
+                ) from None
+            raise self._explained(error) from None
+
     def _beyond(self, name: str, *arguments: Any) -> Any:
-        return beyond.decoded(name, self._ask(beyond.question(name, *arguments)))
+        return beyond.decoded(name, self._call(name, self._ask, beyond.question(name, *arguments)))
+
+    def _call(self, function: str, method: Callable[..., Any], request: Any) -> Any:
+        if self._given_up is not None:
+            raise RemoteError(self._given_up)
+        limit = None if self._timeout is None else min(self._timeout.total_seconds(), _FOREVER)
+        try:
+            return method(request, timeout=limit)
+        except grpc.RpcError as error:
+            if self._timeout is None or error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
+                raise self._explained(error) from None
+            self._given_up = (
+                f"{function} did not return within {describe(self._timeout)} ({self._key}.timeout); {self._give_up()}"
+            )
+            raise RemoteError(self._given_up) from None
+        except ValueError as error:  # a closed channel
+            raise RemoteError(str(error)) from None
 
     def _explained(self, error: grpc.RpcError) -> Exception:
         details = str(error.details())
@@ -101,9 +133,14 @@ class RemoteBmi(BmiClient):  # type: ignore[misc]  # grpc4bmi has no types
     def _gone(self) -> str:
         return f"the server at {self.address} does not answer any more"
 
+    def _give_up(self) -> str:
+        """Do what is to be done about a component that hangs, and say what."""
+        return f"give it more time, or start the server at {self.address} anew"
+
     def finalize(self) -> None:
-        """Finalize the component; the server stays."""
-        super().finalize()
+        """Finalize the component, unless it hangs; the server stays."""
+        if self._given_up is None:
+            super().finalize()
         self._channel.close()
 
     def get_var_type(self, name: str) -> str:
@@ -133,20 +170,8 @@ class RemoteBmi(BmiClient):  # type: ignore[misc]  # grpc4bmi has no types
 class _Calls:
     """Stub whose failures are errors of this package, which grpc4bmi's client lets through."""
 
-    def __init__(self, stub: Any, explain: Callable[[grpc.RpcError], Exception]) -> None:
-        self._stub, self._explain = stub, explain
+    def __init__(self, stub: Any, call: Callable[[str, Callable[..., Any], Any], Any]) -> None:
+        self._stub, self._call = stub, call
 
     def __getattr__(self, name: str) -> Callable[[Any], Any]:
-        return _guarded(getattr(self._stub, name), self._explain)
-
-
-def _guarded(call: Callable[[Any], Any], explain: Callable[[grpc.RpcError], Exception]) -> Callable[[Any], Any]:
-    def guarded(request: Any) -> Any:
-        try:
-            return call(request)
-        except grpc.RpcError as error:
-            raise explain(error) from None
-        except ValueError as error:  # a closed channel
-            raise RemoteError(str(error)) from None
-
-    return guarded
+        return partial(self._call, _BMI_NAMES.get(name.lower(), name), getattr(self._stub, name))

@@ -12,10 +12,10 @@ from surrogate_cases import LAYERS, NX, NY, make_checkpoint
 
 from bmi_common import BmiStateError, ConfigError, Domain, ModelError, van_genuchten, water_table
 from bmi_common import groundwater as names
+from bmi_common.overland import boundary_outflow
 from bmi_surrogate import BmiSurrogate, Checkpoint, save
 from bmi_surrogate import statics as static_channels
 from bmi_surrogate.normalisation import moments_of_statics
-from bmi_surrogate.overland import boundary_outflow
 
 SHAPE = (11, NY, NX)
 

@@ -15,9 +15,10 @@ from bmi_common.groundwater import PRESSURE_HEAD
 from bmi_common.units import conversion
 from coupler.component import GridInfo
 from coupler.config import load_run
-from coupler.driver import Stepper, prepare
 from coupler.durations import add_period, describe, divides, nearest_divisors, parse_duration
 from coupler.plan import map_layers
+from coupler.preparation import prepare
+from coupler.stepper import Stepper
 
 few = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +66,33 @@ def served_plainly(component: object) -> Iterator[str]:
         server.stop(None).wait()
 
 
+@contextmanager
+def let_go() -> Iterator[None]:
+    """End the hanging of components in this process afterwards."""
+    try:
+        yield
+    finally:
+        zoo.HangingBucket.let_go.set()
+        zoo.HangingBucket.let_go = threading.Event()
+
+
+def alive(pid: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return False
+
+
+def wait_for_end(pid: int, seconds: float = 10.0) -> bool:
+    end = time.monotonic() + seconds
+    while alive(pid) and time.monotonic() < end:
+        time.sleep(0.05)
+    return not alive(pid)
+
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="this system has no /proc")
+
+
 def free_port() -> int:
     with socket.socket() as s:
         s.bind(("localhost", 0))
@@ -92,7 +122,7 @@ def test_isolated_components_give_the_numbers_of_those_in_the_process(fake) -> N
     fake.succeeds()
     expected = fake.open()
     for component in fake.run["components"].values():
-        component["isolate"] = True
+        component.update(isolate=True, timeout="10min")
     fake.succeeds("--overwrite")
     same(fake.open(), expected)
     assert "zoo:Bucket, process of its own" in fake.succeeds("--check").output
@@ -115,10 +145,15 @@ def test_a_run_goes_on_in_a_child_and_out_of_it(fake, first: bool) -> None:
     fake.run["checkpoint"] = {"every": "2h"}
     fake.succeeds()
     expected = fake.open()
-    fake.run["components"]["groundwater"]["isolate"] = first
+    limit = {True: "10min", False: None}  # only calls to another process have one
+    fake.run["components"]["groundwater"].update(isolate=first, timeout=limit[first])
     fake.succeeds("--overwrite", "--set", "time.end=2020-01-01T03:00")
-    settings = ("--set", "time.end=2020-01-01T06:00", "--set", f"groundwater.isolate={not first}".lower())
-    result = CliRunner().invoke(main, ["--restart", str(fake.output), *settings])
+    settings = (
+        "time.end=2020-01-01T06:00",
+        f"groundwater.isolate={not first}",
+        f"groundwater.timeout={limit[not first] or ''}",
+    )
+    result = CliRunner().invoke(main, ["--restart", str(fake.output), *(a for s in settings for a in ("--set", s))])
     assert result.exit_code == 0, result.output
     same(fake.open(), expected)
 
@@ -266,6 +301,8 @@ def test_copies_do_not_change_afterwards(tmp_path: Path) -> None:
         ({"class": None, "grpc": "localhost"}, ("components.groundwater.grpc", "must be written as host:port")),
         ({"class": None, "grpc": "localhost:70000"}, ("components.groundwater.grpc", "host:port")),
         ({"class": None, "grpc": "localhost:1", "isolate": True}, ("components.groundwater", "isolate")),
+        ({"timeout": "10min"}, ("components.groundwater", "timeout", "add isolate: true")),
+        ({"isolate": True, "timeout": 10}, ("components.groundwater.timeout", "10 is no length of time")),
         ({"class": "zoo:Buket", "isolate": True}, ("components.groundwater.isolate", "zoo:Buket cannot be started")),
     ],
 )
@@ -348,13 +385,68 @@ def test_a_server_that_dies_is_named(fake, tmp_path: Path) -> None:
         process.wait()
 
 
+def test_a_limit_beyond_all_clocks_is_none() -> None:
+    with served(zoo.Bucket()) as address:
+        bmi = remote.connect(address, "components.groundwater", timedelta.max)
+        assert bmi.get_component_name() == "Fake groundwater"
+
+
+LIMIT = "5s"
+"""Long enough for every call that does not hang, on a busy machine, too."""
+
+
+@needs_proc
+def test_a_child_that_hangs_is_ended_at_its_limit(fake) -> None:
+    fake.use("HangingBucket", at=3)
+    fake.run["components"]["groundwater"].update(isolate=True, timeout=LIMIT)
+    message = fake.breaks(
+        "2020-01-01T03:00 (hour 3): groundwater: update_until did not return within 5s",
+        "(components.groundwater.timeout); give it more time, or look for what it waits for; process ",
+        "was ended; it wrote nothing to stderr",
+    )
+    assert not alive(int(re.search(r"process (\d+)", message)[1]))
+    assert fake.open().sizes["time"] == 3
+
+
+def test_a_call_to_a_server_that_hangs_is_given_up_at_its_limit(fake) -> None:
+    fake.groundwater["at"] = 3
+    with served(zoo.HangingBucket()) as address, let_go():
+        fake.run["components"]["groundwater"] = {"grpc": address, "config": "groundwater.yaml", "timeout": LIMIT}
+        fake.breaks(
+            "(hour 3): groundwater: update_until did not return within 5s", f"start the server at {address} anew"
+        )
+    assert fake.open().sizes["time"] == 3
+
+
+def test_a_component_that_hangs_while_it_initializes_is_given_up(fake) -> None:
+    fake.use("HangingBucket").run["components"]["groundwater"].update(isolate=True, timeout=LIMIT)
+    message = fake.refuses("groundwater: cannot be initialized", "initialize did not return within 5s")
+    assert "RemoteError" not in message
+
+
+def test_a_server_that_still_hangs_from_another_run_is_told_at_once(tmp_path: Path, monkeypatch) -> None:
+    config = tmp_path / "bucket.yaml"
+    config.write_text("{nx: 4, ny: 3, layers: 11, at: 0}")
+    monkeypatch.setattr(remote, "CONNECT_SECONDS", 3.0)
+    with served(zoo.HangingBucket()) as address, let_go():
+        component = Component("groundwater", remote.connect(address, "components.groundwater", timedelta(seconds=3)))
+        component.initialize(config)
+        component.set(SOURCE, np.zeros((10, 3, 4)))
+        for _ in range(2):  # a component that was given up is not asked again
+            with pytest.raises(ComponentError, match="groundwater: update_until did not return within 3s"):
+                component.advance(3600.0)
+        component.finalize()
+        with pytest.raises(ConfigError, match=f"groundwater.grpc: the server at {address} runs, but has not ans"):
+            remote.connect(address, "components.groundwater")
+
+
 def test_a_module_that_hangs_on_import_is_given_up(tmp_path: Path, monkeypatch) -> None:
     (tmp_path / "sleepy.py").write_text("import sys, time\nprint('zzz', file=sys.stderr, flush=True)\ntime.sleep(60)\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(remote, "START_SECONDS", 3.0)
     begin = time.perf_counter()
     with pytest.raises(ConfigError, match=r"components\.land\.isolate: sleepy:Land .* not ready after 3 s"):
-        remote.start("sleepy:Land", "components.land.isolate")
+        remote.start("sleepy:Land", "components.land")
     assert time.perf_counter() - begin < 15.0
 
 
@@ -375,26 +467,9 @@ def test_a_checkpoint_of_a_plain_server_is_refused(fake) -> None:
 # ---------------------------------------------------------------- processes
 
 
-def alive(pid: int) -> bool:
-    try:
-        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except OSError:
-        return False
-
-
-def wait_for_end(pid: int, seconds: float = 10.0) -> bool:
-    end = time.monotonic() + seconds
-    while alive(pid) and time.monotonic() < end:
-        time.sleep(0.05)
-    return not alive(pid)
-
-
-needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="this system has no /proc")
-
-
 @needs_proc
 def test_a_child_ends_with_its_component() -> None:
-    bmi = remote.start("zoo:Bucket", "components.groundwater.isolate")
+    bmi = remote.start("zoo:Bucket", "components.groundwater")
     assert alive(bmi.pid)  # type: ignore[attr-defined]
     bmi.finalize()
     assert wait_for_end(bmi.pid)  # type: ignore[attr-defined]
@@ -402,7 +477,7 @@ def test_a_child_ends_with_its_component() -> None:
 
 @needs_proc
 def test_a_child_that_nobody_finalized_ends_with_its_owner() -> None:
-    bmi = remote.start("zoo:Bucket", "components.groundwater.isolate")
+    bmi = remote.start("zoo:Bucket", "components.groundwater")
     pid = bmi.pid  # type: ignore[attr-defined]
     del bmi
     gc.collect()
@@ -427,7 +502,7 @@ def test_a_child_ends_when_the_coupler_is_killed(tmp_path: Path) -> None:
 
 
 def test_a_child_listens_on_this_machine_only() -> None:
-    bmi = remote.start("zoo:Bucket", "components.groundwater.isolate")
+    bmi = remote.start("zoo:Bucket", "components.groundwater")
     port = int(bmi.address.rsplit(":", 1)[1])  # type: ignore[attr-defined]
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect(("192.0.2.1", 9))  # sends nothing; tells the address of this machine in its network
@@ -439,7 +514,7 @@ def test_a_child_listens_on_this_machine_only() -> None:
 
 
 def test_calls_after_the_end_are_errors(tmp_path: Path) -> None:
-    bmi = remote.start("zoo:Bucket", "components.groundwater.isolate")
+    bmi = remote.start("zoo:Bucket", "components.groundwater")
     bmi.finalize()
     with pytest.raises(RemoteError):
         bmi.update()

@@ -29,7 +29,6 @@ from coupler.evaluate.verdict import holds, span
 Array = NDArray[np.float64]
 
 _WIDTH = 10.0
-_DAY = np.timedelta64(86400, "s")
 
 
 def verdict(a: Assessment) -> Figure:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bmi_surrogate.normalisation import Array
+from bmi_common.flow_order import SMALLEST_SLOPE
 
-MINIMUM_SLOPE = 1.0e-5
-"""Lower limit of the slope's magnitude under the root, as in ParFlow [-]."""
+Array = NDArray[np.float64]
 
 
 def boundary_outflow(
@@ -20,7 +19,7 @@ def boundary_outflow(
     dy: float,
     mask: NDArray[np.bool_],
 ) -> Array:
-    """Outflow over the domain's boundary per area of each cell [m s-1].
+    """Outflow over the domain's boundary per area of each cell [m s-1, or m h-1 where the roughness is in hours].
 
     A cell drains over each of its edges that bound the active cells where the ground falls that way: to the west and
     south where its own slope is positive, to the east and north where it is negative. With ponded depth H, the flow
@@ -29,7 +28,7 @@ def boundary_outflow(
     Parameters
     ----------
     depth : ndarray, shape (ny, nx)
-        Ponded depth [m].
+        Ponded depth [m]; negative values and NaN outside `mask` mean none.
     slope_x, slope_y : ndarray, shape (ny, nx)
         Slopes [-], positive where the ground rises to the east and north.
     manning : ndarray, shape (ny, nx)
@@ -42,7 +41,7 @@ def boundary_outflow(
     Returns
     -------
     ndarray, shape (ny, nx)
-        Outflow [m s-1]; NaN in inactive cells.
+        Outflow; NaN in inactive cells.
     """
     outside = ~np.pad(mask, 1, constant_values=False)
     west, east = outside[1:-1, :-2], outside[1:-1, 2:]
@@ -51,6 +50,6 @@ def boundary_outflow(
     over_y = (south & (slope_y > 0.0)) | (north & (slope_y < 0.0))
     fall = np.where(over_x, np.abs(slope_x) / dx, 0.0) + np.where(over_y, np.abs(slope_y) / dy, 0.0)
     outflow = np.full(mask.shape, np.nan)
-    steepness = np.maximum(np.hypot(slope_x[mask], slope_y[mask]), MINIMUM_SLOPE)
+    steepness = np.maximum(np.hypot(slope_x[mask], slope_y[mask]), SMALLEST_SLOPE)
     outflow[mask] = fall[mask] / (manning[mask] * np.sqrt(steepness)) * np.maximum(depth[mask], 0.0) ** (5.0 / 3.0)
     return outflow

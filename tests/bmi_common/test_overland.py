@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bmi_surrogate.overland import boundary_outflow
+from bmi_common.overland import boundary_outflow
 
 DX, DY = 100.0, 50.0
 

@@ -1,0 +1,47 @@
+"""What the BMI classes of groundwater components have in common beside their variables."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import numpy as np
+
+from bmi_common import groundwater as names
+from bmi_common.bmi_base import DeclaredBmi
+from bmi_common.groundwater_config import Array, PreparedGroundwater
+
+
+class GroundwaterBmi(DeclaredBmi):
+    """Groundwater on a domain, whose pressure head can be replaced by `set_value` or through its pointer.
+
+    A subclass sets `_prepared` in `_initialize`, keeps in `_published_head` the head that it gave out last, calls
+    `_adopt_written_head` before it uses the head, and implements `_adopt_head`.
+    """
+
+    _prepared: PreparedGroundwater
+    _published_head: Array
+
+    @abstractmethod
+    def _adopt_head(self) -> None:
+        """Go on from the pressure head in `values`, and publish what follows from it.
+
+        Raises
+        ------
+        ValueError
+            If it is not finite in an active cell; the head given out last is back in `values` then.
+        """
+
+    def _adopt_state(self, name: str) -> None:
+        self._adopt_head()
+
+    def _adopt_written_head(self) -> None:
+        """Take over what was written through the pointer."""
+        if not np.array_equal(self.values[names.PRESSURE_HEAD], self._published_head, equal_nan=True):
+            self._adopt_head()
+
+    def _publish_domain(self) -> None:
+        """Fill the statics."""
+        domain = self._prepared.domain
+        self.values[names.LAYER_THICKNESS][:, domain.mask] = domain.thickness[:, domain.mask]
+        self.values[names.POROSITY][:, domain.mask] = domain.porosity[:, domain.mask]
+        self.values[names.ELEVATION][domain.mask] = domain.elevation[domain.mask]

@@ -1,0 +1,53 @@
+"""The part of the YAML that all groundwater components share: domain and state at the start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bmi_common.config import Config
+from bmi_common.domain import Domain, DomainField
+from bmi_common.initial import InitialSpec
+
+Array = NDArray[np.float64]
+
+_OF_SOLVERS = ("conductivity_x", "conductivity_y", "conductivity_z", "slope_x", "slope_y", "manning")
+
+
+class GroundwaterConfig(Config):
+    """What stands beside the section of the component."""
+
+    domain: DomainField
+    initial: InitialSpec
+
+    def solver_domain(self, solver: str) -> Domain:
+        """Read the domain; raises `ConfigError` if it lacks what lateral and overland flow need, naming `solver`."""
+        domain = Domain.load(self.domain)
+        for name in _OF_SOLVERS:
+            domain.require(name, solver)
+        return domain
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparedGroundwater:
+    """What the configuration of a groundwater component describes, read from its files.
+
+    Attributes
+    ----------
+    domain : Domain
+        Grid, soil and terrain.
+    head : ndarray, shape (nz, ny, nx)
+        Initial pressure head [m].
+    files : tuple of Path
+        Every file that was read.
+    initial_state : Path, optional
+        State file to start from.
+    """
+
+    domain: Domain
+    head: Array
+    files: tuple[Path, ...]
+    initial_state: Path | None = None
