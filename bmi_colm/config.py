@@ -30,6 +30,7 @@ from bmi_colm.tables import (
 )
 from bmi_colm.tables.schema import SOIL_BOUNDS, SoilField, SoilOverrides, VegetationField, VegetationOverrides
 from bmi_common import Config, ConfigError, ConfigPath, Domain, DomainField, FieldSpec, load_config
+from bmi_common.config import Threads
 from bmi_common.errors import describe_cell
 from bmi_common.grids import ROOT_ZONE_LAYERS
 from bmi_common.suggest import did_you_mean
@@ -231,7 +232,7 @@ class LandConfig(Config):
     soil: SoilField = SoilOverrides()
     soil_maps: SoilMaps = SoilMaps()
     leaf_area: LeafAreaSpec | None = None
-    threads: Annotated[int, Field(ge=1)] | None = None
+    threads: Threads | None = None
 
     @model_validator(mode="after")
     def _known_frozen_soil(self) -> LandConfig:

@@ -14,12 +14,13 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
+    Field,
     PlainSerializer,
     ValidationError,
     ValidationInfo,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from bmi_common.errors import ConfigError
 
@@ -191,6 +192,8 @@ def _unknown_key(key: str, known: Iterable[str]) -> PydanticCustomError:
 
 
 def _resolve(path: Path, info: ValidationInfo) -> Path:
+    if "\0" in str(path):
+        raise ValueError(f"{str(path)!r} is no name of a file: it has a NUL character")
     base = (info.context or {}).get("base")
     try:
         return path if base is None else (base / path.expanduser())
@@ -222,6 +225,9 @@ ConfigPath = Annotated[Path, AfterValidator(_must_exist), _absolute]
 
 OutputPath = Annotated[Path, AfterValidator(_resolve), _absolute]
 """A path that need not exist yet, relative to the file that names it."""
+
+Threads = Annotated[int, Field(ge=1, le=1024)]
+"""A number of threads; the libraries below take what C's `int` holds and then ask the machine for as many."""
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -319,6 +325,22 @@ def substitute(value: Any, named: Mapping[str, Path], document: Document, at: Po
     return _VARIABLE.sub(folder, value)
 
 
+_EXPECTED = {
+    "path_type": "the name of a file or folder",
+    "model_type": "keys and values",
+    "model_attributes_type": "keys and values",
+    "dict_type": "keys and values",
+}
+"""What pydantic says in the language of Python, by its type of error."""
+
+_ENUM_MEMBER = re.compile(r"<\w+\.\w+: ('[^']*')>")
+
+
+def _discriminator(error: ErrorDetails) -> tuple[str, ...]:
+    key = error.get("ctx", {}).get("discriminator", "")
+    return (str(key).strip("'"),) if key else ()
+
+
 def _messages(error: ValidationError, document: Document, limit: int = 5) -> list[str]:
     result: list[str] = []
     for e in error.errors(include_url=False):
@@ -326,18 +348,30 @@ def _messages(error: ValidationError, document: Document, limit: int = 5) -> lis
         message = e["msg"]
         if e["type"] == "unknown_key":
             position = (*position, e["ctx"]["key"])
-        elif e["type"] == "missing":
+        elif e["type"] in ("missing", "union_tag_not_found"):
+            position = (*position, *_discriminator(e))
             message = "this key is missing"
+        elif e["type"] == "union_tag_invalid":
+            position = (*position, *_discriminator(e))
+            message = f"expected one of {e['ctx']['expected_tags']}, got {_shown(e['ctx']['tag'])}"
+        elif e["type"] in _EXPECTED:
+            message = f"expected {_EXPECTED[e['type']]}, got {_shown(e['input'])}"
         elif e["type"] == "value_error" or e["type"] == "assertion_error":
             message = str(e["ctx"]["error"])
         elif e["type"] != "no_file" and not isinstance(e["input"], Mapping | list):
-            message = f"{message[0].lower()}{message[1:]}, got {e['input']!r}"
+            message = f"{message[0].lower()}{message[1:]}, got {_shown(e['input'])}"
+        message = _ENUM_MEMBER.sub(r"\1", message)
         text = str(document.error(_in_document(position, document), message))
         if text not in result:
             result.append(text)
     if len(result) > limit:
         result = [*result[:limit], f"{document.path}: and {len(result) - limit} more"]
     return result
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 100 else f"{text[:97]}…"
 
 
 def _in_document(position: Position, document: Document) -> Position:

@@ -20,22 +20,34 @@ Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 
+Length = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+MOST_COLUMNS = 10**8
+"""A field of 3-D with as many has 9 GB; more are a slip of the pen, and would be asked of the machine in vain."""
+
+
 class GridSpec(Config):
     """Horizontal grid: cells and their size [m]; (x0, y0) [m] is the lower left corner."""
 
     nx: Annotated[int, Field(ge=1)]
     ny: Annotated[int, Field(ge=1)]
-    dx: Annotated[float, Field(gt=0)]
-    dy: Annotated[float, Field(gt=0)]
-    x0: float = 0.0
-    y0: float = 0.0
+    dx: Length
+    dy: Length
+    x0: Annotated[float, Field(allow_inf_nan=False)] = 0.0
+    y0: Annotated[float, Field(allow_inf_nan=False)] = 0.0
+
+    @model_validator(mode="after")
+    def _can_be_held(self) -> GridSpec:
+        if self.nx * self.ny > MOST_COLUMNS:
+            raise ValueError(f"nx: {self.nx} times ny: {self.ny} are more than {MOST_COLUMNS:g} columns")
+        return self
 
 
 class LayersSpec(Config):
     """Layers as ParFlow has them: `dz` [m] times a multiplier for each layer (``dzScale``), bottom first."""
 
-    dz: Annotated[float, Field(gt=0)]
-    multipliers: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=grids.ROOT_ZONE_LAYERS)]
+    dz: Length
+    multipliers: Annotated[list[Length], Field(min_length=grids.ROOT_ZONE_LAYERS)]
 
 
 def _thicknesses(data: Any) -> Any:
@@ -83,9 +95,7 @@ class DomainSpec(Config):
     """
 
     grid: GridSpec
-    layers: Annotated[
-        list[Annotated[float, Field(gt=0)]], Field(min_length=grids.ROOT_ZONE_LAYERS), BeforeValidator(_thicknesses)
-    ]
+    layers: Annotated[list[Length], Field(min_length=grids.ROOT_ZONE_LAYERS), BeforeValidator(_thicknesses)]
     mask: FieldSpec | None = None
     elevation: FieldSpec = FieldSpec(value=0.0)
     latitude: FieldSpec | None = None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bmi_common.errors import ConfigError
 
-_DUMP = re.compile(r"^(?P<run>.+)\.out\.(?P<kind>[A-Za-z_]+)\.(?P<number>\d{5,})\.pfb$")
+_DUMP = re.compile(r"^(?P<run>.+)\.out\.(?P<kind>[A-Za-z_]+)\.(?P<number>[0-9]{5,9})\.pfb$")
 
 
 def is_parflow_run(folder: Path) -> bool:

@@ -31,6 +31,7 @@ STORAGE_CLASSES = "storage_classes.pfb"
 MOST_STORAGE_CLASSES = 100
 """ParFlow loops over the whole domain for each class."""
 
+_MOST_CHILDREN = 1000
 _SECONDS_PER_HOUR = 3600.0
 _BOX_PATCHES = ("x_lower", "x_upper", "y_lower", "y_upper", "z_lower", "z_upper")
 _RESIDUAL_DEPTH = 1.0e-11
@@ -138,16 +139,38 @@ def write_definition(folder: Path, keys: Mapping[str, Key]) -> None:
 
 def check_overrides(overrides: Mapping[str, Key], where: str) -> None:
     """Raise `ConfigError` for keys that ParFlow does not have, or that the component sets itself."""
-    for key in overrides:
+    for key, value in overrides.items():
         if key.startswith(_OURS):
             raise ConfigError(f"{where}: {key} is set by the component and cannot be replaced")
-        with _quiet_pftools() as said:
-            from parflow import Run
-
-            Run(RUN_NAME).pfset(key=key, value=overrides[key])
-        complaint = said.getvalue().strip()
+        is_count = isinstance(value, int) and 0 < value <= _MOST_CHILDREN
+        if not isinstance(value, str) and not is_count and _takes_names(key):
+            raise ConfigError(f"{where}: {key}: expected one or several names, got {value!r}")
+        complaint = _complaint(key, value)
         if complaint:
             raise ConfigError(f"{where}: {key}: pftools knows no such key or value of ParFlow: {complaint}")
+
+
+def _takes_names(key: str) -> bool:
+    """Whether pftools makes keys of the names in a value, and as many of a number, however long it takes."""
+    with _quiet_pftools():
+        from parflow import Run
+
+        try:
+            Run(RUN_NAME).pfset(key=key, value=0.5)
+        except Exception:  # pftools refuses fractions of a key here, and only prints about wrong values elsewhere
+            return True
+    return False
+
+
+def _complaint(key: str, value: Key) -> str:
+    with _quiet_pftools() as said:
+        from parflow import Run
+
+        try:
+            Run(RUN_NAME).pfset(key=key, value=value)
+        except Exception as error:  # whatever pftools meets in keys that ParFlow does not have
+            return f"{type(error).__name__}: {error}"
+    return said.getvalue().strip()
 
 
 @contextlib.contextmanager

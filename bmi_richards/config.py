@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from bmi_common import Config, ConfigError, ConfigPath, Domain, FieldSpec, load_config
+from bmi_common.config import Threads
 from bmi_common.fields import read_netcdf_variable
 from bmi_common.grids import Grid
 from bmi_common.groundwater import SECTIONS
@@ -68,7 +69,7 @@ class RichardsSection(Config):
     relative_permeability: Literal["analytic"] | TableSpec = "analytic"
     time_step: Annotated[float, Field(gt=0)] = 1.0
     floor_head: Annotated[float, Field(ge=-1.0e4, lt=0)] = -1000.0
-    threads: Annotated[int, Field(ge=1)] | None = None
+    threads: Threads | None = None
     gauges: dict[str, GaugeSpec] = {}
 
     @model_validator(mode="after")

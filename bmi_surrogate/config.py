@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
 from bmi_common import Config, ConfigError, ConfigPath, Domain, FieldSpec, grids, load_config
+from bmi_common.config import Threads
 from bmi_common.groundwater import SECTIONS
 from bmi_common.groundwater_config import GroundwaterConfig, PreparedGroundwater
 from bmi_surrogate import statics as static_channels
@@ -59,7 +60,7 @@ class SurrogateSection(Config):
     tile: Annotated[int, Field(ge=2)] | Literal["whole"] | None = None
     overlap: Literal["independent", "averaged"] = "independent"
     device: str = "auto"
-    threads: Annotated[int, Field(ge=1)] | None = None
+    threads: Threads | None = None
     compile: bool = False
     precision: Literal["float32", "float64"] = "float32"
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from bmi_colm.forcing.grid import FileGrid, degrees_between
 from bmi_colm.forcing.humidity import FloatArray
 from bmi_colm.forcing.netcdf_file import NetcdfFile
+from bmi_common.errors import ConfigError
 
 
 def file_grid(file: NetcdfFile, y: str, x: str) -> FileGrid:
@@ -12,7 +13,15 @@ def file_grid(file: NetcdfFile, y: str, x: str) -> FileGrid:
 
     Coordinates may be latitude and longitude of rows and columns, latitude and longitude of cells, or projected
     ones; the latter tell directions only.
+
+    Raises
+    ------
+    ConfigError
+        A dimension has no length.
     """
+    for dimension in (y, x):
+        if not file.size(dimension):
+            raise ConfigError(f"{file.path}: the dimension {dimension!r} has length 0: the grid has no cell")
     rows, columns = file.axis(y, file.is_y), file.axis(x, file.is_x)
     latitude = longitude = None
     if rows is not None and columns is not None and file.is_latitude(rows) and file.is_longitude(columns):

@@ -56,6 +56,8 @@ def main(file: Path, check: bool) -> None:
         _fail(error, EXIT_BAD_INPUT)
     except (RootzoneError, OSError) as error:
         _fail(error, EXIT_FAILED)
+    except MemoryError as error:
+        _fail(RootzoneError(f"{file}: domain, batch or network do not fit into memory: {error}"), EXIT_FAILED)
     except KeyboardInterrupt:
         log.info("interrupted")
         sys.exit(EXIT_INTERRUPTED)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from bmi_common import Config, DomainField, load_config
-from bmi_common.config import OutputPath
+from bmi_common.config import OutputPath, Threads
 from bmi_surrogate.training.predrnn import PredRNNSpec, PredRNNTask
 from bmi_surrogate.training.prepare import DataSpec
 from bmi_surrogate.training.sampling import SamplingSpec
@@ -119,7 +119,7 @@ class TrainConfig(Config):
     output: OutputPath
     save_every: Annotated[int, Field(ge=1)] = 500
     device: str = "auto"
-    threads: Annotated[int, Field(ge=1)] | None = None
+    threads: Threads | None = None
     compile: bool = False
     mixed_precision: bool = False
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from bmi_common import Domain, RootzoneError
+from bmi_common import ConfigError, Domain, RootzoneError
 from bmi_surrogate.normalisation import Array
 from bmi_surrogate.training.config import TrainConfig
 from bmi_surrogate.training.distributed import Processes
@@ -80,9 +80,14 @@ class Material:
     processes: Processes
 
     def module(self) -> nn.Module:
-        """Make an untrained module on the CPU, from PyTorch's random numbers."""
+        """Make an untrained module on the CPU, from PyTorch's random numbers; `ConfigError` if it is too large."""
         tile = self.config.sampling.tile
-        return self.task.build(self.statistics, self.statics, self.domain, None if tile == "whole" else tile)
+        try:
+            return self.task.build(self.statistics, self.statics, self.domain, None if tile == "whole" else tile)
+        except (RuntimeError, MemoryError) as error:
+            if not _is_lack_of_memory(error):
+                raise
+            raise ConfigError(f"surrogate: a network of this size does not fit into memory: {error}") from error
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from bmi_surrogate.training import losses
 from bmi_surrogate.training.task import Batch, DataStatistics, Rollout
 from bmi_surrogate.training.terrain import Terrain
 
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=1024)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -85,15 +85,15 @@ class PredRNNSpec(Config):
 
     architecture: Literal["predrnn"] = "predrnn"
     hidden: Count = 16
-    cells: Count = 2
-    kernel: Count = 3
+    cells: Annotated[int, Field(ge=1, le=64)] = 2
+    kernel: Annotated[int, Field(ge=1, le=99)] = 3
     attention: Literal["none", "pool", "xyconv"] = "none"
     attention_form: Literal["added", "published"] = "added"
     attention_window: Count | None = 24
     attention_heads: Count = 8
     attention_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
     increments: Literal["pressure", "scaled"] = "pressure"
-    static_features: Annotated[int, Field(ge=0)] = 0
+    static_features: Annotated[int, Field(ge=0, le=1024)] = 0
     state_features: bool = False
     balance: Literal["open", "closed"] = "open"
     base: Literal["persistence", "solve"] = "persistence"

@@ -37,7 +37,7 @@ class SamplingSpec(Config):
 
     mode: Literal["published", "random"] = "random"
     tile: Annotated[int, Field(ge=2)] | Literal["whole"] = 16
-    batch: Annotated[int, Field(ge=1)] = 16
+    batch: Annotated[int, Field(ge=1, le=4096)] = 16
     halo: Annotated[int, Field(ge=0)] = 0
     flips: bool = False
     storms: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5

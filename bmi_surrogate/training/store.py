@@ -132,7 +132,7 @@ class Description:
                 "remove the folder to have it made anew"
             )
         try:
-            return cls(
+            found = cls(
                 segments=tuple(Segment(int(s["hours"]), s["start"]) for s in data["segments"]),
                 layer_thickness=tuple(float(v) for v in data["layer_thickness"]),
                 shape=(int(data["layers"]), int(data["ny"]), int(data["nx"])),
@@ -141,8 +141,11 @@ class Description:
                 limit=data["limit"],
                 inputs=dict(data["inputs"]),
             )
-        except (KeyError, TypeError, ValueError) as error:
+            if len(found.layer_thickness) != found.shape[0]:
+                raise ValueError(f"{found.shape[0]} layers with {len(found.layer_thickness)} thicknesses")
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ConfigError(f"{path}: is damaged ({error!r}); remove the folder to have it made anew") from error
+        return found
 
 
 def mask_hash(mask: NDArray[np.bool_]) -> str:
@@ -206,8 +209,10 @@ class Store:
         for name, (shape, dtype) in shapes.items():
             try:
                 array = np.load(folder / name, mmap_mode="r", allow_pickle=False)
-            except (OSError, ValueError) as error:
-                raise ConfigError(f"{folder / name}: cannot be read: {error}") from error
+            except Exception as error:  # damaged headers are parsed as Python: TokenError, SyntaxError, EOFError, …
+                raise ConfigError(
+                    f"{folder / name}: cannot be read; remove the folder to have it made anew: {error}"
+                ) from error
             if array.shape != shape or array.dtype != dtype:
                 raise ConfigError(
                     f"{folder / name}: holds {array.dtype} {array.shape}, {DESCRIPTION} announces "
@@ -342,15 +347,12 @@ class Store:
             If there is none.
         """
         low, high = (self.training_hours, self.hours) if validation else (0, self.training_hours)
-        stretches = [
-            np.arange(max(int(b), low), min(int(e), high) - hours + 1, every)
-            for b, e in zip(self._begins, self._ends, strict=True)
-        ]
-        found = np.concatenate(stretches).astype(np.intp)
-        if not found.size:
+        bounds = [(max(int(b), low), min(int(e), high)) for b, e in zip(self._begins, self._ends, strict=True)]
+        stretches = [np.arange(b, e - hours + 1, every) for b, e in bounds if e - b >= hours]
+        if not stretches:
             kind = "validation" if validation else "training"
             raise ConfigError(f"{self.folder}: no stretch of the {kind} hours without a gap is {hours} h long")
-        return found
+        return np.concatenate(stretches).astype(np.intp)
 
 
 def thickness_mismatch(thickness: tuple[float, ...] | NDArray[np.float64], domain: Domain) -> int | None:

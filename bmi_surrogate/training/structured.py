@@ -32,7 +32,7 @@ class StructuredSpec(Config):
     """
 
     architecture: Literal["structured"] = "structured"
-    hidden: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (64, 64)
+    hidden: Annotated[tuple[Annotated[int, Field(ge=1, le=4096)], ...], Field(min_length=1)] = (64, 64)
     refinements: Annotated[int, Field(ge=1)] = 1
     routing: Annotated[int, Field(ge=1)] = Effort().routing
     sweeps: Annotated[int, Field(ge=1)] = Effort().sweeps

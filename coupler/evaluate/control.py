@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import netCDF4
 import numpy as np
 from numpy.typing import NDArray
 
 from bmi_common import ConfigError
 from coupler.config import CONTROL_FILE, DECISIONS_FILE
+from coupler.evaluate.netcdf_input import dates, numbers, open_netcdf, units_of
 from coupler.evaluate.records import Times
 
 Array = NDArray[np.float64]
@@ -64,16 +65,33 @@ def read_control(run: Path) -> Control | None:
     record, decisions = run / CONTROL_FILE, run / DECISIONS_FILE
     if not decisions.is_file():
         return None
+    entries = _decisions(decisions)
+    if not record.is_file():
+        return Control(entries, np.array([], dtype="datetime64[s]"), {}, {})
+    with open_netcdf(record) as data:
+        time = data.variables.get("time")
+        if time is None or time.dimensions != ("time",):
+            raise ConfigError(f"{record}: has no variable time with the dimension time")
+        of_steps = [v for n, v in data.variables.items() if n != "time" and v.dimensions == ("time",)]
+        series = {v.name: numbers(v) for v in of_steps}
+        units = {v.name: units_of(v) for v in of_steps}
+        exact = dates(time, numbers(time))
+    return Control(entries, (exact + np.timedelta64(500, "ms")).astype("datetime64[s]"), series, units)
+
+
+def _decisions(file: Path) -> list[dict[str, Any]]:
     try:
-        entries = json.loads(decisions.read_text(encoding="utf-8"))["decisions"]
-        if not record.is_file():
-            return Control(entries, np.array([], dtype="datetime64[s]"), {}, {})
-        with netCDF4.Dataset(record) as data:
-            start = np.datetime64(data["time"].units.split(" since ")[1].strip().replace(" ", "T"), "s")
-            hours = np.ma.filled(data["time"][:].astype(np.float64), np.nan)
-            names = [n for n in data.variables if n != "time"]
-            series = {n: np.ma.filled(data[n][:].astype(np.float64), np.nan) for n in names}
-            units = {n: str(data[n].units) for n in names}
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError, IndexError) as error:
-        raise ConfigError(f"{run}: what error control has left there cannot be read: {error}") from error
-    return Control(entries, start + np.round(hours * 3600.0).astype("timedelta64[s]"), series, units)
+        entries = json.loads(file.read_text(encoding="utf-8"))["decisions"]
+        for entry in entries:
+            figures = [*entry["found"].values(), *entry["limits"].values()]
+            words = [entry[key] for key in ("time", "by", "action", "reason")]
+            kinds = [isinstance(f, int | float | None) for f in figures] + [isinstance(w, str) for w in words]
+            if not all(kinds):
+                raise TypeError(f"a decision is {entry}")
+            datetime.fromisoformat(entry["time"])
+    except (OSError, RecursionError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(
+            f"{file}: what error control has left there cannot be read ({type(error).__name__}: {error}); "
+            "move the file away to evaluate the run without them"
+        ) from error
+    return list(entries)

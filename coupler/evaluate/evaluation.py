@@ -18,6 +18,7 @@ from coupler.evaluate.comparison import Comparison, compare
 from coupler.evaluate.control import Control, read_control
 from coupler.evaluate.gates import LIMITS, segment_gates, year_gates
 from coupler.evaluate.judged import parse_thresholds
+from coupler.evaluate.netcdf import word
 from coupler.evaluate.parflow_records import ParflowRecords
 from coupler.evaluate.periods import common_hours, require_same_grid
 from coupler.evaluate.predictions import Climatology, Persistence, Prediction, RunPrediction
@@ -32,6 +33,7 @@ from coupler.evaluate.weather import has_precipitation, precipitation
 FREE_DRAINAGE, PERSISTENCE, CLIMATOLOGY = "free drainage", "persistence", "climatology"
 Array = NDArray[np.float64]
 
+_LONGEST_NAME = 60
 _TAKEN = (FREE_DRAINAGE, PERSISTENCE, CLIMATOLOGY)
 
 
@@ -101,6 +103,15 @@ class Evaluation:
     control: Control | None
 
 
+def check_name(name: str, key: str) -> None:
+    """Raise `ConfigError`, naming `key`, for a name of the run that tables and NetCDF variables cannot have."""
+    taken = {word(other) for other in (*_TAKEN, REFERENCE, "reanalysis")}
+    if word(name) in taken:
+        raise ConfigError(f"{key} {name}: is the name of the reference or of a baseline; choose another")
+    if not name.strip() or not name.isprintable() or len(name) > _LONGEST_NAME:
+        raise ConfigError(f"{key}: {name[:100]!r} must have 1 to {_LONGEST_NAME} printable characters")
+
+
 def evaluate(wanted: Wanted, scratch: Path | None = None) -> Evaluation:
     """Compare and judge.
 
@@ -117,8 +128,7 @@ def evaluate(wanted: Wanted, scratch: Path | None = None) -> Evaluation:
     ConfigError
         For files that lack a variable, have other grids, or no hours in common, and for wrong thresholds.
     """
-    if wanted.name in (*_TAKEN, REFERENCE):
-        raise ConfigError(f"--name {wanted.name}: is the name of the reference or of a baseline; choose another")
+    check_name(wanted.name, "--name")
     thresholds = parse_thresholds(wanted.thresholds)
     domain = _domain(wanted)
     control = read_control(wanted.run)

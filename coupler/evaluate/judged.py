@@ -63,6 +63,9 @@ JUDGED: Mapping[str, Judged] = {
 _THRESHOLD = re.compile(r"^\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*(.*?)\s*$")
 
 
+_LONGEST = 100
+
+
 def parse_thresholds(given: Iterable[str]) -> dict[str, float]:
     """Read thresholds such as ``water_table=0.5m`` or ``latent_heat=20 W m-2``.
 
@@ -79,8 +82,10 @@ def parse_thresholds(given: Iterable[str]) -> dict[str, float]:
     found: dict[str, float] = {}
     for text in given:
         key, equals, value = (part.strip() for part in text.partition("="))
-        if not equals:
-            raise ConfigError(f"threshold {text!r}: write it as VARIABLE=NUMBER UNITS, such as water_table=0.5m")
+        if not equals or len(text) > _LONGEST:
+            raise ConfigError(
+                f"threshold {text[:_LONGEST]!r}: write it as VARIABLE=NUMBER UNITS, such as water_table=0.5m"
+            )
         if key not in JUDGED:
             raise ConfigError(f"threshold {text!r}: no variable {key!r}{did_you_mean(key, JUDGED)}")
         if key in found:

@@ -90,7 +90,7 @@ def _series(data: netCDF4.Dataset, a: Assessment) -> None:
     for key, variable in JUDGED.items():
         for source, values in a.survey.means[key].items():
             title = f"{variable.title}, mean over the active cells, {source}"
-            _put(data, f"{key}_mean_{_word(source)}", ("time",), a.filled(values), title, variable.units)
+            _put(data, f"{key}_mean_{word(source)}", ("time",), a.filled(values), title, variable.units)
         if a.reanalysis and key in a.reanalysis.means:
             title = f"{variable.title} of the reanalysis, domain mean"
             _put(data, f"{key}_mean_reanalysis", ("time",), a.reanalysis.means[key], title, variable.units)
@@ -162,5 +162,6 @@ def _put(
     made[:] = np.ma.masked_invalid(values)
 
 
-def _word(name: str) -> str:
+def word(name: str) -> str:
+    """Name as a part of that of a NetCDF variable."""
     return "".join(c if c.isalnum() else "_" for c in name)

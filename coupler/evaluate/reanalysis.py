@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bmi_common import ConfigError, Domain
 from coupler.evaluate.judged import LATENT_HEAT, SOIL_MOISTURE
+from coupler.evaluate.netcdf_input import numbers, open_netcdf, units_of
 from coupler.evaluate.records import HOUR, Times
 from coupler.evaluate.weather import interval_ends
 
@@ -60,11 +61,7 @@ def reanalysis(path: Path, times: Times, domain: Domain) -> Reanalysis:
     ConfigError
         If the file has neither variable, other units or dimensions, none of the hours, or lies elsewhere.
     """
-    try:
-        data = netCDF4.Dataset(path)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read as NetCDF: {error}") from error
-    with data:
+    with open_netcdf(path) as data:
         found = {name: data.variables[name] for name in (_SOIL_WATER, _LATENT) if name in data.variables}
         if not found:
             raise ConfigError(f"{path}: has neither {_SOIL_WATER} nor {_LATENT}, the names of ERA5-Land")
@@ -84,7 +81,7 @@ def reanalysis(path: Path, times: Times, domain: Domain) -> Reanalysis:
 
 
 def _check(path: Path, variable: Any, weights: Array) -> None:
-    units = getattr(variable, "units", "")
+    units = units_of(variable)
     if units not in _UNITS[variable.name]:
         raise ConfigError(f"{path}: {variable.name} is in {units!r}, expected {_UNITS[variable.name][0]!r}")
     if variable.ndim != 3 or variable.shape[1:] != weights.shape:
@@ -95,7 +92,9 @@ def _weights(data: netCDF4.Dataset, path: Path, domain: Domain) -> tuple[Array, 
     """Share of each cell of the reanalysis in the domain's mean."""
     if not {"latitude", "longitude"} <= set(data.variables):
         raise ConfigError(f"{path}: has no latitude and longitude")
-    lat, lon = (np.ma.filled(np.ma.asarray(data[n][:], dtype=np.float64), np.nan) for n in ("latitude", "longitude"))
+    lat, lon = (numbers(data[n]) for n in ("latitude", "longitude"))
+    if lat.ndim != 1 or lon.ndim != 1 or not lat.size or not lon.size or not np.isfinite([lat.sum(), lon.sum()]).all():
+        raise ConfigError(f"{path}: latitude and longitude must be those of rows and columns, without gaps")
     if domain.latitude is None or domain.longitude is None:
         area = np.cos(np.radians(lat))[:, np.newaxis] * np.ones(len(lon))
         return area / area.sum(), f"mean over all {area.size} cells of the file (the domain has no latitudes)"
@@ -122,7 +121,7 @@ def _domain_mean(variable: Any, weights: Array) -> Array:
     means = np.empty(variable.shape[0])
     step = max(1, 1_000_000 // share.size)
     for i in range(0, len(means), step):
-        values = np.ma.filled(np.ma.asarray(variable[i : i + step, box[0], box[1]], dtype=np.float64), np.nan)
+        values = numbers(variable, (slice(i, i + step), *box))
         # ERA5-Land has no values at sea; the rest of the cells stand for them
         there = np.isfinite(values) & (share > 0.0)
         total = (there * share).sum(axis=(1, 2))

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bmi_common import ConfigError
+from coupler.evaluate.netcdf_input import dates, file_of, numbers, open_netcdf, units_of
 from coupler.evaluate.run_record import run_files
 
 Array = NDArray[np.float64]
@@ -84,7 +85,7 @@ class RunRecords:
         self._files: list[netCDF4.Dataset] = []
         try:
             for file in run_files(path):
-                self._files.append(_open(file))
+                self._files.append(open_netcdf(file))
             self._head = self._find(HEAD, 4)
             self._latent = self._find(LATENT_HEAT, 3)
             self.times = _times(self._head)
@@ -130,7 +131,7 @@ class RunRecords:
         """Distances northward and eastward [m] of the cells, as far as the file has them."""
         data = self._head.group()
         found = [data.variables.get(name) for name in self._head.dimensions[2:]]
-        y, x = (None if v is None else np.asarray(v[:], dtype=np.float64) for v in found)
+        y, x = (None if v is None or v.dimensions != (v.name,) else numbers(v) for v in found)
         return y, x
 
     def head(self, start: int, stop: int, mask: NDArray[np.bool_]) -> Array:
@@ -142,23 +143,19 @@ class RunRecords:
         return self._read(self._latent, start, stop, mask)
 
     def _read(self, variable: Any, start: int, stop: int, mask: NDArray[np.bool_]) -> Array:
-        try:
-            read = variable[start:stop]
-        except (OSError, RuntimeError) as error:
-            raise ConfigError(f"{_path(variable)}: {variable.csdms_name} cannot be read: {error}") from error
-        values = np.ma.filled(np.ma.asarray(read, dtype=np.float64), np.nan)[..., mask]
+        values = numbers(variable, slice(start, stop))[..., mask]
         bad = ~np.isfinite(values)
         if bad.any():
             hour, *_, column = np.argwhere(bad)[0]
             row, col = np.argwhere(mask)[column]
             raise ConfigError(
-                f"{_path(variable)}: {variable.csdms_name} is missing at {self.times[start + hour]} in the active "
+                f"{file_of(variable)}: {variable.csdms_name} is missing at {self.times[start + hour]} in the active "
                 f"cell y={row}, x={col}"
             )
         return np.asarray(values)
 
     def _find(self, wanted: str, dimensions: int) -> Any:
-        found = [v for f in self._files for v in f.variables.values() if getattr(v, "csdms_name", None) == wanted]
+        found = [v for f in self._files for v in f.variables.values() if str(getattr(v, "csdms_name", "")) == wanted]
         found = [v for v in found if len(v.dimensions) == dimensions and v.dimensions[0] == "time"]
         if not found:
             files = ", ".join(sorted(Path(f.filepath()).name for f in self._files))
@@ -167,9 +164,11 @@ class RunRecords:
             )
         hourly = [v for v in found if _is_hourly(_times(v))]
         if not hourly:
-            raise ConfigError(f"{_path(found[0])}: {wanted} has no hourly records; write it with `every: 1h`")
-        if hourly[0].units != _UNITS[wanted]:
-            raise ConfigError(f"{_path(hourly[0])}: {wanted} is in {hourly[0].units}, expected {_UNITS[wanted]}")
+            raise ConfigError(f"{file_of(found[0])}: {wanted} has no hourly records; write it with `every: 1h`")
+        if units_of(hourly[0]) != _UNITS[wanted]:
+            raise ConfigError(
+                f"{file_of(hourly[0])}: {wanted} is in {units_of(hourly[0])!r}, expected {_UNITS[wanted]!r}"
+            )
         return hourly[0]
 
 
@@ -182,29 +181,13 @@ def span(times: Times) -> str:
     return f"{len(times)} hours, {minutes[0]} to {minutes[1]}" + (f", {missing} in between missing" if missing else "")
 
 
-def _open(path: Path) -> netCDF4.Dataset:
-    try:
-        return netCDF4.Dataset(path)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read as NetCDF: {error}") from error
-
-
-def _path(variable: Any) -> Path:
-    return Path(variable.group().filepath())
-
-
 def _times(variable: Any) -> Times:
     time = variable.group().variables.get("time")
     if time is None:
-        raise ConfigError(f"{_path(variable)}: has no variable time")
-    hours = np.ma.filled(np.ma.asarray(time[:], dtype=np.float64), np.nan)
-    if not np.isfinite(hours).all():
-        raise ConfigError(f"{_path(variable)}: time has missing values")
-    try:
-        dates: Any = netCDF4.num2date(hours, time.units, only_use_cftime_datetimes=False)
-    except (AttributeError, ValueError) as error:
-        raise ConfigError(f"{_path(variable)}: time has no units such as 'hours since 2020-01-01'") from error
-    exact = np.array([date.isoformat() for date in dates], dtype="datetime64[ms]")
+        raise ConfigError(f"{file_of(variable)}: has no variable time")
+    if time.dimensions != ("time",):
+        raise ConfigError(f"{file_of(variable)}: time has the dimensions {time.dimensions}, expected ('time',)")
+    exact = dates(time, numbers(time))
     return np.asarray((exact + np.timedelta64(500, "ms")).astype("datetime64[s]"))  # hours as doubles are not exact
 
 

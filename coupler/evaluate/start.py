@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import netCDF4
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +11,7 @@ from bmi_common import ConfigError, Domain, FieldSpec
 from bmi_common.config import Config, load_config, read_yaml
 from bmi_common.initial import InitialSpec
 from coupler.config import STATE_FILE
+from coupler.evaluate.netcdf_input import open_netcdf
 from coupler.evaluate.predictions import hour_of_day
 from coupler.evaluate.records import HEAD, HOUR, Records
 from coupler.evaluate.run_record import groundwater_config
@@ -32,11 +32,8 @@ def head_in_file(path: Path, domain: Domain) -> Array:
     ConfigError
         If the file has none, or on another grid.
     """
-    try:
-        with netCDF4.Dataset(path) as data:
-            names = [name for name in data.variables if name.endswith((HEAD, netcdf_name(HEAD)))]
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read as NetCDF: {error}") from error
+    with open_netcdf(path) as data:
+        names = [name for name in data.variables if name.endswith((HEAD, netcdf_name(HEAD)))]
     if not names:
         raise ConfigError(f"{path}: has no {HEAD}")
     spec = FieldSpec(file=path, variable=names[0])

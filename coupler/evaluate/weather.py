@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from bmi_common import ConfigError
 from bmi_common.units import conversion
+from coupler.evaluate.netcdf_input import dates, numbers, open_netcdf, units_of
 from coupler.evaluate.records import HOUR, Times
 from coupler.evaluate.run_record import run_files
 
@@ -41,7 +42,7 @@ def precipitation(path: Path, times: Times) -> Array:
         If there is no such variable, its units are no rate of precipitation, or none of the hours is there.
     """
     for file in run_files(path):
-        with _open(file) as data:
+        with open_netcdf(file) as data:
             variable = _find(data)
             if variable is None:
                 continue
@@ -51,7 +52,7 @@ def precipitation(path: Path, times: Times) -> Array:
                 raise ConfigError(f"{file}: has no precipitation in the compared period, {times[0]} to {times[-1]}")
             first, last = np.flatnonzero(there)[[0, -1]]
             to = _conversion(file, variable)
-            values = np.ma.filled(np.ma.asarray(variable[first : last + 1], dtype=np.float64), np.nan)
+            values = numbers(variable, slice(int(first), int(last) + 1))
             with np.errstate(invalid="ignore"):
                 means = np.nanmean(values.reshape(len(values), -1), axis=1) * to
             series = np.full(len(times), np.nan)
@@ -64,7 +65,7 @@ def precipitation(path: Path, times: Times) -> Array:
 def has_precipitation(path: Path) -> bool:
     """Whether a run has written its precipitation."""
     for file in run_files(path):
-        with _open(file) as data:
+        with open_netcdf(file) as data:
             if _find(data) is not None:
                 return True
     return False
@@ -73,40 +74,26 @@ def has_precipitation(path: Path) -> bool:
 def interval_ends(data: netCDF4.Dataset, variable: Any) -> Times:
     """End of the interval of each record to the nearest hour: of its time bounds, where the file has them."""
     time = data.variables.get(variable.dimensions[0])
-    if time is None or "since" not in getattr(time, "units", ""):
+    if time is None or time.dimensions != variable.dimensions[:1]:
         raise ConfigError(f"{data.filepath()}: {variable.name} has no time with units such as 'hours since 2020-01-01'")
-    bounds = data.variables.get(getattr(time, "bounds", ""))
-    raw = np.ma.filled(np.ma.asarray((time[:] if bounds is None else bounds[:, 1]), dtype=np.float64), np.nan)
-    if not np.isfinite(raw).all():
-        raise ConfigError(f"{data.filepath()}: {time.name} has missing values")
-    calendar = getattr(time, "calendar", "standard")
-    try:
-        dates: Any = netCDF4.num2date(raw, time.units, calendar, only_use_cftime_datetimes=False)
-    except ValueError as error:
-        raise ConfigError(f"{data.filepath()}: {time.name} in {time.units!r} cannot be read: {error}") from error
-    exact = np.array([date.isoformat() for date in np.atleast_1d(dates)], dtype="datetime64[ms]")
+    bounds = data.variables.get(str(getattr(time, "bounds", "")))
+    if bounds is not None and bounds.shape != (time.size, 2):
+        raise ConfigError(f"{data.filepath()}: {bounds.name}, the bounds of {time.name}, is not of shape (time, 2)")
+    exact = dates(time, numbers(time) if bounds is None else numbers(bounds)[:, 1])
     nearest = (exact.astype(np.int64) + HOUR.astype("timedelta64[ms]").astype(np.int64) // 2) // 3_600_000
     return np.asarray((nearest * 3600).astype("datetime64[s]"))
 
 
-def _open(file: Path) -> netCDF4.Dataset:
-    try:
-        return netCDF4.Dataset(file)
-    except OSError as error:
-        raise ConfigError(f"{file}: cannot be read as NetCDF: {error}") from error
-
-
 def _find(data: netCDF4.Dataset) -> Any:
     for variable in data.variables.values():
-        if len(variable.dimensions) and (
-            getattr(variable, "csdms_name", None) == NAME or getattr(variable, "standard_name", None) in _STANDARD_NAMES
-        ):
+        csdms, standard = (str(getattr(variable, key, "")) for key in ("csdms_name", "standard_name"))
+        if len(variable.dimensions) and (csdms == NAME or standard in _STANDARD_NAMES):
             return variable
     return None
 
 
 def _conversion(file: Path, variable: Any) -> float:
-    units = getattr(variable, "units", "")
+    units = units_of(variable)
     try:
         return conversion(units, _RATE).factor * _AMOUNT_PER_HOUR
     except ConfigError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -75,9 +76,12 @@ class Definition:
         """Value of a key as a number."""
         value = self._get(key, default)
         try:
-            return float(value)
-        except ValueError:
+            number = float(value)
+        except (ValueError, OverflowError):
             raise self.error(key, f"expected a number, got {value!r}") from None
+        if not math.isfinite(number):
+            raise self.error(key, f"expected a finite number, got {value!r}")
+        return number
 
     def integer(self, key: str, default: int | None = None) -> int:
         """Value of a key as a whole number."""

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from bmi_common.grids import ROOT_ZONE_LAYERS
 from coupler.parflow_import.definition import Definition
 
+MOST_CELLS = 10**9
+"""A field of as many takes 8 GB; more are a slip of the pen, and would be asked of the machine in vain."""
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -62,4 +65,9 @@ def read_grid(definition: Definition) -> Grid:
         raise definition.error(
             "ComputationalGrid.NZ", f"{nz} layers; the root zone alone has {ROOT_ZONE_LAYERS}, so at least as many"
         )
-    return Grid(count("X"), count("Y"), nz, size("X"), size("Y"), size("Z"), lower["X"], lower["Y"], lower["Z"])
+    nx, ny = count("X"), count("Y")
+    if nx * ny * nz > MOST_CELLS:
+        raise definition.error(
+            "ComputationalGrid.NX", f"NX {nx} times NY {ny} times NZ {nz} are more than {MOST_CELLS:g} cells"
+        )
+    return Grid(nx, ny, nz, size("X"), size("Y"), size("Z"), lower["X"], lower["Y"], lower["Z"])

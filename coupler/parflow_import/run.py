@@ -82,7 +82,7 @@ def import_run(definition_file: Path, target: Path, ignore: Sequence[str] = (), 
     with staged(target) as staging:
         folder = ImportFolder(staging, target, definition.folder, grid)
         _map(definition, grid, folder, notes)
-        _prove(staging, target)
+        _prove(definition.path, staging, target)
     return Imported(target / RUN, notes)
 
 
@@ -176,10 +176,11 @@ def _coupled(definition: Definition, timing: Timing, with_land: bool) -> dict[st
     }
 
 
-def _prove(staging: Path, target: Path) -> None:
+def _prove(definition_file: Path, staging: Path, target: Path) -> None:
     """Start the run and stop it before its first step: what cannot run is no import."""
     try:
         with tempfile.TemporaryDirectory() as completed:
             prepare(load_run(staging / RUN), Path(completed)).finalize()
     except ConfigError as error:
-        raise ConfigError(str(error).replace(str(staging), str(target))) from None
+        message = str(error).replace(str(staging), str(target))
+        raise ConfigError(f"{definition_file}: what is imported from it cannot run: {message}") from None

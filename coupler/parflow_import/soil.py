@@ -73,6 +73,8 @@ def read_soil(definition: Definition, grid: Grid, geometries: Geometries, notes:
 def _check_units(definition: Definition, notes: Notes) -> None:
     """Refuse densities and viscosities other than 1: permeability is conductivity and pressure is head only then."""
     phases = definition.names("Phase.Names", "water")
+    if not phases:
+        raise definition.error("Phase.Names", "names no phase; here flows one, water")
     if len(phases) > 1:
         notes.refuse("Phase.Names", f"several phases ({', '.join(phases)}); here flows one, water")
     phase = phases[0]

@@ -40,6 +40,10 @@ def read_timing(definition: Definition, start: datetime, notes: Notes) -> Timing
         raise definition.error(
             "TimingInfo.StopTime", f"the run of {hours:g} h from StartTime must be a whole number of hours, at least 1"
         )
+    try:
+        start + timedelta(hours=hours)
+    except OverflowError:
+        raise definition.error("TimingInfo.StopTime", f"{hours:g} h are longer than any calendar") from None
     kind = definition.text(f"{_STEP}.Type", "Constant")
     if kind != "Constant":
         notes.refuse(f"{_STEP}.Type", f"{kind}: steps of changing length; here a step is 1 h (ignored: 1 h)")

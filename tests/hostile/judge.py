@@ -145,7 +145,7 @@ def _judge(call: Callable[[], object], folder: Path, seconds: float) -> str:
             message = str(error)
             assert message.strip(), "an error without a message"
             assert "Traceback" not in message
-            assert len(message) < 20_000, f"a message of {len(message)} characters"
+            assert len(message) < 20_000, f"a message of {len(message)} characters: {message[:200]}"
         except Exception as error:
             raise AssertionError(f"{type(error).__name__} instead of one clear error: {error}") from error
     assert not _watch.seen, f"side effects: {_watch.seen}"

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import netCDF4
+import numpy as np
 from hypothesis import strategies as st
 
 ODD_NUMBERS = (0, -1, 1, 2, 7, 2**31, 2**63, 10**30, 0.5, -0.0, 1e-300, 1e300, float("inf"), float("nan"), 10**400)
@@ -85,3 +88,124 @@ def damaged_bytes(draw: st.DrawFn, content: bytes, head: int | None = None) -> b
         else:
             data[at : at + 4] = draw(st.sampled_from((bytes(4), b"\xff" * 4, b"\x7f\xff\xff\xff", b"\x80\0\0\0")))
     return bytes(data)
+
+
+ATTRIBUTES = (
+    "units", "standard_name", "csdms_name", "calendar", "bounds", "scale_factor", "add_offset", "missing_value", "_Unsigned",
+    "valid_min", "valid_max", "valid_range", "axis", "coordinates",
+)  # fmt: skip
+CALENDARS = ("360_day", "noleap", "julian", "all_leap", "none", "", "gregorian")
+UNITS = (
+    "",
+    "1",
+    "K",
+    "m",
+    "cm",
+    "degC",
+    "J m**-2",
+    "W m-2",
+    "kg m-2 s-1",
+    "furlong",
+    "m s**-1",
+    "mm s-1",
+    "m/0",
+    "h-1",
+)
+SINCE = (
+    "hours since 2020-06-01", "days since 1900-01-01", "months since 2020-01-01", "hours since", "since", "hours",
+    "seconds since 2020-13-45", "hours since 0000-00-00", "years since -4713-01-01", "hours since 2020-06-01 00:30:00",
+    "fortnights since 2020-06-01", "hours since 2020-06-01 00:00 +99:99", "microseconds since 1970-01-01",
+)  # fmt: skip
+numbers = st.one_of(
+    st.sampled_from([n for n in ODD_NUMBERS if isinstance(n, float) or abs(n) < 2**63]),
+    st.integers(-(2**31), 2**31 - 1),
+    st.floats(),
+)
+attributes = st.one_of(
+    numbers,
+    st.sampled_from([t for t in ODD_TEXTS if t and "\x00" not in t and "\ud7ff" not in t]),
+    st.sampled_from((*CALENDARS, *UNITS, *SINCE)),
+    st.lists(numbers.map(float), min_size=1, max_size=3),
+)
+
+
+def spoiled_netcdf(draw: Callable[[Any], Any], file: Path) -> None:
+    """Write a NetCDF file anew with one to three changes.
+
+    Variables are lost, have another name, kind or order of dimensions, or odd values; attributes are set or lost;
+    dimensions are longer or shorter.
+    """
+    old = file.with_suffix(".old")
+    file.rename(old)
+    with netCDF4.Dataset(old) as source, netCDF4.Dataset(file, "w") as target:
+        source.set_auto_maskandscale(False)
+        changes = [_change(draw, source) for _ in range(draw(st.integers(1, 3)))]
+        sizes = {name: len(d) for name, d in source.dimensions.items()}
+        sizes |= {at: value for what, at, value in changes if what == "size"}
+        for name, size in sizes.items():
+            target.createDimension(name, size)
+        target.setncatts({name: source.getncattr(name) for name in source.ncattrs()})
+        for name, variable in source.variables.items():
+            _copy(variable, [(what, value) for what, at, value in changes if at == name], target)
+    old.unlink()
+
+
+def _change(draw: Callable[[Any], Any], source: Any) -> tuple[str, str, Any]:
+    what = draw(st.sampled_from(("attribute", "attribute", "value", "value", "lose", "name", "kind", "axes", "size")))
+    if what == "size":
+        return what, draw(st.sampled_from(list(source.dimensions))), draw(st.integers(0, 6))
+    at = draw(st.sampled_from(list(source.variables)))
+    if what == "attribute":
+        known = [*source[at].ncattrs(), *ATTRIBUTES]
+        return what, at, (draw(st.sampled_from(known)), draw(st.one_of(st.none(), attributes)))
+    values = {
+        "value": st.tuples(st.one_of(numbers, st.just("all"), st.just("reverse")), st.integers(0, 99)),
+        "lose": st.none(),
+        "name": st.sampled_from(["x", "time", "valid_time", "latitude", "tp", "t2m"]),
+        "kind": st.sampled_from(["i2", "u1", "f4", "S1", str, "i8"]),
+        "axes": st.permutations(list(source.dimensions)).flatmap(lambda d: st.integers(0, 4).map(lambda n: d[:n])),
+    }
+    return what, at, draw(values[what])
+
+
+def _copy(variable: Any, changes: list[tuple[str, Any]], target: Any) -> None:
+    how = dict(changes)
+    if "lose" in how:
+        return
+    name, kind = how.get("name", variable.name), how.get("kind", variable.dtype)
+    axes = how.get("axes", variable.dimensions)
+    if name in target.variables:
+        return
+    attributes = {a: variable.getncattr(a) for a in variable.ncattrs()}
+    fill = attributes.pop("_FillValue", None)
+    made = target.createVariable(name, kind, axes, fill_value=fill if kind == variable.dtype else None)
+    for what, value in changes:
+        if what == "attribute":
+            attributes[value[0]] = value[1]
+    for attribute, value in attributes.items():
+        if value is not None and attribute != "_FillValue":
+            try:
+                made.setncattr(attribute, value)
+            except (TypeError, ValueError, OverflowError, AttributeError, RuntimeError):  # the library cannot write it
+                continue
+    made.set_auto_maskandscale(False)
+    shape = made.shape
+    if kind in (str, "S1") or variable.dtype == str or not made.size:
+        return
+    values = np.resize(np.asarray(variable[...]), shape) if variable.size else np.zeros(shape)
+    for what, value in changes:
+        if what == "value":
+            values = _odd(values, *value)
+    with np.errstate(invalid="ignore", over="ignore"):
+        made[...] = values.astype(made.dtype)
+
+
+def _odd(values: Any, value: Any, at: int) -> Any:
+    values = np.array(values, dtype=np.float64)
+    if value == "all":
+        values[...] = np.nan
+    elif value == "reverse":
+        values = np.flip(values)
+    elif values.size:
+        values.flat[at % values.size] = value
+    return values
