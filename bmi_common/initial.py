@@ -10,7 +10,11 @@ from pydantic import model_validator
 
 from bmi_common.config import Config, ConfigPath
 from bmi_common.domain import Domain
+from bmi_common.errors import ConfigError
 from bmi_common.fields import FieldSpec
+
+HIGHEST_POND = 100.0
+"""Water [m] above the ground; what stands higher is a wrong sign or an elevation taken for a pressure head."""
 
 
 class InitialSpec(Config):
@@ -35,13 +39,28 @@ class InitialSpec(Config):
         return own + tuple(f for spec in (self.pressure_head, self.water_table_depth) if spec for f in spec.files)
 
     def read(self, domain: Domain) -> NDArray[np.float64]:
-        """Pressure head [m] (nz, ny, nx); with a state file 0 m, which the state replaces before the first step."""
+        """Pressure head [m] (nz, ny, nx); with a state file 0 m, which the state replaces before the first step.
+
+        Raises
+        ------
+        ConfigError
+            If a field cannot be read, or water would stand higher above the ground than `HIGHEST_POND`.
+        """
         if self.state is not None:
             return np.zeros(domain.subsurface.shape)
         if self.pressure_head is not None:
-            return self.pressure_head.read("initial.pressure_head", domain.subsurface.shape, "m", domain.mask)
-        assert self.water_table_depth is not None
-        depth = self.water_table_depth.read("initial.water_table_depth", domain.surface.shape, "m", domain.mask)
-        centres = np.cumsum(domain.dz) - 0.5 * domain.dz
-        head: NDArray[np.float64] = (domain.dz.sum() - depth) - centres[:, np.newaxis, np.newaxis]
+            key = "initial.pressure_head"
+            head = self.pressure_head.read(key, domain.subsurface.shape, "m", domain.mask)
+        else:
+            assert self.water_table_depth is not None
+            key = "initial.water_table_depth"
+            depth = self.water_table_depth.read(key, domain.surface.shape, "m", domain.mask)
+            centres = np.cumsum(domain.dz) - 0.5 * domain.dz
+            head = (domain.dz.sum() - depth) - centres[:, np.newaxis, np.newaxis]
+        pond = float(head[-1][domain.mask].max())
+        if pond > HIGHEST_POND:
+            raise ConfigError(
+                f"{key}: water would stand {pond:.0f} m above the ground; the depth of the water table is positive "
+                "downwards, pressure head is not counted from sea level"
+            )
         return head

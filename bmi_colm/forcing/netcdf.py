@@ -1,6 +1,6 @@
 """Forcing from NetCDF files with CF metadata."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import reduce
 from pathlib import Path
 from typing import Final, get_args
@@ -71,15 +71,16 @@ class NetcdfRecord(SeriesRecord):
         self._files = open_files(spec.file)
         try:
             self.label = label(self._files)
-            self._series = {name: self._open(name, spec, cells) for name in STANDARD_NAMES}
+            found = {name: self._find(standard_name, spec) for name, standard_name in STANDARD_NAMES.items()}
+            self._require(found, spec)
+            self._series = {name: self._open(name, found[name], spec, cells) for name in STANDARD_NAMES}
             self.times = common_times(series.times for series in self._series.values())
         except BaseException:
             self.close()  # the user may correct the file, which stays locked while it is open
             raise
         self.gridded = any(series.gridded for series in self._series.values())
 
-    def _open(self, name: str, spec: NetcdfForcing, cells: Cells) -> Series:
-        standard_name = STANDARD_NAMES[name]
+    def _find(self, standard_name: StandardName, spec: NetcdfForcing) -> list[tuple[NetcdfFile, str]]:
         chosen = spec.variables.get(standard_name)
         found: list[tuple[NetcdfFile, str]] = []
         for file in self._files:
@@ -93,12 +94,25 @@ class NetcdfRecord(SeriesRecord):
                     f"say which in forcing: variables: {{{standard_name}: …}}"
                 )
             found.extend((file, variable) for variable in names)
-        if not found:
-            what = f"with standard_name {standard_name!r}" if chosen is None else repr(chosen.variable)
-            raise ConfigError(
-                f"{self.label}: no variable {what}; the files have {', '.join(self._files[0].names)}; "
-                f"name it in forcing: variables: {{{standard_name}: NAME}}"
-            )
+        return found
+
+    def _require(self, found: Mapping[str, list[tuple[NetcdfFile, str]]], spec: NetcdfForcing) -> None:
+        lacking = [STANDARD_NAMES[name] for name, where in found.items() if not where]
+        if not lacking:
+            return
+        # all at once: who names them one by one would meet this message eight times
+        named = [repr(spec.variables[name].variable) for name in lacking if name in spec.variables]
+        unnamed = [repr(name) for name in lacking if name not in spec.variables]
+        what = [", ".join(named)] if named else []
+        what += [f"with standard_name {', '.join(unnamed)}"] if unnamed else []
+        raise ConfigError(
+            f"{self.label}: no variable {' and none '.join(what)}; the files have {', '.join(self._files[0].names)}; "
+            f"say which in forcing: variables: {{{', '.join(f'{name}: NAME' for name in lacking)}}}"
+        )
+
+    def _open(self, name: str, found: list[tuple[NetcdfFile, str]], spec: NetcdfForcing, cells: Cells) -> Series:
+        standard_name = STANDARD_NAMES[name]
+        chosen = spec.variables.get(standard_name)
         all_units = {
             (chosen.units if chosen and chosen.units else file.attribute(variable, "units")): (file, variable)
             for file, variable in found

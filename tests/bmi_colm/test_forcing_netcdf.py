@@ -191,6 +191,18 @@ def test_units_that_are_not_what_they_say_are_refused_with_the_remedy(file: Path
         opened(file)
 
 
+def test_all_missing_variables_are_named_at_once(file: Path) -> None:
+    def unname(nc: netCDF4.Dataset) -> None:
+        for variable in ("tas", "pr"):
+            del nc[variable].standard_name
+
+    write(file, change=unname)
+    with pytest.raises(ConfigError, match=r"{precipitation_flux: NAME, air_temperature: NAME}"):
+        opened(file)
+    with pytest.raises(ConfigError, match=r"no variable 'rain' and none with standard_name 'air_temperature'"):
+        opened(file, spec={"variables": {"precipitation_flux": "rain"}})
+
+
 def test_a_missing_variable_names_the_key_that_would_give_it(file: Path) -> None:
     def unname(nc: netCDF4.Dataset) -> None:
         nc["tas"].standard_name = "temperature"
