@@ -38,13 +38,14 @@ class InitialSpec(Config):
         own = () if self.state is None else (self.state,)
         return own + tuple(f for spec in (self.pressure_head, self.water_table_depth) if spec for f in spec.files)
 
-    def read(self, domain: Domain) -> NDArray[np.float64]:
+    def read(self, domain: Domain, config_file: Path) -> NDArray[np.float64]:
         """Pressure head [m] (nz, ny, nx); with a state file 0 m, which the state replaces before the first step.
 
         Raises
         ------
         ConfigError
-            If a field cannot be read, or water would stand higher above the ground than `HIGHEST_POND`.
+            If a field cannot be read, or water would stand higher above the ground than `HIGHEST_POND`; then naming
+            the file that the section stands in.
         """
         if self.state is not None:
             return np.zeros(domain.subsurface.shape)
@@ -60,7 +61,7 @@ class InitialSpec(Config):
         pond = float(head[-1][domain.mask].max())
         if pond > HIGHEST_POND:
             raise ConfigError(
-                f"{key}: water would stand {pond:.0f} m above the ground; the depth of the water table is positive "
-                "downwards, pressure head is not counted from sea level"
+                f"{config_file}: {key}: water would stand {pond:.0f} m above the ground; the depth of the water table "
+                "is positive downwards, pressure head is not counted from sea level"
             )
         return head

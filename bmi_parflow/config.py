@@ -127,7 +127,7 @@ def prepare(config_file: Path) -> Prepared:
     check_overrides(section.solver, f"{config_file}: parflow.solver")
     return Prepared(
         domain=domain,
-        head=config.initial.read(domain),
+        head=config.initial.read(domain, config_file),
         section=section,
         files=(config_file, *config.initial.files, *domain.files),
         initial_state=config.initial.state,

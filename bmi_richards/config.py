@@ -150,7 +150,7 @@ def prepare(config_file: Path) -> Prepared:
         raise ConfigError(f"{config_file}: {error}") from None
     return Prepared(
         domain=domain,
-        head=config.initial.read(domain),
+        head=config.initial.read(domain, config_file),
         options=config.richards.options(domain),
         drainage=drainage,
         files=(*own, *config.initial.files, *domain.files),

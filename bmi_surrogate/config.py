@@ -109,7 +109,7 @@ def prepare(config_file: Path) -> Prepared:
         engine, own = _predrnn(trained, domain, section, config_file)
     return Prepared(
         domain=domain,
-        head=config.initial.read(domain),
+        head=config.initial.read(domain, config_file),
         engine=engine,
         files=tuple(dict.fromkeys((config_file, *own, *config.initial.files, *domain.files))),
         initial_state=config.initial.state,

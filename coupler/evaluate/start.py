@@ -58,7 +58,7 @@ def initial_head(run: Path, domain: Domain) -> Array:
     initial = load_config(file, _Initial, ignore=[str(key) for key in content if key != "initial"]).initial
     if initial.state is not None:
         return head_in_file(initial.state, domain)
-    return initial.read(domain)[:, domain.mask]
+    return initial.read(domain, file)[:, domain.mask]
 
 
 def day_before(start: np.datetime64, known: list[Records], domain: Domain) -> Array | None:
