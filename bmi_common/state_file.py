@@ -11,6 +11,7 @@ import hashlib
 import importlib.metadata
 import json
 import os
+import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -123,8 +124,11 @@ def write_state(path: Path, header: StateHeader, arrays: Mapping[str, StateArray
                 _write_array(data, name, array)
         commit(partial, path)
     except (OSError, RuntimeError) as error:  # the NetCDF library raises RuntimeError for a full disk
+        left = shutil.disk_usage(path.parent).free / 1e6
         partial.unlink(missing_ok=True)
-        raise ModelError(f"{path}: the state cannot be written: {error}") from error
+        raise ModelError(
+            f"{path}: the state cannot be written: {error} ({left:.1f} MB were left on the disk)"
+        ) from error
 
 
 def commit(partial: Path, path: Path) -> None:

@@ -199,7 +199,10 @@ def _continue(loaded: LoadedRun, staging: Path, checkpoint: Path, console: Conso
 
 def _keep_record(record: dict[str, Any], staging: Path, folder: Path) -> None:
     if any(staging.iterdir()):
-        shutil.copytree(staging, folder / "config", dirs_exist_ok=True)
+        try:
+            shutil.copytree(staging, folder / "config", dirs_exist_ok=True)
+        except shutil.Error as error:  # holds a list: source, target and message of every file that failed
+            raise OSError(error.args[0][0][2]) from error
     provenance.write(record, folder)
 
 

@@ -11,6 +11,7 @@ import netCDF4
 
 from bmi_common.errors import ConfigError
 from bmi_common.state_file import commit
+from coupler.room import require_room
 
 _RECORDS_AT_ONCE = 24
 
@@ -49,7 +50,9 @@ def check_file(path: Path, position: FilePosition) -> bool:
         with netCDF4.Dataset(path) as data:
             found = len(data.dimensions["time"])
             data["time"][:]
-    except (OSError, RuntimeError, KeyError, IndexError) as error:
+            for name in data.ncattrs():
+                data.getncattr(name)
+    except (OSError, RuntimeError, KeyError, IndexError, AttributeError) as error:
         raise ConfigError(f"{path}: cannot be continued, it is damaged: {error}{advice}") from error
     if found < position.records - position.first:
         raise ConfigError(
@@ -60,11 +63,19 @@ def check_file(path: Path, position: FilePosition) -> bool:
 
 
 def reopen(path: Path, position: FilePosition, attributes: Mapping[str, str]) -> Any:
-    """Open a file to append behind `position`; records beyond are dropped and the history is continued."""
+    """Open a file to append behind `position`; records beyond are dropped and the history is continued.
+
+    Raises
+    ------
+    OSError
+        If there is no room for that; the file is as it was.
+    """
+    require_room(path, 0)
     keep_records(path, position.records - position.first)
     data = netCDF4.Dataset(path, "a")
     history = "\n".join(h for h in (getattr(data, "history", ""), attributes.get("history", "")) if h)
     data.setncatts({**attributes, "history": history})
+    data.sync()  # while there is room
     return data
 
 
@@ -74,6 +85,8 @@ def keep_records(path: Path, count: int) -> None:
         if len(source.dimensions["time"]) == count:
             return
         partial = path.with_name(f".{path.name}.partial")
+        partial.unlink(missing_ok=True)
+        require_room(partial, path.stat().st_size)
         with netCDF4.Dataset(partial, "w", format="NETCDF4") as target:
             target.set_fill_off()
             source.set_auto_maskandscale(False)

@@ -367,6 +367,7 @@ class SeriesFile:
 
 def _begin(path: Path, start: datetime, meaning: str, attributes: Mapping[str, str]) -> netCDF4.Dataset:
     """Create a file that has a time axis [hours since `start`] and nothing else."""
+    require_room(path, 0)
     data = netCDF4.Dataset(path, "w", format="NETCDF4")
     data.setncatts({"Conventions": "CF-1.11", **attributes})
     data.createDimension("time", None)

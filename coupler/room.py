@@ -24,7 +24,7 @@ def require_room(path: Path, size: int) -> None:
     Parameters
     ----------
     path : Path
-        The file; it exists.
+        The file, which may be yet to be made.
     size : int
         Bytes to be written.
 
@@ -38,7 +38,7 @@ def require_room(path: Path, size: int) -> None:
     if resource is not None:
         limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
         if limit != resource.RLIM_INFINITY:
-            rooms["below the limit of file sizes"] = limit - path.stat().st_size
+            rooms["below the limit of file sizes"] = limit - (path.stat().st_size if path.exists() else 0)
     for where, room in rooms.items():
         if room < needed:
             raise OSError(

@@ -519,6 +519,13 @@ def test_a_damaged_output_file_is_named_before_anything_changes(run):
     refused(run, "hourly.nc: cannot be continued, it is damaged", "move it away", arguments=later)
 
 
+def test_damaged_attributes_of_an_output_file_are_named_before_anything_changes(run):
+    stopped(run)
+    path = run.output / "hourly.nc"
+    path.write_bytes(path.read_bytes().replace(b"Conventions", b"conventions"))  # HDF5 keeps a checksum
+    refused(run, "hourly.nc: cannot be continued, it is damaged", arguments=("--set", f"time.end={END}"))
+
+
 def test_a_file_that_was_moved_away_is_begun_anew_with_its_later_records(run):
     reference = files(whole(run))
     stopped(run)

@@ -47,6 +47,22 @@ def test_it_goes_on_when_there_is_room_again(fake, disk):
             assert one[name][...].tobytes() == two[name][...].tobytes(), name
 
 
+@pytest.mark.parametrize("checkpoint", ["2020-01-01T06-00-00", "2020-01-01T02-00-00"], ids=["newest", "earlier"])
+def test_a_restart_without_room_leaves_the_files_as_they_are(fake, disk, checkpoint):
+    fake.run["checkpoint"] = {"every": "2h", "keep": 3}
+    disk["bytes"] = 10**9
+    fake.succeeds()
+    before = {file: file.read_bytes() for file in fake.output.glob("*.nc")}
+    disk["bytes"] = room.RESERVE
+    result = CliRunner().invoke(
+        main,
+        ["--restart", str(fake.output / "checkpoints" / checkpoint), "--set", "time.end=2020-01-01T12:00"],
+    )
+    assert result.exit_code == 1
+    assert "make room" in result.output
+    assert {file: file.read_bytes() for file in fake.output.glob("*.nc")} == before
+
+
 def test_the_limit_of_file_sizes_counts_too(tmp_path, monkeypatch):
     file = tmp_path / "file"
     file.write_bytes(b"x" * 1000)
