@@ -295,7 +295,7 @@ def _read_mask(spec: FieldSpec | None, shape: tuple[int, ...]) -> Mask:
 
 
 def _read(spec: FieldSpec, name: str, shape: tuple[int, ...], units: str, mask: Mask, low: float, high: float) -> Array:
-    values = spec.read(name, shape, units, mask)
+    values = spec.read(name, shape, units, mask, map_in_all_layers=True)
     bad = ((values < low) | (values > high)) & mask
     if bad.any():
         cell = tuple(int(i) for i in np.argwhere(bad)[0])

@@ -86,7 +86,14 @@ class FieldSpec(Config):
         own = () if self.file is None else (self.file,)
         return own + tuple(f for part in self.stack or () for f in part.files)
 
-    def read(self, name: str, shape: tuple[int, ...], units: str, mask: NDArray[np.bool_] | None = None) -> Array:
+    def read(
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        units: str,
+        mask: NDArray[np.bool_] | None = None,
+        map_in_all_layers: bool = False,
+    ) -> Array:
         """Read the field.
 
         Parameters
@@ -99,6 +106,8 @@ class FieldSpec(Config):
             Units wanted; converted if the specification or a NetCDF attribute names others.
         mask : ndarray of bool, shape (ny, nx), optional
             Cells that take part; NaN is accepted elsewhere.
+        map_in_all_layers : bool
+            Whether a file of one layer, (ny, nx) or (1, ny, nx), stands for every layer of (nz, ny, nx).
 
         Returns
         -------
@@ -117,6 +126,8 @@ class FieldSpec(Config):
         values, given = self._raw(shape, name)
         if values.ndim == len(shape) + 1 and values.shape[0] == 1:
             values = values[0]
+        if len(shape) == 3 and (map_in_all_layers or shape[0] == 1) and values.shape in (shape[1:], (1, *shape[1:])):
+            values = np.broadcast_to(values, shape)
         if values.shape != shape:
             raise ConfigError(f"{source}: {name} has shape {values.shape}, the domain needs {shape}")
         _check_finite(values, mask, f"{source}: {name}")

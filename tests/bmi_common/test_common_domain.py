@@ -52,6 +52,14 @@ def test_grids_and_sizes_follow_from_cells_and_layers(write) -> None:
     assert d.thickness[:, 2, 1] == pytest.approx(d.dz)
 
 
+def test_a_map_of_soil_classes_holds_in_all_layers(write, tmp_path: Path) -> None:
+    write_pfb(str(tmp_path / "soil.pfb"), np.array([[[3.0, 3.0, 3.0, 7.0]] * 3]), dist=False)
+    d = domain(write, MINIMAL.replace("porosity: 0.4", "porosity: {file: soil.pfb, lookup: {3: 0.4, 7: 0.5}}"))
+    assert d.porosity.shape == (11, 3, 4)
+    assert np.all(d.porosity[:, :, :3] == 0.4)
+    assert np.all(d.porosity[:, :, 3] == 0.5)
+
+
 def test_what_is_not_given_has_its_default(write, tmp_path: Path) -> None:
     d = domain(write)
     assert d.mask.all()

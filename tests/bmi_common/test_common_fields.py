@@ -120,6 +120,24 @@ def test_a_pfb_file_of_one_layer_is_a_surface_field(write, tmp_path: Path) -> No
     np.testing.assert_array_equal(values, np.arange(8.0).reshape(2, 4))
 
 
+def test_a_map_stands_for_all_layers_only_where_that_is_meant(write, tmp_path: Path) -> None:
+    surface = np.arange(8.0).reshape(2, 4)
+    pfb(tmp_path / "soil.pfb", surface[np.newaxis])
+    netcdf(tmp_path / "soil.nc", surface)
+    for text in ("soil.pfb", "{file: soil.nc, variable: porosity}"):
+        values = field(write, text).read("porosity", SHAPE, "1", map_in_all_layers=True)
+        assert values.flags.writeable
+        np.testing.assert_array_equal(values, np.broadcast_to(surface, SHAPE))
+        assert "the domain needs (3, 2, 4)" in failure(field(write, text))
+
+
+def test_a_map_is_one_layer_of_a_stack(write, tmp_path: Path) -> None:
+    surface = np.arange(8.0).reshape(2, 4)
+    netcdf(tmp_path / "soil.nc", surface)
+    values = field(write, "{stack: [0.2, 0.3, {file: soil.nc, variable: porosity}]}").read("porosity", SHAPE, "1")
+    np.testing.assert_array_equal(values[:, 1, 3], [0.2, 0.3, 7.0])
+
+
 def test_a_pfb_file_of_another_shape_is_refused_with_both_shapes(write, tmp_path: Path) -> None:
     pfb(tmp_path / "porosity.pfb", np.ones((3, 4, 2)))
     said = failure(field(write, "porosity.pfb"))
