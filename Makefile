@@ -1,17 +1,24 @@
-# make demo: run the demo basin for ten days with the surrogate, with physics and with free drainage, and compare them.   make test: lint and test everything.
+# make demo: run the demo basin for ten days with the surrogate, with physics and with free drainage, and compare them.
+# make test: lint and test everything.   make test-fast: the unit tests alone, in less than a minute.
 # make train-demo: train the surrogate on two years of the demo basin and judge it in the third; what is done is kept.
 # make docs: write the generated pages and build the documentation site into build/site.
-# They set up what is missing: gfortran (by apt when root), .venv, CPU torch, the package with its Fortran kernels.
+# They set up what is missing: compilers (by apt when root), .venv, the package with its Fortran kernels and PyTorch; all but
+# `make demo` and `make train-demo` the development tools, too.
 
 PYTHON ?= python3
 PIP_FLAGS ?=
 VENV := .venv
-STAMP := $(VENV)/.setup-done
-BUILD_TOOLS := "pip>=24" meson-python meson ninja numpy
+RUN_STAMP := $(VENV)/.ready-to-run
+DEVELOP_STAMP := $(VENV)/.ready-to-develop
+# build requirements are pinned, too: what has no wheel is built in an environment of its own
+INSTALL := python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) --constraint constraints.txt
+INSTALL_REQUIREMENTS := $(INSTALL) --build-constraint constraints.txt --requirement
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+# packages of other environments must not shadow those of this one
+unexport PYTHONPATH PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX
 
-.PHONY: demo train-demo test lint docs setup compiler clean
+.PHONY: demo train-demo test test-fast lint docs setup setup-development prerequisites clean
 
 demo: setup
 	bmi-run cfg/coupled.yaml --output output/demo/hybrid --overwrite
@@ -49,13 +56,16 @@ $(TRAINING)/report/report.json: $(TRAINING)/segments/.done $(patsubst %,$(TRAINI
 test: lint
 	pytest --durations=5
 
-lint: setup
+test-fast: setup-development
+	pytest -m "not slow" FAST
+
+lint: setup-development
 	ruff check .
 	ruff format --check .
 	mypy
 	mypy tools docs/examples/linear_reservoir.py
 
-docs: setup
+docs: setup-development
 	python tools/bmi_tables.py
 	python tools/cli_options.py
 	python tools/configuration_keys.py
@@ -63,18 +73,26 @@ docs: setup
 	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
 	@echo "open build/site/index.html (with search: python -m http.server --directory build/site)"
 
-setup: compiler $(STAMP)
+setup: prerequisites $(RUN_STAMP)
 
-compiler:
-	@sh tools/need_gfortran.sh
+setup-development: setup $(DEVELOP_STAMP)
 
-$(STAMP): pyproject.toml constraints.txt meson.build meson.options bmi_richards/fortran/meson.build bmi_colm/fortran/meson.build
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; say which with: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
-	@$(PYTHON) -m venv $(VENV) || { echo "the module venv of Python is needed: apt-get install python3-venv"; exit 1; }
-	python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt $(BUILD_TOOLS)
-	python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt --no-build-isolation \
-		--config-settings=setup-args=-Dnative=true --config-settings=build-dir=build --editable '.[dev]'
-	@touch $(STAMP)
+prerequisites:
+	@sh tools/prerequisites.sh "$(PYTHON)" $(VENV)
+
+$(RUN_STAMP): pyproject.toml constraints.txt tools/requirements.py meson.build meson.options $(wildcard */fortran/meson.build) | prerequisites
+	"$(PYTHON)" -m venv $(VENV)
+	$(INSTALL) pip
+	python tools/requirements.py --build --extra surrogate > $(VENV)/requirements.txt
+	@echo "installing PyTorch and the other packages: some minutes"
+	$(INSTALL_REQUIREMENTS) $(VENV)/requirements.txt
+	$(INSTALL) --no-build-isolation --no-deps --config-settings=setup-args=-Dnative=true --config-settings=build-dir=build --editable .
+	@touch $@
+
+$(DEVELOP_STAMP): $(RUN_STAMP)
+	python tools/requirements.py --extra dev > $(VENV)/requirements-dev.txt
+	$(INSTALL_REQUIREMENTS) $(VENV)/requirements-dev.txt
+	@touch $@
 
 clean:
 	rm -rf $(VENV) build

@@ -11,26 +11,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 
-from bmi_common.errors import ConfigError, RootzoneError
-from bmi_common.interrupts import deferred_interrupts
-from coupler import provenance
-from coupler.checkpoint import Checkpoint, find, remove_later
-from coupler.config import STATE_FILE, LoadedRun, load_run
-from coupler.control.words import intentions
-from coupler.driver import Summary, run
-from coupler.durations import describe
-from coupler.failures import RunInterrupted
-from coupler.figures import draw
-from coupler.parflow_import import import_run
-from coupler.preparation import Prepared, prepare, prepare_restart
-from coupler.run_folder import MARKER, check_folder, claim_folder
-from coupler.spin_up import spin_up, write_states
 from coupler.warning_log import keeping_warnings, log_warnings
+
+# what takes long to import is imported where it is used: `bmi-run --help` needs none of it
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from coupler.checkpoint import Checkpoint
+    from coupler.config import LoadedRun
+    from coupler.driver import Summary
+    from coupler.preparation import Prepared
 
 log = logging.getLogger("rootzone")
 
@@ -85,6 +79,10 @@ def main(
 
     Exit codes: 0 done, 1 failed while running, 2 bad input (nothing was computed or overwritten), 130 interrupted.
     """
+    from bmi_common.errors import ConfigError
+    from coupler.config import load_run
+    from coupler.run_folder import MARKER, check_folder
+
     console = _console(stderr=True)
     with _exit_codes(console):
         if definition is not None:
@@ -101,7 +99,7 @@ def main(
             raise ConfigError("give the file of a run, or --restart and the folder of one")
         loaded = load_run(file, settings)
         if loaded.config.report is not None:
-            from coupler.evaluate.at_end import check_report  # imports slowly
+            from coupler.evaluate.at_end import check_report
 
             check_report(loaded.config)
         with tempfile.TemporaryDirectory() as staging:
@@ -118,6 +116,9 @@ def main(
 @contextmanager
 def _exit_codes(console: Console) -> Iterator[None]:
     """End the process with one message and the code that belongs to what has gone wrong."""
+    from bmi_common.errors import ConfigError, RootzoneError
+    from coupler.failures import RunInterrupted
+
     try:
         yield
         return
@@ -136,11 +137,16 @@ def _exit_codes(console: Console) -> Iterator[None]:
 
 
 def _console(stderr: bool = False) -> Console:
+    from rich.console import Console
+
     # no markup and no emoji: a path or a message may hold brackets and colons
     return Console(stderr=stderr, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
 def _checkpoint(restart: Path, output: Path | None, overwrite: bool) -> Path:
+    from bmi_common.errors import ConfigError
+    from coupler.checkpoint import find
+
     if output is not None or overwrite:
         given = "--output" if output is not None else "--overwrite"
         raise ConfigError(f"{given} does not go with --restart, which goes on in the folder of the run")
@@ -148,6 +154,9 @@ def _checkpoint(restart: Path, output: Path | None, overwrite: bool) -> Path:
 
 
 def _import(definition: Path, output: Path | None, ignore: tuple[str, ...], overwrite: bool, console: Console) -> None:
+    from bmi_common.errors import ConfigError
+    from coupler.parflow_import import import_run
+
     if output is None:
         raise ConfigError("--from-parflow needs --output, the folder for the run")
     imported = import_run(definition, output, ignore, overwrite)
@@ -159,6 +168,8 @@ def _import(definition: Path, output: Path | None, ignore: tuple[str, ...], over
 
 
 def _check(loaded: LoadedRun, staging: Path, checkpoint: Path | None) -> None:
+    from coupler.preparation import prepare, prepare_restart
+
     prepared = prepare(loaded, staging)
     try:
         if checkpoint is not None:
@@ -169,6 +180,12 @@ def _check(loaded: LoadedRun, staging: Path, checkpoint: Path | None) -> None:
 
 
 def _execute(loaded: LoadedRun, staging: Path, folder: Path, console: Console) -> None:
+    from coupler import provenance
+    from coupler.config import STATE_FILE
+    from coupler.preparation import prepare
+    from coupler.run_folder import claim_folder
+    from coupler.spin_up import spin_up, write_states
+
     prepared = prepare(loaded, staging)
     with _carrying_out(prepared):
         claim_folder(folder)
@@ -183,6 +200,10 @@ def _execute(loaded: LoadedRun, staging: Path, folder: Path, console: Console) -
 
 
 def _continue(loaded: LoadedRun, staging: Path, checkpoint: Path, console: Console) -> None:
+    from coupler import provenance
+    from coupler.checkpoint import remove_later
+    from coupler.preparation import prepare, prepare_restart
+
     prepared = prepare(loaded, staging)
     with _carrying_out(prepared):
         found = prepare_restart(prepared, checkpoint)
@@ -198,6 +219,8 @@ def _continue(loaded: LoadedRun, staging: Path, checkpoint: Path, console: Conso
 
 
 def _keep_record(record: dict[str, Any], staging: Path, folder: Path) -> None:
+    from coupler import provenance
+
     if any(staging.iterdir()):
         try:
             shutil.copytree(staging, folder / "config", dirs_exist_ok=True)
@@ -209,15 +232,20 @@ def _keep_record(record: dict[str, Any], staging: Path, folder: Path) -> None:
 def _finish(
     prepared: Prepared, folder: Path, console: Console, record: dict[str, Any], restart: Checkpoint | None
 ) -> None:
+    from bmi_common.interrupts import deferred_interrupts
+    from coupler.driver import run
+
     config = prepared.loaded.config
     with deferred_interrupts("stopping after this step") as interrupted:
         summary = run(prepared, folder, console, record, restart, interrupted)
     _report(summary, folder)
     if config.figures:
+        from coupler.figures import draw
+
         for path in draw(folder, [folder / o.file for o in config.output]):
             log.info("drew %s", path)
     if config.report is not None:
-        from coupler.evaluate.at_end import write_report  # imports slowly
+        from coupler.evaluate.at_end import write_report
 
         log.info("wrote %s", write_report(config, folder))
     log.info("done; results are in %s", folder)
@@ -225,6 +253,8 @@ def _finish(
 
 @contextmanager
 def _carrying_out(prepared: Prepared) -> Iterator[None]:
+    from bmi_common.errors import RootzoneError
+
     try:
         yield
     except RootzoneError as error:
@@ -266,6 +296,9 @@ def _close_log() -> None:
 
 def print_plan(prepared: Prepared, console: Console) -> None:
     """Print what a run will do: components, their steps, order, exchanges, files."""
+    from coupler.control.words import intentions
+    from coupler.durations import describe
+
     config, plan = prepared.loaded.config, prepared.plan
     time = config.time
     console.print(f"{prepared.loaded.document.path}: sound")

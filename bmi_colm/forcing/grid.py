@@ -5,7 +5,6 @@ from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import KDTree
 
 from bmi_colm.forcing.humidity import FloatArray
 from bmi_common.errors import ConfigError
@@ -135,6 +134,8 @@ def _nearest_on_axes(
 def _nearest_of_points(
     file_latitude: FloatArray, file_longitude: FloatArray, latitude: FloatArray, longitude: FloatArray
 ) -> Located:
+    from scipy.spatial import KDTree  # imports slowly, and most files do not need it
+
     points = _on_sphere(file_latitude, file_longitude)
     distance, index = KDTree(points.reshape(-1, 3)).query(_on_sphere(latitude, longitude))
     rows, columns = np.unravel_index(index, file_latitude.shape)

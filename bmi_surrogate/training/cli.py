@@ -6,18 +6,16 @@ import logging
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 import click
-from rich.console import Console
-from rich.table import Table
 
-from bmi_common.errors import ConfigError, RootzoneError
-from bmi_common.interrupts import deferred_interrupts
-from bmi_surrogate.compute import using_threads
-from bmi_surrogate.training.config import load
-from bmi_surrogate.training.distributed import processes
-from bmi_surrogate.training.fit import Fitted, fit, prepare_material
-from bmi_surrogate.training.progress import Progress
+from bmi_surrogate.extra import require_pytorch
+
+if TYPE_CHECKING:  # what takes long to import is imported where it is used
+    from rich.console import Console
+
+    from bmi_surrogate.training.fit import Fitted
 
 log = logging.getLogger("rootzone")
 
@@ -39,6 +37,21 @@ def main(file: Path, check: bool) -> None:
     Exit codes: 0 done, 1 failed while training, 2 bad input (nothing was trained), 130 interrupted (the state is
     saved).
     """
+    try:
+        require_pytorch()
+    except ImportError as error:
+        _fail(error, EXIT_BAD_INPUT)
+
+    from rich.console import Console
+
+    from bmi_common.errors import ConfigError, RootzoneError
+    from bmi_common.interrupts import deferred_interrupts
+    from bmi_surrogate.compute import using_threads
+    from bmi_surrogate.training.config import load
+    from bmi_surrogate.training.distributed import processes
+    from bmi_surrogate.training.fit import fit, prepare_material
+    from bmi_surrogate.training.progress import Progress
+
     first = os.environ.get("RANK", "0") == "0"
     console = Console(stderr=True, quiet=not first)
     logging.basicConfig(level=logging.INFO if first else logging.ERROR, format="%(message)s", stream=sys.stderr)
@@ -69,6 +82,8 @@ def main(file: Path, check: bool) -> None:
 
 
 def _report(found: Fitted, console: Console) -> None:
+    from rich.table import Table
+
     table = Table(title=f"best weights: {found.weights}")
     for heading in ("seed", "iteration", f"{found.score_name} error [m]", "minutes"):
         table.add_column(heading, justify="right")
@@ -84,7 +99,7 @@ def _report(found: Fitted, console: Console) -> None:
     console.print(table)
 
 
-def _fail(error: Exception, code: int) -> None:
+def _fail(error: Exception, code: int) -> NoReturn:
     print(f"error: {error}", file=sys.stderr)
     sys.exit(code)
 

@@ -5,18 +5,14 @@ from __future__ import annotations
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-import numpy as np
-from rich.console import Console
 
-from bmi_common import ConfigError, RootzoneError
-from coupler.durations import parse_duration
-from coupler.evaluate.evaluation import Wanted, evaluate
-from coupler.evaluate.gates import LIMITS
-from coupler.evaluate.judged import JUDGED
-from coupler.evaluate.verdict import describe
-from coupler.evaluate.writing import evaluate_into
+from coupler.evaluate.names import LIMIT_SETS, VARIABLES
+
+if TYPE_CHECKING:  # what takes long to import is imported where it is used
+    import numpy as np
 
 EXIT_NOT_MET = 1
 EXIT_BAD_INPUT = 2
@@ -33,7 +29,7 @@ _PATH = click.Path(path_type=Path)
     "thresholds",
     multiple=True,
     metavar="VARIABLE=VALUE",
-    help=f"Largest acceptable error with units, such as water_table=0.5m; {', '.join(JUDGED)}; repeatable.",
+    help=f"Largest acceptable error with units, such as water_table=0.5m; {', '.join(VARIABLES)}; repeatable.",
 )
 @click.option("--climatology", type=_PATH, multiple=True, metavar="RUN", help="Earlier years; repeatable.")
 @click.option(
@@ -51,7 +47,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--reanalysis", type=_PATH, metavar="FILE", help="NetCDF file with swvl1 and slhf of ERA5-Land.")
 @click.option("--name", default="hybrid", show_default=True, help="What to call RUN in tables and figures.")
 @click.option(
-    "--limits", type=click.Choice([*LIMITS]), default="default", show_default=True, help="What is asked of it."
+    "--limits", type=click.Choice(LIMIT_SETS), default="default", show_default=True, help="What is asked of it."
 )
 @click.option("--domain", type=_PATH, metavar="FILE", help="Domain, if not in REFERENCE's record.")
 @click.option("--initial", type=_PATH, metavar="FILE", help="Head at the start, if not in REFERENCE's record.")
@@ -86,6 +82,14 @@ def main(
 
     Exit codes: 0 compared, 1 a criterion is not met (with --strict), 2 bad input.
     """
+    from rich.console import Console
+    
+    from bmi_common.errors import RootzoneError
+    from coupler.evaluate.evaluation import Wanted, evaluate
+    from coupler.evaluate.judged import JUDGED
+    from coupler.evaluate.verdict import describe
+    from coupler.evaluate.writing import evaluate_into
+
     console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
     try:
         wanted = Wanted(
@@ -125,6 +129,9 @@ def main(
 
 
 def _segment_length(text: str) -> timedelta:
+    from bmi_common.errors import ConfigError
+    from coupler.durations import parse_duration
+
     try:
         length = parse_duration(text)
     except ValueError as error:
@@ -135,6 +142,10 @@ def _segment_length(text: str) -> timedelta:
 
 
 def _start(text: str | None) -> np.datetime64 | None:
+    import numpy as np
+    
+    from bmi_common.errors import ConfigError
+
     if text is None:
         return None
     try:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from coupler.evaluate.comparison import Comparison, running_mean
 from coupler.evaluate.growth import growth
+from coupler.evaluate.names import DEFAULT, PREDRNN
 
 Array = NDArray[np.float64]
 
@@ -55,7 +56,7 @@ class Limits:
 
 
 LIMITS: Mapping[str, Limits] = {
-    "default": Limits(
+    DEFAULT: Limits(
         median=0.02,
         efficiency=0.995,
         high=0.10,
@@ -66,7 +67,7 @@ LIMITS: Mapping[str, Limits] = {
         segment_median=0.005,
         segment_efficiency=0.9995,
     ),
-    "predrnn": Limits(median=0.10, efficiency=0.985),
+    PREDRNN: Limits(median=0.10, efficiency=0.985),
 }
 """What is asked of the default surrogate, and of the improved PredRNN."""
 

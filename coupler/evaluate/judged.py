@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 from bmi_common import ConfigError, Domain
 from bmi_common.suggest import did_you_mean
 from bmi_common.units import conversion
+from coupler.evaluate.names import LATENT_HEAT, SOIL_MOISTURE, WATER_TABLE
 from coupler.evaluate.predictions import Quantities
 
 Array = NDArray[np.float64]
-
-WATER_TABLE, SOIL_MOISTURE, LATENT_HEAT = "water_table", "soil_moisture", "latent_heat"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
 
-from coupler.evaluate import kling_gupta
+from coupler.evaluate.efficiency import kling_gupta
 from coupler.evaluate.metrics import Metrics, metrics, spearman
 
 

@@ -1,0 +1,7 @@
+"""Names by which users ask: the variables that a run is judged on, the sets of limits. Imports nothing, for `--help`."""
+
+from __future__ import annotations
+
+VARIABLES = WATER_TABLE, SOIL_MOISTURE, LATENT_HEAT = "water_table", "soil_moisture", "latent_heat"
+
+LIMIT_SETS = DEFAULT, PREDRNN = "default", "predrnn"

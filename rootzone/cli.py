@@ -1,0 +1,68 @@
+"""Command line: ``bmi-init``."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from rootzone.cases import CASES, Case, Step, put
+
+EXIT_FAILED = 1
+EXIT_BAD_INPUT = 2
+
+
+@click.command()
+@click.argument("case", required=False)
+@click.argument("folder", type=click.Path(path_type=Path), required=False)
+@click.version_option(package_name="rootzone")
+def main(case: str | None, folder: Path | None) -> None:
+    """Put a ready CASE into FOLDER, and say how to go on; FOLDER is named after the case if it is not given.
+
+    Without arguments: list the cases. Nothing is overwritten or deleted.
+
+    Exit codes: 0 done, 1 the folder cannot be written, 2 bad input (nothing was written).
+    """
+    if case is None:
+        click.echo(_listed())
+        return
+    if case not in CASES:
+        _fail(f"there is no case {case!r}; there are: {', '.join(CASES)}", EXIT_BAD_INPUT)
+    target = folder or Path(case)
+    try:
+        size = put(CASES[case], target)
+    except FileExistsError as error:
+        _fail(f"{error}; name a new folder: bmi-init {case} FOLDER", EXIT_BAD_INPUT)
+    except OSError as error:
+        _fail(f"cannot write {error.filename or target}: {error.strerror or error}", EXIT_FAILED)
+    click.echo(f"{target}: {CASES[case].title} ({size / 1e6:.1f} MB)\n\n{_next(CASES[case], target)}")
+
+
+def _listed() -> str:
+    lines = ["Ready cases, for: bmi-init CASE [FOLDER]", ""]
+    lines += [f"  {name:12s} {case.title}" for name, case in CASES.items()]
+    return "\n".join(lines)
+
+
+def _next(case: Case, folder: Path) -> str:
+    for_all = [step for step in case.steps if not step.surrogate]
+    for_surrogates = [step for step in case.steps if step.surrogate]
+    lines = ["Next:", f"  cd {shlex.quote(str(folder))}", *_lines(for_all)]
+    if for_surrogates:
+        how = "" if find_spec("torch") else ", which is not installed: pip install 'rootzone[surrogate]'"
+        lines += ["", f"With PyTorch{how}:", *_lines(for_surrogates)]
+    return "\n".join(lines)
+
+
+def _lines(steps: list[Step]) -> list[str]:
+    width = max(len(step.command) for step in steps)
+    return [f"  {step.command:{width}s}   # {step.what}" for step in steps]
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    click.echo(click.style(f"bmi-init: {message}", fg="red"), err=True)
+    sys.exit(code)
