@@ -22,7 +22,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from bmi_common.errors import ConfigError
+from bmi_common.errors import ConfigError, ConfigErrors
 
 Position = tuple[Hashable, ...]
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
@@ -79,7 +79,15 @@ class Document:
         line = self.line(position)
         where = f"{self.path}:{line}" if line else str(self.path)
         key = ".".join(str(p) for p in position)
-        return ConfigError(f"{where}: {key}: {message}" if key else f"{where}: {message}")
+        return ConfigError(f"{where}: {key}: {message}" if key else f"{where}: {message}", line)
+
+    def located(self, above: Position, message: str) -> ConfigError:
+        """Build the error for a message that may begin with a key below `above`, as in ``every: must be 1h``."""
+        key, colon, rest = message.partition(": ")
+        below = tuple(int(p) if p.isdigit() else p for p in key.split("."))
+        if colon and (*above, *below) in self.lines:
+            return self.error((*above, *below), rest)
+        return self.error(above, message)
 
 
 def read_yaml(path: Path) -> Document:
@@ -292,7 +300,7 @@ def validate(document: Document, model: type[M], paths: Mapping[str, Path], igno
     try:
         return model.model_validate(content, context={"base": base, "paths": named})
     except ValidationError as error:
-        raise ConfigError("\n".join(_messages(error, document))) from None
+        raise ConfigErrors(_mistakes(error, document)) from None
 
 
 def folders(document: Document, outer: Mapping[str, Path]) -> tuple[Path, dict[str, Path]]:
@@ -341,8 +349,8 @@ def _discriminator(error: ErrorDetails) -> tuple[str, ...]:
     return (str(key).strip("'"),) if key else ()
 
 
-def _messages(error: ValidationError, document: Document, limit: int = 5) -> list[str]:
-    result: list[str] = []
+def _mistakes(error: ValidationError, document: Document, limit: int = 20) -> list[ConfigError]:
+    result: list[ConfigError] = []
     for e in error.errors(include_url=False):
         position = tuple(p for p in e["loc"])
         message = e["msg"]
@@ -361,11 +369,12 @@ def _messages(error: ValidationError, document: Document, limit: int = 5) -> lis
         elif e["type"] != "no_file" and not isinstance(e["input"], Mapping | list):
             message = f"{message[0].lower()}{message[1:]}, got {_shown(e['input'])}"
         message = _ENUM_MEMBER.sub(r"\1", message)
-        text = str(document.error(_in_document(position, document), message))
-        if text not in result:
-            result.append(text)
+        several = e.get("ctx", {}).get("error")
+        for text in map(str, several.mistakes) if isinstance(several, ConfigErrors) else (message,):
+            result.append(document.located(_in_document(position, document), text))
+    result = sorted({str(m): m for m in result}.values(), key=lambda m: m.line or 0)  # as a user reads the file
     if len(result) > limit:
-        result = [*result[:limit], f"{document.path}: and {len(result) - limit} more"]
+        result = [*result[:limit], ConfigError(f"{document.path}: and {len(result) - limit} more")]
     return result
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import difflib
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -16,7 +17,7 @@ import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from bmi_common.config import Config, Document, folders, read_yaml, validate
-from bmi_common.errors import ConfigError
+from bmi_common.errors import ConfigError, ConfigErrors
 from coupler.component_spec import ComponentSpec
 from coupler.control.config import ErrorControlSpec
 from coupler.durations import Duration, add_period, describe, divides
@@ -239,19 +240,23 @@ class RunConfig(Config):
 
     @model_validator(mode="after")
     def _parts_agree(self) -> RunConfig:
-        self._require_each_component_once()
-        self._require_known_components()
-        self._require_one_entry_a_file()
-        self._require_one_source_a_target()
-        self._require_whole_steps()
+        found = [
+            *self._not_once_in_the_order(),
+            *self._of_unknown_components(),
+            *self._files_written_twice(),
+            *self._targets_supplied_twice(),
+            *self._in_no_whole_steps(),
+        ]
+        if found:
+            raise ConfigErrors(map(ConfigError, found))
         return self
 
-    def _require_each_component_once(self) -> None:
+    def _not_once_in_the_order(self) -> Iterator[str]:
         names = list(self.components)
         if sorted(self.order) != sorted(names):
-            raise ValueError(f"order must name each component once: {', '.join(names)}; got {', '.join(self.order)}")
+            yield f"order: must name each component once: {', '.join(names)}; got {', '.join(self.order)}"
 
-    def _require_known_components(self) -> None:
+    def _of_unknown_components(self) -> Iterator[str]:
         ends = [
             (f"exchanges.{i}.{side}", end)
             for i, x in enumerate(self.exchanges)
@@ -262,38 +267,41 @@ class RunConfig(Config):
             if end.component not in self.components:
                 near = difflib.get_close_matches(end.component, self.components, n=1)
                 hint = f"did you mean {near[0]!r}?" if near else f"components: {', '.join(self.components)}"
-                raise ValueError(f"{key}: no component {end.component!r}; {hint}")
+                yield f"{key}: no component {end.component!r}; {hint}"
 
-    def _require_one_entry_a_file(self) -> None:
-        files = [o.file for o in self.output]
-        for file in files:
-            if files.count(file) > 1:
-                raise ValueError(f"output: two entries write {file}")
+    def _files_written_twice(self) -> Iterator[str]:
+        for file, count in Counter(o.file for o in self.output).items():
+            if count > 1:
+                yield f"output: {'two' if count == 2 else count} entries write {file}"
 
-    def _require_one_source_a_target(self) -> None:
+    def _targets_supplied_twice(self) -> Iterator[str]:
         sources: dict[str, str] = {}
-        for x in self.exchanges:
+        for i, x in enumerate(self.exchanges):
             target = str(x.target)
             if target in sources:
-                raise ValueError(f"exchanges: {target} is supplied twice, from {sources[target]} and {x.source}")
+                yield f"exchanges.{i}: {target} is supplied twice, from {sources[target]} and {x.source}"
             sources[target] = str(x.source)
 
-    def _require_whole_steps(self) -> None:
+    def _in_no_whole_steps(self) -> Iterator[str]:
         step = self.time.step
         lengths = [(f"output.{i}.every", o.every) for i, o in enumerate(self.output)]
         if self.checkpoint:
             lengths.append(("checkpoint.every", self.checkpoint.every))
+        if self.error_control:
+            lengths += [(f"error_control.{key}", length) for key, length in self.error_control.lengths.items()]
         for key, length in lengths:
             if not divides(step, length):
-                raise ValueError(f"{key}: {describe(length)} is no whole number of coupling steps of {describe(step)}")
-        if self.error_control:
-            self.error_control.require_whole_steps(step)
+                yield f"{key}: {describe(length)} is no whole number of coupling steps of {describe(step)}"
         if self.spin_up:
             length = add_period(self.time.start, self.spin_up.repeat) - self.time.start
             if length <= timedelta(0) or not divides(step, length):
-                raise ValueError(
-                    f"spin_up.repeat: {self.spin_up.repeat} is no whole number of coupling steps of {describe(step)}"
-                )
+                yield f"spin_up.repeat: {self.spin_up.repeat} is no whole number of coupling steps of {describe(step)}"
+
+    @property
+    def last_time(self) -> datetime:
+        """Latest time (UTC) that a component reaches, in the run or in its spin-up."""
+        start, end = self.time.start, self.time.end
+        return end if self.spin_up is None else max(end, add_period(start, self.spin_up.repeat))
 
 
 @dataclass(frozen=True)
