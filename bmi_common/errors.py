@@ -32,10 +32,10 @@ class ConfigError(RootzoneError, ValueError):
 
     def retold(self, change: Callable[[str], str]) -> ConfigError:
         """Return the error with `change` applied to the message of every mistake."""
-        return _together([ConfigError(change(str(m)), m.line) for m in self.mistakes])
+        return together([ConfigError(change(str(m)), m.line) for m in self.mistakes])
 
 
-class ConfigErrors(ConfigError):
+class ConfigErrors(ConfigError):  # noqa: N818  # several of them
     """Several mistakes, a line each."""
 
     def __init__(self, mistakes: Iterable[ConfigError]) -> None:
@@ -60,16 +60,26 @@ class Mistakes:
         try:
             yield
         except ConfigError as error:
-            self._found.extend(error.mistakes)
+            self.note(error)
+
+    def note(self, error: ConfigError) -> None:
+        """Keep an error for `require_none`."""
+        self._found.extend(error.mistakes)
+
+    @property
+    def found(self) -> list[ConfigError]:
+        """What has been noted, by line where a file has lines."""
+        return sorted(self._found, key=lambda mistake: mistake.line or 0)
 
     def require_none(self) -> None:
         """Raise what has been found, if anything."""
         if self._found:
-            raise _together(self._found)
+            raise together(self._found)
 
 
-def _together(mistakes: list[ConfigError]) -> ConfigError:
-    unique = list({str(m): m for m in reversed(mistakes)}.values())[::-1]  # the first of those that say the same
+def together(mistakes: Iterable[ConfigError]) -> ConfigError:
+    """Return one error for all of `mistakes`, those that say the same once."""
+    unique = list({str(m): m for m in mistakes}.values())
     return unique[0] if len(unique) == 1 else ConfigErrors(unique)
 
 

@@ -13,15 +13,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from bmi_common.config import Config, Document, folders, read_yaml, validate
-from bmi_common.errors import ConfigError, ConfigErrors
+from bmi_common.config import CalendarTime, Config, Document, folders, read_yaml, validate
+from bmi_common.errors import ConfigError, ConfigErrors, Mistakes
 from coupler.component_spec import ComponentSpec
 from coupler.control.config import ErrorControlSpec
 from coupler.durations import Duration, add_period, describe, divides
 from coupler.report_spec import Report
+from coupler.settings import apply_setting
 
 
 class Method(StrEnum):
@@ -67,7 +67,7 @@ def _naive_utc(value: datetime) -> datetime:
     return value
 
 
-UtcTime = Annotated[datetime, AfterValidator(_naive_utc)]
+UtcTime = Annotated[CalendarTime, AfterValidator(_naive_utc)]
 
 
 class TimeSpec(Config):
@@ -327,7 +327,8 @@ def load_run(path: Path, settings: Sequence[str] = ()) -> LoadedRun:
     """Read ``coupled.yaml`` and apply ``key=value`` settings of the command line.
 
     A setting's key is a dotted path into the file. A component's name may stand for ``components.<name>`` and a
-    name under ``paths:`` for ``paths.<name>``; folders given so are relative to the working directory.
+    name under ``paths:`` for ``paths.<name>``; folders given so are relative to the working directory. See
+    `coupler.settings.apply_setting`.
 
     Raises
     ------
@@ -338,60 +339,12 @@ def load_run(path: Path, settings: Sequence[str] = ()) -> LoadedRun:
     if not isinstance(document.data, dict):
         raise ConfigError(f"{path}: expected keys and values at the top")
     document.data = copy.deepcopy(document.data)
+    mistakes = Mistakes()
     for setting in settings:
-        apply_setting(document, setting)
-    _, named = folders(document, {})
-    return LoadedRun(validate(document, RunConfig, {}), document, named)
-
-
-def apply_setting(document: Document, setting: str) -> None:
-    """Put one ``key=value`` of the command line into the document's data."""
-    key, equals, text = setting.partition("=")
-    if not equals or not key.strip():
-        raise ConfigError(f"--set {setting}: must be written as key=value")
-    try:
-        value = yaml.safe_load(text) if text.strip() else None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {setting}: the value is not valid YAML") from error
-    parts: list[str] = key.strip().split(".")
-    paths, components = (v if isinstance(v := document.data.get(k), dict) else {} for k in ("paths", "components"))
-    if len(parts) == 1 and parts[0] in paths:
-        parts = ["paths", *parts]
-    if parts[0] == "paths":
-        value = str(Path(str(value)).resolve())  # what a user types is relative to where they are
-    elif parts[0] in components and parts[0] not in RunConfig.model_fields:
-        parts = ["components", *parts]
-        if parts[-1] == "config" and len(parts) == 3:
-            value = str(Path(str(value)).resolve())
-    target: Any = document.data
-    for i, part in enumerate(parts[:-1]):
-        target = _child(target, part, setting, ".".join(parts[: i + 1]))
-    if isinstance(target, list):
-        target[_index(target, parts[-1], setting)] = value
-    elif isinstance(target, dict):
-        target[parts[-1]] = value
-    else:
-        raise ConfigError(f"--set {setting}: {'.'.join(parts[:-1])} has no keys below it")
-    for position in [p for p in document.lines if p[: len(parts)] == tuple(parts)]:
-        del document.lines[position]  # what the command line says has no line in the file
-
-
-def _child(target: Any, part: str, setting: str, at: str) -> Any:
-    if isinstance(target, list):
-        return target[_index(target, part, setting)]
-    if not isinstance(target, dict):
-        raise ConfigError(f"--set {setting}: {at} has no keys below it")
-    if target.get(part) is None:
-        if at == f"components.{part}":  # elsewhere the validation finds a key that does not exist
-            known = [*target]
-            near = difflib.get_close_matches(part, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(map(str, known))}"
-            raise ConfigError(f"--set {setting}: no key {at!r}; {hint}")
-        target[part] = {}
-    return target[part]
-
-
-def _index(target: list[Any], part: str, setting: str) -> int:
-    if not part.isdigit() or int(part) >= len(target):
-        raise ConfigError(f"--set {setting}: {part!r} is no entry of a list of {len(target)} (the first is 0)")
-    return int(part)
+        with mistakes.noted():
+            apply_setting(document, setting, RunConfig.model_fields)
+    with mistakes.noted():
+        _, named = folders(document, {})
+        config = validate(document, RunConfig, {})
+    mistakes.require_none()
+    return LoadedRun(config, document, named)
