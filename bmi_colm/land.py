@@ -32,6 +32,8 @@ class LandSurface(DeclaredBmi):
     """
 
     variables = (*names.SOIL_WATER_VARIABLES, *names.FORCING_VARIABLES, *names.LAND_OUTPUTS)
+    takes_end = True
+    may_change = ("carbon_dioxide", "forcing", "leaf_area.file", "leaf_area.missing", "threads")
     _prepared: Prepared
     _forcing: Forcing
     _warned: bool

@@ -83,6 +83,15 @@ class DeclaredBmi(GridFunctions, VariableFunctions):
     saves_state: ClassVar[bool] = True
     """Whether state files hold all that the component remembers; where not, it refuses to write and to read them."""
 
+    takes_end: ClassVar[bool] = False
+    """Whether the configuration has the keys ``start`` and ``end`` (UTC). A coupler writes the period of its run
+    there, so that all that the run needs is checked before it starts, and no more; without an end the component goes
+    on as long as its own data."""
+
+    may_change: ClassVar[tuple[str, ...]] = ()
+    """Keys of the configuration, dotted, that may have another value when a run goes on from a state: what changes no
+    result, data of the coming time, and what messages advise to change. Keys below them may, too."""
+
     spans_steps: ClassVar[bool] = False
     """Whether `update_until` makes all its steps in one `_update_span` rather than one `_update` after the other."""
 

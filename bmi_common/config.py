@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -13,6 +14,7 @@ import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PlainSerializer,
@@ -22,11 +24,13 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from bmi_common.errors import ConfigError
+from bmi_common.errors import ConfigError, ConfigErrors
 
 Position = tuple[Hashable, ...]
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
-_META_KEYS = ("paths", "relative_to", "staged_from")
+_META_KEYS = ("paths", "relative_to", "staged_from", "origins")
+_DEEPEST = 100
+"""Levels of a YAML file; what walks through the data later must not meet Python's own limit."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -61,11 +65,14 @@ class Document:
         Mappings, lists and scalars.
     lines : dict
         Line (from 1) of each key or list entry, by its path of keys.
+    origins : dict
+        Where values come from that do not stand in the file, by path of keys, in words for messages.
     """
 
     path: Path
     data: Any
     lines: dict[Position, int]
+    origins: dict[Position, str] = field(default_factory=dict)
 
     def line(self, position: Position) -> int | None:
         """Line of the deepest part of `position` that the file has."""
@@ -74,12 +81,33 @@ class Document:
                 return self.lines[position[:n]]
         return None
 
-    def error(self, position: Position, message: str) -> ConfigError:
-        """Build the error that names file, line and key."""
-        line = self.line(position)
-        where = f"{self.path}:{line}" if line else str(self.path)
+    def error(self, position: Position, message: str, line: int | None = None) -> ConfigError:
+        """Build the error that names key, and file and line (by default the key's) or another origin of the value."""
         key = ".".join(str(p) for p in position)
-        return ConfigError(f"{where}: {key}: {message}" if key else f"{where}: {message}")
+        text = f"{key}: {message}" if key else message
+        origin = self._origin(position)
+        if origin is not None:
+            return ConfigError(f"{origin}: {text}")
+        line = line or self.line(position)
+        below = [told for at, told in self.origins.items() if position and at[: len(position)] == position]
+        also = f" ({', '.join(below)})" if below else ""
+        return ConfigError(f"{self.path}:{line}: {text}{also}" if line else f"{self.path}: {text}{also}", line)
+
+    def where(self, position: Position) -> str:
+        """Name file and line of a key, or where else its value comes from."""
+        line = self.line(position)
+        return self._origin(position) or (f"{self.path}:{line}" if line else str(self.path))
+
+    def _origin(self, position: Position) -> str | None:
+        above = (position[:n] for n in range(len(position), 0, -1))
+        return next((self.origins[at] for at in above if at in self.origins), None)
+
+    def located(self, message: str) -> ConfigError:
+        """Build the error for a message on the whole file that begins with a key, as in ``output.0.every: must be``."""
+        key, colon, rest = message.partition(": ")
+        position = tuple(int(p) if p.isdigit() else p for p in key.split("."))
+        known = bool(colon) and position in self.lines
+        return self.error(position, rest) if known else self.error((), message)
 
 
 def read_yaml(path: Path) -> Document:
@@ -100,27 +128,37 @@ def read_yaml(path: Path) -> Document:
         if isinstance(error, ConfigError):
             raise
         raise ConfigError(f"{path}: cannot be read: {error}") from error
-    lines: dict[Position, int] = {}
+    document = Document(path, None, {})
+    parse_yaml(text, document)
+    return document
+
+
+def parse_yaml(text: str, document: Document) -> None:
+    """Fill `document` with what a YAML text says.
+
+    Raises
+    ------
+    ConfigError
+        If the text is no YAML, holds a key twice, or is too large or too deep.
+    """
     try:
         loader = _Loader(text)
     except yaml.YAMLError as error:  # characters that YAML does not allow
-        raise ConfigError(f"{path}: not valid YAML: {error}") from error
+        raise document.error((), f"not valid YAML: {error}") from error
     try:
         node = loader.get_single_node()
-        document = Document(path, None, lines)
         if node is not None:
             document.data = _build(loader, node, (), document, ())
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
-        where = f"{path}:{mark.line + 1}" if mark else str(path)
-        raise ConfigError(f"{where}: not valid YAML: {error.problem or error.context}") from error
+        problem = f"not valid YAML: {error.problem or error.context}"
+        raise document.error((), problem, mark.line + 1 if mark else None) from error
     except RecursionError:
-        raise ConfigError(f"{path}: nested too deeply") from None
+        raise document.error((), "nested too deeply") from None
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not valid YAML: {error}") from error
+        raise document.error((), f"not valid YAML: {error}") from error
     finally:
         loader.dispose()
-    return document
 
 
 def _sibling(path: Path) -> str:
@@ -133,6 +171,8 @@ def _sibling(path: Path) -> str:
 def _build(loader: _Loader, node: yaml.Node, at: Position, document: Document, parents: tuple[yaml.Node, ...]) -> Any:
     if any(node is p for p in parents):
         raise document.error(at, "the anchor refers to itself")
+    if len(parents) > _DEEPEST:
+        raise document.error((), "nested too deeply")
     if len(document.lines) > 100_000:
         raise document.error((), "more than 100 000 entries; large data belong into NetCDF or PFB files")
     document.lines.setdefault(at, node.start_mark.line + 1)
@@ -229,6 +269,17 @@ OutputPath = Annotated[Path, AfterValidator(_resolve), _absolute]
 Threads = Annotated[int, Field(ge=1, le=1024)]
 """A number of threads; the libraries below take what C's `int` holds and then ask the machine for as many."""
 
+
+def _no_number(value: Any) -> Any:
+    # pydantic would count the seconds from 1970
+    if isinstance(value, int | float) or (isinstance(value, str) and re.fullmatch(r"\s*[-+]?[\d_.]+\s*", value)):
+        raise ValueError(f"expected a date such as 2019-10-01T00:00, got {_shown(value)}")
+    return value
+
+
+CalendarTime = Annotated[datetime, BeforeValidator(_no_number)]
+"""A date, with or without the time of day."""
+
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -238,7 +289,8 @@ def load_config(path: Path, model: type[M], ignore: Iterable[str] = ()) -> M:
     Some keys are understood in every file. ``paths: {name: folder}`` names folders, relative to the file, which
     the file and those that it names may use as ``${name}``; ``relative_to: folder`` makes the file's relative
     paths start there instead of in the file's own folder. A coupler that completes a copy of a user's file says with
-    ``staged_from: file`` which one it is a copy of; messages then name that file.
+    ``staged_from: file`` which one it is a copy of, and with ``origins: {key: place}`` where values of its own come
+    from; messages then name that file and these places.
 
     Parameters
     ----------
@@ -267,7 +319,11 @@ def _as_the_user_knows_it(document: Document) -> Document:
         return document
     original = read_yaml(path)
     lines = {at: line for at, line in original.lines.items() if _same_leaf(original.data, data, at)}
-    return Document(original.path, data, lines)
+    given = data.get("origins")
+    origins = {str(key): str(place) for key, place in given.items()} if isinstance(given, Mapping) else {}
+    places = {at: origins[key] for at in document.lines if (key := ".".join(map(str, at))) in origins}
+    lines |= {at: 0 for at in document.lines if any(at[:n] in places for n in range(len(at) + 1))}
+    return Document(original.path, data, lines, places)
 
 
 def _same_leaf(original: Any, completed: Any, at: Position) -> bool:
@@ -292,18 +348,29 @@ def validate(document: Document, model: type[M], paths: Mapping[str, Path], igno
     try:
         return model.model_validate(content, context={"base": base, "paths": named})
     except ValidationError as error:
-        raise ConfigError("\n".join(_messages(error, document))) from None
+        raise ConfigErrors(_mistakes(error, document)) from None
 
 
 def folders(document: Document, outer: Mapping[str, Path]) -> tuple[Path, dict[str, Path]]:
     """Return the folder that relative paths of a document start from, and its named folders."""
     data = document.data if isinstance(document.data, Mapping) else {}
-    base = document.path.parent / str(data.get("relative_to", ""))
+    base = document.path.parent
+    if data.get("relative_to") is not None:
+        base = _folder(base, data["relative_to"], ("relative_to",), document)
     own = data.get("paths") or {}
     if not isinstance(own, Mapping):
         raise document.error(("paths",), "expected names and folders, such as {data: ../data}")
-    named = {str(k): (base / str(v)).resolve() for k, v in own.items()}
+    named = {str(name): _folder(base, folder, ("paths", name), document) for name, folder in own.items()}
     return base, {**named, **outer}
+
+
+def _folder(base: Path, name: Any, at: Position, document: Document) -> Path:
+    if not isinstance(name, str):
+        raise document.error(at, f"expected the name of a folder, got {_shown(name)}")
+    try:
+        return (base / name).resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links; a NUL character
+        raise document.error(at, f"is no name of a folder: {error}") from None
 
 
 def substitute(value: Any, named: Mapping[str, Path], document: Document, at: Position) -> Any:
@@ -341,8 +408,8 @@ def _discriminator(error: ErrorDetails) -> tuple[str, ...]:
     return (str(key).strip("'"),) if key else ()
 
 
-def _messages(error: ValidationError, document: Document, limit: int = 5) -> list[str]:
-    result: list[str] = []
+def _mistakes(error: ValidationError, document: Document, limit: int = 20) -> list[ConfigError]:
+    result: list[ConfigError] = []
     for e in error.errors(include_url=False):
         position = tuple(p for p in e["loc"])
         message = e["msg"]
@@ -361,11 +428,13 @@ def _messages(error: ValidationError, document: Document, limit: int = 5) -> lis
         elif e["type"] != "no_file" and not isinstance(e["input"], Mapping | list):
             message = f"{message[0].lower()}{message[1:]}, got {_shown(e['input'])}"
         message = _ENUM_MEMBER.sub(r"\1", message)
-        text = str(document.error(_in_document(position, document), message))
-        if text not in result:
-            result.append(text)
+        several = e.get("ctx", {}).get("error")
+        texts = [str(m) for m in several.mistakes] if isinstance(several, ConfigErrors) else [message]
+        at = _in_document(position, document)
+        result += [document.error(at, text) if at else document.located(text) for text in texts]
+    result = sorted({str(m): m for m in result}.values(), key=lambda m: m.line or 0)  # as a user reads the file
     if len(result) > limit:
-        result = [*result[:limit], f"{document.path}: and {len(result) - limit} more"]
+        result = [*result[:limit], ConfigError(f"{document.path}: and {len(result) - limit} more")]
     return result
 
 

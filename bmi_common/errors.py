@@ -2,13 +2,85 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
 
 class RootzoneError(Exception):
     """Base of every error that a user can act on."""
 
 
 class ConfigError(RootzoneError, ValueError):
-    """A mistake in the input, found before anything is computed or overwritten."""
+    """A mistake in the input, found before anything is computed or overwritten.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong, naming file and key.
+    line : int, optional
+        Line of the file.
+    """
+
+    def __init__(self, message: str, line: int | None = None) -> None:
+        super().__init__(message)
+        self.line = line
+
+    @property
+    def mistakes(self) -> tuple[ConfigError, ...]:
+        """Each mistake by itself."""
+        return (self,)
+
+    def retold(self, change: Callable[[str], str]) -> ConfigError:
+        """Return the error with `change` applied to the message of every mistake."""
+        return together([ConfigError(change(str(m)), m.line) for m in self.mistakes])
+
+
+class ConfigErrors(ConfigError):  # noqa: N818  # several of them
+    """Several mistakes, a line each."""
+
+    def __init__(self, mistakes: Iterable[ConfigError]) -> None:
+        self._mistakes = tuple(mistakes)
+        super().__init__("\n".join(map(str, self._mistakes)))
+
+    @property
+    def mistakes(self) -> tuple[ConfigError, ...]:
+        """Each mistake by itself."""
+        return self._mistakes
+
+
+class Mistakes:
+    """Collects mistakes that do not hide each other, so that a user meets them together."""
+
+    def __init__(self) -> None:
+        self._found: list[ConfigError] = []
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """Keep a `ConfigError` of the block for `require_none`."""
+        try:
+            yield
+        except ConfigError as error:
+            self.note(error)
+
+    def note(self, error: ConfigError) -> None:
+        """Keep an error for `require_none`."""
+        self._found.extend(error.mistakes)
+
+    @property
+    def found(self) -> list[ConfigError]:
+        """What has been noted, by line where a file has lines."""
+        return sorted(self._found, key=lambda mistake: mistake.line or 0)
+
+    def require_none(self) -> None:
+        """Raise what has been found, if anything."""
+        if self._found:
+            raise together(self._found)
+
+
+def together(mistakes: Iterable[ConfigError]) -> ConfigError:
+    """Return one error for all of `mistakes`, those that say the same once."""
+    unique = list({str(m): m for m in mistakes}.values())
+    return unique[0] if len(unique) == 1 else ConfigErrors(unique)
 
 
 class BmiStateError(RootzoneError, RuntimeError):

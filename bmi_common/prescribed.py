@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from math import isclose
+from datetime import timedelta
+from math import ceil, inf, isclose
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +14,7 @@ from pydantic import Field, field_validator, model_validator
 from bmi_common import grids
 from bmi_common import groundwater as names
 from bmi_common.bmi_base import FOREVER, DeclaredBmi, Setup
-from bmi_common.config import Config, ConfigPath, load_config
+from bmi_common.config import CalendarTime, Config, ConfigPath, load_config
 from bmi_common.domain import Domain, DomainField
 from bmi_common.errors import ConfigError
 from bmi_common.fields import FieldSpec, read_netcdf_variable
@@ -36,8 +37,8 @@ class SeriesSpec(Config):
     units: str | None = None
     interval: Annotated[float, Field(gt=0)] = 1.0
 
-    def read(self, domain: Domain) -> Floats:
-        """Recharge [m h-1] (entries, 1, 1) or (entries, ny, nx)."""
+    def read(self, domain: Domain, hours: float = inf) -> Floats:
+        """Recharge [m h-1] (entries, 1, 1) or (entries, ny, nx); finite in the first `hours`, where it is needed."""
         values, attribute = read_netcdf_variable(self.file, self.variable)
         source = f"{self.file} ({self.variable})"
         if values.ndim == 1:
@@ -53,7 +54,8 @@ class SeriesSpec(Config):
             change = conversion(units, _UNITS)
         except ConfigError as error:
             raise ConfigError(f"{source}: recharge: {error}") from None
-        missing = ~np.isfinite(np.broadcast_to(values, (len(values), *domain.surface.shape))) & domain.mask
+        needed = values[: min(len(values), ceil(min(hours / self.interval, 1e9)))]
+        missing = ~np.isfinite(np.broadcast_to(needed, (len(needed), *domain.surface.shape))) & domain.mask
         if missing.any():
             time = int(np.argwhere(missing)[0][0])
             raise ConfigError(f"{source}: recharge is not finite in active cells, first in entry {time}")
@@ -61,8 +63,13 @@ class SeriesSpec(Config):
 
 
 class PrescribedConfig(Config):
-    """The whole file: `recharge:` (constant in time) or `series:`, and where in the root zone the water goes."""
+    """The whole file: `recharge:` (constant in time) or `series:`, and where in the root zone the water goes.
 
+    With `start` and `end` (UTC) no more of a series is looked at than lies between them.
+    """
+
+    start: CalendarTime | None = None
+    end: CalendarTime | None = None
     domain: DomainField
     recharge: FieldSpec | None = None
     series: SeriesSpec | None = None
@@ -77,6 +84,20 @@ class PrescribedConfig(Config):
         if not isclose(sum(profile), 1.0, rel_tol=1e-6):
             raise ValueError(f"the shares of the layers must add up to 1, not {sum(profile):g}")
         return profile
+
+    @property
+    def hours(self) -> float:
+        """Length of the run [h], as far as it is known."""
+        return inf if self.start is None or self.end is None else (self.end - self.start) / timedelta(hours=1)
+
+    @model_validator(mode="after")
+    def _one_period(self) -> PrescribedConfig:
+        for time in (self.start, self.end):
+            if time is not None and time.tzinfo is not None:
+                raise ValueError("write start and end without a zone; all times are UTC")
+        if self.hours <= 0.0:
+            raise ValueError(f"end ({self.end}) must be after start ({self.start})")
+        return self
 
     @model_validator(mode="after")
     def _one_source_in_whole_steps(self) -> PrescribedConfig:
@@ -98,6 +119,8 @@ class PrescribedSource(DeclaredBmi):
     """
 
     component_name = "Prescribed source"
+    takes_end = True
+    may_change = ("series.file",)
     variables = (
         Variable(names.NET_SOURCE, "h-1", grids.ROOT_ZONE, Role.OUTPUT, "net water source, into the soil positive"),
     )
@@ -106,7 +129,7 @@ class PrescribedSource(DeclaredBmi):
         config = load_config(config_file, PrescribedConfig)
         domain = Domain.load(config.domain)
         if config.series is not None:
-            self._recharge = config.series.read(domain)
+            self._recharge = config.series.read(domain, config.hours)
             self._steps_per_entry = round(config.series.interval / config.time_step)
             files: tuple[Path, ...] = (config.series.file,)
             end = len(self._recharge) * config.series.interval * _SECONDS_PER_HOUR

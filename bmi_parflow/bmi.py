@@ -33,6 +33,10 @@ class BmiParflow(GroundwaterBmi):
     METADATA = str(Path(__file__).with_name("pymt"))  # where pymt looks
     variables = (*names.GROUNDWATER_VARIABLES, *names.BALANCE_VARIABLES)
     spans_steps = True
+    may_change = tuple(
+        f"parflow.{key}"
+        for key in ("timeout", "solver", "processes", "mpi_command", "parflow_dir", "working_directory", "keep")
+    )
     _prepared: Prepared
 
     def _initialize(self, config_file: Path) -> Setup:

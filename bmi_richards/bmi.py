@@ -37,6 +37,7 @@ class BmiRichards(GroundwaterBmi):
         names.DISCHARGE_VARIABLE,
         *SOLVER_VARIABLES,
     )
+    may_change = ("richards.passes", "richards.time_step", "richards.threads", "richards.drainage.file")
     _prepared: Prepared
 
     def _initialize(self, config_file: Path) -> Setup:

@@ -40,6 +40,7 @@ class BmiSurrogate(GroundwaterBmi):
     component_name = "Surrogate"
     METADATA = str(Path(__file__).with_name("pymt"))  # where pymt looks
     variables = names.GROUNDWATER_VARIABLES
+    may_change = ("surrogate.device", "surrogate.threads", "surrogate.compile")
     _prepared: Prepared
 
     def _initialize(self, config_file: Path) -> Setup:

@@ -21,7 +21,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from bmi_common.config import read_yaml
-from bmi_common.errors import ConfigError, RootzoneError
+from bmi_common.errors import ConfigError, Mistakes, RootzoneError
 from bmi_common.hashing import sha256
 from bmi_common.state_file import StateArray, StateHeader, commit, read_state, write_state
 from coupler.component import Component
@@ -37,7 +37,7 @@ SHADOWS = "error_control.*"
 
 _PARTIAL, _OLD = ".partial-", ".old-"
 _MAY_CHANGE = frozenset({"time.end", "paths", "title", "figures", "report", "checks", "checkpoint"})
-_MAY_CHANGE_IN_COMPONENT = frozenset({"paths", "relative_to", "staged_from", "end"})
+_MAY_CHANGE_IN_COMPONENT = frozenset({"paths", "relative_to", "staged_from", "origins", "end"})
 _STATE_FUNCTIONS = ("save_state", "load_state")
 
 
@@ -110,7 +110,7 @@ def settings(config: RunConfig, configs: Mapping[str, Path]) -> dict[str, Any]:
     run = config.model_dump(mode="json", by_alias=True)
     for name, component in run["components"].items():
         # where the file lies and which values came as options does not matter, what the component reads does
-        for key in ("options", "isolate", "grpc", "timeout"):
+        for key in ("options", "replace", "isolate", "grpc", "timeout"):
             component.pop(key, None)
         component["config"] = _content(configs[name])
     return {key: value for key, value in run.items() if key not in _MAY_CHANGE}
@@ -123,13 +123,20 @@ def _content(path: Path) -> Any:
     return {k: v for k, v in data.items() if k not in _MAY_CHANGE_IN_COMPONENT} if isinstance(data, dict) else data
 
 
-def require_same_settings(checkpoint: Checkpoint, config: RunConfig, configs: Mapping[str, Path]) -> None:
+def require_same_settings(
+    checkpoint: Checkpoint, config: RunConfig, configs: Mapping[str, Path], components: Mapping[str, Component]
+) -> list[str]:
     """Refuse to go on with other components, grids, exchanges or steps, or without time left.
+
+    Returns
+    -------
+    list of str
+        Keys of components that have other values from now on, which the components allow.
 
     Raises
     ------
     ConfigError
-        Naming the first difference with both values.
+        Naming every difference with both values.
     """
     if config.time.start + config.time.step * checkpoint.steps >= config.time.end:
         raise ConfigError(
@@ -139,12 +146,30 @@ def require_same_settings(checkpoint: Checkpoint, config: RunConfig, configs: Ma
         )
     # as JSON would give them back
     here = json.loads(json.dumps(settings(config, configs)))
+    changed, mistakes = [], Mistakes()
     for key, there, now in _differences(checkpoint.settings, here, ""):
-        if key not in _MAY_CHANGE and not key.endswith(".threads"):
-            raise ConfigError(
+        if key in _MAY_CHANGE or key.endswith(".threads"):
+            continue
+        if _is_allowed(key, components):
+            changed.append(f"{key}: {_show(now)} from here on, {_show(there)} until now")
+            continue
+        mistakes.note(
+            ConfigError(
                 f"{key}: {_show(now)}, but {_show(there)} in the checkpoint {checkpoint.folder}; a restart goes on "
                 "with the same run, only a later end and what changes no result may differ"
             )
+        )
+    mistakes.require_none()
+    return changed
+
+
+def _is_allowed(key: str, components: Mapping[str, Component]) -> bool:
+    kind, _, rest = key.partition(".")
+    name, _, inner = rest.partition(".")
+    if kind != "components" or name not in components or not inner.startswith("config."):
+        return False
+    own = inner.removeprefix("config.")
+    return any(own == allowed or own.startswith(f"{allowed}.") for allowed in components[name].may_change)
 
 
 def _differences(there: Any, here: Any, at: str) -> Iterator[tuple[str, Any, Any]]:

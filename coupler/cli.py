@@ -192,8 +192,7 @@ def _execute(loaded: LoadedRun, staging: Path, folder: Path, console: Console) -
         _open_log(folder, console)
         record = provenance.collect(loaded, prepared.components)
         _keep_record(record, staging, folder)
-        for notice in prepared.plan.notices:
-            log.warning("%s", notice)
+        _log_notices(prepared)
         if loaded.config.spin_up is not None:
             write_states(spin_up(prepared, folder, console), prepared, folder / STATE_FILE)
         _finish(prepared, folder, console, record, None)
@@ -214,8 +213,14 @@ def _continue(loaded: LoadedRun, staging: Path, checkpoint: Path, console: Conso
         remove_later(found)
         for path in changed:
             log.warning("%s is not the file that the run began with", path)
+        _log_notices(prepared)
         _keep_record(record, staging, folder)
         _finish(prepared, folder, console, record, found)
+
+
+def _log_notices(prepared: Prepared) -> None:
+    for notice in prepared.plan.notices:
+        log.warning("%s", notice)
 
 
 def _keep_record(record: dict[str, Any], staging: Path, folder: Path) -> None:

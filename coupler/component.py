@@ -152,7 +152,7 @@ class Component:
                 units = str(self.bmi.get_time_units()).split(" since ")[0]
                 step = float(self.bmi.get_time_step())
         except ConfigError as error:
-            raise ConfigError(f"{self.name}: {error}") from error
+            raise error.retold(lambda message: f"{self.name}: {message}") from error
         except Exception as error:
             raise ConfigError(f"{self.name}: cannot be initialized from {config}: {_told(error)}") from error
         try:
@@ -162,6 +162,19 @@ class Component:
         self.time_step = step * self._to_seconds
         if not _SHORTEST_STEP <= self.time_step <= _LONGEST_STEP:
             raise ConfigError(f"{self.name}: its time step is {self.time_step:g} s; it must be positive and finite")
+
+    def initialize_from(self, config: Path, known_as: Path) -> None:
+        """Initialize the component from a copy of a user's file, which messages name as the user knows it.
+
+        Raises
+        ------
+        ConfigError
+            As `initialize`.
+        """
+        try:
+            self.initialize(config)
+        except ConfigError as error:
+            raise error.retold(lambda message: message.replace(str(config), str(known_as))) from error
 
     def finalize(self) -> None:
         """Finalize the component."""
@@ -179,6 +192,16 @@ class Component:
         """Last time [s] that the component says it can reach."""
         own = float(self.bmi.get_end_time()) - float(self.bmi.get_start_time())
         return own * self._to_seconds + self.behind
+
+    @property
+    def takes_end(self) -> bool:
+        """Whether the component reads the end of the run from its configuration, under the key ``end``."""
+        return bool(getattr(self.bmi, "takes_end", False))
+
+    @property
+    def may_change(self) -> tuple[str, ...]:
+        """Keys of the configuration, dotted, that may have another value when the component goes on from a state."""
+        return tuple(getattr(self.bmi, "may_change", ()))
 
     @property
     def mask(self) -> NDArray[np.bool_] | None:

@@ -40,7 +40,9 @@ class ComponentSpec(Config):
     config : Path
         Configuration file.
     options : mapping
-        Values that replace some of that file's.
+        Values that replace some of that file's, key by key.
+    replace : list of str
+        Sections of the options, by dotted key, that take the place of the file's section as a whole.
     """
 
     class_path: Annotated[Annotated[str, AfterValidator(_class_path)] | None, Field(alias="class")] = None
@@ -49,6 +51,7 @@ class ComponentSpec(Config):
     timeout: Duration | None = None
     config: ConfigPath
     options: dict[str, Any] = {}
+    replace: list[str] = []
 
     @model_validator(mode="after")
     def _in_one_place(self) -> ComponentSpec:
@@ -60,6 +63,16 @@ class ComponentSpec(Config):
             raise ValueError("isolate: without effect, because a component behind grpc is in another process anyway")
         if self.timeout is not None and self.grpc is None and not self.isolate:
             raise ValueError("timeout: only calls to another process can be given up; add isolate: true")
+        return self
+
+    @model_validator(mode="after")
+    def _replaces_what_is_given(self) -> ComponentSpec:
+        for name in self.replace:
+            section: Any = self.options
+            for part in name.split("."):
+                section = next((v for k, v in section.items() if str(k) == part), None)
+                if not isinstance(section, dict):
+                    raise ValueError(f"replace: options have no section {name!r} to put in the place of the file's")
         return self
 
     @property

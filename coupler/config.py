@@ -5,22 +5,23 @@ from __future__ import annotations
 import copy
 import difflib
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from bmi_common.config import Config, Document, folders, read_yaml, validate
-from bmi_common.errors import ConfigError
+from bmi_common.config import CalendarTime, Config, Document, folders, read_yaml, validate
+from bmi_common.errors import ConfigError, ConfigErrors, Mistakes
 from coupler.component_spec import ComponentSpec
 from coupler.control.config import ErrorControlSpec
 from coupler.durations import Duration, add_period, describe, divides
 from coupler.report_spec import Report
+from coupler.settings import apply_setting
 
 
 class Method(StrEnum):
@@ -66,7 +67,7 @@ def _naive_utc(value: datetime) -> datetime:
     return value
 
 
-UtcTime = Annotated[datetime, AfterValidator(_naive_utc)]
+UtcTime = Annotated[CalendarTime, AfterValidator(_naive_utc)]
 
 
 class TimeSpec(Config):
@@ -239,19 +240,23 @@ class RunConfig(Config):
 
     @model_validator(mode="after")
     def _parts_agree(self) -> RunConfig:
-        self._require_each_component_once()
-        self._require_known_components()
-        self._require_one_entry_a_file()
-        self._require_one_source_a_target()
-        self._require_whole_steps()
+        found = [
+            *self._not_once_in_the_order(),
+            *self._of_unknown_components(),
+            *self._files_written_twice(),
+            *self._targets_supplied_twice(),
+            *self._in_no_whole_steps(),
+        ]
+        if found:
+            raise ConfigErrors(map(ConfigError, found))
         return self
 
-    def _require_each_component_once(self) -> None:
+    def _not_once_in_the_order(self) -> Iterator[str]:
         names = list(self.components)
         if sorted(self.order) != sorted(names):
-            raise ValueError(f"order must name each component once: {', '.join(names)}; got {', '.join(self.order)}")
+            yield f"order: must name each component once: {', '.join(names)}; got {', '.join(self.order)}"
 
-    def _require_known_components(self) -> None:
+    def _of_unknown_components(self) -> Iterator[str]:
         ends = [
             (f"exchanges.{i}.{side}", end)
             for i, x in enumerate(self.exchanges)
@@ -262,38 +267,41 @@ class RunConfig(Config):
             if end.component not in self.components:
                 near = difflib.get_close_matches(end.component, self.components, n=1)
                 hint = f"did you mean {near[0]!r}?" if near else f"components: {', '.join(self.components)}"
-                raise ValueError(f"{key}: no component {end.component!r}; {hint}")
+                yield f"{key}: no component {end.component!r}; {hint}"
 
-    def _require_one_entry_a_file(self) -> None:
-        files = [o.file for o in self.output]
-        for file in files:
-            if files.count(file) > 1:
-                raise ValueError(f"output: two entries write {file}")
+    def _files_written_twice(self) -> Iterator[str]:
+        for file, count in Counter(o.file for o in self.output).items():
+            if count > 1:
+                yield f"output: {'two' if count == 2 else count} entries write {file}"
 
-    def _require_one_source_a_target(self) -> None:
+    def _targets_supplied_twice(self) -> Iterator[str]:
         sources: dict[str, str] = {}
-        for x in self.exchanges:
+        for i, x in enumerate(self.exchanges):
             target = str(x.target)
             if target in sources:
-                raise ValueError(f"exchanges: {target} is supplied twice, from {sources[target]} and {x.source}")
+                yield f"exchanges.{i}: {target} is supplied twice, from {sources[target]} and {x.source}"
             sources[target] = str(x.source)
 
-    def _require_whole_steps(self) -> None:
+    def _in_no_whole_steps(self) -> Iterator[str]:
         step = self.time.step
         lengths = [(f"output.{i}.every", o.every) for i, o in enumerate(self.output)]
         if self.checkpoint:
             lengths.append(("checkpoint.every", self.checkpoint.every))
+        if self.error_control:
+            lengths += [(f"error_control.{key}", length) for key, length in self.error_control.lengths.items()]
         for key, length in lengths:
             if not divides(step, length):
-                raise ValueError(f"{key}: {describe(length)} is no whole number of coupling steps of {describe(step)}")
-        if self.error_control:
-            self.error_control.require_whole_steps(step)
+                yield f"{key}: {describe(length)} is no whole number of coupling steps of {describe(step)}"
         if self.spin_up:
             length = add_period(self.time.start, self.spin_up.repeat) - self.time.start
             if length <= timedelta(0) or not divides(step, length):
-                raise ValueError(
-                    f"spin_up.repeat: {self.spin_up.repeat} is no whole number of coupling steps of {describe(step)}"
-                )
+                yield f"spin_up.repeat: {self.spin_up.repeat} is no whole number of coupling steps of {describe(step)}"
+
+    @property
+    def last_time(self) -> datetime:
+        """Latest time (UTC) that a component reaches, in the run or in its spin-up."""
+        start, end = self.time.start, self.time.end
+        return end if self.spin_up is None else max(end, add_period(start, self.spin_up.repeat))
 
 
 @dataclass(frozen=True)
@@ -319,7 +327,8 @@ def load_run(path: Path, settings: Sequence[str] = ()) -> LoadedRun:
     """Read ``coupled.yaml`` and apply ``key=value`` settings of the command line.
 
     A setting's key is a dotted path into the file. A component's name may stand for ``components.<name>`` and a
-    name under ``paths:`` for ``paths.<name>``; folders given so are relative to the working directory.
+    name under ``paths:`` for ``paths.<name>``; folders given so are relative to the working directory. See
+    `coupler.settings.apply_setting`.
 
     Raises
     ------
@@ -330,60 +339,12 @@ def load_run(path: Path, settings: Sequence[str] = ()) -> LoadedRun:
     if not isinstance(document.data, dict):
         raise ConfigError(f"{path}: expected keys and values at the top")
     document.data = copy.deepcopy(document.data)
+    mistakes = Mistakes()
     for setting in settings:
-        apply_setting(document, setting)
-    _, named = folders(document, {})
-    return LoadedRun(validate(document, RunConfig, {}), document, named)
-
-
-def apply_setting(document: Document, setting: str) -> None:
-    """Put one ``key=value`` of the command line into the document's data."""
-    key, equals, text = setting.partition("=")
-    if not equals or not key.strip():
-        raise ConfigError(f"--set {setting}: must be written as key=value")
-    try:
-        value = yaml.safe_load(text) if text.strip() else None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {setting}: the value is not valid YAML") from error
-    parts: list[str] = key.strip().split(".")
-    paths, components = (v if isinstance(v := document.data.get(k), dict) else {} for k in ("paths", "components"))
-    if len(parts) == 1 and parts[0] in paths:
-        parts = ["paths", *parts]
-    if parts[0] == "paths":
-        value = str(Path(str(value)).resolve())  # what a user types is relative to where they are
-    elif parts[0] in components and parts[0] not in RunConfig.model_fields:
-        parts = ["components", *parts]
-        if parts[-1] == "config" and len(parts) == 3:
-            value = str(Path(str(value)).resolve())
-    target: Any = document.data
-    for i, part in enumerate(parts[:-1]):
-        target = _child(target, part, setting, ".".join(parts[: i + 1]))
-    if isinstance(target, list):
-        target[_index(target, parts[-1], setting)] = value
-    elif isinstance(target, dict):
-        target[parts[-1]] = value
-    else:
-        raise ConfigError(f"--set {setting}: {'.'.join(parts[:-1])} has no keys below it")
-    for position in [p for p in document.lines if p[: len(parts)] == tuple(parts)]:
-        del document.lines[position]  # what the command line says has no line in the file
-
-
-def _child(target: Any, part: str, setting: str, at: str) -> Any:
-    if isinstance(target, list):
-        return target[_index(target, part, setting)]
-    if not isinstance(target, dict):
-        raise ConfigError(f"--set {setting}: {at} has no keys below it")
-    if target.get(part) is None:
-        if at == f"components.{part}":  # elsewhere the validation finds a key that does not exist
-            known = [*target]
-            near = difflib.get_close_matches(part, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(map(str, known))}"
-            raise ConfigError(f"--set {setting}: no key {at!r}; {hint}")
-        target[part] = {}
-    return target[part]
-
-
-def _index(target: list[Any], part: str, setting: str) -> int:
-    if not part.isdigit() or int(part) >= len(target):
-        raise ConfigError(f"--set {setting}: {part!r} is no entry of a list of {len(target)} (the first is 0)")
-    return int(part)
+        with mistakes.noted():
+            apply_setting(document, setting, RunConfig.model_fields)
+    with mistakes.noted():
+        _, named = folders(document, {})
+        config = validate(document, RunConfig, {})
+    mistakes.require_none()
+    return LoadedRun(config, document, named)

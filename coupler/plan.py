@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bmi_common.errors import ConfigError
+from bmi_common.errors import ConfigError, Mistakes
 from bmi_common.groundwater import LAYER_THICKNESS, POROSITY
 from bmi_common.suggest import did_you_mean
 from bmi_common.units import Conversion, conversion
 from bmi_common.variables import Role
 from coupler.component import Component, GridInfo
-from coupler.config import Endpoint, ExchangeSpec, Method, RunConfig
+from coupler.config import Endpoint, ExchangeSpec, Method, OutputSpec, RunConfig
 from coupler.durations import add_period, describe, divides, nearest_divisors
 
 SHARED_STATICS = (LAYER_THICKNESS, POROSITY)
@@ -84,78 +84,114 @@ class Plan:
 def make_plan(config: RunConfig, components: Mapping[str, Component]) -> Plan:
     """Resolve names, units, grids and steps of initialized components.
 
+    Parameters
+    ----------
+    config : RunConfig
+        The run.
+    components : mapping
+        Its components; what concerns one that is not there is left out.
+
     Raises
     ------
     ConfigError
-        For the first thing that does not fit, with what would.
+        For each thing that does not fit, with what would.
     """
     order = list(config.order)
-    plan = Plan(order, _substeps(config, components), {n: [] for n in order}, _common_mask(components))
+    mistakes = Mistakes()
+    plan = Plan(order, {}, {n: [] for n in order}, None)
+    with mistakes.noted():
+        plan.mask = _common_mask(components)
+    for name, component in components.items():
+        with mistakes.noted():
+            plan.substeps[name] = _substeps(config, name, component)
+        for key, what, time in _ends(config):
+            with mistakes.noted():
+                _reaches(config, name, component, key, what, time)
+    resolved = dict(components)  # components whose exchanges are all sound
     for i, spec in enumerate(config.exchanges):
-        plan.incoming[spec.target.component].append(_resolve(f"exchanges.{i}", spec, components, plan))
-    _check_supplied(components, plan)
-    _check_statics(components, plan)
-    _check_outputs(config, components, plan)
+        try:
+            if {spec.source.component, spec.target.component} <= plan.substeps.keys():
+                plan.incoming[spec.target.component].append(_resolve(f"exchanges.{i}", spec, components, plan))
+        except ConfigError as error:
+            resolved.pop(spec.target.component, None)
+            mistakes.note(error)
+    with mistakes.noted():
+        _check_supplied(config, resolved, plan)
+    with mistakes.noted():
+        _check_statics(components, plan)
+    for i, output in enumerate(config.output):
+        for end in output.variables:
+            with mistakes.noted():
+                _check_output(f"output.{i}.variables", end, components)
+        _notice_of_rest(output, config, plan)
     for key in config.checks.ranges:
-        name, _, variable = key.partition(".")
-        if name not in components or variable not in (*components[name].outputs, *components[name].inputs):
-            all_known = [f"{n}.{v}" for n, c in components.items() for v in (*c.outputs, *c.inputs)]
-            raise ConfigError(f"checks.ranges: no variable {key!r}{did_you_mean(key, all_known)}")
+        with mistakes.noted():
+            _check_range(key, config, components)
+    mistakes.require_none()
     return plan
 
 
-def _substeps(config: RunConfig, components: Mapping[str, Component]) -> dict[str, int]:
-    result = {}
+def _substeps(config: RunConfig, name: str, component: Component) -> int:
     step = config.time.step
-    for name, component in components.items():
-        own = timedelta(seconds=component.time_step)
-        if own > step:
-            raise ConfigError(
-                f"time.step: {name} makes steps of {describe(own)}, longer than the coupling step of "
-                f"{describe(step)}; set time.step to {describe(own)} or a multiple of it"
-            )
-        if not divides(own, step):
-            near = " or ".join(describe(d) for d in nearest_divisors(own, step))
-            multiple = describe(own * (step // own + 1))
-            raise ConfigError(
-                f"time.step: the step of {name}, {describe(own)}, does not divide the coupling step, "
-                f"{describe(step)}; use a step of {near} in {name}, or a coupling step of {multiple}"
-            )
-        ends = {"time.end": ("the run", config.time.end)}
-        if config.spin_up is not None:
-            ends["spin_up.repeat"] = ("a spin-up", add_period(config.time.start, config.spin_up.repeat))
-        for key, (what, end) in ends.items():
-            if component.end_time < (end - config.time.start).total_seconds() * (1.0 - 1e-12):
-                last = config.time.start + timedelta(seconds=component.end_time)
-                raise ConfigError(
-                    f"{key}: {name} can go on until {last:%Y-%m-%dT%H:%M}, {what} ends at {end:%Y-%m-%dT%H:%M}"
-                )
-        result[name] = step // own
-    return result
+    own = timedelta(seconds=component.time_step)
+    if own > step:
+        raise ConfigError(
+            f"time.step: {name} makes steps of {describe(own)}, longer than the coupling step of "
+            f"{describe(step)}; set time.step to {describe(own)} or a multiple of it"
+        )
+    if not divides(own, step):
+        near = " or ".join(describe(d) for d in nearest_divisors(own, step))
+        multiple = describe(own * (step // own + 1))
+        raise ConfigError(
+            f"time.step: the step of {name}, {describe(own)}, does not divide the coupling step, "
+            f"{describe(step)}; use a step of {near} in {name}, or a coupling step of {multiple}"
+        )
+    return step // own
 
 
-def _check_outputs(config: RunConfig, components: Mapping[str, Component], plan: Plan) -> None:
-    length = config.time.end - config.time.start
-    for i, output in enumerate(config.output):
-        for end in output.variables:
-            component = components[end.component]
-            known = (*component.outputs, *component.inputs)
-            if end.variable not in known:
-                raise ConfigError(
-                    f"output.{i}.variables: {end.component} has no variable {end.variable!r}"
-                    f"{did_you_mean(end.variable, known)}"
-                )
-            grid = component.grid(end.variable)
-            if grid.is_points and grid.shape == (0,):
-                raise ConfigError(
-                    f"output.{i}.variables: {end} has no points; name some in the configuration of {end.component}, "
-                    "such as `richards: {gauges: {outlet: {x: 12, y: 0}}}`"
-                )
-        if not divides(output.every, length):
-            plan.notices.append(
-                f"{output.file}: the last {describe(length % output.every)} of the run do not fill an interval of "
-                f"{describe(output.every)} and are not written"
-            )
+def _ends(config: RunConfig) -> Iterator[tuple[str, str, datetime]]:
+    yield "time.end", "the run", config.time.end
+    if config.spin_up is not None:
+        yield "spin_up.repeat", "a spin-up", add_period(config.time.start, config.spin_up.repeat)
+
+
+def _reaches(config: RunConfig, name: str, component: Component, key: str, what: str, end: datetime) -> None:
+    if component.end_time < (end - config.time.start).total_seconds() * (1.0 - 1e-12):
+        last = config.time.start + timedelta(seconds=component.end_time)
+        raise ConfigError(f"{key}: {name} can go on until {last:%Y-%m-%dT%H:%M}, {what} ends at {end:%Y-%m-%dT%H:%M}")
+
+
+def _check_range(key: str, config: RunConfig, components: Mapping[str, Component]) -> None:
+    name, _, variable = key.partition(".")
+    if name in config.components and name not in components:
+        return
+    if name not in components or variable not in (*components[name].outputs, *components[name].inputs):
+        all_known = [f"{n}.{v}" for n, c in components.items() for v in (*c.outputs, *c.inputs)]
+        raise ConfigError(f"checks.ranges: no variable {key!r}{did_you_mean(key, all_known)}")
+
+
+def _check_output(key: str, end: Endpoint, components: Mapping[str, Component]) -> None:
+    if end.component not in components:
+        return
+    component = components[end.component]
+    known = (*component.outputs, *component.inputs)
+    if end.variable not in known:
+        raise ConfigError(f"{key}: {end.component} has no variable {end.variable!r}{did_you_mean(end.variable, known)}")
+    grid = component.grid(end.variable)
+    if grid.is_points and grid.shape == (0,):
+        raise ConfigError(
+            f"{key}: {end} has no points; name some in the configuration of {end.component}, "
+            "such as `richards: {gauges: {outlet: {x: 12, y: 0}}}`"
+        )
+
+
+def _notice_of_rest(output: OutputSpec, config: RunConfig, plan: Plan) -> None:
+    rest = (config.time.end - config.time.start) % output.every
+    if rest:
+        plan.notices.append(
+            f"{output.file}: the last {describe(rest)} of the run do not fill an interval of "
+            f"{describe(output.every)} and are not written"
+        )
 
 
 def _common_mask(components: Mapping[str, Component]) -> NDArray[np.bool_] | None:
@@ -264,17 +300,19 @@ def _short(axis: NDArray[np.float64]) -> str:
     return ", ".join(shown if len(shown) <= 12 else [*shown[:3], "...", *shown[-3:]])
 
 
-def _check_supplied(components: Mapping[str, Component], plan: Plan) -> None:
+def _check_supplied(config: RunConfig, components: Mapping[str, Component], plan: Plan) -> None:
+    given = {(x.target.component, x.target.variable) for x in config.exchanges}
+    mistakes = Mistakes()
     for name, component in components.items():
-        given = {x.target.variable for x in plan.incoming[name]}
         for variable in component.inputs:
-            if variable in given:
+            if (name, variable) in given:
                 continue
             role = _role(component, variable)
             if role is Role.INPUT:
-                raise ConfigError(f"exchanges: nothing supplies {name}.{variable}, which {name} needs")
+                mistakes.note(ConfigError(f"exchanges: nothing supplies {name}.{variable}, which {name} needs"))
             if role is None:
                 plan.notices.append(f"{name}.{variable} is not supplied by the run")
+    mistakes.require_none()
 
 
 def _check_statics(components: Mapping[str, Component], plan: Plan) -> None:

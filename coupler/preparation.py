@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bmi_common.errors import ConfigError
+from bmi_common.errors import ConfigError, Mistakes, together
 from bmi_common.groundwater import LAYER_THICKNESS, NET_SOURCE, RUNOFF, STORAGE_VOLUME
 from coupler import checkpoint, randomness
 from coupler.checkpoint import Checkpoint
@@ -18,7 +18,7 @@ from coupler.continuing import FilePosition, check_file
 from coupler.control.prepared import Guard, make_guard, restore
 from coupler.ledger import Ledger
 from coupler.plan import Plan, make_plan
-from coupler.staging import staged_config
+from coupler.staging import Handed, staged_config
 
 log = logging.getLogger("rootzone")
 
@@ -66,34 +66,61 @@ def prepare(loaded: LoadedRun, staging: Path) -> Prepared:
     Raises
     ------
     ConfigError
-        For anything that would keep the run from working, before anything is computed.
+        For all that would keep the run from working and can be known before anything is computed: first what
+        ``coupled.yaml`` says, by line, then what the files of the components say, in the order of the components.
     """
     config = loaded.config
-    with _keys_in(loaded):
-        components = {name: Component.of(name, spec) for name, spec in config.components.items()}
+    of_run, of_files = Mistakes(), dict[str, ConfigError]()
+    components: dict[str, Component] = {}
+    for name, spec in config.components.items():
+        with of_run.noted(), _keys_in(loaded):
+            components[name] = Component.of(name, spec)
     randomness.seed(config.seed)
     changes: dict[str, list[str]] = {}
     configs: dict[str, Path] = {}
+    handed = Handed(loaded.named, config.time.start, config.last_time, staging, loaded.document.where)
     with ExitStack() as undo:
-        for name, spec in config.components.items():
-            with _keys_in(loaded):
-                path, changes[name] = staged_config(name, spec, loaded.named, config.time.start, staging)
-            configs[name] = path.resolve()
-            try:
-                components[name].initialize(configs[name])
-            except ConfigError as error:
-                # the user knows their own file, not the completed copy
-                raise ConfigError(str(error).replace(str(configs[name]), str(spec.config))) from error
-            undo.callback(components[name].finalize)
-        with _keys_in(loaded):
-            plan = make_plan(config, components)
-            _check_balance(config, components)
-            guard = _guard(loaded, components, staging)
-            if config.checkpoint is not None:
-                shadows = [] if guard is None else guard.components
-                checkpoint.require_state_functions({**components, **{c.name: c for c in shadows}})
+        ready: dict[str, Component] = {}
+        for name, component in components.items():
+            spec = config.components[name]
+            with of_run.noted(), _keys_in(loaded):
+                path, changes[name] = staged_config(name, spec, f"components.{name}", handed, component.takes_end)
+                configs[name] = path.resolve()
+                try:
+                    component.initialize_from(configs[name], spec.config)
+                except ConfigError as error:
+                    of_files[name] = error
+                    continue
+                undo.callback(component.finalize)
+                ready[name] = component
+        plan, guard = Plan([], {}, {}, None), None
+        with of_run.noted(), _keys_in(loaded):
+            plan = make_plan(config, ready)
+        if len(ready) == len(config.components):
+            with of_run.noted(), _keys_in(loaded):
+                _check_balance(config, ready)
+            with of_run.noted(), _keys_in(loaded):
+                guard = _guard(loaded, ready, handed)
+                for shadow in [] if guard is None else guard.components:
+                    undo.callback(shadow.finalize)
+            with of_run.noted(), _keys_in(loaded):
+                if config.checkpoint is not None:
+                    shadows = [] if guard is None else guard.components
+                    checkpoint.require_state_functions({**ready, **{c.name: c for c in shadows}})
+        found = [*of_run.found, *_named_once(of_files)]
+        if found:
+            raise together(found)
         undo.pop_all()
-    return Prepared(loaded, components, plan, changes, configs, guard)
+    return Prepared(loaded, ready, plan, changes, configs, guard)
+
+
+def _named_once(errors: Mapping[str, ConfigError]) -> list[ConfigError]:
+    """Return the mistakes in files of components; one that several components meet in a file of both comes once."""
+    names: dict[str, list[str]] = {}
+    for name, error in errors.items():
+        for mistake in error.mistakes:
+            names.setdefault(str(mistake).removeprefix(f"{name}: "), []).append(name)
+    return [ConfigError(f"{', '.join(of)}: {text}") for text, of in names.items()]
 
 
 def prepare_restart(prepared: Prepared, folder: Path) -> Checkpoint:
@@ -108,17 +135,18 @@ def prepare_restart(prepared: Prepared, folder: Path) -> Checkpoint:
     found = checkpoint.read(folder)
     with checkpoint.understood(found.folder):
         with _keys_in(prepared.loaded):
-            checkpoint.require_same_settings(found, config, prepared.configs)
+            changed = checkpoint.require_same_settings(found, config, prepared.configs, prepared.components)
         for name, position in found.run["files"].items():
             check_file(found.run_folder / name, FilePosition(**position))
         if prepared.guard is not None:
             restore(prepared.guard, found, prepared.components)
         checkpoint.load_states(found, prepared.components)
         randomness.restore(found.run["random"])
+    prepared.plan.notices += changed
     return found
 
 
-def _guard(loaded: LoadedRun, components: dict[str, Component], staging: Path) -> Guard | None:
+def _guard(loaded: LoadedRun, components: dict[str, Component], handed: Handed) -> Guard | None:
     config = loaded.config
     if config.error_control is None:
         return None
@@ -129,7 +157,7 @@ def _guard(loaded: LoadedRun, components: dict[str, Component], staging: Path) -
         )
     others = [name for name in components if name != watched.name]
     own = config.components[watched.name]
-    return make_guard(config.error_control, config.time, watched, own, others, loaded.named, staging)
+    return make_guard(config.error_control, config.time, watched, own, others, handed)
 
 
 def _check_balance(config: RunConfig, components: Mapping[str, Component]) -> None:
@@ -150,8 +178,12 @@ def _keys_in(loaded: LoadedRun) -> Iterator[None]:
     try:
         yield
     except ConfigError as error:
-        key, colon, message = str(error).partition(": ")
-        position = tuple(int(p) if p.isdigit() else p for p in key.split("."))
-        if colon and position[0] in type(loaded.config).model_fields:
-            raise loaded.document.error(position, message) from None
-        raise ConfigError(f"{loaded.document.path}: {error}") from None
+        raise together(_located(loaded, str(m)) for m in error.mistakes) from None
+
+
+def _located(loaded: LoadedRun, message: str) -> ConfigError:
+    key, colon, rest = message.partition(": ")
+    position = tuple(int(p) if p.isdigit() else p for p in key.split("."))
+    if colon and position[0] in type(loaded.config).model_fields:
+        return loaded.document.error(position, rest)
+    return ConfigError(f"{loaded.document.path}: {message}")

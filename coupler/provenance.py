@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from bmi_common.config import folders
 from bmi_common.errors import ConfigError
 from bmi_common.hashing import sha256
 from bmi_common.state_file import commit
@@ -35,7 +36,7 @@ def collect(loaded: LoadedRun, components: Mapping[str, Component]) -> dict[str,
     document = loaded.document
     configuration = json.loads(json.dumps(document.data, default=str))
     # so that the record, which lies elsewhere, finds the files that the configuration names
-    configuration["relative_to"] = str((document.path.parent / str(document.data.get("relative_to", ""))).resolve())
+    configuration["relative_to"] = str(folders(document, {})[0].resolve())
     inputs = {str(document.path.resolve()): sha256(document.path)}
     for name, component in components.items():
         config = loaded.config.components[name].config

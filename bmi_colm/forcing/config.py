@@ -1,15 +1,14 @@
 """What a user writes in the ``forcing:`` section of the land component's configuration."""
 
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from bmi_colm.forcing.calendar import naive_utc
-from bmi_common.config import Config, ConfigPath, OutputPath
+from bmi_common.config import CalendarTime, Config, ConfigPath, OutputPath
 
-UtcDatetime = Annotated[datetime, AfterValidator(naive_utc)]
+UtcDatetime = Annotated[CalendarTime, AfterValidator(naive_utc)]
 """A date; without a time zone it is UTC."""
 
 StandardName = Literal[

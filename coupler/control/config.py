@@ -14,7 +14,7 @@ from bmi_common.errors import ConfigError
 from bmi_common.units import conversion
 from coupler.component_spec import ComponentSpec
 from coupler.control.deviation import QUANTITIES
-from coupler.durations import Duration, describe, divides
+from coupler.durations import Duration, describe
 
 _NUMBER_AND_UNIT = re.compile(r"^\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*?)\s*$")
 
@@ -182,8 +182,9 @@ class ErrorControlSpec(Config):
                 raise ValueError(f"{key}.action: audit needs the section `audit`")
         return self
 
-    def require_whole_steps(self, step: timedelta) -> None:
-        """Raise `ValueError` for a length that is no whole number of coupling steps."""
+    @property
+    def lengths(self) -> dict[str, timedelta]:
+        """Lengths of time that must be whole numbers of coupling steps, by key."""
         lengths: dict[str, timedelta] = {}
         if self.segments is not None:
             lengths["segments.length"] = self.segments.length
@@ -191,8 +192,4 @@ class ErrorControlSpec(Config):
             lengths |= {"audit.every": self.audit.every, "audit.window": self.audit.window}
         if self.residual is not None:
             lengths["residual.over"] = self.residual.over
-        for key, length in lengths.items():
-            if not divides(step, length):
-                raise ValueError(
-                    f"error_control.{key}: {describe(length)} is no whole number of coupling steps of {describe(step)}"
-                )
+        return lengths

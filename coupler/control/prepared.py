@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from bmi_common.errors import ConfigError
+from bmi_common.errors import ConfigError, Mistakes
 from coupler.checkpoint import Checkpoint
 from coupler.component import Component
 from coupler.component_spec import ComponentSpec
@@ -16,6 +16,7 @@ from coupler.config import TimeSpec
 from coupler.control.config import Action, ErrorControlSpec, SegmentsSpec
 from coupler.control.reference import ReferenceRun
 from coupler.control.shadow import Shadow
+from coupler.staging import Handed
 
 
 @dataclass
@@ -70,8 +71,7 @@ def make_guard(
     groundwater: Component,
     own: ComponentSpec,
     others: list[str],
-    named: Mapping[str, Path],
-    staging: Path,
+    handed: Handed,
 ) -> Guard:
     """Initialize the components of error control and look for the states that it needs.
 
@@ -87,40 +87,40 @@ def make_guard(
         Its entry in the run.
     others : list of str
         Names of the other components of the run.
-    named : mapping
-        Folders of ``paths:``.
-    staging : Path
-        For completed configuration files.
+    handed : Handed
+        What the run hands to its components.
 
     Raises
     ------
     ConfigError
-        Naming the key.
+        For each part that cannot be made ready, naming the key.
     """
-    guard = Guard(spec)
+    guard, mistakes = Guard(spec), Mistakes()
     with ExitStack() as undo:
 
         def load(key: str, entry: ComponentSpec) -> Shadow:
-            shadow = Shadow.load(key, entry, groundwater, named, time.start, staging)
+            shadow = Shadow.load(key, entry, groundwater, handed)
             undo.callback(shadow.component.finalize)
             return shadow
 
         if spec.audit is not None:
-            guard.physics = load("audit.component", spec.audit.component)
-            if spec.audit.action is Action.SWITCH:
-                guard.physics.require_replacement(groundwater)
+            with mistakes.noted():
+                guard.physics = load("audit.component", spec.audit.component)
+                if spec.audit.action is Action.SWITCH:
+                    guard.physics.require_replacement(groundwater)
             if spec.audit.free_drainage is not None:
-                guard.free_drainage = load("audit.free_drainage", spec.audit.free_drainage)
-        if spec.ensemble is not None:
-            guard.members = [
-                load(f"ensemble.checkpoints.{i}", _member(own, path))
-                for i, path in enumerate(spec.ensemble.checkpoints)
-            ]
+                with mistakes.noted():
+                    guard.free_drainage = load("audit.free_drainage", spec.audit.free_drainage)
+        for i, path in enumerate(spec.ensemble.checkpoints if spec.ensemble is not None else ()):
+            with mistakes.noted():
+                guard.members.append(load(f"ensemble.checkpoints.{i}", _member(own, path)))
         if spec.segments is not None:
-            if isinstance(spec.segments.restart_from, ComponentSpec):
-                guard.companion = load("segments.restart_from", spec.segments.restart_from)
-            else:
-                guard.reference = _reference(spec.segments, time, groundwater, others)
+            with mistakes.noted():
+                if isinstance(spec.segments.restart_from, ComponentSpec):
+                    guard.companion = load("segments.restart_from", spec.segments.restart_from)
+                else:
+                    guard.reference = _reference(spec.segments, time, groundwater, others)
+        mistakes.require_none()
         undo.pop_all()
     return guard
 

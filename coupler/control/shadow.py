@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +14,7 @@ from coupler.component import Component
 from coupler.component_spec import ComponentSpec
 from coupler.control.deviation import NEEDED
 from coupler.plan import map_layers
-from coupler.staging import staged_config
+from coupler.staging import Handed, staged_config
 
 PREFIX = "error_control."
 """Of the names of shadows; no component of a run can have a dot in its name."""
@@ -52,9 +49,7 @@ class Shadow:
         key: str,
         spec: ComponentSpec,
         groundwater: Component,
-        named: Mapping[str, Path],
-        start: datetime,
-        staging: Path,
+        handed: Handed,
     ) -> Shadow:
         """Import and initialize a component.
 
@@ -65,11 +60,8 @@ class Shadow:
         """
         name = PREFIX + key
         component = Component.of(name, spec, name)
-        path, _ = staged_config(name, spec, named, start, staging)
-        try:
-            component.initialize(path.resolve())
-        except ConfigError as error:
-            raise ConfigError(str(error).replace(str(path.resolve()), str(spec.config))) from error
+        path, _ = staged_config(name, spec, name, handed, component.takes_end)
+        component.initialize_from(path.resolve(), spec.config)
         try:
             return cls(key, component, groundwater)
         except BaseException:

@@ -70,7 +70,7 @@ def test_period_shorter_than_a_step_suggests_the_one_end_that_is_later(fake):
 
 def test_order_must_name_each_component(fake):
     fake.run["order"] = ["land"]
-    fake.refuses("order must name each component once: land, groundwater")
+    fake.refuses("order: must name each component once: land, groundwater")
 
 
 def test_target_supplied_twice(fake):
