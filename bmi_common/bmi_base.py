@@ -188,10 +188,11 @@ class DeclaredBmi(GridFunctions, VariableFunctions):
         self._reset()
         self._setup = self._initialize(Path(config_file))
         try:
-            for v in self.variables:
+            for v in sorted(self.variables, key=lambda v: bool(v.part_of)):  # parts after what they are parts of
                 grid = self._setup.grids[v.grid]
                 fill = np.nan if np.issubdtype(np.dtype(v.dtype), np.floating) else 0
-                flat = np.full(grid.size, fill, dtype=v.dtype)
+                # layers are the slowest dimension, so that the uppermost ones lie side by side at the end
+                flat = self._flat[v.part_of][-grid.size :] if v.part_of else np.full(grid.size, fill, dtype=v.dtype)
                 self._flat[v.name] = flat
                 self.values[v.name] = flat.reshape(grid.shape)
             self._start()
@@ -373,8 +374,8 @@ class DeclaredBmi(GridFunctions, VariableFunctions):
 
     @property
     def _saved(self) -> tuple[Variable, ...]:
-        """Variables of a state file: not those at points, which a run chooses and which follow from the state."""
-        return tuple(v for v in self.variables if not self._setup.grids[v.grid].is_points)
+        """Variables of a state file: not parts of others, nor those at points, which a run chooses and which follow."""
+        return tuple(v for v in self.variables if not v.part_of and not self._setup.grids[v.grid].is_points)
 
     def _state_arrays(self) -> dict[str, StateArray]:
         memory = {state_file.MEMORY + n: a for n, a in self._memory().items()}  # may bring values up to date

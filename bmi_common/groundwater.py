@@ -8,6 +8,8 @@ from bmi_common.variables import Role, Variable
 NET_SOURCE = "soil_root-zone_water__net_volume_flux"
 PRESSURE_HEAD = "soil_water__pressure_head"
 SATURATION = "soil_water__saturation"
+ROOT_ZONE_HEAD = "soil_root-zone_water__pressure_head"
+ROOT_ZONE_SATURATION = "soil_root-zone_water__saturation"
 WATER_TABLE_DEPTH = "soil_water_sat-zone_top__depth"
 PONDED_DEPTH = "land_surface_water__depth"
 RUNOFF = "land_surface_water_runoff__volume_flux"
@@ -27,6 +29,9 @@ DISCHARGE = "channel_water_x-section__volume_flow_rate"
 SECTIONS = ("richards", "surrogate", "parflow")
 """Sections of the groundwater configuration, one a component; each component passes over the others'."""
 
+_HEAD_RANGE = (-1.0e7, 1.0e4)
+_SATURATION_RANGE = (0.0, 1.0 + 1.0e-9)
+
 GROUNDWATER_VARIABLES = (
     Variable(
         NET_SOURCE,
@@ -36,8 +41,26 @@ GROUNDWATER_VARIABLES = (
         "net water source per bulk volume, into the soil positive",
         (-100.0, 100.0),
     ),
-    Variable(PRESSURE_HEAD, "m", SUBSURFACE, Role.STATE, "pressure head at layer centres", (-1.0e7, 1.0e4)),
-    Variable(SATURATION, "1", SUBSURFACE, Role.OUTPUT, "saturation, relative to porosity", (0.0, 1.0 + 1.0e-9)),
+    Variable(PRESSURE_HEAD, "m", SUBSURFACE, Role.STATE, "pressure head at layer centres", _HEAD_RANGE),
+    Variable(SATURATION, "1", SUBSURFACE, Role.OUTPUT, "saturation, relative to porosity", _SATURATION_RANGE),
+    Variable(
+        ROOT_ZONE_HEAD,
+        "m",
+        ROOT_ZONE,
+        Role.OUTPUT,
+        "pressure head of the root zone, as the land takes it",
+        _HEAD_RANGE,
+        part_of=PRESSURE_HEAD,
+    ),
+    Variable(
+        ROOT_ZONE_SATURATION,
+        "1",
+        ROOT_ZONE,
+        Role.OUTPUT,
+        "saturation of the root zone, as the land takes it",
+        _SATURATION_RANGE,
+        part_of=SATURATION,
+    ),
     Variable(WATER_TABLE_DEPTH, "m", SURFACE, Role.OUTPUT, "water table depth below the land surface", (0.0, 1.0e4)),
     Variable(PONDED_DEPTH, "m", SURFACE, Role.OUTPUT, "depth of ponded water", (0.0, 1.0e3)),
     Variable(RUNOFF, "m s-1", SURFACE, Role.OUTPUT, "overland outflow over the domain boundary, per cell area"),

@@ -51,6 +51,8 @@ class Variable:
         Values outside are taken for an error by the coupler's guard.
     dtype : str
         numpy name of its type.
+    part_of : str
+        Name of the variable whose uppermost layers it is: it has no values of its own, but shows those of that one.
     """
 
     name: str
@@ -60,3 +62,4 @@ class Variable:
     long_name: str = ""
     valid_range: tuple[float, float] | None = None
     dtype: str = "float64"
+    part_of: str = ""
