@@ -7,7 +7,7 @@ module colm_column
   use colm_types, only: model_options, column_parameters, column_state, column_forcing, column_fluxes
   use colm_humidity, only: vapour_pressure
   use colm_solar, only: cosine_of_zenith, split_shortwave
-  use colm_two_stream, only: radiative_properties, longwave_gap
+  use colm_two_stream, only: radiative_properties, longwave_gap, lowest_sun
   use colm_throughfall, only: falling_water, receive_precipitation
   use colm_similarity, only: air_column, bare_exchange, bare_ground_exchange
   use colm_canopy_air, only: canopy_geometry, describe_canopy
@@ -90,14 +90,13 @@ contains
     call receive_precipitation(o, p, forcing, temperature, area, s, fall)
     out%interception = fall%intercepted
     out%canopy_phase_heat = fall%canopy_phase_heat
-    ! new snow does not yet count for it (observed in the published library)
-    out%evaporation_factor = 1.0_wp
-    if (.not. body) out%evaporation_factor = evaporation_factor(p, s, o)
     if (fall%snow > 0.0_wp) then
       k = s%snow_layers
       call add_snow(fall%snow*o%time_step, new_snow_density(temperature, air%wind), fall%temperature, conserve, s)
       if (s%snow_layers > k) ice_share(n_snow) = 1.0_wp
     end if
+    out%evaporation_factor = 1.0_wp
+    if (.not. body) out%evaporation_factor = evaporation_factor(p, s, o)
 
     ! --- the ground as a source of vapour, and its exchange if it were bare
     top = n_snow + 1 - s%snow_layers
@@ -322,7 +321,7 @@ contains
     type(column_parameters), intent(in) :: p
     type(column_forcing), intent(in) :: f
     type(column_state), intent(inout) :: s
-    real(wp) :: area
+    real(wp) :: area, mu
 
     if (p%ground == land_ice) s%temperature(n_snow + 1:) = min(freezing_point, s%temperature(n_snow + 1:))
     if (has_body(p)) call fill_body(p, s)
@@ -332,8 +331,14 @@ contains
     area = s%leaf_area + s%stem_area*s%exposed_fraction
     s%longwave_gap = 1.0_wp
     if (area >= least_canopy_area) s%longwave_gap = longwave_gap(p%leaf_angle, area)
-    call radiative_properties(p, s, cosine_of_zenith(o%calendar_day, p%latitude, p%longitude), &
-      s%liquid(n_snow + 1)/(density_water*p%thickness(1)), 0.0_wp, o%time_step)
+    mu = cosine_of_zenith(o%calendar_day, p%latitude, p%longitude)
+    if (o%published_numerics) then
+      ! the published library's first albedo is that of dry ground, at night under a sun on the horizon
+      call radiative_properties(p, s, max(lowest_sun, mu), 0.0_wp, 0.0_wp, o%time_step)
+      s%cosine_zenith = mu
+    else
+      call radiative_properties(p, s, mu, s%liquid(n_snow + 1)/(density_water*p%thickness(1)), 0.0_wp, o%time_step)
+    end if
   end subroutine start_cold
 
   pure subroutine describe_air(o, f, temperature, air)

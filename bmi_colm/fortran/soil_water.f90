@@ -96,7 +96,7 @@ contains
     real(wp) :: theta, residual
 
     beta = 1.0_wp
-    if (o%first_step .or. o%evaporation_factor == 0) return
+    if (o%evaporation_factor == 0 .or. (o%first_step .and. o%published_numerics)) return
     theta = s%liquid(n_snow + 1)/(p%thickness(1)*density_water)
     residual = o%residual_saturation*p%porosity(1)
     beta = (theta - residual)/(p%porosity(1) - residual)
