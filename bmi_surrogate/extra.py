@@ -12,5 +12,6 @@ def require_pytorch() -> None:
     missing = [package for package in _PACKAGES if find_spec(package) is None]
     if missing:
         raise ImportError(
-            f"surrogates need PyTorch ({', '.join(missing)} missing): pip install 'rootzone[surrogate]'", name=missing[0]
+            f"surrogates need PyTorch ({', '.join(missing)} missing): pip install 'rootzone[surrogate]'",
+            name=missing[0],
         )

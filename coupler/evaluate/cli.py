@@ -83,7 +83,7 @@ def main(
     Exit codes: 0 compared, 1 a criterion is not met (with --strict), 2 bad input.
     """
     from rich.console import Console
-    
+
     from bmi_common.errors import RootzoneError
     from coupler.evaluate.evaluation import Wanted, evaluate
     from coupler.evaluate.judged import JUDGED
@@ -143,7 +143,7 @@ def _segment_length(text: str) -> timedelta:
 
 def _start(text: str | None) -> np.datetime64 | None:
     import numpy as np
-    
+
     from bmi_common.errors import ConfigError
 
     if text is None:
