@@ -8,7 +8,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Final, Self, TypeVar
 
 import yaml
 from pydantic import (
@@ -17,12 +17,13 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    ModelWrapValidatorHandler,
     PlainSerializer,
     ValidationError,
     ValidationInfo,
     model_validator,
 )
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from bmi_common.errors import ConfigError, ConfigErrors
 
@@ -211,16 +212,35 @@ class Config(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
-    @model_validator(mode="before")
+    @model_validator(mode="wrap")
     @classmethod
-    def _refuse_unknown_keys(cls, data: Any) -> Any:
-        if isinstance(data, Mapping):
-            known = [f.alias or n for n, f in cls.model_fields.items()]
-            known += [n for n in cls.model_fields if n not in known]
-            for key in data:
-                if key not in known:
-                    raise _unknown_key(str(key), known)
-        return data
+    def _refuse_unknown_keys(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if not isinstance(data, Mapping):
+            return handler(data)
+        known = [f.alias or n for n, f in cls.model_fields.items()]
+        known += [n for n in cls.model_fields if n not in known]
+        unknown = [key for key in data if key not in known]
+        if not unknown:
+            return handler(data)
+        # beside the other mistakes of the section, not in their place
+        errors = [InitErrorDetails(type=_unknown_key(str(key), known), input=data[key]) for key in unknown]
+        try:
+            handler({key: value for key, value in data.items() if key in known})
+        except ValidationError as error:
+            errors += [_again(details) for details in error.errors(include_url=False)]
+        raise ValidationError.from_exception_data(cls.__name__, errors)
+
+
+_UNKNOWN_KEY: Final = "unknown_key"
+_NO_FILE: Final = "no_file"
+"""Types of error that pydantic has not."""
+
+
+def _again(e: ErrorDetails) -> InitErrorDetails:
+    kind: str | PydanticCustomError = e["type"]
+    if kind in (_UNKNOWN_KEY, _NO_FILE):
+        kind = PydanticCustomError(kind, e["msg"], e.get("ctx"))
+    return InitErrorDetails(type=kind, loc=e["loc"], input=e["input"], ctx=e.get("ctx", {}))
 
 
 def _unknown_key(key: str, known: Iterable[str]) -> PydanticCustomError:
@@ -228,7 +248,7 @@ def _unknown_key(key: str, known: Iterable[str]) -> PydanticCustomError:
     names = list(known)
     near = difflib.get_close_matches(key, names, n=1, cutoff=0.6)
     hint = f"did you mean {near[0]!r}?" if near else "known keys: " + ", ".join(names)
-    return PydanticCustomError("unknown_key", "unknown key; {hint}", {"key": key, "hint": hint})
+    return PydanticCustomError(_UNKNOWN_KEY, "unknown key; {hint}", {"key": key, "hint": hint})
 
 
 def _resolve(path: Path, info: ValidationInfo) -> Path:
@@ -252,7 +272,7 @@ def _must_exist(path: Path, info: ValidationInfo) -> Path:
     resolved = _resolve(path, info)
     if not _is_there(resolved):
         raise PydanticCustomError(
-            "no_file", "no such file: {file}{hint}", {"file": str(resolved), "hint": _sibling(resolved)}
+            _NO_FILE, "no such file: {file}{hint}", {"file": str(resolved), "hint": _sibling(resolved)}
         )
     return resolved
 
@@ -410,10 +430,15 @@ def _discriminator(error: ErrorDetails) -> tuple[str, ...]:
 
 def _mistakes(error: ValidationError, document: Document, limit: int = 20) -> list[ConfigError]:
     result: list[ConfigError] = []
-    for e in error.errors(include_url=False):
+    found = error.errors(include_url=False)
+    for e in found:
+        if e["type"] == "too_short" and any(
+            other["loc"][: len(e["loc"])] == e["loc"] != other["loc"] for other in found
+        ):
+            continue  # pydantic does not count the entries that are wrong
         position = tuple(p for p in e["loc"])
         message = e["msg"]
-        if e["type"] == "unknown_key":
+        if e["type"] == _UNKNOWN_KEY:
             position = (*position, e["ctx"]["key"])
         elif e["type"] in ("missing", "union_tag_not_found"):
             position = (*position, *_discriminator(e))
@@ -425,7 +450,7 @@ def _mistakes(error: ValidationError, document: Document, limit: int = 20) -> li
             message = f"expected {_EXPECTED[e['type']]}, got {_shown(e['input'])}"
         elif e["type"] == "value_error" or e["type"] == "assertion_error":
             message = str(e["ctx"]["error"])
-        elif e["type"] != "no_file" and not isinstance(e["input"], Mapping | list):
+        elif e["type"] != _NO_FILE and not isinstance(e["input"], Mapping | list):
             message = f"{message[0].lower()}{message[1:]}, got {_shown(e['input'])}"
         message = _ENUM_MEMBER.sub(r"\1", message)
         several = e.get("ctx", {}).get("error")
