@@ -1,0 +1,184 @@
+!> Energy and vapour between leaves, ground and air in one step, within the water that each of them holds.
+!>
+!> Leaves and ground are solved without a bound on the ground's vapour first. Where the ground would then give off more
+!> than it has, or dew would take more than the air has, both are solved again with the ground's vapour given, so that
+!> temperatures and heat fluxes are those of the smaller flux.
+module colm_surface_balance
+  use colm_constants, only: wp, n_snow, n_soil, n_layer, latent_heat_vaporisation, latent_heat_sublimation, stefan_boltzmann
+  use colm_types, only: column_parameters, column_state
+  use colm_humidity, only: saturation
+  use colm_similarity, only: air_column, bare_exchange
+  use colm_canopy_air, only: canopy_geometry
+  use colm_throughfall, only: falling_water
+  use colm_leaf_temperature, only: leaf_surroundings, leaf_fluxes, solve_leaf
+  use colm_surface_exchange, only: exchange_without_canopy
+  use colm_ground_temperature, only: advance_ground_temperature
+  use colm_soil_water, only: limit_roots
+  implicit none
+  private
+  public :: surface_limits, surface_fluxes, find_limits, balance_surface
+
+  !> Water that the step can take at most.
+  type :: surface_limits
+    logical :: hold = .false.                      ! whether the limits are kept
+    real(wp) :: ground                             ! kg m-2 s-1 from the top layer, be it snow or soil
+    real(wp) :: roots(n_soil)                      ! kg m-2 s-1
+    logical :: shared = .false.                    ! ground and roots take from the same top layer
+    real(wp) :: kept = 0.0_wp                      ! kg m-2 of the top layer's liquid that does not evaporate
+  end type surface_limits
+
+  !> Fluxes to the air, those of the ground at its temperature at the end of the step.
+  type :: surface_fluxes
+    type(leaf_fluxes) :: leaf
+    real(wp) :: ground_sensible                    ! W m-2
+    real(wp) :: ground_evaporation                 ! kg m-2 s-1
+    real(wp) :: latent_heat                        ! J kg-1 that the ground's balance has counted
+    real(wp) :: longwave_below                     ! W m-2, below the canopy
+    real(wp) :: warming                            ! K, of the top layer
+    real(wp) :: bulk_melt                          ! kg m-2 s-1 of snow that has no layers
+    real(wp) :: phase_heat, stored_heat            ! W m-2
+    logical :: melting(n_layer)
+  end type surface_fluxes
+
+contains
+
+  !> Limits of the step: snow, ice and open water give all that the top layer has, soil what the groundwater lets go.
+  !>
+  !> Where ice comes on top of the groundwater's water, it may sublimate as a whole.
+  pure subroutine find_limits(available, body, conserve, time_step, s, limits)
+    real(wp), intent(in) :: available(n_soil)      ! kg m-2
+    logical, intent(in) :: body                    ! ice or open water, not soil
+    logical, intent(in) :: conserve                ! ice is part of the groundwater's water
+    real(wp), intent(in) :: time_step
+    type(column_state), intent(in) :: s
+    type(surface_limits), intent(out) :: limits
+    integer :: top
+
+    top = n_snow + 1 - s%snow_layers
+    limits%hold = .true.
+    limits%roots = max(0.0_wp, min(available, s%liquid(n_snow + 1:)))/time_step
+    limits%shared = .not. body .and. s%snow_layers == 0
+    if (.not. limits%shared) then
+      limits%ground = (s%liquid(top) + s%ice(top))/time_step
+    else if (conserve) then
+      limits%ground = max(0.0_wp, min(available(1), s%liquid(top) + s%ice(top)))/time_step
+    else
+      limits%ground = limits%roots(1) + s%ice(top)/time_step
+      limits%kept = s%liquid(top) - time_step*limits%roots(1)
+    end if
+  end subroutine find_limits
+
+  !> Leaf, snow and soil temperature, canopy water and phases of the layers are advanced.
+  pure subroutine balance_surface(p, air, bare, canopy, has_canopy, fall, ground_solar, limits, time_step, conserve, &
+    around, s, f)
+    type(column_parameters), intent(in) :: p
+    type(air_column), intent(in) :: air
+    type(bare_exchange), intent(in) :: bare
+    type(canopy_geometry), intent(in) :: canopy
+    logical, intent(in) :: has_canopy
+    type(falling_water), intent(in) :: fall
+    real(wp), intent(in) :: ground_solar           ! W m-2 absorbed by the ground
+    type(surface_limits), intent(in) :: limits
+    real(wp), intent(in) :: time_step
+    logical, intent(in) :: conserve
+    type(leaf_surroundings), intent(inout) :: around
+    type(column_state), intent(inout) :: s
+    type(surface_fluxes), intent(out) :: f
+    type(column_state) :: start
+    real(wp) :: roots(n_soil), given
+    logical :: beyond
+
+    if (.not. limits%hold) then
+      call solve(p, air, bare, canopy, has_canopy, fall, ground_solar, time_step, conserve, around, s, f)
+      return
+    end if
+    start = s
+    call limit_roots(limits%roots, around%roots)
+    call solve(p, air, bare, canopy, has_canopy, fall, ground_solar, time_step, conserve, around, s, f)
+    call bound_ground(p, air, limits, s, f, beyond, given)
+    if (.not. beyond) return
+    s = start
+    around%ground_is_given = .true.
+    around%ground_evaporation = given
+    roots = limits%roots
+    if (limits%shared) roots(1) = max(0.0_wp, roots(1) - max(0.0_wp, given))
+    call limit_roots(roots, around%roots)
+    call solve(p, air, bare, canopy, has_canopy, fall, ground_solar, time_step, conserve, around, s, f)
+  end subroutine balance_surface
+
+  !> Leaves with the ground at its temperature at the start of the step, then the ground.
+  pure subroutine solve(p, air, bare, canopy, has_canopy, fall, ground_solar, time_step, conserve, around, s, f)
+    type(column_parameters), intent(in) :: p
+    type(air_column), intent(in) :: air
+    type(bare_exchange), intent(in) :: bare
+    type(canopy_geometry), intent(in) :: canopy
+    logical, intent(in) :: has_canopy
+    type(falling_water), intent(in) :: fall
+    real(wp), intent(in) :: ground_solar, time_step
+    logical, intent(in) :: conserve
+    type(leaf_surroundings), intent(in) :: around
+    type(column_state), intent(inout) :: s
+    type(surface_fluxes), intent(out) :: f
+    real(wp) :: t0, hs, hs_slope
+    integer :: top
+
+    if (has_canopy) then
+      call solve_leaf(p, s, air, canopy, around, time_step, f%leaf)
+      if (conserve .and. f%leaf%transpiration < 0.0_wp) then
+        ! the last linear step of the iteration can go below zero: dew
+        s%canopy_water = s%canopy_water - f%leaf%transpiration*time_step
+        f%leaf%transpiration = 0.0_wp
+      end if
+    else
+      call exchange_without_canopy(air, bare, around, f%leaf)
+    end if
+
+    top = n_snow + 1 - s%snow_layers
+    t0 = around%ground_temperature
+    f%latent_heat = latent_heat_vaporisation
+    if (s%liquid(top) <= 0.0_wp .and. s%ice(top) > 0.0_wp) f%latent_heat = latent_heat_sublimation
+    f%longwave_below = s%longwave_gap*around%longwave + (1.0_wp - s%longwave_gap)*f%leaf%longwave_emission
+    hs = ground_solar - fall%melt_heat + around%emissivity*(f%longwave_below - stefan_boltzmann*t0**4) &
+      - f%leaf%ground_sensible - f%latent_heat*f%leaf%ground_evaporation + fall%heat_capacity*(fall%temperature - t0)
+    hs_slope = -(f%leaf%ground_sensible_slope + f%latent_heat*f%leaf%ground_evaporation_slope) &
+      - 4.0_wp*around%emissivity*stefan_boltzmann*t0**3 - fall%heat_capacity
+    call advance_ground_temperature(p, s, top, hs, hs_slope, time_step, conserve, f%bulk_melt, f%phase_heat, f%stored_heat, &
+      f%melting)
+    f%warming = s%temperature(top) - t0
+    f%ground_sensible = f%leaf%ground_sensible + f%leaf%ground_sensible_slope*f%warming
+    f%ground_evaporation = f%leaf%ground_evaporation + f%leaf%ground_evaporation_slope*f%warming
+  end subroutine solve
+
+  !> Whether the ground's vapour is beyond what it, or the air, can give, and the flux that is not.
+  !>
+  !> The flux grows linearly with the ground's temperature over the step. A ground that cools far goes from evaporation
+  !> to dew on that line, from air that is not saturated; dew of the end of the step takes its place.
+  pure subroutine bound_ground(p, air, limits, s, f, beyond, given)
+    type(column_parameters), intent(in) :: p
+    type(air_column), intent(in) :: air
+    type(surface_limits), intent(in) :: limits
+    type(column_state), intent(in) :: s            ! at the end of the step
+    type(surface_fluxes), intent(in) :: f
+    logical, intent(out) :: beyond
+    real(wp), intent(out) :: given                 ! kg m-2 s-1
+    real(wp) :: most, e, e_slope, q, q_slope
+    integer :: top
+
+    given = f%ground_evaporation
+    most = limits%ground
+    if (limits%shared) most = max(0.0_wp, most - f%leaf%uptake(1))
+    if (given > most) then
+      beyond = .true.
+      given = most
+    else if (given < 0.0_wp .and. (f%leaf%ground_evaporation >= 0.0_wp &
+      .or. given < -f%leaf%dew_conductance*f%leaf%humidity_over_ground)) then
+      beyond = .true.
+      top = n_snow + 1 - s%snow_layers
+      call saturation(s%temperature(top), air%pressure, e, e_slope, q, q_slope)
+      given = min(0.0_wp, f%leaf%dew_conductance*(q - f%leaf%humidity_over_ground))
+    else
+      ! leaves may have taken up, as dew, vapour of the ground that has not come to be
+      beyond = f%leaf%evaporation + given < -f%leaf%vapour_of_air
+    end if
+  end subroutine bound_ground
+end module colm_surface_balance
