@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class RootzoneError(Exception):
     """Base of every error that a user can act on."""
@@ -9,6 +13,23 @@ class RootzoneError(Exception):
 
 class ConfigError(RootzoneError, ValueError):
     """A mistake in the input, found before anything is computed or overwritten."""
+
+
+class InputNotice(UserWarning):
+    """What was made of an input that could be read in other ways, too."""
+
+
+@contextmanager
+def each_warning_once() -> Iterator[None]:
+    """Let what the block warns of several times, such as for all variables of a file, be warned of once."""
+    kept: list[warnings.WarningMessage] = []
+    try:
+        with warnings.catch_warnings(record=True) as kept:
+            warnings.simplefilter("always")
+            yield
+    finally:
+        for w in {(w.category, str(w.message)): w for w in kept}.values():
+            warnings.warn_explicit(w.message, w.category, w.filename, w.lineno)
 
 
 class BmiStateError(RootzoneError, RuntimeError):
