@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -49,7 +49,7 @@ class ReferenceHeight(Config):
 
 
 class ReadinCover(Config):
-    """IGBP classes of a ``CoLM_readin.dat``, read like a `FieldSpec`."""
+    """IGBP classes of a ``CoLM_readin.dat``."""
 
     colm: ConfigPath
 
@@ -58,9 +58,9 @@ class ReadinCover(Config):
         """The file."""
         return (self.colm,)
 
-    def read(self, name: str, shape: tuple[int, ...], units: str, mask: NDArray[np.bool_]) -> Floats:
+    def read(self, mask: NDArray[np.bool_]) -> Floats:
         """Read the active cells of a (ny, nx) field; NaN elsewhere."""
-        values = np.full(shape, np.nan)
+        values = np.full(mask.shape, np.nan)
         values[mask] = read_readin(self.colm, mask).land_cover
         return values
 
@@ -126,7 +126,8 @@ class TextureSpec(Config):
         if isinstance(self.usda, str):
             return SoilTexture.from_usda(np.full(int(domain.mask.sum()), self.usda), table)
         if self.usda is not None:
-            classes = self.usda.read("soil_texture.usda", domain.surface.shape, "1", domain.mask)[domain.mask]
+            shape = domain.surface.shape
+            classes = self.usda.read("soil_texture.usda", shape, "1", domain.mask, cells=domain.cells)[domain.mask]
             return SoilTexture.from_usda(classes, table)
         given = {f.name: getattr(self, f.name) for f in fields(SoilTexture)}
         values = {
@@ -156,10 +157,12 @@ def _profile(spec: FieldSpec, name: str, domain: Domain, thickness: list[float] 
     """Read a profile of the active columns, (n, 10), top first."""
     key, units = f"soil_texture.{name}", SOIL_BOUNDS[name].units
     if _has_no_layers(spec, key, domain, units):
-        flat = spec.read(key, domain.surface.shape, units, domain.mask)[domain.mask]
+        flat = spec.read(key, domain.surface.shape, units, domain.mask, cells=domain.cells)[domain.mask]
         return np.repeat(flat[:, np.newaxis], ROOT_ZONE_LAYERS, axis=1)
     own = domain.root_zone.shape if thickness is None else (len(thickness), *domain.surface.shape)
-    values = spec.read(key, own, units, domain.mask)[:, domain.mask]
+    # layers of the soil data base's own are not compared with the domain's
+    cells = domain.cells if thickness is None else replace(domain.cells, thickness=np.array(thickness))
+    values = spec.read(key, own, units, domain.mask, cells=cells)[:, domain.mask]
     if thickness is not None:
         values = layer_weights(thickness, domain.dz[-ROOT_ZONE_LAYERS:]) @ values
     return np.ascontiguousarray(values[::-1].T)
@@ -173,6 +176,12 @@ def _has_no_layers(spec: FieldSpec, key: str, domain: Domain, units: str) -> boo
     except ConfigError:  # of another shape, or unreadable: the second reading says so
         return False
     return True
+
+
+def _read_cover(spec: CoverSpec, domain: Domain) -> Floats:
+    if isinstance(spec, ReadinCover):
+        return spec.read(domain.mask)
+    return spec.read("land_cover", domain.surface.shape, "1", domain.mask, cells=domain.cells)
 
 
 def _check_cover(cover: Floats, classes: Collection[int], cells: NDArray[np.int64], source: str) -> None:
@@ -329,7 +338,7 @@ def prepare(config_file: Path, model: type[LandConfig] = LandConfig) -> Prepared
         domain.require(name, "the land component")
     table = override_soil(soil_table(config.soil_table), config.soil, f"{config_file}: soil")
     with _messages_name(config_file):
-        cover = config.land_cover.read("land_cover", domain.surface.shape, "1", domain.mask)[domain.mask]
+        cover = _read_cover(config.land_cover, domain)[domain.mask]
     vegetation = override_vegetation(vegetation_table(config.vegetation_table), config.vegetation, str(config_file))
     cells = np.argwhere(domain.mask)
     source = ": ".join(["land_cover", *(str(f) for f in config.land_cover.files)])

@@ -59,6 +59,8 @@ class LandSurface(DeclaredBmi):
                 end=config.end,
                 latitude=domain.latitude,
                 longitude=domain.longitude,
+                northing=domain.cells.northing if domain.cells.has_corner else None,
+                easting=domain.cells.easting if domain.cells.has_corner else None,
                 elevation=domain.elevation,
                 mask=domain.mask,
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,16 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import model_validator
 
-from bmi_colm.forcing.calendar import DAY, Times, show, to_time
 from bmi_colm.forcing.config import Files, expand
-from bmi_colm.forcing.grid import Cells
 from bmi_colm.forcing.netcdf import label, open_files
-from bmi_colm.forcing.netcdf_file import NetcdfFile
-from bmi_colm.forcing.netcdf_series import Series, time_axis
+from bmi_colm.forcing.netcdf_series import Series
 from bmi_colm.forcing.units import converter
 from bmi_common import Config, ConfigError, Domain
-from bmi_common.errors import describe_cell
-from bmi_common.suggest import did_you_mean
+from bmi_common.calendar import DAY, Times, show, to_time
+from bmi_common.errors import describe_cell, each_warning_once
+from bmi_common.file_grid import Cells, horizontal
+from bmi_common.netcdf_file import NetcdfFile
+from bmi_common.netcdf_time import TimeAxis, bounds, stamps, time_axis, time_like
 
 Floats = NDArray[np.float64]
 
@@ -114,11 +115,10 @@ class LeafArea:
         self._label = label(self._files)
         self._kept: dict[tuple[str, int], Floats] = {}
         try:
-            cells = Cells(domain.surface.shape, domain.latitude, domain.longitude)  # type: ignore[arg-type]
             self._bounds: dict[datetime, datetime] = {}
-            self._series = {spec.variable: self._open(spec.variable, cells)}
-            if spec.stem_area is not None:
-                self._series[spec.stem_area] = self._open(spec.stem_area, cells)
+            names = [spec.variable] if spec.stem_area is None else [spec.variable, spec.stem_area]
+            with each_warning_once():
+                self._series = {name: self._open(name, domain.cells) for name in names}
             first, *others = (series.times for series in self._series.values())
             if any(not np.array_equal(first, times) for times in others):
                 raise ConfigError(f"{self._label}: {spec.variable!r} and {spec.stem_area!r} have different times")
@@ -162,10 +162,7 @@ class LeafArea:
     def _open(self, name: str, cells: Cells) -> Series:
         found = [(file, name) for file in self._files if name in file]
         if not found:
-            names = self._files[0].names
-            alike = [other for other in names if other.lower() == name.lower()]
-            hint = f"; did you mean {alike[0]!r}?" if alike else did_you_mean(name, names)
-            raise ConfigError(f"{self._label}: no variable {name!r}{hint}")
+            self._files[0].require(name)  # raises
         file = found[0][0]
         where = f"{file.path}: {name!r}"
         months = self._spec.time == "climatology" and self._count(file, name) == 12
@@ -181,16 +178,15 @@ class LeafArea:
 
     @staticmethod
     def _count(file: NetcdfFile, name: str) -> int:
-        return file.size(_month_axis(file, name)[0])
+        return math.prod(file.size(dimension) for dimension in _month_axis(file, name).dimensions)
 
     def _stamps(self, file: NetcdfFile, coordinate: str) -> Times:
         """Dates of the records; starts of their periods where the file tells them."""
-        stamps = file.stamps(coordinate)
-        bounds = file.bounds(coordinate)
-        if bounds is None:
-            return stamps
-        self._bounds.update(zip(bounds[:, 0].tolist(), bounds[:, 1].tolist(), strict=True))
-        return np.asarray(bounds[:, 0])
+        intervals = bounds(file, coordinate)
+        if intervals is None:
+            return stamps(file, coordinate)
+        self._bounds.update(zip(intervals[:, 0].tolist(), intervals[:, 1].tolist(), strict=True))
+        return np.asarray(intervals[:, 0])
 
     # ------------------------------------------------------------------ dates
 
@@ -328,16 +324,18 @@ class LeafArea:
         return describe_cell(tuple(int(v) for v in np.argwhere(self._mask)[column]))
 
 
-def _month_axis(file: NetcdfFile, name: str) -> tuple[str, str]:
+def _month_axis(file: NetcdfFile, name: str) -> TimeAxis:
     """Find the time dimension, or else the one that is no coordinate of the grid."""
     try:
         return time_axis(file, name)
     except ConfigError:
-        free = [d for d in file[name].dimensions if not (file.axis(d, file.is_y) or file.axis(d, file.is_x))]
-        named = [d for d in free if d.lower() in ("time", "month", "months", "t")]
+        rows_and_columns = horizontal(file, name)
+        free = [d for d in file[name].dimensions if d not in rows_and_columns]
+        named = [d for d in free if time_like(d)]
         twelve = [d for d in free if file.size(d) == 12]
         if named or twelve:
-            return (named or twelve)[0], (named or twelve)[0]
+            dimension = (named or twelve)[0]
+            return TimeAxis((dimension,), dimension)
         raise
 
 

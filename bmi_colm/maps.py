@@ -95,7 +95,7 @@ class SoilMaps(_Maps):
 def _read(spec: FieldSpec, key: str, domain: Domain, bounds: Bounds, layered: bool = False) -> NDArray[np.float64]:
     shape = domain.root_zone.shape if layered else domain.surface.shape
     nowhere = np.zeros(domain.mask.shape, dtype=bool)  # NaN is allowed in every cell
-    values = spec.read(key, shape, bounds.units, nowhere)
+    values = spec.read(key, shape, bounds.units, nowhere, cells=domain.cells)
     bad = ~np.isnan(values) & ~((values >= bounds.low) & (values <= bounds.high)) & domain.mask
     if bad.any():
         cell = tuple(int(i) for i in np.argwhere(bad)[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +14,8 @@ from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo, model_
 from bmi_common import grids
 from bmi_common.config import Config, load_nested
 from bmi_common.errors import ConfigError, describe_cell
-from bmi_common.fields import FieldSpec
+from bmi_common.fields import FieldSpec, rows_turned
+from bmi_common.file_grid import Cells, Direction, degrees_between
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -152,6 +153,8 @@ class Domain:
         Slopes [-] of the east and the north face of each cell, positive where the ground rises.
     manning : ndarray, shape (ny, nx), optional
         Manning's roughness [s m-1/3].
+    cells : Cells
+        Where the cells are, for whatever else is read onto the domain.
     """
 
     surface: grids.Grid
@@ -174,6 +177,7 @@ class Domain:
     slope_x: Array | None = None
     slope_y: Array | None = None
     manning: Array | None = None
+    cells: Cells = field(default=Cells((0, 0)), repr=False)
     files: tuple[Path, ...] = field(default=(), repr=False)
 
     @property
@@ -237,13 +241,18 @@ class Domain:
         dz = np.array(spec.layers, dtype=np.float64)
         surface = grids.surface(g.ny, g.nx, g.dy, g.dx, g.y0, g.x0)
         subsurface = grids.layered(surface, dz)
-        mask = _read_mask(spec.mask, subsurface.shape)
+        cells = _place(spec, surface, dz)
+        mask = _read_mask(spec.mask, subsurface.shape, cells)
+        cells = replace(cells, mask=mask)
+        _check_directions(spec, cells)
 
-        def flat(s: FieldSpec | None, name: str, units: str, low: float, high: float) -> Array | None:
-            return None if s is None else _read(s, name, surface.shape, units, mask, low, high)
+        def flat(
+            s: FieldSpec | None, name: str, units: str, low: float, high: float, *fixed: Direction
+        ) -> Array | None:
+            return None if s is None else _read(s, name, surface.shape, units, cells, low, high, fixed)
 
         def deep(s: FieldSpec, name: str, units: str, low: float, high: float) -> Array:
-            return _read(s, name, subsurface.shape, units, mask, low, high)
+            return _read(s, name, subsurface.shape, units, cells, low, high)
 
         vg, k = spec.van_genuchten, spec.conductivity
         conductivity = {} if k is None else {"x": k.x, "y": k.y or k.x, "z": k.z or k.x}
@@ -259,7 +268,7 @@ class Domain:
             root_zone=grids.root_zone(surface, dz),
             dz=dz,
             mask=mask,
-            elevation=_read(spec.elevation, "elevation", surface.shape, "m", mask, -500.0, 9000.0),
+            elevation=_read(spec.elevation, "elevation", surface.shape, "m", cells, -500.0, 9000.0),
             latitude=flat(spec.latitude, "latitude", "degrees", -90.0, 90.0),
             longitude=flat(spec.longitude, "longitude", "degrees", -180.0, 360.0),
             porosity=deep(spec.porosity, "porosity", "1", 1.0e-3, 1.0),
@@ -268,9 +277,10 @@ class Domain:
             residual_saturation=deep(vg.residual_saturation, "van_genuchten.residual_saturation", "1", 0.0, 0.99),
             maximum_saturation=deep(vg.maximum_saturation, "van_genuchten.maximum_saturation", "1", 0.01, 1.0),
             specific_storage=deep(spec.specific_storage, "specific_storage", "m-1", 0.0, 1.0),
-            slope_x=flat(spec.slope.x if spec.slope else None, "slope.x", "1", -100.0, 100.0),
-            slope_y=flat(spec.slope.y if spec.slope else None, "slope.y", "1", -100.0, 100.0),
+            slope_x=flat(spec.slope.x if spec.slope else None, "slope.x", "1", -100.0, 100.0, "x"),
+            slope_y=flat(spec.slope.y if spec.slope else None, "slope.y", "1", -100.0, 100.0, "y"),
             manning=flat(spec.manning, "manning", "s m-1/3", 1.0e-4, 10.0),
+            cells=cells,
             files=(*(() if spec._file is None else (spec._file,)), *_files_of(spec)),
             **fields,
         )
@@ -279,24 +289,74 @@ class Domain:
         return domain
 
 
-def _read_mask(spec: FieldSpec | None, shape: tuple[int, ...]) -> Mask:
+def _place(spec: DomainSpec, surface: grids.Grid, dz: Array) -> Cells:
+    """Return where the cells are, before it is known which of them take part."""
+    anywhere = np.zeros(surface.shape, dtype=bool)
+    of_rows, of_columns = surface.coordinates
+    cells = Cells(
+        shape=(surface.shape[0], surface.shape[1]),
+        northing=of_rows,
+        easting=of_columns,
+        has_corner={"x0", "y0"} <= spec.grid.model_fields_set,
+        thickness=dz,
+    )
+    latitude, longitude = (
+        None if s is None else s.read(name, surface.shape, "degrees", anywhere, cells=cells)
+        for name, s in (("latitude", spec.latitude), ("longitude", spec.longitude))
+    )
+    turned = spec.latitude is not None and rows_turned(spec.latitude)
+    return replace(cells, latitude=latitude, longitude=longitude, turned=turned)
+
+
+def _check_directions(spec: DomainSpec, cells: Cells) -> None:
+    """Refuse a domain whose latitude falls from row to row, or whose longitude falls from column to column."""
+    assert cells.mask is not None
+    for name, values, axis, order in (
+        ("latitude", cells.latitude, 0, "rows must run from south to north"),
+        ("longitude", cells.longitude, 1, "columns must run from west to east"),
+    ):
+        if values is None:
+            continue
+        known = np.moveaxis(np.where(cells.mask, values, np.nan), axis, 0)
+        steps = degrees_between(known[1:], known[:-1])
+        steps = steps[np.isfinite(steps)]
+        if steps.size and np.all(steps < 0.0):
+            file = getattr(spec, name).file
+            raise ConfigError(
+                f"{file or 'domain'}: {name} falls from {'row to row' if axis == 0 else 'column to column'}: {order}; "
+                "a NetCDF variable with the standard_name latitude or longitude, and maps in files that have such "
+                "coordinates, are turned as they are read"
+            )
+
+
+def _read_mask(spec: FieldSpec | None, shape: tuple[int, ...], cells: Cells) -> Mask:
     if spec is None:
         return np.ones(shape[1:], dtype=bool)
     anywhere = np.zeros(shape[1:], dtype=bool)  # a mask may be missing where no cell takes part
     try:
-        values = spec.read("mask", shape[1:], "1", anywhere)
+        values = spec.read("mask", shape[1:], "1", anywhere, cells=cells)
     except ConfigError:
         # ParFlow writes its mask for every layer: a column takes part if its top layer does
-        values = spec.read("mask", shape, "1", anywhere)[-1]
+        values = spec.read("mask", shape, "1", anywhere, cells=cells)[-1]
     mask = values > 0
     if not mask.any():
         raise ConfigError(f"{spec.file or 'domain'}: mask has no active cell (a value above 0)")
     return mask
 
 
-def _read(spec: FieldSpec, name: str, shape: tuple[int, ...], units: str, mask: Mask, low: float, high: float) -> Array:
-    values = spec.read(name, shape, units, mask, map_in_all_layers=True)
-    bad = ((values < low) | (values > high)) & mask
+def _read(
+    spec: FieldSpec,
+    name: str,
+    shape: tuple[int, ...],
+    units: str,
+    cells: Cells,
+    low: float,
+    high: float,
+    fixed: tuple[Direction, ...] = (),
+) -> Array:
+    values = spec.read(name, shape, units, cells.mask, map_in_all_layers=True, cells=cells, fixed=fixed)
+    assert cells.mask is not None
+    bad = ((values < low) | (values > high)) & cells.mask
     if bad.any():
         cell = tuple(int(i) for i in np.argwhere(bad)[0])
         raise ConfigError(

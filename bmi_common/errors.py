@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
@@ -81,6 +82,23 @@ def together(mistakes: Iterable[ConfigError]) -> ConfigError:
     """Return one error for all of `mistakes`, those that say the same once."""
     unique = list({str(m): m for m in mistakes}.values())
     return unique[0] if len(unique) == 1 else ConfigErrors(unique)
+
+
+class InputNotice(UserWarning):
+    """What was made of an input that could be read in other ways, too."""
+
+
+@contextmanager
+def each_warning_once() -> Iterator[None]:
+    """Let what the block warns of several times, such as for all variables of a file, be warned of once."""
+    kept: list[warnings.WarningMessage] = []
+    try:
+        with warnings.catch_warnings(record=True) as kept:
+            warnings.simplefilter("always")
+            yield
+    finally:
+        for w in {(w.category, str(w.message)): w for w in kept}.values():
+            warnings.warn_explicit(w.message, w.category, w.filename, w.lineno)
 
 
 class BmiStateError(RootzoneError, RuntimeError):

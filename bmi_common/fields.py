@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import io
+import warnings
 from pathlib import Path
 from typing import Any
 
-import netCDF4
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import model_validator
 
 from bmi_common.config import Config, ConfigPath
-from bmi_common.errors import ConfigError, describe_cell
+from bmi_common.errors import ConfigError, InputNotice, describe_cell
+from bmi_common.file_grid import Cells, Direction, GridMap, by_position, file_grid, horizontal, same_grid, turned
+from bmi_common.file_layers import bottom_first, check_depths, vertical
+from bmi_common.netcdf_file import NetcdfFile
+from bmi_common.netcdf_time import is_time
 from bmi_common.suggest import did_you_mean
 from bmi_common.units import conversion
 
@@ -39,7 +43,8 @@ class FieldSpec(Config):
     stack : list of FieldSpec, optional
         Parts of a (nz, ny, nx) field from the bottom up; each covers as many layers as its file has, or one.
     layers : int or (int, int), optional
-        Entry, or first and one past the last entry, of the file's first dimension.
+        Layer, or first and one past the last layer, in the file's order; of a file that names no layers, entries of
+        its first dimension.
     lookup : dict, optional
         Value of each class number that the file holds.
     units : str, optional
@@ -93,21 +98,29 @@ class FieldSpec(Config):
         units: str,
         mask: NDArray[np.bool_] | None = None,
         map_in_all_layers: bool = False,
+        cells: Cells | None = None,
+        fixed: tuple[Direction, ...] = (),
     ) -> Array:
-        """Read the field.
+        """Read the field, southern row, western column and bottom layer first.
+
+        A NetCDF file is put in this order by its coordinates; a file without coordinates has it already.
 
         Parameters
         ----------
         name : str
             What the field is, for messages.
         shape : tuple of int
-            (ny, nx) or (nz, ny, nx). A file with one more dimension, of length one, is accepted for (ny, nx).
+            (ny, nx) or (nz, ny, nx). Further dimensions of length one are passed over.
         units : str
             Units wanted; converted if the specification or a NetCDF attribute names others.
         mask : ndarray of bool, shape (ny, nx), optional
             Cells that take part; NaN is accepted elsewhere.
         map_in_all_layers : bool
             Whether a file of one layer, (ny, nx) or (1, ny, nx), stands for every layer of (nz, ny, nx).
+        cells : Cells, optional
+            Where the domain's cells are, to compare with the file's coordinates.
+        fixed : tuple of str
+            Directions, ``y`` and ``x``, that must not be turned, because the values belong to a direction.
 
         Returns
         -------
@@ -117,14 +130,19 @@ class FieldSpec(Config):
         Raises
         ------
         ConfigError
-            For an unreadable file, a wrong shape, units that do not convert, or values that are not finite where
-            cells are active; names file and cell.
+            For an unreadable file, a wrong shape, units that do not convert, coordinates that lie elsewhere or do not
+            tell the order, or values that are not finite where cells are active; names file and cell.
+
+        Warns
+        -----
+        InputNotice
+            Coordinates of file and domain differ a little.
         """
         if self.stack is not None:
-            return self._read_stack(name, shape, units, mask)
+            return self._read_stack(name, shape, units, mask, cells, fixed)
         source = self._source(name)
-        values, given = self._raw(shape, name)
-        if values.ndim == len(shape) + 1 and values.shape[0] == 1:
+        values, given = self._raw(shape, name, cells, fixed)
+        while values.ndim > len(shape) and values.shape[0] == 1:
             values = values[0]
         if len(shape) == 3 and (map_in_all_layers or shape[0] == 1) and values.shape in (shape[1:], (1, *shape[1:])):
             values = np.broadcast_to(values, shape)
@@ -144,22 +162,25 @@ class FieldSpec(Config):
             return name
         return f"{self.file} ({self.variable})" if self.variable else str(self.file)
 
-    def _raw(self, shape: tuple[int, ...], name: str) -> tuple[Array, str | None]:
+    def _raw(
+        self, shape: tuple[int, ...], name: str, cells: Cells | None = None, fixed: tuple[Direction, ...] = ()
+    ) -> tuple[Array, str | None]:
         if self.file is None:
             return self._constant(name, shape), self.units
         suffix, given = self.file.suffix.lower(), self.units
-        if suffix == ".npz":
-            values = read_npz_variable(self.file, str(self.variable))
-        elif suffix in _NAMED:
-            values, attribute = read_netcdf_variable(self.file, str(self.variable))
+        entries = None
+        if self.layers is not None:
+            entries = self.layers if isinstance(self.layers, tuple) else (self.layers, self.layers + 1)
+        if suffix in _NAMED and suffix != ".npz":
+            values, attribute = read_netcdf_variable(self.file, str(self.variable), cells, fixed, entries)
             given = given or attribute
         else:
-            values = read_pfb(self.file)
-        if self.layers is not None:
-            first, stop = self.layers if isinstance(self.layers, tuple) else (self.layers, self.layers + 1)
-            if not 0 <= first < stop <= len(values):
-                raise ConfigError(f"{self._source(name)}: layers {self.layers}: the file has {len(values)} entries")
-            values = values[first:stop]
+            values = read_npz_variable(self.file, str(self.variable)) if suffix == ".npz" else read_pfb(self.file)
+            if entries is not None:
+                _check_entries(entries, len(values) if values.ndim else 0, self._source(name))
+                values = values[slice(*entries)]
+            if cells is not None and cells.turned and values.ndim > 1 and values.shape[-2] > 1:
+                _say_unturned(self.file)
         if self.lookup is not None:
             values = self._look_up(values, name)
         return values, given
@@ -177,13 +198,21 @@ class FieldSpec(Config):
             raise ConfigError(f"{self._source(name)}: {name}: `lookup:` has no value for class {unknown}")
         return result
 
-    def _read_stack(self, name: str, shape: tuple[int, ...], units: str, mask: NDArray[np.bool_] | None) -> Array:
+    def _read_stack(
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        units: str,
+        mask: NDArray[np.bool_] | None,
+        cells: Cells | None,
+        fixed: tuple[Direction, ...],
+    ) -> Array:
         if len(shape) != 3:
             raise ConfigError(f"{name}: `stack:` builds layers, and this field has none")
         parts: list[Array] = []
         for part in self.stack or ():
             count = 1 if part.file is None else part._layer_count(name, len(shape))
-            parts.append(part.read(name, (count, *shape[1:]), units, mask))
+            parts.append(part.read(name, (count, *shape[1:]), units, mask, cells=cells, fixed=fixed))
         result = np.concatenate(parts)
         if result.shape != shape:
             raise ConfigError(f"{name}: the parts of `stack:` have {len(result)} layers, the domain has {shape[0]}")
@@ -256,32 +285,117 @@ def _check_pfb_header(path: Path) -> None:
         )
 
 
-def read_netcdf_variable(path: Path, variable: str) -> tuple[Array, str | None]:
-    """Read a NetCDF variable with missing values as NaN, and its `units` attribute."""
-    if not path.is_file():
-        raise ConfigError(f"{path}: no such file")
-    try:
-        with netCDF4.Dataset(path) as dataset:
-            if variable not in dataset.variables:
-                raise ConfigError(f"{path}: no variable {variable!r}{did_you_mean(variable, dataset.variables)}")
-            v = dataset.variables[variable]
-            units = getattr(v, "units", None)
-            if not (units is None or isinstance(units, str)):
-                raise ConfigError(f"{path}: {variable}: the attribute units is {units!r}, and must be a text")
-            values = _numbers(v)
-    except OSError as error:
-        raise ConfigError(f"{path}: not a readable NetCDF file: {error}") from error
-    except ConfigError:
-        raise
-    except Exception as error:  # whatever the library meets in odd types, scale factors and fill values
-        raise ConfigError(f"{path}: {variable} cannot be read as numbers: {error}") from error
+def read_netcdf_variable(
+    path: Path,
+    variable: str,
+    cells: Cells | None = None,
+    fixed: tuple[Direction, ...] = (),
+    entries: tuple[int, int] | None = None,
+) -> tuple[Array, str | None]:
+    """Read a NetCDF variable in the domain's order, by the file's coordinates.
+
+    Parameters
+    ----------
+    path, variable
+        What to read; a variable in a group is named with its path, ``soil/sand``.
+    cells, fixed
+        See `FieldSpec.read`.
+    entries : (int, int), optional
+        First and one past the last layer to take, in the file's order.
+
+    Returns
+    -------
+    values : ndarray
+        (…, layers, rows, columns), bottom layer, southern row and western column first, with as many dimensions as the
+        variable has; NaN where it has no value.
+    units : str or None
+        The attribute.
+
+    Raises
+    ------
+    ConfigError
+        The file or the variable cannot be read, or its coordinates do not tell the order or lie elsewhere.
+    """
+    with NetcdfFile(path) as file:
+        metadata = file.require(variable)
+        units = metadata.attributes.get("units")
+        if not (units is None or isinstance(units, str)):
+            raise ConfigError(f"{path}: {variable}: the attribute units is {units!r}, and must be a text")
+        where = f"{path} ({variable})"
+        dimensions = metadata.dimensions
+        y, x, z = _axes(file, variable)
+        layers = next((d for d in (z, *dimensions) if d is not None and d not in (y, x)), None)
+        index = [slice(None)] * len(dimensions)
+        if entries is not None:
+            _check_entries(entries, 0 if layers is None else file.size(layers), where)
+            index[dimensions.index(str(layers))] = slice(*entries)
+        values = file.part(variable, tuple(index) or ...)
+        last = [d for d in (z, y, x) if d is not None]
+        order = [d for d in dimensions if d not in last] + last
+        values = values.transpose([dimensions.index(d) for d in order])
+        if z is not None:
+            if bottom_first(file, z) is False:
+                values = np.flip(values, order.index(z))
+            if cells is not None and cells.thickness is not None and entries is None:
+                taken = cells.thickness[-file.size(z) :]
+                if taken.size == file.size(z):
+                    check_depths(file, z, taken, where)
+        if y is not None and x is not None:
+            values = _put_in_order(file, variable, (y, x), cells, fixed, where)(values)
     return values, units
 
 
-def _numbers(variable: Any) -> Array:
-    if np.dtype(variable.dtype).kind not in "iuf":
-        raise TypeError(f"it holds values of the type {variable.dtype}")
-    return np.asarray(np.ma.filled(np.ma.asarray(variable[...], dtype=np.float64), np.nan), dtype=np.float64)
+def rows_turned(spec: FieldSpec) -> bool:
+    """Tell whether the rows of a field's NetCDF file run from north to south."""
+    if spec.file is None or spec.file.suffix.lower() not in _NAMED or spec.file.suffix.lower() == ".npz":
+        return False
+    with NetcdfFile(spec.file) as file:
+        axes = _axes(file, str(spec.variable))
+        return None not in axes[:2] and file_grid(file, str(spec.variable), *axes[:2]).south_first is False
+
+
+def _axes(file: NetcdfFile, variable: str) -> tuple[str, str, str | None] | tuple[None, None, str | None]:
+    """Return the dimensions that are rows, columns and layers; unnamed rows and columns are the last dimensions."""
+    dimensions = file[variable].dimensions
+    y, x = horizontal(file, variable)
+    z = vertical(file, variable, (y, x))
+    free = [d for d in dimensions if d not in (y, x, z) and not file.along(d, is_time)]
+    if y is None and x is None and len(free) > 1:
+        return *by_position(file, variable, free[-2], free[-1]), z
+    y, x = y or next(reversed(free), None), x or next(reversed(free), None)
+    return (None, None, z) if y is None or x is None or y == x else (y, x, z)
+
+
+def _put_in_order(
+    file: NetcdfFile,
+    variable: str,
+    axes: tuple[str, str],
+    cells: Cells | None,
+    fixed: tuple[Direction, ...],
+    where: str,
+) -> GridMap:
+    grid = file_grid(file, variable, *axes)
+    if cells is not None and grid.south_first is None and cells.turned and grid.shape[0] > 1:
+        _say_unturned(file.path)
+    if cells is None or grid.shape != cells.shape:  # whoever asked for another shape says so
+        return turned(grid, where, fixed)
+    return same_grid(grid, cells, where, assume=True, fixed=fixed)
+
+
+def _say_unturned(file: Path) -> None:
+    warnings.warn(
+        f"{file}: has no coordinates and is read with the southern row first, whereas the rows of the domain's "
+        "latitude begin in the north and were turned; is this file in that order, too?",
+        InputNotice,
+        stacklevel=2,
+    )
+
+
+def _check_entries(entries: tuple[int, int], count: int, source: str) -> None:
+    first, stop = entries
+    if not 0 <= first < stop <= count:
+        taken = str(first) if stop == first + 1 else f"{first} to {stop - 1}"
+        raise ConfigError(f"{source}: layers: {taken}: the file has {count} entries")
 
 
 def _check_finite(values: Array, mask: NDArray[np.bool_] | None, source: str) -> None:

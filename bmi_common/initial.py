@@ -51,11 +51,11 @@ class InitialSpec(Config):
             return np.zeros(domain.subsurface.shape)
         if self.pressure_head is not None:
             key = "initial.pressure_head"
-            head = self.pressure_head.read(key, domain.subsurface.shape, "m", domain.mask)
+            head = self.pressure_head.read(key, domain.subsurface.shape, "m", domain.mask, cells=domain.cells)
         else:
             assert self.water_table_depth is not None
             key = "initial.water_table_depth"
-            depth = self.water_table_depth.read(key, domain.surface.shape, "m", domain.mask)
+            depth = self.water_table_depth.read(key, domain.surface.shape, "m", domain.mask, cells=domain.cells)
             centres = np.cumsum(domain.dz) - 0.5 * domain.dz
             head = (domain.dz.sum() - depth) - centres[:, np.newaxis, np.newaxis]
         pond = float(head[-1][domain.mask].max())

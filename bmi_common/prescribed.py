@@ -39,7 +39,7 @@ class SeriesSpec(Config):
 
     def read(self, domain: Domain, hours: float = inf) -> Floats:
         """Recharge [m h-1] (entries, 1, 1) or (entries, ny, nx); finite in the first `hours`, where it is needed."""
-        values, attribute = read_netcdf_variable(self.file, self.variable)
+        values, attribute = read_netcdf_variable(self.file, self.variable, domain.cells)
         source = f"{self.file} ({self.variable})"
         if values.ndim == 1:
             values = values[:, np.newaxis, np.newaxis]
@@ -135,7 +135,8 @@ class PrescribedSource(DeclaredBmi):
             end = len(self._recharge) * config.series.interval * _SECONDS_PER_HOUR
         else:
             assert config.recharge is not None
-            self._recharge = config.recharge.read("recharge", domain.surface.shape, _UNITS, domain.mask)[np.newaxis]
+            recharge = config.recharge.read("recharge", domain.surface.shape, _UNITS, domain.mask, cells=domain.cells)
+            self._recharge = recharge[np.newaxis]
             self._steps_per_entry = 0
             files = config.recharge.files
             end = FOREVER

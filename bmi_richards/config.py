@@ -45,7 +45,7 @@ class PrescribedDrainage(Config):
 
     def read(self, domain: Domain) -> Floats:
         """Drainage [m h-1] (steps, ny, nx)."""
-        values, units = read_netcdf_variable(self.file, self.variable)
+        values, units = read_netcdf_variable(self.file, self.variable, domain.cells)
         source = f"{self.file} ({self.variable})"
         if values.ndim != 3 or values.shape[1:] != domain.surface.shape:
             raise ConfigError(f"{source}: drainage has shape {values.shape}, needs (steps, *{domain.surface.shape})")
@@ -83,7 +83,7 @@ class RichardsSection(Config):
         table = None
         if isinstance(self.relative_permeability, TableSpec):
             spec = self.relative_permeability
-            lowest = spec.min_head.read("min_head", domain.subsurface.shape, "m", domain.mask)
+            lowest = spec.min_head.read("min_head", domain.subsurface.shape, "m", domain.mask, cells=domain.cells)
             if np.any((lowest >= 0.0) & domain.mask):
                 raise ConfigError("richards: relative_permeability: min_head must be below 0 m everywhere")
             table = PermeabilityTable(spec.table, np.where(domain.mask, lowest, -1.0))

@@ -177,7 +177,9 @@ def _require_layers(layers: int, known: tuple[float, ...] | None, domain: Domain
 def _statics(trained: Checkpoint, domain: Domain, section: SurrogateSection) -> Array:
     wanted = trained.network.architecture.statics
     if section.statics is not None:
-        return section.statics.read("surrogate.statics", (wanted, *domain.surface.shape), "1", domain.mask)
+        shape = (wanted, *domain.surface.shape)
+        # slopes are among them, which cannot be turned without knowing how they were made
+        return section.statics.read("surrogate.statics", shape, "1", domain.mask, cells=domain.cells, fixed=("y", "x"))
     has = static_channels.channel_count(domain.nz)
     if has != wanted:
         raise ConfigError(

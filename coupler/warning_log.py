@@ -8,6 +8,8 @@ import warnings
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
+from bmi_common.errors import InputNotice
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -20,6 +22,7 @@ class _Collector:
     def __init__(self) -> None:
         self.kept: list[warnings.WarningMessage] = []
         self._to_log = False
+        self._noticed: set[str] = set()
 
     def show(
         self,
@@ -39,6 +42,10 @@ class _Collector:
         """Log what has been kept, and from now on every warning at once."""
         self._to_log = True
         for w in self.kept:
+            # land and groundwater read the same domain
+            if issubclass(w.category, InputNotice) and str(w.message) in self._noticed:
+                continue
+            self._noticed.add(str(w.message))
             log.warning("%s: %s", w.category.__name__, w.message)
         self.kept.clear()
 

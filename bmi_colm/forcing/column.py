@@ -5,7 +5,6 @@ from typing import Final
 
 import numpy as np
 
-from bmi_colm.forcing.calendar import HOUR, Times, hours_from, show, to_time
 from bmi_colm.forcing.config import ColumnForcing
 from bmi_colm.forcing.humidity import FloatArray
 from bmi_colm.forcing.names import (
@@ -19,6 +18,7 @@ from bmi_colm.forcing.names import (
     WIND_Y,
 )
 from bmi_colm.forcing.record import Record
+from bmi_common.calendar import HOUR, Times, hours_from, show, to_time
 from bmi_common.errors import ConfigError
 
 COLUMNS: Final = (

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from bmi_colm.forcing.calendar import naive_utc
+from bmi_common.calendar import naive_utc
 from bmi_common.config import CalendarTime, Config, ConfigPath, OutputPath
 
 UtcDatetime = Annotated[CalendarTime, AfterValidator(naive_utc)]

@@ -4,9 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from bmi_colm.forcing.calendar import DAY, HOUR, Times, show
 from bmi_colm.forcing.config import Era5LandForcing
-from bmi_colm.forcing.grid import Cells
 from bmi_colm.forcing.humidity import FloatArray, saturation_vapour_pressure, specific_humidity
 from bmi_colm.forcing.names import (
     AIR_PRESSURE,
@@ -19,10 +17,13 @@ from bmi_colm.forcing.names import (
     WIND_Y,
 )
 from bmi_colm.forcing.netcdf import SeriesRecord, common_times, label, lacking, open_files
-from bmi_colm.forcing.netcdf_file import NetcdfFile
 from bmi_colm.forcing.netcdf_series import Series
 from bmi_colm.forcing.units import converter
+from bmi_common.calendar import DAY, HOUR, Times, show
 from bmi_common.errors import ConfigError
+from bmi_common.file_grid import Cells
+from bmi_common.netcdf_file import NetcdfFile
+from bmi_common.netcdf_time import stamps
 
 ACCUMULATED: Final = {PRECIPITATION: "tp", SHORTWAVE: "ssrd", LONGWAVE: "strd"}
 """Totals since 00 UTC at the end of their hour, by BMI name."""
@@ -100,7 +101,7 @@ class Era5LandRecord(SeriesRecord):
         file, _ = found[0]
         where = f"{file.path}: {name!r}"
         convert = converter(file.attribute(name, "units"), _UNITS[name], where)
-        return Series(found, cells, convert=convert, hours=_stamps, remap=remap, column=False)
+        return Series(found, cells, convert=convert, hours=_stamps, remap=remap, column=False, fill=True)
 
     def _needs(self, times: Times) -> list[tuple[str, Times]]:
         """Return the kinds of stamps and the stamps that the hours `times` need."""
@@ -142,12 +143,12 @@ class Era5LandRecord(SeriesRecord):
         return self._series[INSTANTANEOUS[name]].source(time)
 
     def lacking(self, time: np.datetime64) -> str:  # noqa: D102
-        for kind, stamps in self._needs(np.array([time])):
-            if stamps[0] not in self._stamps[kind]:
+        for kind, needed in self._needs(np.array([time])):
+            if needed[0] not in self._stamps[kind]:
                 names = ACCUMULATED.values() if kind == "accumulated" else (*INSTANTANEOUS.values(), DEW_POINT)
                 series = [self._series[name] for name in names]
                 why = " (totals are stamped at the end of their hour)" if kind == "accumulated" else ""
-                return f"it needs the stamp {show(stamps[0])}{why}: {lacking(series, stamps[0])}"
+                return f"it needs the stamp {show(needed[0])}{why}: {lacking(series, needed[0])}"
         raise AssertionError(f"nothing lacks at {time}")
 
 
@@ -156,10 +157,10 @@ def _first_of_day(times: Times) -> FloatArray:
 
 
 def _stamps(file: NetcdfFile, coordinate: str) -> Times:
-    stamps = file.stamps(coordinate)
-    whole = stamps.astype("datetime64[h]").astype("datetime64[s]")
-    if np.any(whole != stamps):
+    found = stamps(file, coordinate)
+    whole = found.astype("datetime64[h]").astype("datetime64[s]")
+    if np.any(whole != found):
         raise ConfigError(
-            f"{file.path}: stamp {show(stamps[np.argmax(whole != stamps)])} is no whole hour; ERA5-Land is hourly"
+            f"{file.path}: stamp {show(found[np.argmax(whole != found)])} is no whole hour; ERA5-Land is hourly"
         )
-    return stamps
+    return found

@@ -7,9 +7,7 @@ from typing import Final, get_args
 
 import numpy as np
 
-from bmi_colm.forcing.calendar import Times, show
 from bmi_colm.forcing.config import NetcdfForcing, StandardName, expand
-from bmi_colm.forcing.grid import Cells
 from bmi_colm.forcing.humidity import FloatArray
 from bmi_colm.forcing.names import (
     AIR_PRESSURE,
@@ -22,11 +20,13 @@ from bmi_colm.forcing.names import (
     WIND_X,
     WIND_Y,
 )
-from bmi_colm.forcing.netcdf_file import NetcdfFile
 from bmi_colm.forcing.netcdf_series import Series, hour_starts
 from bmi_colm.forcing.record import Record
 from bmi_colm.forcing.units import converter
+from bmi_common.calendar import Times, show
 from bmi_common.errors import ConfigError
+from bmi_common.file_grid import Cells
+from bmi_common.netcdf_file import NetcdfFile
 
 STANDARD_NAMES: Final[dict[str, StandardName]] = {
     PRECIPITATION: "precipitation_flux",
@@ -133,6 +133,7 @@ class NetcdfRecord(SeriesRecord):
             hours=hour_starts(spec.time_stamp),
             remap=spec.remap == "nearest",
             column=True,
+            fill=True,
         )
 
     def load(self, times: Times) -> dict[str, FloatArray]:  # noqa: D102

@@ -6,7 +6,6 @@ from typing import assert_never
 import numpy as np
 from numpy.typing import NDArray
 
-from bmi_colm.forcing.calendar import HOUR, show, to_time
 from bmi_colm.forcing.column import ColumnRecord
 from bmi_colm.forcing.config import (
     ColumnForcing,
@@ -18,12 +17,13 @@ from bmi_colm.forcing.config import (
 )
 from bmi_colm.forcing.elevation import ElevationAdjustment
 from bmi_colm.forcing.era5_land import Era5LandRecord
-from bmi_colm.forcing.grid import Cells
 from bmi_colm.forcing.humidity import FloatArray
 from bmi_colm.forcing.netcdf import NetcdfRecord
 from bmi_colm.forcing.parflow import ParflowRecord
 from bmi_colm.forcing.record import Forcing, NoForcing, Record, RecordForcing
-from bmi_common.errors import ConfigError
+from bmi_common.calendar import HOUR, show, to_time
+from bmi_common.errors import ConfigError, each_warning_once
+from bmi_common.file_grid import Cells
 
 
 def open_forcing(
@@ -35,6 +35,8 @@ def open_forcing(
     step: float = 3600.0,
     latitude: FloatArray | None = None,
     longitude: FloatArray | None = None,
+    northing: FloatArray | None = None,
+    easting: FloatArray | None = None,
     elevation: FloatArray | None = None,
     mask: NDArray[np.bool_] | None = None,
 ) -> Forcing:
@@ -54,6 +56,8 @@ def open_forcing(
     latitude, longitude
         Cell centres, (ny, nx) [degrees north, east]; needed to map from another grid, and otherwise compared with
         those of the file.
+    northing, easting
+        Cell centres by row, (ny,), and by column, (nx,) [m], where they are known; compared with those of the file.
     elevation
         Of the cells, (ny, nx) [m]; needed for a `lapse_rate` only.
     mask
@@ -74,6 +78,8 @@ def open_forcing(
     -----
     ForcingWarning
         Magnitudes are unlikely, as of wrong units.
+    InputNotice
+        What was made of times and coordinates.
     """
     active = np.ones(shape, dtype=np.bool_) if mask is None else np.asarray(mask, dtype=np.bool_)
     for what, array in (("mask", active), ("latitude", latitude), ("longitude", longitude), ("elevation", elevation)):
@@ -83,16 +89,19 @@ def open_forcing(
         raise ConfigError("mask of the domain: no cell is active")
     if isinstance(spec, ExternalForcing):
         return NoForcing()
-    record = _open(spec, Cells(shape, latitude, longitude))
-    try:
-        cycle = isinstance(spec, ColumnForcing | NetcdfForcing) and spec.cycle
-        adjust = _adjustment(spec, record, elevation)
-        forcing = RecordForcing(record, active, cycle=cycle, adjust=adjust)
-        ends_only = not isinstance(spec, ColumnForcing) and spec.check_values == "ends"
-        _check_run(forcing, record.label, start, end, step, ends_only)
-    except BaseException:
-        record.close()
-        raise
+    has_corner = northing is not None and easting is not None
+    cells = Cells(shape, latitude, longitude, northing, easting, has_corner=has_corner, mask=active)
+    with each_warning_once():
+        record = _open(spec, cells)
+        try:
+            cycle = isinstance(spec, ColumnForcing | NetcdfForcing) and spec.cycle
+            adjust = _adjustment(spec, record, elevation)
+            forcing = RecordForcing(record, active, cycle=cycle, adjust=adjust)
+            ends_only = not isinstance(spec, ColumnForcing) and spec.check_values == "ends"
+            _check_run(forcing, record.label, start, end, step, ends_only)
+        except BaseException:
+            record.close()
+            raise
     return forcing
 
 

@@ -8,7 +8,6 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from bmi_colm.forcing.calendar import HOUR, Times, show, to_time
 from bmi_colm.forcing.config import ParflowForcing
 from bmi_colm.forcing.humidity import FloatArray
 from bmi_colm.forcing.names import (
@@ -22,6 +21,7 @@ from bmi_colm.forcing.names import (
     WIND_Y,
 )
 from bmi_colm.forcing.record import Record
+from bmi_common.calendar import HOUR, Times, show, to_time
 from bmi_common.errors import ConfigError
 from bmi_common.fields import read_pfb
 

@@ -9,7 +9,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bmi_colm.forcing.calendar import Times, show
 from bmi_colm.forcing.humidity import FloatArray
 from bmi_colm.forcing.names import (
     AIR_PRESSURE,
@@ -22,6 +21,7 @@ from bmi_colm.forcing.names import (
     WIND_X,
     WIND_Y,
 )
+from bmi_common.calendar import Times, show
 from bmi_common.errors import ConfigError
 
 RECORD_DAILY_PRECIPITATION: Final = 1825.0 / 86400.0

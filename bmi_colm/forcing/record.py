@@ -9,11 +9,11 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from bmi_colm.forcing.calendar import HOUR, Times, hours_from, show, to_time
 from bmi_colm.forcing.elevation import ElevationAdjustment
 from bmi_colm.forcing.humidity import FloatArray
 from bmi_colm.forcing.names import FORCING_NAMES, PRECIPITATION
 from bmi_colm.forcing.plausible import Inspector
+from bmi_common.calendar import HOUR, Times, hours_from, show, to_time
 from bmi_common.errors import ConfigError
 
 HOURS_A_BLOCK: Final = 24

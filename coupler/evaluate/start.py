@@ -37,7 +37,9 @@ def head_in_file(path: Path, domain: Domain) -> Array:
     if not names:
         raise ConfigError(f"{path}: has no {HEAD}")
     spec = FieldSpec(file=path, variable=names[0])
-    return spec.read("pressure head at the start", domain.subsurface.shape, "m", domain.mask)[:, domain.mask]
+    return spec.read("pressure head at the start", domain.subsurface.shape, "m", domain.mask, cells=domain.cells)[
+        :, domain.mask
+    ]
 
 
 def initial_head(run: Path, domain: Domain) -> Array:

@@ -81,7 +81,7 @@ class LinearReservoir(DeclaredBmi):
                 f"{bottom:g} m"
             )
         self._start_depth = self._config.water_table_depth.read(
-            "water_table_depth", self._domain.surface.shape, "m", self._domain.mask
+            "water_table_depth", self._domain.surface.shape, "m", self._domain.mask, cells=self._domain.cells
         )
         return Setup(
             grids=self._domain.published_grids,
