@@ -1,6 +1,6 @@
 """Surrogates of ParFlow, structured or recurrent, that advance pressure head hour by hour, as a BMI component.
 
-They need PyTorch, the extra ``surrogate`` of the package. It is imported with the first name that is taken from here, so
+They need PyTorch, the extra ``surrogate`` of the package. It is imported with the first name taken from here, so
 that what needs no network (``bmi-train --help``) does without.
 """
 

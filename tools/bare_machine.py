@@ -1,8 +1,8 @@
 """Try the set-up as on a bare machine: a throw-away clone, an empty home, no cache, for every Python that is found.
 
-``python tools/bare_machine.py`` builds the wheel, installs it into a fresh environment without PyTorch and runs a case from
-`bmi-init`; with ``--way make`` it runs ``make demo``. It prints a table and exits with 1 if a try has failed. What is
-committed is tried. Compilers are needed, or root and apt.
+``python tools/bare_machine.py`` builds the wheel, installs it into a fresh environment without PyTorch and runs a case
+from `bmi-init`; with ``--way make`` it runs ``make demo``. It prints a table and exits with 1 if a try has failed. What
+is committed is tried. Compilers are needed, or root and apt.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ def wheel_commands(python: Path, checkout: Path, folder: Path, settings: tuple[s
     [wheel] = folder.glob("*.whl")
     yield Command((programs / "pip", "install", "--quiet", wheel), folder)
     yield Command((programs / "bmi-init", "demo"), folder)
-    run = (programs / "bmi-run", "cfg/coupled-richards.yaml", "--output", "physics", *settings)
-    yield Command(run, folder / "demo")
+    run = programs / "bmi-run"
+    yield Command((run, "cfg/coupled-richards.yaml", "--output", "physics", *settings), folder / "demo")
 
 
 def _make_commands(python: Path, checkout: Path, folder: Path) -> Iterator[Command]:

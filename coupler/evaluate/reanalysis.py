@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bmi_common import ConfigError, Domain
-from coupler.evaluate.judged import LATENT_HEAT, SOIL_MOISTURE
+from coupler.evaluate.names import LATENT_HEAT, SOIL_MOISTURE
 from coupler.evaluate.netcdf_input import numbers, open_netcdf, units_of
 from coupler.evaluate.records import HOUR, Times
 from coupler.evaluate.weather import interval_ends

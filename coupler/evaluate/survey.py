@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from bmi_common import Domain, grids
 from coupler.evaluate.density import Density, LogBins
-from coupler.evaluate.judged import JUDGED, LATENT_HEAT, WATER_TABLE
+from coupler.evaluate.judged import JUDGED
+from coupler.evaluate.names import LATENT_HEAT, WATER_TABLE
 from coupler.evaluate.predictions import Quantities
 from coupler.evaluate.scratch import Scratch
 

@@ -14,7 +14,8 @@ from coupler.evaluate.control import Control
 from coupler.evaluate.drawing import in_time, maps, relations
 from coupler.evaluate.drawing.control import error_control, has_figure
 from coupler.evaluate.drawing.style import SIZES
-from coupler.evaluate.judged import JUDGED, LATENT_HEAT
+from coupler.evaluate.judged import JUDGED
+from coupler.evaluate.names import LATENT_HEAT
 
 FOLDER = "figures"
 ERROR_CONTROL = "Error control"

@@ -21,7 +21,8 @@ from coupler.evaluate.drawing.style import (
     new_figure,
     rain,
 )
-from coupler.evaluate.judged import JUDGED, LATENT_HEAT, SOIL_MOISTURE, WATER_TABLE
+from coupler.evaluate.judged import JUDGED
+from coupler.evaluate.names import LATENT_HEAT, SOIL_MOISTURE, WATER_TABLE
 from coupler.evaluate.pairs import REANALYSIS
 from coupler.evaluate.survey import REFERENCE
 from coupler.evaluate.verdict import holds, span
