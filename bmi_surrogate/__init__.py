@@ -1,7 +1,7 @@
 """Surrogates of ParFlow, structured or recurrent, that advance pressure head hour by hour, as a BMI component.
 
-They need PyTorch, the extra ``surrogate`` of the package. It is imported with the first name that is taken from here,
-so that what needs no network (``bmi-train --help``) does without.
+They need PyTorch, the extra ``surrogate`` of the package. It is imported with the first name taken from here, so
+that what needs no network (``bmi-train --help``) does without.
 """
 
 from __future__ import annotations

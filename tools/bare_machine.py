@@ -61,8 +61,8 @@ def wheel_commands(python: Path, checkout: Path, folder: Path, settings: tuple[s
     [wheel] = folder.glob("*.whl")
     yield Command((programs / "pip", "install", "--quiet", wheel), folder)
     yield Command((programs / "bmi-init", "demo"), folder)
-    run = (programs / "bmi-run", "cfg/coupled-richards.yaml", "--output", "physics", *settings)
-    yield Command(run, folder / "demo")
+    run = programs / "bmi-run"
+    yield Command((run, "cfg/coupled-richards.yaml", "--output", "physics", *settings), folder / "demo")
 
 
 def _make_commands(python: Path, checkout: Path, folder: Path) -> Iterator[Command]:

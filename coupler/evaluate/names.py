@@ -1,4 +1,4 @@
-"""Names by which users ask: variables that a run is judged on, sets of limits. Imports nothing, for `--help`."""
+"""Names that users ask by: variables that a run is judged on, sets of limits. It imports nothing, for `--help`."""
 
 from __future__ import annotations
 
