@@ -35,6 +35,7 @@ class NetcdfFile:
             self._dataset = netCDF4.Dataset(path)
         except OSError as error:
             raise ConfigError(f"{path}: not a readable NetCDF file ({error})") from error
+        self._known: dict[str, NDArray[np.datetime64]] = {}  # all variables of a file have the same dates, mostly
 
     def __getitem__(self, name: str) -> Any:
         return self._dataset.variables[name]
@@ -137,7 +138,7 @@ class NetcdfFile:
         ConfigError
             The calendar is not the real one, a date is missing, or dates do not ascend.
         """
-        stamps = self._dates(self._raw(coordinate, ...), coordinate)
+        stamps = self._dates(coordinate, coordinate)
         if np.any(np.diff(stamps) <= 0 * HOUR):
             at = int(np.argmax(np.diff(stamps) <= 0 * HOUR))
             raise ConfigError(
@@ -151,9 +152,14 @@ class NetcdfFile:
         name = self.attribute(coordinate, "bounds")
         if name not in self:
             return None
-        return self._dates(self._raw(name, ...), coordinate)
+        return self._dates(name, coordinate)
 
-    def _dates(self, values: Any, coordinate: str) -> NDArray[np.datetime64]:
+    def _dates(self, name: str, coordinate: str) -> NDArray[np.datetime64]:
+        if name not in self._known:
+            self._known[name] = self._decoded(self._raw(name, ...), coordinate)
+        return self._known[name]
+
+    def _decoded(self, values: Any, coordinate: str) -> NDArray[np.datetime64]:
         calendar = self.attribute(coordinate, "calendar").lower() or "standard"
         if calendar not in CALENDARS:
             raise ConfigError(
