@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,14 @@ from numpy.typing import NDArray
 from bmi_colm import _kernel
 from bmi_colm import variables as names
 from bmi_colm.columns import ColumnModel
-from bmi_colm.config import Prepared, prepare
+from bmi_colm.config import Prepared, messages_name, prepare
 from bmi_colm.diagnostics import DIAGNOSTICS
 from bmi_colm.forcing import names as forcing_names
 from bmi_colm.land import WATER_DENSITY, LandSurface
 from bmi_colm.leaf_area import LeafArea
+from bmi_colm.tables import require_carbon_dioxide
 from bmi_common import ConfigError, Setup
+from bmi_common.errors import Mistakes
 from bmi_common.state_file import SavedState, StateArray
 
 _KERNEL_NAMES = {
@@ -31,6 +34,10 @@ _KERNEL_NAMES = {
     "pressure": forcing_names.AIR_PRESSURE,
     "humidity": forcing_names.SPECIFIC_HUMIDITY,
 }
+
+
+class CarbonDioxideWarning(UserWarning):
+    """Carbon dioxide of years after those of the table."""
 
 
 class BmiColm(LandSurface):
@@ -48,12 +55,22 @@ class BmiColm(LandSurface):
 
     def _initialize(self, config_file: Path) -> Setup:
         prepared = prepare(config_file)
-        try:
+        self._prepared, self._leaf_area = prepared, None
+        mistakes = Mistakes()
+        with mistakes.noted(), messages_name(config_file):
             self._columns = _column_model(prepared)
-        except ConfigError as error:
-            raise ConfigError(f"{config_file}: {error}") from error
-        self._open(prepared, config_file)
-        self._leaf_area = self._open_leaf_area(config_file)
+        with mistakes.noted(), messages_name(config_file):
+            self._announced = 0
+            self._announce_extrapolation(prepared.config.end)
+        with mistakes.noted():
+            self._open(prepared, config_file)
+        try:
+            with mistakes.noted():
+                self._leaf_area = self._open_leaf_area(config_file)
+            mistakes.require_none()
+        except BaseException:
+            self._finalize()
+            raise
         return self._setup_for(
             self._columns.options.time_step, None if self._leaf_area is None else self._leaf_area.end
         )
@@ -66,6 +83,7 @@ class BmiColm(LandSurface):
         self._read_forcing()
         self._check_inputs()
         self._prescribe_leaf_area()
+        self._announce_extrapolation(None)
         mask = self._prepared.domain.mask
         fluxes = self._columns.step(
             {short: self.values[name][mask] for short, name in _KERNEL_NAMES.items()},
@@ -123,11 +141,31 @@ class BmiColm(LandSurface):
         config = self._prepared.config
         if config.leaf_area is None:
             return None
-        try:
+        with messages_name(f"{config_file}: leaf_area"):
             return LeafArea(config.leaf_area, self._prepared.domain, config.start, config.end)
-        except ConfigError as error:
-            self._forcing.close()
-            raise ConfigError(f"{config_file}: leaf_area: {error}") from error
+
+    def _announce_extrapolation(self, end: datetime | None) -> None:
+        """Warn of extrapolated carbon dioxide until `end`, without one in the coming step; refuse where there is none.
+
+        Raises
+        ------
+        ConfigError
+            Naming the year.
+        """
+        if self._prepared.config.carbon_dioxide is not None:
+            return
+        now = self.start + timedelta(seconds=self.time)
+        last = now.year if end is None else (end - timedelta(microseconds=1)).year
+        years = require_carbon_dioxide(now.year, last)
+        if years and years[-1] > self._announced:
+            self._announced = years[-1]
+            which = f"{years[0]}-{years[-1]}" if len(years) > 1 else f"{years[0]}"
+            warnings.warn(
+                f"{self.component_name}: carbon dioxide of {which} is extrapolated from the table's last trend; "
+                "`carbon_dioxide:` sets a constant",
+                CarbonDioxideWarning,
+                stacklevel=2,
+            )
 
     def _prescribe_leaf_area(self) -> None:
         """Give the columns the areas of the step's day; they take them over when they renew their own."""

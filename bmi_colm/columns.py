@@ -84,7 +84,7 @@ class ColumnOptions:
         too warm in air above 299 K, dew on dry ground from unsaturated air, and drip at the temperature of the
         precipitation.
     carbon_dioxide : float, optional
-        Constant [1e-6 mol mol-1] in place of the monthly table (2000-2024).
+        Constant [1e-6 mol mol-1] in place of the monthly table (2000-2024, with its last trend until 2030).
     lowest_head : float
         Heads [m] below are taken as this; the columns' `clamped_heads` count them.
     initial_temperature : float

@@ -31,7 +31,7 @@ from bmi_colm.tables import (
 from bmi_colm.tables.schema import SOIL_BOUNDS, SoilField, SoilOverrides, VegetationField, VegetationOverrides
 from bmi_common import Config, ConfigError, ConfigPath, Domain, DomainField, FieldSpec, load_config
 from bmi_common.config import Threads
-from bmi_common.errors import describe_cell
+from bmi_common.errors import Mistakes, describe_cell
 from bmi_common.grids import ROOT_ZONE_LAYERS
 from bmi_common.suggest import did_you_mean
 
@@ -310,11 +310,12 @@ class Prepared:
 
 
 @contextmanager
-def _messages_name(config_file: Path) -> Iterator[None]:
+def messages_name(where: Path | str) -> Iterator[None]:
+    """Put the configuration's file before messages that name keys of it, or files that it names."""
     try:
         yield
     except ConfigError as error:
-        raise ConfigError(f"{config_file}: {error}") from error
+        raise error.retold(lambda message: f"{where}: {message}") from error
 
 
 def prepare(config_file: Path, model: type[LandConfig] = LandConfig) -> Prepared:
@@ -330,29 +331,36 @@ def prepare(config_file: Path, model: type[LandConfig] = LandConfig) -> Prepared
     Raises
     ------
     ConfigError
-        For the first mistake, naming file, line and key.
+        For each mistake that can be known, naming file, line and key.
     """
     config = load_config(config_file, model, ignore=("library",))
     domain = Domain.load(config.domain)
+    mistakes = Mistakes()
     for name in ("latitude", "longitude"):
-        domain.require(name, "the land component")
-    table = override_soil(soil_table(config.soil_table), config.soil, f"{config_file}: soil")
-    with _messages_name(config_file):
-        cover = _read_cover(config.land_cover, domain)[domain.mask]
-    vegetation = override_vegetation(vegetation_table(config.vegetation_table), config.vegetation, str(config_file))
+        with mistakes.noted():
+            domain.require(name, "the land component")
+    with mistakes.noted():
+        table = override_soil(soil_table(config.soil_table), config.soil, f"{config_file}: soil")
+    with mistakes.noted():
+        vegetation = override_vegetation(vegetation_table(config.vegetation_table), config.vegetation, str(config_file))
+    mistakes.require_none()
     cells = np.argwhere(domain.mask)
     source = ": ".join(["land_cover", *(str(f) for f in config.land_cover.files)])
-    _check_cover(cover, vegetation, cells, f"{config_file}: {source}")
     texture = config.soil_texture
+    with mistakes.noted(), messages_name(config_file):
+        cover = _read_cover(config.land_cover, domain)[domain.mask]
+        _check_cover(cover, vegetation, cells, source)
+    with mistakes.noted(), messages_name(config_file):
+        read_texture = texture.read(domain, table)
+    with mistakes.noted(), messages_name(config_file):
+        maps = {**config.vegetation_maps.read(domain), **config.soil_maps.read(domain)}
+    mistakes.require_none()
     own = [config_file, *config.land_cover.files, *texture.files]
     tables = (config.vegetation_table, config.vegetation._file, config.soil_table, config.soil._file)
     initial = config.initial.state if config.initial else None
     own += [f for f in (*tables, initial) if f is not None]
     own += [*config.vegetation_maps.files, *config.soil_maps.files]
     own += () if config.leaf_area is None else config.leaf_area.files
-    with _messages_name(config_file):
-        read_texture = texture.read(domain, table)
-        maps = {**config.vegetation_maps.read(domain), **config.soil_maps.read(domain)}
     return Prepared(
         config=config,
         domain=domain,

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bmi_colm import variables as names
-from bmi_colm.config import Prepared
+from bmi_colm.config import Prepared, messages_name
 from bmi_colm.forcing import FORCING_NAMES, Forcing, open_forcing
 from bmi_colm.forcing.plausible import looks_like
-from bmi_common import BmiStateError, ConfigError, DeclaredBmi, ModelError, Setup, grids
+from bmi_colm.forcing.record import NoForcing
+from bmi_common import BmiStateError, DeclaredBmi, ModelError, Setup, grids
 from bmi_common.bmi_base import FOREVER
 from bmi_common.hashing import hashes
 
@@ -51,7 +52,8 @@ class LandSurface(DeclaredBmi):
     def _open(self, prepared: Prepared, config_file: Path) -> None:
         """Open the forcing of a configuration and check it for the whole run."""
         config, domain = prepared.config, prepared.domain
-        try:
+        self._forcing = NoForcing()  # until there is another to be closed
+        with messages_name(config_file):
             self._forcing = open_forcing(
                 config.forcing,
                 shape=domain.surface.shape,  # type: ignore[arg-type]
@@ -64,8 +66,6 @@ class LandSurface(DeclaredBmi):
                 elevation=domain.elevation,
                 mask=domain.mask,
             )
-        except ConfigError as error:
-            raise ConfigError(f"{config_file}: {error}") from error
         self._prepared = prepared
         self._warned = False
 

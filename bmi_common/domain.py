@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo, model_
 
 from bmi_common import grids
 from bmi_common.config import Config, load_nested
-from bmi_common.errors import ConfigError, describe_cell
+from bmi_common.errors import ConfigError, Mistakes, describe_cell
 from bmi_common.fields import FieldSpec, rows_turned
 from bmi_common.file_grid import Cells, Direction, degrees_between
 
@@ -246,13 +246,22 @@ class Domain:
         cells = replace(cells, mask=mask)
         _check_directions(spec, cells)
 
+        mistakes = Mistakes()
+
+        def read(
+            s: FieldSpec, name: str, shape: tuple[int, ...], units: str, low: float, high: float, *fixed: Direction
+        ) -> Array:
+            with mistakes.noted():
+                return _read(s, name, shape, units, cells, low, high, fixed)
+            return np.full(shape, np.nan)  # will not be used
+
         def flat(
             s: FieldSpec | None, name: str, units: str, low: float, high: float, *fixed: Direction
         ) -> Array | None:
-            return None if s is None else _read(s, name, surface.shape, units, cells, low, high, fixed)
+            return None if s is None else read(s, name, surface.shape, units, low, high, *fixed)
 
         def deep(s: FieldSpec, name: str, units: str, low: float, high: float) -> Array:
-            return _read(s, name, subsurface.shape, units, cells, low, high)
+            return read(s, name, subsurface.shape, units, low, high)
 
         vg, k = spec.van_genuchten, spec.conductivity
         conductivity = {} if k is None else {"x": k.x, "y": k.y or k.x, "z": k.z or k.x}
@@ -268,7 +277,7 @@ class Domain:
             root_zone=grids.root_zone(surface, dz),
             dz=dz,
             mask=mask,
-            elevation=_read(spec.elevation, "elevation", surface.shape, "m", cells, -500.0, 9000.0),
+            elevation=read(spec.elevation, "elevation", surface.shape, "m", -500.0, 9000.0),
             latitude=flat(spec.latitude, "latitude", "degrees", -90.0, 90.0),
             longitude=flat(spec.longitude, "longitude", "degrees", -180.0, 360.0),
             porosity=deep(spec.porosity, "porosity", "1", 1.0e-3, 1.0),
@@ -284,6 +293,7 @@ class Domain:
             files=(*(() if spec._file is None else (spec._file,)), *_files_of(spec)),
             **fields,
         )
+        mistakes.require_none()
         if np.any((domain.maximum_saturation <= domain.residual_saturation) & mask):
             raise ConfigError("domain: van_genuchten: maximum_saturation must exceed residual_saturation everywhere")
         return domain

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from bmi_common.config import Config
 from bmi_common.domain import Domain, DomainField
+from bmi_common.errors import Mistakes
 from bmi_common.initial import InitialSpec
 
 Array = NDArray[np.float64]
@@ -26,8 +27,11 @@ class GroundwaterConfig(Config):
     def solver_domain(self, solver: str) -> Domain:
         """Read the domain; raises `ConfigError` if it lacks what lateral and overland flow need, naming `solver`."""
         domain = Domain.load(self.domain)
+        mistakes = Mistakes()
         for name in _OF_SOLVERS:
-            domain.require(name, solver)
+            with mistakes.noted():
+                domain.require(name, solver)
+        mistakes.require_none()
         return domain
 
 

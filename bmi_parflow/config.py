@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from bmi_common import Config, ConfigError, ConfigPath, load_config
 from bmi_common.config import OutputPath
+from bmi_common.errors import Mistakes
 from bmi_common.groundwater import SECTIONS
 from bmi_common.groundwater_config import GroundwaterConfig, PreparedGroundwater
 from bmi_parflow.definition import MOST_STORAGE_CLASSES, Key, check_overrides
@@ -110,24 +111,33 @@ def prepare(config_file: Path) -> Prepared:
     Raises
     ------
     ConfigError
-        For the first mistake, naming file, line and key.
+        For each mistake that can be known, naming file, line and key.
     """
     config = load_config(config_file, ParflowConfig, ignore=SECTIONS)
     domain = config.solver_domain("ParFlow")
     section = config.parflow
+    mistakes = Mistakes()
+    with mistakes.noted():
+        head = config.initial.read(domain, config_file)
     for letter, count, cells in zip("xy", section.processes, (domain.nx, domain.ny), strict=False):
         if count > cells:
-            raise ConfigError(f"{config_file}: parflow.processes: {count} processes for {cells} cells along {letter}")
+            mistakes.note(
+                ConfigError(f"{config_file}: parflow.processes: {count} processes for {cells} cells along {letter}")
+            )
     classes = np.unique(domain.specific_storage[:, domain.mask]).size
     if classes > MOST_STORAGE_CLASSES:
-        raise ConfigError(
-            f"{config_file}: domain: specific_storage has {classes} different values; ParFlow takes it by class of "
-            f"cells, and at most {MOST_STORAGE_CLASSES} classes are supported"
+        mistakes.note(
+            ConfigError(
+                f"{config_file}: domain: specific_storage has {classes} different values; ParFlow takes it by class "
+                f"of cells, and at most {MOST_STORAGE_CLASSES} classes are supported"
+            )
         )
-    check_overrides(section.solver, f"{config_file}: parflow.solver")
+    with mistakes.noted():
+        check_overrides(section.solver, f"{config_file}: parflow.solver")
+    mistakes.require_none()
     return Prepared(
         domain=domain,
-        head=config.initial.read(domain, config_file),
+        head=head,
         section=section,
         files=(config_file, *config.initial.files, *domain.files),
         initial_state=config.initial.state,

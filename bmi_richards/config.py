@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from bmi_common import Config, ConfigError, ConfigPath, Domain, FieldSpec, load_config
 from bmi_common.config import Threads
+from bmi_common.errors import Mistakes
 from bmi_common.fields import read_netcdf_variable
 from bmi_common.grids import Grid
 from bmi_common.groundwater import SECTIONS
@@ -136,22 +137,28 @@ def prepare(config_file: Path) -> Prepared:
     Raises
     ------
     ConfigError
-        For the first mistake, naming file, line and key.
+        For each mistake that can be known, naming file, line and key.
     """
     config = load_config(config_file, RichardsConfig, ignore=SECTIONS)
     domain = config.solver_domain("the Richards solver")
-    drainage, own = None, [config_file]
+    drainage, own, mistakes = None, [config_file], Mistakes()
+    with mistakes.noted():
+        head = config.initial.read(domain, config_file)
     if isinstance(prescribed := config.richards.drainage, PrescribedDrainage):
-        drainage = prescribed.read(domain)
+        with mistakes.noted():
+            drainage = prescribed.read(domain)
         own.append(prescribed.file)
+    with mistakes.noted():
+        options = config.richards.options(domain)
     try:
         gauges, gauge_cells = locate(config.richards.gauges, domain)
     except ConfigError as error:
-        raise ConfigError(f"{config_file}: {error}") from None
+        mistakes.note(error.retold(lambda message: f"{config_file}: {message}"))
+    mistakes.require_none()
     return Prepared(
         domain=domain,
-        head=config.initial.read(domain, config_file),
-        options=config.richards.options(domain),
+        head=head,
+        options=options,
         drainage=drainage,
         files=(*own, *config.initial.files, *domain.files),
         time_step=config.richards.time_step,

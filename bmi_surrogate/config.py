@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from bmi_common import Config, ConfigError, ConfigPath, Domain, FieldSpec, grids, load_config
 from bmi_common.config import Threads
+from bmi_common.errors import Mistakes
 from bmi_common.groundwater import SECTIONS
 from bmi_common.groundwater_config import GroundwaterConfig, PreparedGroundwater
 from bmi_surrogate import statics as static_channels
@@ -96,20 +97,25 @@ def prepare(config_file: Path) -> Prepared:
     Raises
     ------
     ConfigError
-        For the first mistake, naming file, line and key.
+        For each mistake that can be known, naming file, line and key.
     """
     config = load_config(config_file, SurrogateConfig, ignore=SECTIONS)
     section = config.surrogate
     domain = Domain.load(config.domain)
-    trained = _trained(section, domain, config_file)
     engine: Engine
-    if isinstance(trained, StructuredCheckpoint):
-        engine, own = _structured(trained, domain, section, config_file), trained.files
-    else:
-        engine, own = _predrnn(trained, domain, section, config_file)
+    mistakes = Mistakes()
+    with mistakes.noted():
+        trained = _trained(section, domain, config_file)
+        if isinstance(trained, StructuredCheckpoint):
+            engine, own = _structured(trained, domain, section, config_file), trained.files
+        else:
+            engine, own = _predrnn(trained, domain, section, config_file)
+    with mistakes.noted():
+        head = config.initial.read(domain, config_file)
+    mistakes.require_none()
     return Prepared(
         domain=domain,
-        head=config.initial.read(domain, config_file),
+        head=head,
         engine=engine,
         files=tuple(dict.fromkeys((config_file, *own, *config.initial.files, *domain.files))),
         initial_state=config.initial.state,

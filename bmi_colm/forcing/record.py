@@ -156,6 +156,7 @@ class RecordForcing(Forcing):
         self._adjust = adjust
         self._block = -1
         self._values: dict[str, FloatArray] = {}
+        self._of_run = np.zeros(record.times.size, dtype=np.bool_)  # what lies outside the run is not looked at
         if cycle:
             self._check_cycle()
 
@@ -174,6 +175,9 @@ class RecordForcing(Forcing):
         if not self._cycle and (position == self.times.size or self.times[position] != hour):
             self.require(hour, hour + HOUR)  # raises
         block, row = divmod(position, HOURS_A_BLOCK)
+        if not self._of_run[position]:
+            self._of_run[position] = True
+            self._block = -1
         if block != self._block:
             self._load(block)
         values = {name: np.asarray(block_values[row]) for name, block_values in self._values.items()}
@@ -201,15 +205,19 @@ class RecordForcing(Forcing):
         """
         if self._cycle:
             return
-        hours = np.arange(start, end, HOUR)
-        missing = hours[~np.isin(hours, self.times)]
-        if missing.size == 0:
+        there = self.times[(self.times >= start) & (self.times < end)]
+        count = int((end - start) // HOUR) - there.size
+        if count == 0:
             return
-        count = f" (and {missing.size - 1} more until {show(end)})" if missing.size > 1 else ""
-        first, last = show(self.times[0]), show(self.times[-1] + HOUR)
+        first, last = self.times[0], self.times[-1] + HOUR
+        missing = start
+        if there.size and there[0] == start:
+            gaps = np.flatnonzero(np.diff(there) != HOUR)
+            missing = there[gaps[0] if gaps.size else -1] + HOUR
+        more = f" (and {count - 1} more until {show(end)})" if count > 1 else ""
         raise ConfigError(
-            f"{self._record.label}: no forcing for the hour from {show(missing[0])}{count}: "
-            f"{self._record.lacking(missing[0])}; hours from {first} to {last} are there"
+            f"{self._record.label}: no forcing for the hour from {show(missing)}{more}: "
+            f"{self._record.lacking(missing)}; hours from {show(first)} to {show(last)} are there"
             + ("" if self._contiguous else ", with gaps")
         )
 
@@ -221,12 +229,17 @@ class RecordForcing(Forcing):
         ConfigError
             A value is unusable.
         """
-        hours = np.arange(start, end, HOUR)
-        blocks = np.unique(self._positions(hours) // HOURS_A_BLOCK)
+        if self._cycle:  # a run of many rounds needs each hour of the record once
+            end = min(end, start + self.times.size * HOUR)
+        positions = self._positions(np.arange(start, end, HOUR))
+        self._of_run[positions] = True
+        blocks = np.unique(positions // HOURS_A_BLOCK)
         if ends_only:
             blocks = blocks[np.unique(np.linspace(0, blocks.size - 1, BLOCKS_OF_A_SAMPLE).astype(int))]
         for block in blocks:
-            self._inspect.count(self._load(int(block)), self._values[PRECIPITATION])
+            times = self._load(int(block))
+            here = slice(int(block) * HOURS_A_BLOCK, (int(block) + 1) * HOURS_A_BLOCK)
+            self._inspect.count(times, self._values[PRECIPITATION][self._of_run[here]])
         self._inspect.judge_mean()
 
     @property
@@ -240,10 +253,19 @@ class RecordForcing(Forcing):
         return np.asarray(np.searchsorted(self.times, hours))
 
     def _load(self, block: int) -> Times:
-        times = self.times[block * HOURS_A_BLOCK : (block + 1) * HOURS_A_BLOCK]
-        values = self._record.load(times)
-        self._values = {name: self._inspect(name, times, values[name]) for name in self.names}
+        """Read a block, check its hours of the run, and return these."""
+        here = slice(block * HOURS_A_BLOCK, (block + 1) * HOURS_A_BLOCK)
+        needed, times = self._of_run[here], self.times[here]
+        self._values = self._record.load(times)
         self._block = block
+        times = times[needed]
+        for name in self.names:
+            checked = self._inspect(name, times, self._values[name][needed])
+            if needed.all():
+                self._values[name] = checked
+            else:
+                self._values[name] = np.array(self._values[name])
+                self._values[name][needed] = checked
         return times
 
     def _check_cycle(self) -> None:

@@ -24,6 +24,7 @@ __all__ = [
     "carbon_dioxide",
     "override_soil",
     "override_vegetation",
+    "require_carbon_dioxide",
     "soil_table",
     "vegetation_table",
 ]
@@ -209,18 +210,42 @@ def carbon_dioxide_table() -> dict[int, tuple[float, ...]]:
     return {int(year): tuple(float(v) for v in months) for year, months in data.items()}
 
 
+EXTRAPOLATED_UNTIL = 2030
+"""Last year for which carbon dioxide goes on with the table's last trend."""
+
+
 def carbon_dioxide(year: int, month: int) -> float:
-    """Mole fraction of carbon dioxide [mol mol-1] in a month of the tabulated years.
+    """Mole fraction of carbon dioxide [mol mol-1] in a month.
+
+    After its last year the table goes on with the increase of that year over the one before, until
+    `EXTRAPOLATED_UNTIL`.
 
     Raises
     ------
     ConfigError
-        If the table does not hold the year.
+        If there is none for the year.
     """
+    require_carbon_dioxide(year, year)
     table = carbon_dioxide_table()
-    if year not in table:
+    last = max(table)
+    trend = (sum(table[last]) - sum(table[last - 1])) / 12.0
+    return (table[min(year, last)][month - 1] + max(year - last, 0) * trend) * 1e-6
+
+
+def require_carbon_dioxide(first: int, last: int) -> range:
+    """Check that there is carbon dioxide in the years `first` to `last`, and return those that are extrapolated.
+
+    Raises
+    ------
+    ConfigError
+        Naming the first year without.
+    """
+    tabulated = carbon_dioxide_table()
+    begin, end = min(tabulated), max(tabulated)
+    if first < begin or last > EXTRAPOLATED_UNTIL:
         raise ConfigError(
-            f"no carbon dioxide for {year} (the table holds {min(table)}-{max(table)}); "
+            f"no carbon dioxide for {first if first < begin else max(first, EXTRAPOLATED_UNTIL + 1)} (the table holds "
+            f"{begin}-{end} and goes on with its last trend until {EXTRAPOLATED_UNTIL}); "
             "give a constant, `carbon_dioxide:` in 1e-6 mol mol-1"
         )
-    return table[year][month - 1] * 1e-6
+    return range(max(first, end + 1), last + 1)
