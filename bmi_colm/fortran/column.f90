@@ -51,7 +51,7 @@ contains
     type(surface_fluxes) :: surface
     real(wp) :: parts(2, 2), suction(n_soil), ice_share(n_snow)
     real(wp) :: temperature, snow_before, water_before, ground_solar, area, roughness_ground, t0, change
-    real(wp) :: ground_sensible, ground_evaporation, excess, kept, evaporated, sublimated, dew, frost
+    real(wp) :: ground_sensible, ground_evaporation, excess, liquid, evaporated, sublimated, dew, frost
     real(wp) :: ground_longwave, ground_latent
     logical :: conserve, body
     integer :: top, k
@@ -136,10 +136,8 @@ contains
     excess = max(0.0_wp, ground_evaporation - (s%liquid(top) + s%ice(top))/o%time_step)
     ground_evaporation = ground_evaporation - excess
     ground_sensible = ground_sensible + surface%latent_heat*excess
-    kept = limits%kept
-    if (limits%shared .and. .not. conserve) kept = kept + o%time_step*leaf%uptake(1)
-    call partition_ground_evaporation(ground_evaporation, s%temperature(top), max(0.0_wp, s%liquid(top) - kept)/o%time_step, &
-      evaporated, sublimated, dew, frost)
+    liquid = min(s%liquid(top)/o%time_step, max(0.0_wp, limits%liquid - leaf%uptake(1)))
+    call partition_ground_evaporation(ground_evaporation, s%temperature(top), liquid, evaporated, sublimated, dew, frost)
     ground_latent = surface%latent_heat*ground_evaporation
     if (conserve) then
       ! what changes its phase takes the heat for it; the sum of both heat fluxes is that of the surface balance

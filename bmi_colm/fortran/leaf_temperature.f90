@@ -21,6 +21,7 @@ module colm_leaf_temperature
     real(wp) :: ground_temperature
     type(ground_vapour) :: ground
     real(wp) :: evaporation_factor                        ! of the ground
+    logical :: bounded = .false.                          ! vapour that limits hold back is missing in the canopy air, too
     logical :: ground_is_given = .false.                  ! the ground gives off what follows, whatever the air
     real(wp) :: ground_evaporation = 0.0_wp               ! kg m-2 s-1
     real(wp) :: ground_obukhov                            ! m, of the bare ground
@@ -72,7 +73,7 @@ contains
     real(wp) :: wind, obukhov, ustar, tstar, qstar, to_heat, to_vapour
     real(wp) :: r_ground, leaf_boundary, r_sun, r_shade, net_sun, net_shade
     real(wp) :: heat_air, heat_ground, heat_leaf, heat_sum, vapour_air, vapour_ground, vapour_leaf, vapour_sum
-    real(wp) :: wet_conductance, stomatal_conductance, gradient, gradient_slope, limit, given, other, deficit
+    real(wp) :: wet_conductance, stomatal_conductance, gradient, gradient_slope, limit, most_wet, given, other, responding
     real(wp) :: sensible, sensible_slope, demand, demand_slope, transpiration, transpiration_slope, met_share
     real(wp) :: wet_evaporation, wet_slope
     real(wp) :: evaporation, previous_evaporation, effective, longwave, longwave_slope, emission
@@ -97,6 +98,7 @@ contains
     z_humidity = air%height_humidity - canopy%displacement
     z_sink = canopy%sink_height - canopy%displacement
     limit = transpiration_limit*around%stress
+    most_wet = s%canopy_water/time_step
     dry_canopy = s%canopy_water <= 1.0e-12_wp  ! transpiration and dew alternate wildly on it
 
     ! --- first guess
@@ -164,21 +166,22 @@ contains
       end if
       call take_up(around%roots, demand, f%uptake, transpiration, met_share)
       transpiration_slope = met_share*demand_slope
-      if (transpiration < demand) then
-        ! stomata close until they give off what the roots bring
-        deficit = gradient*vapour_sum
-        other = vapour_sum - stomatal_conductance
-        stomatal_conductance = transpiration*other/(deficit - transpiration)
-        vapour_leaf = wet_conductance + stomatal_conductance
-        vapour_sum = other + stomatal_conductance
-        gradient = deficit/vapour_sum
-        gradient_slope = air%density*(vapour_air + vapour_ground)/vapour_sum*q_slope
-      end if
       wet_evaporation = wet_conductance*gradient
       wet_slope = wet_conductance*gradient_slope
-      if (wet_evaporation >= s%canopy_water/time_step) then
-        wet_evaporation = s%canopy_water/time_step
+      if (wet_evaporation >= most_wet) then
+        wet_evaporation = most_wet
         wet_slope = 0.0_wp
+      end if
+      if (around%bounded .and. transpiration + wet_evaporation < (stomatal_conductance + wet_conductance)*gradient) then
+        call hold_back(around%roots, limit, most_wet, gradient*vapour_sum, vapour_air + vapour_ground, stomatal_conductance, &
+          wet_conductance, demand, responding, f%uptake, transpiration, met_share, wet_evaporation)
+        vapour_leaf = wet_conductance + stomatal_conductance
+        vapour_sum = vapour_air + vapour_ground + vapour_leaf
+        gradient_slope = air%density*(vapour_air + vapour_ground)/vapour_sum*q_slope
+        demand_slope = responding*gradient_slope
+        transpiration_slope = met_share*demand_slope
+        wet_slope = 0.0_wp
+        if (wet_evaporation < most_wet) wet_slope = wet_conductance*gradient_slope
       end if
       evaporation = transpiration + wet_evaporation
       longwave = sky_and_ground - emission*t**4
@@ -226,8 +229,19 @@ contains
     sensible = sensible + sensible_slope*step
     call take_up(around%roots, demand + demand_slope*step, f%uptake, transpiration, met_share)
     wet_evaporation = wet_evaporation + wet_slope*step
-    excess = max(0.0_wp, wet_evaporation - s%canopy_water/time_step)
+    if (around%bounded .and. transpiration < 0.0_wp) then
+      ! the last linear step can go below zero: dew
+      wet_evaporation = wet_evaporation + transpiration
+      transpiration = 0.0_wp
+    end if
+    excess = max(0.0_wp, wet_evaporation - most_wet)
     wet_evaporation = wet_evaporation - excess
+    f%vapour_of_air = air%density*vapour_air*air%humidity
+    if (around%ground_is_given) then
+      ! an iteration that has not settled must not take more dew than there is vapour, either
+      wet_evaporation = max(wet_evaporation, -f%vapour_of_air - max(0.0_wp, air%density*given) - transpiration)
+      f%ground_evaporation = max(air%density*given, -f%vapour_of_air - transpiration - wet_evaporation)
+    end if
     f%transpiration = transpiration
     f%evaporation = transpiration + wet_evaporation
     f%precipitation_heat = around%interception_capacity*(around%precipitation_temperature - t)
@@ -239,14 +253,12 @@ contains
 
     f%ground_sensible = air%density*heat_capacity_air*heat_ground*(around%ground_temperature - t_air)
     f%ground_sensible_slope = air%density*heat_capacity_air*heat_ground*(1.0_wp - heat_ground/heat_sum)
-    f%ground_evaporation = air%density*vapour_ground*(q_ground - q_air)
+    if (.not. around%ground_is_given) f%ground_evaporation = air%density*vapour_ground*(q_ground - q_air)
     f%ground_evaporation_slope = air%density*vapour_ground*(1.0_wp - vapour_ground/vapour_sum) &
       *q_ground_slope
-    if (around%ground_is_given) f%ground_evaporation = air%density*given
     other = vapour_air + vapour_leaf
     f%dew_conductance = air%density*heat_ground*other/(other + heat_ground)
     f%humidity_over_ground = (vapour_air*air%humidity + vapour_leaf*q)/other
-    f%vapour_of_air = air%density*vapour_air*air%humidity
 
     share = screen_share(z_sink, z_temperature, heat_profile(z_sink, canopy%roughness, previous_obukhov), to_heat, &
       canopy%roughness, previous_obukhov)
@@ -257,6 +269,45 @@ contains
     s%canopy_water = max(0.0_wp, s%canopy_water - wet_evaporation*time_step)
     s%roughness_length = canopy%roughness
   end subroutine solve_leaf
+
+  !> Fluxes of the leaves within their limits, and conductances that belong to them: stomata close and films shrink until
+  !> canopy air gets no more vapour than that.
+  pure subroutine hold_back(roots, limit, most_wet, pull, other, stomatal, wet, demand, responding, uptake, transpiration, &
+    met_share, wet_evaporation)
+    type(root_supply), intent(in) :: roots
+    real(wp), intent(in) :: limit, most_wet        ! kg m-2 s-1, of transpiration and of wet leaves
+    real(wp), intent(in) :: pull                   ! kg m-3 m s-1 that drives vapour out of the leaves
+    real(wp), intent(in) :: other                  ! m s-1, conductances that are not of the leaves
+    real(wp), intent(inout) :: stomatal, wet       ! m s-1
+    real(wp), intent(out) :: demand, responding    ! kg m-2 s-1, and the conductance by which it grows with temperature
+    real(wp), intent(out) :: uptake(n_soil), transpiration, met_share, wet_evaporation
+    real(wp) :: total
+    logical :: dries_out
+
+    total = other + stomatal + wet
+    dries_out = wet*pull/total >= most_wet
+    if (dries_out) total = (other + stomatal)*pull/(pull - most_wet)
+    demand = stomatal*pull/total
+    responding = stomatal
+    if (demand >= limit) then
+      demand = limit
+      responding = 0.0_wp
+    end if
+    call take_up(roots, demand, uptake, transpiration, met_share)
+    if (transpiration < stomatal*pull/total) then
+      if (.not. dries_out) then
+        total = (other + wet)*pull/(pull - transpiration)
+        dries_out = wet*pull/total >= most_wet
+      end if
+      if (dries_out) total = other*pull/(pull - transpiration - most_wet)
+      stomatal = transpiration*total/pull
+    end if
+    wet_evaporation = wet*pull/total
+    if (dries_out) then
+      wet = most_wet*total/pull
+      wet_evaporation = most_wet
+    end if
+  end subroutine hold_back
 
   !> Sunlit and shaded leaf area, and their shares of the canopy's capacities, which decline with depth.
   pure subroutine divide_leaves(s, absorbed, sun, shade, scale_sun, scale_shade, electron_sun, electron_shade)

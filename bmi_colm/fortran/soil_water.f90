@@ -51,7 +51,7 @@ contains
           s%temperature(j) = freezing_point + (capacity*(s%temperature(j) - freezing_point) - latent_heat_fusion*excess) &
             /(capacity + (heat_capacity_water - heat_capacity_ice)*excess)
         end if
-        water = water - s%ice(j)
+        water = max(0.0_wp, water - s%ice(j))
       end if
       brought_heat = brought_heat + heat_capacity_water*(water - s%liquid(j))*(s%temperature(j) - freezing_point)
       s%liquid(j) = water

@@ -24,7 +24,7 @@ module colm_surface_balance
     real(wp) :: ground                             ! kg m-2 s-1 from the top layer, be it snow or soil
     real(wp) :: roots(n_soil)                      ! kg m-2 s-1
     logical :: shared = .false.                    ! ground and roots take from the same top layer
-    real(wp) :: kept = 0.0_wp                      ! kg m-2 of the top layer's liquid that does not evaporate
+    real(wp) :: liquid = huge(1.0_wp)              ! kg m-2 s-1 of it as liquid; beyond that it is ice that goes
   end type surface_limits
 
   !> Fluxes to the air, those of the ground at its temperature at the end of the step.
@@ -64,7 +64,7 @@ contains
       limits%ground = max(0.0_wp, min(available(1), s%liquid(top) + s%ice(top)))/time_step
     else
       limits%ground = limits%roots(1) + s%ice(top)/time_step
-      limits%kept = s%liquid(top) - time_step*limits%roots(1)
+      limits%liquid = limits%roots(1)
     end if
   end subroutine find_limits
 
@@ -93,6 +93,7 @@ contains
       return
     end if
     start = s
+    around%bounded = .true.
     call limit_roots(limits%roots, around%roots)
     call solve(p, air, bare, canopy, has_canopy, fall, ground_solar, time_step, conserve, around, s, f)
     call bound_ground(p, air, limits, s, f, beyond, given)
