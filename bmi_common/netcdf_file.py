@@ -95,7 +95,7 @@ class NetcdfFile:
                 for group in groups
                 for name, dimension in group.dimensions.items()
             }
-            found = [_describe(variable) for group in groups for variable in group.variables.values()]
+            found = [describe(variable) for group in groups for variable in group.variables.values()]
         except Exception as error:  # whatever the library meets in damaged metadata
             self.close()
             raise ConfigError(f"{path}: not a readable NetCDF file ({error})") from error
@@ -217,7 +217,8 @@ def _qualified(group: Any, name: str) -> str:
     return f"{group.path}/{name}".strip("/")
 
 
-def _describe(variable: Any) -> NetcdfVariable:
+def describe(variable: Any) -> NetcdfVariable:
+    """Return the metadata of an open variable of the library."""
     return NetcdfVariable(
         _qualified(variable.group(), variable.name),
         tuple(_qualified(d.group(), d.name) for d in variable.get_dims()),

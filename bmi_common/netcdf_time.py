@@ -193,7 +193,7 @@ def _to_utc(zone: str, units: str, where: str) -> np.timedelta64:
 
 def _whole_hours(numbers: Any, since: NDArray[np.int64], unit: int, where: str) -> NDArray[np.int64]:
     """Return microseconds `since` the origin, of `numbers` in single precision, as the hours that were meant."""
-    rounding = float(np.spacing(np.abs(numbers).max())) * unit
+    rounding = float(np.spacing(np.float32(np.abs(numbers).max()))) * unit
     if rounding < 1_000_000:
         return since
     for step in (_HOUR, _HOUR // 2):  # stamps at the ends of hours, or in their middle

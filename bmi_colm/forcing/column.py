@@ -1,6 +1,9 @@
 """Text records of one place."""
 
+import codecs
+import re
 import warnings
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -19,7 +22,7 @@ from bmi_colm.forcing.names import (
 )
 from bmi_colm.forcing.record import Record
 from bmi_common.calendar import HOUR, Times, hours_from, show, to_time
-from bmi_common.errors import ConfigError
+from bmi_common.errors import ConfigError, InputNotice
 
 COLUMNS: Final = (
     SHORTWAVE,
@@ -34,9 +37,11 @@ COLUMNS: Final = (
 """Variables of the columns; precipitation in mm s-1 is kg m-2 s-1."""
 
 _EXPECTED: Final = (
-    "eight columns separated by blanks: shortwave, longwave [W m-2], precipitation [mm s-1], temperature [K], "
+    "eight columns: shortwave, longwave [W m-2], precipitation [mm s-1], temperature [K], "
     "eastward, northward wind [m s-1], pressure [Pa], specific humidity [kg kg-1]"
 )
+_DECIMAL_COMMA: Final = re.compile(r"\d,\d")
+_MARKS: Final = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
 class ColumnRecord(Record):
@@ -65,15 +70,33 @@ class ColumnRecord(Record):
     def _read(spec: ColumnForcing) -> FloatArray:
         if not spec.file.is_file():
             raise ConfigError(f"{spec.file}: no such forcing file")
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)  # an empty file is our own error below
-                table = np.loadtxt(spec.file, dtype=np.float64, ndmin=2)
-        except (ValueError, OSError) as error:
-            raise ConfigError(f"{spec.file}: {error}; needed are {_EXPECTED}") from error
-        if table.size == 0 or table.shape[1] != len(COLUMNS):
-            found = f"{table.shape[1]} columns" if table.size else "no rows"
-            raise ConfigError(f"{spec.file}: {found}; needed are {_EXPECTED}")
+        numbers, lines = _rows(spec.file)
+        if not lines:
+            raise ConfigError(f"{spec.file}: no rows; needed are {_EXPECTED}")
+        delimiter = next((mark for mark in ";,\t" if mark in lines[0]), None)
+        if delimiter != ",":
+            comma = next((k for k, line in enumerate(lines) if _DECIMAL_COMMA.search(line)), None)
+            if comma is not None:
+                raise ConfigError(
+                    f"{spec.file}: line {numbers[comma]}: decimal commas ({lines[comma][:20]} …); "
+                    "write numbers with a decimal point"
+                )
+        table = np.empty((len(lines), len(COLUMNS)))
+        for k, line in enumerate(lines):
+            words = [word.strip() for word in line.rstrip(delimiter).split(delimiter)]
+            if len(words) != len(COLUMNS):
+                raise ConfigError(
+                    f"{spec.file}: line {numbers[k]}: {len(words)} columns; needed are {_EXPECTED}"
+                    + (", with decimal points" if delimiter == "," and len(words) > len(COLUMNS) else "")
+                )
+            for column, word in enumerate(words):
+                value = _number(word)
+                if value is None:
+                    raise ConfigError(
+                        f"{spec.file}: line {numbers[k]}: {word!r} in column {column + 1} is no number; "
+                        f"needed are {_EXPECTED}"
+                    )
+                table[k, column] = value
         return table
 
     def load(self, times: Times) -> dict[str, FloatArray]:  # noqa: D102
@@ -91,3 +114,38 @@ class ColumnRecord(Record):
 
     def _rows(self, times: Times) -> FloatArray:
         return np.asarray((times - self.times[0]) // HOUR)
+
+
+def _rows(file: Path) -> tuple[list[int], list[str]]:
+    """Return the rows of numbers and their line numbers, without comments, empty lines and lines of headings."""
+    content = file.read_bytes()
+    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
+    # only numbers are read; what else stands in comments and headings does not matter
+    text = content.decode(encoding, errors="replace")
+    numbers: list[int] = []
+    lines: list[str] = []
+    headings: list[int] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        row = line.partition("#")[0].strip()
+        if not row:
+            continue
+        if not lines and all(_number(word) is None for word in re.split(r"[;,\s]+", row) if word):
+            headings.append(number)
+            continue
+        numbers.append(number)
+        lines.append(row)
+    if headings and lines:
+        warnings.warn(
+            f"{file}: line {', '.join(map(str, headings))} holds no number and is passed over as a heading; the "
+            f"columns are read as {_EXPECTED.removeprefix('eight columns: ')}",
+            InputNotice,
+            stacklevel=2,
+        )
+    return numbers, lines
+
+
+def _number(word: str) -> float | None:
+    try:
+        return float(word) if word.isascii() and "_" not in word else None
+    except ValueError:
+        return None

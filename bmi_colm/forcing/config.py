@@ -13,13 +13,27 @@ UtcDatetime = Annotated[CalendarTime, AfterValidator(naive_utc)]
 
 StandardName = Literal[
     "precipitation_flux",
+    "lwe_precipitation_rate",
+    "rainfall_flux",
+    "snowfall_flux",
+    "convective_precipitation_flux",
+    "large_scale_precipitation_flux",
+    "stratiform_precipitation_flux",
     "air_temperature",
     "air_pressure",
+    "surface_air_pressure",
     "specific_humidity",
+    "humidity_mixing_ratio",
+    "water_vapor_partial_pressure_in_air",
+    "dew_point_temperature",
+    "relative_humidity",
     "surface_downwelling_shortwave_flux_in_air",
     "surface_downwelling_longwave_flux_in_air",
     "eastward_wind",
     "northward_wind",
+    "x_wind",
+    "y_wind",
+    "wind_speed",
 ]
 """CF standard names by which NetCDF variables are found or assigned."""
 

@@ -1,49 +1,27 @@
 """Forcing from NetCDF files with CF metadata."""
 
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Iterable
 from functools import reduce
 from pathlib import Path
-from typing import Final, get_args
 
 import numpy as np
 
 from bmi_colm.forcing.config import NetcdfForcing, StandardName, expand
 from bmi_colm.forcing.humidity import FloatArray
-from bmi_colm.forcing.names import (
-    AIR_PRESSURE,
-    AIR_TEMPERATURE,
-    LONGWAVE,
-    PRECIPITATION,
-    SHORTWAVE,
-    SPECIFIC_HUMIDITY,
-    UNITS,
-    WIND_X,
-    WIND_Y,
-)
 from bmi_colm.forcing.netcdf_series import Series, hour_starts
+from bmi_colm.forcing.plausible import ForcingWarning
 from bmi_colm.forcing.record import Record
-from bmi_colm.forcing.units import converter
+from bmi_colm.forcing.units import Converter, converter
+from bmi_colm.forcing.ways import WAYS, Way, aligned
 from bmi_common.calendar import Times, show
 from bmi_common.errors import ConfigError
 from bmi_common.file_grid import Cells
 from bmi_common.netcdf_file import NetcdfFile
+from bmi_common.units import conversion
 
-STANDARD_NAMES: Final[dict[str, StandardName]] = {
-    PRECIPITATION: "precipitation_flux",
-    AIR_TEMPERATURE: "air_temperature",
-    AIR_PRESSURE: "air_pressure",
-    SPECIFIC_HUMIDITY: "specific_humidity",
-    SHORTWAVE: "surface_downwelling_shortwave_flux_in_air",
-    LONGWAVE: "surface_downwelling_longwave_flux_in_air",
-    WIND_X: "eastward_wind",
-    WIND_Y: "northward_wind",
-}
-"""CF standard names, by BMI name."""
-
-_ALSO: Final = {"air_pressure": ("surface_air_pressure",)}
-
-if set(STANDARD_NAMES.values()) != set(get_args(StandardName)):  # both tables serve the user
-    raise AssertionError("configuration and reader know different standard names")
+Found = list[tuple[NetcdfFile, str]]
+"""Files that have a variable, and its name in each."""
 
 
 class SeriesRecord(Record):
@@ -71,47 +49,100 @@ class NetcdfRecord(SeriesRecord):
         self._files = open_files(spec.file)
         try:
             self.label = label(self._files)
-            found = {name: self._find(standard_name, spec) for name, standard_name in STANDARD_NAMES.items()}
-            self._require(found, spec)
-            self._series = {name: self._open(name, found[name], spec, cells) for name in STANDARD_NAMES}
+            names: list[StandardName] = [name for ways in WAYS.values() for way in ways for name in way.reads]
+            found = {name: self._find(name, spec) for name in dict.fromkeys(names)}
+            self._ways = self._choose(found, spec)
+            self._series = {
+                name: self._open(name, units, found[name], spec, cells)
+                for way in self._ways.values()
+                for name, units in way.reads.items()
+            }
             self.times = common_times(series.times for series in self._series.values())
         except BaseException:
             self.close()  # the user may correct the file, which stays locked while it is open
             raise
         self.gridded = any(series.gridded for series in self._series.values())
 
-    def _find(self, standard_name: StandardName, spec: NetcdfForcing) -> list[tuple[NetcdfFile, str]]:
+    def _find(self, standard_name: StandardName, spec: NetcdfForcing) -> Found:
         chosen = spec.variables.get(standard_name)
-        found: list[tuple[NetcdfFile, str]] = []
+        found: Found = []
         for file in self._files:
             if chosen is None:
-                names = file.with_standard_name((standard_name, *_ALSO.get(standard_name, ())))
+                names = file.with_standard_name((standard_name,))
             else:
                 names = [chosen.variable] if chosen.variable in file else []
-            if len(names) > 1:
-                raise ConfigError(
-                    f"{file.path}: {', '.join(names)} all have standard_name {standard_name!r}; "
-                    f"say which in forcing: variables: {{{standard_name}: …}}"
-                )
             found.extend((file, variable) for variable in names)
         return found
 
-    def _require(self, found: Mapping[str, list[tuple[NetcdfFile, str]]], spec: NetcdfForcing) -> None:
-        lacking = [STANDARD_NAMES[name] for name, where in found.items() if not where]
+    def _choose(self, found: dict[StandardName, Found], spec: NetcdfForcing) -> dict[tuple[str, ...], Way]:
+        """Return the way to each variable of the forcing: one that the user names, else the first that is there."""
+        chosen: dict[tuple[str, ...], Way] = {}
+        lacking: list[tuple[Way, ...]] = []
+        for names, ways in WAYS.items():
+            possible = [way for way in ways if all(found[name] for name in way.reads)]
+            if not possible or any(not found[n] for way in ways for n in way.reads if n in spec.variables):
+                lacking.append(ways)
+                continue
+            # `max` returns the first of equals
+            chosen[names] = max(possible, key=lambda way: sum(name in spec.variables for name in way.reads))
+        for way in chosen.values():
+            for name in way.reads:
+                _require_one(name, found[name])
+        self._require(lacking, found, spec)
+        read = {name for way in chosen.values() for name in way.reads}
+        idle = [name for name in spec.variables if name not in read]
+        if idle:
+            raise ConfigError(
+                f"{self.label}: forcing: variables: {', '.join(idle)}: without effect, because "
+                f"{', '.join(sorted(read))} are read"
+            )
+        self._warn_of_snow(found, read)
+        return chosen
+
+    def _require(self, lacking: list[tuple[Way, ...]], found: dict[StandardName, Found], spec: NetcdfForcing) -> None:
         if not lacking:
             return
         # all at once: who names them one by one would meet this message eight times
-        named = [repr(spec.variables[name].variable) for name in lacking if name in spec.variables]
-        unnamed = [repr(name) for name in lacking if name not in spec.variables]
+        named: list[str] = []
+        unnamed: list[str] = []
+        keys: list[str] = []
+        parts: list[str] = []
+        for ways in lacking:
+            wrong = [name for way in ways for name in way.reads if name in spec.variables and not found[name]]
+            named += [repr(spec.variables[name].variable) for name in dict.fromkeys(wrong)]
+            unnamed += [] if wrong else [repr(name) for name in ways[0].reads if not found[name]]
+            keys += wrong or [name for name in ways[0].reads if not found[name]]
+            parts += [
+                f"{found[has][0][1]!r} is {has}, and {lacks} goes with it"
+                for way in ways
+                for has in way.reads
+                for lacks in way.reads
+                if found[has] and not found[lacks] and way is not ways[0]
+            ]
         what = [", ".join(named)] if named else []
         what += [f"with standard_name {', '.join(unnamed)}"] if unnamed else []
         raise ConfigError(
             f"{self.label}: no variable {' and none '.join(what)}; the files have {', '.join(self._files[0].names)}; "
-            f"say which in forcing: variables: {{{', '.join(f'{name}: NAME' for name in lacking)}}}"
+            + "".join(f"{part}; " for part in dict.fromkeys(parts))
+            + f"say which in forcing: variables: {{{', '.join(f'{key}: NAME' for key in keys)}}}"
         )
 
-    def _open(self, name: str, found: list[tuple[NetcdfFile, str]], spec: NetcdfForcing, cells: Cells) -> Series:
-        standard_name = STANDARD_NAMES[name]
+    def _warn_of_snow(self, found: dict[StandardName, Found], read: set[StandardName]) -> None:
+        rain, snow = found.get("precipitation_flux"), found.get("snowfall_flux")
+        if not rain or not snow or "precipitation_flux" not in read:
+            return
+        file, variable = rain[0]
+        if file.attribute(variable, "standard_name") == "rainfall_flux":
+            warnings.warn(
+                f"{file.path}: {variable!r} is rainfall alone, and the snowfall in {snow[0][1]!r} is left out; "
+                f"variables: {{rainfall_flux: {variable}, snowfall_flux: {snow[0][1]}}} adds both",
+                ForcingWarning,
+                stacklevel=2,
+            )
+
+    def _open(
+        self, standard_name: StandardName, target: str, found: Found, spec: NetcdfForcing, cells: Cells
+    ) -> Series:
         chosen = spec.variables.get(standard_name)
         all_units = {
             (chosen.units if chosen and chosen.units else file.attribute(variable, "units")): (file, variable)
@@ -129,7 +160,7 @@ class NetcdfRecord(SeriesRecord):
         return Series(
             found,
             cells,
-            convert=converter(units, UNITS[name], where),
+            convert=_rate(units, target, where, f"{{{standard_name}: {{variable: {variable}, units: {units} h-1}}}}"),
             hours=hour_starts(spec.time_stamp),
             remap=spec.remap == "nearest",
             column=True,
@@ -137,13 +168,44 @@ class NetcdfRecord(SeriesRecord):
         )
 
     def load(self, times: Times) -> dict[str, FloatArray]:  # noqa: D102
-        return {name: series.read(times) for name, series in self._series.items()}
+        values: dict[str, FloatArray] = {}
+        for names, way in self._ways.items():
+            read = [self._series[name].read(times) for name in way.reads]
+            if len(read) == 2:
+                read = list(aligned(*read))
+            values |= dict(zip(names, way.make(read, values), strict=True))
+        return values
 
     def source(self, name: str, time: np.datetime64) -> str:  # noqa: D102
-        return self._series[name].source(time)
+        way = next(way for names, way in self._ways.items() if name in names)
+        first, *others = (self._series[read].source(time) for read in way.reads)
+        return " and ".join([first, *(other.rpartition(": ")[2] for other in others)])
 
     def lacking(self, time: np.datetime64) -> str:  # noqa: D102
         return lacking(self._series.values(), time)
+
+
+def _require_one(standard_name: StandardName, found: Found) -> None:
+    """Refuse a file that has several variables of one standard name."""
+    for file in dict.fromkeys(file for file, _ in found):
+        names = [variable for there, variable in found if there is file]
+        if len(names) > 1:
+            raise ConfigError(
+                f"{file.path}: {', '.join(names)} all have standard_name {standard_name!r}; "
+                f"say which in forcing: variables: {{{standard_name}: …}}"
+            )
+
+
+def _rate(units: str, target: str, where: str, given: str) -> Converter:
+    """Return the conversion to a rate; of totals the message says how those of an hour are given."""
+    try:
+        return converter(units, target, where)
+    except ConfigError as error:
+        try:
+            conversion(f"({units}) h-1", target)
+        except ConfigError:
+            raise error from None
+        raise ConfigError(f"{error}; totals of one hour each: variables: {given}") from None
 
 
 def open_files(files: tuple[Path, ...]) -> list[NetcdfFile]:

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from bmi_common import ConfigError, Domain, grids
 from bmi_common.groundwater import NET_SOURCE, PRESSURE_HEAD
+from bmi_common.netcdf_file import describe
+from bmi_common.netcdf_time import decode
 from bmi_common.units import Conversion, conversion
 from bmi_surrogate.training.runs import Array
 from bmi_surrogate.training.store import thickness_mismatch
@@ -207,25 +209,7 @@ def _times(file: Path, data: Any) -> tuple[datetime, ...]:
     if "time" not in data.variables or not hasattr(data["time"], "units"):
         raise ConfigError(f"{file}: has no variable `time` with the attribute units")
     time = data["time"]
-    try:
-        values: Any = netCDF4.num2date(
-            time[:],
-            time.units,
-            getattr(time, "calendar", "standard"),
-            only_use_cftime_datetimes=False,
-            only_use_python_datetimes=True,
-        )
-    except (ValueError, OverflowError) as error:
-        raise ConfigError(f"{file}: time: {error}") from error
-    if np.ma.is_masked(values):
-        raise ConfigError(f"{file}: time has missing values")
-    return tuple(_whole_second(v) for v in np.ma.getdata(values))
-
-
-def _whole_second(time: datetime) -> datetime:
-    """Round to seconds, to a plain datetime (cftime gives a subclass of its own)."""
-    t = time + timedelta(microseconds=500_000)
-    return datetime(t.year, t.month, t.day, t.hour, t.minute, t.second)
+    return tuple(decode(time[:], describe(time), f"{file}: time").astype("datetime64[us]").tolist())
 
 
 def _interval(data: Any, times: tuple[datetime, ...]) -> timedelta:

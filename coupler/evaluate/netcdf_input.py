@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import netCDF4
 import numpy as np
 from numpy.typing import NDArray
 
 from bmi_common import ConfigError
-
-CALENDARS: Final = ("standard", "gregorian", "proleptic_gregorian")
+from bmi_common.netcdf_file import describe
+from bmi_common.netcdf_time import decode
 
 
 def open_netcdf(path: Path) -> netCDF4.Dataset:
@@ -50,25 +50,5 @@ def numbers(variable: Any, index: Any = ...) -> NDArray[np.float64]:
 
 
 def dates(time: Any, values: NDArray[np.float64]) -> NDArray[np.datetime64]:
-    """Dates, ``datetime64[ms]`` in UTC, of values of a time coordinate.
-
-    Raises
-    ------
-    ConfigError
-        If a value is missing, the units name no time, or the calendar is not the real one.
-    """
-    where = f"{file_of(time)}: {time.name}"
-    if not np.isfinite(values).all():
-        raise ConfigError(f"{where} has missing values")
-    units, calendar = units_of(time), str(getattr(time, "calendar", "standard")).lower() or "standard"
-    if calendar not in CALENDARS:
-        raise ConfigError(f"{where} is in the calendar {calendar!r}; runs are compared in {', '.join(CALENDARS)}")
-    if " since " not in units:
-        raise ConfigError(f"{where} has no units such as 'hours since 2020-01-01' (it has {units!r})")
-    try:
-        found = netCDF4.num2date(
-            values, units, calendar, only_use_cftime_datetimes=False, only_use_python_datetimes=True
-        )
-    except (ValueError, OverflowError) as error:
-        raise ConfigError(f"{where} in {units!r} cannot be read: {error}") from error
-    return np.asarray(found, dtype="datetime64[ms]").reshape(values.shape)
+    """Dates, ``datetime64[ms]`` in UTC, of values of a time coordinate; raises as `bmi_common.netcdf_time.decode`."""
+    return decode(values, describe(time), f"{file_of(time)}: {time.name}").astype("datetime64[ms]")

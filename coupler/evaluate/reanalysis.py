@@ -68,7 +68,7 @@ def reanalysis(path: Path, times: Times, domain: Domain) -> Reanalysis:
         weights, method = _weights(data, path, domain)
         means: dict[str, Array] = {}
         for name, variable in found.items():
-            _check(path, variable, weights)
+            _check(path, data, variable, weights)
             stamps = interval_ends(data, variable)
             if not np.isin(stamps, times).any():
                 raise ConfigError(f"{path}: {name} has none of the compared hours, {times[0]} to {times[-1]}")
@@ -80,11 +80,12 @@ def reanalysis(path: Path, times: Times, domain: Domain) -> Reanalysis:
     return Reanalysis(means, method)
 
 
-def _check(path: Path, variable: Any, weights: Array) -> None:
+def _check(path: Path, data: netCDF4.Dataset, variable: Any, weights: Array) -> None:
     units = units_of(variable)
     if units not in _UNITS[variable.name]:
         raise ConfigError(f"{path}: {variable.name} is in {units!r}, expected {_UNITS[variable.name][0]!r}")
-    if variable.ndim != 3 or variable.shape[1:] != weights.shape:
+    rows_and_columns = (*data["latitude"].dimensions, *data["longitude"].dimensions)
+    if variable.ndim != 3 or variable.dimensions[1:] != rows_and_columns or variable.shape[1:] != weights.shape:
         raise ConfigError(f"{path}: {variable.name} must have the dimensions (time, latitude, longitude)")
 
 

@@ -43,18 +43,17 @@ def precipitation(path: Path, times: Times) -> Array:
     """
     for file in run_files(path):
         with open_netcdf(file) as data:
-            variable = _find(data)
-            if variable is None:
+            parts = _find(data)
+            if not parts:
                 continue
+            variable = parts[0]
             ends = interval_ends(data, variable)
             there = np.isin(ends, times)
             if not there.any():
                 raise ConfigError(f"{file}: has no precipitation in the compared period, {times[0]} to {times[-1]}")
             first, last = np.flatnonzero(there)[[0, -1]]
-            to = _conversion(file, variable)
-            values = numbers(variable, slice(int(first), int(last) + 1))
-            with np.errstate(invalid="ignore"):
-                means = np.nanmean(values.reshape(len(values), -1), axis=1) * to
+            records = slice(int(first), int(last) + 1)
+            means = np.sum([_mean(part, records) * _conversion(file, part) for part in parts], axis=0)
             series = np.full(len(times), np.nan)
             inside = there[first : last + 1]
             series[np.searchsorted(times, ends[first : last + 1][inside])] = means[inside]
@@ -66,7 +65,7 @@ def has_precipitation(path: Path) -> bool:
     """Whether a run has written its precipitation."""
     for file in run_files(path):
         with open_netcdf(file) as data:
-            if _find(data) is not None:
+            if _find(data):
                 return True
     return False
 
@@ -84,12 +83,20 @@ def interval_ends(data: netCDF4.Dataset, variable: Any) -> Times:
     return np.asarray((nearest * 3600).astype("datetime64[s]"))
 
 
-def _find(data: netCDF4.Dataset) -> Any:
+def _find(data: netCDF4.Dataset) -> list[Any]:
+    """Return the variable of precipitation, or those of rainfall and snowfall, which add up to it."""
     for variable in data.variables.values():
         csdms, standard = (str(getattr(variable, key, "")) for key in ("csdms_name", "standard_name"))
         if len(variable.dimensions) and (csdms == NAME or standard in _STANDARD_NAMES):
-            return variable
-    return None
+            snow = data.get_variables_by_attributes(standard_name="snowfall_flux")
+            return [variable, *(snow if standard == "rainfall_flux" else [])]
+    return []
+
+
+def _mean(variable: Any, records: slice) -> Array:
+    values = numbers(variable, records)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.nanmean(values.reshape(len(values), -1), axis=1))
 
 
 def _conversion(file: Path, variable: Any) -> float:
