@@ -271,7 +271,7 @@ def _first_line(path: Path) -> str:
 
 def _process_space() -> str:
     try:
-        return os.readlink("/proc/self/ns/pid")
+        return str(Path("/proc/self/ns/pid").readlink())
     except OSError:
         return ""
 

@@ -2,7 +2,8 @@
 
 Such a folder has a record, ``.rootzone.files``: what it holds, and every file that was written into it, each entered
 before it is written. Only what stands in the record is ever removed or replaced, so that a user's files are safe beside
-it, and a folder without a record is somebody else's. Links are never followed.
+it, and a folder without a record is somebody else's. Links are never followed. What is removed while the work goes on
+leaves the record after that.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ VERSION = 1
 _HIDDEN = ".rootzone."
 """Before the names of what this module keeps in a folder for itself."""
 _STAGING = f"{_HIDDEN}staging-"
+_REMOVED = "removed"
 _NAMED = 4
 """Files that a message names, at most."""
 
@@ -100,7 +102,7 @@ class OwnedFolder:
         Parameters
         ----------
         inputs : iterable of Path
-            Files; those that do not exist are passed over.
+            Files, or folders that are read as a whole; what does not exist is passed over.
 
         Raises
         ------
@@ -108,19 +110,19 @@ class OwnedFolder:
             Naming the file.
         """
         doomed = {_identity(self.path / name): name for name in self.files()}
+        here = Path(os.path.realpath(self.path))
         for path in inputs:
-            try:
-                name = doomed.get(_identity(path))
-            except OSError:
-                continue
-            if name is None:
-                continue
-            own = self.path / name
+            real = Path(os.path.realpath(path))
+            if path.is_dir():
+                below = [n for n in doomed.values() if (here / n).is_relative_to(real)]
+                name = below[0] if below and real.is_relative_to(here) else None
+            else:
+                name = doomed.get(_identity(path)) if path.is_file() else None
             # a second hard link keeps the content
-            if own.stat().st_nlink == 1 or os.path.realpath(own) == os.path.realpath(path):
+            if name is not None and ((here / name).stat().st_nlink == 1 or (here / name).is_relative_to(real)):
                 raise ConfigError(
-                    f"{path}: is read by the {self.holds} that is to begin, and lies among the files of {self.path} that "
-                    "would be removed; choose another folder, or copy the file to another place and give the copy"
+                    f"{path}: is read by the {self.holds} that is to begin, and lies among the files of {self.path} "
+                    "that would be removed; choose another folder, or copy the file to another place and give the copy"
                 )
 
     def _is_there(self, name: str) -> bool:
@@ -137,7 +139,7 @@ class OwnedFolder:
                 raise ConfigError(f"{path}: cannot be read: {error}") from error
             if stat.S_ISLNK(mode):
                 raise ConfigError(
-                    f"{path}: is a link to {os.readlink(path)}, which is not written through; put the real "
+                    f"{path}: is a link to {path.readlink()}, which is not written through; put the real "
                     f"{'file' if i == len(parts) - 1 else 'folder'} there, or move the link away"
                 )
             if stat.S_ISREG(mode) != (i == len(parts) - 1):
@@ -172,13 +174,16 @@ class OwnedFolder:
             return
         if not self.record.exists():
             self._begin()
+        self._append(new)
+        self._owned.update(dict.fromkeys(new))
+
+    def _append(self, entries: Iterable[Any]) -> None:
         with self.record.open("r+b") as file:
             file.truncate(file.read().rfind(b"\n") + 1)  # what a kill has cut off
             file.seek(0, os.SEEK_END)
-            file.writelines(f"{json.dumps(name)}\n".encode("ascii") for name in new)
+            file.writelines(f"{json.dumps(entry)}\n".encode("ascii") for entry in entries)
             file.flush()
             os.fsync(file.fileno())
-        self._owned.update(dict.fromkeys(new))
 
     def _begin(self) -> None:
         """Write an empty record, in one piece."""
@@ -256,6 +261,7 @@ class OwnedFolder:
     def remove(self, names: Iterable[str]) -> None:
         """Remove files of ours in this order, and folders below this one that are empty then; never others."""
         folders: set[Path] = set()
+        gone = []
         for name in names:
             if name not in self._owned:
                 raise ValueError(f"{name} does not stand in {self.record}")
@@ -266,6 +272,11 @@ class OwnedFolder:
             if self._is_there(draft):
                 (self.path / draft).unlink()
             folders.update(p for p in path.parents if p.is_relative_to(self.path) and p != self.path)
+            gone.append(name)
+        if gone:
+            self._append([{_REMOVED: gone}])
+            for name in gone:
+                self._owned.pop(name, None)
         for folder in sorted(folders, key=lambda p: len(p.parts), reverse=True):
             with suppress(OSError):  # not empty, or gone
                 folder.rmdir()
@@ -304,11 +315,11 @@ def taken(path: Path, holds: str) -> Iterator[OwnedFolder]:
         raise ConfigError(f"{path}: cannot be written: {error}") from error
     try:
         with locked(path, _a(holds)):
-            folder = OwnedFolder(path, holds)
+            owned = OwnedFolder(path, holds)
             try:
-                yield folder
+                yield owned
             finally:
-                folder.leave_nothing()
+                owned.leave_nothing()
     finally:
         _remove_empty(made)
 
@@ -398,7 +409,15 @@ def read_record(path: Path) -> tuple[str, list[str]] | None:
         if about["version"] > VERSION:
             raise ConfigError(f"{record}: is of a newer version of this software; nothing is replaced there")
         # the last piece was cut off by a kill, unless it is empty: its file was not begun
-        return str(about["holds"]), [_name(json.loads(line)) for line in lines[:-1]]
+        owned: dict[str, None] = {}
+        for line in lines[:-1]:
+            entry = json.loads(line)
+            if isinstance(entry, dict):
+                for name in entry[_REMOVED]:
+                    owned.pop(name, None)
+            else:
+                owned[_name(entry)] = None
+        return str(about["holds"]), list(owned)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
