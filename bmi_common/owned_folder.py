@@ -1,0 +1,458 @@
+"""Folders that this package fills, and what in them is its own.
+
+Such a folder has a record, ``.rootzone.files``: what it holds, and every file that was written into it, each entered
+before it is written. Only what stands in the record is ever removed or replaced, so that a user's files are safe beside
+it, and a folder without a record is somebody else's. Links are never followed. What is removed while the work goes on
+leaves the record after that.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Container, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from bmi_common.errors import ConfigError
+from bmi_common.folder_lock import locked
+
+RECORD = ".rootzone.files"
+FORMAT = "rootzone folder"
+VERSION = 1
+
+_HIDDEN = ".rootzone."
+"""Before the names of what this module keeps in a folder for itself."""
+_STAGING = f"{_HIDDEN}staging-"
+_REMOVED = "removed"
+_NAMED = 4
+"""Files that a message names, at most."""
+
+
+class OwnedFolder:
+    """A folder of this package, locked for this process.
+
+    Made by `taken`.
+
+    Attributes
+    ----------
+    path : Path
+        The folder.
+    holds : str
+        What it is for, such as ``run``.
+    """
+
+    def __init__(self, path: Path, holds: str) -> None:
+        self.path, self.holds = path, holds
+        found = read_record(path)
+        self._owned = {} if found is None else dict.fromkeys(found[1])
+
+    @property
+    def record(self) -> Path:
+        """The record of the folder."""
+        return self.path / RECORD
+
+    # ------------------------------------------------------------------ what is whose
+
+    def files(self) -> list[str]:
+        """Names of the files that were written here and are still there, as POSIX paths below the folder.
+
+        Raises
+        ------
+        ConfigError
+            If one of them, or a folder on the way to it, is a link or no plain file any more.
+        """
+        return [name for name in self._owned if self._is_there(name)]
+
+    def others(self) -> list[str]:
+        """Names of what else lies here, which is the user's."""
+        found = []
+        for folder, folders, files in os.walk(self.path):
+            base = Path(folder)
+            for name in [*files, *(f for f in folders if (base / f).is_symlink())]:
+                path = (base / name).relative_to(self.path).as_posix()
+                if path not in self._owned and not path.startswith(_HIDDEN) and not self._is_draft(path):
+                    found.append(path)
+        return sorted(found)
+
+    def require_room(self, names: Iterable[str]) -> None:
+        """Refuse names that are to be written while something of the user's lies there.
+
+        Raises
+        ------
+        ConfigError
+            Naming the files.
+        """
+        taken = [n for n in names if n not in self._owned and os.path.lexists(self.path / n)]
+        if taken:
+            raise ConfigError(
+                f"{self.path}: {_listed(taken)} would be replaced by the {self.holds}, but "
+                f"{_was(taken)} not written by one; move {_it(taken)} away or choose another folder"
+            )
+        for name in names:
+            self._is_there(name)  # refuses links
+
+    def require_not_removed(self, inputs: Iterable[Path]) -> None:
+        """Refuse to remove what the coming work reads.
+
+        Parameters
+        ----------
+        inputs : iterable of Path
+            Files, or folders that are read as a whole; what does not exist is passed over.
+
+        Raises
+        ------
+        ConfigError
+            Naming the file.
+        """
+        doomed = {_identity(self.path / name): name for name in self.files()}
+        here = Path(os.path.realpath(self.path))
+        for path in inputs:
+            real = Path(os.path.realpath(path))
+            if path.is_dir():
+                below = [n for n in doomed.values() if (here / n).is_relative_to(real)]
+                name = below[0] if below and real.is_relative_to(here) else None
+            else:
+                name = doomed.get(_identity(path)) if path.is_file() else None
+            # a second hard link keeps the content
+            if name is not None and ((here / name).stat().st_nlink == 1 or (here / name).is_relative_to(real)):
+                raise ConfigError(
+                    f"{path}: is read by the {self.holds} that is to begin, and lies among the files of {self.path} "
+                    "that would be removed; choose another folder, or copy the file to another place and give the copy"
+                )
+
+    def _is_there(self, name: str) -> bool:
+        """Tell whether a file of ours exists; refuse what has taken its place."""
+        parts = PurePosixPath(name).parts
+        path = self.path
+        for i, part in enumerate(parts):
+            path = path / part
+            try:
+                mode = path.lstat().st_mode
+            except (FileNotFoundError, NotADirectoryError):
+                return False
+            except OSError as error:
+                raise ConfigError(f"{path}: cannot be read: {error}") from error
+            if stat.S_ISLNK(mode):
+                raise ConfigError(
+                    f"{path}: is a link to {path.readlink()}, which is not written through; put the real "
+                    f"{'file' if i == len(parts) - 1 else 'folder'} there, or move the link away"
+                )
+            if stat.S_ISREG(mode) != (i == len(parts) - 1):
+                raise ConfigError(f"{path}: is not what a {self.holds} has written there; move it away")
+        return True
+
+    def _is_draft(self, name: str) -> bool:
+        path = PurePosixPath(name)
+        whole = path.name.removeprefix(".").removesuffix(".partial")
+        return path.name == draft_name(whole) and str(path.with_name(whole)) in self._owned
+
+    # ------------------------------------------------------------------ writing
+
+    def own(self, *names: str) -> None:
+        """Enter files that are about to be written; together with each, its draft ``.<name>.partial``.
+
+        Raises
+        ------
+        ConfigError
+            If a file of the user's, or a link, lies there.
+        """
+        self.require_room(names)
+        self._enter(n for n in names if n not in self._owned)
+
+    def adopt(self, names: Iterable[str]) -> None:
+        """Enter files that have been proved to be ours in another way."""
+        self._enter(n for n in names if n not in self._owned and self._is_there(n))
+
+    def _enter(self, names: Iterable[str]) -> None:
+        new = list(dict.fromkeys(names))
+        if not new and self.record.exists():
+            return
+        if not self.record.exists():
+            self._begin()
+        self._append(new)
+        self._owned.update(dict.fromkeys(new))
+
+    def _append(self, entries: Iterable[Any]) -> None:
+        with self.record.open("r+b") as file:
+            file.truncate(file.read().rfind(b"\n") + 1)  # what a kill has cut off
+            file.seek(0, os.SEEK_END)
+            file.writelines(f"{json.dumps(entry)}\n".encode("ascii") for entry in entries)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _begin(self) -> None:
+        """Write an empty record, in one piece."""
+        draft = self.path / f"{RECORD}.draft"
+        header = {"format": FORMAT, "version": VERSION, "holds": self.holds}
+        with draft.open("w", encoding="ascii") as file:
+            file.write(json.dumps(header) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(self.record)
+        self._owned = {}
+
+    @contextmanager
+    def staging(self, below: str = "") -> Iterator[Path]:
+        """Give a hidden folder; what is in it at the end replaces what `below` had, and vanishes on an error.
+
+        Parameters
+        ----------
+        below : str
+            Sub-folder that it is published into; by default the folder itself.
+        """
+        self._enter(())
+        with tempfile.TemporaryDirectory(prefix=_STAGING, dir=self.path, ignore_cleanup_errors=True) as name:
+            made = Path(name)
+            yield made
+            made_names = sorted(p.relative_to(made).as_posix() for p in made.rglob("*") if p.is_file())
+            prefix = f"{below}/" if below else ""
+            names = {prefix + n: made / n for n in made_names}
+            self.require_room(names)
+            self.remove(n for n in self.files() if n.startswith(prefix) and n not in names)
+            self.own(*names)
+            for published, source in names.items():
+                target = self.path / published
+                target.parent.mkdir(parents=True, exist_ok=True)
+                source.replace(target)
+
+    # ------------------------------------------------------------------ removing
+
+    def leave_nothing(self) -> None:
+        """Remove the record where there is nothing of ours."""
+        with suppress(OSError, ConfigError):
+            if not self.files():
+                self.record.unlink()
+
+    def require_removable(self) -> None:
+        """Refuse, before anything is removed, what could not be removed.
+
+        Raises
+        ------
+        ConfigError
+            Naming a link, or a folder that cannot be written.
+        """
+        for folder in {self.path, *((self.path / name).parent for name in self.files())}:
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise ConfigError(f"{folder}: cannot be written; files in it are to be replaced")
+
+    def clear(self) -> None:
+        """Remove all files of ours, and begin a new record; the user's stay.
+
+        Raises
+        ------
+        ConfigError
+            If that fails.
+        """
+        self.require_removable()
+        try:
+            self.remove(self.files())
+            for path in self.path.glob(f"{_STAGING}*"):
+                if not path.is_symlink():
+                    shutil.rmtree(path, ignore_errors=True)
+            self._begin()
+        except OSError as error:
+            raise ConfigError(f"{self.path}: cannot be written: {error}") from error
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Remove files of ours in this order, and folders below this one that are empty then; never others."""
+        folders: set[Path] = set()
+        gone = []
+        for name in names:
+            if name not in self._owned:
+                raise ValueError(f"{name} does not stand in {self.record}")
+            path = self.path / name
+            if self._is_there(name):
+                path.unlink()
+            draft = (PurePosixPath(name).parent / draft_name(path.name)).as_posix()
+            if self._is_there(draft):
+                (self.path / draft).unlink()
+            folders.update(p for p in path.parents if p.is_relative_to(self.path) and p != self.path)
+            gone.append(name)
+        if gone:
+            self._append([{_REMOVED: gone}])
+            for name in gone:
+                self._owned.pop(name, None)
+        for folder in sorted(folders, key=lambda p: len(p.parts), reverse=True):
+            with suppress(OSError):  # not empty, or gone
+                folder.rmdir()
+
+
+def draft_name(name: str) -> str:
+    """Name under which a file of this name is written before it is whole."""
+    return f".{name}.partial"
+
+
+@contextmanager
+def taken(path: Path, holds: str) -> Iterator[OwnedFolder]:
+    """Lock a folder, which is made if it does not exist and removed if it is still empty at the end.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    holds : str
+        What it is for, such as ``run``.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be written or is in use.
+    """
+    require_writable(path)
+    made: list[Path] = []
+    try:
+        for folder in reversed([p for p in (path, *path.parents) if not os.path.lexists(p)]):
+            with suppress(FileExistsError):  # another process's, at the same moment
+                folder.mkdir()
+                made.append(folder)
+    except OSError as error:
+        _remove_empty(made)
+        raise ConfigError(f"{path}: cannot be written: {error}") from error
+    try:
+        with locked(path, _a(holds)):
+            owned = OwnedFolder(path, holds)
+            try:
+                yield owned
+            finally:
+                owned.leave_nothing()
+    finally:
+        _remove_empty(made)
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    for folder in reversed(folders):
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def require_writable(path: Path) -> None:
+    """Refuse a path that no folder can be at, without changing anything.
+
+    Raises
+    ------
+    ConfigError
+        If it is a file, or it or the folder above it is not writable.
+    """
+    there = path
+    while not os.path.lexists(there):  # unlike Path.exists, quiet about folders that cannot be entered
+        there = there.parent
+    if there == path and not path.is_dir():
+        raise ConfigError(f"{path}: is a file; a folder is needed")
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise ConfigError(f"{path}: cannot be written ({there} is not writable)")
+
+
+def is_empty(path: Path) -> bool:
+    """Whether a folder does not exist, or holds nothing but a lock."""
+    return not path.is_dir() or all(p.name.startswith(_HIDDEN) and p.name != RECORD for p in path.iterdir())
+
+
+def require_ours(path: Path, holds: str, overwrite: bool, beginnings: Container[str] = ()) -> None:
+    """Refuse a folder that is not empty, except one of this package that holds the same and is to be overwritten.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    holds : str
+        What is to be written.
+    overwrite : bool
+        Whether what it holds may be replaced.
+    beginnings : container of str
+        Files that nobody would miss: a folder with no others of ours may be taken without `overwrite`.
+
+    Raises
+    ------
+    ConfigError
+        Saying what it holds and what can be done.
+    """
+    if is_empty(path):
+        return
+    found = read_record(path)
+    if found is None:
+        raise ConfigError(
+            f"{path}: is not empty and holds no {holds} (its {RECORD} is missing; an earlier version wrote none), so "
+            "that nothing in it is touched; choose another folder, or empty this one yourself"
+        )
+    there, names = found
+    if there != holds:
+        raise ConfigError(f"{path}: holds {_a(there)}, no {holds}; choose another folder")
+    if path.is_symlink():
+        raise ConfigError(
+            f"{path}: is a link, through which nothing is removed; give the folder itself: {os.path.realpath(path)}"
+        )
+    if not overwrite and any(name not in beginnings and os.path.lexists(path / name) for name in names):
+        raise ConfigError(f"{path}: holds {_a(there)} already; choose another folder or give --overwrite")
+
+
+def read_record(path: Path) -> tuple[str, list[str]] | None:
+    """Read what a folder holds and which files were written into it; None if it has no record.
+
+    Raises
+    ------
+    ConfigError
+        If the record is damaged or of a newer version.
+    """
+    record = path / RECORD
+    try:
+        if record.is_symlink():
+            raise ValueError("it is a link")
+        header, *lines = record.read_text(encoding="ascii").split("\n")
+        about: Any = json.loads(header)
+        if about["format"] != FORMAT:
+            raise ValueError(f"its format is {about['format']!r}")
+        if about["version"] > VERSION:
+            raise ConfigError(f"{record}: is of a newer version of this software; nothing is replaced there")
+        # the last piece was cut off by a kill, unless it is empty: its file was not begun
+        owned: dict[str, None] = {}
+        for line in lines[:-1]:
+            entry = json.loads(line)
+            if isinstance(entry, dict):
+                for name in entry[_REMOVED]:
+                    owned.pop(name, None)
+            else:
+                owned[_name(entry)] = None
+        return str(about["holds"]), list(owned)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(
+            f"{record}: damaged ({type(error).__name__}: {error}), so that nothing in the folder is replaced; choose "
+            "another folder"
+        ) from error
+
+
+def _name(value: Any) -> str:
+    parts = PurePosixPath(value).parts
+    if not parts or PurePosixPath(value).is_absolute() or ".." in parts or "\0" in value:
+        raise ValueError(f"{value!r} is no file below the folder")
+    return PurePosixPath(value).as_posix()
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
+
+
+def _a(word: str) -> str:
+    return f"{'an' if word[0] in 'aeiou' else 'a'} {word}"
+
+
+def _was(names: list[str]) -> str:
+    return "was" if len(names) == 1 else "were"
+
+
+def _it(names: list[str]) -> str:
+    return "it" if len(names) == 1 else "them"
