@@ -16,18 +16,18 @@ from typing import Any
 import click
 from rich.console import Console
 
-from bmi_common.errors import ConfigError, RootzoneError
+from bmi_common.errors import ConfigError, Mistakes, RootzoneError
 from bmi_common.interrupts import deferred_interrupts
 from coupler import provenance
 from coupler.checkpoint import Checkpoint, find, remove_later
-from coupler.config import STATE_FILE, LoadedRun, load_run
+from coupler.config import STATE_FILE, LoadedRun, UnsoundRun, load_run
 from coupler.control.words import intentions
 from coupler.driver import Summary, run
 from coupler.durations import describe
 from coupler.failures import RunInterrupted
 from coupler.figures import draw
 from coupler.parflow_import import import_run
-from coupler.preparation import Prepared, prepare, prepare_restart
+from coupler.preparation import Prepared, check_components, prepare, prepare_restart
 from coupler.run_folder import MARKER, check_folder, claim_folder
 from coupler.spin_up import spin_up, write_states
 from coupler.warning_log import keeping_warnings, log_warnings
@@ -99,11 +99,7 @@ def main(
             file = found.parent.parent / MARKER
         if file is None:
             raise ConfigError("give the file of a run, or --restart and the folder of one")
-        loaded = load_run(file, settings)
-        if loaded.config.report is not None:
-            from coupler.evaluate.at_end import check_report  # imports slowly
-
-            check_report(loaded.config)
+        loaded = _load(file, settings, check)
         with tempfile.TemporaryDirectory() as staging:
             if check:
                 _check(loaded, Path(staging), found)
@@ -113,6 +109,20 @@ def main(
                 folder = output or Path("output") / file.stem
                 check_folder(folder, overwrite)
                 _execute(loaded, Path(staging), folder, console)
+
+
+def _load(file: Path, settings: tuple[str, ...], check: bool) -> LoadedRun:
+    try:
+        return load_run(file, settings)
+    except UnsoundRun as error:
+        if not check:
+            raise
+        mistakes = Mistakes()
+        mistakes.note(error)
+        with tempfile.TemporaryDirectory() as staging, mistakes.noted():
+            check_components(error.document, Path(staging))
+        mistakes.require_none()
+        raise
 
 
 @contextmanager
