@@ -80,7 +80,6 @@ def main(
     Exit codes: 0 done, 1 failed while running, 2 bad input (nothing was computed or overwritten), 130 interrupted.
     """
     from bmi_common.errors import ConfigError
-    from coupler.config import load_run
     from coupler.run_folder import MARKER, check_folder
 
     console = _console(stderr=True)
@@ -97,11 +96,7 @@ def main(
             file = found.parent.parent / MARKER
         if file is None:
             raise ConfigError("give the file of a run, or --restart and the folder of one")
-        loaded = load_run(file, settings)
-        if loaded.config.report is not None:
-            from coupler.evaluate.at_end import check_report
-
-            check_report(loaded.config)
+        loaded = _load(file, settings, check)
         with tempfile.TemporaryDirectory() as staging:
             if check:
                 _check(loaded, Path(staging), found)
@@ -111,6 +106,24 @@ def main(
                 folder = output or Path("output") / file.stem
                 check_folder(folder, overwrite)
                 _execute(loaded, Path(staging), folder, console)
+
+
+def _load(file: Path, settings: tuple[str, ...], check: bool) -> LoadedRun:
+    from bmi_common.errors import Mistakes
+    from coupler.config import UnsoundRun, load_run
+    from coupler.preparation import check_components
+
+    try:
+        return load_run(file, settings)
+    except UnsoundRun as error:
+        if not check:
+            raise
+        mistakes = Mistakes()
+        mistakes.note(error)
+        with tempfile.TemporaryDirectory() as staging, mistakes.noted():
+            check_components(error.document, Path(staging))
+        mistakes.require_none()
+        raise
 
 
 @contextmanager

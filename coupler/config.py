@@ -6,7 +6,7 @@ import copy
 import difflib
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -304,6 +304,14 @@ class RunConfig(Config):
         return end if self.spin_up is None else max(end, add_period(start, self.spin_up.repeat))
 
 
+class RunParts(Config):
+    """Sections of a ``coupled.yaml`` that can be understood by themselves, where the whole cannot."""
+
+    paths: dict[str, str] = {}
+    time: TimeSpec | None = None
+    components: dict[ComponentName, ComponentSpec] = {}
+
+
 @dataclass(frozen=True)
 class LoadedRun:
     """A validated run with what is needed to explain and to repeat it.
@@ -332,8 +340,10 @@ def load_run(path: Path, settings: Sequence[str] = ()) -> LoadedRun:
 
     Raises
     ------
+    UnsoundRun
+        If the file could be read, but says what cannot be; naming file, line and key, or the setting.
     ConfigError
-        Naming file, line and key, or the setting.
+        If it cannot be read.
     """
     document = read_yaml(path)
     if not isinstance(document.data, dict):
@@ -346,5 +356,20 @@ def load_run(path: Path, settings: Sequence[str] = ()) -> LoadedRun:
     with mistakes.noted():
         _, named = folders(document, {})
         config = validate(document, RunConfig, {})
-    mistakes.require_none()
+    if mistakes.found:
+        raise UnsoundRun(mistakes.found, document)
     return LoadedRun(config, document, named)
+
+
+class UnsoundRun(ConfigErrors):
+    """Mistakes in ``coupled.yaml``.
+
+    Attributes
+    ----------
+    document : Document
+        The file.
+    """
+
+    def __init__(self, mistakes: Iterable[ConfigError], document: Document) -> None:
+        super().__init__(mistakes)
+        self.document = document

@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from bmi_common.config import Document, folders, validate
 from bmi_common.errors import ConfigError, Mistakes, together
 from bmi_common.groundwater import LAYER_THICKNESS, NET_SOURCE, RUNOFF, STORAGE_VOLUME
 from coupler import checkpoint, randomness
 from coupler.checkpoint import Checkpoint
 from coupler.component import Component
-from coupler.config import LoadedRun, RunConfig
+from coupler.component_spec import ComponentSpec
+from coupler.config import LoadedRun, RunConfig, RunParts
 from coupler.continuing import FilePosition, check_file
 from coupler.control.prepared import Guard, make_guard, restore
 from coupler.ledger import Ledger
@@ -70,48 +73,137 @@ def prepare(loaded: LoadedRun, staging: Path) -> Prepared:
         ``coupled.yaml`` says, by line, then what the files of the components say, in the order of the components.
     """
     config = loaded.config
-    of_run, of_files = Mistakes(), dict[str, ConfigError]()
-    components: dict[str, Component] = {}
-    for name, spec in config.components.items():
-        with of_run.noted(), _keys_in(loaded):
-            components[name] = Component.of(name, spec)
+    attempt = _Attempt(loaded.document)
+    if config.report is not None:
+        from coupler.evaluate.at_end import check_report  # imports slowly
+
+        with attempt.noted():
+            check_report(config)
+    attempt.create(config.components)
     randomness.seed(config.seed)
-    changes: dict[str, list[str]] = {}
-    configs: dict[str, Path] = {}
-    handed = Handed(loaded.named, config.time.start, config.last_time, staging, loaded.document.where)
     with ExitStack() as undo:
-        ready: dict[str, Component] = {}
-        for name, component in components.items():
-            spec = config.components[name]
-            with of_run.noted(), _keys_in(loaded):
-                path, changes[name] = staged_config(name, spec, f"components.{name}", handed, component.takes_end)
-                configs[name] = path.resolve()
-                try:
-                    component.initialize_from(configs[name], spec.config)
-                except ConfigError as error:
-                    of_files[name] = error
-                    continue
-                undo.callback(component.finalize)
-                ready[name] = component
-        plan, guard = Plan([], {}, {}, None), None
-        with of_run.noted(), _keys_in(loaded):
+        attempt.initialize(Handed(loaded.named, config.time.start, config.last_time, staging, loaded.document), undo)
+        plan, guard, ready = Plan([], {}, {}, None), None, attempt.ready
+        with attempt.noted():
             plan = make_plan(config, ready)
         if len(ready) == len(config.components):
-            with of_run.noted(), _keys_in(loaded):
+            with attempt.noted():
                 _check_balance(config, ready)
-            with of_run.noted(), _keys_in(loaded):
-                guard = _guard(loaded, ready, handed)
+            with attempt.noted():
+                guard = _guard(config, ready, attempt.handed)
                 for shadow in [] if guard is None else guard.components:
                     undo.callback(shadow.finalize)
-            with of_run.noted(), _keys_in(loaded):
+            with attempt.noted():
                 if config.checkpoint is not None:
                     shadows = [] if guard is None else guard.components
                     checkpoint.require_state_functions({**ready, **{c.name: c for c in shadows}})
-        found = [*of_run.found, *_named_once(of_files)]
+        attempt.require_success()
+        undo.pop_all()
+    return Prepared(loaded, ready, plan, attempt.changes, attempt.configs, guard)
+
+
+def check_components(document: Document, staging: Path) -> None:
+    """Initialize and finalize what can be of the components of a ``coupled.yaml`` that is itself unsound.
+
+    Raises
+    ------
+    ConfigError
+        For each mistake in the files of its components.
+    """
+    data = document.data
+    common = {key: data[key] for key in ("paths", "relative_to") if key in data}
+
+    def part(**sections: Any) -> RunParts | None:
+        try:
+            return validate(replace(document, data={**common, **sections}), RunParts, {})
+        except ConfigError:  # which is known already
+            return None
+
+    try:
+        _, named = folders(document, {})
+    except ConfigError:
+        return
+    timed = part(time=data.get("time"))
+    time = None if timed is None else timed.time
+    entries = data.get("components")
+    specs: dict[str, ComponentSpec] = {}
+    for name, entry in entries.items() if isinstance(entries, dict) else ():
+        found = part(components={name: entry})
+        specs |= {} if found is None else found.components
+    attempt = _Attempt(document)
+    attempt.create(specs)
+    handed = Handed(named, time.start if time else None, time.end if time else None, staging, document)
+    with ExitStack() as undo:
+        attempt.initialize(handed, undo)
+    attempt.require_success()
+
+
+class _Attempt:
+    """Making components ready, as far as that goes, and all that stands against it.
+
+    Attributes
+    ----------
+    ready : dict of Component
+        What could be initialized, by name.
+    configs : dict of Path
+        The file that each component has read.
+    changes : dict
+        By component, what its staged configuration adds to the user's file.
+    """
+
+    handed: Handed
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self._of_run, self._of_files = Mistakes(), dict[str, ConfigError]()
+        self._specs: Mapping[str, ComponentSpec] = {}
+        self._created: dict[str, Component] = {}
+        self.ready: dict[str, Component] = {}
+        self.configs: dict[str, Path] = {}
+        self.changes: dict[str, list[str]] = {}
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """Keep mistakes in ``coupled.yaml``."""
+        with self._of_run.noted(), _keys_in(self._document):
+            yield
+
+    def create(self, specs: Mapping[str, ComponentSpec]) -> None:
+        """Import classes and create components."""
+        self._specs = specs
+        for name, spec in specs.items():
+            with self.noted():
+                self._created[name] = Component.of(name, spec)
+
+    def initialize(self, handed: Handed, undo: ExitStack) -> None:
+        """Initialize the components that could be created; `undo` finalizes them."""
+        self.handed = handed
+        for name, component in self._created.items():
+            spec, key = self._specs[name], f"components.{name}"
+            try:
+                path, self.changes[name] = staged_config(name, spec, key, handed, component.takes_end)
+                self.configs[name] = path.resolve()
+                component.initialize_from(self.configs[name], spec.config)
+            except ConfigError as error:
+                if str(error).startswith(key):
+                    with self.noted():
+                        raise
+                self._of_files[name] = error
+                continue
+            undo.callback(component.finalize)
+            self.ready[name] = component
+
+    def require_success(self) -> None:
+        """Raise all that has been found: of ``coupled.yaml`` by line, then of the files of components, in their order.
+
+        Raises
+        ------
+        ConfigError
+            If anything has.
+        """
+        found = [*self._of_run.found, *_named_once(self._of_files)]
         if found:
             raise together(found)
-        undo.pop_all()
-    return Prepared(loaded, ready, plan, changes, configs, guard)
 
 
 def _named_once(errors: Mapping[str, ConfigError]) -> list[ConfigError]:
@@ -134,7 +226,7 @@ def prepare_restart(prepared: Prepared, folder: Path) -> Checkpoint:
     config = prepared.loaded.config
     found = checkpoint.read(folder)
     with checkpoint.understood(found.folder):
-        with _keys_in(prepared.loaded):
+        with _keys_in(prepared.loaded.document):
             changed = checkpoint.require_same_settings(found, config, prepared.configs, prepared.components)
         for name, position in found.run["files"].items():
             check_file(found.run_folder / name, FilePosition(**position))
@@ -146,8 +238,7 @@ def prepare_restart(prepared: Prepared, folder: Path) -> Checkpoint:
     return found
 
 
-def _guard(loaded: LoadedRun, components: dict[str, Component], handed: Handed) -> Guard | None:
-    config = loaded.config
+def _guard(config: RunConfig, components: dict[str, Component], handed: Handed) -> Guard | None:
     if config.error_control is None:
         return None
     watched = next((c for c in components.values() if Ledger.is_kept_by(c)), None)
@@ -173,17 +264,17 @@ def _check_balance(config: RunConfig, components: Mapping[str, Component]) -> No
 
 
 @contextmanager
-def _keys_in(loaded: LoadedRun) -> Iterator[None]:
-    # the plan names keys of coupled.yaml; put file and line before them
+def _keys_in(document: Document) -> Iterator[None]:
+    """Put file and line before messages that begin with a key of ``coupled.yaml``."""
     try:
         yield
     except ConfigError as error:
-        raise together(_located(loaded, str(m)) for m in error.mistakes) from None
+        raise together(_located(document, str(m)) for m in error.mistakes) from None
 
 
-def _located(loaded: LoadedRun, message: str) -> ConfigError:
+def _located(document: Document, message: str) -> ConfigError:
     key, colon, rest = message.partition(": ")
     position = tuple(int(p) if p.isdigit() else p for p in key.split("."))
-    if colon and position[0] in type(loaded.config).model_fields:
-        return loaded.document.error(position, rest)
-    return ConfigError(f"{loaded.document.path}: {message}")
+    if colon and position[0] in RunConfig.model_fields:
+        return document.error(position, rest)
+    return ConfigError(f"{document.path}: {message}")

@@ -6,7 +6,7 @@ period), a completed copy of the YAML file is written into the run's folder and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from bmi_common.config import Position, folders, read_yaml
+from bmi_common.config import Document, Position, folders, read_yaml
 from bmi_common.errors import ConfigError
 from coupler.component_spec import ComponentSpec
 
@@ -27,19 +27,19 @@ class Handed:
     ----------
     named : mapping
         Folders of ``paths:``.
-    start, end : datetime
-        Period (UTC) in which components are stepped.
+    start, end : datetime or None
+        Period (UTC) in which components are stepped, if it is known.
     folder : Path
         For completed files.
-    where : callable
-        Says for a key of ``coupled.yaml`` where it stands, for messages.
+    document : Document
+        ``coupled.yaml``, for messages.
     """
 
     named: Mapping[str, Path]
-    start: datetime
-    end: datetime
+    start: datetime | None
+    end: datetime | None
     folder: Path
-    where: Callable[[Position], str]
+    document: Document
 
 
 def staged_config(
@@ -89,13 +89,14 @@ def staged_config(
             if folder in handed.named:
                 own_paths[folder] = str(handed.named[folder])
                 changes.append(f"paths.{folder} = {handed.named[folder]}")
-    if ("start" in data or takes_end) and _date(data.get("start")) != handed.start:
+    takes_start = handed.start is not None and ("start" in data or takes_end)
+    if takes_start and _date(data.get("start")) != handed.start:
         data["start"] = handed.start
         changes.append(f"start = {handed.start:%Y-%m-%dT%H:%M} (the run's)")
     options: dict[Position, Any] = {}
     _merge(data, spec.options, (), spec.replace, options)
     changes += [f"{_dotted(at)} = {value}" for at, value in options.items()]
-    if takes_end and _is_later(data.get("end"), handed.end):
+    if takes_end and handed.end is not None and _is_later(data.get("end"), handed.end):
         data["end"] = handed.end
         changes.append(f"end = {handed.end:%Y-%m-%dT%H:%M} (the run's)")
     if not changes:
@@ -103,7 +104,7 @@ def staged_config(
     data["relative_to"] = str(base.resolve())
     data["staged_from"] = str(spec.config.resolve())
     entry = tuple(key.split("."))
-    origins = {_dotted(at): handed.where((*entry, "options", *at)) for at in options}
+    origins = {_dotted(at): handed.document.where((*entry, "options", *at)) for at in options}
     if origins:
         data["origins"] = origins
     handed.folder.mkdir(parents=True, exist_ok=True)
