@@ -121,8 +121,7 @@ class ColumnState(ColumnArrays):
 class ColumnInputs(ColumnArrays):
     """Atmosphere over one step, the water of the soil at its start, and prescribed vegetation.
 
-    `available_water` is what the groundwater lets each layer give in the step; infinite leaves it to what the layer
-    holds.
+    `available_water` is what the groundwater lets each layer give in the step; infinite: all that the layer holds.
     Prescribed leaf and stem area are taken over when the model renews its own: at a cold start, and at the end of each
     step that starts at 00 UTC. NaN leaves them to the model.
     """

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from bmi_colm import _kernel
 from bmi_colm import variables as names
+from bmi_colm.available_water import AvailableWater
 from bmi_colm.columns import ColumnModel
 from bmi_colm.config import Prepared, messages_name, prepare
 from bmi_colm.diagnostics import DIAGNOSTICS
@@ -59,6 +60,7 @@ class BmiColm(LandSurface):
         mistakes = Mistakes()
         with mistakes.noted(), messages_name(config_file):
             self._columns = _column_model(prepared)
+        self._available_water = AvailableWater.of(prepared.domain, prepared.config.floor_head)
         with mistakes.noted(), messages_name(config_file):
             self._announced = 0
             self._announce_extrapolation(prepared.config.end)
@@ -85,10 +87,12 @@ class BmiColm(LandSurface):
         self._prescribe_leaf_area()
         self._announce_extrapolation(None)
         mask = self._prepared.domain.mask
+        head, saturation = self._top_first(names.PRESSURE_HEAD), self._top_first(names.SATURATION)
         fluxes = self._columns.step(
             {short: self.values[name][mask] for short, name in _KERNEL_NAMES.items()},
-            head=self._top_first(names.PRESSURE_HEAD),
-            saturation=self._top_first(names.SATURATION),
+            head,
+            saturation,
+            self._available_water.at(head, saturation),
         )
         values = self.values
         values[names.NET_SOURCE][:, mask] = fluxes.source.T[::-1]
