@@ -31,7 +31,7 @@ log = logging.getLogger("rootzone")
 
 RECORD = "checkpoint.json"
 BUFFERS = "coupler.nc"
-VERSION = 1
+VERSION = 2
 SHADOWS = "error_control.*"
 """Files of the components that error control lets go along."""
 
@@ -325,9 +325,10 @@ def read(folder: Path) -> Checkpoint:
     if not whole:
         raise ConfigError(f"{path}: damaged: its content does not have the SHA-256 that it says{_others(folder)}")
     with understood(folder):
-        if int(record["version"]) > VERSION:
+        if int(record["version"]) != VERSION:
             raise ConfigError(
-                f"{path}: written in version {record['version']} of the format; this software reads {VERSION}"
+                f"{path}: written in version {record['version']} of the format, this software reads {VERSION}; go on "
+                "with the version that the run began with (provenance.json in its folder names it), or run anew"
             )
         for name in (*record["files"], *record["run"]["files"]):
             if Path(name).name != name:  # what is taken up again lies in the run's folder

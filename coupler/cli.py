@@ -365,13 +365,13 @@ def _report(summary: Summary, folder: Path) -> None:
         t = summary.totals
         log.info(
             "water balance [m3]: net source %.6g, storage change %.6g, outflow %.6g, drainage %.6g, unmet demand "
-            "%.6g, residual %.3g; worst step %.2g of its turnover",
+            "%.6g; %s; worst step %.2g of its turnover",
             t.source,
             t.storage_change,
             t.outflow,
             t.drainage,
             t.unmet_demand,
-            t.residual,
+            summary.water_error,
             summary.worst_residual,
         )
     (folder / "timing.json").write_text(

@@ -6,7 +6,7 @@ import importlib
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,21 @@ class GridInfo:
         return f"grid {self.identifier} ({self.type}, {' x '.join(map(str, self.shape)) or '1 value'})"
 
 
+@dataclass
+class _Model:
+    """A BMI object and all that is known of it, whatever its name in the run."""
+
+    bmi: Bmi
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    time_step: float = 0.0  # s
+    to_seconds: float = 1.0
+    grids: dict[int, GridInfo] = field(default_factory=dict)
+    shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    pointers: dict[str, Array | None] = field(default_factory=dict)
+    copies: dict[str, Array] = field(default_factory=dict)  # where there are no pointers, until it may have changed
+
+
 class Component:
     """A BMI object with its name in the run, its clock in seconds and the time it has used.
 
@@ -79,17 +94,9 @@ class Component:
 
     def __init__(self, name: str, bmi: Bmi) -> None:
         self.name = name
-        self.bmi = bmi
         self.seconds = 0.0
-        self.inputs = tuple(bmi.get_input_var_names())
-        self.outputs = tuple(bmi.get_output_var_names())
-        self.time_step = 0.0
-        self._to_seconds = 1.0
         self.behind = 0.0  # s that its own clock is behind the run's
-        self._grids: dict[int, GridInfo] = {}
-        self._shapes: dict[str, tuple[int, ...]] = {}
-        self._pointers: dict[str, Array | None] = {}
-        self._copies: dict[str, Array] = {}  # of a component without pointers, until it may have changed
+        self._model = _Model(bmi, tuple(bmi.get_input_var_names()), tuple(bmi.get_output_var_names()))
 
     @classmethod
     def of(cls, name: str, spec: ComponentSpec, key: str = "") -> Component:
@@ -156,10 +163,10 @@ class Component:
         except Exception as error:
             raise ConfigError(f"{self.name}: cannot be initialized from {config}: {_told(error)}") from error
         try:
-            self._to_seconds = conversion(units, "s").factor
+            self._model.to_seconds = conversion(units, "s").factor
         except ConfigError as error:
             raise ConfigError(f"{self.name}: time units: {error}") from error
-        self.time_step = step * self._to_seconds
+        self._model.time_step = step * self._model.to_seconds
         if not _SHORTEST_STEP <= self.time_step <= _LONGEST_STEP:
             raise ConfigError(f"{self.name}: its time step is {self.time_step:g} s; it must be positive and finite")
 
@@ -182,16 +189,36 @@ class Component:
             self.bmi.finalize()
 
     @property
+    def bmi(self) -> Bmi:
+        """The BMI object."""
+        return self._model.bmi
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the input variables."""
+        return self._model.inputs
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the output variables."""
+        return self._model.outputs
+
+    @property
+    def time_step(self) -> float:
+        """Its own step [s]; 0 before `initialize`."""
+        return self._model.time_step
+
+    @property
     def time(self) -> float:
         """Time [s] that the component has reached since the start of the run."""
         own = float(self.bmi.get_current_time()) - float(self.bmi.get_start_time())
-        return own * self._to_seconds + self.behind
+        return own * self._model.to_seconds + self.behind
 
     @property
     def end_time(self) -> float:
         """Last time [s] that the component says it can reach."""
         own = float(self.bmi.get_end_time()) - float(self.bmi.get_start_time())
-        return own * self._to_seconds + self.behind
+        return own * self._model.to_seconds + self.behind
 
     @property
     def takes_end(self) -> bool:
@@ -221,16 +248,10 @@ class Component:
         Grids and variables of the two must be the same.
         """
         here, there = self.time, other.time
-        self.bmi, other.bmi = other.bmi, self.bmi
-        self.inputs, other.inputs = other.inputs, self.inputs
-        self.outputs, other.outputs = other.outputs, self.outputs
-        self._to_seconds, other._to_seconds = other._to_seconds, self._to_seconds
+        self._model, other._model = other._model, self._model
         for component, seconds in ((self, here), (other, there)):
             component.behind = 0.0
             component.behind = seconds - component.time
-            component._pointers.clear()
-            component._grids.clear()
-            component._shapes.clear()
 
     def advance(self, until: float) -> None:
         """Advance to `until` seconds after the start.
@@ -240,11 +261,11 @@ class Component:
         ComponentError
             If the component fails or does not arrive at that time.
         """
-        self._copies.clear()
+        self._model.copies.clear()
         try:
             with self._timed():
                 own = until - self.behind
-                self.bmi.update_until(own / self._to_seconds + float(self.bmi.get_start_time()))
+                self.bmi.update_until(own / self._model.to_seconds + float(self.bmi.get_start_time()))
             reached = self.time
         except Exception as error:
             raise self._failed(error) from error
@@ -297,7 +318,8 @@ class Component:
         self._take("start_from", path)
 
     def _take(self, function: str, path: Path) -> None:
-        self._copies.clear()
+        self._model.copies.clear()
+        self._model.pointers.clear()
         try:
             with self._timed():
                 getattr(self.bmi, function)(str(path))
@@ -316,9 +338,9 @@ class Component:
 
     def shape(self, variable: str) -> tuple[int, ...]:
         """Grid shape of a variable."""
-        if variable not in self._shapes:
-            self._shapes[variable] = self.grid(variable).shape
-        return self._shapes[variable]
+        if variable not in self._model.shapes:
+            self._model.shapes[variable] = self.grid(variable).shape
+        return self._model.shapes[variable]
 
     def get(self, variable: str) -> Array:
         """Values in grid shape: the live array where the component has pointers, else a copy.
@@ -329,14 +351,28 @@ class Component:
             If the component does not give them.
         """
         with self._timed():
-            if variable not in self._pointers:
-                self._pointers[variable] = self._live(variable)
-            live = self._pointers[variable]
+            if variable not in self._model.pointers:
+                self._model.pointers[variable] = self._live(variable)
+            live = self._model.pointers[variable]
             if live is not None:
                 return live
-            if variable not in self._copies:
-                self._copies[variable] = self._copied(variable)
-            return self._copies[variable]
+            if variable not in self._model.copies:
+                self._model.copies[variable] = self._copied(variable)
+            return self._model.copies[variable]
+
+    def get_in(self, units: str, variable: str) -> Array:
+        """Values in grid shape and in other units; live where these are the component's own, as `get`.
+
+        Raises
+        ------
+        ComponentError
+            If the component does not give them.
+        ConfigError
+            If its units do not convert.
+        """
+        change = conversion(self.units(variable), units)
+        values = self.get(variable)
+        return values if change.is_identity else values * change.factor + change.offset
 
     def _live(self, variable: str) -> Array | None:
         try:
@@ -347,7 +383,9 @@ class Component:
     def _copied(self, variable: str) -> Array:
         try:
             shape = self.shape(variable)
-            values = np.empty(max(int(np.prod(shape)), 1), dtype=str(self.bmi.get_var_type(variable)))
+            values = np.zeros(max(int(np.prod(shape)), 1), dtype=str(self.bmi.get_var_type(variable)))
+            if np.issubdtype(values.dtype, np.floating):
+                values.fill(np.nan)  # what a component leaves out must not pass for a number
             self.bmi.get_value(variable, values)
         except Exception as error:
             raise self._failed(error) from error
@@ -361,7 +399,7 @@ class Component:
         ComponentError
             If the component refuses them.
         """
-        self._copies.clear()
+        self._model.copies.clear()
         with self._timed():
             try:
                 wanted = np.dtype(str(self.bmi.get_var_type(variable)))
@@ -372,9 +410,9 @@ class Component:
     def grid(self, variable: str) -> GridInfo:
         """Grid of a variable."""
         identifier = int(self.bmi.get_var_grid(variable))
-        if identifier not in self._grids:
-            self._grids[identifier] = self._read_grid(identifier)
-        return self._grids[identifier]
+        if identifier not in self._model.grids:
+            self._model.grids[identifier] = self._read_grid(identifier)
+        return self._model.grids[identifier]
 
     def _read_grid(self, identifier: int) -> GridInfo:
         kind = str(self.bmi.get_grid_type(identifier))

@@ -24,6 +24,7 @@ from coupler.preparation import Prepared
 from coupler.progress import RunProgress
 from coupler.run_files import RunFiles
 from coupler.stepper import Stepper
+from coupler.water_error import WaterError
 
 log = logging.getLogger("rootzone")
 
@@ -42,6 +43,8 @@ class Summary:
         Wall time [s] by component, and of `coupler` (exchange, checks, ledger) and `output`.
     totals : Balance, optional
         Sum of the water balance of all steps, those before a restart included.
+    water_error : WaterError, optional
+        Water of these steps that nothing explains.
     worst_residual : float
         Largest relative residual of a step.
     """
@@ -50,6 +53,7 @@ class Summary:
     model_hours: float = 0.0
     seconds: dict[str, float] = field(default_factory=dict)
     totals: Balance | None = None
+    water_error: WaterError | None = None
     worst_residual: float = 0.0
 
 
@@ -124,6 +128,7 @@ def run(
         model_hours=(stepper.done - first) * config.time.step / timedelta(hours=1),
         seconds=under_way.shares(total),
         totals=stepper.ledger.totals if stepper.ledger else None,
+        water_error=stepper.ledger.water_error if stepper.ledger else None,
         worst_residual=stepper.worst_residual,
     )
 
@@ -163,7 +168,7 @@ class _UnderWay:
                 self._control.before_step(stepper.done)
         balance = stepper.step()
         with self._timed("output"):
-            self._files.add_step(balance)
+            self._files.add_step(balance, None if stepper.ledger is None else stepper.ledger.water_error)
         if self._control is not None:
             self._judge(self._control, balance)
         if self._checkpoint_is_due():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 from typing import Any
@@ -21,6 +22,7 @@ from bmi_common.groundwater import (
 from bmi_common.units import conversion
 from coupler.component import Component
 from coupler.plan import Plan
+from coupler.water_error import WaterError
 
 _ROUNDING = 16.0 * float(np.finfo(np.float64).eps)
 
@@ -69,10 +71,15 @@ class Balance:
 
     @property
     def relative_residual(self) -> float:
-        """Residual over turnover [-]; 0 where it is no more than rounding, as in steps in which nothing moves."""
+        """Residual over turnover [-]; 0 where it is no more than rounding, as in steps in which nothing moves.
+
+        1 where nothing is turned over, infinite where a term is not finite.
+        """
+        if not math.isfinite(self.residual):
+            return math.inf
         if abs(self.residual) <= self.rounding:
             return 0.0
-        return abs(self.residual) / self.turnover if self.turnover > 0.0 else float(abs(self.residual) > 0.0)
+        return abs(self.residual) / self.turnover if self.turnover > 0.0 else 1.0
 
 
 TERMS = {
@@ -97,13 +104,14 @@ class Ledger:
         self._area = float(spacing[0] * spacing[1])
         self._runoff_to_metres_per_second = conversion(groundwater.units(RUNOFF), "m s-1").factor
         self._source_to_per_second = conversion(groundwater.units(NET_SOURCE), "s-1").factor
-        thickness = groundwater.get(LAYER_THICKNESS)[-ROOT_ZONE_LAYERS:]
+        thickness = groundwater.get_in("m", LAYER_THICKNESS)[-ROOT_ZONE_LAYERS:]
         active = np.ones(thickness.shape[1:], dtype=bool) if plan.mask is None else plan.mask
         self._active = active
         self._layer_volume = thickness[:, active] * self._area
         self._to_cubic_metres = self._volumes()
         self.storage = self._scalar(STORAGE_VOLUME)
         self.totals = Balance(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+        self._absolute_residual = 0.0  # m3, of all closed steps
         self._open = self.totals
 
     @staticmethod
@@ -140,6 +148,7 @@ class Ledger:
         """Return what was booked since the last call, one coupling step."""
         balance, self._open = self._open, Balance(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
         self.totals += balance
+        self._absolute_residual += abs(balance.residual)
         return balance
 
     def correct(self) -> None:
@@ -158,12 +167,22 @@ class Ledger:
 
     def memory(self) -> dict[str, object]:
         """Return what has been booked up to the end of a coupling step, as values that JSON can hold."""
-        return {"storage": self.storage, "totals": list(astuple(self.totals))}
+        return {
+            "storage": self.storage,
+            "totals": list(astuple(self.totals)),
+            "absolute_residual": self._absolute_residual,
+        }
 
     def recall(self, memory: Mapping[str, Any]) -> None:
         """Go on from what `memory` gave."""
         self.storage = float(memory["storage"])
         self.totals = Balance(*memory["totals"])
+        self._absolute_residual = float(memory["absolute_residual"])
+
+    @property
+    def water_error(self) -> WaterError:
+        """Water that nothing explains, of all steps."""
+        return WaterError(self.totals.residual, self._absolute_residual, self.totals.turnover)
 
     def _outflow(self, seconds: float) -> float:
         if OUTFLOW_VOLUME in self.component.outputs:

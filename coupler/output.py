@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -34,6 +34,9 @@ _STANDARD_NAMES = {
     "land_surface__temperature": "surface_temperature",
 }
 
+
+_COORDINATES = frozenset({"time", "time_bounds", "x", "y", "z", "root_zone_z", "layer_thickness"})
+"""Names that variables of components cannot have in a file."""
 
 _TIMES_PER_CHUNK = 512
 """Of variables that have no other dimension."""
@@ -113,16 +116,20 @@ class OutputFile:
         """How far the file has been written."""
         return FilePosition(self._steps, self._records, self._first)
 
-    def memory(self) -> dict[str, StateArray]:
-        """Return the sums of the record under way."""
-        return {
-            f"{self.path.stem}_{c.name}": StateArray(c.accumulated) for c in self._columns if c.accumulated is not None
-        }
+    def memory(self) -> list[StateArray]:
+        """Return the sums of the record under way, variable by variable; empty between two records."""
+        return [
+            StateArray(c.accumulated, long_name=f"sum of {c.end} for {self.path.name}")
+            for c in self._columns
+            if c.accumulated is not None
+        ]
 
-    def recall(self, memory: Mapping[str, NDArray[np.float64]]) -> None:
+    def recall(self, memory: Sequence[NDArray[np.float64]]) -> None:
         """Go on from what `memory` gave."""
-        for column in self._columns:
-            column.accumulated = memory.get(f"{self.path.stem}_{column.name}")
+        under_way = self._mean and self._steps % self._steps_per_record > 0
+        summed = [c for c in self._columns if under_way and not c.static]
+        for column, values in zip(summed, memory, strict=True):
+            column.accumulated = values
 
     def _make_time_bounds(self) -> None:
         self._data.createDimension("bounds", 2)
@@ -131,13 +138,14 @@ class OutputFile:
 
     @staticmethod
     def _name_columns(spec: OutputSpec, components: Mapping[str, Component]) -> list[_Column]:
-        names = [v.variable for v in spec.variables]
-        columns = []
-        for end in spec.variables:
+        names = [netcdf_name(v.variable) for v in spec.variables]
+        columns: list[_Column] = []
+        for end, name in zip(spec.variables, names, strict=True):
             component = components[end.component]
-            name = netcdf_name(end.variable)
-            if names.count(end.variable) > 1:
+            if names.count(name) > 1 or name in _COORDINATES:
                 name = f"{end.component}_{name}"
+            while name in (c.name for c in columns):  # two names that differ in characters which CF does not have
+                name += "_"
             declared = _declaration(component, end.variable)
             columns.append(_Column(end, component, name, getattr(declared, "role", None) is Role.STATIC))
         return columns
@@ -184,10 +192,9 @@ class OutputFile:
         for letter, size in zip(letters, grid.shape, strict=True):
             axis = getattr(grid, letter)
             name = "root_zone_z" if letter == "z" and grid.identifier == ROOT_ZONE else letter
-            known = self._data.dimensions
-            if name in known and len(known[name]) != size:
+            while name in self._data.dimensions and not self._is_axis(name, size, axis):
                 name = f"{component.name}_{name}"
-            if name not in known:
+            if name not in self._data.dimensions:
                 self._data.createDimension(name, size)
                 if axis is not None:
                     self._make_axis(name, letter, axis)
@@ -195,6 +202,14 @@ class OutputFile:
                     self._make_thickness(component, name)
             result.append(name)
         return tuple(result)
+
+    def _is_axis(self, name: str, size: int, axis: NDArray[np.float64] | None) -> bool:
+        """Whether a dimension of the file has this length and, as far as is known, these coordinates."""
+        if len(self._data.dimensions[name]) != size:
+            return False
+        if axis is None or name not in self._data.variables:
+            return True
+        return bool(np.allclose(self._data[name][:], axis, rtol=1.0e-9, atol=1.0e-6))
 
     def _points(self, component: Component, grid: GridInfo) -> str:
         """Name of the dimension of a component's points, which are described when they are first met."""
@@ -224,7 +239,7 @@ class OutputFile:
         axis.setncatts({**described, "units": "m", "axis": letter.upper()})
 
     def _make_thickness(self, component: Component, dimension: str) -> None:
-        thickness = component.get(LAYER_THICKNESS)
+        thickness = component.get_in("m", LAYER_THICKNESS)
         if thickness.shape[0] != len(self._data.dimensions[dimension]):
             return
         variable = self._data.createVariable("layer_thickness", "f8", (dimension,))
@@ -317,6 +332,7 @@ class SeriesFile:
         self._names = list(columns)
         self._hours = step.total_seconds() / 3600.0
         self._pending: list[dict[str, float]] = []
+        self._sums: dict[str, float] = {}
         self._written = 0 if resume is None else resume.records
         self._first = 0 if resume is None else resume.first
         if resume is not None and self.path.exists():
@@ -331,9 +347,10 @@ class SeriesFile:
             variable.setncatts({"long_name": meaning, "units": units, "cell_methods": methods})
         self._data.sync()
 
-    def add(self, values: Mapping[str, float]) -> None:
-        """Append one step."""
+    def add(self, values: Mapping[str, float], sums: Mapping[str, float] | None = None) -> None:
+        """Append one step; `sums` over all steps until now become attributes of the file."""
         self._pending.append(dict(values))
+        self._sums = dict(sums or {})
         if len(self._pending) >= self._FLUSH_EVERY:
             self.flush()
 
@@ -347,6 +364,7 @@ class SeriesFile:
         for name in self._names:
             self._data[name][rows] = [p[name] for p in self._pending]
         self._data["time"][rows] = (np.arange(a, b) + 1) * self._hours
+        self._data.setncatts(self._sums)
         self._written = b
         self._pending.clear()
         self._data.sync()

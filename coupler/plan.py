@@ -332,7 +332,8 @@ def _compare_static(variable: str, a: Component, b: Component, plan: Plan) -> No
     if a.shape(variable)[:1] < b.shape(variable)[:1]:
         a, b = b, a
     layers = map_layers(f"{variable} of {a.name} and {b.name}", a.grid(variable), b.grid(variable)).layers
-    left, right = a.get(variable), b.get(variable)
+    units = a.units(variable)
+    left, right = a.get(variable), b.get_in(units, variable)
     if layers is not None:
         left = left[layers]
     single = np.float32 in (left.dtype, right.dtype)
@@ -342,6 +343,6 @@ def _compare_static(variable: str, a: Component, b: Component, plan: Plan) -> No
     if differs.any():
         cell = tuple(int(i) for i in np.argwhere(differs)[0])
         raise ConfigError(
-            f"{variable}: {a.name} has {left[cell]:g} and {b.name} has {right[cell]:g} {a.units(variable)} in "
+            f"{variable}: {a.name} has {left[cell]:g} and {b.name} has {right[cell]:g} {units} in "
             f"root-zone cell {cell} and {int(differs.sum())} cells in all; give both components the same domain"
         )

@@ -7,20 +7,25 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bmi_common.state_file import StateArray
-from coupler.checkpoint import Checkpoint
+from coupler.checkpoint import Checkpoint, understood
 from coupler.component import Component
 from coupler.config import BALANCE_FILE, CONTROL_FILE, RunConfig
 from coupler.continuing import FilePosition
 from coupler.failures import RunFailed, writing
 from coupler.ledger import TERMS, Balance, term_values
 from coupler.output import OutputFile, SeriesFile
+from coupler.water_error import WaterError
 
 log = logging.getLogger("rootzone")
+
+_SUMS = "output_"
+"""Before the numbers of file and variable: their names, joined, need not be unique."""
 
 
 class RunFiles:
@@ -79,7 +84,8 @@ class RunFiles:
                         )
                     )
                 if restart is not None:
-                    self.outputs[-1].recall(restart.buffers)
+                    with understood(restart.folder):
+                        self.outputs[-1].recall(_sums(restart.buffers, len(self.outputs) - 1))
             if with_balance:
                 terms = {name: (meaning, "m3", "time: sum") for name, meaning in TERMS.items()}
                 self.balance = series(BALANCE_FILE, terms)
@@ -89,14 +95,14 @@ class RunFiles:
             self.close()
             raise
 
-    def add_step(self, balance: Balance | None) -> None:
-        """Take the values at the end of a coupling step."""
+    def add_step(self, balance: Balance | None, error: WaterError | None) -> None:
+        """Take the values at the end of a coupling step, its balance, and the water error of all steps until now."""
         for file in self.outputs:
             with writing(file.path):
                 file.add_step()
-        if self.balance is not None and balance is not None:
+        if self.balance is not None and balance is not None and error is not None:
             with writing(self.balance.path):
-                self.balance.add(term_values(balance))
+                self.balance.add(term_values(balance), error.attributes())
 
     def add_control(self, values: Mapping[str, float]) -> None:
         """Take what error control has found in the step."""
@@ -118,7 +124,11 @@ class RunFiles:
 
     def buffers(self) -> dict[str, StateArray]:
         """Return the sums of the records under way."""
-        return {name: array for file in self.outputs for name, array in file.memory().items()}
+        return {
+            f"{_SUMS}{number}_{i}": array
+            for number, file in enumerate(self.outputs)
+            for i, array in enumerate(file.memory())
+        }
 
     def __enter__(self) -> RunFiles:
         return self
@@ -146,3 +156,11 @@ class RunFiles:
             for file in every:
                 each.enter_context(writing(file.path))
                 each.callback(file.close)
+
+
+def _sums(buffers: Mapping[str, NDArray[Any]], number: int) -> list[NDArray[Any]]:
+    """Of the record under way in the file of this number."""
+    found: list[NDArray[Any]] = []
+    while (name := f"{_SUMS}{number}_{len(found)}") in buffers:
+        found.append(buffers[name])
+    return found

@@ -147,11 +147,17 @@ def write_states(values: States, prepared: Prepared, path: Path) -> None:
                 "history": f"{datetime.now(UTC).isoformat(timespec='seconds')}: bmi-run",
             }
         )
-        for (name, variable), array in values.items():
-            dimensions = tuple(f"{name}_{axis}" for axis in ("z", "y", "x")[3 - array.ndim :])
-            for dimension, size in zip(dimensions, array.shape, strict=True):
+        names = [netcdf_name(variable) for _, variable in values]
+        for ((name, variable), array), plain in zip(values.items(), names, strict=True):
+            dimensions = []
+            for axis, size in zip(("z", "y", "x")[3 - array.ndim :], array.shape, strict=True):
+                dimension = f"{name}_{axis}"
+                if dimension in data.dimensions and len(data.dimensions[dimension]) != size:
+                    dimension = f"{dimension}_{size}"  # the root zone's
                 if dimension not in data.dimensions:
                     data.createDimension(dimension, size)
-            v = data.createVariable(netcdf_name(variable), "f8", dimensions, zlib=True, shuffle=True, fill_value=np.nan)
+                dimensions.append(dimension)
+            own = f"{name}_{plain}" if names.count(plain) > 1 else plain
+            v = data.createVariable(own, "f8", dimensions, zlib=True, shuffle=True, fill_value=np.nan)
             v[...] = np.ma.masked_invalid(array)
             v.setncatts({"units": prepared.components[name].units(variable), "csdms_name": variable, "component": name})

@@ -137,6 +137,26 @@ class LeakyBucket(Bucket):
     leak = 0.1
 
 
+class BreathingBucket(Bucket):
+    """Takes a tenth of the source too much in one step and too little in the next."""
+
+    @property
+    def leak(self):
+        return -0.1 if self.hour % 2 < 1 else 0.1
+
+
+class CentimetreLayersBucket(Bucket):
+    """Publishes layer thickness in cm."""
+
+    variables = tuple(
+        Variable(v.name, "cm" if v.name == LAYER_THICKNESS else v.units, v.grid, v.role) for v in Bucket.variables
+    )
+
+    def _start(self):
+        super()._start()
+        self._fill(LAYER_THICKNESS, 100.0 * self.dz[:, None, None])
+
+
 class WarningBucket(Bucket):
     """Warns when it is set up, and in its third step."""
 

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from bmi_common import water_table
 from bmi_common.grids import ROOT_ZONE_LAYERS
 from bmi_common.groundwater import LAYER_THICKNESS, POROSITY, PRESSURE_HEAD, SATURATION
-from bmi_common.units import conversion
 from coupler.component import Component
 
 Array = NDArray[np.float64]
@@ -51,9 +50,8 @@ class Comparison:
 
     def __init__(self, component: Component, mask: NDArray[np.bool_]) -> None:
         self._mask = mask
-        thickness = component.get(LAYER_THICKNESS) * conversion(component.units(LAYER_THICKNESS), "m").factor
-        self._thickness: Array = np.array(thickness[:, mask])
-        self._pores = self._thickness * component.get(POROSITY)[:, mask]
+        self._thickness: Array = np.array(component.get_in("m", LAYER_THICKNESS)[:, mask])
+        self._pores = self._thickness * component.get_in("1", POROSITY)[:, mask]
         self._layers = self._thickness.mean(axis=1)
 
     def of(self, one: Component, other: Component) -> dict[str, float]:
@@ -74,10 +72,9 @@ class Comparison:
         }
 
     def _state(self, component: Component) -> tuple[Array, Array]:
-        head, saturation = component.get(PRESSURE_HEAD), component.get(SATURATION)
         return (
-            np.asarray(head[:, self._mask] * conversion(component.units(PRESSURE_HEAD), "m").factor, dtype=np.float64),
-            np.asarray(saturation[:, self._mask], dtype=np.float64),
+            np.asarray(component.get_in("m", PRESSURE_HEAD)[:, self._mask], dtype=np.float64),
+            np.asarray(component.get_in("1", SATURATION)[:, self._mask], dtype=np.float64),
         )
 
 

@@ -117,8 +117,7 @@ class Shadow:
         for variable in (*NEEDED, NET_SOURCE):
             if variable not in self._known:
                 raise ConfigError(f"{name}: it has no {variable}, which error control needs")
-            factor = conversion(mine.units(variable), groundwater.units(variable)).factor
-            if factor != 1.0:
+            if not conversion(mine.units(variable), groundwater.units(variable)).is_identity:
                 raise ConfigError(
                     f"{name}: {variable} is in {mine.units(variable)!r}, in {groundwater.name} in "
                     f"{groundwater.units(variable)!r}"

@@ -40,7 +40,8 @@ class Residual:
         residual, turnover, rounding = (sum(part) for part in zip(*self._last, strict=True))
         if abs(residual) <= rounding:
             return 0.0
-        return abs(residual) / turnover if turnover > 0.0 else math.inf
+        found = abs(residual) / turnover if turnover > 0.0 else math.inf
+        return math.inf if math.isnan(found) else found
 
     def is_new(self, found: float) -> bool:
         """Tell whether the limit is passed now and was not before."""

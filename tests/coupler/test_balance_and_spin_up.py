@@ -52,6 +52,36 @@ def test_residual_is_in_the_final_report(fake):
     assert "residual 1.8e+03" in fake.use("LeakyBucket").succeeds().output
 
 
+def test_gains_and_losses_that_cancel_are_told_in_full(fake):
+    fake.run["checkpoint"] = {"every": "1h"}
+    fake.use("BreathingBucket").succeeds("--set", "time.end=2020-01-01T03:00")
+    again = CliRunner().invoke(main, ["--restart", str(fake.output), "--set", "time.end=2020-01-01T06:00"])
+    assert again.exit_code == 0, again.output
+    lost = 0.1 * abs(SOURCE_PER_HOUR)  # the source takes more than it gives
+    told = balance_of(fake)
+    np.testing.assert_allclose(told.residual, lost * np.array([-1, 1, -1, 1, -1, 1]), rtol=1e-9)
+    assert told.net_residual_m3 == pytest.approx(0.0, abs=1e-9 * lost)
+    assert told.absolute_residual_m3 == pytest.approx(6 * lost)
+    assert told.turnover_m3 == pytest.approx(float(told.turnover.sum()))
+    percent = 100.0 * 6 * lost / float(told.turnover.sum())
+    assert f"{6 * lost:.3g} m3 as a sum of sizes" in again.output
+    assert f" and {percent:.3g} % of the" in again.output
+
+
+def test_layers_in_other_units_are_the_same_layers(fake):
+    fake.succeeds()
+    metres = balance_of(fake)
+    fake.use("CentimetreLayersBucket").succeeds("--overwrite")
+    centimetres = balance_of(fake)
+    for name in ("source", "turnover", "residual"):
+        np.testing.assert_allclose(centimetres[name], metres[name], rtol=1e-12, atol=1e-6)
+
+
+@pytest.mark.parametrize("change", [np.nan, np.inf])
+def test_a_balance_with_a_term_that_is_no_number_is_not_closed(change):
+    assert Balance(1.0, change, 0.0, 0.0, 0.0, 1.0).relative_residual == np.inf
+
+
 def test_drainage_explains_what_storage_loses(fake):
     fake.use("DrainingBucket").succeeds()
     data = balance_of(fake)

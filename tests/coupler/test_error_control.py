@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from coupler.cli import main
 
+HEAD = "soil_water__pressure_head"
 HOURLY_BIAS = 0.01
 FEEDBACK = 1e-3
 """Relative: the land takes a little more water from soil that is wetter by the bias."""
@@ -137,6 +138,25 @@ def test_switch_goes_on_with_physics(run):
     np.testing.assert_allclose(gain[4:], 0.0, atol=FEEDBACK * HOURLY_BIAS)
     assert run.open("error_control.nc")["physics_in_charge"].to_numpy().tolist() == [0.0] * 4 + [1.0] * 20
     assert [d["action"] for d in decisions(run)] == ["switch"]
+
+
+def test_a_switch_of_components_without_pointers_hands_on_what_the_others_have(run):
+    audit(run, "switch", come_back=True)
+    run.run["output"].append({"file": "land.nc", "every": "1h", "variables": [f"land.{HEAD}"], "precision": "double"})
+    run.succeeds("--output", str(run.folder / "pointers"))
+    run.run["components"]["groundwater"]["isolate"] = run.run["error_control"]["audit"]["component"]["isolate"] = True
+    run.succeeds()
+    for file in ("hourly.nc", "land.nc", "water_balance.nc", "error_control.nc"):
+        with netCDF4.Dataset(run.output / file) as data, netCDF4.Dataset(run.folder / "pointers" / file) as same:
+            for name, variable in data.variables.items():
+                np.testing.assert_array_equal(variable[:], same[name][:], err_msg=f"{file}: {name}")
+    balance, land = run.open("water_balance.nc"), run.open("land.nc")[HEAD].to_numpy()[:, -1, -1, -1]
+    # four hours of 1 cm in the ten cells of 1 km2, of which a tenth of 15 m is pores
+    assert balance["correction"].to_numpy()[4] == pytest.approx(-4 * HOURLY_BIAS * 0.1 * 15.0 * 1.0e7, rel=FEEDBACK)
+    assert balance["residual"].to_numpy()[4] == pytest.approx(0.0, abs=1.0)
+    # in the hour after the switch the land has the head of physics, 4 cm below that of the surrogate
+    lowest_to_top = START_HEAD[-1] - START_HEAD[0]
+    assert land[4] == pytest.approx(heads(run)[3] + lowest_to_top - 4 * HOURLY_BIAS, abs=FEEDBACK * HOURLY_BIAS)
 
 
 def test_the_surrogate_may_come_back_when_it_passes(run):

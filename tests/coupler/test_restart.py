@@ -244,6 +244,23 @@ def test_check_tells_that_a_restart_is_sound_and_changes_nothing(run):
     assert before == {p: p.read_bytes() for p in run.output.rglob("*") if p.is_file()}
 
 
+def test_means_under_way_stay_with_their_file_whatever_its_name(run):
+    # "daily" + "land_..." and "daily_land" + "..." are the same when joined
+    fields = [f"land.{SATURATION}", f"groundwater.{SATURATION}"]
+    run.run["output"] = [
+        {"file": "daily.nc", "every": "12h", "precision": "double", "variables": fields},
+        {"file": "daily_land.nc", "every": "8h", "precision": "double", "variables": fields[:1]},
+    ]
+    run.run["time"]["end"] = "2020-01-02T00:00"
+    reference = whole(run)
+    stopped(run, "2020-01-01T15:00")
+    restart(run, "--set", "time.end=2020-01-02T00:00")
+    assert_same(run.output, reference)
+    with netCDF4.Dataset(reference / "daily.nc") as daily, netCDF4.Dataset(reference / "daily_land.nc") as land:
+        assert np.ptp(daily["land_soil_water__saturation"][:, -1, 0, 0]) > 0.0  # else the means could be swapped
+        assert land["soil_water__saturation"][:].shape[0] == 3
+
+
 # ---------------------------------------------------------------- killed
 
 
