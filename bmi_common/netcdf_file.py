@@ -86,7 +86,7 @@ class NetcdfFile:
         if not path.is_file():
             raise ConfigError(f"{path}: no such NetCDF file")
         self.path = path
-        self._kept: dict[str, Array] = {}
+        self._kept: dict[str, Any] = {}
         dataset = self._dataset()
         try:
             groups = [dataset, *_subgroups(dataset)]
@@ -155,12 +155,7 @@ class NetcdfFile:
 
     def values(self, name: str) -> Array:
         """Return the whole of a variable, NaN where it has no value."""
-        if name in self._kept:
-            return self._kept[name]
-        values = self.part(name, ...)
-        if values.size <= _SMALL:
-            self._kept[name] = values
-        return values
+        return self.part(name, ...)
 
     def part(self, name: str, index: Any) -> Array:
         """Return a part of a variable as double precision, NaN where it has no value.
@@ -181,11 +176,16 @@ class NetcdfFile:
 
     def read(self, name: str, index: Any = ...) -> Any:
         """Return a part of a variable, numbers or texts."""
+        if index is ... and name in self._kept:
+            return self._kept[name]
         dataset = self._dataset()
         try:
-            return dataset[name][index]
+            values = dataset[name][index]
         except Exception as error:  # whatever the library meets in odd types, scale factors and fill values
             raise ConfigError(f"{self.path}: {name!r} cannot be read: {error}") from error
+        if index is ... and np.size(values) <= _SMALL:
+            self._kept[name] = values
+        return values
 
     def attribute(self, name: str, key: str) -> str:
         """Return a variable's attribute, or an empty text."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import cftime  # type: ignore[import-untyped]
@@ -145,10 +146,14 @@ def decode(values: Any, coordinate: NetcdfVariable, where: str) -> Times:
         raise ConfigError(
             f"{where}: calendar {calendar!r} has other days than the real one; usable are {', '.join(REAL_CALENDARS)}"
         )
-    origin, unit = _reference(units, "proleptic_gregorian" if calendar == "julian" else calendar, where)
+    try:
+        origin, unit = _reference(units, "proleptic_gregorian" if calendar == "julian" else calendar)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
     plain = np.ma.getdata(numbers)
     limits = [(date - origin) / _MICROSECOND for date in _DATES]
-    since = np.rint(plain.astype(np.float64) * unit)
+    with np.errstate(over="ignore"):
+        since = np.rint(plain.astype(np.float64) * unit)
     if since.size and not (limits[0] <= since.min() and since.max() <= limits[1]):
         raise ConfigError(f"{where}: {plain.min():g} to {plain.max():g} {units!r} are no dates")
     whole = plain.astype(np.int64) * unit if plain.dtype.kind in "iu" else since.astype(np.int64)
@@ -161,11 +166,12 @@ def decode(values: Any, coordinate: NetcdfVariable, where: str) -> Times:
     return np.asarray((dates + np.timedelta64(500_000, "us")).astype("datetime64[s]"))
 
 
-def _reference(units: str, calendar: str, where: str) -> tuple[np.datetime64, int]:
+@lru_cache(maxsize=64)  # all variables of a file, and often all files, count alike
+def _reference(units: str, calendar: str) -> tuple[np.datetime64, int]:
     """Return the date that is counted from, UTC, and the microseconds of a unit."""
     match = _UNITS.fullmatch(units)
     if match is None:
-        raise ConfigError(f"{where}: cannot read the units {units!r}; needed is, say, 'hours since 2000-01-01 00:00'")
+        raise ConfigError(f"cannot read the units {units!r}; needed is, say, 'hours since 2000-01-01 00:00'")
     counted = f"{match['unit']} since {match['date']} {match['clock'] or '00:00'}"
     try:
         # of the calendars' own arithmetic only the origin is needed: all count the same days from there on
@@ -173,18 +179,18 @@ def _reference(units: str, calendar: str, where: str) -> tuple[np.datetime64, in
         unit = (cftime.num2date(1, counted, calendar) - origin) // timedelta(microseconds=1)
         date = np.datetime64(origin.change_calendar("proleptic_gregorian").isoformat(), "us")
     except (ValueError, TypeError, OverflowError) as error:
-        raise ConfigError(f"{where}: cannot read the units {units!r}: {error}") from error
-    return date + _to_utc(match["zone"], units, where), int(unit)
+        raise ConfigError(f"cannot read the units {units!r}: {error}") from error
+    return date + _to_utc(match["zone"], units), int(unit)
 
 
-def _to_utc(zone: str, units: str, where: str) -> np.timedelta64:
+def _to_utc(zone: str, units: str) -> np.timedelta64:
     """Return what is to be added to a zone's time."""
     if zone.upper() in _UTC:
         return np.timedelta64(0, "us")
     match = _OFFSET.fullmatch(zone)
     if match is None:
         raise ConfigError(
-            f"{where}: the units {units!r} name the time zone {zone!r}, which CF does not allow (a name does not tell "
+            f"the units {units!r} name the time zone {zone!r}, which CF does not allow (a name does not tell "
             "whether summer time holds); give UTC, or an offset from it such as '+01:00'"
         )
     minutes = 60 * int(match["hours"]) + int(match["minutes"] or 0)

@@ -73,7 +73,8 @@ class ColumnRecord(Record):
         numbers, lines = _rows(spec.file)
         if not lines:
             raise ConfigError(f"{spec.file}: no rows; needed are {_EXPECTED}")
-        delimiter = next((mark for mark in ";,\t" if mark in lines[0]), None)
+        by_blanks = len(lines[0].split()) == len(COLUMNS) and _DECIMAL_COMMA.search(lines[0])
+        delimiter = None if by_blanks else next((mark for mark in ";,\t" if mark in lines[0]), None)
         if delimiter != ",":
             comma = next((k for k, line in enumerate(lines) if _DECIMAL_COMMA.search(line)), None)
             if comma is not None:

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from bmi_colm.forcing import FORCING_NAMES, Forcing, ForcingSpec, ForcingWarning, names, open_forcing
 from bmi_colm.forcing.elevation import GAS_CONSTANT_DRY_AIR, GRAVITY
 from bmi_common import Config, ConfigError, load_config
+from bmi_common.errors import InputNotice
 
 START = datetime(2020, 1, 31, 22)
 ROW = (400.0, 300.0, 1.0e-4, 290.0, 2.0, -1.0, 9.0e4, 0.008)
@@ -143,8 +144,11 @@ def test_cycle_of_part_of_a_day_is_refused(tmp_path: Path) -> None:
         ("1 2 3\n", "3 columns"),
         ("", "no rows"),
         ("# only a comment\n", "no rows"),
-        ("1 2 3 4 5 6 7 x\n", "could not convert"),
-        ("1 2 3 4 5 6 7 8\n1 2 3\n", "number of columns"),
+        ("1 2 3 4 5 6 7 x\n", "line 1: 'x' in column 8 is no number"),
+        ("# shortwave …\n1 2 3 4 5 6 7 8\n\n1 2 3\n", "line 4: 3 columns"),
+        ("400,5;300;0;290;2;1;90000;0,008\n", "line 1: decimal commas .400,5.*; write numbers with a decimal point"),
+        ("400,5 300,0 0,0 290,0 2,0 1,0 90000,0 0,008\n", "line 1: decimal commas"),
+        ("400,5,300,0,0,0,290,0,2,0,1,0,90000,0,0,008\n", "16 columns.*with decimal points"),
     ],
 )
 def test_a_file_that_is_no_table_of_eight_columns_is_refused(tmp_path: Path, text: str, message: str) -> None:
@@ -153,6 +157,22 @@ def test_a_file_that_is_no_table_of_eight_columns_is_refused(tmp_path: Path, tex
     with pytest.raises(ConfigError, match=message) as caught:
         opened(spec(file=file))
     assert str(file) in str(caught.value)
+
+
+@pytest.mark.parametrize("separator", [" ", "\t", ";", ",", "; "])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "latin-1"])
+def test_text_as_spreadsheets_and_loggers_write_it(tmp_path: Path, separator: str, encoding: str) -> None:
+    file = tmp_path / "column.txt"
+    lines = ["# Höhe 300 m, ° C", separator.join(["Rs", "Rl", "P", "T", "u", "v", "p", "q"])]
+    lines += [separator.join(f"{v:g}" for v in row) + "  # a comment" for row in rows(24)]
+    lines.insert(10, "")
+    file.write_bytes("\r\n".join(lines).encode(encoding))
+    with pytest.warns(InputNotice, match="line 2 holds no number and is passed over as a heading"):
+        record = opened(spec(file=file))
+    with record as forcing:
+        for hour in (0, 9, 23):
+            assert float(forcing.read(START + hour * HOUR)[names.SHORTWAVE]) == hour
+            assert float(forcing.read(START + hour * HOUR)[names.SPECIFIC_HUMIDITY]) == 0.008
 
 
 def test_a_missing_value_names_row_and_column(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """ERA5-Land: accumulations, dew point, the Climate Data Store's dimensions."""
 
+import zipfile
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from bmi_colm.forcing import Era5LandForcing, Forcing, names, open_forcing
 from bmi_colm.forcing.era5_land import deaccumulate
 from bmi_colm.forcing.humidity import saturation_vapour_pressure, specific_humidity
 from bmi_common import ConfigError
+from bmi_common.errors import InputNotice
 
 START = datetime(2020, 9, 30, 22)
 HOUR = timedelta(hours=1)
@@ -236,6 +238,103 @@ def test_a_finer_domain_is_refused_without_remap_and_mapped_with_it(file: Path) 
     rows = np.rint((latitude - 24.5) / 0.1).astype(int)
     columns = np.rint((longitude - 113.2) / 0.1).astype(int)
     np.testing.assert_allclose(got, distinct(40, 1.0)[1, ::-1][rows, columns], rtol=1e-9)
+
+
+def as_cfgrib(path: Path, days: int, amounts: dict[str, np.ndarray]) -> Path:
+    """Write forecasts (time, step) from a day before `days` whole days, as cfgrib makes them of GRIB files."""
+    first = datetime(2020, 10, 1)
+    stamps = 24 * days + 1
+    flat = path.with_name("flat.nc")
+    write(flat, stamps, first=first, amounts=amounts)
+    with netCDF4.Dataset(flat) as source, netCDF4.Dataset(path, "w") as nc:
+        sizes = {"time": days + 1, "step": 24, "latitude": LATITUDE.size, "longitude": LONGITUDE.size}
+        for name, size in sizes.items():
+            nc.createDimension(name, size)
+        nc.createVariable("time", "i8", ("time",))[:] = np.arange(days + 1)
+        nc["time"].setncatts({"units": "days since 2020-09-30", "standard_name": "forecast_reference_time"})
+        nc.createVariable("step", "f8", ("step",))[:] = np.arange(1.0, 25.0)
+        nc["step"].setncatts({"units": "hours", "standard_name": "forecast_period"})
+        nc.createVariable("valid_time", "f8", ("time", "step"))[:] = np.arange(1.0, 24.0 * (days + 1) + 1).reshape(
+            -1, 24
+        )
+        nc["valid_time"].setncatts({"units": "hours since 2020-09-30", "standard_name": "time"})
+        for name in ("latitude", "longitude"):
+            nc.createVariable(name, "f8", (name,))[:] = source[name][:]
+            nc[name].units = source[name].units
+        for name, units in UNITS.items():
+            records = np.full((24 * (days + 1), *SHAPE), np.nan)
+            records[23 : 23 + stamps] = source[name][0]
+            nc.createVariable(name, "f8", tuple(sizes), fill_value=np.nan)[:] = records.reshape(-1, 24, *SHAPE)
+            nc[name].units = units
+    flat.unlink()
+    return path
+
+
+def test_forecasts_of_a_day_from_grib_are_read(file: Path) -> None:
+    amounts = {"tp": distinct(49, 1e-5)}
+    as_cfgrib(file, 2, amounts)
+    with opened(file, None, start=datetime(2020, 10, 1)) as forcing:
+        assert forcing.end == datetime(2020, 10, 3)
+        for hour in (0, 1, 23, 24, 47):
+            values = forcing.read(datetime(2020, 10, 1) + hour * HOUR)
+            expected = distinct(49, 1.0)[hour + 1, ::-1] * 1e-5 * 1000 / 3600
+            np.testing.assert_allclose(values[names.PRECIPITATION], expected, rtol=1e-9)
+            np.testing.assert_allclose(values[names.AIR_TEMPERATURE], 290.0)
+
+
+def test_a_day_without_the_total_at_its_end_names_file_variable_and_stamp(file: Path) -> None:
+    write(file, 24, first=datetime(2020, 10, 1))
+    with pytest.raises(
+        ConfigError,
+        match=r"hour from 2020-10-01 23:00.*needs the stamp 2020-10-02 00:00 .*no record of .*era5\.nc: 'tp'",
+    ):
+        opened(file, 24, start=datetime(2020, 10, 1))
+
+
+def test_days_that_share_midnight_are_joined(tmp_path: Path) -> None:
+    amounts = distinct(49, 3600.0)
+    write(tmp_path / "all.nc", 49, first=datetime(2020, 10, 1), amounts={"ssrd": amounts})
+    with netCDF4.Dataset(tmp_path / "all.nc") as nc:
+        stored = {name: np.asarray(nc[name][0]) for name in PER_HOUR}
+    (tmp_path / "all.nc").unlink()
+    for day in (0, 1):
+        part = {name: values[24 * day : 24 * day + 25] for name, values in stored.items()}
+        write(tmp_path / f"{day}.nc", 25, first=datetime(2020, 10, 1 + day), values=part)
+    with opened(tmp_path / "*.nc", 48, start=datetime(2020, 10, 1)) as forcing:
+        for hour in (0, 23, 24, 25, 47):
+            values = forcing.read(datetime(2020, 10, 1) + hour * HOUR)
+            expected = distinct(49, 1.0)[hour + 1, ::-1]
+            np.testing.assert_allclose(values[names.SHORTWAVE], expected, rtol=1e-9)
+
+
+def test_a_zip_archive_says_what_is_in_it(tmp_path: Path) -> None:
+    write(tmp_path / "accum.nc")
+    with zipfile.ZipFile(tmp_path / "download.nc", "w") as archive:
+        archive.write(tmp_path / "accum.nc", "data_accum.nc")
+        archive.writestr("data_instant.nc", b"")
+    with pytest.raises(ConfigError, match=r"download\.nc.*zip archive.*holds data_accum\.nc, data_instant\.nc.*unzip"):
+        opened(tmp_path / "download.nc")
+
+
+def test_cells_at_the_coast_take_the_nearest_with_values(file: Path) -> None:
+    amounts = distinct(40, 3600.0)
+    sea = np.zeros(SHAPE, dtype=bool)
+    sea[0, 2] = True  # north-eastern cell; south of it is nearer than west of it
+    hole = {name: np.where(sea, np.nan, np.broadcast_to(value, (40, *SHAPE))) for name, value in STATES.items()}
+    write(file, amounts={"ssrd": amounts})
+    with netCDF4.Dataset(file, "a") as nc:
+        for name in UNITS:
+            values = hole.get(name, np.where(sea, np.nan, nc[name][0]))
+            nc[name][0] = np.ma.masked_invalid(values)
+    with pytest.raises(ConfigError, match=r"1 of 6 active cells"):
+        opened(file)
+    domain = {"latitude": np.meshgrid(LATITUDE[::-1], LONGITUDE, indexing="ij")[0] - 0.01}
+    with pytest.warns(InputNotice, match=r"1 of 6 active cells have no value .* at most 10\.\d km away"):
+        forcing = opened(file, spec={"remap": "nearest"}, **domain)
+    with forcing:
+        expected = distinct(40, 1.0)[4, ::-1].copy()
+        expected[1, 2] = expected[0, 2]
+        np.testing.assert_allclose(forcing.read(START + 3 * HOUR)[names.SHORTWAVE], expected, rtol=1e-9)
 
 
 @given(

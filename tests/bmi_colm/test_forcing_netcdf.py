@@ -8,9 +8,10 @@ from typing import Any
 import netCDF4
 import numpy as np
 import pytest
+import xarray as xr
 from pydantic import TypeAdapter
 
-from bmi_colm.forcing import Forcing, ForcingSpec, names, open_forcing
+from bmi_colm.forcing import Forcing, ForcingSpec, ForcingWarning, names, open_forcing
 from bmi_common import ConfigError
 
 START = datetime(2020, 2, 28)
@@ -240,7 +241,7 @@ def test_bounds_come_before_the_stamp(file: Path) -> None:
         np.testing.assert_allclose(forcing.read(START)[names.SHORTWAVE], field(48)[1])
 
 
-@pytest.mark.parametrize("calendar", ["noleap", "360_day", "julian"])
+@pytest.mark.parametrize("calendar", ["noleap", "360_day", "all_leap"])
 def test_calendars_with_other_days_are_refused(file: Path, calendar: str) -> None:
     write(file, calendar=calendar)
     with pytest.raises(ConfigError, match=f"calendar '{calendar}'"):
@@ -276,11 +277,172 @@ def test_files_follow_each_other_and_may_be_named_by_a_pattern(tmp_path: Path) -
         np.testing.assert_allclose(forcing.read(START + 25 * HOUR)[names.SHORTWAVE], field(24)[1])
 
 
-def test_files_that_overlap_are_refused(tmp_path: Path) -> None:
-    write(tmp_path / "1.nc", 30)
-    write(tmp_path / "2.nc", 24, first=START + 24 * HOUR)
-    with pytest.raises(ConfigError, match="must not overlap"):
+def test_a_time_that_two_files_have_is_one_if_they_agree(tmp_path: Path) -> None:
+    write(tmp_path / "1.nc", 30, values={"rsds": field(30)})
+    write(tmp_path / "2.nc", 24, first=START + 24 * HOUR, values={"rsds": field(48)[24:]})
+    with opened([tmp_path / "2.nc", tmp_path / "1.nc"]) as forcing:
+        for hour in (23, 24, 29, 30, 47):
+            np.testing.assert_array_equal(forcing.read(START + hour * HOUR)[names.SHORTWAVE], field(48)[hour])
+    other = field(48)[24:]
+    other[2, 1, 3] += 5.0
+    write(tmp_path / "2.nc", 24, first=START + 24 * HOUR, values={"rsds": other})
+    with pytest.raises(
+        ConfigError, match=r"1\.nc and .*2\.nc: 'rsds' has 2020-02-29 02:00 twice.* 26\.13 and 31\.13 in .* 1 cells"
+    ):
         opened([tmp_path / "1.nc", tmp_path / "2.nc"])
+
+
+def test_records_may_come_in_any_order(file: Path) -> None:
+    def shuffle(nc: netCDF4.Dataset) -> None:
+        order = np.random.default_rng(1).permutation(48)
+        nc["time"][:] = np.arange(48.0)[order]
+        nc["rsds"][:] = field(48)[order]
+
+    write(file, change=shuffle)
+    with opened(file) as forcing:
+        for hour in range(48):
+            np.testing.assert_array_equal(forcing.read(START + hour * HOUR)[names.SHORTWAVE], field(48)[hour])
+
+
+def test_the_coordinate_of_standard_name_time_decides(file: Path) -> None:
+    def forecast(nc: netCDF4.Dataset) -> None:
+        nc["time"].standard_name = "forecast_reference_time"
+        nc["time"][:] = np.arange(48) - 6.0
+        nc.createVariable("valid_time", "f8", ("time",))[:] = np.arange(48.0)
+        nc["valid_time"].setncatts({"units": nc["time"].units, "standard_name": "time"})
+
+    write(file, values={"rsds": field(48)}, change=forecast)
+    with opened(file) as forcing:
+        np.testing.assert_array_equal(forcing.read(START + 7 * HOUR)[names.SHORTWAVE], field(48)[7])
+
+    def analyses_only(nc: netCDF4.Dataset) -> None:
+        nc["time"].standard_name = "forecast_reference_time"
+
+    write(file, change=analyses_only)
+    with pytest.raises(ConfigError, match="'time' holds the times at which forecasts began"):
+        opened(file)
+
+
+def test_files_written_by_xarray_are_read(file: Path) -> None:
+    write(file, values={"rsds": field(48)})
+    with xr.open_dataset(file) as data:
+        data = data.sortby("lat", ascending=False).load()
+    packed = {"dtype": "int16", "scale_factor": 0.002, "add_offset": 50.0, "_FillValue": -32767}
+    data.to_netcdf(file, encoding={"rsds": packed, "time": {"dtype": "int32"}}, unlimited_dims=["time"])
+    with opened(file) as forcing:
+        np.testing.assert_allclose(forcing.read(START + 30 * HOUR)[names.SHORTWAVE], field(48)[30], atol=0.001)
+
+
+def test_dates_as_texts_and_variables_in_groups_are_read(file: Path) -> None:
+    def rewrite(nc: netCDF4.Dataset) -> None:
+        nc.renameVariable("time", "old")
+        del nc["old"].units
+        times = nc.createVariable("time", str, ("time",))
+        for hour in range(48):
+            times[hour] = f"{START + hour * HOUR:%Y-%m-%dT%H:%M:%SZ}"
+        nc["rsds"].standard_name = "other"
+        group = nc.createGroup("radiation")
+        group.createVariable("down", "f4", ("time", "lat", "lon"))[:] = field(48)
+        group["down"].setncatts({"standard_name": CF["rsds"][0], "units": "W m-2"})
+
+    write(file, change=rewrite)
+    with opened(file) as forcing:
+        np.testing.assert_allclose(forcing.read(START + 30 * HOUR)[names.SHORTWAVE], field(48)[30], rtol=1e-7)
+
+
+# ---------------------------------------------------------------------- other variables
+
+
+def without(*variables: str, **others: tuple[str, str, Any]) -> Change:
+    """Take variables away and add others (standard name, units, values)."""
+
+    def change(nc: netCDF4.Dataset) -> None:
+        for name in variables:
+            del nc[name].standard_name
+        for name, (standard_name, units, values) in others.items():
+            nc.createVariable(name, "f8", ("time", "lat", "lon"))[:] = values
+            nc[name].setncatts({"standard_name": standard_name, "units": units})
+
+    return change
+
+
+RAIN, SNOW = 1e-6 * field(48), 2e-4 * np.ones((48, *SHAPE))
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        ({"a": ("rainfall_flux", "kg m-2 s-1", RAIN), "b": ("snowfall_flux", "kg m-2 s-1", SNOW)}, RAIN + SNOW),
+        ({"a": ("rainfall_flux", "m s-1", RAIN / 1e3), "b": ("snowfall_flux", "mm h-1", SNOW * 3600)}, RAIN + SNOW),
+        (
+            {
+                "a": ("convective_precipitation_flux", "kg m-2 s-1", RAIN),
+                "b": ("large_scale_precipitation_flux", "kg m-2 s-1", SNOW),
+            },
+            RAIN + SNOW,
+        ),
+        ({"a": ("lwe_precipitation_rate", "m h-1", RAIN * 3.6)}, RAIN),
+    ],
+)
+def test_parts_of_precipitation_are_added(file: Path, parts: dict[str, Any], expected: np.ndarray) -> None:
+    write(file, change=without("pr", **parts))
+    with opened(file) as forcing:
+        np.testing.assert_allclose(forcing.read(START + 30 * HOUR)[names.PRECIPITATION], expected[30], rtol=1e-12)
+
+
+def test_snowfall_is_not_left_out_silently(file: Path) -> None:
+    rain, snow = ("rainfall_flux", "kg m-2 s-1", RAIN), ("snowfall_flux", "kg m-2 s-1", SNOW)
+    write(file, change=without("pr", rain=rain))
+    with pytest.raises(ConfigError, match="'rain' is rainfall_flux, and snowfall_flux goes with it"):
+        opened(file)
+    write(file, change=without("pr", rain=rain, snow=snow))
+    with pytest.warns(
+        ForcingWarning, match=r"snowfall in 'snow' is left out.*{rainfall_flux: rain, snowfall_flux: snow}"
+    ):
+        opened(file, spec={"variables": {"precipitation_flux": "rain"}}).close()
+    named = {"variables": {"rainfall_flux": "rain", "snowfall_flux": "snow"}}
+    with opened(file, spec=named) as forcing:
+        np.testing.assert_allclose(forcing.read(START)[names.PRECIPITATION], RAIN[0] + SNOW[0], rtol=1e-12)
+    with pytest.raises(ConfigError, match="relative_humidity: without effect"):
+        opened(
+            file, spec={"variables": {**named["variables"], "relative_humidity": "tas", "specific_humidity": "huss"}}
+        )
+
+
+@pytest.mark.parametrize(
+    ("humidity", "expected"),
+    [
+        # at 17 °C and 900 hPa; Goff-Gratch: e_s(17 °C) 1938 Pa, e_s(7 °C) 1002 Pa; q = 0.622 e / (p - 0.378 e)
+        (("relative_humidity", "%", 60.0), 0.622 * 1163.0 / (9e4 - 0.378 * 1163.0)),
+        (("dew_point_temperature", "degC", 7.0), 0.622 * 1002.0 / (9e4 - 0.378 * 1002.0)),
+        (("water_vapor_partial_pressure_in_air", "hPa", 10.0), 0.622 * 1000.0 / (9e4 - 0.378 * 1000.0)),
+        (("humidity_mixing_ratio", "g kg-1", 8.0), 0.008 / 1.008),
+    ],
+)
+def test_humidity_follows_from_what_there_is(file: Path, humidity: tuple[str, str, float], expected: float) -> None:
+    write(file, values={"tas": 290.15}, change=without("huss", h=humidity))
+    with opened(file) as forcing:
+        np.testing.assert_allclose(forcing.read(START)[names.SPECIFIC_HUMIDITY], expected, rtol=2e-3)
+
+
+def test_wind_speed_alone_will_do(file: Path) -> None:
+    write(file, change=without("uas", "vas", ws=("wind_speed", "m s-1", 3.0 + field(48))))
+    with opened(file) as forcing:
+        values = forcing.read(START + 5 * HOUR)
+    np.testing.assert_array_equal(np.hypot(values[names.WIND_X], values[names.WIND_Y]), 3.0 + field(48)[5])
+
+
+def test_totals_of_hours_are_told_apart_from_rates(file: Path) -> None:
+    write(file, units={"pr": "mm", "rsds": "J m-2"}, values={"pr": 0.36, "rsds": 3.6e5})
+    with pytest.raises(ConfigError, match=r"'pr'.*{precipitation_flux: {variable: pr, units: mm h-1}}"):
+        opened(file)
+    given = {
+        "precipitation_flux": {"variable": "pr", "units": "mm h-1"},
+        "surface_downwelling_shortwave_flux_in_air": {"variable": "rsds", "units": "J m-2 h-1"},
+    }
+    with opened(file, spec={"variables": given}) as forcing:
+        np.testing.assert_allclose(forcing.read(START)[names.PRECIPITATION], 1e-4)
+        np.testing.assert_allclose(forcing.read(START)[names.SHORTWAVE], 100.0)
 
 
 def test_missing_and_damaged_files_are_refused(tmp_path: Path) -> None:
