@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,44 @@ Length = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 MOST_COLUMNS = 10**8
 """A field of 3-D with as many has 9 GB; more are a slip of the pen, and would be asked of the machine in vain."""
+
+
+class Limits(NamedTuple):
+    """Range that values of a quantity lie in, both ends included."""
+
+    units: str
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.low:.7g} and {self.high:.7g}{f' {self.units}' if self.units != '1' else ''}"
+
+    def find_outside(self, values: Array, mask: Mask) -> tuple[int, ...] | None:
+        """Index of the first active cell whose value is outside, or NaN."""
+        bad = np.argwhere(~((values >= self.low) & (values <= self.high)) & mask)
+        return tuple(int(i) for i in bad[0]) if len(bad) else None
+
+
+LIMITS: Final = {
+    "conductivity.x": Limits("m h-1", 0.0, 1.0e4),
+    "conductivity.y": Limits("m h-1", 0.0, 1.0e4),
+    "conductivity.z": Limits("m h-1", 0.0, 1.0e4),
+    "conductivity.anisotropy": Limits("1", 0.0, 1.0e3),
+    "elevation": Limits("m", -500.0, 9000.0),
+    "latitude": Limits("degrees", -90.0, 90.0),
+    "longitude": Limits("degrees", -180.0, 360.0),
+    "porosity": Limits("1", 1.0e-3, 1.0),
+    "van_genuchten.alpha": Limits("m-1", 1.0e-6, 1.0e4),
+    "van_genuchten.n": Limits("1", 1.0 + 1.0e-6, 20.0),
+    "van_genuchten.residual_saturation": Limits("1", 0.0, 0.99),
+    "van_genuchten.maximum_saturation": Limits("1", 0.01, 1.0),
+    "specific_storage": Limits("m-1", 0.0, 1.0),
+    "slope.x": Limits("1", -100.0, 100.0),
+    "slope.y": Limits("1", -100.0, 100.0),
+    # ParFlow takes 1 h m-1/3, that is 3600, where a definition gives no roughness
+    "manning": Limits("s m-1/3", 1.0e-4, 3600.0),
+}
+"""Physical range of each field of a domain; outside it is a slip of the pen or of units."""
 
 
 class GridSpec(Config):
@@ -248,47 +286,40 @@ class Domain:
 
         mistakes = Mistakes()
 
-        def read(
-            s: FieldSpec, name: str, shape: tuple[int, ...], units: str, low: float, high: float, *fixed: Direction
-        ) -> Array:
+        def read(s: FieldSpec, name: str, shape: tuple[int, ...], *fixed: Direction) -> Array:
             with mistakes.noted():
-                return _read(s, name, shape, units, cells, low, high, fixed)
+                return _read(s, name, shape, cells, fixed)
             return np.full(shape, np.nan)  # will not be used
 
-        def flat(
-            s: FieldSpec | None, name: str, units: str, low: float, high: float, *fixed: Direction
-        ) -> Array | None:
-            return None if s is None else read(s, name, surface.shape, units, low, high, *fixed)
+        def flat(s: FieldSpec | None, name: str, *fixed: Direction) -> Array | None:
+            return None if s is None else read(s, name, surface.shape, *fixed)
 
-        def deep(s: FieldSpec, name: str, units: str, low: float, high: float) -> Array:
-            return read(s, name, subsurface.shape, units, low, high)
+        def deep(s: FieldSpec, name: str) -> Array:
+            return read(s, name, subsurface.shape)
 
         vg, k = spec.van_genuchten, spec.conductivity
         conductivity = {} if k is None else {"x": k.x, "y": k.y or k.x, "z": k.z or k.x}
-        fields = {
-            f"conductivity_{axis}": deep(s, f"conductivity.{axis}", "m h-1", 0.0, 1.0e4)
-            for axis, s in conductivity.items()
-        }
+        fields = {f"conductivity_{axis}": deep(s, f"conductivity.{axis}") for axis, s in conductivity.items()}
         if k is not None and k.anisotropy is not None:
-            fields["conductivity_z"] *= deep(k.anisotropy, "conductivity.anisotropy", "1", 0.0, 1.0e3)
+            fields["conductivity_z"] *= deep(k.anisotropy, "conductivity.anisotropy")
         domain = cls(
             surface=surface,
             subsurface=subsurface,
             root_zone=grids.root_zone(surface, dz),
             dz=dz,
             mask=mask,
-            elevation=read(spec.elevation, "elevation", surface.shape, "m", -500.0, 9000.0),
-            latitude=flat(spec.latitude, "latitude", "degrees", -90.0, 90.0),
-            longitude=flat(spec.longitude, "longitude", "degrees", -180.0, 360.0),
-            porosity=deep(spec.porosity, "porosity", "1", 1.0e-3, 1.0),
-            alpha=deep(vg.alpha, "van_genuchten.alpha", "m-1", 1.0e-6, 1.0e4),
-            n=deep(vg.n, "van_genuchten.n", "1", 1.0 + 1.0e-6, 20.0),
-            residual_saturation=deep(vg.residual_saturation, "van_genuchten.residual_saturation", "1", 0.0, 0.99),
-            maximum_saturation=deep(vg.maximum_saturation, "van_genuchten.maximum_saturation", "1", 0.01, 1.0),
-            specific_storage=deep(spec.specific_storage, "specific_storage", "m-1", 0.0, 1.0),
-            slope_x=flat(spec.slope.x if spec.slope else None, "slope.x", "1", -100.0, 100.0, "x"),
-            slope_y=flat(spec.slope.y if spec.slope else None, "slope.y", "1", -100.0, 100.0, "y"),
-            manning=flat(spec.manning, "manning", "s m-1/3", 1.0e-4, 10.0),
+            elevation=read(spec.elevation, "elevation", surface.shape),
+            latitude=flat(spec.latitude, "latitude"),
+            longitude=flat(spec.longitude, "longitude"),
+            porosity=deep(spec.porosity, "porosity"),
+            alpha=deep(vg.alpha, "van_genuchten.alpha"),
+            n=deep(vg.n, "van_genuchten.n"),
+            residual_saturation=deep(vg.residual_saturation, "van_genuchten.residual_saturation"),
+            maximum_saturation=deep(vg.maximum_saturation, "van_genuchten.maximum_saturation"),
+            specific_storage=deep(spec.specific_storage, "specific_storage"),
+            slope_x=flat(spec.slope.x if spec.slope else None, "slope.x", "x"),
+            slope_y=flat(spec.slope.y if spec.slope else None, "slope.y", "y"),
+            manning=flat(spec.manning, "manning"),
             cells=cells,
             files=(*(() if spec._file is None else (spec._file,)), *_files_of(spec)),
             **fields,
@@ -355,23 +386,15 @@ def _read_mask(spec: FieldSpec | None, shape: tuple[int, ...], cells: Cells) -> 
 
 
 def _read(
-    spec: FieldSpec,
-    name: str,
-    shape: tuple[int, ...],
-    units: str,
-    cells: Cells,
-    low: float,
-    high: float,
-    fixed: tuple[Direction, ...] = (),
+    spec: FieldSpec, name: str, shape: tuple[int, ...], cells: Cells, fixed: tuple[Direction, ...] = ()
 ) -> Array:
-    values = spec.read(name, shape, units, cells.mask, map_in_all_layers=True, cells=cells, fixed=fixed)
+    limits = LIMITS[name]
+    values = spec.read(name, shape, limits.units, cells.mask, map_in_all_layers=True, cells=cells, fixed=fixed)
     assert cells.mask is not None
-    bad = ((values < low) | (values > high)) & cells.mask
-    if bad.any():
-        cell = tuple(int(i) for i in np.argwhere(bad)[0])
+    cell = limits.find_outside(values, cells.mask)
+    if cell is not None:
         raise ConfigError(
-            f"{spec.file or 'domain'}: {name} must lie between {low:g} and {high:g} {units}, "
-            f"got {values[cell]:g} at {describe_cell(cell)}"
+            f"{spec.file or 'domain'}: {name} must lie between {limits}, got {values[cell]:g} at {describe_cell(cell)}"
         )
     return values
 

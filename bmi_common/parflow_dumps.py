@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from bmi_common.errors import ConfigError
+from bmi_common.pfidb import leading_number, read_pfidb
 
 _DUMP = re.compile(r"^(?P<run>.+)\.out\.(?P<kind>[A-Za-z_]+)\.(?P<number>[0-9]{5,9})\.pfb$")
 
@@ -46,13 +47,14 @@ def require_hourly(folder: Path, purpose: str) -> None:
     definitions = sorted(folder.glob("*.pfidb"))
     if len(definitions) != 1:
         return
-    from parflow.tools.io import read_pfidb  # imports slowly
-
     try:
-        values = read_pfidb(str(definitions[0]))
-        interval = float(values["TimingInfo.DumpInterval"]) * float(values.get("TimingInfo.BaseUnit", 1.0))
-    except (KeyError, TypeError, ValueError, OSError, IndexError):
+        values = read_pfidb(definitions[0])
+    except ConfigError:
         return  # the definition is not needed
+    between, unit = (leading_number(values.get(f"TimingInfo.{key}", "1")) for key in ("DumpInterval", "BaseUnit"))
+    if between is None or unit is None:
+        return
+    interval = float(between) * float(unit)
     # a negative interval counts time steps, whose length the definition need not fix
     if interval > 0.0 and interval != 1.0:
         raise ConfigError(

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from bmi_common.domain import Domain
 from bmi_common.errors import ConfigError
-from bmi_parflow.solid import PATCHES, write_solid
+from bmi_common.pfsol import PATCHES, write_solid
 
 Key = str | int | float | bool
 Floats = NDArray[np.float64]

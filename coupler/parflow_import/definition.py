@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
+import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from bmi_common.config import read_yaml
 from bmi_common.errors import ConfigError
+from bmi_common.pfidb import leading_number, read_pfidb
 from bmi_common.suggest import did_you_mean
 
 Value = str | int | float | bool
 
-_TRUTH: Final = {"true": True, "1": True, "false": False, "0": False}
+_TRUTH: Final = {"true": True, "false": False}
+_FORTRAN_ONE: Final = re.compile(r"d[+-]?0+", re.ASCII | re.IGNORECASE)
+_VARIABLE: Final = re.compile(r"\$(?:\{(\w+)\}|(\w+))", re.ASCII)
 
 
 class Definition:
@@ -29,6 +34,11 @@ class Definition:
         By key.
     lines : mapping
         Line of a key in the file, where known.
+
+    Attributes
+    ----------
+    notices : list of str
+        Numbers of which ParFlow reads another value than stands there.
     """
 
     def __init__(self, path: Path, values: Mapping[str, Value], lines: Mapping[str, int] | None = None) -> None:
@@ -36,6 +46,7 @@ class Definition:
         self._values = dict(values)
         self._lines = dict(lines or {})
         self._used: set[str] = set()
+        self.notices: list[str] = []
 
     def __contains__(self, key: str) -> bool:
         return key in self._values
@@ -73,30 +84,52 @@ class Definition:
         return str(self._get(key, default)).strip()
 
     def number(self, key: str, default: float | None = None) -> float:
-        """Value of a key as a number."""
-        value = self._get(key, default)
-        try:
-            number = float(value)
-        except (ValueError, OverflowError):
-            raise self.error(key, f"expected a number, got {value!r}") from None
+        """Value of a key as a number, as ParFlow reads it: ``1.0d0`` is 1, and so is ``1.0d3``, with a notice."""
+        text, read = self._scan(key, default, whole=False)
+        number = float(read)
         if not math.isfinite(number):
-            raise self.error(key, f"expected a finite number, got {value!r}")
+            raise self.error(key, f"expected a finite number, got {text!r}")
+        self._note_rest(key, text, read)
         return number
 
     def integer(self, key: str, default: int | None = None) -> int:
-        """Value of a key as a whole number."""
-        value = self.number(key, default)
-        if value != int(value):
-            raise self.error(key, f"expected a whole number, got {value:g}")
-        return int(value)
+        """Value of a key as ParFlow reads a whole number: ``10.0`` is 10; ``1e3`` is 1, with a notice."""
+        text, read = self._scan(key, default, whole=True)
+        try:
+            number = int(read)
+        except ValueError:  # more digits than Python reads
+            raise self.error(key, f"expected a whole number, got {text!r}") from None
+        self._note_rest(key, text, read)
+        return number
+
+    def _scan(self, key: str, default: float | None, whole: bool) -> tuple[str, str]:
+        text = str(self._get(key, default)).strip()
+        read = leading_number(text, whole)
+        if read is None:
+            raise self.error(key, f"expected a {'whole ' if whole else ''}number, got {text!r}")
+        return text, read
+
+    def _note_rest(self, key: str, text: str, read: str) -> None:
+        rest = text[len(read) :]
+        if not rest or _FORTRAN_ONE.fullmatch(rest):
+            return
+        try:
+            if float(text) == float(read):
+                return
+        except ValueError:
+            pass
+        notice = f"{key} is {text!r}, of which ParFlow reads {read} and passes over the rest; so does the import"
+        if notice not in self.notices:
+            self.notices.append(notice)
 
     def flag(self, key: str, default: bool = False) -> bool:
-        """Value of a key as true or false; ParFlow's files have words and 0 or 1."""
-        value = self._get(key, default)
-        try:
-            return _TRUTH[str(value).strip().lower()]
-        except KeyError:
-            raise self.error(key, f"expected True or False, got {value!r}") from None
+        """Value of a key as true or false; ParFlow's files have words, and numbers of which only 0 is false."""
+        value = str(self._get(key, default)).strip()
+        if value.lower() in _TRUTH:
+            return _TRUTH[value.lower()]
+        if leading_number(value, whole=True) is None:
+            raise self.error(key, f"expected True or False, got {value!r}")
+        return self.integer(key) != 0
 
     def names(self, key: str, default: str | None = None) -> list[str]:
         """Value of a key as names separated by blanks."""
@@ -111,12 +144,23 @@ class Definition:
 
     def file(self, key: str) -> Path:
         """Existing file that a key names."""
-        name = self.text(key)
-        path = self.folder / name
+        path = self.location(key)
         if not path.is_file():
             here = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
             raise self.error(key, f"no such file: {path}{did_you_mean(path.name, here) if here else ''}")
         return path
+
+    def location(self, key: str, default: str | None = None) -> Path:
+        """File or folder that a key names, there or not, relative to where ParFlow runs.
+
+        ParFlow's tools replace environment variables in names (``$HOME/slopes.pfb``).
+        """
+        name = self.text(key, default)
+        for match in _VARIABLE.finditer(name):
+            variable = match[1] or match[2]
+            if variable not in os.environ:
+                raise self.error(key, f"{name}: the environment variable {variable} is not set")
+        return self.folder / os.path.expandvars(name)
 
     def _get(self, key: str, default: Value | None) -> Value:
         self._used.add(key)
@@ -138,13 +182,13 @@ def read_definition(path: Path) -> Definition:
     Raises
     ------
     ConfigError
-        If it is missing, of another kind, damaged, or ParFlow's Python tools are not installed.
+        If it is missing, of another kind, or damaged.
     """
     if not path.is_file():
         raise ConfigError(f"{path}: no such file")
     match path.suffix.lower():
         case ".pfidb":
-            return Definition(path, _read_pfidb(path))
+            return Definition(path, read_pfidb(path))
         case ".yaml" | ".yml":
             return _from_yaml(path)
         case _:
@@ -152,24 +196,6 @@ def read_definition(path: Path) -> Definition:
                 f"{path}: a run definition ends in .pfidb or .yaml; a script (.py, .tcl) writes one when it runs "
                 "(pftools: run.write(file_format='yaml'))"
             )
-
-
-def _read_pfidb(path: Path) -> dict[str, Value]:
-    try:
-        from parflow.tools.io import read_pfidb  # imports slowly
-    except ImportError as error:
-        raise ConfigError(
-            f"{path}: reading ParFlow's files needs pftools, the optional extra `parflow`: "
-            f"pip install 'rootzone[parflow]' ({error})"
-        ) from error
-    try:
-        count = int(path.read_text(encoding="utf-8").split("\n", 1)[0])
-        values: dict[str, Value] = read_pfidb(str(path.resolve()))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: not a readable pfidb file: {error}") from error
-    if len(values) != count:
-        raise ConfigError(f"{path}: not a whole pfidb file: it announces {count} keys and has {len(values)}")
-    return values
 
 
 def _from_yaml(path: Path) -> Definition:
@@ -180,11 +206,15 @@ def _from_yaml(path: Path) -> Definition:
     lines: dict[str, int] = {}
     for at, value in _leaves(document.data, ()):
         # `_value_` is the value of a key that has others below it; numbers have an underscore in Python scripts
-        parts = [str(p) for p in at if p != "_value_"]
+        parts = [part for key in at if key != "_value_" for part in str(key).split(".")]
         key = ".".join(p[1:] if p[:1] == "_" and p[1:].isdigit() else p for p in parts)
+        if value is None:  # not set, as for ParFlow's tools
+            continue
+        if key in values:
+            raise document.error(at, f"{key} is there twice, first in line {lines.get(key)}")
         if isinstance(value, list):
             value = " ".join(map(str, value))
-        values[key] = "" if value is None else value
+        values[key] = value
         line = document.line(at)
         if line is not None:
             lines[key] = line

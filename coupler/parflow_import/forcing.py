@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -59,14 +60,14 @@ def read_forcing(
     Raises
     ------
     ConfigError
-        For missing files and folders, and forms that are not supported.
+        For missing files and folders, records that end before the run, and forms that are not supported.
     """
     own = "Solver.CLM."
     kind = definition.choice(f"{own}MetForcing", ("1D", "2D", "3D"))
     if definition.flag(f"{own}MetFileSubdir"):
         raise definition.error(f"{own}MetFileSubdir", "a folder for each variable is not supported; put all into one")
     name = definition.text(f"{own}MetFileName")
-    directory = definition.folder / definition.text(f"{own}MetFilePath", ".")
+    directory = definition.location(f"{own}MetFilePath", ".")
     if not directory.is_dir():
         raise definition.error(f"{own}MetFilePath", f"no such folder: {directory}")
     first = definition.integer(f"{own}IstepStart", 1)
@@ -74,14 +75,26 @@ def read_forcing(
         raise definition.error(f"{own}IstepStart", f"must be at least 1, got {first}")
     hour_one = timing.start - timedelta(hours=first - 1)
     notes.map(f"{own}MetForcing ({kind}), MetFileName, MetFilePath, IstepStart", "land.yaml: forcing")
+    key = f"{own}MetFileName"
+    needed = first - 1 + timing.hours
     if kind == "1D":
         file = directory / name
         if not file.is_file():
-            raise definition.error(f"{own}MetFileName", f"no such file: {file}")
-        return {"type": "column", "file": folder.path(file), "start": timing.start, "first_row": first - 1}, None
+            raise definition.error(key, f"no such file: {file}")
+        with file.open(encoding="utf-8", errors="replace") as lines:
+            rows = sum(1 for line in lines if line.strip())
+        if rows < needed:
+            raise definition.error(key, f"{file} has {rows} rows, one an hour; the run needs {needed} (TimingInfo)")
+        return {"type": "column", "file": folder.path(file, key), "start": timing.start, "first_row": first - 1}, None
     if kind == "3D":
-        if not any(directory.glob(f"{name}.*_to_*.pfb")):
-            raise definition.error(f"{own}MetFileName", f"no files {name}.<VAR>.<first>_to_<last>.pfb in {directory}")
-        return {"type": "parflow", "directory": folder.path(directory), "prefix": name, "start": hour_one}, None
+        pattern = re.compile(rf"{re.escape(name)}\.\w+\.\d+_to_(\d+)\.pfb", re.ASCII)
+        ends = [int(match[1]) for match in map(pattern.fullmatch, (file.name for file in directory.iterdir())) if match]
+        if not ends:
+            raise definition.error(key, f"no files {name}.<VAR>.<first>_to_<last>.pfb in {directory}")
+        if max(ends) < needed:
+            raise definition.error(
+                key, f"the files in {directory} reach to hour {max(ends)}; the run needs hour {needed} (TimingInfo)"
+            )
+        return {"type": "parflow", "directory": folder.path(directory, key), "prefix": name, "start": hour_one}, None
     files = HourlyFiles(definition, grid, directory, name, first, timing.hours, timing.start)
     return {"type": "netcdf", "file": WEATHER_FILE}, files

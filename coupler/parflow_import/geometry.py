@@ -5,16 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from bmi_common.errors import ConfigError
+from bmi_common.domain import LIMITS, Limits
+from bmi_common.errors import ConfigError, describe_cell
+from bmi_common.pfsol import read_solids
 from bmi_common.suggest import did_you_mean
 from coupler.parflow_import.definition import Definition
 from coupler.parflow_import.grid import Grid
+from coupler.parflow_import.notices import Notes
+from coupler.parflow_import.solid import Face, Shape, outside, rasterise
 from coupler.parflow_import.sources import Classes, Computed, Constant, Floats, Mask, Pfb, Source, simplest
 
-SUPPORTED = "supported are Box and IndicatorField"
+SUPPORTED = "supported are Box, SolidFile and IndicatorField"
+
+_TERRAIN_FOLLOWING = "Solver.TerrainFollowingGrid"
+_BOX_FACES: list[set[Face]] = [{Face.SIDE}, {Face.SIDE}, {Face.SIDE}, {Face.SIDE}, {Face.BOTTOM}, {Face.TOP}]
+_BOX_PATCHES = "left right front back bottom top"
+"""What ParFlow calls the patches of a box that names none: x lower, x upper, y lower, y upper, z lower, z upper."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +37,23 @@ class Indicator:
 
 @dataclass(frozen=True)
 class Part:
-    """Value that a field has in a geometry; later parts replace earlier ones, as in ParFlow."""
+    """Value that a field has in a geometry, and the key that gives it; later parts replace earlier ones."""
 
     geometry: str
     source: Source
+    key: str
+
+
+class Quantity(NamedTuple):
+    """What a field is, and the range of its values in active cells."""
+
+    name: str
+    limits: Limits
+
+    @classmethod
+    def of_domain(cls, name: str) -> Quantity:
+        """Return a quantity that domains have (`bmi_common.domain.LIMITS`)."""
+        return cls(name, LIMITS[name])
 
 
 class Geometries:
@@ -42,14 +65,16 @@ class Geometries:
         Name of the domain's geometry.
     mask : ndarray of bool, shape (ny, nx)
         Columns of the domain.
-    patches : list of str
-        Patches of the domain: x lower, x upper, y lower, y upper, z lower, z upper.
+    patches : dict of set of Face, by name
+        Patches of the domain, and where they lie.
     """
 
-    def __init__(self, definition: Definition, grid: Grid) -> None:
+    def __init__(self, definition: Definition, grid: Grid, notes: Notes) -> None:
         self._definition = definition
+        self._notes = notes
         self._grid = grid
-        self._boxes: dict[str, Mask] = {}
+        self._shapes: dict[str, Shape] = {}
+        self._outside: dict[str, ConfigError] = {}
         self._indicators: dict[str, Indicator] = {}
         self._unsupported: dict[str, ConfigError] = {}
         self._classes: dict[Path, Floats] = {}
@@ -67,7 +92,9 @@ class Geometries:
         match kind:
             case "Box":
                 for geometry in names:
-                    self._boxes[geometry] = self._box(geometry)
+                    self._shapes[geometry] = Shape(self._box(geometry), _BOX_FACES)
+            case "SolidFile":
+                self._read_solids(f"{own}.FileName", names)
             case "IndicatorField":
                 key = f"Geom.{name}.FileName"
                 file = Pfb(definition.file(key), definition, key)
@@ -79,6 +106,23 @@ class Geometries:
                 error = definition.error(f"{own}.InputType", f"{kind} is not supported; {SUPPORTED}")
                 definition.use(f"{own}.FileName", f"Geom.{name}.FileName")
                 self._unsupported |= dict.fromkeys(names, error)
+
+    def _read_solids(self, key: str, names: Sequence[str]) -> None:
+        definition = self._definition
+        file = definition.file(key)
+        try:
+            solids = read_solids(file)
+        except ConfigError as error:
+            raise definition.error(key, str(error)) from None
+        if len(solids) != len(names):
+            raise definition.error(
+                key, f"{file}: solids in the file: {len(solids)}, geometries that name them: {len(names)}"
+            )
+        for name, solid in zip(names, solids, strict=True):
+            self._shapes[name] = rasterise(solid, self._grid)
+            excess = outside(solid, self._grid)
+            if excess:  # zones may reach over the grid, the domain may not
+                self._outside[name] = definition.error(key, f"{file}: the solid {excess}")
 
     def _box(self, name: str) -> Mask:
         grid = self._grid
@@ -98,35 +142,58 @@ class Geometries:
         key = "Domain.GeomName"
         if self.domain in self._unsupported:
             raise self._unsupported[self.domain]
-        if self.domain not in self._boxes:
-            raise self._definition.error(key, f"{self.domain!r} is no Box of GeomInput; the domain must be one")
-        cells = self._boxes[self.domain]
+        if self.domain in self._outside:
+            raise self._outside[self.domain]
+        if self.domain not in self._shapes:
+            raise self._definition.error(
+                key, f"{self.domain!r} is no Box or SolidFile of GeomInput; the domain must be one"
+            )
+        cells = self._shapes[self.domain].cells
         columns = cells.any(axis=0)
         if not columns.any():
-            raise self._definition.error(key, f"the box {self.domain!r} holds no cell of the computational grid")
-        if not cells[:, columns].all():
+            raise self._definition.error(key, f"{self.domain!r} holds no cell of the computational grid")
+        partial = int((~cells[:, columns]).any(axis=0).sum())
+        slanted = self._shapes[self.domain].faces is not _BOX_FACES and self._definition.flag(_TERRAIN_FOLLOWING)
+        if partial and not (slanted and 2 * partial < columns.sum()):
             raise self._definition.error(
-                key, f"the box {self.domain!r} must reach from the lowest to the highest layer of the grid"
+                key,
+                f"{self.domain!r} must reach from the lowest to the highest layer of the grid in all its columns; "
+                f"{partial} of {int(columns.sum())} do not",
             )
+        if partial:
+            self._notes.notice(
+                f"{partial} of {int(columns.sum())} columns of {self.domain!r} lack layers, as under slanted sides; "
+                "here they have all"
+            )
+            whole = np.array(np.broadcast_to(columns, cells.shape))
+            self._shapes[self.domain] = Shape(whole, self._shapes[self.domain].faces)
         return np.asarray(columns)
 
-    def _patches(self) -> list[str]:
+    def _patches(self) -> dict[str, set[Face]]:
         key = f"Geom.{self.domain}.Patches"
-        patches = self._definition.names(key)
-        if len(patches) != 6:
-            raise self._definition.error(key, f"a Box has six patches, got {len(patches)}: {' '.join(patches)}")
-        return patches
+        faces = self._shapes[self.domain].faces
+        names = self._definition.names(key, _BOX_PATCHES if faces is _BOX_FACES else None)
+        if len(names) != len(faces):
+            raise self._definition.error(
+                key, f"{self.domain!r} has {len(faces)} patches, here are {len(names)} names: {' '.join(names)}"
+            )
+        return dict(zip(names, faces, strict=True))
+
+    def sole_patch(self, face: Face) -> str | None:
+        """Name of the patch that is the whole top or bottom of the domain, None if it has several."""
+        names = [name for name, faces in self.patches.items() if face in faces]
+        return names[0] if len(names) == 1 else None
 
     @property
-    def box_mask(self) -> Source | None:
+    def column_mask(self) -> Source | None:
         """The domain's columns as a field, None if it has all."""
         return None if self.mask.all() else Computed(self.mask.astype(np.float64))
 
     def cells(self, name: str, key: str) -> Mask:
         """Cells (nz, ny, nx) of a geometry; raises `ConfigError` naming `key` if there is none of that name."""
         self._check_name(name, key)
-        if name in self._boxes:
-            return self._boxes[name]
+        if name in self._shapes:
+            return self._shapes[name].cells
         indicator = self._indicators[name]
         return np.asarray(self._read_classes(indicator.file) == indicator.number)
 
@@ -140,45 +207,75 @@ class Geometries:
         return self._classes[file.file]
 
     def _check_name(self, name: str, key: str) -> None:
-        if name in self._boxes or name in self._indicators:
+        if name in self._shapes or name in self._indicators:
             return
         if name in self._unsupported:
             raise self._definition.error(key, f"geometry {name!r}: {self._unsupported[name]}")
-        known = [*self._boxes, *self._indicators, *self._unsupported]
+        known = [*self._shapes, *self._indicators, *self._unsupported]
         raise self._definition.error(key, f"unknown geometry {name!r}{did_you_mean(name, known)}")
 
-    def field(self, parts: Sequence[Part], key: str) -> Source:
-        """Put a field of the subsurface together.
+    def field(
+        self, parts: Sequence[Part], key: str, quantity: Quantity | None = None, default: float | None = None
+    ) -> Source:
+        """Put a field of the subsurface together; `default` is what ParFlow takes where no part holds.
 
         Raises
         ------
         ConfigError
-            Naming `key`: no part, an unknown geometry, or cells of the domain without a value.
+            Naming `key`: an unknown geometry, or, without a default, no part or cells of the domain without a value.
+            Naming the key of a part: values out of the range of the quantity.
         """
+        if default is not None:
+            parts = [Part(self.domain, Constant(default), key), *parts]
         if not parts:
             raise self._definition.error(key, "no geometry is named")
         for part in parts:
             self._check_name(part.geometry, key)
+        field = self._put_together(parts, key)
+        values = field.values(self._grid.shape)  # a file of another shape is found here
+        if quantity is not None:
+            self._check_range(values, parts, quantity, self.mask)
+        return field
+
+    def surface_field(self, parts: Sequence[Part], key: str, quantity: Quantity, default: float) -> Source:
+        """Put a field of the surface together; a geometry holds in every column that it has a cell in, as in ParFlow.
+
+        `default` is what ParFlow takes where no part holds; errors are those of `field`.
+        """
+        covered = np.zeros(self._grid.surface, dtype=bool)
+        values = np.full(self._grid.surface, default)
+        for part in parts:
+            here = self.cells(part.geometry, key).any(axis=0)
+            values[here] = part.source.values(self._grid.surface)[here]
+            covered |= here
+        self._check_range(values, parts, quantity, self.mask & covered)
+        if parts and isinstance(parts[-1].source, Pfb) and self._covers_domain(parts[-1].geometry):
+            return parts[-1].source
+        return simplest(values, self.mask)
+
+    def _put_together(self, parts: Sequence[Part], key: str) -> Source:
         whole = [i for i, part in enumerate(parts) if self._covers_domain(part.geometry)]
         needed = parts[whole[-1] :] if whole else parts
         if len(needed) == 1 and whole:
-            source = needed[0].source
-            source.values(self._grid.shape)  # a file of another shape is found here
-            return source
+            return needed[0].source
         classes = self._by_class(needed, bool(whole))
         return classes if classes is not None else simplest(self._overlay(needed, key), self.mask)
 
-    def surface_field(self, parts: Sequence[Part], key: str) -> Source:
-        """Put a field of the surface together; a geometry holds where its top layer does."""
-        values = np.full(self._grid.surface, np.nan)
-        for part in parts:
-            top = self.cells(part.geometry, key)[-1]
-            values[top] = part.source.values(self._grid.surface)[top]
-        self._check_complete(values, key)
-        return simplest(values, self.mask)
+    def _check_range(self, values: Floats, parts: Sequence[Part], quantity: Quantity, mask: Mask) -> None:
+        cell = quantity.limits.find_outside(values, mask)
+        if cell is None:
+            return
+        j, i = cell[-2:]
+        layers = cell[0] if len(cell) == 3 else slice(None)
+        part = next(p for p in reversed(parts) if self.cells(p.geometry, p.key)[layers, j, i].any())
+        where = f"{part.source.file}: " if isinstance(part.source, Pfb) else ""
+        raise self._definition.error(
+            part.key,
+            f"{where}{quantity.name} must lie between {quantity.limits}, got {values[cell]:g} at {describe_cell(cell)}",
+        )
 
     def _covers_domain(self, name: str) -> bool:
-        return name in self._boxes and bool(self._boxes[name][:, self.mask].all())
+        return name in self._shapes and bool(self._shapes[name].cells[:, self.mask].all())
 
     def _by_class(self, parts: Sequence[Part], background: bool) -> Source | None:
         """Return a table by class, where constants on classes of one indicator file lie over a constant."""

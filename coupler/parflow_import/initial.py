@@ -8,9 +8,9 @@ from coupler.parflow_import.definition import Definition
 from coupler.parflow_import.geometry import Geometries, Part
 from coupler.parflow_import.grid import Grid
 from coupler.parflow_import.notices import Notes
+from coupler.parflow_import.solid import Face
 from coupler.parflow_import.sources import Constant, Folder, Pfb
 
-_BOTTOM, _TOP = 4, 5
 _KINDS = ("Constant", "PFBFile", "HydroStaticPatch", "HydroStaticDepth")
 
 
@@ -32,9 +32,10 @@ def read_initial(
         definition.use(f"{own}.RefPatch", f"{own}.RefGeom")
         pfb = Pfb(definition.file(f"{own}.FileName"), definition, f"{own}.FileName")
         pfb.values(grid.shape)
-        return {"pressure_head": folder.path(pfb.file)}
+        return {"pressure_head": folder.path(pfb.file, pfb.key)}
     if kind == "Constant":
-        parts = [Part(name, Constant(definition.number(f"Geom.{name}.ICPressure.Value"))) for name in names]
+        keys = {name: f"Geom.{name}.ICPressure.Value" for name in names}
+        parts = [Part(name, Constant(definition.number(key)), key) for name, key in keys.items()]
         return {"pressure_head": geometries.field(parts, "ICPressure.GeomNames").spec("pressure_head", "m", folder)}
     if names != [geometries.domain]:
         raise definition.error(
@@ -53,7 +54,8 @@ def _patch_depth(definition: Definition, geometries: Geometries, own: str, depth
     if geometry != geometries.domain:
         raise definition.error(f"{own}.RefGeom", f"must be the domain {geometries.domain!r}, got {geometry!r}")
     patch = definition.text(f"{own}.RefPatch")
-    bottom, top = geometries.patches[_BOTTOM], geometries.patches[_TOP]
-    if patch not in (bottom, top):
-        raise definition.error(f"{own}.RefPatch", f"must be {bottom!r} or {top!r}, got {patch!r}")
-    return depth if patch == bottom else 0.0
+    depths = {geometries.sole_patch(Face.BOTTOM): depth, geometries.sole_patch(Face.TOP): 0.0}
+    if patch not in depths:
+        known = " or ".join(repr(name) for name in depths if name is not None)
+        raise definition.error(f"{own}.RefPatch", f"must be the whole bottom or top, {known}, got {patch!r}")
+    return depths[patch]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from coupler.parflow_import.database import unknown_keys
 from coupler.parflow_import.definition import Definition
 from coupler.parflow_import.notices import Notes
 
@@ -15,17 +16,19 @@ _WITHOUT_EFFECT: Final = re.compile(
     r"|Solver\.(AbsTol|RelTol|Drop|DropTol|MaxIter|MaxConvergenceFailures|CFL|AdvectOrder|SadvectOrder|MaxLevels"
     r"|MaxMin\w*|CoarseSolve|BoxSizePowerOf2|DiagScale|DiagSolver|Jacobian|NonlinearSolver|PolyDegree|PolyPC|RAPType"
     r"|Smoother|Symmetric|TwoNorm|Weight|CompCompress|Beta\w+)"
-    r"|Solver\.CLM\.(Print|Write).*"
-    r"|Solver\.CLM\.(BinaryOutDir|CLMFileDir|CLMDumpInterval|SingleFile|DailyRST|MetFileNT)"
+    r"|Solver\.CLM\.(Print|Write|OverwriteDrv).*"
+    r"|Solver\.CLM\.(BinaryOutDir|CLMFileDir|CLMDumpInterval|SingleFile|DailyRST|MetFileNT|FstepStart)"
     r"|OverlandFlowSpinUpDampP[12]"
-    # settings of geometries, cycles and files that nothing refers to
-    r"|Patch\.[^.]+\.BCPressure\.[^.]+\.Value|(TopoSlopesX|TopoSlopesY|Mannings)\.Geom\..*|Geom\..*|GeomInput\..*|Cycle\..*|Cell\..*|dzScale\..*|Perm\.Conditioning\..*|Domain\..*"
+    # what only matters to a type, a name or a switch that has been looked at
+    r"|(Geom|GeomInput|Domain|Cycle|Cell|dzScale|Patch|BCSaturation|Phase|TimeStep|Perm)\..*"
+    r"|(TopoSlopes[XY]|Mannings|SpecificStorage|ICPressure|InternalBC)\..*"
 )
-"""Numerics, output, and what only matters to a switch that has been looked at."""
+"""Keys of ParFlow that change the solver's effort or the output, and settings that nothing refers to."""
 
 _TRUE_MEANS: Final = {
     "Solver.EvapTransFile": "sources from a file; here the land gives the net source",
     "Solver.EvapTransFileTransient": "sources from files; here the land gives the net source",
+    "NetCDF.EvapTransFileTransient": "sources from files; here the land gives the net source",
     "Solver.SlopeAccountingCLM": "radiation on slopes; here the ground is level for the sun",
     "Solver.Nonlinear.FlowBarrierX": "flow barriers",
     "Solver.Nonlinear.FlowBarrierY": "flow barriers",
@@ -41,6 +44,7 @@ _NAMES_MEAN: Final = {
     "Wells.Names": "wells",
     "Contaminants.Names": "solute transport",
     "Reservoirs.Names": "reservoirs",
+    "InternalBC.Names": "heads that are held inside the domain",
 }
 _BELOW: Final = {
     "Wells.Names": ("Wells",),
@@ -94,8 +98,12 @@ def _check_sources(definition: Definition, notes: Notes) -> None:
 
 
 def check_rest(definition: Definition, notes: Notes) -> None:
-    """Pass over keys without effect on the result; refuse those that are left."""
-    for key in definition.unused:
+    """Pass over keys that ParFlow does not have, or that have no effect on the result; refuse those that are left."""
+    unused = definition.unused
+    notes.unread += sorted(unknown_keys(definition, unused))
+    for key in unused:
+        if key in notes.unread:
+            continue
         if _WITHOUT_EFFECT.fullmatch(key):
             notes.passed_over.append(key)
         else:

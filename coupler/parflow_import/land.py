@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from bmi_colm.tables import vegetation_table
+from bmi_common.errors import ConfigError
 from bmi_common.grids import ROOT_ZONE_LAYERS
 from coupler.parflow_import.definition import Definition
 from coupler.parflow_import.drv import ClmInput, VegetationMap
@@ -51,12 +52,21 @@ def has_land(definition: Definition) -> bool:
 
 def read_clm_files(definition: Definition, grid: Grid, notes: Notes) -> ClmFiles:
     """Read ``drv_clmin.dat`` and the vegetation map that it names, in the folder of the run."""
-    clmin = ClmInput.read(definition.folder / "drv_clmin.dat")
+    path = definition.folder / "drv_clmin.dat"
+    if not path.is_file():
+        raise definition.error("Solver.LSM", f"CLM needs drv_clmin.dat where ParFlow runs; no such file: {path}")
+    clmin = ClmInput.read(path)
     if clmin.values.get("vclass", "2") != "2":
         notes.refuse("drv_clmin.vclass", f"{clmin.path}: {clmin.text('vclass')}: land cover must be IGBP (2)")
     if clmin.values.get("startcode", "2") != "2" or clmin.values.get("clm_ic", "2") != "2":
         notes.refuse("drv_clmin.startcode", f"{clmin.path}: a restart file of CLM (ignored: the land starts cold)")
-    vegetation = VegetationMap.read(definition.folder / clmin.text("vegtf"), grid)
+    map_file = definition.folder / clmin.text("vegtf")
+    if not map_file.is_file():
+        raise ConfigError(f"{path}: vegtf: no such file: {map_file}")
+    try:
+        vegetation = VegetationMap.read(map_file, grid)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: vegtf: {error}") from None
     return ClmFiles(clmin, vegetation)
 
 

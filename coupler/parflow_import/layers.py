@@ -11,6 +11,8 @@ from coupler.parflow_import.notices import Notes
 from coupler.parflow_import.sources import Constant, Floats, Pfb
 
 SWITCH = "Solver.Nonlinear.VariableDz"
+_DEFAULT_SCALE = 1.0
+"""What ParFlow takes in cells of no named geometry."""
 
 
 def read_layers(definition: Definition, grid: Grid, geometries: Geometries, notes: Notes) -> list[float]:
@@ -38,18 +40,18 @@ def read_layers(definition: Definition, grid: Grid, geometries: Geometries, note
 
 def _multipliers(definition: Definition, grid: Grid, geometries: Geometries) -> Floats:
     kind = definition.choice("dzScale.Type", ("Constant", "nzList", "PFBFile"))
-    names = definition.names("dzScale.GeomNames")
     if kind == "nzList":
-        count = definition.integer("dzScale.nzListNumber")
+        count = definition.number("dzScale.nzListNumber")
         if count != grid.nz:
-            raise definition.error("dzScale.nzListNumber", f"{count} multipliers for {grid.nz} layers")
-        return np.array([definition.number(f"Cell.{k}.dzScale.Value") for k in range(count)])
+            raise definition.error("dzScale.nzListNumber", f"{count:g} multipliers for {grid.nz} layers")
+        return np.array([definition.number(f"Cell.{k}.dzScale.Value") for k in range(grid.nz)])
     if kind == "PFBFile":
         key = f"Geom.{geometries.domain}.dzScale.FileName"
         values = Pfb(definition.file(key), definition, key).values(grid.shape)
     else:
-        parts = [Part(name, Constant(definition.number(f"Geom.{name}.dzScale.Value"))) for name in names]
-        values = geometries.field(parts, "dzScale.GeomNames").values(grid.shape)
+        keys = {name: f"Geom.{name}.dzScale.Value" for name in definition.names("dzScale.GeomNames", "")}
+        parts = [Part(name, Constant(definition.number(key)), key) for name, key in keys.items()]
+        values = geometries.field(parts, "dzScale.GeomNames", default=_DEFAULT_SCALE).values(grid.shape)
     columns = values[:, geometries.mask]
     if not (columns == columns[:, :1]).all():
         raise definition.error("dzScale.Type", "multipliers differ within a layer; layers must be as thick everywhere")

@@ -24,12 +24,15 @@ class Notes:
         Where the imported run differs from ParFlow's.
     passed_over : list of str
         Numerical and output keys.
+    unread : list of str
+        Keys that ParFlow does not have.
     """
 
     ignore: Sequence[str] = ()
     mapped: list[tuple[str, str]] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     passed_over: list[str] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
     _refused: dict[str, str] = field(default_factory=dict)
 
     def map(self, source: str, target: str) -> None:

@@ -14,15 +14,20 @@ def markdown(definition: Definition, notes: Notes) -> str:
     parts += _section("Differences from the run in ParFlow", notes.notices)
     parts += _section("Left out as asked", (f"`{key}`: {reason}" for key, reason in notes.ignored))
     parts += _section(
-        "Without effect here (numerics, output, settings that nothing refers to)",
-        [", ".join(f"`{key}`" for key in sorted(notes.passed_over))] if notes.passed_over else [],
+        "Without effect here (numerics, output, settings that nothing refers to)", _list(notes.passed_over)
     )
+    parts += _section("No keys of ParFlow, which never reads them", _list(notes.unread))
     return "\n\n".join(parts) + "\n"
 
 
 def _mapped(notes: Notes) -> str:
     rows = [f"| {source} | {target} |" for source, target in notes.mapped]
     return "\n".join(["| ParFlow | here |", "|---|---|", *rows])
+
+
+def _list(keys: Iterable[str]) -> list[str]:
+    spelled = ", ".join(f"`{key}`" for key in sorted(keys))
+    return [spelled] if spelled else []
 
 
 def _section(title: str, entries: Iterable[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,6 +35,9 @@ NO_CALENDAR: Final = datetime(2000, 1, 1)
 _NO_LAND: Final = "coupler.parflow_import.no_land:NoLand"
 _PASSES: Final = {"tolerance": 1.0e-8, "most": 100}
 """Until convergence: nothing is known about the grid, and two passes are enough on coarse ones only."""
+
+_WRITTEN: Final = re.compile(r"\A(?:(?:land|groundwater): )?(?:\w+\.yaml(?::\d+)?: )?")
+"""Component and file of an imported run at the beginning of a message about it."""
 
 _LAND_OUTPUT: Final = (
     "land_surface_air_heat~net~latent__energy_flux",
@@ -82,12 +86,12 @@ def import_run(definition_file: Path, target: Path, ignore: Sequence[str] = (), 
     with staged(target) as staging:
         folder = ImportFolder(staging, target, definition.folder, grid)
         _map(definition, grid, folder, notes)
-        _prove(definition.path, staging, target)
+        _prove(definition, folder, staging)
     return Imported(target / RUN, notes)
 
 
 def _map(definition: Definition, grid: Grid, folder: ImportFolder, notes: Notes) -> None:
-    geometries = Geometries(definition, grid)
+    geometries = Geometries(definition, grid, notes)
     layers = read_layers(definition, grid, geometries, notes)
     soil = read_soil(definition, grid, geometries, notes)
     surface = read_surface(definition, grid, geometries, notes)
@@ -110,6 +114,8 @@ def _map(definition: Definition, grid: Grid, folder: ImportFolder, notes: Notes)
         folder.write_yaml(LAND, f"{title}, drv_clmin.dat and {clm.vegetation.path.name}.", land)
     check_rest(definition, notes)
     notes.check(definition)
+    for notice in definition.notices:
+        notes.notice(notice)
     folder.write_yaml(DOMAIN, f"{title}. Bottom layer, southern row, western column first.", domain)
     folder.write_yaml(GROUNDWATER, f"{title}.", _groundwater(initial, soil, folder))
     folder.write_yaml(RUN, f"{title}; see {NOTES}.", _coupled(definition, timing, clm is not None))
@@ -130,8 +136,8 @@ def _domain(
         "grid": {"nx": grid.nx, "ny": grid.ny, "dx": grid.dx, "dy": grid.dy, "x0": grid.x0, "y0": grid.y0},
         "layers": layers,
     }
-    if geometries.box_mask is not None:
-        result["mask"] = geometries.box_mask.spec("mask", "1", folder)
+    if geometries.column_mask is not None:
+        result["mask"] = geometries.column_mask.spec("mask", "1", folder)
     if clm is not None:
         result |= place(clm, geometries.mask, folder)
     return result | soil.spec(folder) | surface.spec(folder)
@@ -176,11 +182,15 @@ def _coupled(definition: Definition, timing: Timing, with_land: bool) -> dict[st
     }
 
 
-def _prove(definition_file: Path, staging: Path, target: Path) -> None:
+def _prove(definition: Definition, folder: ImportFolder, staging: Path) -> None:
     """Start the run and stop it before its first step: what cannot run is no import."""
     try:
         with tempfile.TemporaryDirectory() as completed:
             prepare(load_run(staging / RUN), Path(completed)).finalize()
     except ConfigError as error:
-        message = str(error).replace(str(staging), str(target))
-        raise ConfigError(f"{definition_file}: what is imported from it cannot run: {message}") from None
+        # nobody has seen the files that it speaks of
+        message = _WRITTEN.sub("", str(error).replace(f"{staging}/", ""))
+        key = folder.key_in(message)
+        if key is not None:
+            raise definition.error(key, message) from None
+        raise ConfigError(f"{definition.path}: what is imported from it cannot run: {message}") from None

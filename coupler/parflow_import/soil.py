@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from bmi_common.domain import LIMITS
+from bmi_common.errors import describe_cell
 from coupler.parflow_import.definition import Definition
-from coupler.parflow_import.geometry import Geometries, Part
+from coupler.parflow_import.geometry import Geometries, Part, Quantity
 from coupler.parflow_import.grid import Grid
 from coupler.parflow_import.notices import Notes
 from coupler.parflow_import.sources import Classes, Constant, Folder, Pfb, Source, product
@@ -20,6 +22,9 @@ VAN_GENUCHTEN = {
     "maximum_saturation": ("SSat", "1"),
 }
 """ParFlow's name and the units of each parameter of the retention curve."""
+
+_DEFAULT_SPECIFIC_STORAGE = 0.0
+"""What ParFlow takes in cells of no named geometry [m-1]."""
 
 
 @dataclass(frozen=True)
@@ -102,31 +107,42 @@ class _Reader:
     def _pfb(self, key: str) -> Pfb:
         return Pfb(self.definition.file(key), self.definition, key)
 
-    def _constants(self, names_key: str, below: str) -> Source:
-        """Values ``Geom.<name>.<below>`` of the geometries that `names_key` lists."""
-        names = self.definition.names(names_key)
-        parts = [Part(name, Constant(self.definition.number(f"Geom.{name}.{below}"))) for name in names]
-        return self.geometries.field(parts, names_key)
+    def _whole(self, key: str, quantity: str) -> Source:
+        """Read a file that has the values of the whole domain."""
+        part = Part(self.geometries.domain, self._pfb(key), key)
+        return self.geometries.field([part], key, Quantity.of_domain(quantity))
 
-    def _constants_and_files(self, names_key: str, group: str) -> Source:
+    def _constants(
+        self, names_key: str, below: str, quantity: str | None = None, default: float | None = None
+    ) -> Source:
+        """Values ``Geom.<name>.<below>`` of the geometries that `names_key` lists."""
+        keys = {
+            name: f"Geom.{name}.{below}" for name in self.definition.names(names_key, None if default is None else "")
+        }
+        parts = [Part(name, Constant(self.definition.number(key)), key) for name, key in keys.items()]
+        limits = None if quantity is None else Quantity.of_domain(quantity)
+        return self.geometries.field(parts, names_key, limits, default)
+
+    def _constants_and_files(self, names_key: str, group: str, quantity: str) -> Source:
         parts: list[Part] = []
         for name in self.definition.names(names_key):
             own = f"Geom.{name}.{group}"
-            kind = self.definition.choice(f"{own}.Type", ("Constant", "PFBFile"))
-            source: Source = (
-                Constant(self.definition.number(f"{own}.Value")) if kind == "Constant" else self._pfb(f"{own}.FileName")
-            )
-            parts.append(Part(name, source))
-        return self.geometries.field(parts, names_key)
+            if self.definition.choice(f"{own}.Type", ("Constant", "PFBFile")) == "Constant":
+                key = f"{own}.Value"
+                parts.append(Part(name, Constant(self.definition.number(key)), key))
+            else:
+                key = f"{own}.FileName"
+                parts.append(Part(name, self._pfb(key), key))
+        return self.geometries.field(parts, names_key, Quantity.of_domain(quantity))
 
     def porosity(self) -> Source:
         self.notes.map("Geom.*.Porosity", "domain.yaml: porosity")
-        return self._constants_and_files("Geom.Porosity.GeomNames", "Porosity")
+        return self._constants_and_files("Geom.Porosity.GeomNames", "Porosity", "porosity")
 
     def conductivity(self) -> dict[str, Source]:
         """Conductivity by axis: the permeability times the factors of its tensor."""
         definition = self.definition
-        permeability = self._constants_and_files("Geom.Perm.Names", "Perm")
+        permeability = self._constants_and_files("Geom.Perm.Names", "Perm", "conductivity.x")
         kind = definition.choice("Perm.TensorType", ("TensorByGeom", "TensorByFile"))
         result: dict[str, Source] = {}
         for axis in "xyz":
@@ -135,36 +151,51 @@ class _Reader:
             else:
                 factor = self._pfb(f"Geom.{self.geometries.domain}.Perm.TensorFile{axis.upper()}")
             result[axis] = product(permeability, factor, self.grid.shape, self.geometries.mask)
+            limits = LIMITS[f"conductivity.{axis}"]
+            values = result[axis].values(self.grid.shape)
+            cell = limits.find_outside(values, self.geometries.mask)
+            if cell is not None:
+                raise definition.error(
+                    "Perm.TensorType",
+                    f"permeability in {axis} times its tensor must lie between {limits}, got {values[cell]:g} at "
+                    f"{describe_cell(cell)}",
+                )
         if _same(result["x"], result["y"], self.grid.shape):
             result["y"] = result["x"]
         self.notes.map(f"Geom.*.Perm, {kind}", "domain.yaml: conductivity [m h-1], permeability times tensor")
         return result
 
     def specific_storage(self) -> Source:
-        kind = self.definition.choice("SpecificStorage.Type", ("Constant", "PFBFile"))
+        definition, quantity = self.definition, "specific_storage"
+        kind = definition.choice("SpecificStorage.Type", ("Constant", "PFBFile"), "Constant")
         self.notes.map("Geom.*.SpecificStorage", "domain.yaml: specific_storage")
         if kind == "PFBFile":
-            self.definition.use("SpecificStorage.GeomNames")
-            return self._pfb(f"Geom.{self.geometries.domain}.SpecificStorage.FileName")
-        return self._constants("SpecificStorage.GeomNames", "SpecificStorage.Value")
+            return self._whole(f"Geom.{self.geometries.domain}.SpecificStorage.FileName", quantity)
+        return self._constants(
+            "SpecificStorage.GeomNames", "SpecificStorage.Value", quantity, _DEFAULT_SPECIFIC_STORAGE
+        )
 
     def retention(self) -> dict[str, Source]:
         self.definition.choice("Phase.Saturation.Type", ("VanGenuchten",))
         self.notes.map("Geom.*.Saturation", "domain.yaml: van_genuchten")
-        return {name: self._van_genuchten("Saturation", below) for name, (below, _) in VAN_GENUCHTEN.items()}
+        fields = {name: self._van_genuchten("Saturation", name) for name in VAN_GENUCHTEN}
+        residual, maximum = (fields[f"{name}_saturation"].values(self.grid.shape) for name in ("residual", "maximum"))
+        if ((maximum <= residual) & self.geometries.mask).any():
+            raise self.definition.error("Phase.Saturation.GeomNames", "SSat must exceed SRes in all geometries")
+        return fields
 
     def _van_genuchten(self, group: str, name: str) -> Source:
+        below, _ = VAN_GENUCHTEN[name]
         if self.definition.flag(f"Phase.{group}.VanGenuchten.File"):
-            self.definition.use(f"Phase.{group}.GeomNames")
-            return self._pfb(f"Geom.{self.geometries.domain}.{group}.{name}.Filename")
-        return self._constants(f"Phase.{group}.GeomNames", f"{group}.{name}")
+            return self._whole(f"Geom.{self.geometries.domain}.{group}.{below}.Filename", f"van_genuchten.{name}")
+        return self._constants(f"Phase.{group}.GeomNames", f"{group}.{below}", f"van_genuchten.{name}")
 
     def relative_permeability(self, retention: dict[str, Source]) -> Table | None:
         """Check that it has the parameters of the retention curve; returns its table, if it has one."""
         definition = self.definition
         definition.choice("Phase.RelPerm.Type", ("VanGenuchten",))
         for name in ("alpha", "n"):
-            own = self._van_genuchten("RelPerm", VAN_GENUCHTEN[name][0])
+            own = self._van_genuchten("RelPerm", name)
             if not _same(own, retention[name], self.grid.shape):
                 self.notes.refuse(
                     "Phase.RelPerm.GeomNames",

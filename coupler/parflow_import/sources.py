@@ -24,8 +24,8 @@ FIELDS_FILE = "fields.nc"
 class Folder(Protocol):
     """The folder that is written: gives paths their spelling in YAML and keeps fields."""
 
-    def path(self, file: Path) -> str:
-        """Spell a file of the run."""
+    def path(self, file: Path, key: str) -> str:
+        """Spell a file of the run, which a key of its definition names."""
         ...
 
     def keep(self, name: str, values: Floats, units: str) -> None:
@@ -83,7 +83,7 @@ class Pfb:
         return values
 
     def spec(self, name: str, units: str, folder: Folder) -> Any:  # noqa: D102
-        return folder.path(self.file)
+        return folder.path(self.file, self.key)
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Classes:
         return values
 
     def spec(self, name: str, units: str, folder: Folder) -> Any:  # noqa: D102
-        return {"file": folder.path(self.indicator.file), "lookup": dict(self.table)}
+        return {"file": folder.path(self.indicator.file, self.indicator.key), "lookup": dict(self.table)}
 
 
 @dataclass(frozen=True)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
+from bmi_common.domain import Limits
 from coupler.parflow_import.definition import Definition
-from coupler.parflow_import.geometry import Geometries, Part
+from coupler.parflow_import.geometry import Geometries, Part, Quantity
 from coupler.parflow_import.grid import Grid
 from coupler.parflow_import.notices import Notes
+from coupler.parflow_import.solid import Face
 from coupler.parflow_import.sources import Constant, Folder, Pfb, Source
 
-_TOP = 5
-_OVERLAND = ("OverlandKinematic", "OverlandFlow")
-_MANNING_UNITS = "h m-1/3"
+_OVERLAND: Final = ("OverlandKinematic", "OverlandFlow")
+_MANNING_UNITS: Final = "h m-1/3"
+_DEFAULT_SLOPE: Final = 0.0
+_DEFAULT_MANNING: Final = 1.0
+"""What ParFlow takes in columns that no named geometry has a cell in; the roughness in h m-1/3."""
+_MANNING: Final = Quantity("Manning's roughness", Limits(_MANNING_UNITS, 3.0e-8, 3.0e-3))
+"""Range where it is given; a roughness in s m-1/3 lies above it."""
 
 
 @dataclass(frozen=True)
@@ -44,30 +50,53 @@ def read_surface(definition: Definition, grid: Grid, geometries: Geometries, not
     Raises
     ------
     ConfigError
-        For missing files and values, unknown geometries, and boundaries without a type.
+        For missing files, unknown geometries, values out of their range, and boundaries without a type.
     """
-
-    def field(group: str, above: str) -> Source:
-        kind = definition.choice(f"{group}.Type", ("Constant", "PFBFile"))
-        if kind == "PFBFile":
-            definition.use(f"{group}.GeomNames")
-            pfb = Pfb(definition.file(f"{group}.FileName"), definition, f"{group}.FileName")
-            pfb.values(grid.surface)
-            return pfb
-        names = definition.names(f"{group}.GeomNames")
-        parts = [Part(name, Constant(definition.number(f"{above}.{name}.Value"))) for name in names]
-        return geometries.surface_field(parts, f"{group}.GeomNames")
-
+    flows = _check_boundaries(definition, geometries, notes)
     surface = Surface(
-        field("TopoSlopesX", "TopoSlopesX.Geom"),
-        field("TopoSlopesY", "TopoSlopesY.Geom"),
-        field("Mannings", "Mannings.Geom"),
+        _slope(definition, geometries, "X"),
+        _slope(definition, geometries, "Y"),
+        _manning(definition, grid, geometries, notes) if flows else _unused_manning(definition),
     )
     notes.map("TopoSlopesX, TopoSlopesY", "domain.yaml: slope")
-    notes.map("Mannings", f"domain.yaml: manning, taken as {_MANNING_UNITS}")
+    if flows:
+        notes.map("Mannings", f"domain.yaml: manning, taken as {_MANNING_UNITS}")
     _check_slope_formulation(definition, grid, surface, notes)
-    _check_boundaries(definition, geometries, notes)
     return surface
+
+
+def _slope(definition: Definition, geometries: Geometries, axis: str) -> Source:
+    group = f"TopoSlopes{axis}"
+    quantity = Quantity.of_domain(f"slope.{axis.lower()}")
+    return geometries.surface_field(
+        _parts(definition, geometries, group), f"{group}.GeomNames", quantity, _DEFAULT_SLOPE
+    )
+
+
+def _manning(definition: Definition, grid: Grid, geometries: Geometries, notes: Notes) -> Source:
+    key = "Mannings.GeomNames"
+    field = geometries.surface_field(_parts(definition, geometries, "Mannings"), key, _MANNING, _DEFAULT_MANNING)
+    bare = int((field.values(grid.surface)[geometries.mask] == _DEFAULT_MANNING).sum())
+    if bare:
+        notes.notice(
+            f"{key} gives {bare} columns no roughness; there it is ParFlow's default, "
+            f"{_DEFAULT_MANNING:g} {_MANNING_UNITS}"
+        )
+    return field
+
+
+def _parts(definition: Definition, geometries: Geometries, group: str) -> list[Part]:
+    if definition.choice(f"{group}.Type", ("Constant", "PFBFile"), "Constant") == "PFBFile":
+        key = f"{group}.FileName"
+        return [Part(geometries.domain, Pfb(definition.file(key), definition, key), key)]
+    keys = {name: f"{group}.Geom.{name}.Value" for name in definition.names(f"{group}.GeomNames", "")}
+    return [Part(name, Constant(definition.number(key)), key) for name, key in keys.items()]
+
+
+def _unused_manning(definition: Definition) -> Source:
+    """Roughness where a definition asks for no overland flow: whatever it gives means nothing."""
+    definition.use(*definition.below("Mannings"))
+    return Constant(_DEFAULT_MANNING)
 
 
 def _check_slope_formulation(definition: Definition, grid: Grid, surface: Surface, notes: Notes) -> None:
@@ -91,32 +120,51 @@ def _check_slope_formulation(definition: Definition, grid: Grid, surface: Surfac
         )
 
 
-def _check_boundaries(definition: Definition, geometries: Geometries, notes: Notes) -> None:
+def _check_boundaries(definition: Definition, geometries: Geometries, notes: Notes) -> bool:
+    """Check all patches; returns whether there is overland flow at the top."""
     listed = definition.names("BCPressure.PatchNames")
-    for side, patch in enumerate(geometries.patches):
+    for patch in geometries.patches:
         if patch not in listed:
             raise definition.error("BCPressure.PatchNames", f"patch {patch!r} of {geometries.domain!r} is missing")
-        key = f"Patch.{patch}.BCPressure.Type"
-        kind = definition.text(key)
-        if side == _TOP:
-            if kind not in _OVERLAND:
-                notes.refuse(
-                    key, f"{kind} at the top; here water ponds and flows off (ignored: as with OverlandKinematic)"
-                )
+    kinds = {patch: definition.text(f"Patch.{patch}.BCPressure.Type") for patch in geometries.patches}
+    tops = {patch for patch, faces in geometries.patches.items() if Face.TOP in faces}
+    closed = all(kinds[patch] == "FluxConst" for patch in tops)
+    for patch, faces in geometries.patches.items():
+        key, kind = f"Patch.{patch}.BCPressure.Type", kinds[patch]
+        if patch in tops and not closed:
+            if not _is_overland(key, kind, notes):
                 definition.use(*definition.below(f"Patch.{patch}.BCPressure"))
                 continue
-            if kind == "OverlandFlow":
-                notes.notice(
-                    f"{key} is OverlandFlow; here overland flow is OverlandKinematic's: slopes belong to the faces "
-                    "between cells, and both slopes enter the friction slope, where OverlandFlow takes the slopes of "
-                    "the cells, each for itself"
-                )
+            below = faces - {Face.TOP}
+            if below:
+                where = " and ".join(sorted(face.value for face in below))
+                notes.refuse(key, f"{kind} at the {where}, too; here nothing flows there (ignored: nothing flows)")
         elif kind != "FluxConst":
             notes.refuse(key, f"{kind} at a side or at the bottom; here nothing flows there (ignored: nothing flows)")
             definition.use(*definition.below(f"Patch.{patch}.BCPressure"))
             continue
+        elif patch in tops:
+            notes.notice(
+                f"{key} is FluxConst: no water comes or goes over the ground, and heads may rise above it; here such "
+                f"water ponds, and hardly flows (roughness {_DEFAULT_MANNING:g} {_MANNING_UNITS}, ParFlow's default)"
+            )
         _check_values(definition, patch, notes)
-    notes.map("Patch.*.BCPressure", "no flow at sides and bottom, overland flow at the top")
+    top = "nothing crosses the top" if closed else "overland flow at the top"
+    notes.map("Patch.*.BCPressure", f"no flow at sides and bottom, {top}")
+    return not closed
+
+
+def _is_overland(key: str, kind: str, notes: Notes) -> bool:
+    if kind not in _OVERLAND:
+        notes.refuse(key, f"{kind} at the top; here water ponds and flows off (ignored: as with OverlandKinematic)")
+        return False
+    if kind == "OverlandFlow":
+        notes.notice(
+            f"{key} is OverlandFlow; here overland flow is OverlandKinematic's: slopes belong to the faces between "
+            "cells, and both slopes enter the friction slope, where OverlandFlow takes the slopes of the cells, each "
+            "for itself"
+        )
+    return True
 
 
 def _check_values(definition: Definition, patch: str, notes: Notes) -> None:

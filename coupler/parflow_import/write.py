@@ -49,15 +49,22 @@ class ImportFolder:
         self._source = source.resolve()
         self._grid = grid
         self._fields: dict[str, tuple[Floats, str]] = {}
+        self._keys: dict[str, str] = {}
 
-    def path(self, file: Path) -> str:
-        """Spell a file or folder of the run as YAML refers to it."""
+    def path(self, file: Path, key: str) -> str:
+        """Spell a file or folder of the run, which a key of the definition names, as YAML refers to it."""
         resolved = file.resolve()
+        self._keys[str(resolved)] = key
         if resolved == self._source:
             return "${run}"
         if resolved.is_relative_to(self._source):
             return f"${{run}}/{resolved.relative_to(self._source).as_posix()}"
         return self._relative(resolved)
+
+    def key_in(self, message: str) -> str | None:
+        """Key of the definition that names a file of which a message speaks, if it does."""
+        named = [path for path in self._keys if path in message]
+        return self._keys[max(named, key=len)] if named else None
 
     def _relative(self, path: Path) -> str:
         return Path(os.path.relpath(path, self._target.resolve())).as_posix()

@@ -2,16 +2,90 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bmi_common.errors import ConfigError
+
 PATCHES = ("top", "bottom", "side")
-"""Patches of the solid in the order of the file."""
+"""Patches of the solid that `write_solid` writes, in the order of the file."""
 
 Corners = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Solid:
+    """A closed surface of triangles.
+
+    Attributes
+    ----------
+    vertices : ndarray, shape (vertices, 3)
+        Coordinates x, y, z [m].
+    triangles : ndarray of int, shape (triangles, 3)
+        Vertices of each triangle.
+    patches : list of ndarray of int
+        Triangles of each patch; a definition names the patches in this order.
+    """
+
+    vertices: Floats
+    triangles: Corners
+    patches: list[Corners]
+
+
+def read_solids(path: Path) -> list[Solid]:
+    """Read the solids of a ``.pfsol`` file, which share its vertices.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read, is no solid file, ends early, or names vertices or triangles that it does not have.
+    """
+    try:
+        words = path.read_text(encoding="ascii").split()
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: not a readable solid file: {error}") from None
+    at = 1
+
+    def take(count: int, kind: Callable[[str], float], what: str) -> list[float]:
+        nonlocal at
+        found = words[at : at + count]
+        if len(found) < count:
+            raise ConfigError(f"{path}: not a whole solid file: it ends in the {what}")
+        at += count
+        try:
+            return [kind(word) for word in found]
+        except ValueError as error:
+            raise ConfigError(f"{path}: not a solid file: {what}: {error}") from None
+
+    def number(what: str) -> int:
+        value = int(take(1, int, f"number of {what}")[0])
+        if value < 0:
+            raise ConfigError(f"{path}: not a solid file: the number of {what} is {value}")
+        return value
+
+    def indices(count: int, below: int, what: str) -> Corners:
+        values = np.array(take(count, int, what), dtype=np.int64)
+        if count and not (values.min() >= 0 and values.max() < below):
+            raise ConfigError(f"{path}: not a solid file: the {what} refer to more than there is")
+        return values
+
+    if words[:1] != ["1"]:
+        raise ConfigError(f"{path}: not a solid file of ParFlow, which begins with the version 1")
+    vertices = np.array(take(3 * number("vertices"), float, "vertices")).reshape(-1, 3)
+    if not np.isfinite(vertices).all():
+        raise ConfigError(f"{path}: not a solid file: coordinates of vertices must be finite")
+    solids = []
+    for _ in range(number("solids")):
+        triangles = indices(3 * number("triangles"), len(vertices), "triangles").reshape(-1, 3)
+        patches = [indices(number("triangles of a patch"), len(triangles), "patches") for _ in range(number("patches"))]
+        solids.append(Solid(vertices, triangles, patches))
+    return solids
 
 
 def write_solid(path: Path, mask: NDArray[np.bool_], dx: float, dy: float, height: float) -> None:

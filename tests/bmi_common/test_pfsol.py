@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from parflow_cases import read_solid
 
-from bmi_parflow.solid import write_solid
+from bmi_common.pfsol import write_solid
 
 MASKS = arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=6), elements=st.booleans()).filter(np.any)
 
