@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -209,10 +210,12 @@ class FieldSpec(Config):
     ) -> Array:
         if len(shape) != 3:
             raise ConfigError(f"{name}: `stack:` builds layers, and this field has none")
+        # the layers of a part are not the topmost of the domain
+        place = None if cells is None else replace(cells, thickness=None)
         parts: list[Array] = []
         for part in self.stack or ():
             count = 1 if part.file is None else part._layer_count(name, len(shape))
-            parts.append(part.read(name, (count, *shape[1:]), units, mask, cells=cells, fixed=fixed))
+            parts.append(part.read(name, (count, *shape[1:]), units, mask, cells=place, fixed=fixed))
         result = np.concatenate(parts)
         if result.shape != shape:
             raise ConfigError(f"{name}: the parts of `stack:` have {len(result)} layers, the domain has {shape[0]}")

@@ -156,23 +156,14 @@ def file_grid(file: NetcdfFile, name: str, y: str, x: str) -> FileGrid:
         if not file.size(dimension):
             raise ConfigError(f"{file.path}: the dimension {dimension!r} has length 0: the grid has no cell")
     rows, columns = (_first(file.along(d, _is_geographic(kind))) for d, kind in ((y, "latitude"), (x, "longitude")))
-    latitude: Array | None
-    longitude: Array | None
+    latitude, longitude = (_of_cells(file, name, y, x, kind) for kind in ("latitude", "longitude"))
+    south_first, west_first = _ascends(file, y, "y", latitude), _ascends(file, x, "x", longitude)
     if rows is not None and columns is not None:
         latitude, longitude = file.values(rows.name), file.values(columns.name)
-    else:
-        latitude, longitude = (_of_cells(file, name, y, x, kind) for kind in ("latitude", "longitude"))
-        if latitude is None or longitude is None:
-            latitude = longitude = None
-    return FileGrid(
-        (file.size(y), file.size(x)),
-        latitude,
-        longitude,
-        _metres(file, y, "y"),
-        _metres(file, x, "x"),
-        _ascends(file, y, "y", latitude),
-        _ascends(file, x, "x", longitude),
-    )
+    elif latitude is None or longitude is None:
+        latitude = longitude = None
+    shape = (file.size(y), file.size(x))
+    return FileGrid(shape, latitude, longitude, _metres(file, y, "y"), _metres(file, x, "x"), south_first, west_first)
 
 
 def _first(found: list[NetcdfVariable]) -> NetcdfVariable | None:
@@ -212,6 +203,7 @@ def _of_cells(file: NetcdfFile, name: str, y: str, x: str, kind: str) -> Array |
         # WRF repeats its coordinates in every record
         index = tuple(slice(None) if d in (y, x) else 0 for d in v.dimensions)
         values = file.part(v.name, index)
+        values = np.where(np.abs(values) <= 360.0, values, np.nan)  # -9999 outside a basin
         return values if v.dimensions.index(y) < v.dimensions.index(x) else values.T
     return None
 
@@ -228,7 +220,7 @@ def _metres(file: NetcdfFile, dimension: str, axis: Direction) -> Array | None:
     return file.values(found.name) * change.factor
 
 
-def _ascends(file: NetcdfFile, dimension: str, axis: Direction, geographic: Array | None) -> bool | None:
+def _ascends(file: NetcdfFile, dimension: str, axis: Direction, of_cells: Array | None) -> bool | None:
     """Tell whether a dimension runs north (or east), by all that the file says; None where it says nothing."""
     if file.size(dimension) == 1:
         return None
@@ -237,8 +229,8 @@ def _ascends(file: NetcdfFile, dimension: str, axis: Direction, geographic: Arra
     for v in file.along(dimension, _is_coordinate(axis)):
         turns = axis == "x" and (_is_geographic(kind)(v) or v.text("standard_name") == "grid_longitude")
         told[v.name] = _runs_up(file.values(v.name), f"{file.path}: {v.name!r}", turns)
-    if geographic is not None and geographic.ndim == 2:
-        steps = _steps_of_cells(geographic, axis)
+    if of_cells is not None:
+        steps = _steps_of_cells(of_cells, axis)
         if steps.size and (np.all(steps > 0.0) or np.all(steps < 0.0)):
             told[f"the {kind} of cells"] = bool(steps[0] > 0.0)
         elif np.any(steps) and not told:  # of a projection its own coordinates tell more

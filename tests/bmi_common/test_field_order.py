@@ -77,6 +77,12 @@ def one_time_in_front() -> Made:
     return MAP[None, ::-1, :, None], ("time", "lat", "lon", "member"), lat
 
 
+def latitude_of_cells_alone() -> Made:
+    latitude = LAT_2D.copy()
+    latitude[0, 0] = -9999.0
+    return MAP[::-1], ("y", "x"), {"latitude": (("y", "x"), latitude[::-1])}
+
+
 def no_coordinates() -> Made:
     return MAP, ("a", "b"), {}
 
@@ -92,6 +98,7 @@ WAYS: list[Callable[[], Made]] = [
     called_northing,
     latitude_of_cells,
     latitude_of_cells_of_unnamed_dimensions,
+    latitude_of_cells_alone,
     one_time_in_front,
     no_coordinates,
 ]

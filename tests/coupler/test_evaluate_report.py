@@ -8,6 +8,7 @@ from pathlib import Path
 import netCDF4
 import numpy as np
 import pytest
+import xarray as xr
 from evaluation_cases import COLUMNS, INACTIVE, LAYERS, NX, NY, Years, a_day, at_rest, field
 from parflow.tools.io import write_pfb
 
@@ -97,9 +98,10 @@ def test_precipitation_of_another_file(years: Years) -> None:
         time.setncatts({"units": "hours since 2019-12-31 22:00:00", "bounds": "bounds"})
         time[:] = np.arange(30.0)  # starts of the hours
         data.createVariable("bounds", "f8", ("time", "n"))[:] = np.stack([np.arange(30.0), np.arange(1.0, 31.0)], 1)
-        fell = data.createVariable("pr", "f8", ("time",))
-        fell.setncatts({"standard_name": "precipitation_flux", "units": "mm h-1"})
-        fell[:] = np.arange(30.0)
+        for name, units, share in (("rainfall_flux", "mm h-1", 0.75), ("snowfall_flux", "kg m-2 s-1", 0.25 / 3600.0)):
+            fell = data.createVariable(name, "f8", ("time",))
+            fell.setncatts({"standard_name": name, "units": units})
+            fell[:] = share * np.arange(30.0)
     years.report(reference, reference, "--precipitation", weather)
     with fields(years) as data:
         np.testing.assert_allclose(data["precipitation"][:], np.arange(2.0, 26.0))
@@ -316,6 +318,15 @@ def test_columns_take_the_nearest_cell_of_the_reanalysis(years: Years) -> None:
         assert "nearest" in got.method
     with pytest.raises(ConfigError, match=r"reaches from 10 to 10\.1 N.*domain from 45 to 45 N"):
         reanalysis(path, times, domain_at(45.0, 20.0))
+
+
+def test_a_reanalysis_with_columns_before_rows_is_refused(years: Years) -> None:
+    path = years.folder / "transposed.nc"
+    with xr.open_dataset(era5(years)) as data:  # as many columns as rows
+        data.transpose("valid_time", "longitude", "latitude").to_netcdf(path)
+    times = np.datetime64("2020-01-01T01:00:00", "s") + np.timedelta64(3600, "s") * np.arange(24)
+    with pytest.raises(ConfigError, match=r"dimensions \(time, latitude, longitude\)"):
+        reanalysis(path, times, domain_at(10.0, 20.0))
 
 
 def test_hours_that_the_reanalysis_lacks_stay_gaps(years: Years) -> None:
