@@ -385,9 +385,7 @@ def _read_mask(spec: FieldSpec | None, shape: tuple[int, ...], cells: Cells) -> 
     return mask
 
 
-def _read(
-    spec: FieldSpec, name: str, shape: tuple[int, ...], cells: Cells, fixed: tuple[Direction, ...] = ()
-) -> Array:
+def _read(spec: FieldSpec, name: str, shape: tuple[int, ...], cells: Cells, fixed: tuple[Direction, ...] = ()) -> Array:
     limits = LIMITS[name]
     values = spec.read(name, shape, limits.units, cells.mask, map_in_all_layers=True, cells=cells, fixed=fixed)
     assert cells.mask is not None
