@@ -59,7 +59,7 @@ MEANINGS: Mapping[str, str] = {
     "components.<name>.timeout": "how long a call to a component in another process (`isolate`, `grpc`) may take "
     "before the run ends with a message; without it, any time",
     "components.<name>.config": "configuration file, handed to `initialize`",
-    "components.<name>.replace": "sections of that file that `options` replace as a whole, instead of merging into them",
+    "components.<name>.replace": "sections of that file that `options` replace whole, not merge into",
     "components.<name>.options": "values that replace those of that file, key by key, in a copy made for the run",
     "order": "all components, in the order in which they step",
     "exchanges[].from": "where the values come from",
