@@ -8,8 +8,6 @@ import warnings
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
-from bmi_common.errors import InputNotice
-
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -40,6 +38,8 @@ class _Collector:
 
     def release(self) -> None:
         """Log what has been kept, and from now on every warning at once."""
+        from bmi_common.errors import InputNotice  # imports slowly, with its package
+
         self._to_log = True
         for w in self.kept:
             # land and groundwater read the same domain
