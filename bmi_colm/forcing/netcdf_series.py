@@ -1,5 +1,6 @@
 """NetCDF variables as series of hours, read a few at a time."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, Literal
@@ -72,14 +73,13 @@ class _Piece:
     @property
     def resolution(self) -> float:
         """Step between the values that packed integers can have."""
-        factor = self.file[self.variable].attributes.get("scale_factor", 0.0)
-        return abs(float(factor)) if self.file[self.variable].dtype != np.float64 else 0.0
+        return float(np.abs(self.file[self.variable].attributes.get("scale_factor", 0.0)).max())
 
     def _cut(self, records: Indices, rows: slice | int, columns: slice | int) -> FloatArray:
         variable = self.file[self.variable]
-        lengths = [self.file.size(d) for d in self.time]
         # of two dimensions, such as time and step of a forecast, the second is read whole
-        first, last = (int(n) // (lengths[1] if len(lengths) > 1 else 1) for n in (records[0], records[-1]))
+        steps = math.prod(self.file.size(d) for d in self.time[1:])
+        first, last = int(records[0]) // steps, int(records[-1]) // steps
         parts = {self.time[0]: slice(first, last + 1), "expver": slice(None)}
         parts |= dict.fromkeys(self.time[1:], slice(None))
         if self.y and self.x and self.grid:
@@ -92,7 +92,7 @@ class _Piece:
         if "expver" in order:
             values = _first_finite(values)
         values = values.reshape(-1, *values.shape[len(self.time) :])
-        return np.asarray(values[records - first * (lengths[1] if len(lengths) > 1 else 1)])
+        return np.asarray(values[records - first * steps])
 
 
 def _first_finite(values: FloatArray) -> FloatArray:
