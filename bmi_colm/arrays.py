@@ -121,6 +121,7 @@ class ColumnState(ColumnArrays):
 class ColumnInputs(ColumnArrays):
     """Atmosphere over one step, the water of the soil at its start, and prescribed vegetation.
 
+    `available_water` is what the groundwater lets each layer give in the step; infinite: all that the layer holds.
     Prescribed leaf and stem area are taken over when the model renews its own: at a cold start, and at the end of each
     step that starts at 00 UTC. NaN leaves them to the model.
     """
@@ -135,13 +136,15 @@ class ColumnInputs(ColumnArrays):
     humidity: Array = field(metadata=_column("kg kg-1"))
     head: Array = field(metadata=_column("m", N_SOIL))
     saturation: Array = field(metadata=_column("1", N_SOIL))
+    available_water: Array = field(metadata=_column("kg m-2", N_SOIL))
     prescribed_leaf_area: Array = field(metadata=_column("m2 m-2"))
     prescribed_stem_area: Array = field(metadata=_column("m2 m-2"))
 
     @classmethod
     def empty(cls, n: int) -> Self:
-        """Zeros for `n` columns, and no prescribed vegetation."""
+        """Zeros for `n` columns, no limit of available water and no prescribed vegetation."""
         inputs = super().empty(n)
+        inputs.available_water[:] = np.inf
         inputs.prescribed_leaf_area[:] = inputs.prescribed_stem_area[:] = np.nan
         return inputs
 

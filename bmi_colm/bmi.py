@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bmi_colm import _kernel
 from bmi_colm import variables as names
+from bmi_colm.available_water import AvailableWater
 from bmi_colm.columns import ColumnModel
 from bmi_colm.config import Prepared, prepare
 from bmi_colm.diagnostics import DIAGNOSTICS
@@ -52,6 +53,7 @@ class BmiColm(LandSurface):
             self._columns = _column_model(prepared)
         except ConfigError as error:
             raise ConfigError(f"{config_file}: {error}") from error
+        self._available_water = AvailableWater.of(prepared.domain, prepared.config.floor_head)
         self._open(prepared, config_file)
         self._leaf_area = self._open_leaf_area(config_file)
         return self._setup_for(
@@ -67,10 +69,12 @@ class BmiColm(LandSurface):
         self._check_inputs()
         self._prescribe_leaf_area()
         mask = self._prepared.domain.mask
+        head, saturation = self._top_first(names.PRESSURE_HEAD), self._top_first(names.SATURATION)
         fluxes = self._columns.step(
             {short: self.values[name][mask] for short, name in _KERNEL_NAMES.items()},
-            head=self._top_first(names.PRESSURE_HEAD),
-            saturation=self._top_first(names.SATURATION),
+            head,
+            saturation,
+            self._available_water.at(head, saturation),
         )
         values = self.values
         values[names.NET_SOURCE][:, mask] = fluxes.source.T[::-1]

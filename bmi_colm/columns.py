@@ -228,7 +228,13 @@ class ColumnModel:
             **self.fluxes.arrays(),
         }
 
-    def step(self, forcing: Mapping[str, ArrayLike], head: ArrayLike, saturation: ArrayLike) -> ColumnFluxes:
+    def step(
+        self,
+        forcing: Mapping[str, ArrayLike],
+        head: ArrayLike,
+        saturation: ArrayLike,
+        available_water: ArrayLike = np.inf,
+    ) -> ColumnFluxes:
         """Advance all columns by one step.
 
         Parameters
@@ -239,6 +245,9 @@ class ColumnModel:
         head, saturation : array_like, shape (n, 10)
             Pressure head [m] and saturation of the soil layers at the start of the step, top first. A positive head
             (ponding) is valid.
+        available_water : array_like, shape (n, 10)
+            Water that the layers can give to roots and air in the step [kg m-2], top first. They never give more than
+            they hold, unless `published_numerics` is set.
 
         Returns
         -------
@@ -254,6 +263,7 @@ class ColumnModel:
             getattr(self.forcing, name)[:] = values
         self.forcing.head[:] = head
         self.forcing.saturation[:] = saturation
+        self.forcing.available_water[:] = available_water
         return self.advance()
 
     def advance(self) -> ColumnFluxes:

@@ -32,6 +32,7 @@ from bmi_colm.tables.schema import SOIL_BOUNDS, SoilField, SoilOverrides, Vegeta
 from bmi_common import Config, ConfigError, ConfigPath, Domain, DomainField, FieldSpec, load_config
 from bmi_common.config import Threads
 from bmi_common.errors import describe_cell
+from bmi_common.floor_head import FLOOR_HEAD
 from bmi_common.grids import ROOT_ZONE_LAYERS
 from bmi_common.suggest import did_you_mean
 
@@ -225,6 +226,7 @@ class LandConfig(Config):
     published_numerics: bool = False
     carbon_dioxide: Annotated[float, Field(gt=0, lt=1e4)] | None = None
     lowest_head: Annotated[float, Field(lt=0)] = LOWEST_HEAD
+    floor_head: Annotated[float, Field(ge=-1.0e4, lt=0)] = FLOOR_HEAD
     vegetation_table: ConfigPath | None = None
     vegetation: VegetationField = VegetationOverrides({})
     vegetation_maps: VegetationMaps = VegetationMaps()
@@ -235,9 +237,13 @@ class LandConfig(Config):
     threads: Threads | None = None
 
     @model_validator(mode="after")
-    def _known_frozen_soil(self) -> LandConfig:
+    def _keys_that_fit(self) -> LandConfig:
         if self.frozen_soil not in FROZEN_SOIL:
             raise ValueError(f"frozen_soil: expected {' or '.join(FROZEN_SOIL)}, got {self.frozen_soil!r}")
+        if self.published_numerics and "floor_head" in self.model_fields_set:
+            raise ValueError(
+                "floor_head: without effect, because with published_numerics the land takes water that is not there"
+            )
         if self.end is not None and self.end <= self.start:
             raise ValueError(f"end ({self.end}) must be after start ({self.start})")
         return self

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from bmi_common import Config, ConfigError, ConfigPath, Domain, FieldSpec, load_config
 from bmi_common.config import Threads
 from bmi_common.fields import read_netcdf_variable
+from bmi_common.floor_head import FLOOR_HEAD
 from bmi_common.grids import Grid
 from bmi_common.groundwater import SECTIONS
 from bmi_common.groundwater_config import GroundwaterConfig, PreparedGroundwater
@@ -68,7 +69,7 @@ class RichardsSection(Config):
     passes: Annotated[int, Field(ge=1)] | PassesSpec = 2
     relative_permeability: Literal["analytic"] | TableSpec = "analytic"
     time_step: Annotated[float, Field(gt=0)] = 1.0
-    floor_head: Annotated[float, Field(ge=-1.0e4, lt=0)] = -1000.0
+    floor_head: Annotated[float, Field(ge=-1.0e4, lt=0)] = FLOOR_HEAD
     threads: Threads | None = None
     gauges: dict[str, GaugeSpec] = {}
 

@@ -6,6 +6,8 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
+from bmi_common.floor_head import FLOOR_HEAD
+
 
 class Drainage(Enum):
     """How the bottom drains in the free-drainage mode: by K_z kr of the bottom layer (unit gradient), or as given."""
@@ -79,7 +81,7 @@ class Options:
     passes: int = 2
     pass_tolerance: float = 0.0
     tolerance: float = 1.0e-14
-    floor_head: float = -1000.0
+    floor_head: float = FLOOR_HEAD
     table: PermeabilityTable | None = field(default=None)
     threads: int | None = None
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bmi_common.errors import ModelError
+from bmi_common.floor_head import reachable_floor
 from bmi_common.flow_order import FlowNetwork, build_network
 from bmi_common.state_file import StateArray, fingerprint
 from bmi_richards import _kernel
@@ -458,9 +459,7 @@ class RichardsSolver:
     def _floor_water(self, domain: DomainLike) -> Floats:
         """Water [m] of each cell at the floor head, which sinks leave in it."""
         pore, elastic = self._statics["pore"], self._statics["elastic"]
-        # below -porosity / specific storage the water of a cell grows again: the compressible term is S h
-        with np.errstate(divide="ignore"):
-            floor = np.maximum(self.options.floor_head, -0.5 * pore / elastic)
+        floor = reachable_floor(self.options.floor_head, pore, elastic)
         self._head = np.asfortranarray(floor)
         self._evaluate()
         return np.asfortranarray((pore + elastic * floor) * self._saturation)

@@ -16,7 +16,7 @@ subroutine advance( &
     evaporation_factor_type, water_stress_type, conserve_frozen_water, published_numerics, first_step, &
     update_phenology, threads, &
     shortwave, longwave, precipitation, air_temperature, wind_x, wind_y, pressure, humidity, head, saturation, &
-    prescribed_leaf_area, prescribed_stem_area, &
+    available_water, prescribed_leaf_area, prescribed_stem_area, &
     latitude, longitude, canopy_height, leaf_angle, leaf_reflectance, stem_reflectance, leaf_transmittance, &
     stem_transmittance, inverse_root_leaf_size, carboxylation_capacity, quantum_efficiency, heat_stress_slope, &
     heat_stress_temperature, water_cost_of_carbon, initial_roughness_ratio, leaf_area_maximum, leaf_area_minimum, &
@@ -43,7 +43,7 @@ subroutine advance( &
   ! forcing
   real(c_double), intent(in) :: shortwave(n), longwave(n), precipitation(n), air_temperature(n), wind_x(n), &
     wind_y(n), pressure(n), humidity(n), prescribed_leaf_area(n), prescribed_stem_area(n)
-  real(c_double), intent(in) :: head(n, 10), saturation(n, 10)
+  real(c_double), intent(in) :: head(n, 10), saturation(n, 10), available_water(n, 10)
   ! parameters
   real(c_double), intent(in) :: latitude(n), longitude(n), canopy_height(n), leaf_angle(n), &
     inverse_root_leaf_size(n), carboxylation_capacity(n), quantum_efficiency(n), heat_stress_slope(n), &
@@ -163,6 +163,7 @@ subroutine advance( &
     f%wind_y = wind_y(i)
     f%pressure = pressure(i)
     f%humidity = humidity(i)
+    f%available_water = available_water(i, :)
     f%leaf_area = prescribed_leaf_area(i)
     f%stem_area = prescribed_stem_area(i)
     call advance_column(o, p, f, head(i, :), saturation(i, :), s, out, code)

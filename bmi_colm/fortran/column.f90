@@ -7,13 +7,12 @@ module colm_column
   use colm_types, only: model_options, column_parameters, column_state, column_forcing, column_fluxes
   use colm_humidity, only: vapour_pressure
   use colm_solar, only: cosine_of_zenith, split_shortwave
-  use colm_two_stream, only: radiative_properties, longwave_gap
+  use colm_two_stream, only: radiative_properties, longwave_gap, lowest_sun
   use colm_throughfall, only: falling_water, receive_precipitation
   use colm_similarity, only: air_column, bare_exchange, bare_ground_exchange
   use colm_canopy_air, only: canopy_geometry, describe_canopy
-  use colm_leaf_temperature, only: leaf_surroundings, leaf_fluxes, solve_leaf
-  use colm_surface_exchange, only: exchange_without_canopy
-  use colm_ground_temperature, only: advance_ground_temperature
+  use colm_leaf_temperature, only: leaf_surroundings, leaf_fluxes
+  use colm_surface_balance, only: surface_limits, surface_fluxes, find_limits, balance_surface
   use colm_soil_water, only: reset_soil_water, root_stress, evaporation_factor, ground_humidity, follow_air
   use colm_layer_heat, only: water_capacity, water_heat
   use colm_snowfall, only: new_snow_density, add_snow
@@ -48,11 +47,13 @@ contains
     type(canopy_geometry) :: canopy
     type(leaf_surroundings) :: around
     type(leaf_fluxes) :: leaf
-    real(wp) :: parts(2, 2), suction(n_soil), share(n_soil), ice_share(n_snow)
-    real(wp) :: temperature, snow_before, water_before, ground_solar, area, roughness_ground, latent_heat, t0, change, below
-    real(wp) :: ground_sensible, ground_evaporation, hs, hs_slope, excess, evaporated, sublimated, dew, frost
-    real(wp) :: bulk_melt, phase_heat, stored_heat, ground_longwave, ground_latent
-    logical :: conserve, body, melting(n_layer)
+    type(surface_limits) :: limits
+    type(surface_fluxes) :: surface
+    real(wp) :: parts(2, 2), suction(n_soil), ice_share(n_snow)
+    real(wp) :: temperature, snow_before, water_before, ground_solar, area, roughness_ground, t0, change
+    real(wp) :: ground_sensible, ground_evaporation, excess, liquid, evaporated, sublimated, dew, frost
+    real(wp) :: ground_longwave, ground_latent
+    logical :: conserve, body
     integer :: top, k
 
     status = ok
@@ -90,14 +91,13 @@ contains
     call receive_precipitation(o, p, forcing, temperature, area, s, fall)
     out%interception = fall%intercepted
     out%canopy_phase_heat = fall%canopy_phase_heat
-    ! new snow does not yet count for it (observed in the published library)
-    out%evaporation_factor = 1.0_wp
-    if (.not. body) out%evaporation_factor = evaporation_factor(p, s, o)
     if (fall%snow > 0.0_wp) then
       k = s%snow_layers
       call add_snow(fall%snow*o%time_step, new_snow_density(temperature, air%wind), fall%temperature, conserve, s)
       if (s%snow_layers > k) ice_share(n_snow) = 1.0_wp
     end if
+    out%evaporation_factor = 1.0_wp
+    if (.not. body) out%evaporation_factor = evaporation_factor(p, s, o)
 
     ! --- the ground as a source of vapour, and its exchange if it were bare
     top = n_snow + 1 - s%snow_layers
@@ -107,8 +107,8 @@ contains
     if (o%published_numerics) call follow_air(forcing%humidity, around%ground)
     call bare_ground_exchange(air, roughness_ground, t0, around%ground%humidity, bare)
 
-    ! --- leaves
-    call root_stress(p, s, o, suction, out%root_stress, share)
+    ! --- leaves and ground
+    call root_stress(p, s, o, suction, out%root_stress, around%roots%share)
     around%ground_obukhov = bare%obukhov
     around%longwave = forcing%longwave
     around%emissivity = merge(emissivity_snow, emissivity_soil, body .or. s%snow_water > 0.0_wp)
@@ -120,45 +120,32 @@ contains
     around%carbon_dioxide = o%carbon_dioxide*forcing%pressure
     if (area >= least_canopy_area) then
       call describe_canopy(p%canopy_height, area, roughness_ground, p%inverse_root_leaf_size, canopy)
-      call solve_leaf(p, s, air, canopy, around, o%time_step, leaf)
-      if (conserve .and. leaf%transpiration < 0.0_wp) then
-        ! the last linear step of the iteration can go below zero: dew
-        s%canopy_water = s%canopy_water - leaf%transpiration*o%time_step
-        leaf%transpiration = 0.0_wp
-      end if
     else
-      call exchange_without_canopy(air, bare, around, leaf)
       s%leaf_temperature = temperature
       s%roughness_length = roughness_ground
     end if
+    if (.not. o%published_numerics) call find_limits(forcing%available_water, body, conserve, o%time_step, s, limits)
+    call balance_surface(p, air, bare, canopy, area >= least_canopy_area, fall, ground_solar, limits, o%time_step, conserve, &
+      around, s, surface)
+    leaf = surface%leaf
+    change = surface%warming
+    ground_sensible = surface%ground_sensible
+    ground_evaporation = surface%ground_evaporation
 
-    ! --- ground
-    latent_heat = latent_heat_vaporisation
-    if (s%liquid(top) <= 0.0_wp .and. s%ice(top) > 0.0_wp) latent_heat = latent_heat_sublimation
-    below = s%longwave_gap*forcing%longwave + (1.0_wp - s%longwave_gap)*leaf%longwave_emission
-    hs = ground_solar - fall%melt_heat + around%emissivity*(below - stefan_boltzmann*t0**4) - leaf%ground_sensible &
-      - latent_heat*leaf%ground_evaporation + fall%heat_capacity*(fall%temperature - t0)
-    hs_slope = -(leaf%ground_sensible_slope + latent_heat*leaf%ground_evaporation_slope) &
-      - 4.0_wp*around%emissivity*stefan_boltzmann*t0**3 - fall%heat_capacity
-    call advance_ground_temperature(p, s, top, hs, hs_slope, o%time_step, conserve, bulk_melt, phase_heat, stored_heat, melting)
-    change = s%temperature(top) - t0
-
-    ! --- fluxes at the new ground temperature
-    ground_sensible = leaf%ground_sensible + leaf%ground_sensible_slope*change
-    ground_evaporation = leaf%ground_evaporation + leaf%ground_evaporation_slope*change
+    ! --- water that changes its phase at the surface
     excess = max(0.0_wp, ground_evaporation - (s%liquid(top) + s%ice(top))/o%time_step)
     ground_evaporation = ground_evaporation - excess
-    ground_sensible = ground_sensible + latent_heat*excess
-    call partition_ground_evaporation(ground_evaporation, s%temperature(top), s%liquid(top)/o%time_step, &
-      evaporated, sublimated, dew, frost)
-    ground_latent = latent_heat*ground_evaporation
+    ground_sensible = ground_sensible + surface%latent_heat*excess
+    liquid = min(s%liquid(top)/o%time_step, max(0.0_wp, limits%liquid - leaf%uptake(1)))
+    call partition_ground_evaporation(ground_evaporation, s%temperature(top), liquid, evaporated, sublimated, dew, frost)
+    ground_latent = surface%latent_heat*ground_evaporation
     if (conserve) then
       ! what changes its phase takes the heat for it; the sum of both heat fluxes is that of the surface balance
       ground_sensible = ground_sensible + ground_latent
       ground_latent = latent_heat_vaporisation*(evaporated - dew) + latent_heat_sublimation*(sublimated - frost)
       ground_sensible = ground_sensible - ground_latent
     end if
-    ground_longwave = around%emissivity*(below - stefan_boltzmann*(t0**4 + 4.0_wp*t0**3*change))
+    ground_longwave = around%emissivity*(surface%longwave_below - stefan_boltzmann*(t0**4 + 4.0_wp*t0**3*change))
     out%ground_heat = ground_solar + ground_longwave - ground_sensible - ground_latent &
       + fall%heat_capacity*(fall%temperature - s%temperature(top))
 
@@ -171,21 +158,20 @@ contains
     out%transpiration = leaf%transpiration
     out%precipitation_heat = leaf%precipitation_heat + fall%heat_capacity*(fall%temperature - s%temperature(top))
     out%outgoing_longwave = (1.0_wp - s%longwave_gap)*leaf%longwave_emission + s%longwave_gap &
-      *((1.0_wp - around%emissivity)*below + around%emissivity*stefan_boltzmann*t0**4) &
+      *((1.0_wp - around%emissivity)*surface%longwave_below + around%emissivity*stefan_boltzmann*t0**4) &
       + 4.0_wp*around%emissivity*stefan_boltzmann*t0**3*change
     ! the linear response of a far too warm ground may take more than there is
     out%radiative_temperature = max(coldest, (max(0.0_wp, out%outgoing_longwave)/stefan_boltzmann)**0.25_wp)
     out%screen_temperature = leaf%screen_temperature
     out%screen_humidity = leaf%screen_humidity
     out%energy_residual = sum(parts) - out%reflected_shortwave + forcing%longwave - out%outgoing_longwave &
-      - out%sensible_heat - out%latent_heat + out%precipitation_heat - phase_heat - fall%melt_heat - stored_heat
+      - out%sensible_heat - out%latent_heat + out%precipitation_heat - surface%phase_heat - fall%melt_heat &
+      - surface%stored_heat
 
     ! --- water of snow and surface, for the soil or off it
-    call route_water(o, p, conserve, air%wind, fall%rain, bulk_melt, evaporated, sublimated, dew, frost, ice_share, &
-      melting(:n_snow), s, out)
-    do k = 1, n_soil
-      out%source(k) = -max(0.0_wp, leaf%transpiration)*share(k)
-    end do
+    call route_water(o, p, conserve, air%wind, fall%rain, surface%bulk_melt, evaporated, sublimated, dew, frost, ice_share, &
+      surface%melting(:n_snow), s, out)
+    out%source = -leaf%uptake
     out%source(1) = out%source(1) + out%infiltration
     out%source = out%source*3.6_wp/p%thickness
     out%water_residual = forcing%precipitation - (out%evapotranspiration - max(0.0_wp, leaf%transpiration)) &
@@ -322,7 +308,7 @@ contains
     type(column_parameters), intent(in) :: p
     type(column_forcing), intent(in) :: f
     type(column_state), intent(inout) :: s
-    real(wp) :: area
+    real(wp) :: area, mu
 
     if (p%ground == land_ice) s%temperature(n_snow + 1:) = min(freezing_point, s%temperature(n_snow + 1:))
     if (has_body(p)) call fill_body(p, s)
@@ -332,8 +318,14 @@ contains
     area = s%leaf_area + s%stem_area*s%exposed_fraction
     s%longwave_gap = 1.0_wp
     if (area >= least_canopy_area) s%longwave_gap = longwave_gap(p%leaf_angle, area)
-    call radiative_properties(p, s, cosine_of_zenith(o%calendar_day, p%latitude, p%longitude), &
-      s%liquid(n_snow + 1)/(density_water*p%thickness(1)), 0.0_wp, o%time_step)
+    mu = cosine_of_zenith(o%calendar_day, p%latitude, p%longitude)
+    if (o%published_numerics) then
+      ! the published library's first albedo is that of dry ground, at night under a sun on the horizon
+      call radiative_properties(p, s, max(lowest_sun, mu), 0.0_wp, 0.0_wp, o%time_step)
+      s%cosine_zenith = mu
+    else
+      call radiative_properties(p, s, mu, s%liquid(n_snow + 1)/(density_water*p%thickness(1)), 0.0_wp, o%time_step)
+    end if
   end subroutine start_cold
 
   pure subroutine describe_air(o, f, temperature, air)

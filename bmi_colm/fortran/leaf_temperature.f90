@@ -1,11 +1,11 @@
 !> Energy balance of the leaves: leaf temperature, transpiration, and what the ground below loses to the canopy air
 !> (Dai, Dickinson and Wang 2004: one leaf temperature, sunlit and shaded stomata).
 module colm_leaf_temperature
-  use colm_constants, only: wp, von_karman, heat_capacity_air, latent_heat_vaporisation, stefan_boltzmann, &
+  use colm_constants, only: wp, n_soil, von_karman, heat_capacity_air, latent_heat_vaporisation, stefan_boltzmann, &
     dry_adiabatic_lapse, screen_height, canopy_storage_per_area, transpiration_limit, oxygen_fraction
   use colm_types, only: column_parameters, column_state
   use colm_humidity, only: saturation, vapour_pressure
-  use colm_soil_water, only: ground_vapour, vapour_exchange
+  use colm_soil_water, only: ground_vapour, root_supply, vapour_exchange, take_up
   use colm_similarity, only: air_column, momentum_profile, heat_profile, first_guess, update_stability, screen_share
   use colm_canopy_air, only: canopy_geometry, leaf_boundary_conductance, ground_resistance
   use colm_stomata, only: leaf_kinetics, kinetics, assimilation, molar_conductance
@@ -21,8 +21,12 @@ module colm_leaf_temperature
     real(wp) :: ground_temperature
     type(ground_vapour) :: ground
     real(wp) :: evaporation_factor                        ! of the ground
+    logical :: bounded = .false.                          ! vapour that limits hold back is missing in the canopy air, too
+    logical :: ground_is_given = .false.                  ! the ground gives off what follows, whatever the air
+    real(wp) :: ground_evaporation = 0.0_wp               ! kg m-2 s-1
     real(wp) :: ground_obukhov                            ! m, of the bare ground
     real(wp) :: stress                                    ! 0 dry .. 1 unstressed
+    type(root_supply) :: roots
     real(wp) :: interception_capacity                     ! W m-2 K-1, heat capacity of what is intercepted
     real(wp) :: precipitation_temperature                 ! K
     real(wp) :: carbon_dioxide                            ! Pa
@@ -30,11 +34,15 @@ module colm_leaf_temperature
 
   type :: leaf_fluxes
     real(wp) :: sensible, evaporation, transpiration      ! W m-2, kg m-2 s-1 (evaporation includes transpiration)
+    real(wp) :: uptake(n_soil)                            ! kg m-2 s-1 by layer, together the transpiration unless that is dew
     real(wp) :: longwave_emission                         ! sigma T^4 of the leaves, W m-2
     real(wp) :: precipitation_heat                        ! W m-2 brought by intercepted water
     ! the ground below, at its temperature at the start of the step, with slopes to it
     real(wp) :: ground_sensible, ground_evaporation       ! W m-2, kg m-2 s-1
     real(wp) :: ground_sensible_slope, ground_evaporation_slope
+    real(wp) :: dew_conductance                           ! kg m-2 s-1, for dew on the ground
+    real(wp) :: humidity_over_ground                      ! kg kg-1, of the air there if the ground exchanged nothing
+    real(wp) :: vapour_of_air                             ! kg m-2 s-1 that the air above can give at most
     real(wp) :: screen_temperature, screen_humidity       ! K, kg kg-1, 2 m above the level that exchanges heat
   end type leaf_fluxes
 
@@ -65,8 +73,9 @@ contains
     real(wp) :: wind, obukhov, ustar, tstar, qstar, to_heat, to_vapour
     real(wp) :: r_ground, leaf_boundary, r_sun, r_shade, net_sun, net_shade
     real(wp) :: heat_air, heat_ground, heat_leaf, heat_sum, vapour_air, vapour_ground, vapour_leaf, vapour_sum
-    real(wp) :: wet_conductance, stomatal_conductance, gradient, gradient_slope, limit
-    real(wp) :: sensible, sensible_slope, transpiration, transpiration_slope, wet_evaporation, wet_slope
+    real(wp) :: wet_conductance, stomatal_conductance, gradient, gradient_slope, limit, most_wet, given, other, responding
+    real(wp) :: sensible, sensible_slope, demand, demand_slope, transpiration, transpiration_slope, met_share
+    real(wp) :: wet_evaporation, wet_slope
     real(wp) :: evaporation, previous_evaporation, effective, longwave, longwave_slope, emission
     real(wp) :: step, previous_step, error, previous_error, residual, excess
     real(wp) :: previous_obukhov, crossing, share, q_ground, q_ground_slope, hindrance
@@ -89,6 +98,7 @@ contains
     z_humidity = air%height_humidity - canopy%displacement
     z_sink = canopy%sink_height - canopy%displacement
     limit = transpiration_limit*around%stress
+    most_wet = s%canopy_water/time_step
     dry_canopy = s%canopy_water <= 1.0e-12_wp  ! transpiration and dew alternate wildly on it
 
     ! --- first guess
@@ -134,6 +144,11 @@ contains
       wet_conductance = (1.0_wp - dry)*area*leaf_boundary
       stomatal_conductance = dry*(sun/(1.0_wp/leaf_boundary + r_sun*sun) + shade/(1.0_wp/leaf_boundary + r_shade*shade))
       vapour_leaf = wet_conductance + stomatal_conductance
+      if (around%ground_is_given) then
+        vapour_ground = 0.0_wp
+        ! dew at most from what is in the air
+        given = max(around%ground_evaporation/air%density, -(vapour_air*air%humidity + vapour_leaf*q))
+      end if
       vapour_sum = vapour_air + vapour_ground + vapour_leaf
 
       ! --- fluxes and their slopes to leaf temperature, with canopy air in balance
@@ -141,18 +156,32 @@ contains
         *(heat_air*(t - air%temperature) + heat_ground*(t - around%ground_temperature))
       sensible_slope = air%density*heat_capacity_air*heat_leaf/heat_sum*(heat_air + heat_ground)
       gradient = air%density*(vapour_air*(q - air%humidity) + vapour_ground*(q - q_ground))/vapour_sum
+      if (around%ground_is_given) gradient = gradient - air%density*given/vapour_sum
       gradient_slope = air%density*(vapour_air + vapour_ground)/vapour_sum*q_slope
-      transpiration = stomatal_conductance*gradient
-      transpiration_slope = stomatal_conductance*gradient_slope
-      if (transpiration >= limit) then
-        transpiration = limit
-        transpiration_slope = 0.0_wp
+      demand = stomatal_conductance*gradient
+      demand_slope = stomatal_conductance*gradient_slope
+      if (demand >= limit) then
+        demand = limit
+        demand_slope = 0.0_wp
       end if
+      call take_up(around%roots, demand, f%uptake, transpiration, met_share)
+      transpiration_slope = met_share*demand_slope
       wet_evaporation = wet_conductance*gradient
       wet_slope = wet_conductance*gradient_slope
-      if (wet_evaporation >= s%canopy_water/time_step) then
-        wet_evaporation = s%canopy_water/time_step
+      if (wet_evaporation >= most_wet) then
+        wet_evaporation = most_wet
         wet_slope = 0.0_wp
+      end if
+      if (around%bounded .and. transpiration + wet_evaporation < (stomatal_conductance + wet_conductance)*gradient) then
+        call hold_back(around%roots, limit, most_wet, gradient*vapour_sum, vapour_air + vapour_ground, stomatal_conductance, &
+          wet_conductance, demand, responding, f%uptake, transpiration, met_share, wet_evaporation)
+        vapour_leaf = wet_conductance + stomatal_conductance
+        vapour_sum = vapour_air + vapour_ground + vapour_leaf
+        gradient_slope = air%density*(vapour_air + vapour_ground)/vapour_sum*q_slope
+        demand_slope = responding*gradient_slope
+        transpiration_slope = met_share*demand_slope
+        wet_slope = 0.0_wp
+        if (wet_evaporation < most_wet) wet_slope = wet_conductance*gradient_slope
       end if
       evaporation = transpiration + wet_evaporation
       longwave = sky_and_ground - emission*t**4
@@ -177,6 +206,7 @@ contains
       call saturation(t, air%pressure, e, e_slope, q, q_slope)
       t_air = (heat_air*air%temperature + heat_ground*around%ground_temperature + heat_leaf*t)/heat_sum
       q_air = (vapour_air*air%humidity + vapour_ground*q_ground + vapour_leaf*q)/vapour_sum
+      if (around%ground_is_given) q_air = max(0.0_wp, q_air + given/vapour_sum)
       carbon_dioxide = around%carbon_dioxide - carbon_dioxide_exchange*air%pressure &
         *(net_sun + net_shade - soil_respiration) &
         /max(least_air_conductance, heat_air*molar_conductance(air%pressure, air%temperature))
@@ -197,10 +227,21 @@ contains
 
     ! --- advance the fluxes with the last step; water limits hold again
     sensible = sensible + sensible_slope*step
-    transpiration = transpiration + transpiration_slope*step
+    call take_up(around%roots, demand + demand_slope*step, f%uptake, transpiration, met_share)
     wet_evaporation = wet_evaporation + wet_slope*step
-    excess = max(0.0_wp, wet_evaporation - s%canopy_water/time_step)
+    if (around%bounded .and. transpiration < 0.0_wp) then
+      ! the last linear step can go below zero: dew
+      wet_evaporation = wet_evaporation + transpiration
+      transpiration = 0.0_wp
+    end if
+    excess = max(0.0_wp, wet_evaporation - most_wet)
     wet_evaporation = wet_evaporation - excess
+    f%vapour_of_air = air%density*vapour_air*air%humidity
+    if (around%ground_is_given) then
+      ! an iteration that has not settled must not take more dew than there is vapour, either
+      wet_evaporation = max(wet_evaporation, -f%vapour_of_air - max(0.0_wp, air%density*given) - transpiration)
+      f%ground_evaporation = max(air%density*given, -f%vapour_of_air - transpiration - wet_evaporation)
+    end if
     f%transpiration = transpiration
     f%evaporation = transpiration + wet_evaporation
     f%precipitation_heat = around%interception_capacity*(around%precipitation_temperature - t)
@@ -212,9 +253,12 @@ contains
 
     f%ground_sensible = air%density*heat_capacity_air*heat_ground*(around%ground_temperature - t_air)
     f%ground_sensible_slope = air%density*heat_capacity_air*heat_ground*(1.0_wp - heat_ground/heat_sum)
-    f%ground_evaporation = air%density*vapour_ground*(q_ground - q_air)
+    if (.not. around%ground_is_given) f%ground_evaporation = air%density*vapour_ground*(q_ground - q_air)
     f%ground_evaporation_slope = air%density*vapour_ground*(1.0_wp - vapour_ground/vapour_sum) &
       *q_ground_slope
+    other = vapour_air + vapour_leaf
+    f%dew_conductance = air%density*heat_ground*other/(other + heat_ground)
+    f%humidity_over_ground = (vapour_air*air%humidity + vapour_leaf*q)/other
 
     share = screen_share(z_sink, z_temperature, heat_profile(z_sink, canopy%roughness, previous_obukhov), to_heat, &
       canopy%roughness, previous_obukhov)
@@ -225,6 +269,45 @@ contains
     s%canopy_water = max(0.0_wp, s%canopy_water - wet_evaporation*time_step)
     s%roughness_length = canopy%roughness
   end subroutine solve_leaf
+
+  !> Fluxes of the leaves within their limits, and conductances that belong to them: stomata close and films shrink until
+  !> canopy air gets no more vapour than that.
+  pure subroutine hold_back(roots, limit, most_wet, pull, other, stomatal, wet, demand, responding, uptake, transpiration, &
+    met_share, wet_evaporation)
+    type(root_supply), intent(in) :: roots
+    real(wp), intent(in) :: limit, most_wet        ! kg m-2 s-1, of transpiration and of wet leaves
+    real(wp), intent(in) :: pull                   ! kg m-3 m s-1 that drives vapour out of the leaves
+    real(wp), intent(in) :: other                  ! m s-1, conductances that are not of the leaves
+    real(wp), intent(inout) :: stomatal, wet       ! m s-1
+    real(wp), intent(out) :: demand, responding    ! kg m-2 s-1, and the conductance by which it grows with temperature
+    real(wp), intent(out) :: uptake(n_soil), transpiration, met_share, wet_evaporation
+    real(wp) :: total
+    logical :: dries_out
+
+    total = other + stomatal + wet
+    dries_out = wet*pull/total >= most_wet
+    if (dries_out) total = (other + stomatal)*pull/(pull - most_wet)
+    demand = stomatal*pull/total
+    responding = stomatal
+    if (demand >= limit) then
+      demand = limit
+      responding = 0.0_wp
+    end if
+    call take_up(roots, demand, uptake, transpiration, met_share)
+    if (transpiration < stomatal*pull/total) then
+      if (.not. dries_out) then
+        total = (other + wet)*pull/(pull - transpiration)
+        dries_out = wet*pull/total >= most_wet
+      end if
+      if (dries_out) total = other*pull/(pull - transpiration - most_wet)
+      stomatal = transpiration*total/pull
+    end if
+    wet_evaporation = wet*pull/total
+    if (dries_out) then
+      wet = most_wet*total/pull
+      wet_evaporation = most_wet
+    end if
+  end subroutine hold_back
 
   !> Sunlit and shaded leaf area, and their shares of the canopy's capacities, which decline with depth.
   pure subroutine divide_leaves(s, absorbed, sun, shade, scale_sun, scale_shade, electron_sun, electron_shade)

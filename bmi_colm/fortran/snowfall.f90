@@ -39,9 +39,9 @@ contains
     bulk = s%snow_water
     s%snow_water = s%snow_water + amount
     s%snow_depth = s%snow_depth + amount/density
-    s%snow_fraction = 1.0_wp - (1.0_wp - tanh(0.1_wp*amount))*(1.0_wp - s%snow_fraction)
     top = n_snow + 1 - s%snow_layers
     if (s%snow_layers > 0) then
+      s%snow_fraction = 1.0_wp - (1.0_wp - tanh(0.1_wp*amount))*(1.0_wp - s%snow_fraction)
       s%ice(top) = s%ice(top) + amount
       s%snow_thickness(top) = s%snow_thickness(top) + amount/density
     else if (s%snow_depth >= first_layer_depth) then

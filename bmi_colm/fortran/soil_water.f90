@@ -7,13 +7,21 @@ module colm_soil_water
   use colm_layer_heat, only: water_capacity
   implicit none
   private
-  public :: ground_vapour, reset_soil_water, root_stress, evaporation_factor, ground_humidity, follow_air, vapour_exchange
+  public :: ground_vapour, root_supply, reset_soil_water, root_stress, limit_roots, take_up, evaporation_factor, ground_humidity, &
+    follow_air, vapour_exchange
 
   !> Specific humidity of air in contact with the ground [kg kg-1], and slopes to ground temperature [K-1].
   type :: ground_vapour
     real(wp) :: humidity, slope                    ! in balance with the soil's water
     real(wp) :: saturated, saturated_slope
   end type ground_vapour
+
+  !> What the roots can bring to the leaves.
+  type :: root_supply
+    real(wp) :: share(n_soil)                      ! of each layer in a demand that all can meet
+    real(wp) :: limit(n_soil) = huge(1.0_wp)       ! kg m-2 s-1 that each layer can give
+    real(wp) :: unlimited = huge(1.0_wp)           ! kg m-2 s-1, demand that all layers can meet
+  end type root_supply
 
   real(wp), parameter :: least_stress = 1.0e-10_wp
 
@@ -43,7 +51,7 @@ contains
           s%temperature(j) = freezing_point + (capacity*(s%temperature(j) - freezing_point) - latent_heat_fusion*excess) &
             /(capacity + (heat_capacity_water - heat_capacity_ice)*excess)
         end if
-        water = water - s%ice(j)
+        water = max(0.0_wp, water - s%ice(j))
       end if
       brought_heat = brought_heat + heat_capacity_water*(water - s%liquid(j))*(s%temperature(j) - freezing_point)
       s%liquid(j) = water
@@ -88,6 +96,33 @@ contains
     end if
   end subroutine root_stress
 
+  !> Set what each layer can give.
+  pure subroutine limit_roots(limit, roots)
+    real(wp), intent(in) :: limit(n_soil)          ! kg m-2 s-1
+    type(root_supply), intent(inout) :: roots
+    integer :: k
+    roots%limit = limit
+    roots%unlimited = huge(1.0_wp)
+    do k = 1, n_soil
+      if (roots%share(k) > 0.0_wp) roots%unlimited = min(roots%unlimited, limit(k)/roots%share(k))
+    end do
+  end subroutine limit_roots
+
+  !> Water that the roots take up for a demand of the leaves: each layer gives its share, up to its limit.
+  pure subroutine take_up(roots, demand, uptake, total, slope)
+    type(root_supply), intent(in) :: roots
+    real(wp), intent(in) :: demand                 ! kg m-2 s-1
+    real(wp), intent(out) :: uptake(n_soil), total ! kg m-2 s-1
+    real(wp), intent(out) :: slope                 ! of the total to the demand
+    uptake = max(0.0_wp, demand)*roots%share
+    total = demand
+    slope = 1.0_wp
+    if (demand <= roots%unlimited) return
+    slope = sum(roots%share, uptake < roots%limit)
+    uptake = min(uptake, roots%limit)
+    total = sum(uptake)
+  end subroutine take_up
+
   !> Factor on the vapour conductance between the top layer and the air, 0..1; snow evaporates freely.
   pure real(wp) function evaporation_factor(p, s, o) result(beta)
     type(column_parameters), intent(in) :: p
@@ -96,7 +131,7 @@ contains
     real(wp) :: theta, residual
 
     beta = 1.0_wp
-    if (o%first_step .or. o%evaporation_factor == 0) return
+    if (o%evaporation_factor == 0 .or. (o%first_step .and. o%published_numerics)) return
     theta = s%liquid(n_snow + 1)/(p%thickness(1)*density_water)
     residual = o%residual_saturation*p%porosity(1)
     beta = (theta - residual)/(p%porosity(1) - residual)

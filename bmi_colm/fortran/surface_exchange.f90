@@ -20,6 +20,7 @@ contains
     f%sensible = 0.0_wp
     f%evaporation = 0.0_wp
     f%transpiration = 0.0_wp
+    f%uptake = 0.0_wp
     f%precipitation_heat = 0.0_wp
     f%longwave_emission = stefan_boltzmann*air%temperature**4   ! of leaves that cover nothing
     f%ground_sensible_slope = air%density*heat_capacity_air*bare%heat_conductance
@@ -28,8 +29,16 @@ contains
     conductance = hindrance*bare%vapour_conductance
     f%ground_evaporation = air%density*conductance*(humidity - air%humidity)
     f%ground_evaporation_slope = air%density*conductance*slope
+    f%dew_conductance = air%density*bare%vapour_conductance
+    f%humidity_over_ground = air%humidity
+    f%vapour_of_air = f%dew_conductance*air%humidity
     f%screen_temperature = around%ground_temperature + bare%screen_share*(air%temperature - around%ground_temperature) &
       - dry_adiabatic_lapse*screen_height
     f%screen_humidity = air%humidity + (1.0_wp - bare%screen_share)*hindrance*(humidity - air%humidity)
+    if (around%ground_is_given) then
+      f%ground_evaporation = around%ground_evaporation
+      f%ground_evaporation_slope = 0.0_wp
+      f%screen_humidity = air%humidity + (1.0_wp - bare%screen_share)*f%ground_evaporation/f%dew_conductance
+    end if
   end subroutine exchange_without_canopy
 end module colm_surface_exchange

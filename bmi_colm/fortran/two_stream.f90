@@ -7,7 +7,7 @@ module colm_two_stream
   private
   public :: radiative_properties, leaf_projection, longwave_gap
 
-  real(wp), parameter :: lowest_sun = 0.001_wp
+  real(wp), parameter, public :: lowest_sun = 0.001_wp                   ! cosine of the zenith angle
   real(wp), parameter :: fresh_snow_albedo(n_band) = [0.85_wp, 0.65_wp]
   real(wp), parameter :: ageing_of_snow_albedo(n_band) = [0.2_wp, 0.5_wp]
   real(wp), parameter :: ice_albedo(n_band) = [0.60_wp, 0.40_wp]          ! of ice without snow (Oleson et al. 2013)

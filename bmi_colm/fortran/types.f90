@@ -88,6 +88,7 @@ module colm_types
     real(wp) :: wind_x, wind_y                ! m s-1
     real(wp) :: pressure                      ! Pa
     real(wp) :: humidity                      ! kg kg-1
+    real(wp) :: available_water(n_soil)       ! kg m-2 that the groundwater can give; infinite: all that is there
     real(wp) :: leaf_area, stem_area          ! m2 m-2, prescribed for the coming step; NaN: own phenology
   end type column_forcing
 
