@@ -4,7 +4,8 @@ The reference results are numbers only, not part of this repository; give their 
 
 Run ``python benchmarks/colm_reference.py FOLDER``; ``--json FILE`` and ``--table FILE`` hold all columns and windows.
 A window passes with a Kling-Gupta efficiency of the latent heat of at least 0.95 where the reference's mean is at least
-10 W m-2, else with an RMSE of at most 1 W m-2 or 10 % of the reference's standard deviation.
+10 W m-2, else with an RMSE of at most 1 W m-2 or 10 % of the reference's standard deviation. Rounding decides single
+hours, here and in the reference: every figure is the median of three runs whose air differs by 1e-4 K.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Row:
 
 @dataclass
 class Summary:
-    """Agreement of a case over all stored hours but the first."""
+    """Agreement of a case over all stored hours, in `humid` and the variants without the first."""
 
     case: str
     frozen_soil: str
@@ -70,39 +71,54 @@ def judge(case: str, window: str, column: int, inputs: dict[str, Array], ours: A
     return Row(case, window, column, cover, soil, kge, error, deviation, bool(passed))
 
 
+def middle(rows: list[Row]) -> Row:
+    """Pick the row with the median error, of the members of one column and window."""
+    return sorted(rows, key=lambda row: row.rmse)[len(rows) // 2]
+
+
 def compare(folder: Path, name: str, frozen_soil: FrozenSoil) -> tuple[Summary, list[Row]]:
     """Run a case and compare it."""
     case = Case.load(folder, name)
     stored = load(folder / f"{name}_hourly.npz")
-    hours = stored["hours"][1:]
-    result = run(
-        case.model(replace(OPTIONS, frozen_soil=frozen_soil)),
-        case.forcing,
-        case.head,
-        case.saturation,
-        state=("snow_water",),
-    )
-    ours = {key: values[hours] for key, values in result.items()}
-    reference = {key: values[1:] for key, values in stored.items() if key not in ("windows", "hours")}
+    # the first albedo of `humid` depends on uninitialised memory in the reference
+    compared = slice(1 if name == "humid" else 0, None)
+    hours = stored["hours"][compared]
+    reference = {key: values[compared] for key, values in stored.items() if key not in ("windows", "hours")}
+    members = []
+    for member in case.members():
+        model = member.model(replace(OPTIONS, frozen_soil=frozen_soil))
+        result = run(model, member.forcing, member.head, member.saturation, state=("snow_water",))
+        members.append({key: values[hours] for key, values in result.items()})
     rows = []
     for first, end in stored["windows"]:
         inside = (hours >= first) & (hours < end)
-        for column in range(ours["eflx_lh"].shape[1]):
-            window = f"{first}-{end - 1}"
-            latent = ours["eflx_lh"][inside, column], reference["eflx_lh"][inside, column]
-            rows.append(judge(name, window, column, case.inputs, *latent))
+        for column in range(reference["eflx_lh"].shape[1]):
+            theirs = reference["eflx_lh"][inside, column]
+            rows.append(
+                middle(
+                    [
+                        judge(name, f"{first}-{end - 1}", column, case.inputs, m["eflx_lh"][inside, column], theirs)
+                        for m in members
+                    ]
+                )
+            )
 
-    def efficiencies(variable: str) -> list[float]:
-        return [kling_gupta(o, r) for o, r in zip(ours[variable].T, reference[variable].T, strict=True)]
+    def efficiencies(variable: str) -> Array:
+        theirs = reference[variable].T
+        each = [[kling_gupta(o, r) for o, r in zip(m[variable].T, theirs, strict=True)] for m in members]
+        return np.median(each, axis=0)
+
+    def errors(ours: str, theirs: str) -> Array:
+        each = [np.sqrt(np.mean((m[ours] - reference[theirs]) ** 2, axis=0)) for m in members]
+        return np.median(each, axis=0)
 
     latent, sensible = efficiencies("eflx_lh"), efficiencies("eflx_sh")
-    peak = reference["swe"].max(axis=0)
-    snow = np.sqrt(np.mean((ours["snow_water"] - reference["swe"]) ** 2, axis=0)) / np.maximum(peak, 0.1)
-    ground = np.sqrt(np.mean((ours["t_g"] - reference["t_g"]) ** 2, axis=0))
+    snow = errors("snow_water", "swe") / np.maximum(reference["swe"].max(axis=0), 0.1)
+    ground = errors("t_g", "t_g")
     summary = Summary(
         name,
         frozen_soil.name.lower(),
-        min(latent),
+        float(latent.min()),
         float(np.median(latent)),
         float(np.median(sensible)),
         float(ground.max()),

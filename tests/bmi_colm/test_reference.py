@@ -1,7 +1,8 @@
 """Column physics against the published library (numbers only; see the README of the reference data).
 
 The reference is touchy: rebuilt with other optimisation it differs from itself by up to 42 W m-2 in single hours, with
-a Kling-Gupta efficiency of 0.999 over a year. Hour 0 is left out: its albedo depends on uninitialised memory there.
+a Kling-Gupta efficiency of 0.999 over a year. In `humid` hour 0 is left out: its first albedo depends on uninitialised
+memory there. In winter what counts is the median of members whose air differs by 1e-4 K.
 """
 
 from __future__ import annotations
@@ -157,51 +158,71 @@ def test_a_stored_state_continues_like_the_reference(folder, hour):
 
 @pytest.fixture(scope="module", params=["cold", "dry"])
 def winter(request: pytest.FixtureRequest, folder: Path) -> dict[str, object]:
-    """A whole year with snow and frozen ground from a cold start, in the stored hours."""
-    case = Case.load(folder, request.param)
-    ours = run(case.model(threads=2), case.forcing, case.head, case.saturation, state=("snow_water",))
+    """A whole year with snow and frozen ground from a cold start, in the stored hours; `ours` of all members."""
     stored = load(folder / f"{request.param}_hourly.npz")
-    hours = stored["hours"][1:]
+    hours = stored["hours"]
+    members = []
+    for case in Case.load(folder, request.param).members():
+        result = run(case.model(), case.forcing, case.head, case.saturation, state=("snow_water",))
+        members.append({name: values[hours] for name, values in result.items()})
     return {
         "name": request.param,
         "windows": stored["windows"],
         "hours": hours,
-        "ours": {name: values[hours] for name, values in ours.items()},
-        "reference": {name: values[1:] for name, values in stored.items() if name not in ("windows", "hours")},
+        "ours": members,
+        "reference": {name: values for name, values in stored.items() if name not in ("windows", "hours")},
     }
 
 
+def efficiencies(winter: dict[str, object], name: str, hours: np.ndarray | slice = slice(None)) -> np.ndarray:
+    """Kling-Gupta efficiency of each column, the median of the members."""
+    reference = winter["reference"][name][hours]
+    return np.median(
+        [[kling_gupta(o, r) for o, r in zip(ours[name][hours].T, reference.T, strict=True)] for ours in winter["ours"]],
+        axis=0,
+    )
+
+
 def test_heat_fluxes_with_snow_and_frozen_ground(winter):
-    ours, reference = winter["ours"], winter["reference"]
-    latent = [kling_gupta(o, r) for o, r in zip(ours["eflx_lh"].T, reference["eflx_lh"].T, strict=True)]
-    sensible = [kling_gupta(o, r) for o, r in zip(ours["eflx_sh"].T, reference["eflx_sh"].T, strict=True)]
+    latent, sensible = efficiencies(winter, "eflx_lh"), efficiencies(winter, "eflx_sh")
     # rebuilt with other compiler options the reference itself has 0.990 (dry) in the worst column
-    assert min(latent) > 0.97
-    assert np.median(latent) > 0.99
-    assert min(sensible) > 0.95
-    assert np.median(sensible) > 0.99
+    assert latent.min() > {"dry": 0.97, "cold": 0.99}[winter["name"]]
+    assert np.median(latent) > 0.998
+    assert sensible.min() > 0.95
+    assert np.median(sensible) > 0.995
+
+
+def test_the_very_first_hour(winter):
+    for name in ("eflx_lh", "eflx_sh", "eflx_grnd"):
+        assert rmse(winter["ours"][0][name][0], winter["reference"][name][0]) < 0.01, name
+
+
+def test_the_first_snow_of_the_winter(winter):
+    # with snow that counted before it lay, the worst column of `cold` had 0.991
+    assert efficiencies(winter, "eflx_lh", winter["hours"] < 288).min() > 0.995
 
 
 def test_latent_heat_of_each_winter_window(winter):
-    outside = []
+    failures = np.zeros((4, 18), dtype=int)
     for number, (first, end) in enumerate(winter["windows"]):
         inside = (winter["hours"] >= first) & (winter["hours"] < end)
         for column in range(18):
-            ours = winter["ours"]["eflx_lh"][inside, column]
             reference = winter["reference"]["eflx_lh"][inside, column]
-            if abs(reference.mean()) >= 10:
-                passed = kling_gupta(ours, reference) >= 0.95
-            else:
-                passed = rmse(ours, reference) <= max(1.0, 0.1 * reference.std())
-            if not passed:
-                outside.append((number, column))
-    # forest on dry sand: the leaf iteration ends elsewhere in one hour of rain (184 against 252 W m-2)
-    assert outside == ([(2, 0)] if winter["name"] == "dry" else [])
+            for member in winter["ours"]:
+                ours = member["eflx_lh"][inside, column]
+                if abs(reference.mean()) >= 10:
+                    failures[number, column] += kling_gupta(ours, reference) < 0.95
+                else:
+                    failures[number, column] += rmse(ours, reference) > max(1.0, 0.1 * reference.std())
+    outside = np.argwhere(failures > len(winter["ours"]) // 2)
+    # single hours: over thin, melting snow of the spring, and forest on dry sand in rain (184 against 252 W m-2)
+    assert (outside[:, 0] == 2).all()
+    assert len(outside) <= {"dry": 1, "cold": 3}[winter["name"]]
 
 
 def test_a_whole_cold_record_keeps_its_ice_within_the_pores(folder):
     case = Case.load(folder, "cold")
-    model = case.model(replace(OPTIONS, frozen_soil=FrozenSoil.CONSERVING, published_numerics=False), threads=2)
+    model = case.model(replace(OPTIONS, frozen_soil=FrozenSoil.CONSERVING, published_numerics=False))
     capacity = model.parameters.porosity * THICKNESS * 1000.0
     most = 0.0
     for hour, values in enumerate(case.forcing):
@@ -212,12 +233,15 @@ def test_a_whole_cold_record_keeps_its_ice_within_the_pores(folder):
 
 
 def test_snow_water_and_ground_temperature(winter):
-    ours, reference = winter["ours"], winter["reference"]
-    error = np.sqrt(np.mean((ours["snow_water"] - reference["swe"]) ** 2, axis=0))
-    assert (error <= 0.01 * reference["swe"].max(axis=0)).all()
-    ground = np.sqrt(np.mean((ours["t_g"] - reference["t_g"]) ** 2, axis=0))
-    assert (ground <= 0.25).all()
-    assert rmse(ours["t_soi"], reference["t_soi"]) < 0.03
+    reference = winter["reference"]
+
+    def errors(ours: str, theirs: str) -> np.ndarray:
+        each = [np.sqrt(np.mean((member[ours] - reference[theirs]) ** 2, axis=0)) for member in winter["ours"]]
+        return np.median(each, axis=0)
+
+    assert (errors("snow_water", "swe") <= 0.01 * reference["swe"].max(axis=0)).all()
+    assert (errors("t_g", "t_g") <= 0.25).all()
+    assert np.sqrt(np.mean(errors("t_soi", "t_soi") ** 2)) < 0.03
 
 
 @pytest.mark.parametrize(("case_name", "hour"), [("cold", 2184), ("cold", 4392), ("dry", 2184), ("dry", 6600)])
@@ -225,7 +249,7 @@ def test_a_stored_winter_state_continues_like_the_reference(folder, case_name, h
     case = Case.load(folder, case_name)
     state = stored_state(folder, case_name, hour)
     hours = slice(hour, hour + 288)
-    model = case.model(start=case.start + timedelta(hours=hour), state=state, threads=2)
+    model = case.model(start=case.start + timedelta(hours=hour), state=state)
     ours = run(model, case.forcing[hours], case.head[hours], case.saturation[hours])
     stored = load(folder / f"{case_name}_hourly.npz")
     first = int(np.flatnonzero(stored["hours"] == hour)[0])
