@@ -54,7 +54,7 @@ def _read(path: Path) -> Any:
         # by content, not by name, which PyTorch looks at, too: published checkpoints are called model.ckpt-80000
         with path.open("rb") as file, warnings.catch_warnings():
             start = file.read(9)
-            pickled = start.startswith((b"PK", b"\x80"))
+            pickled = start.startswith((b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"))
             if start[8:9] == b"{" or (path.suffix == ".safetensors" and not pickled):
                 return load_file(path)
             file.seek(0)

@@ -114,10 +114,10 @@ def _infer_architecture(parameters: Parameters, path: Path) -> Architecture:
 
 def _elsewhere(name: str, parameters: Parameters) -> str:
     """Say under which longer name the parameters have one that lacks."""
-    longer = [other for other in parameters if other.endswith(f".{name}")]
-    if len(longer) != 1:
+    longer = min((other for other in parameters if other.endswith(f".{name}")), key=len, default=None)
+    if longer is None:
         return ""
-    return f", but {longer[0]!r}: its network lies under {longer[0].removesuffix(name)!r} in a larger one; {SAVE_ANEW}"
+    return f", but {longer!r}: its network lies under {longer.removesuffix(name)!r} in a larger one; {SAVE_ANEW}"
 
 
 def convert_published(
