@@ -17,7 +17,7 @@ from bmi_common.hashing import sha256
 from bmi_surrogate.checkpoint import PUBLISHED_TILE, Checkpoint, save
 from bmi_surrogate.network import Architecture, PredRNN
 from bmi_surrogate.normalisation import Array, Moments, Statistics, moments_of_statics
-from bmi_surrogate.parameters import Parameters, fill, read_parameters
+from bmi_surrogate.parameters import SAVE_ANEW, Parameters, fill, read_parameters
 
 PUBLISHED_STATISTICS = "stats_press_evap2.yaml"
 
@@ -81,7 +81,9 @@ def _published_statistics(path: Path, architecture: Architecture) -> Statistics:
 def _infer_architecture(parameters: Parameters, path: Path) -> Architecture:
     def shape(name: str, dimension: int) -> int:
         if name not in parameters:
-            raise ConfigError(f"{path}: not a checkpoint of this network: it has no {name!r}")
+            raise ConfigError(
+                f"{path}: not a checkpoint of this network: it has no {name!r}{_elsewhere(name, parameters)}"
+            )
         if parameters[name].ndim <= dimension:
             raise ConfigError(f"{path}: {name!r} has an unexpected shape, {tuple(parameters[name].shape)}")
         return int(parameters[name].shape[dimension])
@@ -104,8 +106,18 @@ def _infer_architecture(parameters: Parameters, path: Path) -> Architecture:
             attention_window=None,
             attention_side=shape("xy_reduce.0.weight", 2) if attention == "xyconv" else PUBLISHED_TILE,
         )
+    except ConfigError:
+        raise
     except ValueError as error:
         raise ConfigError(f"{path}: not a checkpoint of this network: {error}") from None
+
+
+def _elsewhere(name: str, parameters: Parameters) -> str:
+    """Say under which longer name the parameters have one that lacks."""
+    longer = min((other for other in parameters if other.endswith(f".{name}")), key=len, default=None)
+    if longer is None:
+        return ""
+    return f", but {longer!r}: its network lies under {longer.removesuffix(name)!r} in a larger one; {SAVE_ANEW}"
 
 
 def convert_published(

@@ -206,7 +206,7 @@ def _from_yaml(path: Path) -> Definition:
     lines: dict[str, int] = {}
     for at, value in _leaves(document.data, ()):
         # `_value_` is the value of a key that has others below it; numbers have an underscore in Python scripts
-        parts = [part for key in at if key != "_value_" for part in str(key).split(".")]
+        parts = [part for key in at for part in str(key).split(".") if part != "_value_"]
         key = ".".join(p[1:] if p[:1] == "_" and p[1:].isdigit() else p for p in parts)
         if value is None:  # not set, as for ParFlow's tools
             continue

@@ -47,7 +47,7 @@ class ClmInput:
     def number(self, name: str) -> float:
         """Value of a name as a number."""
         try:
-            return float(self.text(name).lower().replace("d", "e"))
+            return _fortran(self.text(name))
         except ValueError:
             raise ConfigError(f"{self.path}: {name}: expected a number, got {self.text(name)!r}") from None
 
@@ -108,7 +108,7 @@ class VegetationMap:
                 raise ConfigError(f"{path}:{number}: {len(words)} columns, needs {7 + _CLASSES} (IGBP classes 1-18)")
             try:
                 x, y = int(words[0]), int(words[1])
-                values = [float(word) for word in words[2:]]
+                values = [_fortran(word) for word in words[2:]]
             except ValueError as error:
                 raise ConfigError(f"{path}:{number}: {error}") from None
             if not (1 <= x <= grid.nx and 1 <= y <= grid.ny):
@@ -142,6 +142,11 @@ class VegetationMap:
     def bare(self) -> int:
         """Number of cells of bare soil."""
         return int((self.fractions.argmax(axis=2) + 1 == _BARE_SOIL).sum())
+
+
+def _fortran(text: str) -> float:
+    """Read a number of Fortran, whose exponent may be a ``d``."""
+    return float(text.lower().replace("d", "e"))
 
 
 def _lines(path: Path) -> list[str]:

@@ -88,7 +88,7 @@ class Geometries:
         definition = self._definition
         own = f"GeomInput.{name}"
         kind = definition.text(f"{own}.InputType")
-        names = [*definition.names(f"{own}.GeomNames", ""), *definition.names(f"{own}.GeomName", "")]
+        names = definition.names(f"{own}.GeomName" if kind == "Box" else f"{own}.GeomNames")
         match kind:
             case "Box":
                 for geometry in names:

@@ -27,7 +27,7 @@ def read_initial(
     kind = definition.choice("ICPressure.Type", _KINDS)
     names = definition.names("ICPressure.GeomNames")
     own = f"Geom.{geometries.domain}.ICPressure"
-    notes.map(f"ICPressure ({kind})", "groundwater.yaml: initial")
+    notes.map(f"ICPressure ({kind})", "groundwater.yaml: initial: pressure_head or water_table_depth")
     if kind == "PFBFile":
         definition.use(f"{own}.RefPatch", f"{own}.RefGeom")
         pfb = Pfb(definition.file(f"{own}.FileName"), definition, f"{own}.FileName")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from bmi_common.errors import ConfigError
 from bmi_common.suggest import did_you_mean
 from coupler.parflow_import.definition import Definition
+
+_QUANTITY: Final = re.compile(r"[a-z_]{6,}")
+_FILES: Final = {"domain", "groundwater", "coupled", "initial"}
 
 
 @dataclass
@@ -38,6 +43,14 @@ class Notes:
     def map(self, source: str, target: str) -> None:
         """Record what became of a key or file."""
         self.mapped.append((source, target))
+
+    def origin(self, message: str) -> str | None:
+        """Find the keys or file of ParFlow from which comes what a message about the imported run speaks of."""
+        spoken = set(_QUANTITY.findall(message)) - _FILES
+        for source, target in self.mapped:
+            if spoken & set(_QUANTITY.findall(target)):
+                return source
+        return None
 
     def notice(self, text: str) -> None:
         """Record a difference, once."""

@@ -86,7 +86,7 @@ def import_run(definition_file: Path, target: Path, ignore: Sequence[str] = (), 
     with staged(target) as staging:
         folder = ImportFolder(staging, target, definition.folder, grid)
         _map(definition, grid, folder, notes)
-        _prove(definition, folder, staging)
+        _prove(definition, folder, staging, notes)
     return Imported(target / RUN, notes)
 
 
@@ -182,7 +182,7 @@ def _coupled(definition: Definition, timing: Timing, with_land: bool) -> dict[st
     }
 
 
-def _prove(definition: Definition, folder: ImportFolder, staging: Path) -> None:
+def _prove(definition: Definition, folder: ImportFolder, staging: Path, notes: Notes) -> None:
     """Start the run and stop it before its first step: what cannot run is no import."""
     try:
         with tempfile.TemporaryDirectory() as completed:
@@ -193,4 +193,5 @@ def _prove(definition: Definition, folder: ImportFolder, staging: Path) -> None:
         key = folder.key_in(message)
         if key is not None:
             raise definition.error(key, message) from None
-        raise ConfigError(f"{definition.path}: what is imported from it cannot run: {message}") from None
+        origin = notes.origin(message) or "what is imported cannot run"
+        raise ConfigError(f"{definition.path}: {origin}: {message}") from None

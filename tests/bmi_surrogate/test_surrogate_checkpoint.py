@@ -2,6 +2,9 @@
 
 import dataclasses
 import pickle
+import re
+import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -129,9 +132,130 @@ def test_code_in_a_pickle_is_not_executed(tmp_path: Path, monkeypatch: pytest.Mo
     torch.save({"net_param": {"conv_last.weight": Harmful()}}, tmp_path / "zip.ckpt")
     (tmp_path / "plain.ckpt").write_bytes(pickle.dumps(Harmful(), protocol=2))
     for name in ("zip.ckpt", "plain.ckpt"):
-        with pytest.raises(ConfigError, match=f"{name}: not a PyTorch checkpoint, or one that holds more"):
+        with pytest.raises(ConfigError, match=f"{name}: holds more than plain tensors.* pathlib.*can run code"):
             load(tmp_path / name)
     assert not (tmp_path / "executed").exists()
+
+
+def prefixed(parameters: dict[str, Any], prefix: str) -> dict[str, Any]:
+    return {f"{prefix}{name}": value for name, value in parameters.items()}
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "model.", "net.", "module._orig_mod.", "network.module."])
+def test_names_that_a_wrapper_has_lengthened_are_read(tmp_path: Path, parameters: dict[str, Any], prefix: str) -> None:
+    expected = load(write_published(tmp_path, parameters))
+    assert same_parameters(load(write_published(tmp_path, prefixed(parameters, prefix))), expected)
+    file = tmp_path / "wrapped.safetensors"
+    save_file({k: v.contiguous() for k, v in prefixed(parameters, prefix).items()}, file)
+    assert same_parameters(load(file), expected)
+
+
+@pytest.mark.parametrize("former", [False, True])
+@pytest.mark.parametrize("path", [(), ("state_dict",), ("model_state_dict",), ("model",), ("model", "state_dict")])
+def test_parameters_are_found_beside_the_rest_of_a_training(
+    tmp_path: Path, parameters: dict[str, Any], path: tuple[str, ...], former: bool
+) -> None:
+    expected = load(write_published(tmp_path, parameters))
+    moments = {0: {"step": torch.ones(()), "exp_avg": torch.zeros(2)}}
+    content: dict[str, Any] = parameters
+    for key in reversed(path):
+        content = {
+            key: content,
+            "epoch": 7,
+            "loss": 0.25,
+            "optimizer": {"state": moments, "param_groups": [{"lr": 0.1}]},
+        }
+    file = tmp_path / "other.pt"
+    torch.save(content, file, _use_new_zipfile_serialization=not former)
+    assert same_parameters(load(file), expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_other_precisions_become_single(tmp_path: Path, parameters: dict[str, Any], dtype: torch.dtype) -> None:
+    read = load(write_published(tmp_path, {k: v.to(dtype) for k, v in parameters.items()})).network.state_dict()
+    assert {v.dtype for v in read.values()} == {torch.float32}
+    for name, value in parameters.items():
+        torch.testing.assert_close(read[name], value.to(dtype).to(torch.float32), rtol=0, atol=0)
+
+
+def test_a_file_is_known_by_what_is_in_it_and_not_by_its_name(tmp_path: Path, parameters: dict[str, Any]) -> None:
+    expected = load(write_published(tmp_path, parameters))
+    torch.save({"net_param": parameters}, tmp_path / "pickle.safetensors")
+    save_file({k: v.contiguous() for k, v in parameters.items()}, tmp_path / "safe.ckpt")
+    for name in ("pickle.safetensors", "safe.ckpt"):
+        assert same_parameters(load(tmp_path / name), expected)
+
+
+def refusal(file: Path) -> str:
+    """Expect a refusal in one line that says each thing once, and never advises what can run code."""
+    with pytest.raises(ConfigError) as caught:
+        load(file)
+    said = str(caught.value)
+    assert said.startswith(f"{file}: ")
+    assert said.count(str(file)) == 1
+    assert "\n" not in said
+    assert "weights_only" not in said
+    assert "safe_globals" not in said
+    return said
+
+
+@pytest.mark.parametrize("former", [False, True])
+def test_objects_beside_the_weights_are_named_with_how_to_save_anew(
+    tmp_path: Path, parameters: dict[str, Any], former: bool
+) -> None:
+    file = tmp_path / "model.pt"
+    torch.save({"net_param": parameters, "loss": np.float64(0.5)}, file, _use_new_zipfile_serialization=not former)
+    said = refusal(file)
+    assert "holds more than plain tensors, numbers and text: at 'loss' numpy." in said
+    assert "multiarray.scalar (float(value) makes a plain number of a NumPy scalar)" in said
+    assert "torch.save({'net_param': network.state_dict()}, 'model.pt')" in said
+
+
+def archive(file: Path) -> None:
+    with zipfile.ZipFile(file, "w") as members:
+        members.writestr("notes.txt", "hello")
+
+
+def program(file: Path) -> None:
+    torch.jit.save(torch.jit.trace(torch.nn.Linear(2, 2), torch.zeros(1, 2)), file)
+
+
+@pytest.mark.parametrize(
+    ("write", "message"),
+    [
+        (
+            lambda file: torch.save(torch.nn.Linear(2, 2), file),
+            "holds more than plain tensors.*torch.nn.modules.linear",
+        ),
+        (archive, "a zip archive that is no PyTorch checkpoint: it holds notes.txt; save"),
+        (program, "a TorchScript program, not the parameters of a network; save"),
+        (lambda file: file.write_text("weights"), "not a whole PyTorch checkpoint of plain tensors$|not a PyTorch"),
+        (lambda file: torch.save(torch.zeros(3), file), "no parameters found: it holds one Tensor; save"),
+        (lambda file: torch.save({"model": {}}, file), "no parameters found under 'model': it is empty"),
+        (
+            lambda file: torch.save({"model": {"a": torch.zeros(1)}, "net": {"a": torch.zeros(1)}}, file),
+            "holds several sets of parameters: model, net; save",
+        ),
+    ],
+)
+def test_files_of_something_else_are_called_what_they_are(tmp_path: Path, write: Any, message: str) -> None:
+    file = tmp_path / "model.pt"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch's, about its own programs
+        write(file)
+    assert re.search(message, refusal(file))
+
+
+def test_a_network_inside_a_larger_one_is_named(tmp_path: Path, parameters: dict[str, Any]) -> None:
+    inside = {**prefixed(parameters, "forecaster."), "critic.weight": torch.zeros(2, 2)}
+    said = refusal(write_published(tmp_path, inside))
+    assert (
+        "it has no 'conv_last.weight', but 'forecaster.conv_last.weight': its network lies under 'forecaster.'" in said
+    )
+    mixed = {**prefixed(parameters, "module."), "loss.weight": torch.zeros(1)}
+    assert "its network lies under 'module.' in a larger one; save the parameters anew" in refusal(
+        write_published(tmp_path, mixed)
+    )
 
 
 def change(parameters: dict[str, Any], what: str) -> dict[str, Any]:
@@ -144,6 +268,10 @@ def change(parameters: dict[str, Any], what: str) -> dict[str, Any]:
         p["optimizer.step"] = torch.zeros(1)
     elif what == "shape":
         p["cell_list.1.conv_o.0.weight"] = torch.zeros(16, 31, 3, 3)
+    elif what == "too large":
+        p["memory_encoder.bias"] = torch.full((16,), 1e300, dtype=torch.float64)
+    elif what == "integers":
+        p["memory_encoder.bias"] = torch.ones(16, dtype=torch.int64)
     elif what == "nan":
         p["memory_encoder.bias"] = torch.full((16,), float("nan"))
     elif what == "other network":
@@ -161,6 +289,8 @@ def change(parameters: dict[str, Any], what: str) -> dict[str, Any]:
         ("surplus", r"it has also optimizer.step"),
         ("shape", r"cell_list.1.conv_o.0.weight has the shape \(16, 31, 3, 3\).*\(16, 32, 3, 3\)"),
         ("nan", r"memory_encoder.bias holds values that are not finite"),
+        ("too large", r"memory_encoder.bias holds values that are not finite"),
+        ("integers", r"memory_encoder.bias holds int64, not floating point"),
         ("other network", r"not a checkpoint of this network"),
         ("no tensors", r"no parameters found"),
     ],
@@ -172,6 +302,7 @@ def test_checkpoint_of_something_else_is_refused(
     with pytest.raises(ConfigError, match=message) as caught:
         load(file)
     assert str(caught.value).startswith(str(file))
+    assert str(caught.value).count(str(file)) == 1
     assert "\n" not in str(caught.value)
 
 

@@ -9,7 +9,6 @@ from click.testing import CliRunner
 from parflow_runs import CLMIN, NX, NY, NZ, SHAPE, ParflowRun, vegetation_map
 
 from coupler.cli import main
-from coupler.parflow_import.definition import read_definition
 
 
 def refused(parflow: ParflowRun, *arguments: str) -> str:
@@ -47,7 +46,8 @@ PHYSICS: dict[str, dict[str, Any]] = {
     "TimeStep.Value": {"TimeStep.Value": 0.5},
     "Solver.TerrainFollowingGrid": {"Solver.TerrainFollowingGrid": False},
     "Phase.RelPerm.GeomNames": {"Geom.domain.RelPerm.Alpha": 2.5},
-    "Solver.NewPhysics": {"Solver.NewPhysics": 3},
+    "InternalBC.Names": {"InternalBC.Names": "spring", "InternalBC.spring.X": 100.0},
+    "NetCDF.EvapTransFileTransient": {"NetCDF.EvapTransFileTransient": True},
 }
 
 LAND_PHYSICS: dict[str, dict[str, Any]] = {
@@ -114,17 +114,27 @@ def test_only_refused_keys_can_be_ignored(parflow: ParflowRun, key: str, message
         ({"Solver.TerrainFollowingGrid": "perhaps"}, "Solver.TerrainFollowingGrid: expected True or False"),
         ({"Gravity": 9.81}, "Gravity: is 9.81; it must be 1"),
         ({"ComputationalGrid.NZ": 6}, "ComputationalGrid.NZ: 6 layers; the root zone alone has 10"),
-        ({"ComputationalGrid.NX": 4.5}, "ComputationalGrid.NX: expected a whole number, got 4.5"),
-        ({"Domain.GeomName": "basin"}, "Domain.GeomName: 'basin' is no Box of GeomInput"),
-        ({"GeomInput.box_input.InputType": "SolidFile"}, "InputType: SolidFile is not supported; supported are Box"),
+        ({"ComputationalGrid.NX": "four"}, "ComputationalGrid.NX: expected a whole number, got 'four'"),
+        ({"ComputationalGrid.DX": "inf"}, "ComputationalGrid.DX: expected a finite number, got 'inf'"),
+        ({"Domain.GeomName": "basin"}, "Domain.GeomName: 'basin' is no Box or SolidFile of GeomInput"),
+        (
+            {"GeomInput.box_input.InputType": "IndicatorFieldNC", "GeomInput.box_input.GeomNames": "domain"},
+            "InputType: IndicatorFieldNC is not supported; supported are Box, SolidFile and IndicatorField",
+        ),
         ({"Geom.domain.Upper.Z": 3.0}, "must reach from the lowest to the highest layer"),
-        ({"Geom.domain.Patches": "left right"}, "Geom.domain.Patches: a Box has six patches, got 2"),
+        (
+            {"Geom.domain.Patches": "left right"},
+            "Geom.domain.Patches: 'domain' has 6 patches, here are 2 names: left right",
+        ),
         ({"BCPressure.PatchNames": "x_lower"}, "BCPressure.PatchNames: patch 'x_upper' of 'domain' is missing"),
         ({"Phase.Saturation.Type": "Haverkamp"}, "Phase.Saturation.Type: 'Haverkamp' is not supported"),
         ({"ICPressure.Type": "PFBFile", "Geom.domain.ICPressure.FileName": "no.pfb"}, "no such file: "),
-        ({"Geom.domain.ICPressure.RefPatch": "x_lower"}, "must be 'z_lower' or 'z_upper', got 'x_lower'"),
+        (
+            {"Geom.domain.ICPressure.RefPatch": "x_lower"},
+            "must be the whole bottom or top, 'z_lower' or 'z_upper', got 'x_lower'",
+        ),
         ({"TimingInfo.StopTime": 2.5}, "TimingInfo.StopTime: the run of 2.5 h"),
-        ({"Mannings.Geom.domain.Value": 0.03}, "manning must lie between"),
+        ({"Mannings.Geom.domain.Value": 0.03}, "Mannings.Geom.domain.Value: Manning's roughness must lie between"),
         ({"TopoSlopesX.Type": "PFBFile", "TopoSlopesX.FileName": "deep.pfb"}, "shape (z, y, x) is (11, 3, 4), the"),
         ({"TopoSlopesX.Type": "PFBFile", "TopoSlopesX.FileName": "cut.pfb"}, "TopoSlopesX.FileName: "),
         (
@@ -194,7 +204,7 @@ def test_yaml_definitions_are_named_with_the_line(parflow: ParflowRun) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("case.pfidb", "hello", "case.pfidb: not a readable pfidb file"),
+        ("case.pfidb", "hello", "case.pfidb:1: not a readable pfidb file"),
         ("case.pfidb", "3\n7\nGravity\n3\n1.0\n", "not a whole pfidb file: it announces 3 keys and has 1"),
         ("case.yaml", "a: [", "case.yaml:1: not valid YAML"),
         ("case.yaml", "[1, 2]", "not a run definition"),
@@ -216,7 +226,7 @@ def test_files_that_are_no_definition(parflow: ParflowRun, name: str, content: s
         (CLMIN.replace("syr", "xyz"), None, {}, "drv_clmin.dat: syr: this name is missing"),
         (CLMIN.replace("sda            01", "sda            32"), None, {}, "no date: 2001-7-32 6:0:0"),
         (CLMIN.replace("295.", "warm"), None, {}, "t_ini: expected a number, got 'warm'"),
-        (CLMIN.replace("drv_vegm.dat", "drv_none.dat"), None, {}, "drv_none.dat: cannot be read"),
+        (CLMIN.replace("drv_vegm.dat", "drv_none.dat"), None, {}, "drv_clmin.dat: vegtf: no such file: "),
         (CLMIN, vegetation_map(nx=3), {}, "drv_vegm.dat: 3 cells of the grid are missing, the first is 4 1"),
         (CLMIN, vegetation_map(nx=5), {}, "cell 5 1 is outside the grid of 4 x 3 cells"),
         (CLMIN, vegetation_map().replace(" 1.0", " 0.5"), {}, "shares of cell 1 1 add up to 0.5, must be 1"),
@@ -227,7 +237,7 @@ def test_files_that_are_no_definition(parflow: ParflowRun, name: str, content: s
         (CLMIN, None, {"Solver.CLM.MetForcing": "2D"}, "no such file: "),
         (CLMIN, None, {"Solver.CLM.EvapBeta": "Linar"}, "'Linar' is not supported; supported: None, Linear, Cosine"),
         (CLMIN, None, {"Solver.CLM.FieldCapacity": 3.3}, "saturations between 0 and 1"),
-        (CLMIN, None, {"TimingInfo.StopTime": 100.0}, "land"),
+        (CLMIN, None, {"TimingInfo.StopTime": 100.0}, "weather.txt has 30 rows, one an hour; the run needs 100"),
     ],
 )
 def test_mistakes_in_the_files_of_the_land(
@@ -287,7 +297,10 @@ def test_options_that_do_not_go_together(arguments: list[str], message: str) -> 
 
 
 def test_without_pftools_the_extra_is_named(parflow: ParflowRun, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = parflow.write()
-    monkeypatch.setitem(sys.modules, "parflow.tools.io", None)
-    with pytest.raises(ValueError, match=r"optional extra `parflow`: pip install 'rootzone\[parflow\]'"):
-        read_definition(path)
+    parflow.write()
+    monkeypatch.setitem(sys.modules, "parflow.tools.database.generated", None)
+    result = CliRunner().invoke(
+        main, ["--from-parflow", str(parflow.folder / "case.pfidb"), "--output", str(parflow.output)]
+    )
+    assert result.exit_code == 2
+    assert "optional extra `parflow`: pip install 'rootzone[parflow]'" in result.output

@@ -1,0 +1,221 @@
+"""Domains and zones from solid files."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+from parflow_runs import NX, NY, NZ, ParflowRun
+
+from bmi_common.fields import read_pfb
+from bmi_common.pfsol import read_solids, write_solid
+from coupler.parflow_import.grid import Grid
+from coupler.parflow_import.solid import Face, rasterise
+
+MASKS = arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=7), elements=st.booleans()).filter(np.any)
+TOP, BOTTOM, SIDE = {Face.TOP}, {Face.BOTTOM}, {Face.SIDE}
+
+ISLANDS = np.array([[1, 1, 1, 0], [1, 0, 1, 0], [1, 1, 1, 1]], dtype=bool)
+"""A hole, and a column that only touches the rest."""
+
+
+def with_solid(run: ParflowRun, mask: np.ndarray = ISLANDS, dx: float = 1000.0, height: float = 0.5 * NZ) -> ParflowRun:
+    """Make the domain that of a solid with three patches."""
+    write_solid(run.folder / "basin.pfsol", mask, dx, 500.0, height)
+    for key in [k for k in run.keys if k.startswith(("Patch.", "Geom.domain.Lower", "Geom.domain.Upper"))]:
+        del run.keys[key]
+    del run.keys["GeomInput.box_input.GeomName"]
+    run.keys |= {
+        "GeomInput.box_input.InputType": "SolidFile",
+        "GeomInput.box_input.GeomNames": "domain",
+        "GeomInput.box_input.FileName": "basin.pfsol",
+        "Geom.domain.Patches": "ground base walls",
+        "BCPressure.PatchNames": "walls base ground",
+        "Geom.domain.ICPressure.RefPatch": "base",
+        "Geom.domain.ICPressure.Value": 4.0,
+        **{f"Patch.{p}.BCPressure.Type": "FluxConst" for p in ("base", "walls")},
+        "Patch.ground.BCPressure.Type": "OverlandKinematic",
+        **{f"Patch.{p}.BCPressure.Cycle": "constant" for p in ("ground", "base", "walls")},
+        **{f"Patch.{p}.BCPressure.alltime.Value": 0.0 for p in ("ground", "base", "walls")},
+    }
+    return run
+
+
+@settings(deadline=None, max_examples=60)
+@given(mask=MASKS, corner=st.sampled_from((0.0, -350.5, 4.2e6)), cell=st.sampled_from((30.0, 1.0, 1000.0 / 3.0)))
+def test_a_solid_holds_the_columns_that_it_was_made_of(
+    mask: np.ndarray, corner: float, cell: float, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("solid") / "basin.pfsol"
+    write_solid(path, mask, cell, 20.0, 11.0)
+    (solid,) = read_solids(path)
+    solid.vertices[:] += (corner, 2.0 * corner, 7.0)
+    ny, nx = mask.shape
+    shape = rasterise(solid, Grid(nx, ny, 11, cell, 20.0, 1.0, corner, 2.0 * corner, 7.0))
+    np.testing.assert_array_equal(shape.cells, np.broadcast_to(mask, (11, ny, nx)))
+    assert shape.faces == [TOP, BOTTOM, SIDE]
+
+
+def test_cells_under_a_slanted_surface(tmp_path: Path) -> None:
+    """A wedge of eight metres' height in the west and none in the east, of few large triangles."""
+    path = tmp_path / "wedge.pfsol"
+    corners = [(0, 0, 0), (8, 0, 0), (8, 3, 0), (0, 3, 0), (0, 0, 8), (0, 3, 8)]
+    triangles = [(4, 1, 2), (4, 2, 5), (0, 2, 1), (0, 3, 2), (0, 4, 5), (0, 5, 3), (0, 1, 4), (3, 5, 2)]
+    patches = [[0, 1], [2, 3], [4, 5, 6, 7]]
+    lines = ["1", "6", *(" ".join(map(str, c)) for c in corners), "1", "8", *(" ".join(map(str, t)) for t in triangles)]
+    lines += ["3", *(str(n) for patch in patches for n in (len(patch), *patch))]
+    path.write_text("\n".join(lines))
+    shape = rasterise(read_solids(path)[0], Grid(8, 3, 8, 1.0, 1.0, 1.0))
+    z, x = np.mgrid[0:8, 0:8] + 0.5
+    expected = z + x < 8.0 - 1e-5  # columns are looked at a little beside their centres
+    np.testing.assert_array_equal(shape.cells, np.broadcast_to(expected[:, None], (8, 3, 8)))
+    assert shape.faces == [TOP, BOTTOM, SIDE]
+
+
+def test_solids_that_parflows_tools_make_of_masks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = Path(os.environ.get("PARFLOW_DIR", "")) / "bin" / "pfmask-to-pfsol"
+    if not program.is_file():
+        pytest.skip("needs $PARFLOW_DIR/bin/pfmask-to-pfsol, which makes the solids")
+    from parflow.tools.builders import SolidFileBuilder
+
+    monkeypatch.chdir(tmp_path)  # the program also writes where it runs
+    rng = np.random.default_rng(3)
+    for ny, nx in ((7, 9), (1, 4), (6, 2)):
+        mask = rng.random((ny, nx)) < 0.6
+        mask[0, 0] = True
+        path = tmp_path / f"{ny}.pfsol"
+        SolidFileBuilder(1, 2, 3).mask(mask[np.newaxis].astype(float)).write(str(path), extra=["--z-top", "5"])
+        shape = rasterise(read_solids(path)[0], Grid(nx, ny, 5, 1.0, 1.0, 1.0))
+        np.testing.assert_array_equal(shape.cells, np.broadcast_to(mask, (5, ny, nx)))
+        assert shape.faces == [TOP, BOTTOM, SIDE]
+
+
+def test_the_solid_of_a_real_watershed(reference: Path) -> None:
+    folder = reference / "upper_verde"
+    if not folder.is_dir():
+        pytest.skip("needs the watershed's files, which are not part of the project")
+    (solid,) = read_solids(folder / "solidfile.pfsol")
+    shape = rasterise(solid, Grid(112, 90, 5, 1000.0, 1000.0, 100.0))
+    np.testing.assert_array_equal(shape.cells, np.broadcast_to(read_pfb(folder / "mask.pfb")[0] > 0, (5, 90, 112)))
+    assert shape.faces == [TOP, BOTTOM, SIDE]
+
+
+def test_the_columns_of_a_solid_become_the_mask(parflow: ParflowRun) -> None:
+    with_solid(parflow).imported()
+    np.testing.assert_array_equal(parflow.domain().mask, ISLANDS)
+    # the head is 4 m at the base, which lies 5.5 m under the ground
+    assert parflow.yaml("groundwater")["initial"] == {"water_table_depth": 1.5}
+
+
+def test_patches_are_where_they_lie_and_not_where_they_stand_in_the_list(parflow: ParflowRun) -> None:
+    with_solid(parflow).keys["Geom.domain.Patches"] = "base ground walls"  # so the ground lies at the bottom
+    said = parflow().output
+    assert "Patch.base.BCPressure.Type" not in said
+    assert "Patch.ground.BCPressure.Type: OverlandKinematic at a side or at the bottom" in said
+
+
+def test_a_few_columns_under_slanted_sides_are_whole(parflow: ParflowRun) -> None:
+    """A solid of four triangles; it is 5.5 m high, or more, in six columns and lower in one."""
+    with_solid(parflow)
+    (parflow.folder / "basin.pfsol").write_text(
+        "1\n4\n0 0 0\n4000 0 0\n0 1500 0\n0 0 100\n1\n4\n0 1 2\n0 1 3\n0 2 3\n1 2 3\n3\n1\n3\n1\n0\n2\n1 2\n"
+    )
+    output = parflow.imported().output
+    assert "1 of 6 columns of 'domain' lack layers" in output
+    expected = [[True, True, True, False], [True, True, False, False], [True, False, False, False]]
+    np.testing.assert_array_equal(parflow.domain().mask, expected)
+    parflow.keys["Solver.TerrainFollowingGrid"] = False  # then the surface of the solid is the ground
+    assert (
+        "must reach from the lowest to the highest layer of the grid in all its columns"
+        in parflow("--overwrite").output
+    )
+
+
+def test_a_solid_may_be_a_zone_of_the_soil(parflow: ParflowRun) -> None:
+    mask = np.zeros((NY, NX), dtype=bool)
+    mask[1, 2] = True
+    write_solid(parflow.folder / "lens.pfsol", mask, 1000.0, 500.0, 2.0)
+    parflow.keys |= {
+        "GeomInput.Names": "box_input lens_input",
+        "GeomInput.lens_input.InputType": "SolidFile",
+        "GeomInput.lens_input.GeomNames": "lens",
+        "GeomInput.lens_input.FileName": "lens.pfsol",
+        "Geom.lens.Patches": "a b c",
+        "Geom.Porosity.GeomNames": "domain lens",
+        "Geom.lens.Porosity.Type": "Constant",
+        "Geom.lens.Porosity.Value": 0.1,
+    }
+    parflow.imported()
+    expected = np.full((NZ, NY, NX), 0.4)
+    expected[:4, 1, 2] = 0.1
+    np.testing.assert_array_equal(parflow.domain().porosity, expected)
+
+
+def cut(path: Path) -> None:
+    path.write_text("\n".join(path.read_text().splitlines()[:-5]))
+
+
+@pytest.mark.parametrize(
+    ("changes", "spoil", "message"),
+    [
+        (
+            {"ComputationalGrid.DX": 900.0},
+            None,
+            "the solid reaches from x = 0 to 4000 m, the computational grid from 0 to",
+        ),
+        (
+            {"ComputationalGrid.Lower.Y": 250.0},
+            None,
+            "the solid reaches from y = 0 to 1500 m, the computational grid from",
+        ),
+        ({}, cut, "not a whole solid file: it ends in the patches"),
+        ({}, lambda path: path.write_text("2\n0\n"), "not a solid file of ParFlow, which begins with the version 1"),
+        ({}, lambda path: path.write_text("1\n1\n0 0 zero\n"), "not a solid file: vertices: "),
+        (
+            {},
+            lambda path: path.write_text("1\n1\n0 0 0\n1\n1\n0 1 2\n0\n"),
+            "the triangles refer to more than there is",
+        ),
+        ({"GeomInput.box_input.GeomNames": "domain more"}, None, "solids in the file: 1, geometries that name them: 2"),
+        ({"GeomInput.box_input.FileName": "basn.pfsol"}, None, "no such file: "),
+    ],
+)
+def test_solid_files_that_do_not_fit_are_named(
+    parflow: ParflowRun, changes: dict[str, Any], spoil: Any, message: str
+) -> None:
+    with_solid(parflow, np.ones((NY, NX), dtype=bool)).keys |= changes
+    if spoil:
+        spoil(parflow.folder / "basin.pfsol")
+    result = parflow()
+    assert result.exit_code == 2
+    assert "case.pfidb: GeomInput.box_input." in result.output
+    assert message in result.output
+    assert ".pfsol" in result.output
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"Geom.domain.Patches": "ground base"},
+            "Geom.domain.Patches: 'domain' has 3 patches, here are 2 names: ground base",
+        ),
+        ({"BCPressure.PatchNames": "ground base"}, "BCPressure.PatchNames: patch 'walls' of 'domain' is missing"),
+        (
+            {"Geom.domain.ICPressure.RefPatch": "walls"},
+            "must be the whole bottom or top, 'base' or 'ground', got 'walls'",
+        ),
+        (
+            {"Patch.walls.BCPressure.Type": "DirEquilRefPatch"},
+            "Patch.walls.BCPressure.Type: DirEquilRefPatch at a side",
+        ),
+        ({"ComputationalGrid.DZ": 0.6}, None),
+    ],
+)
+def test_mistakes_about_solids_are_named(parflow: ParflowRun, changes: dict[str, Any], message: str | None) -> None:
+    with_solid(parflow).keys |= changes
+    assert (message or "Domain.GeomName: 'domain' must reach from the lowest to the highest layer") in parflow().output
