@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo, model_
 
 from bmi_common import grids
 from bmi_common.config import Config, load_nested
-from bmi_common.errors import ConfigError, Mistakes, describe_cell
+from bmi_common.errors import ConfigError, Mistakes, describe_cell, out_of_range
 from bmi_common.fields import FieldSpec
 
 Array = NDArray[np.float64]
@@ -308,8 +308,7 @@ def _read(spec: FieldSpec, name: str, shape: tuple[int, ...], units: str, mask: 
     if bad.any():
         cell = tuple(int(i) for i in np.argwhere(bad)[0])
         raise ConfigError(
-            f"{spec.file or 'domain'}: {name} must lie between {low:g} and {high:g} {units}, "
-            f"got {values[cell]:g} at {describe_cell(cell)}"
+            f"{spec.file or 'domain'}: {name} {out_of_range(values[cell], low, high, units)} at {describe_cell(cell)}"
         )
     return values
 

@@ -417,7 +417,8 @@ class Component:
         where = f" at {describe_cell(cell)}" if 1 < len(cell) <= 3 else f" at index {cell}" if cell else ""
         count = int((~good).sum())
         more = f" ({count} cells in all)" if count > 1 else ""
-        raise ComponentError(f"{self.name}: {variable} is {value:g} [{self.units(variable)}]{where}{more}{allowed}")
+        found = f"{_in_full(float(value), limits)} [{self.units(variable)}]"
+        raise ComponentError(f"{self.name}: {variable} is {found}{where}{more}{allowed}")
 
     @contextmanager
     def _timed(self) -> Iterator[None]:
@@ -426,6 +427,11 @@ class Component:
             yield
         finally:
             self.seconds += time.perf_counter() - begin
+
+
+def _in_full(value: float, limits: tuple[float, float] | None) -> str:
+    short = f"{value:g}"
+    return repr(float(value)) if limits is not None and limits[0] <= float(short) <= limits[1] else short
 
 
 def _told(error: Exception) -> str:
