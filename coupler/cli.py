@@ -16,6 +16,8 @@ from typing import Any
 import click
 from rich.console import Console
 
+from bmi_common import terminal
+from bmi_common.config import require_name
 from bmi_common.errors import ConfigError, Mistakes, RootzoneError
 from bmi_common.interrupts import deferred_interrupts
 from coupler import provenance
@@ -85,8 +87,11 @@ def main(
 
     Exit codes: 0 done, 1 failed while running, 2 bad input (nothing was computed or overwritten), 130 interrupted.
     """
-    console = _console(stderr=True)
+    console = terminal.console(stderr=True)
     with _exit_codes(console):
+        for path in (file, output, restart, definition):
+            if path is not None:
+                require_name(path)
         if definition is not None:
             if file is not None or check or settings or restart is not None:
                 raise ConfigError("--from-parflow goes with --output, --overwrite and --ignore only")
@@ -145,11 +150,6 @@ def _exit_codes(console: Console) -> Iterator[None]:
     sys.exit(code)
 
 
-def _console(stderr: bool = False) -> Console:
-    # no markup and no emoji: a path or a message may hold brackets and colons
-    return Console(stderr=stderr, highlight=False, soft_wrap=True, markup=False, emoji=False)
-
-
 def _checkpoint(restart: Path, output: Path | None, overwrite: bool) -> Path:
     if output is not None or overwrite:
         given = "--output" if output is not None else "--overwrite"
@@ -173,7 +173,7 @@ def _check(loaded: LoadedRun, staging: Path, checkpoint: Path | None) -> None:
     try:
         if checkpoint is not None:
             prepare_restart(prepared, checkpoint)
-        print_plan(prepared, _console())
+        print_plan(prepared, terminal.console())
     finally:
         prepared.finalize()
 

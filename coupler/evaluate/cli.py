@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 import numpy as np
-from rich.console import Console
 
-from bmi_common import ConfigError, RootzoneError
+from bmi_common import ConfigError, RootzoneError, terminal
+from bmi_common.config import require_name
 from coupler.durations import parse_duration
 from coupler.evaluate.evaluation import Wanted, evaluate
 from coupler.evaluate.gates import LIMITS
@@ -86,8 +86,12 @@ def main(
 
     Exit codes: 0 compared, 1 a criterion is not met (with --strict), 2 bad input.
     """
-    console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
+    console = terminal.console(stderr=True)
     try:
+        optional = (free_drainage, precipitation, reanalysis, domain, initial, output)
+        for path in (reference, run, *climatology, *segments, *optional):
+            if path is not None:
+                require_name(path)
         wanted = Wanted(
             reference,
             run,
@@ -105,7 +109,7 @@ def main(
             _start(start),
         )
         found, made = (evaluate(wanted), []) if output is None else evaluate_into(wanted, output)
-        shown = Console(highlight=False, markup=False, emoji=False)
+        shown = terminal.console()
         for table in found.report.tables():
             shown.print(table)
         for key, verdict in found.assessment.verdicts.items():
