@@ -27,6 +27,12 @@ DISCHARGE = "channel_water_x-section__volume_flow_rate"
 SECTIONS = ("richards", "surrogate", "parflow")
 """Sections of the groundwater configuration, one a component; each component passes over the others'."""
 
+POSSIBLE_HEADS = (-1.0e7, 1.0e4)
+"""Pressure heads [m]; what lies outside is no state of a soil, whoever wrote it."""
+
+POSSIBLE_SOURCES = (-100.0, 100.0)
+"""Net sources [h-1]."""
+
 GROUNDWATER_VARIABLES = (
     Variable(
         NET_SOURCE,
@@ -34,9 +40,9 @@ GROUNDWATER_VARIABLES = (
         ROOT_ZONE,
         Role.INPUT,
         "net water source per bulk volume, into the soil positive",
-        (-100.0, 100.0),
+        POSSIBLE_SOURCES,
     ),
-    Variable(PRESSURE_HEAD, "m", SUBSURFACE, Role.STATE, "pressure head at layer centres", (-1.0e7, 1.0e4)),
+    Variable(PRESSURE_HEAD, "m", SUBSURFACE, Role.STATE, "pressure head at layer centres", POSSIBLE_HEADS),
     Variable(SATURATION, "1", SUBSURFACE, Role.OUTPUT, "saturation, relative to porosity", (0.0, 1.0 + 1.0e-9)),
     Variable(WATER_TABLE_DEPTH, "m", SURFACE, Role.OUTPUT, "water table depth below the land surface", (0.0, 1.0e4)),
     Variable(PONDED_DEPTH, "m", SURFACE, Role.OUTPUT, "depth of ponded water", (0.0, 1.0e3)),

@@ -20,6 +20,7 @@ Array = NDArray[np.float64]
 NAME = "atmosphere_water_precipitation__mass_flux"
 _STANDARD_NAMES = ("precipitation_flux", "rainfall_flux", "lwe_precipitation_rate")
 _RATE, _AMOUNT_PER_HOUR = "kg m-2 s-1", 3600.0
+_LARGEST = 1.0e4  # mm in an hour
 
 
 def precipitation(path: Path, times: Times) -> Array:
@@ -53,6 +54,11 @@ def precipitation(path: Path, times: Times) -> Array:
             first, last = np.flatnonzero(there)[[0, -1]]
             to = _conversion(file, variable)
             values = numbers(variable, slice(int(first), int(last) + 1))
+            wild = np.abs(values) * to > _LARGEST
+            if wild.any():
+                raise ConfigError(
+                    f"{file}: {variable.name} is {values[wild][0]:g} {units_of(variable)}; no rain is that"
+                )
             with np.errstate(invalid="ignore"):
                 means = np.nanmean(values.reshape(len(values), -1), axis=1) * to
             series = np.full(len(times), np.nan)
