@@ -56,9 +56,8 @@ def precipitation(path: Path, times: Times) -> Array:
             values = numbers(variable, slice(int(first), int(last) + 1))
             wild = np.abs(values) * to > _LARGEST
             if wild.any():
-                raise ConfigError(
-                    f"{file}: {variable.name} is {values[wild][0]:g} {units_of(variable)}; no rain is that"
-                )
+                found = f"{values[wild][0]:g} {units_of(variable)}"
+                raise ConfigError(f"{file}: {variable.name} is {found}, more than any rain")
             with np.errstate(invalid="ignore"):
                 means = np.nanmean(values.reshape(len(values), -1), axis=1) * to
             series = np.full(len(times), np.nan)
