@@ -504,8 +504,15 @@ def _in_document(position: Position, document: Document) -> Position:
     return kept
 
 
+_TAGS = ("constrained-", "function-", "lax-or-", "literal[", "tagged-union")
+"""How names of members of a union begin in pydantic's locations, where they are no names of types."""
+
+
 def _is_tag(part: Hashable) -> bool:
-    return isinstance(part, str) and ("[" in part or part in ("str", "float", "int", "bool", "Field", "FieldSpec"))
+    if not isinstance(part, str):
+        return False
+    named = part in ("str", "float", "int", "bool", "Field", "FieldSpec")
+    return named or "[" in part or part.startswith(_TAGS)
 
 
 def load_nested(path: Path, model: type[M], info: ValidationInfo) -> M:
