@@ -198,6 +198,11 @@ class Component:
         return bool(getattr(self.bmi, "takes_end", False))
 
     @property
+    def starts_at_time_of_day(self) -> bool:
+        """Whether a state of the component can start a run only at the time of day that it is of."""
+        return bool(getattr(self.bmi, "starts_at_time_of_day", False))
+
+    @property
     def may_change(self) -> tuple[str, ...]:
         """Keys of the configuration, dotted, that may have another value when the component goes on from a state."""
         return tuple(getattr(self.bmi, "may_change", ()))

@@ -112,6 +112,8 @@ def make_plan(
         for key, what, time in _ends(config):
             with mistakes.noted():
                 _reaches(config, name, component, key, what, time)
+        with mistakes.noted():
+            _repeats_days(config, name, component)
     resolved = dict(components)  # components whose exchanges are all sound
     for i, spec in enumerate(config.exchanges):
         try:
@@ -165,6 +167,17 @@ def _reaches(config: RunConfig, name: str, component: Component, key: str, what:
     if component.end_time < (end - config.time.start).total_seconds() * (1.0 - 1e-12):
         last = config.time.start + timedelta(seconds=component.end_time)
         raise ConfigError(f"{key}: {name} can go on until {last:%Y-%m-%dT%H:%M}, {what} ends at {end:%Y-%m-%dT%H:%M}")
+
+
+def _repeats_days(config: RunConfig, name: str, component: Component) -> None:
+    if config.spin_up is None or not component.starts_at_time_of_day:
+        return
+    length = add_period(config.time.start, config.spin_up.repeat) - config.time.start
+    if length % timedelta(days=1):
+        raise ConfigError(
+            f"spin_up.repeat: {config.spin_up.repeat} is no whole number of days; a state of {name} holds the sun of its "
+            "time of day and can start only there"
+        )
 
 
 def _check_range(key: str, config: RunConfig, components: Mapping[str, Component]) -> None:

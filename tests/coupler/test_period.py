@@ -183,6 +183,8 @@ def test_the_lands_period_is_that_of_the_run_or_of_a_longer_spin_up(basin: Basin
     basin.run["spin_up"] = {"repeat": "24h", "max": 1}
     assert "end = 2025-01-01T18:00 (the run's)" in basin("--check")[1]
     basin.run["spin_up"] = {"repeat": "25h", "max": 1}
+    assert "spin_up.repeat: 25h is no whole number of days; a state of land holds the sun" in basin("--check")[1]
+    basin.run["spin_up"] = {"repeat": "2d", "max": 1}
     code, output = basin("--check")
     assert code == 2
     assert "no forcing for the hour from 2025-01-01 18:00" in output
