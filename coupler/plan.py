@@ -112,6 +112,7 @@ def make_plan(
         for key, what, time in _ends(config):
             with mistakes.noted():
                 _reaches(config, name, component, key, what, time)
+    for name, component in created.items():
         with mistakes.noted():
             _repeats_days(config, name, component)
     resolved = dict(components)  # components whose exchanges are all sound
@@ -175,8 +176,8 @@ def _repeats_days(config: RunConfig, name: str, component: Component) -> None:
     length = add_period(config.time.start, config.spin_up.repeat) - config.time.start
     if length % timedelta(days=1):
         raise ConfigError(
-            f"spin_up.repeat: {config.spin_up.repeat} is no whole number of days; a state of {name} holds the sun of its "
-            "time of day and can start only there"
+            f"spin_up.repeat: {config.spin_up.repeat} is no whole number of days; a state of {name} holds the sun of "
+            "its time of day and can start only there"
         )
 
 
