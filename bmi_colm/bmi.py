@@ -51,6 +51,7 @@ class BmiColm(LandSurface):
     """
 
     component_name = "CoLM"
+    starts_at_time_of_day = True
     METADATA = str(Path(__file__).with_name("pymt"))  # where pymt looks
     variables = (*LandSurface.variables, *names.DIAGNOSTICS)
 

@@ -17,6 +17,7 @@ from bmi_colm.forcing.plausible import looks_like
 from bmi_colm.forcing.record import NoForcing
 from bmi_common import BmiStateError, DeclaredBmi, ModelError, Setup, grids
 from bmi_common.bmi_base import FOREVER
+from bmi_common.errors import out_of_range
 from bmi_common.hashing import hashes
 
 WATER_DENSITY = 1000.0  # kg m-3
@@ -121,7 +122,7 @@ class LandSurface(DeclaredBmi):
                 hint = looks_like(variable.name, value, value) if variable in names.FORCING_VARIABLES else ""
                 raise ModelError(
                     f"{self.component_name}, {self.start + timedelta(seconds=self.time):%Y-%m-%d %H:%M}: "
-                    f"{variable.name} must be {low:g} to {high:g} {variable.units}, got {value:g}{hint}",
+                    f"{variable.name} {out_of_range(value, low, high, variable.units)}{hint}",
                     cell,
                 )
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from bmi_colm.tables import Bounds
 from bmi_colm.tables.schema import VEGETATION_BOUNDS
 from bmi_common import Config, ConfigError, Domain, FieldSpec
-from bmi_common.errors import describe_cell
+from bmi_common.errors import describe_cell, out_of_range
 
 Maps = dict[str, NDArray[np.float64]]
 """By parameter: (n,) or (n, 10) of the active columns, layers from the top; NaN leaves the value of the class."""
@@ -100,7 +100,7 @@ def _read(spec: FieldSpec, key: str, domain: Domain, bounds: Bounds, layered: bo
     if bad.any():
         cell = tuple(int(i) for i in np.argwhere(bad)[0])
         source = f"{spec.file}: " if spec.file else ""
-        raise ConfigError(f"{source}{key} must lie {bounds}, got {values[cell]:g} at {describe_cell(cell)}")
+        raise ConfigError(f"{source}{key} {out_of_range(values[cell], *bounds)} at {describe_cell(cell)}")
     if layered:
         return np.ascontiguousarray(values[::-1, domain.mask].T)
     return values[domain.mask]

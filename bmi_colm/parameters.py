@@ -85,8 +85,9 @@ def column_parameters(
     p.porosity[:] = porosity
     if not (p.thickness > 0).all():
         raise ConfigError(f"layer thickness must be positive, got {p.thickness.min():g} m")
-    if not ((p.porosity > 0) & (p.porosity < 1)).all():
-        raise ConfigError(f"porosity must be between 0 and 1, got {p.porosity.min():g} to {p.porosity.max():g}")
+    solid = (p.porosity > 0) & (p.porosity < 1)
+    if not solid.all():
+        raise ConfigError(f"porosity must be above 0 and below 1, got {p.porosity[~solid][0]:.10g}")
 
     maps = maps or {}
     scalars = {name: np.empty(n) for name in VEGETATION_BOUNDS}

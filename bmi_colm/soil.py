@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bmi_colm.tables import SoilTable, soil_table
 from bmi_colm.tables.schema import SOIL_BOUNDS
-from bmi_common.errors import ConfigError, describe_cell
+from bmi_common.errors import ConfigError, describe_cell, out_of_range
 from bmi_common.suggest import did_you_mean
 
 Array = NDArray[np.float64]
@@ -108,13 +108,11 @@ def check_texture(texture: SoilTexture, cells: NDArray[np.int64], files: Mapping
         Names key, file, value, layer (counted from the bottom) and cell, and what the value looks like.
     """
 
-    def refuse(name: str, bad: NDArray[np.bool_], message: str) -> None:
+    def refuse(name: str, bad: NDArray[np.bool_], message: str, hint: str = "") -> None:
         column, layer = (int(v) for v in np.argwhere(bad)[0])
         where = f"{files[name]}: " if files.get(name) else ""
         place = describe_cell((bad.shape[1] - 1 - layer, *(int(v) for v in cells[column])))
-        raise ConfigError(
-            f"{where}soil_texture.{name}: {message.format(getattr(texture, name)[column, layer])}, at {place}"
-        )
+        raise ConfigError(f"{where}soil_texture.{name}: {message}, at {place}{hint}")
 
     for name in files:
         values, bounds = getattr(texture, name), SOIL_BOUNDS[name]
@@ -124,7 +122,7 @@ def check_texture(texture: SoilTexture, cells: NDArray[np.int64], files: Mapping
                 what for high, what in _LOOKALIKES.get(name, ()) if bounds.low <= values.min() and values.max() <= high
             ]
             hint = f" (these look like {looks[0]}; `units:` converts)" if looks else ""
-            refuse(name, bad, f"must lie {bounds}{hint}, got {{:g}}")
+            refuse(name, bad, out_of_range(values[tuple(np.argwhere(bad)[0])], *bounds), hint)
     if max(texture.sand.max(), texture.clay.max()) <= 1.0:
         raise ConfigError(
             f"soil_texture: sand ({texture.sand.max():g} at most) and clay ({texture.clay.max():g} at most) look like "

@@ -92,6 +92,9 @@ class DeclaredBmi(GridFunctions, VariableFunctions):
     """Keys of the configuration, dotted, that may have another value when a run goes on from a state: what changes no
     result, data of the coming time, and what messages advise to change. Keys below them may, too."""
 
+    starts_at_time_of_day: ClassVar[bool] = False
+    """Whether a state can start a run only at the time of day that it is of, so that repetitions last whole days."""
+
     spans_steps: ClassVar[bool] = False
     """Whether `update_until` makes all its steps in one `_update_span` rather than one `_update` after the other."""
 

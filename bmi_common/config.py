@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import sys
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -145,7 +146,7 @@ def parse_yaml(text: str, document: Document) -> None:
     try:
         loader = _Loader(text)
     except yaml.YAMLError as error:  # characters that YAML does not allow
-        raise document.error((), f"not valid YAML: {error}") from error
+        raise document.error((), f"not valid YAML: {_in_one_line(error)}") from error
     try:
         node = loader.get_single_node()
         if node is not None:
@@ -157,9 +158,13 @@ def parse_yaml(text: str, document: Document) -> None:
     except RecursionError:
         raise document.error((), "nested too deeply") from None
     except yaml.YAMLError as error:
-        raise document.error((), f"not valid YAML: {error}") from error
+        raise document.error((), f"not valid YAML: {_in_one_line(error)}") from error
     finally:
         loader.dispose()
+
+
+def _in_one_line(error: Exception) -> str:
+    return " ".join(str(error).replace('in "<unicode string>", ', "").split())
 
 
 def _sibling(path: Path) -> str:
@@ -251,7 +256,28 @@ def _unknown_key(key: str, known: Iterable[str]) -> PydanticCustomError:
     return PydanticCustomError(_UNKNOWN_KEY, "unknown key; {hint}", {"key": key, "hint": hint})
 
 
+def require_name(path: Path | str) -> None:
+    """Refuse a name that libraries and records could not write down.
+
+    Raises
+    ------
+    ConfigError
+        Naming the path.
+    """
+    encoding = sys.getfilesystemencoding()
+    try:
+        str(Path(path).absolute()).encode(encoding)
+    except UnicodeEncodeError:
+        remedy = "rename it" if encoding == "utf-8" else "rename it, or set PYTHONUTF8=1 or LC_ALL=C.UTF-8"
+        raise ConfigError(
+            f"{path}: the name cannot be written in {encoding}, the encoding of names of files here; {remedy}"
+        ) from None
+    except OSError as error:  # the working directory is gone
+        raise ConfigError(f"{path}: cannot be found: {error}") from error
+
+
 def _resolve(path: Path, info: ValidationInfo) -> Path:
+    require_name(path)
     if "\0" in str(path):
         raise ValueError(f"{str(path)!r} is no name of a file: it has a NUL character")
     base = (info.context or {}).get("base")
@@ -478,8 +504,15 @@ def _in_document(position: Position, document: Document) -> Position:
     return kept
 
 
+_TAGS = ("constrained-", "function-", "lax-or-", "literal[", "tagged-union")
+"""How names of members of a union begin in pydantic's locations, where they are no names of types."""
+
+
 def _is_tag(part: Hashable) -> bool:
-    return isinstance(part, str) and ("[" in part or part in ("str", "float", "int", "bool", "Field", "FieldSpec"))
+    if not isinstance(part, str):
+        return False
+    named = part in ("str", "float", "int", "bool", "Field", "FieldSpec")
+    return named or "[" in part or part.startswith(_TAGS)
 
 
 def load_nested(path: Path, model: type[M], info: ValidationInfo) -> M:

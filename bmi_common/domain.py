@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo, model_
 
 from bmi_common import grids
 from bmi_common.config import Config, load_nested
-from bmi_common.errors import ConfigError, Mistakes, describe_cell
+from bmi_common.errors import ConfigError, Mistakes, describe_cell, out_of_range
 from bmi_common.fields import FieldSpec, rows_turned
 from bmi_common.file_grid import Cells, Direction, degrees_between
 
@@ -34,8 +34,9 @@ class Limits(NamedTuple):
     low: float
     high: float
 
-    def __str__(self) -> str:
-        return f"{self.low:.7g} and {self.high:.7g}{f' {self.units}' if self.units != '1' else ''}"
+    def refusal(self, value: float) -> str:
+        """Write ``must lie between 0 and 1, got 2``."""
+        return out_of_range(value, self.low, self.high, self.units)
 
     def find_outside(self, values: Array, mask: Mask) -> tuple[int, ...] | None:
         """Index of the first active cell whose value is outside, or NaN."""
@@ -391,9 +392,7 @@ def _read(spec: FieldSpec, name: str, shape: tuple[int, ...], cells: Cells, fixe
     assert cells.mask is not None
     cell = limits.find_outside(values, cells.mask)
     if cell is not None:
-        raise ConfigError(
-            f"{spec.file or 'domain'}: {name} must lie between {limits}, got {values[cell]:g} at {describe_cell(cell)}"
-        )
+        raise ConfigError(f"{spec.file or 'domain'}: {name} {limits.refusal(values[cell])} at {describe_cell(cell)}")
     return values
 
 

@@ -128,6 +128,19 @@ class ModelError(RootzoneError, RuntimeError):
         self.cell = cell
 
 
+def describe_range(low: float, high: float, units: str = "1") -> str:
+    """Write limits as ``between 0 and 15 m2 m-2``, with as many digits as they have."""
+    return f"between {low:.10g} and {high:.10g}{'' if units == '1' else f' {units}'}"
+
+
+def out_of_range(value: float, low: float, high: float, units: str = "1") -> str:
+    """Write ``must lie between 0 and 15 m, got 20``; a value that rounding would put inside is written in full."""
+    text = f"{value:g}"
+    if low <= float(text) <= high:
+        text = repr(float(value))
+    return f"must lie {describe_range(low, high, units)}, got {text}"
+
+
 def describe_cell(cell: tuple[int, ...]) -> str:
     """Name a cell as ``cell (k=.., j=.., i=..)``, with as many indices as it has."""
     names = ("k", "j", "i")[-len(cell) :]

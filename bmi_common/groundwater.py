@@ -29,7 +29,12 @@ DISCHARGE = "channel_water_x-section__volume_flow_rate"
 SECTIONS = ("richards", "surrogate", "parflow")
 """Sections of the groundwater configuration, one a component; each component passes over the others'."""
 
-_HEAD_RANGE = (-1.0e7, 1.0e4)
+POSSIBLE_HEADS = (-1.0e7, 1.0e4)
+"""Pressure heads [m]; what lies outside is no state of a soil, whoever wrote it."""
+
+POSSIBLE_SOURCES = (-100.0, 100.0)
+"""Net sources [h-1]."""
+
 _SATURATION_RANGE = (0.0, 1.0 + 1.0e-9)
 
 GROUNDWATER_VARIABLES = (
@@ -39,9 +44,9 @@ GROUNDWATER_VARIABLES = (
         ROOT_ZONE,
         Role.INPUT,
         "net water source per bulk volume, into the soil positive",
-        (-100.0, 100.0),
+        POSSIBLE_SOURCES,
     ),
-    Variable(PRESSURE_HEAD, "m", SUBSURFACE, Role.STATE, "pressure head at layer centres", _HEAD_RANGE),
+    Variable(PRESSURE_HEAD, "m", SUBSURFACE, Role.STATE, "pressure head at layer centres", POSSIBLE_HEADS),
     Variable(SATURATION, "1", SUBSURFACE, Role.OUTPUT, "saturation, relative to porosity", _SATURATION_RANGE),
     Variable(
         ROOT_ZONE_HEAD,
@@ -49,7 +54,7 @@ GROUNDWATER_VARIABLES = (
         ROOT_ZONE,
         Role.OUTPUT,
         "pressure head of the root zone, as the land takes it",
-        _HEAD_RANGE,
+        POSSIBLE_HEADS,
         part_of=PRESSURE_HEAD,
     ),
     Variable(

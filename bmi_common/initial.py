@@ -10,8 +10,9 @@ from pydantic import model_validator
 
 from bmi_common.config import Config, ConfigPath
 from bmi_common.domain import Domain
-from bmi_common.errors import ConfigError
+from bmi_common.errors import ConfigError, describe_cell, out_of_range
 from bmi_common.fields import FieldSpec
+from bmi_common.groundwater import POSSIBLE_HEADS
 
 HIGHEST_POND = 100.0
 """Water [m] above the ground; what stands higher is a wrong sign or an elevation taken for a pressure head."""
@@ -44,8 +45,8 @@ class InitialSpec(Config):
         Raises
         ------
         ConfigError
-            If a field cannot be read, or water would stand higher above the ground than `HIGHEST_POND`; then naming
-            the file that the section stands in.
+            If a field cannot be read, a head is impossible, or water would stand higher above the ground than
+            `HIGHEST_POND`; then naming the file that the section stands in.
         """
         if self.state is not None:
             return np.zeros(domain.subsurface.shape)
@@ -58,6 +59,7 @@ class InitialSpec(Config):
             depth = self.water_table_depth.read(key, domain.surface.shape, "m", domain.mask, cells=domain.cells)
             centres = np.cumsum(domain.dz) - 0.5 * domain.dz
             head = (domain.dz.sum() - depth) - centres[:, np.newaxis, np.newaxis]
+        require_possible(head, domain, f"{config_file}: {key}")
         pond = float(head[-1][domain.mask].max())
         if pond > HIGHEST_POND:
             raise ConfigError(
@@ -65,3 +67,18 @@ class InitialSpec(Config):
                 "is positive downwards, pressure head is not counted from sea level"
             )
         return head
+
+
+def require_possible(head: NDArray[np.float64], domain: Domain, where: str) -> None:
+    """Refuse heads [m] (nz, ny, nx) that are no state of a soil.
+
+    Raises
+    ------
+    ConfigError
+        Naming value and cell; `where` begins the message.
+    """
+    low, high = POSSIBLE_HEADS
+    bad = ((head < low) | (head > high)) & domain.mask
+    if bad.any():
+        cell = tuple(int(i) for i in np.argwhere(bad)[0])
+        raise ConfigError(f"{where}: {out_of_range(head[cell], low, high, 'm')} at {describe_cell(cell)}")

@@ -79,11 +79,16 @@ def main(
 
     Exit codes: 0 done, 1 failed while running, 2 bad input (nothing was computed or overwritten), 130 interrupted.
     """
+    from bmi_common import terminal
+    from bmi_common.config import require_name
     from bmi_common.errors import ConfigError
     from coupler.run_folder import MARKER, check_folder
 
-    console = _console(stderr=True)
+    console = terminal.console(stderr=True)
     with _exit_codes(console):
+        for path in (file, output, restart, definition):
+            if path is not None:
+                require_name(path)
         if definition is not None:
             if file is not None or check or settings or restart is not None:
                 raise ConfigError("--from-parflow goes with --output, --overwrite and --ignore only")
@@ -149,13 +154,6 @@ def _exit_codes(console: Console) -> Iterator[None]:
     sys.exit(code)
 
 
-def _console(stderr: bool = False) -> Console:
-    from rich.console import Console
-
-    # no markup and no emoji: a path or a message may hold brackets and colons
-    return Console(stderr=stderr, highlight=False, soft_wrap=True, markup=False, emoji=False)
-
-
 def _checkpoint(restart: Path, output: Path | None, overwrite: bool) -> Path:
     from bmi_common.errors import ConfigError
     from coupler.checkpoint import find
@@ -181,13 +179,14 @@ def _import(definition: Path, output: Path | None, ignore: tuple[str, ...], over
 
 
 def _check(loaded: LoadedRun, staging: Path, checkpoint: Path | None) -> None:
+    from bmi_common import terminal
     from coupler.preparation import prepare, prepare_restart
 
     prepared = prepare(loaded, staging)
     try:
         if checkpoint is not None:
             prepare_restart(prepared, checkpoint)
-        print_plan(prepared, _console())
+        print_plan(prepared, terminal.console())
     finally:
         prepared.finalize()
 

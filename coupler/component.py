@@ -226,6 +226,11 @@ class Component:
         return bool(getattr(self.bmi, "takes_end", False))
 
     @property
+    def starts_at_time_of_day(self) -> bool:
+        """Whether a state of the component can start a run only at the time of day that it is of."""
+        return bool(getattr(self.bmi, "starts_at_time_of_day", False))
+
+    @property
     def may_change(self) -> tuple[str, ...]:
         """Keys of the configuration, dotted, that may have another value when the component goes on from a state."""
         return tuple(getattr(self.bmi, "may_change", ()))
@@ -456,7 +461,8 @@ class Component:
         where = f" at {describe_cell(cell)}" if 1 < len(cell) <= 3 else f" at index {cell}" if cell else ""
         count = int((~good).sum())
         more = f" ({count} cells in all)" if count > 1 else ""
-        raise ComponentError(f"{self.name}: {variable} is {value:g} [{self.units(variable)}]{where}{more}{allowed}")
+        found = f"{_in_full(float(value), limits)} [{self.units(variable)}]"
+        raise ComponentError(f"{self.name}: {variable} is {found}{where}{more}{allowed}")
 
     @contextmanager
     def _timed(self) -> Iterator[None]:
@@ -465,6 +471,11 @@ class Component:
             yield
         finally:
             self.seconds += time.perf_counter() - begin
+
+
+def _in_full(value: float, limits: tuple[float, float] | None) -> str:
+    short = f"{value:g}"
+    return repr(float(value)) if limits is not None and limits[0] <= float(short) <= limits[1] else short
 
 
 def _told(error: Exception) -> str:

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from bmi_common.config import CalendarTime, Config, Document, folders, read_yaml, validate
+from bmi_common.config import CalendarTime, Config, Document, folders, read_yaml, require_name, validate
 from bmi_common.errors import ConfigError, ConfigErrors, Mistakes
 from coupler.component_spec import ComponentSpec
 from coupler.control.config import ErrorControlSpec
@@ -117,6 +117,7 @@ CHECKPOINTS = "checkpoints"
 def _output_file(value: str) -> str:
     if not re.fullmatch(r"[^/\\]+\.nc", value):
         raise ValueError(f"{value!r} must be a plain file name that ends in .nc; the folder is chosen by --output")
+    require_name(value)
     if value in (BALANCE_FILE, CONTROL_FILE, STATE_FILE):
         raise ValueError(
             f"{value} is written by every run that has a water balance, error control or spin-up; choose another name"
@@ -210,6 +211,7 @@ class CheckpointSpec(Config):
 def _component_name(name: str) -> str:
     if not name.isidentifier():
         raise ValueError(f"the component name {name!r} must be a plain word")
+    require_name(name)
     return name
 
 

@@ -81,7 +81,9 @@ class Plan:
     notices: list[str] = field(default_factory=list)
 
 
-def make_plan(config: RunConfig, components: Mapping[str, Component]) -> Plan:
+def make_plan(
+    config: RunConfig, components: Mapping[str, Component], created: Mapping[str, Component] | None = None
+) -> Plan:
     """Resolve names, units, grids and steps of initialized components.
 
     Parameters
@@ -89,7 +91,9 @@ def make_plan(config: RunConfig, components: Mapping[str, Component]) -> Plan:
     config : RunConfig
         The run.
     components : mapping
-        Its components; what concerns one that is not there is left out.
+        Its components; of one that is not there, no more than the names of its variables can be checked.
+    created : mapping, optional
+        Components whose names of variables are known, initialized or not.
 
     Raises
     ------
@@ -97,6 +101,7 @@ def make_plan(config: RunConfig, components: Mapping[str, Component]) -> Plan:
         For each thing that does not fit, with what would.
     """
     order = list(config.order)
+    created = components if created is None else created
     mistakes = Mistakes()
     plan = Plan(order, {}, {n: [] for n in order}, None)
     with mistakes.noted():
@@ -107,9 +112,13 @@ def make_plan(config: RunConfig, components: Mapping[str, Component]) -> Plan:
         for key, what, time in _ends(config):
             with mistakes.noted():
                 _reaches(config, name, component, key, what, time)
+    for name, component in created.items():
+        with mistakes.noted():
+            _repeats_days(config, name, component)
     resolved = dict(components)  # components whose exchanges are all sound
     for i, spec in enumerate(config.exchanges):
         try:
+            _check_names(f"exchanges.{i}", spec, created)
             if {spec.source.component, spec.target.component} <= plan.substeps.keys():
                 plan.incoming[spec.target.component].append(_resolve(f"exchanges.{i}", spec, components, plan))
         except ConfigError as error:
@@ -122,11 +131,11 @@ def make_plan(config: RunConfig, components: Mapping[str, Component]) -> Plan:
     for i, output in enumerate(config.output):
         for end in output.variables:
             with mistakes.noted():
-                _check_output(f"output.{i}.variables", end, components)
+                _check_output(f"output.{i}.variables", end, components, created)
         _notice_of_rest(output, config, plan)
     for key in config.checks.ranges:
         with mistakes.noted():
-            _check_range(key, config, components)
+            _check_range(key, config, created)
     mistakes.require_none()
     return plan
 
@@ -161,6 +170,17 @@ def _reaches(config: RunConfig, name: str, component: Component, key: str, what:
         raise ConfigError(f"{key}: {name} can go on until {last:%Y-%m-%dT%H:%M}, {what} ends at {end:%Y-%m-%dT%H:%M}")
 
 
+def _repeats_days(config: RunConfig, name: str, component: Component) -> None:
+    if config.spin_up is None or not component.starts_at_time_of_day:
+        return
+    length = add_period(config.time.start, config.spin_up.repeat) - config.time.start
+    if length % timedelta(days=1):
+        raise ConfigError(
+            f"spin_up.repeat: {config.spin_up.repeat} is no whole number of days; a state of {name} holds the sun of "
+            "its time of day and can start only there"
+        )
+
+
 def _check_range(key: str, config: RunConfig, components: Mapping[str, Component]) -> None:
     name, _, variable = key.partition(".")
     if name in config.components and name not in components:
@@ -170,13 +190,17 @@ def _check_range(key: str, config: RunConfig, components: Mapping[str, Component
         raise ConfigError(f"checks.ranges: no variable {key!r}{did_you_mean(key, all_known)}")
 
 
-def _check_output(key: str, end: Endpoint, components: Mapping[str, Component]) -> None:
-    if end.component not in components:
+def _check_output(
+    key: str, end: Endpoint, components: Mapping[str, Component], created: Mapping[str, Component]
+) -> None:
+    if end.component not in created:
         return
-    component = components[end.component]
+    component = created[end.component]
     known = (*component.outputs, *component.inputs)
     if end.variable not in known:
         raise ConfigError(f"{key}: {end.component} has no variable {end.variable!r}{did_you_mean(end.variable, known)}")
+    if end.component not in components:
+        return
     grid = component.grid(end.variable)
     if grid.is_points and grid.shape == (0,):
         raise ConfigError(
@@ -213,12 +237,23 @@ def _common_mask(components: Mapping[str, Component]) -> NDArray[np.bool_] | Non
     return common
 
 
+def _check_names(key: str, spec: ExchangeSpec, created: Mapping[str, Component]) -> None:
+    mistakes = Mistakes()
+    if spec.source.component in created:
+        source = created[spec.source.component]
+        with mistakes.noted():
+            # inputs as sources: what a component was given may be handed on
+            _known(f"{key}.from", spec.source, source, (*source.outputs, *source.inputs), "output")
+    if spec.target.component in created:
+        target = created[spec.target.component]
+        settable = (*target.inputs, *(v for v in target.outputs if _role(target, v) is Role.STATE))
+        with mistakes.noted():
+            _known(f"{key}.to", spec.target, target, settable, "input")
+    mistakes.require_none()
+
+
 def _resolve(key: str, spec: ExchangeSpec, components: Mapping[str, Component], plan: Plan) -> PlannedExchange:
     source, target = components[spec.source.component], components[spec.target.component]
-    # inputs as sources: what a component was given may be handed on
-    _known(f"{key}.from", spec.source, source, (*source.outputs, *source.inputs), "output")
-    settable = (*target.inputs, *(v for v in target.outputs if _role(target, v) is Role.STATE))
-    _known(f"{key}.to", spec.target, target, settable, "input")
     try:
         change = conversion(source.units(spec.source.variable), target.units(spec.target.variable))
     except ConfigError as error:

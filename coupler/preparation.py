@@ -85,7 +85,7 @@ def prepare(loaded: LoadedRun, staging: Path) -> Prepared:
         attempt.initialize(Handed(loaded.named, config.time.start, config.last_time, staging, loaded.document), undo)
         plan, guard, ready = Plan([], {}, {}, None), None, attempt.ready
         with attempt.noted():
-            plan = make_plan(config, ready)
+            plan = make_plan(config, ready, attempt.created)
         if len(ready) == len(config.components):
             with attempt.noted():
                 _check_balance(config, ready)
@@ -143,8 +143,8 @@ class _Attempt:
 
     Attributes
     ----------
-    ready : dict of Component
-        What could be initialized, by name.
+    created, ready : dict of Component
+        What could be created and, of that, initialized, by name.
     configs : dict of Path
         The file that each component has read.
     changes : dict
@@ -157,7 +157,7 @@ class _Attempt:
         self._document = document
         self._of_run, self._of_files = Mistakes(), dict[str, ConfigError]()
         self._specs: Mapping[str, ComponentSpec] = {}
-        self._created: dict[str, Component] = {}
+        self.created: dict[str, Component] = {}
         self.ready: dict[str, Component] = {}
         self.configs: dict[str, Path] = {}
         self.changes: dict[str, list[str]] = {}
@@ -173,12 +173,12 @@ class _Attempt:
         self._specs = specs
         for name, spec in specs.items():
             with self.noted():
-                self._created[name] = Component.of(name, spec)
+                self.created[name] = Component.of(name, spec)
 
     def initialize(self, handed: Handed, undo: ExitStack) -> None:
         """Initialize the components that could be created; `undo` finalizes them."""
         self.handed = handed
-        for name, component in self._created.items():
+        for name, component in self.created.items():
             spec, key = self._specs[name], f"components.{name}"
             try:
                 path, self.changes[name] = staged_config(name, spec, key, handed, component.takes_end)

@@ -12,6 +12,7 @@ from bmi_common.config import Document, Position, parse_yaml
 from bmi_common.errors import ConfigError
 
 _PART = re.compile(r'"([^"]+)"|([^."\s]+)')
+_NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 _LONGEST = 100  # characters of a setting in messages
 
 
@@ -108,7 +109,8 @@ def _put(document: Document, parts: list[str], value: Any, told: str) -> Positio
         if isinstance(target, list):
             key: Any = _index(target, part, told)
         elif isinstance(target, dict):
-            key = next((k for k in target if str(k) == part), part)  # class numbers are integers in a file
+            # class numbers are integers in a file
+            key = next((k for k in target if str(k) == part), int(part) if _NUMBER.fullmatch(part) else part)
         else:
             raise ConfigError(f"{told}: {'.'.join(parts[:i])} has no keys below it")
         at = (*at, key)
@@ -125,7 +127,7 @@ def _put(document: Document, parts: list[str], value: Any, told: str) -> Positio
 
 
 def _index(target: list[Any], part: str, told: str) -> int:
-    if not (part.isascii() and part.isdigit()) or len(part) > 9 or int(part) >= len(target):
+    if not _NUMBER.fullmatch(part) or int(part) >= len(target):
         raise ConfigError(f"{told}: {part!r} is no entry of a list of {len(target)} (the first is 0)")
     return int(part)
 

@@ -59,8 +59,9 @@ MEANINGS: Mapping[str, str] = {
     "components.<name>.timeout": "how long a call to a component in another process (`isolate`, `grpc`) may take "
     "before the run ends with a message; without it, any time",
     "components.<name>.config": "configuration file, handed to `initialize`",
-    "components.<name>.replace": "sections of that file that `options` replace whole, not merge into",
     "components.<name>.options": "values that replace those of that file, key by key, in a copy made for the run",
+    "components.<name>.replace": "sections of `options`, such as `[forcing]`, that take the place of the whole section "
+    "of that file instead of being merged into it",
     "order": "all components, in the order in which they step",
     "exchanges[].from": "where the values come from",
     "exchanges[].to": "the input (or settable state) that they go to, before the target's step",
@@ -129,6 +130,10 @@ anything that does not fit, before the run starts (`bmi-run coupled.yaml --check
 - `[]` stands for each entry of a list, `<name>` for a name of your choice.
 - A value of the command line goes before the file's: `--set time.end=2019-10-03T00:00`,
   `--set land.options.threads=2` (a component's name stands for `components.<name>`), `--set output.0.every=6h`.
+  The value is YAML and becomes all that the key holds: `--set 'report={}'` replaces the section, and so does
+  `--set 'land.options.forcing={type: external}'` in the land's file; a longer key,
+  `--set land.options.forcing.cycle=true`, changes one entry of it. A part of a key that has dots itself is written in
+  double quotes. Folders and files given so are relative to the working directory.
 - In a section that is left out, nothing is needed. A *default* "needed" says what a section cannot do without.
 """
 

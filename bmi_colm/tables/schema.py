@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple
 from pydantic import BeforeValidator, PrivateAttr, RootModel, ValidationInfo, field_validator, model_validator
 
 from bmi_common.config import Config, load_nested
+from bmi_common.errors import describe_range, out_of_range
 
 Pair = tuple[float, float]
 """(visible, near infrared)."""
@@ -22,14 +23,13 @@ class Bounds(NamedTuple):
     units: str
 
     def __str__(self) -> str:
-        units = "" if self.units == "1" else f" {self.units}"
-        return f"between {self.low:g} and {self.high:g}{units}"
+        return describe_range(self.low, self.high, self.units)
 
     def check(self, *values: float) -> None:
         """Raise `ValueError` for a value outside."""
         for value in values:
             if not self.low <= value <= self.high:
-                raise ValueError(f"must lie {self}, got {value:g}")
+                raise ValueError(out_of_range(value, *self))
 
 
 _AREA: Final = Bounds(0.0, 15.0, "m2 m-2")

@@ -42,8 +42,8 @@ def main(file: Path, check: bool) -> None:
     except ImportError as error:
         _fail(error, EXIT_BAD_INPUT)
 
-    from rich.console import Console
-
+    from bmi_common import terminal
+    from bmi_common.config import require_name
     from bmi_common.errors import ConfigError, RootzoneError
     from bmi_common.interrupts import deferred_interrupts
     from bmi_surrogate.compute import using_threads
@@ -53,9 +53,10 @@ def main(file: Path, check: bool) -> None:
     from bmi_surrogate.training.progress import Progress
 
     first = os.environ.get("RANK", "0") == "0"
-    console = Console(stderr=True, quiet=not first)
+    console = terminal.console(stderr=True, quiet=not first)
     logging.basicConfig(level=logging.INFO if first else logging.ERROR, format="%(message)s", stream=sys.stderr)
     try:
+        require_name(file)
         config = load(file)
         with processes(config.device) as here, using_threads(config.threads):
             material = prepare_material(config, here, Progress(console, "prepare"))

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from bmi_common import Config, ConfigError, ConfigPath, Domain, OutputPath, grids
-from bmi_common.errors import describe_cell
+from bmi_common.errors import describe_cell, out_of_range
+from bmi_common.groundwater import POSSIBLE_HEADS, POSSIBLE_SOURCES
 from bmi_common.parflow_dumps import is_parflow_run
 from bmi_surrogate.training.netcdf_run import NetcdfRun
 from bmi_surrogate.training.parflow_run import ParflowRun
@@ -177,12 +178,12 @@ def _make(
     for stretch in stretches:
         is_first = True
         for run, begin, end in stretch.pieces():
-            values = _active(run.heads(begin, end), domain.mask, run.describe_head, begin)
+            values = _active(run.heads(begin, end), domain.mask, POSSIBLE_HEADS, run.describe_head, begin)
             head[heads : heads + len(values)] = values
             heads += len(values)
             begin, is_first = begin + is_first, False
             if begin < end:
-                values = _active(run.sources(begin, end), domain.mask, run.describe_source, begin)
+                values = _active(run.sources(begin, end), domain.mask, POSSIBLE_SOURCES, run.describe_source, begin)
                 source[sources : sources + len(values)] = values
                 wetting[sources : sources + len(values)] = _wetting(values, domain)
                 sources += len(values)
@@ -213,13 +214,23 @@ def _claim(folder: Path, wanted: Description) -> None:
         raise ConfigError(f"{folder}: the store needs {needed / 1e9:.2f} GB, the disk has {free / 1e9:.2f} GB left")
 
 
-def _active(values: Array, mask: NDArray[np.bool_], describe: Callable[[int], str], begin: int) -> Array:
-    """Values with 0 in inactive cells; refuses what is not finite in active ones."""
+def _active(
+    values: Array, mask: NDArray[np.bool_], limits: tuple[float, float], describe: Callable[[int], str], begin: int
+) -> Array:
+    """Values with 0 in inactive cells; refuses what is not finite or beyond the `limits` in active ones."""
     bad = ~np.isfinite(values) & mask
     if bad.any():
         record, *cell = (int(v) for v in np.argwhere(bad)[0])
         raise ConfigError(
             f"{describe(begin + record)}: is {values[record, *cell]} in the active {describe_cell(tuple(cell))}"
+        )
+    low, high = limits
+    bad = ((values < low) | (values > high)) & mask
+    if bad.any():
+        record, *cell = (int(v) for v in np.argwhere(bad)[0])
+        raise ConfigError(
+            f"{describe(begin + record)}: {out_of_range(values[record, *cell], low, high)} in the active "
+            f"{describe_cell(tuple(cell))}"
         )
     return np.where(mask, values, 0.0)
 

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bmi_common.config import read_yaml
-from bmi_common.errors import ConfigError
-from bmi_common.groundwater import PRESSURE_HEAD
+from bmi_common.errors import ConfigError, describe_cell, out_of_range
+from bmi_common.groundwater import POSSIBLE_HEADS, PRESSURE_HEAD
 from coupler.checkpoint import RECORD, Checkpoint, read
 from coupler.component import Component
 from coupler.config import CHECKPOINTS
@@ -82,7 +82,16 @@ class ReferenceRun:
                 values = data[record.variable][record.index]
         except (OSError, RuntimeError, KeyError, IndexError) as error:
             raise ConfigError(f"{record.file}: cannot be read: {error}") from error
-        return np.ma.filled(values.astype(np.float64), np.nan)
+        head = np.ma.filled(values.astype(np.float64), np.nan)
+        low, high = POSSIBLE_HEADS
+        bad = (head < low) | (head > high)
+        if bad.any():
+            cell = tuple(int(i) for i in np.argwhere(bad)[0])
+            raise ConfigError(
+                f"{record.file}: {PRESSURE_HEAD} of {time:%Y-%m-%dT%H:%M} {out_of_range(head[cell], low, high, 'm')} "
+                f"at {describe_cell(cell)}"
+            )
+        return head
 
     def checkpoint(self, time: datetime) -> Checkpoint:
         """Read the run's checkpoint of a time."""

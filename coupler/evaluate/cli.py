@@ -82,16 +82,20 @@ def main(
 
     Exit codes: 0 compared, 1 a criterion is not met (with --strict), 2 bad input.
     """
-    from rich.console import Console
-
+    from bmi_common import terminal
+    from bmi_common.config import require_name
     from bmi_common.errors import RootzoneError
     from coupler.evaluate.evaluation import Wanted, evaluate
     from coupler.evaluate.judged import JUDGED
     from coupler.evaluate.verdict import describe
     from coupler.evaluate.writing import evaluate_into
 
-    console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
+    console = terminal.console(stderr=True)
     try:
+        optional = (free_drainage, precipitation, reanalysis, domain, initial, output)
+        for path in (reference, run, *climatology, *segments, *optional):
+            if path is not None:
+                require_name(path)
         wanted = Wanted(
             reference,
             run,
@@ -109,7 +113,7 @@ def main(
             _start(start),
         )
         found, made = (evaluate(wanted), []) if output is None else evaluate_into(wanted, output)
-        shown = Console(highlight=False, markup=False, emoji=False)
+        shown = terminal.console()
         for table in found.report.tables():
             shown.print(table)
         for key, verdict in found.assessment.verdicts.items():

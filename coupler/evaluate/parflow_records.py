@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bmi_common import ConfigError, Domain
+from bmi_common.errors import out_of_range
 from bmi_common.fields import read_pfb
+from bmi_common.groundwater import POSSIBLE_HEADS
 from bmi_common.parflow_dumps import find_dumps, require_hourly
 from coupler.evaluate.records import HOUR, Times
 
@@ -87,6 +89,12 @@ class ParflowRecords:
         if bad.any():
             z, y, x = np.argwhere(bad)[0]
             raise ConfigError(f"{file}: the pressure is not finite in the active cell z={z}, y={y}, x={x}")
+        low, high = POSSIBLE_HEADS
+        bad = ((values < low) | (values > high)) & self._domain.mask
+        if bad.any():
+            z, y, x = (int(i) for i in np.argwhere(bad)[0])
+            found = out_of_range(values[z, y, x], low, high, "m")
+            raise ConfigError(f"{file}: the pressure {found} in the active cell z={z}, y={y}, x={x}")
         return values
 
     @staticmethod

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bmi_common import ConfigError, Domain
 from coupler.evaluate.names import LATENT_HEAT, SOIL_MOISTURE
-from coupler.evaluate.netcdf_input import numbers, open_netcdf, units_of
+from coupler.evaluate.netcdf_input import file_of, numbers, open_netcdf, units_of
 from coupler.evaluate.records import HOUR, Times
 from coupler.evaluate.weather import interval_ends
 
@@ -20,6 +20,8 @@ Array = NDArray[np.float64]
 
 _SOIL_WATER, _LATENT = "swvl1", "slhf"
 _UNITS = {_SOIL_WATER: ("m**3 m**-3", "m3 m-3", "1"), _LATENT: ("J m**-2", "J m-2")}
+_LARGEST = 1.0e9
+"""Above a day's latent heat of any place [J m-2]."""
 _FARTHEST = 0.2
 """Degrees: two cells of ERA5-Land. Farther away the file is of another region."""
 
@@ -123,6 +125,11 @@ def _domain_mean(variable: Any, weights: Array) -> Array:
     step = max(1, 1_000_000 // share.size)
     for i in range(0, len(means), step):
         values = numbers(variable, (slice(i, i + step), *box))
+        if (np.abs(values) > _LARGEST).any():
+            raise ConfigError(
+                f"{file_of(variable)}: {variable.name} is {values[np.abs(values) > _LARGEST][0]:g} "
+                f"{units_of(variable)}, which is no value of a reanalysis"
+            )
         # ERA5-Land has no values at sea; the rest of the cells stand for them
         there = np.isfinite(values) & (share > 0.0)
         total = (there * share).sum(axis=(1, 2))

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bmi_common import ConfigError
+from bmi_common.errors import out_of_range
+from bmi_common.groundwater import POSSIBLE_HEADS
 from coupler.evaluate.netcdf_input import dates, file_of, numbers, open_netcdf, units_of
 from coupler.evaluate.run_record import run_files
 
@@ -23,6 +25,7 @@ HOUR = np.timedelta64(3600, "s")
 """Records are an hour apart; all times have this resolution of seconds."""
 
 _UNITS = {HEAD: "m", LATENT_HEAT: "W m-2"}
+_POSSIBLE = {HEAD: POSSIBLE_HEADS, LATENT_HEAT: (-1.0e4, 1.0e4)}
 
 
 class Records(Protocol):
@@ -151,6 +154,15 @@ class RunRecords:
             raise ConfigError(
                 f"{file_of(variable)}: {variable.csdms_name} is missing at {self.times[start + hour]} in the active "
                 f"cell y={row}, x={col}"
+            )
+        low, high = _POSSIBLE[variable.csdms_name]
+        bad = (values < low) | (values > high)
+        if bad.any():
+            at = tuple(np.argwhere(bad)[0])
+            row, col = np.argwhere(mask)[at[-1]]
+            raise ConfigError(
+                f"{file_of(variable)}: {variable.csdms_name} {out_of_range(values[at], low, high, units_of(variable))} "
+                f"at {self.times[start + at[0]]} in the active cell y={row}, x={col}"
             )
         return np.asarray(values)
 

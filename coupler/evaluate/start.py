@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from bmi_common import ConfigError, Domain, FieldSpec
 from bmi_common.config import Config, load_config, read_yaml
-from bmi_common.initial import InitialSpec
+from bmi_common.initial import InitialSpec, require_possible
 from coupler.config import STATE_FILE
 from coupler.evaluate.netcdf_input import open_netcdf
 from coupler.evaluate.predictions import hour_of_day
@@ -37,9 +37,9 @@ def head_in_file(path: Path, domain: Domain) -> Array:
     if not names:
         raise ConfigError(f"{path}: has no {HEAD}")
     spec = FieldSpec(file=path, variable=names[0])
-    return spec.read("pressure head at the start", domain.subsurface.shape, "m", domain.mask, cells=domain.cells)[
-        :, domain.mask
-    ]
+    head = spec.read("pressure head at the start", domain.subsurface.shape, "m", domain.mask, cells=domain.cells)
+    require_possible(head, domain, f"{path}: {names[0]}")
+    return head[:, domain.mask]
 
 
 def initial_head(run: Path, domain: Domain) -> Array:

@@ -20,6 +20,7 @@ Array = NDArray[np.float64]
 NAME = "atmosphere_water_precipitation__mass_flux"
 _STANDARD_NAMES = ("precipitation_flux", "rainfall_flux", "lwe_precipitation_rate")
 _RATE, _AMOUNT_PER_HOUR = "kg m-2 s-1", 3600.0
+_LARGEST = 1.0e4  # mm in an hour
 
 
 def precipitation(path: Path, times: Times) -> Array:
@@ -53,7 +54,7 @@ def precipitation(path: Path, times: Times) -> Array:
                 raise ConfigError(f"{file}: has no precipitation in the compared period, {times[0]} to {times[-1]}")
             first, last = np.flatnonzero(there)[[0, -1]]
             records = slice(int(first), int(last) + 1)
-            means = np.sum([_mean(part, records) * _conversion(file, part) for part in parts], axis=0)
+            means = np.sum([_mean(file, part, records) for part in parts], axis=0)
             series = np.full(len(times), np.nan)
             inside = there[first : last + 1]
             series[np.searchsorted(times, ends[first : last + 1][inside])] = means[inside]
@@ -93,10 +94,15 @@ def _find(data: netCDF4.Dataset) -> list[Any]:
     return []
 
 
-def _mean(variable: Any, records: slice) -> Array:
+def _mean(file: Path, variable: Any, records: slice) -> Array:
+    to = _conversion(file, variable)
     values = numbers(variable, records)
+    wild = np.abs(values) * to > _LARGEST
+    if wild.any():
+        found = f"{values[wild][0]:g} {units_of(variable)}"
+        raise ConfigError(f"{file}: {variable.name} is {found}, more than any rain")
     with np.errstate(invalid="ignore"):
-        return np.asarray(np.nanmean(values.reshape(len(values), -1), axis=1))
+        return np.asarray(np.nanmean(values.reshape(len(values), -1), axis=1)) * to
 
 
 def _conversion(file: Path, variable: Any) -> float:

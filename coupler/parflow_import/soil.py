@@ -157,8 +157,7 @@ class _Reader:
             if cell is not None:
                 raise definition.error(
                     "Perm.TensorType",
-                    f"permeability in {axis} times its tensor must lie between {limits}, got {values[cell]:g} at "
-                    f"{describe_cell(cell)}",
+                    f"permeability in {axis} times its tensor {limits.refusal(values[cell])} at {describe_cell(cell)}",
                 )
         if _same(result["x"], result["y"], self.grid.shape):
             result["y"] = result["x"]

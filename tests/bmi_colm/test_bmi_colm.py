@@ -202,7 +202,7 @@ def test_impossible_inputs_name_variable_and_cell(basin, name, value):
     bmi = started(basin)
     give(bmi)
     bmi.values[name][..., 1, 2] = value
-    with pytest.raises(ModelError, match=rf"{name} must be .*j=1, i=2"):
+    with pytest.raises(ModelError, match=rf"{name} must lie .*j=1, i=2"):
         bmi.update()
 
 

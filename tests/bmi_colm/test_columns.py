@@ -234,6 +234,14 @@ def test_a_year_without_carbon_dioxide_is_refused():
         columns(start=datetime(1950, 1, 1)).step(MILD, -1.0, 0.7)
 
 
+def test_carbon_dioxide_goes_on_with_the_increase_of_the_tables_last_year():
+    assert carbon_dioxide(2024, 7) == pytest.approx(428.22e-6)
+    assert carbon_dioxide(2025, 7) == pytest.approx((428.22 + 3.5) * 1e-6)
+    assert carbon_dioxide(2030, 12) == pytest.approx((428.22 + 6 * 3.5) * 1e-6)
+    with pytest.raises(ConfigError, match=r"no carbon dioxide for 2031 .*2000-2024 .* until 2030"):
+        carbon_dioxide(2031, 1)
+
+
 def test_usda_classes_of_typical_textures():
     table = soil_table()
     sand = np.array([t.sand for t in table.textures.values()])

@@ -120,6 +120,25 @@ def test_rows_become_south_first_and_columns_west_first(file: Path, flip: str) -
         np.testing.assert_allclose(forcing.read(START)[names.SHORTWAVE], field(48)[0])
 
 
+def test_hours_outside_the_run_may_be_missing_in_its_first_and_last_day(file: Path) -> None:
+    shortwave = field(72)
+    shortwave[:30] = shortwave[42:] = np.nan
+
+    def fill(nc: netCDF4.Dataset) -> None:
+        nc["rsds"][:] = shortwave
+
+    write(file, hours=72, change=fill)
+    with opened(file, start=START + 30 * HOUR, hours=42) as forcing:
+        for hour in range(30, 42):
+            np.testing.assert_array_equal(forcing.read(START + hour * HOUR)[names.SHORTWAVE], field(72)[hour])
+        with pytest.raises(ConfigError, match=r"'rsds': values are missing .* 2020-02-29 18:00"):
+            forcing.read(START + 42 * HOUR)
+    with pytest.raises(ConfigError, match=r"'rsds': values are missing .* 2020-02-29 18:00"):
+        opened(file, start=START + 30 * HOUR, hours=43)
+    with pytest.raises(ConfigError, match=r"'rsds': values are missing .* 2020-02-29 18:00"):
+        opened(file, start=START + 30 * HOUR, hours=None)  # without an end all of the record is the run's
+
+
 def test_dimensions_may_come_in_any_order(file: Path) -> None:
     def transpose(nc: netCDF4.Dataset) -> None:
         nc.renameVariable("rsds", "old")

@@ -24,12 +24,12 @@ GUIDE = Path(__file__).resolve().parents[2] / "docs" / "land.md"
 @pytest.mark.parametrize(
     ("name", "value", "hint"),
     [
-        (names.AIR_PRESSURE, 990.0, "20000 to 120000 Pa, got 990; this looks like hPa"),
+        (names.AIR_PRESSURE, 990.0, "20000 and 120000 Pa, got 990; this looks like hPa"),
         (names.AIR_TEMPERATURE, 18.0, "degrees Celsius"),
         (names.SPECIFIC_HUMIDITY, 9.0, "g kg-1"),
         (names.SPECIFIC_HUMIDITY, 0.6, "relative humidity"),
         (names.PRECIPITATION, 2.0, "mm h-1"),
-        (names.SHORTWAVE, -40.0, "0 to 2000 W m-2, got -40"),
+        (names.SHORTWAVE, -40.0, "0 and 2000 W m-2, got -40"),
         (names.LONGWAVE, 1.1e6, "J m-2"),
         (names.WIND_X, 130.0, "km h-1"),
         (names.WIND_Y, -9999.0, "code of a missing value"),
@@ -38,7 +38,7 @@ GUIDE = Path(__file__).resolve().parents[2] / "docs" / "land.md"
 def test_impossible_weather_that_is_set_names_time_cell_and_what_it_looks_like(tmp_path, name, value, hint):
     bmi = started(tmp_path)
     step(bmi, 2)
-    with pytest.raises(ModelError, match=rf"2020-06-01 14:00: {name} must be .*{hint}.*cell \(j=0, i=1\)"):
+    with pytest.raises(ModelError, match=rf"2020-06-01 14:00: {name} must lie .*{hint}.*cell \(j=0, i=1\)"):
         step(bmi, weather={name: value})
 
 

@@ -232,7 +232,11 @@ def test_soil_colour_albedo_and_thermal_properties_may_be_maps(tmp_path):
         ),
         ("vegetation_maps", {"canopy_height": {"file": "basin.nc", "variable": "h"}}, "no variable 'h'"),
         ("soil_maps", {"colour": 3.5}, "soil colour 3.5 at cell .* is no colour class"),
-        ("soil_maps", {"heat_capacity_solids": 2.0}, "heat_capacity_solids must lie between 100000 and 5e"),
+        (
+            "soil_maps",
+            {"heat_capacity_solids": 2.0},
+            "heat_capacity_solids must lie between 100000 and 5000000 J m-3 K-1",
+        ),
     ],
 )
 def test_mistakes_in_maps_are_named(tmp_path, key, maps, message):

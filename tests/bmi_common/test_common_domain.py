@@ -52,6 +52,29 @@ def test_grids_and_sizes_follow_from_cells_and_layers(write) -> None:
     assert d.thickness[:, 2, 1] == pytest.approx(d.dz)
 
 
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("n: 2.0", "n must lie between 1.000001 and 20, got 1 at cell (k=0, j=0, i=0)"),
+        ("n: 2.0", "n must lie between 1.000001 and 20, got 20.0000001 at cell (k=0, j=0, i=0)"),
+        ("alpha: 3.5", "alpha must lie between 1e-06 and 10000 m-1, got -3 at cell (k=0, j=0, i=0)"),
+    ],
+)
+def test_a_range_is_told_so_that_the_value_lies_outside(write, line: str, message: str) -> None:
+    value = message.split(" got ")[1].split()[0]
+    changed = MINIMAL.replace(line, f"{line.split(':')[0]}: {value}")
+    assert failure(write, changed) == f"domain: van_genuchten.{message}"
+
+
+def test_all_impossible_fields_are_told(write) -> None:
+    text = MINIMAL.replace("porosity: 0.4", "porosity: 4.0").replace("n: 2.0", "n: 0.5") + "elevation: 1e300\n"
+    assert [line.split()[1] for line in failure(write, text).splitlines()] == [
+        "elevation",
+        "porosity",
+        "van_genuchten.n",
+    ]
+
+
 def test_a_map_of_soil_classes_holds_in_all_layers(write, tmp_path: Path) -> None:
     write_pfb(str(tmp_path / "soil.pfb"), np.array([[[3.0, 3.0, 3.0, 7.0]] * 3]), dist=False)
     d = domain(write, MINIMAL.replace("porosity: 0.4", "porosity: {file: soil.pfb, lookup: {3: 0.4, 7: 0.5}}"))

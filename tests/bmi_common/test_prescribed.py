@@ -70,6 +70,15 @@ def test_a_profile_spreads_the_same_water(tmp_path: Path) -> None:
     np.testing.assert_allclose(depth(component)[-2:], 5e-5, rtol=1e-12)
 
 
+def test_a_series_is_needed_until_the_end_of_the_run(tmp_path: Path) -> None:
+    daily = {**series(tmp_path, [24.0, 48.0, np.nan]), "interval": 24.0}
+    component = started(tmp_path, series=daily, start="2020-01-01T00:00", end="2020-01-02T12:00")
+    component.update_until(36 * 3600.0)
+    np.testing.assert_allclose(depth(component)[-1], 2e-3, rtol=1e-12)
+    with pytest.raises(ConfigError, match="recharge is not finite in active cells, first in entry 2"):
+        started(tmp_path, series=daily, start="2020-01-01T00:00", end="2020-01-03T01:00")
+
+
 @pytest.mark.parametrize("cells", [(), (2, 3)])
 def test_an_entry_of_a_series_holds_over_its_interval_and_the_last_ends_the_run(
     tmp_path: Path, cells: tuple[int, ...]

@@ -223,6 +223,10 @@ def test_options_reach_the_solver(tmp_path: Path) -> None:
         ({"initial": {}}, "give either pressure_head, water_table_depth or state"),
         ({"initial": {"pressure_head": 1.0, "water_table_depth": 1.0}}, "give either"),
         ({"initial": {"water_table_depth": -300.0}}, "initial.water_table_depth: water would stand 300 m above"),
+        (
+            {"initial": {"pressure_head": -1e300}},
+            "initial.pressure_head: must lie between -10000000 and 10000 m, got -1e",
+        ),
         ({"initial": {"pressure_head": 250.0}}, "initial.pressure_head: water would stand 250 m above"),
         ({"richards": {"mode": "free"}}, "richards.mode"),
         ({"richards": {"drainage": "lagged"}}, "drainage has no effect with `mode: full`"),

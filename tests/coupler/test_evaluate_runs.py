@@ -71,6 +71,23 @@ def test_the_hourly_errors_are_written(years: Years) -> None:
     assert (years.folder / "report" / "errors.png").stat().st_size > 10_000
 
 
+@pytest.mark.parametrize("head", [1e300, -1e8])
+def test_heads_and_fluxes_that_no_run_has_are_refused(years: Years, head: float) -> None:
+    reference = years.run("reference", field(48, 3.0), a_day(48))
+    depth = field(48, 3.0)
+    depth[30, 1, 2] = -head
+    run = years.run("run", depth, a_day(48))
+    years.refuses(
+        "head.nc: soil_water__pressure_head must lie between -10000000 and 10000 m, got ",
+        "at 2020-01-02T07:00:00 in the active cell y=1, x=2",
+        arguments=(reference, run),
+    )
+    latent = a_day(48)
+    latent[5, 0, 0] = 1e5
+    run = years.run("hot", field(48, 3.0), latent)
+    years.refuses("must lie between -10000 and 10000 W m-2, got 100000", arguments=(reference, run))
+
+
 def test_reading_in_blocks_changes_nothing(years: Years, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(3)
     reference = years.run("reference", 3.0 + rng.random((50, NY, NX)), a_day(50) + rng.random((50, NY, NX)))

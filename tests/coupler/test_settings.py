@@ -65,6 +65,11 @@ def test_nearest_divisors_lie_on_both_sides():
 # ---------------------------------------------------------------- --set
 
 
+def line_of(fake, text):
+    fake.write()
+    return next(i for i, line in enumerate(fake.yaml.read_text().splitlines(), 1) if text in line)
+
+
 def set_to(fake, *settings):
     return load_run(fake.write(), settings).config
 
@@ -124,6 +129,114 @@ def test_set_changes_the_run(fake):
     assert fake.open().sizes["time"] == 2
     record = yaml.safe_load((fake.output / "run.yaml").read_text())
     assert record["components"]["groundwater"]["class"] == "zoo:LeakyBucket"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("1e-3", 0.001), ("1E2", 100.0), ("+.5e+1", 5.0), ("2", 2.0), ("0.25", 0.25)]
+)
+def test_numbers_of_settings_are_read_as_in_a_file(fake, text, value):
+    assert set_to(fake, f"checks.water_balance.tolerance={text}").checks.water_balance.tolerance == value
+
+
+def test_dates_of_settings_are_read_as_in_a_file(fake):
+    for text in ("2020-01-01T05:00", "2020-01-01 05:00:00", "'2020-01-01T05:00'"):
+        assert set_to(fake, f"time.end={text}").time.end == datetime(2020, 1, 1, 5)
+
+
+DEEP = "[" * 400 + "]" * 400
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("time.end=2020-02-30", "time.end: not valid YAML: day is out of range"),
+        ("time.end=2020-13-01", "time.end: not valid YAML: month must be in 1..12"),
+        ("time.end=20200101", "time.end: expected a date such as 2019-10-01T00:00, got 20200101"),
+        ("time.end='20200101'", "time.end: expected a date"),
+        ("time.end=1e9", "time.end: expected a date"),
+        ("time.step=[1h]", "time.step: ['1h'] is no length of time"),
+        ("time={start: 2020-01-01, start: 2020-01-02}", "time.start: the key stands twice"),
+        ("time={}", "time.start: this key is missing"),
+        ("order=", "order: input should be a valid list, got None"),
+        ("output=[{}]", "output.0.file: this key is missing"),
+        ("output=[[]]", "output.0: "),
+        (f"title={DEEP}", "nested too deeply"),
+        ("title=&a [*a]", "the anchor refers to itself"),
+        ("title=\x00", "not valid YAML"),
+        ("title=!!int x", "not valid YAML"),
+        ("title=!!python/object:os.system x", "not valid YAML: could not determine a constructor"),
+        ("time..end=1", "must be written as key=value"),
+        (".=1", "must be written as key=value"),
+        ('time."end=1', "must be written as key=value"),
+        ("components=3", "components: expected keys and values, got 3"),
+        ("land=3", "components.land: expected keys and values, got 3"),
+        ("land.config=", "components.land.config: expected the name of a file or folder, got nothing"),
+        ("land.config=[a]", "components.land.config: expected the name of a file or folder, got [a]"),
+        ("land.config=~nobodyatall/x", "components.land.config: is no name of a file"),
+        ("paths.x=", "paths.x: expected the name of a file or folder"),
+        ("output.999999999999999999999.file=a.nc", "is no entry of a list of 1"),
+        ("output.²=a.nc", "'²' is no entry of a list of 1"),
+        ("seed=4294967296", "seed: input should be less than 4294967296"),
+        ("land.options=[1]", "components.land.options: expected keys and values"),
+        ("land.replace=[rain]", "replace: options have no section 'rain'"),
+        ("relative_to=[1]", "relative_to: expected the name of a folder"),
+    ],
+)
+def test_a_setting_that_is_wrong_is_one_message_that_names_it_and_its_key(fake, setting, words):
+    message = fake.refuses(words, arguments=("--set", setting))
+    assert f"--set {setting[:100]}" in message
+    assert len(message.splitlines()) == 1 or "this key is missing" in message
+
+
+def test_all_wrong_settings_are_told(fake):
+    message = fake.refuses("--set seed=-1: seed", arguments=("--set", "time.end=2020-02-30", "--set", "seed=-1"))
+    assert "--set time.end=2020-02-30: time.end" in message
+
+
+def test_a_setting_that_does_not_agree_with_the_file_is_named_beside_it(fake):
+    fake.refuses(
+        f"coupled.yaml:{line_of(fake, 'time:')}: time: end 2019-01-01T00:00 must be after start",
+        "(--set time.end=2019-01-01)",
+        arguments=("--set", "time.end=2019-01-01"),
+    )
+
+
+def test_an_option_of_the_command_line_is_named_by_the_component_that_refuses_it(fake):
+    (fake.folder / "head.txt").write_text("-2.5")
+    fake.use("FileBucket", head_file="head.txt", tuning={"a": 1.0})
+    message = fake.refuses("tuning.a", arguments=("--set", "groundwater.options.tuning.a=much"))
+    assert message.startswith("bmi-run: groundwater: --set groundwater.options.tuning.a=much: tuning.a: ")
+    fake.run["components"]["groundwater"]["options"] = {"tuning": {"a": "little"}}
+    place = f"coupled.yaml:{line_of(fake, 'a: little')}"
+    assert f"groundwater: {fake.folder}/{place}: tuning.a: " in fake.refuses("little")
+
+
+def test_a_section_that_is_set_replaces_that_of_the_file_and_of_the_component(fake):
+    assert set_to(fake, "checks={water_balance: {}}", "checks={}").checks.water_balance is None
+    fake.use("FileBucket", head_file="head.txt", tuning={"a": 1.0, "b": 2.0})
+    (fake.folder / "head.txt").write_text("-2.5")
+    fake.succeeds("--set", "groundwater.options.tuning={c: 4}", "--set", "groundwater.options.tuning.d=5")
+    assert staged(fake, "groundwater")["tuning"] == {"c": 4, "d": 5}
+    record = fake.output / "run.yaml"
+    result = CliRunner().invoke(main, [str(record), "--output", str(fake.folder / "again")])
+    assert result.exit_code == 0, result.output
+    assert yaml.safe_load((fake.folder / "again" / "config" / "groundwater.yaml").read_text())["tuning"] == {
+        "c": 4,
+        "d": 5,
+    }
+    fake.succeeds("--overwrite", "--set", "groundwater.options.tuning.d=5")
+    assert staged(fake, "groundwater")["tuning"] == {"a": 1.0, "b": 2.0, "d": 5}
+
+
+def test_numbers_that_are_keys_are_those_of_the_components_file(fake):
+    fake.use("Bucket", lookup={7: 1.0})
+    fake.succeeds("--set", "groundwater.options.lookup.7=2", "--set", "groundwater.options.lookup.8=3")
+    assert staged(fake, "groundwater")["lookup"] == {7: 2, 8: 3}
+
+
+def test_a_part_of_a_key_with_dots_is_quoted(fake):
+    config = set_to(fake, f'checks.ranges."groundwater.{PRESSURE_HEAD}"=[-5, 5]')
+    assert config.checks.ranges == {f"groundwater.{PRESSURE_HEAD}": (-5.0, 5.0)}
 
 
 # ---------------------------------------------------------------- staging

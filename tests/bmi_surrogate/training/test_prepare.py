@@ -59,6 +59,15 @@ def test_a_run_gives_its_hours_but_the_first(tmp_path: Path, domain: Domain, ser
     assert_holds(store, series[0][1:], series[1][1:])
 
 
+@pytest.mark.parametrize(("which", "value"), [(0, 1e300), (1, -1e5)])
+def test_heads_and_sources_that_no_run_has_are_refused(
+    tmp_path: Path, domain: Domain, series: tuple[Floats, Floats], which: int, value: float
+) -> None:
+    series[which][20, 3, 0, 0] = value
+    with pytest.raises(ConfigError, match=r"must lie between -1\d+ and 1\d+, got .*\(k=3, j=0, i=0\)"):
+        build(tmp_path, domain, one_file(tmp_path, domain, series))
+
+
 def test_a_real_run_of_the_coupler_closes_hour_by_hour(tmp_path: Path) -> None:
     """The fake groundwater raises its head by the source, so heads and sources must belong to the same hours."""
     grid = {"nx": 4, "ny": 3, "layers": 11, "mask": 2}
