@@ -81,8 +81,9 @@ class ColumnOptions:
         Meaning of saturation in frozen soil.
     published_numerics : bool
         Reproduce oddities of the published library, for comparisons with it: a wet-bulb iteration that leaves rain
-        too warm in air above 299 K, dew on dry ground from unsaturated air, and drip at the temperature of the
-        precipitation.
+        too warm in air above 299 K, dew on dry ground from unsaturated air, drip at the temperature of the
+        precipitation, vapour that soil and air do not have, and a first step with ground that evaporates freely and
+        the albedo of dry ground.
     carbon_dioxide : float, optional
         Constant [1e-6 mol mol-1] in place of the monthly table (2000-2024, with its last trend until 2030).
     lowest_head : float
