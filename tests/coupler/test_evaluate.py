@@ -6,15 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bmi_common import Domain, DomainSpec
-from coupler.evaluate import (
-    absolute_error,
-    column_storage,
-    kling_gupta,
-    monthly_climatology,
-    persistence,
-    storage_error,
-    water_table_error,
-)
+from coupler.evaluate.baselines import monthly_climatology, persistence
+from coupler.evaluate.efficiency import kling_gupta
+from coupler.evaluate.errors import absolute_error, column_storage, storage_error, water_table_error
 
 LAYERS = [10.0] + [1.0] * 10
 
