@@ -211,9 +211,9 @@ def load_class(path: str) -> Callable[[], Bmi]:
         raise ValueError(f"{path!r} is no class; write package:Class, such as heat:BmiHeat")
     try:
         module = importlib.import_module(module_name)
-        found = getattr(module, class_name, None)  # a package may import its classes only now
     except ImportError as error:
         raise ValueError(f"{path}: cannot import {module_name!r}: {error}") from error
+    found = getattr(module, class_name, None)
     if not isinstance(found, type):
         raise ValueError(f"{path}: {module_name!r} has no class {class_name!r}")
     create: Callable[[], Bmi] = found

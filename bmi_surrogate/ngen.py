@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bmi_common.ngen import NgenRules
-from bmi_surrogate import BmiSurrogate
+from bmi_surrogate.bmi import BmiSurrogate
 
 
 class ParflowSurrogate(NgenRules, BmiSurrogate):

@@ -126,18 +126,17 @@ class Component:
         """
         module_name, _, class_name = class_path.partition(":")
         key = key or f"components.{name}.class"
-        hint = ""
         try:
             module = importlib.import_module(module_name)
-            found = getattr(module, class_name, None)  # a package may import its classes only now
-            if found is None:
-                hint = did_you_mean(class_name, [n for n in dir(module) if isinstance(getattr(module, n), type)])
         except ImportError as error:
             raise ConfigError(f"{key}: cannot import {module_name!r}: {error}") from error
         except Exception as error:  # whatever the module does while it is imported
             raise ConfigError(f"{key}: {module_name!r} fails on import: {type(error).__name__}: {error}") from error
-        if found is None:
-            raise ConfigError(f"{key}: {module_name!r} has no class {class_name!r}{hint}")
+        try:
+            found = getattr(module, class_name)
+        except AttributeError:
+            hint = did_you_mean(class_name, [n for n in dir(module) if isinstance(getattr(module, n), type)])
+            raise ConfigError(f"{key}: {module_name!r} has no class {class_name!r}{hint}") from None
         if not (isinstance(found, type) and callable(getattr(found, "update_until", None))):
             raise ConfigError(f"{key}: {class_path} is no BMI class")
         try:

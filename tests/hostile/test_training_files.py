@@ -17,8 +17,8 @@ from training_cases import OPTIONS, write_basin, write_config
 from training_stores import START, make_series, write_netcdf
 
 from bmi_common.errors import RootzoneError
-from bmi_surrogate.training.cli import main
 from bmi_surrogate.training.store import DESCRIPTION
+from rootzone.bmi_train import main
 
 MORE = {
     "seeds": [0, 1],

@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from coupler.cli import main as bmi_run
+from rootzone.bmi_init import main
 from rootzone.cases import CASES
-from rootzone.cli import main
 
 CFG = Path(__file__).parents[2] / "cfg"
 

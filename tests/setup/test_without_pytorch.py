@@ -50,14 +50,15 @@ def test_a_run_with_a_surrogate_is_refused_before_anything_is_computed(tmp_path:
 
 
 def test_training_is_refused(tmp_path: Path) -> None:
-    done = command("bmi_surrogate.training.cli", tmp_path, CFG / "demo_training" / "train.yaml")
+    done = command("rootzone.bmi_train", tmp_path, CFG / "demo_training" / "train.yaml")
     assert done.returncode == 2
     [line] = done.stderr.splitlines()
     assert line.endswith(HOW)
 
 
 @pytest.mark.parametrize(
-    "use", ["from bmi_surrogate import BmiSurrogate", "import bmi_surrogate.ngen", "import bmi_surrogate as b; b.load"]
+    "use",
+    ["from bmi_surrogate import BmiSurrogate", "import bmi_surrogate.ngen", "import bmi_surrogate.training.fit"],
 )
 def test_other_users_of_the_component_get_an_import_error_that_says_how(tmp_path: Path, use: str) -> None:
     done = without_pytorch(use, tmp_path)

@@ -28,12 +28,13 @@ from training_cases import (
 from training_stores import write_netcdf, write_parflow
 
 from bmi_common import Domain, DomainSpec
-from bmi_surrogate.training import cli
+from bmi_surrogate.training import command
 from bmi_surrogate.training.loop import LOG, STATE
+from rootzone.bmi_train import main
 
 
 def run(file: Path, *options: str) -> Result:
-    return CliRunner().invoke(cli.main, [str(file), *options])
+    return CliRunner().invoke(main, [str(file), *options])
 
 
 def assert_bad_input(result: Result, *words: str) -> None:
@@ -221,7 +222,7 @@ def test_the_table_names_every_seed_and_persistence(basin: Path) -> None:
 _CHILD = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs inherit that it is ignored
-from bmi_surrogate.training.cli import main
+from rootzone.bmi_train import main
 for _ in range(2):
     try:
         main(sys.argv[1:])
@@ -290,7 +291,7 @@ def test_an_interrupt_before_training_is_no_traceback(basin: Path, monkeypatch: 
     def interrupt(*args: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "prepare_material", interrupt)
+    monkeypatch.setattr(command, "prepare_material", interrupt)
     result = run(write_config(basin))
     assert result.exit_code == 130
     assert "Traceback" not in result.output

@@ -1,4 +1,4 @@
-"""Command line: ``bmi-train``."""
+"""What ``bmi-train`` does; its options are in ``rootzone.bmi_train``, which imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
 
-import click
+from rich.console import Console
+from rich.table import Table
 
-from bmi_surrogate.extra import require_pytorch
-
-if TYPE_CHECKING:  # what takes long to import is imported where it is used
-    from rich.console import Console
-
-    from bmi_surrogate.training.fit import Fitted
+from bmi_common import terminal
+from bmi_common.config import require_name
+from bmi_common.errors import ConfigError, RootzoneError
+from bmi_common.interrupts import deferred_interrupts
+from bmi_surrogate.compute import using_threads
+from bmi_surrogate.training.config import load
+from bmi_surrogate.training.distributed import processes
+from bmi_surrogate.training.fit import Fitted, fit, prepare_material
+from bmi_surrogate.training.progress import Progress
 
 log = logging.getLogger("rootzone")
 
@@ -24,34 +27,14 @@ EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 
 
-@click.command()
-@click.argument("file", type=click.Path(path_type=Path), metavar="TRAIN.YAML")
-@click.option("--check", is_flag=True, help="Read and check the configuration, prepare the data, and stop.")
-@click.version_option(package_name="rootzone")
-def main(file: Path, check: bool) -> None:
-    """Train a surrogate of groundwater as TRAIN.YAML says: prepare, fit, validate, keep the best weights.
+def train(file: Path, check: bool) -> None:
+    """Train as a file says, or only `check` that it can be done; report on the console.
 
-    The same command goes on where an earlier one was interrupted. Several GPUs: torchrun -m bmi_surrogate.training.cli
-    TRAIN.YAML.
-
-    Exit codes: 0 done, 1 failed while training, 2 bad input (nothing was trained), 130 interrupted (the state is
-    saved).
+    Raises
+    ------
+    SystemExit
+        With the exit code of the command, unless training has ended.
     """
-    try:
-        require_pytorch()
-    except ImportError as error:
-        _fail(error, EXIT_BAD_INPUT)
-
-    from bmi_common import terminal
-    from bmi_common.config import require_name
-    from bmi_common.errors import ConfigError, RootzoneError
-    from bmi_common.interrupts import deferred_interrupts
-    from bmi_surrogate.compute import using_threads
-    from bmi_surrogate.training.config import load
-    from bmi_surrogate.training.distributed import processes
-    from bmi_surrogate.training.fit import fit, prepare_material
-    from bmi_surrogate.training.progress import Progress
-
     first = os.environ.get("RANK", "0") == "0"
     console = terminal.console(stderr=True, quiet=not first)
     logging.basicConfig(level=logging.INFO if first else logging.ERROR, format="%(message)s", stream=sys.stderr)
@@ -83,8 +66,6 @@ def main(file: Path, check: bool) -> None:
 
 
 def _report(found: Fitted, console: Console) -> None:
-    from rich.table import Table
-
     table = Table(title=f"best weights: {found.weights}")
     for heading in ("seed", "iteration", f"{found.score_name} error [m]", "minutes"):
         table.add_column(heading, justify="right")
@@ -100,10 +81,6 @@ def _report(found: Fitted, console: Console) -> None:
     console.print(table)
 
 
-def _fail(error: Exception, code: int) -> NoReturn:
+def _fail(error: Exception, code: int) -> None:
     print(f"error: {error}", file=sys.stderr)
     sys.exit(code)
-
-
-if __name__ == "__main__":
-    main()
