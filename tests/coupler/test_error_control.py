@@ -265,6 +265,20 @@ def test_segments_start_from_the_heads_that_a_run_has_written(run):
     assert [d["action"] for d in decisions(run)] == ["restart", "restart"]
 
 
+def test_times_of_a_reference_are_read_in_their_units_and_none_is_guessed(run):
+    truth = reference(run)
+    with netCDF4.Dataset(run.folder / "reference" / "hourly.nc", "a") as data:
+        data["time"].units = "days since 2019-12-31"
+        for name in ("time", "time_bounds"):
+            data[name][:] = data[name][:] / 24.0 + 1.0
+    run.run["error_control"] = {"segments": {"length": "8h", "restart_from": "reference"}}
+    run.succeeds()
+    np.testing.assert_allclose(heads(run) - truth, sawtooth(24, 8), rtol=FEEDBACK)
+    with netCDF4.Dataset(run.folder / "reference" / "hourly.nc", "a") as data:
+        data["time"][0] = np.nan
+    run.refuses("hourly.nc: time has missing values", arguments=("--overwrite",))
+
+
 def test_segments_start_from_checkpoints_where_no_heads_are_written(run):
     truth = reference(run, checkpoint={"every": "8h", "keep": 3})
     (run.folder / "reference" / "hourly.nc").unlink()
