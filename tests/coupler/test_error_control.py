@@ -185,6 +185,17 @@ def test_a_surrogate_no_better_than_free_drainage_fails_below_its_threshold(run)
     np.testing.assert_allclose(record[:4], 0.02 * np.arange(1, 5), rtol=1e-9)
 
 
+@pytest.mark.parametrize(("bias", "action"), [(3.0e-4, "none"), (1.0e-3, "warn")])
+def test_deviations_too_small_to_matter_undercut_any_bound(run, bias, action):
+    (run.folder / "biased").write_text(str(bias))  # 4 h: on average 2.5 times as much
+    control = audit(run, free_drainage=physics())  # which makes no error at all
+    control["audit"]["thresholds"] = {"water_table": "1 m"}
+    run.succeeds()
+    first = decisions(run)[0]
+    assert first["action"] == action
+    assert first["found"]["water_table"] == pytest.approx(4 * bias, rel=1e-3)
+
+
 def test_free_drainage_goes_along_from_the_start_of_the_run(run):
     audit(run, "resync", free_drainage={"class": "zoo:DrainingWell", "config": "groundwater.yaml"})
     run.succeeds()
