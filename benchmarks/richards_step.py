@@ -28,6 +28,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from richards_domains import parflow_domain
 
+from bmi_common.fields import read_pfb
 from bmi_richards.options import Options
 from bmi_richards.solver import RichardsSolver
 
@@ -143,11 +144,8 @@ def pearl_window(folder: Path, hours: int) -> Case:
 
 
 def pearl_river(folder: Path, hours: int) -> Case:
-    from parflow.tools.io import read_pfb
-
     def field(name: str) -> Floats:
-        values: Floats = np.asarray(read_pfb(str(folder / "pearl_river" / f"{name}.pfb")), dtype=np.float64)
-        return values
+        return read_pfb(folder / "pearl_river" / f"{name}.pfb")
 
     data = np.load(folder / "surrogate" / "inputs.npz")
     conductivity = data["statics"][:11].astype(np.float64)

@@ -260,16 +260,19 @@ def read_pfb(path: Path) -> Array:
     Raises
     ------
     ConfigError
-        If the file is missing, truncated or no PFB file.
+        If the file is missing, truncated or no PFB file, or its subgrids are not the grid, each cell once.
     """
-    from parflow.tools.io import read_pfb as pftools_read_pfb  # imports slowly, and only PFB users need it
+    from parflow.tools.io import ParflowBinaryReader  # imports slowly, and only PFB users need it
 
     if not path.is_file():
         raise ConfigError(f"{path}: no such file")
     _check_pfb_header(path)
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            return np.asarray(pftools_read_pfb(str(path)), dtype=np.float64)
+        with contextlib.redirect_stdout(io.StringIO()), ParflowBinaryReader(str(path), read_sg_info=True) as file:
+            _check_subgrids(path, file)
+            return np.asarray(file.read_all_subgrids(), dtype=np.float64)
+    except ConfigError:
+        raise
     except Exception as error:  # pftools raises whatever its parser met
         raise ConfigError(f"{path}: not a readable PFB file: {error}") from error
 
@@ -285,6 +288,25 @@ def _check_pfb_header(path: Path) -> None:
         raise ConfigError(
             f"{path}: not a whole PFB file: its header says {nz} x {ny} x {nx} values ({expected} bytes), "
             f"the file has {path.stat().st_size} bytes"
+        )
+
+
+def _check_subgrids(path: Path, file: Any) -> None:
+    # pftools puts the subgrids into uninitialised memory
+    shape = np.array([file.header[n] for n in ("nx", "ny", "nz")])
+    covered = np.zeros(shape, dtype=np.bool_)
+    for first, size in zip(file.subgrid_start_indices, file.subgrid_shapes, strict=True):
+        if (first < 0).any() or (size < 1).any() or (first + size > shape).any():
+            raise ConfigError(
+                f"{path}: not a whole PFB file: a subgrid of {' x '.join(map(str, size))} cells from "
+                f"{', '.join(map(str, first))} on lies outside the grid of {' x '.join(map(str, shape))}"
+            )
+        covered[tuple(slice(a, a + n) for a, n in zip(first, size, strict=True))] = True
+    cells, found = int(covered.sum()), int(file.subgrid_shapes.prod(axis=1, dtype=np.int64).sum())
+    if not cells == found == covered.size:
+        raise ConfigError(
+            f"{path}: not a whole PFB file: its {len(file.subgrid_shapes)} subgrids have {found} values for {cells} "
+            f"of the {covered.size} cells of its grid"
         )
 
 

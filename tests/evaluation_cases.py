@@ -91,11 +91,14 @@ class Years:
                 for letter, size in zip("zyx", (len(LAYERS), *values.shape[-2:]), strict=True):
                     data.createDimension(letter, size)
                 data.createDimension("time", None)
+                data.createDimension("two", 2)
                 time = data.createVariable("time", "f8", ("time",))
-                time.units = f"hours since {start} 00:00:00"
+                time.setncatts({"units": f"hours since {start} 00:00:00", "bounds": "time_bounds"})
                 time[:] = every * np.arange(1, len(values) + 1) if hours is None else hours
                 data.createVariable("x", "f8", ("x",))[:] = x0 + 100.0 * np.arange(values.shape[-1])
                 data.createVariable("y", "f8", ("y",))[:] = 50.0 + 100.0 * np.arange(values.shape[-2])
+                bounds = data.createVariable("time_bounds", "f8", ("time", "two"))
+                bounds[:] = np.stack([time[:] - every, time[:]], axis=1)
                 if variable == without:
                     continue
                 dimensions = ("time", "z", "y", "x") if values.ndim == 4 else ("time", "y", "x")

@@ -23,6 +23,7 @@ from bmi_common import Config, ConfigError, ConfigPath, Domain, OutputPath, grid
 from bmi_common.errors import describe_cell, out_of_range
 from bmi_common.groundwater import POSSIBLE_HEADS, POSSIBLE_SOURCES
 from bmi_common.parflow_dumps import is_parflow_run
+from bmi_surrogate.training.distinct import require_distinct
 from bmi_surrogate.training.netcdf_run import NetcdfRun
 from bmi_surrogate.training.parflow_run import ParflowRun
 from bmi_surrogate.training.runs import Array, Run, fingerprint
@@ -91,13 +92,16 @@ def prepare(spec: DataSpec, domain: Domain, progress: Progress | None = None) ->
     Raises
     ------
     ConfigError
-        For runs that cannot be read, have gaps, another grid or NaN in active cells, or are too short.
+        For runs that cannot be read, have gaps, another grid or NaN in active cells, hold the same hours, or are too
+        short.
     """
     if not spec.runs:
         store = Store.open(spec.store, spec.validation_hours)
         store.check(domain)
         return store
-    stretches = _join([_open(path, domain) for path in spec.runs], spec.hours)
+    runs = [_open(path, domain) for path in spec.runs]
+    require_distinct(runs, domain.mask)
+    stretches = _join(runs, spec.hours)
     wanted = Description(
         segments=tuple(s.segment for s in stretches),
         layer_thickness=tuple(float(v) for v in domain.dz),

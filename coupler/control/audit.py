@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from coupler.control.config import AuditSpec
-from coupler.control.deviation import QUANTITIES, exceeded
+from coupler.control.deviation import QUANTITIES, exceeded, not_undercut
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,8 @@ class Verdict:
     above_threshold : dict
         Those of the worst deviations that pass their threshold.
     above_bound : dict
-        Mean deviations that are not below those of free drainage, by quantity; empty without such a run.
+        Mean deviations that are neither below those of free drainage nor too small to matter, by quantity; empty
+        without such a run.
     bound : dict
         Mean deviations of free drainage.
     """
@@ -77,7 +78,7 @@ class Window:
         worst = {name: max(f[name] for f in self._found) for name in QUANTITIES}
         mean = {name: _mean([f[name] for f in self._found]) for name in limits}
         free = {name: _mean([b[name] for b in self._bound]) for name in limits} if self._bound else {}
-        return Verdict(worst, exceeded(worst, limits), exceeded(mean, free), free)
+        return Verdict(worst, exceeded(worst, limits), not_undercut(mean, free), free)
 
     def memory(self) -> dict[str, Any]:
         """Return the window under way, as values that JSON can hold."""

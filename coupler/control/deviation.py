@@ -10,24 +10,35 @@ from numpy.typing import NDArray
 from bmi_common import water_table
 from bmi_common.grids import ROOT_ZONE_LAYERS
 from bmi_common.groundwater import LAYER_THICKNESS, POROSITY, PRESSURE_HEAD, SATURATION
+from coupler import resolution
 from coupler.component import Component
+from coupler.resolution import undercuts
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """What is compared: its units, and in words."""
+    """What is compared: its units, in words, and up to which size it counts as none beside the bound."""
 
     units: str
     meaning: str
+    resolution: float
 
 
 QUANTITIES = {
-    "water_table": Quantity("m", "median over the columns of the absolute difference of water table depth"),
-    "water_table_90": Quantity("m", "90 % of the columns have a smaller absolute difference of water table depth"),
-    "root_zone_saturation": Quantity("1", "mean over the root zone of the absolute difference of saturation"),
-    "soil_water": Quantity("mm", "mean over the columns of the absolute difference of soil and ponded water"),
+    "water_table": Quantity(
+        "m", "median over the columns of the absolute difference of water table depth", resolution.WATER_TABLE
+    ),
+    "water_table_90": Quantity(
+        "m", "90 % of the columns have a smaller absolute difference of water table depth", resolution.WATER_TABLE
+    ),
+    "root_zone_saturation": Quantity(
+        "1", "mean over the root zone of the absolute difference of saturation", resolution.SOIL_MOISTURE
+    ),
+    "soil_water": Quantity(
+        "mm", "mean over the columns of the absolute difference of soil and ponded water", resolution.SOIL_WATER
+    ),
 }
 """Deviations by the names that limits and records use."""
 
@@ -76,6 +87,11 @@ class Comparison:
             np.asarray(component.get_in("m", PRESSURE_HEAD)[:, self._mask], dtype=np.float64),
             np.asarray(component.get_in("1", SATURATION)[:, self._mask], dtype=np.float64),
         )
+
+
+def not_undercut(found: dict[str, float], bound: dict[str, float]) -> dict[str, float]:
+    """Those deviations that are neither below the bound's nor too small to matter."""
+    return {n: found[n] for n, b in bound.items() if not undercuts(found[n], b, QUANTITIES[n].resolution)}
 
 
 def exceeded(found: dict[str, float], limits: dict[str, float]) -> dict[str, float]:

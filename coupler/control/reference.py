@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from coupler.config import CHECKPOINTS
 from coupler.durations import parse_duration
 from coupler.run_folder import MARKER
 
-_SECONDS = 1.0e-3  # what times in files may be off
+_OFF = np.timedelta64(1, "ms")  # what times in files may be from whole seconds
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class ReferenceRun:
     Raises
     ------
     ConfigError
-        If the run has no state at one of the times, or of another grid.
+        If the run has no state at one of the times, or of another grid, or the times of its file cannot be read.
     """
 
     def __init__(self, folder: Path, groundwater: Component, times: Sequence[datetime], whole: bool) -> None:
@@ -136,7 +135,7 @@ def _time_of(checkpoint: Path) -> datetime | None:
 
 def _records(folder: Path, shape: tuple[int, ...]) -> dict[datetime, _Record]:
     found: dict[datetime, _Record] = {}
-    step = _step_hours(folder)
+    step = _step_of(folder)
     for path in sorted(folder.glob("*.nc")):
         try:
             with netCDF4.Dataset(path) as data:
@@ -146,7 +145,7 @@ def _records(folder: Path, shape: tuple[int, ...]) -> dict[datetime, _Record]:
     return found
 
 
-def _records_of(data: Any, path: Path, shape: tuple[int, ...], step: float) -> dict[datetime, _Record]:
+def _records_of(data: Any, path: Path, shape: tuple[int, ...], step: np.timedelta64) -> dict[datetime, _Record]:
     wanted = [
         v
         for v in data.variables.values()
@@ -160,24 +159,30 @@ def _records_of(data: Any, path: Path, shape: tuple[int, ...], step: float) -> d
     variable, time = wanted[0], data["time"]
     if "mean" in getattr(variable, "cell_methods", "") and not _is_of_single_steps(data, step):
         return {}
-    start = datetime.fromisoformat(time.units.split(" since ")[1])
+    exact = _dates(time, time)
+    seconds = (exact + np.timedelta64(500, "ms")).astype("datetime64[s]")
     return {
-        start + timedelta(seconds=round(float(hours) * 3600.0)): _Record(path, variable.name, i)
-        for i, hours in enumerate(time[:])
-        if abs(hours * 3600.0 - round(float(hours) * 3600.0)) < _SECONDS
+        stamp: _Record(path, variable.name, i)
+        for i, (stamp, off) in enumerate(zip(seconds.tolist(), np.abs(exact - seconds), strict=True))
+        if off <= _OFF
     }
 
 
-def _is_of_single_steps(data: Any, step: float) -> bool:
+def _is_of_single_steps(data: Any, step: np.timedelta64) -> bool:
     # the mean over a single step is the value at its end, that over several is no state
-    bounds = data["time_bounds"][:]
-    return bool(len(bounds)) and bool(np.allclose(bounds[:, 1] - bounds[:, 0], step))
+    bounds = _dates(data["time"], data["time_bounds"])
+    return bool(len(bounds)) and bool((np.abs(bounds[:, 1] - bounds[:, 0] - step) <= _OFF).all())
 
 
-def _step_hours(folder: Path) -> float:
-    """Coupling step [h] by the run's own record; not a number, which no mean matches, where it does not tell."""
+def _dates(time: Any, values: Any) -> NDArray[np.datetime64]:
+    from coupler.evaluate.netcdf_input import dates, numbers  # imports slowly
+
+    return dates(time, numbers(values))
+
+
+def _step_of(folder: Path) -> np.timedelta64:
+    """Coupling step by the run's own record; not a time, which no mean matches, where it does not tell."""
     try:
-        step = parse_duration(read_yaml(folder / MARKER).data["time"]["step"])
+        return np.timedelta64(parse_duration(read_yaml(folder / MARKER).data["time"]["step"]))
     except (ConfigError, KeyError, TypeError, ValueError):
-        return math.nan
-    return step / timedelta(hours=1)
+        return np.timedelta64("NaT", "ms")

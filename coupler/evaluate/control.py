@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from bmi_common import ConfigError
 from coupler.config import CONTROL_FILE, DECISIONS_FILE
 from coupler.evaluate.netcdf_input import dates, numbers, open_netcdf, units_of
-from coupler.evaluate.records import Times
+from coupler.evaluate.records import Times, to_seconds
 
 Array = NDArray[np.float64]
 
@@ -76,7 +76,7 @@ def read_control(run: Path) -> Control | None:
         series = {v.name: numbers(v) for v in of_steps}
         units = {v.name: units_of(v) for v in of_steps}
         exact = dates(time, numbers(time))
-    return Control(entries, (exact + np.timedelta64(500, "ms")).astype("datetime64[s]"), series, units)
+    return Control(entries, to_seconds(exact), series, units)
 
 
 def _decisions(file: Path) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -28,12 +29,16 @@ from coupler.evaluate.report import Report
 from coupler.evaluate.run_record import domain_of, start_of
 from coupler.evaluate.start import day_before, head_in_file, initial_head
 from coupler.evaluate.survey import REFERENCE, Survey
+from coupler.evaluate.water import water_error
 from coupler.evaluate.weather import has_precipitation, precipitation
+from coupler.water_error import WaterError
 
 FREE_DRAINAGE, PERSISTENCE, CLIMATOLOGY = "free drainage", "persistence", "climatology"
 Array = NDArray[np.float64]
 
 _LONGEST_NAME = 60
+_NUMBERED = re.compile(r"(segment|climatology) \d+")
+"""Names of sources of which there may be several."""
 _TAKEN = (FREE_DRAINAGE, PERSISTENCE, CLIMATOLOGY)
 
 
@@ -95,18 +100,21 @@ class Evaluation:
         The domain of the reference.
     control : Control or None
         What error control did in the run.
+    water : WaterError or None
+        What the run's own ledger does not explain in the compared period; None without a ledger.
     """
 
     report: Report
     assessment: Assessment
     domain: Domain
     control: Control | None
+    water: WaterError | None
 
 
 def check_name(name: str, key: str) -> None:
     """Raise `ConfigError`, naming `key`, for a name of the run that tables and NetCDF variables cannot have."""
     taken = {word(other) for other in (*_TAKEN, REFERENCE, "reanalysis")}
-    if word(name) in taken:
+    if word(name) in taken or _NUMBERED.fullmatch(name):
         raise ConfigError(f"{key} {name}: is the name of the reference or of a baseline; choose another")
     if not name.strip() or not name.isprintable() or len(name) > _LONGEST_NAME:
         raise ConfigError(f"{key}: {name[:100]!r} must have 1 to {_LONGEST_NAME} printable characters")
@@ -158,6 +166,9 @@ def evaluate(wanted: Wanted, scratch: Path | None = None) -> Evaluation:
         grid = None if wanted.reanalysis is None else reanalysis(wanted.reanalysis, every, domain)
         if grid is not None:
             notes.append(f"Reanalysis: {grid.method}.")
+        water = water_error(wanted.run, every)
+        if water is not None:
+            notes.append(f"Water balance of {wanted.name}: {water}.")
         segments = [_segment(records(path), wanted.name, reference, truth, domain) for path in wanted.segments]
         name = None if bound is None else FREE_DRAINAGE
         folder = None if scratch is None else Path(files.enter_context(_temporary(scratch)))
@@ -169,7 +180,7 @@ def evaluate(wanted: Wanted, scratch: Path | None = None) -> Evaluation:
     limits = LIMITS[wanted.limits]
     gates = year_gates(comparison, wanted.name, limits, name, PERSISTENCE)
     gates += segment_gates(segments, wanted.name, limits)
-    return Evaluation(Report.of(comparison, gates, _sources(wanted)), assessment, domain, control)
+    return Evaluation(Report.of(comparison, gates, _sources(wanted)), assessment, domain, control, water)
 
 
 def _temporary(folder: Path) -> tempfile.TemporaryDirectory[str]:

@@ -88,14 +88,14 @@ def _map(figure: Figure, axes: Axes, error: Array, name: str, domain: Domain) ->
 
 
 def _latent_heat(axes: Axes, comparison: Comparison, name: str) -> None:
-    axes.plot(
-        comparison.times, running_mean(comparison.latent_heat, DAY), label="reference", color="black", linewidth=1.4
-    )
     compared = comparison.predictions[name]
-    mean = running_mean(compared.errors.latent_heat, DAY)
-    axes.plot(comparison.times, mean, label=name, color=_COLOURS[0], linewidth=0.8)
+    series = {"reference": comparison.latent_heat, name: compared.errors.latent_heat}
+    long = len(comparison.times) >= DAY
+    for (label, values), colour, width in zip(series.items(), ("black", _COLOURS[0]), (1.4, 0.8), strict=True):
+        drawn = running_mean(values, DAY) if long else values
+        axes.plot(comparison.times, drawn, label=label, color=colour, linewidth=width)
     axes.set_title(f"KGE of the hourly values {compared.latent_heat.efficiency:.4f}", fontsize=9)
-    axes.set_ylabel("domain-mean latent heat,\n24 h mean [W m$^{-2}$]")
+    axes.set_ylabel(f"domain-mean latent heat{',' if long else ''}\n{'24 h mean ' if long else ''}[W m$^{{-2}}$]")
     axes.legend(fontsize=7, frameon=False)
     _dates(axes)
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from bmi_common import ConfigError, Domain
 from bmi_common.suggest import did_you_mean
 from bmi_common.units import conversion
+from coupler import resolution
 from coupler.evaluate.names import LATENT_HEAT, SOIL_MOISTURE, WATER_TABLE
 from coupler.evaluate.predictions import Quantities
 
@@ -53,9 +54,9 @@ class Judged:
 
 
 JUDGED: Mapping[str, Judged] = {
-    WATER_TABLE: Judged(WATER_TABLE, "water table depth", "m", "m", 1.0e-3),
-    SOIL_MOISTURE: Judged(SOIL_MOISTURE, "top soil moisture", "m3 m-3", "m³ m⁻³", 1.0e-3),
-    LATENT_HEAT: Judged(LATENT_HEAT, "latent heat", "W m-2", "W m⁻²", 1.0),
+    WATER_TABLE: Judged(WATER_TABLE, "water table depth", "m", "m", resolution.WATER_TABLE),
+    SOIL_MOISTURE: Judged(SOIL_MOISTURE, "top soil moisture", "m3 m-3", "m³ m⁻³", resolution.SOIL_MOISTURE),
+    LATENT_HEAT: Judged(LATENT_HEAT, "latent heat", "W m-2", "W m⁻²", resolution.LATENT_HEAT),
 }
 """By key. Soil moisture is the volumetric water content of the top layer."""
 

@@ -174,7 +174,7 @@ class RunRecords:
             raise ConfigError(
                 f"{self.path}: no file of the run has {wanted} ({files}); write it every hour, see `output`"
             )
-        hourly = [v for v in found if _is_hourly(_times(v))]
+        hourly = [v for v in found if _is_hourly(v)]
         if not hourly:
             raise ConfigError(f"{file_of(found[0])}: {wanted} has no hourly records; write it with `every: 1h`")
         if units_of(hourly[0]) != _UNITS[wanted]:
@@ -199,12 +199,32 @@ def _times(variable: Any) -> Times:
         raise ConfigError(f"{file_of(variable)}: has no variable time")
     if time.dimensions != ("time",):
         raise ConfigError(f"{file_of(variable)}: time has the dimensions {time.dimensions}, expected ('time',)")
-    exact = dates(time, numbers(time))
-    return np.asarray((exact + np.timedelta64(500, "ms")).astype("datetime64[s]"))  # hours as doubles are not exact
+    return to_seconds(dates(time, numbers(time)))
 
 
-def _is_hourly(times: Times) -> bool:
-    """Whether most records are an hour apart, the others whole hours: hours may be missing."""
+def _bounds(variable: Any) -> Times | None:
+    """Begin and end of each record, (records, 2), where the file tells."""
+    time = variable.group().variables["time"]
+    bounds = variable.group().variables.get(str(getattr(time, "bounds", "")))
+    if bounds is None or bounds.shape != (time.size, 2):
+        return None
+    return to_seconds(dates(time, numbers(bounds)))
+
+
+def to_seconds(exact: Times) -> Times:
+    """Dates to the nearest second: hours that are stored as doubles are not exact."""
+    return np.asarray((exact + np.timedelta64(500, "ms")).astype("datetime64[s]"))
+
+
+def _is_hourly(variable: Any) -> bool:
+    """Whether most records are an hour apart, the others whole hours: hours may be missing.
+
+    A single record must have bounds an hour apart.
+    """
+    times = _times(variable)
+    if len(times) == 1:
+        bounds = _bounds(variable)
+        return bounds is not None and bool(bounds[0, 1] - bounds[0, 0] == HOUR)
     steps = np.diff(times)
     whole = (steps > np.timedelta64(0, "s")) & (steps % HOUR == np.timedelta64(0, "s"))
     return len(times) > 1 and bool(whole.all()) and bool(np.median(steps / HOUR) == 1.0)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from coupler.resolution import undercuts
+
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
@@ -68,7 +70,7 @@ def holds(error: Array, bound: Array | None, threshold: float | None, resolution
     -------
     below_bound, below_threshold : ndarray of bool
     """
-    below_bound = np.ones(error.shape, bool) if bound is None else (error < bound) | (error <= resolution)
+    below_bound = np.ones(error.shape, bool) if bound is None else undercuts(error, bound, resolution)
     below_threshold = np.ones(error.shape, bool) if threshold is None else error <= threshold
     return below_bound, below_threshold
 

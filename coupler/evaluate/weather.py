@@ -24,7 +24,7 @@ _LARGEST = 1.0e4  # mm in an hour
 
 
 def precipitation(path: Path, times: Times) -> Array:
-    """Read the domain mean of precipitation [mm h-1] at some hours, NaN where the file has none.
+    """Read the domain mean of hourly precipitation [mm h-1] at some hours, NaN where the file has none.
 
     Of a run's folder the output that holds `NAME` is read; of other NetCDF files, such as a forcing file, the variable
     with that ``csdms_name`` or with a standard name of precipitation. The mean is taken over all cells of the file that
@@ -40,8 +40,10 @@ def precipitation(path: Path, times: Times) -> Array:
     Raises
     ------
     ConfigError
-        If there is no such variable, its units are no rate of precipitation, or none of the hours is there.
+        If there is no such variable, its records are no hours, its units are no rate of precipitation, or none of the
+        hours is there.
     """
+    coarse = ""
     for file in run_files(path):
         with open_netcdf(file) as data:
             parts = _find(data)
@@ -49,6 +51,9 @@ def precipitation(path: Path, times: Times) -> Array:
                 continue
             variable = parts[0]
             ends = interval_ends(data, variable)
+            if not _is_hourly(ends):
+                coarse = f"{file}: {variable.name} has no hourly records, which precipitation needs"
+                continue
             there = np.isin(ends, times)
             if not there.any():
                 raise ConfigError(f"{file}: has no precipitation in the compared period, {times[0]} to {times[-1]}")
@@ -59,14 +64,17 @@ def precipitation(path: Path, times: Times) -> Array:
             inside = there[first : last + 1]
             series[np.searchsorted(times, ends[first : last + 1][inside])] = means[inside]
             return series
+    if coarse:
+        raise ConfigError(coarse)
     raise ConfigError(f"{path}: has no precipitation ({NAME}, or a standard name {', '.join(_STANDARD_NAMES)})")
 
 
 def has_precipitation(path: Path) -> bool:
-    """Whether a run has written its precipitation."""
+    """Whether a run has written its precipitation every hour."""
     for file in run_files(path):
         with open_netcdf(file) as data:
-            if _find(data):
+            parts = _find(data)
+            if parts and _is_hourly(interval_ends(data, parts[0])):
                 return True
     return False
 
@@ -82,6 +90,11 @@ def interval_ends(data: netCDF4.Dataset, variable: Any) -> Times:
     exact = dates(time, numbers(time) if bounds is None else numbers(bounds)[:, 1])
     nearest = (exact.astype(np.int64) + HOUR.astype("timedelta64[ms]").astype(np.int64) // 2) // 3_600_000
     return np.asarray((nearest * 3600).astype("datetime64[s]"))
+
+
+def _is_hourly(ends: Times) -> bool:
+    steps = np.diff(ends)
+    return not len(steps) or bool((steps > np.timedelta64(0, "s")).all() and np.median(steps / HOUR) == 1.0)
 
 
 def _find(data: netCDF4.Dataset) -> list[Any]:

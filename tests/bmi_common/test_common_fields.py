@@ -114,6 +114,25 @@ def test_a_pfb_file_of_subgrids_is_put_together(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_pfb(tmp_path / "x.pfb"), expected)
 
 
+def test_a_pfb_file_whose_subgrids_leave_cells_out_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.pfb"
+    write_pfb(str(path), np.arange(24.0).reshape(2, 3, 4), p=2, q=1, r=1, dist=False)
+    good = path.read_bytes()
+    second = 64 + 36 + 8 * 12  # behind the header and the first half
+    for position, number, words in (
+        (60, 1, "1 subgrids have 12 values for 12 of the 24 cells"),  # the header counts one subgrid only
+        (second, 0, "2 subgrids have 24 values for 12 of the 24 cells"),  # the second half lies on the first
+        (second, 3, "2 x 3 x 2 cells from 3, 0, 0 on lies outside the grid of 4 x 3 x 2"),
+        (second, -1, "outside the grid"),
+        (second + 12, 1, "have 18 values for 18 of the 24 cells"),  # it is narrower than its values are many
+    ):
+        path.write_bytes(good[:position] + np.array(number, ">i4").tobytes() + good[position + 4 :])
+        with pytest.raises(ConfigError, match="not a whole PFB file") as told:
+            read_pfb(path)
+        assert str(path) in str(told.value)
+        assert words in str(told.value)
+
+
 def test_a_pfb_file_of_one_layer_is_a_surface_field(write, tmp_path: Path) -> None:
     pfb(tmp_path / "slope.pfb", np.arange(8.0).reshape(1, 2, 4))
     values = field(write, "slope.pfb").read("slope.x", (2, 4), "1")

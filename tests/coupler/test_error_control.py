@@ -185,6 +185,17 @@ def test_a_surrogate_no_better_than_free_drainage_fails_below_its_threshold(run)
     np.testing.assert_allclose(record[:4], 0.02 * np.arange(1, 5), rtol=1e-9)
 
 
+@pytest.mark.parametrize(("bias", "action"), [(3.0e-4, "none"), (1.0e-3, "warn")])
+def test_deviations_too_small_to_matter_undercut_any_bound(run, bias, action):
+    (run.folder / "biased").write_text(str(bias))  # 4 h: on average 2.5 times as much
+    control = audit(run, free_drainage=physics())  # which makes no error at all
+    control["audit"]["thresholds"] = {"water_table": "1 m"}
+    run.succeeds()
+    first = decisions(run)[0]
+    assert first["action"] == action
+    assert first["found"]["water_table"] == pytest.approx(4 * bias, rel=1e-3)
+
+
 def test_free_drainage_goes_along_from_the_start_of_the_run(run):
     audit(run, "resync", free_drainage={"class": "zoo:DrainingWell", "config": "groundwater.yaml"})
     run.succeeds()
@@ -263,6 +274,20 @@ def test_segments_start_from_the_heads_that_a_run_has_written(run):
     run.succeeds()
     np.testing.assert_allclose(heads(run) - truth, sawtooth(24, 8), rtol=FEEDBACK)
     assert [d["action"] for d in decisions(run)] == ["restart", "restart"]
+
+
+def test_times_of_a_reference_are_read_in_their_units_and_none_is_guessed(run):
+    truth = reference(run)
+    with netCDF4.Dataset(run.folder / "reference" / "hourly.nc", "a") as data:
+        data["time"].units = "days since 2019-12-31"
+        for name in ("time", "time_bounds"):
+            data[name][:] = data[name][:] / 24.0 + 1.0
+    run.run["error_control"] = {"segments": {"length": "8h", "restart_from": "reference"}}
+    run.succeeds()
+    np.testing.assert_allclose(heads(run) - truth, sawtooth(24, 8), rtol=FEEDBACK)
+    with netCDF4.Dataset(run.folder / "reference" / "hourly.nc", "a") as data:
+        data["time"][0] = np.nan
+    run.refuses("hourly.nc: time has missing values", arguments=("--overwrite",))
 
 
 def test_segments_start_from_checkpoints_where_no_heads_are_written(run):

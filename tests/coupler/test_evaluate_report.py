@@ -4,6 +4,7 @@ import base64
 import json
 import re
 from pathlib import Path
+from unittest.mock import patch
 
 import netCDF4
 import numpy as np
@@ -376,6 +377,82 @@ def test_a_run_is_read_without_the_files_of_its_components(years: Years) -> None
     record = run / "run.yaml"
     record.write_text(record.read_text().replace("groundwater.yaml", "gone.yaml"))
     assert years.report(reference, run)["errors"]["hybrid"]["water_table_median"] == 0.0
+
+
+# ---------------------------------------------------------------------- short runs, failures
+
+
+@pytest.mark.parametrize("hours", [1, 23])
+def test_a_run_of_any_length_has_a_verdict_and_figures(years: Years, hours: int) -> None:
+    rain = np.arange(hours, dtype=float)
+    reference = years.run("reference", field(hours, 3.0), a_day(hours), rain=rain)
+    run = years.run("run", field(hours, 3.2), a_day(hours) + 5.0, rain=rain)
+    bound = years.run("bound", field(hours, 5.0), a_day(hours) + 50.0)
+    earlier = years.run("earlier", field(48, 3.0), a_day(48))
+    arguments = (reference, run, "--free-drainage", bound, "--segment-length", "1h", "--segment", run)
+    thresholds = ("--threshold", "water_table=10cm", "--climatology", earlier)
+    report = years.report(*arguments, *thresholds, figures=True)
+    assert {key: of["hours_held"] for key, of in report["verdict"].items()} == {
+        "water_table": 0.0,  # 20 cm
+        "soil_moisture": hours,
+        "latent_heat": hours,
+    }
+    assert report["errors"]["hybrid"]["water_table_median"] == pytest.approx(0.2)
+    assert report["windows"][0]["precipitation"]["total"] == pytest.approx(rain.sum())
+    assert len([w for w in report["windows"] if w["kind"] == "segment"]) == hours
+    drawn = {p.stem for p in (years.folder / "report" / "figures").glob("*.png")}
+    assert {"verdict", "domain_means", "water_table_error"} <= drawn
+
+
+def test_a_single_record_without_bounds_need_not_be_an_hour(years: Years) -> None:
+    run = years.run("run", field(1, 3.0), a_day(1))
+    with netCDF4.Dataset(run / "head.nc", "a") as data:
+        data["time_bounds"][0, 0] = -23.0
+    years.refuses("head.nc", "no hourly records", arguments=(run, run))
+
+
+def test_an_evaluation_that_fails_leaves_its_folder_as_it_was(years: Years) -> None:
+    reference = years.run("reference", field(3, 3.0), a_day(3))
+    run = years.run("run", field(3, 3.2), a_day(3))
+    before = sorted(years.folder.rglob("*"))
+    with patch("coupler.evaluate.writing.draw_all", side_effect=OSError("no room")):
+        result = years.evaluate(reference, run, "--output", years.folder / "report")
+    assert (result.exit_code, "no room" in result.output) == (2, True)
+    assert sorted(years.folder.rglob("*")) == before
+    years.report(reference, run)
+    good = {p: p.read_bytes() for p in (years.folder / "report").rglob("*") if p.is_file()}
+    with patch("coupler.evaluate.writing.draw_all", side_effect=OSError("no room")):
+        years.evaluate(reference, reference, "--output", years.folder / "report")
+    assert {p: p.read_bytes() for p in (years.folder / "report").rglob("*") if p.is_file()} == good
+
+
+def test_rain_of_other_intervals_than_hours_is_not_taken_for_hours(years: Years) -> None:
+    reference = years.run("reference", field(6, 3.0), a_day(6))
+    weather = years.folder / "weather.nc"
+    with netCDF4.Dataset(weather, "w") as data:
+        data.createDimension("time", 12)
+        time = data.createVariable("time", "f8", ("time",))
+        time.units = "minutes since 2020-01-01"
+        time[:] = 30.0 * np.arange(1, 13)
+        fell = data.createVariable("pr", "f8", ("time",))
+        fell.setncatts({"standard_name": "precipitation_flux", "units": "mm h-1"})
+        fell[:] = np.arange(12.0)
+    years.refuses("weather.nc: pr has no hourly", arguments=(reference, reference, "--precipitation", weather))
+
+
+def test_the_water_that_a_run_has_lost_and_gained_is_told_in_both_ways(years: Years) -> None:
+    reference = years.run("reference", field(3, 3.0), a_day(3))
+    run = years.run("run", field(3, 3.2), a_day(3))
+    with netCDF4.Dataset(run / "water_balance.nc", "w") as data:
+        data.createDimension("time", None)
+        data.createVariable("time", "f8", ("time",)).units = "hours since 2020-01-01 00:00:00"
+        for name, values in (("residual", [5.0, -3.0, 2.0, 999.0]), ("turnover", [10.0, 20.0, 10.0, 999.0])):
+            data.createVariable(name, "f8", ("time",))[:] = values
+        data["time"][:] = np.arange(1, 5)  # the last hour is not compared
+    report = years.report(reference, run)
+    assert report["water_balance"] == {"net_residual_m3": 4.0, "absolute_residual_m3": 10.0, "turnover_m3": 40.0}
+    told = "residual 4 m3 net, 10 m3 as a sum of sizes (10 % and 25 % of the 40 m3 turned over)"
+    assert told in (years.folder / "report" / "report.html").read_text()
 
 
 # ---------------------------------------------------------------------- error control

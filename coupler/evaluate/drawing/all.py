@@ -13,7 +13,7 @@ from coupler.evaluate.assessment import Assessment
 from coupler.evaluate.control import Control
 from coupler.evaluate.drawing import in_time, maps, relations
 from coupler.evaluate.drawing.control import error_control, has_figure
-from coupler.evaluate.drawing.style import SIZES
+from coupler.evaluate.drawing.style import SIZES, has_whole_day
 from coupler.evaluate.judged import JUDGED
 from coupler.evaluate.names import LATENT_HEAT
 
@@ -75,7 +75,7 @@ def _wanted(a: Assessment) -> Iterator[_Figure]:
         yield "horizon_map", "Verdict", text, lambda: maps.horizon(a)
     text = f"{_BANDS} of the absolute error of water table depth{', with daily precipitation above' if a.rain else ''}."
     yield "water_table_error", "Errors over time", text, lambda: in_time.water_table(a)
-    text = "Domain means (running means over 24 h)" + (
+    text = f"Domain means{' (running means over 24 h)' if has_whole_day(a) else ''}" + (
         "; at the bottom the error of the domain-mean latent heat." if LATENT_HEAT in a.cells else "."
     )
     yield "domain_means", "Errors over time", text, lambda: in_time.domain_means(a)

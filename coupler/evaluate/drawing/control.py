@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from coupler.evaluate.control import Control
-from coupler.evaluate.drawing.style import BLACK, BLUE, GREY, ORANGE, SKY, dates, new_figure
+from coupler.evaluate.drawing.style import BLACK, BLUE, GREY, ORANGE, SKY, dates, logarithmic, new_figure
 
 _LEAST = 1.0e-9
 
@@ -62,7 +62,7 @@ def _panel(axes: Axes, control: Control, name: str, kind: str) -> None:
         for i, time in enumerate(control.actions(action)):
             at = date2num(time)  # type: ignore[no-untyped-call]
             axes.axvline(at, color=colour, linewidth=0.9, alpha=0.8, label="" if i else label)
-    axes.set_yscale("log")
+    logarithmic(axes, _LEAST)
     axes.set_ylabel(f"[{units}]")
     axes.set_title(title)
     dates(axes)

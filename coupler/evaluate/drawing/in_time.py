@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from coupler.evaluate.assessment import Assessment, window_error
+from coupler.evaluate.comparison import running_mean
 from coupler.evaluate.drawing.style import (
     BLACK,
     BLUE,
@@ -16,14 +17,16 @@ from coupler.evaluate.drawing.style import (
     ORANGE,
     SKY,
     bands,
-    daily_running_mean,
     dates,
+    has_whole_day,
+    logarithmic,
     new_figure,
     rain,
 )
 from coupler.evaluate.judged import JUDGED
 from coupler.evaluate.names import LATENT_HEAT, SOIL_MOISTURE, WATER_TABLE
 from coupler.evaluate.pairs import REANALYSIS
+from coupler.evaluate.records import HOUR
 from coupler.evaluate.survey import REFERENCE
 from coupler.evaluate.verdict import holds, span
 
@@ -45,7 +48,8 @@ def verdict(a: Assessment) -> Figure:
 def _verdict_panel(axes: Axes, a: Assessment, key: str) -> None:
     variable, median = JUDGED[key], a.survey.bands[key][:, 2]
     # latent heat goes to nothing every night, which a year's lines would turn into a block of colour
-    drawn = daily_running_mean if key == LATENT_HEAT else _as_it_is
+    smooth = key == LATENT_HEAT and has_whole_day(a)
+    drawn = running_mean if smooth else _as_it_is
     bound, threshold = a.survey.bound_median.get(key), a.thresholds.get(key)
     floor = 1.0e-3 * variable.resolution
     quantiles = a.filled(a.survey.bands[key])
@@ -70,10 +74,10 @@ def _verdict_panel(axes: Axes, a: Assessment, key: str) -> None:
             f" horizon {span(horizon)}", (a.times[int(horizon)], 0.97), xycoords=("data", "axes fraction"),
             va="top", fontsize=8,
         )  # fmt: skip
-    axes.set_yscale("log")
+    logarithmic(axes, floor)
     axes.set_ylabel(f"absolute error\n[{variable.label}]")
-    axes.set_title(variable.title + (" (drawn as running means over 24 h)" if key == LATENT_HEAT else ""))
-    axes.set_xlim(a.times[0], a.times[-1])
+    axes.set_title(variable.title + (" (drawn as running means over 24 h)" if smooth else ""))
+    axes.set_xlim(a.times[0] - HOUR, a.times[-1])
     dates(axes)
 
 
@@ -81,7 +85,7 @@ def water_table(a: Assessment) -> Figure:
     """Quantiles of the water table's error, with precipitation above."""
     figure, axes = _below_rain(a, 1, 3.2)
     bands(axes[0], a.times, a.filled(a.survey.bands[WATER_TABLE]), BLUE, 1.0e-6)
-    axes[0].set_yscale("log")
+    logarithmic(axes[0], 1.0e-6)
     axes[0].set_ylabel("absolute error of\nwater table depth [m]")
     axes[0].legend(frameon=False, ncols=3, loc="lower left")
     dates(axes[0])
@@ -97,7 +101,7 @@ def layers(a: Assessment, series: str, quantity: str, units: str, smallest: floa
     figure, axes = _below_rain(a, number, 1.05)
     for panel, layer in zip(axes, range(number - 1, -1, -1), strict=True):
         bands(panel, a.times, values[:, layer], BLUE, smallest)
-        panel.set_yscale("log")
+        logarithmic(panel, smallest)
         high = float(np.nanmax(values[:, layer, 4], initial=smallest))
         panel.set_ylim(max(smallest, high * 1.0e-4), max(high * 2.0, smallest * 10.0))
         panel.set_title(f"{above[layer]:.3g}–{above[layer] + thickness[layer]:.3g} m below ground", fontsize=8, pad=2)
@@ -108,7 +112,7 @@ def layers(a: Assessment, series: str, quantity: str, units: str, smallest: floa
 
 
 def domain_means(a: Assessment) -> Figure:
-    """Domain means of every judged variable, 24 h means; below latent heat the run's errors."""
+    """Domain means of every judged variable, as 24 h means if there are any; below latent heat the run's errors."""
     keys = [key for key in JUDGED if np.isfinite(a.survey.means[key][REFERENCE]).any()]
     errors = LATENT_HEAT in keys
     rows = len(keys) + errors
@@ -164,7 +168,9 @@ def segments(a: Assessment) -> Figure:
 def _daily(axes: Axes, a: Assessment, series: Array, name: str) -> None:
     colours = {REFERENCE: BLACK, a.run: BLUE, a.bound: ORANGE, REANALYSIS: GREEN}
     width = 1.6 if name == REFERENCE else 0.9
-    axes.plot(a.times, daily_running_mean(series), color=colours[name], linewidth=width, label=name)
+    axes.plot(
+        a.times, running_mean(series) if has_whole_day(a) else series, color=colours[name], linewidth=width, label=name
+    )
 
 
 def _look_at(axes: Axes, series: list[Array]) -> None:

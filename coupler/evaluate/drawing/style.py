@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from bmi_common import Domain
 from coupler.evaluate.assessment import Assessment
+from coupler.evaluate.comparison import running_mean
 
 matplotlib.use("Agg")
 
@@ -72,7 +73,8 @@ def bands(axes: Axes, times: Any, quantiles: Array, colour: str, floor: float) -
     q = np.maximum(quantiles, floor)
     axes.fill_between(times, q[:, 0], q[:, 4], color=colour, alpha=0.18, linewidth=0, label="10–90 %")
     axes.fill_between(times, q[:, 1], q[:, 3], color=colour, alpha=0.35, linewidth=0, label="25–75 %")
-    axes.plot(times, q[:, 2], color=colour, linewidth=0.9, label="median")
+    alone = "." if len(times) == 1 else ""  # a line needs two
+    axes.plot(times, q[:, 2], color=colour, linewidth=0.9, marker=alone, label="median")
 
 
 def rain(axes: Axes, assessment: Assessment) -> None:
@@ -94,13 +96,18 @@ def daily_totals(assessment: Assessment) -> tuple[Any, Array]:
     return days, totals
 
 
-def daily_running_mean(values: Array) -> Array:
-    """Mean of an hour and the 23 before it, (hours,); NaN where one of them is missing."""
-    result = np.full(values.shape, np.nan)
-    if len(values) >= _HOURS_PER_DAY:
-        sums = np.convolve(values, np.full(_HOURS_PER_DAY, 1.0 / _HOURS_PER_DAY), mode="valid")
-        result[_HOURS_PER_DAY - 1 :] = sums
-    return result
+def has_whole_day(assessment: Assessment) -> bool:
+    """Whether 24 hours follow one another somewhere, so that there are running means to draw."""
+    records = assessment.filled(np.zeros(len(assessment.hour)))
+    return bool(np.isfinite(running_mean(records, _HOURS_PER_DAY)).any())
+
+
+def logarithmic(axes: Axes, least: float) -> None:
+    """Make the vertical axis logarithmic; where nothing above 0 is drawn it begins at `least`."""
+    drawn = [np.asarray(line.get_ydata(), dtype=np.float64) for line in axes.lines]
+    if not any((values > 0.0).any() for values in drawn):
+        axes.set_ylim(least, 10.0 * least)  # matplotlib cannot find limits itself
+    axes.set_yscale("log")
 
 
 def field(

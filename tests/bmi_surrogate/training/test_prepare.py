@@ -50,6 +50,53 @@ def assert_holds(store: Store, head: Floats, source: Floats, hour: int = 0) -> N
     np.testing.assert_array_equal(found[1], np.nan_to_num(source).astype(np.float32))
 
 
+# ----------------------------------------------------------------- no hour twice
+
+
+@pytest.mark.parametrize(
+    "how", ["the same path", "a link", "a copy", "in single precision", "a part", "at other dates"]
+)
+def test_hours_that_two_runs_have_are_not_trained_on_and_validated_with(
+    tmp_path: Path, domain: Domain, series: tuple[Floats, Floats], how: str
+) -> None:
+    run, second = one_file(tmp_path, domain, series), tmp_path / "second.nc"
+    head, source = series
+    if how == "the same path":
+        second = run
+    elif how == "a link":
+        second.symlink_to(run)
+    elif how == "a copy":
+        second.write_bytes(run.read_bytes())
+    elif how == "in single precision":
+        one_file(tmp_path, domain, (head.astype(np.float32), source.astype(np.float32)), "second.nc")
+    elif how == "a part":
+        one_file(tmp_path, domain, (head[40:50], source[40:49]), "second.nc", start=START + timedelta(hours=40))
+    else:
+        one_file(tmp_path, domain, series, "second.nc", start=START + timedelta(days=400))
+    for order in ([run, second], [second, run]):
+        with pytest.raises(ConfigError, match="holds the same hours") as told:
+            build(tmp_path, domain, *order)
+        assert str(order[1]) in str(told.value)
+        assert str(order[0]) in str(told.value)
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_copy_of_a_run_of_parflow_is_refused(tmp_path: Path, domain: Domain, series: tuple[Floats, Floats]) -> None:
+    head, source = series[0][:6], series[1][:5]
+    folders = [write_parflow(tmp_path / name, head, source, name=name) for name in ("basin", "renamed")]
+    with pytest.raises(ConfigError, match=r"renamed: holds the same hours as .*basin, such as .*press\.0000"):
+        build(tmp_path, domain, *folders)
+
+
+def test_runs_of_the_same_time_under_other_sources_are_other_runs(
+    tmp_path: Path, domain: Domain, series: tuple[Floats, Floats]
+) -> None:
+    head, source = series
+    dry = one_file(tmp_path, domain, (head, source))
+    wet = one_file(tmp_path, domain, (head, source + 1.0e-4), "wet.nc")  # heads that do not move in either
+    assert build(tmp_path, domain, dry, wet).hours == 2 * (HOURS - 1)
+
+
 # ----------------------------------------------------------------- bmi-run
 
 
