@@ -17,18 +17,21 @@ import click
 from rich.console import Console
 
 from bmi_common.errors import ConfigError, RootzoneError
-from bmi_common.interrupts import deferred_interrupts
+from bmi_common.folder_lock import require_at_rest
+from bmi_common.interrupts import deferred_interrupts, terminations_as_interrupts
+from bmi_common.owned_folder import OwnedFolder, listed, new_folder, read_record, taken
 from coupler import provenance
-from coupler.checkpoint import Checkpoint, find, remove_later
-from coupler.config import STATE_FILE, LoadedRun, load_run
+from coupler.checkpoint import Checkpoint, adopt, find, remove_later, run_folder_of
+from coupler.config import LoadedRun, load_run
 from coupler.control.words import intentions
 from coupler.driver import Summary, run
 from coupler.durations import describe
 from coupler.failures import RunInterrupted
 from coupler.figures import draw
+from coupler.inputs import inputs_of
 from coupler.parflow_import import import_run
 from coupler.preparation import Prepared, prepare, prepare_restart
-from coupler.run_folder import MARKER, check_folder, claim_folder
+from coupler.run_folder import HOLDS, LOG, MARKER, PROVENANCE, STAGED, TIMING, all_files
 from coupler.spin_up import spin_up, write_states
 from coupler.warning_log import keeping_warnings, log_warnings
 
@@ -86,7 +89,7 @@ def main(
     Exit codes: 0 done, 1 failed while running, 2 bad input (nothing was computed or overwritten), 130 interrupted.
     """
     console = _console(stderr=True)
-    with _exit_codes(console):
+    with _exit_codes(console), terminations_as_interrupts():
         if definition is not None:
             if file is not None or check or settings or restart is not None:
                 raise ConfigError("--from-parflow goes with --output, --overwrite and --ignore only")
@@ -94,25 +97,20 @@ def main(
             return
         if ignore:
             raise ConfigError("--ignore goes with --from-parflow only")
-        found = None if restart is None else _checkpoint(restart, output, overwrite)
-        if file is None and found is not None:
-            file = found.parent.parent / MARKER
-        if file is None:
-            raise ConfigError("give the file of a run, or --restart and the folder of one")
-        loaded = load_run(file, settings)
-        if loaded.config.report is not None:
-            from coupler.evaluate.at_end import check_report  # imports slowly
-
-            check_report(loaded.config)
         with tempfile.TemporaryDirectory() as staging:
-            if check:
-                _check(loaded, Path(staging), found)
-            elif found is not None:
-                _continue(loaded, Path(staging), found, console)
+            if restart is not None:
+                if output is not None or overwrite:
+                    given = "--output" if output is not None else "--overwrite"
+                    raise ConfigError(f"{given} does not go with --restart, which goes on in the folder of the run")
+                _restart(file, settings, Path(staging), restart, check, console)
+            elif file is None:
+                raise ConfigError("give the file of a run, or --restart and the folder of one")
+            elif check:
+                _check(_load(file, settings), Path(staging), None)
             else:
-                folder = output or Path("output") / file.stem
-                check_folder(folder, overwrite)
-                _execute(loaded, Path(staging), folder, console)
+                loaded = _load(file, settings)
+                with new_folder(output or Path("output") / file.stem, HOLDS, overwrite, (LOG,)) as folder:
+                    _execute(loaded, Path(staging), folder, console)
 
 
 @contextmanager
@@ -140,11 +138,27 @@ def _console(stderr: bool = False) -> Console:
     return Console(stderr=stderr, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
-def _checkpoint(restart: Path, output: Path | None, overwrite: bool) -> Path:
-    if output is not None or overwrite:
-        given = "--output" if output is not None else "--overwrite"
-        raise ConfigError(f"{given} does not go with --restart, which goes on in the folder of the run")
-    return find(restart)
+def _load(file: Path, settings: tuple[str, ...]) -> LoadedRun:
+    loaded = load_run(file, settings)
+    if loaded.config.report is not None:
+        from coupler.evaluate.at_end import check_report  # imports slowly
+
+        check_report(loaded.config)
+    return loaded
+
+
+def _restart(
+    file: Path | None, settings: tuple[str, ...], staging: Path, restart: Path, check: bool, console: Console
+) -> None:
+    folder = run_folder_of(restart)
+    require_at_rest(folder)  # before its checkpoints are looked at, which come and go
+    found = find(restart)
+    loaded = _load(file or folder / MARKER, settings)
+    if check:
+        _check(loaded, staging, found)
+        return
+    with taken(folder, HOLDS) as owned:
+        _continue(loaded, staging, find(restart), owned, console)
 
 
 def _import(definition: Path, output: Path | None, ignore: tuple[str, ...], overwrite: bool, console: Console) -> None:
@@ -168,59 +182,75 @@ def _check(loaded: LoadedRun, staging: Path, checkpoint: Path | None) -> None:
         prepared.finalize()
 
 
-def _execute(loaded: LoadedRun, staging: Path, folder: Path, console: Console) -> None:
+def _execute(loaded: LoadedRun, staging: Path, folder: OwnedFolder, console: Console) -> None:
     prepared = prepare(loaded, staging)
     with _carrying_out(prepared):
-        claim_folder(folder)
+        record = provenance.collect(loaded, prepared.components, prepared.configs, folder.path)
+        folder.require_not_removed(inputs_of(loaded, prepared.configs, record["inputs"]))
+        folder.require_room(all_files(loaded.config, _staged(staging)))
+        folder.clear()
         _open_log(folder, console)
-        record = provenance.collect(loaded, prepared.components)
+        stay = folder.others()
+        if stay:
+            log.info("in %s stays what the run has not written: %s", folder.path, listed(stay))
         _keep_record(record, staging, folder)
         for notice in prepared.plan.notices:
             log.warning("%s", notice)
         if loaded.config.spin_up is not None:
-            write_states(spin_up(prepared, folder, console), prepared, folder / STATE_FILE)
+            write_states(spin_up(prepared, folder, console), prepared, folder)
         _finish(prepared, folder, console, record, None)
 
 
-def _continue(loaded: LoadedRun, staging: Path, checkpoint: Path, console: Console) -> None:
+def _continue(loaded: LoadedRun, staging: Path, checkpoint: Path, folder: OwnedFolder, console: Console) -> None:
     prepared = prepare(loaded, staging)
     with _carrying_out(prepared):
         found = prepare_restart(prepared, checkpoint)
-        folder = found.run_folder
-        record, changed = provenance.renew(provenance.collect(loaded, prepared.components), folder, found.folder.name)
+        names = all_files(loaded.config, _staged(staging))
+        collected = provenance.collect(loaded, prepared.components, prepared.configs, folder.path)
+        record, changed = provenance.renew(collected, folder.path, found.folder.name)
+        if read_record(folder.path) is None:
+            adopt(folder, names)
+        folder.require_room(names)
         _open_log(folder, console)
         log.info("restart from %s, after %d of %d steps", checkpoint, found.steps, loaded.config.time.steps)
-        remove_later(found)
+        remove_later(folder, found)
         for path in changed:
             log.warning("%s is not the file that the run began with", path)
         _keep_record(record, staging, folder)
         _finish(prepared, folder, console, record, found)
 
 
-def _keep_record(record: dict[str, Any], staging: Path, folder: Path) -> None:
-    if any(staging.iterdir()):
+def _staged(staging: Path) -> list[str]:
+    return sorted(p.name for p in staging.iterdir())
+
+
+def _keep_record(record: dict[str, Any], staging: Path, folder: OwnedFolder) -> None:
+    names = _staged(staging)
+    if names:
+        folder.own(*(f"{STAGED}/{name}" for name in names))
         try:
-            shutil.copytree(staging, folder / "config", dirs_exist_ok=True)
+            shutil.copytree(staging, folder.path / STAGED, dirs_exist_ok=True)
         except shutil.Error as error:  # holds a list: source, target and message of every file that failed
             raise OSError(error.args[0][0][2]) from error
-    provenance.write(record, folder)
+    folder.own(MARKER, PROVENANCE)
+    provenance.write(record, folder.path)
 
 
 def _finish(
-    prepared: Prepared, folder: Path, console: Console, record: dict[str, Any], restart: Checkpoint | None
+    prepared: Prepared, folder: OwnedFolder, console: Console, record: dict[str, Any], restart: Checkpoint | None
 ) -> None:
     config = prepared.loaded.config
     with deferred_interrupts("stopping after this step") as interrupted:
         summary = run(prepared, folder, console, record, restart, interrupted)
     _report(summary, folder)
     if config.figures:
-        for path in draw(folder, [folder / o.file for o in config.output]):
+        for path in draw(folder, [o.file for o in config.output]):
             log.info("drew %s", path)
     if config.report is not None:
         from coupler.evaluate.at_end import write_report  # imports slowly
 
         log.info("wrote %s", write_report(config, folder))
-    log.info("done; results are in %s", folder)
+    log.info("done; results are in %s", folder.path)
 
 
 @contextmanager
@@ -248,9 +278,10 @@ class _Screen(logging.Handler):
         self._console.print(record.getMessage(), style=style)
 
 
-def _open_log(folder: Path, console: Console) -> None:
+def _open_log(folder: OwnedFolder, console: Console) -> None:
+    folder.own(LOG)
     log.setLevel(logging.DEBUG)
-    to_file = logging.FileHandler(folder / "run.log", encoding="utf-8")
+    to_file = logging.FileHandler(folder.path / LOG, encoding="utf-8")
     to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     for handler in (to_file, _Screen(console)):
         log.addHandler(handler)
@@ -299,7 +330,7 @@ def print_plan(prepared: Prepared, console: Console) -> None:
         console.print(f"note: {notice}")
 
 
-def _report(summary: Summary, folder: Path) -> None:
+def _report(summary: Summary, folder: OwnedFolder) -> None:
     total = sum(summary.seconds.values())
     log.info("%.0f model hours in %.1f s (%.1f h/s)", summary.model_hours, total, summary.model_hours / total)
     for name, seconds in summary.seconds.items():
@@ -323,6 +354,7 @@ def _report(summary: Summary, folder: Path) -> None:
             t.residual,
             summary.worst_residual,
         )
-    (folder / "timing.json").write_text(
+    folder.own(TIMING)
+    (folder.path / TIMING).write_text(
         json.dumps({"model_hours": summary.model_hours, "steps": summary.steps, "seconds": summary.seconds}, indent=2)
     )

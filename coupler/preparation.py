@@ -14,7 +14,7 @@ from coupler import checkpoint, randomness
 from coupler.checkpoint import Checkpoint
 from coupler.component import Component
 from coupler.config import LoadedRun, RunConfig
-from coupler.continuing import FilePosition, check_file
+from coupler.continuing import FilePosition, check_file, require_closed
 from coupler.control.prepared import Guard, make_guard, restore
 from coupler.ledger import Ledger
 from coupler.plan import Plan, make_plan
@@ -110,6 +110,7 @@ def prepare_restart(prepared: Prepared, folder: Path) -> Checkpoint:
         with _keys_in(prepared.loaded):
             checkpoint.require_same_settings(found, config, prepared.configs)
         for name, position in found.run["files"].items():
+            require_closed(found.run_folder / name)
             check_file(found.run_folder / name, FilePosition(**position))
         if prepared.guard is not None:
             restore(prepared.guard, found, prepared.components)

@@ -21,6 +21,7 @@ from pydantic import Field
 
 from bmi_common import Config, ConfigError, ConfigPath, Domain, OutputPath, grids
 from bmi_common.errors import describe_cell
+from bmi_common.folder_lock import require_at_rest
 from bmi_common.parflow_dumps import is_parflow_run
 from bmi_surrogate.training.netcdf_run import NetcdfRun
 from bmi_surrogate.training.parflow_run import ParflowRun
@@ -117,6 +118,7 @@ def prepare(spec: DataSpec, domain: Domain, progress: Progress | None = None) ->
 
 
 def _open(path: Path, domain: Domain) -> Run:
+    require_at_rest(path if path.is_dir() else path.parent)
     if is_parflow_run(path):
         return ParflowRun(path, domain)
     if path.is_dir() and not any(path.glob("*.nc")):

@@ -11,15 +11,18 @@ import numpy as np
 from rich.console import Console
 
 from bmi_common import ConfigError, RootzoneError
+from bmi_common.interrupts import terminations_as_interrupts
+from bmi_common.owned_folder import new_folder
 from coupler.durations import parse_duration
-from coupler.evaluate.evaluation import Wanted, evaluate
+from coupler.evaluate.evaluation import Evaluation, Wanted, evaluate
 from coupler.evaluate.gates import LIMITS
 from coupler.evaluate.judged import JUDGED
 from coupler.evaluate.verdict import describe
-from coupler.evaluate.writing import evaluate_into
+from coupler.evaluate.writing import HOLDS, evaluate_into
 
 EXIT_NOT_MET = 1
 EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130
 
 _PATH = click.Path(path_type=Path)
 
@@ -58,6 +61,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--start", metavar="TIME", help="Time of dump 00000, if REFERENCE is of ParFlow [default: RUN's start].")
 @click.option("--strict", is_flag=True, help="Exit with 1 if a criterion is not met.")
 @click.option("--output", type=_PATH, metavar="DIR", help="Write report, fields and figures here.")
+@click.option("--overwrite", is_flag=True, help="Replace the evaluation that the folder holds.")
 @click.version_option(package_name="rootzone")
 def main(
     reference: Path,
@@ -76,6 +80,7 @@ def main(
     start: str | None,
     strict: bool,
     output: Path | None,
+    overwrite: bool,
 ) -> None:
     """Compare the hourly records of RUN with those of REFERENCE, and say until when RUN may be trusted.
 
@@ -84,7 +89,7 @@ def main(
     which there is the pressure alone. The reference's record names the domain and the state at the start. Persistence
     stands beside the run; with --free-drainage the bound does, with --climatology the mean of the month.
 
-    Exit codes: 0 compared, 1 a criterion is not met (with --strict), 2 bad input.
+    Exit codes: 0 compared, 1 a criterion is not met (with --strict), 2 bad input, 130 interrupted.
     """
     console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
     try:
@@ -104,7 +109,7 @@ def main(
             reanalysis,
             _start(start),
         )
-        found, made = (evaluate(wanted), []) if output is None else evaluate_into(wanted, output)
+        found, made = _evaluate(wanted, output, overwrite)
         shown = Console(highlight=False, markup=False, emoji=False)
         for table in found.report.tables():
             shown.print(table)
@@ -120,8 +125,21 @@ def main(
     except OSError as error:
         console.print(f"bmi-evaluate: cannot read or write: {error}", style="red")
         sys.exit(EXIT_BAD_INPUT)
+    except KeyboardInterrupt:
+        console.print("bmi-evaluate: interrupted; nothing was written", style="red")
+        sys.exit(EXIT_INTERRUPTED)
     if strict and not found.report.met:
         sys.exit(EXIT_NOT_MET)
+
+
+def _evaluate(wanted: Wanted, output: Path | None, overwrite: bool) -> tuple[Evaluation, list[Path]]:
+    if output is None:
+        if overwrite:
+            raise ConfigError("--overwrite goes with --output, the folder of the evaluation to be replaced")
+        return evaluate(wanted), []
+    with terminations_as_interrupts(), new_folder(output, HOLDS, overwrite) as folder:
+        folder.require_not_removed(wanted.inputs)
+        return evaluate_into(wanted, folder)
 
 
 def _segment_length(text: str) -> timedelta:

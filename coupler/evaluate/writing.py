@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bmi_common import ConfigError
+from bmi_common.owned_folder import OwnedFolder
 from coupler.evaluate import netcdf, page
 from coupler.evaluate.drawing import draw_all
 from coupler.evaluate.evaluation import Evaluation, Wanted, evaluate
@@ -12,22 +12,33 @@ from coupler.evaluate.figure import draw
 from coupler.evaluate.gates import LIMITS
 from coupler.evaluate.summary import summary
 
+HOLDS = "evaluation"
+"""What the record of its folder says that it holds."""
 
-def evaluate_into(wanted: Wanted, folder: Path) -> tuple[Evaluation, list[Path]]:
+
+def evaluate_into(wanted: Wanted, folder: OwnedFolder, below: str = "") -> tuple[Evaluation, list[Path]]:
     """Evaluate, and write report, fields and figures; returns the files, the page first.
 
-    Nothing is written before the input has been found sound; meanwhile the series of cells lie in a hidden folder
-    beside or in `folder`, which is removed.
+    Nothing that lies in the folder is touched before all is made, in a hidden folder in it.
+
+    Parameters
+    ----------
+    wanted : Wanted
+        What to compare with what.
+    folder : OwnedFolder
+        Where to write.
+    below : str
+        Sub-folder of it.
 
     Raises
     ------
     ConfigError
-        For bad input.
+        For bad input, and if files of the user's would be replaced.
     """
-    if folder.exists() and not folder.is_dir():
-        raise ConfigError(f"{folder}: is a file; the report needs a folder")
-    found = evaluate(wanted, next(p for p in (folder, *folder.absolute().parents) if p.is_dir()))
-    return found, write(found, wanted, folder)
+    with folder.staging(below) as staging:
+        found = evaluate(wanted, staging)
+        made = [path.relative_to(staging) for path in write(found, wanted, staging)]
+    return found, [folder.path / below / path for path in made]
 
 
 def write(found: Evaluation, wanted: Wanted, folder: Path) -> list[Path]:
