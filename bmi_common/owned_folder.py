@@ -198,17 +198,26 @@ class OwnedFolder:
         self._owned = {}
 
     @contextmanager
-    def staging(self, below: str = "") -> Iterator[Path]:
+    def staging(self, below: str = "", beside: bool = False) -> Iterator[Path]:
         """Give a hidden folder; what is in it at the end replaces what `below` had, and vanishes on an error.
 
         Parameters
         ----------
         below : str
             Sub-folder that it is published into; by default the folder itself.
+        beside : bool
+            Give one beside the folder instead of in it, so that relative paths hold in both.
+
+        Raises
+        ------
+        ConfigError
+            If a file of the user's would be replaced; all is as it was then.
         """
         self._enter(())
-        with tempfile.TemporaryDirectory(prefix=_STAGING, dir=self.path, ignore_cleanup_errors=True) as name:
-            made = Path(name)
+        absolute = Path(os.path.realpath(self.path))
+        prefix, parent = (f".{absolute.name}.", absolute.parent) if beside else (_STAGING, absolute)
+        with tempfile.TemporaryDirectory(prefix=prefix, dir=parent, ignore_cleanup_errors=True) as name_of_made:
+            made = Path(name_of_made)
             yield made
             made_names = sorted(p.relative_to(made).as_posix() for p in made.rglob("*") if p.is_file())
             prefix = f"{below}/" if below else ""

@@ -381,7 +381,7 @@ def test_run_folder_that_holds_something_else_is_left_alone(fake):
 
 def test_run_folder_that_is_a_file(fake):
     fake.output.write_text("")
-    fake.refuses("is a file", "--output needs a folder")
+    fake.refuses("is a file; a folder is needed")
 
 
 def test_run_folder_below_a_file(fake):
