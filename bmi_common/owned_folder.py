@@ -347,7 +347,8 @@ def new_folder(path: Path, holds: str, overwrite: bool, beginnings: Container[st
     overwrite : bool
         Whether what the folder holds may be replaced.
     beginnings : container of str
-        Files that nobody would miss: a folder with no others of ours may be taken without `overwrite`.
+        Files, and folders of files, that nobody would miss: a folder with no others of ours may be taken without
+        `overwrite`.
 
     Raises
     ------
@@ -408,7 +409,7 @@ def _require_ours(path: Path, holds: str, overwrite: bool, beginnings: Container
         raise ConfigError(
             f"{path}: is a link, through which nothing is removed; give the folder itself: {os.path.realpath(path)}"
         )
-    if not overwrite and any(name not in beginnings and os.path.lexists(path / name) for name in names):
+    if not overwrite and any(name.split("/")[0] not in beginnings and os.path.lexists(path / name) for name in names):
         raise ConfigError(f"{path}: holds {_a(there)} already; choose another folder or give --overwrite")
 
 

@@ -109,7 +109,7 @@ def main(
                 _check(_load(file, settings), Path(staging), None)
             else:
                 loaded = _load(file, settings)
-                with new_folder(output or Path("output") / file.stem, HOLDS, overwrite, (LOG,)) as folder:
+                with new_folder(output or Path("output") / file.stem, HOLDS, overwrite, (LOG, STAGED)) as folder:
                     _execute(loaded, Path(staging), folder, console)
 
 

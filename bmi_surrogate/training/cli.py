@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bmi_common.errors import ConfigError, RootzoneError
-from bmi_common.interrupts import deferred_interrupts
+from bmi_common.interrupts import deferred_interrupts, terminations_as_interrupts
 from bmi_surrogate.compute import using_threads
 from bmi_surrogate.training.config import load
 from bmi_surrogate.training.distributed import processes
@@ -44,7 +44,7 @@ def main(file: Path, check: bool) -> None:
     logging.basicConfig(level=logging.INFO if first else logging.ERROR, format="%(message)s", stream=sys.stderr)
     try:
         config = load(file)
-        with processes(config.device) as here, using_threads(config.threads):
+        with terminations_as_interrupts(), processes(config.device) as here, using_threads(config.threads):
             material = prepare_material(config, here, Progress(console, "prepare"))
             if check:
                 parameters = sum(p.numel() for p in material.module().parameters())
