@@ -88,6 +88,7 @@ class OwnedFolder:
         ConfigError
             Naming the files.
         """
+        names = list(names)
         taken = [n for n in names if n not in self._owned and os.path.lexists(self.path / n)]
         if taken:
             raise ConfigError(
@@ -385,7 +386,7 @@ def require_writable(path: Path) -> None:
     if there == path and not path.is_dir():
         raise ConfigError(f"{path}: is a file; a folder is needed")
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        raise ConfigError(f"{path}: cannot be written ({there} is not writable)")
+        raise ConfigError(f"{path}: cannot be written, because {there} is no folder that can be written to")
 
 
 def _is_empty(path: Path) -> bool:

@@ -82,8 +82,11 @@ def prepare_material(config: TrainConfig, here: Processes, progress: Progress) -
         require_compiler(device)
     if config.mixed_precision and device.type != "cuda":
         raise ConfigError(f"mixed_precision: needs a CUDA device, this training runs on {device.type}; remove the key")
-    require_writable(config.output)
-    require_at_rest(config.output)
+    try:
+        require_writable(config.output)
+        require_at_rest(config.output)
+    except ConfigError as error:
+        raise ConfigError(f"output: {error}") from error
     domain, task = Domain.load(config.domain), config.task()
     statics = static_channels.from_domain(domain)
     if not here.is_first:
@@ -214,6 +217,7 @@ def _fit(
             folder.own(*(f"seed_{seed}/{name}" for name in (STATE, LOG, FIGURE)))
         log.info("seed %d: %s", seed, _plan(training))
         progress.label = f"seed {seed}"
+        was_finished = training.outcome.finished
         try:
             outcomes.append(training.run(lambda done, words: progress(done, config.iterations, words), interrupted))
         except TrainingError:
@@ -221,7 +225,9 @@ def _fit(
             raise
         finally:
             progress.finish()
-        weights = _keep(material, outcomes, source, folder)
+        # the best weights, which lie there already, may be of a seed that comes later and was trained before
+        is_known = was_finished and seed != config.seeds[-1]
+        weights = _keep(material, outcomes, source, folder, judged=not is_known)
         if not outcomes[-1].finished:
             break
     finished = len(outcomes) == len(config.seeds) and outcomes[-1].finished
@@ -268,14 +274,16 @@ def _winner(outcomes: Sequence[Outcome]) -> Outcome | None:
     return min(judged, key=lambda o: o.best.score if o.best is not None else math.inf, default=None)
 
 
-def _keep(material: Material, outcomes: Sequence[Outcome], source: Path, folder: OwnedFolder | None) -> Path | None:
+def _keep(
+    material: Material, outcomes: Sequence[Outcome], source: Path, folder: OwnedFolder | None, judged: bool = True
+) -> Path | None:
     if folder is None:
         return None
     config = material.config
     latest, winner = outcomes[-1], _winner(outcomes)
     if config.ensemble and latest.best is not None:
         _write(material, latest, folder, f"seed_{latest.seed}/{BEST}", source)
-    return None if winner is None else _write(material, winner, folder, BEST, source)
+    return None if winner is None or not judged else _write(material, winner, folder, BEST, source)
 
 
 def _write(material: Material, outcome: Outcome, folder: OwnedFolder, name: str, source: Path) -> Path:
