@@ -116,7 +116,8 @@ CHECKPOINTS = "checkpoints"
 def _output_file(value: str) -> str:
     if not re.fullmatch(r"[^/\\]+\.nc", value):
         raise ValueError(f"{value!r} must be a plain file name that ends in .nc; the folder is chosen by --output")
-    if value in (BALANCE_FILE, CONTROL_FILE, STATE_FILE):
+    _require_short(value)
+    if value.casefold() in (BALANCE_FILE, CONTROL_FILE, STATE_FILE):
         raise ValueError(
             f"{value} is written by every run that has a water balance, error control or spin-up; choose another name"
         )
@@ -206,10 +207,35 @@ class CheckpointSpec(Config):
     keep: Annotated[int, Field(ge=1)] = 2
 
 
+_TAKEN_NAMES = {
+    "coupler": "checkpoints and the table of times have an entry of that name",
+    "output": "the table of times has an entry of that name",
+    "checkpoint": "the table of times has an entry of that name",
+    "root_zone": "a coordinate of output files has that name",
+}
+_LONGEST_NAME = 100
+
+
 def _component_name(name: str) -> str:
     if not name.isidentifier():
         raise ValueError(f"the component name {name!r} must be a plain word")
+    if name.casefold() in _TAKEN_NAMES:
+        raise ValueError(f"no component can be called {name}: {_TAKEN_NAMES[name.casefold()]}; choose another name")
+    _require_short(name)
     return name
+
+
+def _require_short(name: str) -> None:
+    if len(name.encode(errors="surrogateescape")) > _LONGEST_NAME:
+        raise ValueError(f"{name[:40]}… is longer than {_LONGEST_NAME} bytes, too long for names of files; shorten it")
+
+
+def _require_apart(key: str, names: list[str]) -> None:
+    # many file systems do not tell capitals from small letters
+    for name in names:
+        same = [other for other in names if other.casefold() == name.casefold()]
+        if len(set(same)) > 1:
+            raise ValueError(f"{key}: {' and '.join(same)} differ in capitals only, their files not everywhere")
 
 
 ComponentName = Annotated[str, AfterValidator(_component_name)]
@@ -269,6 +295,8 @@ class RunConfig(Config):
         for file in files:
             if files.count(file) > 1:
                 raise ValueError(f"output: two entries write {file}")
+        _require_apart("output", files)
+        _require_apart("components", list(self.components))
 
     def _require_one_source_a_target(self) -> None:
         sources: dict[str, str] = {}

@@ -17,6 +17,7 @@ from bmi_common.variables import Role
 from coupler.component import Component, GridInfo
 from coupler.config import Endpoint, ExchangeSpec, Method, RunConfig
 from coupler.durations import add_period, describe, divides, nearest_divisors
+from coupler.output import require_distinct_names
 
 SHARED_STATICS = (LAYER_THICKNESS, POROSITY)
 """Statics that two components which exchange water must agree on, where both publish them."""
@@ -151,6 +152,7 @@ def _check_outputs(config: RunConfig, components: Mapping[str, Component], plan:
                     f"output.{i}.variables: {end} has no points; name some in the configuration of {end.component}, "
                     "such as `richards: {gauges: {outlet: {x: 12, y: 0}}}`"
                 )
+        require_distinct_names(f"output.{i}.variables", output, components)
         if not divides(output.every, length):
             plan.notices.append(
                 f"{output.file}: the last {describe(length % output.every)} of the run do not fill an interval of "

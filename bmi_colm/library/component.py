@@ -16,7 +16,7 @@ from bmi_colm.land import WATER_DENSITY, LandSurface
 from bmi_colm.library import arguments, directory
 from bmi_colm.library.blocks import Block, decompose
 from bmi_colm.library.cells import readin_lines
-from bmi_colm.library.config import LibraryConfig
+from bmi_colm.library.config import SNICAR_FILE, LibraryConfig
 from bmi_colm.library.directory import WorkingDirectory
 from bmi_colm.library.elf import check_shared_library
 from bmi_colm.library.process import LibraryProcess, LibraryProcesses, kill
@@ -187,7 +187,7 @@ class BmiColmLibrary(LandSurface):
             directory.READIN_FILE,
             directory.NAMELIST_FILE,
             directory.LOG_FILE,
-            directory.SNICAR_FILE,
+            SNICAR_FILE,
             section.file.name,
         ]
         return files + (directory.restart_files(block.rank) if section.hot_start is not None else [])
