@@ -30,10 +30,10 @@ def inputs_of(loaded: LoadedRun, configs: Mapping[str, Path], told: Iterable[str
     told : iterable of str
         What components say that they have read.
     """
-    found = {Path(path): None for path in (str(loaded.document.path), *told)}
+    found: dict[Path, None] = {loaded.document.path: None}
     for document in (loaded.document, *_documents(configs.values())):
         _add_named(document, loaded.named, found)
-    return list(found)
+    return [*found, *map(Path, told)]  # first as the user has written them
 
 
 def _documents(files: Iterable[Path]) -> Iterator[Document]:

@@ -120,7 +120,8 @@ def test_a_folder_that_stays_empty_vanishes_with_those_made_for_it(tmp_path: Pat
             folder.own("a.nc")
             raise ZeroDivisionError
 
-    pytest.raises(ZeroDivisionError, fail)
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert not list(tmp_path.iterdir())
 
 
@@ -134,7 +135,8 @@ def test_what_is_staged_appears_as_a_whole_or_not_at_all(tmp_path: Path) -> None
             raise ZeroDivisionError
 
     with taken(tmp_path, "run") as folder:
-        pytest.raises(ZeroDivisionError, fail, folder)
+        with pytest.raises(ZeroDivisionError):
+            fail(folder)
         assert below(tmp_path) == [".rootzone.lock", "a.nc", "report/mine.txt", "report/old.json", "report/page.html"]
         with folder.staging("report") as staging:
             (staging / "figures").mkdir()
