@@ -17,6 +17,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from bmi_common.owned_folder import taken
 from coupler import provenance
 from coupler.config import load_run
 from coupler.driver import run
@@ -54,10 +55,10 @@ def measure(groundwater: str, weather: str, data: Path, hours: int, threads: int
     loaded = load_run(CONFIGURATION, [*settings, f"time.end={first + timedelta(hours=hours):%Y-%m-%dT%H:%M}"])
     with tempfile.TemporaryDirectory() as folder:
         staging, output = Path(folder) / "staging", Path(folder) / "output"
-        output.mkdir()
         prepared = prepare(loaded, staging)
-        record = provenance.collect(loaded, prepared.components)
-        summary = run(prepared, output, Console(quiet=True), record)
+        record = provenance.collect(loaded, prepared.components, prepared.configs, output)
+        with taken(output, "run") as owned:
+            summary = run(prepared, owned, Console(quiet=True), record)
         prepared.finalize()
     return {name: seconds / summary.model_hours for name, seconds in summary.seconds.items()}
 

@@ -100,7 +100,7 @@ def differences(one: Path, other: Path) -> list[str]:
 
 
 def has_checkpoint(folder: Path) -> bool:
-    return any((folder / "checkpoints").glob("[!.]*/checkpoint.json"))
+    return any((folder / "checkpoints").glob("*/checkpoint.json"))
 
 
 def trial(run_file: Path, settings: list[str], folder: Path, reference: Path, seconds: float, by_quota: bool) -> Trial:

@@ -247,7 +247,7 @@ def _read(lock: Path) -> Owner | None:
     try:
         content: Any = json.loads(lock.read_text(encoding="ascii"))
         return Owner(**{f.name: _typed(content[f.name], f.type) for f in fields(Owner)})
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise ConfigError(

@@ -17,6 +17,28 @@ _SAME_INTERRUPT = 1.0
 
 
 @contextmanager
+def terminations_as_interrupts() -> Iterator[None]:
+    """Let a termination, or the end of the terminal, raise `KeyboardInterrupt`, so that locks and files are let go.
+
+    Where somebody else handles these signals already, such as ``nohup``, or outside the main thread, nothing changes.
+    """
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    kinds = [kind for name in ("SIGTERM", "SIGHUP") if (kind := getattr(signal, name, None)) is not None]
+    here = threading.current_thread() is threading.main_thread()
+    mine = [kind for kind in kinds if here and signal.getsignal(kind) is signal.SIG_DFL]
+    for kind in mine:
+        signal.signal(kind, interrupt)
+    try:
+        yield
+    finally:
+        for kind in mine:
+            signal.signal(kind, signal.SIG_DFL)
+
+
+@contextmanager
 def deferred_interrupts(notice: str) -> Iterator[Callable[[], bool]]:
     """Turn the first interrupt or termination into a flag; one that comes clearly later acts as usual.
 

@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from bmi_common.errors import ConfigError
-from bmi_common.folder_lock import locked
+from bmi_common.folder_lock import locked, require_at_rest
 
 RECORD = ".rootzone.files"
 FORMAT = "rootzone folder"
@@ -48,8 +48,9 @@ class OwnedFolder:
 
     def __init__(self, path: Path, holds: str) -> None:
         self.path, self.holds = path, holds
-        found = read_record(path)
-        self._owned = {} if found is None else dict.fromkeys(found[1])
+        there, names = read_record(path) or (holds, [])
+        _require_same(path, there, holds)
+        self._owned = dict.fromkeys(names)
 
     @property
     def record(self) -> Path:
@@ -87,10 +88,11 @@ class OwnedFolder:
         ConfigError
             Naming the files.
         """
+        names = list(names)
         taken = [n for n in names if n not in self._owned and os.path.lexists(self.path / n)]
         if taken:
             raise ConfigError(
-                f"{self.path}: {_listed(taken)} would be replaced by the {self.holds}, but "
+                f"{self.path}: {listed(taken)} would be replaced by the {self.holds}, but "
                 f"{_was(taken)} not written by one; move {_it(taken)} away or choose another folder"
             )
         for name in names:
@@ -197,17 +199,26 @@ class OwnedFolder:
         self._owned = {}
 
     @contextmanager
-    def staging(self, below: str = "") -> Iterator[Path]:
+    def staging(self, below: str = "", beside: bool = False) -> Iterator[Path]:
         """Give a hidden folder; what is in it at the end replaces what `below` had, and vanishes on an error.
 
         Parameters
         ----------
         below : str
             Sub-folder that it is published into; by default the folder itself.
+        beside : bool
+            Give one beside the folder instead of in it, so that relative paths hold in both.
+
+        Raises
+        ------
+        ConfigError
+            If a file of the user's would be replaced; all is as it was then.
         """
         self._enter(())
-        with tempfile.TemporaryDirectory(prefix=_STAGING, dir=self.path, ignore_cleanup_errors=True) as name:
-            made = Path(name)
+        absolute = Path(os.path.realpath(self.path))
+        prefix, parent = (f".{absolute.name}.", absolute.parent) if beside else (_STAGING, absolute)
+        with tempfile.TemporaryDirectory(prefix=prefix, dir=parent, ignore_cleanup_errors=True) as name_of_made:
+            made = Path(name_of_made)
             yield made
             made_names = sorted(p.relative_to(made).as_posix() for p in made.rglob("*") if p.is_file())
             prefix = f"{below}/" if below else ""
@@ -324,6 +335,37 @@ def taken(path: Path, holds: str) -> Iterator[OwnedFolder]:
         _remove_empty(made)
 
 
+@contextmanager
+def new_folder(path: Path, holds: str, overwrite: bool, beginnings: Container[str] = ()) -> Iterator[OwnedFolder]:
+    """Lock a folder that is to be filled; nothing in it is changed.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    holds : str
+        What is to be written.
+    overwrite : bool
+        Whether what the folder holds may be replaced.
+    beginnings : container of str
+        Files, and folders of files, that nobody would miss: a folder with no others of ours may be taken without
+        `overwrite`.
+
+    Raises
+    ------
+    ConfigError
+        If it is a file, is not writable, is in use, holds the same already and `overwrite` is false, or holds something
+        else.
+    """
+    require_writable(path)
+    if path.is_dir():
+        require_at_rest(path)
+        _require_ours(path, holds, overwrite, beginnings)  # before a lock is put into a folder of somebody else
+    with taken(path, holds) as owned:
+        _require_ours(path, holds, overwrite, beginnings)
+        yield owned
+
+
 def _remove_empty(folders: list[Path]) -> None:
     for folder in reversed(folders):
         with suppress(OSError):
@@ -344,34 +386,17 @@ def require_writable(path: Path) -> None:
     if there == path and not path.is_dir():
         raise ConfigError(f"{path}: is a file; a folder is needed")
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        raise ConfigError(f"{path}: cannot be written ({there} is not writable)")
+        raise ConfigError(f"{path}: cannot be written, because {there} is no folder that can be written to")
 
 
-def is_empty(path: Path) -> bool:
+def _is_empty(path: Path) -> bool:
     """Whether a folder does not exist, or holds nothing but a lock."""
     return not path.is_dir() or all(p.name.startswith(_HIDDEN) and p.name != RECORD for p in path.iterdir())
 
 
-def require_ours(path: Path, holds: str, overwrite: bool, beginnings: Container[str] = ()) -> None:
-    """Refuse a folder that is not empty, except one of this package that holds the same and is to be overwritten.
-
-    Parameters
-    ----------
-    path : Path
-        The folder.
-    holds : str
-        What is to be written.
-    overwrite : bool
-        Whether what it holds may be replaced.
-    beginnings : container of str
-        Files that nobody would miss: a folder with no others of ours may be taken without `overwrite`.
-
-    Raises
-    ------
-    ConfigError
-        Saying what it holds and what can be done.
-    """
-    if is_empty(path):
+def _require_ours(path: Path, holds: str, overwrite: bool, beginnings: Container[str]) -> None:
+    """Refuse a folder that is not empty, except one of this package that holds the same and is to be overwritten."""
+    if _is_empty(path):
         return
     found = read_record(path)
     if found is None:
@@ -380,14 +405,18 @@ def require_ours(path: Path, holds: str, overwrite: bool, beginnings: Container[
             "that nothing in it is touched; choose another folder, or empty this one yourself"
         )
     there, names = found
-    if there != holds:
-        raise ConfigError(f"{path}: holds {_a(there)}, no {holds}; choose another folder")
+    _require_same(path, there, holds)
     if path.is_symlink():
         raise ConfigError(
             f"{path}: is a link, through which nothing is removed; give the folder itself: {os.path.realpath(path)}"
         )
-    if not overwrite and any(name not in beginnings and os.path.lexists(path / name) for name in names):
+    if not overwrite and any(name.split("/")[0] not in beginnings and os.path.lexists(path / name) for name in names):
         raise ConfigError(f"{path}: holds {_a(there)} already; choose another folder or give --overwrite")
+
+
+def _require_same(path: Path, there: str, holds: str) -> None:
+    if there != holds:
+        raise ConfigError(f"{path}: holds {_a(there)}, no {holds}; choose another folder")
 
 
 def read_record(path: Path) -> tuple[str, list[str]] | None:
@@ -441,7 +470,8 @@ def _identity(path: Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _listed(names: list[str]) -> str:
+def listed(names: list[str]) -> str:
+    """Return the first few of some names, and how many more there are."""
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return ", ".join(names[:_NAMED]) + more
 

@@ -132,15 +132,14 @@ def write_state(path: Path, header: StateHeader, arrays: Mapping[str, StateArray
 
 
 def commit(partial: Path, path: Path) -> None:
-    """Put a file or folder that is complete in the place of `path`, so that it survives a failing machine."""
-    for file in sorted(partial.rglob("*")) if partial.is_dir() else []:
-        _flush(file)
-    _flush(partial)
+    """Put a file that is complete in the place of `path`, so that it survives a failing machine."""
+    flush(partial)
     partial.replace(path)
-    _flush(path.parent)
+    flush(path.parent)
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Wait until a file or folder is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

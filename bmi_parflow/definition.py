@@ -118,6 +118,15 @@ def write_inputs(folder: Path, domain: Domain, lateral: bool, processes: tuple[i
         write_solid(folder / SOLID, domain.mask, domain.dx, domain.dy, float(domain.nz))
 
 
+def input_files(domain: Domain) -> list[str]:
+    """Names of all files that ParFlow is given for a domain."""
+    fields = [f"{name}.pfb" for name in _FILES] + [INITIAL, SOURCE]
+    if len(_storage_values(domain)) > 1:
+        fields.append(STORAGE_CLASSES)
+    solid = [] if domain.mask.all() else [SOLID]
+    return [f"{RUN_NAME}.pfidb", *fields, *(f"{name}.dist" for name in fields), *solid]
+
+
 def write_field(path: Path, values: Floats, domain: Domain, processes: tuple[int, int, int]) -> None:
     """Write a PFB file with its ``.dist`` file, which every input of ParFlow needs, divided among the processes."""
     from parflow.tools.io import write_pfb  # imports slowly

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import re
 import shutil
 import tempfile
 import weakref
+from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from bmi_common.domain import Domain
 from bmi_common.errors import ConfigError, ModelError
 from bmi_common.fields import read_pfb
+from bmi_common.owned_folder import OwnedFolder, taken
 from bmi_parflow import definition, process
 from bmi_parflow.config import Mode, ParflowSection
 from bmi_parflow.definition import RUN_NAME
@@ -27,7 +28,11 @@ Floats = NDArray[np.float64]
 
 log = logging.getLogger(__name__)
 
-_LOCK = "rootzone.lock"
+_HOLDS = "ParFlow run"
+"""What the record of a working directory says that it holds."""
+_OUTPUTS = f"{RUN_NAME}.out."
+"""Before the names of all that ParFlow writes."""
+
 _LOG_ROW = re.compile(r"^\s*(\d{6,})\s+(\S+)\s+(\S+)\s+[a-z]\s", re.MULTILINE)
 _TIME_TOLERANCE = 1.0e-6
 
@@ -69,7 +74,8 @@ class Simulation:
         self.installation = installation
         self._keys = definition.run_keys(domain, section.topology, section.solver)
         self._folder: Path | None = None
-        self._lock: TextIO | None = None
+        self._owned: OwnedFolder | None = None
+        self._release = ExitStack()
         self._remove_folder: weakref.finalize[..., Simulation] | None = None
         self._failed = False
         self._outcome = process.Outcome(None, "")
@@ -101,13 +107,15 @@ class Simulation:
             If ParFlow cannot be started, fails, takes too long, or leaves no usable result. Its files are kept then.
         """
         folder = self._prepare_folder()
+        self._own(_outputs(hour + 1, hour + hours))
         # of an earlier run in the same folder: a call that wrote nothing must not be taken for one that did
-        self._remove_outputs(folder, hour + 1, hour + hours)
+        _remove_outputs(folder, hour + 1, hour + hours)
         self._write(folder / definition.INITIAL, head)
         self._write(folder / definition.SOURCE, source)
         definition.write_definition(folder, {**self._keys, **definition.time_keys(hour, hours)})
         try:
             self._call(folder, hour, hours)
+            self._adopt_outputs()
             result = self._result(folder, hour, hours)
         except ModelError:
             self._failed = True
@@ -115,29 +123,23 @@ class Simulation:
                 self._remove_folder.detach()
             raise
         if self.section.keep:
+            self._own([f"source.{hour:05d}.pfb"])
             shutil.copyfile(folder / definition.SOURCE, folder / f"source.{hour:05d}.pfb")
         else:
-            self._remove_outputs(folder, hour, hour + hours)
+            _remove_outputs(folder, hour, hour + hours)
         return result
 
     def close(self) -> None:
         """Remove what is not to be kept; after a failure everything is left for a look at it."""
         folder, self._folder = self._folder, None
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
-        if folder is None or self.section.keep or self._failed:
-            return
-        if self._remove_folder is not None:
-            self._remove_folder()
-            return
-        for pattern in (f"{RUN_NAME}.*", "*.pfb", "*.pfb.dist"):
-            for file in folder.glob(pattern):
-                if file.name.split(".")[0] in _own_names():
-                    file.unlink(missing_ok=True)
-        (folder / definition.SOLID).unlink(missing_ok=True)
-        if not any(folder.iterdir()):
-            folder.rmdir()
+        owned, self._owned = self._owned, None
+        with self._release:
+            if folder is None or self.section.keep or self._failed:
+                return
+            if self._remove_folder is not None:
+                self._remove_folder()
+            elif owned is not None:
+                owned.clear()
 
     # ------------------------------------------------------------------ files
 
@@ -152,25 +154,29 @@ class Simulation:
                 self._remove_folder = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
             else:
                 folder = given.resolve()
-                folder.mkdir(parents=True, exist_ok=True)
-                self._lock = _locked(folder / _LOCK)
+                self._owned = self._release.enter_context(taken(folder, _HOLDS))
+                self._owned.require_room(p.name for p in folder.glob(f"{_OUTPUTS}*"))
+                self._own([*definition.input_files(self.domain), f"{RUN_NAME}.out.txt"])
             definition.write_inputs(folder, self.domain, self.section.mode is Mode.FULL, self.section.topology)
-        except OSError as error:
+        except (OSError, ConfigError) as error:
+            self._release.close()
+            self._owned = None
             raise ConfigError(f"parflow.working_directory: {error}") from error
         self._folder = folder
         return folder
 
+    def _own(self, names: Iterable[str]) -> None:
+        if self._owned is not None:
+            self._owned.own(*names)
+
+    def _adopt_outputs(self) -> None:
+        """Enter what else ParFlow has written: nothing of that name was there before."""
+        if self._owned is not None:
+            self._owned.adopt(p.name for p in self._owned.path.glob(f"{_OUTPUTS}*"))
+
     def _write(self, path: Path, values: Floats) -> None:
         filled = np.where(self.domain.mask, values, 0.0)
         definition.write_field(path, filled, self.domain, self.section.topology)
-
-    def _remove_outputs(self, folder: Path, first: int, last: int) -> None:
-        for number in range(first, last + 1):
-            for kind in ("press", "satur"):
-                for suffix in ("", ".dist"):
-                    (folder / f"{_output(kind, number)}{suffix}").unlink(missing_ok=True)
-        for name in (f"{RUN_NAME}.out.log", f"{RUN_NAME}.out.kinsol.log"):
-            (folder / name).unlink(missing_ok=True)
 
     # ------------------------------------------------------------------ calls
 
@@ -227,19 +233,15 @@ class Simulation:
         )
 
 
-def _own_names() -> set[str]:
-    fixed = {Path(name).stem for name in (definition.INITIAL, definition.SOURCE, definition.STORAGE_CLASSES)}
-    return fixed | set(definition.FIELD_NAMES) | {RUN_NAME}
+def _outputs(first: int, last: int) -> list[str]:
+    """Names of what ParFlow writes at the end of some hours, and its logs."""
+    fields = [_output(kind, number) for number in range(first, last + 1) for kind in ("press", "satur")]
+    return [*fields, *(f"{name}.dist" for name in fields), f"{_OUTPUTS}log", f"{_OUTPUTS}kinsol.log"]
 
 
-def _locked(path: Path) -> TextIO:
-    file = path.open("w")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        raise ConfigError(f"parflow.working_directory: {path.parent} is used by another run") from None
-    return file
+def _remove_outputs(folder: Path, first: int, last: int) -> None:
+    for name in _outputs(first, last):
+        (folder / name).unlink(missing_ok=True)
 
 
 def _output(kind: str, number: int) -> str:

@@ -21,6 +21,7 @@ from torch import nn
 from bmi_common import ConfigError, load_config
 from bmi_common.config import Config, ConfigPath
 from bmi_common.hashing import sha256
+from bmi_common.owned_folder import draft_name
 from bmi_surrogate.network import Architecture, PredRNN
 from bmi_surrogate.normalisation import Moments, Statistics
 from bmi_surrogate.parameters import fill, read_parameters
@@ -208,7 +209,7 @@ def save(checkpoint: Checkpoint | StructuredCheckpoint, path: Path) -> Path:
         more = {"tile": checkpoint.tile, "statistics": _statistics(checkpoint.statistics)}
     thickness = checkpoint.layer_thickness
     weights.parent.mkdir(parents=True, exist_ok=True)
-    draft = weights.with_name(f".{weights.name}.part")
+    draft = weights.with_name(draft_name(weights.name))
     save_file({k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}, draft)
     content = {
         "format": FORMAT,
@@ -221,7 +222,7 @@ def save(checkpoint: Checkpoint | StructuredCheckpoint, path: Path) -> Path:
         "provenance": dict(checkpoint.provenance),
     }
     text = yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=120)
-    words = description.with_name(f".{description.name}.part")
+    words = description.with_name(draft_name(description.name))
     words.write_text(text, encoding="utf-8")
     draft.chmod(words.stat().st_mode)  # safetensors lets nobody else read what it writes
     draft.replace(weights)

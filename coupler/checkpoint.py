@@ -1,8 +1,9 @@
 """Checkpoints: all that a run needs to go on as if it had not been stopped.
 
 A checkpoint is a folder ``checkpoints/<model time>`` with the state file of every component, ``coupler.nc`` (values in
-transit, records under way) and ``checkpoint.json`` (clock, ledger, positions in the output files, configuration). It
-appears under its name only when it is whole, and older ones are removed only after that.
+transit, records under way) and ``checkpoint.json`` (clock, ledger, positions in the output files, configuration). The
+last one is written when the others are whole, and removed before them: a folder without it is no checkpoint. Older
+checkpoints are removed only after that.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from bmi_common.config import read_yaml
 from bmi_common.errors import ConfigError, Mistakes, RootzoneError
 from bmi_common.hashing import sha256
-from bmi_common.state_file import StateArray, StateHeader, commit, read_state, write_state
+from bmi_common.owned_folder import OwnedFolder, draft_name
+from bmi_common.state_file import StateArray, StateHeader, commit, flush, read_state, write_state
 from coupler.component import Component
 from coupler.config import CHECKPOINTS, RunConfig
 
@@ -32,10 +33,6 @@ log = logging.getLogger("rootzone")
 RECORD = "checkpoint.json"
 BUFFERS = "coupler.nc"
 VERSION = 2
-SHADOWS = "error_control.*"
-"""Files of the components that error control lets go along."""
-
-_PARTIAL, _OLD = ".partial-", ".old-"
 _MAY_CHANGE = frozenset({"time.end", "paths", "title", "figures", "report", "checks", "checkpoint"})
 _MAY_CHANGE_IN_COMPONENT = frozenset({"paths", "relative_to", "staged_from", "origins", "end"})
 _STATE_FUNCTIONS = ("save_state", "load_state")
@@ -195,7 +192,7 @@ def _show(value: Any) -> str:
 
 
 def write(
-    run_folder: Path,
+    folder: OwnedFolder,
     keep: int,
     components: Iterable[Component],
     contents: Mapping[str, Any],
@@ -205,7 +202,7 @@ def write(
 
     Parameters
     ----------
-    run_folder : Path
+    folder : OwnedFolder
         Folder of the run.
     keep : int
         Checkpoints that stay.
@@ -221,27 +218,37 @@ def write(
     ComponentError, ModelError, OSError
         If a state cannot be written; the older checkpoints are then as they were.
     """
-    parent = run_folder / CHECKPOINTS
-    remove_remains(run_folder)
+    remove_remains(folder)
     name = _name(contents["time"])
-    partial = parent / f"{_PARTIAL}{name}"
-    partial.mkdir(parents=True)
-    for component in components:
-        component.save_state(partial / f"{component.name}.nc")
-    write_state(partial / BUFFERS, StateHeader("coupler", float(contents["steps"])), buffers)
+    folder.remove(_files(folder).get(name, []))
+    below = f"{CHECKPOINTS}/{name}"
+    target = folder.path / below
+    states = {f"{component.name}.nc": component for component in components}
+    folder.own(*(f"{below}/{name}" for name in (*states, BUFFERS, RECORD)))
+    target.mkdir(parents=True, exist_ok=True)
+    already = {p.name for p in target.iterdir()}  # a user's notes
+    for name, component in states.items():
+        component.save_state(target / name)
+    write_state(target / BUFFERS, StateHeader("coupler", float(contents["steps"])), buffers)
+    made = sorted({p.name for p in target.iterdir() if p.is_file()} - already)
+    folder.adopt(f"{below}/{name}" for name in made)  # a component of somebody else may write more than its file
     record = {
         "version": VERSION,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         **contents,
         "time": contents["time"].isoformat(),
-        "files": {p.name: sha256(p) for p in sorted(partial.iterdir())},
+        "files": {name: sha256(target / name) for name in made},
     }
     text = json.dumps(record)
-    (partial / RECORD).write_text(json.dumps({"sha256": _digest(text), "record": text}) + "\n", encoding="utf-8")
-    target = parent / name
-    commit(partial, target)
-    for folder in _all(run_folder)[:-keep]:
-        _remove(folder)
+    draft = target / draft_name(RECORD)
+    draft.write_text(json.dumps({"sha256": _digest(text), "record": text}) + "\n", encoding="utf-8")
+    for name in made:
+        flush(target / name)
+    flush(target)
+    commit(draft, target / RECORD)
+    flush(target.parent)
+    for older in _own(folder)[:-keep]:
+        _remove(folder, older)
     return target
 
 
@@ -260,30 +267,63 @@ def _all(run_folder: Path) -> list[Path]:
     return sorted(p for p in found if (p / RECORD).is_file())
 
 
-def _remove(folder: Path) -> None:
-    # renamed first: a folder that lost a part of its files must not look whole
-    old = folder.with_name(_OLD + folder.name)
-    folder.replace(old)
-    shutil.rmtree(old)
+def _files(folder: OwnedFolder) -> dict[str, list[str]]:
+    """Names of the files of checkpoints that stand in the folder's record, by checkpoint, each record first."""
+    found: dict[str, list[str]] = {}
+    for name in folder.files():
+        parent, _, rest = name.partition("/")
+        if parent == CHECKPOINTS:
+            found.setdefault(rest.split("/")[0], []).append(name)
+    return {key: sorted(names, key=lambda n: not n.endswith(f"/{RECORD}")) for key, names in found.items()}
 
 
-def remove_remains(run_folder: Path) -> None:
+def _own(folder: OwnedFolder) -> list[str]:
+    """Names of whole checkpoints that the run has written, the oldest first; a user's copies are not among them."""
+    own = _files(folder)
+    return [path.name for path in _all(folder.path) if path.name in own]
+
+
+def _remove(folder: OwnedFolder, name: str) -> None:
+    folder.remove(_files(folder)[name])
+
+
+def remove_remains(folder: OwnedFolder) -> None:
     """Remove what a killed run left of checkpoints that it was writing or removing."""
-    parent = run_folder / CHECKPOINTS
-    for folder in [*parent.glob(f"{_PARTIAL}*"), *parent.glob(f"{_OLD}*")]:
-        shutil.rmtree(folder)
+    for name, files in _files(folder).items():
+        if not (folder.path / CHECKPOINTS / name / RECORD).is_file():
+            folder.remove(files)
 
 
-def remove_later(checkpoint: Checkpoint) -> None:
+def remove_later(folder: OwnedFolder, checkpoint: Checkpoint) -> None:
     """Remove the checkpoints after this one: the run's files are about to be taken back behind them."""
-    remove_remains(checkpoint.run_folder)
-    for folder in _all(checkpoint.run_folder):
-        if folder.name > checkpoint.folder.name:
-            log.info("removed the later checkpoint %s", folder)
-            _remove(folder)
+    remove_remains(folder)
+    for name in _own(folder):
+        if name > checkpoint.folder.name:
+            _remove(folder, name)
+            log.info("removed the later checkpoint %s", folder.path / CHECKPOINTS / name)
+
+
+def adopt(folder: OwnedFolder, names: Iterable[str]) -> None:
+    """Enter what a run of an earlier version wrote, which kept no record: its checkpoints prove whose folder it is.
+
+    Parameters
+    ----------
+    folder : OwnedFolder
+        Folder of the run.
+    names : iterable of str
+        Files that it writes beside its checkpoints.
+    """
+    proved = [f"{CHECKPOINTS}/{p.name}/{name}" for p in _all(folder.path) for name in (RECORD, *_recorded(p)["files"])]
+    folder.adopt([*names, *proved])
 
 
 # ---------------------------------------------------------------------- reading
+
+
+def run_folder_of(path: Path) -> Path:
+    """Return the run's folder of `path`, which is it or the folder of a checkpoint in it."""
+    real = path.resolve()
+    return real.parent.parent if real.parent.name == CHECKPOINTS else real
 
 
 def find(path: Path) -> Path:
@@ -294,8 +334,6 @@ def find(path: Path) -> Path:
     ConfigError
         If it is neither, or the run has no checkpoint.
     """
-    if path.name.startswith((_PARTIAL, _OLD)):
-        raise ConfigError(f"{path}: not a whole checkpoint; restart from the run folder instead")
     if (path / RECORD).is_file():
         return path.resolve()
     if not path.is_dir():
@@ -315,15 +353,7 @@ def read(folder: Path) -> Checkpoint:
         Naming the file that is missing, damaged or of a newer version.
     """
     path = folder / RECORD
-    try:
-        outer = json.loads(path.read_text(encoding="utf-8"))
-        text = str(outer["record"])
-        whole = _digest(text) == outer["sha256"]
-        record = json.loads(text)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{path}: damaged: {error}{_others(folder)}") from error
-    if not whole:
-        raise ConfigError(f"{path}: damaged: its content does not have the SHA-256 that it says{_others(folder)}")
+    record = _recorded(folder)
     with understood(folder):
         if int(record["version"]) != VERSION:
             raise ConfigError(
@@ -347,6 +377,21 @@ def read(folder: Path) -> Checkpoint:
             run=record["run"],
             buffers=read_state(folder / BUFFERS, "coupler").arrays,
         )
+
+
+def _recorded(folder: Path) -> dict[str, Any]:
+    """Read the record of a checkpoint, which must be whole."""
+    path = folder / RECORD
+    try:
+        outer = json.loads(path.read_text(encoding="utf-8"))
+        text = str(outer["record"])
+        whole = _digest(text) == outer["sha256"]
+        record: dict[str, Any] = json.loads(text)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{path}: damaged: {error}{_others(folder)}") from error
+    if not whole:
+        raise ConfigError(f"{path}: damaged: its content does not have the SHA-256 that it says{_others(folder)}")
+    return record
 
 
 @contextmanager
@@ -389,11 +434,3 @@ def load_states(checkpoint: Checkpoint, components: Mapping[str, Component]) -> 
 def _seconds(checkpoint: Checkpoint) -> float:
     start = datetime.fromisoformat(str(checkpoint.settings["time"]["start"]))
     return (checkpoint.time - start).total_seconds()
-
-
-def files_of(folder: Path, components: list[str]) -> list[Path]:
-    """Files in a run folder that its checkpoints are made of, whole or not."""
-    names = [RECORD, BUFFERS, *(f"{n}.nc" for n in components)]
-    names += [p.name for p in (folder / CHECKPOINTS).glob(f"*/{SHADOWS}")]
-    names += [f".{n}.partial" for n in names]
-    return [p / n for p in (folder / CHECKPOINTS).glob("*") for n in names if (p / n).is_file()]

@@ -118,7 +118,8 @@ def _output_file(value: str) -> str:
     if not re.fullmatch(r"[^/\\]+\.nc", value):
         raise ValueError(f"{value!r} must be a plain file name that ends in .nc; the folder is chosen by --output")
     require_name(value)
-    if value in (BALANCE_FILE, CONTROL_FILE, STATE_FILE):
+    _require_short(value)
+    if value.casefold() in (BALANCE_FILE, CONTROL_FILE, STATE_FILE):
         raise ValueError(
             f"{value} is written by every run that has a water balance, error control or spin-up; choose another name"
         )
@@ -208,11 +209,38 @@ class CheckpointSpec(Config):
     keep: Annotated[int, Field(ge=1)] = 2
 
 
+_TAKEN_NAMES = {
+    "coupler": "checkpoints and the table of times have an entry of that name",
+    "output": "the table of times has an entry of that name",
+    "checkpoint": "the table of times has an entry of that name",
+    "root_zone": "a coordinate of output files has that name",
+}
+_LONGEST_NAME = 100
+
+
 def _component_name(name: str) -> str:
     if not name.isidentifier():
         raise ValueError(f"the component name {name!r} must be a plain word")
     require_name(name)
+    if name.casefold() in _TAKEN_NAMES:
+        raise ValueError(f"no component can be called {name}: {_TAKEN_NAMES[name.casefold()]}; choose another name")
+    _require_short(name)
     return name
+
+
+def _require_short(name: str) -> None:
+    if len(name.encode(errors="surrogateescape")) > _LONGEST_NAME:
+        raise ValueError(f"{name[:40]}… is longer than {_LONGEST_NAME} bytes, too long for names of files; shorten it")
+
+
+def _alike(key: str, names: list[str]) -> Iterator[str]:
+    # many file systems do not tell capitals from small letters
+    spelled: dict[str, list[str]] = {}
+    for name in dict.fromkeys(names):
+        spelled.setdefault(name.casefold(), []).append(name)
+    for same in spelled.values():
+        if len(same) > 1:
+            yield f"{key}: {' and '.join(same)} differ in capitals only, their files not everywhere"
 
 
 ComponentName = Annotated[str, AfterValidator(_component_name)]
@@ -275,6 +303,8 @@ class RunConfig(Config):
         for file, count in Counter(o.file for o in self.output).items():
             if count > 1:
                 yield f"output: {'two' if count == 2 else count} entries write {file}"
+        yield from _alike("output", [o.file for o in self.output])
+        yield from _alike("components", list(self.components))
 
     def _targets_supplied_twice(self) -> Iterator[str]:
         sources: dict[str, str] = {}

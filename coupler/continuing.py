@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,11 @@ import netCDF4
 from bmi_common.errors import ConfigError
 from bmi_common.state_file import commit
 from coupler.room import require_room
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 _RECORDS_AT_ONCE = 24
 
@@ -60,6 +66,28 @@ def check_file(path: Path, position: FilePosition) -> bool:
             f"{position.records - position.first}{advice}"
         )
     return True
+
+
+def require_closed(path: Path) -> None:
+    """Refuse a file that another program holds open: HDF5 lets nobody write what somebody reads.
+
+    Raises
+    ------
+    ConfigError
+        If it is open elsewhere.
+    """
+    if fcntl is None or os.environ.get("HDF5_USE_FILE_LOCKING", "").upper() in ("FALSE", "0"):
+        return
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise ConfigError(
+            f"{path}: is open in another program, such as a notebook; close it there (with xarray: .close()), or set "
+            "HDF5_USE_FILE_LOCKING=FALSE here if that program only reads"
+        ) from None
+    except OSError:
+        return  # it is not there, or its file system knows no locks
 
 
 def reopen(path: Path, position: FilePosition, attributes: Mapping[str, str]) -> Any:

@@ -14,6 +14,7 @@ from typing import NoReturn
 from rich.console import Console
 
 from bmi_common.errors import ConfigError
+from bmi_common.owned_folder import OwnedFolder
 from coupler import checkpoint, provenance, randomness
 from coupler.checkpoint import Checkpoint
 from coupler.component import Component
@@ -23,6 +24,7 @@ from coupler.ledger import Balance
 from coupler.preparation import Prepared
 from coupler.progress import RunProgress
 from coupler.run_files import RunFiles
+from coupler.run_folder import step_files
 from coupler.stepper import Stepper
 from coupler.water_error import WaterError
 
@@ -59,7 +61,7 @@ class Summary:
 
 def run(
     prepared: Prepared,
-    folder: Path,
+    folder: OwnedFolder,
     console: Console,
     record: dict[str, object],
     restart: Checkpoint | None = None,
@@ -71,7 +73,7 @@ def run(
     ----------
     prepared : Prepared
         The run; for a restart, as `prepare_restart` left it.
-    folder : Path
+    folder : OwnedFolder
         Folder of the run.
     console : Console
         For the progress.
@@ -95,12 +97,13 @@ def run(
         with checkpoint.understood(restart.folder):
             stepper.recall(restart)
     first, coming = stepper.done, config.time.steps - stepper.done
-    control = _control(prepared, stepper, folder, restart)
+    folder.own(*step_files(config, stepper.ledger is not None))
+    control = _control(prepared, stepper, folder.path, restart)
     attributes = provenance.attributes(record, config.title or prepared.loaded.document.path.stem)
     with ExitStack() as stack:
         files = stack.enter_context(
             RunFiles(
-                folder,
+                folder.path,
                 config,
                 prepared.components,
                 prepared.plan.mask,
@@ -152,7 +155,7 @@ class _UnderWay:
     """A run between its first step and its last: what steps, what watches, what writes."""
 
     def __init__(
-        self, prepared: Prepared, stepper: Stepper, files: RunFiles, folder: Path, control: ErrorControl | None
+        self, prepared: Prepared, stepper: Stepper, files: RunFiles, folder: OwnedFolder, control: ErrorControl | None
     ) -> None:
         self._prepared, self._stepper, self._files, self._folder = prepared, stepper, files, folder
         self._control = control
@@ -187,7 +190,7 @@ class _UnderWay:
             ) from None
         if not self._checkpoint_is_due():
             self._save()
-        raise RunInterrupted(f"interrupted {done}; go on with bmi-run --restart {self._folder}")
+        raise RunInterrupted(f"interrupted {done}; go on with bmi-run --restart {self._folder.path}")
 
     def shares(self, total: float) -> dict[str, float]:
         """Wall time [s] of `total` by component and part; the coupler's is what the others leave."""
@@ -225,7 +228,7 @@ class _UnderWay:
                 "error_control": None if self._control is None else self._control.memory(),
             },
         }
-        with writing(self._folder), components_named():
+        with writing(self._folder.path), components_named():
             path = checkpoint.write(
                 self._folder,
                 1 if config.checkpoint is None else config.checkpoint.keep,

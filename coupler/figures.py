@@ -11,6 +11,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from bmi_common.groundwater import DISCHARGE
+from bmi_common.owned_folder import OwnedFolder
+from coupler.run_folder import FIGURES, figure_file
 
 matplotlib.use("Agg")
 
@@ -20,15 +22,15 @@ _LAYER_DIMENSIONS = ("z", "root_zone_z")
 _PANEL = (7.0, 2.2)
 
 
-def draw(folder: Path, files: list[Path]) -> list[Path]:
+def draw(folder: OwnedFolder, files: list[str]) -> list[Path]:
     """Draw every output file of a run into ``figures/``.
 
     Parameters
     ----------
-    folder : Path
+    folder : OwnedFolder
         The run's folder.
-    files : list of Path
-        Its NetCDF files; those without a time dimension are passed over.
+    files : list of str
+        Names of its NetCDF files; those without a time dimension are passed over.
 
     Returns
     -------
@@ -38,17 +40,17 @@ def draw(folder: Path, files: list[Path]) -> list[Path]:
         in the same file.
     """
     made: list[Path] = []
-    target = folder / "figures"
-    target.mkdir(exist_ok=True)
+    (folder.path / FIGURES).mkdir(exist_ok=True)
     for file in files:
-        with xr.open_dataset(file) as data:
+        with xr.open_dataset(folder.path / file) as data:
             if data.sizes.get("time", 0) == 0:
                 continue
             panels = _panels(data)
             drawn = {"series": _series(panels), "maps": _maps(panels), "hydrographs": _hydrographs(data)}
             for kind, figure in drawn.items():
                 if figure is not None:
-                    path = target / f"{file.stem}_{kind}.png"
+                    folder.own(figure_file(file, kind))
+                    path = folder.path / figure_file(file, kind)
                     figure.savefig(path, dpi=130)
                     made.append(path)
     return made

@@ -15,6 +15,7 @@ import netCDF4
 import numpy as np
 from numpy.typing import NDArray
 
+from bmi_common.errors import ConfigError
 from bmi_common.grids import ROOT_ZONE
 from bmi_common.groundwater import LAYER_THICKNESS
 from bmi_common.state_file import StateArray
@@ -35,8 +36,10 @@ _STANDARD_NAMES = {
 }
 
 
-_COORDINATES = frozenset({"time", "time_bounds", "x", "y", "z", "root_zone_z", "layer_thickness"})
+_AXES = ("x", "y", "z", "root_zone_z")
+_COORDINATES = frozenset({"time", "time_bounds", "layer_thickness", *_AXES})
 """Names that variables of components cannot have in a file."""
+_LONGEST_NAME = 256
 
 _TIMES_PER_CHUNK = 512
 """Of variables that have no other dimension."""
@@ -45,6 +48,31 @@ _TIMES_PER_CHUNK = 512
 def netcdf_name(variable: str) -> str:
     """CSDMS name with every character that CF does not recommend replaced by an underscore."""
     return re.sub(r"[^A-Za-z0-9_]", "_", variable)
+
+
+def require_distinct_names(key: str, spec: OutputSpec, components: Mapping[str, Component]) -> None:
+    """Refuse variables that would have one name in a file: with each other, or with a coordinate.
+
+    Raises
+    ------
+    ConfigError
+        Naming `key` and the variables.
+    """
+    known: dict[str, str] = dict.fromkeys(_COORDINATES, "a coordinate")
+    for component in {end.component for end in spec.variables}:
+        own = [*(f"{component}_{name}" for name in _AXES), *_point_names(f"{component}_point")]
+        known.update(dict.fromkeys(own, f"a coordinate of {component}"))
+    for column in OutputFile.columns_of(spec, components):
+        if column.name in known:
+            raise ConfigError(
+                f"{key}: {column.end} would have the name {column.name} in {spec.file}, as {known[column.name]} has; "
+                "write it into another file"
+            )
+        if len(column.name) > _LONGEST_NAME:
+            raise ConfigError(
+                f"{key}: {str(column.end)[:80]}… has more than the {_LONGEST_NAME} characters that NetCDF allows"
+            )
+        known[column.name] = str(column.end)
 
 
 @dataclass
@@ -99,7 +127,7 @@ class OutputFile:
         self._mean = spec.method == "mean"
         position = resume or FilePosition()
         self._steps, self._records, self._first = position.steps, position.records, position.first
-        self._columns = self._name_columns(spec, components)
+        self._columns = self.columns_of(spec, components)
         self._record_size = 8 * sum(math.prod(components[v.component].shape(v.variable)) for v in spec.variables)
         if resume is not None and self.path.exists():
             self._data = reopen(self.path, resume, attributes)
@@ -137,7 +165,8 @@ class OutputFile:
         self._data.createVariable("time_bounds", "f8", ("time", "bounds"), chunksizes=(_TIMES_PER_CHUNK, 2))
 
     @staticmethod
-    def _name_columns(spec: OutputSpec, components: Mapping[str, Component]) -> list[_Column]:
+    def columns_of(spec: OutputSpec, components: Mapping[str, Component]) -> list[_Column]:
+        """Name the variables of a file."""
         names = [netcdf_name(v.variable) for v in spec.variables]
         columns: list[_Column] = []
         for end, name in zip(spec.variables, names, strict=True):

@@ -17,6 +17,7 @@ from bmi_common.variables import Role
 from coupler.component import Component, GridInfo
 from coupler.config import Endpoint, ExchangeSpec, Method, OutputSpec, RunConfig
 from coupler.durations import add_period, describe, divides, nearest_divisors
+from coupler.output import require_distinct_names
 
 SHARED_STATICS = (LAYER_THICKNESS, POROSITY)
 """Statics that two components which exchange water must agree on, where both publish them."""
@@ -132,6 +133,9 @@ def make_plan(
         for end in output.variables:
             with mistakes.noted():
                 _check_output(f"output.{i}.variables", end, components, created)
+        if all(end.component in components for end in output.variables) and not mistakes.found:
+            with mistakes.noted():
+                require_distinct_names(f"output.{i}.variables", output, components)
         _notice_of_rest(output, config, plan)
     for key in config.checks.ranges:
         with mistakes.noted():

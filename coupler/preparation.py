@@ -17,7 +17,7 @@ from coupler.checkpoint import Checkpoint
 from coupler.component import Component
 from coupler.component_spec import ComponentSpec
 from coupler.config import LoadedRun, RunConfig, RunParts
-from coupler.continuing import FilePosition, check_file
+from coupler.continuing import FilePosition, check_file, require_closed
 from coupler.control.prepared import Guard, make_guard, restore
 from coupler.ledger import Ledger
 from coupler.plan import Plan, make_plan
@@ -229,6 +229,7 @@ def prepare_restart(prepared: Prepared, folder: Path) -> Checkpoint:
         with _keys_in(prepared.loaded.document):
             changed = checkpoint.require_same_settings(found, config, prepared.configs, prepared.components)
         for name, position in found.run["files"].items():
+            require_closed(found.run_folder / name)
             check_file(found.run_folder / name, FilePosition(**position))
         if prepared.guard is not None:
             restore(prepared.guard, found, prepared.components)

@@ -16,15 +16,30 @@ import yaml
 from bmi_common.config import folders
 from bmi_common.errors import ConfigError
 from bmi_common.hashing import sha256
+from bmi_common.owned_folder import draft_name
 from bmi_common.state_file import commit
 from coupler.component import Component
 from coupler.config import LoadedRun
+from coupler.run_folder import MARKER, PROVENANCE
 
 _PACKAGES = ("rootzone", "numpy", "torch", "netCDF4", "pydantic", "bmipy", "gimli.units", "pftools")
 
 
-def collect(loaded: LoadedRun, components: Mapping[str, Component]) -> dict[str, Any]:
+def collect(
+    loaded: LoadedRun, components: Mapping[str, Component], configs: Mapping[str, Path], folder: Path
+) -> dict[str, Any]:
     """Gather the record of a run.
+
+    Parameters
+    ----------
+    loaded : LoadedRun
+        The run.
+    components : mapping
+        Its components.
+    configs : mapping
+        The file that each component reads; copies that the run has completed are no inputs.
+    folder : Path
+        Folder of the run, whose own record is no input either.
 
     Returns
     -------
@@ -38,11 +53,15 @@ def collect(loaded: LoadedRun, components: Mapping[str, Component]) -> dict[str,
     # so that the record, which lies elsewhere, finds the files that the configuration names
     configuration["relative_to"] = str(folders(document, {})[0].resolve())
     inputs = {str(document.path.resolve()): sha256(document.path)}
+    inputs.pop(str((folder / MARKER).resolve()), None)
     for name, component in components.items():
         config = loaded.config.components[name].config
         if config.is_file():
             inputs[str(config.resolve())] = sha256(config)
-        inputs.update({str(k): v for k, v in component.provenance.items()})
+        told = {str(k): v for k, v in component.provenance.items()}
+        if configs[name] != config.resolve():
+            told.pop(str(configs[name]), None)
+        inputs.update(told)
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": sys.argv,
@@ -68,21 +87,22 @@ def renew(record: dict[str, Any], folder: Path, checkpoint: str) -> tuple[dict[s
     Returns
     -------
     record : dict
-        The new one, with the creation, the command and the versions of the run's beginning and, under ``restarts``,
-        those of each restart.
+        The new one, with the creation, the command, the versions and the inputs of the run's beginning and, under
+        ``restarts``, those of each restart and the inputs that had changed until then.
     changed : list of str
         Input files whose content is not what the run began with.
     """
     try:
-        before = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{folder / 'provenance.json'}: the record of the run cannot be read: {error}") from error
-    known = before.get("inputs", {})
-    changed = [path for path, digest in record["inputs"].items() if known.get(path, digest) != digest]
+        before = json.loads((folder / PROVENANCE).read_text(encoding="utf-8"))
+        known, earlier = dict(before.get("inputs", {})), list(before.get("restarts", []))
+        kept = {key: before[key] for key in ("created", "command", "versions") if key in before}
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise ConfigError(f"{folder / PROVENANCE}: the record of the run cannot be read: {error}") from error
+    changed = {path: digest for path, digest in record["inputs"].items() if known.get(path, digest) != digest}
     restart = {key: record[key] for key in ("created", "command", "versions")}
-    kept = {key: before[key] for key in ("created", "command", "versions") if key in before}
-    restarts = [*before.get("restarts", []), {**restart, "checkpoint": checkpoint}]
-    return {**record, **kept, "restarts": restarts}, changed
+    restart |= {"checkpoint": checkpoint, "changed_inputs": changed}
+    inputs = {**record["inputs"], **known}
+    return {**record, **kept, "inputs": inputs, "restarts": [*earlier, restart]}, list(changed)
 
 
 def _version(package: str) -> str:
@@ -95,13 +115,13 @@ def _version(package: str) -> str:
 def write(record: Mapping[str, Any], folder: Path) -> None:
     """Write ``run.yaml``, the resolved configuration, and ``provenance.json``, everything."""
     text = yaml.safe_dump(record["configuration"], sort_keys=False, allow_unicode=True)
-    _replace(folder / "run.yaml", text)
-    _replace(folder / "provenance.json", json.dumps(record, indent=2) + "\n")
+    _replace(folder / MARKER, text)
+    _replace(folder / PROVENANCE, json.dumps(record, indent=2) + "\n")
 
 
 def _replace(path: Path, text: str) -> None:
     # a run that is killed during its restart must not lose the record
-    partial = path.with_name(f".{path.name}.partial")
+    partial = path.with_name(draft_name(path.name))
     partial.write_text(text, encoding="utf-8")
     commit(partial, path)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator
@@ -14,13 +13,8 @@ from coupler.durations import Duration
 REPORT = "report"
 """Folder of the report in that of the run."""
 
-_FILES = ("report.html", "report.json", "report.md", "hourly_errors.csv", "evaluation.nc", "errors.png")
-
-
-def report_files(run: Path) -> list[Path]:
-    """Return the files of the report in a run's folder, as far as they are there."""
-    folder = run / REPORT
-    return [*(folder / n for n in _FILES if (folder / n).is_file()), *(folder / "figures").glob("*.png")]
+REPORT_FILES = ("report.html", "report.json", "report.md", "hourly_errors.csv", "evaluation.nc", "errors.png")
+"""Files that every report has, beside its figures."""
 
 
 def _whole_hours(value: timedelta) -> timedelta:

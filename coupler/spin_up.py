@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime
-from pathlib import Path
 
 import netCDF4
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
+from bmi_common.owned_folder import OwnedFolder
 from bmi_common.variables import Role
 from coupler.component import Component
-from coupler.config import STATES
+from coupler.config import STATE_FILE, STATES
 from coupler.durations import add_period
 from coupler.failures import components_named, writing
 from coupler.ledger import Balance
@@ -52,7 +52,7 @@ def renew(prepared: Prepared) -> None:
         prepared.components[name].initialize(prepared.configs[name])
 
 
-def spin_up(prepared: Prepared, folder: Path, console: Console) -> States:
+def spin_up(prepared: Prepared, folder: OwnedFolder, console: Console) -> States:
     """Repeat the first period of the run until the groundwater storage settles, or as often as is wanted.
 
     The state of a component is carried from one repetition to the next: all of it, in a state file, where the
@@ -63,7 +63,7 @@ def spin_up(prepared: Prepared, folder: Path, console: Console) -> States:
     ----------
     prepared : Prepared
         The run.
-    folder : Path
+    folder : OwnedFolder
         Folder of the run; the state files are written into ``spun_up/`` there, to start other runs from.
     console : Console
         For the progress.
@@ -93,7 +93,7 @@ def spin_up(prepared: Prepared, folder: Path, console: Console) -> States:
                 stepper.step()
                 advance()
         fraction = None if stepper.ledger is None else _report_storage(repetition, stepper.ledger.totals, wanted)
-        carried = _carry_on(prepared, folder / STATES)
+        carried = _carry_on(prepared, folder)
         if wanted is not None and fraction is not None and fraction <= wanted:
             break
     else:
@@ -121,10 +121,12 @@ def _report_storage(repetition: int, totals: Balance, wanted: float | None) -> f
     return fraction
 
 
-def _carry_on(prepared: Prepared, folder: Path) -> States:
+def _carry_on(prepared: Prepared, run_folder: OwnedFolder) -> States:
     """Renew the components and give them the states that they have reached; return what can be set of these."""
     whole = [c.name for c in prepared.components.values() if c.saves_state and c.has("start_from")]
+    folder = run_folder.path / STATES
     with writing(folder), components_named():
+        run_folder.own(*(f"{STATES}/{name}.nc" for name in whole))
         folder.mkdir(exist_ok=True)
         for name in whole:
             prepared.components[name].save_state(folder / f"{name}.nc")
@@ -137,9 +139,10 @@ def _carry_on(prepared: Prepared, folder: Path) -> States:
     return carried
 
 
-def write_states(values: States, prepared: Prepared, path: Path) -> None:
+def write_states(values: States, prepared: Prepared, folder: OwnedFolder) -> None:
     """Write carried states as NetCDF in double precision, to start other runs from."""
-    with netCDF4.Dataset(path, "w", format="NETCDF4") as data:
+    folder.own(STATE_FILE)
+    with netCDF4.Dataset(folder.path / STATE_FILE, "w", format="NETCDF4") as data:
         data.setncatts(
             {
                 "Conventions": "CF-1.11",

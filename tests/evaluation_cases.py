@@ -117,7 +117,7 @@ class Years:
     def report(self, *arguments: object, figures: bool = False) -> dict:
         """Evaluate into the folder ``report``, as a rule without the figures, which take their time."""
         with nullcontext() if figures else patch("coupler.evaluate.writing.draw_all", return_value=[]):
-            result = self.evaluate(*arguments, "--output", self.folder / "report")
+            result = self.evaluate(*arguments, "--output", self.folder / "report", "--overwrite")
         assert result.exit_code == 0, (result.output, result.exception)
         return json.loads((self.folder / "report" / "report.json").read_text())
 

@@ -16,7 +16,7 @@ from bmi_colm.land import WATER_DENSITY, LandSurface
 from bmi_colm.library import arguments, directory
 from bmi_colm.library.blocks import Block, decompose
 from bmi_colm.library.cells import readin_lines
-from bmi_colm.library.config import LibraryConfig
+from bmi_colm.library.config import SNICAR_FILE, LibraryConfig
 from bmi_colm.library.directory import WorkingDirectory
 from bmi_colm.library.elf import check_shared_library
 from bmi_colm.library.process import LibraryProcess, LibraryProcesses, kill
@@ -170,7 +170,7 @@ class BmiColmLibrary(LandSurface):
         members: list[LibraryProcess] = []
         try:
             for block in blocks:
-                folder = self._directory.block(block.rank)
+                folder = self._directory.block(block.rank, self._files(block))
                 self._write_files(block, folder, [lines[n] for n in number[block.j, block.i]])
                 copy = directory.private_copy(section.file, folder)
                 members.append(LibraryProcess(block, self._call(block), copy, section.file))
@@ -180,6 +180,17 @@ class BmiColmLibrary(LandSurface):
         self._processes = LibraryProcesses(members, section.file, section.timeout)
         for process in members:
             self._fill_geometry(process)
+
+    def _files(self, block: Block) -> list[str]:
+        section = self._config.library
+        files = [
+            directory.READIN_FILE,
+            directory.NAMELIST_FILE,
+            directory.LOG_FILE,
+            SNICAR_FILE,
+            section.file.name,
+        ]
+        return files + (directory.restart_files(block.rank) if section.hot_start is not None else [])
 
     def _write_files(self, block: Block, folder: Path, lines: list[str]) -> None:
         section = self._config.library

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import tempfile
+from collections.abc import Iterable
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
-from typing import TextIO
 
 import numpy as np
 
 from bmi_colm.library.config import SNICAR_FILE
 from bmi_common.errors import ConfigError
+from bmi_common.owned_folder import draft_name, taken
 
 READIN_FILE = "CoLM_readin.dat"
 NAMELIST_FILE = "CoLM_nlfile.nml"
 LOG_FILE = "colm.log"
 RESTART_FILES = ("CoLM.TimeInvariants.rst", "CoLM.TimeVariables.rst")
+
+HOLDS = "CoLM run"
+"""What the record of a working directory says that it holds."""
 
 _SNICAR_SHAPE = (11 * 31 * 8, 3)
 
@@ -38,37 +42,35 @@ class WorkingDirectory:
     """
 
     def __init__(self, path: Path | None) -> None:
-        self._temporary = None
-        if path is None:
-            self._temporary = tempfile.TemporaryDirectory(prefix="colm_library_")
-            path = Path(self._temporary.name)
-        self.path = path.resolve()
-        self._lock: TextIO | None = None
+        self._release = ExitStack()
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            self._lock = (self.path / ".lock").open("w")
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self.close()
-            raise ConfigError(f"library.working_directory: {path} is in use by another run") from None
-        except OSError as error:
-            self.close()
-            raise ConfigError(f"library.working_directory: {path}: {error.strerror}") from error
+            if path is None:
+                path = Path(self._release.enter_context(tempfile.TemporaryDirectory(prefix="colm_library_")))
+            self._owned = self._release.enter_context(taken(path.resolve(), HOLDS))
+        except (OSError, ConfigError) as error:
+            self._release.close()
+            raise ConfigError(f"library.working_directory: {error}") from error
 
-    def block(self, rank: int) -> Path:
-        """Make the folder of a block."""
-        folder = self.path / f"block_{rank}"
+    def block(self, rank: int, names: Iterable[str]) -> Path:
+        """Make the folder of a block, and enter the files that are to be written there.
+
+        Raises
+        ------
+        ConfigError
+            If one of them is not of an earlier run.
+        """
+        name = f"block_{rank}"
+        try:
+            self._owned.own(*(f"{name}/{file}" for file in names))
+        except ConfigError as error:
+            raise ConfigError(f"library.working_directory: {error}") from error
+        folder = self._owned.path / name
         folder.mkdir(exist_ok=True)
         return folder
 
     def close(self) -> None:
         """Release the folder; a temporary one is removed."""
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
-        if self._temporary is not None:
-            self._temporary.cleanup()
-            self._temporary = None
+        self._release.close()
 
 
 def private_copy(library: Path, folder: Path) -> Path:
@@ -77,7 +79,8 @@ def private_copy(library: Path, folder: Path) -> Path:
     Its state is global, and a loaded file must not be overwritten, so that every block has a file of its own, which
     comes into being in one go.
     """
-    unfinished, target = folder / f".{library.name}", folder / library.name
+    target = folder / library.name
+    unfinished = folder / draft_name(library.name)
     shutil.copyfile(library, unfinished)
     unfinished.chmod(0o700)
     unfinished.replace(target)
@@ -145,8 +148,8 @@ def copy_restart(source: Path, folder: Path, rank: int) -> None:
     earlier = place / READIN_FILE
     if place is block and earlier.is_file() and _cells(earlier) != _cells(folder / READIN_FILE):
         raise ConfigError(f"library.hot_start: {place}: the earlier run had other cells in this block; use its blocks")
-    for name in RESTART_FILES:
-        file = place / f"{name}.{rank}"
+    for name in restart_files(rank):
+        file = place / name
         if not file.is_file():
             raise ConfigError(f"library.hot_start: no such file: {file}")
         shutil.copyfile(file, folder / file.name)
@@ -155,6 +158,11 @@ def copy_restart(source: Path, folder: Path, rank: int) -> None:
 def _cells(readin: Path) -> list[list[str]]:
     with readin.open(encoding="utf-8") as lines:
         return [line.split(maxsplit=2)[:2] for line in lines]
+
+
+def restart_files(rank: int) -> list[str]:
+    """Names of the restart files of a block."""
+    return [f"{name}.{rank}" for name in RESTART_FILES]
 
 
 def last_lines(log: Path, count: int = 12) -> str:

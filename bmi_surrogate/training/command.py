@@ -13,7 +13,7 @@ from rich.table import Table
 from bmi_common import terminal
 from bmi_common.config import require_name
 from bmi_common.errors import ConfigError, RootzoneError
-from bmi_common.interrupts import deferred_interrupts
+from bmi_common.interrupts import deferred_interrupts, terminations_as_interrupts
 from bmi_surrogate.compute import using_threads
 from bmi_surrogate.training.config import load
 from bmi_surrogate.training.distributed import processes
@@ -41,7 +41,7 @@ def train(file: Path, check: bool) -> None:
     try:
         require_name(file)
         config = load(file)
-        with processes(config.device) as here, using_threads(config.threads):
+        with terminations_as_interrupts(), processes(config.device) as here, using_threads(config.threads):
             material = prepare_material(config, here, Progress(console, "prepare"))
             if check:
                 parameters = sum(p.numel() for p in material.module().parameters())

@@ -6,7 +6,6 @@ import functools
 import hashlib
 import logging
 import math
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,13 +14,15 @@ from pathlib import Path
 import numpy as np
 
 from bmi_common import ConfigError, Domain
+from bmi_common.folder_lock import require_at_rest
 from bmi_common.hashing import sha256
+from bmi_common.owned_folder import OwnedFolder, read_record, require_writable, taken
 from bmi_surrogate import statics as static_channels
 from bmi_surrogate.checkpoint import load_rootzone
 from bmi_surrogate.compute import require_compiler
 from bmi_surrogate.training.config import TrainConfig
 from bmi_surrogate.training.distributed import Processes
-from bmi_surrogate.training.loop import STATE, Material, Outcome, Training, TrainingError, kept_module
+from bmi_surrogate.training.loop import FIGURE, LOG, STATE, Material, Outcome, Training, TrainingError, kept_module
 from bmi_surrogate.training.prepare import prepare
 from bmi_surrogate.training.progress import Progress
 from bmi_surrogate.training.resume import State
@@ -35,6 +36,11 @@ from bmi_surrogate.training.validation import persistence
 log = logging.getLogger("rootzone")
 
 BEST = "best"
+HOLDS = "training"
+"""What the record of its folder says that it holds."""
+
+_WEIGHTS = (".safetensors", ".yaml")
+_FILES = (STATE, LOG, FIGURE, *(f"{BEST}{suffix}" for suffix in _WEIGHTS))
 
 
 @dataclass(frozen=True)
@@ -76,7 +82,11 @@ def prepare_material(config: TrainConfig, here: Processes, progress: Progress) -
         require_compiler(device)
     if config.mixed_precision and device.type != "cuda":
         raise ConfigError(f"mixed_precision: needs a CUDA device, this training runs on {device.type}; remove the key")
-    _require_writable(config.output)
+    try:
+        require_writable(config.output)
+        require_at_rest(config.output)
+    except ConfigError as error:
+        raise ConfigError(f"output: {error}") from error
     domain, task = Domain.load(config.domain), config.task()
     statics = static_channels.from_domain(domain)
     if not here.is_first:
@@ -112,20 +122,22 @@ def prepare_material(config: TrainConfig, here: Processes, progress: Progress) -
     return material
 
 
-def _require_writable(folder: Path) -> None:
-    there = next(p for p in (folder, *folder.absolute().parents) if p.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        raise ConfigError(f"output: {folder} cannot be written, because {there} is no folder that can be written to")
-
-
 def _require_own(output: Path, identity: Mapping[str, str]) -> None:
     """Refuse a folder of another training, all seeds of it."""
-    states = sorted(output.glob(f"seed_*/{STATE}"))
+    states = _states(output)
     for state in states:
         State.read(state, identity)
     weights = (output / BEST).with_suffix(".safetensors")
     if not states and weights.exists():
         raise ConfigError(f"{weights}: is there already, without the state of a training; choose another `output`")
+
+
+def _states(output: Path) -> list[Path]:
+    return sorted(output.glob(f"seed_*/{STATE}"))
+
+
+def _seeds(config: TrainConfig) -> list[str]:
+    return [f"seed_{seed}/" for seed in config.seeds]
 
 
 def _require_windows(config: TrainConfig, sampler: Sampler) -> None:
@@ -181,21 +193,41 @@ def fit(material: Material, progress: Progress, interrupted: Callable[[], bool],
     TrainingError
         If a training cannot go on, or no weights gave finite heads.
     """
+    if not material.processes.is_first:
+        return _fit(material, progress, interrupted, source, None)
+    with taken(material.config.output, HOLDS) as folder:
+        if read_record(folder.path) is None and any(_states(folder.path)):  # of an earlier version, which kept none
+            folder.adopt(f"{below}{name}" for below in ("", *_seeds(material.config)) for name in _FILES)
+        return _fit(material, progress, interrupted, source, folder)
+
+
+def _fit(
+    material: Material,
+    progress: Progress,
+    interrupted: Callable[[], bool],
+    source: Path,
+    folder: OwnedFolder | None,
+) -> Fitted:
     config = material.config
     outcomes: list[Outcome] = []
     weights: Path | None = None
     for seed in config.seeds:
         training = Training(material, seed, config.output / f"seed_{seed}")
+        if folder is not None:
+            folder.own(*(f"seed_{seed}/{name}" for name in (STATE, LOG, FIGURE)))
         log.info("seed %d: %s", seed, _plan(training))
         progress.label = f"seed {seed}"
+        was_finished = training.outcome.finished
         try:
             outcomes.append(training.run(lambda done, words: progress(done, config.iterations, words), interrupted))
         except TrainingError:
-            _keep(material, [*outcomes, training.outcome], source)
+            _keep(material, [*outcomes, training.outcome], source, folder)
             raise
         finally:
             progress.finish()
-        weights = _keep(material, outcomes, source)
+        # the best weights, which lie there already, may be of a seed that comes later and was trained before
+        is_known = was_finished and seed != config.seeds[-1]
+        weights = _keep(material, outcomes, source, folder, judged=not is_known)
         if not outcomes[-1].finished:
             break
     finished = len(outcomes) == len(config.seeds) and outcomes[-1].finished
@@ -242,17 +274,19 @@ def _winner(outcomes: Sequence[Outcome]) -> Outcome | None:
     return min(judged, key=lambda o: o.best.score if o.best is not None else math.inf, default=None)
 
 
-def _keep(material: Material, outcomes: Sequence[Outcome], source: Path) -> Path | None:
-    if not material.processes.is_first:
+def _keep(
+    material: Material, outcomes: Sequence[Outcome], source: Path, folder: OwnedFolder | None, judged: bool = True
+) -> Path | None:
+    if folder is None:
         return None
     config = material.config
     latest, winner = outcomes[-1], _winner(outcomes)
     if config.ensemble and latest.best is not None:
-        _write(material, latest, config.output / f"seed_{latest.seed}" / BEST, source)
-    return None if winner is None else _write(material, winner, config.output / BEST, source)
+        _write(material, latest, folder, f"seed_{latest.seed}/{BEST}", source)
+    return None if winner is None or not judged else _write(material, winner, folder, BEST, source)
 
 
-def _write(material: Material, outcome: Outcome, path: Path, source: Path) -> Path:
+def _write(material: Material, outcome: Outcome, folder: OwnedFolder, name: str, source: Path) -> Path:
     best = outcome.best
     assert best is not None  # asked by the callers
     identity = {
@@ -261,6 +295,8 @@ def _write(material: Material, outcome: Outcome, path: Path, source: Path) -> Pa
         "iteration": str(best.iteration),
         f"validation_{material.config.validation.score}_error_m": f"{best.score:.6g}",
     }
+    folder.own(*(f"{name}{suffix}" for suffix in _WEIGHTS))
+    path = folder.path / name
     if _holds(path, identity):
         return path.with_suffix(".safetensors")
     provenance = {

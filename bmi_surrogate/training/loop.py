@@ -19,7 +19,7 @@ from bmi_surrogate.normalisation import Array
 from bmi_surrogate.training.config import TrainConfig
 from bmi_surrogate.training.distributed import Processes
 from bmi_surrogate.training.journal import Journal
-from bmi_surrogate.training.resume import Best, State, random_states, set_random_states
+from bmi_surrogate.training.resume import Best, State, random_states, set_random_states, understood
 from bmi_surrogate.training.sampling import Sampler
 from bmi_surrogate.training.task import Batch, DataStatistics, Rollout, Task
 from bmi_surrogate.training.validation import Scores, validate
@@ -359,13 +359,37 @@ class Training:
         m.processes.wait()
 
     def _recall(self, state: State) -> None:
+        with understood(self.folder / STATE):
+            self._take_up(state)
+
+    def _take_up(self, state: State) -> None:
+        config = self.material.config
+        if state.iteration > config.iterations:
+            raise ValueError(f"{state.iteration} of {config.iterations} iterations are done")
+        if (self.average is None) != (state.average is None):
+            raise ValueError("it has a moving average of the weights, or lacks it")
         self.module.load_state_dict(state.module)
         if self.average is not None and state.average is not None:
             self.average.load_state_dict(state.average)
+        self._try_optimiser(state)
         self.optimiser.load_state_dict(state.optimiser)
+        if state.best is not None:
+            copy.deepcopy(self.module).load_state_dict(state.best.weights)
         self.iteration, self.seconds, self.best = state.iteration, state.seconds, state.best
         self._losses = state.losses
         set_random_states(state.random)
+
+    def _try_optimiser(self, state: State) -> None:
+        """Make a step with a copy: PyTorch looks at the moments of an optimiser only then."""
+        config, trial = self.material.config, copy.deepcopy(self.module)
+        optimiser = config.optimiser.build(trial.parameters())
+        optimiser.load_state_dict(copy.deepcopy(state.optimiser))
+        if state.iteration > 0 and not optimiser.state:
+            raise ValueError("its optimiser has no moments")
+        config.optimiser.adjust(optimiser, state.iteration, config.iterations)
+        for parameter in trial.parameters():
+            parameter.grad = torch.zeros_like(parameter)
+        optimiser.step()
 
     def _calibration(self) -> list[Batch]:
         return [self.sampler.batch(number, 1).to(self.material.device) for number in range(_CALIBRATION)]

@@ -21,26 +21,38 @@ from pydantic import Field
 
 from bmi_common import Config, ConfigError, ConfigPath, Domain, OutputPath, grids
 from bmi_common.errors import describe_cell, out_of_range
+from bmi_common.folder_lock import require_at_rest
 from bmi_common.groundwater import POSSIBLE_HEADS, POSSIBLE_SOURCES
+from bmi_common.owned_folder import OwnedFolder, listed, taken
 from bmi_common.parflow_dumps import is_parflow_run
 from bmi_surrogate.training.distinct import require_distinct
 from bmi_surrogate.training.netcdf_run import NetcdfRun
 from bmi_surrogate.training.parflow_run import ParflowRun
 from bmi_surrogate.training.runs import Array, Run, fingerprint
-from bmi_surrogate.training.store import DESCRIPTION, HEAD, SOURCE, WETTING, Description, Segment, Store, mask_hash
+from bmi_surrogate.training.store import (
+    DESCRIPTION,
+    HEAD,
+    SOURCE,
+    STATISTICS,
+    STORE,
+    WETTING,
+    Description,
+    Segment,
+    Store,
+    adopt,
+    mask_hash,
+)
 
 log = logging.getLogger("rootzone")
 
 Progress = Callable[[int, int], None]
 """Is told how many of how many hours are done."""
 
-STATISTICS = "statistics.yaml"
 STORM_LAYERS = 3
 """Layers from the top whose positive sources make an hour a storm."""
 
 _RECORDS_AT_ONCE = 24
 _HOUR = timedelta(hours=1)
-_OWN = {HEAD, SOURCE, WETTING, DESCRIPTION, STATISTICS, f".{DESCRIPTION}.partial", f".{STATISTICS}.partial"}
 
 
 class DataSpec(Config):
@@ -117,11 +129,14 @@ def prepare(spec: DataSpec, domain: Domain, progress: Progress | None = None) ->
             "validate (`validation_hours`); none is left to train on"
         )
     if not _is_up_to_date(spec.store, wanted):
-        _make(spec.store, wanted, stretches, domain, progress)
+        with taken(spec.store, STORE) as owned:
+            if not _is_up_to_date(spec.store, wanted):  # another process may have made it in the meantime
+                _make(owned, wanted, stretches, domain, progress)
     return Store.open(spec.store, spec.validation_hours)
 
 
 def _open(path: Path, domain: Domain) -> Run:
+    require_at_rest(path if path.is_dir() else path.parent)
     if is_parflow_run(path):
         return ParflowRun(path, domain)
     if path.is_dir() and not any(path.glob("*.nc")):
@@ -172,9 +187,10 @@ def _is_up_to_date(folder: Path, wanted: Description) -> bool:
 
 
 def _make(
-    folder: Path, wanted: Description, stretches: Sequence[_Stretch], domain: Domain, progress: Progress | None
+    owned: OwnedFolder, wanted: Description, stretches: Sequence[_Stretch], domain: Domain, progress: Progress | None
 ) -> None:
-    _claim(folder, wanted)
+    folder = owned.path
+    _claim(owned, wanted)
     head = open_memmap(folder / HEAD, "w+", np.float64, wanted.head_shape)
     source = open_memmap(folder / SOURCE, "w+", np.float32, wanted.source_shape)
     wetting = open_memmap(folder / WETTING, "w+", np.float64, (wanted.hours,))
@@ -198,18 +214,17 @@ def _make(
     wanted.write(folder)
 
 
-def _claim(folder: Path, wanted: Description) -> None:
-    """Empty the folder of an earlier store, and of nothing else."""
-    if folder.exists() and not folder.is_dir():
-        raise ConfigError(f"{folder}: is a file; `store` needs a folder")
+def _claim(owned: OwnedFolder, wanted: Description) -> None:
+    """Remove an earlier store, and nothing else."""
+    folder = owned.path
+    if not adopt(owned):
+        others = owned.others()
+        if others:
+            raise ConfigError(f"{folder}: holds other things than a training store ({listed(others)}); choose another")
+    owned.require_room((HEAD, SOURCE, WETTING, DESCRIPTION, STATISTICS))
+    owned.clear()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        foreign = sorted(p.name for p in folder.iterdir() if p.name not in _OWN)
-        if foreign:
-            raise ConfigError(f"{folder}: holds other things than a training store ({foreign[0]}); choose another")
-        (folder / DESCRIPTION).unlink(missing_ok=True)  # first, so that the rest is never taken for a store
-        for name in _OWN:
-            (folder / name).unlink(missing_ok=True)
+        owned.own(HEAD, SOURCE, WETTING, DESCRIPTION)
         free = shutil.disk_usage(folder).free
     except OSError as error:
         raise ConfigError(f"{folder}: cannot be written: {error}") from error

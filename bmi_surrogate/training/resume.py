@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -18,16 +20,6 @@ VERSION = 2
 _MAGIC = b"rootzone training state\n"
 _DIGEST = 32
 _ANEW = "remove the folder of this output to train anew"
-_KINDS: Mapping[str, type | tuple[type, ...]] = {
-    "identity": dict,
-    "iteration": int,
-    "module": dict,
-    "average": (dict, type(None)),
-    "optimiser": dict,
-    "random": tuple,
-    "losses": list,
-    "seconds": (int, float),
-}
 
 
 @dataclass
@@ -117,11 +109,61 @@ class State:
             state = cls(**content, best=None if best is None else Best(**best))
         except (KeyError, TypeError) as error:
             raise ConfigError(f"{path}: damaged: {error}; {_ANEW}") from None
-        wrong = [name for name, kinds in _KINDS.items() if not isinstance(getattr(state, name), kinds)]
+        wrong = [name for name, is_right in _CONTENTS.items() if not is_right(getattr(state, name))]
         if wrong:
             raise ConfigError(f"{path}: damaged: {', '.join(wrong)} of another kind; {_ANEW}")
         _require_same(path, state.identity, identity)
         return state
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_weights(value: object) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(name, str) and isinstance(tensor, torch.Tensor) for name, tensor in value.items()
+    )
+
+
+def _is_best(value: object) -> bool:
+    if not isinstance(value, Best):
+        return value is None
+    return _is_number(value.score) and _is_count(value.iteration) and _is_weights(value.weights)
+
+
+_CONTENTS: Mapping[str, Callable[[Any], bool]] = {
+    "identity": lambda v: isinstance(v, dict),
+    "iteration": _is_count,
+    "module": _is_weights,
+    "average": lambda v: v is None or _is_weights(v),
+    "optimiser": lambda v: isinstance(v, dict),
+    "best": _is_best,
+    "random": lambda v: isinstance(v, tuple) and len(v) > 0 and all(isinstance(t, torch.Tensor) for t in v),
+    "losses": lambda v: isinstance(v, list) and all(isinstance(x, int | float) for x in v),
+    "seconds": lambda v: _is_number(v) and v >= 0.0,
+}
+"""What the parts of a state must be."""
+
+
+@contextmanager
+def understood(path: Path) -> Iterator[None]:
+    """Take up a state that was read; what does not suit the training is one error that names the file.
+
+    Raises
+    ------
+    ConfigError
+        For whatever PyTorch meets.
+    """
+    try:
+        yield
+    except Exception as error:  # PyTorch lets through whatever it meets
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise ConfigError(f"{path}: damaged: it does not suit this training ({reason}); {_ANEW}") from error
 
 
 def _unpacked(path: Path, raw: bytes) -> dict[str, Any]:

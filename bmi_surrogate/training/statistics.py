@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,15 @@ from numpy.typing import NDArray
 
 from bmi_common import ConfigError, Domain
 from bmi_common.config import read_yaml
+from bmi_common.folder_lock import FolderIsBusyError
+from bmi_common.owned_folder import draft_name, taken
 from bmi_common.state_file import commit
 from bmi_surrogate.normalisation import Array, Moments, moments_of_statics
-from bmi_surrogate.training.prepare import STATISTICS, Progress
-from bmi_surrogate.training.store import DESCRIPTION, Store
+from bmi_surrogate.training.prepare import Progress
+from bmi_surrogate.training.store import DESCRIPTION, STATISTICS, STORE, Store, adopt
 from bmi_surrogate.training.task import DataStatistics
+
+log = logging.getLogger("rootzone")
 
 _HOURS_AT_ONCE = 24
 _PARTS = ("pressure", "increments", "source", "statics")
@@ -85,7 +90,7 @@ def data_statistics(store: Store, domain: Domain, statics: Array, progress: Prog
             raise ConfigError(
                 f"{store.folder}: holds values that are not finite; remove the folder to have it made anew"
             ) from None
-        _write(path, key, known)
+        _write(store.folder, key, known)
     return known
 
 
@@ -116,15 +121,21 @@ def _key(store: Store, domain: Domain, statics: Array) -> str:
     return digest.hexdigest()
 
 
-def _write(path: Path, key: str, statistics: DataStatistics) -> None:
+def _write(folder: Path, key: str, statistics: DataStatistics) -> None:
     content: dict[str, Any] = {"key": key}
     for part in _PARTS:
         moments: Moments = getattr(statistics, part)
         content[part] = {"mean": moments.mean.tolist(), "std": moments.std.tolist()}
-    partial = path.with_name(f".{path.name}.partial")
+    path = folder / STATISTICS
+    partial = path.with_name(draft_name(path.name))
     try:
-        partial.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
-        commit(partial, path)
+        with taken(folder, STORE) as owned:
+            adopt(owned)
+            owned.own(STATISTICS)
+            partial.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+            commit(partial, path)
+    except FolderIsBusyError as error:
+        log.info("%s; the statistics of the store are not kept", error)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written: {error}") from error
 

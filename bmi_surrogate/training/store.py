@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from bmi_common import ConfigError, Domain
 from bmi_common.config import read_yaml
+from bmi_common.owned_folder import OwnedFolder, draft_name, read_record
 from bmi_common.state_file import commit
 
 FORMAT = "rootzone training store"
@@ -26,6 +27,10 @@ VERSION = 1
 
 DESCRIPTION = "store.yaml"
 HEAD, SOURCE, WETTING = "head.npy", "source.npy", "wetting.npy"
+STATISTICS = "statistics.yaml"
+
+STORE = "training store"
+"""What the record of its folder says that it holds."""
 
 _THICKNESS_TOLERANCE = 1.0e-3  # relative; files hold thicknesses in single precision
 
@@ -107,7 +112,7 @@ class Description:
             "limit": self.limit,
             "inputs": dict(self.inputs),
         }
-        partial = folder / f".{DESCRIPTION}.partial"
+        partial = folder / draft_name(DESCRIPTION)
         partial.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
         commit(partial, folder / DESCRIPTION)
 
@@ -359,3 +364,23 @@ def thickness_mismatch(thickness: tuple[float, ...] | NDArray[np.float64], domai
     """First layer whose thickness is not the domain's, None where all are."""
     wrong = ~np.isclose(np.asarray(thickness, dtype=np.float64), domain.dz, rtol=_THICKNESS_TOLERANCE, atol=0.0)
     return int(np.argmax(wrong)) if wrong.any() else None
+
+
+def adopt(folder: OwnedFolder) -> bool:
+    """Enter the files of a store of an earlier version, which kept no record, by its description.
+
+    Returns
+    -------
+    bool
+        Whether the folder has a record, now or before.
+    """
+    if read_record(folder.path) is not None:
+        return True
+    try:
+        data = read_yaml(folder.path / DESCRIPTION).data
+    except ConfigError:
+        return False
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        return False
+    folder.adopt((HEAD, SOURCE, WETTING, DESCRIPTION, STATISTICS))
+    return True

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from bmi_common.config import read_yaml
 from bmi_common.errors import ConfigError, describe_cell, out_of_range
+from bmi_common.folder_lock import require_at_rest
 from bmi_common.groundwater import POSSIBLE_HEADS, PRESSURE_HEAD
 from coupler.checkpoint import RECORD, Checkpoint, read
 from coupler.component import Component
@@ -57,6 +58,7 @@ class ReferenceRun:
     def __init__(self, folder: Path, groundwater: Component, times: Sequence[datetime], whole: bool) -> None:
         self.folder = folder
         self._groundwater = groundwater
+        require_at_rest(folder)
         self._checkpoints = {t: p for p in _checkpoints(folder) if (t := _time_of(p)) is not None}
         self._records = {} if whole else _records(folder, groundwater.shape(PRESSURE_HEAD))
         if not folder.is_dir():

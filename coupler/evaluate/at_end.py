@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from bmi_common.errors import ConfigError, ModelError, RootzoneError
+from bmi_common.owned_folder import OwnedFolder
 from bmi_common.parflow_dumps import is_parflow_run
 from coupler.config import RunConfig
 from coupler.evaluate.evaluation import Wanted, check_name
@@ -66,7 +67,7 @@ def wanted(config: RunConfig, folder: Path) -> Wanted:
     )
 
 
-def write_report(config: RunConfig, folder: Path) -> Path:
+def write_report(config: RunConfig, folder: OwnedFolder) -> Path:
     """Evaluate a finished run; returns the page.
 
     Raises
@@ -75,7 +76,7 @@ def write_report(config: RunConfig, folder: Path) -> Path:
         If the evaluation fails; the run itself is done.
     """
     try:
-        return evaluate_into(wanted(config, folder), folder / REPORT)[1][0]
+        return evaluate_into(wanted(config, folder.path), folder, REPORT)[1][0]
     except RootzoneError as error:
         raise ModelError(f"the run is done, but there is no report on it: {error}") from error
 

@@ -14,8 +14,11 @@ from coupler.evaluate.names import LIMIT_SETS, VARIABLES
 if TYPE_CHECKING:  # what takes long to import is imported where it is used
     import numpy as np
 
+    from coupler.evaluate.evaluation import Evaluation, Wanted
+
 EXIT_NOT_MET = 1
 EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130
 
 _PATH = click.Path(path_type=Path)
 
@@ -54,6 +57,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--start", metavar="TIME", help="Time of dump 00000, if REFERENCE is of ParFlow [default: RUN's start].")
 @click.option("--strict", is_flag=True, help="Exit with 1 if a criterion is not met.")
 @click.option("--output", type=_PATH, metavar="DIR", help="Write report, fields and figures here.")
+@click.option("--overwrite", is_flag=True, help="Replace the evaluation that the folder holds.")
 @click.version_option(package_name="rootzone")
 def main(
     reference: Path,
@@ -72,6 +76,7 @@ def main(
     start: str | None,
     strict: bool,
     output: Path | None,
+    overwrite: bool,
 ) -> None:
     """Compare the hourly records of RUN with those of REFERENCE, and say until when RUN may be trusted.
 
@@ -80,15 +85,14 @@ def main(
     which there is the pressure alone. The reference's record names the domain and the state at the start. Persistence
     stands beside the run; with --free-drainage the bound does, with --climatology the mean of the month.
 
-    Exit codes: 0 compared, 1 a criterion is not met (with --strict), 2 bad input.
+    Exit codes: 0 compared, 1 a criterion is not met (with --strict), 2 bad input, 130 interrupted.
     """
     from bmi_common import terminal
     from bmi_common.config import require_name
     from bmi_common.errors import RootzoneError
-    from coupler.evaluate.evaluation import Wanted, evaluate
+    from coupler.evaluate.evaluation import Wanted
     from coupler.evaluate.judged import JUDGED
     from coupler.evaluate.verdict import describe
-    from coupler.evaluate.writing import evaluate_into
 
     console = terminal.console(stderr=True)
     try:
@@ -112,7 +116,7 @@ def main(
             reanalysis,
             _start(start),
         )
-        found, made = (evaluate(wanted), []) if output is None else evaluate_into(wanted, output)
+        found, made = _evaluate(wanted, output, overwrite)
         shown = terminal.console()
         for table in found.report.tables():
             shown.print(table)
@@ -128,8 +132,27 @@ def main(
     except OSError as error:
         console.print(f"bmi-evaluate: cannot read or write: {error}", style="red")
         sys.exit(EXIT_BAD_INPUT)
+    except KeyboardInterrupt:
+        console.print("bmi-evaluate: interrupted; nothing was written", style="red")
+        sys.exit(EXIT_INTERRUPTED)
     if strict and not found.report.met:
         sys.exit(EXIT_NOT_MET)
+
+
+def _evaluate(wanted: Wanted, output: Path | None, overwrite: bool) -> tuple[Evaluation, list[Path]]:
+    from bmi_common.errors import ConfigError
+    from bmi_common.interrupts import terminations_as_interrupts
+    from bmi_common.owned_folder import new_folder
+    from coupler.evaluate.evaluation import evaluate
+    from coupler.evaluate.writing import HOLDS, evaluate_into
+
+    if output is None:
+        if overwrite:
+            raise ConfigError("--overwrite goes with --output, the folder of the evaluation to be replaced")
+        return evaluate(wanted), []
+    with terminations_as_interrupts(), new_folder(output, HOLDS, overwrite) as folder:
+        folder.require_not_removed(wanted.inputs)
+        return evaluate_into(wanted, folder)
 
 
 def _segment_length(text: str) -> timedelta:

@@ -85,6 +85,13 @@ class Wanted:
     reanalysis: Path | None = None
     start: np.datetime64 | None = None
 
+    @property
+    def inputs(self) -> list[Path]:
+        """All files and folders that are read."""
+        given = (self.free_drainage, self.domain, self.initial, self.precipitation, self.reanalysis)
+        others = [path for path in given if path is not None]
+        return [self.reference, self.run, *others, *self.climatology, *self.segments]
+
 
 @dataclass(frozen=True)
 class Evaluation:

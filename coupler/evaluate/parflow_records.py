@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from bmi_common import ConfigError, Domain
 from bmi_common.errors import out_of_range
 from bmi_common.fields import read_pfb
+from bmi_common.folder_lock import require_at_rest
 from bmi_common.groundwater import POSSIBLE_HEADS
 from bmi_common.parflow_dumps import find_dumps, require_hourly
 from coupler.evaluate.records import HOUR, Times
@@ -46,6 +47,7 @@ class ParflowRecords:
 
     def __init__(self, path: Path, domain: Domain, start: np.datetime64) -> None:
         self.path, self._domain = path, domain
+        require_at_rest(path)
         dumps = find_dumps(path, "press")["press"]
         self.initial = dumps.pop(0, None)
         if not dumps:

@@ -9,8 +9,9 @@ import numpy as np
 
 from bmi_common import ConfigError, Domain, DomainField
 from bmi_common.config import Config, load_config, read_yaml
+from bmi_common.folder_lock import require_at_rest
 from coupler.config import OutputSpec, TimeSpec, load_run
-from coupler.run_folder import MARKER
+from coupler.run_folder import MARKER, STAGED
 
 
 def domain_of(path: Path) -> Domain:
@@ -38,7 +39,7 @@ def groundwater_config(path: Path) -> Path:
     components = load_run(record).config.components
     if "groundwater" not in components:
         raise ConfigError(f"{record}: no component groundwater; give --domain and --initial")
-    staged = path / "config" / "groundwater.yaml"
+    staged = path / STAGED / "groundwater.yaml"
     return staged if staged.is_file() else components["groundwater"].config
 
 
@@ -86,8 +87,9 @@ def run_files(path: Path) -> list[Path]:
     Raises
     ------
     ConfigError
-        If `path` is neither a run's folder nor a file, or nothing has been written.
+        If `path` is neither a run's folder nor a file, the run is under way, or nothing has been written.
     """
+    require_at_rest(path if path.is_dir() else path.parent)
     if path.is_file():
         return [path]
     if not path.is_dir():

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
-from bmi_common import ConfigError
+from bmi_common.owned_folder import OwnedFolder
 from coupler.evaluate import netcdf, page
 from coupler.evaluate.drawing import draw_all
 from coupler.evaluate.evaluation import Evaluation, Wanted, evaluate
@@ -13,29 +12,33 @@ from coupler.evaluate.figure import draw
 from coupler.evaluate.gates import LIMITS
 from coupler.evaluate.summary import summary
 
+HOLDS = "evaluation"
+"""What the record of its folder says that it holds."""
 
-def evaluate_into(wanted: Wanted, folder: Path) -> tuple[Evaluation, list[Path]]:
+
+def evaluate_into(wanted: Wanted, folder: OwnedFolder, below: str = "") -> tuple[Evaluation, list[Path]]:
     """Evaluate, and write report, fields and figures; returns the files, the page first.
 
-    Everything is made in a hidden folder beside or in `folder` and moved when it is whole: an evaluation that fails
-    leaves `folder` as it was.
+    Nothing that lies in the folder is touched before all is made, in a hidden folder in it.
+
+    Parameters
+    ----------
+    wanted : Wanted
+        What to compare with what.
+    folder : OwnedFolder
+        Where to write.
+    below : str
+        Sub-folder of it.
 
     Raises
     ------
     ConfigError
-        For bad input.
+        For bad input, and if files of the user's would be replaced.
     """
-    if folder.exists() and not folder.is_dir():
-        raise ConfigError(f"{folder}: is a file; the report needs a folder")
-    near = next(p for p in (folder, *folder.absolute().parents) if p.is_dir())
-    with tempfile.TemporaryDirectory(prefix=".evaluation-", dir=near) as hidden:
-        found = evaluate(wanted, Path(hidden))
-        draft = Path(hidden) / "report"
-        made = [file.relative_to(draft) for file in write(found, wanted, draft)]
-        for file in made:
-            (folder / file).parent.mkdir(parents=True, exist_ok=True)
-            (draft / file).replace(folder / file)
-    return found, [folder / file for file in made]
+    with folder.staging(below) as staging:
+        found = evaluate(wanted, staging)
+        made = [path.relative_to(staging) for path in write(found, wanted, staging)]
+    return found, [folder.path / below / path for path in made]
 
 
 def write(found: Evaluation, wanted: Wanted, folder: Path) -> list[Path]:

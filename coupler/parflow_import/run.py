@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from bmi_common import groundwater as names
 from bmi_common.errors import ConfigError
+from bmi_common.owned_folder import new_folder
 from coupler.config import load_run
 from coupler.parflow_import import report
 from coupler.parflow_import.definition import Definition, read_definition
@@ -26,7 +27,7 @@ from coupler.parflow_import.notices import Notes
 from coupler.parflow_import.soil import Soil, read_soil
 from coupler.parflow_import.surface import Surface, read_surface
 from coupler.parflow_import.timing import Timing, read_timing
-from coupler.parflow_import.write import DOMAIN, GROUNDWATER, LAND, NOTES, RUN, ImportFolder, check_target, staged
+from coupler.parflow_import.write import DOMAIN, FILES, GROUNDWATER, LAND, NOTES, RUN, ImportFolder
 from coupler.preparation import prepare
 
 NO_CALENDAR: Final = datetime(2000, 1, 1)
@@ -78,16 +79,22 @@ def import_run(definition_file: Path, target: Path, ignore: Sequence[str] = (), 
     ConfigError
         Naming file and key; then `target` is as it was.
     """
-    check_target(target, overwrite)
+    with new_folder(target, "imported run", overwrite) as owned:
+        owned.require_room(FILES)
+        owned.require_not_removed([definition_file])
+        notes = Notes(tuple(ignore))
+        with owned.staging(beside=True) as staging:
+            _make(definition_file, staging, target, notes)
+    return Imported(target / RUN, notes)
+
+
+def _make(definition_file: Path, staging: Path, target: Path, notes: Notes) -> None:
     definition = read_definition(definition_file)
-    notes = Notes(tuple(ignore))
     check_solver(definition, notes)
     grid = read_grid(definition)
-    with staged(target) as staging:
-        folder = ImportFolder(staging, target, definition.folder, grid)
-        _map(definition, grid, folder, notes)
-        _prove(definition, folder, staging, notes)
-    return Imported(target / RUN, notes)
+    folder = ImportFolder(staging, target, definition.folder, grid)
+    _map(definition, grid, folder, notes)
+    _prove(definition, folder, staging, notes)
 
 
 def _map(definition: Definition, grid: Grid, folder: ImportFolder, notes: Notes) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -15,7 +13,6 @@ import netCDF4
 import numpy as np
 import yaml
 
-from bmi_common.errors import ConfigError
 from coupler.parflow_import.forcing import STANDARD_NAMES, WEATHER_FILE, HourlyFiles
 from coupler.parflow_import.grid import Grid
 from coupler.parflow_import.sources import FIELDS_FILE, Floats
@@ -25,7 +22,7 @@ DOMAIN: Final = "domain.yaml"
 LAND: Final = "land.yaml"
 GROUNDWATER: Final = "groundwater.yaml"
 NOTES: Final = "import.md"
-_ALL: Final = (RUN, DOMAIN, LAND, GROUNDWATER, FIELDS_FILE, WEATHER_FILE, NOTES)
+FILES: Final = (RUN, DOMAIN, LAND, GROUNDWATER, FIELDS_FILE, WEATHER_FILE, NOTES)
 
 
 class ImportFolder:
@@ -136,61 +133,3 @@ def _plain(value: Any) -> Any:
             return [_plain(v) for v in value]
         case _:
             return value
-
-
-def check_target(target: Path, overwrite: bool) -> None:
-    """Refuse a folder that cannot take an import.
-
-    Raises
-    ------
-    ConfigError
-        If it is a file, holds something else, or an import and `overwrite` is false.
-    """
-    if os.path.lexists(target) and not target.is_dir():
-        raise ConfigError(f"{target}: is a file; --output needs a folder")
-    if not target.is_dir() or not any(target.iterdir()):
-        return
-    if not (target / NOTES).is_file():
-        raise ConfigError(f"{target}: is not empty and holds no imported run; choose another folder")
-    if not overwrite:
-        raise ConfigError(f"{target}: holds an imported run already; choose another folder or give --overwrite")
-
-
-@contextmanager
-def staged(target: Path) -> Iterator[Path]:
-    """Give a folder beside `target` whose files take their place in it at the end, or vanish on an error."""
-    missing = [p for p in (target.parent, *target.parent.parents) if not p.exists()]
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    except OSError as error:
-        raise ConfigError(f"{target}: cannot be written: {error}") from error
-    try:
-        yield staging
-        _publish(staging, target)
-    except BaseException:
-        shutil.rmtree(staging, ignore_errors=True)
-        for folder in missing:
-            if folder.is_dir() and not any(folder.iterdir()):
-                folder.rmdir()
-        raise
-
-
-def _publish(staging: Path, target: Path) -> None:
-    staging.chmod(0o777 & ~_umask())
-    if not target.is_dir():
-        staging.rename(target)
-        return
-    # what a user has put beside an earlier import stays
-    for name in _ALL:
-        if (staging / name).exists():
-            (staging / name).replace(target / name)
-        else:
-            (target / name).unlink(missing_ok=True)
-    staging.rmdir()
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

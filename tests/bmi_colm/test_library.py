@@ -389,7 +389,7 @@ def test_a_texture_that_the_levels_cannot_hold_warns(basin):
 
 def test_one_working_directory_serves_one_run_at_a_time(basin):
     first = started(basin, "working_directory: run")
-    with pytest.raises(ConfigError, match=r"library\.working_directory: .*run is in use by another run"):
+    with pytest.raises(ConfigError, match=r"library\.working_directory: .*run: a CoLM run is under way there"):
         started(basin, "working_directory: run")
     advance(first, 1)
     first.finalize()

@@ -220,7 +220,7 @@ def test_keep_leaves_pressure_saturation_and_source_of_every_hour(start: Start, 
 
 def test_two_components_in_one_folder_are_refused(start: Start, tmp_path: Path) -> None:
     good_hour(start(working_directory=str(tmp_path / "work")))
-    with pytest.raises(ConfigError, match="is used by another run"):
+    with pytest.raises(ConfigError, match=r"parflow\.working_directory: .*work: a ParFlow run is under way there"):
         good_hour(start(working_directory=str(tmp_path / "work")))
 
 

@@ -381,7 +381,7 @@ def test_run_folder_that_holds_something_else_is_left_alone(fake):
 
 def test_run_folder_that_is_a_file(fake):
     fake.output.write_text("")
-    fake.refuses("is a file", "--output needs a folder")
+    fake.refuses("is a file; a folder is needed")
 
 
 def test_run_folder_below_a_file(fake):
@@ -393,7 +393,9 @@ def test_run_folder_below_a_file(fake):
 def test_run_folder_that_is_not_writable(fake, tmp_path):
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o500)
-    fake.refuses("cannot be written", "is not writable", arguments=("--output", str(closed / "out")))
+    fake.refuses(
+        "cannot be written", "is no folder that can be written to", arguments=("--output", str(closed / "out"))
+    )
 
 
 def test_bad_input_leaves_an_earlier_run_alone_even_with_overwrite(fake):

@@ -17,6 +17,7 @@ from bmi_common.groundwater import (
     STORAGE_VOLUME,
     WATER_TABLE_DEPTH,
 )
+from bmi_common.owned_folder import taken
 from coupler.cli import main
 from coupler.output import netcdf_name
 
@@ -158,7 +159,7 @@ def test_a_run_without_output_has_its_balance_and_record(fake):
     fake.run["output"] = None
     fake.succeeds()
     made = {p.name for p in fake.output.iterdir()}
-    assert made == {"provenance.json", "run.log", "run.yaml", "timing.json", "water_balance.nc"}
+    assert made == {".rootzone.files", "provenance.json", "run.log", "run.yaml", "timing.json", "water_balance.nc"}
 
 
 # ---------------------------------------------------------------- record
@@ -285,11 +286,14 @@ def test_warnings_of_a_run_that_never_begins_are_not_lost(fake):
 
 
 def test_a_run_killed_before_it_had_a_record_leaves_no_obstacle(fake):
-    (fake.output / "config").mkdir(parents=True)
-    (fake.output / "run.log").write_text("of the killed run")
-    (fake.output / ".run.yaml.partial").write_text("half")
-    (fake.output / "config" / "error_control.audit.component.yaml").write_text("of the killed run")
+    with taken(fake.output, "run") as folder:
+        folder.own("run.log", "config/error_control.audit.component.yaml", "run.yaml")
+        (fake.output / "config").mkdir(parents=True)
+        (fake.output / "run.log").write_text("of the killed run")
+        (fake.output / ".run.yaml.partial").write_text("half")
+        (fake.output / "config" / "error_control.audit.component.yaml").write_text("of the killed run")
     fake.succeeds()
+    assert not (fake.output / ".run.yaml.partial").exists()
     assert "of the killed run" not in (fake.output / "run.log").read_text()
     assert not list(fake.output.rglob("error_control*"))
 

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from evaluation_cases import Years, a_day, field
 
 from bmi_common import ConfigError, ModelError
+from bmi_common.owned_folder import taken
 from coupler.cli import main
 from coupler.config import RunConfig, load_run
 from coupler.evaluate.at_end import check_report, write_report
@@ -34,7 +35,8 @@ def test_the_report_lies_in_the_folder_of_the_run(years: Years) -> None:
     run = years.run("run", field(24, 3.1), a_day(24))
     asked = config(run, {"reference": str(reference), "thresholds": {"water_table": "0.5m"}, "name": "mine"})
     check_report(asked)
-    assert write_report(asked, run) == run / "report" / "report.html"
+    with taken(run, "run") as folder:
+        assert write_report(asked, folder) == run / "report" / "report.html"
     report = json.loads((run / "report" / "report.json").read_text())
     assert report["verdict"]["water_table"]["threshold"] == 0.5
     assert report["sources"]["mine"] == str(run)
@@ -74,8 +76,11 @@ def test_variables_that_are_not_written_are_found_before_the_run(years: Years) -
 def test_a_report_that_fails_leaves_the_run(years: Years) -> None:
     reference = years.run("reference", field(24, 3.0), a_day(24), start="2021-01-01")
     run = years.run("run", field(24, 3.1), a_day(24))
-    with pytest.raises(ModelError, match=r"the run is done, but there is no report.*no hour in common"):
-        write_report(config(run, {"reference": str(reference)}), run)
+    with (
+        taken(run, "run") as folder,
+        pytest.raises(ModelError, match=r"the run is done, but there is no report.*no hour in common"),
+    ):
+        write_report(config(run, {"reference": str(reference)}), folder)
 
 
 def test_the_command_refuses_it_with_one_message(tmp_path: Path) -> None:

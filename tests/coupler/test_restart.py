@@ -280,7 +280,8 @@ def test_run_killed_while_it_writes_a_checkpoint_goes_on_from_the_one_before(run
     run.groundwater["at"] = 12.0
     killed(run)
     left = checkpoints(run.output)
-    assert left == [".partial-2020-01-01T12-00-00", "2020-01-01T04-00-00", "2020-01-01T08-00-00"]
+    assert left == [f"2020-01-01T{h:02}-00-00" for h in (4, 8, 12)]
+    assert not (run.output / "checkpoints" / left[-1] / "checkpoint.json").exists()
     assert len(files(run.output)["hourly.nc", "time"]) == 12
     set_back(run, at=99.0)
     output = restart(run).output
@@ -329,10 +330,10 @@ def test_run_killed_between_checkpoints_goes_on_from_the_newest(run):
 
 def test_remains_of_a_checkpoint_under_removal_are_no_checkpoint(run):
     stopped(run)
-    folder = run.output / "checkpoints"
-    shutil.copytree(folder / "2020-01-01T07-00-00", folder / ".old-2020-01-01T07-00-00")
-    refused(run, "not a whole checkpoint", at=folder / ".old-2020-01-01T07-00-00")
-    restart(run, "--set", f"time.end={END}")
+    newest = run.output / "checkpoints" / "2020-01-01T07-00-00"
+    (newest / "checkpoint.json").unlink()  # the first of its files to go
+    refused(run, "holds no checkpoint", at=newest)
+    assert "2020-01-01T04-00-00, after 4 of 17 steps" in restart(run, "--set", f"time.end={END}").output
     assert checkpoints(run.output) == ["2020-01-01T16-00-00", "2020-01-01T17-00-00"]
 
 

@@ -13,9 +13,10 @@ from click.testing import CliRunner
 from training_stores import START, Floats, make_domain, make_series, write_netcdf, write_parflow
 
 from bmi_common import Config, ConfigError, Domain, DomainSpec, load_config
+from bmi_common.owned_folder import taken
 from bmi_surrogate.training import prepare as prepare_module
 from bmi_surrogate.training.prepare import DataSpec, prepare
-from bmi_surrogate.training.store import DESCRIPTION, HEAD, Segment, Store
+from bmi_surrogate.training.store import DESCRIPTION, HEAD, STORE, Segment, Store
 from coupler.cli import main
 
 HOURS = 60
@@ -333,7 +334,9 @@ def test_a_store_that_is_out_of_date_is_made_again(
 ) -> None:
     file = one_file(tmp_path, domain, series)
     first = build(tmp_path, domain, file)
-    (first.folder / "statistics.yaml").write_text("key: of the first store\n")
+    with taken(first.folder, STORE) as store:
+        store.own("statistics.yaml")
+        (first.folder / "statistics.yaml").write_text("key: of the first store\n")
     more: dict[str, Any] = {}
     if what == "input":
         one_file(tmp_path, domain, (series[0] + 1.0, series[1]))

@@ -1,0 +1,146 @@
+"""What a folder of this package holds of its own, and what of the user's."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from bmi_common import ConfigError
+from bmi_common.owned_folder import RECORD, OwnedFolder, new_folder, read_record, taken
+
+
+def fill(path: Path, *names: str) -> None:
+    with taken(path, "run") as folder:
+        write(folder, *names)
+
+
+def write(folder: OwnedFolder, *names: str, text: str = "ours") -> None:
+    folder.own(*names)
+    for name in names:
+        file = folder.path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+
+def below(path: Path) -> list[str]:
+    return sorted(p.relative_to(path).as_posix() for p in path.rglob("*") if not p.is_dir() and p.name != RECORD)
+
+
+def test_only_what_was_entered_is_removed_with_its_draft(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    fill(out, "a.nc", "figures/a.png", "config/a.yaml")
+    for name in (".a.nc.partial", "figures/mine.png", "b.nc", ".b.nc.partial"):
+        (out / name).write_text("")
+    with taken(out, "run") as folder:
+        assert folder.others() == [".b.nc.partial", "b.nc", "figures/mine.png"]
+        folder.clear()
+    assert below(out) == [".b.nc.partial", "b.nc", "figures/mine.png"]
+    assert not (out / "config").exists()
+
+
+def test_files_are_entered_before_they_are_written(tmp_path: Path) -> None:
+    with taken(tmp_path, "run") as folder:
+        folder.own("größe\udce4.nc", "figures/a.png")
+        assert read_record(tmp_path) == ("run", ["größe\udce4.nc", "figures/a.png"])
+
+
+@pytest.mark.parametrize("cut", [1, 3, 6])
+def test_an_entry_that_a_kill_has_cut_off_counts_for_nothing(tmp_path: Path, cut: int) -> None:
+    fill(tmp_path, "a.nc", "b.nc")
+    record = tmp_path / RECORD
+    record.write_bytes(record.read_bytes()[:-cut])
+    assert read_record(tmp_path) == ("run", ["a.nc"])
+    (tmp_path / "b.nc").unlink()
+    fill(tmp_path, "c.nc")
+    assert read_record(tmp_path) == ("run", ["a.nc", "c.nc"])
+
+
+def test_what_was_removed_is_no_longer_ours(tmp_path: Path) -> None:
+    fill(tmp_path, "a.nc", "checkpoints/1/a.nc")
+    with taken(tmp_path, "run") as folder:
+        folder.remove(["checkpoints/1/a.nc"])
+    assert not (tmp_path / "checkpoints").exists()
+    (tmp_path / "checkpoints" / "1").mkdir(parents=True)
+    (tmp_path / "checkpoints" / "1" / "a.nc").write_text("mine")
+    with taken(tmp_path, "run") as folder:
+        folder.clear()
+    assert below(tmp_path) == ["checkpoints/1/a.nc"]
+
+
+def test_a_file_of_the_users_is_not_taken_for_ours(tmp_path: Path) -> None:
+    fill(tmp_path, "a.nc")
+    (tmp_path / "b.nc").write_text("mine")
+    with taken(tmp_path, "run") as folder, pytest.raises(ConfigError, match=r"b\.nc would be replaced by the run, but"):
+        folder.own("a.nc", "b.nc")
+    assert read_record(tmp_path) == ("run", ["a.nc"])
+
+
+@pytest.mark.parametrize("linked", ["a.nc", "figures", "folder itself"])
+def test_nothing_is_removed_through_a_link(tmp_path: Path, linked: str) -> None:
+    out, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
+    fill(out, "a.nc", "figures/a.png")
+    moved = out if linked == "folder itself" else out / linked
+    moved.rename(elsewhere)
+    moved.symlink_to(elsewhere)
+    before = below(tmp_path)
+    with pytest.raises(ConfigError, match="is a link"), new_folder(out, "run", overwrite=True) as folder:
+        folder.clear()
+    assert below(tmp_path) == before
+
+
+def test_the_other_name_of_a_hard_link_keeps_its_content(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    fill(out, "a.nc")
+    os.link(out / "a.nc", tmp_path / "kept.nc")
+    with new_folder(out, "run", overwrite=True) as folder:
+        folder.require_not_removed([tmp_path / "kept.nc"])
+        folder.clear()
+        write(folder, "a.nc", text="new")
+    assert (tmp_path / "kept.nc").read_text() == "ours"
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "{}", "[1]", '{"format": "another", "version": 1, "holds": "run"}\n', "../x", "/etc/passwd", "a\0b", "."],
+)
+def test_a_record_that_is_not_ours_removes_nothing(tmp_path: Path, content: str) -> None:
+    fill(tmp_path, "a.nc")
+    record = tmp_path / RECORD
+    header = record.read_text().splitlines()[0]
+    record.write_text(content if content[:1] in ("", "{", "[") else f"{header}\n{json.dumps(content)}\n")
+    with pytest.raises(ConfigError, match="damaged"), new_folder(tmp_path, "run", overwrite=True):
+        pass
+    assert below(tmp_path) == ["a.nc"]
+
+
+def test_a_folder_that_stays_empty_vanishes_with_those_made_for_it(tmp_path: Path) -> None:
+    def fail() -> None:
+        with new_folder(tmp_path / "a" / "b", "run", overwrite=False) as folder:
+            folder.own("a.nc")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_staged_appears_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
+    fill(tmp_path, "report/old.json", "report/page.html", "a.nc")
+    (tmp_path / "report" / "mine.txt").write_text("mine")
+
+    def fail(folder: OwnedFolder) -> None:
+        with folder.staging("report") as staging:
+            (staging / "page.html").write_text("half")
+            raise ZeroDivisionError
+
+    with taken(tmp_path, "run") as folder:
+        with pytest.raises(ZeroDivisionError):
+            fail(folder)
+        assert below(tmp_path) == [".rootzone.lock", "a.nc", "report/mine.txt", "report/old.json", "report/page.html"]
+        with folder.staging("report") as staging:
+            (staging / "figures").mkdir()
+            (staging / "figures" / "map.png").write_text("new")
+            (staging / "page.html").write_text("new")
+    assert below(tmp_path) == ["a.nc", "report/figures/map.png", "report/mine.txt", "report/page.html"]
+    assert (tmp_path / "report" / "page.html").read_text() == "new"
