@@ -19,9 +19,9 @@ Floats = NDArray[np.float64]
 class AvailableWater:
     """What root-zone layers hold above the groundwater's floor head; arrays are (n, 10), top first.
 
-    A sink cannot draw soil below that head, so that no water lies between it and the residual saturation for the land.
-    The groundwater's storage has a compressible term, S times specific storage times head; where it leaves less than
-    the pores do, that is the limit.
+    A sink cannot draw soil below that head: what lies between it and the residual saturation is out of reach. The
+    groundwater's storage has a compressible term, S times specific storage times head; where it leaves less than the
+    pores do, that is the limit.
 
     Attributes
     ----------

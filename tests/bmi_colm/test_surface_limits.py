@@ -156,6 +156,18 @@ def test_ground_and_roots_without_water_exchange_heat_like_ground_and_roots_that
     assert (a.sensible_heat > c.sensible_heat + 50.0).all()
 
 
+def test_the_published_numerics_take_water_that_is_not_there():
+    results = []
+    for available in (np.inf, 0.0):
+        model = columns(SOIL_COVERS, options=ColumnOptions(published_numerics=True))
+        for _ in range(3):
+            fluxes = model.step(MILD, -1.0, 0.6, available)
+        results.append(fluxes.arrays())
+    for name, values in results[0].items():
+        np.testing.assert_array_equal(results[1][name], values, err_msg=name)
+    assert (results[1]["transpiration"] > 0.0).any()
+
+
 def test_roots_take_from_each_layer_what_it_can_give_and_no_more():
     free_model, limited_model = (
         columns(np.array([10]), options=ColumnOptions(water_stress=WaterStress.NONE)) for _ in range(2)
