@@ -128,6 +128,8 @@ def _check_boundaries(definition: Definition, geometries: Geometries, notes: Not
             raise definition.error("BCPressure.PatchNames", f"patch {patch!r} of {geometries.domain!r} is missing")
     kinds = {patch: definition.text(f"Patch.{patch}.BCPressure.Type") for patch in geometries.patches}
     tops = {patch for patch, faces in geometries.patches.items() if Face.TOP in faces}
+    if not tops:
+        raise definition.error(f"Geom.{geometries.domain}.Patches", "none of the patches lies at the top of the domain")
     closed = all(kinds[patch] == "FluxConst" for patch in tops)
     for patch, faces in geometries.patches.items():
         key, kind = f"Patch.{patch}.BCPressure.Type", kinds[patch]

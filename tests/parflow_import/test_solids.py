@@ -219,3 +219,12 @@ def test_solid_files_that_do_not_fit_are_named(
 def test_mistakes_about_solids_are_named(parflow: ParflowRun, changes: dict[str, Any], message: str | None) -> None:
     with_solid(parflow).keys |= changes
     assert (message or "Domain.GeomName: 'domain' must reach from the lowest to the highest layer") in parflow().output
+
+
+def test_a_domain_has_a_patch_at_the_top(parflow: ParflowRun) -> None:
+    with_solid(parflow, np.ones((1, 1), dtype=bool)).keys["Geom.domain.Patches"] = "base walls"
+    file = parflow.folder / "basin.pfsol"
+    words = file.read_text().splitlines()
+    patches = len(words) - 16  # three patches of 2, 2 and 8 triangles, each under its number
+    file.write_text("\n".join([*words[:patches], "2", *words[patches + 4 :]]))
+    assert "Geom.domain.Patches: none of the patches lies at the top of the domain" in parflow().output
