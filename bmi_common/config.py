@@ -105,10 +105,10 @@ class Document:
         return next((self.origins[at] for at in above if at in self.origins), None)
 
     def located(self, message: str) -> ConfigError:
-        """Build the error for a message on the whole file that begins with a key, as in ``output.0.every: must be``."""
+        """Build the error for a message on the whole file that may begin with a key, as in ``output.0.every: must``."""
         key, colon, rest = message.partition(": ")
-        position = tuple(int(p) if p.isdigit() else p for p in key.split("."))
-        known = bool(colon) and position in self.lines
+        position = tuple(int(p) if p.isdecimal() else p for p in key.split("."))
+        known = bool(colon) and isinstance(self.data, Mapping) and position[0] in self.data
         return self.error(position, rest) if known else self.error((), message)
 
 

@@ -284,12 +284,4 @@ def _keys_in(document: Document) -> Iterator[None]:
     try:
         yield
     except ConfigError as error:
-        raise together(_located(document, str(m)) for m in error.mistakes) from None
-
-
-def _located(document: Document, message: str) -> ConfigError:
-    key, colon, rest = message.partition(": ")
-    position = tuple(int(p) if p.isdigit() else p for p in key.split("."))
-    if colon and position[0] in RunConfig.model_fields:
-        return document.error(position, rest)
-    return ConfigError(f"{document.path}: {message}")
+        raise together(document.located(str(m)) for m in error.mistakes) from None
