@@ -234,7 +234,8 @@ class LeafArea:
         if not periods.starts[0] <= noon < periods.ends[-1]:
             raise ConfigError(
                 f"{self._label}: no {self._spec.variable!r} for {day}; the records hold from {show(periods.starts[0])} "
-                f"to {show(periods.ends[-1])}"
+                f"to {show(periods.ends[-1])}",
+                of_period=True,
             )
         if self._spec.interpolation == "step":
             at = int(np.searchsorted(periods.starts, noon, side="right")) - 1

@@ -24,7 +24,7 @@ from pydantic import (
     ValidationInfo,
     model_validator,
 )
-from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError, PydanticKnownError
 
 from bmi_common.errors import ConfigError, ConfigErrors
 
@@ -105,10 +105,10 @@ class Document:
         return next((self.origins[at] for at in above if at in self.origins), None)
 
     def located(self, message: str) -> ConfigError:
-        """Build the error for a message on the whole file that begins with a key, as in ``output.0.every: must be``."""
+        """Build the error for a message on the whole file that may begin with a key, as in ``output.0.every: must``."""
         key, colon, rest = message.partition(": ")
-        position = tuple(int(p) if p.isdigit() else p for p in key.split("."))
-        known = bool(colon) and position in self.lines
+        position = tuple(int(p) if p.isdecimal() else p for p in key.split("."))
+        known = bool(colon) and isinstance(self.data, Mapping) and position[0] in self.data
         return self.error(position, rest) if known else self.error((), message)
 
 
@@ -238,13 +238,14 @@ class Config(BaseModel):
 
 _UNKNOWN_KEY: Final = "unknown_key"
 _NO_FILE: Final = "no_file"
-"""Types of error that pydantic has not."""
 
 
 def _again(e: ErrorDetails) -> InitErrorDetails:
     kind: str | PydanticCustomError = e["type"]
-    if kind in (_UNKNOWN_KEY, _NO_FILE):
-        kind = PydanticCustomError(kind, e["msg"], e.get("ctx"))
+    try:
+        PydanticKnownError(e["type"], e.get("ctx"))  # type: ignore[arg-type]  # may be none of its literals
+    except KeyError:  # no type of pydantic's core
+        kind = PydanticCustomError(e["type"], e["msg"], e.get("ctx"))
     return InitErrorDetails(type=kind, loc=e["loc"], input=e["input"], ctx=e.get("ctx", {}))
 
 
@@ -267,19 +268,20 @@ def require_name(path: Path | str) -> None:
     encoding = sys.getfilesystemencoding()
     try:
         str(Path(path).absolute()).encode(encoding)
+        Path(path).lstat()
     except UnicodeEncodeError:
         remedy = "rename it" if encoding == "utf-8" else "rename it, or set PYTHONUTF8=1 or LC_ALL=C.UTF-8"
         raise ConfigError(
             f"{path}: the name cannot be written in {encoding}, the encoding of names of files here; {remedy}"
         ) from None
-    except OSError as error:  # the working directory is gone
-        raise ConfigError(f"{path}: cannot be found: {error}") from error
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return  # what that means is for the one who asks
+    except (OSError, ValueError) as error:  # too long; a NUL character
+        raise ConfigError(f"{_shown(str(path))}: is no name of a file: {error.args[-1]}") from error
 
 
 def _resolve(path: Path, info: ValidationInfo) -> Path:
     require_name(path)
-    if "\0" in str(path):
-        raise ValueError(f"{str(path)!r} is no name of a file: it has a NUL character")
     base = (info.context or {}).get("base")
     try:
         return path if base is None else (base / path.expanduser())

@@ -20,11 +20,14 @@ class ConfigError(RootzoneError, ValueError):
         What is wrong, naming file and key.
     line : int, optional
         Line of the file.
+    of_period : bool
+        Whether data do not cover the period of a run, so that another end of it would help.
     """
 
-    def __init__(self, message: str, line: int | None = None) -> None:
+    def __init__(self, message: str, line: int | None = None, of_period: bool = False) -> None:
         super().__init__(message)
         self.line = line
+        self.of_period = of_period
 
     @property
     def mistakes(self) -> tuple[ConfigError, ...]:
@@ -33,7 +36,7 @@ class ConfigError(RootzoneError, ValueError):
 
     def retold(self, change: Callable[[str], str]) -> ConfigError:
         """Return the error with `change` applied to the message of every mistake."""
-        return together([ConfigError(change(str(m)), m.line) for m in self.mistakes])
+        return together([ConfigError(change(str(m)), m.line, m.of_period) for m in self.mistakes])
 
 
 class ConfigErrors(ConfigError):  # noqa: N818  # several of them

@@ -119,7 +119,7 @@ def make_plan(
     resolved = dict(components)  # components whose exchanges are all sound
     for i, spec in enumerate(config.exchanges):
         try:
-            _check_names(f"exchanges.{i}", spec, created)
+            _check_names(f"exchanges.{i}", spec, components, created)
             if {spec.source.component, spec.target.component} <= plan.substeps.keys():
                 plan.incoming[spec.target.component].append(_resolve(f"exchanges.{i}", spec, components, plan))
         except ConfigError as error:
@@ -241,7 +241,9 @@ def _common_mask(components: Mapping[str, Component]) -> NDArray[np.bool_] | Non
     return common
 
 
-def _check_names(key: str, spec: ExchangeSpec, created: Mapping[str, Component]) -> None:
+def _check_names(
+    key: str, spec: ExchangeSpec, components: Mapping[str, Component], created: Mapping[str, Component]
+) -> None:
     mistakes = Mistakes()
     if spec.source.component in created:
         source = created[spec.source.component]
@@ -250,7 +252,8 @@ def _check_names(key: str, spec: ExchangeSpec, created: Mapping[str, Component])
             _known(f"{key}.from", spec.source, source, (*source.outputs, *source.inputs), "output")
     if spec.target.component in created:
         target = created[spec.target.component]
-        settable = (*target.inputs, *(v for v in target.outputs if _role(target, v) is Role.STATE))
+        ready = spec.target.component in components
+        settable = (*target.inputs, *(v for v in target.outputs if not ready or _role(target, v) is Role.STATE))
         with mistakes.noted():
             _known(f"{key}.to", spec.target, target, settable, "input")
     mistakes.require_none()

@@ -85,7 +85,7 @@ def prepare(loaded: LoadedRun, staging: Path) -> Prepared:
         attempt.initialize(Handed(loaded.named, config.time.start, config.last_time, staging, loaded.document), undo)
         plan, guard, ready = Plan([], {}, {}, None), None, attempt.ready
         with attempt.noted():
-            plan = make_plan(config, ready, attempt.created)
+            plan = make_plan(config, ready, attempt.known)
         if len(ready) == len(config.components):
             with attempt.noted():
                 _check_balance(config, ready)
@@ -162,6 +162,12 @@ class _Attempt:
         self.configs: dict[str, Path] = {}
         self.changes: dict[str, list[str]] = {}
 
+    @property
+    def known(self) -> dict[str, Component]:
+        """Components whose variables are known: another process may not answer any more."""
+        there = {name for name, spec in self._specs.items() if spec.grpc is None and not spec.isolate}
+        return {name: c for name, c in self.created.items() if name in self.ready or name in there}
+
     @contextmanager
     def noted(self) -> Iterator[None]:
         """Keep mistakes in ``coupled.yaml``."""
@@ -188,10 +194,19 @@ class _Attempt:
                 if str(error).startswith(key):
                     with self.noted():
                         raise
-                self._of_files[name] = error
+                self._of_files[name] = together(self._with_period(m) for m in error.mistakes)
                 continue
             undo.callback(component.finalize)
             self.ready[name] = component
+
+    def _with_period(self, mistake: ConfigError) -> ConfigError:
+        """Say where the period comes from that the data do not cover."""
+        if not mistake.of_period or self.handed.start is None or self.handed.end is None:
+            return mistake
+        start, end = (f"{t:%Y-%m-%dT%H:%M}" for t in (self.handed.start, self.handed.end))
+        keys = [("time",), ("time", "start"), ("time", "end"), ("spin_up",), ("spin_up", "repeat")]
+        places = dict.fromkeys(self._document.where(key) for key in keys if key in self._document.lines)
+        return ConfigError(f"{mistake}; the run lasts from {start} to {end} ({', '.join(places)})")
 
     def require_success(self) -> None:
         """Raise all that has been found: of ``coupled.yaml`` by line, then of the files of components, in their order.
@@ -270,12 +285,4 @@ def _keys_in(document: Document) -> Iterator[None]:
     try:
         yield
     except ConfigError as error:
-        raise together(_located(document, str(m)) for m in error.mistakes) from None
-
-
-def _located(document: Document, message: str) -> ConfigError:
-    key, colon, rest = message.partition(": ")
-    position = tuple(int(p) if p.isdigit() else p for p in key.split("."))
-    if colon and position[0] in RunConfig.model_fields:
-        return document.error(position, rest)
-    return ConfigError(f"{document.path}: {message}")
+        raise together(document.located(str(m)) for m in error.mistakes) from None

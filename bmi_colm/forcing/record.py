@@ -218,7 +218,8 @@ class RecordForcing(Forcing):
         raise ConfigError(
             f"{self._record.label}: no forcing for the hour from {show(missing)}{more}: "
             f"{self._record.lacking(missing)}; hours from {show(first)} to {show(last)} are there"
-            + ("" if self._contiguous else ", with gaps")
+            + ("" if self._contiguous else ", with gaps"),
+            of_period=True,
         )
 
     def check_values(self, start: np.datetime64, end: np.datetime64, *, ends_only: bool) -> None:

@@ -246,6 +246,7 @@ def require_carbon_dioxide(first: int, last: int) -> range:
         raise ConfigError(
             f"no carbon dioxide for {first if first < begin else max(first, EXTRAPOLATED_UNTIL + 1)} (the table holds "
             f"{begin}-{end} and goes on with its last trend until {EXTRAPOLATED_UNTIL}); "
-            "give a constant, `carbon_dioxide:` in 1e-6 mol mol-1"
+            "give a constant, `carbon_dioxide:` in 1e-6 mol mol-1",
+            of_period=True,
         )
     return range(max(first, end + 1), last + 1)

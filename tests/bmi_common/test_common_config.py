@@ -1,11 +1,11 @@
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pytest
 from pydantic import Field
 
 from bmi_common import Config, ConfigError, ConfigPath, OutputPath, load_config
-from bmi_common.config import read_yaml
+from bmi_common.config import CalendarTime, read_yaml
 
 
 class Solver(Config):
@@ -21,9 +21,9 @@ class Model(Config):
     result: OutputPath | None = None
 
 
-def message(path: Path, ignore: tuple[str, ...] = ()) -> str:
+def message(path: Path, ignore: tuple[str, ...] = (), model: type[Config] = Model) -> str:
     with pytest.raises(ConfigError) as error:
-        load_config(path, Model, ignore)
+        load_config(path, model, ignore)
     return str(error.value)
 
 
@@ -198,3 +198,25 @@ def test_unnamed_folder_is_reported_with_those_that_are_named(write) -> None:
 def test_paths_must_be_names_and_folders(write) -> None:
     path = write("title: a\npaths: [data]\n")
     assert message(path).startswith(f"{path}:2: paths: expected names and folders")
+
+
+class Typed(Config):
+    """One field of each kind whose errors pydantic words in a way of its own."""
+
+    path: ConfigPath
+    mapping: dict[str, int]
+    model: Model
+    number: Annotated[int, Field(ge=1)]
+    word: Literal["a", "b"]
+    date: CalendarTime
+    truth: bool
+    several: int | list[int]
+
+
+def test_every_kind_of_mistake_is_told_beside_an_unknown_key(write) -> None:
+    text = "path: [1]\nmapping: 3\nmodel: 3\nnumber: 0\nword: c\ndate: 3\ntruth: maybe\nseveral: x\n"
+    alone = message(write(text), model=Typed).splitlines()
+    beside = message(write(f"{text}unknown: 1\n"), model=Typed).splitlines()
+    assert len({line.split(": ")[1] for line in alone}) == 8
+    assert beside[:-1] == alone
+    assert "unknown: unknown key" in beside[-1]
