@@ -25,6 +25,9 @@ from bmi_surrogate.normalisation import Array, moments_of_statics
 from bmi_surrogate.structured import StructuredArchitecture, StructuredModel
 from bmi_surrogate.structured.emulator import StructuredEmulator, StructuredOptions
 
+SHIPPED_REFINEMENTS = 2
+"""Of the weights that come with the demo basin: three solves in all."""
+
 _NAMED = (".npz", ".nc", ".nc4")
 
 
@@ -48,12 +51,13 @@ _FOR_NETWORKS = (
 class SurrogateSection(Config):
     """The surrogate, its data and how to run it; see `bmi_surrogate.emulator.Options` for the latter.
 
-    ``architecture: structured`` without a checkpoint runs the structured surrogate without any learned correction.
-    Otherwise the checkpoint says what it is.
+    ``architecture: structured`` without a checkpoint runs the structured surrogate without any learned correction, and
+    with as many `refinements` (solves after the first) as are asked for. Otherwise the checkpoint says what it is.
     """
 
     checkpoint: ConfigPath | None = None
     architecture: Literal["predrnn", "structured"] | None = None
+    refinements: Annotated[int, Field(ge=0, le=100)] = SHIPPED_REFINEMENTS
     format: Literal["auto", "published", "rootzone"] = "auto"
     statistics: ConfigPath | None = None
     statics: Annotated[FieldSpec, BeforeValidator(_default_variable)] | None = None
@@ -70,6 +74,10 @@ class SurrogateSection(Config):
         if self.checkpoint is None and self.architecture != "structured":
             raise ValueError(
                 "checkpoint is missing: the file of trained weights; only `architecture: structured` runs without"
+            )
+        if self.checkpoint is not None and "refinements" in self.model_fields_set:
+            raise ValueError(
+                "refinements: without effect beside a checkpoint, whose weights belong to their own; remove it"
             )
         return self
 
@@ -124,7 +132,7 @@ def prepare(config_file: Path) -> Prepared:
 
 def _trained(section: SurrogateSection, domain: Domain, config_file: Path) -> Checkpoint | StructuredCheckpoint:
     if section.checkpoint is None:
-        bare = StructuredModel(StructuredArchitecture(layers=domain.nz, hidden=(), refinements=0))
+        bare = StructuredModel(StructuredArchitecture(domain.nz, (), section.refinements))
         return StructuredCheckpoint(bare.eval(), tuple(domain.dz.tolist()))
     found = checkpoints.load(section.checkpoint, section.format, section.statistics)
     kind = "structured" if isinstance(found, StructuredCheckpoint) else "predrnn"

@@ -16,6 +16,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from bmi_common import FieldSpec
+from bmi_surrogate.config import SurrogateSection
 from coupler.component_spec import ComponentSpec
 from coupler.config import Endpoint, RunConfig, SpinUpUntil
 from coupler.durations import describe
@@ -37,6 +39,7 @@ MODELS: Mapping[type[BaseModel], str] = {
     Endpoint: "`component.variable`",
     ComponentSpec: "component (keys as under `components`)",
     SpinUpUntil: "number, or `{storage_change: number}`",
+    FieldSpec: "field (a number, a file, or a variable of a file)",
 }
 """Models that stand in one line and are described elsewhere."""
 
@@ -108,6 +111,22 @@ MEANINGS: Mapping[str, str] = {
     "error_control.ensemble.checkpoints": "weights of the members beside the run's own",
     "error_control.ensemble.limits": "of the largest deviation of a member from the run, as `audit.thresholds`",
     "error_control.ensemble.action": "what an excess does",
+    "surrogate.checkpoint": "trained weights, and what belongs to them; needed without `architecture: structured`",
+    "surrogate.architecture": "that of the checkpoint; `structured` may stand without one: a solver in tensors that "
+    "has learned nothing",
+    "surrogate.refinements": "without a checkpoint: solves of an hour after the first one, by default as many as with "
+    "the weights of the demo basin; a checkpoint has its own number",
+    "surrogate.format": "of the checkpoint: `published` (a PyTorch pickle) or our own; `auto` looks",
+    "surrogate.statistics": "statistics of pressure and source, for the published format",
+    "surrogate.statics": "static channels, if the domain's are not those of the network",
+    "surrogate.statics_statistics": "compute those that the published format lacks from this domain, which must be the "
+    "one of the training",
+    "surrogate.tile": "side of the tiles in cells, or the whole domain at once; else as trained",
+    "surrogate.overlap": "pressure where tiles overlap: each tile its own, or the mean for all",
+    "surrogate.device": "`auto` takes CUDA where there is one, else the CPU; or a name that PyTorch knows",
+    "surrogate.threads": "on a CPU; else PyTorch's choice",
+    "surrogate.compile": "compile the step; takes about a minute",
+    "surrogate.precision": "of weights and states of a PredRNN",
 }
 """What each key means; `all_keys` gives the keys that there are."""
 
@@ -115,6 +134,8 @@ NOTES: Mapping[str, str] = {
     "error_control": "Any of the four may stand alone; what they do: [error_control.md](error_control.md).",
     "report": "An evaluation at the end of the run, into `report/` of its folder ([evaluation.md](evaluation.md)). "
     "`report: true` takes all defaults.",
+    "surrogate": "This section stands in the file of `bmi_surrogate:BmiSurrogate` (`components.<name>.config`), the "
+    "others in that of the run. What it chooses from: [surrogate.md](surrogate.md).",
 }
 """What is said below the table of a section."""
 
@@ -147,7 +168,13 @@ class Key:
     default: str
 
 
-def all_keys(model: type[BaseModel] = RunConfig, prefix: str = "") -> Iterator[Key]:
+def all_keys() -> Iterator[Key]:
+    """Yield all keys of the run's file, and those of the section of the surrogate."""
+    yield from _keys(RunConfig, "")
+    yield from _keys(SurrogateSection, "surrogate.")
+
+
+def _keys(model: type[BaseModel], prefix: str) -> Iterator[Key]:
     """Yield all keys below a model, those of nested models with their dotted path."""
     for name, field in model.model_fields.items():
         path = prefix + (field.alias or name)
@@ -155,7 +182,7 @@ def all_keys(model: type[BaseModel] = RunConfig, prefix: str = "") -> Iterator[K
         if nested is None:
             yield Key(path, _described(field), _default(field))
         else:
-            yield from all_keys(nested, f"{path}{suffix}.")
+            yield from _keys(nested, f"{path}{suffix}.")
 
 
 def _nested(field: FieldInfo) -> tuple[type[BaseModel] | None, str]:

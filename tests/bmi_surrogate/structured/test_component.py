@@ -15,6 +15,8 @@ from surrogate_cases import LAYERS, NX, NY
 from bmi_common import ConfigError, Domain
 from bmi_common import groundwater as names
 from bmi_surrogate import BmiSurrogate, StructuredCheckpoint, StructuredEmulator, StructuredOptions, load, save
+from bmi_surrogate.config import prepare
+from bmi_surrogate.structured import StructuredArchitecture, StructuredModel
 
 Write = Callable[[dict[str, Any]], str]
 SHAPE = (11, NY, NX)
@@ -69,6 +71,27 @@ def test_without_a_checkpoint_it_is_a_solver_without_learning(write: Write, cont
     bare = started(write, {**content, "surrogate": {"architecture": "structured", "threads": 1}})
     assert np.isfinite(advance(bare, 4)).all()
     assert not np.array_equal(advance(started(write, content), 4), bare.values[names.PRESSURE_HEAD])
+
+
+@pytest.mark.parametrize(("given", "refinements"), [({}, 2), ({"refinements": 0}, 0), ({"refinements": 4}, 4)])
+def test_without_a_checkpoint_the_number_of_solves_is_that_of_the_trained_weights_or_as_asked(
+    write: Write, content: dict[str, Any], given: dict[str, int], refinements: int
+) -> None:
+    content = {**content, "surrogate": {"architecture": "structured", "threads": 1, **given}}
+    model = started(write, content)
+    bare = StructuredModel(StructuredArchitecture(11, (), refinements)).eval()
+    expected = StructuredEmulator(bare, prepare(Path(write(content))).domain, StructuredOptions(threads=1))
+    expected.start(model.values[names.PRESSURE_HEAD].copy())
+    source = np.zeros((10, NY, NX))
+    source[-1] = 0.02 / LAYERS[-1]
+    model.set_value(names.NET_SOURCE, source)
+    model.update()
+    np.testing.assert_array_equal(model.values[names.PRESSURE_HEAD], expected.step(source))
+
+
+def test_the_number_of_solves_of_a_checkpoint_is_its_own(write: Write, content: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="refinements: without effect beside a checkpoint"):
+        started(write, {**content, "surrogate": {**content["surrogate"], "refinements": 2}})
 
 
 def test_a_restart_from_a_state_file_is_exact(write: Write, content: dict[str, Any], tmp_path: Path) -> None:
