@@ -10,6 +10,8 @@ from click.testing import CliRunner
 
 from coupler.cli import main
 
+pytestmark = pytest.mark.slow
+
 HOURLY_BIAS = 0.01
 FEEDBACK = 1e-3
 """Relative: the land takes a little more water from soil that is wetter by the bias."""
