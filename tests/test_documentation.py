@@ -30,7 +30,7 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 CODE_SPAN = re.compile(r"`([^`\n]+)`")
 BLOCK = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 YAML = re.compile(r"^```yaml\n(.*?)^```", re.MULTILINE | re.DOTALL)
-OWN_FILE = re.compile(r"\b((?:cfg|benchmarks|docs|tests|tools|bmi_\w+|coupler)/[\w./-]*\w/?)")
+OWN_FILE = re.compile(r"\b((?:cfg|benchmarks|docs|tests|tools|bmi_\w+|coupler|rootzone)/[\w./-]*\w/?)")
 GENERATED = [
     ("variables.md", "bmi_tables.py", bmi_tables.text),
     ("cli.md", "cli_options.py", cli_options.text),

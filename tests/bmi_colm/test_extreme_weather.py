@@ -11,6 +11,8 @@ from bmi_colm.arrays import N_SNOW
 from bmi_colm.columns import ColumnModel
 from bmi_colm.soil import SoilTexture
 
+pytestmark = pytest.mark.slow
+
 THICKNESS = np.array([0.0175, 0.0276, 0.0455, 0.0749, 0.1236, 0.2038, 0.336, 0.5539, 0.9133, 1.137])
 PLACES = 24  # climates for each land cover
 DAYS = 30

@@ -39,6 +39,8 @@ from bmi_colm.library.cells import ReadinWarning
 from bmi_colm.readin import NUMBERS, read_readin
 from bmi_common import BmiStateError, ConfigError, ModelError
 
+pytestmark = pytest.mark.slow
+
 EVERY_SECOND = 0.05
 
 

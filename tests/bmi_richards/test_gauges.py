@@ -107,6 +107,7 @@ def coupled(folder: Path, gauges: dict[str, Any]) -> list[str]:
     return [str(folder / "coupled.yaml"), "--output", str(folder / "out")]
 
 
+@pytest.mark.slow
 def test_a_run_writes_and_draws_the_hydrographs_by_name(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, coupled(tmp_path, {"outlet": OUTLET, "head": {"x": 1, "y": 3}}))
     assert result.exit_code == 0, result.output

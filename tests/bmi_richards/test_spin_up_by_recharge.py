@@ -5,6 +5,7 @@ from pathlib import Path
 
 import netCDF4
 import numpy as np
+import pytest
 import yaml
 from click.testing import CliRunner
 from richards_cases import OUTLET, valley
@@ -12,6 +13,8 @@ from richards_cases import OUTLET, valley
 from bmi_common import groundwater as names
 from bmi_richards import BmiRichards
 from coupler.cli import main
+
+pytestmark = pytest.mark.slow
 
 RECHARGE = 2.0  # mm d-1
 DAYS = 60

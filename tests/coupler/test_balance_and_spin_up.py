@@ -10,6 +10,8 @@ from coupler.cli import main
 from coupler.config import load_run
 from coupler.ledger import TERMS, Balance
 
+pytestmark = pytest.mark.slow
+
 SOURCE_PER_HOUR = (0.002 - 10 * 0.00025) * 0.5 * 1.0e6 * 12  # m3: rain less uptake of ten layers, 0.5 m, 12 cells
 
 

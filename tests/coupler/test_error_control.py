@@ -10,6 +10,8 @@ from click.testing import CliRunner
 
 from coupler.cli import main
 
+pytestmark = pytest.mark.slow
+
 HEAD = "soil_water__pressure_head"
 HOURLY_BIAS = 0.01
 FEEDBACK = 1e-3

@@ -17,6 +17,8 @@ from bmi_common import ConfigError, Domain, DomainSpec
 from coupler.evaluate import cells, predictions
 from coupler.evaluate.reanalysis import reanalysis
 
+pytestmark = pytest.mark.slow
+
 DAYS = 4
 HOURS = 24 * DAYS
 

@@ -10,6 +10,8 @@ from evaluation_cases import CENTRES, COLUMNS, INACTIVE, LAYERS, NX, NY, TOP, Ye
 from coupler.evaluate import comparison, predictions
 from coupler.evaluate.records import LATENT_HEAT, RunRecords
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def years(tmp_path: Path) -> Years:

@@ -13,6 +13,8 @@ import xarray as xr
 
 from bmi_common.groundwater import NET_SOURCE, PRESSURE_HEAD, SATURATION
 
+pytestmark = pytest.mark.slow
+
 TESTS = Path(__file__).resolve().parents[1]
 
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from coupler.cli import EXIT_INTERRUPTED, main
 
 TESTS = Path(__file__).resolve().parents[1]
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs signals")
+pytestmark = [pytest.mark.skipif(os.name != "posix", reason="needs signals"), pytest.mark.slow]
 
 
 @pytest.fixture

@@ -38,6 +38,8 @@ from coupler.remote import beyond
 from coupler.remote.client import RemoteBmi, RemoteError
 from coupler.remote.server import serve
 
+pytestmark = pytest.mark.slow
+
 DISCHARGE = "channel_water_x-section__volume_flow_rate"
 HEAD = "soil_water__pressure_head"
 SOURCE = "soil_root-zone_water__net_volume_flux"

@@ -15,6 +15,8 @@ from coupler.cli import main
 from coupler.config import RunConfig, load_run
 from coupler.evaluate.at_end import check_report, write_report
 
+pytestmark = pytest.mark.slow
+
 DEMO = Path(__file__).parents[2] / "cfg" / "coupled-richards.yaml"
 
 

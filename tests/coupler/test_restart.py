@@ -21,6 +21,8 @@ from coupler import randomness
 from coupler.cli import main
 from coupler.continuing import keep_records
 
+pytestmark = pytest.mark.slow
+
 TESTS = Path(__file__).resolve().parents[1]
 END = "2020-01-01T17:00"
 STOP = "2020-01-01T07:00"

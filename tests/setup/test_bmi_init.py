@@ -33,6 +33,7 @@ def test_the_files_of_a_case_are_those_of_the_checkout(case: str, tmp_path: Path
         assert filecmp.cmp(path, CFG / path.relative_to(tmp_path / "new" / "case" / "cfg"), shallow=False)
 
 
+@pytest.mark.slow
 def test_the_demo_is_whole_in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "a case"
     assert f"cd {shlex.quote(str(folder))}" in bmi_init("demo", str(folder)).output

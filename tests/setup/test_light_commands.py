@@ -49,6 +49,7 @@ def test_each_command_tells_the_version_of_the_package(command: str) -> None:
     assert modules & HEAVY == set()
 
 
+@pytest.mark.slow
 def test_a_checked_run_of_physics_imports_neither_figures_nor_pytorch() -> None:
     run = PROJECT.parent / "cfg" / "coupled-richards.yaml"
     code = f"import sys; sys.argv = ['bmi-run', {str(run)!r}, '--check', '--set', 'time.end=2019-10-01T06:00']"

@@ -28,6 +28,7 @@ def command(module: str, folder: Path, *arguments: object) -> subprocess.Complet
     return without_pytorch(code, folder)
 
 
+@pytest.mark.slow
 def test_physics_runs_and_is_evaluated(tmp_path: Path) -> None:
     settings = ["--set", "time.end=2019-10-01T02:00", "--set", "figures=false"]
     done = command("coupler.cli", tmp_path, CFG / "coupled-richards.yaml", "--output", "run", *settings)

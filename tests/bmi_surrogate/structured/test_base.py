@@ -59,6 +59,7 @@ def test_groundwater_flows_from_the_higher_head_by_darcys_law() -> None:
     np.testing.assert_allclose(maps(medium, gain)[:, 0], np.stack((-flow, flow), axis=1), rtol=1e-13)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=20)
 @given(seeds, st.floats(-5.0, 0.5))
 def test_water_at_rest_stays_at_rest(seed: int, height: float) -> None:

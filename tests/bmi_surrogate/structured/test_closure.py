@@ -48,6 +48,7 @@ class Case:
         return torch.where(emptied, 0.0, left)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compact", [False, True])
 @settings(deadline=None, max_examples=60)
 @given(seeds)
@@ -56,6 +57,7 @@ def test_every_column_is_balanced(compact: bool, seed: int) -> None:
     assert case.left(case.close(compact, Effort(40, 60))).abs().max() < BALANCED
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=30)
 @given(seeds)
 def test_both_searches_find_the_same(seed: int) -> None:
@@ -165,6 +167,7 @@ def still(domain: SimpleNamespace, random: np.random.Generator) -> tuple[Medium,
     return medium, start, guess, weights
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compact", [False, True])
 @settings(deadline=None, max_examples=10)
 @given(seeds)
@@ -205,6 +208,7 @@ def test_later_searches_are_shorter(sweeps: int, later: int) -> None:
     assert Effort(2, sweeps).later_sweeps == later
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=15)
 @given(seeds, st.booleans())
 def test_water_balance_does_not_depend_on_how_bad_the_guess_is(seed: int, compact: bool) -> None:

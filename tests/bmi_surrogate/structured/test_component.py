@@ -170,6 +170,7 @@ def test_a_description_of_something_else_is_refused(weights: Path, key: str, val
         load(weights)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not any(map(shutil.which, ("c++", "g++", "clang++"))), reason="needs a C++ compiler")
 def test_compiled_kernels_give_the_same_heads(domain: Domain) -> None:
     model = structured_checkpoint(3, LAYERS).model

@@ -39,6 +39,7 @@ def errors(model: StructuredModel, hours: int) -> list[float]:
     return found
 
 
+@pytest.mark.slow
 def test_every_refinement_comes_closer_to_the_solver() -> None:
     quiet, storm = zip(*((max(e[:5]), np.mean(e[6:])) for e in (errors(bare(n), 48) for n in (0, 1, 2))), strict=True)
     assert quiet[0] < 1e-5

@@ -16,6 +16,8 @@ from bmi_surrogate.training.loop import STATE, Training
 from bmi_surrogate.training.sampling import Sampler
 from bmi_surrogate.training.task import Rollout
 
+pytestmark = pytest.mark.slow
+
 _CHILD = """
 import os, sys
 import torch

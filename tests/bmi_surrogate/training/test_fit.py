@@ -30,7 +30,7 @@ from bmi_surrogate.training.fit import fit
 from bmi_surrogate.training.loop import Training, TrainingError
 from bmi_surrogate.training.task import Batch, Rollout
 
-pytestmark = pytest.mark.usefixtures("no_figures")
+pytestmark = [pytest.mark.usefixtures("no_figures"), pytest.mark.slow]
 
 
 @pytest.fixture(autouse=True)

@@ -68,6 +68,7 @@ def test_the_least_is_that_of_trained_weights(tmp_path: Path) -> None:
     assert journal.least("head") == (math.inf, 6)
 
 
+@pytest.mark.slow
 def test_a_training_leaves_a_figure(basin: Path) -> None:
     train(write_config(basin))
     folder = basin / "out" / "seed_0"

@@ -26,7 +26,7 @@ from bmi_surrogate.training.store import HEAD, SOURCE
 
 ARCHITECTURES = list(OPTIONS)
 
-pytestmark = pytest.mark.usefixtures("no_figures")
+pytestmark = [pytest.mark.usefixtures("no_figures"), pytest.mark.slow]
 
 
 def ignore(done: int, words: str) -> None:

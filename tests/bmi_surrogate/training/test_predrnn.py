@@ -382,6 +382,7 @@ CLOSED: dict[str, Any] = {
 }
 
 
+@pytest.mark.slow
 def test_a_closed_network_learns_through_its_balance(make: Any, batch: Batch, domain: Domain) -> None:
     task, module = make(**CLOSED)
     assert set(task.fields) == set(FIELDS)

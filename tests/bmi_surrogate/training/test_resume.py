@@ -17,7 +17,7 @@ from bmi_surrogate.training.loop import STATE
 from bmi_surrogate.training.resume import Best, State
 from bmi_surrogate.training.store import HEAD
 
-pytestmark = pytest.mark.usefixtures("no_figures")
+pytestmark = [pytest.mark.usefixtures("no_figures"), pytest.mark.slow]
 IDENTITY = {"a": "1"}
 
 

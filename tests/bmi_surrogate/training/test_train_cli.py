@@ -32,6 +32,8 @@ from bmi_surrogate.training import command
 from bmi_surrogate.training.loop import LOG, STATE
 from rootzone.bmi_train import main
 
+pytestmark = pytest.mark.slow
+
 
 def run(file: Path, *options: str) -> Result:
     return CliRunner().invoke(main, [str(file), *options])
