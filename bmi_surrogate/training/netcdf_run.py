@@ -47,6 +47,8 @@ class _Series:
         Which component published it, empty where the file does not say.
     point : bool
         Whether a record is the value at its end, not the mean over the interval.
+    several : bool
+        Whether its component makes several steps in a coupling step.
     precise : bool
         Whether it is stored in double precision.
     change : Conversion
@@ -62,6 +64,7 @@ class _Series:
     interval: timedelta
     component: str
     point: bool
+    several: bool
     precise: bool
     change: Conversion
     configuration: dict[str, Any]
@@ -209,6 +212,7 @@ def _describe(file: Path, data: Any, name: str, units: str) -> _Series:
         interval=_interval(data, times),
         component=str(getattr(variable, "component", "")),
         point="point" in str(getattr(variable, "cell_methods", "")),
+        several="interval" in str(getattr(variable, "cell_methods", "")),
         precise=variable.dtype == np.float64,
         change=change,
         configuration=_configuration(data),
@@ -302,13 +306,11 @@ def _require_no_gap(series: _Series) -> None:
             )
 
 
-def _step(series: _Series) -> str:
-    return str((series.configuration.get("time") or {}).get("step"))
-
-
 def _is_of_hourly_steps(series: _Series) -> bool:
     """Whether the run makes a step an hour, of which the mean is the value at its end, as far as the file says."""
-    match = _DURATION.match(_step(series))
+    if series.several:
+        return False
+    match = _DURATION.match(str((series.configuration.get("time") or {}).get("step")))
     return not match or float(match.group(1)) * _SECONDS[match.group(2).lower()] == _HOUR.total_seconds()
 
 
@@ -324,8 +326,8 @@ def _require_end_of_hour(head: _Series) -> None:
     """Refuse means over several steps: they are no states that a step could start from."""
     if not _is_end_of_hour(head):
         raise ConfigError(
-            f"{head.file}: {head.name} is the mean over an hour of steps of {_step(head)}; training needs the head at "
-            "the end of the hour: write it with `method: point`"
+            f"{head.file}: {head.name} is the mean over an hour of several steps; training needs the head at the end "
+            "of the hour: write it with `method: point`"
         )
 
 
@@ -333,8 +335,8 @@ def _require_whole_hour(source: _Series) -> None:
     """Refuse sources of a part of the hour: the head at its end follows from all of them."""
     if not _is_whole_hour(source):
         raise ConfigError(
-            f"{source.file}: {source.name} is that of the hour's last step of {_step(source)} only; training needs its "
-            "mean over the hour: write it with `method: mean`, in a file of its own"
+            f"{source.file}: {source.name} is that of the last of several steps in an hour; training needs its mean "
+            "over the hour: write it with `method: mean`, in a file of its own"
         )
 
 

@@ -488,9 +488,11 @@ CONFIGURATION = {"time": {"step": "1h"}, "order": ["land", "groundwater"]}
     [
         ({}, ("mean", "mean"), None),
         ({}, ("point", "point"), None),
-        ({"time": {"step": "15min"}}, ("mean", "mean"), "mean over an hour of steps of 15min.*method: point"),
+        ({"time": {"step": "15min"}}, ("mean", "mean"), "mean over an hour of several steps.*method: point"),
         ({"time": {"step": "15min"}}, ("point", "mean"), None),
-        ({"time": {"step": "15min"}}, ("point", "point"), "the hour's last step of 15min only.*method: mean"),
+        ({"time": {"step": "15min"}}, ("point", "point"), "the last of several steps in an hour.*method: mean"),
+        ({}, ("mean (interval: 0.5 hours)", "mean"), "mean over an hour of several steps.*method: point"),
+        ({}, ("point (interval: 0.5 hours)", "mean"), None),
         ({"time": {"step": "60min"}}, ("mean", "point"), None),
         ({"order": ["groundwater", "land"]}, ("mean", "mean"), "groundwater steps before land in this run"),
     ],
