@@ -55,7 +55,7 @@ class Errors:
     """Of a rollout; of water table depth [m], saturation of the top layer [-] and column storage [mm].
 
     `median`, `high` are the means over the hours of the median and 90 % absolute error, `worst_median` and `worst_high`
-    the largest of any hour; `mass` is the water that came from nowhere, over the water turned over.
+    the largest of any hour; `mass` is the sum of the sizes of the residuals between looks, over the water turned over.
     """
 
     median: float

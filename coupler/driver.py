@@ -106,6 +106,7 @@ def run(
                 folder.path,
                 config,
                 prepared.components,
+                prepared.plan.substeps,
                 prepared.plan.mask,
                 attributes,
                 stepper.ledger is not None,
@@ -162,6 +163,7 @@ class _UnderWay:
         self._config = prepared.loaded.config
         self._seconds = {"output": 0.0, "checkpoint": 0.0}
         self.all_components = (*prepared.components.values(), *prepared.shadows)
+        stepper.observer = self._observe
 
     def step(self) -> None:
         """Make a step with all that belongs to it: error control, output, a checkpoint where one is due."""
@@ -177,6 +179,10 @@ class _UnderWay:
         if self._checkpoint_is_due():
             with self._timed("checkpoint"), _not_timed(self.all_components):
                 self._save()
+
+    def _observe(self, name: str) -> None:
+        with self._timed("output"):
+            self._files.add_substep(name)
 
     def stop(self) -> NoReturn:
         """End a run that was asked to, with a checkpoint where its components can save their states."""

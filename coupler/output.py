@@ -50,7 +50,9 @@ def netcdf_name(variable: str) -> str:
     return re.sub(r"[^A-Za-z0-9_]", "_", variable)
 
 
-def require_distinct_names(key: str, spec: OutputSpec, components: Mapping[str, Component]) -> None:
+def require_distinct_names(
+    key: str, spec: OutputSpec, components: Mapping[str, Component], substeps: Mapping[str, int]
+) -> None:
     """Refuse variables that would have one name in a file: with each other, or with a coordinate.
 
     Raises
@@ -62,7 +64,7 @@ def require_distinct_names(key: str, spec: OutputSpec, components: Mapping[str, 
     for component in {end.component for end in spec.variables}:
         own = [*(f"{component}_{name}" for name in _AXES), *_point_names(f"{component}_point")]
         known.update(dict.fromkeys(own, f"a coordinate of {component}"))
-    for column in OutputFile.columns_of(spec, components):
+    for column in OutputFile.columns_of(spec, components, substeps):
         if column.name in known:
             raise ConfigError(
                 f"{key}: {column.end} would have the name {column.name} in {spec.file}, as {known[column.name]} has; "
@@ -83,6 +85,7 @@ class _Column:
     component: Component
     name: str
     static: bool
+    substeps: int  # of its component in a coupling step
     accumulated: NDArray[np.float64] | None = None
 
 
@@ -97,6 +100,8 @@ class OutputFile:
         File name, interval, variables, and whether a record is the mean over the interval or its last value.
     components : mapping
         Initialized components.
+    substeps : mapping
+        Steps that each component makes in a coupling step.
     mask : ndarray of bool, shape (ny, nx), or None
         Cells outside become missing values.
     start : datetime
@@ -114,6 +119,7 @@ class OutputFile:
         folder: Path,
         spec: OutputSpec,
         components: Mapping[str, Component],
+        substeps: Mapping[str, int],
         mask: NDArray[np.bool_] | None,
         start: datetime,
         step: timedelta,
@@ -127,7 +133,7 @@ class OutputFile:
         self._mean = spec.method == "mean"
         position = resume or FilePosition()
         self._steps, self._records, self._first = position.steps, position.records, position.first
-        self._columns = self.columns_of(spec, components)
+        self._columns = self.columns_of(spec, components, substeps)
         self._record_size = 8 * sum(math.prod(components[v.component].shape(v.variable)) for v in spec.variables)
         if resume is not None and self.path.exists():
             self._data = reopen(self.path, resume, attributes)
@@ -165,7 +171,7 @@ class OutputFile:
         self._data.createVariable("time_bounds", "f8", ("time", "bounds"), chunksizes=(_TIMES_PER_CHUNK, 2))
 
     @staticmethod
-    def columns_of(spec: OutputSpec, components: Mapping[str, Component]) -> list[_Column]:
+    def columns_of(spec: OutputSpec, components: Mapping[str, Component], substeps: Mapping[str, int]) -> list[_Column]:
         """Name the variables of a file."""
         names = [netcdf_name(v.variable) for v in spec.variables]
         columns: list[_Column] = []
@@ -176,7 +182,8 @@ class OutputFile:
             while name in (c.name for c in columns):  # two names that differ in characters which CF does not have
                 name += "_"
             declared = _declaration(component, end.variable)
-            columns.append(_Column(end, component, name, getattr(declared, "role", None) is Role.STATIC))
+            static = getattr(declared, "role", None) is Role.STATIC
+            columns.append(_Column(end, component, name, static, substeps[end.component]))
         return columns
 
     def _make_variables(self) -> None:
@@ -209,6 +216,8 @@ class OutputFile:
                 attributes["coordinates"] = " ".join(_point_names(dimensions[-1]))
             if not static:
                 attributes["cell_methods"] = "time: mean" if self._mean else "time: point"
+                if column.substeps > 1:
+                    attributes["cell_methods"] += f" (interval: {component.time_step / 3600.0:g} hours)"
             variable.setncatts(attributes)
             if static:
                 variable[...] = self._masked(component.get(end.variable))
@@ -275,19 +284,26 @@ class OutputFile:
         variable[:] = np.nanmax(thickness.reshape(thickness.shape[0], -1), axis=1)
         variable.setncatts({"long_name": "layer thickness", "units": "m"})
 
-    def add_step(self) -> None:
-        """Take the components' values at the end of a coupling step; write a record when one is complete."""
-        self._steps += 1
-        last = self._steps % self._steps_per_record == 0
+    def add_substep(self, name: str) -> None:
+        """Take the values of component `name` after each of its steps, where a mean is made of more than one."""
+        if not self._mean:
+            return
         for column in self._columns:
-            if column.static or not (self._mean or last):
+            if column.end.component != name or column.static or self._count(column) == 1:
                 continue
             values = column.component.get(column.end.variable)
-            if self._mean and self._steps_per_record > 1:
-                if column.accumulated is None:
-                    column.accumulated = np.zeros(values.shape)
-                column.accumulated += values
-        if last:
+            if column.accumulated is None:
+                column.accumulated = np.zeros(values.shape)
+            column.accumulated += values
+
+    def _count(self, column: _Column) -> int:
+        """Return how many steps of its component a record of a variable is made of."""
+        return self._steps_per_record * column.substeps
+
+    def add_step(self) -> None:
+        """Note the end of a coupling step; write a record when one is complete."""
+        self._steps += 1
+        if self._steps % self._steps_per_record == 0:
             self._write()
 
     def _write(self) -> None:
@@ -298,7 +314,7 @@ class OutputFile:
             if column.static:
                 continue
             if column.accumulated is not None:
-                values = column.accumulated / self._steps_per_record
+                values = column.accumulated / self._count(column)
                 column.accumulated = None
             else:
                 values = column.component.get(column.end.variable)

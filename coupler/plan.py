@@ -135,7 +135,7 @@ def make_plan(
                 _check_output(f"output.{i}.variables", end, components, created)
         if all(end.component in components for end in output.variables) and not mistakes.found:
             with mistakes.noted():
-                require_distinct_names(f"output.{i}.variables", output, components)
+                require_distinct_names(f"output.{i}.variables", output, components, plan.substeps)
         _notice_of_rest(output, config, plan)
     for key in config.checks.ranges:
         with mistakes.noted():

@@ -39,6 +39,8 @@ class RunFiles:
         With the files that are wanted.
     components : mapping
         Initialized components.
+    substeps : mapping
+        Steps that each component makes in a coupling step.
     mask : ndarray of bool, shape (ny, nx), or None
         Cells outside become missing values.
     attributes : mapping
@@ -56,6 +58,7 @@ class RunFiles:
         folder: Path,
         config: RunConfig,
         components: Mapping[str, Component],
+        substeps: Mapping[str, int],
         mask: NDArray[np.bool_] | None,
         attributes: Mapping[str, str],
         with_balance: bool,
@@ -80,7 +83,15 @@ class RunFiles:
                 with writing(folder / o.file):
                     self.outputs.append(
                         OutputFile(
-                            folder, o, components, mask, time.start, time.step, attributes, positions.get(o.file)
+                            folder,
+                            o,
+                            components,
+                            substeps,
+                            mask,
+                            time.start,
+                            time.step,
+                            attributes,
+                            positions.get(o.file),
                         )
                     )
                 if restart is not None:
@@ -95,8 +106,13 @@ class RunFiles:
             self.close()
             raise
 
+    def add_substep(self, name: str) -> None:
+        """Take the values of a component after one of its steps."""
+        for file in self.outputs:
+            file.add_substep(name)
+
     def add_step(self, balance: Balance | None, error: WaterError | None) -> None:
-        """Take the values at the end of a coupling step, its balance, and the water error of all steps until now."""
+        """Note the end of a coupling step, its balance, and the water error of all steps until now."""
         for file in self.outputs:
             with writing(file.path):
                 file.add_step()

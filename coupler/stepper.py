@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -33,6 +33,7 @@ class Stepper:
         self._exchanger = Exchanger(prepared.plan, prepared.components, _limits(prepared))
         self.ledger = Ledger.of(prepared.components, prepared.plan)
         self._balance_check = config.checks.water_balance
+        self.observer: Callable[[str], None] | None = None  # is told each component's step
         self.done = 0
         self.worst_residual = 0.0
         with self.told():
@@ -58,12 +59,18 @@ class Stepper:
         start = seconds * self.done
         with self.told():
             for name in self.prepared.plan.order:
-                self._exchanger.step(name, start, seconds, None if self.ledger is None else self.ledger.book)
+                self._exchanger.step(name, start, seconds, self._stepped)
             balance = None if self.ledger is None else self.ledger.close_step()
             if balance is not None:
                 self._judge(balance)
         self.done += 1
         return balance
+
+    def _stepped(self, name: str, seconds: float) -> None:
+        if self.ledger is not None:
+            self.ledger.book(name, seconds)
+        if self.observer is not None:
+            self.observer(name)
 
     def memory(self) -> dict[str, Any]:
         """Return what the coming steps depend on beside components and exchange, as values that JSON can hold."""

@@ -73,7 +73,7 @@ MEANINGS: Mapping[str, str] = {
     "output[].file": "NetCDF file, a plain name that ends in `.nc`",
     "output[].every": "interval of the records, a whole number of coupling steps",
     "output[].variables": "what it holds",
-    "output[].method": "`mean` over the interval, or the values at its end (`point`)",
+    "output[].method": "`mean` over the interval, all steps of the component in it, or the values at its end (`point`)",
     "output[].precision": "of the numbers in the file",
     "checks.water_balance.tolerance": "limit of the residual, over the water turned over in the step",
     "checks.water_balance.action": "what an excess does: the run ends (exit code 1), or a warning is logged",

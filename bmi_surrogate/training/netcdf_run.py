@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -49,6 +49,8 @@ class _Series:
         Which component published it, empty where the file does not say.
     point : bool
         Whether a record is the value at its end, not the mean over the interval.
+    several : bool
+        Whether its component makes several steps in a coupling step.
     precise : bool
         Whether it is stored in double precision.
     change : Conversion
@@ -64,6 +66,7 @@ class _Series:
     interval: timedelta
     component: str
     point: bool
+    several: bool
     precise: bool
     change: Conversion
     configuration: dict[str, Any]
@@ -104,8 +107,9 @@ class NetcdfRun:
     def __init__(self, path: Path, domain: Domain) -> None:
         self.path = path
         files = sorted(path.glob("*.nc")) if path.is_dir() else [path]
-        self._head = _choose(path, files, PRESSURE_HEAD, "m", domain.nz)
-        self._source = _choose(path, files, NET_SOURCE, "h-1", grids.ROOT_ZONE_LAYERS, self._head.component)
+        self._head = _choose(path, files, PRESSURE_HEAD, "m", domain.nz, _is_end_of_hour)
+        component = self._head.component
+        self._source = _choose(path, files, NET_SOURCE, "h-1", grids.ROOT_ZONE_LAYERS, _is_whole_hour, component)
         for series, layers in ((self._head, domain.nz), (self._source, grids.ROOT_ZONE_LAYERS)):
             _require_grid(series, layers, domain)
             _require_no_gap(series)
@@ -115,6 +119,7 @@ class NetcdfRun:
                 f"{self._head.file.name} {_extent(self._head)}"
             )
         _require_end_of_hour(self._head)
+        _require_whole_hour(self._source)
         _require_source_first(self._head, self._source)
 
     @property
@@ -154,7 +159,15 @@ class NetcdfRun:
         return self._source.describe(record)
 
 
-def _choose(path: Path, files: list[Path], variable: str, units: str, layers: int, component: str = "") -> _Series:
+def _choose(
+    path: Path,
+    files: list[Path],
+    variable: str,
+    units: str,
+    layers: int,
+    suits: Callable[[_Series], bool],
+    component: str = "",
+) -> _Series:
     found = [series for file in files for series in _series(file, variable, units)]
     if not found:
         raise ConfigError(
@@ -165,7 +178,9 @@ def _choose(path: Path, files: list[Path], variable: str, units: str, layers: in
     if not hourly:
         hours = found[0].interval / _HOUR
         raise ConfigError(f"{found[0].file}: {found[0].name} has a record every {hours:g} h; training needs every hour")
-    return max(hourly, key=lambda s: (s.shape[0] == layers, bool(component) and s.component == component, s.precise))
+    return max(
+        hourly, key=lambda s: (s.shape[0] == layers, suits(s), bool(component) and s.component == component, s.precise)
+    )
 
 
 def _names(files: list[Path]) -> str:
@@ -199,6 +214,7 @@ def _describe(file: Path, data: Any, name: str, units: str) -> _Series:
         interval=_interval(data, times),
         component=str(getattr(variable, "component", "")),
         point="point" in str(getattr(variable, "cell_methods", "")),
+        several="interval" in str(getattr(variable, "cell_methods", "")),
         precise=variable.dtype == np.float64,
         change=change,
         configuration=_configuration(data),
@@ -274,17 +290,37 @@ def _require_no_gap(series: _Series) -> None:
             )
 
 
+def _is_of_hourly_steps(series: _Series) -> bool:
+    """Whether the run makes a step an hour, of which the mean is the value at its end, as far as the file says."""
+    if series.several:
+        return False
+    match = _DURATION.match(str((series.configuration.get("time") or {}).get("step")))
+    return not match or float(match.group(1)) * _SECONDS[match.group(2).lower()] == _HOUR.total_seconds()
+
+
+def _is_end_of_hour(head: _Series) -> bool:
+    return head.point or _is_of_hourly_steps(head)
+
+
+def _is_whole_hour(source: _Series) -> bool:
+    return not source.point or _is_of_hourly_steps(source)
+
+
 def _require_end_of_hour(head: _Series) -> None:
     """Refuse means over several steps: they are no states that a step could start from."""
-    step = (head.configuration.get("time") or {}).get("step")
-    match = _DURATION.match(str(step))
-    if head.point or not match:
-        return
-    seconds = float(match.group(1)) * _SECONDS[match.group(2).lower()]
-    if seconds != _HOUR.total_seconds():
+    if not _is_end_of_hour(head):
         raise ConfigError(
-            f"{head.file}: {head.name} is the mean over an hour of steps of {step}; training needs the head at the "
-            "end of the hour: write it with `method: point`"
+            f"{head.file}: {head.name} is the mean over an hour of several steps; training needs the head at the end "
+            "of the hour: write it with `method: point`"
+        )
+
+
+def _require_whole_hour(source: _Series) -> None:
+    """Refuse sources of a part of the hour: the head at its end follows from all of them."""
+    if not _is_whole_hour(source):
+        raise ConfigError(
+            f"{source.file}: {source.name} is that of the last of several steps in an hour; training needs its mean "
+            "over the hour: write it with `method: mean`, in a file of its own"
         )
 
 

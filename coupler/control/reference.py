@@ -118,7 +118,7 @@ def _advice(whole: bool) -> str:
     every = "`checkpoint: {every: ..., keep: ...}` in it writes and keeps enough of them"
     if whole:
         return f"restart: all needs its checkpoints; {every}"
-    return f"write pressure head every hour in `precision: double` there, or checkpoints: {every}"
+    return f"write pressure head every hour in `precision: double, method: point` there, or checkpoints: {every}"
 
 
 def _checkpoints(folder: Path) -> list[Path]:
@@ -159,7 +159,8 @@ def _records_of(data: Any, path: Path, shape: tuple[int, ...], step: np.timedelt
     if not wanted or "time" not in data.variables:
         return {}
     variable, time = wanted[0], data["time"]
-    if "mean" in getattr(variable, "cell_methods", "") and not _is_of_single_steps(data, step):
+    methods = str(getattr(variable, "cell_methods", ""))
+    if "mean" in methods and ("interval" in methods or not _is_of_single_steps(data, step)):
         return {}
     exact = _dates(time, time)
     seconds = (exact + np.timedelta64(500, "ms")).astype("datetime64[s]")

@@ -40,6 +40,33 @@ def hourly(fake):
     return run_with
 
 
+# ---------------------------------------------------------------- means
+
+
+def test_a_mean_is_that_of_all_steps_of_its_component(fake):
+    fake.run["components"]["land"]["class"] = "zoo:Clock"
+    fake.run["components"]["groundwater"]["class"] = "zoo:Clock"
+    fake.land["step"] = 900
+    fake.run["exchanges"] = []
+    fake.run["time"]["end"] = "2020-01-01T06:00"
+    variables = ["land.clock__time", "groundwater.clock__time"]
+    for every, method in (("1h", "mean"), ("2h", "mean"), ("2h", "point")):
+        file = f"{every}_{method}.nc"
+        fake.run["output"].append({"file": file, "every": every, "method": method, "variables": variables})
+    del fake.run["output"][0]
+    fake.succeeds()
+    for file, quarters, hours in (
+        ("1h_mean.nc", [0.625, 1.625, 2.625, 3.625, 4.625, 5.625], [1, 2, 3, 4, 5, 6]),
+        ("2h_mean.nc", [1.125, 3.125, 5.125], [1.5, 3.5, 5.5]),
+        ("2h_point.nc", [2, 4, 6], [2, 4, 6]),
+    ):
+        data = fake.open(file)
+        np.testing.assert_allclose(data["land_clock__time"][:, 0, 0], quarters)
+        np.testing.assert_allclose(data["groundwater_clock__time"][:, 0, 0], hours)
+    assert data["land_clock__time"].attrs["cell_methods"] == "time: point (interval: 0.25 hours)"
+    assert data["groundwater_clock__time"].attrs["cell_methods"] == "time: point"
+
+
 # ---------------------------------------------------------------- metadata
 
 

@@ -496,27 +496,32 @@ CONFIGURATION = {"time": {"step": "1h"}, "order": ["land", "groundwater"]}
 
 
 @pytest.mark.parametrize(
-    ("change", "method", "message"),
+    ("change", "methods", "message"),
     [
-        ({}, "mean", None),
-        ({"time": {"step": "15min"}}, "mean", "mean over an hour of steps of 15min.*method: point"),
-        ({"time": {"step": "15min"}}, "point", None),
-        ({"time": {"step": "60min"}}, "mean", None),
-        ({"order": ["groundwater", "land"]}, "mean", "groundwater steps before land in this run"),
+        ({}, ("mean", "mean"), None),
+        ({}, ("point", "point"), None),
+        ({"time": {"step": "15min"}}, ("mean", "mean"), "mean over an hour of several steps.*method: point"),
+        ({"time": {"step": "15min"}}, ("point", "mean"), None),
+        ({"time": {"step": "15min"}}, ("point", "point"), "the last of several steps in an hour.*method: mean"),
+        ({}, ("mean (interval: 0.5 hours)", "mean"), "mean over an hour of several steps.*method: point"),
+        ({}, ("point (interval: 0.5 hours)", "mean"), None),
+        ({"time": {"step": "60min"}}, ("mean", "point"), None),
+        ({"order": ["groundwater", "land"]}, ("mean", "mean"), "groundwater steps before land in this run"),
     ],
 )
-def test_records_that_are_no_states_of_the_hour_are_refused(
+def test_heads_that_do_not_end_the_hour_and_sources_that_are_not_its_mean_are_refused(
     tmp_path: Path,
     domain: Domain,
     series: tuple[Floats, Floats],
     change: dict[str, Any],
-    method: str,
+    methods: tuple[str, str],
     message: str | None,
 ) -> None:
     file = one_file(tmp_path, domain, series)
     with netCDF4.Dataset(file, "a") as data:
         data.run_configuration = yaml.safe_dump(CONFIGURATION | change)
-        for name, component in ((HEAD_NAME, "groundwater"), ("soil_root_zone_water__net_volume_flux", "land")):
+        names = (HEAD_NAME, "soil_root_zone_water__net_volume_flux")
+        for name, component, method in zip(names, ("groundwater", "land"), methods, strict=True):
             data[name].component = component
             data[name].cell_methods = f"time: {method}"
     if message is None:
