@@ -389,6 +389,14 @@ def test_a_texture_that_the_levels_cannot_hold_warns(basin):
     bmi.finalize()
 
 
+def test_files_of_the_users_are_not_replaced(basin):
+    (basin / "run" / "block_0").mkdir(parents=True)
+    (basin / "run" / "block_0" / "CoLM_nlfile.nml").write_text("mine")
+    with pytest.raises(ConfigError, match=r"working_directory: .*block_0/CoLM_nlfile\.nml would be replaced"):
+        started(basin, "working_directory: run")
+    assert (basin / "run" / "block_0" / "CoLM_nlfile.nml").read_text() == "mine"
+
+
 def test_one_working_directory_serves_one_run_at_a_time(basin):
     first = started(basin, "working_directory: run")
     with pytest.raises(ConfigError, match=r"library\.working_directory: .*run: a CoLM run is under way there"):

@@ -207,6 +207,31 @@ def test_a_folder_of_the_user_keeps_what_else_is_in_it(start: Start, tmp_path: P
     assert [f.name for f in work.iterdir()] == ["mine.pfb"]
 
 
+@pytest.mark.parametrize("name", ["porosity.pfb", f"{RUN_NAME}.out.press.00007.pfb", f"{RUN_NAME}.pfidb"])
+def test_files_of_the_users_with_a_name_of_parflows_are_refused_and_stay(
+    start: Start, tmp_path: Path, name: str
+) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / name).write_text("mine")
+    model = start(working_directory=str(work))
+    with pytest.raises(ConfigError, match=rf"working_directory: .*{name} would be replaced"):
+        good_hour(model)
+    model.finalize()
+    assert {f.name: f.read_text() for f in work.iterdir()} == {name: "mine"}
+
+
+def test_what_a_killed_run_has_left_is_no_obstacle(start: Start, tmp_path: Path) -> None:
+    section = {"working_directory": str(tmp_path / "work")}
+    first = start(**section)
+    good_hour(first)
+    (tmp_path / "work" / ".rootzone.lock").unlink()  # as if its process had died
+    second = start(**section)
+    good_hour(second)
+    second.finalize()
+    assert [f.name for f in (tmp_path / "work").iterdir() if not f.name.startswith(".")] == []
+
+
 def test_keep_leaves_pressure_saturation_and_source_of_every_hour(start: Start, tmp_path: Path) -> None:
     model = start(working_directory=str(tmp_path / "work"), keep=True)
     good_hour(model)

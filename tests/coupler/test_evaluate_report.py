@@ -501,3 +501,54 @@ def test_a_damaged_record_of_error_control_is_named(four_days: tuple) -> None:
     years, arguments = four_days
     (arguments[1] / "error_control.json").write_text("{")
     years.refuses("what error control has left there cannot be read", arguments=arguments)
+
+
+# ---------------------------------------------------------------- the folder
+
+
+def test_an_evaluation_is_replaced_when_asked_and_files_of_the_users_stay(four_days: tuple) -> None:
+    years, arguments = four_days
+    years.report(*arguments, "--threshold", "water_table=20cm", figures=True)
+    out = years.folder / "report"
+    before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
+    years.refuses("holds an evaluation already", "--overwrite", arguments=(*arguments, "--output", out))
+    assert {p: p.read_bytes() for p in out.rglob("*") if p.is_file()} == before
+    (out / "figures" / "mine.png").write_text("mine")
+    years.report(*arguments)  # without figures
+    assert [p.name for p in (out / "figures").iterdir()] == ["mine.png"]
+
+
+@pytest.mark.parametrize("name", ["report.html", "thesis.tex"])
+def test_a_folder_of_the_users_takes_no_evaluation(four_days: tuple, name: str) -> None:
+    years, arguments = four_days
+    (years.folder / "report").mkdir()
+    (years.folder / "report" / name).write_text("mine")
+    for more in ((), ("--overwrite",)):
+        years.refuses(
+            "is not empty and holds no evaluation", arguments=(*arguments, "--output", years.folder / "report", *more)
+        )
+    assert [p.name for p in (years.folder / "report").iterdir()] == [name]
+
+
+def test_an_evaluation_that_fails_while_it_is_drawn_leaves_the_earlier_one(
+    four_days: tuple, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    years, arguments = four_days
+    years.report(*arguments)
+    before = {p: p.read_bytes() for p in (years.folder / "report").rglob("*") if p.is_file()}
+
+    def full(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("coupler.evaluate.writing.page.write", full)
+    years.refuses("no space left", arguments=(*arguments, "--output", years.folder / "report", "--overwrite"))
+    assert {p: p.read_bytes() for p in (years.folder / "report").rglob("*") if p.is_file()} == before
+
+
+def test_an_evaluation_does_not_remove_what_it_reads(four_days: tuple) -> None:
+    years, arguments = four_days
+    years.report(*arguments)
+    weather = years.folder / "report" / "evaluation.nc"
+    given = (*arguments, "--precipitation", weather, "--output", years.folder / "report", "--overwrite")
+    years.refuses("evaluation.nc: is read by the evaluation that is to begin", arguments=given)
+    assert weather.exists()

@@ -281,6 +281,14 @@ def test_a_folder_with_something_else_is_never_touched(parflow: ParflowRun) -> N
     assert [p.name for p in parflow.output.iterdir()] == ["thesis.tex"]
 
 
+@pytest.mark.parametrize("name", ["import.md", "coupled.yaml", "run.yaml"])
+def test_a_project_of_the_users_is_no_import(parflow: ParflowRun, name: str) -> None:
+    parflow.output.mkdir()
+    (parflow.output / name).write_text("mine")
+    assert "is not empty and holds no imported run" in refused(parflow, "--overwrite")
+    assert {p.name: p.read_text() for p in parflow.output.iterdir()} == {name: "mine"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

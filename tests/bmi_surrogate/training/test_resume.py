@@ -2,6 +2,8 @@
 
 import io
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import yaml
 from training_cases import after, assert_same, contents, domain_section, material_of, state_of, train, write_config
 
 from bmi_common import ConfigError
+from bmi_common.owned_folder import RECORD
 from bmi_surrogate.training import resume
 from bmi_surrogate.training.loop import STATE
 from bmi_surrogate.training.resume import Best, State
@@ -71,6 +74,101 @@ def test_a_plain_file_of_pytorch_is_refused(tmp_path: Path) -> None:
     (tmp_path / STATE).write_bytes(buffer.getvalue())
     with pytest.raises(ConfigError, match="is no whole state"):
         State.read(tmp_path / STATE, IDENTITY)
+
+
+# ------------------------------------------------------------------------------ whole, with other contents
+
+
+def first_parameter(content: dict[str, Any]) -> str:
+    return next(name for name, value in content["module"].items() if value.ndim > 0)
+
+
+def no_parameter(content: dict[str, Any]) -> None:
+    del content["module"][first_parameter(content)]
+
+
+def other_shape(content: dict[str, Any]) -> None:
+    content["module"][first_parameter(content)] = torch.zeros(3, 1, 4)
+
+
+def words(content: dict[str, Any]) -> None:
+    content["module"][first_parameter(content)] = "weights"
+
+
+def no_average(content: dict[str, Any]) -> None:
+    content["average"] = None
+
+
+def average_of_another(content: dict[str, Any]) -> None:
+    content["average"] = {"w": torch.ones(2)}
+
+
+def no_moments(content: dict[str, Any]) -> None:
+    content["optimiser"]["state"] = {}
+
+
+def half_the_moments(content: dict[str, Any]) -> None:
+    del content["optimiser"]["state"][0]["exp_avg_sq"]
+
+
+def moments_of_another(content: dict[str, Any]) -> None:
+    content["optimiser"]["state"][0]["exp_avg"] = torch.zeros(7)
+
+
+def no_groups(content: dict[str, Any]) -> None:
+    content["optimiser"]["param_groups"] = []
+
+
+def no_betas(content: dict[str, Any]) -> None:
+    del content["optimiser"]["param_groups"][0]["betas"]
+
+
+def best_of_another(content: dict[str, Any]) -> None:
+    content["best"]["weights"] = {"w": torch.ones(2)}
+
+
+def best_without_a_score(content: dict[str, Any]) -> None:
+    content["best"]["score"] = "good"
+
+
+def short_random_numbers(content: dict[str, Any]) -> None:
+    content["random"] = (content["random"][0][:7],)
+
+
+def no_random_numbers(content: dict[str, Any]) -> None:
+    content["random"] = ()
+
+
+def losses_in_words(content: dict[str, Any]) -> None:
+    content["losses"] = ["low"]
+
+
+def too_many_iterations(content: dict[str, Any]) -> None:
+    content["iteration"] = 10**6
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        no_parameter, other_shape, words, no_average, average_of_another, no_moments, half_the_moments,
+        moments_of_another, no_groups, no_betas, best_of_another, best_without_a_score, short_random_numbers,
+        no_random_numbers, losses_in_words, too_many_iterations,
+    ],
+)  # fmt: skip
+def test_a_state_with_its_digest_and_other_contents_is_named_and_left(basin: Path, spoil: Any) -> None:
+    train(write_config(basin), after(4))
+    path = basin / "out" / "seed_0" / STATE
+    content = torch.load(io.BytesIO(path.read_bytes()[len(resume._MAGIC) + resume._DIGEST :]), weights_only=True)
+    spoil(content)
+    best = None if content["best"] is None else Best(**content["best"])
+    State(**{k: v for k, v in content.items() if k not in ("version", "best")}, best=best).write(path)
+    before = contents(basin / "out")
+    with pytest.raises(
+        ConfigError, match=r"state\.pt: damaged: .*; remove the folder of this output to train anew"
+    ) as said:
+        train(write_config(basin))
+    assert "\n" not in str(said.value)
+    assert contents(basin / "out") == before
 
 
 # ------------------------------------------------------------------------------ of another training
@@ -156,3 +254,43 @@ def test_identity_has_every_key_once(basin: Path) -> None:
     free = {"domain", "seeds", "ensemble", "output", "save_every", "device", "threads", "compile"}
     assert keys | free == set(type(config).model_fields)
     assert yaml.safe_load(file.read_text())["optimiser"]["ema"] == float(config.identity()["optimiser.ema"])
+
+
+# ------------------------------------------------------------------------------ folders
+
+
+def test_a_folder_in_which_another_training_is_under_way_is_left_alone(basin: Path) -> None:
+    train(write_config(basin), after(4))
+    code = (
+        "import sys, pathlib\n"
+        "from bmi_common.owned_folder import taken\n"
+        "with taken(pathlib.Path(sys.argv[1]), 'training'):\n"
+        "    print(flush=True)\n"
+        "    sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", code, str(basin / "out")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        before = contents(basin / "out")
+        with pytest.raises(ConfigError, match=r"output: .*a training is under way there, process"):
+            train(write_config(basin))
+        assert contents(basin / "out") == before
+        other.communicate()
+
+
+@pytest.mark.parametrize("name", ["best.yaml", "seed_0/loss.png"])
+def test_files_of_the_users_are_not_replaced(basin: Path, name: str) -> None:
+    (basin / "out" / "seed_0").mkdir(parents=True)
+    (basin / "out" / name).write_text("mine")
+    with pytest.raises(ConfigError, match=f"{name} would be replaced by the training, but was not written by one"):
+        train(write_config(basin), after(4))
+    assert (basin / "out" / name).read_text() == "mine"
+
+
+def test_a_training_of_an_earlier_version_goes_on(basin: Path) -> None:
+    train(write_config(basin), after(4))
+    for folder in ("out", "store"):
+        (basin / folder / RECORD).unlink()
+    train(write_config(basin))
+    assert state_of(basin / "out")["iteration"] == 10
