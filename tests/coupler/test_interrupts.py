@@ -11,7 +11,8 @@ import netCDF4
 import pytest
 from click.testing import CliRunner
 
-from coupler.cli import EXIT_INTERRUPTED, main
+from coupler.cli import main
+from coupler.command import EXIT_INTERRUPTED
 
 TESTS = Path(__file__).resolve().parents[1]
 pytestmark = [pytest.mark.skipif(os.name != "posix", reason="needs signals"), pytest.mark.slow]
