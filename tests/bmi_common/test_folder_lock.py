@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+from lock_contenders import contend
 
 from bmi_common import ConfigError
 from bmi_common.folder_lock import LOCK, FolderIsBusyError, Owner, locked, require_at_rest
@@ -39,16 +40,6 @@ def test_the_lock_is_there_meanwhile_and_gone_afterwards(tmp_path: Path) -> None
             locked(tmp_path, "run").__enter__()
         require_at_rest(tmp_path)  # who writes may also read
     assert not list(tmp_path.iterdir())
-
-
-def contend(folder: Path, start: object, end: object, won: object) -> None:
-    start.wait()  # type: ignore[attr-defined]
-    try:
-        with locked(folder, "run"):
-            won.put(os.getpid())  # type: ignore[attr-defined]
-            end.wait()  # type: ignore[attr-defined]
-    except FolderIsBusyError:
-        end.wait()  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("left", ["nothing", "a dead owner's", "and one that died while it took it over"])

@@ -194,8 +194,9 @@ def test_a_coupled_run_swaps_to_parflow_by_one_line(tmp_path: Path) -> None:
         with xr.open_dataset(folder / "out" / "heads.nc") as data:
             heads.append(data["soil_water__pressure_head"].values)
     assert heads[0].shape[0] == 12
-    # Manning's roughness goes through other units, so that it may differ in the last bit
-    np.testing.assert_allclose(*heads, rtol=1e-12)
+    # Manning's roughness goes through other units and may differ in the last bit, which Newton's method stretches to as
+    # much as its tolerance; how far depends on the processor that the kernel was compiled for (6e-12 m seen)
+    np.testing.assert_allclose(*heads, rtol=0.0, atol=1e-10)
 
 
 def test_finalize_before_the_first_step_has_nothing_to_remove(start: Start) -> None:

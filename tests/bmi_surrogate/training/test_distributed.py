@@ -21,8 +21,8 @@ pytestmark = pytest.mark.slow
 _CHILD = """
 import os, sys
 import torch
-from bmi_surrogate.training import cli
 from bmi_surrogate.training.loop import Training
+from rootzone.bmi_train import main
 
 run, rank = Training.run, os.environ["RANK"]
 
@@ -37,7 +37,7 @@ for argument in sys.argv[1:]:
     name, file, stop, os.environ["MASTER_PORT"] = argument.split(",")
     stop = int(stop)
     try:
-        cli.main([file])
+        main([file])
     except SystemExit as end:
         print("exit", end.code, file=sys.stderr)
 """

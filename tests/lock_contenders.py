@@ -1,0 +1,21 @@
+"""A process that wants a lock, in a module that a new interpreter finds."""
+
+from __future__ import annotations
+
+import os
+from multiprocessing.queues import Queue
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+
+from bmi_common.folder_lock import FolderIsBusyError, locked
+
+
+def contend(folder: Path, start: Barrier, end: Barrier, won: Queue[int]) -> None:
+    """Try to take the lock of a folder when all are there, and keep it until all have tried; the winner says who it is."""
+    start.wait()
+    try:
+        with locked(folder, "run"):
+            won.put(os.getpid())
+            end.wait()
+    except FolderIsBusyError:
+        end.wait()
