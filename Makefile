@@ -27,7 +27,7 @@ demo: setup
 	bmi-run cfg/coupled-richards.yaml --output output/demo/physics --overwrite
 	bmi-run cfg/coupled-free-drainage.yaml --output output/demo/free_drainage --overwrite
 	bmi-evaluate output/demo/physics output/demo/hybrid --free-drainage output/demo/free_drainage \
-		--threshold water_table=0.1m --precipitation cfg/demo/weather.nc --output output/demo/evaluation
+		--threshold water_table=0.1m --precipitation cfg/demo/weather.nc --output output/demo/evaluation --overwrite
 
 # A run writes timing.json when it has ended, bmi-train goes on where it was stopped: what is complete is not repeated.
 TRAINING := output/demo_training
@@ -53,7 +53,7 @@ $(TRAINING)/segments/.done: $(CHAIN)/segments.sh $(TRAINING)/structured/.trained
 $(TRAINING)/report/report.json: $(TRAINING)/segments/.done $(patsubst %,$(TRAINING)/%/timing.json,physics_test_year free_drainage_test_year hybrid_test_year)
 	bmi-evaluate $(TRAINING)/physics_test_year $(TRAINING)/hybrid_test_year --name structured --free-drainage $(TRAINING)/free_drainage_test_year \
 		--climatology $(TRAINING)/physics_years $$(printf -- '--segment %s ' $(TRAINING)/segments/*) \
-		--threshold water_table=0.1m --precipitation cfg/demo/weather.nc --output $(@D)
+		--threshold water_table=0.1m --precipitation cfg/demo/weather.nc --output $(@D) --overwrite
 
 test: lint
 	pytest --durations=5

@@ -11,7 +11,7 @@ from bmi_common.folder_lock import FolderIsBusyError, locked
 
 
 def contend(folder: Path, start: Barrier, end: Barrier, won: Queue[int]) -> None:
-    """Try to take the lock of a folder when all are there, and keep it until all have tried; the winner says who it is."""
+    """Try to take a folder's lock when all are there, and keep it until all have tried; the winner says its number."""
     start.wait()
     try:
         with locked(folder, "run"):
