@@ -14,11 +14,11 @@ from parflow_cases import install
 from bmi_common import BmiStateError, ConfigError, UnknownNameError
 from bmi_common import groundwater as names
 
-pytestmark = pytest.mark.slow
-
 pytest.importorskip("model_metadata", reason="model_metadata is not installed")
 
 from pymt_cases import ROOT, setup  # the small case
+
+pytestmark = pytest.mark.slow
 
 TYPES = {
     "Colm": "bmi_colm.ngen.Colm",
