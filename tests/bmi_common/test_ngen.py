@@ -18,6 +18,8 @@ pytest.importorskip("model_metadata", reason="model_metadata is not installed")
 
 from pymt_cases import ROOT, setup  # the small case
 
+pytestmark = pytest.mark.slow
+
 TYPES = {
     "Colm": "bmi_colm.ngen.Colm",
     "Richards": "bmi_richards.ngen.Richards",

@@ -20,6 +20,8 @@ from coupler.plan import map_layers
 from coupler.preparation import prepare
 from coupler.stepper import Stepper
 
+pytestmark = pytest.mark.slow
+
 few = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 durations = st.integers(1, 10**9).map(lambda s: timedelta(seconds=s))

@@ -16,6 +16,8 @@ from bmi_surrogate.training.sampling import Sampler, SamplingSpec
 from bmi_surrogate.training.store import WETTING, Store
 from bmi_surrogate.training.task import Batch
 
+pytestmark = pytest.mark.slow
+
 FIELDS = ("slope_x", "slope_y", "porosity", "conductivity_x")
 NY, NX = 14, 11
 SEGMENTS = (300, 5, 280)
