@@ -12,6 +12,7 @@ import json
 import os
 import platform
 import shlex
+import stat
 import subprocess
 import sys
 import uuid
@@ -245,6 +246,8 @@ def _make_without_link(lock: Path, content: str) -> bool:
 def _read(lock: Path) -> Owner | None:
     """Read who holds a lock; None if there is none."""
     try:
+        if not stat.S_ISREG(lock.stat().st_mode):  # a pipe would be read without end
+            raise ValueError("it is no file")
         content: Any = json.loads(lock.read_text(encoding="ascii"))
         return Owner(**{f.name: _typed(content[f.name], f.type) for f in fields(Owner)})
     except (FileNotFoundError, NotADirectoryError):
