@@ -74,7 +74,7 @@ class Owner:
         """Describe this process."""
         return cls(
             work=work,
-            command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+            command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]).encode(errors="backslashreplace").decode(),
             since=datetime.now(UTC).isoformat(timespec="seconds"),
             host=platform.node(),
             machine=_first_line(Path("/etc/machine-id")),
@@ -96,7 +96,7 @@ class Owner:
             return False
         try:
             os.kill(self.process, 0)
-        except ProcessLookupError:
+        except (ProcessLookupError, OverflowError):
             return True
         except OSError:  # another user's
             pass
