@@ -12,6 +12,7 @@ import json
 import os
 import platform
 import shlex
+import stat
 import subprocess
 import sys
 import uuid
@@ -73,7 +74,7 @@ class Owner:
         """Describe this process."""
         return cls(
             work=work,
-            command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+            command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]).encode(errors="backslashreplace").decode(),
             since=datetime.now(UTC).isoformat(timespec="seconds"),
             host=platform.node(),
             machine=_first_line(Path("/etc/machine-id")),
@@ -95,7 +96,7 @@ class Owner:
             return False
         try:
             os.kill(self.process, 0)
-        except ProcessLookupError:
+        except (ProcessLookupError, OverflowError):
             return True
         except OSError:  # another user's
             pass
@@ -245,6 +246,8 @@ def _make_without_link(lock: Path, content: str) -> bool:
 def _read(lock: Path) -> Owner | None:
     """Read who holds a lock; None if there is none."""
     try:
+        if not stat.S_ISREG(lock.stat().st_mode):  # a pipe would be read without end
+            raise ValueError("it is no file")
         content: Any = json.loads(lock.read_text(encoding="ascii"))
         return Owner(**{f.name: _typed(content[f.name], f.type) for f in fields(Owner)})
     except (FileNotFoundError, NotADirectoryError):

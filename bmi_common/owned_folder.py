@@ -402,7 +402,7 @@ def _require_ours(path: Path, holds: str, overwrite: bool, beginnings: Container
     if found is None:
         raise ConfigError(
             f"{path}: is not empty and holds no {holds} (its {RECORD} is missing; an earlier version wrote none), so "
-            "that nothing in it is touched; choose another folder, or empty this one yourself"
+            "that nothing in it is touched; choose another folder"
         )
     there, names = found
     _require_same(path, there, holds)
@@ -429,8 +429,8 @@ def read_record(path: Path) -> tuple[str, list[str]] | None:
     """
     record = path / RECORD
     try:
-        if record.is_symlink():
-            raise ValueError("it is a link")
+        if not stat.S_ISREG(record.lstat().st_mode):  # a pipe would be read without end
+            raise ValueError("it is no plain file")
         header, *lines = record.read_text(encoding="ascii").split("\n")
         about: Any = json.loads(header)
         if about["format"] != FORMAT:
