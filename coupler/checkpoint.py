@@ -423,11 +423,10 @@ def load_states(checkpoint: Checkpoint, components: Mapping[str, Component]) -> 
     """
     for name, component in components.items():
         component.load_state(checkpoint.folder / f"{name}.nc")
-        reached = component.time
-        if abs(reached - _seconds(checkpoint)) > 1e-6 * max(1.0, reached):
+        if not component.stands_at(_seconds(checkpoint)):
             raise ConfigError(
-                f"{checkpoint.folder / f'{name}.nc'}: {name} stands at {reached:g} s after loading it, the run at "
-                f"{_seconds(checkpoint):g} s"
+                f"{checkpoint.folder / f'{name}.nc'}: {name} stands at {component.time:g} s after loading it, the run "
+                f"at {_seconds(checkpoint):g} s"
             )
 
 

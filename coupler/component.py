@@ -213,6 +213,10 @@ class Component:
         own = float(self.bmi.get_current_time()) - float(self.bmi.get_start_time())
         return own * self._model.to_seconds + self.behind
 
+    def stands_at(self, seconds: float) -> bool:
+        """Whether the component has reached this time [s], to the rounding of a clock that counts in any units."""
+        return abs(self.time - seconds) <= min(1e-6 * max(1.0, seconds), 0.01 * self.time_step)
+
     @property
     def end_time(self) -> float:
         """Last time [s] that the component says it can reach."""
@@ -270,10 +274,10 @@ class Component:
             with self._timed():
                 own = until - self.behind
                 self.bmi.update_until(own / self._model.to_seconds + float(self.bmi.get_start_time()))
-            reached = self.time
+            reached, arrived = self.time, self.stands_at(until)
         except Exception as error:
             raise self._failed(error) from error
-        if abs(reached - until) > 1e-6 * max(1.0, until):
+        if not arrived:
             raise ComponentError(f"{self.name}: was asked to advance to {until:g} s and stands at {reached:g} s")
 
     # ------------------------------------------------------------------ state files

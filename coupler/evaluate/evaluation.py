@@ -227,11 +227,11 @@ def _sources(wanted: Wanted) -> dict[str, str]:
 
 def _persistence(wanted: Wanted, reference: Records, known: list[Records], domain: Domain, times: Times) -> Persistence:
     latent = day_before(times[0] - HOUR, known, domain)
-    at = int(np.searchsorted(reference.times, times[0] - HOUR))
+    before = int(np.searchsorted(reference.times, times[0]))  # records of the reference before the first compared one
     if wanted.initial is not None:
         head = head_in_file(wanted.initial, domain)
-    elif times[0] != reference.times[0] and reference.times[at] == times[0] - HOUR:
-        head = reference.head(at, at + 1, domain.mask)[0]
+    elif before:
+        head = reference.head(before - 1, before, domain.mask)[0]
     elif isinstance(reference, ParflowRecords):
         if reference.initial is None:
             raise ConfigError(f"{reference.path}: has no initial pressure (*.out.press.00000.pfb); give --initial")

@@ -57,7 +57,7 @@ def growth(times: Times, error: Array) -> Growth:
         return Growth(names, tuple(means.tolist()), np.nan, np.nan)
     if np.ptp(means) == 0.0:  # for which the regression gives no standard error
         return Growth(names, tuple(means.tolist()), 0.0, 0.0)
-    fit = stats.linregress(np.arange(len(means)), means)
+    fit = stats.linregress([int((m - complete[0]).astype(int)) for m in complete], means)  # months may be missing
     limit = float(stats.t.ppf(0.95, len(means) - 2) * fit.stderr)
     return Growth(names, tuple(means.tolist()), float(fit.slope), limit)
 

@@ -72,6 +72,11 @@ class ParflowRecords:
         """Nothing: the files' corner need not be that of the domain."""
         return None, None
 
+    @property
+    def thickness(self) -> Array | None:
+        """Nothing: the files do not say it."""
+        return None
+
     def head(self, start: int, stop: int, mask: NDArray[np.bool_]) -> Array:
         """Pressure head [m] of records `start` to `stop`, (hours, nz, columns) in the order of the mask."""
         return np.stack([self.head_in(file)[:, mask] for file in self._files[start:stop]])

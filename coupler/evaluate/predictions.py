@@ -82,13 +82,20 @@ class RunPrediction:
     Raises
     ------
     ConfigError
-        If the run has another grid than the domain.
+        If the run has another grid or other layers than the domain.
     """
 
     def __init__(self, run: Records, domain: Domain) -> None:
         if run.shape != domain.subsurface.shape:
             here, there = _grid(domain.subsurface.shape), _grid(run.shape)
             raise ConfigError(f"{run.path}: the run has {there}, the domain of the reference {here}")
+        thickness = run.thickness
+        if thickness is not None and not np.allclose(thickness, domain.dz, rtol=1.0e-3, atol=0.0):
+            k = int(np.argmax(np.abs(thickness / domain.dz - 1.0)))
+            raise ConfigError(
+                f"{run.path}: layer {k} (from the bottom) of the run is {thickness[k]:g} m thick, in the domain of the "
+                f"reference {domain.dz[k]:g} m"
+            )
         self._run, self._domain = run, domain
 
     def quantities(self, times: Times) -> Quantities:

@@ -54,6 +54,10 @@ class Records(Protocol):
     def axes(self) -> tuple[Array | None, Array | None]:
         """Distances northward and eastward [m] of the cells, as far as the run has them."""
 
+    @property
+    def thickness(self) -> Array | None:
+        """Layer thickness [m], bottom first, as far as the run has it."""
+
     def head(self, start: int, stop: int, mask: NDArray[np.bool_]) -> Array:
         """Pressure head [m] of records `start` to `stop`, (hours, nz, columns) in the order of the mask."""
 
@@ -136,6 +140,12 @@ class RunRecords:
         found = [data.variables.get(name) for name in self._head.dimensions[2:]]
         y, x = (None if v is None or v.dimensions != (v.name,) else numbers(v) for v in found)
         return y, x
+
+    @property
+    def thickness(self) -> Array | None:
+        """Layer thickness [m], bottom first, as far as the file has it."""
+        found = self._head.group().variables.get("layer_thickness")
+        return None if found is None or found.dimensions != self._head.dimensions[1:2] else numbers(found)
 
     def head(self, start: int, stop: int, mask: NDArray[np.bool_]) -> Array:
         """Pressure head [m] of records `start` to `stop`, (hours, nz, columns) in the order of the mask."""

@@ -3,11 +3,13 @@
 import csv
 from pathlib import Path
 
+import netCDF4
 import numpy as np
 import pytest
 from evaluation_cases import CENTRES, COLUMNS, INACTIVE, LAYERS, NX, NY, TOP, Years, a_day, field
 
 from coupler.evaluate import comparison, predictions
+from coupler.evaluate.growth import growth
 from coupler.evaluate.records import LATENT_HEAT, RunRecords
 
 pytestmark = pytest.mark.slow
@@ -154,6 +156,31 @@ def test_a_storage_error_that_grows_is_found(years: Years) -> None:
     assert slope["value"] > 0.0
     assert criterion(report, "median water table error, worst")["met"] is True
     assert years.evaluate(reference, run, "--strict").exit_code == 1
+
+
+def test_months_that_are_missing_do_not_make_an_error_grow_faster() -> None:
+    times = np.datetime64("2020-01-01T01:00", "s") + np.timedelta64(1, "h") * np.arange(366 * 24)
+    month = (times - np.timedelta64(1, "h")).astype("datetime64[M]").astype(int) % 12
+    there = ~np.isin(month, (3, 4, 5, 8))  # neither April to June nor September
+    found = growth(times[there], 0.5 * month[there])
+    assert found.slope == pytest.approx(0.5)
+    assert found.months[2:4] == ("2020-07", "2020-08")
+
+
+def test_persistence_behind_a_gap_of_the_reference_is_its_last_state_before_the_period(years: Years) -> None:
+    hours = np.array([1.0, 2.0, 10.0, 11.0])
+    reference = years.run("reference", field(4, 3.0) + hours[:, None, None], a_day(4), hours=hours)
+    run = years.run("run", field(2, 3.0), a_day(2), hours=hours[2:])
+    errors = years.report(reference, run)["errors"]["persistence"]
+    assert errors["water_table_median"] == pytest.approx(8.5)  # 10 and 11 h behind the 2nd, not behind the 0th
+
+
+def test_other_layers_of_the_same_number_are_refused(years: Years) -> None:
+    reference = years.run("reference", field(3, 3.0), a_day(3))
+    run = years.run("run", field(3, 3.0), a_day(3))
+    with netCDF4.Dataset(run / "head.nc", "a") as data:
+        data.createVariable("layer_thickness", "f8", ("z",))[:] = [4.0, 1.0, 1.0, 1.25, 0.75] + 6 * [1.0]
+    years.refuses("run: layer 3", "1.25 m", "1 m", arguments=(reference, run))
 
 
 def test_an_error_that_stays_as_it_is_does_not_grow(years: Years) -> None:

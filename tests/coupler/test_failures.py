@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from zoo import Bucket
 
 from bmi_common.groundwater import NET_SOURCE, PRESSURE_HEAD, SATURATION
+from coupler.component import Component
 
 pytestmark = pytest.mark.slow
 
@@ -69,6 +71,15 @@ def test_state_that_is_bad_from_the_start_stops_before_the_first_step(fake):
 
 def test_component_that_does_not_arrive(fake):
     fake.use("LateBucket").breaks("hour 0", "groundwater: was asked to advance to 3600 s and stands at 0 s")
+
+
+@pytest.mark.parametrize(("off", "there"), [(0.0, True), (0.5, True), (600.0, False), (-3600.0, False)])
+def test_a_clock_is_as_sharp_after_thirty_years(fake, monkeypatch, off, there):
+    fake.write()
+    component = Component("groundwater", Bucket())
+    component.initialize(fake.folder / "groundwater.yaml")
+    monkeypatch.setattr(Bucket, "get_current_time", lambda _: 1.0e9 + off)
+    assert component.stands_at(1.0e9) is there
 
 
 def test_component_that_stops_answering(fake):
