@@ -75,7 +75,7 @@ class Checkpoint:
 
 
 def require_state_functions(components: Mapping[str, Component]) -> None:
-    """Refuse checkpoints of components that cannot save their state.
+    """Refuse checkpoints of components that cannot save their state; static ones have none.
 
     Raises
     ------
@@ -83,6 +83,8 @@ def require_state_functions(components: Mapping[str, Component]) -> None:
         Naming the first such component and what it lacks.
     """
     for name, component in components.items():
+        if component.static:
+            continue
         kind = f"{type(component.bmi).__module__}:{type(component.bmi).__name__}"
         lacking = [f"no {f}(path)" for f in _STATE_FUNCTIONS if not component.has(f)]
         if lacking:
@@ -119,7 +121,10 @@ def settings(config: RunConfig, configs: Mapping[str, Path]) -> dict[str, Any]:
 def _content(path: Path) -> Any:
     if path.suffix.lower() not in (".yaml", ".yml"):
         return sha256(path) if path.is_file() else None
-    data = json.loads(json.dumps(read_yaml(path).data, default=str))
+    try:
+        data = json.loads(json.dumps(read_yaml(path).data, default=str))
+    except ConfigError:  # the component has read it in its own way
+        return sha256(path)
     return {k: v for k, v in data.items() if k not in _MAY_CHANGE_IN_COMPONENT} if isinstance(data, dict) else data
 
 
@@ -202,6 +207,8 @@ def write(
     partial = parent / f"{_PARTIAL}{name}"
     partial.mkdir(parents=True)
     for component in components:
+        if component.static:
+            continue
         component.save_state(partial / f"{component.name}.nc")
     write_state(partial / BUFFERS, StateHeader("coupler", float(contents["steps"])), buffers)
     record = {
@@ -351,6 +358,8 @@ def load_states(checkpoint: Checkpoint, components: Mapping[str, Component]) -> 
         If a component refuses it, as that of another grid.
     """
     for name, component in components.items():
+        if component.static:
+            continue
         component.load_state(checkpoint.folder / f"{name}.nc")
         reached = component.time
         if abs(reached - _seconds(checkpoint)) > 1e-6 * max(1.0, reached):

@@ -101,6 +101,8 @@ class ExchangeSpec(Config):
     source: Annotated[Endpoint, Field(alias="from")]
     target: Annotated[Endpoint, Field(alias="to")]
     method: Method | None = None
+    match: Literal["coordinates", "index"] = "coordinates"
+    fill: Annotated[float, Field(allow_inf_nan=False)] | Literal["nearest"] | None = None
 
 
 BALANCE_FILE = "water_balance.nc"
@@ -248,7 +250,8 @@ class RunConfig(Config):
 
     def _require_each_component_once(self) -> None:
         names = list(self.components)
-        if sorted(self.order) != sorted(names):
+        named = {*self.order, *(name for name, spec in self.components.items() if spec.static)}  # these make no steps
+        if sorted(named) != sorted(names) or len(set(self.order)) < len(self.order):
             raise ValueError(f"order must name each component once: {', '.join(names)}; got {', '.join(self.order)}")
 
     def _require_known_components(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from collections.abc import Mapping
@@ -19,10 +20,13 @@ from bmi_common.grids import ROOT_ZONE
 from bmi_common.groundwater import LAYER_THICKNESS
 from bmi_common.state_file import StateArray
 from bmi_common.variables import Role
-from coupler.component import Component, GridInfo
+from coupler.component import Component
 from coupler.config import Endpoint, OutputSpec
 from coupler.continuing import FilePosition, reopen
+from coupler.grids import NODE, GridInfo, first_cell
 from coupler.room import require_room
+
+log = logging.getLogger("rootzone")
 
 _STANDARD_NAMES = {
     "land_surface_air_heat~net~latent__energy_flux": "surface_upward_latent_heat_flux",
@@ -52,7 +56,9 @@ class _Column:
     component: Component
     name: str
     static: bool
+    mask: NDArray[np.bool_] | None
     accumulated: NDArray[np.float64] | None = None
+    told: bool = False  # that it has missing values in active cells
 
 
 class OutputFile:
@@ -66,8 +72,8 @@ class OutputFile:
         File name, interval, variables, and whether a record is the mean over the interval or its last value.
     components : mapping
         Initialized components.
-    mask : ndarray of bool, shape (ny, nx), or None
-        Cells outside become missing values.
+    masks : mapping
+        By component, its cells (ny, nx), outside which values are missing, or None.
     start : datetime
         Calendar time (UTC) of the start of the run.
     step : timedelta
@@ -83,20 +89,19 @@ class OutputFile:
         folder: Path,
         spec: OutputSpec,
         components: Mapping[str, Component],
-        mask: NDArray[np.bool_] | None,
+        masks: Mapping[str, NDArray[np.bool_] | None],
         start: datetime,
         step: timedelta,
         attributes: Mapping[str, str],
         resume: FilePosition | None = None,
     ) -> None:
         self.path = folder / spec.file
-        self._mask = mask
         self._steps_per_record = spec.every // step
         self._every = spec.every
         self._mean = spec.method == "mean"
         position = resume or FilePosition()
         self._steps, self._records, self._first = position.steps, position.records, position.first
-        self._columns = self._name_columns(spec, components)
+        self._columns = self._name_columns(spec, components, masks)
         self._record_size = 8 * sum(math.prod(components[v.component].shape(v.variable)) for v in spec.variables)
         if resume is not None and self.path.exists():
             self._data = reopen(self.path, resume, attributes)
@@ -130,7 +135,9 @@ class OutputFile:
         self._data.createVariable("time_bounds", "f8", ("time", "bounds"), chunksizes=(_TIMES_PER_CHUNK, 2))
 
     @staticmethod
-    def _name_columns(spec: OutputSpec, components: Mapping[str, Component]) -> list[_Column]:
+    def _name_columns(
+        spec: OutputSpec, components: Mapping[str, Component], masks: Mapping[str, NDArray[np.bool_] | None]
+    ) -> list[_Column]:
         names = [v.variable for v in spec.variables]
         columns = []
         for end in spec.variables:
@@ -139,7 +146,8 @@ class OutputFile:
             if names.count(end.variable) > 1:
                 name = f"{end.component}_{name}"
             declared = _declaration(component, end.variable)
-            columns.append(_Column(end, component, name, getattr(declared, "role", None) is Role.STATIC))
+            static = component.static or getattr(declared, "role", None) is Role.STATIC
+            columns.append(_Column(end, component, name, static, masks[end.component]))
         return columns
 
     def _make_variables(self) -> None:
@@ -174,11 +182,13 @@ class OutputFile:
                 attributes["cell_methods"] = "time: mean" if self._mean else "time: point"
             variable.setncatts(attributes)
             if static:
-                variable[...] = self._masked(component.get(end.variable))
+                variable[...] = self._masked(column, component.get(end.variable))
 
     def _dimensions(self, component: Component, grid: GridInfo) -> tuple[str, ...]:
         if grid.is_points:
             return (self._points(component, grid),)
+        if grid.location != NODE:
+            return (self._elements(component, grid),)
         letters = ("z", "y", "x")[3 - len(grid.shape) :] if len(grid.shape) <= 3 else ()
         result = []
         for letter, size in zip(letters, grid.shape, strict=True):
@@ -189,12 +199,19 @@ class OutputFile:
                 name = f"{component.name}_{name}"
             if name not in known:
                 self._data.createDimension(name, size)
-                if axis is not None:
+                if axis is not None and axis.ndim == 1:
                     self._make_axis(name, letter, axis)
                 if name == "z" and LAYER_THICKNESS in component.outputs:
                     self._make_thickness(component, name)
             result.append(name)
         return tuple(result)
+
+    def _elements(self, component: Component, grid: GridInfo) -> str:
+        """Name of the dimension of values at edges or faces of a grid."""
+        name = f"{component.name}_grid{grid.identifier}_{grid.location}"
+        if name not in self._data.dimensions:
+            self._data.createDimension(name, grid.shape[0])
+        return name
 
     def _points(self, component: Component, grid: GridInfo) -> str:
         """Name of the dimension of a component's points, which are described when they are first met."""
@@ -258,16 +275,31 @@ class OutputFile:
                 column.accumulated = None
             else:
                 values = column.component.get(column.end.variable)
-            self._data[column.name][n - self._first, ...] = self._masked(values)
+            self._data[column.name][n - self._first, ...] = self._masked(column, values)
         self._data["time_bounds"][n - self._first, :] = (n * hours, (n + 1) * hours)
         self._data["time"][n - self._first] = (n + 1) * hours
         self._records += 1
         self._data.sync()
 
-    def _masked(self, values: NDArray[Any]) -> Any:
-        if self._mask is not None and values.ndim >= 2 and values.shape[-2:] == self._mask.shape:
-            return np.ma.masked_where(np.broadcast_to(~self._mask, values.shape) | ~np.isfinite(values), values)
-        return np.ma.masked_invalid(values)
+    def _masked(self, column: _Column, values: NDArray[Any]) -> Any:
+        """Values with a mask over those that are missing, of which those in active cells are told once."""
+        missing = ~np.isfinite(values)
+        outside = np.zeros(values.shape, dtype=bool)
+        if column.mask is not None and values.ndim >= 2 and values.shape[-2:] == column.mask.shape:
+            outside |= ~column.mask
+        lacking = missing & ~outside
+        if lacking.any() and not column.told:
+            column.told = True
+            first = f", the first is {first_cell(lacking)}" if values.ndim else ""
+            log.warning(
+                "%s: %s has no finite value in %d of %d active cells%s; it is missing there, which is told once",
+                self.path.name,
+                column.end,
+                int(lacking.sum()),
+                int((~outside).sum()),
+                first,
+            )
+        return np.ma.masked_where(missing | outside, values)
 
     def close(self) -> None:
         """Close the file."""

@@ -24,8 +24,8 @@ def staged_config(
     """Return the file for a component to read, and what differs in it from the user's file.
 
     The run adds: ``options`` of the component's entry, key by key; folders of the run's ``paths:`` whose name the
-    file has under its own ``paths:``; and ``start`` (UTC), if the file has that key. A file that is no YAML mapping
-    is given as it is.
+    file has under its own ``paths:``; and ``start`` (UTC), if the file has a time under that key. A file that is no
+    YAML mapping is given as it is.
 
     Raises
     ------
@@ -36,7 +36,12 @@ def staged_config(
         if spec.options:
             raise _no_mapping(name, spec)
         return spec.config, []
-    document = read_yaml(spec.config)
+    try:
+        document = read_yaml(spec.config)
+    except ConfigError:
+        if spec.options:
+            raise
+        return spec.config, []  # the component is to judge, which may read more of YAML, or something else
     if not isinstance(document.data, dict):
         if spec.options:
             raise _no_mapping(name, spec)
@@ -49,7 +54,7 @@ def staged_config(
             if key in named:
                 own_paths[key] = str(named[key])
                 changes.append(f"paths.{key} = {named[key]}")
-    if "start" in data and _differs(data["start"], start):
+    if "start" in data and _is_another_time(data["start"], start):
         data["start"] = start
         changes.append(f"start = {start:%Y-%m-%dT%H:%M} (the run's)")
     _merge(data, spec.options, "", changes)
@@ -67,7 +72,10 @@ def _no_mapping(name: str, spec: ComponentSpec) -> ConfigError:
     return ConfigError(f"components.{name}.options: {spec.config} is no YAML file of keys and values to put them into")
 
 
-def _differs(value: Any, start: datetime) -> bool:
+def _is_another_time(value: Any, start: datetime) -> bool:
+    # a number is no calendar time, but the start of the clock of a component that counts otherwise
+    if isinstance(value, int | float):
+        return False
     try:
         return (value if isinstance(value, datetime) else datetime.fromisoformat(str(value))) != start
     except ValueError:

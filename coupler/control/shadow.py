@@ -16,7 +16,7 @@ from bmi_common.units import conversion
 from coupler.component import Component
 from coupler.component_spec import ComponentSpec
 from coupler.control.deviation import NEEDED
-from coupler.plan import map_layers
+from coupler.grids import map_grids
 from coupler.staging import staged_config
 
 PREFIX = "error_control."
@@ -131,10 +131,10 @@ class Shadow:
                     f"{name}: {variable} is in {mine.units(variable)!r}, in {groundwater.name} in "
                     f"{groundwater.units(variable)!r}"
                 )
-            layers = map_layers(
+            onto = map_grids(
                 f"{name}: {variable} of it and of {groundwater.name}", groundwater.grid(variable), mine.grid(variable)
             )
-            if layers.layers is not None:
+            if not onto.is_identity:
                 raise ConfigError(f"{name}: {variable} has other layers than that of {groundwater.name}")
         here, there = mine.mask, groundwater.mask
         if here is not None and there is not None and (here != there).any():
