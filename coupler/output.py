@@ -195,7 +195,7 @@ class OutputFile:
             axis = getattr(grid, letter)
             name = "root_zone_z" if letter == "z" and grid.identifier == ROOT_ZONE else letter
             known = self._data.dimensions
-            if name in known and len(known[name]) != size:
+            if not self._suits(name, size, axis):
                 name = f"{component.name}_{name}"
             if name not in known:
                 self._data.createDimension(name, size)
@@ -205,6 +205,15 @@ class OutputFile:
                     self._make_thickness(component, name)
             result.append(name)
         return tuple(result)
+
+    def _suits(self, name: str, size: int, axis: NDArray[np.float64] | None) -> bool:
+        """Whether a dimension of that name is the grid's own, or is still to be made."""
+        if name not in self._data.dimensions:
+            return True
+        known = self._data.variables.get(name)
+        if axis is None or known is None:
+            return len(self._data.dimensions[name]) == size
+        return axis.shape == known.shape and np.allclose(axis, known[:], rtol=1e-9, atol=1e-6)
 
     def _elements(self, component: Component, grid: GridInfo) -> str:
         """Name of the dimension of values at edges or faces of a grid."""
