@@ -194,10 +194,9 @@ class OutputFile:
         for letter, size in zip(letters, grid.shape, strict=True):
             axis = getattr(grid, letter)
             name = "root_zone_z" if letter == "z" and grid.identifier == ROOT_ZONE else letter
-            known = self._data.dimensions
-            if not self._suits(name, size, axis):
-                name = f"{component.name}_{name}"
-            if name not in known:
+            own = f"{component.name}_grid{grid.identifier}_{letter}"
+            name = next(n for n in (name, f"{component.name}_{name}", own) if self._suits(n, size, axis) or n == own)
+            if name not in self._data.dimensions:
                 self._data.createDimension(name, size)
                 if axis is not None and axis.ndim == 1:
                     self._make_axis(name, letter, axis)
