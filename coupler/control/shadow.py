@@ -64,6 +64,8 @@ class Shadow:
             Naming the key, if that fails or it cannot go along.
         """
         name = PREFIX + key
+        if spec.static:
+            raise ConfigError(f"{name}.static: what goes along with the run makes its steps; leave `static` out")
         component = Component.of(name, spec, name)
         path, _ = staged_config(name, spec, named, start, staging)
         try:
