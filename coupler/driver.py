@@ -106,7 +106,7 @@ def run(
                 folder.path,
                 config,
                 prepared.components,
-                prepared.plan.mask,
+                prepared.plan.masks,
                 attributes,
                 stepper.ledger is not None,
                 {} if control is None else control.columns(),
@@ -141,7 +141,7 @@ def _control(prepared: Prepared, stepper: Stepper, folder: Path, restart: Checkp
     if guard is None:
         return None
     assert stepper.ledger is not None  # there is no guard without one
-    mask, time = prepared.plan.mask, config.time
+    mask, time = prepared.plan.masks[stepper.ledger.component.name], config.time
     control = ErrorControl(guard, prepared.components, stepper.ledger, mask, time.start, time.step, folder)
     if restart is None:
         control.begin()

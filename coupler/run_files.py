@@ -39,8 +39,8 @@ class RunFiles:
         With the files that are wanted.
     components : mapping
         Initialized components.
-    mask : ndarray of bool, shape (ny, nx), or None
-        Cells outside become missing values.
+    masks : mapping
+        By component, its cells (ny, nx), outside which values are missing, or None.
     attributes : mapping
         Global attributes.
     with_balance : bool
@@ -56,7 +56,7 @@ class RunFiles:
         folder: Path,
         config: RunConfig,
         components: Mapping[str, Component],
-        mask: NDArray[np.bool_] | None,
+        masks: Mapping[str, NDArray[np.bool_] | None],
         attributes: Mapping[str, str],
         with_balance: bool,
         control: Mapping[str, tuple[str, str]],
@@ -80,7 +80,7 @@ class RunFiles:
                 with writing(folder / o.file):
                     self.outputs.append(
                         OutputFile(
-                            folder, o, components, mask, time.start, time.step, attributes, positions.get(o.file)
+                            folder, o, components, masks, time.start, time.step, attributes, positions.get(o.file)
                         )
                     )
                 if restart is not None:
