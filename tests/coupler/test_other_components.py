@@ -9,13 +9,14 @@ from click.testing import CliRunner
 from foreign import DEPTH, MAP, SLOPE, STEPS
 from zoo import RAIN
 
+from bmi_common.config import Document
 from bmi_common.groundwater import NET_SOURCE as SOURCE
 from bmi_common.groundwater import PRESSURE_HEAD as HEAD
 from bmi_common.groundwater import WATER_TABLE_DEPTH as TABLE
 from coupler.cli import main
 from coupler.component_spec import ComponentSpec
 from coupler.output import netcdf_name
-from coupler.staging import staged_config
+from coupler.staging import Handed, staged_config
 
 
 @pytest.fixture
@@ -232,9 +233,13 @@ def test_what_is_missing_in_a_file_only_is_told_once(other):
 # ---------------------------------------------------------------- configuration files
 
 
-@pytest.mark.parametrize("text", ["start: 0.0\n", "start: 3\nend: 7\n", "a: !own {x: 1}\n", "a: 1\n---\nb: 2\n"])
+@pytest.mark.parametrize(
+    "text", ["start: 0.0\n", "start: 3\nend: 7\n", "paths: [a, b]\n", "a: !own {x: 1}\n", "a: 1\n---\nb: 2\n"]
+)
 def test_a_file_in_the_way_of_others_is_handed_over_as_it_is(tmp_path, text):
     config = tmp_path / "model.yaml"
     config.write_text(text)
     spec = ComponentSpec.model_validate({"class": "a:B", "config": config})
-    assert staged_config("model", spec, {}, datetime(2020, 1, 1), tmp_path / "staged") == (config, [])
+    document = Document(tmp_path / "coupled.yaml", {}, {})
+    handed = Handed({}, datetime(2020, 1, 1), datetime(2020, 1, 2), tmp_path / "staged", document)
+    assert staged_config("model", spec, "components.model", handed) == (config, [])
