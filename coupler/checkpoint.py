@@ -72,7 +72,7 @@ class Checkpoint:
 
 
 def require_state_functions(components: Mapping[str, Component]) -> None:
-    """Refuse checkpoints of components that cannot save their state.
+    """Refuse checkpoints of components that cannot save their state; static ones have none.
 
     Raises
     ------
@@ -80,6 +80,8 @@ def require_state_functions(components: Mapping[str, Component]) -> None:
         Naming the first such component and what it lacks.
     """
     for name, component in components.items():
+        if component.static:
+            continue
         kind = f"{type(component.bmi).__module__}:{type(component.bmi).__name__}"
         lacking = [f"no {f}(path)" for f in _STATE_FUNCTIONS if not component.has(f)]
         if lacking:
@@ -116,7 +118,10 @@ def settings(config: RunConfig, configs: Mapping[str, Path]) -> dict[str, Any]:
 def _content(path: Path) -> Any:
     if path.suffix.lower() not in (".yaml", ".yml"):
         return sha256(path) if path.is_file() else None
-    data = json.loads(json.dumps(read_yaml(path).data, default=str))
+    try:
+        data = json.loads(json.dumps(read_yaml(path).data, default=str))
+    except ConfigError:  # the component has read it in its own way
+        return sha256(path)
     return {k: v for k, v in data.items() if k not in _MAY_CHANGE_IN_COMPONENT} if isinstance(data, dict) else data
 
 
@@ -223,7 +228,7 @@ def write(
     folder.remove(_files(folder).get(name, []))
     below = f"{CHECKPOINTS}/{name}"
     target = folder.path / below
-    states = {f"{component.name}.nc": component for component in components}
+    states = {f"{component.name}.nc": component for component in components if not component.static}
     folder.own(*(f"{below}/{name}" for name in (*states, BUFFERS, RECORD)))
     target.mkdir(parents=True, exist_ok=True)
     already = {p.name for p in target.iterdir()}  # a user's notes
@@ -422,6 +427,8 @@ def load_states(checkpoint: Checkpoint, components: Mapping[str, Component]) -> 
         If a component refuses it, as that of another grid.
     """
     for name, component in components.items():
+        if component.static:
+            continue
         component.load_state(checkpoint.folder / f"{name}.nc")
         if not component.stands_at(_seconds(checkpoint)):
             raise ConfigError(

@@ -288,6 +288,14 @@ def print_plan(prepared: Prepared, console: Console) -> None:
     )
     if plan.mask is not None:
         console.print(f"cells: {int(plan.mask.sum())} of {plan.mask.size} take part")
+    for name, component in prepared.components.items():
+        if component.static:
+            console.print(
+                f"static: {name}: {component.bmi.get_component_name()} ({config.components[name].where}), "
+                f"{config.components[name].config}"
+            )
+            for change in prepared.changes[name]:
+                console.print(f"     {change}")
     for i, name in enumerate(plan.order, 1):
         component = prepared.components[name]
         own = describe(timedelta(seconds=component.time_step))

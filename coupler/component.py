@@ -14,56 +14,25 @@ import numpy as np
 from bmipy import Bmi
 from numpy.typing import NDArray
 
-from bmi_common.errors import ConfigError, RootzoneError, describe_cell
+from bmi_common.errors import ConfigError, RootzoneError
 from bmi_common.suggest import did_you_mean
 from bmi_common.units import conversion
 from coupler import remote
 from coupler.component_spec import ComponentSpec
+from coupler.grids import NODE, GridInfo, first_cell, read_grid
 
 Array = NDArray[Any]
 
-_POINTS = ("points", "unstructured")
+_DIMENSIONLESS = ("", "-", "none", "dimensionless", "unitless")
+"""What components write for the unit 1."""
 
 _SHORTEST_STEP, _LONGEST_STEP = 1.0e-6, 1.0e12  # s; what a timedelta holds
+_CLOCK = 1.0e-6
+"""Part of a step by which the clock of a component may be wrong."""
 
 
 class ComponentError(RootzoneError):
     """A component failed; the message names component and time."""
-
-
-@dataclass(frozen=True)
-class GridInfo:
-    """What the coupler needs of a component's grid.
-
-    Attributes
-    ----------
-    identifier : int
-        BMI grid identifier.
-    type : str
-        BMI grid type.
-    shape : tuple of int
-        Shape, slowest dimension first.
-    x, y, z : ndarray or None
-        Cell-centre coordinates [m]; None where the grid does not tell.
-    labels : tuple of str
-        Names of points, where the component tells them.
-    """
-
-    identifier: int
-    type: str
-    shape: tuple[int, ...]
-    x: Array | None = None
-    y: Array | None = None
-    z: Array | None = None
-    labels: tuple[str, ...] = ()
-
-    @property
-    def is_points(self) -> bool:
-        """Whether the grid is a number of points."""
-        return self.type in _POINTS
-
-    def __str__(self) -> str:
-        return f"grid {self.identifier} ({self.type}, {' x '.join(map(str, self.shape)) or '1 value'})"
 
 
 @dataclass
@@ -71,14 +40,24 @@ class _Model:
     """A BMI object and all that is known of it, whatever its name in the run."""
 
     bmi: Bmi
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
+    inputs: tuple[str, ...] = ()  # known from `initialize` on, because BMI promises no names before
+    outputs: tuple[str, ...] = ()
     time_step: float = 0.0  # s
     to_seconds: float = 1.0
-    grids: dict[int, GridInfo] = field(default_factory=dict)
+    grids: dict[tuple[int, str], GridInfo] = field(default_factory=dict)  # by identifier and location
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     pointers: dict[str, Array | None] = field(default_factory=dict)
     copies: dict[str, Array] = field(default_factory=dict)  # where there are no pointers, until it may have changed
+
+    def read_names(self) -> None:
+        """Ask for the names of the variables."""
+        self.inputs = tuple(map(str, self.bmi.get_input_var_names()))
+        self.outputs = tuple(map(str, self.bmi.get_output_var_names()))
+
+    def forget_values(self) -> None:
+        """Ask for all values anew; for pointers, too, because only careful components give the same array for good."""
+        self.copies.clear()
+        self.pointers = {variable: None for variable, live in self.pointers.items() if live is None}
 
 
 class Component:
@@ -90,13 +69,16 @@ class Component:
         Name in ``coupled.yaml``.
     bmi : Bmi
         The object, not yet initialized.
+    static : bool
+        Whether its values never change: it has no clock and makes no steps.
     """
 
-    def __init__(self, name: str, bmi: Bmi) -> None:
+    def __init__(self, name: str, bmi: Bmi, static: bool = False) -> None:
         self.name = name
+        self.static = static
         self.seconds = 0.0
         self.behind = 0.0  # s that its own clock is behind the run's
-        self._model = _Model(bmi, tuple(bmi.get_input_var_names()), tuple(bmi.get_output_var_names()))
+        self._model = _Model(bmi)
 
     @classmethod
     def of(cls, name: str, spec: ComponentSpec, key: str = "") -> Component:
@@ -109,14 +91,14 @@ class Component:
         """
         key = key or f"components.{name}"
         if spec.grpc is not None:
-            return cls(name, remote.connect(spec.grpc, key, spec.timeout))
+            return cls(name, remote.connect(spec.grpc, key, spec.timeout), spec.static)
         assert spec.class_path is not None
         if spec.isolate:
-            return cls(name, remote.start(spec.class_path, key, spec.timeout))
-        return cls.load(name, spec.class_path, f"{key}.class")
+            return cls(name, remote.start(spec.class_path, key, spec.timeout), spec.static)
+        return cls.load(name, spec.class_path, f"{key}.class", spec.static)
 
     @classmethod
-    def load(cls, name: str, class_path: str, key: str = "") -> Component:
+    def load(cls, name: str, class_path: str, key: str = "", static: bool = False) -> Component:
         """Import ``package:Class`` and create an instance; `key` is where it stands in ``coupled.yaml``.
 
         Raises
@@ -140,12 +122,12 @@ class Component:
         if not (isinstance(found, type) and callable(getattr(found, "update_until", None))):
             raise ConfigError(f"{key}: {class_path} is no BMI class")
         try:
-            return cls(name, found())
+            return cls(name, found(), static)
         except Exception as error:
             raise ConfigError(f"{key}: {class_path} cannot be created: {error}") from error
 
     def initialize(self, config: Path) -> None:
-        """Initialize the component and read its clock.
+        """Initialize the component, read the names of its variables and, unless it is static, its clock.
 
         Raises
         ------
@@ -155,19 +137,39 @@ class Component:
         try:
             with self._timed():
                 self.bmi.initialize(str(config))
-                units = str(self.bmi.get_time_units()).split(" since ")[0]
-                step = float(self.bmi.get_time_step())
+                self._model.read_names()
         except ConfigError as error:
             raise error.retold(lambda message: f"{self.name}: {message}") from error
         except Exception as error:
             raise ConfigError(f"{self.name}: cannot be initialized from {config}: {_told(error)}") from error
+        if not self.static:
+            self._read_clock()
+
+    def _read_clock(self) -> None:
+        hint = f"if its values never change, write `static: true` under components.{self.name}"
+        try:
+            with self._timed():
+                units = str(self.bmi.get_time_units()).split(" since ")[0]
+                step = float(self.bmi.get_time_step())
+        except Exception as error:
+            raise ConfigError(f"{self.name}: has no time axis: {_told(error)}; {hint}") from error
         try:
             self._model.to_seconds = conversion(units, "s").factor
         except ConfigError as error:
-            raise ConfigError(f"{self.name}: time units: {error}") from error
+            raise ConfigError(f"{self.name}: time units: {error}; {hint}") from error
         self._model.time_step = step * self._model.to_seconds
         if not _SHORTEST_STEP <= self.time_step <= _LONGEST_STEP:
-            raise ConfigError(f"{self.name}: its time step is {self.time_step:g} s; it must be positive and finite")
+            raise ConfigError(
+                f"{self.name}: its time step is {self.time_step:g} s; it must be positive and finite; {hint}"
+            )
+
+    def tells_names(self) -> bool:
+        """Whether the names of the variables can be had, though `initialize` has failed; BMI does not promise it."""
+        try:
+            self._model.read_names()
+        except Exception:
+            return False
+        return bool(self.inputs or self.outputs)
 
     def initialize_from(self, config: Path, known_as: Path) -> None:
         """Initialize the component from a copy of a user's file, which messages name as the user knows it.
@@ -219,9 +221,11 @@ class Component:
 
     @property
     def end_time(self) -> float:
-        """Last time [s] that the component says it can reach."""
-        own = float(self.bmi.get_end_time()) - float(self.bmi.get_start_time())
-        return own * self._model.to_seconds + self.behind
+        """Last time [s] that the component says it can reach; infinite where it has none."""
+        end = self.bmi.get_end_time()
+        if end is None or np.isnan(end):
+            return np.inf
+        return (float(end) - float(self.bmi.get_start_time())) * self._model.to_seconds + self.behind
 
     @property
     def takes_end(self) -> bool:
@@ -269,12 +273,19 @@ class Component:
         ComponentError
             If the component fails or does not arrive at that time.
         """
-        self._model.copies.clear()
+        self._model.forget_values()
         try:
             with self._timed():
-                own = until - self.behind
-                self.bmi.update_until(own / self._model.to_seconds + float(self.bmi.get_start_time()))
-            reached, arrived = self.time, self.stands_at(until)
+                reached, tolerance = self.time, _CLOCK * self.time_step
+                if abs(reached + self.time_step - until) <= tolerance:
+                    # not `update_until`, for which some components go a remainder of no length with a step more
+                    self.bmi.update()
+                    reached = self.time
+                if reached < until - tolerance:
+                    own = until - self.behind
+                    self.bmi.update_until(own / self._model.to_seconds + float(self.bmi.get_start_time()))
+                    reached = self.time
+                arrived = self.stands_at(until)
         except Exception as error:
             raise self._failed(error) from error
         if not arrived:
@@ -326,8 +337,7 @@ class Component:
         self._take("start_from", path)
 
     def _take(self, function: str, path: Path) -> None:
-        self._model.copies.clear()
-        self._model.pointers.clear()
+        self._model.forget_values()
         try:
             with self._timed():
                 getattr(self.bmi, function)(str(path))
@@ -341,8 +351,18 @@ class Component:
     # ------------------------------------------------------------------ values
 
     def units(self, variable: str) -> str:
-        """Units of a variable."""
-        return str(self.bmi.get_var_units(variable))
+        """Units of a variable, ``1`` for whatever else a component calls dimensionless.
+
+        Raises
+        ------
+        ConfigError
+            If the component does not tell them.
+        """
+        try:
+            told = str(self.bmi.get_var_units(variable)).strip()
+        except Exception as error:
+            raise ConfigError(f"{self.name}: the units of {variable} cannot be read: {_told(error)}") from error
+        return "1" if told.lower() in _DIMENSIONLESS else told
 
     def shape(self, variable: str) -> tuple[int, ...]:
         """Grid shape of a variable."""
@@ -407,7 +427,7 @@ class Component:
         ComponentError
             If the component refuses them.
         """
-        self._model.copies.clear()
+        self._model.forget_values()
         with self._timed():
             try:
                 wanted = np.dtype(str(self.bmi.get_var_type(variable)))
@@ -416,52 +436,60 @@ class Component:
                 raise self._failed(error) from error
 
     def grid(self, variable: str) -> GridInfo:
-        """Grid of a variable."""
-        identifier = int(self.bmi.get_var_grid(variable))
-        if identifier not in self._model.grids:
-            self._model.grids[identifier] = self._read_grid(identifier)
-        return self._model.grids[identifier]
+        """Grid of a variable.
 
-    def _read_grid(self, identifier: int) -> GridInfo:
-        kind = str(self.bmi.get_grid_type(identifier))
-        rank = int(self.bmi.get_grid_rank(identifier))
-        if kind == "scalar" or rank == 0:
-            return GridInfo(identifier, "scalar", ())
+        Raises
+        ------
+        ConfigError
+            If the component does not tell it, or tells what cannot be.
+        """
         try:
-            shape = tuple(int(n) for n in self.bmi.get_grid_shape(identifier, np.empty(rank, dtype=np.int64)))
+            identifier = int(self.bmi.get_var_grid(variable))
+            location = self._location(variable)
+            grids = self._model.grids
+            if (identifier, location) not in grids:
+                grids[identifier, location] = self._read_grid(identifier, location, variable)
+            return grids[identifier, location]
+        except Exception as error:
+            raise ConfigError(f"{self.name}: the grid of {variable} cannot be read: {_told(error)}") from error
+
+    def _location(self, variable: str) -> str:
+        try:
+            location = str(self.bmi.get_var_location(variable))
         except (NotImplementedError, AttributeError):
-            shape = (int(self.bmi.get_grid_size(identifier)),)
-        axes: dict[str, Array] = {}
-        lengths = shape * min(rank, 3) if kind in _POINTS else tuple(reversed(shape))
-        for letter, length in zip("xyz", lengths, strict=False):
-            try:
-                axis = np.empty(length, dtype=np.float64)
-                axes[letter] = np.array(getattr(self.bmi, f"get_grid_{letter}")(identifier, axis))
-            except Exception:  # a coordinate that a component does not tell is not compared
-                continue
-        tell = getattr(self.bmi, "grid_labels", None)
-        labels = tuple(tell(identifier)) if callable(tell) else ()
-        return GridInfo(identifier, kind, shape, **axes, labels=labels)
+            return NODE
+        return location if location in ("edge", "face") else NODE
+
+    def _read_grid(self, identifier: int, location: str, variable: str) -> GridInfo:
+        grid = read_grid(self.bmi, identifier)
+        if location == NODE:
+            return grid
+        count = int(self.bmi.get_var_nbytes(variable)) // int(self.bmi.get_var_itemsize(variable))
+        if count == int(np.prod(grid.shape)):  # cells, which are as many as nodes: the values of a grid, after all
+            return grid
+        return GridInfo(identifier, grid.type, (count,), location=location)
 
     # ------------------------------------------------------------------ guards
 
     def check_values(
         self, variable: str, values: Array, limits: tuple[float, float] | None, mask: Array | None
     ) -> None:
-        """Raise `ComponentError` naming component, variable and cell for values that are not finite or out of range."""
+        """Raise `ComponentError` naming component, variable and cell for values that are not finite or out of range.
+
+        Cells outside a mask of the last dimensions of the values are not judged.
+        """
         if np.issubdtype(values.dtype, np.integer):
             return
         good = np.isfinite(values)
         if limits is not None:
             good &= (values >= limits[0]) & (values <= limits[1])
-        if mask is not None and values.ndim >= 2 and values.shape[-2:] == mask.shape:
+        if mask is not None and values.ndim >= mask.ndim and values.shape[values.ndim - mask.ndim :] == mask.shape:
             good |= ~mask
         if good.all():
             return
-        cell = tuple(int(i) for i in np.argwhere(~good)[0])
-        value = values[cell] if cell else values[()]
+        value = values[~good].reshape(-1)[0]
         allowed = f"; allowed: {limits[0]:g} to {limits[1]:g}" if limits is not None and np.isfinite(value) else ""
-        where = f" at {describe_cell(cell)}" if 1 < len(cell) <= 3 else f" at index {cell}" if cell else ""
+        where = f" at {first_cell(~good)}" if values.ndim else ""
         count = int((~good).sum())
         more = f" ({count} cells in all)" if count > 1 else ""
         found = f"{_in_full(float(value), limits)} [{self.units(variable)}]"

@@ -37,6 +37,8 @@ class ComponentSpec(Config):
         Whether the class gets a process of its own.
     timeout : timedelta, optional
         How long a call to another process may take.
+    static : bool
+        Whether its values never change, so that it is not stepped.
     config : Path
         Configuration file.
     options : mapping
@@ -49,6 +51,7 @@ class ComponentSpec(Config):
     grpc: Annotated[str, AfterValidator(_address)] | None = None
     isolate: bool = False
     timeout: Duration | None = None
+    static: bool = False
     config: ConfigPath
     options: dict[str, Any] = {}
     replace: list[str] = []

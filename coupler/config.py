@@ -102,6 +102,8 @@ class ExchangeSpec(Config):
     source: Annotated[Endpoint, Field(alias="from")]
     target: Annotated[Endpoint, Field(alias="to")]
     method: Method | None = None
+    match: Literal["coordinates", "index"] = "coordinates"
+    fill: Annotated[float, Field(allow_inf_nan=False)] | Literal["nearest"] | None = None
 
 
 BALANCE_FILE = "water_balance.nc"
@@ -283,7 +285,8 @@ class RunConfig(Config):
 
     def _not_once_in_the_order(self) -> Iterator[str]:
         names = list(self.components)
-        if sorted(self.order) != sorted(names):
+        named = {*self.order, *(name for name, spec in self.components.items() if spec.static)}  # these make no steps
+        if sorted(named) != sorted(names) or len(set(self.order)) < len(self.order):
             yield f"order: must name each component once: {', '.join(names)}; got {', '.join(self.order)}"
 
     def _of_unknown_components(self) -> Iterator[str]:

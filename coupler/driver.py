@@ -107,7 +107,7 @@ def run(
                 config,
                 prepared.components,
                 prepared.plan.substeps,
-                prepared.plan.mask,
+                prepared.plan.masks,
                 attributes,
                 stepper.ledger is not None,
                 {} if control is None else control.columns(),
@@ -142,7 +142,7 @@ def _control(prepared: Prepared, stepper: Stepper, folder: Path, restart: Checkp
     if guard is None:
         return None
     assert stepper.ledger is not None  # there is no guard without one
-    mask, time = prepared.plan.mask, config.time
+    mask, time = prepared.plan.masks[stepper.ledger.component.name], config.time
     control = ErrorControl(guard, prepared.components, stepper.ledger, mask, time.start, time.step, folder)
     if restart is None:
         control.begin()

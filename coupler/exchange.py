@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bmi_common.state_file import StateArray
+from coupler.cells import gaps
 from coupler.component import Component
 from coupler.config import Endpoint, Method
 from coupler.plan import Plan, PlannedExchange
@@ -53,6 +54,21 @@ class Exchanger:
             [*((x.source.component, x.source.variable) for x in planned), *limits]
         ):
             self._guarded[component].append(variable)
+        self._cells = {
+            (name, variable): self._cells_of(name, variable)
+            for name, found in self._guarded.items()
+            for variable in found
+        }
+
+    def _cells_of(self, name: str, variable: str) -> NDArray[np.bool_] | None:
+        """Cells in which a variable is guarded; None for all."""
+        component, mask = self._components[name], self._plan.masks[name]
+        if component.mask is not None:
+            return mask
+        missing = gaps(component, variable)
+        if missing is None or not missing.any():
+            return mask
+        return ~missing if mask is None or missing.shape[-2:] != mask.shape else ~missing & mask
 
     def step(
         self, name: str, start: float, length: float, after_each: Callable[[str, float], None] | None = None
@@ -94,7 +110,7 @@ class Exchanger:
         component = self._components[name]
         for variable in self._guarded[name] if variables is None else variables:
             component.check_values(
-                variable, component.get(variable), self._limits.get((name, variable)), self._plan.mask
+                variable, component.get(variable), self._limits.get((name, variable)), self._cells[name, variable]
             )
 
     def memory(self) -> dict[str, StateArray]:
@@ -112,7 +128,7 @@ class Exchanger:
                 self._accumulated[key] = memory[f"exchange_sum_{i}"]
 
     def _values(self, x: PlannedExchange) -> Array:
-        """Return the values for the target, in its units and on its grid."""
+        """Return the values for the target, in its units, on its grid, and filled where that is wanted."""
         source = self._components[x.source.component]
         key = (x.source.component, x.source.variable)
         values = np.asarray(source.get(x.source.variable))
@@ -120,10 +136,13 @@ class Exchanger:
             values = self._accumulated[key]
             if x.method is Method.MEAN:
                 values = values / self._plan.substeps[x.source.component]
-        if x.layers.layers is not None:
-            values = values[x.layers.layers]
+        values = x.grid(values)
         if not x.conversion.is_identity:
             values = values * x.conversion.factor + x.conversion.offset
+        if x.filling is not None:
+            values = x.filling(values)
+        if x.active is not None:
+            source.check_values(x.source.variable, values, None, x.active)
         return values
 
     def _between(self, x: PlannedExchange, fraction: float) -> Array:

@@ -105,7 +105,8 @@ class Ledger:
         self._runoff_to_metres_per_second = conversion(groundwater.units(RUNOFF), "m s-1").factor
         self._source_to_per_second = conversion(groundwater.units(NET_SOURCE), "s-1").factor
         thickness = groundwater.get_in("m", LAYER_THICKNESS)[-ROOT_ZONE_LAYERS:]
-        active = np.ones(thickness.shape[1:], dtype=bool) if plan.mask is None else plan.mask
+        mask = plan.masks[groundwater.name]
+        active = np.ones(thickness.shape[1:], dtype=bool) if mask is None else mask
         self._active = active
         self._layer_volume = thickness[:, active] * self._area
         self._to_cubic_metres = self._volumes()

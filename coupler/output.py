@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -20,10 +21,13 @@ from bmi_common.grids import ROOT_ZONE
 from bmi_common.groundwater import LAYER_THICKNESS
 from bmi_common.state_file import StateArray
 from bmi_common.variables import Role
-from coupler.component import Component, GridInfo
+from coupler.component import Component
 from coupler.config import Endpoint, OutputSpec
 from coupler.continuing import FilePosition, reopen
+from coupler.grids import NODE, GridInfo, first_cell
 from coupler.room import require_room
+
+log = logging.getLogger("rootzone")
 
 _STANDARD_NAMES = {
     "land_surface_air_heat~net~latent__energy_flux": "surface_upward_latent_heat_flux",
@@ -50,9 +54,20 @@ def netcdf_name(variable: str) -> str:
     return re.sub(r"[^A-Za-z0-9_]", "_", variable)
 
 
-def require_distinct_names(
-    key: str, spec: OutputSpec, components: Mapping[str, Component], substeps: Mapping[str, int]
-) -> None:
+def column_names(spec: OutputSpec) -> list[str]:
+    """Name the variables of a file, in their order."""
+    plain = [netcdf_name(v.variable) for v in spec.variables]
+    names: list[str] = []
+    for end, name in zip(spec.variables, plain, strict=True):
+        if plain.count(name) > 1 or name in _COORDINATES:
+            name = f"{end.component}_{name}"
+        while name in names:  # two names that differ in characters which CF does not have
+            name += "_"
+        names.append(name)
+    return names
+
+
+def require_distinct_names(key: str, spec: OutputSpec) -> None:
     """Refuse variables that would have one name in a file: with each other, or with a coordinate.
 
     Raises
@@ -64,17 +79,17 @@ def require_distinct_names(
     for component in {end.component for end in spec.variables}:
         own = [*(f"{component}_{name}" for name in _AXES), *_point_names(f"{component}_point")]
         known.update(dict.fromkeys(own, f"a coordinate of {component}"))
-    for column in OutputFile.columns_of(spec, components, substeps):
-        if column.name in known:
+    for end, name in zip(spec.variables, column_names(spec), strict=True):
+        if name in known:
             raise ConfigError(
-                f"{key}: {column.end} would have the name {column.name} in {spec.file}, as {known[column.name]} has; "
+                f"{key}: {end} would have the name {name} in {spec.file}, as {known[name]} has; "
                 "write it into another file"
             )
-        if len(column.name) > _LONGEST_NAME:
+        if len(name) > _LONGEST_NAME:
             raise ConfigError(
-                f"{key}: {str(column.end)[:80]}… has more than the {_LONGEST_NAME} characters that NetCDF allows"
+                f"{key}: {str(end)[:80]}… has more than the {_LONGEST_NAME} characters that NetCDF allows"
             )
-        known[column.name] = str(column.end)
+        known[name] = str(end)
 
 
 @dataclass
@@ -86,7 +101,9 @@ class _Column:
     name: str
     static: bool
     substeps: int  # of its component in a coupling step
+    mask: NDArray[np.bool_] | None
     accumulated: NDArray[np.float64] | None = None
+    told: bool = False  # that it has missing values in active cells
 
 
 class OutputFile:
@@ -102,8 +119,8 @@ class OutputFile:
         Initialized components.
     substeps : mapping
         Steps that each component makes in a coupling step.
-    mask : ndarray of bool, shape (ny, nx), or None
-        Cells outside become missing values.
+    masks : mapping
+        By component, its cells (ny, nx), outside which values are missing, or None.
     start : datetime
         Calendar time (UTC) of the start of the run.
     step : timedelta
@@ -120,20 +137,19 @@ class OutputFile:
         spec: OutputSpec,
         components: Mapping[str, Component],
         substeps: Mapping[str, int],
-        mask: NDArray[np.bool_] | None,
+        masks: Mapping[str, NDArray[np.bool_] | None],
         start: datetime,
         step: timedelta,
         attributes: Mapping[str, str],
         resume: FilePosition | None = None,
     ) -> None:
         self.path = folder / spec.file
-        self._mask = mask
         self._steps_per_record = spec.every // step
         self._every = spec.every
         self._mean = spec.method == "mean"
         position = resume or FilePosition()
         self._steps, self._records, self._first = position.steps, position.records, position.first
-        self._columns = self.columns_of(spec, components, substeps)
+        self._columns = self._name_columns(spec, components, substeps, masks)
         self._record_size = 8 * sum(math.prod(components[v.component].shape(v.variable)) for v in spec.variables)
         if resume is not None and self.path.exists():
             self._data = reopen(self.path, resume, attributes)
@@ -171,19 +187,18 @@ class OutputFile:
         self._data.createVariable("time_bounds", "f8", ("time", "bounds"), chunksizes=(_TIMES_PER_CHUNK, 2))
 
     @staticmethod
-    def columns_of(spec: OutputSpec, components: Mapping[str, Component], substeps: Mapping[str, int]) -> list[_Column]:
-        """Name the variables of a file."""
-        names = [netcdf_name(v.variable) for v in spec.variables]
-        columns: list[_Column] = []
-        for end, name in zip(spec.variables, names, strict=True):
+    def _name_columns(
+        spec: OutputSpec,
+        components: Mapping[str, Component],
+        substeps: Mapping[str, int],
+        masks: Mapping[str, NDArray[np.bool_] | None],
+    ) -> list[_Column]:
+        columns = []
+        for end, name in zip(spec.variables, column_names(spec), strict=True):
             component = components[end.component]
-            if names.count(name) > 1 or name in _COORDINATES:
-                name = f"{end.component}_{name}"
-            while name in (c.name for c in columns):  # two names that differ in characters which CF does not have
-                name += "_"
             declared = _declaration(component, end.variable)
-            static = getattr(declared, "role", None) is Role.STATIC
-            columns.append(_Column(end, component, name, static, substeps[end.component]))
+            static = component.static or getattr(declared, "role", None) is Role.STATIC
+            columns.append(_Column(end, component, name, static, substeps[end.component], masks[end.component]))
         return columns
 
     def _make_variables(self) -> None:
@@ -220,34 +235,51 @@ class OutputFile:
                     attributes["cell_methods"] += f" (interval: {component.time_step / 3600.0:g} hours)"
             variable.setncatts(attributes)
             if static:
-                variable[...] = self._masked(component.get(end.variable))
+                variable[...] = self._masked(column, component.get(end.variable))
 
     def _dimensions(self, component: Component, grid: GridInfo) -> tuple[str, ...]:
         if grid.is_points:
             return (self._points(component, grid),)
+        if grid.location != NODE:
+            return (self._elements(component, grid),)
         letters = ("z", "y", "x")[3 - len(grid.shape) :] if len(grid.shape) <= 3 else ()
         result = []
         for letter, size in zip(letters, grid.shape, strict=True):
             axis = getattr(grid, letter)
             name = "root_zone_z" if letter == "z" and grid.identifier == ROOT_ZONE else letter
-            while name in self._data.dimensions and not self._is_axis(name, size, axis):
-                name = f"{component.name}_{name}"
+            own = f"{component.name}_grid{grid.identifier}_{letter}"
+            for other in (f"{component.name}_{name}", own):
+                name = name if self._suits(name, size, axis) else other
+            while not self._suits(name, size, axis):
+                name += "_"
             if name not in self._data.dimensions:
                 self._data.createDimension(name, size)
-                if axis is not None:
+                if axis is not None and axis.ndim == 1:
                     self._make_axis(name, letter, axis)
                 if name == "z" and LAYER_THICKNESS in component.outputs:
                     self._make_thickness(component, name)
             result.append(name)
         return tuple(result)
 
-    def _is_axis(self, name: str, size: int, axis: NDArray[np.float64] | None) -> bool:
-        """Whether a dimension of the file has this length and, as far as is known, these coordinates."""
-        if len(self._data.dimensions[name]) != size:
+    def _suits(self, name: str, size: int, axis: NDArray[np.float64] | None) -> bool:
+        """Whether a dimension of that name is the grid's own, as far as is known, or is still to be made."""
+        if any(name == column.name for column in self._columns):
             return False
-        if axis is None or name not in self._data.variables:
+        if name not in self._data.dimensions:
             return True
-        return bool(np.allclose(self._data[name][:], axis, rtol=1.0e-9, atol=1.0e-6))
+        known = self._data.variables.get(name)
+        if axis is None or known is None:
+            return len(self._data.dimensions[name]) == size
+        return axis.shape == known.shape and bool(np.allclose(axis, known[:], rtol=1.0e-9, atol=1.0e-6))
+
+    def _elements(self, component: Component, grid: GridInfo) -> str:
+        """Name of the dimension of values at edges or faces of a grid."""
+        name = f"{component.name}_grid{grid.identifier}_{grid.location}"
+        while not self._suits(name, grid.shape[0], None):
+            name += "_"
+        if name not in self._data.dimensions:
+            self._data.createDimension(name, grid.shape[0])
+        return name
 
     def _points(self, component: Component, grid: GridInfo) -> str:
         """Name of the dimension of a component's points, which are described when they are first met."""
@@ -318,16 +350,31 @@ class OutputFile:
                 column.accumulated = None
             else:
                 values = column.component.get(column.end.variable)
-            self._data[column.name][n - self._first, ...] = self._masked(values)
+            self._data[column.name][n - self._first, ...] = self._masked(column, values)
         self._data["time_bounds"][n - self._first, :] = (n * hours, (n + 1) * hours)
         self._data["time"][n - self._first] = (n + 1) * hours
         self._records += 1
         self._data.sync()
 
-    def _masked(self, values: NDArray[Any]) -> Any:
-        if self._mask is not None and values.ndim >= 2 and values.shape[-2:] == self._mask.shape:
-            return np.ma.masked_where(np.broadcast_to(~self._mask, values.shape) | ~np.isfinite(values), values)
-        return np.ma.masked_invalid(values)
+    def _masked(self, column: _Column, values: NDArray[Any]) -> Any:
+        """Values with a mask over those that are missing, of which those in active cells are told once."""
+        missing = ~np.isfinite(values)
+        outside = np.zeros(values.shape, dtype=bool)
+        if column.mask is not None and values.ndim >= 2 and values.shape[-2:] == column.mask.shape:
+            outside |= ~column.mask
+        lacking = missing & ~outside
+        if lacking.any() and not column.told:
+            column.told = True
+            first = f", the first is {first_cell(lacking)}" if values.ndim else ""
+            log.warning(
+                "%s: %s has no finite value in %d of %d active cells%s; it is missing there, which is told once",
+                self.path.name,
+                column.end,
+                int(lacking.sum()),
+                int((~outside).sum()),
+                first,
+            )
+        return np.ma.masked_where(missing | outside, values)
 
     def close(self) -> None:
         """Close the file."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -14,26 +14,18 @@ from bmi_common.groundwater import LAYER_THICKNESS, POROSITY
 from bmi_common.suggest import did_you_mean
 from bmi_common.units import Conversion, conversion
 from bmi_common.variables import Role
-from coupler.component import Component, GridInfo
+from coupler.cells import NEAREST, Fill, active_cells, gaps
+from coupler.component import Component
 from coupler.config import Endpoint, ExchangeSpec, Method, OutputSpec, RunConfig
 from coupler.durations import add_period, describe, divides, nearest_divisors
+from coupler.grids import GridMap, first_cell, map_grids
 from coupler.output import require_distinct_names
 
 SHARED_STATICS = (LAYER_THICKNESS, POROSITY)
 """Statics that two components which exchange water must agree on, where both publish them."""
 
 
-@dataclass(frozen=True)
-class LayerMap:
-    """Layers of the source that the target takes; None takes all as they are."""
-
-    layers: slice | None = None
-    of: int = 0
-
-    def __str__(self) -> str:
-        if self.layers is None:
-            return "same grid"
-        return f"layers {self.layers.start}..{self.layers.stop - 1} of {self.of} (equal heights)"
+Mask = NDArray[np.bool_] | None
 
 
 @dataclass(frozen=True)
@@ -43,18 +35,28 @@ class PlannedExchange:
     source: Endpoint
     target: Endpoint
     conversion: Conversion
-    layers: LayerMap
+    grid: GridMap
     method: Method
     lagged: bool
     """Whether the target steps before the source and so receives the source's state at the start of the step."""
+    active: NDArray[np.bool_] | None = None
+    """Cells, in the target's shape, that need a value, where the source has no mask that would tell."""
+    filling: Fill | None = None
+    """What gives values to cells in which the source has none."""
+    words: str = ""
+    """The filling, for people."""
+    static: bool = False
+    """Whether the source's values never change."""
 
     def __str__(self) -> str:
         when = "of this step"
-        if self.lagged:
+        if self.static:
+            when = "static"
+        elif self.lagged:
             combined = self.method in (Method.MEAN, Method.SUM)
             when = "of the step before" if combined else "state at the start of the step"
         method = "" if self.method is Method.HOLD else f", {self.method}"
-        return f"{self.source} -> {self.target}  [{self.conversion}]  {self.layers}, {when}{method}"
+        return f"{self.source} -> {self.target}  [{self.conversion}]  {self.grid}, {when}{method}{self.words}"
 
 
 @dataclass
@@ -64,13 +66,15 @@ class Plan:
     Attributes
     ----------
     order : list of str
-        Component names in stepping order.
+        Names of the components that make steps, in stepping order.
     substeps : dict
         Steps that each component makes in a coupling step.
     incoming : dict
         Exchanges to carry out before each component's step.
     mask : ndarray of bool, shape (ny, nx), or None
-        Cells that take part.
+        Cells that take part in all components that tell their cells; None if none does.
+    masks : dict
+        Cells (ny, nx) that count for each component: its own, or `mask` where it does not tell.
     notices : list of str
         What a user should know.
     """
@@ -78,7 +82,8 @@ class Plan:
     order: list[str]
     substeps: dict[str, int]
     incoming: dict[str, list[PlannedExchange]]
-    mask: NDArray[np.bool_] | None
+    mask: Mask
+    masks: dict[str, Mask]
     notices: list[str] = field(default_factory=list)
 
 
@@ -101,13 +106,17 @@ def make_plan(
     ConfigError
         For each thing that does not fit, with what would.
     """
-    order = list(config.order)
+    order = [name for name in config.order if not config.components[name].static]
     created = components if created is None else created
     mistakes = Mistakes()
-    plan = Plan(order, {}, {n: [] for n in order}, None)
+    plan = Plan(order, {}, {n: [] for n in config.components}, None, {})
     with mistakes.noted():
         plan.mask = _common_mask(components)
+    plan.masks = {name: plan.mask if c.mask is None else c.mask for name, c in components.items()}
     for name, component in components.items():
+        if component.static:
+            plan.substeps[name] = 1
+            continue
         with mistakes.noted():
             plan.substeps[name] = _substeps(config, name, component)
         for key, what, time in _ends(config):
@@ -117,6 +126,7 @@ def make_plan(
         with mistakes.noted():
             _repeats_days(config, name, component)
     resolved = dict(components)  # components whose exchanges are all sound
+    refused: set[frozenset[str]] = set()  # pairs of components of which that cannot be said
     for i, spec in enumerate(config.exchanges):
         try:
             _check_names(f"exchanges.{i}", spec, components, created)
@@ -124,7 +134,10 @@ def make_plan(
                 plan.incoming[spec.target.component].append(_resolve(f"exchanges.{i}", spec, components, plan))
         except ConfigError as error:
             resolved.pop(spec.target.component, None)
+            refused.add(frozenset((spec.source.component, spec.target.component)))
             mistakes.note(error)
+    with mistakes.noted():
+        _check_masks(config, components, refused)
     with mistakes.noted():
         _check_supplied(config, resolved, plan)
     with mistakes.noted():
@@ -133,9 +146,8 @@ def make_plan(
         for end in output.variables:
             with mistakes.noted():
                 _check_output(f"output.{i}.variables", end, components, created)
-        if all(end.component in components for end in output.variables) and not mistakes.found:
-            with mistakes.noted():
-                require_distinct_names(f"output.{i}.variables", output, components, plan.substeps)
+        with mistakes.noted():
+            require_distinct_names(f"output.{i}.variables", output)
         _notice_of_rest(output, config, plan)
     for key in config.checks.ranges:
         with mistakes.noted():
@@ -175,7 +187,7 @@ def _reaches(config: RunConfig, name: str, component: Component, key: str, what:
 
 
 def _repeats_days(config: RunConfig, name: str, component: Component) -> None:
-    if config.spin_up is None or not component.starts_at_time_of_day:
+    if config.spin_up is None or component.static or not component.starts_at_time_of_day:
         return
     length = add_period(config.time.start, config.spin_up.repeat) - config.time.start
     if length % timedelta(days=1):
@@ -206,6 +218,8 @@ def _check_output(
     if end.component not in components:
         return
     grid = component.grid(end.variable)
+    if len(grid.shape) > 3:
+        raise ConfigError(f"{key}: {end} is on {grid}; files hold up to three dimensions")
     if grid.is_points and grid.shape == (0,):
         raise ConfigError(
             f"{key}: {end} has no points; name some in the configuration of {end.component}, "
@@ -222,8 +236,8 @@ def _notice_of_rest(output: OutputSpec, config: RunConfig, plan: Plan) -> None:
         )
 
 
-def _common_mask(components: Mapping[str, Component]) -> NDArray[np.bool_] | None:
-    common: NDArray[np.bool_] | None = None
+def _common_mask(components: Mapping[str, Component]) -> Mask:
+    common: Mask = None
     owner = ""
     for name, component in components.items():
         mask = component.mask
@@ -234,11 +248,29 @@ def _common_mask(components: Mapping[str, Component]) -> NDArray[np.bool_] | Non
         elif mask.shape != common.shape:
             raise ConfigError(f"masks: {owner} has {common.shape} cells (ny, nx), {name} has {mask.shape}")
         elif (mask != common).any():
-            raise ConfigError(
-                f"masks: {int((mask != common).sum())} cells are active in only one of {owner} and {name}; "
-                "give both the same domain"
-            )
+            common = common & mask
     return common
+
+
+def _check_masks(config: RunConfig, components: Mapping[str, Component], refused: Collection[frozenset[str]]) -> None:
+    """Refuse components that exchange values and have other cells, unless the user has said what stands in for them."""
+    mistakes, pairs = Mistakes(), dict[frozenset[str], bool]()
+    for x in config.exchanges:
+        pair = frozenset((x.source.component, x.target.component))
+        pairs[pair] = pairs.get(pair, False) or x.fill is not None
+    for pair, filled in pairs.items():
+        told = {name: c.mask for name, c in components.items() if name in pair and c.mask is not None}
+        if filled or pair in refused or len(told) < 2:
+            continue
+        (one, here), (other, there) = told.items()
+        if here.shape == there.shape and (differ := here != there).any():
+            mistakes.note(
+                ConfigError(
+                    f"masks: {int(differ.sum())} cells are active in only one of {one} and {other}, the first is "
+                    f"{first_cell(differ)}; give both the same domain"
+                )
+            )
+    mistakes.require_none()
 
 
 def _check_names(
@@ -255,22 +287,60 @@ def _check_names(
         ready = spec.target.component in components
         settable = (*target.inputs, *(v for v in target.outputs if not ready or _role(target, v) is Role.STATE))
         with mistakes.noted():
+            if target.static:
+                raise ConfigError(
+                    f"{key}.to: {target.name} is `static: true`: it makes no steps, and nothing is handed to it"
+                )
             _known(f"{key}.to", spec.target, target, settable, "input")
     mistakes.require_none()
 
 
 def _resolve(key: str, spec: ExchangeSpec, components: Mapping[str, Component], plan: Plan) -> PlannedExchange:
     source, target = components[spec.source.component], components[spec.target.component]
+    if source.static and spec.method not in (None, Method.HOLD):
+        raise ConfigError(f"{key}.method: {source.name} is `static: true` and has one value only; leave `method` out")
     try:
         change = conversion(source.units(spec.source.variable), target.units(spec.target.variable))
     except ConfigError as error:
         raise ConfigError(f"{key}: {spec.source} -> {spec.target}: {error}") from None
-    layers = map_layers(
-        f"{key}: {spec.source} -> {spec.target}", source.grid(spec.source.variable), target.grid(spec.target.variable)
+    grid = map_grids(
+        f"{key}: {spec.source} -> {spec.target}",
+        source.grid(spec.source.variable),
+        target.grid(spec.target.variable),
+        by_index=spec.match == "index",
     )
-    lagged = plan.order.index(spec.source.component) >= plan.order.index(spec.target.component)
+    lagged = not source.static and plan.order.index(source.name) >= plan.order.index(target.name)
     method = _method(key, spec, plan, lagged)
-    return PlannedExchange(spec.source, spec.target, change, layers, method, lagged)
+    active, filling = _cells(key, spec, source, target, grid)
+    words = "" if filling is None else f", missing values filled with {spec.fill}"
+    if spec.fill == NEAREST:
+        words = ", missing values filled from the nearest cell"
+    return PlannedExchange(
+        spec.source, spec.target, change, grid, method, lagged, active, filling, words, static=source.static
+    )
+
+
+def _cells(
+    key: str, spec: ExchangeSpec, source: Component, target: Component, grid: GridMap
+) -> tuple[Mask, Fill | None]:
+    """Cells that the target needs values in, if the source has no mask, and what fills those that the source lacks."""
+    wanted = active_cells(target, spec.target.variable)
+    missing = gaps(source, spec.source.variable)
+    missing = None if missing is None else grid(missing)
+    active = wanted if source.mask is None or source.static else None
+    if spec.fill is not None:
+        where = target.grid(spec.target.variable)
+        return active, Fill(f"{key}: {spec.source} -> {spec.target}", spec.fill, where, missing, wanted)
+    if missing is None:
+        return active, None
+    lacking = missing if wanted is None else missing & wanted
+    if lacking.any():
+        raise ConfigError(
+            f"{key}: {spec.source} has no values in {int(lacking.sum())} cells that are active in {target.name}, the "
+            f"first is {first_cell(lacking)}; give both the same domain, or say what {target.name} takes there: "
+            "`fill: 0.0`, or `fill: nearest`"
+        )
+    return active, None
 
 
 def _method(key: str, spec: ExchangeSpec, plan: Plan, lagged: bool) -> Method:
@@ -304,44 +374,6 @@ def _known(key: str, end: Endpoint, component: Component, known: tuple[str, ...]
     raise ConfigError(f"{key}: {end.component} has no {kind} {end.variable!r}{did_you_mean(end.variable, known)}")
 
 
-def map_layers(key: str, source: GridInfo, target: GridInfo) -> LayerMap:
-    """Map a source grid onto a target grid: equal grids, or a subset of layers at equal heights.
-
-    Raises
-    ------
-    ConfigError
-        If the horizontal grids differ, or a target layer has no source layer at its height.
-    """
-    if source.shape == target.shape:
-        for letter in "xyz":
-            _same_axis(key, letter, getattr(source, letter), getattr(target, letter))
-        return LayerMap()
-    if len(source.shape) == len(target.shape) == 3 and source.shape[1:] == target.shape[1:]:
-        _same_axis(key, "x", source.x, target.x)
-        _same_axis(key, "y", source.y, target.y)
-        if source.z is None or target.z is None:
-            raise ConfigError(f"{key}: {source} and {target} differ in layers, and one does not tell their heights")
-        n = target.shape[0]
-        for first in range(source.shape[0] - n + 1):
-            if np.allclose(source.z[first : first + n], target.z, rtol=1e-9, atol=1e-6):
-                return LayerMap(slice(first, first + n), source.shape[0])
-        raise ConfigError(
-            f"{key}: no {n} layers of the source lie at the target's heights; "
-            f"source z [m]: {_short(source.z)}; target z [m]: {_short(target.z)}"
-        )
-    raise ConfigError(f"{key}: {source} does not match {target}")
-
-
-def _same_axis(key: str, letter: str, a: NDArray[np.float64] | None, b: NDArray[np.float64] | None) -> None:
-    if a is not None and b is not None and not np.allclose(a, b, rtol=1e-9, atol=1e-6):
-        raise ConfigError(f"{key}: the {letter} coordinates differ: {_short(a)} and {_short(b)} m")
-
-
-def _short(axis: NDArray[np.float64]) -> str:
-    shown = [f"{v:.6g}" for v in axis]
-    return ", ".join(shown if len(shown) <= 12 else [*shown[:3], "...", *shown[-3:]])
-
-
 def _check_supplied(config: RunConfig, components: Mapping[str, Component], plan: Plan) -> None:
     given = {(x.target.component, x.target.variable) for x in config.exchanges}
     mistakes = Mistakes()
@@ -373,11 +405,9 @@ def _check_statics(components: Mapping[str, Component], plan: Plan) -> None:
 def _compare_static(variable: str, a: Component, b: Component, plan: Plan) -> None:
     if a.shape(variable)[:1] < b.shape(variable)[:1]:
         a, b = b, a
-    layers = map_layers(f"{variable} of {a.name} and {b.name}", a.grid(variable), b.grid(variable)).layers
+    onto = map_grids(f"{variable} of {a.name} and {b.name}", a.grid(variable), b.grid(variable))
     units = a.units(variable)
-    left, right = a.get(variable), b.get_in(units, variable)
-    if layers is not None:
-        left = left[layers]
+    left, right = onto(a.get(variable)), b.get_in(units, variable)
     single = np.float32 in (left.dtype, right.dtype)
     differs = ~np.isclose(left, right, rtol=1e-6 if single else 1e-9, atol=0.0)
     if plan.mask is not None and differs.shape[-2:] == plan.mask.shape:

@@ -83,7 +83,7 @@ def prepare(loaded: LoadedRun, staging: Path) -> Prepared:
     randomness.seed(config.seed)
     with ExitStack() as undo:
         attempt.initialize(Handed(loaded.named, config.time.start, config.last_time, staging, loaded.document), undo)
-        plan, guard, ready = Plan([], {}, {}, None), None, attempt.ready
+        plan, guard, ready = Plan([], {}, {}, None, {}), None, attempt.ready
         with attempt.noted():
             plan = make_plan(config, ready, attempt.known)
         if len(ready) == len(config.components):
@@ -166,7 +166,11 @@ class _Attempt:
     def known(self) -> dict[str, Component]:
         """Components whose variables are known: another process may not answer any more."""
         there = {name for name, spec in self._specs.items() if spec.grpc is None and not spec.isolate}
-        return {name: c for name, c in self.created.items() if name in self.ready or name in there}
+        return {
+            name: component
+            for name, component in self.created.items()
+            if name in self.ready or (name in there and component.tells_names())
+        }
 
     @contextmanager
     def noted(self) -> Iterator[None]:

@@ -41,8 +41,8 @@ class RunFiles:
         Initialized components.
     substeps : mapping
         Steps that each component makes in a coupling step.
-    mask : ndarray of bool, shape (ny, nx), or None
-        Cells outside become missing values.
+    masks : mapping
+        By component, its cells (ny, nx), outside which values are missing, or None.
     attributes : mapping
         Global attributes.
     with_balance : bool
@@ -59,7 +59,7 @@ class RunFiles:
         config: RunConfig,
         components: Mapping[str, Component],
         substeps: Mapping[str, int],
-        mask: NDArray[np.bool_] | None,
+        masks: Mapping[str, NDArray[np.bool_] | None],
         attributes: Mapping[str, str],
         with_balance: bool,
         control: Mapping[str, tuple[str, str]],
@@ -87,7 +87,7 @@ class RunFiles:
                             o,
                             components,
                             substeps,
-                            mask,
+                            masks,
                             time.start,
                             time.step,
                             attributes,

@@ -32,7 +32,7 @@ def states(prepared: Prepared) -> States:
     found: States = {}
     for name, component in prepared.components.items():
         declared = getattr(component.bmi, "variable", None)
-        for variable in component.outputs:
+        for variable in () if component.static else component.outputs:
             if callable(declared) and declared(variable).role is Role.STATE:
                 found[name, variable] = component.get(variable).copy()
     return found
@@ -123,7 +123,7 @@ def _report_storage(repetition: int, totals: Balance, wanted: float | None) -> f
 
 def _carry_on(prepared: Prepared, run_folder: OwnedFolder) -> States:
     """Renew the components and give them the states that they have reached; return what can be set of these."""
-    whole = [c.name for c in prepared.components.values() if c.saves_state and c.has("start_from")]
+    whole = [c.name for c in prepared.components.values() if not c.static and c.saves_state and c.has("start_from")]
     folder = run_folder.path / STATES
     with writing(folder), components_named():
         run_folder.own(*(f"{STATES}/{name}.nc" for name in whole))

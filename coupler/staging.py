@@ -6,6 +6,7 @@ period), a completed copy of the YAML file is written into the run's folder and 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -48,9 +49,9 @@ def staged_config(
     """Return the file for a component to read, and what differs in it from the user's file.
 
     The run adds: ``options`` of the component's entry, key by key; folders of the run's ``paths:`` whose name the
-    file has under its own ``paths:``; ``start`` (UTC), if the file has that key or the component `takes_end`; to such
-    a component also ``end`` (UTC), unless the file names an earlier one. A file that is no YAML mapping is given as it
-    is.
+    file has under its own ``paths:``; ``start`` (UTC), if the file has a time under that key or the component
+    `takes_end`; to such a component also ``end`` (UTC), unless the file names an earlier one. A file that is no YAML
+    mapping is given as it is.
 
     Parameters
     ----------
@@ -75,13 +76,17 @@ def staged_config(
         if spec.options:
             raise no_mapping
         return spec.config, []
-    document = read_yaml(spec.config)
+    try:
+        document = read_yaml(spec.config)
+    except ConfigError:
+        if spec.options:
+            raise
+        return spec.config, []  # the component is to judge, which may read more of YAML, or something else
     if not isinstance(document.data, dict):
         if spec.options:
             raise no_mapping
         return spec.config, []
-    base, _ = folders(document, {})
-    data: dict[str, Any] = document.data
+    data: dict[str, Any] = copy.deepcopy(document.data)
     changes: list[str] = []
     own_paths = data.get("paths")
     if isinstance(own_paths, dict):
@@ -89,7 +94,10 @@ def staged_config(
             if folder in handed.named:
                 own_paths[folder] = str(handed.named[folder])
                 changes.append(f"paths.{folder} = {handed.named[folder]}")
-    takes_start = handed.start is not None and ("start" in data or takes_end)
+    # a number is no calendar time, but the start of the clock of a component that counts otherwise
+    takes_start = handed.start is not None and (
+        takes_end or ("start" in data and not isinstance(data["start"], int | float))
+    )
     if takes_start and _date(data.get("start")) != handed.start:
         data["start"] = handed.start
         changes.append(f"start = {handed.start:%Y-%m-%dT%H:%M} (the run's)")
@@ -101,6 +109,7 @@ def staged_config(
         changes.append(f"end = {handed.end:%Y-%m-%dT%H:%M} (the run's)")
     if not changes:
         return spec.config, []
+    base, _ = folders(document, {})
     data["relative_to"] = str(base.resolve())
     data["staged_from"] = str(spec.config.resolve())
     entry = tuple(key.split("."))

@@ -39,7 +39,7 @@ class Stepper:
         with self.told():
             for incoming in prepared.plan.incoming.values():
                 for x in incoming:
-                    if x.lagged:  # taken before its component has made a step
+                    if x.lagged or x.static:  # taken before its component has made a step
                         self._exchanger.check(x.source.component, [x.source.variable])
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -97,3 +97,39 @@ class Engine:
             self.module.set_value(SIZE, np.array([len(content)]))
             assert self.length(STATE) == len(content)
         self.module.set_value(STATE, np.frombuffer(content, dtype=np.uint8))
+
+
+class Formulation:
+    """Modules in one formulation, `bmi_multi`, that hand arrays to each other by identifier.
+
+    An identifier is the alias of ``variables_names_map``, or the name. ngen refuses two outputs of the same one, inputs
+    that no output belongs to, and arrays of another length; what a later module gives is that of the step before.
+
+    Parameters
+    ----------
+    params : mapping
+        Those of the realization.
+    file : callable
+        Gives the path of an ``init_config``.
+    """
+
+    def __init__(self, params: Mapping[str, Any], file: Callable[[str], str]) -> None:
+        self.modules = [m["params"] for m in params["modules"]]
+        self.engines = [Engine(m["python_type"], file(m["init_config"])) for m in self.modules]
+        self.providers: dict[str, tuple[Engine, str]] = {}
+        for module, engine in zip(self.modules, self.engines, strict=True):
+            for name in engine.outputs:
+                identifier = module.get("variables_names_map", {}).get(name, name)
+                assert identifier not in self.providers, f"a previous module is using {identifier}"
+                self.providers[identifier] = (engine, name)
+        assert params["main_output_variable"] in self.providers
+
+    def advance(self) -> None:
+        """One time step of all modules in their order."""
+        for module, engine in zip(self.modules, self.engines, strict=True):
+            given = {}
+            for name in engine.inputs:
+                provider, output = self.providers[module.get("variables_names_map", {}).get(name, name)]
+                assert provider.module.get_var_units(output) == engine.module.get_var_units(name)
+                given[name] = provider.get(output)
+            engine.advance(given)

@@ -1,10 +1,12 @@
 """The documentation builds without warnings and without a network, and what it names exists."""
 
 import importlib.util
+import json
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urldefrag
@@ -15,11 +17,14 @@ import collected_pages
 import configuration_keys
 import page
 import pytest
+import snippets
 import yaml
 from click.testing import CliRunner
 
+from bmi_common.errors import ConfigError
 from bmi_common.grids import POINTS, ROOT_ZONE, SCALAR, SUBSURFACE, SURFACE
 from coupler.cli import main as bmi_run
+from coupler.config import RunConfig
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -101,10 +106,87 @@ def test_options_of_scripts_that_are_named_exist(text: Path) -> None:
     assert not missing
 
 
+# ---------------------------------------------------------------------- what the pages show
+
+SNIPPETS = [s for text in TEXTS for s in snippets.snippets(text)]
+
+
+def of(*languages: str) -> pytest.MarkDecorator:
+    """Each piece in one of these languages that does not say why it cannot be tried."""
+    found = [s for s in SNIPPETS if s.language in languages and s.marker != "not run"]
+    return pytest.mark.parametrize("snippet", found, ids=str)
+
+
+def test_pieces_that_are_not_tried_say_why() -> None:
+    for snippet in SNIPPETS:
+        assert snippet.marker in ("", "not run", "needs", "excerpt"), snippet
+        assert bool(snippet.marker) == bool(snippet.reason), snippet
+
+
+@of("python")
+def test_pieces_of_python_run_as_they_stand(snippet, tmp_path, monkeypatch) -> None:
+    if snippet.marker == "excerpt":
+        whole = (ROOT / snippet.reason).read_text(encoding="utf-8").splitlines()
+        assert [line for line in snippet.text.splitlines() if line.strip() != "...," and line not in whole] == []
+        return
+    if snippet.marker == "needs":
+        pytest.importorskip(snippet.reason, reason=f"{snippet.reason} is not installed")
+    for name in ("cfg", "docs"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.syspath_prepend(DOCS / "examples")
+    if "pymt" in snippet.text and importlib.util.find_spec("pymt") is None:
+        pytest.importorskip("model_metadata", reason="model_metadata is not installed")
+        import pymt_stand_in
+
+        for name, module in pymt_stand_in.modules().items():
+            monkeypatch.setitem(sys.modules, name, module)
+    exec(compile(snippet.text, str(snippet), "exec"), {"__name__": "__main__"})
+
+
+@of("yaml")
+def test_pieces_of_yaml_are_what_their_files_may_say(snippet, tmp_path) -> None:
+    for piece in snippets.alternatives(snippet.text):
+        snippets.validate(piece, tmp_path)
+
+
+@of("json")
+def test_pieces_of_json_can_be_read(snippet) -> None:
+    json.loads(snippet.text)
+
+
 @pages
-def test_blocks_of_yaml_can_be_read(text: Path) -> None:
-    for block in YAML.findall(text.read_text(encoding="utf-8")):
-        yaml.safe_load(block)
+def test_calls_of_commands_are_understood(text: Path) -> None:
+    targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    known = cli_options.commands()
+    for name, arguments in snippets.commands(text):
+        if name == "make":
+            assert set(arguments) <= set(targets), arguments
+        elif name == "pytest":
+            declared = (ROOT / "bmi_conformance/plugin.py").read_text(encoding="utf-8")
+            own = [a.partition("=")[0] for a in arguments if a.startswith("--bmi")]
+            assert [a for a in own if f'"{a}"' not in declared] == []
+        else:
+            command = known[name]
+            parser = command.make_parser(command.make_context(name, [], resilient_parsing=True))
+            options, rest, _ = parser.parse_args(list(arguments))  # raises what a user would be told
+            takes = [p for p in command.params if p.param_type_name == "argument"]
+            assert len(rest) <= len(takes) or any(p.nargs == -1 for p in takes), arguments
+            for key in (s.partition("=")[0] for s in options.get("settings") or ()):
+                first = key.split(".")[0]
+                assert first in {*RunConfig.model_fields, "land", "groundwater", "data"}, key
+
+
+def test_a_piece_that_does_not_hold_is_found(tmp_path: Path) -> None:
+    for wrong, words in {
+        "components: {land: {clas: a}}": "clas",
+        "richards: {mode: upside_down}": "upside_down",
+        "wibble: 1": "no kind of file",
+    }.items():
+        with pytest.raises((ConfigError, AssertionError), match=words):
+            snippets.validate(yaml.safe_load(wrong), tmp_path)
 
 
 @pytest.mark.slow

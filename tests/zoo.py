@@ -11,6 +11,7 @@ import signal
 import threading
 import time
 import warnings
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -222,7 +223,7 @@ class HugeBucket(Bucket):
 class LateBucket(Bucket):
     """Does not advance when asked."""
 
-    def update_until(self, time):
+    def update(self):
         return
 
 
@@ -267,9 +268,7 @@ class CrashingBucket(Bucket):
 class SinglePrecisionBucket(Bucket):
     """Has every variable in float32."""
 
-    variables = tuple(
-        Variable(v.name, v.units, v.grid, v.role, v.long_name, v.valid_range, "float32") for v in Bucket.variables
-    )
+    variables = tuple(replace(v, dtype="float32") for v in Bucket.variables)
 
 
 class PointerlessBucket(Bucket):
@@ -324,7 +323,8 @@ class CentimetreBucket(Bucket):
     """Publishes pressure head in cm."""
 
     variables = tuple(
-        Variable(v.name, "cm" if v.name == PRESSURE_HEAD else v.units, v.grid, v.role) for v in Bucket.variables
+        replace(v, units="cm", valid_range=None) if PRESSURE_HEAD in (v.name, v.part_of) else v
+        for v in Bucket.variables
     )
 
 
@@ -332,7 +332,7 @@ class KelvinBucket(Bucket):
     """Publishes pressure head in K."""
 
     variables = tuple(
-        Variable(v.name, "K" if v.name == PRESSURE_HEAD else v.units, v.grid, v.role) for v in Bucket.variables
+        replace(v, units="K", valid_range=None) if PRESSURE_HEAD in (v.name, v.part_of) else v for v in Bucket.variables
     )
 
 

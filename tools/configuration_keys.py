@@ -61,15 +61,20 @@ MEANINGS: Mapping[str, str] = {
     "components.<name>.isolate": "give the class a process of its own",
     "components.<name>.timeout": "how long a call to a component in another process (`isolate`, `grpc`) may take "
     "before the run ends with a message; without it, any time",
+    "components.<name>.static": "its values never change: it has no clock, no steps and needs no place in `order`",
     "components.<name>.config": "configuration file, handed to `initialize`",
     "components.<name>.options": "values that replace those of that file, key by key, in a copy made for the run",
     "components.<name>.replace": "sections of `options`, such as `[forcing]`, that take the place of the whole section "
     "of that file instead of being merged into it",
-    "order": "all components, in the order in which they step",
+    "order": "all components that are not static, in the order in which they step",
     "exchanges[].from": "where the values come from",
     "exchanges[].to": "the input (or settable state) that they go to, before the target's step",
     "exchanges[].method": "how several steps of the source become one value. Needed for a flux if the source makes "
     "several steps in a coupling step; else `hold`, the last value",
+    "exchanges[].match": "which cells belong together: those at the same `coordinates`, or those of the same `index`, "
+    "whatever the coordinates say",
+    "exchanges[].fill": "what stands in for cells that the source has no values in and the target needs: a number in "
+    "the target's units, or the value of the `nearest` cell of the layer",
     "output[].file": "NetCDF file, a plain name that ends in `.nc`",
     "output[].every": "interval of the records, a whole number of coupling steps",
     "output[].variables": "what it holds",

@@ -13,7 +13,7 @@ from bmi_common.units import conversion
 from coupler.component import Component
 from coupler.component_spec import ComponentSpec
 from coupler.control.deviation import NEEDED
-from coupler.plan import map_layers
+from coupler.grids import map_grids
 from coupler.staging import Handed, staged_config
 
 PREFIX = "error_control."
@@ -59,6 +59,8 @@ class Shadow:
             Naming the key, if that fails or it cannot go along.
         """
         name = PREFIX + key
+        if spec.static:
+            raise ConfigError(f"{name}.static: what goes along with the run makes its steps; leave `static` out")
         component = Component.of(name, spec, name)
         path, _ = staged_config(name, spec, name, handed, component.takes_end)
         component.initialize_from(path.resolve(), spec.config)
@@ -122,10 +124,10 @@ class Shadow:
                     f"{name}: {variable} is in {mine.units(variable)!r}, in {groundwater.name} in "
                     f"{groundwater.units(variable)!r}"
                 )
-            layers = map_layers(
+            onto = map_grids(
                 f"{name}: {variable} of it and of {groundwater.name}", groundwater.grid(variable), mine.grid(variable)
             )
-            if layers.layers is not None:
+            if not onto.is_identity:
                 raise ConfigError(f"{name}: {variable} has other layers than that of {groundwater.name}")
         here, there = mine.mask, groundwater.mask
         if here is not None and there is not None and (here != there).any():

@@ -13,7 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 HEAD = "soil_water__pressure_head"
-SATURATION = "soil_water__saturation"
+STATES = {
+    "soil_root-zone_water__pressure_head": "soil_water__pressure_head",
+    "soil_root-zone_water__saturation": "soil_water__saturation",
+}
+"""What the groundwater publishes of the root zone, and what the land takes it for."""
 SOURCE = "soil_root-zone_water__net_volume_flux"
 LATENT_HEAT = "land_surface_air_heat~net~latent__energy_flux"
 WATER_TABLE = "soil_water_sat-zone_top__depth"
@@ -36,13 +40,11 @@ def couple(groundwater: str = "ParflowSurrogate", hours: int = 72) -> dict[str, 
         config, folder = model.setup()  # a temporary folder with all that the model needs
         model.initialize(config, dir=folder)
 
-    # layers run from the bottom up: those of the root zone are the last of the subsurface
-    root_zone = slice(-land.get_value(SOURCE).size, None)
     kept: dict[str, list[NDArray[Any]]] = {SOURCE: [], LATENT_HEAT: [], HEAD: [], WATER_TABLE: []}
     for hour in range(1, hours + 1):
         time = hour * land.time_step
-        for name in (HEAD, SATURATION):
-            land.set_value(name, soil.get_value(name)[root_zone])
+        for published, taken in STATES.items():
+            land.set_value(taken, soil.get_value(published))
         land.update_until(time)
         soil.set_value(SOURCE, land.get_value(SOURCE))
         soil.update_until(time)

@@ -1,15 +1,17 @@
 from pathlib import Path
 
+import netCDF4
 import numpy as np
 import pytest
 from fakes import DEPTH, HEAD, RAIN, THICKNESS, VOLUME, WIND, Bucket
 
-from bmi_common import BmiStateError, ModelError, State, UnknownNameError, grids
+from bmi_common import BmiStateError, ModelError, Role, State, UnknownNameError, Variable, grids
 from bmi_common.groundwater import (
     BALANCE_VARIABLES,
     DISCHARGE_VARIABLE,
     GROUNDWATER_VARIABLES,
 )
+from bmi_common.groundwater import ROOT_ZONE_HEAD as PART
 
 HOUR = 3600.0
 ALL_NAMES = [v.name for v in Bucket.variables]
@@ -444,3 +446,33 @@ def test_configuration_file_may_be_given_as_a_path(config: str) -> None:
     component = Bucket()
     component.initialize(Path(config))  # type: ignore[arg-type]
     assert component.get_time_step() == HOUR
+
+
+class RootZoneBucket(Bucket):
+    """Publishes the head of its upper layers, too."""
+
+    variables = (
+        Variable(PART, "m", grids.ROOT_ZONE, Role.OUTPUT, part_of=HEAD),  # before the whole: the order does not matter
+        *Bucket.variables,
+    )
+
+
+def test_a_part_shows_the_upper_layers_of_the_whole_and_is_in_no_state_file(config: str, tmp_path: Path) -> None:
+    component = RootZoneBucket()
+    component.initialize(config)
+    part = component.get_value_ptr(PART)
+    component.set_value(HEAD, np.arange(11.0 * 12))
+    np.testing.assert_array_equal(part, np.arange(12.0, 132.0))
+    component.values[HEAD][1, 0, 0] = -7.0
+    assert part[0] == -7.0
+    assert component.get_value_ptr(PART) is part
+    with pytest.raises(BmiStateError, match="made by this component"):
+        component.set_value(PART, part)
+    component.save_state(tmp_path / "state.nc")
+    with netCDF4.Dataset(tmp_path / "state.nc") as data:
+        assert "soil_water__pressure_head" in data.variables
+        assert "soil_root_zone_water__pressure_head" not in data.variables
+    other = RootZoneBucket()
+    other.initialize(config)
+    other.load_state(tmp_path / "state.nc")
+    np.testing.assert_array_equal(other.get_value_ptr(PART), part)

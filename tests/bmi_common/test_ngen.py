@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from ngen_engine import CREATE, FREE, SIZE, STATE, Engine
+from ngen_engine import CREATE, FREE, SIZE, STATE, Engine, Formulation
 from parflow_cases import install
 
 from bmi_common import BmiStateError, ConfigError, UnknownNameError
@@ -16,7 +16,7 @@ from bmi_common import groundwater as names
 
 pytest.importorskip("model_metadata", reason="model_metadata is not installed")
 
-from pymt_cases import ROOT, setup  # the small case
+from pymt_cases import ROOT, plugin, setup  # the small case
 
 pytestmark = pytest.mark.slow
 
@@ -144,6 +144,30 @@ def test_the_realization_of_the_guide_names_what_exists(tmp_path: Path) -> None:
     assert params["main_output_variable"] in engine.outputs
     for python_type in TYPES.values():
         assert f"`{python_type}`" in guide
+
+
+@pytest.mark.parametrize("groundwater", ["Richards", "ParflowSurrogate"])
+def test_a_realization_links_land_and_groundwater(tmp_path: Path, groundwater: str) -> None:
+    guide = (ROOT / "docs/ngen.md").read_text()
+    realization = json.loads(guide.split("```json")[2].split("```")[0])
+    params = realization["global"]["formulations"][0]["params"]
+    params["modules"][1]["params"]["python_type"] = TYPES[groundwater]
+    files = {"land.yaml": setup("Colm", tmp_path / "a"), "groundwater.yaml": setup(groundwater, tmp_path / "b")}
+    formulation = Formulation(params, lambda name: str(files[name]))
+    land, soil = plugin("Colm")(), plugin(groundwater)()
+    land.initialize(str(files["land.yaml"]))
+    soil.initialize(str(files["groundwater.yaml"]))
+    for hour in range(1, 25):
+        formulation.advance()
+        for name in (names.PRESSURE_HEAD, names.SATURATION):
+            land.set_value(name, soil.values[name][-10:])
+        land.update_until(hour * 3600.0)
+        soil.set_value(names.NET_SOURCE, land.get_value_ptr(names.NET_SOURCE))
+        soil.update_until(hour * 3600.0)
+    for ours, engine in zip((land, soil), formulation.engines, strict=True):
+        for name in engine.outputs:
+            np.testing.assert_array_equal(engine.get(name), ours.get_value_ptr(name), err_msg=name)
+    assert np.nanmax(np.abs(land.values[names.NET_SOURCE])) > 0.0
 
 
 # ---------------------------------------------------------------- serialization

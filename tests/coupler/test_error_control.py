@@ -82,6 +82,11 @@ def test_an_audit_finds_the_deviation_in_its_first_window(run):
     assert len(decisions(run)) == 4
 
 
+def test_what_goes_along_makes_steps(run):
+    audit(run, component=physics(static=True))
+    run.refuses("error_control.audit.component.static")
+
+
 def test_the_deviation_of_every_audited_hour_is_in_the_record_and_other_hours_are_missing(run):
     audit(run)
     run.succeeds()

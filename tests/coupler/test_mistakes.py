@@ -251,7 +251,16 @@ def test_layers_at_other_heights(fake):
 
 def test_masks_that_differ(fake):
     fake.groundwater["mask"] = 2
-    fake.refuses("masks: 2 cells are active in only one of land and groundwater", "same domain")
+    lacking = f"groundwater.{HEAD} has no values in 20 cells that are active in land, the first is cell (k=0, j=0, i=0)"
+    fake.refuses("exchanges.0: " + lacking, "same domain", "`fill: 0.0`")
+
+
+def test_cells_that_the_target_has_not_would_lose_what_is_handed_over(fake):
+    fake.run["components"]["land"]["class"] = "zoo:Clock"
+    fake.use("Listener", mask=2)
+    fake.run["exchanges"] = [{"from": "land.clock__time", "to": "groundwater.heard__time"}]
+    fake.run["output"] = []
+    fake.refuses("masks: 2 cells are active in only one of land and groundwater, the first is cell (j=0, i=0)")
 
 
 def test_porosity_of_the_two_sides_differs(fake):

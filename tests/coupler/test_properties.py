@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 from bmi_common.errors import ConfigError
 from bmi_common.groundwater import PRESSURE_HEAD
 from bmi_common.units import conversion
-from coupler.component import GridInfo
 from coupler.config import load_run
 from coupler.durations import add_period, describe, divides, nearest_divisors, parse_duration
-from coupler.plan import map_layers
+from coupler.grids import GridInfo, map_grids
 from coupler.preparation import prepare
 from coupler.stepper import Stepper
 
@@ -118,10 +117,10 @@ def test_layers_map_to_themselves_wherever_they_lie(thickness, data):
     z = np.cumsum(thickness)
     first = data.draw(st.integers(0, len(z) - 1))
     count = data.draw(st.integers(1, len(z) - first))
-    found = map_layers("exchange", grid(z), grid(z[first : first + count])).layers
-    taken = z if found is None else z[found]
-    np.testing.assert_array_equal(taken, z[first : first + count])
-    assert (found is None) == (count == len(z))
+    found = map_grids("exchange", grid(z), grid(z[first : first + count]))
+    everywhere = np.broadcast_to(z[:, None, None], (len(z), 3, 4))
+    np.testing.assert_array_equal(found(everywhere), everywhere[first : first + count])
+    assert found.is_identity == (count == len(z))
 
 
 @given(thickness=thicknesses, shift=st.floats(1e-3, 5.0), data=st.data())
@@ -131,14 +130,14 @@ def test_layers_at_other_heights_are_refused(thickness, shift, data):
     target = z[-count:] + shift
     assume(not any(np.allclose(z[i : i + count], target, rtol=1e-6) for i in range(len(z) - count + 1)))
     with pytest.raises(ConfigError, match="exchange: "):
-        map_layers("exchange", grid(z), grid(target))
+        map_grids("exchange", grid(z), grid(target))
 
 
 @given(nx=st.integers(1, 6), ny=st.integers(1, 6))
 def test_other_horizontal_sizes_are_refused(nx, ny):
     assume((nx, ny) != (4, 3))
     with pytest.raises(ConfigError, match="does not match"):
-        map_layers("exchange", grid([1.0, 2.0]), grid([2.0], nx, ny))
+        map_grids("exchange", grid([1.0, 2.0]), grid([2.0], nx, ny))
 
 
 # ---------------------------------------------------------------- runs

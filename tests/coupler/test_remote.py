@@ -402,7 +402,7 @@ def test_a_child_that_hangs_is_ended_at_its_limit(fake) -> None:
     fake.use("HangingBucket", at=3)
     fake.run["components"]["groundwater"].update(isolate=True, timeout=LIMIT)
     message = fake.breaks(
-        "2020-01-01T03:00 (hour 3): groundwater: update_until did not return within 5s",
+        "2020-01-01T03:00 (hour 3): groundwater: update did not return within 5s",
         "(components.groundwater.timeout); give it more time, or look for what it waits for; process ",
         "was ended; it wrote nothing to stderr",
     )
@@ -414,9 +414,7 @@ def test_a_call_to_a_server_that_hangs_is_given_up_at_its_limit(fake) -> None:
     fake.groundwater["at"] = 3
     with served(zoo.HangingBucket()) as address, let_go():
         fake.run["components"]["groundwater"] = {"grpc": address, "config": "groundwater.yaml", "timeout": LIMIT}
-        fake.breaks(
-            "(hour 3): groundwater: update_until did not return within 5s", f"start the server at {address} anew"
-        )
+        fake.breaks("(hour 3): groundwater: update did not return within 5s", f"start the server at {address} anew")
     assert fake.open().sizes["time"] == 3
 
 
@@ -435,7 +433,7 @@ def test_a_server_that_still_hangs_from_another_run_is_told_at_once(tmp_path: Pa
         component.initialize(config)
         component.set(SOURCE, np.zeros((10, 3, 4)))
         for _ in range(2):  # a component that was given up is not asked again
-            with pytest.raises(ComponentError, match="groundwater: update_until did not return within 3s"):
+            with pytest.raises(ComponentError, match="groundwater: update did not return within 3s"):
                 component.advance(3600.0)
         component.finalize()
         with pytest.raises(ConfigError, match=f"groundwater.grpc: the server at {address} runs, but has not ans"):

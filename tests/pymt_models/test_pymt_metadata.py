@@ -134,8 +134,13 @@ def test_set_up_and_coupled_by_hand_it_steps(tmp_path: Path, groundwater: str, m
     soil.initialize(str(setup(groundwater, tmp_path / "soil")))
     start = soil.get_value_ptr(names.PRESSURE_HEAD).copy()
     for step in (1, 2):
-        for variable in (names.PRESSURE_HEAD, names.SATURATION):
-            land.set_value(variable, soil.get_value_ptr(variable)[-land.get_grid_size(2) :])
+        for part, whole in (
+            (names.ROOT_ZONE_HEAD, names.PRESSURE_HEAD),
+            (names.ROOT_ZONE_SATURATION, names.SATURATION),
+        ):
+            np.testing.assert_array_equal(soil.get_value_ptr(part), soil.get_value_ptr(whole)[-land.get_grid_size(2) :])
+            assert np.shares_memory(soil.get_value_ptr(part), soil.get_value_ptr(whole))
+            land.set_value(whole, soil.get_value_ptr(part))
         land.update_until(step * 3600.0)
         soil.set_value(names.NET_SOURCE, land.get_value_ptr(names.NET_SOURCE))
         soil.update_until(step * 3600.0)

@@ -42,7 +42,7 @@ def by_the_coupler(folder: Path, groundwater: str, session: ModuleType) -> dict[
         "land": [session.SOURCE, session.LATENT_HEAT],
         "groundwater": [session.HEAD, session.WATER_TABLE],
     }
-    exchanges = [("groundwater", "land", session.HEAD), ("groundwater", "land", session.SATURATION)]
+    exchanges = [("groundwater", "land", taken) for taken in session.STATES.values()]  # all layers: the coupler cuts
     exchanges.append(("land", "groundwater", session.SOURCE))
     run = {
         "time": {"start": "2019-10-01T00:00", "end": f"2019-10-{1 + HOURS // 24:02d}T00:00", "step": "1h"},

@@ -1,0 +1,135 @@
+"""Cells that a component has no values in, and what is handed over in their place."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from bmi_common.errors import ConfigError
+from coupler.component import Component, ComponentError
+from coupler.grids import NODE, GridInfo
+
+Array = NDArray[Any]
+Cells = NDArray[np.bool_]
+
+NEAREST: Literal["nearest"] = "nearest"
+
+
+def gaps(component: Component, variable: str) -> Cells | None:
+    """Cells, in the variable's shape, in which a component has no values of it; None where that is not known yet.
+
+    They are those outside its mask. Of a component that has none they are those without a value at the start, if
+    there are values elsewhere.
+    """
+    shape, mask = component.shape(variable), component.mask
+    if mask is not None:
+        inside = len(shape) >= 2 and shape[-2:] == mask.shape
+        return np.broadcast_to(~mask, shape) if inside else np.zeros(shape, dtype=bool)
+    values = _at_start(component, variable)
+    if values is None or not (component.static or np.isfinite(values).any()):
+        return None
+    return ~np.isfinite(values)
+
+
+def active_cells(component: Component, variable: str) -> Cells | None:
+    """Cells, in the variable's shape, in which a component takes part; None where it does not tell.
+
+    They are those of its mask. Of a component that has none they are those in which any of its variables on the same
+    rows and columns has a value at the start.
+    """
+    shape = component.shape(variable)
+    if component.mask is not None:
+        inside = len(shape) >= 2 and shape[-2:] == component.mask.shape
+        return np.broadcast_to(component.mask, shape) if inside else np.ones(shape, dtype=bool)
+    grid = component.grid(variable)
+    columns = shape[-2:]
+    found = np.zeros(columns, dtype=bool)
+    for other in dict.fromkeys((*component.inputs, *component.outputs)):
+        if _same_columns(component, other, grid, columns) and (values := _at_start(component, other)) is not None:
+            found |= np.isfinite(values).reshape(-1, *columns).any(axis=0)
+    return np.broadcast_to(found, shape) if found.any() else None
+
+
+def _same_columns(component: Component, variable: str, grid: GridInfo, columns: tuple[int, ...]) -> bool:
+    try:
+        other = component.grid(variable)
+    except ConfigError:  # nobody has asked for this variable
+        return False
+    if other.location != NODE or grid.location != NODE:
+        return other == grid
+    return other.is_points == grid.is_points and other.shape[-2:] == columns
+
+
+def _at_start(component: Component, variable: str) -> Array | None:
+    try:
+        values = component.get(variable)
+        return values if np.issubdtype(values.dtype, np.floating) else np.zeros(values.shape)
+    except ComponentError:  # some components have values after their first step only
+        return None
+
+
+class Fill:
+    """Gives values to the cells that a source has none in.
+
+    Parameters
+    ----------
+    key : str
+        Where the exchange stands, for messages.
+    what : float or "nearest"
+        The value [units of the target], or that of the nearest cell of the layer which has one.
+    grid : GridInfo
+        The target's.
+    cells : ndarray of bool, optional
+        Cells to fill, in the target's shape. Without them, those that have no value when the fill is first used.
+    among : ndarray of bool, optional
+        Cells that may be filled; elsewhere a missing value is nothing that the target takes.
+    """
+
+    def __init__(
+        self, key: str, what: float | Literal["nearest"], grid: GridInfo, cells: Cells | None, among: Cells | None
+    ) -> None:
+        self._key, self._what, self._grid, self._among = key, what, grid, among
+        self._cells: Cells | None = None
+        self._donors: tuple[NDArray[np.intp], ...] = ()
+        if cells is not None:
+            self._choose(cells)
+
+    def _choose(self, gaps: Cells) -> None:
+        self._cells = gaps if self._among is None else gaps & self._among
+        if self._what == NEAREST:
+            self._donors = self._nearest(gaps)
+
+    def _nearest(self, gaps: Cells) -> tuple[NDArray[np.intp], ...]:
+        assert self._cells is not None
+        layers = gaps.reshape(-1, *gaps.shape[-2:])
+        wanted = self._cells.reshape(layers.shape)
+        donors = np.array(np.nonzero(wanted))
+        places = np.stack(_places(self._grid, gaps.shape[-2:]), axis=-1)
+        for k in np.unique(donors[0]):
+            if layers[k].all():
+                raise ConfigError(f"{self._key}: fill: nearest: there is no cell with a value in layer {k}")
+            having = np.argwhere(~layers[k])
+            _, index = cKDTree(places[~layers[k]]).query(places[wanted[k]])
+            donors[1:, donors[0] == k] = having[index].T
+        flat = np.ravel_multi_index(tuple(donors), layers.shape)
+        return np.unravel_index(flat, gaps.shape)
+
+    def __call__(self, values: Array) -> Array:
+        """Return a copy of the values, filled."""
+        if self._cells is None:
+            self._choose(~np.isfinite(values))
+        filled = np.array(values, dtype=np.float64)
+        filled[self._cells] = values[self._donors] if self._what == NEAREST else self._what
+        return filled
+
+
+def _places(grid: GridInfo, shape: tuple[int, ...]) -> tuple[Array, Array]:
+    """Coordinates y and x of all cells of a layer; row and column numbers where the grid does not tell."""
+    y, x = grid.y, grid.x
+    if y is None or x is None or not (y.ndim == x.ndim == 1 and (y.size, x.size) == shape):
+        y, x = np.arange(shape[0]), np.arange(shape[1])
+    rows, columns = np.meshgrid(y, x, indexing="ij")
+    return rows, columns
