@@ -67,6 +67,19 @@ def test_a_mean_is_that_of_all_steps_of_its_component(fake):
     assert data["groundwater_clock__time"].attrs["cell_methods"] == "time: point"
 
 
+def test_grids_of_the_same_size_elsewhere_have_axes_of_their_own(fake):
+    for side in fake.run["components"].values():
+        side["class"] = "zoo:Clock"
+    fake.groundwater["dx"] = 500.0
+    fake.run["exchanges"] = []
+    fake.run["output"][0]["variables"] = ["land.clock__time", "groundwater.clock__time"]
+    fake.succeeds()
+    data = fake.open()
+    np.testing.assert_array_equal(data["x"], [500.0, 1500.0, 2500.0, 3500.0])
+    np.testing.assert_array_equal(data["groundwater_x"], [250.0, 750.0, 1250.0, 1750.0])
+    assert data["groundwater_clock__time"].dims == ("time", "y", "groundwater_x")
+
+
 # ---------------------------------------------------------------- metadata
 
 
