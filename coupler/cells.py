@@ -103,33 +103,45 @@ class Fill:
             self._donors = self._nearest(gaps)
 
     def _nearest(self, gaps: Cells) -> tuple[NDArray[np.intp], ...]:
+        """Find the cells whose values stand in for those to fill; their indices."""
         assert self._cells is not None
-        layers = gaps.reshape(-1, *gaps.shape[-2:])
-        wanted = self._cells.reshape(layers.shape)
+        layer = gaps.shape[-2:]
+        places = _places(self._grid, layer)
+        if places is None:
+            raise ConfigError(f"{self._key}: fill: nearest needs the places of the values, and {self._grid} has none")
+        lacking, wanted = gaps.reshape(-1, *layer), self._cells.reshape(-1, *layer)
         donors = np.array(np.nonzero(wanted))
-        places = np.stack(_places(self._grid, gaps.shape[-2:]), axis=-1)
         for k in np.unique(donors[0]):
-            if layers[k].all():
+            if lacking[k].all():
                 raise ConfigError(f"{self._key}: fill: nearest: there is no cell with a value in layer {k}")
-            having = np.argwhere(~layers[k])
-            _, index = cKDTree(places[~layers[k]]).query(places[wanted[k]])
+            having = np.argwhere(~lacking[k])
+            _, index = cKDTree(places[~lacking[k]]).query(places[wanted[k]])
             donors[1:, donors[0] == k] = having[index].T
-        flat = np.ravel_multi_index(tuple(donors), layers.shape)
-        return np.unravel_index(flat, gaps.shape)
+        return np.unravel_index(np.ravel_multi_index(tuple(donors), wanted.shape), gaps.shape)
 
     def __call__(self, values: Array) -> Array:
-        """Return a copy of the values, filled."""
+        """Return a copy of the values, filled.
+
+        Raises
+        ------
+        ComponentError
+            If there is no value to fill with.
+        """
         if self._cells is None:
-            self._choose(~np.isfinite(values))
+            try:
+                self._choose(~np.isfinite(values))
+            except ConfigError as error:
+                raise ComponentError(str(error)) from error
         filled = np.array(values, dtype=np.float64)
         filled[self._cells] = values[self._donors] if self._what == NEAREST else self._what
         return filled
 
 
-def _places(grid: GridInfo, shape: tuple[int, ...]) -> tuple[Array, Array]:
-    """Coordinates y and x of all cells of a layer; row and column numbers where the grid does not tell."""
+def _places(grid: GridInfo, layer: tuple[int, ...]) -> Array | None:
+    """Coordinates (..., 2) of all cells of a layer; row and column numbers where the grid has no axes."""
     y, x = grid.y, grid.x
-    if y is None or x is None or not (y.ndim == x.ndim == 1 and (y.size, x.size) == shape):
-        y, x = np.arange(shape[0]), np.arange(shape[1])
-    rows, columns = np.meshgrid(y, x, indexing="ij")
-    return rows, columns
+    if len(layer) < 2:
+        return np.stack((y, x), axis=-1) if grid.is_points and y is not None and x is not None else None
+    if y is None or x is None or not (y.ndim == x.ndim == 1 and (y.size, x.size) == layer):
+        y, x = np.arange(layer[0]), np.arange(layer[1])
+    return np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1)

@@ -10,11 +10,14 @@ from foreign import DEPTH, MAP, SLOPE, STEPS
 from zoo import RAIN
 
 from bmi_common.config import Document
+from bmi_common.errors import ConfigError
 from bmi_common.groundwater import NET_SOURCE as SOURCE
 from bmi_common.groundwater import PRESSURE_HEAD as HEAD
 from bmi_common.groundwater import WATER_TABLE_DEPTH as TABLE
+from coupler.cells import Fill
 from coupler.cli import main
 from coupler.component_spec import ComponentSpec
+from coupler.grids import GridInfo
 from coupler.output import netcdf_name
 from coupler.staging import Handed, staged_config
 
@@ -184,6 +187,16 @@ def test_the_nearest_cell_is_near_in_metres(other, dy, nearest):
     other.raster["dy"] = dy
     other.succeeds()
     assert float(other.open()[DEPTH][-1, 1, 1]) in nearest
+
+
+def test_points_take_the_value_of_the_nearest_point_and_links_have_no_place():
+    gaps = np.array([True, False, False])
+    points = GridInfo(4, "unstructured", (3,), np.array([0.0, 9.0, 3.0]), np.array([0.0, 0.0, 4.0]))
+    np.testing.assert_array_equal(
+        Fill("x", "nearest", points, gaps, None)(np.array([np.nan, 1.0, 2.0])), [2.0, 1.0, 2.0]
+    )
+    with pytest.raises(ConfigError, match=r"x: fill: nearest needs the places of the values, and edges of grid 4"):
+        Fill("x", "nearest", GridInfo(4, "unstructured", (3,), location="edge"), gaps, None)
 
 
 def test_cells_outside_the_mask_reach_no_component_that_has_none(other):
