@@ -28,6 +28,10 @@ SHARED_STATICS = (LAYER_THICKNESS, POROSITY)
 Mask = NDArray[np.bool_] | None
 
 
+class _CellsLackingError(ConfigError):
+    """A source has no values in cells that the target needs."""
+
+
 @dataclass(frozen=True)
 class PlannedExchange:
     """One resolved exchange."""
@@ -126,7 +130,7 @@ def make_plan(
         with mistakes.noted():
             _repeats_days(config, name, component)
     resolved = dict(components)  # components whose exchanges are all sound
-    refused: set[frozenset[str]] = set()  # pairs of components of which that cannot be said
+    told: set[frozenset[str]] = set()  # pairs of components whose cells differ
     for i, spec in enumerate(config.exchanges):
         try:
             _check_names(f"exchanges.{i}", spec, components, created)
@@ -134,10 +138,11 @@ def make_plan(
                 plan.incoming[spec.target.component].append(_resolve(f"exchanges.{i}", spec, components, plan))
         except ConfigError as error:
             resolved.pop(spec.target.component, None)
-            refused.add(frozenset((spec.source.component, spec.target.component)))
+            if isinstance(error, _CellsLackingError):
+                told.add(frozenset((spec.source.component, spec.target.component)))
             mistakes.note(error)
     with mistakes.noted():
-        _check_masks(config, components, refused)
+        _check_masks(config, components, told)
     with mistakes.noted():
         _check_supplied(config, resolved, plan)
     with mistakes.noted():
@@ -252,17 +257,17 @@ def _common_mask(components: Mapping[str, Component]) -> Mask:
     return common
 
 
-def _check_masks(config: RunConfig, components: Mapping[str, Component], refused: Collection[frozenset[str]]) -> None:
+def _check_masks(config: RunConfig, components: Mapping[str, Component], told: Collection[frozenset[str]]) -> None:
     """Refuse components that exchange values and have other cells, unless the user has said what stands in for them."""
     mistakes, pairs = Mistakes(), dict[frozenset[str], bool]()
     for x in config.exchanges:
         pair = frozenset((x.source.component, x.target.component))
         pairs[pair] = pairs.get(pair, False) or x.fill is not None
     for pair, filled in pairs.items():
-        told = {name: c.mask for name, c in components.items() if name in pair and c.mask is not None}
-        if filled or pair in refused or len(told) < 2:
+        masks = {name: c.mask for name, c in components.items() if name in pair and c.mask is not None}
+        if filled or pair in told or len(masks) < 2:
             continue
-        (one, here), (other, there) = told.items()
+        (one, here), (other, there) = masks.items()
         if here.shape == there.shape and (differ := here != there).any():
             mistakes.note(
                 ConfigError(
@@ -335,7 +340,7 @@ def _cells(
         return active, None
     lacking = missing if wanted is None else missing & wanted
     if lacking.any():
-        raise ConfigError(
+        raise _CellsLackingError(
             f"{key}: {spec.source} has no values in {int(lacking.sum())} cells that are active in {target.name}, the "
             f"first is {first_cell(lacking)}; give both the same domain, or say what {target.name} takes there: "
             "`fill: 0.0`, or `fill: nearest`"
