@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from bmi_common.errors import ConfigError
 from coupler.component import Component, ComponentError
@@ -87,6 +86,8 @@ class Fill:
     among : ndarray of bool, optional
         Cells that may be filled; elsewhere a missing value is nothing that the target takes.
     """
+
+    from scipy.spatial import cKDTree  # imports slowly
 
     def __init__(
         self, key: str, what: float | Literal["nearest"], grid: GridInfo, cells: Cells | None, among: Cells | None

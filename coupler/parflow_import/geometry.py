@@ -271,7 +271,7 @@ class Geometries:
         where = f"{part.source.file}: " if isinstance(part.source, Pfb) else ""
         raise self._definition.error(
             part.key,
-            f"{where}{quantity.name} must lie between {quantity.limits}, got {values[cell]:g} at {describe_cell(cell)}",
+            f"{where}{quantity.name} {quantity.limits.refusal(values[cell])} at {describe_cell(cell)}",
         )
 
     def _covers_domain(self, name: str) -> bool:
