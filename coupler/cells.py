@@ -87,8 +87,6 @@ class Fill:
         Cells that may be filled; elsewhere a missing value is nothing that the target takes.
     """
 
-    from scipy.spatial import cKDTree  # imports slowly
-
     def __init__(
         self, key: str, what: float | Literal["nearest"], grid: GridInfo, cells: Cells | None, among: Cells | None
     ) -> None:
@@ -105,6 +103,8 @@ class Fill:
 
     def _nearest(self, gaps: Cells) -> tuple[NDArray[np.intp], ...]:
         """Find the cells whose values stand in for those to fill; their indices."""
+        from scipy.spatial import cKDTree  # imports slowly
+
         assert self._cells is not None
         layer = gaps.shape[-2:]
         places = _places(self._grid, layer)
