@@ -1,5 +1,8 @@
 # make demo: run the demo basin for ten days with the surrogate, with physics and with free drainage, and compare them.
-# make test: lint and test everything.   make test-fast: the unit tests alone, in less than a minute.
+# make # a worker a core; the tests of a file share what it sets up
+IN_PARALLEL := --numprocesses auto --maxprocesses 8 --dist loadfile
+
+test: lint and test everything.   make test-fast: the unit tests alone, in less than a minute.
 # make train-demo: train the surrogate on two years of the demo basin and judge it in the third; what is done is kept.
 # make docs: write the generated pages and build the documentation site into build/site.
 # They set up what is missing: compilers (by apt when root), .venv, the package with its Fortran kernels and PyTorch; all but
@@ -56,10 +59,10 @@ $(TRAINING)/report/report.json: $(TRAINING)/segments/.done $(patsubst %,$(TRAINI
 		--threshold water_table=0.1m --precipitation cfg/demo/weather.nc --output $(@D) --overwrite
 
 test: lint
-	pytest --durations=5
+	pytest $(IN_PARALLEL) --durations=5
 
 test-fast: setup-development
-	pytest -m "not slow and not reference" $(UNIT_TESTS)
+	pytest $(IN_PARALLEL) -m "not slow and not reference" $(UNIT_TESTS)
 
 lint: setup-development
 	ruff check .
