@@ -1,8 +1,5 @@
 # make demo: run the demo basin for ten days with the surrogate, with physics and with free drainage, and compare them.
-# make # a worker a core; the tests of a file share what it sets up
-IN_PARALLEL := --numprocesses auto --maxprocesses 8 --dist loadfile
-
-test: lint and test everything.   make test-fast: the unit tests alone, in less than a minute.
+# make test: lint and test everything.   make test-fast: the unit tests alone, in less than a minute.
 # make train-demo: train the surrogate on two years of the demo basin and judge it in the third; what is done is kept.
 # make docs: write the generated pages and build the documentation site into build/site.
 # They set up what is missing: compilers (by apt when root), .venv, the package with its Fortran kernels and PyTorch; all but
@@ -18,6 +15,8 @@ INSTALL := python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS
 INSTALL_REQUIREMENTS := $(INSTALL) --build-constraint constraints.txt --requirement
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+# a worker a core; the tests of a file share what it sets up
+IN_PARALLEL := --numprocesses auto --maxprocesses 8 --dist loadfile
 # the other folders make whole runs
 UNIT_TESTS := $(addprefix tests/,bmi_common bmi_colm bmi_richards bmi_surrogate coupler setup)
 # packages of other environments must not shadow those of this one
