@@ -16,7 +16,7 @@ INSTALL_REQUIREMENTS := $(INSTALL) --build-constraint constraints.txt --requirem
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 # a worker a core; the tests of a file share what it sets up
-IN_PARALLEL := --numprocesses auto --maxprocesses 8 --dist loadfile
+IN_PARALLEL := --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 # the other folders make whole runs
 UNIT_TESTS := $(addprefix tests/,bmi_common bmi_colm bmi_richards bmi_surrogate coupler setup)
 # packages of other environments must not shadow those of this one

@@ -26,6 +26,12 @@ def reference() -> Path:
     return folder
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # files of whole runs first: workers share out files, and none should be left alone with a long one at the end
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 _REPRESENTERS = dict(yaml.SafeDumper.yaml_representers)
 
 
