@@ -1,5 +1,6 @@
 # make demo: run the demo basin for ten days with the surrogate, with physics and with free drainage, and compare them.
 # make test: lint and test everything.   make test-fast: the unit tests alone, in less than a minute.
+# make fuzz: feed the readers of files with new hostile inputs; ROOTZONE_FUZZ=10 draws ten times as many.
 # make train-demo: train the surrogate on two years of the demo basin and judge it in the third; what is done is kept.
 # make docs: write the generated pages and build the documentation site into build/site.
 # They set up what is missing: compilers (by apt when root), .venv, the package with its Fortran kernels and PyTorch; all but
@@ -22,7 +23,7 @@ UNIT_TESTS := $(addprefix tests/,bmi_common bmi_colm bmi_richards bmi_surrogate 
 # packages of other environments must not shadow those of this one
 unexport PYTHONPATH PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX
 
-.PHONY: demo train-demo test test-fast lint docs setup setup-development prerequisites clean
+.PHONY: demo train-demo test test-fast fuzz lint docs setup setup-development prerequisites clean
 
 demo: setup
 	bmi-run cfg/coupled.yaml --output output/demo/hybrid --overwrite
@@ -61,7 +62,10 @@ test: lint
 	pytest $(IN_PARALLEL) --durations=5
 
 test-fast: setup-development
-	pytest $(IN_PARALLEL) -m "not slow and not reference" $(UNIT_TESTS)
+	pytest $(IN_PARALLEL) -m "not slow and not reference and not fuzz" $(UNIT_TESTS)
+
+fuzz: setup-development
+	pytest $(IN_PARALLEL) -m fuzz --hypothesis-profile=explore tests/hostile
 
 lint: setup-development
 	ruff check .

@@ -8,7 +8,7 @@ import yaml
 from hypothesis import settings
 
 # the same inputs every time, and a busy machine is no failure: who changed nothing sees nothing fail;
-# `pytest --hypothesis-profile=explore` draws new ones
+# `--hypothesis-profile=explore` draws new ones
 settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.register_profile("explore", deadline=None, print_blob=True)
 settings.load_profile("repeatable")

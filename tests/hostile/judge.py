@@ -1,5 +1,6 @@
 """The property of all tests here: hostile input is accepted or refused in one clear message, and does nothing else.
 
+What draws its inputs is marked ``fuzz`` and runs with `make fuzz`; what was found is in `test_found`, which always runs.
 ``ROOTZONE_FUZZ`` multiplies the number of inputs that are tried. With ``ROOTZONE_FUZZ_SURVEY=FILE`` findings are
 written to that file, one a line, and the tests go on; the last lines count the inputs.
 """
@@ -17,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 from bmi_common.errors import RootzoneError
@@ -36,10 +38,13 @@ class HangError(Exception):
     """The input kept the program busy for too long."""
 
 
-def tries(count: int) -> settings:
+def tries(count: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Try `count` inputs, or as many times more as the environment says."""
     checks = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large]
-    return settings(max_examples=max(int(count * MORE), 1), deadline=None, suppress_health_check=checks, database=None)
+    examples = settings(
+        max_examples=max(int(count * MORE), 1), deadline=None, suppress_health_check=checks, database=None
+    )
+    return lambda test: pytest.mark.fuzz(examples(test))
 
 
 def _with_folder(name: Any, descriptor: int) -> Any:

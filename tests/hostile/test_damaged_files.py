@@ -38,6 +38,7 @@ def write(kind: str, file: Path) -> None:
             nc["porosity"].units = "1"
 
 
+@pytest.mark.fuzz
 @pytest.mark.parametrize("kind", ["field", "classic", "forcing", "state"])
 def test_damaged_files_are_refused_without_a_crash(tmp_path: Path, kind: str) -> None:
     write(kind, tmp_path / "good.nc")

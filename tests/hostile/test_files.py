@@ -256,6 +256,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     }
 
 
+@pytest.mark.fuzz
 @pytest.mark.parametrize("kind", ["predrnn", "structured"])
 def test_descriptions_of_weights(weights: dict[str, Path], kind: str) -> None:
     file = weights[kind].with_suffix(".yaml")

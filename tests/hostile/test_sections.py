@@ -119,6 +119,7 @@ def test_good_sections_are_accepted(folder: Path, key: str, name: str) -> None:
     assert check(folder, key, section_of(name)) == ""
 
 
+@pytest.mark.fuzz
 @pytest.mark.parametrize(("key", "name"), CASES)
 def test_sections_are_accepted_or_refused(folder: Path, key: str, name: str) -> None:
     @given(section=spoiled_trees(section_of(name)))

@@ -80,6 +80,7 @@ def good(basin: Path, architecture: str, data: str) -> Path:
     return write_config(basin, architecture, **changes)
 
 
+@pytest.mark.fuzz
 @pytest.mark.parametrize("data", ["store", "run"])
 @pytest.mark.parametrize("architecture", list(OPTIONS))
 def test_trainings_are_accepted_or_refused(basin: Path, architecture: str, data: str) -> None:

@@ -119,6 +119,7 @@ def test_good_forcing_is_accepted(tmp_path: Path, kind: str) -> None:
     assert judge(lambda: read(write(kind, tmp_path), tmp_path), tmp_path) == ""
 
 
+@pytest.mark.fuzz
 @pytest.mark.parametrize("kind", KINDS)
 def test_sections_are_accepted_or_refused(folders: Iterator[Path], kind: str) -> None:
     @given(data=st.data())

@@ -118,6 +118,7 @@ def _write(file: Path, tree: Any) -> None:
     file.write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
 
 
+@pytest.mark.fuzz
 @pytest.mark.parametrize("file", ["own", "domain"])
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_components_accept_or_refuse_their_configuration(
