@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 from colm_reference import OPTIONS, Array, Case, kling_gupta, load, rmse, run, variant_case
 
 from bmi_colm.columns import FrozenSoil

@@ -24,7 +24,7 @@ from types import SimpleNamespace
 import numpy as np
 from numpy.typing import NDArray
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 
 from richards_domains import parflow_domain
 

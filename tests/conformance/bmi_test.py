@@ -44,7 +44,9 @@ def run_bmi_test(class_path: str, config_files: Sequence[Path], tmp_path: Path, 
     settings.write_text("[pytest]\n")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "BMITEST_"))}
     environment["PYTEST_ADDOPTS"] = f"-c '{settings}' -p no:cacheprovider --tb=short -rfE --color=no"
-    environment["PYTHONPATH"] = os.pathsep.join([str(_TESTS), str(_TESTS.parent), environment.get("PYTHONPATH", "")])
+    environment["PYTHONPATH"] = os.pathsep.join(
+        [str(_TESTS), str(_TESTS / "support"), str(_TESTS.parent), environment.get("PYTHONPATH", "")]
+    )
     config = config_files[0].name
     # bmi-test looks the configuration up from the working directory, but opens it in --root-dir: make them the same
     done = subprocess.run(

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from coupler.cli import main
 from coupler.command import EXIT_INTERRUPTED
 
-TESTS = Path(__file__).resolve().parents[1]
+SUPPORT = Path(__file__).resolve().parents[1] / "support"
 pytestmark = [pytest.mark.skipif(os.name != "posix", reason="needs signals"), pytest.mark.slow]
 
 
@@ -35,7 +35,7 @@ def interrupted(run, kind) -> str:
         "--output",
         str(run.output),
     ]
-    environment = {**os.environ, "PYTHONPATH": str(TESTS)}
+    environment = {**os.environ, "PYTHONPATH": str(SUPPORT)}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     end = time.monotonic() + 60.0
     while not (run.output / "hourly.nc").is_file() and time.monotonic() < end:

@@ -23,7 +23,7 @@ from coupler.continuing import keep_records
 
 pytestmark = pytest.mark.slow
 
-TESTS = Path(__file__).resolve().parents[1]
+SUPPORT = Path(__file__).resolve().parents[1] / "support"
 END = "2020-01-01T17:00"
 STOP = "2020-01-01T07:00"
 
@@ -270,7 +270,7 @@ def killed(run):
     """Run in a process of its own, which kills itself."""
     run.write()
     command = [sys.executable, "-c", "from coupler.cli import main; main()", str(run.yaml), "--output", str(run.output)]
-    environment = {**os.environ, "PYTHONPATH": str(TESTS)}
+    environment = {**os.environ, "PYTHONPATH": str(SUPPORT)}
     done = subprocess.run(command, env=environment, capture_output=True, timeout=100, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
 
@@ -323,7 +323,7 @@ def test_run_killed_between_checkpoints_goes_on_from_the_newest(run):
         "from coupler.cli import main; main()"
     )
     command = [sys.executable, "-c", code, str(run.yaml), "--output", str(run.output)]
-    environment = {**os.environ, "PYTHONPATH": str(TESTS)}
+    environment = {**os.environ, "PYTHONPATH": str(SUPPORT)}
     done = subprocess.run(command, env=environment, capture_output=True, timeout=100, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert "2020-01-01T08-00-00, after 8 of 17 steps" in restart(run).output

@@ -21,7 +21,7 @@ from coupler.cli import main
 from coupler.evaluate.run_record import run_files
 from coupler.figures import draw
 
-TESTS = Path(__file__).resolve().parents[1]
+SUPPORT = Path(__file__).resolve().parents[1] / "support"
 
 
 def contents(folder):
@@ -31,7 +31,7 @@ def contents(folder):
 def start(run, *arguments):
     """Start the command in a process of its own."""
     command = [sys.executable, "-c", "from coupler.cli import main; main()", *map(str, arguments)]
-    environment = {**os.environ, "PYTHONPATH": str(TESTS)}
+    environment = {**os.environ, "PYTHONPATH": str(SUPPORT)}
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 

@@ -10,12 +10,12 @@ import pytest
 from bmi_common.config import require_name
 from bmi_common.errors import ConfigError
 
-TESTS = Path(__file__).resolve().parents[1]
+SUPPORT = Path(__file__).resolve().parents[1] / "support"
 ASCII = {"LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
 
 
 def in_ascii(fake, *arguments: str | bytes) -> subprocess.CompletedProcess[str]:
-    path = os.pathsep.join([str(TESTS), *sys.path])
+    path = os.pathsep.join([str(SUPPORT), *sys.path])
     command = [sys.executable, "-c", "from coupler.cli import main; main()", str(fake.write()), *arguments]
     return subprocess.run(command, env={**os.environ, **ASCII, "PYTHONPATH": path}, capture_output=True, text=True)
 

@@ -24,7 +24,7 @@ def fire():
 
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL and limits of processes")
 def test_a_run_under_fire_ends_equal(fake, fire, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests"))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests" / "support"))
     fake.use("Well", head=[2.0] + 10 * [-1.0])
     (fake.folder / "biased").write_text("0.01")
     fake.run["components"]["groundwater"]["options"] = {"surrogate": {"checkpoint": str(fake.folder / "biased")}}

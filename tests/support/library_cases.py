@@ -52,7 +52,7 @@ def compiled(source: str = "library_double.c") -> Path:
         pytest.skip("no C compiler for the double of the library")
     folder = Path(tempfile.mkdtemp(prefix="library_double_"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    file = Path(__file__).parent / "bmi_colm" / source if source.endswith(".c") else folder / "text.c"
+    file = Path(__file__).parents[1] / "bmi_colm" / source if source.endswith(".c") else folder / "text.c"
     if not source.endswith(".c"):
         file.write_text(source)
     target = folder / "libcolm.so"

@@ -251,6 +251,15 @@ class HangingBucket(Bucket):
         super()._update()
 
 
+class MortalBucket(Bucket):
+    """Kills its own process in hour `at`."""
+
+    def _update(self):
+        if self.hour >= self.config["at"]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        super()._update()
+
+
 class RefusingBucket(Bucket):
     """Refuses every configuration."""
 

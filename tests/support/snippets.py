@@ -32,7 +32,7 @@ from bmi_surrogate.config import SurrogateConfig
 from bmi_surrogate.training.config import TrainConfig
 from coupler.config import RunConfig
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "cfg" / "demo"
 
 _FENCED = re.compile(r"(?:<!-- ([\w ]+): ([^\n]*?) -->\s*\n)?^( *)```(\w+)\n(.*?)^\3```", re.MULTILINE | re.DOTALL)

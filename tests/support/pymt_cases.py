@@ -17,7 +17,7 @@ metadata = pytest.importorskip("model_metadata", reason="model_metadata is not i
 from model_metadata.model_data_files import FileTemplate  # noqa: E402
 from model_metadata.model_setup import FileSystemLoader  # noqa: E402
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PLUGINS: dict[str, str] = PROJECT["entry-points"]["pymt.plugins"]
 
