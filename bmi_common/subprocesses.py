@@ -8,7 +8,6 @@ import logging
 import os
 import signal
 import subprocess
-import sys
 import threading
 import weakref
 from collections import deque
@@ -19,7 +18,7 @@ from typing import IO, Self
 
 log = logging.getLogger("rootzone")
 
-_LAST_LINES = 15
+_LAST_LINES = 15  # of stderr that are kept
 _PR_SET_PDEATHSIG = 1
 
 Process = subprocess.Popen[bytes]
@@ -175,16 +174,9 @@ def _listen(process: Process, lines: deque[str]) -> None:
         log.warning("process %d: %s", process.pid, line)
 
 
-def _find_prctl() -> ctypes._NamedFuncPointer | None:
-    if not sys.platform.startswith("linux"):
-        return None
-    try:
-        return ctypes.CDLL(None).prctl
-    except (OSError, AttributeError):
-        return None
-
-
-_prctl = _find_prctl()
+_prctl: ctypes._NamedFuncPointer | None = None
+with contextlib.suppress(OSError, AttributeError):  # only Linux has it; looked up before any fork
+    _prctl = ctypes.CDLL(None).prctl
 
 
 def _end_with_parent() -> None:

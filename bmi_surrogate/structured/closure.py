@@ -1,6 +1,6 @@
 """The water balance of every column, closed: what a column holds at the end of the hour is what it had and got.
 
-After the base solve and the correction, one number a column shifts the coordinates u of its layers, each by its own
+After the solves and the correction, one number a column shifts the coordinates u of its layers, each by its own
 positive weight, until stored water, ponded water and overland outflow add up to the water available. The balance grows
 monotonically with the shift, so Newton's method within a bracket finds it; ponding is a kink on the way.
 

@@ -45,13 +45,9 @@ class ColumnState(NamedTuple):
     @classmethod
     def of(cls, columns: ColumnProperties, coordinate: Tensor) -> ColumnState:
         """Evaluate at a coordinate u [m]."""
-        head = columns.retention.head(coordinate)
-        return cls(
-            head,
-            coordinate,
-            *columns.retention.saturation_and_capacity(head),
-            columns.retention.relative_permeability(head),
-        )
+        soil = columns.retention
+        head = soil.head(coordinate)
+        return cls(head, coordinate, *soil.saturation_and_capacity(head), soil.relative_permeability(head))
 
 
 class Start(NamedTuple):

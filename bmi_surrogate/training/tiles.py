@@ -194,10 +194,8 @@ class BatchColumns:
         turned = ((o.row, o.column, o.flip_y, o.flip_x) for o in batch.origins)
         place = (batch.active.shape, batch.active.device, *turned)
         if place != self._place:
-            self._latest = ColumnProperties.of_maps(
-                batch.active[:, 0], batch.fields, list(self.thickness), self.spacing
-            )
-            self._place = place
+            active, thickness = batch.active[:, 0], list(self.thickness)
+            self._latest, self._place = ColumnProperties.of_maps(active, batch.fields, thickness, self.spacing), place
         return self._latest
 
 

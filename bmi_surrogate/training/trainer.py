@@ -156,7 +156,8 @@ class Trainer:
         self._mean_loss: float | None = None
         self._gradient = 0.0
         if found is not None:
-            self._resume(found)
+            with understood(folder / STATE):
+                self._resume(found)
         if config.compile:
             material.task.compiled(self.module)
 
@@ -170,9 +171,8 @@ class Trainer:
         """How far the training is."""
         name = self.material.config.validation.score
         trained = None if self.logger is None else self.logger.least(name)
-        return SeedResult(
-            self.seed, self.best, self.iteration >= self.material.config.iterations, self.seconds, trained
-        )
+        is_finished = self.iteration >= self.material.config.iterations
+        return SeedResult(self.seed, self.best, is_finished, self.seconds, trained)
 
     def run(self, advanced: Callable[[int, str], None], interrupted: Callable[[], bool]) -> SeedResult:
         """Train to the last iteration.
@@ -361,10 +361,6 @@ class Trainer:
         m.processes.wait()
 
     def _resume(self, state: TrainingState) -> None:
-        with understood(self.folder / STATE):
-            self._take_up(state)
-
-    def _take_up(self, state: TrainingState) -> None:
         config = self.material.config
         if state.iteration > config.iterations:
             raise ValueError(f"{state.iteration} of {config.iterations} iterations are done")
