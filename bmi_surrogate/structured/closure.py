@@ -18,9 +18,16 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from bmi_surrogate.structured.column_solve import OVERLAND_POWER, Start, outflow_slope, overland_inflow
-from bmi_surrogate.structured.columns import ColumnProperties, padded
-from bmi_surrogate.structured.retention import KNEE, Retention
+from bmi_surrogate.structured.column_solve import (
+    OVERLAND_POWER,
+    Start,
+    capacity,
+    outflow_slope,
+    overland_inflow,
+    stored,
+)
+from bmi_surrogate.structured.columns import ColumnProperties, Soil, padded
+from bmi_surrogate.structured.retention import KNEE
 
 TOLERANCE = 1.0e-12
 """Of the balance of a column in an hour [m]."""
@@ -31,31 +38,6 @@ _BLOCK = 2048
 _LARGEST_SHIFT = 0.5
 LEAST_SLOPE = 1.0e-6
 """Of a balance [-]; that of a dry column which has nothing more to give."""
-
-
-class Soil(NamedTuple):
-    """What the balance of some columns needs of `ColumnProperties`."""
-
-    dz: Tensor
-    porosity: Tensor
-    specific_storage: Tensor
-    retention: Retention
-    conveyance_out: Tensor
-
-    @classmethod
-    def of(cls, columns: ColumnProperties) -> Soil:
-        """Take all columns."""
-        return cls(columns.dz, columns.porosity, columns.specific_storage, columns.retention, columns.conveyance_out)
-
-    def some(self, which: Tensor | slice) -> Soil:
-        """Take some columns."""
-        return Soil(
-            self.dz,
-            self.porosity[:, which],
-            self.specific_storage[:, which],
-            Retention(*(p[:, which] for p in self.retention)),
-            self.conveyance_out[which],
-        )
 
 
 def balance(soil: Soil, coordinate: Tensor, weights: Tensor, available: Tensor) -> tuple[Tensor, Tensor]:
@@ -74,9 +56,8 @@ def balance(soil: Soil, coordinate: Tensor, weights: Tensor, available: Tensor) 
     head = retention.head(coordinate)
     saturation, dsat_dh = retention.saturation_and_capacity(head)
     ponded = head[-1].clamp(min=0.0)
-    water = soil.dz * saturation * (soil.porosity + soil.specific_storage * head)
-    excess = water.sum(dim=0) + ponded + soil.conveyance_out * ponded**OVERLAND_POWER - available
-    by_head = soil.dz * (dsat_dh * (soil.porosity + soil.specific_storage * head) + soil.specific_storage * saturation)
+    excess = stored(soil, head, saturation) + soil.conveyance_out * ponded**OVERLAND_POWER - available
+    by_head = capacity(soil, head, saturation, dsat_dh)
     spread = (head[-1] > 0.0).to(head.dtype) * (1.0 + outflow_slope(soil.conveyance_out, ponded))
     growth = (by_head * retention.stretch(coordinate) * weights).sum(dim=0) + weights[-1] * spread
     return excess, growth.clamp(min=LEAST_SLOPE)
@@ -166,9 +147,8 @@ def close(
         inflow.
     """
     with torch.no_grad():
-        shift, inflow = _search(
-            columns, start, guess.detach(), weights.detach(), effort, active_set, search or Search()
-        )
+        fixed = guess.detach(), weights.detach()
+        shift, inflow = _search(columns, start, *fixed, effort, active_set, search or Search())
     found = guess + shift * weights
     if not torch.is_grad_enabled() or not (guess.requires_grad or weights.requires_grad):
         return Closed(found, inflow)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from bmi_surrogate.structured.columns import ColumnProperties, padded
+from bmi_surrogate.structured.columns import ColumnProperties, Soil, padded
 
 OVERLAND_POWER = 5.0 / 3.0
 """Of the depth in Manning's formula."""
@@ -106,21 +106,19 @@ def begin(columns: ColumnProperties, head: Tensor, source: Tensor) -> Start:
     )
 
 
-def layer_water(columns: ColumnProperties, head: Tensor, saturation: Tensor) -> Tensor:
+def layer_water(soil: ColumnProperties | Soil, head: Tensor, saturation: Tensor) -> Tensor:
     """Water in each layer [m]: S (porosity + specific storage h) dz."""
-    return columns.dz * saturation * (columns.porosity + columns.specific_storage * head)
+    return soil.dz * saturation * (soil.porosity + soil.specific_storage * head)
 
 
-def stored(columns: ColumnProperties, head: Tensor, saturation: Tensor) -> Tensor:
+def stored(soil: ColumnProperties | Soil, head: Tensor, saturation: Tensor) -> Tensor:
     """Water in each column [m], ponded water included."""
-    return layer_water(columns, head, saturation).sum(dim=0) + head[-1].clamp(min=0.0)
+    return layer_water(soil, head, saturation).sum(dim=0) + head[-1].clamp(min=0.0)
 
 
-def capacity(columns: ColumnProperties, head: Tensor, saturation: Tensor, dsat_dh: Tensor) -> Tensor:
+def capacity(soil: ColumnProperties | Soil, head: Tensor, saturation: Tensor, dsat_dh: Tensor) -> Tensor:
     """Differentiate the water stored in each layer with respect to head [-]."""
-    return columns.dz * (
-        dsat_dh * (columns.porosity + columns.specific_storage * head) + columns.specific_storage * saturation
-    )
+    return soil.dz * (dsat_dh * (soil.porosity + soil.specific_storage * head) + soil.specific_storage * saturation)
 
 
 def lateral_gain(columns: ColumnProperties, head: Tensor, permeability: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -188,6 +188,31 @@ class ColumnProperties:
         flat = columns.new_full((columns.shape[0], count * ny * nx), fill)
         flat[:, self.cells] = columns
         return flat.reshape(-1, count, ny, nx).transpose(0, 1)
+
+
+class Soil(NamedTuple):
+    """Soil of some columns and how they give away ponded water; see `ColumnProperties`."""
+
+    dz: Tensor
+    porosity: Tensor
+    specific_storage: Tensor
+    retention: Retention
+    conveyance_out: Tensor
+
+    @classmethod
+    def of(cls, columns: ColumnProperties) -> Soil:
+        """Take all columns."""
+        return cls(columns.dz, columns.porosity, columns.specific_storage, columns.retention, columns.conveyance_out)
+
+    def some(self, which: Tensor | slice) -> Soil:
+        """Take some columns."""
+        return Soil(
+            self.dz,
+            self.porosity[:, which],
+            self.specific_storage[:, which],
+            Retention(*(p[:, which] for p in self.retention)),
+            self.conveyance_out[which],
+        )
 
 
 def _take(maps: Tensor, cells: Tensor) -> Tensor:

@@ -37,9 +37,9 @@ def test_water_runs_over_land_as_the_solvers_network_says(seed: int) -> None:
     expected = on_map(network, depth.shape, (network.inflow * flow[network.donor]).sum(axis=0))
     ponded = packed(columns, depth[None])[0]
     np.testing.assert_allclose(maps(columns, overland_inflow(columns, ponded)[None])[0], expected, rtol=1e-12)
-    for name in ("outflow", "boundary"):
-        expected = on_map(network, depth.shape, getattr(network, name))
-        np.testing.assert_allclose(maps(columns, getattr(columns, name)[None])[0], expected, rtol=1e-12)
+    for found, of_column in ((columns.conveyance_out, network.outflow), (columns.boundary, network.boundary)):
+        expected = on_map(network, depth.shape, of_column)
+        np.testing.assert_allclose(maps(columns, found[None])[0], expected, rtol=1e-12)
 
 
 @settings(deadline=None, max_examples=20)
@@ -96,9 +96,10 @@ def test_maps_of_one_medium_do_not_see_each_other(seed: int) -> None:
     both = ColumnProperties.of_maps(active, fields, domains[0].dz.tolist(), (domains[0].dx, domains[0].dy))
     for number, one in enumerate(alone):
         mine = both.cells // domains[0].mask.size == number
-        for name in ("porosity", "vertical", "east_conductance", "north_conductance", "inflow", "outflow", "boundary"):
+        conveyances = ("conveyance_in", "conveyance_out", "boundary")
+        for name in ("porosity", "vertical", "east_conductance", "north_conductance", *conveyances):
             torch.testing.assert_close(getattr(both, name)[..., mine], getattr(one, name), rtol=1e-14, atol=0.0)
-        numbers = torch.cat((mine.cumsum(0) - 1, torch.tensor([one.columns])))  # in the columns of one map
+        numbers = torch.cat((mine.cumsum(0) - 1, torch.tensor([one.count])))  # in the columns of one map
         is_mine = torch.cat((mine, torch.tensor([True])))
         for name in ("east", "west", "north", "south", "donors"):
             theirs = getattr(both, name)[..., mine]
