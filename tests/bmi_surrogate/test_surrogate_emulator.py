@@ -11,7 +11,7 @@ from surrogate_cases import NX, NY, make_checkpoint
 
 from bmi_common import ConfigError, Domain
 from bmi_surrogate import Checkpoint, PredRNNEmulator, PredRNNOptions, compute
-from bmi_surrogate import emulator as emulator_module
+from bmi_surrogate.predrnn import emulator as emulator_module
 from bmi_surrogate.predrnn import statics as static_channels
 
 CPU = PredRNNOptions(device="cpu", threads=1)

@@ -11,7 +11,7 @@ from surrogate_cases import NX, NY, make_checkpoint
 from bmi_common import ConfigError, Domain
 from bmi_common import groundwater as names
 from bmi_surrogate import BmiSurrogate, Checkpoint, PredRNNEmulator, PredRNNOptions, save
-from bmi_surrogate import emulator as emulator_module
+from bmi_surrogate.predrnn import emulator as emulator_module
 from bmi_surrogate.predrnn import statics as static_channels
 from bmi_surrogate.predrnn.normalisation import moments_of_statics
 
