@@ -26,9 +26,9 @@ from bmi_colm.columns import ColumnOptions
 from bmi_common.fields import read_pfb
 from bmi_richards.options import Drainage, Mode, Options
 from bmi_richards.solver import RichardsSolver
-from bmi_surrogate.emulator import Emulator
-from bmi_surrogate.normalisation import moments_of_statics
-from bmi_surrogate.trained import load
+from bmi_surrogate.checkpoint import load
+from bmi_surrogate.predrnn.emulator import PredRNNEmulator
+from bmi_surrogate.predrnn.normalisation import moments_of_statics
 
 Floats = NDArray[np.float64]
 
@@ -106,7 +106,7 @@ def network_table(folder: Path) -> Table:
     stored = np.load(folder / "surrogate" / "reference_full.npz")
     statics = inputs["statics"].astype(np.float64)
     statistics = dataclasses.replace(published.statistics, statics=moments_of_statics(statics))
-    emulator = Emulator(dataclasses.replace(published, statistics=statistics), statics)
+    emulator = PredRNNEmulator(dataclasses.replace(published, statistics=statistics), statics)
     emulator.start(read_pfb(folder / "pearl_river" / "unname_test.out.press.00000.pfb"))
     table = Table("hour", "99.9 % of cells within", "largest", title="Network against the published one, float32")
     for hour in range(1, 49):

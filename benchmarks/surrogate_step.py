@@ -28,10 +28,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bmi_surrogate import Architecture, Checkpoint, Emulator, Options, PredRNN
+from bmi_surrogate import Architecture, Checkpoint, PredRNN, PredRNNEmulator, PredRNNOptions
 from bmi_surrogate.compute import find_device, using_threads
-from bmi_surrogate.network import Memory
-from bmi_surrogate.normalisation import Moments, Statistics
+from bmi_surrogate.predrnn.network import Memory
+from bmi_surrogate.predrnn.normalisation import Moments, Statistics
 
 TILE = 16
 BLOCK = 32
@@ -70,11 +70,11 @@ def untrained() -> Checkpoint:
     return Checkpoint(PredRNN(Architecture()).eval(), Statistics(unit(11), unit(10), unit(46)))
 
 
-def whole_step(shape: tuple[int, int], options: Options) -> Case:
+def whole_step(shape: tuple[int, int], options: PredRNNOptions) -> Case:
     random = np.random.default_rng(0)
     statics, head, source = (random.normal(size=(channels, *shape)) for channels in (46, 11, 10))
     started = time.perf_counter()
-    emulator = Emulator(untrained(), statics, None, options)
+    emulator = PredRNNEmulator(untrained(), statics, None, options)
     emulator.start(head)
     emulator.step(source)
     ready = time.perf_counter() - started
@@ -177,7 +177,7 @@ def main() -> None:
     tiles: tuple[Any, ...] = (TILE, "whole")
     step = measure(
         [
-            whole_step((a.ny, a.nx), Options(tile, device=a.device, threads=threads, compile=compiled))
+            whole_step((a.ny, a.nx), PredRNNOptions(tile, device=a.device, threads=threads, compile=compiled))
             for tile in tiles
             for compiled, threads in modes
         ],

@@ -32,15 +32,15 @@ from bmi_surrogate import (
     Checkpoint,
     ClosedEmulator,
     Emulator,
-    Engine,
-    Options,
+    PredRNNEmulator,
+    PredRNNOptions,
     StructuredArchitecture,
     StructuredEmulator,
     StructuredModel,
     StructuredOptions,
     load,
 )
-from bmi_surrogate import statics as static_channels
+from bmi_surrogate.predrnn import statics as static_channels
 from bmi_surrogate.training.prepare import DataSpec, prepare
 from bmi_surrogate.training.store import Store
 from coupler.evaluate.errors import column_storage
@@ -88,20 +88,20 @@ class Judge:
         self.soil = [field[-1][mask] for field in soil]
         self.thickness = domain.dz[-store.source_layers :, np.newaxis]
 
-    def judge(self, engine: Engine | None, first: int, hours: int) -> tuple[list[tuple[float, ...]], float]:
-        """Errors of every hour, and seconds in the engine; without an engine, of the first head kept."""
+    def judge(self, emulator: Emulator | None, first: int, hours: int) -> tuple[list[tuple[float, ...]], float]:
+        """Errors of every hour, and seconds in the emulator; without an emulator, of the first head kept."""
         mask, dz = self.domain.mask, self.domain.dz
         heads, sources = self.store.window(first, hours)
         head, seconds = heads[0], 0.0
         stored = column_storage(np.asarray(head)[:, mask], self.domain).sum()
-        if engine is not None:
-            engine.start(np.where(mask, head, np.nan))
+        if emulator is not None:
+            emulator.start(np.where(mask, head, np.nan))
         rows: list[tuple[float, ...]] = []
         came = turned = 0.0
         for hour in range(hours):
-            if engine is not None:
+            if emulator is not None:
                 begin = time.perf_counter()
-                head = engine.step(sources[hour].astype(np.float64))
+                head = emulator.step(sources[hour].astype(np.float64))
                 seconds += time.perf_counter() - begin
             found = np.asarray(head)[:, mask]
             water, outflow = sources[hour][:, mask] * self.thickness, self._outflow(found)
@@ -148,33 +148,33 @@ def summarised(rows: list[tuple[float, ...]], balances: bool) -> Errors:
 
 
 def row(
-    judge: Judge, name: str, engine: Engine | None, parameters: int | None, minutes: float | None, hours: int
+    judge: Judge, name: str, emulator: Emulator | None, parameters: int | None, minutes: float | None, hours: int
 ) -> Row:
-    continuous, seconds = judge.judge(engine, 0, hours)
+    continuous, seconds = judge.judge(emulator, 0, hours)
     segments: list[tuple[float, ...]] = []
     for first in range(0, hours - SEGMENT + 1, SEGMENT_EVERY):
-        segments += judge.judge(engine, first, SEGMENT)[0]
+        segments += judge.judge(emulator, first, SEGMENT)[0]
     return Row(
         name,
         parameters,
         minutes,
-        None if engine is None else 1e3 * seconds / hours,
-        summarised(segments or continuous, engine is not None),
-        summarised(continuous, engine is not None),
+        None if emulator is None else 1e3 * seconds / hours,
+        summarised(segments or continuous, emulator is not None),
+        summarised(continuous, emulator is not None),
     )
 
 
-def engine_of(path: Path, domain: Domain, threads: int) -> tuple[Engine, int]:
+def emulator_of(path: Path, domain: Domain, threads: int) -> tuple[Emulator, int]:
     trained = load(path)
     if isinstance(trained, Checkpoint):
-        options = Options(threads=threads)
-        emulator = Emulator(trained, static_channels.from_domain(domain), domain.mask, options)
+        options = PredRNNOptions(threads=threads)
+        network = PredRNNEmulator(trained, static_channels.from_domain(domain), domain.mask, options)
         closed = trained.network.architecture.balance == "closed"
-        engine: Engine = ClosedEmulator(emulator, domain) if closed else emulator
+        emulator: Emulator = ClosedEmulator(network, domain) if closed else network
         module: torch.nn.Module = trained.network
     else:
-        engine, module = StructuredEmulator(trained.model, domain, StructuredOptions(threads=threads)), trained.model
-    return engine, sum(p.numel() for p in module.parameters())
+        emulator, module = StructuredEmulator(trained.model, domain, StructuredOptions(threads=threads)), trained.model
+    return emulator, sum(p.numel() for p in module.parameters())
 
 
 def minutes_of_training(path: Path) -> float | None:
@@ -186,7 +186,7 @@ def minutes_of_training(path: Path) -> float | None:
     return max(seconds) / 60.0 if seconds else None
 
 
-def untrained(domain: Domain, refinements: int, threads: int) -> tuple[Engine, int]:
+def untrained(domain: Domain, refinements: int, threads: int) -> tuple[Emulator, int]:
     model = StructuredModel(StructuredArchitecture(domain.nz, (), refinements)).eval()
     return StructuredEmulator(model, domain, StructuredOptions(threads=threads)), 0
 
@@ -230,19 +230,19 @@ def main() -> None:
     store = prepare(DataSpec(store=arguments.store, runs=[arguments.run], validation_hours=0), domain)
     hours = arguments.hours or store.hours
     judge, console = Judge(domain, store), Console(width=180)
-    engines: list[tuple[str, Callable[[], tuple[Engine | None, int | None]], float | None]] = []
+    emulators: list[tuple[str, Callable[[], tuple[Emulator | None, int | None]], float | None]] = []
     for path in arguments.checkpoints:
-        load_it = functools.partial(engine_of, path, domain, arguments.threads)
-        engines.append((path.parent.name, load_it, minutes_of_training(path)))
+        load_it = functools.partial(emulator_of, path, domain, arguments.threads)
+        emulators.append((path.parent.name, load_it, minutes_of_training(path)))
     if arguments.untrained:
         for refinements, solves in ((0, "one solve"), (1, "two solves"), (2, "three solves")):
             make = functools.partial(untrained, domain, refinements, arguments.threads)
-            engines.append((f"structured, untrained, {solves}", make, None))
-        engines.append(("persistence", lambda: (None, None), None))
+            emulators.append((f"structured, untrained, {solves}", make, None))
+        emulators.append(("persistence", lambda: (None, None), None))
     rows = []
-    for name, make_engine, minutes in engines:
-        engine, parameters = make_engine()
-        rows.append(row(judge, name, engine, parameters, minutes, hours))
+    for name, make_emulator, minutes in emulators:
+        emulator, parameters = make_emulator()
+        rows.append(row(judge, name, emulator, parameters, minutes, hours))
         console.print(f"{name}: done", style="dim")
         if arguments.json:
             arguments.json.write_text(json.dumps([asdict(r) for r in rows], indent=1), encoding="utf-8")

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import atexit
-import contextlib
-import ctypes
-import os
 import re
-import signal
-import subprocess
-import sys
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bmi_common.subprocesses import ChildProcess, kill_session, terminate_session
+
 _GRACE = 5.0
 """Seconds that a process has to end after it was told to; mpiexec needs them to end its children."""
-_PR_SET_PDEATHSIG = 1
 _TAIL_LINES = 12
 _CAUSES = (
     (
@@ -39,9 +32,6 @@ _CAUSES = (
     (r"run as root|running as root", "Open MPI refuses to run as root; OMPI_ALLOW_RUN_AS_ROOT=1 and "
      "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 in the environment allow it"),
 )  # fmt: skip
-
-_running: set[subprocess.Popen[bytes]] = set()
-_lock = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -87,62 +77,14 @@ def call(
     OSError
         If it cannot be started.
     """
-    with log.open("wb") as file:
-        process = subprocess.Popen(
-            list(command),
-            cwd=folder,
-            env={**os.environ, **(environment or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            preexec_fn=_end_with_parent if _prctl is not None else None,
-        )
-        with _lock:
-            _running.add(process)
-        try:
-            code: int | None = process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            code = None
-        finally:  # interrupts included
-            end(process)
-            with _lock:
-                _running.discard(process)
+    with ChildProcess(
+        command,
+        ending=(terminate_session, kill_session),
+        patience=_GRACE,
+        log_file=log,
+        folder=folder,
+        environment=environment,
+        ends_with_parent=True,
+    ) as process:
+        code = process.wait(timeout)
     return Outcome(code, log.read_text(errors="replace"))
-
-
-def end(process: subprocess.Popen[bytes]) -> None:
-    """End a process and what it has started in its session; does nothing to one that has ended."""
-    for sign in (signal.SIGTERM, signal.SIGKILL):
-        if process.poll() is not None:
-            break
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, sign)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_GRACE)
-
-
-@atexit.register
-def _end_all() -> None:
-    with _lock:
-        left = list(_running)
-    for process in left:
-        end(process)
-
-
-def _find_prctl() -> ctypes._NamedFuncPointer | None:
-    if not sys.platform.startswith("linux"):
-        return None
-    try:
-        return ctypes.CDLL(None).prctl
-    except (OSError, AttributeError):
-        return None
-
-
-_prctl = _find_prctl()
-
-
-def _end_with_parent() -> None:
-    # where Python itself is killed nothing in Python can end the child; the kernel does
-    if _prctl is not None:
-        _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

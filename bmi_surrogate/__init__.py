@@ -9,15 +9,13 @@ except ModuleNotFoundError as error:
     ) from error
 
 from bmi_surrogate.bmi import BmiSurrogate
-from bmi_surrogate.checkpoint import Checkpoint, StructuredCheckpoint, save
-from bmi_surrogate.closed import ClosedEmulator
-from bmi_surrogate.emulator import Emulator, Options
-from bmi_surrogate.engine import Engine
-from bmi_surrogate.network import Architecture, PredRNN
-from bmi_surrogate.published import convert_published
+from bmi_surrogate.checkpoint import Checkpoint, StructuredCheckpoint, convert_published, load, save
+from bmi_surrogate.emulator import Emulator
+from bmi_surrogate.predrnn.closed_balance import ClosedEmulator
+from bmi_surrogate.predrnn.emulator import PredRNNEmulator, PredRNNOptions
+from bmi_surrogate.predrnn.network import Architecture, PredRNN
 from bmi_surrogate.structured import StructuredArchitecture, StructuredModel
 from bmi_surrogate.structured.emulator import StructuredEmulator, StructuredOptions
-from bmi_surrogate.trained import load
 
 __all__ = [
     "Architecture",
@@ -25,9 +23,9 @@ __all__ = [
     "Checkpoint",
     "ClosedEmulator",
     "Emulator",
-    "Engine",
-    "Options",
     "PredRNN",
+    "PredRNNEmulator",
+    "PredRNNOptions",
     "StructuredArchitecture",
     "StructuredCheckpoint",
     "StructuredEmulator",

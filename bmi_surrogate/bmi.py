@@ -17,7 +17,7 @@ from bmi_common.hashing import hashes
 from bmi_common.state_file import StateArray
 from bmi_surrogate.config import Prepared, prepare
 from bmi_surrogate.diagnosis import Diagnosis
-from bmi_surrogate.normalisation import Array
+from bmi_surrogate.emulator import Array
 
 _SECONDS_PER_HOUR = 3600.0
 
@@ -57,27 +57,27 @@ class BmiSurrogate(GroundwaterBmi):
 
     def _start(self) -> None:
         self._publish_domain()
-        self._prepared.engine.start(self._prepared.head)
+        self._prepared.emulator.start(self._prepared.head)
         self._publish(self._prepared.head)
 
     def _update(self) -> None:
         self._adopt_written_head()
         self.require_finite(names.NET_SOURCE)
-        head = self._prepared.engine.step(self.values[names.NET_SOURCE])
+        head = self._prepared.emulator.step(self.values[names.NET_SOURCE])
         self.values[names.PRESSURE_HEAD][...] = head
         self.require_finite(names.PRESSURE_HEAD)
         self._publish(head)
 
     def _memory(self) -> Mapping[str, StateArray]:
         self._adopt_written_head()
-        return self._prepared.engine.memory()
+        return self._prepared.emulator.state_dict()
 
     def _recall(self, memory: Mapping[str, NDArray[Any]]) -> None:
-        self._prepared.engine.recall(memory)
+        self._prepared.emulator.load_state_dict(memory)
         self._published_head = self.values[names.PRESSURE_HEAD].copy()
 
     def _fingerprints(self) -> Mapping[str, str]:
-        return {"network": self._prepared.engine.fingerprint}
+        return {"network": self._prepared.emulator.fingerprint}
 
     @property
     def provenance(self) -> Mapping[str, str]:
@@ -96,9 +96,9 @@ class BmiSurrogate(GroundwaterBmi):
             )
         changed = (head != self._published_head) & mask
         if self.time == 0.0 or changed.any(axis=0)[mask].all():
-            self._prepared.engine.start(head)
+            self._prepared.emulator.start(head)
         else:
-            self._prepared.engine.set_head(head, changed)
+            self._prepared.emulator.set_head(head, changed)
         self._publish(head)
 
     def _publish(self, head: Array) -> None:

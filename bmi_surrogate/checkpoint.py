@@ -1,4 +1,4 @@
-"""Trained surrogates on disk in our own format, which stores all that a run needs.
+"""Trained surrogates on disk: of any format to read, of our own to write, which stores all that a run needs.
 
 ``NAME.safetensors`` holds the parameters and ``NAME.yaml`` the rest: the architecture (``predrnn`` or ``structured``)
 and what determines its shapes, layer thickness, where the weights come from, and their hash; for ``predrnn`` also the
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,63 +21,16 @@ from bmi_common import ConfigError, load_config
 from bmi_common.config import Config, ConfigPath
 from bmi_common.hashing import sha256
 from bmi_common.owned_folder import draft_name
-from bmi_surrogate.network import Architecture, PredRNN
-from bmi_surrogate.normalisation import Moments, Statistics
+from bmi_surrogate.emulator import Array
 from bmi_surrogate.parameters import fill, read_parameters
+from bmi_surrogate.predrnn.checkpoint import Checkpoint
+from bmi_surrogate.predrnn.network import Architecture, PredRNN
+from bmi_surrogate.predrnn.normalisation import Moments, Statistics, moments_of_statics
+from bmi_surrogate.predrnn.published import load_published
 from bmi_surrogate.structured import StructuredArchitecture, StructuredModel
+from bmi_surrogate.structured.checkpoint import StructuredCheckpoint
 
-PUBLISHED_TILE = 16
 FORMAT = "rootzone-surrogate"
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """A trained PredRNN with what it needs to run.
-
-    Attributes
-    ----------
-    network : PredRNN
-        In evaluation mode, single precision, on the CPU.
-    statistics : Statistics
-        Normalisation; without those of the statics if read from the published format.
-    tile : int or "whole"
-        Side of the tiles [cells] that the network was trained on, or the whole domain at once.
-    layer_thickness : tuple of float or None
-        Layers [m], bottom first, that the network was trained on; None if unknown.
-    provenance : mapping
-        Where the network comes from, in words.
-    files : tuple of Path
-        Files that it was read from.
-    """
-
-    network: PredRNN
-    statistics: Statistics
-    tile: int | Literal["whole"] = PUBLISHED_TILE
-    layer_thickness: tuple[float, ...] | None = None
-    provenance: Mapping[str, str] = field(default_factory=dict)
-    files: tuple[Path, ...] = ()
-
-
-@dataclass(frozen=True)
-class StructuredCheckpoint:
-    """A trained structured surrogate with what it needs to run.
-
-    Attributes
-    ----------
-    model : StructuredModel
-        In evaluation mode, on the CPU.
-    layer_thickness : tuple of float
-        Layers [m], bottom first, that it was trained on.
-    provenance : mapping
-        Where the weights come from, in words.
-    files : tuple of Path
-        Files that it was read from.
-    """
-
-    model: StructuredModel
-    layer_thickness: tuple[float, ...]
-    provenance: Mapping[str, str] = field(default_factory=dict)
-    files: tuple[Path, ...] = ()
 
 
 class _MomentsSpec(Config):
@@ -155,6 +107,37 @@ class _Description(RootModel[Annotated[_PredRNN | _Structured, Field(discriminat
 def _require_layers(thickness: list[float] | None, layers: int) -> None:
     if thickness is not None and len(thickness) != layers:
         raise ValueError(f"layer_thickness has {len(thickness)} layers, the network {layers}")
+
+
+def load(
+    path: Path, kind: Literal["auto", "published", "rootzone"] = "auto", statistics: Path | None = None
+) -> Checkpoint | StructuredCheckpoint:
+    """Read a checkpoint of either format.
+
+    Parameters
+    ----------
+    path : Path
+        The file of weights; for our own format also the YAML file beside it.
+    kind : {"auto", "published", "rootzone"}
+        Format. ``"auto"`` takes safetensors with a YAML file of the same name beside it for our own.
+    statistics : Path, optional
+        Statistics of the published format.
+
+    Raises
+    ------
+    ConfigError
+        If a file is missing, damaged or belongs to another network; or if `statistics` is given for our own format.
+    """
+    own = _is_own(path) if kind == "auto" else kind == "rootzone"
+    if not own:
+        return load_published(path, statistics)
+    if statistics is not None:
+        raise ConfigError(f"{path}: the checkpoint stores its statistics; remove `statistics: {statistics}`")
+    return load_rootzone(path)
+
+
+def _is_own(path: Path) -> bool:
+    return path.suffix == ".yaml" or (path.suffix == ".safetensors" and path.with_suffix(".yaml").is_file())
 
 
 def load_rootzone(path: Path) -> Checkpoint | StructuredCheckpoint:
@@ -239,3 +222,48 @@ def _statistics(s: Statistics) -> dict[str, Any]:
         raise ValueError("a checkpoint must store the statistics of its statics; give them")
     moments = (("pressure", s.pressure), ("source", s.source), ("statics", s.statics))
     return {name: {"mean": m.mean.tolist(), "std": m.std.tolist()} for name, m in moments}
+
+
+def convert_published(
+    source: Path,
+    destination: Path,
+    statics: Array,
+    *,
+    statistics: Path | None = None,
+    layer_thickness: tuple[float, ...] | None = None,
+    provenance: Mapping[str, str] | None = None,
+) -> Path:
+    """Convert a published checkpoint into our own format.
+
+    Parameters
+    ----------
+    source : Path
+        Published checkpoint.
+    destination : Path
+        Where to write, with or without suffix.
+    statics : ndarray, shape (channels, y, x)
+        Static fields of the domain that the network was trained on: their statistics are stored.
+    statistics : Path, optional
+        As in `load_published`.
+    layer_thickness : tuple of float, optional
+        Layers [m], bottom first, of the training domain.
+    provenance : mapping, optional
+        What else is known of the network's origin.
+
+    Returns
+    -------
+    Path
+        The file of weights.
+    """
+    published = load_published(source, statistics)
+    wanted = published.network.architecture.statics
+    if statics.ndim != 3 or len(statics) != wanted:
+        raise ConfigError(f"statics must have the shape ({wanted}, ny, nx), got {statics.shape}")
+    origin = {"converted_from": source.name, "converted_from_sha256": sha256(source), **(provenance or {})}
+    complete = dataclasses.replace(
+        published,
+        statistics=dataclasses.replace(published.statistics, statics=moments_of_statics(statics)),
+        layer_thickness=layer_thickness,
+        provenance=origin,
+    )
+    return save(complete, destination)

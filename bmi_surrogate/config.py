@@ -15,13 +15,13 @@ from bmi_common.config import Threads
 from bmi_common.errors import Mistakes
 from bmi_common.groundwater import SECTIONS
 from bmi_common.groundwater_config import GroundwaterConfig, PreparedGroundwater
-from bmi_surrogate import statics as static_channels
-from bmi_surrogate import trained as checkpoints
 from bmi_surrogate.checkpoint import Checkpoint, StructuredCheckpoint
-from bmi_surrogate.closed import ClosedEmulator
-from bmi_surrogate.emulator import Emulator, Options
-from bmi_surrogate.engine import Engine
-from bmi_surrogate.normalisation import Array, moments_of_statics
+from bmi_surrogate.checkpoint import load as load_checkpoint
+from bmi_surrogate.emulator import Array, Emulator
+from bmi_surrogate.predrnn import statics as static_channels
+from bmi_surrogate.predrnn.closed_balance import ClosedEmulator
+from bmi_surrogate.predrnn.emulator import PredRNNEmulator, PredRNNOptions
+from bmi_surrogate.predrnn.normalisation import moments_of_statics
 from bmi_surrogate.structured import StructuredArchitecture, StructuredModel
 from bmi_surrogate.structured.emulator import StructuredEmulator, StructuredOptions
 
@@ -49,7 +49,7 @@ _FOR_NETWORKS = (
 
 
 class SurrogateSection(Config):
-    """The surrogate, its data and how to run it; see `bmi_surrogate.emulator.Options` for the latter.
+    """The surrogate, its data and how to run it; see `bmi_surrogate.predrnn.emulator.PredRNNOptions` for the latter.
 
     ``architecture: structured`` without a checkpoint runs the structured surrogate without any learned correction, and
     with as many `refinements` (solves after the first) as are asked for. Otherwise the checkpoint says what it is.
@@ -81,9 +81,9 @@ class SurrogateSection(Config):
             )
         return self
 
-    def options(self) -> Options:
+    def options(self) -> PredRNNOptions:
         """How to run a PredRNN."""
-        return Options(self.tile, self.overlap, self.device, self.threads, self.compile, self.precision)
+        return PredRNNOptions(self.tile, self.overlap, self.device, self.threads, self.compile, self.precision)
 
 
 class SurrogateConfig(GroundwaterConfig):
@@ -96,7 +96,7 @@ class SurrogateConfig(GroundwaterConfig):
 class Prepared(PreparedGroundwater):
     """What the configuration describes, and the surrogate, ready for `start`."""
 
-    engine: Engine
+    emulator: Emulator
 
 
 def prepare(config_file: Path) -> Prepared:
@@ -110,21 +110,21 @@ def prepare(config_file: Path) -> Prepared:
     config = load_config(config_file, SurrogateConfig, ignore=SECTIONS)
     section = config.surrogate
     domain = Domain.load(config.domain)
-    engine: Engine
+    emulator: Emulator
     mistakes = Mistakes()
     with mistakes.noted():
         trained = _trained(section, domain, config_file)
         if isinstance(trained, StructuredCheckpoint):
-            engine, own = _structured(trained, domain, section, config_file), trained.files
+            emulator, own = _structured(trained, domain, section, config_file), trained.files
         else:
-            engine, own = _predrnn(trained, domain, section, config_file)
+            emulator, own = _predrnn(trained, domain, section, config_file)
     with mistakes.noted():
         head = config.initial.read(domain, config_file)
     mistakes.require_none()
     return Prepared(
         domain=domain,
         head=head,
-        engine=engine,
+        emulator=emulator,
         files=tuple(dict.fromkeys((config_file, *own, *config.initial.files, *domain.files))),
         initial_state=config.initial.state,
     )
@@ -134,7 +134,7 @@ def _trained(section: SurrogateSection, domain: Domain, config_file: Path) -> Ch
     if section.checkpoint is None:
         bare = StructuredModel(StructuredArchitecture(domain.nz, (), section.refinements))
         return StructuredCheckpoint(bare.eval(), tuple(domain.dz.tolist()))
-    found = checkpoints.load(section.checkpoint, section.format, section.statistics)
+    found = load_checkpoint(section.checkpoint, section.format, section.statistics)
     kind = "structured" if isinstance(found, StructuredCheckpoint) else "predrnn"
     if section.architecture not in (None, kind):
         raise ConfigError(
@@ -160,7 +160,7 @@ def _structured(
 
 def _predrnn(
     trained: Checkpoint, domain: Domain, section: SurrogateSection, config_file: Path
-) -> tuple[Engine, tuple[Path, ...]]:
+) -> tuple[Emulator, tuple[Path, ...]]:
     a, path = trained.network.architecture, trained.files[0]
     _require_layers(a.layers, trained.layer_thickness, domain, path)
     if a.source_layers != grids.ROOT_ZONE_LAYERS:
@@ -170,11 +170,11 @@ def _predrnn(
     fields = _statics(trained, domain, section)
     trained = _with_statics_statistics(trained, fields, domain, section)
     try:
-        emulator = Emulator(trained, fields, domain.mask, section.options())
-        engine: Engine = ClosedEmulator(emulator, domain) if a.balance == "closed" else emulator
+        network = PredRNNEmulator(trained, fields, domain.mask, section.options())
+        emulator: Emulator = ClosedEmulator(network, domain) if a.balance == "closed" else network
     except ConfigError as error:
         raise ConfigError(f"{config_file}: surrogate: {error}") from error
-    return engine, (*trained.files, *(() if section.statics is None else section.statics.files))
+    return emulator, (*trained.files, *(() if section.statics is None else section.statics.files))
 
 
 def _require_layers(layers: int, known: tuple[float, ...] | None, domain: Domain, path: Path | None) -> None:

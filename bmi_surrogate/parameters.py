@@ -21,7 +21,7 @@ Parameters = dict[str, Tensor]
 Network = TypeVar("Network", bound=nn.Module)
 
 SAVE_ANEW: Final = (
-    "save the parameters anew where they come from: torch.save({'net_param': network.state_dict()}, 'model.pt'), or "
+    "save the parameters again where they come from: torch.save({'net_param': network.state_dict()}, 'model.pt'), or "
     "safetensors.torch.save_file(network.state_dict(), 'model.safetensors')"
 )
 _HOLDERS: Final = ("net_param", "state_dict", "model_state_dict", "model", "network", "net")
@@ -94,9 +94,8 @@ def _parameters_in(content: Any, path: Path) -> Parameters:
         return _parameters_in(found, path)
     others = [str(key) for key, value in found.items() if not isinstance(value, Tensor)]
     if not found or others:
-        what = (
-            f"{_some(others)} {'is no tensor' if len(others) == 1 else 'are no tensors'}" if others else "it is empty"
-        )
+        kind = "is not a tensor" if len(others) == 1 else "are not tensors"
+        what = f"{_some(others)} {kind}" if others else "it is empty"
         raise ConfigError(
             f"{path}: no parameters found{f' under {held[0]!r}' if held else ''}: {what}; a checkpoint maps names to "
             f"tensors, or one of {', '.join(_HOLDERS)} to such a map"
@@ -118,7 +117,7 @@ def fill(network: Network, parameters: Parameters, path: Path) -> Network:
     Raises
     ------
     ConfigError
-        If names or shapes are not the network's, or a value is no finite number in its precision.
+        If names or shapes are not the network's, or a value is not a finite number in its precision.
     """
     wanted = network.state_dict()
     missing, unknown = sorted(wanted.keys() - parameters.keys()), sorted(parameters.keys() - wanted.keys())

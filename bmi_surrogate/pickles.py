@@ -19,7 +19,7 @@ _TEXT: Final = ("UNICODE", "STRING")
 
 
 def describe_archive(path: Path) -> str | None:
-    """Say why a zip archive is no checkpoint; None if it may be one, or is no whole archive."""
+    """Say why a zip archive is not a checkpoint; None if it may be one, or if the archive is not whole."""
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.namelist()
@@ -27,7 +27,7 @@ def describe_archive(path: Path) -> str | None:
         return None
     if not any(name.endswith("/data.pkl") for name in members):
         more = f" and {len(members) - 3} more" if len(members) > 3 else ""
-        return f"a zip archive that is no PyTorch checkpoint: it holds {', '.join(members[:3]) or 'nothing'}{more}"
+        return f"a zip archive that is not a PyTorch checkpoint: it holds {', '.join(members[:3]) or 'nothing'}{more}"
     if any("/code/" in name for name in members):
         return "a TorchScript program, not the parameters of a network"
     return None

@@ -212,8 +212,12 @@ class Component:
     @property
     def time(self) -> float:
         """Time [s] that the component has reached since the start of the run."""
-        own = float(self.bmi.get_current_time()) - float(self.bmi.get_start_time())
-        return own * self._model.to_seconds + self.behind
+        return self._own_time + self.behind
+
+    @property
+    def _own_time(self) -> float:
+        """Time [s] since the start by the clock of the model itself."""
+        return (float(self.bmi.get_current_time()) - float(self.bmi.get_start_time())) * self._model.to_seconds
 
     def stands_at(self, seconds: float) -> bool:
         """Whether the component has reached this time [s], to the rounding of a clock that counts in any units."""
@@ -254,16 +258,14 @@ class Component:
         found = getattr(self.bmi, "provenance", None)
         return dict(found) if isinstance(found, Mapping) else {}
 
-    def change_places(self, other: Component) -> None:
-        """Let the model of `other` stand under this name and the other way round, at the time of this component.
+    def swap_model(self, other: Component) -> None:
+        """Swap the underlying models of two components, which keep their names and their times in the run.
 
-        Grids and variables of the two must be the same.
+        Both models must have the same grids and variables.
         """
         here, there = self.time, other.time
         self._model, other._model = other._model, self._model
-        for component, seconds in ((self, here), (other, there)):
-            component.behind = 0.0
-            component.behind = seconds - component.time
+        self.behind, other.behind = here - self._own_time, there - other._own_time
 
     def advance(self, until: float) -> None:
         """Advance to `until` seconds after the start.

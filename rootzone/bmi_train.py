@@ -24,11 +24,11 @@ def main(file: Path, check: bool) -> None:
     saved).
     """
     try:
-        from bmi_surrogate.training.command import train  # imports slowly
+        from bmi_surrogate.training.command import run  # imports slowly
     except ImportError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(EXIT_BAD_INPUT)
-    train(file, check)
+    run(file, check)
 
 
 if __name__ == "__main__":

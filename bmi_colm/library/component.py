@@ -19,7 +19,7 @@ from bmi_colm.library.cells import readin_lines
 from bmi_colm.library.config import SNICAR_FILE, LibraryConfig
 from bmi_colm.library.directory import WorkingDirectory
 from bmi_colm.library.elf import check_shared_library
-from bmi_colm.library.process import LibraryProcess, LibraryProcesses, kill
+from bmi_colm.library.process import LibraryProcess, LibraryProcesses
 from bmi_common import BmiStateError, ConfigError, Role, Setup, grids
 from bmi_common.hashing import hashes
 
@@ -175,7 +175,8 @@ class BmiColmLibrary(LandSurface):
                 copy = directory.private_copy(section.file, folder)
                 members.append(LibraryProcess(block, self._call(block), copy, section.file))
         except BaseException:
-            kill(members)
+            for member in members:
+                member.end()
             raise
         self._processes = LibraryProcesses(members, section.file, section.timeout)
         for process in members:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import os
 import selectors
-import signal
 import socket
 import subprocess
 import sys
 import time
-import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from bmi_colm.library.blocks import Block
 from bmi_colm.library.directory import LOG_FILE, last_lines
 from bmi_colm.library.shared import SharedArrays
 from bmi_common.errors import ConfigError, ModelError
+from bmi_common.subprocesses import ChildProcess, signal_name
 
 _PATIENCE = 10.0  # s for a process that has been asked to end
 
@@ -63,18 +62,15 @@ class LibraryProcess:
         self.arrays = shared.arrays
         self.channel, theirs = socket.socketpair()
         try:
-            with self.log.open("wb") as log:
-                # the process is in a session of its own, so that Ctrl-C reaches the parent alone, which ends it
-                self.process = subprocess.Popen(
-                    [sys.executable, "-I", worker.__file__, str(theirs.fileno()), str(os.getpid())],
-                    cwd=library.parent,
-                    env=_environment(original.parent),
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    pass_fds=(theirs.fileno(), shared.descriptor),
-                    start_new_session=True,
-                )
+            self.process = ChildProcess(
+                [sys.executable, "-I", worker.__file__, str(theirs.fileno()), str(os.getpid())],
+                ending=(subprocess.Popen.kill,),
+                patience=_PATIENCE,
+                log_file=self.log,
+                folder=library.parent,
+                environment=_environment(original.parent),
+                descriptors=(theirs.fileno(), shared.descriptor),
+            )
             self._received = b""
             arguments = [(kind, shared.offsets[str(v)] if kind == "array" else v) for kind, v in call.arguments()]
             self.send(
@@ -125,16 +121,18 @@ class LibraryProcess:
         return answer
 
     def _end_of_process(self) -> str:
-        try:
-            code = self.process.wait(_PATIENCE)
-        except subprocess.TimeoutExpired:
+        code = self.process.wait(_PATIENCE)
+        if code is None:
             return "closed its connection"
         if code >= 0:
             return f"ended with exit status {code}"
-        try:
-            return f"was ended by signal {-code} ({signal.Signals(-code).name})"
-        except ValueError:
-            return f"was ended by signal {-code}"
+        name = signal_name(code)
+        return f"was ended by signal {-code}" + ("" if name is None else f" ({name})")
+
+    def end(self) -> None:
+        """End the process at once, whatever it is doing."""
+        self.process.end()
+        self.channel.close()
 
 
 class LibraryProcesses:
@@ -158,8 +156,6 @@ class LibraryProcesses:
     def __init__(self, members: Sequence[LibraryProcess], library: Path, timeout: float) -> None:
         self.members = tuple(members)
         self._timeout = timeout
-        # also when the owner is forgotten, or the interpreter ends
-        self._kill = weakref.finalize(self, kill, self.members)
         try:
             self._wait_for_all()
         except BlockError as failure:
@@ -206,16 +202,14 @@ class LibraryProcesses:
 
     def end(self, at_once: bool = False) -> None:
         """End all processes; they may close their files unless it is to be at once."""
-        if not at_once and self._kill.alive:
+        if not at_once:
             for member in self.members:
                 member.send({"stop": True})
             until = time.monotonic() + _PATIENCE
             for member in self.members:
-                try:
-                    member.process.wait(max(0.0, until - time.monotonic()))
-                except subprocess.TimeoutExpired:
-                    continue  # killed below
-        self._kill()
+                member.process.wait(max(0.0, until - time.monotonic()))
+        for member in self.members:
+            member.end()
 
     def _wait_for_all(self) -> None:
         until = time.monotonic() + self._timeout
@@ -232,20 +226,10 @@ class LibraryProcesses:
                         selector.unregister(key.fileobj)
 
 
-def kill(members: Sequence[LibraryProcess]) -> None:
-    """End processes whatever they are doing, and wait until they have."""
-    for member in members:
-        member.process.kill()
-    for member in members:
-        member.process.wait()
-        member.channel.close()
-
-
 def _environment(beside: Path) -> dict[str, str]:
-    environment = dict(os.environ)
     variable = "DYLD_LIBRARY_PATH" if sys.platform == "darwin" else "LD_LIBRARY_PATH"
     # the copy of the library does not find by its own path what lies beside the original
-    environment[variable] = os.pathsep.join(filter(None, (environment.get(variable), str(beside.resolve()))))
+    paths = os.pathsep.join(filter(None, (os.environ.get(variable), str(beside.resolve()))))
     # what a Fortran program printed last matters most when it stops
-    environment.setdefault("GFORTRAN_UNBUFFERED_PRECONNECTED", "y")
-    return environment
+    unbuffered = os.environ.get("GFORTRAN_UNBUFFERED_PRECONNECTED", "y")
+    return {variable: paths, "GFORTRAN_UNBUFFERED_PRECONNECTED": unbuffered}

@@ -1,6 +1,6 @@
 """The water balance of every column, closed: what a column holds at the end of the hour is what it had and got.
 
-After the base solve and the correction, one number a column shifts the coordinates u of its layers, each by its own
+After the solves and the correction, one number a column shifts the coordinates u of its layers, each by its own
 positive weight, until stored water, ponded water and overland outflow add up to the water available. The balance grows
 monotonically with the shift, so Newton's method within a bracket finds it; ponding is a kink on the way.
 
@@ -18,9 +18,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from bmi_surrogate.structured.balance import LEAST_SLOPE, Soil, balance
-from bmi_surrogate.structured.base import OVERLAND_POWER, Start, outflow_slope, overland_inflow
-from bmi_surrogate.structured.medium import Medium, padded
+from bmi_surrogate.structured.column_solve import (
+    OVERLAND_POWER,
+    Start,
+    capacity,
+    outflow_slope,
+    overland_inflow,
+    stored,
+)
+from bmi_surrogate.structured.columns import ColumnProperties, Soil, padded
 from bmi_surrogate.structured.retention import KNEE
 
 TOLERANCE = 1.0e-12
@@ -30,6 +36,31 @@ INFLOW_TOLERANCE = 1.0e-9
 _BLOCK = 2048
 """Columns searched together on a CPU: their intermediate results stay in its caches."""
 _LARGEST_SHIFT = 0.5
+LEAST_SLOPE = 1.0e-6
+"""Of a balance [-]; that of a dry column which has nothing more to give."""
+
+
+def balance(soil: Soil, coordinate: Tensor, weights: Tensor, available: Tensor) -> tuple[Tensor, Tensor]:
+    """Water that columns hold and give away beyond what is available [m], and its derivative by the shift [-].
+
+    Parameters
+    ----------
+    soil : Soil
+        Of the columns.
+    coordinate, weights : Tensor, shape (layers, columns)
+        Coordinate u [m], and its derivative by the shift.
+    available : Tensor, shape (columns,)
+        Water that the columns had and got [m].
+    """
+    retention = soil.retention
+    head = retention.head(coordinate)
+    saturation, dsat_dh = retention.saturation_and_capacity(head)
+    ponded = head[-1].clamp(min=0.0)
+    excess = stored(soil, head, saturation) + soil.conveyance_out * ponded**OVERLAND_POWER - available
+    by_head = capacity(soil, head, saturation, dsat_dh)
+    spread = (head[-1] > 0.0).to(head.dtype) * (1.0 + outflow_slope(soil.conveyance_out, ponded))
+    growth = (by_head * retention.stretch(coordinate) * weights).sum(dim=0) + weights[-1] * spread
+    return excess, growth.clamp(min=LEAST_SLOPE)
 
 
 class Effort(NamedTuple):
@@ -83,19 +114,19 @@ class Search(NamedTuple):
 
 
 def close(
-    medium: Medium,
+    columns: ColumnProperties,
     start: Start,
     guess: Tensor,
     weights: Tensor,
     effort: Effort,
-    compact: bool,
+    active_set: bool,
     search: Search | None = None,
 ) -> Closed:
     """Shift `guess` until every column's balance is closed.
 
     Parameters
     ----------
-    medium, start
+    columns, start
         Soil and terrain, and the start of the hour.
     guess : Tensor, shape (layers, columns)
         Coordinates u [m].
@@ -103,7 +134,7 @@ def close(
         Share of the shift that each layer takes, not negative.
     effort : Effort
         How long to search.
-    compact : bool
+    active_set : bool
         Go on with the columns that are not closed yet only. This needs their number on the host, which a CPU has at
         once and a GPU would have to wait for.
     search : Search, optional
@@ -116,11 +147,12 @@ def close(
         inflow.
     """
     with torch.no_grad():
-        shift, inflow = _search(medium, start, guess.detach(), weights.detach(), effort, compact, search or Search())
+        fixed = guess.detach(), weights.detach()
+        shift, inflow = _search(columns, start, *fixed, effort, active_set, search or Search())
     found = guess + shift * weights
     if not torch.is_grad_enabled() or not (guess.requires_grad or weights.requires_grad):
         return Closed(found, inflow)
-    excess, slope = balance(Soil.of(medium), found, weights.detach(), start.available + inflow)
+    excess, slope = balance(Soil.of(columns), found, weights.detach(), start.available + inflow)
     step = excess / slope.detach() * weights
     return Closed(found - (step - step.detach()), inflow)
 
@@ -134,17 +166,23 @@ class _Found(NamedTuple):
 
 
 def _search(
-    medium: Medium, start: Start, guess: Tensor, weights: Tensor, effort: Effort, compact: bool, search: Search
+    columns: ColumnProperties,
+    start: Start,
+    guess: Tensor,
+    weights: Tensor,
+    effort: Effort,
+    active_set: bool,
+    search: Search,
 ) -> tuple[Tensor, Tensor]:
-    soil, available, inflow = Soil.of(medium), start.available, start.inflow
-    newton = _newton_in_blocks if compact else _newton
+    soil, available, inflow = Soil.of(columns), start.available, start.inflow
+    newton = _newton_in_blocks if active_set else _newton
     begin = _Found(torch.zeros_like(inflow), torch.ones_like(inflow), torch.zeros_like(inflow, dtype=torch.bool))
     found = newton(search, soil, guess, weights, available + inflow, begin, effort.sweeps)
-    better = _routed(medium, guess, weights, found, inflow, compact)
+    better = _routed(columns, guess, weights, found, inflow, active_set)
     # each repetition settles at least one more level of the flow order
-    repetitions = effort.routing + len(medium.levels) if compact and effort.routing else effort.routing
+    repetitions = effort.routing + len(columns.levels) if active_set and effort.routing else effort.routing
     for _ in range(repetitions):
-        if not compact:
+        if not active_set:
             inflow = better
             found = newton(search, soil, guess, weights, available + inflow, found, effort.later_sweeps)
         else:
@@ -163,24 +201,26 @@ def _search(
                 effort.later_sweeps,
             )
             found = _Found(*(old.index_copy(0, which, new) for old, new in zip(found, some, strict=True)))
-        better = _routed(medium, guess, weights, found, inflow, compact)
+        better = _routed(columns, guess, weights, found, inflow, active_set)
     return found.shift, inflow if effort.routing else better
 
 
-def _routed(medium: Medium, guess: Tensor, weights: Tensor, found: _Found, inflow: Tensor, compact: bool) -> Tensor:
+def _routed(
+    columns: ColumnProperties, guess: Tensor, weights: Tensor, found: _Found, inflow: Tensor, active_set: bool
+) -> Tensor:
     """Overland inflow [m] after columns were closed with `inflow`: that of their depths, routed to the end."""
     ponded = (guess[-1] + found.shift * weights[-1]).clamp(min=0.0)
-    change = overland_inflow(medium, ponded) - inflow
-    if compact and not bool(change.any()):
+    change = overland_inflow(columns, ponded) - inflow
+    if active_set and not bool(change.any()):
         return inflow
     # how the flow out of a ponded column grows with the flow into it
     # a growth of before the last sweep may lack the pond
-    growth = torch.maximum(found.growth, weights[-1] * (1.0 + outflow_slope(medium.outflow, ponded)))
+    growth = torch.maximum(found.growth, weights[-1] * (1.0 + outflow_slope(columns.conveyance_out, ponded)))
     response = OVERLAND_POWER * ponded ** (OVERLAND_POWER - 1.0) * weights[-1] / growth
-    passed = medium.inflow * padded(response)[medium.donors]
+    passed = columns.conveyance_in * padded(response)[columns.donors]
     total = padded(change)
-    for first, last in itertools.pairwise(medium.levels[1:]):
-        total[first:last] += (passed[:, first:last] * total[medium.donors[:, first:last]]).sum(dim=0)
+    for first, last in itertools.pairwise(columns.levels[1:]):
+        total[first:last] += (passed[:, first:last] * total[columns.donors[:, first:last]]).sum(dim=0)
     return (inflow + total[:-1]).clamp(min=0.0)
 
 
@@ -202,18 +242,20 @@ def _newton_in_blocks(
 ) -> _Found:
     columns = guess.shape[1]
     if search.block is None or columns <= search.block:
-        return _newton_compact(search, soil, guess, weights, available, begin, sweeps)
+        return _newton_active_set(search, soil, guess, weights, available, begin, sweeps)
     parts = []
     for first in range(0, columns, search.block):
         some = slice(first, first + search.block)
         start = _Found(*(part[some] for part in begin))
         parts.append(
-            _newton_compact(search, soil.some(some), guess[:, some], weights[:, some], available[some], start, sweeps)
+            _newton_active_set(
+                search, soil.some(some), guess[:, some], weights[:, some], available[some], start, sweeps
+            )
         )
     return _Found(*(torch.cat(same) for same in zip(*parts, strict=True)))
 
 
-def _newton_compact(
+def _newton_active_set(
     search: Search, soil: Soil, guess: Tensor, weights: Tensor, available: Tensor, begin: _Found, sweeps: int
 ) -> _Found:
     """As `_newton`, but go on with the columns that are not closed yet only."""

@@ -2,6 +2,11 @@
 
 A solve linearised at a good guess knows the direction in which the guess is wrong, and fades where there is nothing to
 correct; how far to follow it in each layer, where a front passes or the soil saturates, is learned.
+
+What it sees of a column are numbers without units, of order one, the same for every domain. They do not name a place:
+two columns of different basins in the same situation look the same, so that weights can go from one basin to another.
+Neighbours enter through the water that they give. Wide ranges are squashed by the inverse hyperbolic sine, linear below
+its scale and logarithmic above.
 """
 
 from __future__ import annotations
@@ -15,15 +20,23 @@ import torch
 from pydantic import ConfigDict
 from torch import Tensor, nn
 
-from bmi_surrogate.structured import features
 from bmi_surrogate.structured.closure import Effort
+from bmi_surrogate.structured.column_solve import ColumnState, Start
+from bmi_surrogate.structured.columns import ColumnProperties
 
 LARGEST_GAIN = 3.0
 """Of a solve's change; the least is -1."""
-NO_TROUBLE = 0.02
+FADING_SCALE = 0.02
 """Change by the last solve, in units of the typical hourly change, at which half of the learned is applied."""
 LARGEST_WEIGHT = 8.0
 """Of a layer in the closure; the least is the inverse."""
+WATER_SCALE = 1.0e-4
+"""Water in an hour [m] that separates linear from logarithmic."""
+PONDING_SCALE = 1.0e-3
+FINE = 0.01
+"""Of the typical change: what a second solve changes is small."""
+LAYERED = 11
+SURFACE = 4
 
 
 @dataclass(frozen=True)
@@ -80,7 +93,7 @@ class Correction(nn.Module):
     def __init__(self, architecture: StructuredArchitecture) -> None:
         super().__init__()
         self.layers = architecture.layers
-        widths = (features.count(self.layers), *architecture.hidden)
+        widths = (feature_count(self.layers), *architecture.hidden)
         parts: list[nn.Module] = []
         for before, after in itertools.pairwise(widths):
             parts += [nn.Linear(before, after), nn.SiLU()]
@@ -89,14 +102,14 @@ class Correction(nn.Module):
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
 
-    def forward(self, seen: Tensor, trouble: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, seen: Tensor, residual_scale: Tensor) -> tuple[Tensor, Tensor]:
         """Judge columns.
 
         Parameters
         ----------
         seen : Tensor, shape (columns, features)
-            From `features.of`.
-        trouble : Tensor, shape (columns,)
+            From `features`.
+        residual_scale : Tensor, shape (columns,)
             Largest change by the last solve, in units of each layer's typical hourly change. Gains and weights go to 1
             as it vanishes: a solve linearised at a nearly exact guess needs no advice.
 
@@ -109,8 +122,56 @@ class Correction(nn.Module):
         """
         out: Tensor = self.last(self.inner(seen)).T.to(torch.float64)
         half = 0.5 * (LARGEST_GAIN + 1.0)
-        fade = trouble / (trouble + NO_TROUBLE)
+        fade = residual_scale / (residual_scale + FADING_SCALE)
         gain = 1.0 + fade * half * torch.tanh(out[: self.layers] / half)
         share = math.log(LARGEST_WEIGHT)
         weights = torch.exp(fade * share * torch.tanh(out[self.layers :] / share))
         return gain, torch.cat((torch.zeros_like(weights[:1]), weights))
+
+
+def feature_count(layers: int) -> int:
+    """Count the features of a column with so many layers."""
+    return LAYERED * layers - 1 + SURFACE
+
+
+def features(columns: ColumnProperties, start: Start, guess: ColumnState, change: Tensor, scale: Tensor) -> Tensor:
+    """Features of every column.
+
+    Parameters
+    ----------
+    columns, start
+        Soil and terrain, and the start of the hour.
+    guess : ColumnState
+        At the end of the hour.
+    change : Tensor, shape (layers, columns)
+        Change of the coordinate u [m] that the next solve would make to the guess.
+    scale : Tensor, shape (layers, 1)
+        Typical change of u in an hour [m].
+
+    Returns
+    -------
+    Tensor, shape (columns, features), float32
+    """
+    retention = columns.retention
+    head = guess.head
+    gradient = (head[:-1] - head[1:]) / columns.height - 1.0
+    layered = [
+        (guess.saturation - retention.residual) / (retention.maximum - retention.residual),
+        torch.tanh(retention.alpha * head),
+        torch.asinh(head / 0.1) / 3.0,
+        torch.log10(guess.permeability.clamp(min=1.0e-12)) / 4.0 + 1.0,
+        torch.asinh(gradient),
+        torch.asinh(start.source / WATER_SCALE) / 3.0,
+        torch.asinh(start.lateral / WATER_SCALE) / 3.0,
+        torch.asinh((guess.coordinate - start.state.coordinate) / scale),
+        torch.asinh(change / (FINE * scale)) / 2.0,
+        torch.log10(columns.conductivity_z.clamp(min=1.0e-8)) / 2.0 + 1.0,
+        torch.log(retention.n - 1.0) + 0.5,
+    ]
+    surface = [
+        torch.asinh(start.ponded / PONDING_SCALE) / 3.0,
+        torch.asinh(head[-1].clamp(min=0.0) / PONDING_SCALE) / 3.0,
+        torch.asinh(start.inflow / PONDING_SCALE) / 3.0,
+        torch.asinh(columns.conveyance_out / 100.0) / 3.0,
+    ]
+    return torch.cat([*layered, torch.stack(surface)]).T.to(torch.float32)

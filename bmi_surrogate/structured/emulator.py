@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from bmi_common import ConfigError, Domain, grids
 from bmi_common.state_file import StateArray, fingerprint
 from bmi_surrogate.compute import compiling, find_device, require_compiler, using_threads
-from bmi_surrogate.normalisation import Array
-from bmi_surrogate.structured.medium import Medium
+from bmi_surrogate.emulator import Array
+from bmi_surrogate.structured.columns import ColumnProperties
 from bmi_surrogate.structured.model import Kernels, StructuredModel
 
 
@@ -39,7 +38,7 @@ class StructuredOptions:
 
 
 class StructuredEmulator:
-    """Advances the pressure head of a domain by a structured surrogate, hour by hour; an `Engine`.
+    """Advances the pressure head of a domain by a structured surrogate, hour by hour; an `Emulator`.
 
     Pressure head is all that it carries from hour to hour.
 
@@ -65,7 +64,7 @@ class StructuredEmulator:
             raise ConfigError(f"the surrogate has {model.architecture.layers} layers, the domain has {domain.nz}")
         self.options = options
         self.device = find_device(options.device)
-        self.medium = Medium.of_domain(domain, self.device)
+        self.columns = ColumnProperties.of_domain(domain, self.device)
         self._model = StructuredModel(model.architecture).eval()
         self._model.load_state_dict(model.state_dict())
         self._model.to(self.device)
@@ -84,12 +83,12 @@ class StructuredEmulator:
     @torch.inference_mode()
     def start(self, head: Array) -> None:
         """Begin with a pressure head [m], shape (layers, ny, nx)."""
-        self._head = self._columns(head)
+        self._head = self.columns.pack_array(head)
 
     @torch.inference_mode()
     def set_head(self, head: Array, changed: NDArray[np.bool_]) -> None:
         """Replace the pressure head [m] of the `changed` cells, both (layers, ny, nx)."""
-        self._head = torch.where(self._columns(changed) > 0.0, self._columns(head), self._head)
+        self._head = torch.where(self.columns.pack_array(changed) > 0.0, self.columns.pack_array(head), self._head)
 
     @torch.inference_mode()
     def step(self, source: Array) -> Array:
@@ -106,28 +105,24 @@ class StructuredEmulator:
             Pressure head [m] at the end of the hour; NaN in inactive cells.
         """
         with using_threads(self.options.threads):
-            compact = self.device.type == "cpu"
-            self._head = self._model(self.medium, self._head, self._columns(source), compact).head
-            head: Array = self.medium.unpack(self._head, float("nan"))[0].cpu().numpy()
+            active_set = self.device.type == "cpu"
+            self._head = self._model(self.columns, self._head, self.columns.pack_array(source), active_set).head
+            head: Array = self.columns.unpack(self._head, float("nan"))[0].cpu().numpy()
             return head
 
-    def memory(self) -> dict[str, StateArray]:
+    def state_dict(self) -> dict[str, StateArray]:
         """Return the pressure head of the active columns."""
         return {"head": StateArray(self._head.cpu().numpy(), ("layer", "column"))}
 
     @torch.inference_mode()
-    def recall(self, memory: Mapping[str, NDArray[Any]]) -> None:
-        """Go on from what `memory` gave."""
-        self._head = torch.from_numpy(np.array(memory["head"])).to(self.device)
+    def load_state_dict(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from what `state_dict` gave."""
+        self._head = torch.from_numpy(np.array(state["head"])).to(self.device)
 
     def _compile(self) -> None:
         require_compiler(self.device)
         self._model.kernels = Kernels.compiled()
-        surface = self.medium.shape[1:]
+        surface = self.columns.shape[1:]
         with compiling():
             self.start(np.full((self._model.architecture.layers, *surface), -1.0))
             self.step(np.zeros((grids.ROOT_ZONE_LAYERS, *surface)))
-
-    def _columns(self, field: NDArray[Any]) -> Tensor:
-        maps = torch.from_numpy(np.ascontiguousarray(field, dtype=np.float64))[None]
-        return self.medium.pack(maps.to(self.device))

@@ -9,12 +9,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from bmi_surrogate.structured import features
-from bmi_surrogate.structured.balance import balance
-from bmi_surrogate.structured.base import Start, State, begin, solve
-from bmi_surrogate.structured.closure import Effort, Search, close
-from bmi_surrogate.structured.correction import Correction, StructuredArchitecture
-from bmi_surrogate.structured.medium import Medium
+from bmi_surrogate.structured.closure import Effort, Search, balance, close
+from bmi_surrogate.structured.column_solve import ColumnState, Start, begin, solve
+from bmi_surrogate.structured.columns import ColumnProperties
+from bmi_surrogate.structured.correction import Correction, StructuredArchitecture, features
 
 _EAGER = Search()
 _ROUGHLY = Effort(routing=0, sweeps=4)
@@ -32,9 +30,9 @@ class Hour(NamedTuple):
 class Kernels:
     """The functions that an hour's time is spent in."""
 
-    begin: Callable[[Medium, Tensor, Tensor], Start] = begin
-    evaluate: Callable[[Medium, Tensor], State] = State.of
-    solve: Callable[[Medium, Start, State, Tensor], Tensor] = solve
+    begin: Callable[[ColumnProperties, Tensor, Tensor], Start] = begin
+    evaluate: Callable[[ColumnProperties, Tensor], ColumnState] = ColumnState.of
+    solve: Callable[[ColumnProperties, Start, ColumnState, Tensor], Tensor] = solve
     search: Search = _EAGER
 
     @classmethod
@@ -44,7 +42,7 @@ class Kernels:
         def faster(function: Any) -> Any:
             return torch.compile(function, dynamic=True)
 
-        return cls(faster(begin), faster(State.of), faster(solve), Search(faster(balance), None))
+        return cls(faster(begin), faster(ColumnState.of), faster(solve), Search(faster(balance), None))
 
 
 class StructuredModel(nn.Module):
@@ -75,34 +73,34 @@ class StructuredModel(nn.Module):
             self.correction = Correction(architecture)
         self.register_buffer("scale", torch.full((architecture.layers, 1), 0.01, dtype=torch.float64))
 
-    def forward(self, medium: Medium, head: Tensor, source: Tensor, compact: bool = False) -> Hour:
+    def forward(self, columns: ColumnProperties, head: Tensor, source: Tensor, active_set: bool = False) -> Hour:
         """Advance one hour.
 
         Parameters
         ----------
-        medium : Medium
+        columns : ColumnProperties
             Soil and terrain of the columns.
         head : Tensor, shape (layers, columns)
             Pressure head [m] at the start of the hour, float64.
         source : Tensor, shape (source layers, columns)
             Net source [h-1] of the uppermost layers during the hour.
-        compact : bool
+        active_set : bool
             See `closure.close`.
         """
         a = self.architecture
         k = self.kernels
-        start = k.begin(medium, head, source.to(head.dtype))
+        start = k.begin(columns, head, source.to(head.dtype))
         weights = torch.ones_like(head)
         weights[0] = 0.0
-        coordinate, inflow = start.state.coordinate + k.solve(medium, start, start.state, start.inflow), start.inflow
+        coordinate, inflow = start.state.coordinate + k.solve(columns, start, start.state, start.inflow), start.inflow
         for refinement in range(a.refinements):
-            coordinate, inflow = close(medium, start, coordinate, weights, _ROUGHLY, compact, k.search)
-            guess = k.evaluate(medium, coordinate)
-            change = k.solve(medium, start, guess, inflow)
+            coordinate, inflow = close(columns, start, coordinate, weights, _ROUGHLY, active_set, k.search)
+            guess = k.evaluate(columns, coordinate)
+            change = k.solve(columns, start, guess, inflow)
             if a.hidden and refinement == a.refinements - 1:
-                trouble = (change / self.scale).abs().amax(dim=0)
-                gain, weights = self.correction(features.of(medium, start, guess, change, self.scale), trouble)
+                residual_scale = (change / self.scale).abs().amax(dim=0)
+                gain, weights = self.correction(features(columns, start, guess, change, self.scale), residual_scale)
                 change = change * gain
             coordinate = coordinate + change
-        coordinate = close(medium, start, coordinate, weights, a.effort, compact, k.search).coordinate
-        return Hour(medium.retention.head(coordinate), coordinate)
+        coordinate = close(columns, start, coordinate, weights, a.effort, active_set, k.search).coordinate
+        return Hour(columns.retention.head(coordinate), coordinate)

@@ -31,9 +31,9 @@ class Retention(NamedTuple):
 
     def saturation(self, head: Tensor) -> Tensor:
         """Saturation [-] at pressure heads [m]."""
-        return self.wetness(head)[0]
+        return self.saturation_and_capacity(head)[0]
 
-    def wetness(self, head: Tensor) -> tuple[Tensor, Tensor]:
+    def saturation_and_capacity(self, head: Tensor) -> tuple[Tensor, Tensor]:
         """Saturation [-] and its derivative with respect to head [m-1]; where saturated, the maximum and 0."""
         dry = head < 0.0
         x = (-self.alpha * head).clamp(min=_TINY)
@@ -41,9 +41,9 @@ class Retention(NamedTuple):
         m = 1.0 - 1.0 / self.n
         span = (self.maximum - self.residual) * torch.exp(-m * torch.log1p(power))
         # d/dh of (1 + x^n)^-m, with x^(n-1) written as x^n / x
-        slope = span * (self.n - 1.0) * self.alpha * power / (x * (1.0 + power))
+        dsat_dh = span * (self.n - 1.0) * self.alpha * power / (x * (1.0 + power))
         saturation = torch.where(dry, self.residual + span, self.maximum)
-        return saturation, torch.where(dry, slope, torch.zeros_like(slope))
+        return saturation, torch.where(dry, dsat_dh, torch.zeros_like(dsat_dh))
 
     def relative_permeability(self, head: Tensor) -> Tensor:
         """Relative permeability [-] at pressure heads [m]."""

@@ -17,8 +17,8 @@ from bmi_common.interrupts import deferred_interrupts, terminations_as_interrupt
 from bmi_surrogate.compute import using_threads
 from bmi_surrogate.training.config import load
 from bmi_surrogate.training.distributed import processes
-from bmi_surrogate.training.fit import Fitted, fit, prepare_material
 from bmi_surrogate.training.progress import Progress
+from bmi_surrogate.training.train import Trained, prepare_material, train
 
 log = logging.getLogger("rootzone")
 
@@ -27,7 +27,7 @@ EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 
 
-def train(file: Path, check: bool) -> None:
+def run(file: Path, check: bool) -> None:
     """Train as a file says, or only `check` that it can be done; report on the console.
 
     Raises
@@ -48,7 +48,7 @@ def train(file: Path, check: bool) -> None:
                 log.info("%s: can be trained (%d parameters, %d iterations)", file, parameters, config.iterations)
                 return
             with deferred_interrupts("stopping after this iteration") as interrupted:
-                found = fit(material, Progress(console, "train"), interrupted, file)
+                found = train(material, Progress(console, "train"), interrupted, file)
     except ConfigError as error:
         _fail(error, EXIT_BAD_INPUT)
     except (RootzoneError, OSError) as error:
@@ -65,7 +65,7 @@ def train(file: Path, check: bool) -> None:
         _report(found, console)
 
 
-def _report(found: Fitted, console: Console) -> None:
+def _report(found: Trained, console: Console) -> None:
     table = Table(title=f"best weights: {found.weights}")
     for heading in ("seed", "iteration", f"{found.score_name} error [m]", "minutes"):
         table.add_column(heading, justify="right")

@@ -10,11 +10,11 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from bmi_common import Config, DomainField, load_config
 from bmi_common.config import OutputPath, Threads
-from bmi_surrogate.training.predrnn import PredRNNSpec, PredRNNTask
+from bmi_surrogate.training.predrnn_task import PredRNNSpec, PredRNNTask
 from bmi_surrogate.training.prepare import DataSpec
 from bmi_surrogate.training.sampling import SamplingSpec
 from bmi_surrogate.training.schedule import OptimiserSpec
-from bmi_surrogate.training.structured import StructuredSpec, StructuredTask
+from bmi_surrogate.training.structured_task import StructuredSpec, StructuredTask
 from bmi_surrogate.training.task import Rollout, Task
 
 

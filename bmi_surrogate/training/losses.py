@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from bmi_surrogate.network import WET_HEAD
+from bmi_surrogate.predrnn.network import WET_HEAD
 
 MILLIMETRES = 1000.0
 

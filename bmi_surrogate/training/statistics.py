@@ -17,7 +17,8 @@ from bmi_common.config import read_yaml
 from bmi_common.folder_lock import FolderIsBusyError
 from bmi_common.owned_folder import draft_name, taken
 from bmi_common.state_file import commit
-from bmi_surrogate.normalisation import Array, Moments, moments_of_statics
+from bmi_surrogate.emulator import Array
+from bmi_surrogate.predrnn.normalisation import Moments, moments_of_statics
 from bmi_surrogate.training.prepare import Progress
 from bmi_surrogate.training.store import DESCRIPTION, STATISTICS, STORE, Store, adopt
 from bmi_surrogate.training.task import DataStatistics
@@ -88,7 +89,7 @@ def data_statistics(store: Store, domain: Domain, statics: Array, progress: Prog
             known = _compute(store, domain, statics, progress)
         except ValueError:
             raise ConfigError(
-                f"{store.folder}: holds values that are not finite; remove the folder to have it made anew"
+                f"{store.folder}: holds values that are not finite; remove the folder to have it made again"
             ) from None
         _write(store.folder, key, known)
     return known

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from bmi_common import Domain
-from bmi_surrogate.normalisation import Array, Moments
+from bmi_surrogate.emulator import Array
+from bmi_surrogate.predrnn.normalisation import Moments
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class Batch:
     source : Tensor, shape (batch, hours, source layers, y, x)
         Net source [h-1] of every hour, into the soil positive, float32; 0 in inactive cells.
     statics : Tensor, shape (batch, channels, y, x)
-        Static channels as they are (`bmi_surrogate.statics`), float32.
+        Static channels as they are (`bmi_surrogate.predrnn.statics`), float32.
     fields : mapping of str to Tensor, shape (batch, layers or 1, y, x)
         The fields of the domain that the task asked for, by the attribute's name in `Domain`, or the conveyances of
         faces (`bmi_surrogate.training.tiles.Ground`); float32, finite also in inactive cells.

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from bmi_common import ConfigError, Domain
 from bmi_common.suggest import did_you_mean
+from bmi_surrogate.structured import ColumnProperties
+from bmi_surrogate.training.task import Batch
 
 Array = NDArray[np.float64]
 Single = NDArray[np.float32]
@@ -170,6 +172,33 @@ class Ground:
         return far
 
 
+class BatchColumns:
+    """Column properties of batches; keeps the latest, which batches of the whole domain share.
+
+    Parameters
+    ----------
+    thickness : sequence of float
+        Of the layers [m], bottom first.
+    spacing : (float, float)
+        Size of the cells along x and y [m].
+    """
+
+    def __init__(self, thickness: Sequence[float], spacing: tuple[float, float]) -> None:
+        self.thickness = tuple(thickness)
+        self.spacing = spacing
+        self._place: tuple[object, ...] = ()
+        self._latest: ColumnProperties
+
+    def of(self, batch: Batch) -> ColumnProperties:
+        """Soil and terrain of a batch, which must carry `bmi_surrogate.structured.columns.FIELDS`."""
+        turned = ((o.row, o.column, o.flip_y, o.flip_x) for o in batch.origins)
+        place = (batch.active.shape, batch.active.device, *turned)
+        if place != self._place:
+            active, thickness = batch.active[:, 0], list(self.thickness)
+            self._latest, self._place = ColumnProperties.of_maps(active, batch.fields, thickness, self.spacing), place
+        return self._latest
+
+
 def lower_faces(upper: Array, mask: Mask, axis: int) -> Array:
     """Return the value on the west (`axis` -1) or south (-2) face of each cell, from that of its east or north face.
 
@@ -190,7 +219,7 @@ def _layered(domain: Domain, name: str) -> Array:
         raise ConfigError(f"domain: has no field {name!r}{did_you_mean(name, known)}")
     values = domain.require(name, _NEEDED_BY)
     if values.shape[-2:] != domain.surface.shape or values.ndim not in (2, 3):
-        raise ConfigError(f"domain: {name} is no field of cells{did_you_mean(name, known)}")
+        raise ConfigError(f"domain: {name} is not a field of cells{did_you_mean(name, known)}")
     return values if values.ndim == 3 else values[np.newaxis]
 
 

@@ -192,7 +192,7 @@ class ErrorControl:
             return
         if action == "return":
             self._physics.take_head(self._groundwater.get(PRESSURE_HEAD))
-        self._guard.change_places(self._groundwater)
+        self._guard.switch(self._groundwater)
         self._ledger.correct()
         if self._residual is not None:
             self._residual.forget()  # of the other component

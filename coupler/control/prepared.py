@@ -58,10 +58,10 @@ class Guard:
         first = [] if self.physics is None else [self.physics]
         return [s.component for s in (*first, *self.going_along)]
 
-    def change_places(self, groundwater: Component) -> None:
-        """Let physics take the place of the groundwater component, or the other way round."""
+    def switch(self, groundwater: Component) -> None:
+        """Swap physics and the surrogate: the groundwater component runs on the other one."""
         assert self.physics is not None
-        groundwater.change_places(self.physics.component)
+        groundwater.swap_model(self.physics.component)
         self.switched = not self.switched
 
 
@@ -136,7 +136,7 @@ def restore(guard: Guard, found: Checkpoint, components: Mapping[str, Component]
     memory = found.run["error_control"]
     watched = components[memory["watched"]]
     if memory["switched"]:
-        guard.change_places(watched)
+        guard.switch(watched)
     for component in guard.components:
         component.load_state(found.folder / f"{component.name}.nc")
     watched.behind = float(memory["behind"])

@@ -12,8 +12,8 @@ from surrogate_cases import LAYERS, NX, NY, make_checkpoint
 
 from bmi_common import Domain, DomainSpec
 from bmi_surrogate import Checkpoint, save
-from bmi_surrogate import statics as static_channels
-from bmi_surrogate.normalisation import moments_of_statics
+from bmi_surrogate.predrnn import statics as static_channels
+from bmi_surrogate.predrnn.normalisation import moments_of_statics
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -14,8 +14,8 @@ from bmi_common import BmiStateError, ConfigError, Domain, ModelError, van_genuc
 from bmi_common import groundwater as names
 from bmi_common.overland import boundary_outflow
 from bmi_surrogate import BmiSurrogate, Checkpoint, save
-from bmi_surrogate import statics as static_channels
-from bmi_surrogate.normalisation import moments_of_statics
+from bmi_surrogate.predrnn import statics as static_channels
+from bmi_surrogate.predrnn.normalisation import moments_of_statics
 
 SHAPE = (11, NY, NX)
 

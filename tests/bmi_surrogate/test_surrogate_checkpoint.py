@@ -17,8 +17,8 @@ from surrogate_cases import LAYERS, make_checkpoint
 
 from bmi_common import ConfigError
 from bmi_surrogate import Checkpoint, convert_published, load, save
-from bmi_surrogate.normalisation import Moments
-from bmi_surrogate.published import PUBLISHED_STATISTICS
+from bmi_surrogate.predrnn.normalisation import Moments
+from bmi_surrogate.predrnn.published import PUBLISHED_STATISTICS
 
 
 def same_parameters(a: Checkpoint, b: Checkpoint) -> bool:
@@ -227,7 +227,7 @@ def program(file: Path) -> None:
             lambda file: torch.save(torch.nn.Linear(2, 2), file),
             "holds more than plain tensors.*torch.nn.modules.linear",
         ),
-        (archive, "a zip archive that is no PyTorch checkpoint: it holds notes.txt; save"),
+        (archive, "a zip archive that is not a PyTorch checkpoint: it holds notes.txt; save"),
         (program, "a TorchScript program, not the parameters of a network; save"),
         (lambda file: file.write_text("weights"), "not a whole PyTorch checkpoint of plain tensors$|not a PyTorch"),
         (lambda file: torch.save(torch.zeros(3), file), "no parameters found: it holds one Tensor; save"),
@@ -253,7 +253,7 @@ def test_a_network_inside_a_larger_one_is_named(tmp_path: Path, parameters: dict
         "it has no 'conv_last.weight', but 'forecaster.conv_last.weight': its network lies under 'forecaster.'" in said
     )
     mixed = {**prefixed(parameters, "module."), "loss.weight": torch.zeros(1)}
-    assert "its network lies under 'module.' in a larger one; save the parameters anew" in refusal(
+    assert "its network lies under 'module.' in a larger one; save the parameters again" in refusal(
         write_published(tmp_path, mixed)
     )
 

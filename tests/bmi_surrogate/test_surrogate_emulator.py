@@ -10,11 +10,11 @@ import torch
 from surrogate_cases import NX, NY, make_checkpoint
 
 from bmi_common import ConfigError, Domain
-from bmi_surrogate import Checkpoint, Emulator, Options, compute
-from bmi_surrogate import emulator as emulator_module
-from bmi_surrogate import statics as static_channels
+from bmi_surrogate import Checkpoint, PredRNNEmulator, PredRNNOptions, compute
+from bmi_surrogate.predrnn import emulator as emulator_module
+from bmi_surrogate.predrnn import statics as static_channels
 
-CPU = Options(device="cpu", threads=1)
+CPU = PredRNNOptions(device="cpu", threads=1)
 
 needs_compiler = pytest.mark.skipif(
     not any(map(shutil.which, ("c++", "g++", "clang++"))), reason="torch.compile needs a C++ compiler"
@@ -33,20 +33,20 @@ def source(seed: int = 1) -> np.ndarray:
 def make(checkpoint: Checkpoint, domain: Domain) -> Any:
     fields = static_channels.from_domain(domain)
 
-    def build(mask: np.ndarray | None = None, checkpoint: Checkpoint = checkpoint, **options: Any) -> Emulator:
-        emulator = Emulator(checkpoint, fields, mask, dataclasses.replace(CPU, **options))
+    def build(mask: np.ndarray | None = None, checkpoint: Checkpoint = checkpoint, **options: Any) -> PredRNNEmulator:
+        emulator = PredRNNEmulator(checkpoint, fields, mask, dataclasses.replace(CPU, **options))
         emulator.start(head())
         return emulator
 
     return build
 
 
-def run(emulator: Emulator, hours: int = 3) -> np.ndarray:
+def run(emulator: PredRNNEmulator, hours: int = 3) -> np.ndarray:
     return np.stack([emulator.step(source(h)) for h in range(hours)])
 
 
 def test_a_tile_of_the_domain_is_what_the_network_gives_for_it(make: Any, checkpoint: Checkpoint) -> None:
-    emulator: Emulator = make(precision="float64")
+    emulator: PredRNNEmulator = make(precision="float64")
     result = emulator.step(source())
     window = (slice(None), slice(0, 8), slice(0, 8))  # no other tile covers it
     statistics, net = checkpoint.statistics, dataclasses.replace(checkpoint).network.double()
@@ -178,7 +178,7 @@ def test_compiled_step_equals_the_eager_one_and_is_compiled_once(make: Any, tile
     # what construction did not compile would stop a run for seconds in its first hours, or after a restart
     with torch.compiler.set_stance("fail_on_recompile"):
         run(compiled)
-        compiled.recall({name: array.values for name, array in compiled.memory().items()})
+        compiled.load_state_dict({name: array.values for name, array in compiled.state_dict().items()})
         run(compiled, 2)
     run(eager)
     run(eager, 2)

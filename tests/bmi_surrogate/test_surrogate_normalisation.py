@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bmi_common import ConfigError, Domain
-from bmi_surrogate import statics as static_channels
-from bmi_surrogate.normalisation import Moments, Normaliser, Statistics, moments_of_statics, standardise_statics
+from bmi_surrogate.predrnn import statics as static_channels
+from bmi_surrogate.predrnn.normalisation import Moments, Normaliser, Statistics, moments_of_statics, standardise_statics
 
 
 @given(st.floats(-100.0, 100.0), st.floats(1e-6, 100.0), st.floats(-1e3, 1e3))

@@ -15,8 +15,17 @@ from safetensors.torch import load_file
 
 from bmi_common import groundwater as names
 from bmi_common.fields import read_pfb
-from bmi_surrogate import Architecture, BmiSurrogate, Checkpoint, Emulator, Options, PredRNN, convert_published, load
-from bmi_surrogate.normalisation import moments_of_statics
+from bmi_surrogate import (
+    Architecture,
+    BmiSurrogate,
+    Checkpoint,
+    PredRNN,
+    PredRNNEmulator,
+    PredRNNOptions,
+    convert_published,
+    load,
+)
+from bmi_surrogate.predrnn.normalisation import moments_of_statics
 
 pytestmark = pytest.mark.reference
 
@@ -127,7 +136,7 @@ def test_patches_over_48_hours(
     for k, (y, x) in enumerate(r["patches_yx"]):
         window = (slice(None), slice(y, y + 16), slice(x, x + 16))
         # one thread: a single tile has too little work for more
-        patch = Emulator(checkpoint, statics[window], None, Options(device="cpu", threads=1))
+        patch = PredRNNEmulator(checkpoint, statics[window], None, PredRNNOptions(device="cpu", threads=1))
         patch.start(start[window])
         for hour in range(48):
             patch.step(sources[hour][window])
@@ -145,7 +154,7 @@ def test_full_domain_over_48_hours(
     pearl_river: tuple[Checkpoint, np.ndarray], inputs: dict[str, np.ndarray], start: np.ndarray, reference: Path
 ) -> None:
     r = np.load(reference / "surrogate" / "reference_full.npz")
-    emulator = Emulator(*pearl_river, None, Options(device="cpu", threads=1))
+    emulator = PredRNNEmulator(*pearl_river, None, PredRNNOptions(device="cpu", threads=1))
     corners = np.stack([inputs["patch_y"], inputs["patch_x"]], axis=1)
     np.testing.assert_array_equal(emulator.tiling.corners, corners)
     emulator.start(start)
@@ -225,7 +234,7 @@ def test_converted_checkpoint_runs_bit_for_bit_alike(
     window = (slice(None), slice(0, 40), slice(0, 40))
     results = []
     for c in (checkpoint, own):
-        emulator = Emulator(c, statics[window], None, Options(device="cpu", threads=1))
+        emulator = PredRNNEmulator(c, statics[window], None, PredRNNOptions(device="cpu", threads=1))
         emulator.start(start[window])
         results.append([emulator.step(documented_source(inputs, h)[window]) for h in range(3)])
     np.testing.assert_array_equal(*results)

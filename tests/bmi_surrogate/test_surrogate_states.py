@@ -10,10 +10,10 @@ from surrogate_cases import NX, NY, make_checkpoint
 
 from bmi_common import ConfigError, Domain
 from bmi_common import groundwater as names
-from bmi_surrogate import BmiSurrogate, Checkpoint, Emulator, Options, save
-from bmi_surrogate import emulator as emulator_module
-from bmi_surrogate import statics as static_channels
-from bmi_surrogate.normalisation import moments_of_statics
+from bmi_surrogate import BmiSurrogate, Checkpoint, PredRNNEmulator, PredRNNOptions, save
+from bmi_surrogate.predrnn import emulator as emulator_module
+from bmi_surrogate.predrnn import statics as static_channels
+from bmi_surrogate.predrnn.normalisation import moments_of_statics
 
 HEAD = np.linspace(20.0, -0.5, 11)[:, None, None] + np.random.default_rng(0).normal(0.0, 0.3, (11, NY, NX))
 NETWORKS: list[dict[str, Any]] = [
@@ -42,21 +42,21 @@ def network(domain: Domain, **architecture: Any) -> Checkpoint:
     return made
 
 
-def emulator(checkpoint: Checkpoint, domain: Domain, **options: Any) -> Emulator:
+def emulator(checkpoint: Checkpoint, domain: Domain, **options: Any) -> PredRNNEmulator:
     mask = np.ones((NY, NX), dtype=bool)
     mask[3:5, 4] = False
     options = {"device": "cpu", "threads": 1} | options
-    made = Emulator(checkpoint, static_channels.from_domain(domain), mask, Options(**options))
+    made = PredRNNEmulator(checkpoint, static_channels.from_domain(domain), mask, PredRNNOptions(**options))
     made.start(HEAD)
     return made
 
 
-def advance(model: Emulator, first: int, hours: int) -> np.ndarray:
+def advance(model: PredRNNEmulator, first: int, hours: int) -> np.ndarray:
     return np.stack([model.step(source(h)) for h in range(first, first + hours)])
 
 
-def recalled(model: Emulator, other: Emulator) -> Emulator:
-    other.recall({name: array.values.copy() for name, array in model.memory().items()})
+def recalled(model: PredRNNEmulator, other: PredRNNEmulator) -> PredRNNEmulator:
+    other.load_state_dict({name: array.values.copy() for name, array in model.state_dict().items()})
     return other
 
 
@@ -86,13 +86,13 @@ def test_every_way_to_run_goes_on_bit_for_bit(
 def test_memory_is_the_networks_own_type(domain: Domain) -> None:
     for precision in ("float32", "float64"):
         model = emulator(network(domain), domain, precision=precision)
-        assert {a.values.dtype for a in model.memory().values()} == {np.dtype(precision)}
+        assert {a.values.dtype for a in model.state_dict().values()} == {np.dtype(precision)}
 
 
 def test_what_is_kept_is_not_changed_by_going_on(domain: Domain) -> None:
     model = emulator(network(domain), domain)
     advance(model, 0, 1)
-    kept = model.memory()
+    kept = model.state_dict()
     copies = {name: array.values.copy() for name, array in kept.items()}
     advance(model, 1, 1)
     for name, array in kept.items():

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bmi_common import ConfigError
-from bmi_surrogate.tiling import Tiling, starts
+from bmi_surrogate.predrnn.tiling import Tiling, starts
 
 sizes = st.tuples(st.integers(1, 7), st.integers(0, 20), st.integers(0, 20)).map(
     lambda t: (t[0], t[0] + t[1], t[0] + t[2])

@@ -36,8 +36,8 @@ from bmi_common.fields import FieldSpec, read_pfb
 from bmi_common.state_file import StateArray, StateHeader, read_state, write_state
 from bmi_surrogate.checkpoint import load_rootzone, save
 from bmi_surrogate.parameters import read_parameters
-from bmi_surrogate.published import load_published
-from bmi_surrogate.training import resume
+from bmi_surrogate.predrnn.published import load_published
+from bmi_surrogate.training import training_state
 from coupler.checkpoint import find, read
 from coupler.cli import main
 
@@ -318,7 +318,7 @@ def test_pickles_run_nothing(tmp_path: Path, protocol: int, monkeypatch: pytest.
     assert not (tmp_path / "pwned").exists()
 
 
-def training_state(content: object) -> bytes:
+def state_bytes(content: object) -> bytes:
     """A file as training writes it, whatever is in it."""
     buffer = io.BytesIO()
     torch.save(content, buffer)
@@ -326,11 +326,11 @@ def training_state(content: object) -> bytes:
 
 
 def seal(content: bytes) -> bytes:
-    return resume._MAGIC + hashlib.sha256(content).digest() + content
+    return training_state._MAGIC + hashlib.sha256(content).digest() + content
 
 
 STATE = {
-    "version": resume.VERSION,
+    "version": training_state.VERSION,
     "identity": {"data": "abc"},
     "iteration": 3,
     "module": {"w": torch.ones(2)},
@@ -344,11 +344,11 @@ STATE = {
 
 
 def read_training_state(file: Path) -> None:
-    resume.State.read(file, {"data": "abc"})
+    training_state.TrainingState.read(file, {"data": "abc"})
 
 
 def test_the_good_state_of_a_training_is_accepted(tmp_path: Path) -> None:
-    (tmp_path / "state.pt").write_bytes(training_state(STATE))
+    (tmp_path / "state.pt").write_bytes(state_bytes(STATE))
     assert judge(lambda: read_training_state(tmp_path / "state.pt"), tmp_path) == ""
 
 
@@ -357,15 +357,15 @@ def test_the_good_state_of_a_training_is_accepted(tmp_path: Path) -> None:
 def test_states_of_a_training(tmp_path: Path, data: st.DataObject) -> None:
     how = data.draw(st.sampled_from(("bytes", "sealed bytes", "contents", "other")))
     if how == "bytes":
-        content = data.draw(damaged_bytes(training_state(STATE)))
+        content = data.draw(damaged_bytes(state_bytes(STATE)))
     elif how == "sealed bytes":
         buffer = io.BytesIO()
         torch.save(STATE, buffer)
         content = seal(data.draw(damaged_bytes(buffer.getvalue())))
     elif how == "contents":
-        content = training_state(data.draw(spoiled_trees(STATE)))
+        content = state_bytes(data.draw(spoiled_trees(STATE)))
     else:
-        content = training_state(data.draw(odd_scalars))
+        content = state_bytes(data.draw(odd_scalars))
     file = tmp_path / "state.pt"
     file.write_bytes(content)
     judge(lambda: read_training_state(file), tmp_path)
@@ -373,6 +373,6 @@ def test_states_of_a_training(tmp_path: Path, data: st.DataObject) -> None:
 
 def test_a_state_of_a_training_runs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "state.pt").write_bytes(training_state({**STATE, "losses": Payload()}))
+    (tmp_path / "state.pt").write_bytes(state_bytes({**STATE, "losses": Payload()}))
     assert judge(lambda: read_training_state(tmp_path / "state.pt"), tmp_path)
     assert not (tmp_path / "pwned").exists()

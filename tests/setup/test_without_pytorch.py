@@ -59,7 +59,7 @@ def test_training_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "use",
-    ["from bmi_surrogate import BmiSurrogate", "import bmi_surrogate.ngen", "import bmi_surrogate.training.fit"],
+    ["from bmi_surrogate import BmiSurrogate", "import bmi_surrogate.ngen", "import bmi_surrogate.training.train"],
 )
 def test_other_users_of_the_component_get_an_import_error_that_says_how(tmp_path: Path, use: str) -> None:
     done = without_pytorch(use, tmp_path)

@@ -12,29 +12,31 @@ from torch import Tensor
 from bmi_richards.options import Options
 from bmi_richards.solver import RichardsSolver
 from bmi_surrogate import StructuredArchitecture, StructuredCheckpoint, StructuredModel
-from bmi_surrogate.structured import Medium
-from bmi_surrogate.structured.base import lateral_gain, layer_water, overland_inflow
-from bmi_surrogate.structured.medium import FIELDS
+from bmi_surrogate.structured import ColumnProperties
+from bmi_surrogate.structured.column_solve import lateral_gain, layer_water, overland_inflow
+from bmi_surrogate.structured.columns import FIELDS
 
 LAYERS = [20.0, 1.1, 0.9, 0.55, 0.34, 0.2, 0.12, 0.075, 0.045, 0.028, 0.0175]
 seeds = st.integers(0, 2**32 - 1)
 
 
-def medium_of(domain: SimpleNamespace) -> Medium:
+def columns_of(domain: SimpleNamespace) -> ColumnProperties:
     """Soil and terrain of a domain of the solver's tests."""
     ny, nx = domain.mask.shape
     fields = {name: torch.from_numpy(getattr(domain, name)).reshape(1, -1, ny, nx) for name in FIELDS}
-    return Medium.of_maps(torch.from_numpy(domain.mask)[None], fields, domain.dz.tolist(), (domain.dx, domain.dy))
+    return ColumnProperties.of_maps(
+        torch.from_numpy(domain.mask)[None], fields, domain.dz.tolist(), (domain.dx, domain.dy)
+    )
 
 
-def columns(medium: Medium, field: Floats) -> Tensor:
+def packed(columns: ColumnProperties, field: Floats) -> Tensor:
     """Pack one map (layers, ny, nx)."""
-    return medium.pack(torch.from_numpy(np.ascontiguousarray(field, dtype=float))[None])
+    return columns.pack(torch.from_numpy(np.ascontiguousarray(field, dtype=float))[None])
 
 
-def maps(medium: Medium, packed: Tensor) -> Floats:
+def maps(columns: ColumnProperties, packed: Tensor) -> Floats:
     """Unpack one map; NaN where inactive."""
-    field: Floats = medium.unpack(packed, float("nan"))[0].numpy()
+    field: Floats = columns.unpack(packed, float("nan"))[0].numpy()
     return field
 
 
@@ -122,17 +124,17 @@ def structured_checkpoint(seed: int = 0, layers: list[float] = LAYERS, **archite
     return StructuredCheckpoint(model, tuple(layers), {"weights": f"random, seed {seed}"})
 
 
-def imbalance(medium: Medium, before: Tensor, after: Tensor, source: Tensor) -> Tensor:
+def imbalance(columns: ColumnProperties, before: Tensor, after: Tensor, source: Tensor) -> Tensor:
     """Water [m] that each column has at the end of an hour beyond what it had, got and gave away."""
     start, end = before[-1].clamp(min=0.0), after[-1].clamp(min=0.0)
     given = torch.zeros_like(before)
-    given[-source.shape[0] :] = source * medium.dz[-source.shape[0] :]
-    lateral = lateral_gain(medium, before, medium.retention.relative_permeability(before))
+    given[-source.shape[0] :] = source * columns.dz[-source.shape[0] :]
+    lateral = lateral_gain(columns, before, columns.retention.relative_permeability(before))
     return (
-        layer_water(medium, after, medium.retention.saturation(after)).sum(dim=0)
-        - layer_water(medium, before, medium.retention.saturation(before)).sum(dim=0)
+        layer_water(columns, after, columns.retention.saturation(after)).sum(dim=0)
+        - layer_water(columns, before, columns.retention.saturation(before)).sum(dim=0)
         + (end - start)
         - (given + lateral).sum(dim=0)
-        - overland_inflow(medium, end)
-        + medium.outflow * end ** (5.0 / 3.0)
+        - overland_inflow(columns, end)
+        + columns.conveyance_out * end ** (5.0 / 3.0)
     )

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from bmi_surrogate import Architecture, Checkpoint, PredRNN
-from bmi_surrogate.normalisation import Moments, Statistics
+from bmi_surrogate.predrnn.normalisation import Moments, Statistics
 
 LAYERS = [20.0, 1.1, 0.9, 0.55, 0.34, 0.2, 0.12, 0.075, 0.045, 0.028, 0.0175]
 NY, NX = 18, 21

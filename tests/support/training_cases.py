@@ -16,10 +16,11 @@ from bmi_surrogate.structured import StructuredArchitecture, StructuredModel
 from bmi_surrogate.structured.emulator import StructuredEmulator
 from bmi_surrogate.training.config import TrainConfig, load
 from bmi_surrogate.training.distributed import Processes
-from bmi_surrogate.training.fit import Fitted, fit, prepare_material
-from bmi_surrogate.training.loop import LOG, STATE, Material
 from bmi_surrogate.training.progress import Progress
 from bmi_surrogate.training.store import HEAD, SOURCE, WETTING, Description, Segment, mask_hash
+from bmi_surrogate.training.train import Trained, prepare_material
+from bmi_surrogate.training.train import train as train_seeds
+from bmi_surrogate.training.trainer import LOG, STATE, Material
 
 NY, NX, HOURS, VALIDATION = 5, 6, 80, 12
 OPTIONS: dict[str, Any] = {
@@ -128,8 +129,8 @@ def after(iterations: int) -> Callable[[], bool]:
     return lambda: next(asked, None) is None
 
 
-def train(file: Path, interrupted: Callable[[], bool] = never) -> Fitted:
-    return fit(material_of(file)[1], silent(), interrupted, file)
+def train(file: Path, interrupted: Callable[[], bool] = never) -> Trained:
+    return train_seeds(material_of(file)[1], silent(), interrupted, file)
 
 
 def state_of(output: Path, seed: int = 0) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bmi_common import Domain, grids
-from bmi_surrogate import statics as static_channels
+from bmi_surrogate.predrnn import statics as static_channels
 from bmi_surrogate.training.store import HEAD, SOURCE, WETTING, Description, Segment, Store, mask_hash
 
 Floats = NDArray[np.float64]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from richards_domains import Floats
-from structured_cases import basin, columns, maps, medium_of, random_head, solver_of, trained, weather
+from structured_cases import basin, columns_of, maps, packed, random_head, solver_of, trained, weather
 
 from bmi_surrogate import StructuredArchitecture, StructuredModel
 from bmi_surrogate.structured.correction import LARGEST_GAIN, Correction
@@ -23,18 +23,18 @@ def start_of(domain: object) -> Floats:
 def errors(model: StructuredModel, hours: int) -> list[float]:
     """Rms of saturation [-] against the solver over some hours with a storm, driven by the same sources."""
     domain, random = basin(), np.random.default_rng(8)
-    medium, solver = medium_of(domain), solver_of(domain, start_of(domain), passes=6)
+    columns, solver = columns_of(domain), solver_of(domain, start_of(domain), passes=6)
     for _ in range(240):  # random heads come to rest
         solver.step(np.zeros(domain.porosity.shape), 1.0)
-    state = columns(medium, solver.head)
+    state = packed(columns, solver.head)
     found = []
     for hour in range(hours):
         source = weather(hour, domain, random)
         full = np.zeros(domain.porosity.shape)
         full[-10:] = np.where(domain.mask, source, 0.0)
         solver.step(full, 1.0)
-        state = model(medium, state, columns(medium, source), True).head
-        difference = medium.retention.saturation(state) - columns(medium, solver.saturation)
+        state = model(columns, state, packed(columns, source), True).head
+        difference = columns.retention.saturation(state) - packed(columns, solver.saturation)
         found.append(float(difference.square().mean().sqrt()))
     return found
 
@@ -53,12 +53,12 @@ def test_every_refinement_comes_closer_to_the_solver() -> None:
 
 def test_an_untrained_network_changes_nothing() -> None:
     domain = basin()
-    medium, head = medium_of(domain), start_of(domain)
+    columns, head = columns_of(domain), start_of(domain)
     untrained = StructuredModel(StructuredArchitecture(11, (8,), 1)).eval()
-    source = columns(medium, weather(7, domain, np.random.default_rng(0)))
+    source = packed(columns, weather(7, domain, np.random.default_rng(0)))
     with torch.inference_mode():
-        expected = bare(1)(medium, columns(medium, head), source, True)
-        found = untrained(medium, columns(medium, head), source, True)
+        expected = bare(1)(columns, packed(columns, head), source, True)
+        found = untrained(columns, packed(columns, head), source, True)
     assert torch.equal(found.head, expected.head)
 
 
@@ -67,13 +67,13 @@ def test_balances_close_whatever_the_network_says(refinements: int) -> None:
     from structured_cases import imbalance
 
     domain = basin()
-    medium, random = medium_of(domain), np.random.default_rng(1)
-    head, model = columns(medium, start_of(domain)), trained(seed=2, size=3.0, refinements=refinements)
+    columns, random = columns_of(domain), np.random.default_rng(1)
+    head, model = packed(columns, start_of(domain)), trained(seed=2, size=3.0, refinements=refinements)
     with torch.inference_mode():
         for hour in range(24):
-            source = columns(medium, weather(hour, domain, random))
-            after = model(medium, head, source, True).head
-            assert imbalance(medium, head, after, source).abs().max() < 1e-7
+            source = packed(columns, weather(hour, domain, random))
+            after = model(columns, head, source, True).head
+            assert imbalance(columns, head, after, source).abs().max() < 1e-7
             head = after
 
 
@@ -94,24 +94,24 @@ def test_gains_and_weights_are_bounded_and_fade_where_there_is_no_trouble() -> N
 
 def test_an_hour_of_columns_does_not_depend_on_how_many_are_searched_together() -> None:
     domain = basin()
-    medium, model = medium_of(domain), trained(seed=3)
-    head = columns(medium, start_of(domain))
-    source = columns(medium, weather(7, domain, np.random.default_rng(0)))
+    columns, model = columns_of(domain), trained(seed=3)
+    head = packed(columns, start_of(domain))
+    source = packed(columns, weather(7, domain, np.random.default_rng(0)))
     with torch.inference_mode():
-        compact = model(medium, head, source, True).head
-        plain = model(medium, head, source, False).head
+        active_set = model(columns, head, source, True).head
+        plain = model(columns, head, source, False).head
         model.kernels = Kernels(search=model.kernels.search._replace(block=5))
-        blocks = model(medium, head, source, True).head
-    torch.testing.assert_close(plain, compact, rtol=0.0, atol=1e-6)
-    torch.testing.assert_close(blocks, compact, rtol=0.0, atol=1e-9)
+        blocks = model(columns, head, source, True).head
+    torch.testing.assert_close(plain, active_set, rtol=0.0, atol=1e-6)
+    torch.testing.assert_close(blocks, active_set, rtol=0.0, atol=1e-9)
 
 
 def test_gradients_reach_all_parameters_through_several_hours() -> None:
     domain = basin()
-    medium, model = medium_of(domain), trained(seed=1).train()
-    head = columns(medium, start_of(domain))
+    columns, model = columns_of(domain), trained(seed=1).train()
+    head = packed(columns, start_of(domain))
     for hour in (6, 7, 8):
-        head = model(medium, head, columns(medium, weather(hour, domain, np.random.default_rng(0))), True).head
+        head = model(columns, head, packed(columns, weather(hour, domain, np.random.default_rng(0))), True).head
     head.square().mean().backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
@@ -121,8 +121,8 @@ def test_gradients_reach_all_parameters_through_several_hours() -> None:
 
 def test_heads_of_maps_come_back_where_they_were() -> None:
     domain = basin()
-    medium, head = medium_of(domain), start_of(domain)
-    np.testing.assert_array_equal(maps(medium, columns(medium, head)), np.where(domain.mask, head, np.nan))
+    columns, head = columns_of(domain), start_of(domain)
+    np.testing.assert_array_equal(maps(columns, packed(columns, head)), np.where(domain.mask, head, np.nan))
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def test_saturation_and_permeability_are_those_of_the_formulae(soil: Retention) 
 @given(soils(), st.floats(-100.0, -1e-3))
 def test_wetness_has_the_derivative_of_saturation(soil: Retention, at: float) -> None:
     head = torch.tensor([[at]], dtype=torch.float64, requires_grad=True)
-    saturation, slope = soil.wetness(head)
+    saturation, slope = soil.saturation_and_capacity(head)
     (exact,) = torch.autograd.grad(saturation.sum(), head)
     step = 1.0e-5 * abs(at)
     difference = (soil.saturation(head + step) - soil.saturation(head - step)) / (2.0 * step)
@@ -54,7 +54,7 @@ def test_wetness_has_the_derivative_of_saturation(soil: Retention, at: float) ->
 @given(soils())
 def test_saturated_soil_is_at_its_maximum_and_conducts_fully(soil: Retention) -> None:
     wet = torch.tensor([[0.0], [1e-9], [30.0]], dtype=torch.float64)
-    saturation, slope = soil.wetness(wet)
+    saturation, slope = soil.saturation_and_capacity(wet)
     assert torch.equal(saturation, soil.maximum.expand(3, 1))
     assert not slope.any()
     assert torch.equal(soil.relative_permeability(wet), torch.ones_like(wet))
@@ -94,7 +94,12 @@ def test_coordinate_is_smooth_at_its_knee(soil: Retention) -> None:
 
 @given(soils())
 def test_every_gradient_is_finite_also_where_the_soil_becomes_saturated(soil: Retention) -> None:
-    for function in (soil.saturation, soil.relative_permeability, soil.coordinate, lambda h: soil.wetness(h)[1]):
+    for function in (
+        soil.saturation,
+        soil.relative_permeability,
+        soil.coordinate,
+        lambda h: soil.saturation_and_capacity(h)[1],
+    ):
         head = torch.cat((HEADS, HEADS.new_full((1, 1), -1e-40))).requires_grad_()
         (gradient,) = torch.autograd.grad(function(head).sum(), head)
         assert torch.isfinite(gradient).all()

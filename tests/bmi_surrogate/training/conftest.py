@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from training_cases import write_basin
 
-from bmi_surrogate.training.journal import Journal
+from bmi_surrogate.training.logger import CsvLogger
 
 
 @pytest.fixture(scope="session")
@@ -25,4 +25,4 @@ def basin(_basin: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures take longer than the small trainings that they show."""
-    monkeypatch.setattr(Journal, "draw", lambda *args: None)
+    monkeypatch.setattr(CsvLogger, "draw", lambda *args: None)

@@ -12,16 +12,16 @@ from torch import nn
 from training_cases import assert_same, log_of, material_of, state_of, write_config
 
 from bmi_surrogate.training.distributed import Processes, processes
-from bmi_surrogate.training.loop import STATE, Training
 from bmi_surrogate.training.sampling import Sampler
 from bmi_surrogate.training.task import Rollout
+from bmi_surrogate.training.trainer import STATE, Trainer
 
 pytestmark = pytest.mark.slow
 
 _CHILD = """
 import os, sys
 import torch
-from bmi_surrogate.training.loop import Training
+from bmi_surrogate.training.trainer import Trainer
 from rootzone.bmi_train import main
 
 run, rank = Training.run, os.environ["RANK"]
@@ -75,7 +75,7 @@ def run_two(*trainings: tuple[Path, Path, int]) -> list[list[str]]:
 def norm_of_mean_gradient(file: Path) -> float:
     """Of the first batches of both processes, which have the same random numbers for dropout."""
     _, material = material_of(file)
-    training = Training(material, 0, file.parent / "nothing")
+    training = Trainer(material, 0, file.parent / "nothing")
     random, gradients = torch.get_rng_state(), []
     for number in (0, 1):
         torch.set_rng_state(random)

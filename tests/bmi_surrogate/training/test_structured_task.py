@@ -11,11 +11,11 @@ from training_cases import material_of, write_config
 
 from bmi_common import ConfigError
 from bmi_surrogate import load
-from bmi_surrogate.structured import Medium, StructuredModel
+from bmi_surrogate.structured import ColumnProperties, StructuredModel
 from bmi_surrogate.structured.emulator import StructuredEmulator
-from bmi_surrogate.training.loop import Material
-from bmi_surrogate.training.structured import StructuredSpec, StructuredTask
+from bmi_surrogate.training.structured_task import StructuredSpec, StructuredTask
 from bmi_surrogate.training.task import Batch, Rollout
+from bmi_surrogate.training.trainer import Material
 
 
 @pytest.fixture
@@ -108,17 +108,17 @@ def test_drifting_hours_carry_no_gradient_and_do_not_count(
     gradients = torch.autograd.grad(drifted, list(model.parameters()))
     heads = material.task.predict(model, batch, Rollout(3))
     begun = dataclasses.replace(batch, source=batch.source[:, 3:], head=batch.head[:, 3:])
-    medium = Medium.of_maps(
+    columns = ColumnProperties.of_maps(
         batch.active[:, 0], batch.fields, material.domain.dz.tolist(), (material.domain.dx, material.domain.dy)
     )
     # by hand: one hour from the drifted head, against the true change of that hour
-    done = model(medium, medium.pack(heads[:, 2]), medium.pack(batch.source[:, 3]), True)
-    before, after = (medium.retention.coordinate(medium.pack(begun.head[:, k])) for k in (0, 1))
+    done = model(columns, columns.pack(heads[:, 2]), columns.pack(batch.source[:, 3]), True)
+    before, after = (columns.retention.coordinate(columns.pack(begun.head[:, k])) for k in (0, 1))
     quiet = StructuredSpec().quiet
     unit = model.scale * (((after - before) / model.scale).abs().mean(dim=0) + quiet)
     miss = ((done.coordinate - after) / unit).abs()
     error = torch.where(miss < 1.0, 0.5 * miss**2, miss - 0.5)
-    expected = error[:, medium.pack(batch.scored)[0]].mean()
+    expected = error[:, columns.pack(batch.scored)[0]].mean()
     torch.testing.assert_close(drifted, expected)
     for found, own in zip(gradients, torch.autograd.grad(expected, list(model.parameters())), strict=True):
         torch.testing.assert_close(found, own)
@@ -152,10 +152,10 @@ def test_a_layer_in_which_nothing_happens_has_a_scale(material: Material, batch:
 def test_predictions_are_the_steps_of_the_component(material: Material, model: StructuredModel) -> None:
     whole = material.validation
     predicted = material.task.predict(model, whole, Rollout(6))[0].numpy()
-    engine, mask = StructuredEmulator(model, material.domain), material.domain.mask
-    engine.start(whole.head[0, 0].numpy())
+    emulator, mask = StructuredEmulator(model, material.domain), material.domain.mask
+    emulator.start(whole.head[0, 0].numpy())
     for hour in range(6):
-        head = engine.step(whole.source[0, hour].double().numpy())
+        head = emulator.step(whole.source[0, hour].double().numpy())
         # fields of batches are in single precision
         np.testing.assert_allclose(predicted[hour][:, mask], head[:, mask], rtol=1e-5, atol=1e-6)
         assert (predicted[hour][:, ~mask] == 0.0).all()

@@ -29,7 +29,7 @@ from training_stores import write_netcdf, write_parflow
 
 from bmi_common import Domain, DomainSpec
 from bmi_surrogate.training import command
-from bmi_surrogate.training.loop import LOG, STATE
+from bmi_surrogate.training.trainer import LOG, STATE
 from rootzone.bmi_train import main
 
 pytestmark = pytest.mark.slow
@@ -79,7 +79,7 @@ def assert_bad_input(result: Result, *words: str) -> None:
         ({"validation": {"score": "temperature"}}, ["validation.score"]),
         ({"seeds": [1, 1]}, ["seeds: each must stand once"]),
         ({"seeds": []}, ["seeds"]),
-        ({"device": "gpu"}, ["device: 'gpu' is none; use auto, cpu, cuda"]),
+        ({"device": "gpu"}, ["device: 'gpu' is not a device; use auto, cpu, cuda"]),
         ({"device": "cuda:99"}, ["device: cuda:99 does not exist"]),
         ({"mixed_precision": True}, ["mixed_precision: needs a CUDA device"]),
         ({"compile": True}, ["compile: is not possible with the structured surrogate"]),
@@ -196,7 +196,7 @@ def test_a_full_disk_is_one_line(basin: Path, monkeypatch: pytest.MonkeyPatch) -
     def full(partial: Path, path: Path) -> None:
         raise OSError(28, "No space left on device", str(path))
 
-    monkeypatch.setattr("bmi_surrogate.training.resume.commit", full)
+    monkeypatch.setattr("bmi_surrogate.training.training_state.commit", full)
     result = run(write_config(basin))
     assert result.exit_code == 1
     assert result.stderr.strip().splitlines()[-1].startswith("error: [Errno 28] No space left on device:")

@@ -11,8 +11,8 @@ import torch
 from training_cases import material_of, write_config
 
 from bmi_common import water_table
-from bmi_surrogate.training.loop import Material
 from bmi_surrogate.training.task import Rollout
+from bmi_surrogate.training.trainer import Material
 from bmi_surrogate.training.validation import persistence, score, validate
 
 

@@ -15,16 +15,17 @@ from torch import Tensor, nn
 from bmi_common import Config, ConfigError, Domain
 from bmi_surrogate import checkpoint as checkpoints
 from bmi_surrogate.checkpoint import Checkpoint
-from bmi_surrogate.closed import Base, closed_head
-from bmi_surrogate.emulator import require_compilable
-from bmi_surrogate.network import Architecture, CellStep, Memory, PredRNN, Step
-from bmi_surrogate.normalisation import STATIC_EPSILON, Array, Moments, Normaliser, Statistics
-from bmi_surrogate.structured import Medium
-from bmi_surrogate.structured.medium import FIELDS
-from bmi_surrogate.tiling import Tiling
+from bmi_surrogate.emulator import Array
+from bmi_surrogate.predrnn.closed_balance import Base, closed_head
+from bmi_surrogate.predrnn.emulator import require_compilable
+from bmi_surrogate.predrnn.network import Architecture, CellStep, Memory, PredRNN, Step
+from bmi_surrogate.predrnn.normalisation import STATIC_EPSILON, Moments, Normaliser, Statistics
+from bmi_surrogate.predrnn.tiling import Tiling
+from bmi_surrogate.structured import ColumnProperties
+from bmi_surrogate.structured.columns import FIELDS
 from bmi_surrogate.training import losses
 from bmi_surrogate.training.task import Batch, DataStatistics, Rollout
-from bmi_surrogate.training.terrain import Terrain
+from bmi_surrogate.training.tiles import BatchColumns
 
 Count = Annotated[int, Field(ge=1, le=1024)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -78,7 +79,7 @@ class PredRNNSpec(Config):
         Side of the convolutions, odd.
     attention, attention_form, attention_window, attention_heads, attention_dropout, increments, static_features,
     state_features, balance, base
-        As in `bmi_surrogate.network.Architecture`.
+        As in `bmi_surrogate.predrnn.network.Architecture`.
     loss : LossWeights
         Weight of each term of the loss.
     """
@@ -119,7 +120,7 @@ class PredRNNSpec(Config):
 
 
 class TrainablePredRNN(nn.Module):
-    """A network with all it needs to take and give physical units, as `bmi_surrogate.Emulator` does at work.
+    """A network with all it needs to take and give physical units, as `bmi_surrogate.PredRNNEmulator` does at work.
 
     Its forward pass gives the terms of the loss.
 
@@ -137,7 +138,7 @@ class TrainablePredRNN(nn.Module):
         Side of the tiles that the network is trained on, or the whole domain at once.
     terms : collection of str
         Terms of the loss to compute, as in `LossWeights`.
-    terrain : Terrain, optional
+    batch_columns : BatchColumns, optional
         For a network whose balance is closed after every hour.
     """
 
@@ -149,7 +150,7 @@ class TrainablePredRNN(nn.Module):
         thickness: Array,
         tile: int | Literal["whole"],
         terms: frozenset[str],
-        terrain: Terrain | None = None,
+        batch_columns: BatchColumns | None = None,
     ) -> None:
         super().__init__()
         self.network = network
@@ -158,7 +159,7 @@ class TrainablePredRNN(nn.Module):
         self.thickness = thickness
         self.tile = tile
         self.terms = terms
-        self.terrain = terrain
+        self.batch_columns = batch_columns
         # takes the network as an argument, so that a compiled one serves copies of this module with their own weights
         self.advance: Callable[[PredRNN, Tensor, Tensor, Memory], Step] = PredRNN.step
 
@@ -219,16 +220,16 @@ class TrainablePredRNN(nn.Module):
 
     def _step(self, x: Tensor, memory: Memory, scaled: _Scaled, hour: int) -> Step:
         done = self.advance(self.network, x, scaled.source(hour), memory)
-        if scaled.medium is None:
+        if scaled.columns is None:
             return done._replace(pressure=done.pressure.masked_fill(scaled.inactive, 0.0))
         base = self.network.architecture.base
-        return done._replace(pressure=scaled.closed(scaled.medium, x, hour, done.pressure, base))
+        return done._replace(pressure=scaled.closed(scaled.columns, x, hour, done.pressure, base))
 
     def _scaled(self, batch: Batch, hours: int) -> _Scaled:
         if hours > batch.hours:
             raise ValueError(f"a rollout of {hours} hours needs windows as long, these have {batch.hours}")
-        medium = None if self.terrain is None else self.terrain.of(batch)
-        return _Scaled(batch, hours, self.statistics, self.network.conv_last.weight, medium)
+        columns = None if self.batch_columns is None else self.batch_columns.of(batch)
+        return _Scaled(batch, hours, self.statistics, self.network.conv_last.weight, columns)
 
     def _of_states(self, prediction: Tensor, truth: Tensor, scored: Tensor) -> dict[str, Tensor]:
         """Terms of normalised pressure."""
@@ -260,9 +261,9 @@ class _Scaled:
     """A batch as the network takes it: normalised, 0 in inactive cells."""
 
     def __init__(
-        self, batch: Batch, hours: int, statistics: Statistics, like: Tensor, medium: Medium | None = None
+        self, batch: Batch, hours: int, statistics: Statistics, like: Tensor, columns: ColumnProperties | None = None
     ) -> None:
-        self.medium = medium
+        self.columns = columns
         moments = statistics.statics
         assert moments is not None  # the task gives them
         self.of_pressure = Normaliser(statistics.pressure, like.device, like.dtype)
@@ -284,12 +285,12 @@ class _Scaled:
         """Net source of an hour."""
         return self._of_source.normalise(self._source[:, hour].to(self._dtype)).masked_fill(self.inactive, 0.0)
 
-    def closed(self, medium: Medium, before: Tensor, hour: int, predicted: Tensor, base: Base) -> Tensor:
+    def closed(self, columns: ColumnProperties, before: Tensor, hour: int, predicted: Tensor, base: Base) -> Tensor:
         """Normalised pressure at the end of an hour after the balance of every column was closed."""
-        before, predicted = (medium.pack(self.of_pressure.restore(x).double()) for x in (before, predicted))
-        source = medium.pack(self._source[:, hour])
-        head = closed_head(medium, before, source, predicted, base, before.device.type == "cpu")
-        return self.of_pressure.normalise(medium.unpack(head).to(self._dtype)).masked_fill(self.inactive, 0.0)
+        before, predicted = (columns.pack(self.of_pressure.restore(x).double()) for x in (before, predicted))
+        source = columns.pack(self._source[:, hour])
+        head = closed_head(columns, before, source, predicted, base, before.device.type == "cpu")
+        return self.of_pressure.normalise(columns.unpack(head).to(self._dtype)).masked_fill(self.inactive, 0.0)
 
 
 def _cut(sample: Batch, tiling: Tiling) -> Batch:
@@ -365,20 +366,20 @@ class PredRNNTask:
                 ("layer_distance", 0.5 * (thickness[1:] + thickness[:-1])),
             ):
                 network.get_buffer(name).copy_(torch.from_numpy(value))
-        terrain = self._terrain(domain, tile) if architecture.balance == "closed" else None
+        batch_columns = self._batch_columns(domain, tile) if architecture.balance == "closed" else None
         terms = frozenset(self.weights)
         return TrainablePredRNN(
-            network, normalisation, statistics.increments, domain.dz, tile or "whole", terms, terrain
+            network, normalisation, statistics.increments, domain.dz, tile or "whole", terms, batch_columns
         )
 
-    def _terrain(self, domain: Domain, tile: int | None) -> Terrain:
+    def _batch_columns(self, domain: Domain, tile: int | None) -> BatchColumns:
         if tile is not None:
             raise ConfigError(
                 f"balance: closed needs `tile: whole`, because water flows across the edges of tiles of {tile} cells"
             )
         for name in FIELDS:
             domain.require(name, "balance: closed")
-        return Terrain(domain.dz.tolist(), (domain.dx, domain.dy))
+        return BatchColumns(domain.dz.tolist(), (domain.dx, domain.dy))
 
     def _require_changes(self, statistics: DataStatistics) -> None:
         if self.spec.increments != "scaled" and "increments" not in self.weights:

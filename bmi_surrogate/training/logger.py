@@ -1,4 +1,4 @@
-"""What a training tells of itself: a CSV file of losses and validations, and a figure of them."""
+"""What a training reports: a CSV file of losses and validations, and a figure of them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FIELDS = (
 )
 
 
-class Journal:
+class CsvLogger:
     """Rows of a CSV file; empty where a value was not taken.
 
     Parameters
@@ -40,7 +40,7 @@ class Journal:
     Raises
     ------
     ConfigError
-        If the file is no log of a training.
+        If the file is not a training log.
     """
 
     def __init__(self, path: Path, iteration: int) -> None:
@@ -110,5 +110,5 @@ def _read(path: Path) -> list[dict[str, str]]:
             return rows
     except ValueError as error:
         raise ConfigError(
-            f"{path}: is no log of a training of this version ({error}); remove the folder to train anew"
+            f"{path}: is not a training log of this version ({error}); remove the folder to train from scratch"
         ) from None

@@ -12,16 +12,16 @@ from training_cases import train, write_config
 
 from bmi_common import ConfigError
 from bmi_surrogate.training import progress as progress_module
-from bmi_surrogate.training.journal import FIELDS, Journal
-from bmi_surrogate.training.loop import FIGURE
+from bmi_surrogate.training.logger import FIELDS, CsvLogger
 from bmi_surrogate.training.progress import Progress
+from bmi_surrogate.training.trainer import FIGURE
 
 
-def fill(path: Path, iterations: int) -> Journal:
-    journal = Journal(path, -1)
+def fill(path: Path, iterations: int) -> CsvLogger:
+    logger = CsvLogger(path, -1)
     for i in range(iterations + 1):
-        journal.add(iteration=i, seconds=0.5 * i, loss=1.0 / (i + 1), water_table=abs(i - 3) + 0.125)
-    return journal
+        logger.add(iteration=i, seconds=0.5 * i, loss=1.0 / (i + 1), water_table=abs(i - 3) + 0.125)
+    return logger
 
 
 def iterations_in(path: Path) -> list[int]:
@@ -32,12 +32,12 @@ def test_rows_of_a_course_that_was_not_saved_are_dropped(tmp_path: Path) -> None
     path = tmp_path / "log.csv"
     fill(path, 5)
     whole = path.read_text()
-    journal = Journal(path, 3)
+    logger = CsvLogger(path, 3)
     assert iterations_in(path) == [0, 1, 2, 3]
     for i in (4, 5):
-        journal.add(iteration=i, seconds=0.5 * i, loss=1.0 / (i + 1), water_table=abs(i - 3) + 0.125)
+        logger.add(iteration=i, seconds=0.5 * i, loss=1.0 / (i + 1), water_table=abs(i - 3) + 0.125)
     assert path.read_text() == whole
-    Journal(path, -1)
+    CsvLogger(path, -1)
     assert path.read_text() == ",".join(FIELDS) + "\n"
 
 
@@ -46,8 +46,8 @@ def test_a_row_that_was_cut_off_is_dropped(tmp_path: Path) -> None:
     fill(path, 5)
     text = path.read_text()
     path.write_text(text[: text.rindex("\n5,") + 4])
-    journal = Journal(path, 5)
-    journal.add(iteration=5, seconds=9.0)
+    logger = CsvLogger(path, 5)
+    logger.add(iteration=5, seconds=9.0)
     assert iterations_in(path) == [0, 1, 2, 3, 4, 5]
 
 
@@ -55,17 +55,17 @@ def test_a_row_that_was_cut_off_is_dropped(tmp_path: Path) -> None:
 def test_another_file_is_refused_and_left(tmp_path: Path, text: str) -> None:
     path = tmp_path / "log.csv"
     path.write_text(text)
-    with pytest.raises(ConfigError, match=r"log\.csv: is no log of a training of this version"):
-        Journal(path, 3)
+    with pytest.raises(ConfigError, match=r"log\.csv: is not a training log of this version"):
+        CsvLogger(path, 3)
     assert path.read_text() == text
 
 
 def test_the_least_is_that_of_trained_weights(tmp_path: Path) -> None:
-    journal = fill(tmp_path / "log.csv", 5)
-    assert journal.least("water_table") == (0.125, 3)
-    assert journal.least("head") is None
-    journal.add(iteration=6, seconds=1.0, head=math.inf)
-    assert journal.least("head") == (math.inf, 6)
+    logger = fill(tmp_path / "log.csv", 5)
+    assert logger.least("water_table") == (0.125, 3)
+    assert logger.least("head") is None
+    logger.add(iteration=6, seconds=1.0, head=math.inf)
+    assert logger.least("head") == (math.inf, 6)
 
 
 @pytest.mark.slow
@@ -77,10 +77,10 @@ def test_a_training_leaves_a_figure(basin: Path) -> None:
 
 
 def test_a_figure_of_no_rows_or_of_what_is_not_finite_is_possible(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "log.csv", -1)
-    journal.draw(tmp_path / "a.png", None)
-    journal.add(iteration=0, seconds=0.0, water_table=math.inf, head=math.inf)
-    journal.draw(tmp_path / "b.png", 0.1)
+    logger = CsvLogger(tmp_path / "log.csv", -1)
+    logger.draw(tmp_path / "a.png", None)
+    logger.add(iteration=0, seconds=0.0, water_table=math.inf, head=math.inf)
+    logger.draw(tmp_path / "b.png", 0.1)
     assert (tmp_path / "b.png").stat().st_size > 1000
 
 

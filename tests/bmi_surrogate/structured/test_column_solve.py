@@ -11,10 +11,10 @@ from richards_domains import hydrostatic, make_domain, random_domain
 from structured_cases import (
     LAYERS,
     basin,
-    columns,
+    columns_of,
     imbalance,
     maps,
-    medium_of,
+    packed,
     random_head,
     random_source,
     seeds,
@@ -22,10 +22,10 @@ from structured_cases import (
 )
 
 from bmi_surrogate import StructuredArchitecture, StructuredModel
-from bmi_surrogate.structured.base import (
+from bmi_surrogate.structured.column_solve import (
     LARGEST_CHANGE_DRY,
     LARGEST_CHANGE_WET,
-    State,
+    ColumnState,
     _thomas,
     begin,
     capacity,
@@ -41,22 +41,22 @@ from bmi_surrogate.structured.base import (
 def test_what_columns_gain_sideways_adds_up_to_nothing(seed: int) -> None:
     random = np.random.default_rng(seed)
     domain = random_domain(random)
-    medium = medium_of(domain)
-    head = columns(medium, random_head(random, domain))
-    gain = lateral_gain(medium, head, medium.retention.relative_permeability(head))
-    assert gain.abs().max() > 0.0 or medium.columns < 3
+    columns = columns_of(domain)
+    head = packed(columns, random_head(random, domain))
+    gain = lateral_gain(columns, head, columns.retention.relative_permeability(head))
+    assert gain.abs().max() > 0.0 or columns.count < 3
     assert (gain.sum(dim=1).abs() <= 1e-13 * gain.abs().sum(dim=1)).all()
 
 
 def test_groundwater_flows_from_the_higher_head_by_darcys_law() -> None:
     domain = make_domain([2.0, 1.0], 1, 2, dx=100.0, conductivity_x=0.5, slope_x=0.01)
-    medium = medium_of(domain)
-    head = columns(medium, np.array([[[3.0, 1.0]], [[-0.5, -2.5]]]))
-    permeability = medium.retention.relative_permeability(head)
-    gain = lateral_gain(medium, head, permeability)
+    columns = columns_of(domain)
+    head = packed(columns, np.array([[[3.0, 1.0]], [[-0.5, -2.5]]]))
+    permeability = columns.retention.relative_permeability(head)
+    gain = lateral_gain(columns, head, permeability)
     # 2 m less head but 1 m higher ground 100 m to the east; permeability is that of the western column
-    flow = np.array([2.0, 1.0]) * 0.5 * maps(medium, permeability)[:, 0, 0] * (2.0 - 1.0) / 100.0**2
-    np.testing.assert_allclose(maps(medium, gain)[:, 0], np.stack((-flow, flow), axis=1), rtol=1e-13)
+    flow = np.array([2.0, 1.0]) * 0.5 * maps(columns, permeability)[:, 0, 0] * (2.0 - 1.0) / 100.0**2
+    np.testing.assert_allclose(maps(columns, gain)[:, 0], np.stack((-flow, flow), axis=1), rtol=1e-13)
 
 
 @pytest.mark.slow
@@ -66,13 +66,13 @@ def test_water_at_rest_stays_at_rest(seed: int, height: float) -> None:
     random = np.random.default_rng(seed)
     domain = random_domain(random)
     domain.slope_x[:] = domain.slope_y[:] = 0.0
-    medium = medium_of(domain)
-    head = columns(medium, hydrostatic(domain, domain.dz.sum() + height))
-    start = begin(medium, head, torch.zeros_like(head))
-    assert solve(medium, start, start.state, start.inflow).abs().max() < 1e-9
+    columns = columns_of(domain)
+    head = packed(columns, hydrostatic(domain, domain.dz.sum() + height))
+    start = begin(columns, head, torch.zeros_like(head))
+    assert solve(columns, start, start.state, start.inflow).abs().max() < 1e-9
     for refinements in (0, 2):
         bare = StructuredModel(StructuredArchitecture(len(domain.dz), hidden=(), refinements=refinements))
-        torch.testing.assert_close(bare(medium, head, torch.zeros_like(head)).head, head, rtol=0.0, atol=1e-8)
+        torch.testing.assert_close(bare(columns, head, torch.zeros_like(head)).head, head, rtol=0.0, atol=1e-8)
 
 
 @settings(deadline=None, max_examples=30)
@@ -95,27 +95,27 @@ def test_tridiagonal_systems_are_solved(seed: int, layers: int) -> None:
 def test_capacity_is_the_derivative_of_the_water_in_a_layer(seed: int) -> None:
     random = np.random.default_rng(seed)
     domain = random_domain(random)
-    medium = medium_of(domain)
-    head = columns(medium, random_head(random, domain)).requires_grad_()
-    saturation, slope = medium.retention.wetness(head)
-    water = layer_water(medium, head, saturation)
+    columns = columns_of(domain)
+    head = packed(columns, random_head(random, domain)).requires_grad_()
+    saturation, slope = columns.retention.saturation_and_capacity(head)
+    water = layer_water(columns, head, saturation)
     (exact,) = torch.autograd.grad(water.sum(), head)
-    torch.testing.assert_close(capacity(medium, head, saturation, slope), exact, rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(capacity(columns, head, saturation, slope), exact, rtol=1e-9, atol=1e-12)
     ponded = head[-1].clamp(min=0.0)
-    torch.testing.assert_close(stored(medium, head, saturation), water.sum(dim=0) + ponded)
+    torch.testing.assert_close(stored(columns, head, saturation), water.sum(dim=0) + ponded)
 
 
 def test_a_column_has_at_the_start_what_it_held_and_gets() -> None:
     random = np.random.default_rng(0)
     domain = basin()
-    medium = medium_of(domain)
-    head = columns(medium, random_head(random, domain))
-    source = columns(medium, random_source(random, domain, 10))
-    start = begin(medium, head, source)
+    columns = columns_of(domain)
+    head = packed(columns, random_head(random, domain))
+    source = packed(columns, random_source(random, domain, 10))
+    start = begin(columns, head, source)
     assert not start.source[0].any()
     water = solver_of(domain, random_head(np.random.default_rng(0), domain)).storage
     assert float(start.water.sum() + start.ponded.sum()) * domain.dx**2 == pytest.approx(water, rel=1e-12)
-    got = (source * medium.dz[1:]).sum(dim=0) + start.lateral.sum(dim=0)
+    got = (source * columns.dz[1:]).sum(dim=0) + start.lateral.sum(dim=0)
     torch.testing.assert_close(start.available, start.water.sum(dim=0) + start.ponded + got)
 
 
@@ -124,30 +124,30 @@ def test_a_column_has_at_the_start_what_it_held_and_gets() -> None:
 def test_no_solve_goes_too_far(seed: int) -> None:
     random = np.random.default_rng(seed)
     domain = random_domain(random)
-    medium = medium_of(domain)
-    head = columns(medium, random_head(random, domain))
-    start = begin(medium, head, 100.0 * columns(medium, random_source(random, domain)))
-    change = solve(medium, start, start.state, start.inflow).abs()
+    columns = columns_of(domain)
+    head = packed(columns, random_head(random, domain))
+    start = begin(columns, head, 100.0 * packed(columns, random_source(random, domain)))
+    change = solve(columns, start, start.state, start.inflow).abs()
     assert torch.isfinite(change).all()
     assert (change <= torch.where(head < 0.0, LARGEST_CHANGE_DRY, LARGEST_CHANGE_WET)).all()
 
 
 def single_column() -> tuple:
     domain = make_domain(LAYERS, conductivity_z=0.004)
-    return domain, medium_of(domain), hydrostatic(domain, 22.0)
+    return domain, columns_of(domain), hydrostatic(domain, 22.0)
 
 
 def test_error_of_a_solve_is_of_second_order_in_the_change() -> None:
-    domain, medium, head = single_column()
+    domain, columns, head = single_column()
     errors = []
     for rain in (4e-4, 2e-4, 1e-4):
         source = np.zeros_like(head)
         source[-1] = rain / LAYERS[-1]
         exact = solver_of(domain, head)
         exact.step(source)
-        start = begin(medium, columns(medium, head), columns(medium, source))
-        coordinate = start.state.coordinate + solve(medium, start, start.state, start.inflow)
-        errors.append(float((coordinate - medium.retention.coordinate(columns(medium, exact.head))).abs().max()))
+        start = begin(columns, packed(columns, head), packed(columns, source))
+        coordinate = start.state.coordinate + solve(columns, start, start.state, start.inflow)
+        errors.append(float((coordinate - columns.retention.coordinate(packed(columns, exact.head))).abs().max()))
     assert errors[0] > 1e-6
     for larger, smaller in itertools.pairwise(errors):
         assert 3.0 < larger / smaller < 5.0
@@ -155,30 +155,30 @@ def test_error_of_a_solve_is_of_second_order_in_the_change() -> None:
 
 def test_solves_converge_to_the_solvers_hour() -> None:
     """Each linearised at the last, without any closure: the errors fall until they are rounding."""
-    domain, medium, head = single_column()
+    domain, columns, head = single_column()
     source = np.zeros_like(head)
     source[-1] = 1e-3 / LAYERS[-1]
     exact = solver_of(domain, head)
     exact.step(source)
-    wanted = medium.retention.coordinate(columns(medium, exact.head))
-    start = begin(medium, columns(medium, head), columns(medium, source))
+    wanted = columns.retention.coordinate(packed(columns, exact.head))
+    start = begin(columns, packed(columns, head), packed(columns, source))
     state, errors = start.state, []
     for _ in range(40):
-        state = State.of(medium, state.coordinate + solve(medium, start, state, start.inflow))
+        state = ColumnState.of(columns, state.coordinate + solve(columns, start, state, start.inflow))
         errors.append(float((state.coordinate - wanted).abs().max()))
     assert errors[0] > 1e-4
     assert errors[-1] < 1e-9
-    assert float(imbalance(medium, start.state.head, state.head, start.source / medium.dz).abs().max()) < 1e-10
+    assert float(imbalance(columns, start.state.head, state.head, start.source / columns.dz).abs().max()) < 1e-10
 
 
 def test_every_gradient_of_an_hour_is_finite_also_where_ponding_begins() -> None:
     domain = basin()
-    medium = medium_of(domain)
-    head = columns(medium, hydrostatic(domain, sum(LAYERS)))
+    columns = columns_of(domain)
+    head = packed(columns, hydrostatic(domain, sum(LAYERS)))
     head[-1] = 0.0
     head = head.requires_grad_()
-    source = columns(medium, random_source(np.random.default_rng(0), domain)).requires_grad_()
-    start = begin(medium, head, source)
-    change = solve(medium, start, start.state, start.inflow)
+    source = packed(columns, random_source(np.random.default_rng(0), domain)).requires_grad_()
+    start = begin(columns, head, source)
+    change = solve(columns, start, start.state, start.inflow)
     for gradient in torch.autograd.grad(change.sum(), (head, source)):
         assert torch.isfinite(gradient).all()

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bmi_common import Domain
-
-Array = NDArray[np.float64]
+from bmi_surrogate.emulator import Array
 
 SECONDS_PER_HOUR = 3600.0
 LAYERED = ("permeability", "porosity", "van Genuchten alpha", "van Genuchten n")

@@ -17,20 +17,20 @@ from bmi_common import ConfigError, Domain
 from bmi_common.folder_lock import require_at_rest
 from bmi_common.hashing import sha256
 from bmi_common.owned_folder import OwnedFolder, read_record, require_writable, taken
-from bmi_surrogate import statics as static_channels
 from bmi_surrogate.checkpoint import load_rootzone
 from bmi_surrogate.compute import require_compiler
+from bmi_surrogate.predrnn import statics as static_channels
 from bmi_surrogate.training.config import TrainConfig
 from bmi_surrogate.training.distributed import Processes
-from bmi_surrogate.training.loop import FIGURE, LOG, STATE, Material, Outcome, Training, TrainingError, kept_module
 from bmi_surrogate.training.prepare import prepare
 from bmi_surrogate.training.progress import Progress
-from bmi_surrogate.training.resume import State
 from bmi_surrogate.training.sampling import Sampler, whole
 from bmi_surrogate.training.statistics import data_statistics
 from bmi_surrogate.training.store import DESCRIPTION, Store
 from bmi_surrogate.training.task import DataStatistics
 from bmi_surrogate.training.tiles import Ground
+from bmi_surrogate.training.trainer import FIGURE, LOG, STATE, Material, SeedResult, Trainer, TrainingError, kept_module
+from bmi_surrogate.training.training_state import TrainingState
 from bmi_surrogate.training.validation import persistence
 
 log = logging.getLogger("rootzone")
@@ -44,12 +44,12 @@ _FILES = (STATE, LOG, FIGURE, *(f"{BEST}{suffix}" for suffix in _WEIGHTS))
 
 
 @dataclass(frozen=True)
-class Fitted:
+class Trained:
     """Result of a training.
 
     Attributes
     ----------
-    outcomes : tuple of Outcome
+    outcomes : tuple of SeedResult
         One a seed.
     weights : Path or None
         File of the best weights; None if there are none yet.
@@ -61,7 +61,7 @@ class Fitted:
         What the score is of.
     """
 
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[SeedResult, ...]
     weights: Path | None
     finished: bool
     persistence: float
@@ -126,10 +126,10 @@ def _require_own(output: Path, identity: Mapping[str, str]) -> None:
     """Refuse a folder of another training, all seeds of it."""
     states = _states(output)
     for state in states:
-        State.read(state, identity)
+        TrainingState.read(state, identity)
     weights = (output / BEST).with_suffix(".safetensors")
     if not states and weights.exists():
-        raise ConfigError(f"{weights}: is there already, without the state of a training; choose another `output`")
+        raise ConfigError(f"{weights}: already exists, without a training state; choose another `output`")
 
 
 def _states(output: Path) -> list[Path]:
@@ -171,7 +171,7 @@ def _first_hour_of_validation(store: Store, config: TrainConfig) -> int:
         raise ConfigError(f"{error}; make `validation.hours` smaller") from None
 
 
-def fit(material: Material, progress: Progress, interrupted: Callable[[], bool], source: Path) -> Fitted:
+def train(material: Material, progress: Progress, interrupted: Callable[[], bool], source: Path) -> Trained:
     """Train every seed, and keep the best weights.
 
     They are those of the least score by validation of all seeds and all times, the untrained ones included; they are
@@ -194,25 +194,25 @@ def fit(material: Material, progress: Progress, interrupted: Callable[[], bool],
         If a training cannot go on, or no weights gave finite heads.
     """
     if not material.processes.is_first:
-        return _fit(material, progress, interrupted, source, None)
+        return _train(material, progress, interrupted, source, None)
     with taken(material.config.output, HOLDS) as folder:
         if read_record(folder.path) is None and any(_states(folder.path)):  # of an earlier version, which kept none
             folder.adopt(f"{below}{name}" for below in ("", *_seeds(material.config)) for name in _FILES)
-        return _fit(material, progress, interrupted, source, folder)
+        return _train(material, progress, interrupted, source, folder)
 
 
-def _fit(
+def _train(
     material: Material,
     progress: Progress,
     interrupted: Callable[[], bool],
     source: Path,
     folder: OwnedFolder | None,
-) -> Fitted:
+) -> Trained:
     config = material.config
-    outcomes: list[Outcome] = []
+    outcomes: list[SeedResult] = []
     weights: Path | None = None
     for seed in config.seeds:
-        training = Training(material, seed, config.output / f"seed_{seed}")
+        training = Trainer(material, seed, config.output / f"seed_{seed}")
         if folder is not None:
             folder.own(*(f"seed_{seed}/{name}" for name in (STATE, LOG, FIGURE)))
         log.info("seed %d: %s", seed, _plan(training))
@@ -235,10 +235,10 @@ def _fit(
     reference = float(getattr(material.persistence, name))
     if finished and material.processes.is_first:
         _judge(outcomes, reference)
-    return Fitted(tuple(outcomes), weights, finished, reference, name)
+    return Trained(tuple(outcomes), weights, finished, reference, name)
 
 
-def _plan(training: Training) -> str:
+def _plan(training: Trainer) -> str:
     total = training.material.config.iterations
     if training.iteration >= total:
         return f"was trained to the end before ({total} iterations)"
@@ -247,7 +247,7 @@ def _plan(training: Training) -> str:
     return f"{parameters} parameters, {total} iterations on {training.material.device}{before}"
 
 
-def _judge(outcomes: Sequence[Outcome], reference: float) -> None:
+def _judge(outcomes: Sequence[SeedResult], reference: float) -> None:
     for outcome in outcomes:
         if outcome.best is not None and outcome.best.iteration == 0 and outcome.trained is not None:
             log.warning(
@@ -269,13 +269,13 @@ def _judge(outcomes: Sequence[Outcome], reference: float) -> None:
         )
 
 
-def _winner(outcomes: Sequence[Outcome]) -> Outcome | None:
+def _winner(outcomes: Sequence[SeedResult]) -> SeedResult | None:
     judged = [o for o in outcomes if o.best is not None]
     return min(judged, key=lambda o: o.best.score if o.best is not None else math.inf, default=None)
 
 
 def _keep(
-    material: Material, outcomes: Sequence[Outcome], source: Path, folder: OwnedFolder | None, judged: bool = True
+    material: Material, outcomes: Sequence[SeedResult], source: Path, folder: OwnedFolder | None, judged: bool = True
 ) -> Path | None:
     if folder is None:
         return None
@@ -286,7 +286,7 @@ def _keep(
     return None if winner is None or not judged else _write(material, winner, folder, BEST, source)
 
 
-def _write(material: Material, outcome: Outcome, folder: OwnedFolder, name: str, source: Path) -> Path:
+def _write(material: Material, outcome: SeedResult, folder: OwnedFolder, name: str, source: Path) -> Path:
     best = outcome.best
     assert best is not None  # asked by the callers
     identity = {

@@ -15,13 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from bmi_common import ConfigError, Domain, RootzoneError
-from bmi_surrogate.normalisation import Array
+from bmi_surrogate.emulator import Array
 from bmi_surrogate.training.config import TrainConfig
 from bmi_surrogate.training.distributed import Processes
-from bmi_surrogate.training.journal import Journal
-from bmi_surrogate.training.resume import Best, State, random_states, set_random_states, understood
+from bmi_surrogate.training.logger import CsvLogger
 from bmi_surrogate.training.sampling import Sampler
 from bmi_surrogate.training.task import Batch, DataStatistics, Rollout, Task
+from bmi_surrogate.training.training_state import Best, TrainingState, random_states, set_random_states, understood
 from bmi_surrogate.training.validation import Scores, validate
 
 log = logging.getLogger("rootzone")
@@ -34,7 +34,7 @@ _CALIBRATION = 32
 
 
 class TrainingError(RootzoneError):
-    """A training cannot go on; the message says why and what was kept."""
+    """A training cannot continue; the message says why and what was kept."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Material:
     persistence : Scores
         Of the state at the start of the validation, kept.
     identity : mapping
-        Of configuration and data; see `State`.
+        Of configuration and data; see `TrainingState`.
     device : torch.device
         Where modules are.
     processes : Processes
@@ -91,7 +91,7 @@ class Material:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SeedResult:
     """End of a seed's training.
 
     Attributes
@@ -115,7 +115,7 @@ class Outcome:
     trained: tuple[float, int] | None = None
 
 
-class Training:
+class Trainer:
     """One seed's training, from where an earlier one was stopped if there was one; writes nothing until it runs.
 
     With several processes, each has its own copy, all of which stay the same; the first one writes.
@@ -141,7 +141,7 @@ class Training:
         torch.manual_seed(seed)
         self.sampler = material.sampler(seed)
         self.module = material.module().to(material.device)
-        found = State.read(folder / STATE, material.identity)
+        found = TrainingState.read(folder / STATE, material.identity)
         self.is_new = found is None
         material.processes.wait()  # all have looked for a state before the first one writes it
         if found is None:
@@ -151,12 +151,13 @@ class Training:
         self.optimiser = config.optimiser.build(self.module.parameters())
         self.iteration, self.seconds = 0, 0.0
         self.best: Best | None = None
-        self.journal: Journal | None = None
+        self.logger: CsvLogger | None = None
         self._losses: list[float] = []  # since the last row of the log
         self._mean_loss: float | None = None
         self._gradient = 0.0
         if found is not None:
-            self._recall(found)
+            with understood(folder / STATE):
+                self._resume(found)
         if config.compile:
             material.task.compiled(self.module)
 
@@ -166,13 +167,14 @@ class Training:
         return self.module if self.average is None else self.average
 
     @property
-    def outcome(self) -> Outcome:
-        """Where the training stands."""
+    def outcome(self) -> SeedResult:
+        """How far the training is."""
         name = self.material.config.validation.score
-        trained = None if self.journal is None else self.journal.least(name)
-        return Outcome(self.seed, self.best, self.iteration >= self.material.config.iterations, self.seconds, trained)
+        trained = None if self.logger is None else self.logger.least(name)
+        is_finished = self.iteration >= self.material.config.iterations
+        return SeedResult(self.seed, self.best, is_finished, self.seconds, trained)
 
-    def run(self, advanced: Callable[[int, str], None], interrupted: Callable[[], bool]) -> Outcome:
+    def run(self, advanced: Callable[[int, str], None], interrupted: Callable[[], bool]) -> SeedResult:
         """Train to the last iteration.
 
         Parameters
@@ -192,7 +194,7 @@ class Training:
             return self.outcome
         if self.material.processes.is_first:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self.journal = Journal(self.folder / LOG, -1 if self.is_new else self.iteration)
+            self.logger = CsvLogger(self.folder / LOG, -1 if self.is_new else self.iteration)
         if self.is_new:
             self._validate()
             self._save()
@@ -310,8 +312,8 @@ class Training:
             self.best = Best(score, self.iteration, weights)
 
     def _note(self, scores: Scores) -> None:
-        if self.journal is not None:
-            self.journal.add(
+        if self.logger is not None:
+            self.logger.add(
                 iteration=self.iteration,
                 seconds=self.seconds,
                 water_table=scores.water_table,
@@ -319,13 +321,13 @@ class Training:
                 water_table_high=scores.high,
                 head=scores.head,
             )
-            self.journal.draw(self.folder / FIGURE, self.material.persistence.water_table)
+            self.logger.draw(self.folder / FIGURE, self.material.persistence.water_table)
 
     def _write_losses(self) -> None:
         self._mean_loss = sum(self._losses) / len(self._losses)
         self._losses = []
-        if self.journal is not None:
-            self.journal.add(
+        if self.logger is not None:
+            self.logger.add(
                 iteration=self.iteration,
                 seconds=self.seconds,
                 loss=self._mean_loss,
@@ -345,7 +347,7 @@ class Training:
     def _save(self) -> None:
         m = self.material
         if m.processes.is_first:
-            State(
+            TrainingState(
                 identity=m.identity,
                 iteration=self.iteration,
                 module=self.module.state_dict(),
@@ -358,11 +360,7 @@ class Training:
             ).write(self.folder / STATE)
         m.processes.wait()
 
-    def _recall(self, state: State) -> None:
-        with understood(self.folder / STATE):
-            self._take_up(state)
-
-    def _take_up(self, state: State) -> None:
+    def _resume(self, state: TrainingState) -> None:
         config = self.material.config
         if state.iteration > config.iterations:
             raise ValueError(f"{state.iteration} of {config.iterations} iterations are done")
@@ -379,7 +377,7 @@ class Training:
         self._losses = state.losses
         set_random_states(state.random)
 
-    def _try_optimiser(self, state: State) -> None:
+    def _try_optimiser(self, state: TrainingState) -> None:
         """Make a step with a copy: PyTorch looks at the moments of an optimiser only then."""
         config, trial = self.material.config, copy.deepcopy(self.module)
         optimiser = config.optimiser.build(trial.parameters())

@@ -15,18 +15,18 @@ from training_cases import after, assert_same, contents, domain_section, materia
 
 from bmi_common import ConfigError
 from bmi_common.owned_folder import RECORD
-from bmi_surrogate.training import resume
-from bmi_surrogate.training.loop import STATE
-from bmi_surrogate.training.resume import Best, State
+from bmi_surrogate.training import training_state
 from bmi_surrogate.training.store import HEAD
+from bmi_surrogate.training.trainer import STATE
+from bmi_surrogate.training.training_state import Best, TrainingState
 
 pytestmark = [pytest.mark.usefixtures("no_figures"), pytest.mark.slow]
 IDENTITY = {"a": "1"}
 
 
-def make_state() -> State:
+def make_state() -> TrainingState:
     weights = {"w": torch.arange(12.0)}
-    return State(
+    return TrainingState(
         IDENTITY, 3, weights, None, {"state": {}}, Best(0.1, 2, weights), (torch.get_rng_state(),), [0.5, 0.25], 7.5
     )
 
@@ -34,14 +34,14 @@ def make_state() -> State:
 def test_a_state_is_read_as_it_was_written(tmp_path: Path) -> None:
     path, state = tmp_path / STATE, make_state()
     state.write(path)
-    found = State.read(path, IDENTITY)
+    found = TrainingState.read(path, IDENTITY)
     assert found is not None
     assert_same(vars(found) | {"best": vars(found.best)}, vars(state) | {"best": vars(state.best)})
     assert [p.name for p in tmp_path.iterdir()] == [STATE]
 
 
 def test_no_state_is_no_mistake(tmp_path: Path) -> None:
-    assert State.read(tmp_path / STATE, IDENTITY) is None
+    assert TrainingState.read(tmp_path / STATE, IDENTITY) is None
 
 
 def test_damage_anywhere_is_found(tmp_path: Path) -> None:
@@ -51,29 +51,29 @@ def test_damage_anywhere_is_found(tmp_path: Path) -> None:
     whole = path.read_bytes()
     for position in (0, 10, 30, 60, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:position] + bytes([whole[position] ^ 1]) + whole[position + 1 :])
-        with pytest.raises(ConfigError, match=r"state\.pt: is no whole state"):
-            State.read(path, IDENTITY)
+        with pytest.raises(ConfigError, match=r"state\.pt: is not a whole training state"):
+            TrainingState.read(path, IDENTITY)
     for length in (0, 5, 40, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:length])
-        with pytest.raises(ConfigError, match=r"state\.pt: is no whole state"):
-            State.read(path, IDENTITY)
+        with pytest.raises(ConfigError, match=r"state\.pt: is not a whole training state"):
+            TrainingState.read(path, IDENTITY)
 
 
 def test_other_versions_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / STATE
     with monkeypatch.context() as patch:
-        patch.setattr(resume, "VERSION", 1)
+        patch.setattr(training_state, "VERSION", 1)
         make_state().write(path)
     with pytest.raises(ConfigError, match="another version of this program; remove the folder"):
-        State.read(path, IDENTITY)
+        TrainingState.read(path, IDENTITY)
 
 
 def test_a_plain_file_of_pytorch_is_refused(tmp_path: Path) -> None:
     buffer = io.BytesIO()
-    torch.save({"version": resume.VERSION}, buffer)
+    torch.save({"version": training_state.VERSION}, buffer)
     (tmp_path / STATE).write_bytes(buffer.getvalue())
-    with pytest.raises(ConfigError, match="is no whole state"):
-        State.read(tmp_path / STATE, IDENTITY)
+    with pytest.raises(ConfigError, match="is not a whole training state"):
+        TrainingState.read(tmp_path / STATE, IDENTITY)
 
 
 # ------------------------------------------------------------------------------ whole, with other contents
@@ -158,13 +158,15 @@ def too_many_iterations(content: dict[str, Any]) -> None:
 def test_a_state_with_its_digest_and_other_contents_is_named_and_left(basin: Path, spoil: Any) -> None:
     train(write_config(basin), after(4))
     path = basin / "out" / "seed_0" / STATE
-    content = torch.load(io.BytesIO(path.read_bytes()[len(resume._MAGIC) + resume._DIGEST :]), weights_only=True)
+    content = torch.load(
+        io.BytesIO(path.read_bytes()[len(training_state._MAGIC) + training_state._DIGEST :]), weights_only=True
+    )
     spoil(content)
     best = None if content["best"] is None else Best(**content["best"])
-    State(**{k: v for k, v in content.items() if k not in ("version", "best")}, best=best).write(path)
+    TrainingState(**{k: v for k, v in content.items() if k not in ("version", "best")}, best=best).write(path)
     before = contents(basin / "out")
     with pytest.raises(
-        ConfigError, match=r"state\.pt: damaged: .*; remove the folder of this output to train anew"
+        ConfigError, match=r"state\.pt: damaged: .*; remove the folder of this output to train from scratch"
     ) as said:
         train(write_config(basin))
     assert "\n" not in str(said.value)
@@ -220,7 +222,7 @@ def test_weights_without_a_state_are_not_overwritten(basin: Path) -> None:
     """Such as those that came with a repository."""
     (basin / "out").mkdir()
     (basin / "out" / "best.safetensors").write_bytes(b"precious")
-    with pytest.raises(ConfigError, match=r"best\.safetensors: is there already, without the state of a training"):
+    with pytest.raises(ConfigError, match=r"best\.safetensors: already exists, without a training state"):
         train(write_config(basin))
     assert contents(basin / "out") == {"best.safetensors": b"precious"}
 

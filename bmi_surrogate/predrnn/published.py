@@ -6,18 +6,15 @@ Statistics of the statics, architecture and tile size are not stored: the archit
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 from bmi_common import ConfigError, load_config
 from bmi_common.config import Config
-from bmi_common.hashing import sha256
-from bmi_surrogate.checkpoint import PUBLISHED_TILE, Checkpoint, save
-from bmi_surrogate.network import Architecture, PredRNN
-from bmi_surrogate.normalisation import Array, Moments, Statistics, moments_of_statics
 from bmi_surrogate.parameters import SAVE_ANEW, Parameters, fill, read_parameters
+from bmi_surrogate.predrnn.checkpoint import PUBLISHED_TILE, Checkpoint
+from bmi_surrogate.predrnn.network import Architecture, PredRNN
+from bmi_surrogate.predrnn.normalisation import Moments, Statistics
 
 PUBLISHED_STATISTICS = "stats_press_evap2.yaml"
 
@@ -43,7 +40,7 @@ def load_published(path: Path, statistics: Path | None = None) -> Checkpoint:
     Raises
     ------
     ConfigError
-        If a file is missing, damaged or no such checkpoint.
+        If a file is missing, damaged or not such a checkpoint.
     """
     parameters = read_parameters(path)
     architecture = _infer_architecture(parameters, path)
@@ -118,48 +115,3 @@ def _elsewhere(name: str, parameters: Parameters) -> str:
     if longer is None:
         return ""
     return f", but {longer!r}: its network lies under {longer.removesuffix(name)!r} in a larger one; {SAVE_ANEW}"
-
-
-def convert_published(
-    source: Path,
-    destination: Path,
-    statics: Array,
-    *,
-    statistics: Path | None = None,
-    layer_thickness: tuple[float, ...] | None = None,
-    provenance: Mapping[str, str] | None = None,
-) -> Path:
-    """Convert a published checkpoint into our own format.
-
-    Parameters
-    ----------
-    source : Path
-        Published checkpoint.
-    destination : Path
-        Where to write, with or without suffix.
-    statics : ndarray, shape (channels, y, x)
-        Static fields of the domain that the network was trained on: their statistics are stored.
-    statistics : Path, optional
-        As in `load_published`.
-    layer_thickness : tuple of float, optional
-        Layers [m], bottom first, of the training domain.
-    provenance : mapping, optional
-        What else is known of the network's origin.
-
-    Returns
-    -------
-    Path
-        The file of weights.
-    """
-    published = load_published(source, statistics)
-    wanted = published.network.architecture.statics
-    if statics.ndim != 3 or len(statics) != wanted:
-        raise ConfigError(f"statics must have the shape ({wanted}, ny, nx), got {statics.shape}")
-    origin = {"converted_from": source.name, "converted_from_sha256": sha256(source), **(provenance or {})}
-    complete = dataclasses.replace(
-        published,
-        statistics=dataclasses.replace(published.statistics, statics=moments_of_statics(statics)),
-        layer_thickness=layer_thickness,
-        provenance=origin,
-    )
-    return save(complete, destination)

@@ -25,10 +25,10 @@ from training_cases import (
 from bmi_common import ConfigError
 from bmi_common.hashing import sha256
 from bmi_surrogate import BmiSurrogate, load
-from bmi_surrogate.training import fit as fit_module
-from bmi_surrogate.training.fit import fit
-from bmi_surrogate.training.loop import Training, TrainingError
+from bmi_surrogate.training import train as train_module
 from bmi_surrogate.training.task import Batch, Rollout
+from bmi_surrogate.training.train import train as train_seeds
+from bmi_surrogate.training.trainer import Trainer, TrainingError
 
 pytestmark = [pytest.mark.usefixtures("no_figures"), pytest.mark.slow]
 
@@ -101,7 +101,7 @@ def test_training_that_does_harm_keeps_the_untrained_weights_and_says_so(
     file = write_config(basin, optimiser={})
     _, material = material_of(file)
     worse_with_time(material, monkeypatch)
-    found = fit(material, silent(), never, file)
+    found = train_seeds(material, silent(), never, file)
     assert found.outcomes[0].best is not None
     assert found.outcomes[0].best.iteration == 0
     header, *rows = log_of(basin / "out")
@@ -132,7 +132,7 @@ def test_weights_that_never_give_finite_heads_are_a_failure(basin: Path, monkeyp
     broken = torch.full_like(material.validation.head[:, 1:], torch.nan)
     monkeypatch.setattr(material.task, "predict", lambda *args: broken)
     with pytest.raises(TrainingError, match="no weights gave finite heads"):
-        fit(material, silent(), never, file)
+        train_seeds(material, silent(), never, file)
     assert not list((basin / "out").glob("best.*"))
 
 
@@ -204,8 +204,8 @@ def test_a_finished_training_started_again_says_so_and_touches_nothing(
     def refuse(*args: Any) -> None:
         raise AssertionError("trained again")
 
-    monkeypatch.setattr(Training, "_iterate", refuse)
-    monkeypatch.setattr(Training, "_validate", refuse)
+    monkeypatch.setattr(Trainer, "_iterate", refuse)
+    monkeypatch.setattr(Trainer, "_validate", refuse)
     found = train(file)
     assert found.finished
     assert contents(basin / "out") == before
@@ -240,13 +240,13 @@ def test_an_interrupted_training_leaves_its_best_so_far(basin: Path, caplog: pyt
 def test_more_seeds_train_only_the_new_ones(basin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     train(write_config(basin, seeds=[0]))
     trained: list[int] = []
-    iterate = Training._iterate
+    iterate = Trainer._iterate
 
-    def noted(self: Training) -> float:
+    def noted(self: Trainer) -> float:
         trained.append(self.seed)
         return iterate(self)
 
-    monkeypatch.setattr(Training, "_iterate", noted)
+    monkeypatch.setattr(Trainer, "_iterate", noted)
     found = train(write_config(basin, seeds=[0, 1]))
     assert trained == [1] * 10
     assert len(found.outcomes) == 2
@@ -260,15 +260,15 @@ def test_mixed_precision_without_cuda_is_refused(basin: Path) -> None:
 def test_nothing_of_a_failure_is_lost(basin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second seed fails before its first iteration is done; the first one's weights stay the best."""
     file = write_config(basin, seeds=[0, 1])
-    iterate = Training._iterate
+    iterate = Trainer._iterate
 
-    def failing(self: Training) -> float:
+    def failing(self: Trainer) -> float:
         if self.seed == 1:
             raise TrainingError("no luck")
         return iterate(self)
 
-    monkeypatch.setattr(Training, "_iterate", failing)
+    monkeypatch.setattr(Trainer, "_iterate", failing)
     with pytest.raises(TrainingError, match="no luck"):
         train(file)
     assert load(basin / "out" / "best.safetensors").provenance["seed"] == "0"
-    assert fit_module.BEST == "best"
+    assert train_module.BEST == "best"

@@ -12,12 +12,12 @@ from torch import Tensor, nn
 
 from bmi_common import Config, ConfigError, Domain
 from bmi_surrogate.checkpoint import StructuredCheckpoint, save
-from bmi_surrogate.normalisation import Array
+from bmi_surrogate.emulator import Array
 from bmi_surrogate.structured import StructuredArchitecture, StructuredModel
 from bmi_surrogate.structured.closure import Effort
-from bmi_surrogate.structured.medium import FIELDS
+from bmi_surrogate.structured.columns import FIELDS
 from bmi_surrogate.training.task import Batch, DataStatistics, Rollout
-from bmi_surrogate.training.terrain import Terrain
+from bmi_surrogate.training.tiles import BatchColumns
 
 _LEAST_SCALE = 1.0e-7
 """Of a layer's hourly change [m]: a layer in which nothing ever happens."""
@@ -53,13 +53,13 @@ class StructuredTask:
     def __init__(self, spec: StructuredSpec) -> None:
         self.spec = spec
         self.weights: Mapping[str, float] = {"increments": 1.0}
-        self._terrain: Terrain
+        self._batch_columns: BatchColumns
 
     def build(self, statistics: DataStatistics, statics: Array, domain: Domain, tile: int | None) -> StructuredModel:
         """Make a model that corrects nothing yet."""
         for name in FIELDS:
             domain.require(name, "the structured surrogate")
-        self._terrain = Terrain(domain.dz.tolist(), (domain.dx, domain.dy))
+        self._batch_columns = BatchColumns(domain.dz.tolist(), (domain.dx, domain.dy))
         spec = self.spec
         try:
             architecture = StructuredArchitecture(domain.nz, spec.hidden, spec.refinements, spec.routing, spec.sweeps)
@@ -73,25 +73,25 @@ class StructuredTask:
         model = _model(module)
         changes = []
         for batch in batches:
-            medium = self._terrain.of(batch)
-            before, after = (medium.pack(batch.head[:, k]) for k in (0, 1))
-            change = medium.retention.coordinate(after) - medium.retention.coordinate(before)
+            columns = self._batch_columns.of(batch)
+            before, after = (columns.pack(batch.head[:, k]) for k in (0, 1))
+            change = columns.retention.coordinate(after) - columns.retention.coordinate(before)
             changes.append(change.square().mean(dim=1))
         model.scale.copy_(torch.stack(changes).mean(dim=0).sqrt().clamp(min=_LEAST_SCALE)[:, None])
 
     def loss(self, module: nn.Module, batch: Batch, rollout: Rollout) -> dict[str, Tensor]:
         """Error of u after every hour that counts, in units of the hour's own change."""
-        model, medium = _model(module), self._terrain.of(batch)
-        scored = medium.pack(batch.scored)[0]
-        head = medium.pack(batch.head[:, 0])
+        model, columns = _model(module), self._batch_columns.of(batch)
+        scored = columns.pack(batch.scored)[0]
+        head = columns.pack(batch.head[:, 0])
         terms = []
         for hour in range(rollout.hours):
             drifts = hour < rollout.drifting
             with torch.set_grad_enabled(not drifts):
-                done = module(medium, head, medium.pack(batch.source[:, hour]), head.device.type == "cpu")
+                done = module(columns, head, columns.pack(batch.source[:, hour]), head.device.type == "cpu")
             head = done.head
             if not drifts:
-                before, after = (medium.retention.coordinate(medium.pack(batch.head[:, k])) for k in (hour, hour + 1))
+                before, after = (columns.retention.coordinate(columns.pack(batch.head[:, k])) for k in (hour, hour + 1))
                 terms.append(self._error(model, done.coordinate, before, after)[:, scored].mean())
         return {"increments": torch.stack(terms).mean()}
 
@@ -104,11 +104,11 @@ class StructuredTask:
     @torch.no_grad()
     def predict(self, module: nn.Module, batch: Batch, rollout: Rollout) -> Tensor:
         """Pressure head [m] at the end of every hour, (batch, hours, layers, y, x), 0 in inactive cells."""
-        medium = self._terrain.of(batch)
-        head, heads = medium.pack(batch.head[:, 0]), []
+        columns = self._batch_columns.of(batch)
+        head, heads = columns.pack(batch.head[:, 0]), []
         for hour in range(rollout.hours):
-            head = module(medium, head, medium.pack(batch.source[:, hour]), head.device.type == "cpu").head
-            heads.append(medium.unpack(head))
+            head = module(columns, head, columns.pack(batch.source[:, hour]), head.device.type == "cpu").head
+            heads.append(columns.unpack(head))
         return torch.stack(heads, dim=1)
 
     def compiled(self, module: nn.Module) -> None:
@@ -117,7 +117,7 @@ class StructuredTask:
 
     def save(self, module: nn.Module, path: Path, provenance: Mapping[str, str]) -> Path:
         """Write a checkpoint."""
-        return save(StructuredCheckpoint(_model(module), self._terrain.thickness, provenance), path)
+        return save(StructuredCheckpoint(_model(module), self._batch_columns.thickness, provenance), path)
 
 
 def _model(module: nn.Module) -> StructuredModel:

@@ -19,7 +19,7 @@ from bmi_common.state_file import commit
 VERSION = 2
 _MAGIC = b"rootzone training state\n"
 _DIGEST = 32
-_ANEW = "remove the folder of this output to train anew"
+_ANEW = "remove the folder of this output to train from scratch"
 
 
 @dataclass
@@ -42,7 +42,7 @@ class Best:
 
 
 @dataclass
-class State:
+class TrainingState:
     """All that a training needs to go on as if it had never stopped.
 
     Attributes
@@ -87,7 +87,7 @@ class State:
         commit(partial, path)
 
     @classmethod
-    def read(cls, path: Path, identity: Mapping[str, str]) -> State | None:
+    def read(cls, path: Path, identity: Mapping[str, str]) -> TrainingState | None:
         """Read; None if there is none.
 
         Raises
@@ -169,14 +169,14 @@ def understood(path: Path) -> Iterator[None]:
 def _unpacked(path: Path, raw: bytes) -> dict[str, Any]:
     content = raw[len(_MAGIC) + _DIGEST :]
     if not raw.startswith(_MAGIC) or sha256(content).digest() != raw[len(_MAGIC) :][:_DIGEST]:
-        raise ConfigError(f"{path}: is no whole state of a training of this version; {_ANEW}")
+        raise ConfigError(f"{path}: is not a whole training state of this version; {_ANEW}")
     try:
         unpacked = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # PyTorch lets through whatever it meets in damaged files
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise ConfigError(f"{path}: cannot be read by this PyTorch ({reason}); {_ANEW}") from None
     if not isinstance(unpacked, dict):
-        raise ConfigError(f"{path}: damaged: holds no state of a training; {_ANEW}")
+        raise ConfigError(f"{path}: damaged: does not hold a training state; {_ANEW}")
     return unpacked
 
 

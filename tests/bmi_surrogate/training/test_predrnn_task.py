@@ -15,13 +15,13 @@ from surrogate_cases import LAYERS, NX, NY
 from training_stores import make_domain, make_store, statics_of
 
 from bmi_common import ConfigError, Domain
-from bmi_surrogate import Architecture, Checkpoint, Emulator, Options, PredRNN, load
-from bmi_surrogate import statics as static_channels
-from bmi_surrogate.closed import ClosedEmulator
-from bmi_surrogate.normalisation import Moments, Statistics, moments_of_statics
-from bmi_surrogate.structured.medium import FIELDS
+from bmi_surrogate import Architecture, Checkpoint, PredRNN, PredRNNEmulator, PredRNNOptions, load
+from bmi_surrogate.predrnn import statics as static_channels
+from bmi_surrogate.predrnn.closed_balance import ClosedEmulator
+from bmi_surrogate.predrnn.normalisation import Moments, Statistics, moments_of_statics
+from bmi_surrogate.structured.columns import FIELDS
 from bmi_surrogate.training.losses import STORAGE_FIELDS
-from bmi_surrogate.training.predrnn import LossWeights, PredRNNSpec, PredRNNTask, TrainablePredRNN
+from bmi_surrogate.training.predrnn_task import LossWeights, PredRNNSpec, PredRNNTask, TrainablePredRNN
 from bmi_surrogate.training.sampling import Sampler, SamplingSpec
 from bmi_surrogate.training.statistics import data_statistics
 from bmi_surrogate.training.task import Batch, DataStatistics, Origin, Rollout, Task
@@ -337,7 +337,7 @@ def test_a_saved_checkpoint_does_what_the_module_did(
     assert saved.tile == (tile or "whole")
     assert saved.provenance == {"seed": "3"}
     mask = batch.active[0, 0].numpy()
-    emulator = Emulator(saved, statics, mask, Options(device="cpu", threads=1))
+    emulator = PredRNNEmulator(saved, statics, mask, PredRNNOptions(device="cpu", threads=1))
     emulator.start(batch.head[0, 0].numpy())
     for hour in range(HOURS):
         head = emulator.step(batch.source[0, hour].double().numpy())
@@ -410,10 +410,10 @@ def test_a_closed_network_predicts_as_the_engine_at_work(
     )
     heads = module.eval().predict(whole, HOURS)[0].numpy()
     checkpoint = Checkpoint(module.network, module.statistics, "whole", tuple(LAYERS))
-    engine = ClosedEmulator(Emulator(checkpoint, statics, domain.mask, Options(threads=1)), domain)
-    engine.start(batch.head[0, 0].numpy())
+    emulator = ClosedEmulator(PredRNNEmulator(checkpoint, statics, domain.mask, PredRNNOptions(threads=1)), domain)
+    emulator.start(batch.head[0, 0].numpy())
     for hour in range(HOURS):
-        head = engine.step(batch.source[0, hour].double().numpy())
+        head = emulator.step(batch.source[0, hour].double().numpy())
         # the trainer's soil is in single precision
         np.testing.assert_allclose(heads[hour], head, rtol=1e-4, atol=2e-3)
 

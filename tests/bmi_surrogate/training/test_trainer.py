@@ -20,9 +20,9 @@ from training_cases import (
     write_config,
 )
 
-from bmi_surrogate.training import loop
-from bmi_surrogate.training.loop import LOG, STATE, Training, TrainingError
+from bmi_surrogate.training import trainer
 from bmi_surrogate.training.store import HEAD, SOURCE
+from bmi_surrogate.training.trainer import LOG, STATE, Trainer, TrainingError
 
 ARCHITECTURES = list(OPTIONS)
 
@@ -57,7 +57,7 @@ def test_losses_between_two_rows_of_the_log_survive_an_interrupt(basin: Path) ->
     """With many iterations a row is the mean over several of them."""
     stages = {"stages": {"iterations": 12, "hours": 1}, "validation": {"every": 12, "hours": 1}}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "_ROWS", 3)
+        patch.setattr(trainer, "_ROWS", 3)
         train(write_config(basin, output="whole", **stages))
         parts = write_config(basin, output="parts", **stages)
         train(parts, after(6))
@@ -72,7 +72,7 @@ def test_what_was_not_saved_is_done_again(basin: Path, architecture: str) -> Non
     """As after a crash: rows of the log after the last state are dropped, and come back the same."""
     file = write_config(basin, architecture)
     _, material = material_of(file)
-    training = Training(material, 0, basin / "out" / "seed_0")
+    training = Trainer(material, 0, basin / "out" / "seed_0")
 
     def crash(done: int, words: str) -> None:
         if done == 8:
@@ -93,7 +93,7 @@ def test_dropout_depends_on_the_restored_random_numbers(basin: Path, monkeypatch
     whole, parts = (write_config(basin, "predrnn", name) for name in ("whole", "parts"))
     train(whole)
     train(parts, after(5))
-    monkeypatch.setattr(loop, "set_random_states", lambda states: None)
+    monkeypatch.setattr(trainer, "set_random_states", lambda states: None)
     train(parts)
     a, b = (state_of(basin / name)["module"] for name in ("whole", "parts"))
     assert any(not torch.equal(a[key], b[key]) for key in a)
@@ -111,7 +111,7 @@ def test_a_training_that_crashed_before_its_first_state_starts_anew(basin: Path)
 
 
 def test_nothing_is_written_before_the_training_runs(basin: Path) -> None:
-    Training(material_of(write_config(basin))[1], 0, basin / "out" / "seed_0")
+    Trainer(material_of(write_config(basin))[1], 0, basin / "out" / "seed_0")
     assert not (basin / "out").exists()
 
 
@@ -122,7 +122,7 @@ def test_the_average_of_the_weights_is_what_is_judged_and_kept(basin: Path) -> N
     """By the recursion w' + (1 - d) (w - w'), whose decay d grows to the configured one."""
     stages = {"iterations": 3, "hours": 1}
     _, material = material_of(write_config(basin, stages=stages, optimiser={"ema": 0.3}))
-    training = Training(material, 0, basin / "out" / "seed_0")
+    training = Trainer(material, 0, basin / "out" / "seed_0")
     name = "correction.last.bias"
     weights = [training.module.state_dict()[name].clone()]
     outcome = training.run(lambda done, words: weights.append(training.module.state_dict()[name].clone()), never)
@@ -141,7 +141,7 @@ def test_the_average_of_the_weights_is_what_is_judged_and_kept(basin: Path) -> N
 def test_the_log_tells_the_course(basin: Path) -> None:
     said: list[str] = []
     _, material = material_of(write_config(basin))
-    Training(material, 0, basin / "out" / "seed_0").run(lambda done, words: said.append(words), never)
+    Trainer(material, 0, basin / "out" / "seed_0").run(lambda done, words: said.append(words), never)
     header, *rows = log_of(basin / "out")
     table = [dict(zip(header, row, strict=True)) for row in rows]
     losses = [row for row in table if row["loss"]]
@@ -157,7 +157,7 @@ def test_the_log_tells_the_course(basin: Path) -> None:
 def test_gradients_are_clipped(basin: Path) -> None:
     """By the norm of what reaches the optimiser: AdamW's steps hardly depend on it."""
     _, material = material_of(write_config(basin, optimiser={"clip_norm": 1.0e-3}))
-    training = Training(material, 0, basin / "out" / "seed_0")
+    training = Trainer(material, 0, basin / "out" / "seed_0")
     training._iterate()
     gradients = [p.grad for p in training.module.parameters() if p.grad is not None]
     assert training._gradient > 1.0e-3
@@ -201,7 +201,7 @@ def test_a_loss_that_is_not_finite_names_the_sample_and_keeps_the_best(basin: Pa
 
 def test_a_gradient_that_is_not_finite_names_the_sample(basin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _, material = material_of(write_config(basin))
-    training = Training(material, 0, basin / "out" / "seed_0")
+    training = Trainer(material, 0, basin / "out" / "seed_0")
     guilty = training.sampler.batch(0, 1).origins[1]
     loss = material.task.loss
 
@@ -231,7 +231,7 @@ def test_a_gradient_that_is_not_finite_names_the_sample(basin: Path, monkeypatch
 )
 def test_a_lack_of_memory_is_one_message(basin: Path, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     _, material = material_of(write_config(basin))
-    training = Training(material, 0, basin / "out" / "seed_0")
+    training = Trainer(material, 0, basin / "out" / "seed_0")
     calls = 0
 
     def loss(*args: Any) -> None:
@@ -256,7 +256,7 @@ def test_a_lack_of_memory_in_validation_names_its_hours(basin: Path, monkeypatch
     _, material = material_of(write_config(basin))
     monkeypatch.setattr(material.task, "predict", lambda *args: torch.empty(10**15))
     with pytest.raises(TrainingError, match=r"validating over 6 h of the whole domain, make `validation\.hours`"):
-        Training(material, 0, basin / "out" / "seed_0").run(ignore, never)
+        Trainer(material, 0, basin / "out" / "seed_0").run(ignore, never)
 
 
 def test_other_errors_are_not_called_a_lack_of_memory(basin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -267,7 +267,7 @@ def test_other_errors_are_not_called_a_lack_of_memory(basin: Path, monkeypatch: 
 
     monkeypatch.setattr(material.task, "loss", broken)
     with pytest.raises(RuntimeError, match="shapes do not match"):
-        Training(material, 0, basin / "out" / "seed_0").run(ignore, never)
+        Trainer(material, 0, basin / "out" / "seed_0").run(ignore, never)
 
 
 def test_a_failing_write_leaves_the_earlier_state(basin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -280,7 +280,7 @@ def test_a_failing_write_leaves_the_earlier_state(basin: Path, monkeypatch: pyte
         raise OSError(28, "No space left on device", str(path))
 
     with monkeypatch.context() as patch:
-        patch.setattr("bmi_surrogate.training.resume.commit", full)
+        patch.setattr("bmi_surrogate.training.training_state.commit", full)
         with pytest.raises(OSError, match="No space left"):
             train(file)
     assert contents(basin / "out" / "seed_0")[STATE] == before

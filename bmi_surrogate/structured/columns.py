@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -40,7 +40,7 @@ FIELDS = LAYERED + FLAT
 
 
 @dataclass(frozen=True)
-class Medium:
+class ColumnProperties:
     """What does not change from hour to hour.
 
     Attributes
@@ -68,14 +68,14 @@ class Medium:
         Neighbours.
     east_conductance, north_conductance : Tensor, shape (layers, columns)
         Thickness times conductivity over distance [m h-1] of the east and the north face; 0 at no neighbour.
-    slope_x, slope_y : Tensor, shape (columns,)
+    rise_east, rise_north : Tensor, shape (columns,)
         Rise [m] of the ground from a cell to its eastern and its northern neighbour: slope times distance.
     donors : Tensor of int, shape (4, columns)
         Columns whose ponded water flows into each column.
-    inflow : Tensor, shape (4, columns)
+    conveyance_in : Tensor, shape (4, columns)
         Conveyance of those faces [h-1 m-2/3]: a depth H gives inflow H^(5/3) [m h-1].
-    outflow, boundary : Tensor, shape (columns,)
-        Conveyance of all faces that a column feeds, and of those on the edge.
+    conveyance_out, boundary : Tensor, shape (columns,)
+        Conveyance [h-1 m-2/3] of all faces that a column feeds, and of those on the edge.
     """
 
     cells: Tensor
@@ -94,33 +94,33 @@ class Medium:
     south: Tensor
     east_conductance: Tensor
     north_conductance: Tensor
-    slope_x: Tensor
-    slope_y: Tensor
+    rise_east: Tensor
+    rise_north: Tensor
     donors: Tensor
-    inflow: Tensor
-    outflow: Tensor
+    conveyance_in: Tensor
+    conveyance_out: Tensor
     boundary: Tensor
 
     @property
-    def columns(self) -> int:
+    def count(self) -> int:
         """Number of columns."""
         return self.porosity.shape[1]
 
     @classmethod
-    def of_domain(cls, domain: Domain, device: torch.device | str = "cpu") -> Medium:
+    def of_domain(cls, domain: Domain, device: torch.device | str = "cpu") -> ColumnProperties:
         """Take a whole domain; raises `ConfigError` where it lacks a field."""
         fields = {name: domain.require(name, "the structured surrogate") for name in FIELDS}
         maps = {
             name: torch.from_numpy(np.where(domain.mask, f, 1.0)).reshape(1, -1, domain.ny, domain.nx)
             for name, f in fields.items()
         }
-        medium = cls.of_maps(torch.from_numpy(domain.mask)[None], maps, domain.dz.tolist(), (domain.dx, domain.dy))
-        return medium.to(device)
+        columns = cls.of_maps(torch.from_numpy(domain.mask)[None], maps, domain.dz.tolist(), (domain.dx, domain.dy))
+        return columns.to(device)
 
     @classmethod
     def of_maps(
         cls, active: Tensor, fields: Mapping[str, Tensor], thickness: list[float], spacing: tuple[float, float]
-    ) -> Medium:
+    ) -> ColumnProperties:
         """Pack maps.
 
         Parameters
@@ -158,15 +158,15 @@ class Medium:
             south=south,
             east_conductance=dz * _harmonic(f["conductivity_x"], east) / dx**2,
             north_conductance=dz * _harmonic(f["conductivity_y"], north) / dy**2,
-            slope_x=f["slope_x"][0] * dx,
-            slope_y=f["slope_y"][0] * dy,
+            rise_east=f["slope_x"][0] * dx,
+            rise_north=f["slope_y"][0] * dy,
             donors=order.donors.to(active.device),
-            inflow=order.inflow.to(active.device),
-            outflow=order.outflow.to(active.device),
+            conveyance_in=order.conveyance_in.to(active.device),
+            conveyance_out=order.conveyance_out.to(active.device),
             boundary=order.boundary.to(active.device),
         )
 
-    def to(self, device: torch.device | str) -> Medium:
+    def to(self, device: torch.device | str) -> ColumnProperties:
         """Copy to a device."""
         moved: dict[str, Any] = {
             name: value.to(device) for name, value in vars(self).items() if isinstance(value, Tensor)
@@ -177,12 +177,42 @@ class Medium:
         """Take the columns of maps (maps, layers, ny, nx): (layers, columns)."""
         return _take(maps, self.cells)
 
+    def pack_array(self, field: NDArray[Any]) -> Tensor:
+        """Take the columns of an array (layers, ny, nx) of the only map: (layers, columns), float64."""
+        values = torch.from_numpy(np.ascontiguousarray(field, dtype=np.float64))
+        return self.pack(values.to(self.cells.device)[None])
+
     def unpack(self, columns: Tensor, fill: float = 0.0) -> Tensor:
         """Put (layers, columns) back on maps (maps, layers, ny, nx), `fill` in inactive cells."""
         count, ny, nx = self.shape
         flat = columns.new_full((columns.shape[0], count * ny * nx), fill)
         flat[:, self.cells] = columns
         return flat.reshape(-1, count, ny, nx).transpose(0, 1)
+
+
+class Soil(NamedTuple):
+    """Soil of some columns and how they give away ponded water; see `ColumnProperties`."""
+
+    dz: Tensor
+    porosity: Tensor
+    specific_storage: Tensor
+    retention: Retention
+    conveyance_out: Tensor
+
+    @classmethod
+    def of(cls, columns: ColumnProperties) -> Soil:
+        """Take all columns."""
+        return cls(columns.dz, columns.porosity, columns.specific_storage, columns.retention, columns.conveyance_out)
+
+    def some(self, which: Tensor | slice) -> Soil:
+        """Take some columns."""
+        return Soil(
+            self.dz,
+            self.porosity[:, which],
+            self.specific_storage[:, which],
+            Retention(*(p[:, which] for p in self.retention)),
+            self.conveyance_out[which],
+        )
 
 
 def _take(maps: Tensor, cells: Tensor) -> Tensor:
@@ -215,13 +245,13 @@ def _harmonic(conductivity: Tensor, upper: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class _Order:
-    """Columns of all maps in flow order, and the overland faces between them; on the CPU, as in `Medium`."""
+    """Columns of all maps in flow order, and the overland faces between them; on the CPU, as in `ColumnProperties`."""
 
     cells: Tensor
     levels: tuple[int, ...]
     donors: Tensor
-    inflow: Tensor
-    outflow: Tensor
+    conveyance_in: Tensor
+    conveyance_out: Tensor
     boundary: Tensor
 
 
@@ -253,7 +283,7 @@ def _flow_order(active: Tensor, fields: Mapping[str, Tensor], spacing: tuple[flo
         cells=ordered([n.cells + k * ny * nx for k, n in enumerate(networks)]),
         levels=tuple(int(v) for v in np.r_[0, np.cumsum(np.bincount(level, minlength=1))]),
         donors=torch.from_numpy(new[donors[:, order]]),
-        inflow=ordered([n.inflow for n in networks]),
-        outflow=ordered([n.outflow for n in networks]),
+        conveyance_in=ordered([n.inflow for n in networks]),
+        conveyance_out=ordered([n.outflow for n in networks]),
         boundary=ordered([n.boundary for n in networks]),
     )

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from bmi_surrogate.structured.medium import Medium, padded
+from bmi_surrogate.structured.columns import ColumnProperties, Soil, padded
 
 OVERLAND_POWER = 5.0 / 3.0
 """Of the depth in Manning's formula."""
@@ -23,14 +23,14 @@ _LEAST_CAPACITY = 1.0e-9
 _SHALLOWEST = 1.0e-9
 
 
-class State(NamedTuple):
+class ColumnState(NamedTuple):
     """What a head determines, all (layers, columns).
 
     Attributes
     ----------
     head, coordinate : Tensor
         Head [m] and its coordinate u [m].
-    saturation, slope : Tensor
+    saturation, dsat_dh : Tensor
         Saturation [-] and its derivative with respect to head [m-1].
     permeability : Tensor
         Relative permeability [-].
@@ -39,14 +39,15 @@ class State(NamedTuple):
     head: Tensor
     coordinate: Tensor
     saturation: Tensor
-    slope: Tensor
+    dsat_dh: Tensor
     permeability: Tensor
 
     @classmethod
-    def of(cls, medium: Medium, coordinate: Tensor) -> State:
+    def of(cls, columns: ColumnProperties, coordinate: Tensor) -> ColumnState:
         """Evaluate at a coordinate u [m]."""
-        head = medium.retention.head(coordinate)
-        return cls(head, coordinate, *medium.retention.wetness(head), medium.retention.relative_permeability(head))
+        soil = columns.retention
+        head = soil.head(coordinate)
+        return cls(head, coordinate, *soil.saturation_and_capacity(head), soil.relative_permeability(head))
 
 
 class Start(NamedTuple):
@@ -54,7 +55,7 @@ class Start(NamedTuple):
 
     Attributes
     ----------
-    state : State
+    state : ColumnState
         At the start.
     source, lateral : Tensor, shape (layers, columns)
         Water from the source and from lateral Darcy flow in the hour [m].
@@ -64,7 +65,7 @@ class Start(NamedTuple):
         Ponded depth [m], and overland inflow [m] as it would be from the ponding at the start.
     """
 
-    state: State
+    state: ColumnState
     source: Tensor
     lateral: Tensor
     water: Tensor
@@ -77,58 +78,56 @@ class Start(NamedTuple):
         return (self.water + self.source + self.lateral).sum(dim=0) + self.ponded
 
 
-def begin(medium: Medium, head: Tensor, source: Tensor) -> Start:
+def begin(columns: ColumnProperties, head: Tensor, source: Tensor) -> Start:
     """Evaluate the start of an hour.
 
     Parameters
     ----------
-    medium : Medium
+    columns : ColumnProperties
         Soil and terrain.
     head : Tensor, shape (layers, columns)
         Pressure head [m].
     source : Tensor, shape (source layers, columns)
         Net source [h-1] of the uppermost layers.
     """
-    saturation, slope = medium.retention.wetness(head)
-    permeability = medium.retention.relative_permeability(head)
-    state = State(head, medium.retention.coordinate(head), saturation, slope, permeability)
+    saturation, dsat_dh = columns.retention.saturation_and_capacity(head)
+    permeability = columns.retention.relative_permeability(head)
+    state = ColumnState(head, columns.retention.coordinate(head), saturation, dsat_dh, permeability)
     ponded = head[-1].clamp(min=0.0)
     water = torch.zeros_like(head)
-    water[-source.shape[0] :] = source * medium.dz[-source.shape[0] :]
+    water[-source.shape[0] :] = source * columns.dz[-source.shape[0] :]
     return Start(
         state=state,
         source=water,
-        lateral=lateral_gain(medium, head, permeability),
-        water=layer_water(medium, head, saturation),
+        lateral=lateral_gain(columns, head, permeability),
+        water=layer_water(columns, head, saturation),
         ponded=ponded,
-        inflow=overland_inflow(medium, ponded),
+        inflow=overland_inflow(columns, ponded),
     )
 
 
-def layer_water(medium: Medium, head: Tensor, saturation: Tensor) -> Tensor:
+def layer_water(soil: ColumnProperties | Soil, head: Tensor, saturation: Tensor) -> Tensor:
     """Water in each layer [m]: S (porosity + specific storage h) dz."""
-    return medium.dz * saturation * (medium.porosity + medium.specific_storage * head)
+    return soil.dz * saturation * (soil.porosity + soil.specific_storage * head)
 
 
-def stored(medium: Medium, head: Tensor, saturation: Tensor) -> Tensor:
+def stored(soil: ColumnProperties | Soil, head: Tensor, saturation: Tensor) -> Tensor:
     """Water in each column [m], ponded water included."""
-    return layer_water(medium, head, saturation).sum(dim=0) + head[-1].clamp(min=0.0)
+    return layer_water(soil, head, saturation).sum(dim=0) + head[-1].clamp(min=0.0)
 
 
-def capacity(medium: Medium, head: Tensor, saturation: Tensor, slope: Tensor) -> Tensor:
+def capacity(soil: ColumnProperties | Soil, head: Tensor, saturation: Tensor, dsat_dh: Tensor) -> Tensor:
     """Differentiate the water stored in each layer with respect to head [-]."""
-    return medium.dz * (
-        slope * (medium.porosity + medium.specific_storage * head) + medium.specific_storage * saturation
-    )
+    return soil.dz * (dsat_dh * (soil.porosity + soil.specific_storage * head) + soil.specific_storage * saturation)
 
 
-def lateral_gain(medium: Medium, head: Tensor, permeability: Tensor) -> Tensor:
+def lateral_gain(columns: ColumnProperties, head: Tensor, permeability: Tensor) -> Tensor:
     """Water that each layer gains from its neighbours in an hour by Darcy's law [m], permeability taken upwind."""
     heads, permeabilities = padded(head), padded(permeability)
     gain = torch.zeros_like(head)
     for conductance, rise, upper, lower in (
-        (medium.east_conductance, medium.slope_x, medium.east, medium.west),
-        (medium.north_conductance, medium.slope_y, medium.north, medium.south),
+        (columns.east_conductance, columns.rise_east, columns.east, columns.west),
+        (columns.north_conductance, columns.rise_north, columns.north, columns.south),
     ):
         drop = head - heads[:, upper] - rise
         flow = conductance * torch.where(drop > 0.0, permeability, permeabilities[:, upper]) * drop
@@ -136,10 +135,10 @@ def lateral_gain(medium: Medium, head: Tensor, permeability: Tensor) -> Tensor:
     return gain
 
 
-def overland_inflow(medium: Medium, ponded: Tensor) -> Tensor:
+def overland_inflow(columns: ColumnProperties, ponded: Tensor) -> Tensor:
     """Water [m] that flows onto each column in an hour in which its donors are ponded by so much [m]."""
     flow = padded(ponded**OVERLAND_POWER)
-    return (medium.inflow * flow[medium.donors]).sum(dim=0)
+    return (columns.conveyance_in * flow[columns.donors]).sum(dim=0)
 
 
 def outflow_slope(conveyance: Tensor, ponded: Tensor) -> Tensor:
@@ -148,36 +147,36 @@ def outflow_slope(conveyance: Tensor, ponded: Tensor) -> Tensor:
     return conveyance * OVERLAND_POWER * ponded.clamp(min=_SHALLOWEST) ** (OVERLAND_POWER - 1.0)
 
 
-def solve(medium: Medium, start: Start, guess: State, inflow: Tensor) -> Tensor:
+def solve(columns: ColumnProperties, start: Start, guess: ColumnState, inflow: Tensor) -> Tensor:
     """Change of the coordinate u [m] that the solve linearised at a guess makes to it, (layers, columns).
 
     Parameters
     ----------
-    medium, start
+    columns, start
         Soil and terrain, and the start of the hour.
-    guess : State
+    guess : ColumnState
         At the end of the hour; ``start.state`` for the first solve.
     inflow : Tensor, shape (columns,)
         Overland inflow in the hour [m].
     """
     k, head = guess.permeability, guess.head
-    gradient = (head[:-1] - head[1:]) / medium.height - 1.0
-    upwind = medium.vertical * torch.where(gradient > 0.0, k[:-1], k[1:])
-    rise, coupling = upwind * gradient, upwind / medium.height
+    gradient = (head[:-1] - head[1:]) / columns.height - 1.0
+    upwind = columns.vertical * torch.where(gradient > 0.0, k[:-1], k[1:])
+    rise, coupling = upwind * gradient, upwind / columns.height
     ponded = head[-1].clamp(min=0.0)
 
     excess = -(start.source + start.lateral)
     if guess is not start.state:
-        excess = excess + layer_water(medium, head, guess.saturation) - start.water
+        excess = excess + layer_water(columns, head, guess.saturation) - start.water
     excess[:-1] += rise
     excess[1:] -= rise
-    excess[-1] += ponded - start.ponded + medium.outflow * ponded**OVERLAND_POWER - inflow
-    diagonal = capacity(medium, head, guess.saturation, guess.slope).clamp(min=_LEAST_CAPACITY)
+    excess[-1] += ponded - start.ponded + columns.conveyance_out * ponded**OVERLAND_POWER - inflow
+    diagonal = capacity(columns, head, guess.saturation, guess.dsat_dh).clamp(min=_LEAST_CAPACITY)
     diagonal[:-1] += coupling
     diagonal[1:] += coupling
-    diagonal[-1] += (head[-1] > 0.0).to(head.dtype) * (1.0 + outflow_slope(medium.outflow, ponded))
+    diagonal[-1] += (head[-1] > 0.0).to(head.dtype) * (1.0 + outflow_slope(columns.conveyance_out, ponded))
 
-    change = medium.retention.coordinate(head + _thomas(-coupling, diagonal, -excess)) - guess.coordinate
+    change = columns.retention.coordinate(head + _thomas(-coupling, diagonal, -excess)) - guess.coordinate
     limit = torch.where(head < 0.0, LARGEST_CHANGE_DRY, LARGEST_CHANGE_WET)
     return torch.minimum(torch.maximum(change, -limit), limit)
 

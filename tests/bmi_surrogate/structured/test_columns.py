@@ -8,13 +8,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from richards_domains import Floats, make_domain, random_domain
-from structured_cases import columns, maps, medium_of, seeds
+from structured_cases import columns_of, maps, packed, seeds
 
 from bmi_common import ConfigError, Domain
 from bmi_common.flow_order import FlowNetwork, build_network
-from bmi_surrogate.structured import Medium
-from bmi_surrogate.structured.base import overland_inflow
-from bmi_surrogate.structured.medium import FIELDS, padded
+from bmi_surrogate.structured import ColumnProperties
+from bmi_surrogate.structured.column_solve import overland_inflow
+from bmi_surrogate.structured.columns import FIELDS, padded
 
 
 def on_map(network: FlowNetwork, shape: tuple[int, int], values: Floats) -> Floats:
@@ -30,51 +30,51 @@ def test_water_runs_over_land_as_the_solvers_network_says(seed: int) -> None:
     domain = random_domain(random)
     domain.slope_x[random.random(domain.mask.shape) < 0.2] = 0.0
     domain.dy = 700.0
-    medium = medium_of(domain)
+    columns = columns_of(domain)
     network = build_network(domain.mask, domain.slope_x, domain.slope_y, domain.manning / 3600.0, domain.dx, domain.dy)
     depth = np.maximum(random.normal(0.0, 0.1, domain.mask.shape), 0.0)
     flow = np.append(0.0, depth.reshape(-1)[network.cells] ** (5.0 / 3.0))  # number 0 is nobody
     expected = on_map(network, depth.shape, (network.inflow * flow[network.donor]).sum(axis=0))
-    ponded = columns(medium, depth[None])[0]
-    np.testing.assert_allclose(maps(medium, overland_inflow(medium, ponded)[None])[0], expected, rtol=1e-12)
-    for name in ("outflow", "boundary"):
-        expected = on_map(network, depth.shape, getattr(network, name))
-        np.testing.assert_allclose(maps(medium, getattr(medium, name)[None])[0], expected, rtol=1e-12)
+    ponded = packed(columns, depth[None])[0]
+    np.testing.assert_allclose(maps(columns, overland_inflow(columns, ponded)[None])[0], expected, rtol=1e-12)
+    for found, of_column in ((columns.conveyance_out, network.outflow), (columns.boundary, network.boundary)):
+        expected = on_map(network, depth.shape, of_column)
+        np.testing.assert_allclose(maps(columns, found[None])[0], expected, rtol=1e-12)
 
 
 @settings(deadline=None, max_examples=20)
 @given(seeds)
 def test_what_columns_feed_over_land_arrives_or_leaves(seed: int) -> None:
     random = np.random.default_rng(seed)
-    medium = medium_of(random_domain(random))
-    flow = torch.from_numpy(random.random(medium.columns))
-    arrives = overland_inflow(medium, flow**0.6).sum() + (medium.boundary * flow).sum()
-    torch.testing.assert_close(arrives, (medium.outflow * flow).sum(), rtol=1e-12, atol=0.0)
+    columns = columns_of(random_domain(random))
+    flow = torch.from_numpy(random.random(columns.count))
+    arrives = overland_inflow(columns, flow**0.6).sum() + (columns.boundary * flow).sum()
+    torch.testing.assert_close(arrives, (columns.conveyance_out * flow).sum(), rtol=1e-12, atol=0.0)
 
 
 @settings(deadline=None, max_examples=20)
 @given(seeds)
 def test_packing_and_unpacking_are_each_others_inverse(seed: int) -> None:
     random = np.random.default_rng(seed)
-    medium = medium_of(random_domain(random))
-    field = torch.from_numpy(random.random((1, 2, *medium.shape[1:])))
-    active = torch.zeros(medium.shape, dtype=torch.bool)
-    active.view(-1)[medium.cells] = True
-    packed = medium.pack(field)
-    assert packed.shape == (2, medium.columns)
-    assert torch.equal(medium.unpack(packed, -7.0), torch.where(active[:, None], field, -7.0))
+    columns = columns_of(random_domain(random))
+    field = torch.from_numpy(random.random((1, 2, *columns.shape[1:])))
+    active = torch.zeros(columns.shape, dtype=torch.bool)
+    active.view(-1)[columns.cells] = True
+    packed = columns.pack(field)
+    assert packed.shape == (2, columns.count)
+    assert torch.equal(columns.unpack(packed, -7.0), torch.where(active[:, None], field, -7.0))
 
 
 @settings(deadline=None, max_examples=20)
 @given(seeds)
 def test_columns_are_fed_by_earlier_levels_only(seed: int) -> None:
     random = np.random.default_rng(seed)
-    medium = medium_of(random_domain(random))
-    level = torch.zeros(medium.columns + 1, dtype=torch.long) - 1
-    for number, (first, last) in enumerate(itertools.pairwise(medium.levels)):
+    columns = columns_of(random_domain(random))
+    level = torch.zeros(columns.count + 1, dtype=torch.long) - 1
+    for number, (first, last) in enumerate(itertools.pairwise(columns.levels)):
         level[first:last] = number
-    feeding = medium.inflow > 0.0
-    assert bool((level[medium.donors] < level[:-1])[feeding].all())
+    feeding = columns.conveyance_in > 0.0
+    assert bool((level[columns.donors] < level[:-1])[feeding].all())
 
 
 def test_padding_gives_nobody_nothing() -> None:
@@ -87,18 +87,19 @@ def test_maps_of_one_medium_do_not_see_each_other(seed: int) -> None:
     random = np.random.default_rng(seed)
     domains = [random_domain(random) for _ in range(2)]
     domains[1].dz = domains[0].dz
-    alone = [medium_of(d) for d in domains]
+    alone = [columns_of(d) for d in domains]
     fields = {
         name: torch.stack([torch.from_numpy(getattr(d, name)).reshape(-1, *d.mask.shape) for d in domains])
         for name in FIELDS
     }
     active = torch.from_numpy(np.stack([d.mask for d in domains]))
-    both = Medium.of_maps(active, fields, domains[0].dz.tolist(), (domains[0].dx, domains[0].dy))
+    both = ColumnProperties.of_maps(active, fields, domains[0].dz.tolist(), (domains[0].dx, domains[0].dy))
     for number, one in enumerate(alone):
         mine = both.cells // domains[0].mask.size == number
-        for name in ("porosity", "vertical", "east_conductance", "north_conductance", "inflow", "outflow", "boundary"):
+        conveyances = ("conveyance_in", "conveyance_out", "boundary")
+        for name in ("porosity", "vertical", "east_conductance", "north_conductance", *conveyances):
             torch.testing.assert_close(getattr(both, name)[..., mine], getattr(one, name), rtol=1e-14, atol=0.0)
-        numbers = torch.cat((mine.cumsum(0) - 1, torch.tensor([one.columns])))  # in the medium of one map
+        numbers = torch.cat((mine.cumsum(0) - 1, torch.tensor([one.count])))  # in the columns of one map
         is_mine = torch.cat((mine, torch.tensor([True])))
         for name in ("east", "west", "north", "south", "donors"):
             theirs = getattr(both, name)[..., mine]
@@ -110,28 +111,28 @@ def test_faces_have_harmonic_conductivities() -> None:
     kz = np.array([0.1, 0.4])
     kx = np.array([[[0.1, 0.3]], [[0.0, 0.3]]])
     domain = make_domain([3.0, 1.0], 1, 2, dx=100.0, conductivity_z=kz, conductivity_x=kx, slope_x=0.02)
-    medium = medium_of(domain)
+    columns = columns_of(domain)
     # 4 m of two layers in series
-    np.testing.assert_allclose(medium.vertical.numpy(), 4.0 / (3.0 / 0.1 + 1.0 / 0.4), rtol=1e-14)
-    np.testing.assert_allclose(medium.height.numpy(), 2.0)
-    np.testing.assert_allclose(maps(medium, medium.east_conductance)[0, 0], [3.0 * 0.15 / 100.0**2, 0.0], rtol=1e-14)
-    assert not medium.east_conductance[1].any()  # one of them is impervious
-    assert not medium.north_conductance.any()
-    np.testing.assert_allclose(medium.slope_x.numpy(), 2.0)
+    np.testing.assert_allclose(columns.vertical.numpy(), 4.0 / (3.0 / 0.1 + 1.0 / 0.4), rtol=1e-14)
+    np.testing.assert_allclose(columns.height.numpy(), 2.0)
+    np.testing.assert_allclose(maps(columns, columns.east_conductance)[0, 0], [3.0 * 0.15 / 100.0**2, 0.0], rtol=1e-14)
+    assert not columns.east_conductance[1].any()  # one of them is impervious
+    assert not columns.north_conductance.any()
+    np.testing.assert_allclose(columns.rise_east.numpy(), 2.0)
 
 
 @pytest.mark.parametrize("name", ["conductivity_x", "conductivity_z", "slope_y", "manning"])
 def test_a_domain_that_lacks_a_field_is_refused(name: str, domain: Domain) -> None:
     with pytest.raises(ConfigError, match=rf"{name.replace('_', '.')} is missing; the structured surrogate"):
-        Medium.of_domain(dataclasses.replace(domain, **{name: None}))
+        ColumnProperties.of_domain(dataclasses.replace(domain, **{name: None}))
 
 
 def test_a_whole_domain_is_one_map(domain: Domain) -> None:
     mask = domain.mask.copy()
     mask[3:6, 2] = False
     porosity = np.where(mask, domain.porosity, np.nan)
-    medium = Medium.of_domain(dataclasses.replace(domain, mask=mask, porosity=porosity))
-    assert medium.columns == mask.sum()
-    np.testing.assert_array_equal(maps(medium, medium.porosity), porosity)
-    for value in (medium.vertical, medium.east_conductance, medium.inflow, *medium.retention):
+    columns = ColumnProperties.of_domain(dataclasses.replace(domain, mask=mask, porosity=porosity))
+    assert columns.count == mask.sum()
+    np.testing.assert_array_equal(maps(columns, columns.porosity), porosity)
+    for value in (columns.vertical, columns.east_conductance, columns.conveyance_in, *columns.retention):
         assert torch.isfinite(value).all()

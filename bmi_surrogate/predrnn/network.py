@@ -1,8 +1,8 @@
 """The learned ParFlow: an action-conditioned PredRNN that learns hourly increments of pressure head.
 
 Wang et al. (2022, IEEE TPAMI 45, 2208-2225) for the recurrent cell; Bennett et al. (2024) for its use as an emulator
-of ParFlow. Everything is in normalised units (`bmi_surrogate.normalisation`); tensors are (batch, channel, y, x),
-layers are channels, bottom first. The modules serve inference and training alike.
+of ParFlow. Everything is in normalised units (`bmi_surrogate.predrnn.normalisation`). Tensors are (batch, channel, y,
+x), and layers are channels, bottom first. The modules serve inference and training alike.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pydantic import ConfigDict
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bmi_surrogate.attention import AttentionWeights, History, Pool, XYReduce, remember
+from bmi_surrogate.predrnn.attention import AttentionWeights, History, Pool, XYReduce, remember
 
 NORM_EPSILON = 1.0e-6
 FORGET_BIAS = 1.0
@@ -67,10 +67,10 @@ class Architecture:
         know them from normalised pressure.
     balance : {"open", "closed"}
         ``"closed"``: the network is trained, and has to be run, with the water balance of every column closed after
-        every hour (`bmi_surrogate.closed`). ``"open"`` (published): what it puts out is taken as it is.
+        every hour (`bmi_surrogate.predrnn.closed_balance`). ``"open"`` (published): what it puts out is taken as it is.
     base : {"persistence", "solve"}
         What the increments are added to: the pressure at the start of the hour (published), or, with a closed balance,
-        what one linearised implicit solve of every column makes of it (`bmi_surrogate.structured.base`).
+        what one linearised implicit solve of every column makes of it (`bmi_surrogate.structured.column_solve`).
     """
 
     layers: int = 11

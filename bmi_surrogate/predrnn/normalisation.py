@@ -10,9 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from bmi_common import ConfigError
-from bmi_surrogate.statics import channel_name
-
-Array = NDArray[np.float64]
+from bmi_surrogate.emulator import Array
+from bmi_surrogate.predrnn.statics import channel_name
 
 STATIC_EPSILON = 1.0e-8
 """Added to the standard deviation of static channels, as published."""

@@ -8,26 +8,26 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from structured_cases import basin, columns, imbalance, medium_of, random_head, random_source, seeds
+from structured_cases import basin, columns_of, imbalance, packed, random_head, random_source, seeds
 from surrogate_cases import LAYERS, NX, NY, make_checkpoint
 
 from bmi_common import Domain
 from bmi_common import groundwater as names
-from bmi_surrogate import BmiSurrogate, Emulator, Options, save
-from bmi_surrogate import statics as static_channels
-from bmi_surrogate.closed import Base, ClosedEmulator, closed_head
-from bmi_surrogate.normalisation import moments_of_statics
+from bmi_surrogate import BmiSurrogate, PredRNNEmulator, PredRNNOptions, save
+from bmi_surrogate.predrnn import statics as static_channels
+from bmi_surrogate.predrnn.closed_balance import Base, ClosedEmulator, closed_head
+from bmi_surrogate.predrnn.normalisation import moments_of_statics
 
 CLOSED = {"increments": "scaled", "state_features": True, "balance": "closed"}
 
 
 @pytest.fixture(scope="module")
-def engine(domain: Domain) -> Any:
+def emulator(domain: Domain) -> Any:
     fields = static_channels.from_domain(domain)
     checkpoint = make_checkpoint(moments_of_statics(fields), **CLOSED)
 
     def make() -> ClosedEmulator:
-        return ClosedEmulator(Emulator(checkpoint, fields, domain.mask, Options(threads=1)), domain)
+        return ClosedEmulator(PredRNNEmulator(checkpoint, fields, domain.mask, PredRNNOptions(threads=1)), domain)
 
     return make
 
@@ -50,28 +50,28 @@ def sources(hour: int) -> np.ndarray:
 def test_every_column_has_what_it_had_got_and_did_not_give_away(seed: int, base: Base) -> None:
     random = np.random.default_rng(seed)
     domain = basin()
-    medium = medium_of(domain)
-    before = columns(medium, random_head(random, domain))
-    source = columns(medium, random_source(random, domain, 10))
+    columns = columns_of(domain)
+    before = packed(columns, random_head(random, domain))
+    source = packed(columns, random_source(random, domain, 10))
     predicted = before + torch.from_numpy(0.3 * random.standard_normal(before.shape))
-    after = closed_head(medium, before, source, predicted, base, compact=True)
-    left = imbalance(medium, before, after, source)
+    after = closed_head(columns, before, source, predicted, base, active_set=True)
+    left = imbalance(columns, before, after, source)
     # a column that is asked for more than it has stays as dry as it can be
     assert torch.quantile(left.abs(), 0.9) < 1e-9
 
 
 def test_a_prediction_that_balances_already_stays_as_it_is() -> None:
     domain = basin()
-    medium = medium_of(domain)
-    before = columns(medium, random_head(np.random.default_rng(1), domain))
-    source = torch.zeros(10, medium.columns, dtype=torch.float64)
-    once = closed_head(medium, before, source, before, "persistence", compact=True)
-    twice = closed_head(medium, before, source, once, "persistence", compact=True)
+    columns = columns_of(domain)
+    before = packed(columns, random_head(np.random.default_rng(1), domain))
+    source = torch.zeros(10, columns.count, dtype=torch.float64)
+    once = closed_head(columns, before, source, before, "persistence", active_set=True)
+    twice = closed_head(columns, before, source, once, "persistence", active_set=True)
     torch.testing.assert_close(twice, once, rtol=0.0, atol=1e-9)
 
 
 def test_the_ledger_of_a_run_has_no_residual(
-    domain: Domain, engine: Any, tmp_path: Path, configuration: Any, write: Any
+    domain: Domain, emulator: Any, tmp_path: Path, configuration: Any, write: Any
 ) -> None:
     fields = static_channels.from_domain(domain)
     weights = save(make_checkpoint(moments_of_statics(fields), **CLOSED), tmp_path / "closed")
@@ -89,19 +89,19 @@ def test_the_ledger_of_a_run_has_no_residual(
     assert residual < 1e-6 * turnover
 
 
-def test_it_goes_on_from_its_memory_bit_by_bit(domain: Domain, engine: Any) -> None:
-    one, other = engine(), engine()
+def test_it_goes_on_from_its_memory_bit_by_bit(domain: Domain, emulator: Any) -> None:
+    one, other = emulator(), emulator()
     one.start(heads(domain))
     for hour in range(3):
         one.step(sources(hour))
     other.start(heads(domain) + 1.0)
-    other.recall({name: array.values for name, array in one.memory().items()})
+    other.load_state_dict({name: array.values for name, array in one.state_dict().items()})
     for hour in range(3, 6):
         np.testing.assert_array_equal(one.step(sources(hour)), other.step(sources(hour)))
 
 
-def test_a_head_that_is_set_is_where_it_goes_on(domain: Domain, engine: Any) -> None:
-    one, other = engine(), engine()
+def test_a_head_that_is_set_is_where_it_goes_on(domain: Domain, emulator: Any) -> None:
+    one, other = emulator(), emulator()
     one.start(heads(domain))
     other.start(heads(domain) - 0.5)
     other.set_head(heads(domain), np.ones((domain.nz, NY, NX), dtype=bool))
@@ -110,6 +110,6 @@ def test_a_head_that_is_set_is_where_it_goes_on(domain: Domain, engine: Any) -> 
     np.testing.assert_allclose(*before, atol=0.2)
 
 
-def test_a_closed_engine_is_told_from_an_open_one(domain: Domain, engine: Any) -> None:
-    closed = engine()
-    assert closed.fingerprint != closed.emulator.fingerprint
+def test_a_closed_balance_is_told_from_an_open_one(domain: Domain, emulator: Any) -> None:
+    closed = emulator()
+    assert closed.fingerprint != closed.network.fingerprint

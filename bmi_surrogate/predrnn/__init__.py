@@ -1,0 +1,1 @@
+"""PredRNN: a recurrent network that learns the hourly increment of pressure head, as published and improved."""
