@@ -1,8 +1,8 @@
 !> Soil water as the fluxes see it: set from outside in every step, limiting roots and evaporation.
 module colm_soil_water
-  use colm_constants, only: wp, n_snow, n_soil, freezing_point, density_water, latent_heat_fusion, heat_capacity_water, &
-    heat_capacity_ice, vapour_gas_constant_over_gravity
-  use colm_types, only: column_parameters, column_state, model_options
+  use colm_constants, only: wp, freezing_point, density_water, latent_heat_fusion, heat_capacity_water, heat_capacity_ice, &
+    vapour_gas_constant_over_gravity
+  use colm_types, only: n_snow, n_soil, column_parameters, column_state, step_options
   use colm_humidity, only: saturation
   use colm_layer_heat, only: water_capacity
   implicit none
@@ -62,7 +62,7 @@ contains
   pure subroutine root_stress(p, s, o, head, stress, share)
     type(column_parameters), intent(in) :: p
     type(column_state), intent(in) :: s
-    type(model_options), intent(in) :: o
+    type(step_options), intent(in) :: o
     real(wp), intent(in) :: head(n_soil)           ! m
     real(wp), intent(out) :: stress, share(n_soil)
     real(wp) :: available, theta
@@ -74,7 +74,7 @@ contains
       tested = merge(j, j - s%snow_layers, o%conserve_frozen_water)
       available = 0.0_wp
       if (s%temperature(tested) > freezing_point) then
-        select case (o%water_stress)
+        select case (o%water_stress_type)
         case (1)
           available = (o%wilting_point - head(k))/(o%wilting_point - o%field_capacity)
         case (2)
@@ -127,16 +127,16 @@ contains
   pure real(wp) function evaporation_factor(p, s, o) result(beta)
     type(column_parameters), intent(in) :: p
     type(column_state), intent(in) :: s
-    type(model_options), intent(in) :: o
+    type(step_options), intent(in) :: o
     real(wp) :: theta, residual
 
     beta = 1.0_wp
-    if (o%evaporation_factor == 0 .or. (o%first_step .and. o%published_numerics)) return
+    if (o%evaporation_factor_type == 0 .or. (o%first_step .and. o%published_numerics)) return
     theta = s%liquid(n_snow + 1)/(p%thickness(1)*density_water)
     residual = o%residual_saturation*p%porosity(1)
     beta = (theta - residual)/(p%porosity(1) - residual)
     beta = min(1.0_wp, max(0.0_wp, beta))
-    if (o%evaporation_factor == 2) beta = 0.5_wp*(1.0_wp - cos(3.141_wp*beta))
+    if (o%evaporation_factor_type == 2) beta = 0.5_wp*(1.0_wp - cos(3.141_wp*beta))
     beta = (1.0_wp - s%snow_fraction)*beta + s%snow_fraction
   end function evaporation_factor
 

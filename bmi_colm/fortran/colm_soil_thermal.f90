@@ -1,8 +1,7 @@
 !> Heat capacity and conductivity of soil and snow layers.
 module colm_soil_thermal
-  use colm_constants, only: wp, n_snow, n_soil, n_layer, freezing_point, density_water, density_ice, &
-    heat_capacity_ice, land_ice, open_water
-  use colm_types, only: column_parameters, column_state
+  use colm_constants, only: wp, freezing_point, density_water, density_ice, heat_capacity_ice, land_ice, open_water
+  use colm_types, only: n_snow, n_soil, n_layer, column_parameters, column_state
   use colm_layer_heat, only: water_capacity
   implicit none
   private

@@ -1,7 +1,7 @@
 !> Snow that reaches the ground: its density, and the layer or bulk that it joins.
 module colm_snowfall
-  use colm_constants, only: wp, n_snow, freezing_point
-  use colm_types, only: column_state
+  use colm_constants, only: wp, freezing_point
+  use colm_types, only: n_snow, column_state
   implicit none
   private
   public :: new_snow_density, add_snow

@@ -1,9 +1,9 @@
 !> Energy balance of the leaves: leaf temperature, transpiration, and what the ground below loses to the canopy air
 !> (Dai, Dickinson and Wang 2004: one leaf temperature, sunlit and shaded stomata).
 module colm_leaf_temperature
-  use colm_constants, only: wp, n_soil, von_karman, heat_capacity_air, latent_heat_vaporisation, stefan_boltzmann, &
+  use colm_constants, only: wp, von_karman, heat_capacity_air, latent_heat_vaporisation, stefan_boltzmann, &
     dry_adiabatic_lapse, screen_height, canopy_storage_per_area, transpiration_limit, oxygen_fraction
-  use colm_types, only: column_parameters, column_state
+  use colm_types, only: n_soil, column_parameters, column_state
   use colm_humidity, only: saturation, vapour_pressure
   use colm_soil_water, only: ground_vapour, root_supply, vapour_exchange, take_up
   use colm_similarity, only: air_column, momentum_profile, heat_profile, first_guess, update_stability, screen_share

@@ -1,8 +1,8 @@
 !> Ground albedo and the two-stream transfer of radiation through the canopy
 !> (Dickinson 1983, Sellers 1985; sunlit and shaded leaves after Dai, Dickinson and Wang 2004).
 module colm_two_stream
-  use colm_constants, only: wp, freezing_point, n_snow, n_band, direct, diffuse, land_ice, open_water, least_canopy_area
-  use colm_types, only: column_parameters, column_state
+  use colm_constants, only: wp, freezing_point, direct, diffuse, land_ice, open_water, least_canopy_area
+  use colm_types, only: n_snow, n_band, column_parameters, column_state
   implicit none
   private
   public :: radiative_properties, leaf_projection, longwave_gap

@@ -1,8 +1,8 @@
 !> Settling of snow layers under metamorphism, load, melt and wind
 !> (Anderson 1976, van Kampenhout et al. 2017, Vionnet et al. 2012).
 module colm_snow_compaction
-  use colm_constants, only: wp, n_snow, freezing_point, density_water, density_ice
-  use colm_types, only: column_state
+  use colm_constants, only: wp, freezing_point, density_water, density_ice
+  use colm_types, only: n_snow, column_state
   implicit none
   private
   public :: compact_snow

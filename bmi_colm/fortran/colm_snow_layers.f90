@@ -1,7 +1,7 @@
 !> The stack of snow layers: thin ones join their neighbours, thick ones divide.
 module colm_snow_layers
-  use colm_constants, only: wp, n_snow, freezing_point, heat_capacity_ice, latent_heat_fusion
-  use colm_types, only: column_parameters, column_state
+  use colm_constants, only: wp, freezing_point, heat_capacity_ice, latent_heat_fusion
+  use colm_types, only: n_snow, column_parameters, column_state
   use colm_layer_heat, only: water_capacity, water_heat, settle
   use colm_snowfall, only: first_layer_depth
   implicit none

@@ -4,8 +4,8 @@
 !> than it has, or dew would take more than the air has, both are solved again with the ground's vapour given, so that
 !> temperatures and heat fluxes are those of the smaller flux.
 module colm_surface_balance
-  use colm_constants, only: wp, n_snow, n_soil, n_layer, latent_heat_vaporisation, latent_heat_sublimation, stefan_boltzmann
-  use colm_types, only: column_parameters, column_state
+  use colm_constants, only: wp, latent_heat_vaporisation, latent_heat_sublimation, stefan_boltzmann
+  use colm_types, only: n_snow, n_soil, n_layer, column_parameters, column_state
   use colm_humidity, only: saturation
   use colm_similarity, only: air_column, bare_exchange
   use colm_canopy_air, only: canopy_geometry

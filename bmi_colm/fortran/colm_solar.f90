@@ -1,6 +1,7 @@
 !> Position of the sun and the split of global radiation into beams and bands.
 module colm_solar
-  use colm_constants, only: wp, pi, visible, near_infrared, n_band, direct, diffuse, n_beam
+  use colm_constants, only: wp, pi, visible, near_infrared, direct, diffuse
+  use colm_types, only: n_band, n_beam
   implicit none
   private
   public :: cosine_of_zenith, split_shortwave

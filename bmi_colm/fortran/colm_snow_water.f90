@@ -1,7 +1,7 @@
 !> Water of the snow layers: what the surface adds and takes, and percolation.
 module colm_snow_water
-  use colm_constants, only: wp, n_snow, density_water, density_ice, heat_capacity_water
-  use colm_types, only: column_state
+  use colm_constants, only: wp, density_water, density_ice, heat_capacity_water
+  use colm_types, only: n_snow, column_state
   use colm_layer_heat, only: water_capacity
   implicit none
   private

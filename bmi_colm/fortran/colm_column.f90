@@ -1,10 +1,11 @@
 !> One step of one column.
 module colm_column
-  use colm_constants, only: wp, n_snow, n_soil, n_layer, visible, freezing_point, density_water, density_ice, &
-    heat_capacity_water, heat_capacity_ice, heat_capacity_air, latent_heat_fusion, latent_heat_vaporisation, &
-    latent_heat_sublimation, stefan_boltzmann, gas_constant_dry_air, roughness_soil, roughness_snow, roughness_ice, &
-    roughness_water, minimum_wind, dry_adiabatic_lapse, least_canopy_area, wetland, land_ice, open_water
-  use colm_types, only: model_options, column_parameters, column_state, column_forcing, column_fluxes
+  use colm_constants, only: wp, visible, freezing_point, density_water, density_ice, heat_capacity_water, heat_capacity_ice, &
+    heat_capacity_air, latent_heat_fusion, latent_heat_vaporisation, latent_heat_sublimation, &
+    stefan_boltzmann, gas_constant_dry_air, roughness_soil, roughness_snow, roughness_ice, &
+    roughness_water, minimum_wind, dry_adiabatic_lapse, least_canopy_area, wetland, land_ice, &
+    open_water
+  use colm_types, only: n_snow, n_soil, n_layer, step_options, column_parameters, column_state, column_inputs, column_fluxes
   use colm_humidity, only: vapour_pressure
   use colm_solar, only: cosine_of_zenith, split_shortwave
   use colm_two_stream, only: radiative_properties, longwave_gap, lowest_sun
@@ -32,15 +33,13 @@ module colm_column
 
 contains
 
-  !> Advance one column by one step. Forcing acts over the step; water_saturation and head hold at its start.
-  pure subroutine advance_column(o, p, forcing, head, water_saturation, s, out, status)
-    type(model_options), intent(in) :: o
+  !> Advance one column by one step.
+  pure subroutine advance_column(o, p, forcing, s, out)
+    type(step_options), intent(in) :: o
     type(column_parameters), intent(in) :: p
-    type(column_forcing), intent(in) :: forcing
-    real(wp), intent(in) :: head(n_soil), water_saturation(n_soil)
+    type(column_inputs), intent(in) :: forcing
     type(column_state), intent(inout) :: s
     type(column_fluxes), intent(out) :: out
-    integer, intent(out) :: status
     type(air_column) :: air
     type(bare_exchange) :: bare
     type(falling_water) :: fall
@@ -56,16 +55,16 @@ contains
     logical :: conserve, body
     integer :: top, k
 
-    status = ok
+    out%status = ok
     body = has_body(p)
     conserve = o%conserve_frozen_water .or. body
-    temperature = min(warmest, max(coldest, forcing%temperature))
-    suction = max(head, o%lowest_head)
-    out%clamped_heads = count(head < o%lowest_head .and. .not. body)
+    temperature = min(warmest, max(coldest, forcing%air_temperature))
+    suction = max(forcing%head, o%lowest_head)
+    out%clamped_heads = count(forcing%head < o%lowest_head .and. .not. body)
 
     ! --- water of the soil, air, radiation of the step
     out%groundwater_heat = 0.0_wp
-    if (.not. body) call reset_soil_water(p, conserve, water_saturation, s, out%groundwater_heat)
+    if (.not. body) call reset_soil_water(p, conserve, forcing%saturation, s, out%groundwater_heat)
     out%groundwater_heat = out%groundwater_heat/o%time_step
     if (o%first_step) then
       out%groundwater_heat = 0.0_wp                ! the column had no water before
@@ -183,13 +182,14 @@ contains
     call radiative_properties(p, s, cosine_of_zenith(o%calendar_day_end, p%latitude, p%longitude), &
       s%liquid(n_snow + 1)/(density_water*p%thickness(1)), s%snow_water - snow_before, o%time_step)
     out%ground_temperature = s%temperature(n_snow + 1 - s%snow_layers)
-    if (.not. (abs(out%energy_residual) < huge(1.0_wp) .and. abs(out%water_residual) < huge(1.0_wp))) status = not_finite
+    if (.not. (abs(out%energy_residual) < huge(1.0_wp) .and. abs(out%water_residual) < huge(1.0_wp))) &
+      out%status = not_finite
   end subroutine advance_column
 
   !> Let rain, melt and what the surface exchanged with the air pass through the snow, into the soil or off the column.
   pure subroutine route_water(o, p, conserve, wind, rain, bulk_melt, evaporated, sublimated, dew, frost, ice_share, &
     melting, s, out)
-    type(model_options), intent(in) :: o
+    type(step_options), intent(in) :: o
     type(column_parameters), intent(in) :: p
     logical, intent(in) :: conserve
     real(wp), intent(in) :: wind                   ! m s-1
@@ -237,7 +237,7 @@ contains
 
   !> Percolation, settling and layering of snow; what leaves it at the bottom [kg m-2 s-1].
   pure subroutine advance_snow(o, p, conserve, wind, ice_share, melting, gain_liquid, gain_ice, s, leaving, lost_heat)
-    type(model_options), intent(in) :: o
+    type(step_options), intent(in) :: o
     type(column_parameters), intent(in) :: p
     logical, intent(in) :: conserve, melting(n_snow)
     real(wp), intent(in) :: wind, ice_share(n_snow), gain_liquid, gain_ice
@@ -304,9 +304,9 @@ contains
 
   !> Vegetation and radiation for the very first step; ice is at most at the freezing point.
   pure subroutine start_cold(o, p, f, s)
-    type(model_options), intent(in) :: o
+    type(step_options), intent(in) :: o
     type(column_parameters), intent(in) :: p
-    type(column_forcing), intent(in) :: f
+    type(column_inputs), intent(in) :: f
     type(column_state), intent(inout) :: s
     real(wp) :: area, mu
 
@@ -329,8 +329,8 @@ contains
   end subroutine start_cold
 
   pure subroutine describe_air(o, f, temperature, air)
-    type(model_options), intent(in) :: o
-    type(column_forcing), intent(in) :: f
+    type(step_options), intent(in) :: o
+    type(column_inputs), intent(in) :: f
     real(wp), intent(in) :: temperature
     type(air_column), intent(out) :: air
     air%height_wind = o%height_wind

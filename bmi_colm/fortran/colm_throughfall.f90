@@ -1,7 +1,7 @@
 !> What falls on the ground: precipitation past the canopy, and what drips from it.
 module colm_throughfall
-  use colm_constants, only: wp, n_snow, heat_capacity_water, heat_capacity_ice, latent_heat_fusion, least_canopy_area, open_water
-  use colm_types, only: model_options, column_parameters, column_state, column_forcing
+  use colm_constants, only: wp, heat_capacity_water, heat_capacity_ice, latent_heat_fusion, least_canopy_area, open_water
+  use colm_types, only: n_snow, step_options, column_parameters, column_state, column_inputs
   use colm_precipitation, only: precipitation_phase, intercept
   implicit none
   private
@@ -21,9 +21,9 @@ contains
 
   !> Split the hour's precipitation between canopy and ground; advances the canopy store.
   pure subroutine receive_precipitation(o, p, forcing, air_temperature, area, s, f)
-    type(model_options), intent(in) :: o
+    type(step_options), intent(in) :: o
     type(column_parameters), intent(in) :: p
-    type(column_forcing), intent(in) :: forcing
+    type(column_inputs), intent(in) :: forcing
     real(wp), intent(in) :: air_temperature        ! K
     real(wp), intent(in) :: area                   ! of leaves and stems, m2 m-2
     type(column_state), intent(inout) :: s

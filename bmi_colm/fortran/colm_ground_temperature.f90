@@ -1,8 +1,8 @@
 !> Heat conduction through snow and soil with phase change (Dai et al. 2003).
 module colm_ground_temperature
-  use colm_constants, only: wp, n_snow, n_soil, n_layer, open_water, freezing_point, latent_heat_fusion, &
-    heat_capacity_water, heat_capacity_ice, top_layer_inertia, crank_nicolson
-  use colm_types, only: column_parameters, column_state
+  use colm_constants, only: wp, open_water, freezing_point, latent_heat_fusion, heat_capacity_water, heat_capacity_ice, &
+    top_layer_inertia, crank_nicolson
+  use colm_types, only: n_snow, n_soil, n_layer, column_parameters, column_state
   use colm_soil_thermal, only: thermal_properties
   use colm_water_body, only: mix_open_water, raise_ice
   implicit none

@@ -6,14 +6,9 @@ module colm_constants
 
   integer, parameter, public :: wp = real64
 
-  ! Vertical structure: snow layers first, soil layers below them, both from the top.
-  integer, parameter, public :: n_snow = 5
-  integer, parameter, public :: n_soil = 10
-  integer, parameter, public :: n_layer = n_snow + n_soil
-
   ! Spectral bands and beams.
-  integer, parameter, public :: visible = 1, near_infrared = 2, n_band = 2
-  integer, parameter, public :: direct = 1, diffuse = 2, n_beam = 2
+  integer, parameter, public :: visible = 1, near_infrared = 2
+  integer, parameter, public :: direct = 1, diffuse = 2
 
   real(wp), parameter, public :: pi = 3.14159265358979323846_wp
   real(wp), parameter, public :: freezing_point = 273.16_wp            ! K

@@ -1,7 +1,7 @@
 !> Open water of the root zone's depth: a slab that is well mixed where it is free of ice, and freezes from the top.
 module colm_water_body
-  use colm_constants, only: wp, n_snow, n_soil, n_layer, freezing_point
-  use colm_types, only: column_state
+  use colm_constants, only: wp, freezing_point
+  use colm_types, only: n_snow, n_soil, n_layer, column_state
   implicit none
   private
   public :: mix_open_water, raise_ice
