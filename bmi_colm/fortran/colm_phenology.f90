@@ -1,4 +1,6 @@
 !> Leaf area prescribed or from soil temperature, burial of vegetation, cover of snow.
+!>
+!> Equations (57) and (58) of docs/theory.md.
 module colm_phenology
   use, intrinsic :: ieee_arithmetic, only: ieee_is_nan
   use colm_constants, only: wp, land_ice, open_water
@@ -12,9 +14,9 @@ contains
   !> Seasonality of Dickinson et al. (1993): leaf area follows the temperature of the layer that holds 90 % of the roots.
   !> What is prescribed takes its place.
   pure subroutine update_leaf_area(p, f, s)
-    type(column_parameters), intent(in) :: p
-    type(column_inputs), intent(in) :: f
-    type(column_state), intent(inout) :: s
+    type(column_parameters), intent(in) :: p  !< constants of the column
+    type(column_inputs), intent(in) :: f      !< atmosphere and soil water of the step
+    type(column_state), intent(inout) :: s    !< state of the column
     real(wp) :: roots, cold
     integer :: k
 
@@ -38,7 +40,7 @@ contains
 
   !> Fraction of the ground under snow (Niu and Yang 2007) and of the stems above it.
   pure subroutine update_snow_cover(s)
-    type(column_state), intent(inout) :: s
+    type(column_state), intent(inout) :: s  !< state of the column
     real(wp) :: burial
 
     s%snow_fraction = 0.0_wp
