@@ -1,8 +1,14 @@
-"""Arrays of a block of columns, owned by Python and changed in place by the kernel.
+"""The table of what the Fortran kernel exchanges with Python: name, units, meaning and shape, once.
 
-All arrays are Fortran-contiguous with the column first, so that nothing is copied between Python and Fortran.
-Layers follow from the top: ten of soil, or five for snow (empty ones first) and then ten of soil.
+The arrays of a block of columns are owned by Python and changed in place by the kernel. All are Fortran-contiguous with
+the column first, so that nothing is copied. Layers follow from the top: ten of soil, or five of snow (empty ones first)
+and then ten of soil.
+
+The build makes the Fortran side, `colm_types.f90` and `colm_api.f90`, from the dataclasses of this module
+(`tools/colm_interface.py`): a new argument is one line here.
 """
+
+# ruff: noqa: RUF009 - `_scalar` and `_column` return dataclass fields
 
 from __future__ import annotations
 
@@ -15,13 +21,43 @@ from numpy.typing import NDArray
 N_SNOW = 5
 N_SOIL = 10
 N_LAYER = N_SNOW + N_SOIL
+N_BAND = 2  # visible, near infrared
+N_BEAM = 2  # direct, diffuse
 COLD_START_TEMPERATURE = 283.0  # K
 
 Array = NDArray[np.float64]
+Integers = NDArray[np.int32]
 
 
-def _column(units: str, *shape: int, dtype: type = np.float64) -> dict[str, Any]:
-    return {"units": units, "shape": shape, "dtype": dtype}
+def _scalar(units: str, meaning: str) -> Any:
+    return field(metadata={"units": units, "meaning": meaning, "shape": ()})
+
+
+def _column(units: str, meaning: str, *shape: int, dtype: type = np.float64) -> Any:
+    return field(metadata={"units": units, "meaning": meaning, "shape": shape, "dtype": dtype})
+
+
+@dataclass(frozen=True)
+class StepOptions:
+    """Choices and heights that hold for all columns, and the clock of the step."""
+
+    time_step: float = _scalar("s", "length of the step")
+    calendar_day: float = _scalar("d", "day of the year at the start of the step, UTC; 1 January 00 h is 1.0")
+    calendar_day_end: float = _scalar("d", "the same at the end of the step")
+    carbon_dioxide: float = _scalar("mol mol-1", "mole fraction of the air")
+    height_wind: float = _scalar("m", "height above ground of the wind")
+    height_temperature: float = _scalar("m", "height above ground of the air temperature")
+    height_humidity: float = _scalar("m", "height above ground of the humidity")
+    wilting_point: float = _scalar("m or 1", "head (stress by head) or saturation without uptake by roots")
+    field_capacity: float = _scalar("m or 1", "head (stress by head) or saturation with full uptake by roots")
+    residual_saturation: float = _scalar("1", "saturation at which the ground stops evaporating")
+    lowest_head: float = _scalar("m", "lower heads are taken as this")
+    evaporation_factor_type: int = _scalar("1", "`EvaporationFactor`: 0 none, 1 linear, 2 cosine")
+    water_stress_type: int = _scalar("1", "`WaterStress`: 0 none, 1 pressure head, 2 saturation")
+    conserve_frozen_water: bool = _scalar("1", "ice is part of the water that saturation stands for; nothing is lost")
+    published_numerics: bool = _scalar("1", "reproduce oddities of the published library's numerics")
+    first_step: bool = _scalar("1", "cold start: radiation and phenology have not been computed yet")
+    update_phenology: bool = _scalar("1", "leaf area is renewed at the end of this step")
 
 
 @dataclass
@@ -44,38 +80,38 @@ class ColumnArrays:
 class ColumnParameters(ColumnArrays):
     """Constants of the columns: place, vegetation, soil. Pairs are (visible, near infrared)."""
 
-    latitude: Array = field(metadata=_column("rad"))
-    longitude: Array = field(metadata=_column("rad"))
-    canopy_height: Array = field(metadata=_column("m"))
-    leaf_angle: Array = field(metadata=_column("1"))
-    leaf_reflectance: Array = field(metadata=_column("1", 2))
-    stem_reflectance: Array = field(metadata=_column("1", 2))
-    leaf_transmittance: Array = field(metadata=_column("1", 2))
-    stem_transmittance: Array = field(metadata=_column("1", 2))
-    inverse_root_leaf_size: Array = field(metadata=_column("m-1/2"))
-    carboxylation_capacity: Array = field(metadata=_column("mol m-2 s-1"))
-    quantum_efficiency: Array = field(metadata=_column("mol mol-1"))
-    heat_stress_slope: Array = field(metadata=_column("K-1"))
-    heat_stress_temperature: Array = field(metadata=_column("K"))
-    water_cost_of_carbon: Array = field(metadata=_column("mol mol-1"))
-    initial_roughness_ratio: Array = field(metadata=_column("1"))
-    leaf_area_maximum: Array = field(metadata=_column("m2 m-2"))
-    leaf_area_minimum: Array = field(metadata=_column("m2 m-2"))
-    stem_area_index: Array = field(metadata=_column("m2 m-2"))
-    root_fraction: Array = field(metadata=_column("1", N_SOIL))
-    albedo_saturated: Array = field(metadata=_column("1", 2))
-    albedo_dry: Array = field(metadata=_column("1", 2))
-    thickness: Array = field(metadata=_column("m", N_SOIL))
-    porosity: Array = field(metadata=_column("1", N_SOIL))
-    heat_capacity_solids: Array = field(metadata=_column("J m-3 K-1", N_SOIL))
-    conductivity_dry: Array = field(metadata=_column("W m-1 K-1", N_SOIL))
-    conductivity_saturated: Array = field(metadata=_column("W m-1 K-1", N_SOIL))
-    conductivity_saturated_frozen: Array = field(metadata=_column("W m-1 K-1", N_SOIL))
-    kersten_exponent_wet: Array = field(metadata=_column("1", N_SOIL))
-    kersten_exponent_shape: Array = field(metadata=_column("1", N_SOIL))
-    kersten_exponent_frozen: Array = field(metadata=_column("1", N_SOIL))
-    kersten_beta: Array = field(metadata=_column("1", N_SOIL))
-    ground: NDArray[np.int32] = field(metadata=_column("1", dtype=np.int32))
+    latitude: Array = _column("rad", "positive to the north")
+    longitude: Array = _column("rad", "positive to the east")
+    canopy_height: Array = _column("m", "top of the canopy")
+    leaf_angle: Array = _column("1", "departure of leaf angles from a spherical distribution")
+    leaf_reflectance: Array = _column("1", "reflectance of leaves", N_BAND)
+    stem_reflectance: Array = _column("1", "reflectance of stems", N_BAND)
+    leaf_transmittance: Array = _column("1", "transmittance of leaves", N_BAND)
+    stem_transmittance: Array = _column("1", "transmittance of stems", N_BAND)
+    inverse_root_leaf_size: Array = _column("m-1/2", "inverse square root of the leaf size")
+    carboxylation_capacity: Array = _column("mol m-2 s-1", "maximum carboxylation at 25 C of leaves at the top")
+    quantum_efficiency: Array = _column("mol mol-1", "carbon dioxide per quanta")
+    heat_stress_slope: Array = _column("K-1", "decline of carboxylation by heat")
+    heat_stress_temperature: Array = _column("K", "temperature at which heat halves carboxylation")
+    water_cost_of_carbon: Array = _column("mol mol-1", "marginal water cost of assimilation")
+    initial_roughness_ratio: Array = _column("1", "roughness length over canopy height before the first step")
+    leaf_area_maximum: Array = _column("m2 m-2", "leaf area index of the warm season")
+    leaf_area_minimum: Array = _column("m2 m-2", "leaf area index of the cold season")
+    stem_area_index: Array = _column("m2 m-2", "stem area index of the vegetation class")
+    root_fraction: Array = _column("1", "share of the roots", N_SOIL)
+    albedo_saturated: Array = _column("1", "albedo of saturated soil", N_BAND)
+    albedo_dry: Array = _column("1", "albedo of dry soil", N_BAND)
+    thickness: Array = _column("m", "thickness of the soil layers", N_SOIL)
+    porosity: Array = _column("1", "porosity", N_SOIL)
+    heat_capacity_solids: Array = _column("J m-3 K-1", "heat capacity of the solids per bulk volume", N_SOIL)
+    conductivity_dry: Array = _column("W m-1 K-1", "thermal conductivity of dry soil", N_SOIL)
+    conductivity_saturated: Array = _column("W m-1 K-1", "thermal conductivity of saturated soil", N_SOIL)
+    conductivity_saturated_frozen: Array = _column("W m-1 K-1", "the same of saturated frozen soil", N_SOIL)
+    kersten_exponent_wet: Array = _column("1", "exponent of saturation in the Kersten number", N_SOIL)
+    kersten_exponent_shape: Array = _column("1", "exponent of its logistic term", N_SOIL)
+    kersten_exponent_frozen: Array = _column("1", "exponent of saturation in frozen soil", N_SOIL)
+    kersten_beta: Array = _column("1", "slope of its logistic term", N_SOIL)
+    ground: Integers = _column("1", "what lies below the surface: 0 soil, 2 wetland, 3 ice, 4 water", dtype=np.int32)
 
 
 @dataclass
@@ -85,28 +121,28 @@ class ColumnState(ColumnArrays):
     `albedo` and the absorptions have the axes (column, beam direct/diffuse, band visible/near infrared).
     """
 
-    temperature: Array = field(metadata=_column("K", N_LAYER))
-    liquid: Array = field(metadata=_column("kg m-2", N_LAYER))
-    ice: Array = field(metadata=_column("kg m-2", N_LAYER))
-    snow_thickness: Array = field(metadata=_column("m", N_SNOW))
-    snow_layers: NDArray[np.int32] = field(metadata=_column("1", dtype=np.int32))
-    leaf_temperature: Array = field(metadata=_column("K"))
-    canopy_water: Array = field(metadata=_column("kg m-2"))
-    snow_water: Array = field(metadata=_column("kg m-2"))
-    snow_depth: Array = field(metadata=_column("m"))
-    snow_fraction: Array = field(metadata=_column("1"))
-    snow_age: Array = field(metadata=_column("1"))
-    leaf_area: Array = field(metadata=_column("m2 m-2"))
-    stem_area: Array = field(metadata=_column("m2 m-2"))
-    exposed_fraction: Array = field(metadata=_column("1"))
-    roughness_length: Array = field(metadata=_column("m"))
-    cosine_zenith: Array = field(metadata=_column("1"))
-    albedo: Array = field(metadata=_column("1", 2, 2))
-    sunlit_absorption: Array = field(metadata=_column("1", 2, 2))
-    shaded_absorption: Array = field(metadata=_column("1", 2, 2))
-    longwave_gap: Array = field(metadata=_column("1"))
-    extinction_direct: Array = field(metadata=_column("1"))
-    extinction_diffuse: Array = field(metadata=_column("1"))
+    temperature: Array = _column("K", "temperature of the snow and soil layers", N_LAYER)
+    liquid: Array = _column("kg m-2", "liquid water of the layers", N_LAYER)
+    ice: Array = _column("kg m-2", "ice of the layers", N_LAYER)
+    snow_thickness: Array = _column("m", "thickness of the snow layers", N_SNOW)
+    snow_layers: Integers = _column("1", "number of snow layers", dtype=np.int32)
+    leaf_temperature: Array = _column("K", "temperature of the leaves")
+    canopy_water: Array = _column("kg m-2", "water on leaves and stems")
+    snow_water: Array = _column("kg m-2", "snow water equivalent, in layers or in bulk")
+    snow_depth: Array = _column("m", "depth of the snow")
+    snow_fraction: Array = _column("1", "share of the ground under snow")
+    snow_age: Array = _column("1", "age of the snow surface")
+    leaf_area: Array = _column("m2 m-2", "leaf area index")
+    stem_area: Array = _column("m2 m-2", "stem area index before burial by snow")
+    exposed_fraction: Array = _column("1", "share of the stems that snow has not buried")
+    roughness_length: Array = _column("m", "roughness length of momentum")
+    cosine_zenith: Array = _column("1", "cosine of the sun's zenith angle at the start of the coming step")
+    albedo: Array = _column("1", "albedo of the surface with its vegetation", N_BEAM, N_BAND)
+    sunlit_absorption: Array = _column("1", "share of the incoming that sunlit leaves absorb", N_BEAM, N_BAND)
+    shaded_absorption: Array = _column("1", "share of the incoming that shaded leaves absorb", N_BEAM, N_BAND)
+    longwave_gap: Array = _column("1", "share of longwave radiation that passes the canopy")
+    extinction_direct: Array = _column("1", "extinction of the direct beam per leaf and stem area")
+    extinction_diffuse: Array = _column("1", "extinction of diffuse light per leaf and stem area")
 
     @classmethod
     def cold_start(cls, n: int, temperature: float = COLD_START_TEMPERATURE) -> Self:
@@ -126,19 +162,19 @@ class ColumnInputs(ColumnArrays):
     step that starts at 00 UTC. NaN leaves them to the model.
     """
 
-    shortwave: Array = field(metadata=_column("W m-2"))
-    longwave: Array = field(metadata=_column("W m-2"))
-    precipitation: Array = field(metadata=_column("kg m-2 s-1"))
-    air_temperature: Array = field(metadata=_column("K"))
-    wind_x: Array = field(metadata=_column("m s-1"))
-    wind_y: Array = field(metadata=_column("m s-1"))
-    pressure: Array = field(metadata=_column("Pa"))
-    humidity: Array = field(metadata=_column("kg kg-1"))
-    head: Array = field(metadata=_column("m", N_SOIL))
-    saturation: Array = field(metadata=_column("1", N_SOIL))
-    available_water: Array = field(metadata=_column("kg m-2", N_SOIL))
-    prescribed_leaf_area: Array = field(metadata=_column("m2 m-2"))
-    prescribed_stem_area: Array = field(metadata=_column("m2 m-2"))
+    shortwave: Array = _column("W m-2", "downward shortwave radiation")
+    longwave: Array = _column("W m-2", "downward longwave radiation")
+    precipitation: Array = _column("kg m-2 s-1", "rain and snow")
+    air_temperature: Array = _column("K", "air temperature at the reference height")
+    wind_x: Array = _column("m s-1", "wind to the east")
+    wind_y: Array = _column("m s-1", "wind to the north")
+    pressure: Array = _column("Pa", "air pressure at the ground")
+    humidity: Array = _column("kg kg-1", "specific humidity at the reference height")
+    head: Array = _column("m", "pressure head of the soil layers", N_SOIL)
+    saturation: Array = _column("1", "saturation of the soil layers", N_SOIL)
+    available_water: Array = _column("kg m-2", "water that the groundwater can give in the step", N_SOIL)
+    prescribed_leaf_area: Array = _column("m2 m-2", "leaf area index; NaN: that of the model")
+    prescribed_stem_area: Array = _column("m2 m-2", "stem area index; NaN: that of the model")
 
     @classmethod
     def empty(cls, n: int) -> Self:
@@ -157,31 +193,31 @@ class ColumnFluxes(ColumnArrays):
     each soil layer gains, top first. `infiltration` is negative when evaporation exceeds throughfall.
     """
 
-    latent_heat: Array = field(metadata=_column("W m-2"))
-    sensible_heat: Array = field(metadata=_column("W m-2"))
-    ground_heat: Array = field(metadata=_column("W m-2"))
-    outgoing_longwave: Array = field(metadata=_column("W m-2"))
-    reflected_shortwave: Array = field(metadata=_column("W m-2"))
-    precipitation_heat: Array = field(metadata=_column("W m-2"))
-    evapotranspiration: Array = field(metadata=_column("kg m-2 s-1"))
-    ground_evaporation: Array = field(metadata=_column("kg m-2 s-1"))
-    canopy_evaporation: Array = field(metadata=_column("kg m-2 s-1"))
-    liquid_evaporation: Array = field(metadata=_column("kg m-2 s-1"))
-    transpiration: Array = field(metadata=_column("kg m-2 s-1"))
-    infiltration: Array = field(metadata=_column("kg m-2 s-1"))
-    ground_temperature: Array = field(metadata=_column("K"))
-    radiative_temperature: Array = field(metadata=_column("K"))
-    root_stress: Array = field(metadata=_column("1"))
-    evaporation_factor: Array = field(metadata=_column("1"))
-    interception: Array = field(metadata=_column("kg m-2 s-1"))
-    runoff: Array = field(metadata=_column("kg m-2 s-1"))
-    screen_temperature: Array = field(metadata=_column("K"))
-    screen_humidity: Array = field(metadata=_column("kg kg-1"))
-    groundwater_heat: Array = field(metadata=_column("W m-2"))
-    canopy_phase_heat: Array = field(metadata=_column("W m-2"))
-    body_gain: Array = field(metadata=_column("kg m-2 s-1"))
-    energy_residual: Array = field(metadata=_column("W m-2"))
-    water_residual: Array = field(metadata=_column("kg m-2 s-1"))
-    source: Array = field(metadata=_column("h-1", N_SOIL))
-    clamped_heads: NDArray[np.int32] = field(metadata=_column("1", dtype=np.int32))
-    status: NDArray[np.int32] = field(metadata=_column("1", dtype=np.int32))
+    latent_heat: Array = _column("W m-2", "latent heat to the air")
+    sensible_heat: Array = _column("W m-2", "sensible heat to the air")
+    ground_heat: Array = _column("W m-2", "heat into snow and soil")
+    outgoing_longwave: Array = _column("W m-2", "upward longwave radiation")
+    reflected_shortwave: Array = _column("W m-2", "reflected shortwave radiation")
+    precipitation_heat: Array = _column("W m-2", "heat that precipitation brings to leaves and ground")
+    evapotranspiration: Array = _column("kg m-2 s-1", "all vapour to the air")
+    ground_evaporation: Array = _column("kg m-2 s-1", "vapour from the ground, dew and frost negative")
+    canopy_evaporation: Array = _column("kg m-2 s-1", "vapour from leaves, transpiration included")
+    liquid_evaporation: Array = _column("kg m-2 s-1", "evaporation of liquid water from the ground")
+    transpiration: Array = _column("kg m-2 s-1", "vapour through the stomata")
+    infiltration: Array = _column("kg m-2 s-1", "water into the soil")
+    ground_temperature: Array = _column("K", "temperature of the top layer, snow or soil")
+    radiative_temperature: Array = _column("K", "temperature of a black body with the outgoing longwave radiation")
+    root_stress: Array = _column("1", "water available to the roots, 0 none to 1 unstressed")
+    evaporation_factor: Array = _column("1", "factor on the vapour conductance of the ground")
+    interception: Array = _column("kg m-2 s-1", "precipitation that the canopy keeps, less what drips")
+    runoff: Array = _column("kg m-2 s-1", "water that leaves wetland, ice and open water")
+    screen_temperature: Array = _column("K", "air temperature 2 m above the surface")
+    screen_humidity: Array = _column("kg kg-1", "specific humidity 2 m above the surface")
+    groundwater_heat: Array = _column("W m-2", "heat of water that the groundwater gave or took")
+    canopy_phase_heat: Array = _column("W m-2", "heat of fusion of snow that the canopy keeps as water")
+    body_gain: Array = _column("kg m-2 s-1", "ice that a land ice body gains")
+    energy_residual: Array = _column("W m-2", "what the energy balance leaves over")
+    water_residual: Array = _column("kg m-2 s-1", "what the water balance leaves over")
+    source: Array = _column("h-1", "net source of the soil layers, per bulk volume", N_SOIL)
+    clamped_heads: Integers = _column("1", "number of layers with a head below the lowest", dtype=np.int32)
+    status: Integers = _column("1", "0, or 1 if a balance is not finite: the column keeps its state", dtype=np.int32)

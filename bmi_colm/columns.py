@@ -19,6 +19,7 @@ from bmi_colm.arrays import (
     ColumnInputs,
     ColumnParameters,
     ColumnState,
+    StepOptions,
 )
 from bmi_colm.maps import Maps
 from bmi_colm.parameters import Cells, column_parameters
@@ -208,21 +209,7 @@ class ColumnModel:
         top = N_SNOW - self.state.snow_layers
         self.fluxes.ground_temperature[:] = self.state.temperature[np.arange(self.n), top]
         self.fluxes.screen_temperature[:] = self.state.leaf_temperature
-        o = self.options
-        self._arguments: dict[str, Any] = {
-            "time_step": o.time_step,
-            "height_wind": o.reference_height_wind,
-            "height_temperature": o.reference_height_temperature,
-            "height_humidity": o.reference_height_humidity,
-            "wilting_point": o.wilting_point,
-            "field_capacity": o.field_capacity,
-            "residual_saturation": o.residual_saturation,
-            "lowest_head": o.lowest_head,
-            "evaporation_factor_type": int(o.evaporation_factor),
-            "water_stress_type": int(o.water_stress),
-            "conserve_frozen_water": int(o.frozen_soil),
-            "published_numerics": int(o.published_numerics),
-            "threads": threads,
+        self._arrays: dict[str, NDArray[Any]] = {
             **self.forcing.arrays(),
             **self.parameters.arrays(),
             **self.state.arrays(),
@@ -269,22 +256,36 @@ class ColumnModel:
 
     def advance(self) -> ColumnFluxes:
         """Advance with what `forcing` holds already; see `step`."""
+        options = self._step_options()
+        _kernel.advance(**vars(options), **self._arrays, threads=self.threads)
+        self._check()
+        self._starts_cold = False
+        self.time += timedelta(seconds=options.time_step)
+        return self.fluxes
+
+    def _step_options(self) -> StepOptions:
         o = self.options
-        end = self.time + timedelta(seconds=o.time_step)
-        _kernel.advance(
-            **self._arguments,
+        return StepOptions(
+            time_step=o.time_step,
             calendar_day=_calendar_day(self.time),
-            calendar_day_end=_calendar_day(end),
+            calendar_day_end=_calendar_day(self.time + timedelta(seconds=o.time_step)),
             carbon_dioxide=(
                 carbon_dioxide(self.time.year, self.time.month) if o.carbon_dioxide is None else 1e-6 * o.carbon_dioxide
             ),
-            first_step=int(self._starts_cold),
-            update_phenology=int(_seconds_of_day(self.time) < o.time_step),
+            height_wind=o.reference_height_wind,
+            height_temperature=o.reference_height_temperature,
+            height_humidity=o.reference_height_humidity,
+            wilting_point=o.wilting_point,
+            field_capacity=o.field_capacity,
+            residual_saturation=o.residual_saturation,
+            lowest_head=o.lowest_head,
+            evaporation_factor_type=o.evaporation_factor,
+            water_stress_type=o.water_stress,
+            conserve_frozen_water=o.frozen_soil is FrozenSoil.CONSERVING,
+            published_numerics=o.published_numerics,
+            first_step=self._starts_cold,
+            update_phenology=_seconds_of_day(self.time) < o.time_step,
         )
-        self._check()
-        self._starts_cold = False
-        self.time = end
-        return self.fluxes
 
     def memory(self) -> dict[str, StateArray]:
         """All that the next step depends on: the arrays of `state`, and whether it is the first of a cold start."""

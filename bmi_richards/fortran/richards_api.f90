@@ -1,6 +1,7 @@
 !> Flat interface that f2py wraps; all physics is in the modules beside this file. Kinds are c_double because f2py knows that name;
-!! it is real64. Arrays are described in richards_types.
+!> it is real64. Arrays are described in richards_types.
 
+!> Threads that OpenMP would use.
 subroutine max_threads(n)
   use omp_lib, only: omp_get_max_threads
   implicit none
@@ -10,7 +11,7 @@ end subroutine max_threads
 
 !> Saturation, relative permeability and their derivatives that belong to `head`.
 subroutine evaluate_state(nz, ncol, head, alpha, n, residual, span, minimum_head, table_points, threads, &
-                          saturation, kr, dsaturation, dkr)
+  saturation, kr, dsaturation, dkr)
   use, intrinsic :: iso_c_binding, only: c_double
   use richards_sweep, only: evaluate_all
   use richards_types, only: soil_t, options_t, state_t
@@ -43,12 +44,12 @@ end subroutine evaluate_state
 
 !> Advance the state by dt [h]; see advance_all.
 subroutine advance(nz, ncol, ngroups, dx, dy, dz, gap, alpha, n, residual, span, pore, elastic, vertical, bottom, &
-                   east_conductivity, north_conductivity, slope_x, slope_y, minimum_head, floor_water, &
-                   east, west, north, south, group_start, donor, inflow, outflow, boundary, &
-                   dt, tolerance, pass_tolerance, most_passes, drainage_kind, table_points, threads, lateral, &
-                   source, prescribed_drainage, head, saturation, kr, dsaturation, dkr, &
-                   storage_change, applied, unmet, left, drained, iterations, ways, failed_layer, worst, column_change, &
-                   passes, change, converged)
+  east_conductivity, north_conductivity, slope_x, slope_y, minimum_head, floor_water, &
+  east, west, north, south, group_start, donor, inflow, outflow, boundary, &
+  dt, tolerance, pass_tolerance, most_passes, drainage_kind, table_points, threads, lateral, &
+  source, prescribed_drainage, head, saturation, kr, dsaturation, dkr, &
+  storage_change, applied, unmet, left, drained, iterations, ways, failed_layer, worst, column_change, &
+  passes, change, converged)
   use, intrinsic :: iso_c_binding, only: c_double
   use richards_sweep, only: advance_all
   use richards_types, only: soil_t, network_t, options_t, state_t, balance_t

@@ -1,16 +1,18 @@
 !> One step of the whole domain: nonlinear block Gauss-Seidel over columns in the order of overland flow.
-!!
-!! Overland flow couples columns strongly but only downstream, so visiting columns from upstream to downstream solves it exactly;
-!! lateral groundwater flow couples weakly and is taken from the latest heads, once a pass. Threads take columns from the front of
-!! the flow order and wait for the donors of a column where those are still being solved, so that the result does not depend on
-!! the number of threads. (A barrier after each level of the order costs more than the columns when processors are shared.)
+!>
+!> Overland flow couples columns strongly but only downstream, so visiting columns from upstream to downstream solves it exactly;
+!> lateral groundwater flow couples weakly and is taken from the latest heads, once a pass. Threads take columns from the front of
+!> the flow order and wait for the donors of a column where those are still being solved, so that the result does not depend on
+!> the number of threads. (A barrier after each level of the order costs more than the columns when processors are shared.)
+!>
+!> Equations (10) and (12) of docs/theory.md.
 module richards_sweep
   use, intrinsic :: iso_c_binding, only: c_int
-  use, intrinsic :: iso_fortran_env, only: real64
+  use, intrinsic :: iso_fortran_env, only: wp => real64
   use richards_column, only: column_t, column_state_t, solve_column, evaluate, ponding_power
   use richards_lateral, only: face_fluxes, net_inflow, response
   use richards_types, only: soil_t, network_t, options_t, state_t, balance_t, &
-                            drainage_implicit, drainage_lagged, drainage_prescribed
+    drainage_implicit, drainage_lagged, drainage_prescribed
   implicit none
   private
   public :: evaluate_all, advance_all
@@ -24,16 +26,16 @@ module richards_sweep
 
   !> Work of a step that lives from pass to pass.
   type :: work_t
-    real(real64), allocatable :: start(:, :)       !< heads at the start [m]
-    real(real64), allocatable :: water(:, :)       !< water of the cells at the start [m]
-    real(real64), allocatable :: drained(:)        !< bottom outflow that is known in advance [m h-1]
-    real(real64), allocatable :: east(:, :), north(:, :), lateral(:, :)  !< [m h-1]
-    real(real64), allocatable :: damping(:, :)     !< dt * response of lateral flow to a column's own heads [-]
-    real(real64), allocatable :: reference(:, :)   !< heads that the lateral flow of a damped pass was taken from [m]
-    real(real64), allocatable :: power(:)          !< max(h, 0)^(5/3) of the top cells
-    integer, allocatable :: solved(:)              !< last pass in which the column was solved
-    logical :: damped = .false.                    !< passes so far are damped, and so conserve water only once converged
-    integer :: next = 1                            !< first group that no thread has taken in this pass
+    real(wp), allocatable :: start(:, :)                             !< heads at the start [m]
+    real(wp), allocatable :: water(:, :)                             !< water of the cells at the start [m]
+    real(wp), allocatable :: drained(:)                              !< bottom outflow that is known in advance [m h-1]
+    real(wp), allocatable :: east(:, :), north(:, :), lateral(:, :)  !< [m h-1]
+    real(wp), allocatable :: damping(:, :)                           !< dt * response of lateral flow to a column's own heads [-]
+    real(wp), allocatable :: reference(:, :)                         !< heads that damped lateral flow was taken from [m]
+    real(wp), allocatable :: power(:)                                !< max(h, 0)^(5/3) of the top cells [m5/3]
+    integer, allocatable :: solved(:)                                !< last pass in which the column was solved
+    logical :: damped = .false.                                      !< damped passes conserve water only once converged
+    integer :: next = 1                                              !< first group that no thread has taken in this pass
   end type work_t
 
   interface
@@ -46,9 +48,9 @@ contains
 
   !> Constitutive relations of all columns at the present heads.
   subroutine evaluate_all(soil, options, state)
-    type(soil_t), intent(in) :: soil
-    type(options_t), intent(in) :: options
-    type(state_t), intent(inout) :: state
+    type(soil_t), intent(in) :: soil        !< properties of the cells
+    type(options_t), intent(in) :: options  !< choices of the step
+    type(state_t), intent(inout) :: state   !< head and what follows from it
     type(column_t) :: column
     type(column_state_t) :: view
     integer :: c
@@ -62,22 +64,22 @@ contains
   end subroutine evaluate_all
 
   !> Advance all columns by dt. On return `passes` is the number done and `change` what the last one changed
-  !! most: a positive head [m] or a saturation [-]; heads of dry cells move far with no water in them.
-  !!
-  !! Either a given number of passes, or, with a pass tolerance, damped passes until nothing changes by more, and then one that
-  !! conserves water exactly; `converged` is then whether the tolerance was reached. One pass is exact without lateral flow.
-  !! Where columns fail, `balance%failed_layer` is set and the state is that of no time: the caller restores it.
+  !> most: a positive head [m] or a saturation [-]; heads of dry cells move far with no water in them.
+  !>
+  !> Either a given number of passes, or, with a pass tolerance, damped passes until nothing changes by more, and then one that
+  !> conserves water exactly; `converged` is then whether the tolerance was reached. One pass is exact without lateral flow.
+  !> Where columns fail, `balance%failed_layer` is set and the state is that of no time: the caller restores it.
   subroutine advance_all(soil, network, options, source, prescribed_drainage, state, balance, passes, change, converged)
-    type(soil_t), intent(in) :: soil
-    type(network_t), intent(in) :: network
-    type(options_t), intent(in) :: options
-    real(real64), intent(in) :: source(soil%nz, soil%ncol)      !< volume per bulk volume [h-1], into the soil positive
-    real(real64), intent(in) :: prescribed_drainage(soil%ncol)  !< [m h-1], used if the option says so
-    type(state_t), intent(inout) :: state
-    type(balance_t), intent(inout) :: balance
-    integer, intent(out) :: passes
-    real(real64), intent(out) :: change
-    logical, intent(out) :: converged
+    type(soil_t), intent(in) :: soil                        !< properties of the cells
+    type(network_t), intent(in) :: network                  !< neighbours and order of the columns
+    type(options_t), intent(in) :: options                  !< choices of the step
+    real(wp), intent(in) :: source(soil%nz, soil%ncol)      !< volume per bulk volume [h-1], into the soil positive
+    real(wp), intent(in) :: prescribed_drainage(soil%ncol)  !< [m h-1], used if the option says so
+    type(state_t), intent(inout) :: state                   !< head and what follows from it
+    type(balance_t), intent(inout) :: balance               !< what the step did to each column
+    integer, intent(out) :: passes                          !< passes done
+    real(wp), intent(out) :: change                         !< largest in the last pass, of positive head [m] or saturation [-]
+    logical, intent(out) :: converged                       !< the pass tolerance was reached
     type(work_t), target :: work
     integer :: c
     logical :: done
@@ -86,7 +88,7 @@ contains
     allocate (work%lateral(soil%nz, soil%ncol), work%power(soil%ncol))
     if (options%lateral) allocate (work%east(soil%nz, soil%ncol), work%north(soil%nz, soil%ncol))
     allocate (work%solved(soil%ncol))
-    work%damped = options%lateral .and. options%pass_tolerance > 0.0_real64
+    work%damped = options%lateral .and. options%pass_tolerance > 0.0_wp
     if (work%damped) allocate (work%damping(soil%nz, soil%ncol), work%reference(soil%nz, soil%ncol))
     passes = 0
     done = .false.
@@ -98,15 +100,15 @@ contains
       work%start(:, c) = state%head(:, c)
       work%water(:, c) = water(soil, state, c)
       work%power(c) = ponding_power(state%head(soil%nz, c))
-      work%lateral(:, c) = 0.0_real64
-      work%drained(c) = 0.0_real64
+      work%lateral(:, c) = 0.0_wp
+      work%drained(c) = 0.0_wp
       work%solved(c) = 0
-      if (options%drainage == drainage_lagged) work%drained(c) = soil%bottom(c) * state%kr(1, c)
+      if (options%drainage == drainage_lagged) work%drained(c) = soil%bottom(c)*state%kr(1, c)
       if (options%drainage == drainage_prescribed) work%drained(c) = prescribed_drainage(c)
       balance%iterations(c) = 0
       balance%ways(c) = 0
       balance%failed_layer(c) = 0
-      balance%residual(c) = 0.0_real64
+      balance%residual(c) = 0.0_wp
     end do
     !$omp end do
 
@@ -122,7 +124,7 @@ contains
           call net_inflow(soil, network, work%east, work%north, c, work%lateral(:, c))
           if (work%damped) then
             call response(soil, network, state, c, work%damping(:, c))
-            work%damping(:, c) = options%dt * work%damping(:, c)
+            work%damping(:, c) = options%dt*work%damping(:, c)
             work%reference(:, c) = state%head(:, c)
           end if
         end do
@@ -140,7 +142,7 @@ contains
         converged = change <= options%pass_tolerance
         work%damped = .not. (converged .or. passes >= options%passes - 1)
       else
-        done = options%pass_tolerance > 0.0_real64 .or. passes >= options%passes
+        done = options%pass_tolerance > 0.0_wp .or. passes >= options%passes
       end if
       !$omp end single
     end do
@@ -148,9 +150,9 @@ contains
     !$omp do schedule(static)
     do c = 1, soil%ncol
       balance%storage_change(c) = sum(water(soil, state, c) - work%water(:, c)) &
-                                  + max(state%head(soil%nz, c), 0.0_real64) - max(work%start(soil%nz, c), 0.0_real64)
-      balance%outflow(c) = options%dt * network%boundary(c) * work%power(c)
-      if (options%drainage == drainage_implicit) balance%drainage(c) = options%dt * soil%bottom(c) * state%kr(1, c)
+        + max(state%head(soil%nz, c), 0.0_wp) - max(work%start(soil%nz, c), 0.0_wp)
+      balance%outflow(c) = options%dt*network%boundary(c)*work%power(c)
+      if (options%drainage == drainage_implicit) balance%drainage(c) = options%dt*soil%bottom(c)*state%kr(1, c)
     end do
     !$omp end do
     !$omp end parallel
@@ -158,14 +160,14 @@ contains
 
   !> The share of one thread in a pass over the groups, from upstream to downstream.
   subroutine sweep(soil, network, options, source, pass, work, state, balance)
-    type(soil_t), intent(in) :: soil
-    type(network_t), intent(in) :: network
-    type(options_t), intent(in) :: options
-    real(real64), intent(in) :: source(soil%nz, soil%ncol)
-    integer, intent(in) :: pass
-    type(work_t), intent(inout), target :: work
-    type(state_t), intent(inout) :: state
-    type(balance_t), intent(inout) :: balance
+    type(soil_t), intent(in) :: soil                    !< properties of the cells
+    type(network_t), intent(in) :: network              !< neighbours and order of the columns
+    type(options_t), intent(in) :: options              !< choices of the step
+    real(wp), intent(in) :: source(soil%nz, soil%ncol)  !< volume per bulk volume, into the soil positive [h-1]
+    integer, intent(in) :: pass                         !< number of the pass
+    type(work_t), intent(inout), target :: work         !< work of the step
+    type(state_t), intent(inout) :: state               !< head and what follows from it
+    type(balance_t), intent(inout) :: balance           !< what the step did to each column
     integer :: groups, mine, group, c
 
     groups = size(network%group_start) - 1
@@ -188,9 +190,10 @@ contains
 
   !> Wait until the donors of a group have been solved in this pass. They precede it in the flow order, so another thread has them.
   subroutine await_donors(network, group, pass, solved)
-    type(network_t), intent(in) :: network
-    integer, intent(in) :: group, pass
-    integer, intent(in) :: solved(:)
+    type(network_t), intent(in) :: network  !< neighbours and order of the columns
+    integer, intent(in) :: group            !< number of the group
+    integer, intent(in) :: pass             !< number of the pass
+    integer, intent(in) :: solved(:)        !< last pass in which each column was solved
     integer :: c, side, donor, seen, looks
     integer(c_int) :: ignored
 
@@ -212,14 +215,14 @@ contains
 
   !> Solve a column, or round and round the columns of a cycle until a round changes none of them.
   subroutine solve_group(soil, network, options, source, work, state, balance, group)
-    type(soil_t), intent(in) :: soil
-    type(network_t), intent(in) :: network
-    type(options_t), intent(in) :: options
-    real(real64), intent(in) :: source(soil%nz, soil%ncol)
-    type(work_t), intent(inout), target :: work
-    type(state_t), intent(inout) :: state
-    type(balance_t), intent(inout) :: balance
-    integer, intent(in) :: group
+    type(soil_t), intent(in) :: soil                    !< properties of the cells
+    type(network_t), intent(in) :: network              !< neighbours and order of the columns
+    type(options_t), intent(in) :: options              !< choices of the step
+    real(wp), intent(in) :: source(soil%nz, soil%ncol)  !< volume per bulk volume, into the soil positive [h-1]
+    type(work_t), intent(inout), target :: work         !< work of the step
+    type(state_t), intent(inout) :: state               !< head and what follows from it
+    type(balance_t), intent(inout) :: balance           !< what the step did to each column
+    integer, intent(in) :: group                        !< number of the group
     integer :: c, first, last, round, iterations, of_column
 
     first = network%group_start(group)
@@ -237,49 +240,50 @@ contains
     balance%residual(first) = balance%change(first)
   end subroutine solve_group
 
+  !> Gather the water that flows to a column and solve it.
   subroutine solve_one(soil, network, options, source, work, state, balance, c, first_round, iterations)
-    type(soil_t), intent(in) :: soil
-    type(network_t), intent(in) :: network
-    type(options_t), intent(in) :: options
-    real(real64), intent(in) :: source(soil%nz, soil%ncol)
-    type(work_t), intent(inout), target :: work
-    type(state_t), intent(inout) :: state
-    type(balance_t), intent(inout) :: balance
-    integer, intent(in) :: c
-    logical, intent(in) :: first_round
-    integer, intent(out) :: iterations
+    type(soil_t), intent(in) :: soil                    !< properties of the cells
+    type(network_t), intent(in) :: network              !< neighbours and order of the columns
+    type(options_t), intent(in) :: options              !< choices of the step
+    real(wp), intent(in) :: source(soil%nz, soil%ncol)  !< volume per bulk volume, into the soil positive [h-1]
+    type(work_t), intent(inout), target :: work         !< work of the step
+    type(state_t), intent(inout) :: state               !< head and what follows from it
+    type(balance_t), intent(inout) :: balance           !< what the step did to each column
+    integer, intent(in) :: c                            !< number of the column
+    logical, intent(in) :: first_round                  !< first round through a cycle
+    integer, intent(out) :: iterations                  !< of Newton's method
     type(column_t) :: column
     type(column_state_t) :: view
-    real(real64) :: supply(soil%nz), before(soil%nz), saturation_before(soil%nz), known, demand, available, drained
+    real(wp) :: supply(soil%nz), before(soil%nz), saturation_before(soil%nz), known, demand, available, drained
     integer :: k, side, ways
 
     call select_column(soil, options, state, c, column, view)
-    column%runoff = options%dt * network%outflow(c)
-    if (options%drainage == drainage_implicit) column%drainage = options%dt * soil%bottom(c)
+    column%runoff = options%dt*network%outflow(c)
+    if (options%drainage == drainage_implicit) column%drainage = options%dt*soil%bottom(c)
 
-    balance%source(c) = 0.0_real64
-    balance%unmet(c) = 0.0_real64
+    balance%source(c) = 0.0_wp
+    balance%unmet(c) = 0.0_wp
     do k = 1, soil%nz
-      known = work%water(k, c) + options%dt * work%lateral(k, c)
+      known = work%water(k, c) + options%dt*work%lateral(k, c)
       if (k == soil%nz) then
-        known = known + max(work%start(k, c), 0.0_real64)
+        known = known + max(work%start(k, c), 0.0_wp)
         do side = 1, 4
           if (network%donor(side, c) == 0) cycle
-          known = known + options%dt * network%inflow(side, c) * work%power(network%donor(side, c))
+          known = known + options%dt*network%inflow(side, c)*work%power(network%donor(side, c))
         end do
       end if
-      demand = -options%dt * soil%dz(k) * source(k, c)
-      if (demand > 0.0_real64) then
+      demand = -options%dt*soil%dz(k)*source(k, c)
+      if (demand > 0.0_wp) then
         ! a sink beyond the water that the cell can give would be "met" by a head of -1e9 m
-        available = max(known - soil%floor_water(k, c), 0.0_real64)
-        balance%unmet(c) = balance%unmet(c) + max(demand - available, 0.0_real64)
+        available = max(known - soil%floor_water(k, c), 0.0_wp)
+        balance%unmet(c) = balance%unmet(c) + max(demand - available, 0.0_wp)
         demand = min(demand, available)
       end if
       supply(k) = known - demand
       balance%source(c) = balance%source(c) - demand
     end do
-    drained = options%dt * work%drained(c)
-    if (options%drainage == drainage_lagged) drained = min(drained, max(supply(1) - soil%floor_water(1, c), 0.0_real64))
+    drained = options%dt*work%drained(c)
+    if (options%drainage == drainage_lagged) drained = min(drained, max(supply(1) - soil%floor_water(1, c), 0.0_wp))
     supply(1) = supply(1) - drained
     balance%drainage(c) = drained
 
@@ -295,29 +299,29 @@ contains
     balance%iterations(c) = balance%iterations(c) + iterations
     balance%ways(c) = max(balance%ways(c), ways)
     work%power(c) = ponding_power(view%head(soil%nz))
-    if (first_round) balance%change(c) = 0.0_real64
-    balance%change(c) = max(balance%change(c), maxval(abs(max(view%head, 0.0_real64) - max(before, 0.0_real64))), &
-                            maxval(abs(view%saturation - saturation_before)))
+    if (first_round) balance%change(c) = 0.0_wp
+    balance%change(c) = max(balance%change(c), maxval(abs(max(view%head, 0.0_wp) - max(before, 0.0_wp))), &
+      maxval(abs(view%saturation - saturation_before)))
   end subroutine solve_one
 
   !> Water of the cells of a column, dz (phi S + Ss h S) [m].
   pure function water(soil, state, c)
-    type(soil_t), intent(in) :: soil
-    type(state_t), intent(in) :: state
-    integer, intent(in) :: c
-    real(real64) :: water(soil%nz)
+    type(soil_t), intent(in) :: soil    !< properties of the cells
+    type(state_t), intent(in) :: state  !< head and what follows from it
+    integer, intent(in) :: c            !< number of the column
+    real(wp) :: water(soil%nz)
 
-    water = (soil%pore(:, c) + soil%elastic(:, c) * state%head(:, c)) * state%saturation(:, c)
+    water = (soil%pore(:, c) + soil%elastic(:, c)*state%head(:, c))*state%saturation(:, c)
   end function water
 
   !> Views of column `c` in the arrays of the domain.
   subroutine select_column(soil, options, state, c, column, view)
-    type(soil_t), intent(in) :: soil
-    type(options_t), intent(in) :: options
-    type(state_t), intent(in) :: state
-    integer, intent(in) :: c
-    type(column_t), intent(out) :: column
-    type(column_state_t), intent(out) :: view
+    type(soil_t), intent(in) :: soil           !< properties of the cells
+    type(options_t), intent(in) :: options     !< choices of the step
+    type(state_t), intent(in) :: state         !< head and what follows from it
+    integer, intent(in) :: c                   !< number of the column
+    type(column_t), intent(out) :: column      !< properties of the column
+    type(column_state_t), intent(out) :: view  !< head of the column and what follows from it
 
     column%nz = soil%nz
     column%dt = options%dt
@@ -338,5 +342,4 @@ contains
     view%dsaturation => state%dsaturation(:, c)
     view%dkr => state%dkr(:, c)
   end subroutine select_column
-
 end module richards_sweep

@@ -1,23 +1,28 @@
 !> Position of the sun and the split of global radiation into beams and bands.
+!>
+!> Equations (17) and (18) of docs/theory.md.
 module colm_solar
-  use colm_constants, only: wp, pi, visible, near_infrared, n_band, direct, diffuse, n_beam
+  use colm_constants, only: wp, pi, visible, near_infrared, direct, diffuse
+  use colm_types, only: n_band, n_beam
   implicit none
   private
   public :: cosine_of_zenith, split_shortwave
 
   ! Orbit of Berger (1978), truncated to the terms that matter for hourly radiation.
-  real(wp), parameter :: days_per_year = 365.0_wp
-  real(wp), parameter :: vernal_equinox = 80.5_wp          ! day of the year
-  real(wp), parameter :: eccentricity = 0.01672393084_wp
-  real(wp), parameter :: obliquity = 0.409214646_wp        ! rad
-  real(wp), parameter :: mean_longitude = -0.032625366_wp  ! rad, at the vernal equinox
-  real(wp), parameter :: perihelion = 4.92251015_wp        ! rad, longitude of the moving perihelion plus pi
+  real(wp), parameter :: days_per_year = 365.0_wp          !< [d]
+  real(wp), parameter :: vernal_equinox = 80.5_wp          !< day of the year [d]
+  real(wp), parameter :: eccentricity = 0.01672393084_wp   !< [-]
+  real(wp), parameter :: obliquity = 0.409214646_wp        !< [rad]
+  real(wp), parameter :: mean_longitude = -0.032625366_wp  !< at the vernal equinox [rad]
+  real(wp), parameter :: perihelion = 4.92251015_wp        !< longitude of the moving perihelion plus pi [rad]
 
 contains
 
   !> Cosine of the solar zenith angle, 0 below the horizon. Day of the year in UTC, 1 January 00 h = 1.0.
   pure real(wp) function cosine_of_zenith(calendar_day, latitude, longitude) result(mu)
-    real(wp), intent(in) :: calendar_day, latitude, longitude
+    real(wp), intent(in) :: calendar_day  !< day of the year, UTC, 1 January 00 h is 1.0 [d]
+    real(wp), intent(in) :: latitude      !< [rad]
+    real(wp), intent(in) :: longitude     !< [rad]
     real(wp) :: mean, anomaly, true, declination
 
     mean = mean_longitude + (calendar_day - vernal_equinox)*2.0_wp*pi/days_per_year
@@ -33,8 +38,9 @@ contains
 
   !> Direct and diffuse, visible and near infrared radiation [W m-2] from the global one.
   pure subroutine split_shortwave(shortwave, mu, parts)
-    real(wp), intent(in) :: shortwave, mu
-    real(wp), intent(out) :: parts(n_beam, n_band)
+    real(wp), intent(in) :: shortwave               !< global radiation [W m-2]
+    real(wp), intent(in) :: mu                      !< cosine of the sun's zenith angle [-]
+    real(wp), intent(out) :: parts(n_beam, n_band)  !< by beam and band [W m-2]
     real(wp) :: cloud, clear_diffuse, f, v
 
     cloud = 0.58_wp

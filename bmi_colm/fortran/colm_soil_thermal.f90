@@ -1,23 +1,29 @@
 !> Heat capacity and conductivity of soil and snow layers.
+!>
+!> Equations (49) and (50) of docs/theory.md.
 module colm_soil_thermal
-  use colm_constants, only: wp, n_snow, n_soil, n_layer, freezing_point, density_water, density_ice, &
-    heat_capacity_ice, land_ice, open_water
-  use colm_types, only: column_parameters, column_state
+  use colm_constants, only: wp, freezing_point, density_water, density_ice, heat_capacity_ice, land_ice, open_water
+  use colm_types, only: n_snow, n_soil, n_layer, column_parameters, column_state
   use colm_layer_heat, only: water_capacity
   implicit none
   private
   public :: thermal_properties
 
-  real(wp), parameter :: conductivity_air = 0.023_wp, conductivity_ice = 2.290_wp, conductivity_water = 0.57_wp  ! W m-1 K-1
+  ! Jordan (1991); water as in the Common Land Model (Dai et al. 2003)
+  real(wp), parameter :: conductivity_air = 0.023_wp   !< [W m-1 K-1]
+  real(wp), parameter :: conductivity_ice = 2.290_wp   !< [W m-1 K-1]
+  real(wp), parameter :: conductivity_water = 0.57_wp  !< [W m-1 K-1]
 
 contains
 
   !> Thickness [m], heat capacity [J m-2 K-1] and conductivity [W m-1 K-1] of the layers from top on.
   pure subroutine thermal_properties(p, s, top, thickness, capacity, conductivity)
-    type(column_parameters), intent(in) :: p
-    type(column_state), intent(in) :: s
-    integer, intent(in) :: top
-    real(wp), intent(out) :: thickness(n_layer), capacity(n_layer), conductivity(n_layer)
+    type(column_parameters), intent(in) :: p        !< constants of the column
+    type(column_state), intent(in) :: s             !< state of the column
+    integer, intent(in) :: top                      !< uppermost layer that exists
+    real(wp), intent(out) :: thickness(n_layer)     !< of the layers [m]
+    real(wp), intent(out) :: capacity(n_layer)      !< heat capacity of the layers [J m-2 K-1]
+    real(wp), intent(out) :: conductivity(n_layer)  !< thermal conductivity of the layers [W m-1 K-1]
     real(wp) :: density, ice_share
     integer :: j, k
 
@@ -46,16 +52,17 @@ contains
 
   !> Jordan (1991).
   pure real(wp) function snow_conductivity(density)
-    real(wp), intent(in) :: density
+    real(wp), intent(in) :: density  !< of the snow [kg m-3]
     snow_conductivity = conductivity_air &
       + (7.75e-5_wp*density + 1.105e-6_wp*density**2)*(conductivity_ice - conductivity_air)
   end function snow_conductivity
 
   !> Balland and Arp (2005), water the volume fraction of liquid and ice.
   pure real(wp) function soil_conductivity(p, k, temperature, water) result(conductivity)
-    type(column_parameters), intent(in) :: p
-    integer, intent(in) :: k
-    real(wp), intent(in) :: temperature, water
+    type(column_parameters), intent(in) :: p  !< constants of the column
+    integer, intent(in) :: k                  !< soil layer
+    real(wp), intent(in) :: temperature       !< [K]
+    real(wp), intent(in) :: water             !< volume fraction of liquid and ice [-]
     real(wp) :: s, kersten, saturated
 
     s = min(1.0_wp, water/p%porosity(k))

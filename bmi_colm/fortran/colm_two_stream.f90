@@ -1,28 +1,38 @@
 !> Ground albedo and the two-stream transfer of radiation through the canopy
 !> (Dickinson 1983, Sellers 1985; sunlit and shaded leaves after Dai, Dickinson and Wang 2004).
+!>
+!> Equations (19) to (24) of docs/theory.md.
 module colm_two_stream
-  use colm_constants, only: wp, freezing_point, n_snow, n_band, direct, diffuse, land_ice, open_water, least_canopy_area
-  use colm_types, only: column_parameters, column_state
+  use colm_constants, only: wp, freezing_point, direct, diffuse, land_ice, open_water, least_canopy_area
+  use colm_types, only: n_snow, n_band, column_parameters, column_state
   implicit none
   private
   public :: radiative_properties, leaf_projection, longwave_gap
 
   real(wp), parameter, public :: lowest_sun = 0.001_wp                   ! cosine of the zenith angle
-  real(wp), parameter :: fresh_snow_albedo(n_band) = [0.85_wp, 0.65_wp]
-  real(wp), parameter :: ageing_of_snow_albedo(n_band) = [0.2_wp, 0.5_wp]
-  real(wp), parameter :: ice_albedo(n_band) = [0.60_wp, 0.40_wp]          ! of ice without snow (Oleson et al. 2013)
-  real(wp), parameter :: water_diffuse_albedo = 0.10_wp                   ! direct beam: Pivovarov (1972)
-  real(wp), parameter :: night_extinction_direct = 1.0_wp
-  real(wp), parameter :: night_extinction_diffuse = 0.718_wp, day_extinction_diffuse = 0.719_wp
+  ! Dickinson et al. (1993)
+  real(wp), parameter :: fresh_snow_albedo(n_band) = [0.85_wp, 0.65_wp]    !< [-]
+  real(wp), parameter :: ageing_of_snow_albedo(n_band) = [0.2_wp, 0.5_wp]  !< [-]
+  ! Oleson et al. (2013)
+  real(wp), parameter :: ice_albedo(n_band) = [0.60_wp, 0.40_wp]  !< of ice without snow [-]
+  ! Pivovarov (1972)
+  real(wp), parameter :: water_diffuse_albedo = 0.10_wp  !< [-]
+  ! empirical, as in the Common Land Model (Dai et al. 2003)
+  real(wp), parameter :: night_extinction_direct = 1.0_wp     !< [-]
+  real(wp), parameter :: night_extinction_diffuse = 0.718_wp  !< [-]
+  real(wp), parameter :: day_extinction_diffuse = 0.719_wp    !< [-]
 
 contains
 
   !> Albedo, absorption by sunlit and shaded leaves and extinction for the sun at mu.
   !> soil_water is the liquid volume fraction of the top layer, snow_gain the growth of snow water [kg m-2] in the step.
   pure subroutine radiative_properties(p, s, mu, soil_water, snow_gain, time_step)
-    type(column_parameters), intent(in) :: p
-    type(column_state), intent(inout) :: s
-    real(wp), intent(in) :: mu, soil_water, snow_gain, time_step
+    type(column_parameters), intent(in) :: p  !< constants of the column
+    type(column_state), intent(inout) :: s    !< state of the column
+    real(wp), intent(in) :: mu                !< cosine of the sun's zenith angle [-]
+    real(wp), intent(in) :: soil_water        !< liquid volume fraction of the top layer [-]
+    real(wp), intent(in) :: snow_gain         !< growth of the snow water in the step [kg m-2]
+    real(wp), intent(in) :: time_step         !< length of the step [s]
     real(wp) :: ground(2), area, leaf, stem, reflectance, transmittance
     integer :: band
 
@@ -64,7 +74,7 @@ contains
 
   !> Ross-Goudriaan coefficients: projection of leaves towards mu is phi(1) + phi(2) mu.
   pure function leaf_projection(chi) result(phi)
-    real(wp), intent(in) :: chi
+    real(wp), intent(in) :: chi  !< departure of leaf angles from a spherical distribution [-]
     real(wp) :: phi(2), x
     x = chi
     if (abs(x) <= 0.01_wp) x = 0.01_wp
@@ -74,20 +84,24 @@ contains
 
   !> Mean inverse optical depth of diffuse light.
   pure real(wp) function inverse_diffuse_depth(phi)
-    real(wp), intent(in) :: phi(2)
+    real(wp), intent(in) :: phi(2)  !< coefficients of the projection [-]
     inverse_diffuse_depth = (1.0_wp - phi(1)/phi(2)*log((phi(1) + phi(2))/phi(1)))/phi(2)
   end function inverse_diffuse_depth
 
+  !> Share of longwave radiation that passes the canopy [-].
   pure real(wp) function longwave_gap(chi, area)
-    real(wp), intent(in) :: chi, area
+    real(wp), intent(in) :: chi   !< departure of leaf angles from a spherical distribution [-]
+    real(wp), intent(in) :: area  !< of leaves and stems [m2 m-2]
     longwave_gap = exp(-min(50.0_wp, max(1.0e-5_wp, area/inverse_diffuse_depth(leaf_projection(chi)))))
   end function longwave_gap
 
+  !> Albedo of the ground, direct and diffuse [-]: equations (19) and (20).
   pure function ground_albedo(p, s, mu, soil_water, band) result(albedo)
-    type(column_parameters), intent(in) :: p
-    type(column_state), intent(in) :: s
-    real(wp), intent(in) :: mu, soil_water
-    integer, intent(in) :: band
+    type(column_parameters), intent(in) :: p  !< constants of the column
+    type(column_state), intent(in) :: s       !< state of the column
+    real(wp), intent(in) :: mu                !< cosine of the sun's zenith angle [-]
+    real(wp), intent(in) :: soil_water        !< liquid volume fraction of the top layer [-]
+    integer, intent(in) :: band               !< visible or near infrared
     real(wp) :: albedo(2), bare(2), snow_diffuse, snow_direct, grazing
 
     if (p%ground == land_ice .or. (p%ground == open_water .and. s%ice(n_snow + 1) > 0.0_wp)) then
@@ -106,8 +120,9 @@ contains
 
   !> Ageing of the snow surface (Dickinson et al. 1993, Yang et al. 1997).
   pure subroutine age_snow(s, snow_gain, time_step)
-    type(column_state), intent(inout) :: s
-    real(wp), intent(in) :: snow_gain, time_step
+    type(column_state), intent(inout) :: s  !< state of the column
+    real(wp), intent(in) :: snow_gain       !< growth of the snow water in the step [kg m-2]
+    real(wp), intent(in) :: time_step       !< length of the step [s]
     real(wp) :: arg, growth
 
     if (s%snow_layers == 0 .or. s%snow_water > 800.0_wp) s%snow_age = 0.0_wp   ! bulk snow is always fresh
@@ -117,8 +132,9 @@ contains
     s%snow_age = max(0.0_wp, (s%snow_age + growth)*(1.0_wp - 0.1_wp*max(0.0_wp, snow_gain)))
   end subroutine age_snow
 
+  !> Temperature of the top layer [K].
   pure real(wp) function top_temperature(s)
-    type(column_state), intent(in) :: s
+    type(column_state), intent(in) :: s  !< state of the column
     top_temperature = s%temperature(n_snow + 1 - s%snow_layers)
   end function top_temperature
 
@@ -129,8 +145,16 @@ contains
   !> with general solution: a particular part ~ exp(-K x) plus modes exp(-h x) (from above) and exp(-h (A - x)) (from below),
   !> so that no exponential can grow.
   pure subroutine canopy_transfer(chi, area, reflectance, transmittance, mu, ground, albedo, sunlit, shaded, extinction)
-    real(wp), intent(in) :: chi, area, reflectance, transmittance, mu, ground(2)
-    real(wp), intent(out) :: albedo(2), sunlit(2), shaded(2), extinction
+    real(wp), intent(in) :: chi            !< departure of leaf angles from a spherical distribution [-]
+    real(wp), intent(in) :: area           !< of leaves and stems [m2 m-2]
+    real(wp), intent(in) :: reflectance    !< of leaves and stems [-]
+    real(wp), intent(in) :: transmittance  !< of leaves and stems [-]
+    real(wp), intent(in) :: mu             !< cosine of the sun's zenith angle [-]
+    real(wp), intent(in) :: ground(2)      !< albedo of the ground, direct and diffuse [-]
+    real(wp), intent(out) :: albedo(2)     !< direct and diffuse [-]
+    real(wp), intent(out) :: sunlit(2)     !< absorbed by sunlit leaves, direct and diffuse [-]
+    real(wp), intent(out) :: shaded(2)     !< absorbed by shaded leaves, direct and diffuse [-]
+    real(wp), intent(out) :: extinction    !< of the direct beam per area [m2 m-2]
     real(wp) :: phi(2), projection, k, m, omega, b, c, h, r, d, f, beta, single, determinant
     real(wp) :: up, down, beam, mode, from_above, from_below, canopy, into_sunlit, x
     real(wp) :: weight_beam, weight_above, weight_below
@@ -190,8 +214,10 @@ contains
 
     !> Mode amplitudes from: downward modes at the top = top; upward minus reflected downward modes at the ground = bottom.
     pure subroutine boundary(top, bottom, above, below)
-      real(wp), intent(in) :: top, bottom
-      real(wp), intent(out) :: above, below
+      real(wp), intent(in) :: top     !< downward modes at the top [-]
+      real(wp), intent(in) :: bottom  !< upward less reflected downward modes at the ground [-]
+      real(wp), intent(out) :: above  !< amplitude of the mode from above [-]
+      real(wp), intent(out) :: below  !< amplitude of the mode from below [-]
       real(wp) :: a21, a22
       a21 = (r - ground(diffuse))*mode
       a22 = 1.0_wp - ground(diffuse)*r

@@ -1,7 +1,9 @@
 !> Open water of the root zone's depth: a slab that is well mixed where it is free of ice, and freezes from the top.
+!>
+!> Equation (52) of docs/theory.md.
 module colm_water_body
-  use colm_constants, only: wp, n_snow, n_soil, n_layer, freezing_point
-  use colm_types, only: column_state
+  use colm_constants, only: wp, freezing_point
+  use colm_types, only: n_snow, n_soil, n_layer, column_state
   implicit none
   private
   public :: mix_open_water, raise_ice
@@ -10,8 +12,8 @@ contains
 
   !> Water under the ice shares its heat among itself; water above it with the ice.
   pure subroutine mix_open_water(s, inertia)
-    type(column_state), intent(inout) :: s
-    real(wp), intent(in) :: inertia(n_soil)        ! heat that the ten layers take up, W m-2 K-1
+    type(column_state), intent(inout) :: s   !< state of the column
+    real(wp), intent(in) :: inertia(n_soil)  !< heat that the layers take up [W m-2 K-1]
     integer :: highest, lowest
 
     highest = findloc(s%ice(n_snow + 1:) > 0.0_wp, .true., dim=1)
@@ -24,15 +26,16 @@ contains
     if (highest > 1) call mix(s%temperature(n_snow + 1:n_snow + highest), inertia(:highest))
   end subroutine mix_open_water
 
+  !> Layers take their mean temperature.
   pure subroutine mix(temperature, inertia)
-    real(wp), intent(inout) :: temperature(:)
-    real(wp), intent(in) :: inertia(:)
+    real(wp), intent(inout) :: temperature(:)  !< [K]
+    real(wp), intent(in) :: inertia(:)         !< heat that the layers take up [W m-2 K-1]
     temperature = sum(inertia*temperature)/sum(inertia)
   end subroutine mix
 
   !> Ice rises to the top of what is at the freezing point; the water that it displaces is at the freezing point, too.
   pure subroutine raise_ice(s)
-    type(column_state), intent(inout) :: s
+    type(column_state), intent(inout) :: s  !< state of the column
     real(wp) :: ice, water
     integer :: first, j
 

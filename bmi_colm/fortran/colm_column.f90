@@ -1,10 +1,13 @@
 !> One step of one column.
+!>
+!> Equation (59) of docs/theory.md.
 module colm_column
-  use colm_constants, only: wp, n_snow, n_soil, n_layer, visible, freezing_point, density_water, density_ice, &
-    heat_capacity_water, heat_capacity_ice, heat_capacity_air, latent_heat_fusion, latent_heat_vaporisation, &
-    latent_heat_sublimation, stefan_boltzmann, gas_constant_dry_air, roughness_soil, roughness_snow, roughness_ice, &
-    roughness_water, minimum_wind, dry_adiabatic_lapse, least_canopy_area, wetland, land_ice, open_water
-  use colm_types, only: model_options, column_parameters, column_state, column_forcing, column_fluxes
+  use colm_constants, only: wp, visible, freezing_point, density_water, density_ice, heat_capacity_water, heat_capacity_ice, &
+    heat_capacity_air, latent_heat_fusion, latent_heat_vaporisation, latent_heat_sublimation, &
+    stefan_boltzmann, gas_constant_dry_air, roughness_soil, roughness_snow, roughness_ice, &
+    roughness_water, minimum_wind, dry_adiabatic_lapse, least_canopy_area, wetland, land_ice, &
+    open_water
+  use colm_types, only: n_snow, n_soil, n_layer, step_options, column_parameters, column_state, column_inputs, column_fluxes
   use colm_humidity, only: vapour_pressure
   use colm_solar, only: cosine_of_zenith, split_shortwave
   use colm_two_stream, only: radiative_properties, longwave_gap, lowest_sun
@@ -26,21 +29,22 @@ module colm_column
 
   integer, parameter, public :: ok = 0, not_finite = 1
 
-  real(wp), parameter :: emissivity_soil = 0.96_wp, emissivity_snow = 0.97_wp   ! water and ice as snow
-  real(wp), parameter :: least_ice = 1.0e-9_wp                       ! kg m-2
-  real(wp), parameter :: coldest = 180.0_wp, warmest = 326.0_wp      ! K, of air
+  ! empirical, as in the Common Land Model (Dai et al. 2003)
+  real(wp), parameter :: emissivity_soil = 0.96_wp  !< [-]
+  real(wp), parameter :: emissivity_snow = 0.97_wp  !< also of water and ice [-]
+  real(wp), parameter :: least_ice = 1.0e-9_wp      !< [kg m-2]
+  real(wp), parameter :: coldest = 180.0_wp         !< of the air [K]
+  real(wp), parameter :: warmest = 326.0_wp         !< of the air [K]
 
 contains
 
-  !> Advance one column by one step. Forcing acts over the step; water_saturation and head hold at its start.
-  pure subroutine advance_column(o, p, forcing, head, water_saturation, s, out, status)
-    type(model_options), intent(in) :: o
-    type(column_parameters), intent(in) :: p
-    type(column_forcing), intent(in) :: forcing
-    real(wp), intent(in) :: head(n_soil), water_saturation(n_soil)
-    type(column_state), intent(inout) :: s
-    type(column_fluxes), intent(out) :: out
-    integer, intent(out) :: status
+  !> Advance one column by one step.
+  pure subroutine advance_column(o, p, forcing, s, out)
+    type(step_options), intent(in) :: o         !< choices and clock of the step
+    type(column_parameters), intent(in) :: p    !< constants of the column
+    type(column_inputs), intent(in) :: forcing  !< atmosphere and soil water of the step
+    type(column_state), intent(inout) :: s      !< state of the column
+    type(column_fluxes), intent(out) :: out     !< results of the step
     type(air_column) :: air
     type(bare_exchange) :: bare
     type(falling_water) :: fall
@@ -56,16 +60,16 @@ contains
     logical :: conserve, body
     integer :: top, k
 
-    status = ok
+    out%status = ok
     body = has_body(p)
     conserve = o%conserve_frozen_water .or. body
-    temperature = min(warmest, max(coldest, forcing%temperature))
-    suction = max(head, o%lowest_head)
-    out%clamped_heads = count(head < o%lowest_head .and. .not. body)
+    temperature = min(warmest, max(coldest, forcing%air_temperature))
+    suction = max(forcing%head, o%lowest_head)
+    out%clamped_heads = count(forcing%head < o%lowest_head .and. .not. body)
 
     ! --- water of the soil, air, radiation of the step
     out%groundwater_heat = 0.0_wp
-    if (.not. body) call reset_soil_water(p, conserve, water_saturation, s, out%groundwater_heat)
+    if (.not. body) call reset_soil_water(p, conserve, forcing%saturation, s, out%groundwater_heat)
     out%groundwater_heat = out%groundwater_heat/o%time_step
     if (o%first_step) then
       out%groundwater_heat = 0.0_wp                ! the column had no water before
@@ -183,21 +187,27 @@ contains
     call radiative_properties(p, s, cosine_of_zenith(o%calendar_day_end, p%latitude, p%longitude), &
       s%liquid(n_snow + 1)/(density_water*p%thickness(1)), s%snow_water - snow_before, o%time_step)
     out%ground_temperature = s%temperature(n_snow + 1 - s%snow_layers)
-    if (.not. (abs(out%energy_residual) < huge(1.0_wp) .and. abs(out%water_residual) < huge(1.0_wp))) status = not_finite
+    if (.not. (abs(out%energy_residual) < huge(1.0_wp) .and. abs(out%water_residual) < huge(1.0_wp))) &
+      out%status = not_finite
   end subroutine advance_column
 
   !> Let rain, melt and what the surface exchanged with the air pass through the snow, into the soil or off the column.
   pure subroutine route_water(o, p, conserve, wind, rain, bulk_melt, evaporated, sublimated, dew, frost, ice_share, &
     melting, s, out)
-    type(model_options), intent(in) :: o
-    type(column_parameters), intent(in) :: p
-    logical, intent(in) :: conserve
-    real(wp), intent(in) :: wind                   ! m s-1
-    real(wp), intent(in) :: rain, bulk_melt, evaporated, sublimated, dew, frost   ! kg m-2 s-1
-    real(wp), intent(in) :: ice_share(n_snow)      ! of the snow layers at the start of the step
-    logical, intent(in) :: melting(n_snow)
-    type(column_state), intent(inout) :: s
-    type(column_fluxes), intent(inout) :: out
+    type(step_options), intent(in) :: o        !< choices and clock of the step
+    type(column_parameters), intent(in) :: p   !< constants of the column
+    logical, intent(in) :: conserve            !< water keeps its mass and heat
+    real(wp), intent(in) :: wind               !< [m s-1]
+    real(wp), intent(in) :: rain               !< [kg m-2 s-1]
+    real(wp), intent(in) :: bulk_melt          !< melt of snow that has no layers [kg m-2 s-1]
+    real(wp), intent(in) :: evaporated         !< evaporation of liquid water [kg m-2 s-1]
+    real(wp), intent(in) :: sublimated         !< sublimation of ice [kg m-2 s-1]
+    real(wp), intent(in) :: dew                !< [kg m-2 s-1]
+    real(wp), intent(in) :: frost              !< [kg m-2 s-1]
+    real(wp), intent(in) :: ice_share(n_snow)  !< ice over all water of the snow layers at the start of the step [-]
+    logical, intent(in) :: melting(n_snow)     !< layers that melt
+    type(column_state), intent(inout) :: s     !< state of the column
+    type(column_fluxes), intent(inout) :: out  !< results of the step
     real(wp) :: surface_water, lost_heat, ice_melt
     logical :: snow_covered, body
 
@@ -231,19 +241,23 @@ contains
 
   !> Whether ice or water lies below the surface, with which groundwater has nothing to do.
   pure logical function has_body(p)
-    type(column_parameters), intent(in) :: p
+    type(column_parameters), intent(in) :: p  !< constants of the column
     has_body = p%ground == land_ice .or. p%ground == open_water
   end function has_body
 
   !> Percolation, settling and layering of snow; what leaves it at the bottom [kg m-2 s-1].
   pure subroutine advance_snow(o, p, conserve, wind, ice_share, melting, gain_liquid, gain_ice, s, leaving, lost_heat)
-    type(model_options), intent(in) :: o
-    type(column_parameters), intent(in) :: p
-    logical, intent(in) :: conserve, melting(n_snow)
-    real(wp), intent(in) :: wind, ice_share(n_snow), gain_liquid, gain_ice
-    type(column_state), intent(inout) :: s
-    real(wp), intent(out) :: leaving
-    real(wp), intent(out) :: lost_heat             ! W m-2 that mixing has not kept; only told where it should
+    type(step_options), intent(in) :: o        !< choices and clock of the step
+    type(column_parameters), intent(in) :: p   !< constants of the column
+    logical, intent(in) :: conserve            !< water keeps its mass and heat
+    logical, intent(in) :: melting(n_snow)     !< layers that melt
+    real(wp), intent(in) :: wind               !< [m s-1]
+    real(wp), intent(in) :: ice_share(n_snow)  !< ice over all water of the snow layers at the start of the step [-]
+    real(wp), intent(in) :: gain_liquid        !< rain and dew less evaporation [kg m-2 s-1]
+    real(wp), intent(in) :: gain_ice           !< frost less sublimation [kg m-2 s-1]
+    type(column_state), intent(inout) :: s     !< state of the column
+    real(wp), intent(out) :: leaving           !< water that leaves the snow at the bottom [kg m-2 s-1]
+    real(wp), intent(out) :: lost_heat         !< heat that mixing has not kept, told only where it should [W m-2]
     real(wp) :: heat, warm, released, released_heat
     integer :: top
 
@@ -264,8 +278,8 @@ contains
 
   !> Heat of snow and the first layer below it [J m-2].
   pure real(wp) function upper_heat(p, s) result(heat)
-    type(column_parameters), intent(in) :: p
-    type(column_state), intent(in) :: s
+    type(column_parameters), intent(in) :: p  !< constants of the column
+    type(column_state), intent(in) :: s       !< state of the column
     integer :: j
     heat = 0.0_wp
     do j = n_snow + 1 - s%snow_layers, n_snow + 1
@@ -277,8 +291,8 @@ contains
 
   !> Layers of ice and open water keep their mass; what is missing or too much is in the water balance already.
   pure subroutine fill_body(p, s)
-    type(column_parameters), intent(in) :: p
-    type(column_state), intent(inout) :: s
+    type(column_parameters), intent(in) :: p  !< constants of the column
+    type(column_state), intent(inout) :: s    !< state of the column
     integer :: j, k
     do k = 1, n_soil
       j = n_snow + k
@@ -295,8 +309,8 @@ contains
 
   !> Roughness length of ground without snow and vegetation [m].
   pure real(wp) function bare_roughness(p, s) result(z0)
-    type(column_parameters), intent(in) :: p
-    type(column_state), intent(in) :: s
+    type(column_parameters), intent(in) :: p  !< constants of the column
+    type(column_state), intent(in) :: s       !< state of the column
     z0 = roughness_soil
     if (p%ground == land_ice) z0 = roughness_ice
     if (p%ground == open_water) z0 = merge(roughness_ice, roughness_water, s%ice(n_snow + 1) > 0.0_wp)
@@ -304,10 +318,10 @@ contains
 
   !> Vegetation and radiation for the very first step; ice is at most at the freezing point.
   pure subroutine start_cold(o, p, f, s)
-    type(model_options), intent(in) :: o
-    type(column_parameters), intent(in) :: p
-    type(column_forcing), intent(in) :: f
-    type(column_state), intent(inout) :: s
+    type(step_options), intent(in) :: o       !< choices and clock of the step
+    type(column_parameters), intent(in) :: p  !< constants of the column
+    type(column_inputs), intent(in) :: f      !< atmosphere and soil water of the step
+    type(column_state), intent(inout) :: s    !< state of the column
     real(wp) :: area, mu
 
     if (p%ground == land_ice) s%temperature(n_snow + 1:) = min(freezing_point, s%temperature(n_snow + 1:))
@@ -328,11 +342,12 @@ contains
     end if
   end subroutine start_cold
 
+  !> The atmosphere at the reference heights, as the surface layer needs it.
   pure subroutine describe_air(o, f, temperature, air)
-    type(model_options), intent(in) :: o
-    type(column_forcing), intent(in) :: f
-    real(wp), intent(in) :: temperature
-    type(air_column), intent(out) :: air
+    type(step_options), intent(in) :: o   !< choices and clock of the step
+    type(column_inputs), intent(in) :: f  !< atmosphere and soil water of the step
+    real(wp), intent(in) :: temperature   !< of the air at the reference height [K]
+    type(air_column), intent(out) :: air  !< atmosphere
     air%height_wind = o%height_wind
     air%height_temperature = o%height_temperature
     air%height_humidity = o%height_humidity
@@ -347,8 +362,13 @@ contains
 
   !> Evaporation takes liquid water first; the remainder is sublimation. Condensation is dew, or frost below freezing.
   pure subroutine partition_ground_evaporation(flux, temperature, liquid, evaporated, sublimated, dew, frost)
-    real(wp), intent(in) :: flux, temperature, liquid
-    real(wp), intent(out) :: evaporated, sublimated, dew, frost
+    real(wp), intent(in) :: flux         !< vapour from the ground [kg m-2 s-1]
+    real(wp), intent(in) :: temperature  !< of the top layer [K]
+    real(wp), intent(in) :: liquid       !< largest evaporation of liquid water [kg m-2 s-1]
+    real(wp), intent(out) :: evaporated  !< evaporation of liquid water [kg m-2 s-1]
+    real(wp), intent(out) :: sublimated  !< sublimation of ice [kg m-2 s-1]
+    real(wp), intent(out) :: dew         !< [kg m-2 s-1]
+    real(wp), intent(out) :: frost       !< [kg m-2 s-1]
     evaporated = 0.0_wp
     sublimated = 0.0_wp
     dew = 0.0_wp

@@ -1,4 +1,6 @@
 !> Phase and temperature of precipitation, and its interception by the canopy.
+!>
+!> Equations (25) to (27) of docs/theory.md.
 module colm_precipitation
   use colm_constants, only: wp, freezing_point, latent_heat_vaporisation, heat_capacity_air, canopy_storage_per_area
   use colm_humidity, only: saturation
@@ -7,21 +9,28 @@ module colm_precipitation
   private
   public :: precipitation_phase, intercept
 
-  real(wp), parameter :: convective = 1.0_wp/3.0_wp, large_scale = 2.0_wp/3.0_wp
+  real(wp), parameter :: convective = 1.0_wp/3.0_wp   !< share of convective precipitation [-]
+  real(wp), parameter :: large_scale = 2.0_wp/3.0_wp  !< share of large-scale precipitation [-]
   ! Area distribution of rain within a cell, share(x) = a exp(-b x) + c (Sellers et al. 1996).
-  real(wp), parameter :: b = 20.0_wp
-  real(wp), parameter :: a = 20.0_wp*convective + 0.206e-8_wp*large_scale
-  real(wp), parameter :: c = 0.0001_wp*convective + 0.9999_wp*large_scale
-  real(wp), parameter :: largest_intercepted_share = 0.25_wp  ! Lawrence et al. 2007
+  real(wp), parameter :: b = 20.0_wp                                       !< [-]
+  real(wp), parameter :: a = 20.0_wp*convective + 0.206e-8_wp*large_scale  !< [-]
+  real(wp), parameter :: c = 0.0001_wp*convective + 0.9999_wp*large_scale  !< [-]
+  ! Lawrence et al. (2007)
+  real(wp), parameter :: largest_intercepted_share = 0.25_wp  !< [-]
 
 contains
 
   !> Split precipitation into rain and snow [kg m-2 s-1] and give its temperature [K].
   pure subroutine precipitation_phase(precipitation, temperature, pressure, humidity, published, &
     rain, snow, precipitation_temperature)
-    real(wp), intent(in) :: precipitation, temperature, pressure, humidity
-    logical, intent(in) :: published               ! numerics of the published library
-    real(wp), intent(out) :: rain, snow, precipitation_temperature
+    real(wp), intent(in) :: precipitation               !< [kg m-2 s-1]
+    real(wp), intent(in) :: temperature                 !< [K]
+    real(wp), intent(in) :: pressure                    !< of the air [Pa]
+    real(wp), intent(in) :: humidity                    !< specific humidity of the air [kg kg-1]
+    logical, intent(in) :: published                    !< numerics of the published library
+    real(wp), intent(out) :: rain                       !< [kg m-2 s-1]
+    real(wp), intent(out) :: snow                       !< [kg m-2 s-1]
+    real(wp), intent(out) :: precipitation_temperature  !< [K]
     real(wp) :: share, t
 
     share = min(1.0_wp, max(0.0_wp, (temperature - freezing_point)/2.0_wp))
@@ -46,9 +55,11 @@ contains
   !> The published library takes six damped fixed-point steps, which diverge in warm air: above about 299 K its rain
   !> is too warm, by 1 K at 302 K.
   pure real(wp) function wet_bulb(temperature, pressure, humidity, published) result(t)
-    real(wp), intent(in) :: temperature, pressure, humidity
-    logical, intent(in) :: published
-    real(wp), parameter :: psychrometer = latent_heat_vaporisation/heat_capacity_air
+    real(wp), intent(in) :: temperature                                               !< [K]
+    real(wp), intent(in) :: pressure                                                  !< of the air [Pa]
+    real(wp), intent(in) :: humidity                                                  !< specific humidity of the air [kg kg-1]
+    logical, intent(in) :: published                                                  !< numerics of the published library
+    real(wp), parameter :: psychrometer = latent_heat_vaporisation/heat_capacity_air  !< [K]
     integer, parameter :: published_steps = 6, newton_steps = 10
     real(wp) :: e, e_slope, q, q_slope, mixing, mixing_slope, difference, step
     integer :: i
@@ -73,9 +84,17 @@ contains
   !> from earlier storage [kg m-2 s-1].
   pure subroutine intercept(leaf_angle, area, leaf_temperature, rain, snow, time_step, canopy_water, through_rain, &
     through_snow, drip_rain, drip_snow)
-    real(wp), intent(in) :: leaf_angle, area, leaf_temperature, rain, snow, time_step
-    real(wp), intent(inout) :: canopy_water
-    real(wp), intent(out) :: through_rain, through_snow, drip_rain, drip_snow
+    real(wp), intent(in) :: leaf_angle        !< departure from a spherical distribution [-]
+    real(wp), intent(in) :: area              !< of leaves and stems [m2 m-2]
+    real(wp), intent(in) :: leaf_temperature  !< [K]
+    real(wp), intent(in) :: rain              !< [kg m-2 s-1]
+    real(wp), intent(in) :: snow              !< [kg m-2 s-1]
+    real(wp), intent(in) :: time_step         !< length of the step [s]
+    real(wp), intent(inout) :: canopy_water   !< [kg m-2]
+    real(wp), intent(out) :: through_rain     !< rain past the leaves [kg m-2 s-1]
+    real(wp), intent(out) :: through_snow     !< snow past the leaves [kg m-2 s-1]
+    real(wp), intent(out) :: drip_rain        !< liquid that drips from earlier storage [kg m-2 s-1]
+    real(wp), intent(out) :: drip_snow        !< snow that falls from earlier storage [kg m-2 s-1]
     real(wp) :: capacity, excess, phi(2), share, fall, rain_on_leaves, x, arg, overflow, room
 
     capacity = canopy_storage_per_area*area

@@ -1,19 +1,22 @@
 !> The stack of snow layers: thin ones join their neighbours, thick ones divide.
+!>
+!> Equation (56) of docs/theory.md.
 module colm_snow_layers
-  use colm_constants, only: wp, n_snow, freezing_point, heat_capacity_ice, latent_heat_fusion
-  use colm_types, only: column_parameters, column_state
+  use colm_constants, only: wp, freezing_point, heat_capacity_ice, latent_heat_fusion
+  use colm_types, only: n_snow, column_parameters, column_state
   use colm_layer_heat, only: water_capacity, water_heat, settle
   use colm_snowfall, only: first_layer_depth
   implicit none
   private
   public :: merge_snow_layers, divide_snow_layers
 
-  real(wp), parameter :: least_ice = 0.1_wp                              ! kg m-2
-  real(wp), parameter :: least_thickness(n_snow) = [0.010_wp, 0.015_wp, 0.025_wp, 0.055_wp, 0.115_wp]     ! m
+  ! empirical, as in the Common Land Model (Dai et al. 2003)
+  real(wp), parameter :: least_ice = 0.1_wp                                                 !< [kg m-2]
+  real(wp), parameter :: least_thickness(n_snow) = [0.010_wp, 0.015_wp, 0.025_wp, 0.055_wp, 0.115_wp]  !< [m]
   !> By position from the top: a layer with others below passes on what exceeds the first; the lowest one divides above
   !> the second.
-  real(wp), parameter :: passed_above(n_snow - 1) = [0.02_wp, 0.05_wp, 0.11_wp, 0.23_wp]                   ! m
-  real(wp), parameter :: divided_above(n_snow) = [0.03_wp, 0.07_wp, 0.18_wp, 0.41_wp, huge(1.0_wp)]            ! m
+  real(wp), parameter :: passed_above(n_snow - 1) = [0.02_wp, 0.05_wp, 0.11_wp, 0.23_wp]    !< [m]
+  real(wp), parameter :: divided_above(n_snow) = [0.03_wp, 0.07_wp, 0.18_wp, 0.41_wp, huge(1.0_wp)]  !< [m]
 
 contains
 
@@ -23,10 +26,11 @@ contains
   !> Without conserve, released water joins the first soil layer (which forgets it when its water is set anew), and
   !> a mixture of cold ice and liquid stays at the freezing point with its phases as they are.
   pure subroutine merge_snow_layers(p, s, conserve, released, released_heat)
-    type(column_parameters), intent(in) :: p
-    type(column_state), intent(inout) :: s
-    logical, intent(in) :: conserve
-    real(wp), intent(out) :: released, released_heat
+    type(column_parameters), intent(in) :: p  !< constants of the column
+    type(column_state), intent(inout) :: s    !< state of the column
+    logical, intent(in) :: conserve           !< water keeps its mass and heat
+    real(wp), intent(out) :: released         !< water for the soil [kg m-2]
+    real(wp), intent(out) :: released_heat    !< sensible heat of its liquid [J m-2]
     integer :: j, position
 
     released = 0.0_wp
@@ -70,8 +74,8 @@ contains
 
   !> Layers that have grown too thick pass mass down or divide.
   pure subroutine divide_snow_layers(s, conserve)
-    type(column_state), intent(inout) :: s
-    logical, intent(in) :: conserve
+    type(column_state), intent(inout) :: s  !< state of the column
+    logical, intent(in) :: conserve         !< water keeps its mass and heat
     real(wp) :: share
     integer :: position, j
 
@@ -95,7 +99,7 @@ contains
 
   !> The lowest layer becomes two; the stack above moves up.
   pure subroutine halve_lowest(s)
-    type(column_state), intent(inout) :: s
+    type(column_state), intent(inout) :: s  !< state of the column
     integer :: j
     do j = n_snow - s%snow_layers, n_snow - 1
       s%liquid(j) = s%liquid(j + 1)
@@ -113,9 +117,9 @@ contains
 
   !> A thin layer joins the thinner of its neighbours.
   pure subroutine join(s, j, conserve)
-    type(column_state), intent(inout) :: s
-    integer, intent(in) :: j
-    logical, intent(in) :: conserve
+    type(column_state), intent(inout) :: s  !< state of the column
+    integer, intent(in) :: j                !< layer
+    logical, intent(in) :: conserve         !< water keeps its mass and heat
     integer :: top, upper
 
     top = n_snow + 1 - s%snow_layers
@@ -133,8 +137,8 @@ contains
 
   !> Remove layer j from the stack.
   pure subroutine close_gap(s, gap)
-    type(column_state), intent(inout) :: s
-    integer, intent(in) :: gap
+    type(column_state), intent(inout) :: s  !< state of the column
+    integer, intent(in) :: gap              !< layer to remove
     integer :: j, top
     top = n_snow + 1 - s%snow_layers
     do j = gap, top + 1, -1
@@ -152,9 +156,13 @@ contains
 
   !> Mix water of one layer into another's.
   pure subroutine combine_water(liquid, ice, temperature, conserve, into_liquid, into_ice, into_temperature)
-    real(wp), intent(in) :: liquid, ice, temperature
-    logical, intent(in) :: conserve
-    real(wp), intent(inout) :: into_liquid, into_ice, into_temperature
+    real(wp), intent(in) :: liquid               !< liquid water of the layer [kg m-2]
+    real(wp), intent(in) :: ice                  !< ice of the layer [kg m-2]
+    real(wp), intent(in) :: temperature          !< of the layer [K]
+    logical, intent(in) :: conserve              !< water keeps its mass and heat
+    real(wp), intent(inout) :: into_liquid       !< liquid water of the other layer [kg m-2]
+    real(wp), intent(inout) :: into_ice          !< ice of the other layer [kg m-2]
+    real(wp), intent(inout) :: into_temperature  !< temperature of the other layer [K]
     real(wp) :: water, heat, beyond
 
     heat = water_heat(liquid, ice, temperature) + water_heat(into_liquid, into_ice, into_temperature)
@@ -173,10 +181,11 @@ contains
 
   !> Too little snow for layers: ice lies on the soil in bulk, liquid runs into it.
   pure subroutine dissolve(p, s, conserve, released, released_heat)
-    type(column_parameters), intent(in) :: p
-    type(column_state), intent(inout) :: s
-    logical, intent(in) :: conserve
-    real(wp), intent(inout) :: released, released_heat
+    type(column_parameters), intent(in) :: p  !< constants of the column
+    type(column_state), intent(inout) :: s    !< state of the column
+    logical, intent(in) :: conserve           !< water keeps its mass and heat
+    real(wp), intent(inout) :: released       !< water for the soil [kg m-2]
+    real(wp), intent(inout) :: released_heat  !< sensible heat of its liquid [J m-2]
     real(wp) :: liquid, ice, heat, capacity
     integer :: j, top
 
@@ -208,11 +217,14 @@ contains
 
   !> The remains of the lowest layer go into the soil.
   pure subroutine release(p, s, liquid, ice, temperature, conserve, released, released_heat)
-    type(column_parameters), intent(in) :: p
-    type(column_state), intent(inout) :: s
-    real(wp), intent(in) :: liquid, ice, temperature
-    logical, intent(in) :: conserve
-    real(wp), intent(inout) :: released, released_heat
+    type(column_parameters), intent(in) :: p  !< constants of the column
+    type(column_state), intent(inout) :: s    !< state of the column
+    real(wp), intent(in) :: liquid            !< liquid water of the layer [kg m-2]
+    real(wp), intent(in) :: ice               !< ice of the layer [kg m-2]
+    real(wp), intent(in) :: temperature       !< of the layer [K]
+    logical, intent(in) :: conserve           !< water keeps its mass and heat
+    real(wp), intent(inout) :: released       !< water for the soil [kg m-2]
+    real(wp), intent(inout) :: released_heat  !< sensible heat of its liquid [J m-2]
     real(wp) :: capacity
 
     if (conserve) then
@@ -229,13 +241,14 @@ contains
 
   !> Heat capacity of the first soil layer with its water [J m-2 K-1].
   pure real(wp) function soil_capacity(p, s)
-    type(column_parameters), intent(in) :: p
-    type(column_state), intent(in) :: s
+    type(column_parameters), intent(in) :: p  !< constants of the column
+    type(column_state), intent(in) :: s       !< state of the column
     soil_capacity = p%heat_capacity_solids(1)*p%thickness(1) + water_capacity(s%liquid(n_snow + 1), s%ice(n_snow + 1))
   end function soil_capacity
 
+  !> Snow water and depth of all layers.
   pure subroutine total_snow(s)
-    type(column_state), intent(inout) :: s
+    type(column_state), intent(inout) :: s  !< state of the column
     integer :: top
     top = n_snow + 1 - s%snow_layers
     s%snow_water = sum(s%ice(top:n_snow)) + sum(s%liquid(top:n_snow))

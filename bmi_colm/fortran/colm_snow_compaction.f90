@@ -1,32 +1,40 @@
 !> Settling of snow layers under metamorphism, load, melt and wind
 !> (Anderson 1976, van Kampenhout et al. 2017, Vionnet et al. 2012).
+!>
+!> Equation (55) of docs/theory.md.
 module colm_snow_compaction
-  use colm_constants, only: wp, n_snow, freezing_point, density_water, density_ice
-  use colm_types, only: column_state
+  use colm_constants, only: wp, freezing_point, density_water, density_ice
+  use colm_types, only: n_snow, column_state
   implicit none
   private
   public :: compact_snow
 
-  real(wp), parameter :: least_void = 0.001_wp, least_ice = 0.1_wp      ! -, kg m-2
-  real(wp), parameter :: metamorphism = 2.777e-6_wp                     ! s-1
-  real(wp), parameter :: metamorphism_limit = 100.0_wp                  ! kg m-3
-  real(wp), parameter :: viscosity = 7.62237e6_wp                       ! kg s-1 m-2
-  real(wp), parameter :: viscosity_density = 450.0_wp                   ! kg m-3
-  real(wp), parameter :: drift_time = 48.0_wp*3600.0_wp                 ! s
-  real(wp), parameter :: drift_depth = 0.1_wp                           ! m
-  real(wp), parameter :: drift_density = 350.0_wp, loose_density = 50.0_wp  ! kg m-3
-  real(wp), parameter :: grain_size = 0.35e-3_wp                        ! m
-  real(wp), parameter :: largest_drift_index = 3.25_wp
+  ! empirical, as in the Common Land Model (Dai et al. 2003)
+  real(wp), parameter :: least_void = 0.001_wp  !< [-]
+  real(wp), parameter :: least_ice = 0.1_wp     !< [kg m-2]
+  ! Anderson (1976)
+  real(wp), parameter :: metamorphism = 2.777e-6_wp  !< at the freezing point [s-1]
+  ! van Kampenhout et al. (2017)
+  real(wp), parameter :: metamorphism_limit = 100.0_wp  !< [kg m-3]
+  real(wp), parameter :: viscosity = 7.62237e6_wp       !< [kg s m-2]
+  real(wp), parameter :: viscosity_density = 450.0_wp   !< [kg m-3]
+  ! Vionnet et al. (2012)
+  real(wp), parameter :: drift_time = 48.0_wp*3600.0_wp  !< [s]
+  real(wp), parameter :: drift_depth = 0.1_wp            !< [m]
+  real(wp), parameter :: drift_density = 350.0_wp        !< no denser snow is packed [kg m-3]
+  real(wp), parameter :: loose_density = 50.0_wp         !< [kg m-3]
+  real(wp), parameter :: grain_size = 0.35e-3_wp         !< [m]
+  real(wp), parameter :: largest_drift_index = 3.25_wp   !< [-]
 
 contains
 
   !> Layers become thinner, top to bottom.
   pure subroutine compact_snow(s, wind, ice_share_before, melting, time_step)
-    type(column_state), intent(inout) :: s
-    real(wp), intent(in) :: wind                       ! m s-1
-    real(wp), intent(in) :: ice_share_before(n_snow)   ! ice over all water at the start of the step
-    logical, intent(in) :: melting(n_snow)
-    real(wp), intent(in) :: time_step
+    type(column_state), intent(inout) :: s            !< state of the column
+    real(wp), intent(in) :: wind                      !< [m s-1]
+    real(wp), intent(in) :: ice_share_before(n_snow)  !< ice over all water at the start of the step [-]
+    logical, intent(in) :: melting(n_snow)            !< layers that melt
+    real(wp), intent(in) :: time_step                 !< length of the step [s]
     real(wp) :: load, water, density, cold, rate, pseudo_depth, share, solid
     logical :: mobile
     integer :: j
@@ -55,8 +63,9 @@ contains
 
   !> Destructive metamorphism of fresh snow, s-1.
   pure real(wp) function grain_growth(density, cold, wet) result(rate)
-    real(wp), intent(in) :: density, cold          ! kg m-3, K below freezing
-    logical, intent(in) :: wet
+    real(wp), intent(in) :: density  !< of the ice per volume of snow [kg m-3]
+    real(wp), intent(in) :: cold     !< degrees below freezing [K]
+    logical, intent(in) :: wet       !< the layer holds liquid
     rate = -metamorphism*exp(-0.04_wp*cold)
     if (density > metamorphism_limit) rate = rate*exp(-0.046_wp*(density - metamorphism_limit))
     if (wet) rate = 2.0_wp*rate
@@ -64,17 +73,21 @@ contains
 
   !> Resistance to the load above, kg s m-2.
   pure real(wp) function snow_viscosity(density, cold, liquid_fraction) result(eta)
-    real(wp), intent(in) :: density, cold, liquid_fraction
+    real(wp), intent(in) :: density          !< of the ice per volume of snow [kg m-3]
+    real(wp), intent(in) :: cold             !< degrees below freezing [K]
+    real(wp), intent(in) :: liquid_fraction  !< liquid volume over that of the layer [-]
     eta = 4.0_wp/(1.0_wp + 60.0_wp*liquid_fraction)*(density/viscosity_density) &
       *exp(0.1_wp*cold + 0.023_wp*density)*viscosity
   end function snow_viscosity
 
   !> Wind breaks and packs grains of the layers that it can move.
   pure subroutine drift(density, wind, thickness, pseudo_depth, mobile, rate)
-    real(wp), intent(in) :: density, wind, thickness
-    real(wp), intent(inout) :: pseudo_depth        ! m, of what lies above, weighted by its resistance
-    logical, intent(inout) :: mobile
-    real(wp), intent(inout) :: rate
+    real(wp), intent(in) :: density          !< of the ice per volume of snow [kg m-3]
+    real(wp), intent(in) :: wind             !< [m s-1]
+    real(wp), intent(in) :: thickness        !< of the layer [m]
+    real(wp), intent(inout) :: pseudo_depth  !< depth of what lies above, weighted by its resistance [m]
+    logical, intent(inout) :: mobile         !< wind can move this layer and those above
+    real(wp), intent(inout) :: rate          !< relative change of thickness [s-1]
     real(wp) :: looseness, mobility, index
 
     looseness = 1.25_wp - 0.0042_wp*(max(loose_density, density) - loose_density)

@@ -1,4 +1,6 @@
 !> Saturation vapour pressure and specific humidity.
+!>
+!> Equation (28) of docs/theory.md.
 module colm_humidity
   use colm_constants, only: wp, freezing_point
   implicit none
@@ -18,15 +20,19 @@ module colm_humidity
   real(wp), parameter :: over_ice_slope(0:8) = [ &
     0.503277922_wp, 0.377289173e-1_wp, 0.126801703e-2_wp, 0.249468427e-4_wp, 0.313703411e-6_wp, &
     0.257180651e-8_wp, 0.133268878e-10_wp, 0.394116744e-13_wp, 0.498070196e-16_wp]
-  real(wp), parameter :: fitted_range = 75.0_wp  ! degrees either side of freezing
-  real(wp), parameter :: pascal_per_hectopascal = 100.0_wp
+  real(wp), parameter :: fitted_range = 75.0_wp             !< either side of the freezing point [K]
+  real(wp), parameter :: pascal_per_hectopascal = 100.0_wp  !< [Pa hPa-1]
 
 contains
 
   !> Saturation vapour pressure [Pa] and specific humidity [kg kg-1] over water or ice, with their slopes [K-1].
   pure subroutine saturation(temperature, pressure, e, e_slope, q, q_slope)
-    real(wp), intent(in) :: temperature, pressure
-    real(wp), intent(out) :: e, e_slope, q, q_slope
+    real(wp), intent(in) :: temperature  !< [K]
+    real(wp), intent(in) :: pressure     !< of the air [Pa]
+    real(wp), intent(out) :: e           !< saturation vapour pressure [Pa]
+    real(wp), intent(out) :: e_slope     !< slope of the vapour pressure [Pa K-1]
+    real(wp), intent(out) :: q           !< specific humidity at saturation [kg kg-1]
+    real(wp), intent(out) :: q_slope     !< slope of the specific humidity [kg kg-1 K-1]
     real(wp) :: t, inverse
 
     t = min(fitted_range, max(-fitted_range, temperature - freezing_point))
@@ -42,18 +48,24 @@ contains
     q_slope = 0.622_wp*pressure*inverse**2*e_slope
   end subroutine saturation
 
+  !> Vapour pressure of air [Pa].
   pure real(wp) function vapour_pressure(q, pressure)
-    real(wp), intent(in) :: q, pressure
+    real(wp), intent(in) :: q         !< specific humidity [kg kg-1]
+    real(wp), intent(in) :: pressure  !< of the air [Pa]
     vapour_pressure = q*pressure/(0.622_wp + 0.378_wp*q)
   end function vapour_pressure
 
+  !> Specific humidity of air [kg kg-1].
   pure real(wp) function specific_humidity(e, pressure)
-    real(wp), intent(in) :: e, pressure
+    real(wp), intent(in) :: e         !< vapour pressure [Pa]
+    real(wp), intent(in) :: pressure  !< of the air [Pa]
     specific_humidity = 0.622_wp*e/(pressure - 0.378_wp*e)
   end function specific_humidity
 
+  !> Value of a polynomial of degree 8.
   pure real(wp) function polynomial(a, x)
-    real(wp), intent(in) :: a(0:8), x
+    real(wp), intent(in) :: a(0:8)  !< coefficients [hPa K-k]
+    real(wp), intent(in) :: x       !< temperature above freezing [K]
     polynomial = a(0) + x*(a(1) + x*(a(2) + x*(a(3) + x*(a(4) + x*(a(5) + x*(a(6) + x*(a(7) + x*a(8))))))))
   end function polynomial
 end module colm_humidity

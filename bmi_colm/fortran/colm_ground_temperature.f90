@@ -1,8 +1,10 @@
 !> Heat conduction through snow and soil with phase change (Dai et al. 2003).
+!>
+!> Equations (48) and (51) of docs/theory.md.
 module colm_ground_temperature
-  use colm_constants, only: wp, n_snow, n_soil, n_layer, open_water, freezing_point, latent_heat_fusion, &
-    heat_capacity_water, heat_capacity_ice, top_layer_inertia, crank_nicolson
-  use colm_types, only: column_parameters, column_state
+  use colm_constants, only: wp, open_water, freezing_point, latent_heat_fusion, heat_capacity_water, heat_capacity_ice, &
+    top_layer_inertia, crank_nicolson
+  use colm_types, only: n_snow, n_soil, n_layer, column_parameters, column_state
   use colm_soil_thermal, only: thermal_properties
   use colm_water_body, only: mix_open_water, raise_ice
   implicit none
@@ -14,15 +16,17 @@ contains
   !> One step of conduction. Heat enters the top layer as forcing + forcing_slope (T - T at the start) [W m-2].
   pure subroutine advance_ground_temperature(p, s, top, forcing, forcing_slope, time_step, conserve, &
     bulk_melt, phase_heat, stored_heat, melting)
-    type(column_parameters), intent(in) :: p
-    type(column_state), intent(inout) :: s
-    integer, intent(in) :: top                     ! uppermost layer that exists
-    real(wp), intent(in) :: forcing, forcing_slope, time_step
-    logical, intent(in) :: conserve                ! water that changes its phase changes its heat capacity
-    real(wp), intent(out) :: bulk_melt             ! kg m-2 s-1 of snow that has no layers
-    real(wp), intent(out) :: phase_heat            ! W m-2 taken up by melting
-    real(wp), intent(out) :: stored_heat           ! W m-2 taken up by warming
-    logical, intent(out) :: melting(n_layer)
+    type(column_parameters), intent(in) :: p  !< constants of the column
+    type(column_state), intent(inout) :: s    !< state of the column
+    integer, intent(in) :: top                !< uppermost layer that exists
+    real(wp), intent(in) :: forcing           !< heat into the top layer at the start [W m-2]
+    real(wp), intent(in) :: forcing_slope     !< its slope to temperature [W m-2 K-1]
+    real(wp), intent(in) :: time_step         !< length of the step [s]
+    logical, intent(in) :: conserve           !< water that changes its phase changes its heat capacity
+    real(wp), intent(out) :: bulk_melt        !< melt of snow that has no layers [kg m-2 s-1]
+    real(wp), intent(out) :: phase_heat       !< taken up by melting [W m-2]
+    real(wp), intent(out) :: stored_heat      !< taken up by warming [W m-2]
+    logical, intent(out) :: melting(n_layer)  !< layers that melt
     real(wp) :: thickness(n_layer), capacity(n_layer), conductivity(n_layer), centre(n_layer), bottom(0:n_layer)
     real(wp) :: factor(n_layer), coupling(0:n_layer), start(n_layer), growth(n_layer)
     real(wp) :: lower(n_layer), diagonal(n_layer), upper(n_layer), rhs(n_layer), flux(0:n_layer)
@@ -70,7 +74,7 @@ contains
 
     !> Conductivity of the interface below layer j: harmonic by the distances of the two centres.
     pure real(wp) function interface_conductivity(j) result(k)
-      integer, intent(in) :: j
+      integer, intent(in) :: j  !< layer
       real(wp) :: above, below
       above = bottom(j) - centre(j)
       below = centre(j + 1) - bottom(j)
@@ -86,9 +90,10 @@ contains
 
   !> Depth of layer centres and bottoms below the soil surface [m]; snow has negative depths.
   pure subroutine place_layers(top, thickness, centre, bottom)
-    integer, intent(in) :: top
-    real(wp), intent(in) :: thickness(n_layer)
-    real(wp), intent(out) :: centre(n_layer), bottom(0:n_layer)
+    integer, intent(in) :: top                  !< uppermost layer that exists
+    real(wp), intent(in) :: thickness(n_layer)  !< of the layers [m]
+    real(wp), intent(out) :: centre(n_layer)    !< depth of the layers' centres below the soil surface [m]
+    real(wp), intent(out) :: bottom(0:n_layer)  !< depth of the layers' bottoms below the soil surface [m]
     integer :: j
     bottom(n_snow) = 0.0_wp
     do j = n_snow, top, -1
@@ -102,10 +107,14 @@ contains
     end do
   end subroutine place_layers
 
+  !> Thomas' algorithm from layer `top` on.
   pure subroutine solve_tridiagonal(top, lower, diagonal, upper, rhs, x)
-    integer, intent(in) :: top
-    real(wp), intent(in) :: lower(n_layer), diagonal(n_layer), upper(n_layer), rhs(n_layer)
-    real(wp), intent(inout) :: x(n_layer)
+    integer, intent(in) :: top                 !< uppermost layer that exists
+    real(wp), intent(in) :: lower(n_layer)     !< lower diagonal [-]
+    real(wp), intent(in) :: diagonal(n_layer)  !< main diagonal [-]
+    real(wp), intent(in) :: upper(n_layer)     !< upper diagonal [-]
+    real(wp), intent(in) :: rhs(n_layer)       !< right-hand side [K]
+    real(wp), intent(inout) :: x(n_layer)      !< solution [K]
     real(wp) :: gamma(n_layer), pivot
     integer :: j
     pivot = diagonal(top)
@@ -123,13 +132,17 @@ contains
   !> Layers that have crossed the freezing point melt or freeze with the heat beyond it; no supercooled water.
   pure subroutine change_phase(s, top, factor, capacity, forcing_slope, time_step, conserve, bulk_melt, phase_heat, growth, &
     melting)
-    type(column_state), intent(inout) :: s
-    integer, intent(in) :: top
-    real(wp), intent(in) :: factor(n_layer), capacity(n_layer), forcing_slope, time_step
-    logical, intent(in) :: conserve
-    real(wp), intent(out) :: bulk_melt, phase_heat
-    real(wp), intent(out) :: growth(n_layer)       ! of the layers' heat capacity
-    logical, intent(out) :: melting(n_layer)
+    type(column_state), intent(inout) :: s     !< state of the column
+    integer, intent(in) :: top                 !< uppermost layer that exists
+    real(wp), intent(in) :: factor(n_layer)    !< time step over heat capacity [m2 K W-1]
+    real(wp), intent(in) :: capacity(n_layer)  !< heat capacity of the layers [J m-2 K-1]
+    real(wp), intent(in) :: forcing_slope      !< its slope to temperature [W m-2 K-1]
+    real(wp), intent(in) :: time_step          !< length of the step [s]
+    logical, intent(in) :: conserve            !< water keeps its mass and heat
+    real(wp), intent(out) :: bulk_melt         !< melt of snow that has no layers [kg m-2 s-1]
+    real(wp), intent(out) :: phase_heat        !< taken up by melting [W m-2]
+    real(wp), intent(out) :: growth(n_layer)   !< growth of the layers' heat capacity [-]
+    logical, intent(out) :: melting(n_layer)   !< layers that melt
     real(wp) :: heat, ice, water, inertia, melted
     integer :: j
     logical :: freezes, bulk_snow

@@ -1,8 +1,11 @@
 !> Soil water as the fluxes see it: set from outside in every step, limiting roots and evaporation.
+!>
+!> Equations (35) to (38) of docs/theory.md.
 module colm_soil_water
-  use colm_constants, only: wp, n_snow, n_soil, freezing_point, density_water, latent_heat_fusion, heat_capacity_water, &
-    heat_capacity_ice, vapour_gas_constant_over_gravity
-  use colm_types, only: column_parameters, column_state, model_options
+  use colm_constants, only: wp, freezing_point, density_water, latent_heat_fusion, heat_capacity_water, heat_capacity_ice, &
+    vapour_gas_constant_over_gravity, no_evaporation_factor, cosine_evaporation_factor, stress_by_head, &
+    stress_by_saturation
+  use colm_types, only: n_snow, n_soil, column_parameters, column_state, step_options
   use colm_humidity, only: saturation
   use colm_layer_heat, only: water_capacity
   implicit none
@@ -12,29 +15,31 @@ module colm_soil_water
 
   !> Specific humidity of air in contact with the ground [kg kg-1], and slopes to ground temperature [K-1].
   type :: ground_vapour
-    real(wp) :: humidity, slope                    ! in balance with the soil's water
-    real(wp) :: saturated, saturated_slope
+    real(wp) :: humidity         !< in balance with the soil's water [kg kg-1]
+    real(wp) :: slope            !< its slope [kg kg-1 K-1]
+    real(wp) :: saturated        !< at saturation [kg kg-1]
+    real(wp) :: saturated_slope  !< its slope [kg kg-1 K-1]
   end type ground_vapour
 
   !> What the roots can bring to the leaves.
   type :: root_supply
-    real(wp) :: share(n_soil)                      ! of each layer in a demand that all can meet
-    real(wp) :: limit(n_soil) = huge(1.0_wp)       ! kg m-2 s-1 that each layer can give
-    real(wp) :: unlimited = huge(1.0_wp)           ! kg m-2 s-1, demand that all layers can meet
+    real(wp) :: share(n_soil)                 !< of each layer in a demand that all can meet [-]
+    real(wp) :: limit(n_soil) = huge(1.0_wp)  !< that each layer can give [kg m-2 s-1]
+    real(wp) :: unlimited = huge(1.0_wp)      !< demand that all layers can meet [kg m-2 s-1]
   end type root_supply
 
-  real(wp), parameter :: least_stress = 1.0e-10_wp
+  real(wp), parameter :: least_stress = 1.0e-10_wp  !< [-]
 
 contains
 
   !> Liquid water from the given saturation. Where frozen water is conserved, ice is part of the water that saturation
   !> stands for; ice beyond it melts with heat of its layer. Otherwise ice comes on top, as in the published coupling.
   pure subroutine reset_soil_water(p, conserve, water_saturation, s, brought_heat)
-    type(column_parameters), intent(in) :: p
-    logical, intent(in) :: conserve
-    real(wp), intent(in) :: water_saturation(n_soil)
-    type(column_state), intent(inout) :: s
-    real(wp), intent(out) :: brought_heat          ! J m-2, of water that came or went at the temperature of its layer
+    type(column_parameters), intent(in) :: p          !< constants of the column
+    logical, intent(in) :: conserve                   !< ice is part of the water that saturation stands for
+    real(wp), intent(in) :: water_saturation(n_soil)  !< saturation of the layers [-]
+    type(column_state), intent(inout) :: s            !< state of the column
+    real(wp), intent(out) :: brought_heat             !< of water that came or went at the temperature of its layer [J m-2]
     real(wp) :: water, excess, capacity
     integer :: j, k
 
@@ -60,11 +65,12 @@ contains
 
   !> Water available to the roots, 0..1, and each layer's share of the uptake.
   pure subroutine root_stress(p, s, o, head, stress, share)
-    type(column_parameters), intent(in) :: p
-    type(column_state), intent(in) :: s
-    type(model_options), intent(in) :: o
-    real(wp), intent(in) :: head(n_soil)           ! m
-    real(wp), intent(out) :: stress, share(n_soil)
+    type(column_parameters), intent(in) :: p  !< constants of the column
+    type(column_state), intent(in) :: s       !< state of the column
+    type(step_options), intent(in) :: o       !< choices and clock of the step
+    real(wp), intent(in) :: head(n_soil)      !< pressure head of the layers [m]
+    real(wp), intent(out) :: stress           !< water available to the roots, 0 none to 1 unstressed [-]
+    real(wp), intent(out) :: share(n_soil)    !< of the layers in the uptake [-]
     real(wp) :: available, theta
     integer :: j, k, tested
 
@@ -74,10 +80,10 @@ contains
       tested = merge(j, j - s%snow_layers, o%conserve_frozen_water)
       available = 0.0_wp
       if (s%temperature(tested) > freezing_point) then
-        select case (o%water_stress)
-        case (1)
+        select case (o%water_stress_type)
+        case (stress_by_head)
           available = (o%wilting_point - head(k))/(o%wilting_point - o%field_capacity)
-        case (2)
+        case (stress_by_saturation)
           theta = s%liquid(j)/(p%thickness(k)*density_water)
           available = (theta - o%wilting_point*p%porosity(k))/((o%field_capacity - o%wilting_point)*p%porosity(k))
         case default
@@ -98,8 +104,8 @@ contains
 
   !> Set what each layer can give.
   pure subroutine limit_roots(limit, roots)
-    real(wp), intent(in) :: limit(n_soil)          ! kg m-2 s-1
-    type(root_supply), intent(inout) :: roots
+    real(wp), intent(in) :: limit(n_soil)      !< what each layer can give [kg m-2 s-1]
+    type(root_supply), intent(inout) :: roots  !< what the roots can bring
     integer :: k
     roots%limit = limit
     roots%unlimited = huge(1.0_wp)
@@ -110,10 +116,11 @@ contains
 
   !> Water that the roots take up for a demand of the leaves: each layer gives its share, up to its limit.
   pure subroutine take_up(roots, demand, uptake, total, slope)
-    type(root_supply), intent(in) :: roots
-    real(wp), intent(in) :: demand                 ! kg m-2 s-1
-    real(wp), intent(out) :: uptake(n_soil), total ! kg m-2 s-1
-    real(wp), intent(out) :: slope                 ! of the total to the demand
+    type(root_supply), intent(in) :: roots   !< what the roots can bring
+    real(wp), intent(in) :: demand           !< transpiration that the air asks for [kg m-2 s-1]
+    real(wp), intent(out) :: uptake(n_soil)  !< from each layer [kg m-2 s-1]
+    real(wp), intent(out) :: total           !< water taken up [kg m-2 s-1]
+    real(wp), intent(out) :: slope           !< of the total to the demand [-]
     uptake = max(0.0_wp, demand)*roots%share
     total = demand
     slope = 1.0_wp
@@ -125,27 +132,28 @@ contains
 
   !> Factor on the vapour conductance between the top layer and the air, 0..1; snow evaporates freely.
   pure real(wp) function evaporation_factor(p, s, o) result(beta)
-    type(column_parameters), intent(in) :: p
-    type(column_state), intent(in) :: s
-    type(model_options), intent(in) :: o
+    type(column_parameters), intent(in) :: p  !< constants of the column
+    type(column_state), intent(in) :: s       !< state of the column
+    type(step_options), intent(in) :: o       !< choices and clock of the step
     real(wp) :: theta, residual
 
     beta = 1.0_wp
-    if (o%evaporation_factor == 0 .or. (o%first_step .and. o%published_numerics)) return
+    if (o%evaporation_factor_type == no_evaporation_factor .or. (o%first_step .and. o%published_numerics)) return
     theta = s%liquid(n_snow + 1)/(p%thickness(1)*density_water)
     residual = o%residual_saturation*p%porosity(1)
     beta = (theta - residual)/(p%porosity(1) - residual)
     beta = min(1.0_wp, max(0.0_wp, beta))
-    if (o%evaporation_factor == 2) beta = 0.5_wp*(1.0_wp - cos(3.141_wp*beta))
+    if (o%evaporation_factor_type == cosine_evaporation_factor) beta = 0.5_wp*(1.0_wp - cos(3.141_wp*beta))
     beta = (1.0_wp - s%snow_fraction)*beta + s%snow_fraction
   end function evaporation_factor
 
   !> Specific humidity at the ground surface, of the soil and at saturation, with slopes to ground temperature.
   pure subroutine ground_humidity(temperature, pressure, head, snow_fraction, h)
-    real(wp), intent(in) :: temperature, pressure
-    real(wp), intent(in) :: head                   ! m, of the top layer
-    real(wp), intent(in) :: snow_fraction
-    type(ground_vapour), intent(out) :: h
+    real(wp), intent(in) :: temperature    !< of the ground [K]
+    real(wp), intent(in) :: pressure       !< of the air [Pa]
+    real(wp), intent(in) :: head           !< pressure head of the top layer [m]
+    real(wp), intent(in) :: snow_fraction  !< share of the ground under snow [-]
+    type(ground_vapour), intent(out) :: h  !< humidity of air in contact with the ground
     real(wp) :: e, e_slope, moisture
 
     call saturation(temperature, pressure, e, e_slope, h%saturated, h%saturated_slope)
@@ -158,8 +166,8 @@ contains
   !> The same as the published library has it: ground that is drier than the air above the canopy takes on its humidity,
   !> and dew falls towards the humidity of the soil.
   pure subroutine follow_air(air_humidity, h)
-    real(wp), intent(in) :: air_humidity
-    type(ground_vapour), intent(inout) :: h
+    real(wp), intent(in) :: air_humidity     !< specific humidity of the air [kg kg-1]
+    type(ground_vapour), intent(inout) :: h  !< humidity of air in contact with the ground
     if (h%saturated > air_humidity .and. air_humidity > h%humidity) then
       h%humidity = air_humidity
       h%slope = 0.0_wp
@@ -171,9 +179,12 @@ contains
   !> What the ground exchanges with air of a given humidity: it evaporates into drier air, hindered by the factor, and
   !> takes dew from air above saturation; in between nothing happens.
   pure subroutine vapour_exchange(h, air_humidity, factor, humidity, slope, hindrance)
-    type(ground_vapour), intent(in) :: h
-    real(wp), intent(in) :: air_humidity, factor
-    real(wp), intent(out) :: humidity, slope, hindrance
+    type(ground_vapour), intent(in) :: h  !< humidity of air in contact with the ground
+    real(wp), intent(in) :: air_humidity  !< specific humidity of the air [kg kg-1]
+    real(wp), intent(in) :: factor        !< evaporation factor [-]
+    real(wp), intent(out) :: humidity     !< specific humidity that the ground shows the air [kg kg-1]
+    real(wp), intent(out) :: slope        !< its slope to ground temperature [kg kg-1 K-1]
+    real(wp), intent(out) :: hindrance    !< factor on the conductance [-]
     humidity = h%humidity
     slope = h%slope
     if (h%humidity >= air_humidity) then

@@ -1,7 +1,9 @@
 !> Snow that reaches the ground: its density, and the layer or bulk that it joins.
+!>
+!> Equation (53) of docs/theory.md.
 module colm_snowfall
-  use colm_constants, only: wp, n_snow, freezing_point
-  use colm_types, only: column_state
+  use colm_constants, only: wp, freezing_point
+  use colm_types, only: n_snow, column_state
   implicit none
   private
   public :: new_snow_density, add_snow
@@ -12,8 +14,8 @@ contains
 
   !> Density of new snow [kg m-3] (van Kampenhout et al. 2017).
   pure real(wp) function new_snow_density(temperature, wind) result(density)
-    real(wp), intent(in) :: temperature            ! K, of the air
-    real(wp), intent(in) :: wind                   ! m s-1
+    real(wp), intent(in) :: temperature  !< of the air [K]
+    real(wp), intent(in) :: wind         !< [m s-1]
     real(wp) :: celsius
     celsius = max(-57.55_wp, temperature - freezing_point)
     if (celsius > 2.0_wp) then
@@ -28,11 +30,11 @@ contains
 
   !> Snow takes on the temperature of the layer it joins; the heat for that is part of the surface energy balance.
   pure subroutine add_snow(amount, density, temperature, conserve, s)
-    real(wp), intent(in) :: amount                 ! kg m-2
-    real(wp), intent(in) :: density                ! kg m-3
-    real(wp), intent(in) :: temperature            ! K, of the snow
-    logical, intent(in) :: conserve
-    type(column_state), intent(inout) :: s
+    real(wp), intent(in) :: amount          !< new snow [kg m-2]
+    real(wp), intent(in) :: density         !< of the new snow [kg m-3]
+    real(wp), intent(in) :: temperature     !< of the new snow [K]
+    logical, intent(in) :: conserve         !< water keeps its mass and heat
+    type(column_state), intent(inout) :: s  !< state of the column
     real(wp) :: bulk
     integer :: top
 

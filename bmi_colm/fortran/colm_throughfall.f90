@@ -1,33 +1,37 @@
 !> What falls on the ground: precipitation past the canopy, and what drips from it.
+!>
+!> Equation (27) of docs/theory.md.
 module colm_throughfall
-  use colm_constants, only: wp, n_snow, heat_capacity_water, heat_capacity_ice, latent_heat_fusion, least_canopy_area, open_water
-  use colm_types, only: model_options, column_parameters, column_state, column_forcing
+  use colm_constants, only: wp, heat_capacity_water, heat_capacity_ice, latent_heat_fusion, least_canopy_area, open_water
+  use colm_types, only: n_snow, step_options, column_parameters, column_state, column_inputs
   use colm_precipitation, only: precipitation_phase, intercept
   implicit none
   private
   public :: falling_water, receive_precipitation
 
   type :: falling_water
-    real(wp) :: rain, snow                    ! kg m-2 s-1 that reach the ground
-    real(wp) :: temperature, heat_capacity    ! K and W m-2 K-1 of both
-    real(wp) :: melt_heat                     ! W m-2 that snow takes for melting as it arrives, in open water
-    real(wp) :: intercepted                   ! kg m-2 s-1, negative when more drips than is caught
-    real(wp) :: interception_capacity         ! W m-2 K-1 of what the canopy catches
-    real(wp) :: precipitation_temperature     ! K, above the canopy
-    real(wp) :: canopy_phase_heat             ! W m-2, of snow that the canopy keeps as water
+    real(wp) :: rain                       !< that reaches the ground [kg m-2 s-1]
+    real(wp) :: snow                       !< that reaches the ground [kg m-2 s-1]
+    real(wp) :: temperature                !< of both [K]
+    real(wp) :: heat_capacity              !< of both [W m-2 K-1]
+    real(wp) :: melt_heat                  !< taken by snow that melts as it reaches open water [W m-2]
+    real(wp) :: intercepted                !< negative when more drips than is caught [kg m-2 s-1]
+    real(wp) :: interception_capacity      !< heat capacity of what the canopy catches [W m-2 K-1]
+    real(wp) :: precipitation_temperature  !< above the canopy [K]
+    real(wp) :: canopy_phase_heat          !< of snow that the canopy keeps as water [W m-2]
   end type falling_water
 
 contains
 
   !> Split the hour's precipitation between canopy and ground; advances the canopy store.
   pure subroutine receive_precipitation(o, p, forcing, air_temperature, area, s, f)
-    type(model_options), intent(in) :: o
-    type(column_parameters), intent(in) :: p
-    type(column_forcing), intent(in) :: forcing
-    real(wp), intent(in) :: air_temperature        ! K
-    real(wp), intent(in) :: area                   ! of leaves and stems, m2 m-2
-    type(column_state), intent(inout) :: s
-    type(falling_water), intent(out) :: f
+    type(step_options), intent(in) :: o         !< choices and clock of the step
+    type(column_parameters), intent(in) :: p    !< constants of the column
+    type(column_inputs), intent(in) :: forcing  !< atmosphere and soil water of the step
+    real(wp), intent(in) :: air_temperature     !< [K]
+    real(wp), intent(in) :: area                !< of leaves and stems [m2 m-2]
+    type(column_state), intent(inout) :: s      !< state of the column
+    type(falling_water), intent(out) :: f       !< what reaches the ground
     real(wp) :: rain, snow, through_rain, through_snow, drip_rain, drip_snow, drip_capacity
 
     call precipitation_phase(forcing%precipitation, air_temperature, forcing%pressure, forcing%humidity, &
@@ -67,8 +71,10 @@ contains
     end if
   end subroutine receive_precipitation
 
+  !> Heat capacity of falling water [W m-2 K-1].
   pure real(wp) function capacity(rain, snow)
-    real(wp), intent(in) :: rain, snow             ! kg m-2 s-1
+    real(wp), intent(in) :: rain  !< [kg m-2 s-1]
+    real(wp), intent(in) :: snow  !< [kg m-2 s-1]
     capacity = heat_capacity_water*rain + heat_capacity_ice*snow
   end function capacity
 end module colm_throughfall

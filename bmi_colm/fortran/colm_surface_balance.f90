@@ -3,9 +3,11 @@
 !> Leaves and ground are solved without a bound on the ground's vapour first. Where the ground would then give off more
 !> than it has, or dew would take more than the air has, both are solved again with the ground's vapour given, so that
 !> temperatures and heat fluxes are those of the smaller flux.
+!>
+!> Equation (47) of docs/theory.md.
 module colm_surface_balance
-  use colm_constants, only: wp, n_snow, n_soil, n_layer, latent_heat_vaporisation, latent_heat_sublimation, stefan_boltzmann
-  use colm_types, only: column_parameters, column_state
+  use colm_constants, only: wp, latent_heat_vaporisation, latent_heat_sublimation, stefan_boltzmann
+  use colm_types, only: n_snow, n_soil, n_layer, column_parameters, column_state
   use colm_humidity, only: saturation
   use colm_similarity, only: air_column, bare_exchange
   use colm_canopy_air, only: canopy_geometry
@@ -20,24 +22,25 @@ module colm_surface_balance
 
   !> Water that the step can take at most.
   type :: surface_limits
-    logical :: hold = .false.                      ! whether the limits are kept
-    real(wp) :: ground                             ! kg m-2 s-1 from the top layer, be it snow or soil
-    real(wp) :: roots(n_soil)                      ! kg m-2 s-1
-    logical :: shared = .false.                    ! ground and roots take from the same top layer
-    real(wp) :: liquid = huge(1.0_wp)              ! kg m-2 s-1 of it as liquid; beyond that it is ice that goes
+    logical :: hold = .false.          !< the limits are kept
+    real(wp) :: ground                 !< from the top layer, be it snow or soil [kg m-2 s-1]
+    real(wp) :: roots(n_soil)          !< from each layer [kg m-2 s-1]
+    logical :: shared = .false.        !< ground and roots take from the same top layer
+    real(wp) :: liquid = huge(1.0_wp)  !< part of `ground` that is liquid; beyond that ice goes [kg m-2 s-1]
   end type surface_limits
 
   !> Fluxes to the air, those of the ground at its temperature at the end of the step.
   type :: surface_fluxes
-    type(leaf_fluxes) :: leaf
-    real(wp) :: ground_sensible                    ! W m-2
-    real(wp) :: ground_evaporation                 ! kg m-2 s-1
-    real(wp) :: latent_heat                        ! J kg-1 that the ground's balance has counted
-    real(wp) :: longwave_below                     ! W m-2, below the canopy
-    real(wp) :: warming                            ! K, of the top layer
-    real(wp) :: bulk_melt                          ! kg m-2 s-1 of snow that has no layers
-    real(wp) :: phase_heat, stored_heat            ! W m-2
-    logical :: melting(n_layer)
+    type(leaf_fluxes) :: leaf       !< of the leaves
+    real(wp) :: ground_sensible     !< sensible heat of the ground [W m-2]
+    real(wp) :: ground_evaporation  !< vapour from the ground [kg m-2 s-1]
+    real(wp) :: latent_heat         !< that the ground's balance has counted [J kg-1]
+    real(wp) :: longwave_below      !< downward, below the canopy [W m-2]
+    real(wp) :: warming             !< of the top layer [K]
+    real(wp) :: bulk_melt           !< of snow that has no layers [kg m-2 s-1]
+    real(wp) :: phase_heat          !< taken up by melting [W m-2]
+    real(wp) :: stored_heat         !< taken up by warming [W m-2]
+    logical :: melting(n_layer)     !< layers that melt
   end type surface_fluxes
 
 contains
@@ -46,12 +49,12 @@ contains
   !>
   !> Where ice comes on top of the groundwater's water, it may sublimate as a whole.
   pure subroutine find_limits(available, body, conserve, time_step, s, limits)
-    real(wp), intent(in) :: available(n_soil)      ! kg m-2
-    logical, intent(in) :: body                    ! ice or open water, not soil
-    logical, intent(in) :: conserve                ! ice is part of the groundwater's water
-    real(wp), intent(in) :: time_step
-    type(column_state), intent(in) :: s
-    type(surface_limits), intent(out) :: limits
+    real(wp), intent(in) :: available(n_soil)    !< water that the groundwater lets go [kg m-2]
+    logical, intent(in) :: body                  !< ice or open water, not soil
+    logical, intent(in) :: conserve              !< ice is part of the groundwater's water
+    real(wp), intent(in) :: time_step            !< length of the step [s]
+    type(column_state), intent(in) :: s          !< state of the column
+    type(surface_limits), intent(out) :: limits  !< water that the step can take
     integer :: top
 
     top = n_snow + 1 - s%snow_layers
@@ -71,19 +74,19 @@ contains
   !> Leaf, snow and soil temperature, canopy water and phases of the layers are advanced.
   pure subroutine balance_surface(p, air, bare, canopy, has_canopy, fall, ground_solar, limits, time_step, conserve, &
     around, s, f)
-    type(column_parameters), intent(in) :: p
-    type(air_column), intent(in) :: air
-    type(bare_exchange), intent(in) :: bare
-    type(canopy_geometry), intent(in) :: canopy
-    logical, intent(in) :: has_canopy
-    type(falling_water), intent(in) :: fall
-    real(wp), intent(in) :: ground_solar           ! W m-2 absorbed by the ground
-    type(surface_limits), intent(in) :: limits
-    real(wp), intent(in) :: time_step
-    logical, intent(in) :: conserve
-    type(leaf_surroundings), intent(inout) :: around
-    type(column_state), intent(inout) :: s
-    type(surface_fluxes), intent(out) :: f
+    type(column_parameters), intent(in) :: p          !< constants of the column
+    type(air_column), intent(in) :: air               !< atmosphere
+    type(bare_exchange), intent(in) :: bare           !< exchange of the ground if it were bare
+    type(canopy_geometry), intent(in) :: canopy       !< geometry of the canopy
+    logical, intent(in) :: has_canopy                 !< leaves and stems are above the snow
+    type(falling_water), intent(in) :: fall           !< what reaches the ground
+    real(wp), intent(in) :: ground_solar              !< shortwave radiation absorbed by the ground [W m-2]
+    type(surface_limits), intent(in) :: limits        !< water that the step can take
+    real(wp), intent(in) :: time_step                 !< length of the step [s]
+    logical, intent(in) :: conserve                   !< water keeps its mass and heat
+    type(leaf_surroundings), intent(inout) :: around  !< what the leaves see
+    type(column_state), intent(inout) :: s            !< state of the column
+    type(surface_fluxes), intent(out) :: f            !< fluxes to the air and within the ground
     type(column_state) :: start
     real(wp) :: roots(n_soil), given
     logical :: beyond
@@ -109,17 +112,18 @@ contains
 
   !> Leaves with the ground at its temperature at the start of the step, then the ground.
   pure subroutine solve(p, air, bare, canopy, has_canopy, fall, ground_solar, time_step, conserve, around, s, f)
-    type(column_parameters), intent(in) :: p
-    type(air_column), intent(in) :: air
-    type(bare_exchange), intent(in) :: bare
-    type(canopy_geometry), intent(in) :: canopy
-    logical, intent(in) :: has_canopy
-    type(falling_water), intent(in) :: fall
-    real(wp), intent(in) :: ground_solar, time_step
-    logical, intent(in) :: conserve
-    type(leaf_surroundings), intent(in) :: around
-    type(column_state), intent(inout) :: s
-    type(surface_fluxes), intent(out) :: f
+    type(column_parameters), intent(in) :: p       !< constants of the column
+    type(air_column), intent(in) :: air            !< atmosphere
+    type(bare_exchange), intent(in) :: bare        !< exchange of the ground if it were bare
+    type(canopy_geometry), intent(in) :: canopy    !< geometry of the canopy
+    logical, intent(in) :: has_canopy              !< leaves and stems are above the snow
+    type(falling_water), intent(in) :: fall        !< what reaches the ground
+    real(wp), intent(in) :: ground_solar           !< shortwave radiation absorbed by the ground [W m-2]
+    real(wp), intent(in) :: time_step              !< length of the step [s]
+    logical, intent(in) :: conserve                !< water keeps its mass and heat
+    type(leaf_surroundings), intent(in) :: around  !< what the leaves see
+    type(column_state), intent(inout) :: s         !< state of the column
+    type(surface_fluxes), intent(out) :: f         !< fluxes to the air and within the ground
     real(wp) :: t0, hs, hs_slope
     integer :: top
 
@@ -155,13 +159,13 @@ contains
   !> The flux grows linearly with the ground's temperature over the step. A ground that cools far goes from evaporation
   !> to dew on that line, from air that is not saturated; dew of the end of the step takes its place.
   pure subroutine bound_ground(p, air, limits, s, f, beyond, given)
-    type(column_parameters), intent(in) :: p
-    type(air_column), intent(in) :: air
-    type(surface_limits), intent(in) :: limits
-    type(column_state), intent(in) :: s            ! at the end of the step
-    type(surface_fluxes), intent(in) :: f
-    logical, intent(out) :: beyond
-    real(wp), intent(out) :: given                 ! kg m-2 s-1
+    type(column_parameters), intent(in) :: p    !< constants of the column
+    type(air_column), intent(in) :: air         !< atmosphere
+    type(surface_limits), intent(in) :: limits  !< water that the step can take
+    type(column_state), intent(in) :: s         !< state of the column
+    type(surface_fluxes), intent(in) :: f       !< fluxes to the air and within the ground
+    logical, intent(out) :: beyond              !< the flux is more than there is
+    real(wp), intent(out) :: given              !< vapour of the ground that there is [kg m-2 s-1]
     real(wp) :: most, e, e_slope, q, q_slope
     integer :: top
 

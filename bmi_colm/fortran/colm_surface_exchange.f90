@@ -1,4 +1,6 @@
 !> Heat and vapour between a surface without vegetation and the air, in the terms of the ground below a canopy.
+!>
+!> Equations (29) and (38) of docs/theory.md.
 module colm_surface_exchange
   use colm_constants, only: wp, heat_capacity_air, stefan_boltzmann, dry_adiabatic_lapse, screen_height
   use colm_similarity, only: air_column, bare_exchange
@@ -10,11 +12,12 @@ module colm_surface_exchange
 
 contains
 
+  !> Fluxes of ground without vegetation; those of leaves are zero.
   pure subroutine exchange_without_canopy(air, bare, around, f)
-    type(air_column), intent(in) :: air
-    type(bare_exchange), intent(in) :: bare
-    type(leaf_surroundings), intent(in) :: around
-    type(leaf_fluxes), intent(out) :: f
+    type(air_column), intent(in) :: air            !< atmosphere
+    type(bare_exchange), intent(in) :: bare        !< exchange of the ground if it were bare
+    type(leaf_surroundings), intent(in) :: around  !< what the leaves see
+    type(leaf_fluxes), intent(out) :: f            !< fluxes of leaves and ground
     real(wp) :: humidity, slope, conductance, hindrance
 
     f%sensible = 0.0_wp

@@ -1,8 +1,10 @@
 !> Leaf area prescribed or from soil temperature, burial of vegetation, cover of snow.
+!>
+!> Equations (57) and (58) of docs/theory.md.
 module colm_phenology
   use, intrinsic :: ieee_arithmetic, only: ieee_is_nan
-  use colm_constants, only: wp, n_snow, n_soil, land_ice, open_water
-  use colm_types, only: column_forcing, column_parameters, column_state
+  use colm_constants, only: wp, land_ice, open_water
+  use colm_types, only: n_snow, n_soil, column_inputs, column_parameters, column_state
   implicit none
   private
   public :: update_leaf_area, update_snow_cover
@@ -12,9 +14,9 @@ contains
   !> Seasonality of Dickinson et al. (1993): leaf area follows the temperature of the layer that holds 90 % of the roots.
   !> What is prescribed takes its place.
   pure subroutine update_leaf_area(p, f, s)
-    type(column_parameters), intent(in) :: p
-    type(column_forcing), intent(in) :: f
-    type(column_state), intent(inout) :: s
+    type(column_parameters), intent(in) :: p  !< constants of the column
+    type(column_inputs), intent(in) :: f      !< atmosphere and soil water of the step
+    type(column_state), intent(inout) :: s    !< state of the column
     real(wp) :: roots, cold
     integer :: k
 
@@ -31,14 +33,14 @@ contains
     k = min(k, n_soil)
     cold = min(1.0_wp, 0.0016_wp*max(298.0_wp - s%temperature(n_snow + k), 0.0_wp)**2)
     s%leaf_area = p%leaf_area_maximum + (p%leaf_area_minimum - p%leaf_area_maximum)*cold
-    s%stem_area = p%stem_area
-    if (.not. ieee_is_nan(f%leaf_area)) s%leaf_area = f%leaf_area
-    if (.not. ieee_is_nan(f%stem_area)) s%stem_area = f%stem_area
+    s%stem_area = p%stem_area_index
+    if (.not. ieee_is_nan(f%prescribed_leaf_area)) s%leaf_area = f%prescribed_leaf_area
+    if (.not. ieee_is_nan(f%prescribed_stem_area)) s%stem_area = f%prescribed_stem_area
   end subroutine update_leaf_area
 
   !> Fraction of the ground under snow (Niu and Yang 2007) and of the stems above it.
   pure subroutine update_snow_cover(s)
-    type(column_state), intent(inout) :: s
+    type(column_state), intent(inout) :: s  !< state of the column
     real(wp) :: burial
 
     s%snow_fraction = 0.0_wp

@@ -1,5 +1,7 @@
 !> Photosynthesis and stomatal conductance of C3 leaves: optimal water use
 !> (Cowan and Farquhar 1977, Katul et al. 2009, Medlyn et al. 2011; kinetics Collatz et al. 1991, Sellers et al. 1996).
+!>
+!> Equations (39) to (42) of docs/theory.md.
 module colm_stomata
   use colm_constants, only: wp
   implicit none
@@ -8,38 +10,45 @@ module colm_stomata
 
   !> Kinetics at leaf temperature, per unit of scaled capacity (partial pressures in Pa).
   type :: leaf_kinetics
-    real(wp) :: compensation       ! Pa, CO2 compensation point
-    real(wp) :: michaelis          ! Pa, of carboxylation with oxygen competing
-    real(wp) :: carboxylation      ! mol m-2 s-1 of ground per m2 of effective leaf
-    real(wp) :: electron_transport
-    real(wp) :: respiration
+    real(wp) :: compensation        !< CO2 compensation point [Pa]
+    real(wp) :: michaelis           !< Michaelis constant of carboxylation with oxygen competing [Pa]
+    real(wp) :: carboxylation       !< per ground and effective leaf area [mol m-2 s-1]
+    real(wp) :: electron_transport  !< per ground and effective leaf area [mol m-2 s-1]
+    real(wp) :: respiration         !< per ground and effective leaf area [mol m-2 s-1]
   end type leaf_kinetics
 
-  real(wp), parameter :: electron_per_carboxylation = 1.97_wp       ! Jmax over Vmax at 25 C
-  real(wp), parameter :: respiration_share = 0.015_wp
-  real(wp), parameter :: respiration_slope = 1.3_wp, respiration_temperature = 328.0_wp
-  real(wp), parameter :: reference_temperature = 298.0_wp
-  real(wp), parameter :: gas_constant = 8.314_wp
-  real(wp), parameter :: activation = 37000.0_wp, deactivation = 220000.0_wp, deactivation_entropy = 710.0_wp
-  real(wp), parameter :: quanta_per_energy = 4.6e-6_wp              ! mol J-1 of visible light
-  real(wp), parameter :: least_vapour_deficit = 50.0_wp             ! Pa
-  real(wp), parameter :: vapour_over_carbon = 1.6_wp                ! ratio of diffusivities
-  real(wp), parameter :: largest_resistance = 1.0e6_wp              ! s m-1
+  ! empirical, as in the Common Land Model (Dai, Dickinson and Wang 2004), after Collatz et al. (1991) and Sellers et al. (1996)
+  real(wp), parameter :: electron_per_carboxylation = 1.97_wp  !< largest electron transport over carboxylation at 25 C [-]
+  real(wp), parameter :: respiration_share = 0.015_wp          !< of carboxylation at 25 C [-]
+  real(wp), parameter :: respiration_slope = 1.3_wp            !< decline by heat [K-1]
+  real(wp), parameter :: respiration_temperature = 328.0_wp    !< [K]
+  real(wp), parameter :: reference_temperature = 298.0_wp      !< [K]
+  real(wp), parameter :: gas_constant = 8.314_wp               !< [J mol-1 K-1]
+  real(wp), parameter :: activation = 37000.0_wp               !< [J mol-1]
+  real(wp), parameter :: deactivation = 220000.0_wp            !< [J mol-1]
+  real(wp), parameter :: deactivation_entropy = 710.0_wp       !< [J mol-1 K-1]
+  real(wp), parameter :: quanta_per_energy = 4.6e-6_wp         !< of visible light [mol J-1]
+  real(wp), parameter :: least_vapour_deficit = 50.0_wp        !< [Pa]
+  real(wp), parameter :: vapour_over_carbon = 1.6_wp           !< ratio of diffusivities in air [-]
+  real(wp), parameter :: largest_resistance = 1.0e6_wp         !< [s m-1]
 
 contains
 
   !> Moles of air per volume [mol m-3], so that g [m s-1] = g [mol m-2 s-1] / molar_conductance.
   pure real(wp) function molar_conductance(pressure, temperature)
-    real(wp), intent(in) :: pressure, temperature
+    real(wp), intent(in) :: pressure     !< of the air [Pa]
+    real(wp), intent(in) :: temperature  !< of the leaves [K]
     molar_conductance = 44.6_wp*273.16_wp*pressure/1.013e5_wp/temperature
   end function molar_conductance
 
+  !> Equation (39).
   pure function kinetics(temperature, oxygen, capacity, heat_slope, heat_temperature, stress) result(k)
-    real(wp), intent(in) :: temperature   ! K
-    real(wp), intent(in) :: oxygen        ! Pa
-    real(wp), intent(in) :: capacity      ! carboxylation at 25 C, mol m-2 s-1
-    real(wp), intent(in) :: heat_slope, heat_temperature
-    real(wp), intent(in) :: stress        ! 0 dry .. 1 unstressed
+    real(wp), intent(in) :: temperature       !< of the leaves [K]
+    real(wp), intent(in) :: oxygen            !< partial pressure [Pa]
+    real(wp), intent(in) :: capacity          !< carboxylation at 25 C [mol m-2 s-1]
+    real(wp), intent(in) :: heat_slope        !< decline of carboxylation by heat [K-1]
+    real(wp), intent(in) :: heat_temperature  !< temperature at which heat halves carboxylation [K]
+    real(wp), intent(in) :: stress            !< water available to the roots, 0 none to 1 unstressed [-]
     type(leaf_kinetics) :: k
     real(wp), parameter :: ln21 = log(2.1_wp), ln12 = log(1.2_wp), ln057 = log(0.57_wp), ln2 = log(2.0_wp)
     real(wp), parameter :: deactivation_reference = 1.0_wp &
@@ -62,14 +71,18 @@ contains
   !> Net assimilation [mol m-2 s-1] and canopy resistance [s m-1] of one class of leaves.
   pure subroutine assimilation(k, scale, electron_scale, light, efficiency, water_cost, deficit, carbon_dioxide, pressure, &
     temperature, net, resistance)
-    type(leaf_kinetics), intent(in) :: k
-    real(wp), intent(in) :: scale, electron_scale  ! leaf area weighted by the decline of capacity with depth
-    real(wp), intent(in) :: light                  ! W m-2, absorbed visible
-    real(wp), intent(in) :: efficiency, water_cost ! mol mol-1
-    real(wp), intent(in) :: deficit                ! Pa, vapour pressure inside the leaf minus canopy air
-    real(wp), intent(in) :: carbon_dioxide         ! Pa, in canopy air
-    real(wp), intent(in) :: pressure, temperature
-    real(wp), intent(out) :: net, resistance
+    type(leaf_kinetics), intent(in) :: k    !< kinetics at leaf temperature
+    real(wp), intent(in) :: scale           !< effective leaf area of carboxylation and respiration [m2 m-2]
+    real(wp), intent(in) :: electron_scale  !< effective leaf area of electron transport [m2 m-2]
+    real(wp), intent(in) :: light           !< visible radiation absorbed [W m-2]
+    real(wp), intent(in) :: efficiency      !< carbon dioxide per quanta [mol mol-1]
+    real(wp), intent(in) :: water_cost      !< marginal water cost of carbon [mol mol-1]
+    real(wp), intent(in) :: deficit         !< vapour pressure inside the leaf minus that of the canopy air [Pa]
+    real(wp), intent(in) :: carbon_dioxide  !< partial pressure in the canopy air [Pa]
+    real(wp), intent(in) :: pressure        !< of the air [Pa]
+    real(wp), intent(in) :: temperature     !< of the leaves [K]
+    real(wp), intent(out) :: net            !< net assimilation [mol m-2 s-1]
+    real(wp), intent(out) :: resistance     !< of the canopy to vapour [s m-1]
     real(wp) :: d, ambient, compensation, inside_rubisco, inside_light, inside, rubisco, electron, by_light, gross
     real(wp) :: conductance, c
 

@@ -1,26 +1,30 @@
 !> Water of the snow layers: what the surface adds and takes, and percolation.
+!>
+!> Equation (54) of docs/theory.md.
 module colm_snow_water
-  use colm_constants, only: wp, n_snow, density_water, density_ice, heat_capacity_water
-  use colm_types, only: column_state
+  use colm_constants, only: wp, density_water, density_ice, heat_capacity_water
+  use colm_types, only: n_snow, column_state
   use colm_layer_heat, only: water_capacity
   implicit none
   private
   public :: percolate
 
-  real(wp), parameter :: irreducible_saturation = 0.033_wp
-  real(wp), parameter :: least_pore_space = 0.01_wp, impermeable_pore_space = 0.05_wp
+  ! Anderson (1976); limits of the pore space empirical, as in the Common Land Model (Dai et al. 2003)
+  real(wp), parameter :: irreducible_saturation = 0.033_wp  !< [-]
+  real(wp), parameter :: least_pore_space = 0.01_wp         !< [-]
+  real(wp), parameter :: impermeable_pore_space = 0.05_wp   !< [-]
 
 contains
 
   !> Liquid beyond what capillarity holds moves down, layer by layer; melt_water leaves the lowest one [kg m-2 s-1].
   !> Porosity and saturation are those at the start of the sweep.
   pure subroutine percolate(s, gain_liquid, gain_ice, time_step, conserve, melt_water)
-    type(column_state), intent(inout) :: s
-    real(wp), intent(in) :: gain_liquid            ! kg m-2 s-1 into the top layer: rain, dew, minus evaporation
-    real(wp), intent(in) :: gain_ice               ! kg m-2 s-1: frost minus sublimation
-    real(wp), intent(in) :: time_step
-    logical, intent(in) :: conserve                ! water carries its heat
-    real(wp), intent(out) :: melt_water
+    type(column_state), intent(inout) :: s  !< state of the column
+    real(wp), intent(in) :: gain_liquid     !< rain and dew less evaporation [kg m-2 s-1]
+    real(wp), intent(in) :: gain_ice        !< frost less sublimation [kg m-2 s-1]
+    real(wp), intent(in) :: time_step       !< length of the step [s]
+    logical, intent(in) :: conserve         !< water keeps its mass and heat
+    real(wp), intent(out) :: melt_water     !< water that leaves the lowest layer [kg m-2 s-1]
     real(wp) :: pores(n_snow), liquid(n_snow), room(n_snow), arriving, leaving, above
     integer :: j, top
 

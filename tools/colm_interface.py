@@ -1,0 +1,173 @@
+"""Make the Fortran side of the land kernel's interface from the table in `bmi_colm/arrays.py`.
+
+    python tools/colm_interface.py bmi_colm/arrays.py colm_types.f90 colm_api.f90
+
+The build runs it (`bmi_colm/fortran/meson.build`). The scalars become the derived type
+`step_options`, each set of arrays a derived type of one column; their fields have the names of the table.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+import textwrap
+from collections.abc import Iterable
+from dataclasses import Field, fields
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+HEADER = "! Made by tools/colm_interface.py from bmi_colm/arrays.py: change that."
+SCALARS = {
+    "float": ("real(c_double)", "real(wp)"),
+    "int": ("integer(c_int)", "integer"),
+    "bool": ("logical", "logical"),
+}
+SIZES = ("N_SNOW", "N_SOIL", "N_LAYER", "N_BAND", "N_BEAM")
+# sets of arrays: the variable that holds a column's, and the intent of the arrays
+SETS = {
+    "ColumnInputs": ("inputs", "in"),
+    "ColumnParameters": ("parameters", "in"),
+    "ColumnState": ("state", "inout"),
+    "ColumnFluxes": ("fluxes", "inout"),
+}
+Item = Field[Any]
+
+
+def load(path: Path) -> ModuleType:
+    """Import the table alone: the package around it is not built yet."""
+    spec = importlib.util.spec_from_file_location("colm_table", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where dataclasses look for it
+    spec.loader.exec_module(module)
+    return module
+
+
+def declaration(item: Item, in_type: bool) -> str:
+    """Fortran's type of an item, as a field of a derived type or as an argument that f2py reads."""
+    dtype = item.metadata.get("dtype")
+    python = str(item.type) if dtype is None else "float" if np.issubdtype(dtype, np.floating) else "int"
+    return SCALARS[python][in_type]
+
+
+def subscript(parts: Iterable[object]) -> str:
+    """Return `(a, b)`, or nothing for a scalar."""
+    text = ", ".join(map(str, parts))
+    return f"({text})" if text else ""
+
+
+def element(item: Item) -> str:
+    """Column `i` of an array."""
+    return item.name + subscript(["i", *(":" for _ in item.metadata["shape"])])
+
+
+def derived_type(cls: type) -> list[str]:
+    """One column of a set of arrays, or the set of scalars."""
+    assert cls.__doc__ is not None
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
+    lines = [f"  !> {cls.__doc__.splitlines()[0]}", f"  type, public :: {name}"]
+    for item in fields(cls):
+        variable = f"{declaration(item, True)} :: {item.name}{subscript(item.metadata['shape'])}"
+        lines.append(f"    {variable:<50}  !< {item.metadata['meaning']} [{item.metadata['units']}]")
+    return [*lines, f"  end type {name}", ""]
+
+
+def types_module(table: ModuleType) -> str:
+    """Write the module of derived types and sizes."""
+    return "\n".join(
+        [
+            HEADER,
+            "!> What one column consists of, and the sizes of its arrays.",
+            "module colm_types",
+            "  use colm_constants, only: wp",
+            "  implicit none",
+            "  private",
+            "",
+            *(f"  integer, parameter, public :: {size.lower()} = {getattr(table, size)}" for size in SIZES),
+            "",
+            *derived_type(table.StepOptions),
+            *(line for name in SETS for line in derived_type(getattr(table, name))),
+            "end module colm_types",
+            "",
+        ]
+    )
+
+
+def interface(table: ModuleType) -> str:
+    """Write what f2py wraps: flat arrays in, the columns advanced, flat arrays out."""
+    scalars = fields(table.StepOptions)
+    sets = {variable: (fields(getattr(table, name)), intent) for name, (variable, intent) in SETS.items()}
+    items = [*scalars, *(item for arrays, _ in sets.values() for item in arrays)]
+    names = textwrap.wrap(", ".join([*(item.name for item in items), "threads", "n"]), 112)
+    text = [
+        HEADER,
+        "",
+        "subroutine max_threads(n)",
+        "  use omp_lib, only: omp_get_max_threads",
+        "  implicit none",
+        "  integer, intent(out) :: n",
+        "  n = omp_get_max_threads()",
+        "end subroutine max_threads",
+        "",
+        "!> Advance all columns by one step. Columns with status /= 0 keep their state.",
+        "subroutine advance( &",
+        *(f"    {line} &" for line in names[:-1]),
+        f"    {names[-1]})",
+        "  use, intrinsic :: iso_c_binding, only: c_double, c_int",
+        "  use colm_types, only: step_options, column_inputs, column_parameters, column_state, column_fluxes",
+        "  use colm_column, only: advance_column, ok",
+        "  implicit none",
+        "  integer(c_int), intent(in) :: n, threads",
+        *(f"  {declaration(item, False)}, intent(in) :: {item.name}" for item in scalars),
+        *(
+            f"  {declaration(item, False)}, intent({intent}) :: {item.name}{subscript(['n', *item.metadata['shape']])}"
+            for arrays, intent in sets.values()
+            for item in arrays
+        ),
+        "  !f2py threadsafe",
+        "  !f2py integer, intent(hide), depend(latitude) :: n = len(latitude)",
+        "  type(step_options) :: options",
+        *(f"  type(column_{variable}) :: {variable}" for variable in sets),
+        "  integer :: i",
+        "",
+        *(f"  options%{item.name} = {item.name}" for item in scalars),
+        "  !$omp parallel do num_threads(threads) schedule(dynamic, 32) default(shared) &",
+        f"  !$omp private({', '.join(sets)})",
+        "  do i = 1, n",
+        *(
+            f"    {variable}%{item.name} = {element(item)}"
+            for variable, (arrays, _) in sets.items()
+            if variable != "fluxes"
+            for item in arrays
+        ),
+        "    call advance_column(options, parameters, inputs, state, fluxes)",
+        "    status(i) = fluxes%status",
+        "    if (fluxes%status /= ok) cycle",
+        *(
+            f"    {element(item)} = {variable}%{item.name}"
+            for variable, (arrays, intent) in sets.items()
+            if intent == "inout"
+            for item in arrays
+        ),
+        "  end do",
+        "  !$omp end parallel do",
+        "end subroutine advance",
+        "",
+    ]
+    return "\n".join(text)
+
+
+def main(table: str, types: str, api: str) -> None:
+    """Write both files."""
+    module = load(Path(table))
+    Path(types).write_text(types_module(module), encoding="utf-8")
+    Path(api).write_text(interface(module), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
