@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -31,7 +30,7 @@ from bmi_colm.tables import (
 from bmi_colm.tables.schema import SOIL_BOUNDS, SoilField, SoilOverrides, VegetationField, VegetationOverrides
 from bmi_common import Config, ConfigError, ConfigPath, Domain, DomainField, FieldSpec, load_config
 from bmi_common.config import Threads
-from bmi_common.errors import Mistakes, describe_cell
+from bmi_common.errors import Mistakes, describe_cell, errors_under
 from bmi_common.floor_head import FLOOR_HEAD
 from bmi_common.grids import ROOT_ZONE_LAYERS
 from bmi_common.suggest import did_you_mean
@@ -248,10 +247,12 @@ class LandConfig(Config):
     @model_validator(mode="after")
     def _keys_that_fit(self) -> LandConfig:
         if self.frozen_soil not in FROZEN_SOIL:
-            raise ValueError(f"frozen_soil: expected {' or '.join(FROZEN_SOIL)}, got {self.frozen_soil!r}")
+            expected = " or ".join(FROZEN_SOIL)
+            raise ConfigError(f"expected {expected}, got {self.frozen_soil!r}", key="frozen_soil")
         if self.published_numerics and "floor_head" in self.model_fields_set:
-            raise ValueError(
-                "floor_head: without effect, because with published_numerics the land takes water that is not there"
+            raise ConfigError(
+                "without effect, because with published_numerics the land takes water that is not there",
+                key="floor_head",
             )
         if self.end is not None and self.end <= self.start:
             raise ValueError(f"end ({self.end}) must be after start ({self.start})")
@@ -315,15 +316,6 @@ class Prepared:
     files: tuple[Path, ...]
 
 
-@contextmanager
-def messages_name(where: Path | str) -> Iterator[None]:
-    """Put the configuration's file before messages that name keys of it, or files that it names."""
-    try:
-        yield
-    except ConfigError as error:
-        raise error.retold(lambda message: f"{where}: {message}") from error
-
-
 def prepare(config_file: Path, model: type[LandConfig] = LandConfig) -> Prepared:
     """Read and check a configuration and the fields that it names.
 
@@ -346,19 +338,23 @@ def prepare(config_file: Path, model: type[LandConfig] = LandConfig) -> Prepared
         with mistakes.noted():
             domain.require(name, "the land component")
     with mistakes.noted():
-        table = override_soil(soil_table(config.soil_table), config.soil, f"{config_file}: soil")
+        standard = soil_table(config.soil_table)
+        with errors_under("soil", config_file):
+            table = override_soil(standard, config.soil)
     with mistakes.noted():
-        vegetation = override_vegetation(vegetation_table(config.vegetation_table), config.vegetation, str(config_file))
+        classes = vegetation_table(config.vegetation_table)
+        with errors_under("vegetation", config_file):
+            vegetation = override_vegetation(classes, config.vegetation)
     mistakes.require_none()
     cells = np.argwhere(domain.mask)
     source = ": ".join(["land_cover", *(str(f) for f in config.land_cover.files)])
     texture = config.soil_texture
-    with mistakes.noted(), messages_name(config_file):
+    with mistakes.noted(), errors_under(file=config_file):
         cover = _read_cover(config.land_cover, domain)[domain.mask]
         _check_cover(cover, vegetation, cells, source)
-    with mistakes.noted(), messages_name(config_file):
+    with mistakes.noted(), errors_under(file=config_file):
         read_texture = texture.read(domain, table)
-    with mistakes.noted(), messages_name(config_file):
+    with mistakes.noted(), errors_under(file=config_file):
         maps = {**config.vegetation_maps.read(domain), **config.soil_maps.read(domain)}
     mistakes.require_none()
     own = [config_file, *config.land_cover.files, *texture.files]

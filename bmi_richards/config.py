@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from bmi_common import Config, ConfigError, ConfigPath, Domain, FieldSpec, load_config
 from bmi_common.config import Threads
-from bmi_common.errors import Mistakes
+from bmi_common.errors import Mistakes, errors_under
 from bmi_common.fields import read_netcdf_variable
 from bmi_common.floor_head import FLOOR_HEAD
 from bmi_common.grids import Grid
@@ -151,10 +151,8 @@ def prepare(config_file: Path) -> Prepared:
         own.append(prescribed.file)
     with mistakes.noted():
         options = config.richards.options(domain)
-    try:
+    with mistakes.noted(), errors_under(file=config_file):
         gauges, gauge_cells = locate(config.richards.gauges, domain)
-    except ConfigError as error:
-        mistakes.note(error.retold(lambda message: f"{config_file}: {message}"))
     mistakes.require_none()
     return Prepared(
         domain=domain,

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from bmi_colm.config import LandConfig, ReferenceHeight
-from bmi_common import Config, ConfigPath, OutputPath
+from bmi_common import Config, ConfigError, ConfigPath, OutputPath
 
 SNICAR_FILE = "snicar_par.dat"
 _UNUSED = "unused"
@@ -108,8 +108,9 @@ class LibraryConfig(LandConfig):
         for key in sorted(self.model_fields_set - _OBEYED):
             value, does = _ALWAYS.get(key, (None, "what its own build says"))
             if getattr(self, key) != value:
-                raise ValueError(
-                    f"{key}: a CoLM library cannot be told this, it always uses {does}; leave the key out, "
-                    "or use bmi_colm:BmiColm"
+                raise ConfigError(
+                    f"a CoLM library cannot be told this, it always uses {does}; leave the key out, "
+                    "or use bmi_colm:BmiColm",
+                    key=key,
                 )
         return self

@@ -125,7 +125,7 @@ class ChildBmi(RemoteBmi):
             self._child = Child(class_path, limit)
         except (OSError, ChildProcessError) as error:
             raise ConfigError(
-                f"{key}.isolate: {class_path} cannot be started in a process of its own: {error}"
+                f"{class_path} cannot be started in a process of its own: {error}", key=f"{key}.isolate"
             ) from error
         super().__init__(f"localhost:{self._child.port}", key, limit, timeout)
 

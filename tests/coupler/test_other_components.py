@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import yaml
 from click.testing import CliRunner
+from coupler.staging import Handed, staged_config
 from foreign import DEPTH, MAP, SLOPE, STEPS
 from zoo import RAIN
 
@@ -19,7 +20,6 @@ from coupler.cli import main
 from coupler.component_spec import ComponentSpec
 from coupler.grids import GridInfo
 from coupler.output import netcdf_name
-from coupler.staging import Handed, staged_config
 
 
 @pytest.fixture
@@ -193,10 +193,10 @@ def test_points_take_the_value_of_the_nearest_point_and_links_have_no_place():
     gaps = np.array([True, False, False])
     points = GridInfo(4, "unstructured", (3,), np.array([0.0, 9.0, 3.0]), np.array([0.0, 0.0, 4.0]))
     np.testing.assert_array_equal(
-        Fill("x", "nearest", points, gaps, None)(np.array([np.nan, 1.0, 2.0])), [2.0, 1.0, 2.0]
+        Fill("exchanges.0", "a.x -> b.x", "nearest", points, gaps, None)(np.array([np.nan, 1.0, 2.0])), [2.0, 1.0, 2.0]
     )
     with pytest.raises(ConfigError, match=r"x: fill: nearest needs the places of the values, and edges of grid 4"):
-        Fill("x", "nearest", GridInfo(4, "unstructured", (3,), location="edge"), gaps, None)
+        Fill("exchanges.0", "a.x -> b.x", "nearest", GridInfo(4, "unstructured", (3,), location="edge"), gaps, None)
 
 
 def test_cells_outside_the_mask_reach_no_component_that_has_none(other):
