@@ -195,7 +195,7 @@ def _column_model(prepared: Prepared) -> ColumnModel:
         latitude=domain.latitude[domain.mask],
         longitude=domain.longitude[domain.mask],
         start=config.start,
-        options=config.options(),
+        options=config.build(),
         threads=config.threads or _kernel.max_threads(),
         vegetation=prepared.vegetation,
         soil=prepared.soil,

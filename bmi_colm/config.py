@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from bmi_colm.arrays import COLD_START_TEMPERATURE
-from bmi_colm.columns import LOWEST_HEAD, ColumnOptions, EvaporationFactor, FrozenSoil, WaterStress
+from bmi_colm.columns import ColumnConfig, PhysicsConfig
 from bmi_colm.forcing import ForcingSpec
 from bmi_colm.forcing.config import UtcDatetime, forcing_files
 from bmi_colm.leaf_area import LeafAreaSpec
@@ -36,16 +36,6 @@ from bmi_common.grids import ROOT_ZONE_LAYERS
 from bmi_common.suggest import did_you_mean
 
 Floats = NDArray[np.float64]
-
-FROZEN_SOIL = {"conserving": FrozenSoil.CONSERVING, "reference": FrozenSoil.REFERENCE}
-
-
-class ReferenceHeight(Config):
-    """Heights [m] above the ground at which the forcing holds."""
-
-    wind: Annotated[float, Field(gt=0)] = 50.0
-    temperature: Annotated[float, Field(gt=0)] = 40.0
-    humidity: Annotated[float, Field(gt=0)] = 40.0
 
 
 class ReadinCover(Config):
@@ -214,7 +204,7 @@ class InitialState(Config):
         return self
 
 
-class LandConfig(Config):
+class LandConfig(PhysicsConfig):
     """The whole file."""
 
     start: UtcDatetime
@@ -224,16 +214,6 @@ class LandConfig(Config):
     soil_texture: TextureSpec
     forcing: ForcingSpec
     initial: InitialState | None = None
-    reference_height: ReferenceHeight = ReferenceHeight()
-    evaporation_factor: Annotated[int, Field(ge=0, le=2)] = 1
-    water_stress: Annotated[int, Field(ge=0, le=2)] = 2
-    wilting_point: float = 0.2
-    field_capacity: float = 1.0
-    residual_saturation: float = 0.2
-    frozen_soil: str = "conserving"
-    published_numerics: bool = False
-    carbon_dioxide: Annotated[float, Field(gt=0, lt=1e4)] | None = None
-    lowest_head: Annotated[float, Field(lt=0)] = LOWEST_HEAD
     floor_head: Annotated[float, Field(ge=-1.0e4, lt=0)] = FLOOR_HEAD
     vegetation_table: ConfigPath | None = None
     vegetation: VegetationField = VegetationOverrides({})
@@ -246,9 +226,6 @@ class LandConfig(Config):
 
     @model_validator(mode="after")
     def _keys_that_fit(self) -> LandConfig:
-        if self.frozen_soil not in FROZEN_SOIL:
-            expected = " or ".join(FROZEN_SOIL)
-            raise ConfigError(f"expected {expected}, got {self.frozen_soil!r}", key="frozen_soil")
         if self.published_numerics and "floor_head" in self.model_fields_set:
             raise ConfigError(
                 "without effect, because with published_numerics the land takes water that is not there",
@@ -258,23 +235,11 @@ class LandConfig(Config):
             raise ValueError(f"end ({self.end}) must be after start ({self.start})")
         return self
 
-    def options(self) -> ColumnOptions:
-        """Options of the column physics."""
-        return ColumnOptions(
-            evaporation_factor=EvaporationFactor(self.evaporation_factor),
-            water_stress=WaterStress(self.water_stress),
-            wilting_point=self.wilting_point,
-            field_capacity=self.field_capacity,
-            residual_saturation=self.residual_saturation,
-            reference_height_wind=self.reference_height.wind,
-            reference_height_temperature=self.reference_height.temperature,
-            reference_height_humidity=self.reference_height.humidity,
-            frozen_soil=FROZEN_SOIL[self.frozen_soil],
-            published_numerics=self.published_numerics,
-            carbon_dioxide=self.carbon_dioxide,
-            lowest_head=self.lowest_head,
-            initial_temperature=(self.initial and self.initial.temperature) or COLD_START_TEMPERATURE,
-        )
+    def build(self) -> ColumnConfig:
+        """Say what the columns are told."""
+        physics = {name: getattr(self, name) for name in PhysicsConfig.model_fields}
+        temperature = self.initial and self.initial.temperature
+        return ColumnConfig(**physics, initial_temperature=temperature or COLD_START_TEMPERATURE)
 
 
 @dataclass(frozen=True)

@@ -179,11 +179,16 @@ class Series:
         positions = np.searchsorted(self.times, times)
         return self._convert(self._raw(self._owner[positions], self._record[positions]))
 
+    def _piece(self, time: np.datetime64) -> _Piece:
+        return self._pieces[self._owner[min(int(np.searchsorted(self.times, time)), self.times.size - 1)]]
+
+    def variable(self, time: np.datetime64) -> str:
+        """Return the name of the variable at `time`."""
+        return self._piece(time).variable
+
     def source(self, time: np.datetime64) -> str:
         """Return file and variable at `time`, for messages."""
-        position = min(int(np.searchsorted(self.times, time)), self.times.size - 1)
-        piece = self._pieces[self._owner[position]]
-        return f"{piece.file.path}: {piece.variable!r}"
+        return f"{self._piece(time).file.path}: {self.variable(time)!r}"
 
     def _raw(self, owners: Indices, records: Indices) -> FloatArray:
         """Return records of the pieces that own them, in this order."""

@@ -152,7 +152,7 @@ class BmiColmLibrary(LandSurface):
     def _check(prepared: Prepared) -> None:
         config = prepared.config
         assert isinstance(config, LibraryConfig)
-        config.options().check(tallest_canopy=0.0)
+        config.build().check(tallest_canopy=0.0)
         check_shared_library(config.library.file)
         if config.library.snicar_table is not None:
             directory.check_snicar_table(config.library.snicar_table)

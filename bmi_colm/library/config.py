@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from bmi_colm.config import LandConfig, ReferenceHeight
+from bmi_colm.columns import FrozenSoil, ReferenceHeight
+from bmi_colm.config import LandConfig
 from bmi_common import Config, ConfigError, ConfigPath, OutputPath
 
 SNICAR_FILE = "snicar_par.dat"
@@ -19,7 +20,7 @@ _OBEYED = {
     "threads",  # of the other land component; here the number of blocks says how many cores work
 }
 _ALWAYS: dict[str, tuple[Any, str]] = {
-    "frozen_soil": ("reference", "its own frozen soil (`reference`)"),
+    "frozen_soil": (FrozenSoil.REFERENCE, "its own frozen soil (`reference`)"),
     "published_numerics": (True, "its own numerics (`true`)"),
     "reference_height": (ReferenceHeight(), "50 m for wind, 40 m for temperature and humidity"),
     "carbon_dioxide": (None, "its own table of carbon dioxide"),

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import yaml
 from click.testing import CliRunner
-from coupler.staging import Handed, staged_config
 from foreign import DEPTH, MAP, SLOPE, STEPS
 from zoo import RAIN
 
@@ -17,7 +16,7 @@ from bmi_common.groundwater import PRESSURE_HEAD as HEAD
 from bmi_common.groundwater import WATER_TABLE_DEPTH as TABLE
 from coupler.cells import Fill
 from coupler.cli import main
-from coupler.component_spec import ComponentSpec
+from coupler.component_spec import ComponentFile, ComponentSpec, RunSettings, component_file
 from coupler.grids import GridInfo
 from coupler.output import netcdf_name
 
@@ -254,5 +253,5 @@ def test_a_file_in_the_way_of_others_is_handed_over_as_it_is(tmp_path, text):
     config.write_text(text)
     spec = ComponentSpec.model_validate({"class": "a:B", "config": config})
     document = Document(tmp_path / "coupled.yaml", {}, {})
-    handed = Handed({}, datetime(2020, 1, 1), datetime(2020, 1, 2), tmp_path / "staged", document)
-    assert staged_config("model", spec, "components.model", handed) == (config, [])
+    settings = RunSettings({}, datetime(2020, 1, 1), datetime(2020, 1, 2), tmp_path / "staged", document)
+    assert component_file("model", spec, "components.model", settings) == ComponentFile(config)
