@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from bmi_common.config import CalendarTime, Config, Document, folders, read_yaml, require_name, validate
 from bmi_common.errors import ConfigError, ConfigErrors, Mistakes
 from coupler.component_spec import ComponentSpec
-from coupler.control.config import ErrorControlSpec
+from coupler.control.config import Action, ErrorControlSpec
 from coupler.durations import Duration, add_period, describe, divides
 from coupler.report_spec import Report
 from coupler.settings import apply_setting
@@ -30,13 +30,6 @@ class Method(StrEnum):
     MEAN = "mean"
     SUM = "sum"
     LINEAR = "linear"
-
-
-class Action(StrEnum):
-    """What to do when a check fails."""
-
-    STOP = "stop"
-    WARN = "warn"
 
 
 class Endpoint(Config):
@@ -148,7 +141,7 @@ class WaterBalanceSpec(Config):
     """Limit of the water balance residual of the interface, relative to the water turned over in a step."""
 
     tolerance: Annotated[float, Field(gt=0)] = 1.0e-6
-    action: Action = Action.STOP
+    action: Literal[Action.STOP, Action.WARN] = Action.STOP
 
 
 def _low_to_high(value: tuple[float, float]) -> tuple[float, float]:
