@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -86,7 +86,7 @@ def compare(folder: Path, name: str, frozen_soil: FrozenSoil) -> tuple[Summary, 
     reference = {key: values[compared] for key, values in stored.items() if key not in ("windows", "hours")}
     members = []
     for member in case.members():
-        model = member.model(replace(OPTIONS, frozen_soil=frozen_soil))
+        model = member.model(OPTIONS.model_copy(update={"frozen_soil": frozen_soil}))
         result = run(model, member.forcing, member.head, member.saturation, state=("snow_water",))
         members.append({key: values[hours] for key, values in result.items()})
     rows = []

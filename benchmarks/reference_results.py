@@ -22,9 +22,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 import colm_reference
 from richards_domains import parflow_domain
 
-from bmi_colm.columns import ColumnOptions
+from bmi_colm.columns import ColumnConfig
 from bmi_common.fields import read_pfb
-from bmi_richards.options import Drainage, Mode, Options
+from bmi_richards.options import Drainage, Mode, SolverConfig
 from bmi_richards.solver import RichardsSolver
 from bmi_surrogate.checkpoint import load
 from bmi_surrogate.predrnn.emulator import PredRNNEmulator
@@ -40,7 +40,7 @@ def column_or_plane(folder: Path, case: str) -> Floats:
     """Errors [m] of every hour and cell against ParFlow's double-precision heads."""
     file = folder / "parflow" / f"{case}.npz"
     data = dict(np.load(file))
-    solver = RichardsSolver(parflow_domain(file), data["pressure_dt1h"][0], Options(passes=PASSES))
+    solver = RichardsSolver(parflow_domain(file), data["pressure_dt1h"][0], SolverConfig(passes=PASSES))
     errors = []
     for hour, source in enumerate(data["evap_trans"]):
         solver.step(source)
@@ -48,7 +48,7 @@ def column_or_plane(folder: Path, case: str) -> Floats:
     return np.array(errors)
 
 
-def pearl_window(folder: Path, run: str, options: Options) -> Floats:
+def pearl_window(folder: Path, run: str, options: SolverConfig) -> Floats:
     """Errors [m] in the hours that the reference stores in double precision."""
     file = folder / "parflow" / "pearl64x48_inputs.npz"
     inputs, data = dict(np.load(file)), dict(np.load(folder / "parflow" / f"pearl64x48_{run}.npz"))
@@ -64,11 +64,11 @@ def pearl_window(folder: Path, run: str, options: Options) -> Floats:
 
 def richards_table(folder: Path) -> Table:
     """Root-mean-square and largest error of each ParFlow case."""
-    lagged = Options(passes=PASSES, mode=Mode.FREE_DRAINAGE, drainage=Drainage.LAGGED)
+    lagged = SolverConfig(passes=PASSES, mode=Mode.FREE_DRAINAGE, drainage=Drainage.LAGGED)
     cases = {
         "column": column_or_plane(folder, "column_infiltration"),
         "tilted V": column_or_plane(folder, "tilted_v_overland"),
-        "Pearl River window, lateral": pearl_window(folder, "lateral", Options(passes=PASSES)),
+        "Pearl River window, lateral": pearl_window(folder, "lateral", SolverConfig(passes=PASSES)),
         "Pearl River window, free drainage": pearl_window(folder, "freedrain", lagged),
     }
     table = Table("case", "rms [m]", "largest [m]", title=f"Richards against ParFlow, hourly, {PASSES} passes")
@@ -86,7 +86,7 @@ def land_table(folder: Path) -> Table:
     table = Table(
         "options", "period", "lowest", "median", "largest bias [W m-2]", title="Land against CoLM, humid, KGE"
     )
-    for name, options in {"published numerics": colm_reference.OPTIONS, "default": ColumnOptions()}.items():
+    for name, options in {"published numerics": colm_reference.OPTIONS, "default": ColumnConfig()}.items():
         result = colm_reference.run(case.model(options), case.forcing, case.head, case.saturation)
         ours = result["eflx_lh"][hours]
         for period, (first, end) in periods.items():

@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 from richards_domains import parflow_domain
 
 from bmi_common.fields import read_pfb
-from bmi_richards.options import Options
+from bmi_richards.options import SolverConfig
 from bmi_richards.solver import RichardsSolver
 
 Floats = NDArray[np.float64]
@@ -192,7 +192,7 @@ def cases(reference: Path | None, hours: int) -> Iterator[Case]:
 
 
 def measure(case: Case, threads: int, passes: int) -> list[Row]:
-    solver = RichardsSolver(case.domain, case.head, Options(passes=passes, threads=threads))
+    solver = RichardsSolver(case.domain, case.head, SolverConfig(passes=passes, threads=threads))
     seconds: dict[str, list[float]] = {"dry": [], "wet": [], "all": []}
     iterations: dict[str, list[float]] = {"dry": [], "wet": [], "all": []}
     for source, wet in zip(case.sources, case.wet, strict=True):

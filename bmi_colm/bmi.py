@@ -15,14 +15,14 @@ from bmi_colm import _kernel
 from bmi_colm import variables as names
 from bmi_colm.available_water import AvailableWater
 from bmi_colm.columns import ColumnModel
-from bmi_colm.config import Prepared, messages_name, prepare
+from bmi_colm.config import Prepared, prepare
 from bmi_colm.diagnostics import DIAGNOSTICS
 from bmi_colm.forcing import names as forcing_names
 from bmi_colm.land import WATER_DENSITY, LandSurface
 from bmi_colm.leaf_area import LeafArea
 from bmi_colm.tables import require_carbon_dioxide
 from bmi_common import ConfigError, Setup
-from bmi_common.errors import Mistakes
+from bmi_common.errors import Mistakes, errors_under
 from bmi_common.state_file import SavedState, StateArray
 
 _KERNEL_NAMES = {
@@ -59,10 +59,10 @@ class BmiColm(LandSurface):
         prepared = prepare(config_file)
         self._prepared, self._leaf_area = prepared, None
         mistakes = Mistakes()
-        with mistakes.noted(), messages_name(config_file):
+        with mistakes.noted(), errors_under(file=config_file):
             self._columns = _column_model(prepared)
         self._available_water = AvailableWater.of(prepared.domain, prepared.config.floor_head)
-        with mistakes.noted(), messages_name(config_file):
+        with mistakes.noted(), errors_under(file=config_file):
             self._announced = 0
             self._announce_extrapolation(prepared.config.end)
         with mistakes.noted():
@@ -129,8 +129,9 @@ class BmiColm(LandSurface):
         at = saved.header.calendar_time
         if at is not None and at.time() != self.start.time() and not saved.memory()["starts_cold"]:
             raise ConfigError(
-                f"{saved.path}: a state of {at:%Y-%m-%dT%H:%M} holds the sun of that time of day and cannot start a "
-                f"run at {self.start:%Y-%m-%dT%H:%M}; start at {at:%H:%M}, or save a state of {self.start:%H:%M}"
+                f"a state of {at:%Y-%m-%dT%H:%M} holds the sun of that time of day and cannot start a "
+                f"run at {self.start:%Y-%m-%dT%H:%M}; start at {at:%H:%M}, or save a state of {self.start:%H:%M}",
+                file=saved.path,
             )
 
     @property
@@ -146,7 +147,7 @@ class BmiColm(LandSurface):
         config = self._prepared.config
         if config.leaf_area is None:
             return None
-        with messages_name(f"{config_file}: leaf_area"):
+        with errors_under("leaf_area", config_file):
             return LeafArea(config.leaf_area, self._prepared.domain, config.start, config.end)
 
     def _announce_extrapolation(self, end: datetime | None) -> None:
@@ -194,7 +195,7 @@ def _column_model(prepared: Prepared) -> ColumnModel:
         latitude=domain.latitude[domain.mask],
         longitude=domain.longitude[domain.mask],
         start=config.start,
-        options=config.options(),
+        options=config.build(),
         threads=config.threads or _kernel.max_threads(),
         vegetation=prepared.vegetation,
         soil=prepared.soil,

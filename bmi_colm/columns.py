@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import datetime, timedelta
-from enum import IntEnum
-from typing import Any
+from enum import IntEnum, StrEnum
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from pydantic import Field
 
 from bmi_colm import _kernel
 from bmi_colm.arrays import (
@@ -25,6 +26,7 @@ from bmi_colm.maps import Maps
 from bmi_colm.parameters import Cells, column_parameters
 from bmi_colm.soil import SoilTexture
 from bmi_colm.tables import SoilTable, Vegetation, carbon_dioxide
+from bmi_common.config import Config
 from bmi_common.errors import ConfigError, ModelError
 from bmi_common.state_file import StateArray
 
@@ -49,7 +51,7 @@ class WaterStress(IntEnum):
     SATURATION = 2
 
 
-class FrozenSoil(IntEnum):
+class FrozenSoil(StrEnum):
     """What the given saturation means where there is ice.
 
     ``REFERENCE``: liquid water alone, as the published ParFlow-CoLM does it; ice comes on top and can grow without
@@ -57,16 +59,25 @@ class FrozenSoil(IntEnum):
     layers. ``CONSERVING``: all water of the layer, ice included; energy and water are conserved.
     """
 
-    REFERENCE = 0
-    CONSERVING = 1
+    REFERENCE = "reference"
+    CONSERVING = "conserving"
 
 
-@dataclass(frozen=True)
-class ColumnOptions:
+class ReferenceHeight(Config):
+    """Heights [m] above the ground at which the forcing holds."""
+
+    wind: Annotated[float, Field(gt=0)] = 50.0
+    temperature: Annotated[float, Field(gt=0)] = 40.0
+    humidity: Annotated[float, Field(gt=0)] = 40.0
+
+
+class PhysicsConfig(Config):
     """Choices that hold for all columns; the defaults are those of the published ParFlow-CoLM coupling.
 
     Attributes
     ----------
+    reference_height : ReferenceHeight
+        Of the forcing.
     evaporation_factor : EvaporationFactor
         Reduction of ground evaporation by dryness of the top layer.
     water_stress : WaterStress
@@ -76,8 +87,6 @@ class ColumnOptions:
     residual_saturation : float
         Saturation at which the ground stops evaporating. A parameter of its own, not the residual saturation of the
         groundwater model's retention curve.
-    reference_height_wind, reference_height_temperature, reference_height_humidity : float
-        Heights [m] above ground at which the forcing holds.
     frozen_soil : FrozenSoil
         Meaning of saturation in frozen soil.
     published_numerics : bool
@@ -89,24 +98,31 @@ class ColumnOptions:
         Constant [1e-6 mol mol-1] in place of the monthly table (2000-2024, with its last trend until 2030).
     lowest_head : float
         Heads [m] below are taken as this; the columns' `clamped_heads` count them.
+    """
+
+    reference_height: ReferenceHeight = ReferenceHeight()
+    evaporation_factor: EvaporationFactor = EvaporationFactor.LINEAR
+    water_stress: WaterStress = WaterStress.SATURATION
+    wilting_point: float = 0.2
+    field_capacity: float = 1.0
+    residual_saturation: float = 0.2
+    frozen_soil: FrozenSoil = FrozenSoil.CONSERVING
+    published_numerics: bool = False
+    carbon_dioxide: Annotated[float, Field(gt=0, lt=1e4)] | None = None
+    lowest_head: Annotated[float, Field(lt=0)] = LOWEST_HEAD
+
+
+class ColumnConfig(PhysicsConfig):
+    """What columns are told beside their soil and vegetation.
+
+    Attributes
+    ----------
     initial_temperature : float
         Of all layers and leaves at a cold start [K].
     time_step : float
         Length of a step [s].
     """
 
-    evaporation_factor: EvaporationFactor = EvaporationFactor.LINEAR
-    water_stress: WaterStress = WaterStress.SATURATION
-    wilting_point: float = 0.2
-    field_capacity: float = 1.0
-    residual_saturation: float = 0.2
-    reference_height_wind: float = 50.0
-    reference_height_temperature: float = 40.0
-    reference_height_humidity: float = 40.0
-    frozen_soil: FrozenSoil = FrozenSoil.CONSERVING
-    published_numerics: bool = False
-    carbon_dioxide: float | None = None
-    lowest_head: float = LOWEST_HEAD
     initial_temperature: float = COLD_START_TEMPERATURE
     time_step: float = 3600.0
 
@@ -129,7 +145,7 @@ class ColumnOptions:
         if not 0 <= self.residual_saturation < 1:
             raise ConfigError(f"residual_saturation must be at least 0 and below 1, got {self.residual_saturation:g}")
         for name in ("wind", "temperature", "humidity"):
-            height = getattr(self, f"reference_height_{name}")
+            height = getattr(self.reference_height, name)
             if height <= tallest_canopy:
                 raise ConfigError(
                     f"reference height of {name} ({height:g} m) must be above the tallest canopy ({tallest_canopy:g} m)"
@@ -151,7 +167,7 @@ class ColumnModel:
         Degrees, broadcast to (n,).
     start : datetime
         Time of the first step, UTC.
-    options : ColumnOptions, optional
+    options : ColumnConfig, optional
         Choices of physics.
     state : ColumnState, optional
         State to continue from; without it the columns start cold (without snow).
@@ -183,7 +199,7 @@ class ColumnModel:
         latitude: ArrayLike,
         longitude: ArrayLike,
         start: datetime,
-        options: ColumnOptions | None = None,
+        options: ColumnConfig | None = None,
         state: ColumnState | None = None,
         threads: int = 1,
         vegetation: dict[int, Vegetation] | None = None,
@@ -195,7 +211,7 @@ class ColumnModel:
             land_cover, texture, thickness, porosity, latitude, longitude, vegetation, soil, cells, maps
         )
         self._cells = cells
-        self.options = options or ColumnOptions()
+        self.options = options or ColumnConfig()
         self.n = self.parameters.latitude.size
         self.options.check(float(self.parameters.canopy_height.max(initial=0.0)))
         if threads < 1:
@@ -272,9 +288,9 @@ class ColumnModel:
             carbon_dioxide=(
                 carbon_dioxide(self.time.year, self.time.month) if o.carbon_dioxide is None else 1e-6 * o.carbon_dioxide
             ),
-            height_wind=o.reference_height_wind,
-            height_temperature=o.reference_height_temperature,
-            height_humidity=o.reference_height_humidity,
+            height_wind=o.reference_height.wind,
+            height_temperature=o.reference_height.temperature,
+            height_humidity=o.reference_height.humidity,
             wilting_point=o.wilting_point,
             field_capacity=o.field_capacity,
             residual_saturation=o.residual_saturation,

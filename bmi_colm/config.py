@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from bmi_colm.arrays import COLD_START_TEMPERATURE
-from bmi_colm.columns import LOWEST_HEAD, ColumnOptions, EvaporationFactor, FrozenSoil, WaterStress
+from bmi_colm.columns import ColumnConfig, PhysicsConfig
 from bmi_colm.forcing import ForcingSpec
 from bmi_colm.forcing.config import UtcDatetime, forcing_files
 from bmi_colm.leaf_area import LeafAreaSpec
@@ -31,22 +30,12 @@ from bmi_colm.tables import (
 from bmi_colm.tables.schema import SOIL_BOUNDS, SoilField, SoilOverrides, VegetationField, VegetationOverrides
 from bmi_common import Config, ConfigError, ConfigPath, Domain, DomainField, FieldSpec, load_config
 from bmi_common.config import Threads
-from bmi_common.errors import Mistakes, describe_cell
+from bmi_common.errors import Mistakes, describe_cell, errors_under
 from bmi_common.floor_head import FLOOR_HEAD
 from bmi_common.grids import ROOT_ZONE_LAYERS
 from bmi_common.suggest import did_you_mean
 
 Floats = NDArray[np.float64]
-
-FROZEN_SOIL = {"conserving": FrozenSoil.CONSERVING, "reference": FrozenSoil.REFERENCE}
-
-
-class ReferenceHeight(Config):
-    """Heights [m] above the ground at which the forcing holds."""
-
-    wind: Annotated[float, Field(gt=0)] = 50.0
-    temperature: Annotated[float, Field(gt=0)] = 40.0
-    humidity: Annotated[float, Field(gt=0)] = 40.0
 
 
 class ReadinCover(Config):
@@ -215,7 +204,7 @@ class InitialState(Config):
         return self
 
 
-class LandConfig(Config):
+class LandConfig(PhysicsConfig):
     """The whole file."""
 
     start: UtcDatetime
@@ -225,16 +214,6 @@ class LandConfig(Config):
     soil_texture: TextureSpec
     forcing: ForcingSpec
     initial: InitialState | None = None
-    reference_height: ReferenceHeight = ReferenceHeight()
-    evaporation_factor: Annotated[int, Field(ge=0, le=2)] = 1
-    water_stress: Annotated[int, Field(ge=0, le=2)] = 2
-    wilting_point: float = 0.2
-    field_capacity: float = 1.0
-    residual_saturation: float = 0.2
-    frozen_soil: str = "conserving"
-    published_numerics: bool = False
-    carbon_dioxide: Annotated[float, Field(gt=0, lt=1e4)] | None = None
-    lowest_head: Annotated[float, Field(lt=0)] = LOWEST_HEAD
     floor_head: Annotated[float, Field(ge=-1.0e4, lt=0)] = FLOOR_HEAD
     vegetation_table: ConfigPath | None = None
     vegetation: VegetationField = VegetationOverrides({})
@@ -247,33 +226,20 @@ class LandConfig(Config):
 
     @model_validator(mode="after")
     def _keys_that_fit(self) -> LandConfig:
-        if self.frozen_soil not in FROZEN_SOIL:
-            raise ValueError(f"frozen_soil: expected {' or '.join(FROZEN_SOIL)}, got {self.frozen_soil!r}")
         if self.published_numerics and "floor_head" in self.model_fields_set:
-            raise ValueError(
-                "floor_head: without effect, because with published_numerics the land takes water that is not there"
+            raise ConfigError(
+                "without effect, because with published_numerics the land takes water that is not there",
+                key="floor_head",
             )
         if self.end is not None and self.end <= self.start:
             raise ValueError(f"end ({self.end}) must be after start ({self.start})")
         return self
 
-    def options(self) -> ColumnOptions:
-        """Options of the column physics."""
-        return ColumnOptions(
-            evaporation_factor=EvaporationFactor(self.evaporation_factor),
-            water_stress=WaterStress(self.water_stress),
-            wilting_point=self.wilting_point,
-            field_capacity=self.field_capacity,
-            residual_saturation=self.residual_saturation,
-            reference_height_wind=self.reference_height.wind,
-            reference_height_temperature=self.reference_height.temperature,
-            reference_height_humidity=self.reference_height.humidity,
-            frozen_soil=FROZEN_SOIL[self.frozen_soil],
-            published_numerics=self.published_numerics,
-            carbon_dioxide=self.carbon_dioxide,
-            lowest_head=self.lowest_head,
-            initial_temperature=(self.initial and self.initial.temperature) or COLD_START_TEMPERATURE,
-        )
+    def build(self) -> ColumnConfig:
+        """Say what the columns are told."""
+        physics = {name: getattr(self, name) for name in PhysicsConfig.model_fields}
+        temperature = self.initial and self.initial.temperature
+        return ColumnConfig(**physics, initial_temperature=temperature or COLD_START_TEMPERATURE)
 
 
 @dataclass(frozen=True)
@@ -315,15 +281,6 @@ class Prepared:
     files: tuple[Path, ...]
 
 
-@contextmanager
-def messages_name(where: Path | str) -> Iterator[None]:
-    """Put the configuration's file before messages that name keys of it, or files that it names."""
-    try:
-        yield
-    except ConfigError as error:
-        raise error.retold(lambda message: f"{where}: {message}") from error
-
-
 def prepare(config_file: Path, model: type[LandConfig] = LandConfig) -> Prepared:
     """Read and check a configuration and the fields that it names.
 
@@ -346,19 +303,23 @@ def prepare(config_file: Path, model: type[LandConfig] = LandConfig) -> Prepared
         with mistakes.noted():
             domain.require(name, "the land component")
     with mistakes.noted():
-        table = override_soil(soil_table(config.soil_table), config.soil, f"{config_file}: soil")
+        standard = soil_table(config.soil_table)
+        with errors_under("soil", config_file):
+            table = override_soil(standard, config.soil)
     with mistakes.noted():
-        vegetation = override_vegetation(vegetation_table(config.vegetation_table), config.vegetation, str(config_file))
+        classes = vegetation_table(config.vegetation_table)
+        with errors_under("vegetation", config_file):
+            vegetation = override_vegetation(classes, config.vegetation)
     mistakes.require_none()
     cells = np.argwhere(domain.mask)
     source = ": ".join(["land_cover", *(str(f) for f in config.land_cover.files)])
     texture = config.soil_texture
-    with mistakes.noted(), messages_name(config_file):
+    with mistakes.noted(), errors_under(file=config_file):
         cover = _read_cover(config.land_cover, domain)[domain.mask]
         _check_cover(cover, vegetation, cells, source)
-    with mistakes.noted(), messages_name(config_file):
+    with mistakes.noted(), errors_under(file=config_file):
         read_texture = texture.read(domain, table)
-    with mistakes.noted(), messages_name(config_file):
+    with mistakes.noted(), errors_under(file=config_file):
         maps = {**config.vegetation_maps.read(domain), **config.soil_maps.read(domain)}
     mistakes.require_none()
     own = [config_file, *config.land_cover.files, *texture.files]

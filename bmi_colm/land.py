@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bmi_colm import variables as names
-from bmi_colm.config import Prepared, messages_name
+from bmi_colm.config import Prepared
 from bmi_colm.forcing import FORCING_NAMES, Forcing, open_forcing
 from bmi_colm.forcing.plausible import looks_like
 from bmi_colm.forcing.record import NoForcing
 from bmi_common import BmiStateError, DeclaredBmi, ModelError, Setup, grids
 from bmi_common.bmi_base import FOREVER
-from bmi_common.errors import out_of_range
+from bmi_common.errors import errors_under, out_of_range
 from bmi_common.hashing import hashes
 
 WATER_DENSITY = 1000.0  # kg m-3
@@ -54,7 +54,7 @@ class LandSurface(DeclaredBmi):
         """Open the forcing of a configuration and check it for the whole run."""
         config, domain = prepared.config, prepared.domain
         self._forcing = NoForcing()  # until there is another to be closed
-        with messages_name(config_file):
+        with errors_under(file=config_file):
             self._forcing = open_forcing(
                 config.forcing,
                 shape=domain.surface.shape,  # type: ignore[arg-type]

@@ -321,16 +321,18 @@ class DeclaredBmi(GridFunctions, VariableFunctions):
         steps = round(time / step)
         if not isclose(steps * step, time, rel_tol=1e-12) or time > self._setup.end_time:
             raise ConfigError(
-                f"{path}: a state of {time:g} s, which is no time of this component: its steps are {step:g} s "
-                f"and its end is {self._setup.end_time:g} s"
+                f"a state of {time:g} s, which is no time of this component: its steps are {step:g} s "
+                f"and its end is {self._setup.end_time:g} s",
+                file=Path(path),
             )
         calendar = saved.header.calendar_time
         if self._setup.start is not None and calendar is not None:
             here = self._setup.start + timedelta(seconds=time)
             if calendar != here:
                 raise ConfigError(
-                    f"{path}: a state of {calendar:%Y-%m-%dT%H:%M} after {time:g} s; this component starts at "
-                    f"{self._setup.start:%Y-%m-%dT%H:%M} and would be at {here:%Y-%m-%dT%H:%M}"
+                    f"a state of {calendar:%Y-%m-%dT%H:%M} after {time:g} s; this component starts at "
+                    f"{self._setup.start:%Y-%m-%dT%H:%M} and would be at {here:%Y-%m-%dT%H:%M}",
+                    file=Path(path),
                 )
         self._steps_done = steps
         self._take_over(saved, goes_on=True)

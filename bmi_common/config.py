@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import sys
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -26,11 +26,11 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError, PydanticKnownError
 
-from bmi_common.errors import ConfigError, ConfigErrors
+from bmi_common.errors import ConfigError, together
 
 Position = tuple[Hashable, ...]
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
-_META_KEYS = ("paths", "relative_to", "staged_from", "origins")
+_META_KEYS = ("paths", "relative_to", "staged_from", "origins")  # the latter two in records of earlier versions
 _DEEPEST = 100
 """Levels of a YAML file; what walks through the data later must not meet Python's own limit."""
 
@@ -85,15 +85,13 @@ class Document:
 
     def error(self, position: Position, message: str, line: int | None = None) -> ConfigError:
         """Build the error that names key, and file and line (by default the key's) or another origin of the value."""
-        key = ".".join(str(p) for p in position)
-        text = f"{key}: {message}" if key else message
+        key = dotted(position)
         origin = self._origin(position)
         if origin is not None:
-            return ConfigError(f"{origin}: {text}")
-        line = line or self.line(position)
+            return ConfigError(message, key=key, file=origin)
         below = [told for at, told in self.origins.items() if position and at[: len(position)] == position]
         also = f" ({', '.join(below)})" if below else ""
-        return ConfigError(f"{self.path}:{line}: {text}{also}" if line else f"{self.path}: {text}{also}", line)
+        return ConfigError(f"{message}{also}", key=key, file=self.path, line=line or self.line(position))
 
     def where(self, position: Position) -> str:
         """Name file and line of a key, or where else its value comes from."""
@@ -104,12 +102,62 @@ class Document:
         above = (position[:n] for n in range(len(position), 0, -1))
         return next((self.origins[at] for at in above if at in self.origins), None)
 
-    def located(self, message: str) -> ConfigError:
-        """Build the error for a message on the whole file that may begin with a key, as in ``output.0.every: must``."""
-        key, colon, rest = message.partition(": ")
-        position = tuple(int(p) if p.isdecimal() else p for p in key.split("."))
-        known = bool(colon) and isinstance(self.data, Mapping) and position[0] in self.data
-        return self.error(position, rest) if known else self.error((), message)
+    def located(self, error: ConfigError) -> ConfigError:
+        """Return the error with the file, and the line or other origin, of the keys of its mistakes.
+
+        The name of a component of error control, such as ``error_control.audit.component``, is a key, too.
+        """
+
+        def placed(m: ConfigError) -> ConfigError:
+            if m.component:
+                return self.error(self._position(m.component), str(m.changed(component="")))
+            return self.error((), str(m)) if m.file is not None else self.error(self._position(m.key), m.message)
+
+        return together(map(placed, error.mistakes))
+
+    def located_as(self, read: Path, error: ConfigError) -> ConfigError:
+        """Return the error of a component that has `read` a copy of this document as one of the document itself."""
+
+        def placed(m: ConfigError) -> ConfigError:
+            if str(m.file) != str(read):
+                return m
+            error = self.error(self._position(m.key), m.message)
+            line = m.line and error.line  # of a line that nobody has looked for nothing is said
+            return error.changed(line=line, component=m.component, of_period=m.of_period)
+
+        return together(map(placed, error.mistakes))
+
+    def _position(self, key: str) -> Position:
+        """Find a dotted key; what lies below the last part that the file has counts as one part."""
+        above = (at for at in self.lines if f"{key}.".startswith(f"{dotted(at)}."))
+        known = max(above, key=len, default=())
+        rest = key[len(dotted(known)) :].lstrip(".")
+        return (*known, rest) if rest else known
+
+    def put(self, position: Position, value: Any, origin: str | None = None) -> None:
+        """Give a key, whose section must exist, another value, which comes from `origin`."""
+        section = self.data
+        for key in position[:-1]:
+            section = section[key]
+        section[position[-1]] = value
+        for places in (self.lines, self.origins):
+            for at in [at for at in places if at[: len(position)] == position]:
+                del places[at]
+        self.lines.update(dict.fromkeys(_positions(value, position), 0))
+        if origin is not None:
+            self.origins[position] = origin
+
+
+def dotted(position: Position) -> str:
+    """Write a path of keys as ``time.start``."""
+    return ".".join(map(str, position))
+
+
+def _positions(value: Any, at: Position) -> Iterator[Position]:
+    yield at
+    parts = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    for key, part in parts:
+        yield from _positions(part, (*at, key))
 
 
 def read_yaml(path: Path) -> Document:
@@ -336,9 +384,7 @@ def load_config(path: Path, model: type[M], ignore: Iterable[str] = ()) -> M:
 
     Some keys are understood in every file. ``paths: {name: folder}`` names folders, relative to the file, which
     the file and those that it names may use as ``${name}``; ``relative_to: folder`` makes the file's relative
-    paths start there instead of in the file's own folder. A coupler that completes a copy of a user's file says with
-    ``staged_from: file`` which one it is a copy of, and with ``origins: {key: place}`` where values of its own come
-    from; messages then name that file and these places.
+    paths start there instead of in the file's own folder.
 
     Parameters
     ----------
@@ -354,33 +400,7 @@ def load_config(path: Path, model: type[M], ignore: Iterable[str] = ()) -> M:
     ConfigError
         For a file that cannot be read and for the first few invalid entries, with file, line and key.
     """
-    return validate(_as_the_user_knows_it(read_yaml(Path(path))), model, paths={}, ignore=ignore)
-
-
-def _as_the_user_knows_it(document: Document) -> Document:
-    """Let messages about a copy that a coupler completed name the user's own file, and lines of what stands in it."""
-    data = document.data
-    if not isinstance(data, Mapping) or "staged_from" not in data:
-        return document
-    path = Path(str(data["staged_from"]))
-    if not path.is_file():
-        return document
-    original = read_yaml(path)
-    lines = {at: line for at, line in original.lines.items() if _same_leaf(original.data, data, at)}
-    given = data.get("origins")
-    origins = {str(key): str(place) for key, place in given.items()} if isinstance(given, Mapping) else {}
-    places = {at: origins[key] for at in document.lines if (key := ".".join(map(str, at))) in origins}
-    lines |= {at: 0 for at in document.lines if any(at[:n] in places for n in range(len(at) + 1))}
-    return Document(original.path, data, lines, places)
-
-
-def _same_leaf(original: Any, completed: Any, at: Position) -> bool:
-    for key in at:
-        try:
-            original, completed = original[key], completed[key]
-        except (KeyError, IndexError, TypeError):
-            return False
-    return isinstance(original, Mapping | list) or original == completed
+    return validate(read_yaml(Path(path)), model, paths={}, ignore=ignore)
 
 
 def validate(document: Document, model: type[M], paths: Mapping[str, Path], ignore: Iterable[str] = ()) -> M:
@@ -396,7 +416,7 @@ def validate(document: Document, model: type[M], paths: Mapping[str, Path], igno
     try:
         return model.model_validate(content, context={"base": base, "paths": named})
     except ValidationError as error:
-        raise ConfigErrors(_mistakes(error, document)) from None
+        raise together(_mistakes(error, document)) from None
 
 
 def folders(document: Document, outer: Mapping[str, Path]) -> tuple[Path, dict[str, Path]]:
@@ -456,9 +476,9 @@ def _discriminator(error: ErrorDetails) -> tuple[str, ...]:
     return (str(key).strip("'"),) if key else ()
 
 
-def _mistakes(error: ValidationError, document: Document, limit: int = 20) -> list[ConfigError]:
+def _mistakes(invalid: ValidationError, document: Document, limit: int = 20) -> list[ConfigError]:
     result: list[ConfigError] = []
-    found = error.errors(include_url=False)
+    found = invalid.errors(include_url=False)
     for e in found:
         if e["type"] == "too_short" and any(
             other["loc"][: len(e["loc"])] == e["loc"] != other["loc"] for other in found
@@ -476,18 +496,18 @@ def _mistakes(error: ValidationError, document: Document, limit: int = 20) -> li
             message = f"expected one of {e['ctx']['expected_tags']}, got {_shown(e['ctx']['tag'])}"
         elif e["type"] in _EXPECTED:
             message = f"expected {_EXPECTED[e['type']]}, got {_shown(e['input'])}"
-        elif e["type"] == "value_error" or e["type"] == "assertion_error":
+        elif e["type"] in ("value_error", "assertion_error"):
             message = str(e["ctx"]["error"])
         elif e["type"] != _NO_FILE and not isinstance(e["input"], Mapping | list):
             message = f"{message[0].lower()}{message[1:]}, got {_shown(e['input'])}"
         message = _ENUM_MEMBER.sub(r"\1", message)
-        several = e.get("ctx", {}).get("error")
-        texts = [str(m) for m in several.mistakes] if isinstance(several, ConfigErrors) else [message]
         at = _in_document(position, document)
-        result += [document.error(at, text) if at else document.located(text) for text in texts]
+        error = e.get("ctx", {}).get("error")
+        told = error.mistakes if isinstance(error, ConfigError) else (ConfigError(message),)
+        result += [document.error(at, str(m)) if at else document.located(m) for m in told]
     result = sorted({str(m): m for m in result}.values(), key=lambda m: m.line or 0)  # as a user reads the file
     if len(result) > limit:
-        result = [*result[:limit], ConfigError(f"{document.path}: and {len(result) - limit} more")]
+        result = [*result[:limit], ConfigError(f"and {len(result) - limit} more", file=document.path)]
     return result
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 
 class RootzoneError(Exception):
@@ -14,19 +16,41 @@ class RootzoneError(Exception):
 class ConfigError(RootzoneError, ValueError):
     """A mistake in the input, found before anything is computed or overwritten.
 
+    Printed as ``component: file:line: key: message``, as far as these are known.
+
     Parameters
     ----------
     message : str
-        What is wrong, naming file and key.
+        What is wrong.
+    key : str
+        The key, dotted, as it stands in its file.
+    file : Path or str, optional
+        The file that the key stands in, or where else its value comes from, such as ``--set time.end=2020``.
     line : int, optional
         Line of the file.
+    component : str
+        Name of the component that reports the mistake.
     of_period : bool
         Whether data do not cover the period of a run, so that another end of it would help.
     """
 
-    def __init__(self, message: str, line: int | None = None, of_period: bool = False) -> None:
-        super().__init__(message)
+    def __init__(
+        self,
+        message: str,
+        *,
+        key: str = "",
+        file: Path | str | None = None,
+        line: int | None = None,
+        component: str = "",
+        of_period: bool = False,
+    ) -> None:
+        place = f"{file}:{line}" if line else str(file or "")
+        super().__init__(": ".join(part for part in (component, place, key, message) if part))
+        self.message = message
+        self.key = key
+        self.file = file
         self.line = line
+        self.component = component
         self.of_period = of_period
 
     @property
@@ -34,9 +58,26 @@ class ConfigError(RootzoneError, ValueError):
         """Each mistake by itself."""
         return (self,)
 
-    def retold(self, change: Callable[[str], str]) -> ConfigError:
-        """Return the error with `change` applied to the message of every mistake."""
-        return together([ConfigError(change(str(m)), m.line, m.of_period) for m in self.mistakes])
+    def data(self) -> dict[str, Any]:
+        """Return what a single mistake is made of; ``ConfigError(**error.data())`` is the same mistake again."""
+        return {name: getattr(self, name) for name in _PARTS}
+
+    def changed(self, **parts: Any) -> ConfigError:
+        """Return the error with other `parts` (those of `data`) in every mistake."""
+        return together(ConfigError(**{**m.data(), **parts}) for m in self.mistakes)
+
+    def under(self, key: str = "", file: Path | None = None) -> ConfigError:
+        """Return the error as one of a section and file; a mistake of another file names that in its message."""
+
+        def placed(m: ConfigError) -> ConfigError:
+            if m.file is not None or m.component:
+                return ConfigError(str(m), key=key, file=file, of_period=m.of_period)
+            return m.changed(key=".".join(part for part in (key, m.key) if part), file=file)
+
+        return together(map(placed, self.mistakes))
+
+
+_PARTS = ("message", "key", "file", "line", "component", "of_period")
 
 
 class ConfigErrors(ConfigError):  # noqa: N818  # several of them
@@ -50,6 +91,15 @@ class ConfigErrors(ConfigError):  # noqa: N818  # several of them
     def mistakes(self) -> tuple[ConfigError, ...]:
         """Each mistake by itself."""
         return self._mistakes
+
+
+@contextmanager
+def errors_under(key: str = "", file: Path | None = None) -> Iterator[None]:
+    """Let every `ConfigError` of the block name the key and the file, as `ConfigError.under`."""
+    try:
+        yield
+    except ConfigError as error:
+        raise error.under(key, file) from error
 
 
 class Mistakes:

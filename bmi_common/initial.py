@@ -10,7 +10,7 @@ from pydantic import model_validator
 
 from bmi_common.config import Config, ConfigPath
 from bmi_common.domain import Domain
-from bmi_common.errors import ConfigError, describe_cell, out_of_range
+from bmi_common.errors import ConfigError, describe_cell, errors_under, out_of_range
 from bmi_common.fields import FieldSpec
 from bmi_common.groundwater import POSSIBLE_HEADS
 
@@ -59,26 +59,29 @@ class InitialSpec(Config):
             depth = self.water_table_depth.read(key, domain.surface.shape, "m", domain.mask, cells=domain.cells)
             centres = np.cumsum(domain.dz) - 0.5 * domain.dz
             head = (domain.dz.sum() - depth) - centres[:, np.newaxis, np.newaxis]
-        require_possible(head, domain, f"{config_file}: {key}")
+        with errors_under(key, config_file):
+            require_possible(head, domain)
         pond = float(head[-1][domain.mask].max())
         if pond > HIGHEST_POND:
             raise ConfigError(
-                f"{config_file}: {key}: water would stand {pond:.0f} m above the ground; the depth of the water table "
-                "is positive downwards, pressure head is not counted from sea level"
+                f"water would stand {pond:.0f} m above the ground; the depth of the water table is positive "
+                "downwards, pressure head is not counted from sea level",
+                key=key,
+                file=config_file,
             )
         return head
 
 
-def require_possible(head: NDArray[np.float64], domain: Domain, where: str) -> None:
+def require_possible(head: NDArray[np.float64], domain: Domain) -> None:
     """Refuse heads [m] (nz, ny, nx) that are no state of a soil.
 
     Raises
     ------
     ConfigError
-        Naming value and cell; `where` begins the message.
+        Naming value and cell.
     """
     low, high = POSSIBLE_HEADS
     bad = ((head < low) | (head > high)) & domain.mask
     if bad.any():
         cell = tuple(int(i) for i in np.argwhere(bad)[0])
-        raise ConfigError(f"{where}: {out_of_range(head[cell], low, high, 'm')} at {describe_cell(cell)}")
+        raise ConfigError(f"{out_of_range(head[cell], low, high, 'm')} at {describe_cell(cell)}")

@@ -147,7 +147,7 @@ class NgenRules(DeclaredBmi):
             try:
                 take(path)
             except ConfigError as error:
-                raise ConfigError(str(error).replace(str(path), STATE)) from error
+                raise error.changed(file=STATE) from error
 
     @property
     def _is_at_start(self) -> bool:

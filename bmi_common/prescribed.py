@@ -106,8 +106,9 @@ class PrescribedConfig(Config):
         if self.series is not None:
             steps = self.series.interval / self.time_step
             if round(steps) < 1 or not isclose(steps, round(steps), rel_tol=1e-9):
-                raise ValueError(
-                    f"series.interval: {self.series.interval:g} h is no whole number of steps of {self.time_step:g} h"
+                raise ConfigError(
+                    f"{self.series.interval:g} h is no whole number of steps of {self.time_step:g} h",
+                    key="series.interval",
                 )
         return self
 

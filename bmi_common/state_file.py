@@ -206,7 +206,7 @@ def read_state(path: Path, component: str) -> SavedState:
         If the file is missing, truncated, damaged, no state file, of a newer format, or another component's.
     """
     if not path.is_file():
-        raise ConfigError(f"{path}: no such file")
+        raise ConfigError("no such file", file=path)
     try:
         with netCDF4.Dataset(path) as data:
             data.set_auto_maskandscale(False)
@@ -215,22 +215,23 @@ def read_state(path: Path, component: str) -> SavedState:
     except ConfigError:
         raise
     except Exception as error:  # whatever the library meets in a damaged file
-        raise ConfigError(f"{path}: truncated or damaged, not a readable state file: {error}") from error
+        raise ConfigError(f"truncated or damaged, not a readable state file: {error}", file=path) from error
     if _checksum(header, arrays) != checksum:
-        raise ConfigError(f"{path}: damaged: its content does not have the SHA-256 that its header says")
+        raise ConfigError("damaged: its content does not have the SHA-256 that its header says", file=path)
     return SavedState(path, header, arrays)
 
 
 def _read_header(path: Path, data: Any, component: str) -> tuple[StateHeader, str]:
     known = set(data.ncattrs())
     if str(getattr(data, "format", "")) != FORMAT or "format_version" not in known:
-        raise ConfigError(f"{path}: no state file (a NetCDF file without the attribute format = {FORMAT!r})")
+        raise ConfigError(f"no state file (a NetCDF file without the attribute format = {FORMAT!r})", file=path)
     try:
         version = int(data.format_version)
         if version > VERSION:
             raise ConfigError(
-                f"{path}: written in version {version} of the format by {getattr(data, 'source', 'unknown software')}; "
-                f"this software reads versions up to {VERSION}"
+                f"written in version {version} of the format by {getattr(data, 'source', 'unknown software')}; "
+                f"this software reads versions up to {VERSION}",
+                file=path,
             )
         calendar = str(data.calendar_time)
         header = StateHeader(
@@ -244,9 +245,9 @@ def _read_header(path: Path, data: Any, component: str) -> tuple[StateHeader, st
     except ConfigError:
         raise
     except (AttributeError, ValueError, TypeError, OverflowError, RecursionError) as error:
-        raise ConfigError(f"{path}: damaged: its header cannot be read: {error}") from error
+        raise ConfigError(f"damaged: its header cannot be read: {error}", file=path) from error
     if header.component != component:
-        raise ConfigError(f"{path}: a state of the component {header.component}, not of {component}" + _ADVICE)
+        raise ConfigError(f"a state of the component {header.component}, not of {component}" + _ADVICE, file=path)
     return header, checksum
 
 
@@ -317,7 +318,7 @@ def require_fitting(
     extra = sorted(set(saved.arrays) - set(expected))
     if missing or extra:
         said = [f"{what} {', '.join(names)}" for what, names in (("lacks", missing), ("has also", extra)) if names]
-        raise ConfigError(f"{path}: does not fit this configuration: it {' and '.join(said)}")
+        raise ConfigError(f"does not fit this configuration: it {' and '.join(said)}", file=path)
     for name, array in expected.items():
         _require_same_shape(saved, name, array, "does not fit this configuration: ")
     for name in (*grid, *same):
@@ -327,8 +328,9 @@ def require_fitting(
             cell = tuple(int(i) for i in np.argwhere(differs)[0])
             where = f" at {describe_cell(cell)}" if 1 < len(cell) <= 3 else f" at index {cell[0]}" if cell else ""
             raise ConfigError(
-                f"{path}: belongs to another domain: {name} differs in {int(differs.sum())} of {differs.size} values, "
-                f"the first{where}: {there[cell]:g} in the file, {here[cell]:g} here"
+                f"belongs to another domain: {name} differs in {int(differs.sum())} of {differs.size} values, "
+                f"the first{where}: {there[cell]:g} in the file, {here[cell]:g} here",
+                file=path,
             )
 
 
@@ -344,7 +346,7 @@ def require_fingerprints(saved: SavedState, here: Mapping[str, str]) -> None:
         there, own = saved.header.fingerprints.get(what, "none"), here.get(what, "none")
         if there != own:
             raise ConfigError(
-                f"{saved.path}: made with another {what} ({there[:12]} in the file, {own[:12]} here)" + _ADVICE
+                f"made with another {what} ({there[:12]} in the file, {own[:12]} here)" + _ADVICE, file=saved.path
             )
 
 
@@ -353,6 +355,6 @@ def _require_same_shape(saved: SavedState, name: str, expected: StateArray, why:
     lengths = [n for i, n in enumerate(there.shape) if expected.dimensions[i : i + 1] != (expected.growing,)]
     wanted = [n for i, n in enumerate(here.shape) if expected.dimensions[i : i + 1] != (expected.growing,)]
     if lengths != wanted or there.ndim != here.ndim:
-        raise ConfigError(f"{saved.path}: {why}{name} has the shape {there.shape} in the file, {here.shape} here")
+        raise ConfigError(f"{why}{name} has the shape {there.shape} in the file, {here.shape} here", file=saved.path)
     if there.dtype != here.dtype:
-        raise ConfigError(f"{saved.path}: {why}{name} is {there.dtype} in the file, {here.dtype} here")
+        raise ConfigError(f"{why}{name} is {there.dtype} in the file, {here.dtype} here", file=saved.path)

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from bmi_common import Config, ConfigError, ConfigPath, load_config
 from bmi_common.config import OutputPath
-from bmi_common.errors import Mistakes
+from bmi_common.errors import Mistakes, errors_under
 from bmi_common.groundwater import SECTIONS
 from bmi_common.groundwater_config import GroundwaterConfig, PreparedGroundwater
 from bmi_parflow.definition import MOST_STORAGE_CLASSES, Key, check_overrides
@@ -122,18 +122,22 @@ def prepare(config_file: Path) -> Prepared:
     for letter, count, cells in zip("xy", section.processes, (domain.nx, domain.ny), strict=False):
         if count > cells:
             mistakes.note(
-                ConfigError(f"{config_file}: parflow.processes: {count} processes for {cells} cells along {letter}")
+                ConfigError(
+                    f"{count} processes for {cells} cells along {letter}", key="parflow.processes", file=config_file
+                )
             )
     classes = np.unique(domain.specific_storage[:, domain.mask]).size
     if classes > MOST_STORAGE_CLASSES:
         mistakes.note(
             ConfigError(
-                f"{config_file}: domain: specific_storage has {classes} different values; ParFlow takes it by class "
-                f"of cells, and at most {MOST_STORAGE_CLASSES} classes are supported"
+                f"specific_storage has {classes} different values; ParFlow takes it by class of cells, and at most "
+                f"{MOST_STORAGE_CLASSES} classes are supported",
+                key="domain",
+                file=config_file,
             )
         )
-    with mistakes.noted():
-        check_overrides(section.solver, f"{config_file}: parflow.solver")
+    with mistakes.noted(), errors_under("parflow.solver", config_file):
+        check_overrides(section.solver)
     mistakes.require_none()
     return Prepared(
         domain=domain,

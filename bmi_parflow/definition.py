@@ -146,17 +146,17 @@ def write_definition(folder: Path, keys: Mapping[str, Key]) -> None:
         run.write(working_directory=str(folder))
 
 
-def check_overrides(overrides: Mapping[str, Key], where: str) -> None:
+def check_overrides(overrides: Mapping[str, Key]) -> None:
     """Raise `ConfigError` for keys that ParFlow does not have, or that the component sets itself."""
     for key, value in overrides.items():
         if key.startswith(_OURS):
-            raise ConfigError(f"{where}: {key} is set by the component and cannot be replaced")
+            raise ConfigError(f"{key} is set by the component and cannot be replaced")
         is_count = isinstance(value, int) and 0 < value <= _MOST_CHILDREN
         if not isinstance(value, str) and not is_count and _takes_names(key):
-            raise ConfigError(f"{where}: {key}: expected one or several names, got {value!r}")
+            raise ConfigError(f"{key}: expected one or several names, got {value!r}")
         complaint = _complaint(key, value)
         if complaint:
-            raise ConfigError(f"{where}: {key}: pftools knows no such key or value of ParFlow: {complaint}")
+            raise ConfigError(f"{key}: pftools knows no such key or value of ParFlow: {complaint}")
 
 
 def _takes_names(key: str) -> bool:

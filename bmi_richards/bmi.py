@@ -46,7 +46,7 @@ class BmiRichards(GroundwaterBmi):
         try:
             self._solver = RichardsSolver(domain, self._prepared.head, self._prepared.options)
         except ValueError as error:
-            raise ConfigError(f"{config_file}: {error}") from error
+            raise ConfigError(str(error), file=config_file) from error
         self._source = np.zeros(domain.subsurface.shape)
         self._balance: HourBalance | None = None
         drainage = self._prepared.drainage

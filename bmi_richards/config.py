@@ -11,16 +11,14 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from bmi_common import Config, ConfigError, ConfigPath, Domain, FieldSpec, load_config
-from bmi_common.config import Threads
-from bmi_common.errors import Mistakes
+from bmi_common.errors import Mistakes, errors_under
 from bmi_common.fields import read_netcdf_variable
-from bmi_common.floor_head import FLOOR_HEAD
 from bmi_common.grids import Grid
 from bmi_common.groundwater import SECTIONS
 from bmi_common.groundwater_config import GroundwaterConfig, PreparedGroundwater
 from bmi_common.units import conversion
 from bmi_richards.gauges import GaugeSpec, locate
-from bmi_richards.options import Drainage, Mode, Options, PermeabilityTable
+from bmi_richards.options import CommonConfig, Drainage, Mode, PermeabilityTable, SolverConfig
 
 Floats = NDArray[np.float64]
 
@@ -30,13 +28,6 @@ class TableSpec(Config):
 
     table: Annotated[int, Field(ge=2)]
     min_head: FieldSpec
-
-
-class PassesSpec(Config):
-    """Passes until nothing changes by more than `tolerance` (m of positive head, or saturation), `most` at most."""
-
-    tolerance: Annotated[float, Field(gt=0)]
-    most: Annotated[int, Field(ge=3)] = 50
 
 
 class PrescribedDrainage(Config):
@@ -62,16 +53,12 @@ class PrescribedDrainage(Config):
         return values * change.factor + change.offset
 
 
-class RichardsSection(Config):
-    """Options of the solver; see `bmi_richards.options.Options`."""
+class RichardsSection(CommonConfig):
+    """The section ``richards:``: options of the solver, those that name files included, its step and gauges."""
 
-    mode: Mode = Mode.FULL
     drainage: Literal["implicit", "lagged"] | PrescribedDrainage | None = None
-    passes: Annotated[int, Field(ge=1)] | PassesSpec = 2
     relative_permeability: Literal["analytic"] | TableSpec = "analytic"
     time_step: Annotated[float, Field(gt=0)] = 1.0
-    floor_head: Annotated[float, Field(ge=-1.0e4, lt=0)] = FLOOR_HEAD
-    threads: Threads | None = None
     gauges: dict[str, GaugeSpec] = {}
 
     @model_validator(mode="after")
@@ -80,7 +67,7 @@ class RichardsSection(Config):
             raise ValueError("drainage has no effect with `mode: full`; set `mode: free_drainage` or remove it")
         return self
 
-    def options(self, domain: Domain) -> Options:
+    def build(self, domain: Domain) -> SolverConfig:
         """Options for the solver; reads the fields that they name."""
         table = None
         if isinstance(self.relative_permeability, TableSpec):
@@ -89,16 +76,11 @@ class RichardsSection(Config):
             if np.any((lowest >= 0.0) & domain.mask):
                 raise ConfigError("richards: relative_permeability: min_head must be below 0 m everywhere")
             table = PermeabilityTable(spec.table, np.where(domain.mask, lowest, -1.0))
-        return Options(
-            mode=self.mode,
-            drainage=Drainage.PRESCRIBED
-            if isinstance(self.drainage, PrescribedDrainage)
-            else Drainage(self.drainage or "implicit"),
-            passes=self.passes.most if isinstance(self.passes, PassesSpec) else self.passes,
-            pass_tolerance=self.passes.tolerance if isinstance(self.passes, PassesSpec) else 0.0,
-            floor_head=self.floor_head,
+        prescribed = isinstance(self.drainage, PrescribedDrainage)
+        return SolverConfig(
+            **{name: getattr(self, name) for name in CommonConfig.model_fields},
+            drainage=Drainage.PRESCRIBED if prescribed else Drainage(self.drainage or "implicit"),
             table=table,
-            threads=self.threads,
         )
 
 
@@ -114,7 +96,7 @@ class Prepared(PreparedGroundwater):
 
     Attributes
     ----------
-    options : Options
+    options : SolverConfig
     drainage : (steps, ny, nx), optional
         Prescribed drainage [m h-1].
     time_step : float
@@ -125,7 +107,7 @@ class Prepared(PreparedGroundwater):
         Flat indices of their cells.
     """
 
-    options: Options
+    options: SolverConfig
     drainage: Floats | None
     time_step: float
     gauges: Grid
@@ -150,11 +132,9 @@ def prepare(config_file: Path) -> Prepared:
             drainage = prescribed.read(domain)
         own.append(prescribed.file)
     with mistakes.noted():
-        options = config.richards.options(domain)
-    try:
+        options = config.richards.build(domain)
+    with mistakes.noted(), errors_under(file=config_file):
         gauges, gauge_cells = locate(config.richards.gauges, domain)
-    except ConfigError as error:
-        mistakes.note(error.retold(lambda message: f"{config_file}: {message}"))
     mistakes.require_none()
     return Prepared(
         domain=domain,

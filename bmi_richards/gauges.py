@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from bmi_common import Config, ConfigError, Domain, grids
+from bmi_common.errors import errors_under
 from bmi_common.grids import Grid
 
 _EARTH_RADIUS = 6.371e6  # m
@@ -83,10 +84,8 @@ def locate(gauges: Mapping[str, GaugeSpec], domain: Domain) -> tuple[Grid, NDArr
     """
     cells: list[tuple[int, int]] = []
     for name, spec in gauges.items():
-        try:
+        with errors_under(f"richards.gauges.{name}"):
             cells.append(spec.cell(domain))
-        except ConfigError as error:
-            raise ConfigError(f"richards.gauges.{name}: {error}") from None
     y, x = domain.surface.coordinates
     grid = grids.points(list(gauges), [float(y[j]) for j, _ in cells], [float(x[i]) for _, i in cells])
     return grid, np.array([j * domain.nx + i for j, i in cells], dtype=np.intp)

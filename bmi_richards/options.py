@@ -1,11 +1,14 @@
 """How the solver works: boundary conditions, relative permeability, passes and threads."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
+from bmi_common.config import Config, Threads
 from bmi_common.floor_head import FLOOR_HEAD
 
 
@@ -51,50 +54,61 @@ class PermeabilityTable:
             raise ValueError("min_head of the table of relative permeability must be below 0 m everywhere")
 
 
-@dataclass(frozen=True)
-class Options:
-    """Options of :class:`~bmi_richards.solver.RichardsSolver`.
+class Convergence(Config):
+    """Pass until no positive head [m] and no saturation [-] changes by more than `tolerance`, `most` times at most.
+
+    For fine grids (below about 200 m), where a fixed number of passes does not converge.
+    """
+
+    tolerance: Annotated[float, Field(gt=0)]
+    most: Annotated[int, Field(ge=3)] = 50
+
+
+class CommonConfig(Config):
+    """What the solver and the section ``richards:`` of a configuration file have in common.
 
     Attributes
     ----------
     mode : Mode
-    drainage : Drainage
-        Used in the free-drainage mode.
-    passes : int
+        What flows.
+    passes : int or Convergence
         Passes over the domain per step. Two leave 3e-6 m to the converged solution on 1 km cells.
-    pass_tolerance : float
-        If above 0: pass until no positive head [m] and no saturation [-] changes by more than this, with at most
-        ``passes`` passes. For fine grids (below about 200 m), where a fixed number of passes does not converge.
-    tolerance : float
-        Largest residual of a cell [m], unless rounding leaves more. 1e-8 drifts by 1e-3 m in 480 h.
     floor_head : float
         Sinks take no water from a cell below this head [m]; what they cannot take is reported as unmet demand.
-    table : PermeabilityTable, optional
-        Relative permeability from a table instead of the formula.
     threads : int, optional
         Number of OpenMP threads; default as OpenMP decides (``OMP_NUM_THREADS``), but no
         more than one per 500 columns. Results do not depend on it.
     """
 
     mode: Mode = Mode.FULL
-    drainage: Drainage = Drainage.IMPLICIT
-    passes: int = 2
-    pass_tolerance: float = 0.0
-    tolerance: float = 1.0e-14
-    floor_head: float = FLOOR_HEAD
-    table: PermeabilityTable | None = field(default=None)
-    threads: int | None = None
+    passes: Annotated[int, Field(ge=1)] | Convergence = 2
+    floor_head: Annotated[float, Field(ge=-1.0e4, lt=0)] = FLOOR_HEAD
+    threads: Threads | None = None
 
-    def __post_init__(self) -> None:
-        if self.passes < 1:
-            raise ValueError(f"passes must be at least 1, not {self.passes}")
-        if not self.tolerance > 0.0:
-            raise ValueError(f"tolerance must be above 0 m, not {self.tolerance}")
-        if self.pass_tolerance < 0.0:
-            raise ValueError(f"pass_tolerance must not be negative, not {self.pass_tolerance}")
-        if self.pass_tolerance > 0.0 and self.passes < 3:
-            raise ValueError(f"a pass_tolerance needs passes of at least 3, not {self.passes}")
-        if not -1.0e4 <= self.floor_head < 0.0:
-            raise ValueError(f"floor_head must be between -10000 m and 0, not {self.floor_head}")
-        if self.threads is not None and self.threads < 1:
-            raise ValueError(f"threads must be at least 1, not {self.threads}")
+
+class SolverConfig(CommonConfig):
+    """Options of :class:`~bmi_richards.solver.RichardsSolver`.
+
+    Attributes
+    ----------
+    drainage : Drainage
+        Used in the free-drainage mode.
+    tolerance : float
+        Largest residual of a cell [m], unless rounding leaves more. 1e-8 drifts by 1e-3 m in 480 h.
+    table : PermeabilityTable, optional
+        Relative permeability from a table instead of the formula.
+    """
+
+    drainage: Drainage = Drainage.IMPLICIT
+    tolerance: Annotated[float, Field(gt=0)] = 1.0e-14
+    table: PermeabilityTable | None = None
+
+    @property
+    def most_passes(self) -> int:
+        """Number of passes, at most."""
+        return self.passes.most if isinstance(self.passes, Convergence) else self.passes
+
+    @property
+    def pass_tolerance(self) -> float:
+        """Change [m or -] below which no other pass follows; 0 for a fixed number of passes."""
+        return self.passes.tolerance if isinstance(self.passes, Convergence) else 0.0

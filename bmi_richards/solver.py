@@ -20,7 +20,7 @@ from bmi_common.floor_head import reachable_floor
 from bmi_common.flow_order import FlowNetwork, build_network
 from bmi_common.state_file import StateArray, fingerprint
 from bmi_richards import _kernel
-from bmi_richards.options import Drainage, Mode, Options
+from bmi_richards.options import Drainage, Mode, SolverConfig
 
 Floats = NDArray[np.float64]
 
@@ -165,7 +165,7 @@ class RichardsSolver:
         Geometry and properties, for example a :class:`bmi_common.Domain`.
     head : (nz, ny, nx)
         Initial pressure head [m].
-    options : Options
+    options : SolverConfig
 
     Raises
     ------
@@ -173,8 +173,8 @@ class RichardsSolver:
         Where a property or the head is not usable, naming the first such cell.
     """
 
-    def __init__(self, domain: DomainLike, head: ArrayLike, options: Options | None = None) -> None:
-        self.options = options or Options()
+    def __init__(self, domain: DomainLike, head: ArrayLike, options: SolverConfig | None = None) -> None:
+        self.options = options or SolverConfig()
         self._mask = np.asarray(domain.mask, dtype=bool)
         self._dz = np.ascontiguousarray(domain.dz, dtype=np.float64)
         self._dx, self._dy = float(domain.dx), float(domain.dy)
@@ -364,7 +364,7 @@ class RichardsSolver:
             dt=dt,
             tolerance=options.tolerance,
             pass_tolerance=options.pass_tolerance,
-            most_passes=options.passes,
+            most_passes=options.most_passes,
             drainage_kind=_DRAINAGE_KINDS[options.drainage] if options.mode is Mode.FREE_DRAINAGE else 0,
             table_points=options.table.points if options.table else 0,
             threads=self._threads,

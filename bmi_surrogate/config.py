@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from bmi_common import Config, ConfigError, ConfigPath, Domain, FieldSpec, grids, load_config
 from bmi_common.config import Threads
-from bmi_common.errors import Mistakes
+from bmi_common.errors import Mistakes, errors_under
 from bmi_common.groundwater import SECTIONS
 from bmi_common.groundwater_config import GroundwaterConfig, PreparedGroundwater
 from bmi_surrogate.checkpoint import Checkpoint, StructuredCheckpoint
@@ -138,7 +138,9 @@ def _trained(section: SurrogateSection, domain: Domain, config_file: Path) -> Ch
     kind = "structured" if isinstance(found, StructuredCheckpoint) else "predrnn"
     if section.architecture not in (None, kind):
         raise ConfigError(
-            f"{config_file}: surrogate.architecture: {section.checkpoint} is {kind}, not {section.architecture}"
+            f"{section.checkpoint} is {kind}, not {section.architecture}",
+            key="surrogate.architecture",
+            file=config_file,
         )
     return found
 
@@ -148,14 +150,14 @@ def _structured(
 ) -> StructuredEmulator:
     for key in _FOR_NETWORKS:
         if getattr(section, key) != SurrogateSection.model_fields[key].default:
-            raise ConfigError(f"{config_file}: surrogate.{key}: has no meaning for the structured surrogate; remove it")
+            raise ConfigError(
+                "has no meaning for the structured surrogate; remove it", key=f"surrogate.{key}", file=config_file
+            )
     _require_layers(len(trained.layer_thickness), trained.layer_thickness, domain, section.checkpoint)
-    try:
+    with errors_under("surrogate", config_file):
         return StructuredEmulator(
             trained.model, domain, StructuredOptions(section.device, section.threads, section.compile)
         )
-    except ConfigError as error:
-        raise ConfigError(f"{config_file}: surrogate: {error}") from error
 
 
 def _predrnn(
@@ -169,11 +171,9 @@ def _predrnn(
         )
     fields = _statics(trained, domain, section)
     trained = _with_statics_statistics(trained, fields, domain, section)
-    try:
+    with errors_under("surrogate", config_file):
         network = PredRNNEmulator(trained, fields, domain.mask, section.options())
         emulator: Emulator = ClosedEmulator(network, domain) if a.balance == "closed" else network
-    except ConfigError as error:
-        raise ConfigError(f"{config_file}: surrogate: {error}") from error
     return emulator, (*trained.files, *(() if section.statics is None else section.statics.files))
 
 

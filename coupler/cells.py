@@ -75,8 +75,8 @@ class Fill:
 
     Parameters
     ----------
-    key : str
-        Where the exchange stands, for messages.
+    key, ends : str
+        Where the exchange stands and what it joins, for messages.
     what : float or "nearest"
         The value [units of the target], or that of the nearest cell of the layer which has one.
     grid : GridInfo
@@ -88,9 +88,15 @@ class Fill:
     """
 
     def __init__(
-        self, key: str, what: float | Literal["nearest"], grid: GridInfo, cells: Cells | None, among: Cells | None
+        self,
+        key: str,
+        ends: str,
+        what: float | Literal["nearest"],
+        grid: GridInfo,
+        cells: Cells | None,
+        among: Cells | None,
     ) -> None:
-        self._key, self._what, self._grid, self._among = key, what, grid, among
+        self._key, self._ends, self._what, self._grid, self._among = key, ends, what, grid, among
         self._cells: Cells | None = None
         self._donors: tuple[NDArray[np.intp], ...] = ()
         if cells is not None:
@@ -109,16 +115,19 @@ class Fill:
         layer = gaps.shape[-2:]
         places = _places(self._grid, layer)
         if places is None:
-            raise ConfigError(f"{self._key}: fill: nearest needs the places of the values, and {self._grid} has none")
+            raise self._mistake(f"nearest needs the places of the values, and {self._grid} has none")
         lacking, wanted = gaps.reshape(-1, *layer), self._cells.reshape(-1, *layer)
         donors = np.array(np.nonzero(wanted))
         for k in np.unique(donors[0]):
             if lacking[k].all():
-                raise ConfigError(f"{self._key}: fill: nearest: there is no cell with a value in layer {k}")
+                raise self._mistake(f"nearest: there is no cell with a value in layer {k}")
             having = np.argwhere(~lacking[k])
             _, index = cKDTree(places[~lacking[k]]).query(places[wanted[k]])
             donors[1:, donors[0] == k] = having[index].T
         return np.unravel_index(np.ravel_multi_index(tuple(donors), wanted.shape), gaps.shape)
+
+    def _mistake(self, message: str) -> ConfigError:
+        return ConfigError(f"{self._ends}: fill: {message}", key=self._key)
 
     def __call__(self, values: Array) -> Array:
         """Return a copy of the values, filled.

@@ -71,26 +71,31 @@ class Checkpoint:
         return self.folder.parent.parent
 
 
-def require_state_functions(components: Mapping[str, Component]) -> None:
-    """Refuse checkpoints of components that cannot save their state; static ones have none.
-
-    Raises
-    ------
-    ConfigError
-        Naming the first such component and what it lacks.
-    """
+def state_functions_lacking(components: Mapping[str, Component]) -> str | None:
+    """Say which component first cannot save its state, and why; None if all can. Static ones have none."""
     for name, component in components.items():
         if component.static:
             continue
         kind = f"{type(component.bmi).__module__}:{type(component.bmi).__name__}"
         lacking = [f"no {f}(path)" for f in _STATE_FUNCTIONS if not component.has(f)]
         if lacking:
-            raise ConfigError(
-                f"checkpoint: {name} ({kind}) has {' and '.join(lacking)}, which a checkpoint needs; remove "
-                "`checkpoint`, or give the component these functions"
-            )
+            return f"{name} ({kind}) has {' and '.join(lacking)}, which a checkpoint needs"
         if not component.saves_state:
-            raise ConfigError(f"checkpoint: {name} ({kind}) says that it cannot save its state; remove `checkpoint`")
+            return f"{name} ({kind}) says that it cannot save its state"
+    return None
+
+
+def require_state_functions(components: Mapping[str, Component]) -> None:
+    """Refuse checkpoints of components that cannot save their state.
+
+    Raises
+    ------
+    ConfigError
+        Naming the first such component and what it lacks.
+    """
+    why = state_functions_lacking(components)
+    if why is not None:
+        raise ConfigError(f"{why}; remove `checkpoint`, or give the component what it lacks", key="checkpoint")
 
 
 # ---------------------------------------------------------------------- what must not change
@@ -142,9 +147,10 @@ def require_same_settings(
     """
     if config.time.start + config.time.step * checkpoint.steps >= config.time.end:
         raise ConfigError(
-            f"time.end: the checkpoint is of {checkpoint.time:%Y-%m-%dT%H:%M} and the run ends at "
+            f"the checkpoint is of {checkpoint.time:%Y-%m-%dT%H:%M} and the run ends at "
             f"{config.time.end:%Y-%m-%dT%H:%M}, nothing is left to do; give a later end, "
-            "such as --set time.end=..."
+            "such as --set time.end=...",
+            key="time.end",
         )
     # as JSON would give them back
     here = json.loads(json.dumps(settings(config, configs)))
@@ -157,8 +163,9 @@ def require_same_settings(
             continue
         mistakes.note(
             ConfigError(
-                f"{key}: {_show(now)}, but {_show(there)} in the checkpoint {checkpoint.folder}; a restart goes on "
-                "with the same run, only a later end and what changes no result may differ"
+                f"{_show(now)}, but {_show(there)} in the checkpoint {checkpoint.folder}; a restart goes on "
+                "with the same run, only a later end and what changes no result may differ",
+                key=key,
             )
         )
     mistakes.require_none()

@@ -294,7 +294,7 @@ def print_plan(prepared: Prepared, console: Console) -> None:
                 f"static: {name}: {component.bmi.get_component_name()} ({config.components[name].where}), "
                 f"{config.components[name].config}"
             )
-            for change in prepared.changes[name]:
+            for change in prepared.files[name].changes:
                 console.print(f"     {change}")
     for i, name in enumerate(plan.order, 1):
         component = prepared.components[name]
@@ -303,7 +303,7 @@ def print_plan(prepared: Prepared, console: Console) -> None:
             f"{i}. {name}: {component.bmi.get_component_name()} "
             f"({config.components[name].where}), step {own}, {config.components[name].config}"
         )
-        for change in prepared.changes[name]:
+        for change in prepared.files[name].changes:
             console.print(f"     {change}")
         for x in plan.incoming[name]:
             console.print(f"     takes {x}")

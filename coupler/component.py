@@ -18,7 +18,7 @@ from bmi_common.errors import ConfigError, RootzoneError
 from bmi_common.suggest import did_you_mean
 from bmi_common.units import conversion
 from coupler import remote
-from coupler.component_spec import ComponentSpec
+from coupler.component_spec import ComponentFile, ComponentSpec
 from coupler.grids import NODE, GridInfo, first_cell, read_grid
 
 Array = NDArray[Any]
@@ -104,29 +104,29 @@ class Component:
         Raises
         ------
         ConfigError
-            If the package or class cannot be imported or is no BMI class.
+            If the package or class cannot be imported or is not a BMI class.
         """
         module_name, _, class_name = class_path.partition(":")
         key = key or f"components.{name}.class"
         try:
             module = importlib.import_module(module_name)
         except ImportError as error:
-            raise ConfigError(f"{key}: cannot import {module_name!r}: {error}") from error
+            raise ConfigError(f"cannot import {module_name!r}: {error}", key=key) from error
         except Exception as error:  # whatever the module does while it is imported
-            raise ConfigError(f"{key}: {module_name!r} fails on import: {type(error).__name__}: {error}") from error
+            raise ConfigError(f"{module_name!r} fails on import: {type(error).__name__}: {error}", key=key) from error
         try:
             found = getattr(module, class_name)
         except AttributeError:
             hint = did_you_mean(class_name, [n for n in dir(module) if isinstance(getattr(module, n), type)])
-            raise ConfigError(f"{key}: {module_name!r} has no class {class_name!r}{hint}") from None
+            raise ConfigError(f"{module_name!r} has no class {class_name!r}{hint}", key=key) from None
         if not (isinstance(found, type) and callable(getattr(found, "update_until", None))):
-            raise ConfigError(f"{key}: {class_path} is no BMI class")
+            raise ConfigError(f"{class_path} is not a BMI class", key=key)
         try:
             return cls(name, found(), static)
         except Exception as error:
-            raise ConfigError(f"{key}: {class_path} cannot be created: {error}") from error
+            raise ConfigError(f"{class_path} cannot be created: {error}", key=key) from error
 
-    def initialize(self, config: Path) -> None:
+    def initialize(self, file: ComponentFile) -> None:
         """Initialize the component, read the names of its variables and, unless it is static, its clock.
 
         Raises
@@ -136,14 +136,18 @@ class Component:
         """
         try:
             with self._timed():
-                self.bmi.initialize(str(config))
+                self.bmi.initialize(str(file.path))
                 self._model.read_names()
         except ConfigError as error:
-            raise error.retold(lambda message: f"{self.name}: {message}") from error
+            raise file.as_the_user_knows_it(error).changed(component=self.name) from error
         except Exception as error:
-            raise ConfigError(f"{self.name}: cannot be initialized from {config}: {_told(error)}") from error
+            raise self.mistake(f"cannot be initialized from {file.user_path}: {_told(error)}") from error
         if not self.static:
             self._read_clock()
+
+    def mistake(self, message: str) -> ConfigError:
+        """Build the error of a mistake that shows in this component."""
+        return ConfigError(message, component=self.name)
 
     def _read_clock(self) -> None:
         hint = f"if its values never change, write `static: true` under components.{self.name}"
@@ -152,16 +156,14 @@ class Component:
                 units = str(self.bmi.get_time_units()).split(" since ")[0]
                 step = float(self.bmi.get_time_step())
         except Exception as error:
-            raise ConfigError(f"{self.name}: has no time axis: {_told(error)}; {hint}") from error
+            raise self.mistake(f"has no time axis: {_told(error)}; {hint}") from error
         try:
             self._model.to_seconds = conversion(units, "s").factor
         except ConfigError as error:
-            raise ConfigError(f"{self.name}: time units: {error}; {hint}") from error
+            raise self.mistake(f"time units: {error}; {hint}") from error
         self._model.time_step = step * self._model.to_seconds
         if not _SHORTEST_STEP <= self.time_step <= _LONGEST_STEP:
-            raise ConfigError(
-                f"{self.name}: its time step is {self.time_step:g} s; it must be positive and finite; {hint}"
-            )
+            raise self.mistake(f"its time step is {self.time_step:g} s; it must be positive and finite; {hint}")
 
     def tells_names(self) -> bool:
         """Whether the names of the variables can be had, though `initialize` has failed; BMI does not promise it."""
@@ -170,19 +172,6 @@ class Component:
         except Exception:
             return False
         return bool(self.inputs or self.outputs)
-
-    def initialize_from(self, config: Path, known_as: Path) -> None:
-        """Initialize the component from a copy of a user's file, which messages name as the user knows it.
-
-        Raises
-        ------
-        ConfigError
-            As `initialize`.
-        """
-        try:
-            self.initialize(config)
-        except ConfigError as error:
-            raise error.retold(lambda message: message.replace(str(config), str(known_as))) from error
 
     def finalize(self) -> None:
         """Finalize the component."""
@@ -343,9 +332,11 @@ class Component:
         try:
             with self._timed():
                 getattr(self.bmi, function)(str(path))
+        except ConfigError as error:
+            raise error.changed(component=self.name) from error
         except Exception as error:
-            kind = "" if isinstance(error, RootzoneError) else f"{path}: {type(error).__name__}: "
-            raise ConfigError(f"{self.name}: {kind}{error}") from error
+            where = "" if isinstance(error, RootzoneError) else f"{path}: "
+            raise self.mistake(f"{where}{_told(error)}") from error
 
     def _failed(self, error: Exception) -> ComponentError:
         return ComponentError(f"{self.name}: {_told(error)}")
@@ -363,7 +354,7 @@ class Component:
         try:
             told = str(self.bmi.get_var_units(variable)).strip()
         except Exception as error:
-            raise ConfigError(f"{self.name}: the units of {variable} cannot be read: {_told(error)}") from error
+            raise self.mistake(f"the units of {variable} cannot be read: {_told(error)}") from error
         return "1" if told.lower() in _DIMENSIONLESS else told
 
     def shape(self, variable: str) -> tuple[int, ...]:
@@ -453,7 +444,7 @@ class Component:
                 grids[identifier, location] = self._read_grid(identifier, location, variable)
             return grids[identifier, location]
         except Exception as error:
-            raise ConfigError(f"{self.name}: the grid of {variable} cannot be read: {_told(error)}") from error
+            raise self.mistake(f"the grid of {variable} cannot be read: {_told(error)}") from error
 
     def _location(self, variable: str) -> str:
         try:

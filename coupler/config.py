@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import difflib
 import re
 from collections import Counter
@@ -18,7 +17,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from bmi_common.config import CalendarTime, Config, Document, folders, read_yaml, require_name, validate
 from bmi_common.errors import ConfigError, ConfigErrors, Mistakes
 from coupler.component_spec import ComponentSpec
-from coupler.control.config import ErrorControlSpec
+from coupler.control.config import Action, ErrorControlSpec
 from coupler.durations import Duration, add_period, describe, divides
 from coupler.report_spec import Report
 from coupler.settings import apply_setting
@@ -31,13 +30,6 @@ class Method(StrEnum):
     MEAN = "mean"
     SUM = "sum"
     LINEAR = "linear"
-
-
-class Action(StrEnum):
-    """What to do when a check fails."""
-
-    STOP = "stop"
-    WARN = "warn"
 
 
 class Endpoint(Config):
@@ -149,7 +141,7 @@ class WaterBalanceSpec(Config):
     """Limit of the water balance residual of the interface, relative to the water turned over in a step."""
 
     tolerance: Annotated[float, Field(gt=0)] = 1.0e-6
-    action: Action = Action.STOP
+    action: Literal[Action.STOP, Action.WARN] = Action.STOP
 
 
 def _low_to_high(value: tuple[float, float]) -> tuple[float, float]:
@@ -235,15 +227,18 @@ def _require_short(name: str) -> None:
         raise ValueError(f"{name[:40]}… is longer than {_LONGEST_NAME} bytes, too long for names of files; shorten it")
 
 
-def _alike(key: str, names: list[str]) -> Iterator[str]:
+def _alike(key: str, names: list[str]) -> Iterator[_Told]:
     # many file systems do not tell capitals from small letters
     spelled: dict[str, list[str]] = {}
     for name in dict.fromkeys(names):
         spelled.setdefault(name.casefold(), []).append(name)
     for same in spelled.values():
         if len(same) > 1:
-            yield f"{key}: {' and '.join(same)} differ in capitals only, their files not everywhere"
+            yield key, f"{' and '.join(same)} differ in capitals only, their files not everywhere"
 
+
+_Told = tuple[str, str]
+"""Key and message of a mistake."""
 
 ComponentName = Annotated[str, AfterValidator(_component_name)]
 
@@ -280,16 +275,16 @@ class RunConfig(Config):
             *self._in_no_whole_steps(),
         ]
         if found:
-            raise ConfigErrors(map(ConfigError, found))
+            raise ConfigErrors(ConfigError(message, key=key) for key, message in found)
         return self
 
-    def _not_once_in_the_order(self) -> Iterator[str]:
+    def _not_once_in_the_order(self) -> Iterator[_Told]:
         names = list(self.components)
         named = {*self.order, *(name for name, spec in self.components.items() if spec.static)}  # these make no steps
         if sorted(named) != sorted(names) or len(set(self.order)) < len(self.order):
-            yield f"order: must name each component once: {', '.join(names)}; got {', '.join(self.order)}"
+            yield "order", f"must name each component once: {', '.join(names)}; got {', '.join(self.order)}"
 
-    def _of_unknown_components(self) -> Iterator[str]:
+    def _of_unknown_components(self) -> Iterator[_Told]:
         ends = [
             (f"exchanges.{i}.{side}", end)
             for i, x in enumerate(self.exchanges)
@@ -300,24 +295,24 @@ class RunConfig(Config):
             if end.component not in self.components:
                 near = difflib.get_close_matches(end.component, self.components, n=1)
                 hint = f"did you mean {near[0]!r}?" if near else f"components: {', '.join(self.components)}"
-                yield f"{key}: no component {end.component!r}; {hint}"
+                yield key, f"no component {end.component!r}; {hint}"
 
-    def _files_written_twice(self) -> Iterator[str]:
+    def _files_written_twice(self) -> Iterator[_Told]:
         for file, count in Counter(o.file for o in self.output).items():
             if count > 1:
-                yield f"output: {'two' if count == 2 else count} entries write {file}"
+                yield "output", f"{'two' if count == 2 else count} entries write {file}"
         yield from _alike("output", [o.file for o in self.output])
         yield from _alike("components", list(self.components))
 
-    def _targets_supplied_twice(self) -> Iterator[str]:
+    def _targets_supplied_twice(self) -> Iterator[_Told]:
         sources: dict[str, str] = {}
         for i, x in enumerate(self.exchanges):
             target = str(x.target)
             if target in sources:
-                yield f"exchanges.{i}: {target} is supplied twice, from {sources[target]} and {x.source}"
+                yield f"exchanges.{i}", f"{target} is supplied twice, from {sources[target]} and {x.source}"
             sources[target] = str(x.source)
 
-    def _in_no_whole_steps(self) -> Iterator[str]:
+    def _in_no_whole_steps(self) -> Iterator[_Told]:
         step = self.time.step
         lengths = [(f"output.{i}.every", o.every) for i, o in enumerate(self.output)]
         if self.checkpoint:
@@ -326,11 +321,12 @@ class RunConfig(Config):
             lengths += [(f"error_control.{key}", length) for key, length in self.error_control.lengths.items()]
         for key, length in lengths:
             if not divides(step, length):
-                yield f"{key}: {describe(length)} is no whole number of coupling steps of {describe(step)}"
+                yield key, f"{describe(length)} is no whole number of coupling steps of {describe(step)}"
         if self.spin_up:
             length = add_period(self.time.start, self.spin_up.repeat) - self.time.start
             if length <= timedelta(0) or not divides(step, length):
-                yield f"spin_up.repeat: {self.spin_up.repeat} is no whole number of coupling steps of {describe(step)}"
+                told = f"{self.spin_up.repeat} is no whole number of coupling steps of {describe(step)}"
+                yield "spin_up.repeat", told
 
     @property
     def last_time(self) -> datetime:
@@ -382,8 +378,7 @@ def load_run(path: Path, settings: Sequence[str] = ()) -> LoadedRun:
     """
     document = read_yaml(path)
     if not isinstance(document.data, dict):
-        raise ConfigError(f"{path}: expected keys and values at the top")
-    document.data = copy.deepcopy(document.data)
+        raise ConfigError("expected keys and values at the top", file=path)
     mistakes = Mistakes()
     for setting in settings:
         with mistakes.noted():

@@ -13,7 +13,6 @@ from typing import NoReturn
 
 from rich.console import Console
 
-from bmi_common.errors import ConfigError
 from bmi_common.owned_folder import OwnedFolder
 from coupler import checkpoint, provenance, randomness
 from coupler.checkpoint import Checkpoint
@@ -187,13 +186,9 @@ class _UnderWay:
     def stop(self) -> NoReturn:
         """End a run that was asked to, with a checkpoint where its components can save their states."""
         done = f"after {self._stepper.done} of {self._config.time.steps} steps"
-        try:
-            checkpoint.require_state_functions({c.name: c for c in self.all_components})
-        except ConfigError as error:
-            reason = str(error).removeprefix("checkpoint: ").split(";")[0]
-            raise RunInterrupted(
-                f"interrupted {done}; what was written is readable, there is no checkpoint: {reason}"
-            ) from None
+        why = checkpoint.state_functions_lacking({c.name: c for c in self.all_components})
+        if why is not None:
+            raise RunInterrupted(f"interrupted {done}; what was written is readable, there is no checkpoint: {why}")
         if not self._checkpoint_is_due():
             self._save()
         raise RunInterrupted(f"interrupted {done}; go on with bmi-run --restart {self._folder.path}")

@@ -11,7 +11,7 @@ from bmi_common.config import Document, folders, read_yaml, substitute
 from bmi_common.errors import ConfigError
 from coupler.config import LoadedRun
 
-_NAMES_OF_FOLDERS = ("paths", "relative_to", "staged_from")
+_NAMES_OF_FOLDERS = ("paths", "relative_to")
 """Keys whose folders count where they are used."""
 
 

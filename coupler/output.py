@@ -82,12 +82,13 @@ def require_distinct_names(key: str, spec: OutputSpec) -> None:
     for end, name in zip(spec.variables, column_names(spec), strict=True):
         if name in known:
             raise ConfigError(
-                f"{key}: {end} would have the name {name} in {spec.file}, as {known[name]} has; "
-                "write it into another file"
+                f"{end} would have the name {name} in {spec.file}, as {known[name]} has; write it into another file",
+                key=key,
             )
         if len(name) > _LONGEST_NAME:
             raise ConfigError(
-                f"{key}: {str(end)[:80]}… has more than the {_LONGEST_NAME} characters that NetCDF allows"
+                f"{str(end)[:80]}… has more than the {_LONGEST_NAME} characters that NetCDF allows",
+                key=key,
             )
         known[name] = str(end)
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from bmi_common.errors import ConfigError, Mistakes
+from bmi_common.errors import ConfigError, Mistakes, errors_under
 from bmi_common.groundwater import LAYER_THICKNESS, POROSITY
 from bmi_common.suggest import did_you_mean
 from bmi_common.units import Conversion, conversion
@@ -166,15 +166,17 @@ def _substeps(config: RunConfig, name: str, component: Component) -> int:
     own = timedelta(seconds=component.time_step)
     if own > step:
         raise ConfigError(
-            f"time.step: {name} makes steps of {describe(own)}, longer than the coupling step of "
-            f"{describe(step)}; set time.step to {describe(own)} or a multiple of it"
+            f"{name} makes steps of {describe(own)}, longer than the coupling step of "
+            f"{describe(step)}; set time.step to {describe(own)} or a multiple of it",
+            key="time.step",
         )
     if not divides(own, step):
         near = " or ".join(describe(d) for d in nearest_divisors(own, step))
         multiple = describe(own * (step // own + 1))
         raise ConfigError(
-            f"time.step: the step of {name}, {describe(own)}, does not divide the coupling step, "
-            f"{describe(step)}; use a step of {near} in {name}, or a coupling step of {multiple}"
+            f"the step of {name}, {describe(own)}, does not divide the coupling step, "
+            f"{describe(step)}; use a step of {near} in {name}, or a coupling step of {multiple}",
+            key="time.step",
         )
     return step // own
 
@@ -188,7 +190,7 @@ def _ends(config: RunConfig) -> Iterator[tuple[str, str, datetime]]:
 def _reaches(config: RunConfig, name: str, component: Component, key: str, what: str, end: datetime) -> None:
     if component.end_time < (end - config.time.start).total_seconds() * (1.0 - 1e-12):
         last = config.time.start + timedelta(seconds=component.end_time)
-        raise ConfigError(f"{key}: {name} can go on until {last:%Y-%m-%dT%H:%M}, {what} ends at {end:%Y-%m-%dT%H:%M}")
+        raise ConfigError(f"{name} can go on until {last:%Y-%m-%dT%H:%M}, {what} ends at {end:%Y-%m-%dT%H:%M}", key=key)
 
 
 def _repeats_days(config: RunConfig, name: str, component: Component) -> None:
@@ -197,8 +199,9 @@ def _repeats_days(config: RunConfig, name: str, component: Component) -> None:
     length = add_period(config.time.start, config.spin_up.repeat) - config.time.start
     if length % timedelta(days=1):
         raise ConfigError(
-            f"spin_up.repeat: {config.spin_up.repeat} is no whole number of days; a state of {name} holds the sun of "
-            "its time of day and can start only there"
+            f"{config.spin_up.repeat} is no whole number of days; a state of {name} holds the sun of "
+            "its time of day and can start only there",
+            key="spin_up.repeat",
         )
 
 
@@ -208,7 +211,7 @@ def _check_range(key: str, config: RunConfig, components: Mapping[str, Component
         return
     if name not in components or variable not in (*components[name].outputs, *components[name].inputs):
         all_known = [f"{n}.{v}" for n, c in components.items() for v in (*c.outputs, *c.inputs)]
-        raise ConfigError(f"checks.ranges: no variable {key!r}{did_you_mean(key, all_known)}")
+        raise ConfigError(f"no variable {key!r}{did_you_mean(key, all_known)}", key="checks.ranges")
 
 
 def _check_output(
@@ -219,16 +222,19 @@ def _check_output(
     component = created[end.component]
     known = (*component.outputs, *component.inputs)
     if end.variable not in known:
-        raise ConfigError(f"{key}: {end.component} has no variable {end.variable!r}{did_you_mean(end.variable, known)}")
+        raise ConfigError(
+            f"{end.component} has no variable {end.variable!r}{did_you_mean(end.variable, known)}", key=key
+        )
     if end.component not in components:
         return
     grid = component.grid(end.variable)
     if len(grid.shape) > 3:
-        raise ConfigError(f"{key}: {end} is on {grid}; files hold up to three dimensions")
+        raise ConfigError(f"{end} is on {grid}; files hold up to three dimensions", key=key)
     if grid.is_points and grid.shape == (0,):
         raise ConfigError(
-            f"{key}: {end} has no points; name some in the configuration of {end.component}, "
-            "such as `richards: {gauges: {outlet: {x: 12, y: 0}}}`"
+            f"{end} has no points; name some in the configuration of {end.component}, "
+            "such as `richards: {gauges: {outlet: {x: 12, y: 0}}}`",
+            key=key,
         )
 
 
@@ -294,7 +300,8 @@ def _check_names(
         with mistakes.noted():
             if target.static:
                 raise ConfigError(
-                    f"{key}.to: {target.name} is `static: true`: it makes no steps, and nothing is handed to it"
+                    f"{target.name} is `static: true`: it makes no steps, and nothing is handed to it",
+                    key=f"{key}.to",
                 )
             _known(f"{key}.to", spec.target, target, settable, "input")
     mistakes.require_none()
@@ -303,17 +310,16 @@ def _check_names(
 def _resolve(key: str, spec: ExchangeSpec, components: Mapping[str, Component], plan: Plan) -> PlannedExchange:
     source, target = components[spec.source.component], components[spec.target.component]
     if source.static and spec.method not in (None, Method.HOLD):
-        raise ConfigError(f"{key}.method: {source.name} is `static: true` and has one value only; leave `method` out")
+        raise ConfigError(
+            f"{source.name} is `static: true` and has one value only; leave `method` out", key=f"{key}.method"
+        )
     try:
         change = conversion(source.units(spec.source.variable), target.units(spec.target.variable))
     except ConfigError as error:
-        raise ConfigError(f"{key}: {spec.source} -> {spec.target}: {error}") from None
-    grid = map_grids(
-        f"{key}: {spec.source} -> {spec.target}",
-        source.grid(spec.source.variable),
-        target.grid(spec.target.variable),
-        by_index=spec.match == "index",
-    )
+        raise ConfigError(f"{spec.source} -> {spec.target}: {error}", key=key) from None
+    grids = source.grid(spec.source.variable), target.grid(spec.target.variable)
+    with errors_under(key):
+        grid = map_grids(f"{spec.source} -> {spec.target}", *grids, by_index=spec.match == "index")
     lagged = not source.static and plan.order.index(source.name) >= plan.order.index(target.name)
     method = _method(key, spec, plan, lagged)
     active, filling = _cells(key, spec, source, target, grid)
@@ -335,15 +341,16 @@ def _cells(
     active = wanted if source.mask is None or source.static else None
     if spec.fill is not None:
         where = target.grid(spec.target.variable)
-        return active, Fill(f"{key}: {spec.source} -> {spec.target}", spec.fill, where, missing, wanted)
+        return active, Fill(key, f"{spec.source} -> {spec.target}", spec.fill, where, missing, wanted)
     if missing is None:
         return active, None
     lacking = missing if wanted is None else missing & wanted
     if lacking.any():
         raise _CellsLackingError(
-            f"{key}: {spec.source} has no values in {int(lacking.sum())} cells that are active in {target.name}, the "
+            f"{spec.source} has no values in {int(lacking.sum())} cells that are active in {target.name}, the "
             f"first is {first_cell(lacking)}; give both the same domain, or say what {target.name} takes there: "
-            "`fill: 0.0`, or `fill: nearest`"
+            "`fill: 0.0`, or `fill: nearest`",
+            key=key,
         )
     return active, None
 
@@ -354,14 +361,16 @@ def _method(key: str, spec: ExchangeSpec, plan: Plan, lagged: bool) -> Method:
         # the state that a target starts its step from is the last one; a flux must be told how to combine
         if many > 1 and not (lagged and "flux" not in spec.source.variable):
             raise ConfigError(
-                f"{key}: {spec.source.component} makes {many} steps in a coupling step; say how they are combined: "
-                "method: mean (rates, states), sum (amounts) or hold (the last value)"
+                f"{spec.source.component} makes {many} steps in a coupling step; say how they are combined: "
+                "method: mean (rates, states), sum (amounts) or hold (the last value)",
+                key=key,
             )
         return Method.HOLD
     if spec.method is Method.LINEAR and lagged:
         raise ConfigError(
-            f"{key}: method linear needs the source's new value, but {spec.source.component} steps after "
-            f"{spec.target.component}; use hold, or change `order`"
+            f"method linear needs the source's new value, but {spec.source.component} steps after "
+            f"{spec.target.component}; use hold, or change `order`",
+            key=key,
         )
     return spec.method
 
@@ -375,8 +384,8 @@ def _known(key: str, end: Endpoint, component: Component, known: tuple[str, ...]
     if end.variable in known:
         return
     if end.variable in (*component.inputs, *component.outputs):
-        raise ConfigError(f"{key}: {end} is no {kind}; {end.component}'s {kind}s: {', '.join(known)}")
-    raise ConfigError(f"{key}: {end.component} has no {kind} {end.variable!r}{did_you_mean(end.variable, known)}")
+        raise ConfigError(f"{end} is no {kind}; {end.component}'s {kind}s: {', '.join(known)}", key=key)
+    raise ConfigError(f"{end.component} has no {kind} {end.variable!r}{did_you_mean(end.variable, known)}", key=key)
 
 
 def _check_supplied(config: RunConfig, components: Mapping[str, Component], plan: Plan) -> None:
@@ -388,7 +397,7 @@ def _check_supplied(config: RunConfig, components: Mapping[str, Component], plan
                 continue
             role = _role(component, variable)
             if role is Role.INPUT:
-                mistakes.note(ConfigError(f"exchanges: nothing supplies {name}.{variable}, which {name} needs"))
+                mistakes.note(ConfigError(f"nothing supplies {name}.{variable}, which {name} needs", key="exchanges"))
             if role is None:
                 plan.notices.append(f"{name}.{variable} is not supplied by the run")
     mistakes.require_none()

@@ -15,13 +15,12 @@ from bmi_common.groundwater import LAYER_THICKNESS, NET_SOURCE, RUNOFF, STORAGE_
 from coupler import checkpoint, randomness
 from coupler.checkpoint import Checkpoint
 from coupler.component import Component
-from coupler.component_spec import ComponentSpec
+from coupler.component_spec import ComponentFile, ComponentSpec, RunSettings, component_file
 from coupler.config import LoadedRun, RunConfig, RunParts
 from coupler.continuing import FilePosition, check_file, require_closed
 from coupler.control.prepared import Guard, make_guard, restore
 from coupler.ledger import Ledger
 from coupler.plan import Plan, make_plan
-from coupler.staging import Handed, staged_config
 
 log = logging.getLogger("rootzone")
 
@@ -38,16 +37,22 @@ class Prepared:
         Initialized components by name.
     plan : Plan
         Resolved exchanges.
-    changes : dict
-        By component, what its staged configuration adds to the user's file.
+    files : dict of ComponentFile
+        The file that each component has read.
+    guard : Guard, optional
+        What error control needs.
     """
 
     loaded: LoadedRun
     components: dict[str, Component]
     plan: Plan
-    changes: dict[str, list[str]]
-    configs: dict[str, Path]  # the file that each component has read
-    guard: Guard | None = None  # what error control needs
+    files: dict[str, ComponentFile]
+    guard: Guard | None = None
+
+    @property
+    def configs(self) -> dict[str, Path]:
+        """Where the file lies that each component has read."""
+        return {name: file.path for name, file in self.files.items()}
 
     @property
     def shadows(self) -> list[Component]:
@@ -82,7 +87,8 @@ def prepare(loaded: LoadedRun, staging: Path) -> Prepared:
     attempt.create(config.components)
     randomness.seed(config.seed)
     with ExitStack() as undo:
-        attempt.initialize(Handed(loaded.named, config.time.start, config.last_time, staging, loaded.document), undo)
+        settings = RunSettings(loaded.named, config.time.start, config.last_time, staging, loaded.document)
+        attempt.initialize(settings, undo)
         plan, guard, ready = Plan([], {}, {}, None, {}), None, attempt.ready
         with attempt.noted():
             plan = make_plan(config, ready, attempt.known)
@@ -90,7 +96,7 @@ def prepare(loaded: LoadedRun, staging: Path) -> Prepared:
             with attempt.noted():
                 _check_balance(config, ready)
             with attempt.noted():
-                guard = _guard(config, ready, attempt.handed)
+                guard = _guard(config, ready, settings)
                 for shadow in [] if guard is None else guard.components:
                     undo.callback(shadow.finalize)
             with attempt.noted():
@@ -99,7 +105,7 @@ def prepare(loaded: LoadedRun, staging: Path) -> Prepared:
                     checkpoint.require_state_functions({**ready, **{c.name: c for c in shadows}})
         attempt.require_success()
         undo.pop_all()
-    return Prepared(loaded, ready, plan, attempt.changes, attempt.configs, guard)
+    return Prepared(loaded, ready, plan, attempt.files, guard)
 
 
 def check_components(document: Document, staging: Path) -> None:
@@ -132,9 +138,9 @@ def check_components(document: Document, staging: Path) -> None:
         specs |= {} if found is None else found.components
     attempt = _Attempt(document)
     attempt.create(specs)
-    handed = Handed(named, time.start if time else None, time.end if time else None, staging, document)
+    settings = RunSettings(named, time.start if time else None, time.end if time else None, staging, document)
     with ExitStack() as undo:
-        attempt.initialize(handed, undo)
+        attempt.initialize(settings, undo)
     attempt.require_success()
 
 
@@ -145,13 +151,9 @@ class _Attempt:
     ----------
     created, ready : dict of Component
         What could be created and, of that, initialized, by name.
-    configs : dict of Path
+    files : dict of ComponentFile
         The file that each component has read.
-    changes : dict
-        By component, what its staged configuration adds to the user's file.
     """
-
-    handed: Handed
 
     def __init__(self, document: Document) -> None:
         self._document = document
@@ -159,8 +161,7 @@ class _Attempt:
         self._specs: Mapping[str, ComponentSpec] = {}
         self.created: dict[str, Component] = {}
         self.ready: dict[str, Component] = {}
-        self.configs: dict[str, Path] = {}
-        self.changes: dict[str, list[str]] = {}
+        self.files: dict[str, ComponentFile] = {}
 
     @property
     def known(self) -> dict[str, Component]:
@@ -175,7 +176,7 @@ class _Attempt:
     @contextmanager
     def noted(self) -> Iterator[None]:
         """Keep mistakes in ``coupled.yaml``."""
-        with self._of_run.noted(), _keys_in(self._document):
+        with self._of_run.noted(), _located_in(self._document):
             yield
 
     def create(self, specs: Mapping[str, ComponentSpec]) -> None:
@@ -185,32 +186,31 @@ class _Attempt:
             with self.noted():
                 self.created[name] = Component.of(name, spec)
 
-    def initialize(self, handed: Handed, undo: ExitStack) -> None:
+    def initialize(self, settings: RunSettings, undo: ExitStack) -> None:
         """Initialize the components that could be created; `undo` finalizes them."""
-        self.handed = handed
         for name, component in self.created.items():
-            spec, key = self._specs[name], f"components.{name}"
+            key = f"components.{name}"
             try:
-                path, self.changes[name] = staged_config(name, spec, key, handed, component.takes_end)
-                self.configs[name] = path.resolve()
-                component.initialize_from(self.configs[name], spec.config)
+                file = component_file(name, self._specs[name], key, settings, component.takes_end)
+                self.files[name] = file
+                component.initialize(file)
             except ConfigError as error:
-                if str(error).startswith(key):
-                    with self.noted():
-                        raise
-                self._of_files[name] = together(self._with_period(m) for m in error.mistakes)
+                if error.key == f"{key}.options":
+                    self._of_run.note(self._document.located(error))
+                else:
+                    self._of_files[name] = together(self._with_period(m, settings) for m in error.mistakes)
                 continue
             undo.callback(component.finalize)
             self.ready[name] = component
 
-    def _with_period(self, mistake: ConfigError) -> ConfigError:
+    def _with_period(self, mistake: ConfigError, settings: RunSettings) -> ConfigError:
         """Say where the period comes from that the data do not cover."""
-        if not mistake.of_period or self.handed.start is None or self.handed.end is None:
+        if not mistake.of_period or settings.start is None or settings.end is None:
             return mistake
-        start, end = (f"{t:%Y-%m-%dT%H:%M}" for t in (self.handed.start, self.handed.end))
+        start, end = (f"{t:%Y-%m-%dT%H:%M}" for t in (settings.start, settings.end))
         keys = [("time",), ("time", "start"), ("time", "end"), ("spin_up",), ("spin_up", "repeat")]
         places = dict.fromkeys(self._document.where(key) for key in keys if key in self._document.lines)
-        return ConfigError(f"{mistake}; the run lasts from {start} to {end} ({', '.join(places)})")
+        return mistake.changed(message=f"{mistake.message}; the run lasts from {start} to {end} ({', '.join(places)})")
 
     def require_success(self) -> None:
         """Raise all that has been found: of ``coupled.yaml`` by line, then of the files of components, in their order.
@@ -227,11 +227,12 @@ class _Attempt:
 
 def _named_once(errors: Mapping[str, ConfigError]) -> list[ConfigError]:
     """Return the mistakes in files of components; one that several components meet in a file of both comes once."""
-    names: dict[str, list[str]] = {}
+    names: dict[str, tuple[ConfigError, list[str]]] = {}
     for name, error in errors.items():
         for mistake in error.mistakes:
-            names.setdefault(str(mistake).removeprefix(f"{name}: "), []).append(name)
-    return [ConfigError(f"{', '.join(of)}: {text}") for text, of in names.items()]
+            inner = mistake.changed(component="")
+            names.setdefault(str(inner), (inner, []))[1].append(name)
+    return [mistake.changed(component=", ".join(of)) for mistake, of in names.values()]
 
 
 def prepare_restart(prepared: Prepared, folder: Path) -> Checkpoint:
@@ -245,7 +246,7 @@ def prepare_restart(prepared: Prepared, folder: Path) -> Checkpoint:
     config = prepared.loaded.config
     found = checkpoint.read(folder)
     with checkpoint.understood(found.folder):
-        with _keys_in(prepared.loaded.document):
+        with _located_in(prepared.loaded.document):
             changed = checkpoint.require_same_settings(found, config, prepared.configs, prepared.components)
         for name, position in found.run["files"].items():
             require_closed(found.run_folder / name)
@@ -258,17 +259,18 @@ def prepare_restart(prepared: Prepared, folder: Path) -> Checkpoint:
     return found
 
 
-def _guard(config: RunConfig, components: dict[str, Component], handed: Handed) -> Guard | None:
+def _guard(config: RunConfig, components: dict[str, Component], settings: RunSettings) -> Guard | None:
     if config.error_control is None:
         return None
     watched = next((c for c in components.values() if Ledger.is_kept_by(c)), None)
     if watched is None:
         raise ConfigError(
-            "error_control: no component takes up the net source of the root zone; there is nothing to watch"
+            "no component takes up the net source of the root zone; there is nothing to watch",
+            key="error_control",
         )
     others = [name for name in components if name != watched.name]
     own = config.components[watched.name]
-    return make_guard(config.error_control, config.time, watched, own, others, handed)
+    return make_guard(config.error_control, config.time, watched, own, others, settings)
 
 
 def _check_balance(config: RunConfig, components: Mapping[str, Component]) -> None:
@@ -278,15 +280,16 @@ def _check_balance(config: RunConfig, components: Mapping[str, Component]) -> No
     for key, wanted in (("checks.water_balance", config.checks.water_balance), ("spin_up", until)):
         if wanted is not None:
             raise ConfigError(
-                f"{key}: no component takes {NET_SOURCE} and publishes {STORAGE_VOLUME}, {RUNOFF} and "
-                f"{LAYER_THICKNESS}, which the water balance needs"
+                f"no component takes {NET_SOURCE} and publishes {STORAGE_VOLUME}, {RUNOFF} and "
+                f"{LAYER_THICKNESS}, which the water balance needs",
+                key=key,
             )
 
 
 @contextmanager
-def _keys_in(document: Document) -> Iterator[None]:
-    """Put file and line before messages that begin with a key of ``coupled.yaml``."""
+def _located_in(document: Document) -> Iterator[None]:
+    """Give every key of a mistake its line of ``coupled.yaml``."""
     try:
         yield
     except ConfigError as error:
-        raise together(document.located(str(m)) for m in error.mistakes) from None
+        raise document.located(error) from None

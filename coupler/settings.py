@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from bmi_common.config import Document, Position, parse_yaml
+from bmi_common.config import Document, Position, dotted, parse_yaml
 from bmi_common.errors import ConfigError
 
 _PART = re.compile(r'"([^"]+)"|([^."\s]+)')
@@ -24,8 +24,7 @@ class _Value(Document):
         self._told, self._key = told, key
 
     def error(self, position: Position, message: str, line: int | None = None) -> ConfigError:
-        key = ".".join(str(p) for p in (*self._key, *position))
-        return ConfigError(f"{self._told}: {key}: {message}")
+        return ConfigError(message, key=dotted((*self._key, *position)), file=self._told)
 
 
 def apply_setting(document: Document, setting: str, sections: Iterable[str]) -> None:
@@ -53,7 +52,7 @@ def apply_setting(document: Document, setting: str, sections: Iterable[str]) -> 
     key, equals, text = setting.partition("=")
     parts = _parts(key.strip())
     if not equals or not parts:
-        raise ConfigError(f"{told}: must be written as key=value")
+        raise ConfigError("must be written as key=value", file=told)
     paths, components = (v if isinstance(v := document.data.get(k), dict) else {} for k in ("paths", "components"))
     if len(parts) == 1 and parts[0] in paths:
         parts = ["paths", *parts]
@@ -66,14 +65,8 @@ def apply_setting(document: Document, setting: str, sections: Iterable[str]) -> 
         value.data = _path(value, value.data, text.strip())
     elif parts == ["paths"] and isinstance(value.data, dict):
         value.data = {name: _path(value, folder, str(folder)) for name, folder in value.data.items()}
-    at = _put(document, parts, value.data, told)
-    for position in [p for p in document.lines if p[: len(at)] == at]:
-        del document.lines[position]
-    for position in value.lines:
-        document.lines[*at, *position] = 1
-    for position in [p for p in document.origins if p[: len(at)] == at]:
-        del document.origins[position]
-    document.origins[at] = told
+    at = _position(document, parts, told)
+    document.put(at, value.data, told)
     _replace_section(document, at, told)
 
 
@@ -100,27 +93,26 @@ def _path(value: _Value, given: Any, text: str) -> str:
         raise value.error((), f"is no name of a file: {error}") from None
 
 
-def _put(document: Document, parts: list[str], value: Any, told: str) -> Position:
-    """Put a value where `parts` say and return the position; missing sections on the way are made."""
+def _position(document: Document, parts: list[str], told: str) -> Position:
+    """Return where `parts` lead; missing sections on the way are made."""
     target: Any = document.data
     at: Position = ()
     for i, part in enumerate(parts):
-        last = i == len(parts) - 1
         if isinstance(target, list):
             key: Any = _index(target, part, told)
         elif isinstance(target, dict):
             # class numbers are integers in a file
             key = next((k for k in target if str(k) == part), int(part) if _NUMBER.fullmatch(part) else part)
         else:
-            raise ConfigError(f"{told}: {'.'.join(parts[:i])} has no keys below it")
+            raise ConfigError(f"{'.'.join(parts[:i])} has no keys below it", file=told)
         at = (*at, key)
-        if last:
-            target[key] = value
-        elif isinstance(target, dict) and target.get(key) is None:
+        if i == len(parts) - 1:
+            break
+        if isinstance(target, dict) and target.get(key) is None:
             if at == ("components", key):  # elsewhere the validation finds a key that does not exist
                 near = difflib.get_close_matches(part, map(str, target), n=1)
                 hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(map(str, target))}"
-                raise ConfigError(f"{told}: no key {f'components.{part}'!r}; {hint}")
+                raise ConfigError(f"no key {f'components.{part}'!r}; {hint}", file=told)
             target[key] = {}
         target = target[key]
     return at
@@ -128,7 +120,7 @@ def _put(document: Document, parts: list[str], value: Any, told: str) -> Positio
 
 def _index(target: list[Any], part: str, told: str) -> int:
     if not _NUMBER.fullmatch(part) or int(part) >= len(target):
-        raise ConfigError(f"{told}: {part!r} is no entry of a list of {len(target)} (the first is 0)")
+        raise ConfigError(f"{part!r} is no entry of a list of {len(target)} (the first is 0)", file=told)
     return int(part)
 
 
@@ -146,7 +138,7 @@ def _replace_section(document: Document, at: Position, told: str) -> None:
     if not isinstance(section, dict):
         return
     replaced = entry.setdefault("replace", [])
-    name = ".".join(map(str, at[below + 1 :]))
+    name = dotted(at[below + 1 :])
     if isinstance(replaced, list) and name not in replaced:
         replaced.append(name)
         document.origins[*at[:below], "replace"] = told

@@ -49,7 +49,7 @@ def renew(prepared: Prepared) -> None:
     prepared.finalize()
     for name, spec in prepared.loaded.config.components.items():
         prepared.components[name] = Component.of(name, spec)
-        prepared.components[name].initialize(prepared.configs[name])
+        prepared.components[name].initialize(prepared.files[name])
 
 
 def spin_up(prepared: Prepared, folder: OwnedFolder, console: Console) -> States:

@@ -13,7 +13,7 @@ import numpy as np
 from bmi_common.state_file import StateArray
 from coupler.checkpoint import Checkpoint
 from coupler.component import ComponentError
-from coupler.config import Action
+from coupler.control.config import Action
 from coupler.exchange import Exchanger
 from coupler.failures import RunFailed
 from coupler.ledger import Balance, Ledger

@@ -36,10 +36,11 @@ COLUMNS: Final = (
 )
 """Variables of the columns; precipitation in mm s-1 is kg m-2 s-1."""
 
-_EXPECTED: Final = (
-    "eight columns: shortwave, longwave [W m-2], precipitation [mm s-1], temperature [K], "
+_IN_WORDS: Final = (
+    "shortwave, longwave [W m-2], precipitation [mm s-1], temperature [K], "
     "eastward, northward wind [m s-1], pressure [Pa], specific humidity [kg kg-1]"
 )
+_EXPECTED: Final = f"eight columns: {_IN_WORDS}"
 _DECIMAL_COMMA: Final = re.compile(r"\d,\d")
 _MARKS: Final = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
@@ -138,7 +139,7 @@ def _rows(file: Path) -> tuple[list[int], list[str]]:
     if headings and lines:
         warnings.warn(
             f"{file}: line {', '.join(map(str, headings))} holds no number and is passed over as a heading; the "
-            f"columns are read as {_EXPECTED.removeprefix('eight columns: ')}",
+            f"columns are read as {_IN_WORDS}",
             InputNotice,
             stacklevel=2,
         )

@@ -178,8 +178,8 @@ class NetcdfRecord(SeriesRecord):
 
     def source(self, name: str, time: np.datetime64) -> str:  # noqa: D102
         way = next(way for names, way in self._ways.items() if name in names)
-        first, *others = (self._series[read].source(time) for read in way.reads)
-        return " and ".join([first, *(other.rpartition(": ")[2] for other in others)])
+        first, *others = (self._series[read] for read in way.reads)
+        return " and ".join([first.source(time), *(repr(other.variable(time)) for other in others)])
 
     def lacking(self, time: np.datetime64) -> str:  # noqa: D102
         return lacking(self._series.values(), time)

@@ -179,11 +179,17 @@ class Series:
         positions = np.searchsorted(self.times, times)
         return self._convert(self._raw(self._owner[positions], self._record[positions]))
 
+    def _holder(self, time: np.datetime64) -> _Piece:
+        position = min(int(np.searchsorted(self.times, time)), self.times.size - 1)
+        return self._pieces[int(self._owner[position])]
+
+    def variable(self, time: np.datetime64) -> str:
+        """Return the name of the variable at `time`."""
+        return self._holder(time).variable
+
     def source(self, time: np.datetime64) -> str:
         """Return file and variable at `time`, for messages."""
-        position = min(int(np.searchsorted(self.times, time)), self.times.size - 1)
-        piece = self._pieces[self._owner[position]]
-        return f"{piece.file.path}: {piece.variable!r}"
+        return f"{self._holder(time).file.path}: {self.variable(time)!r}"
 
     def _raw(self, owners: Indices, records: Indices) -> FloatArray:
         """Return records of the pieces that own them, in this order."""

@@ -20,7 +20,8 @@ from bmi_colm.library.config import SNICAR_FILE, LibraryConfig
 from bmi_colm.library.directory import WorkingDirectory
 from bmi_colm.library.elf import check_shared_library
 from bmi_colm.library.process import LibraryProcess, LibraryProcesses
-from bmi_common import BmiStateError, ConfigError, Role, Setup, grids
+from bmi_common import BmiStateError, Role, Setup, grids
+from bmi_common.errors import errors_under
 from bmi_common.hashing import hashes
 
 COLD_START_TEMPERATURE = 283.0  # K
@@ -73,18 +74,14 @@ class BmiColmLibrary(LandSurface):
 
     def _initialize(self, config_file: Path) -> Setup:
         prepared = prepare(config_file, LibraryConfig)
-        try:
+        with errors_under(file=config_file):
             self._check(prepared)
-        except ConfigError as error:
-            raise ConfigError(f"{config_file}: {error}") from error
         self._open(prepared, config_file)
         self._directory: WorkingDirectory | None = None
         self._processes: LibraryProcesses | None = None
         try:
-            self._start_processes()
-        except ConfigError as error:
-            self._finalize()
-            raise ConfigError(f"{config_file}: {error}") from error
+            with errors_under(file=config_file):
+                self._start_processes()
         except BaseException:
             self._finalize()
             raise
@@ -155,7 +152,7 @@ class BmiColmLibrary(LandSurface):
     def _check(prepared: Prepared) -> None:
         config = prepared.config
         assert isinstance(config, LibraryConfig)
-        config.options().check(tallest_canopy=0.0)
+        config.build().check(tallest_canopy=0.0)
         check_shared_library(config.library.file)
         if config.library.snicar_table is not None:
             directory.check_snicar_table(config.library.snicar_table)

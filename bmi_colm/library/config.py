@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from bmi_colm.config import LandConfig, ReferenceHeight
-from bmi_common import Config, ConfigPath, OutputPath
+from bmi_colm.columns import FrozenSoil, ReferenceHeight
+from bmi_colm.config import LandConfig
+from bmi_common import Config, ConfigError, ConfigPath, OutputPath
 
 SNICAR_FILE = "snicar_par.dat"
 _UNUSED = "unused"
@@ -19,7 +20,7 @@ _OBEYED = {
     "threads",  # of the other land component; here the number of blocks says how many cores work
 }
 _ALWAYS: dict[str, tuple[Any, str]] = {
-    "frozen_soil": ("reference", "its own frozen soil (`reference`)"),
+    "frozen_soil": (FrozenSoil.REFERENCE, "its own frozen soil (`reference`)"),
     "published_numerics": (True, "its own numerics (`true`)"),
     "reference_height": (ReferenceHeight(), "50 m for wind, 40 m for temperature and humidity"),
     "carbon_dioxide": (None, "its own table of carbon dioxide"),
@@ -108,8 +109,9 @@ class LibraryConfig(LandConfig):
         for key in sorted(self.model_fields_set - _OBEYED):
             value, does = _ALWAYS.get(key, (None, "what its own build says"))
             if getattr(self, key) != value:
-                raise ValueError(
-                    f"{key}: a CoLM library cannot be told this, it always uses {does}; leave the key out, "
-                    "or use bmi_colm:BmiColm"
+                raise ConfigError(
+                    f"a CoLM library cannot be told this, it always uses {does}; leave the key out, "
+                    "or use bmi_colm:BmiColm",
+                    key=key,
                 )
         return self

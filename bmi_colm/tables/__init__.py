@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from bmi_colm.tables.schema import MISSING_AS_WRITTEN, Bounds, SoilOverrides, VegetationFile, VegetationOverrides
 from bmi_common.config import Document, read_yaml, validate
-from bmi_common.errors import ConfigError
+from bmi_common.errors import ConfigError, errors_under
 
 __all__ = [
     "Bounds",
@@ -115,35 +115,34 @@ def vegetation_table(path: Path | None = None) -> dict[int, Vegetation]:
             key = MISSING_AS_WRITTEN.get(missing[0], missing[0])
             raise document.error(("covers", number), f"the key {key!r} is missing")
         table[number] = Vegetation(**values)
-    return _checked(table, str(document.path))
+    with errors_under(file=document.path):
+        return _checked(table)
 
 
-def override_vegetation(
-    table: dict[int, Vegetation], changes: VegetationOverrides, where: str
-) -> dict[int, Vegetation]:
+def override_vegetation(table: dict[int, Vegetation], changes: VegetationOverrides) -> dict[int, Vegetation]:
     """Return `table` with the values that `changes` give for some of its classes; all others stay.
 
     Raises
     ------
     ConfigError
-        For a class that the table does not have; `where` begins the message.
+        For a class that the table does not have.
     """
     result = dict(table)
     for number, cover in changes.root.items():
         if number not in table:
-            raise ConfigError(f"{where}: vegetation.{number}: no such class; the table has {_span(table)}")
+            raise ConfigError(f"no such class; the table has {_span(table)}", key=str(number))
         result[number] = replace(table[number], **cover.changes())
-    return _checked(result, f"{where}: vegetation")
+    return _checked(result)
 
 
-def _checked(table: dict[int, Vegetation], where: str) -> dict[int, Vegetation]:
+def _checked(table: dict[int, Vegetation]) -> dict[int, Vegetation]:
     for number, cover in table.items():
         for part in ("leaf", "stem"):
             reflectance, transmittance = getattr(cover, f"{part}_reflectance"), getattr(cover, f"{part}_transmittance")
             for band, r, t in zip(("visible", "near infrared"), reflectance, transmittance, strict=True):
                 if r + t >= 1.0:
                     raise ConfigError(
-                        f"{where}: class {number} ({cover.name}): {part}: reflectance ({r:g}) and transmittance "
+                        f"class {number} ({cover.name}): {part}: reflectance ({r:g}) and transmittance "
                         f"({t:g}) of {band} light together must be below 1"
                     )
     return table
@@ -154,20 +153,21 @@ def soil_table(path: Path | None = None) -> SoilTable:
     """Colours, textures and defaults of soil; `path` as in `vegetation_table`, default ``tables/soil.yaml``."""
     document, content = _read("soil.yaml", path, SoilOverrides)
     empty = SoilTable({}, {}, *(float("nan"),) * 3)
-    table = override_soil(empty, content, str(document.path))
+    with errors_under(file=document.path):
+        table = override_soil(empty, content)
     missing = [name for name in ("gravel", "organic_carbon", "bulk_density") if getattr(content.defaults, name) is None]
     if missing:
         raise document.error(("defaults",), f"the key {missing[0]!r} is missing")
     return table
 
 
-def override_soil(table: SoilTable, changes: SoilOverrides, where: str) -> SoilTable:
+def override_soil(table: SoilTable, changes: SoilOverrides) -> SoilTable:
     """Return `table` with the values that `changes` give; a new colour or texture must be complete.
 
     Raises
     ------
     ConfigError
-        For an incomplete new entry; `where` begins the message.
+        For an incomplete new entry.
     """
     colours, textures = dict(table.colours), dict(table.textures)
     for number, colour in changes.colours.items():
@@ -175,14 +175,15 @@ def override_soil(table: SoilTable, changes: SoilOverrides, where: str) -> SoilT
         saturated = colour.saturated or (old.saturated if old else None)
         dry = colour.dry or (old.dry if old else None)
         if saturated is None or dry is None:
-            raise ConfigError(f"{where}: colours.{number}: the key {'dry' if saturated else 'saturated'!r} is missing")
+            lacking = "dry" if saturated else "saturated"
+            raise ConfigError(f"the key {lacking!r} is missing", key=f"colours.{number}")
         colours[number] = SoilColour(saturated=saturated, dry=dry)
     for name, texture in changes.textures.items():
         known = textures[name].__dict__ if name in textures else {}
         values = {"name": name, **known, **texture.model_dump(exclude_none=True)}
         missing = [f.name for f in fields(Texture) if f.name not in values]
         if missing:
-            raise ConfigError(f"{where}: textures.{name}: the key {missing[0]!r} is missing")
+            raise ConfigError(f"the key {missing[0]!r} is missing", key=f"textures.{name}")
         textures[name] = Texture(**values)
     defaults = changes.defaults.model_dump(exclude_none=True)
     return replace(

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from bmi_common import Config, DomainField, load_config
+from bmi_common import Config, ConfigError, DomainField, load_config
 from bmi_common.config import OutputPath, Threads
 from bmi_surrogate.training.predrnn_task import PredRNNSpec, PredRNNTask
 from bmi_surrogate.training.prepare import DataSpec
@@ -126,15 +126,17 @@ class TrainConfig(Config):
     @model_validator(mode="after")
     def _possible(self) -> TrainConfig:
         if len(set(self.seeds)) != len(self.seeds):
-            raise ValueError(f"seeds: each must stand once, got {self.seeds}")
+            raise ConfigError(f"each must stand once, got {self.seeds}", key="seeds")
         if self.compile and isinstance(self.surrogate, StructuredSpec):
-            raise ValueError("compile: is not possible with the structured surrogate, whose search has no fixed length")
+            raise ConfigError(
+                "is not possible with the structured surrogate, whose search has no fixed length", key="compile"
+            )
         if self.data.validation_hours < 1:
-            raise ValueError("data.validation_hours: a training needs hours that judge it; give at least 1")
+            raise ConfigError("a training needs hours that judge it; give at least 1", key="data.validation_hours")
         if self.validation.hours is not None and self.validation.hours > self.data.validation_hours:
-            raise ValueError(
-                f"validation.hours: {self.validation.hours} are more than data.validation_hours, "
-                f"{self.data.validation_hours}"
+            raise ConfigError(
+                f"{self.validation.hours} are more than data.validation_hours, {self.data.validation_hours}",
+                key="validation.hours",
             )
         return self
 

@@ -8,15 +8,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from bmi_common.errors import ConfigError, Mistakes
+from bmi_common.errors import ConfigError, Mistakes, errors_under
 from coupler.checkpoint import Checkpoint
 from coupler.component import Component
-from coupler.component_spec import ComponentSpec
+from coupler.component_spec import ComponentSpec, RunSettings
 from coupler.config import TimeSpec
 from coupler.control.config import Action, ErrorControlSpec, SegmentsSpec
 from coupler.control.reference import ReferenceRun
 from coupler.control.shadow import Shadow
-from coupler.staging import Handed
 
 
 @dataclass
@@ -71,7 +70,7 @@ def make_guard(
     groundwater: Component,
     own: ComponentSpec,
     others: list[str],
-    handed: Handed,
+    settings: RunSettings,
 ) -> Guard:
     """Initialize the components of error control and look for the states that it needs.
 
@@ -87,8 +86,8 @@ def make_guard(
         Its entry in the run.
     others : list of str
         Names of the other components of the run.
-    handed : Handed
-        What the run hands to its components.
+    settings : RunSettings
+        What the run adds to the files of its components.
 
     Raises
     ------
@@ -99,7 +98,7 @@ def make_guard(
     with ExitStack() as undo:
 
         def load(key: str, entry: ComponentSpec) -> Shadow:
-            shadow = Shadow.load(key, entry, groundwater, handed)
+            shadow = Shadow.load(key, entry, groundwater, settings)
             undo.callback(shadow.component.finalize)
             return shadow
 
@@ -152,12 +151,10 @@ def _reference(segments: SegmentsSpec, time: TimeSpec, groundwater: Component, o
     assert isinstance(segments.restart_from, Path)
     times = _starts(time, segments)
     whole = segments.restart == "all"
-    try:
+    with errors_under("error_control.segments"):
         run = ReferenceRun(segments.restart_from, groundwater, times, whole)
         for at in times if whole else ():
             _require_same_clock(run, at, time.start, others)
-    except ConfigError as error:
-        raise ConfigError(f"error_control.segments.{error}") from error
     return run
 
 
@@ -171,11 +168,12 @@ def _require_same_clock(run: ReferenceRun, at: datetime, start: datetime, others
     began = datetime.fromisoformat(str(found.settings["time"]["start"]))
     if began != start:
         raise ConfigError(
-            f"restart: all needs a run that starts at the same time: {run.folder} starts at {began:%Y-%m-%dT%H:%M}, "
-            f"this one at {start:%Y-%m-%dT%H:%M}"
+            f"all needs a run that starts at the same time: {run.folder} starts at {began:%Y-%m-%dT%H:%M}, "
+            f"this one at {start:%Y-%m-%dT%H:%M}",
+            key="restart",
         )
     for name in others:
         if name not in found.settings["components"]:
             raise ConfigError(
-                f"restart_from: {run.folder} has no component {name!r}; restart: all needs the same names"
+                f"{run.folder} has no component {name!r}; restart: all needs the same names", key="restart_from"
             )

@@ -62,10 +62,12 @@ class ReferenceRun:
         self._checkpoints = {t: p for p in _checkpoints(folder) if (t := _time_of(p)) is not None}
         self._records = {} if whole else _records(folder, groundwater.shape(PRESSURE_HEAD))
         if not folder.is_dir():
-            raise ConfigError(f"restart_from: {folder} is no folder of a run")
+            raise ConfigError(f"{folder} is no folder of a run", key="restart_from")
         for time in times:
             if time not in self._checkpoints and time not in self._records:
-                raise ConfigError(f"restart_from: {folder} has no state at {time:%Y-%m-%dT%H:%M}; {_advice(whole)}")
+                raise ConfigError(
+                    f"{folder} has no state at {time:%Y-%m-%dT%H:%M}; {_advice(whole)}", key="restart_from"
+                )
 
     def head(self, time: datetime) -> NDArray[Any]:
         """Pressure head [m] at a time; NaN in inactive cells.

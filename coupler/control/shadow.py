@@ -7,14 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bmi_common.errors import ConfigError
+from bmi_common.errors import ConfigError, errors_under
 from bmi_common.groundwater import LAYER_THICKNESS, NET_SOURCE, PRESSURE_HEAD
 from bmi_common.units import conversion
 from coupler.component import Component
-from coupler.component_spec import ComponentSpec
+from coupler.component_spec import ComponentSpec, RunSettings, component_file
 from coupler.control.deviation import NEEDED
 from coupler.grids import map_grids
-from coupler.staging import Handed, staged_config
 
 PREFIX = "error_control."
 """Of the names of shadows; no component of a run can have a dot in its name."""
@@ -44,13 +43,7 @@ class Shadow:
         self._require_comparable(groundwater)
 
     @classmethod
-    def load(
-        cls,
-        key: str,
-        spec: ComponentSpec,
-        groundwater: Component,
-        handed: Handed,
-    ) -> Shadow:
+    def load(cls, key: str, spec: ComponentSpec, groundwater: Component, settings: RunSettings) -> Shadow:
         """Import and initialize a component.
 
         Raises
@@ -60,10 +53,9 @@ class Shadow:
         """
         name = PREFIX + key
         if spec.static:
-            raise ConfigError(f"{name}.static: what goes along with the run makes its steps; leave `static` out")
+            raise ConfigError("what goes along with the run makes its steps; leave `static` out", key=f"{name}.static")
         component = Component.of(name, spec, name)
-        path, _ = staged_config(name, spec, name, handed, component.takes_end)
-        component.initialize_from(path.resolve(), spec.config)
+        component.initialize(component_file(name, spec, name, settings, component.takes_end))
         try:
             return cls(key, component, groundwater)
         except BaseException:
@@ -92,22 +84,19 @@ class Shadow:
         ConfigError
             Naming what it lacks.
         """
-        name = self.component.name
-        lacking = [v for v in (*groundwater.outputs, *groundwater.inputs) if v not in self._known]
+        mine, instead = self.component, f"it cannot take the place of {groundwater.name}"
+        needed = (*groundwater.outputs, *groundwater.inputs)
+        lacking = [v for v in needed if v not in self._known]
         if lacking:
-            raise ConfigError(
-                f"{name}: it cannot take the place of {groundwater.name}, because it has no {lacking[0]!r}"
-            )
-        for variable in (*groundwater.outputs, *groundwater.inputs):
-            here, there = self.component.units(variable), groundwater.units(variable)
+            raise mine.mistake(f"{instead}, because it has no {lacking[0]!r}")
+        for variable in needed:
+            here, there = mine.units(variable), groundwater.units(variable)
             if here != there:
-                raise ConfigError(
-                    f"{name}: it cannot take the place of {groundwater.name}: {variable} is in {here!r}, not {there!r}"
-                )
-        if self.component.time_step != groundwater.time_step:
-            raise ConfigError(
-                f"{name}: its step is {self.component.time_step:g} s, that of {groundwater.name} is "
-                f"{groundwater.time_step:g} s; to take its place it needs the same"
+                raise mine.mistake(f"{instead}: {variable} is in {here!r}, not {there!r}")
+        if mine.time_step != groundwater.time_step:
+            raise mine.mistake(
+                f"its step is {mine.time_step:g} s, that of {groundwater.name} is {groundwater.time_step:g} s; "
+                "to take its place it needs the same"
             )
 
     @property
@@ -115,25 +104,23 @@ class Shadow:
         return (*self.component.outputs, *self.component.inputs)
 
     def _require_comparable(self, groundwater: Component) -> None:
-        mine, name = self.component, self.component.name
+        mine = self.component
         for variable in (*NEEDED, NET_SOURCE):
             if variable not in self._known:
-                raise ConfigError(f"{name}: it has no {variable}, which error control needs")
-            if not conversion(mine.units(variable), groundwater.units(variable)).is_identity:
-                raise ConfigError(
-                    f"{name}: {variable} is in {mine.units(variable)!r}, in {groundwater.name} in "
-                    f"{groundwater.units(variable)!r}"
-                )
-            onto = map_grids(
-                f"{name}: {variable} of it and of {groundwater.name}", groundwater.grid(variable), mine.grid(variable)
-            )
+                raise mine.mistake(f"it has no {variable}, which error control needs")
+            here, there = mine.units(variable), groundwater.units(variable)
+            if not conversion(here, there).is_identity:
+                raise mine.mistake(f"{variable} is in {here!r}, in {groundwater.name} in {there!r}")
+            grids = groundwater.grid(variable), mine.grid(variable)
+            with errors_under(mine.name):
+                onto = map_grids(f"{variable} of it and of {groundwater.name}", *grids)
             if not onto.is_identity:
-                raise ConfigError(f"{name}: {variable} has other layers than that of {groundwater.name}")
-        here, there = mine.mask, groundwater.mask
-        if here is not None and there is not None and (here != there).any():
-            raise ConfigError(
-                f"{name}: {int((here != there).sum())} cells are active in only one of it and {groundwater.name}; "
+                raise mine.mistake(f"{variable} has other layers than that of {groundwater.name}")
+        cells, others = mine.mask, groundwater.mask
+        if cells is not None and others is not None and (cells != others).any():
+            raise mine.mistake(
+                f"{int((cells != others).sum())} cells are active in only one of it and {groundwater.name}; "
                 "give both the same domain"
             )
         if not np.allclose(mine.get(LAYER_THICKNESS), groundwater.get(LAYER_THICKNESS), rtol=1e-6, equal_nan=True):
-            raise ConfigError(f"{name}: its layers are not as thick as those of {groundwater.name}")
+            raise mine.mistake(f"its layers are not as thick as those of {groundwater.name}")

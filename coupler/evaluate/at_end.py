@@ -34,13 +34,17 @@ def check_report(config: RunConfig) -> None:
         ("precipitation", asked.precipitation),
     ):
         if path is not None and not (path.is_file() or (path / MARKER).is_file() or is_parflow_run(path)):
-            raise ConfigError(f"report.{key}: {path}: neither the folder of a run ({MARKER} is not there) nor a file")
+            raise ConfigError(
+                f"{path}: neither the folder of a run ({MARKER} is not there) nor a file", key=f"report.{key}"
+            )
     if asked.reanalysis is not None and not asked.reanalysis.is_file():
-        raise ConfigError(f"report.reanalysis: {asked.reanalysis}: is no file; give a NetCDF file with swvl1 and slhf")
+        raise ConfigError(
+            f"{asked.reanalysis}: is no file; give a NetCDF file with swvl1 and slhf", key="report.reanalysis"
+        )
     for name in (HEAD, LATENT_HEAT):
         found = [o for o in config.output if any(end.variable == name for end in o.variables)]
         if not any(o.every == timedelta(hours=1) for o in found):
-            raise ConfigError(f"report: compares {name}; write it every hour, in `output` with `every: 1h`")
+            raise ConfigError(f"compares {name}; write it every hour, in `output` with `every: 1h`", key="report")
 
 
 def wanted(config: RunConfig, folder: Path) -> Wanted:
@@ -50,8 +54,9 @@ def wanted(config: RunConfig, folder: Path) -> Wanted:
     reference = spec.reference or _segments_reference(config)
     if reference is None:
         raise ConfigError(
-            "report: what is the run to be compared with? Give `report: {reference: RUN}`, or let "
-            "error_control.segments restart from a run"
+            "what is the run to be compared with? Give `report: {reference: RUN}`, or let "
+            "error_control.segments restart from a run",
+            key="report",
         )
     thresholds = tuple(f"{name}={value}" for name, value in spec.thresholds.items())
     parse_thresholds(thresholds)

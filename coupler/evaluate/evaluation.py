@@ -122,9 +122,9 @@ def check_name(name: str, key: str) -> None:
     """Raise `ConfigError`, naming `key`, for a name of the run that tables and NetCDF variables cannot have."""
     taken = {word(other) for other in (*_TAKEN, REFERENCE, "reanalysis")}
     if word(name) in taken or _NUMBERED.fullmatch(name):
-        raise ConfigError(f"{key} {name}: is the name of the reference or of a baseline; choose another")
+        raise ConfigError(f"{name!r} is the name of the reference or of a baseline; choose another", key=key)
     if not name.strip() or not name.isprintable() or len(name) > _LONGEST_NAME:
-        raise ConfigError(f"{key}: {name[:100]!r} must have 1 to {_LONGEST_NAME} printable characters")
+        raise ConfigError(f"{name[:100]!r} must have 1 to {_LONGEST_NAME} printable characters", key=key)
 
 
 def evaluate(wanted: Wanted, scratch: Path | None = None) -> Evaluation:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from bmi_common import ConfigError, Domain, FieldSpec
 from bmi_common.config import Config, load_config, read_yaml
+from bmi_common.errors import errors_under
 from bmi_common.initial import InitialSpec, require_possible
 from coupler.config import STATE_FILE
 from coupler.evaluate.netcdf_input import open_netcdf
@@ -38,7 +39,8 @@ def head_in_file(path: Path, domain: Domain) -> Array:
         raise ConfigError(f"{path}: has no {HEAD}")
     spec = FieldSpec(file=path, variable=names[0])
     head = spec.read("pressure head at the start", domain.subsurface.shape, "m", domain.mask, cells=domain.cells)
-    require_possible(head, domain, f"{path}: {names[0]}")
+    with errors_under(names[0], path):
+        require_possible(head, domain)
     return head[:, domain.mask]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,9 +35,6 @@ NO_CALENDAR: Final = datetime(2000, 1, 1)
 _NO_LAND: Final = "coupler.parflow_import.no_land:NoLand"
 _PASSES: Final = {"tolerance": 1.0e-8, "most": 100}
 """Until convergence: nothing is known about the grid, and two passes are enough on coarse ones only."""
-
-_WRITTEN: Final = re.compile(r"\A(?:(?:land|groundwater): )?(?:\w+\.yaml(?::\d+)?: )?")
-"""Component and file of an imported run at the beginning of a message about it."""
 
 _LAND_OUTPUT: Final = (
     "land_surface_air_heat~net~latent__energy_flux",
@@ -196,7 +192,8 @@ def _prove(definition: Definition, folder: ImportFolder, staging: Path, notes: N
             prepare(load_run(staging / RUN), Path(completed)).finalize()
     except ConfigError as error:
         # nobody has seen the files that it speaks of
-        message = _WRITTEN.sub("", str(error).replace(f"{staging}/", ""))
+        told = (str(m.changed(component="", file=None, line=None)) for m in error.mistakes)
+        message = "\n".join(told).replace(f"{staging}/", "")
         key = folder.key_in(message)
         if key is not None:
             raise definition.error(key, message) from None

@@ -67,5 +67,5 @@ def _require_grpc4bmi(key: str) -> None:
         import grpc4bmi  # noqa: F401
     except ImportError as error:
         raise ConfigError(
-            f"{key}: needs grpc4bmi, which cannot be imported ({error}); pip install 'rootzone[grpc]'"
+            f"needs grpc4bmi, which cannot be imported ({error}); pip install 'rootzone[grpc]'", key=key
         ) from error

@@ -47,7 +47,7 @@ class ChildBmi(RemoteBmi):
             port = _wait_for_port(self._process, limit)
         except (OSError, ChildProcessError) as error:
             raise ConfigError(
-                f"{key}.isolate: {class_path} cannot be started in a process of its own: {error}"
+                f"{class_path} cannot be started in a process of its own: {error}", key=f"{key}.isolate"
             ) from error
         super().__init__(f"localhost:{port}", key, limit, timeout)
 

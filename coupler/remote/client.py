@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
@@ -14,12 +15,15 @@ from grpc4bmi.bmi_grpc_client import BmiClient
 from grpc4bmi.bmi_pb2_grpc import BmiServiceStub
 from numpy.typing import NDArray
 
-from bmi_common.errors import ConfigError, RootzoneError
+from bmi_common.errors import ConfigError, RootzoneError, together
 from coupler.durations import describe
 from coupler.remote import beyond
 
 KIND = "rootzone-error"
 """Metadata of a failed call: the class of the error, where the server tells."""
+MISTAKES = "rootzone-mistakes-bin"
+"""Metadata of a call that failed with a `ConfigError`: the data of its mistakes, in JSON."""
+_LONGEST_METADATA = 1 << 20
 
 _OWN = ("BmiStateError", "ModelError", "UnknownNameError")  # say all in their message
 _SET_AT_ONCE = 200_000  # values with their indices stay below gRPC's 4 MiB a message
@@ -61,15 +65,21 @@ class RemoteBmi(BmiClient):  # type: ignore[misc]  # grpc4bmi has no types
         self._given_up: str | None = None  # why, where a call took too long
         self._channel = grpc.insecure_channel(
             address,
-            options=[("grpc.max_receive_message_length", _UNLIMITED), ("grpc.max_send_message_length", _UNLIMITED)],
+            options=[
+                ("grpc.max_receive_message_length", _UNLIMITED),
+                ("grpc.max_send_message_length", _UNLIMITED),
+                ("grpc.max_metadata_size", _LONGEST_METADATA),
+                ("grpc.absolute_max_metadata_size", _LONGEST_METADATA),
+            ],
         )
         try:
             grpc.channel_ready_future(self._channel).result(timeout=limit)
         except grpc.FutureTimeoutError:
             self._channel.close()
             raise ConfigError(
-                f"{key}.grpc: no server answers at {address} within {limit:g} s; start it first, for example with "
-                "python -m coupler.remote.server package:Class --port PORT"
+                f"no server answers at {address} within {limit:g} s; start it first, for example with "
+                "python -m coupler.remote.server package:Class --port PORT",
+                key=f"{key}.grpc",
             ) from None
         super().__init__(stub=_Calls(BmiServiceStub(self._channel), self._call))
         self._ask = self._channel.unary_unary(f"/{beyond.SERVICE}/{beyond.METHOD}")
@@ -95,8 +105,9 @@ class RemoteBmi(BmiClient):  # type: ignore[misc]  # grpc4bmi has no types
                 return frozenset()
             if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
                 raise ConfigError(
-                    f"{self._key}.grpc: the server at {self.address} runs, but has not answered within {limit:g} s; "
-                    "is it busy with another run, or does its component hang? start it anew"
+                    f"the server at {self.address} runs, but has not answered within {limit:g} s; "
+                    "is it busy with another run, or does its component hang? start it anew",
+                    key=f"{self._key}.grpc",
                 ) from None
             raise self._explained(error) from None
 
@@ -121,9 +132,10 @@ class RemoteBmi(BmiClient):  # type: ignore[misc]  # grpc4bmi has no types
 
     def _explained(self, error: grpc.RpcError) -> Exception:
         details = str(error.details())
-        kind = dict(error.trailing_metadata() or ()).get(KIND)
-        if kind == ConfigError.__name__:
-            return ConfigError(details)
+        told = dict(error.trailing_metadata() or ())
+        kind = told.get(KIND)
+        if MISTAKES in told:
+            return together(ConfigError(**mistake) for mistake in json.loads(told[MISTAKES]))
         if kind == NotImplementedError.__name__:
             return NotImplementedError(details)
         if error.code() is grpc.StatusCode.UNAVAILABLE:

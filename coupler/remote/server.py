@@ -7,6 +7,7 @@ call has met.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
@@ -21,7 +22,7 @@ from grpc4bmi.bmi_pb2_grpc import add_BmiServiceServicer_to_server
 from bmi_common.errors import ConfigError
 from coupler.component import Component
 from coupler.remote import beyond
-from coupler.remote.client import KIND
+from coupler.remote.client import KIND, MISTAKES
 
 _UNLIMITED = -1
 
@@ -35,7 +36,10 @@ class Servicer(BmiServer):  # type: ignore[misc]  # grpc4bmi has no types
 
 
 def _abort(error: Exception, context: grpc.ServicerContext) -> NoReturn:
-    context.set_trailing_metadata(((KIND, type(error).__name__),))
+    metadata: list[tuple[str, str | bytes]] = [(KIND, type(error).__name__)]
+    if isinstance(error, ConfigError):
+        metadata.append((MISTAKES, json.dumps([m.data() for m in error.mistakes], default=str).encode()))
+    context.set_trailing_metadata(metadata)
     context.abort(grpc.StatusCode.INTERNAL, str(error))
     raise AssertionError  # abort raises
 

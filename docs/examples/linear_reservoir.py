@@ -77,8 +77,9 @@ class LinearReservoir(DeclaredBmi):
         bottom = float(self._domain.dz.sum())
         if self._config.drainage_depth > bottom:
             raise ConfigError(
-                f"{config_file}: drainage_depth: {self._config.drainage_depth:g} m is below the domain's bottom, "
-                f"{bottom:g} m"
+                f"{self._config.drainage_depth:g} m is below the domain's bottom, {bottom:g} m",
+                key="drainage_depth",
+                file=config_file,
             )
         self._start_depth = self._config.water_table_depth.read(
             "water_table_depth", self._domain.surface.shape, "m", self._domain.mask, cells=self._domain.cells

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields, replace
+from dataclasses import fields
 from datetime import datetime
 
 import numpy as np
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bmi_colm import _kernel
 from bmi_colm.arrays import ColumnFluxes, ColumnInputs, ColumnParameters, ColumnState, StepOptions
-from bmi_colm.columns import ColumnModel, ColumnOptions, FrozenSoil, WaterStress
+from bmi_colm.columns import ColumnConfig, ColumnModel, FrozenSoil, WaterStress
 from bmi_colm.soil import SoilTexture, usda_class
 from bmi_colm.tables import carbon_dioxide, soil_table
 from bmi_common.errors import ConfigError
@@ -178,13 +178,13 @@ def test_very_dry_heads_are_clamped_and_counted():
 def test_dry_soil_stops_transpiration():
     dry = columns().step(MILD, -1.0, 0.1)
     assert (dry.transpiration < 1e-12).all()
-    free = columns(options=ColumnOptions(water_stress=WaterStress.NONE)).step(MILD, -1.0, 0.1)
+    free = columns(options=ColumnConfig(water_stress=WaterStress.NONE)).step(MILD, -1.0, 0.1)
     forest = np.resize(SOIL_COVERS, len(free.transpiration)) == 2
     assert (free.transpiration[forest] > 1e-6).all()
 
 
 def freeze(option: FrozenSoil) -> ColumnModel:
-    model = columns(options=ColumnOptions(frozen_soil=option), start=datetime(2020, 1, 1))
+    model = columns(options=ColumnConfig(frozen_soil=option), start=datetime(2020, 1, 1))
     cold = dict(MILD, shortwave=0.0, longwave=200.0, air_temperature=258.0, humidity=0.0003)
     for _ in range(240):
         model.step(cold, -0.5, 0.9)
@@ -218,12 +218,12 @@ def test_a_class_that_does_not_exist_is_refused():
         ({"wilting_point": 1.0}, "field_capacity"),
         ({"wilting_point": -2.0}, "between 0 and 1"),
         ({"residual_saturation": 1.0}, "residual_saturation"),
-        ({"reference_height_wind": 10.0}, "tallest canopy"),
+        ({"reference_height": {"wind": 10.0}}, "tallest canopy"),
     ],
 )
 def test_options_that_cannot_work_are_refused(change, message):
     with pytest.raises(ConfigError, match=message):
-        columns(options=replace(ColumnOptions(), **change))
+        columns(options=ColumnConfig(**change))
 
 
 def test_a_year_without_carbon_dioxide_is_refused():

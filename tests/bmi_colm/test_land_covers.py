@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bmi_colm.arrays import N_SNOW
-from bmi_colm.columns import ColumnModel, ColumnOptions, FrozenSoil
+from bmi_colm.columns import ColumnConfig, ColumnModel, FrozenSoil
 from bmi_colm.soil import SoilTexture
 
 THICKNESS = np.array([0.02, 0.03, 0.05, 0.08, 0.12, 0.2, 0.3, 0.5, 1.0, 1.5])
@@ -36,7 +36,7 @@ def column(cover: int, **options) -> ColumnModel:
         latitude=60.0,
         longitude=0.0,
         start=datetime(2020, 3, 20, 12),
-        options=ColumnOptions(**options),
+        options=ColumnConfig(**options),
     )
 
 

@@ -7,7 +7,6 @@ memory there. In winter what counts is the median of members whose air differs b
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,7 +14,6 @@ import numpy as np
 import pytest
 from colm_reference import (
     FORCING,
-    OPTIONS,
     OUTPUTS,
     THICKNESS,
     Case,
@@ -28,7 +26,7 @@ from colm_reference import (
     variant_case,
 )
 
-from bmi_colm.columns import FrozenSoil
+from bmi_colm.columns import ColumnConfig
 from bmi_colm.parameters import root_fraction
 from bmi_colm.soil import solids
 from bmi_colm.tables import vegetation_table
@@ -222,7 +220,7 @@ def test_latent_heat_of_each_winter_window(winter):
 
 def test_a_whole_cold_record_keeps_its_ice_within_the_pores(folder):
     case = Case.load(folder, "cold")
-    model = case.model(replace(OPTIONS, frozen_soil=FrozenSoil.CONSERVING, published_numerics=False))
+    model = case.model(ColumnConfig())
     capacity = model.parameters.porosity * THICKNESS * 1000.0
     most = 0.0
     for hour, values in enumerate(case.forcing):

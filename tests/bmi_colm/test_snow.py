@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bmi_colm.arrays import N_SNOW, ColumnFluxes
-from bmi_colm.columns import ColumnModel, ColumnOptions, FrozenSoil
+from bmi_colm.columns import ColumnConfig, ColumnModel, FrozenSoil
 from bmi_colm.soil import SoilTexture
 
 THICKNESS = np.array([0.02, 0.03, 0.05, 0.08, 0.12, 0.2, 0.3, 0.5, 1.0, 1.5])
@@ -34,7 +34,7 @@ SATURATION = 0.6
 HEAD = -1.0
 
 
-def columns(covers=SOIL_COVERS, options: ColumnOptions | None = None, threads: int = 1) -> ColumnModel:
+def columns(covers=SOIL_COVERS, options: ColumnConfig | None = None, threads: int = 1) -> ColumnModel:
     model = ColumnModel(
         land_cover=covers,
         texture=SoilTexture.from_usda(np.full(len(covers), "loam")),
@@ -151,7 +151,7 @@ def test_every_thickness_from_a_dusting_to_a_deep_pack_conserves():
 
 @pytest.mark.parametrize("mode", FrozenSoil)
 def test_a_deep_pack_is_stable_through_a_winter(mode):
-    model = columns(options=ColumnOptions(frozen_soil=mode))
+    model = columns(options=ColumnConfig(frozen_soil=mode))
     for hour in range(24 * 60):
         night = BLIZZARD | {"precipitation": 2e-4, "air_temperature": 268.0 + 8.0 * np.sin(hour / 24 * 2 * np.pi)}
         step(model, night)
@@ -176,7 +176,7 @@ def test_neither_threads_nor_neighbours_change_a_snowy_column():
 def test_frost_under_snow_is_looked_for_in_the_soil_unless_the_published_slip_is_asked_for():
     uptake = {}
     for mode in FrozenSoil:
-        model = columns(covers=(1,), options=ColumnOptions(frozen_soil=mode))
+        model = columns(covers=(1,), options=ColumnConfig(frozen_soil=mode))
         step(model, BLIZZARD, 48)
         model.state.temperature[:, N_SNOW:] = 278.0  # a warm soil under cold snow
         model.state.ice[:, N_SNOW:] = 0.0

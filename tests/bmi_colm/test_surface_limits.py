@@ -13,7 +13,7 @@ import yaml
 from bmi_colm import BmiColm
 from bmi_colm import variables as land_names
 from bmi_colm.arrays import N_SNOW
-from bmi_colm.columns import ColumnModel, ColumnOptions, EvaporationFactor, FrozenSoil, WaterStress
+from bmi_colm.columns import ColumnConfig, ColumnModel, EvaporationFactor, FrozenSoil, WaterStress
 from bmi_colm.soil import SoilTexture
 from bmi_common import ConfigError
 from bmi_common import groundwater as names
@@ -141,7 +141,7 @@ def test_a_floor_head_that_does_nothing_is_refused(tmp_path):
 def test_ground_and_roots_without_water_exchange_heat_like_ground_and_roots_that_are_shut():
     """The smaller flux is that of the whole energy balance, with its temperatures and heat fluxes."""
     empty = columns(SOIL_COVERS)
-    shut = columns(SOIL_COVERS, options=ColumnOptions(residual_saturation=0.9, wilting_point=0.95))
+    shut = columns(SOIL_COVERS, options=ColumnConfig(residual_saturation=0.9, wilting_point=0.95))
     for _ in range(4):
         a = empty.step(MILD, -1.0, 0.6, 0.0)
         b = shut.step(MILD, -1.0, 0.6)
@@ -159,7 +159,7 @@ def test_ground_and_roots_without_water_exchange_heat_like_ground_and_roots_that
 def test_the_published_numerics_take_water_that_is_not_there():
     results = []
     for available in (np.inf, 0.0):
-        model = columns(SOIL_COVERS, options=ColumnOptions(published_numerics=True))
+        model = columns(SOIL_COVERS, options=ColumnConfig(published_numerics=True))
         for _ in range(3):
             fluxes = model.step(MILD, -1.0, 0.6, available)
         results.append(fluxes.arrays())
@@ -170,7 +170,7 @@ def test_the_published_numerics_take_water_that_is_not_there():
 
 def test_roots_take_from_each_layer_what_it_can_give_and_no_more():
     free_model, limited_model = (
-        columns(np.array([10]), options=ColumnOptions(water_stress=WaterStress.NONE)) for _ in range(2)
+        columns(np.array([10]), options=ColumnConfig(water_stress=WaterStress.NONE)) for _ in range(2)
     )
     for model in (free_model, limited_model):
         for _ in range(2):  # the ground warms up to the weather
@@ -202,7 +202,7 @@ def test_whatever_the_weather_no_layer_gives_more_than_it_can_and_dry_air_gives_
         texture=SoilTexture.from_usda(rng.choice(["sand", "loam", "clay"], n)),
         latitude=rng.uniform(-60, 60, n),
         start=datetime(2020, 1 + 3 * seed, 1, 7),
-        options=ColumnOptions(
+        options=ColumnConfig(
             frozen_soil=mode,
             evaporation_factor=EvaporationFactor(seed % 3),
             water_stress=WaterStress.NONE if seed % 2 else WaterStress.SATURATION,
@@ -257,7 +257,7 @@ def test_a_cold_start_under_air_far_below_freezing_draws_no_more_dew_than_its_va
 
 def test_bare_ground_that_cools_far_but_stays_above_the_dew_point_takes_no_dew():
     """Dew falls from air above saturation at the ground's temperature, also at the end of the hour."""
-    model = columns(np.array([16]), start=datetime(2020, 1, 1), options=ColumnOptions(initial_temperature=300.0))
+    model = columns(np.array([16]), start=datetime(2020, 1, 1), options=ColumnConfig(initial_temperature=300.0))
     model.parameters.leaf_area_maximum[:] = model.parameters.leaf_area_minimum[:] = 0.0
     model.parameters.stem_area_index[:] = 0.0
     fluxes = model.step(FROST | {"air_temperature": 280.0, "humidity": 0.006}, -5.0, 0.15)
@@ -271,7 +271,7 @@ def test_bare_ground_that_cools_far_but_stays_above_the_dew_point_takes_no_dew()
 def test_the_first_hour_evaporates_like_any_other_unless_the_published_numerics_are_asked_for():
     factors = {}
     for published in (False, True):
-        model = columns(np.array([16]), options=ColumnOptions(published_numerics=published))
+        model = columns(np.array([16]), options=ColumnConfig(published_numerics=published))
         factors[published] = [float(model.step(MILD, -1.0, 0.6).evaporation_factor[0]) for _ in range(2)]
     assert factors[False] == pytest.approx([0.5, 0.5], rel=1e-12)
     assert factors[True] == pytest.approx([1.0, 0.5], rel=1e-12)
@@ -281,7 +281,7 @@ def test_the_first_albedo_as_published_is_that_of_dry_ground():
     reflected = {}
     for published in (False, True):
         for saturation in (0.0, 0.9):
-            model = columns(np.array([16]), options=ColumnOptions(published_numerics=published))
+            model = columns(np.array([16]), options=ColumnConfig(published_numerics=published))
             reflected[published, saturation] = model.step(MILD, -1.0, saturation).reflected_shortwave[0]
     assert reflected[True, 0.9] == reflected[True, 0.0] == reflected[False, 0.0]
     assert reflected[False, 0.9] < 0.9 * reflected[False, 0.0]
@@ -290,7 +290,7 @@ def test_the_first_albedo_as_published_is_that_of_dry_ground():
 @pytest.mark.parametrize("published", [False, True])
 @pytest.mark.parametrize("layered", [False, True])
 def test_new_snow_covers_more_ground_only_where_it_falls_on_a_layer_and_frees_evaporation_at_once(published, layered):
-    model = columns(np.array([16]), options=ColumnOptions(published_numerics=published))
+    model = columns(np.array([16]), options=ColumnConfig(published_numerics=published))
     model.step(MILD, -1.0, 0.6)
     s = model.state
     s.temperature[:, N_SNOW:] = 275.0

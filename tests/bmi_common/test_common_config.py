@@ -220,3 +220,23 @@ def test_every_kind_of_mistake_is_told_beside_an_unknown_key(write) -> None:
     assert len({line.split(": ")[1] for line in alone}) == 8
     assert beside[:-1] == alone
     assert "unknown: unknown key" in beside[-1]
+
+
+# ---------------------------------------------------------------- errors
+
+
+def test_an_error_is_printed_from_its_parts_and_can_be_placed() -> None:
+    mistake = ConfigError("must be above 0", key="depth", of_period=True)
+    placed = mistake.under("soil", Path("land.yaml"))
+    assert (str(placed), placed.key, placed.of_period) == ("land.yaml: soil.depth: must be above 0", "soil.depth", True)
+    told = placed.changed(component="land", line=3)
+    assert str(told) == "land: land.yaml:3: soil.depth: must be above 0"
+    assert str(ConfigError(**told.data())) == str(told)
+    assert str(told.under("components.land")) == f"components.land: {told}"  # has a file of its own
+
+
+def test_a_key_is_placed_by_the_deepest_part_that_the_file_has(write) -> None:
+    document = read_yaml(write("ranges:\n  a.b: [0, 1]\n"))
+    for key, line in (("ranges.a.b", 2), ("ranges.c.d", 1), ("range", None)):
+        found = document.located(ConfigError("wrong", key=key))
+        assert (found.key, found.line, found.file) == (key, line, document.path)

@@ -10,7 +10,7 @@ import yaml
 
 from bmi_common import ConfigError, ModelError
 from bmi_common import groundwater as names
-from bmi_richards import BmiRichards, Options, RichardsSolver
+from bmi_richards import BmiRichards, RichardsSolver, SolverConfig
 
 LAYERS = [20.0, 1.1, 0.9, 0.55, 0.34, 0.2, 0.12, 0.075, 0.045, 0.028, 0.0175]
 NY, NX = 3, 4
@@ -93,7 +93,7 @@ def test_root_zone_sources_go_to_the_top_ten_of_eleven_layers(tmp_path: Path, mo
     model.update()
     full = np.zeros((11, NY, NX))
     full[1, 1, 1] = 1e-4
-    solver = RichardsSolver(model._prepared.domain, head, Options())
+    solver = RichardsSolver(model._prepared.domain, head, SolverConfig())
     solver.step(full)
     np.testing.assert_array_equal(value(model, names.PRESSURE_HEAD).reshape(11, NY, NX), solver.head)
 

@@ -8,7 +8,7 @@ from richards_cases import NX, NY, rain, started, valley
 from richards_domains import hydrostatic, make_domain, random_domain
 
 from bmi_common import groundwater as names
-from bmi_richards import BmiRichards, Options, RichardsSolver
+from bmi_richards import BmiRichards, RichardsSolver, SolverConfig
 from bmi_richards.statistics import SOLVER_VARIABLES
 
 COUNTS = {v.name for v in SOLVER_VARIABLES}
@@ -25,7 +25,7 @@ def test_every_pass_counts() -> None:
     domain = make_domain([2.0, 1.0, 0.5], 1, 5, slope_x=0.01)
     head = hydrostatic(domain, np.linspace(2.0, 3.0, 5))
     source = np.full(head.shape, 1e-3)
-    one, three = (RichardsSolver(domain, head, Options(passes=n)).step(source).newton for n in (1, 3))
+    one, three = (RichardsSolver(domain, head, SolverConfig(passes=n)).step(source).newton for n in (1, 3))
     assert one.columns == three.columns == 5
     assert 5 <= one.iterations <= 5 * one.most
     assert one.iterations < three.iterations

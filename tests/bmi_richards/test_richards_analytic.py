@@ -8,7 +8,7 @@ from richards_domains import Floats, hydrostatic, make_domain
 from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 
-from bmi_richards.options import Drainage, Mode, Options, PermeabilityTable
+from bmi_richards.options import Drainage, Mode, PermeabilityTable, SolverConfig
 from bmi_richards.solver import RichardsSolver
 
 
@@ -34,7 +34,7 @@ def test_water_table_parallel_to_the_slope_of_a_long_hillside_sheds_what_enters(
     # uniform flow down a plane: same flux through every face, so only the ends change
     domain = make_domain([1.0, 1.0], 1, 30, dx=100.0, slope_x=0.02)
     head = hydrostatic(domain, 1.4)
-    solver = RichardsSolver(domain, head, Options(passes=3))
+    solver = RichardsSolver(domain, head, SolverConfig(passes=3))
     solver.step(np.zeros_like(head))
     np.testing.assert_allclose(solver.head[:, 0, 10:20], head[:, 0, 10:20], rtol=0.0, atol=1e-11)
     assert solver.head[0, 0, 0] > head[0, 0, 0]
@@ -74,7 +74,7 @@ def test_constant_infiltration_drains_with_unit_gradient() -> None:
     conductivity, rate = 0.02, 0.004
     domain = make_domain([1.0, 0.5, 0.5, 0.2, 0.1, 0.05], conductivity_z=conductivity)
     head = np.full((6, 1, 1), -1.0)
-    solver = RichardsSolver(domain, head, Options(mode=Mode.FREE_DRAINAGE))
+    solver = RichardsSolver(domain, head, SolverConfig(mode=Mode.FREE_DRAINAGE))
     source = np.zeros_like(head)
     source[-1] = rate / 0.05
     for _ in range(1000):
@@ -89,7 +89,7 @@ def test_lagged_drainage_tends_to_implicit_drainage_in_first_order() -> None:
     domain = make_domain([0.5, 0.5, 0.5])
 
     def drained(drainage: Drainage, steps: int) -> float:
-        options = Options(mode=Mode.FREE_DRAINAGE, drainage=drainage)
+        options = SolverConfig(mode=Mode.FREE_DRAINAGE, drainage=drainage)
         solver = RichardsSolver(domain, np.full((3, 1, 1), -0.3), options)
         return sum(solver.step(np.zeros((3, 1, 1)), dt=5.0 / steps).drainage for _ in range(steps))
 
@@ -147,7 +147,7 @@ def test_a_table_of_relative_permeability_converges_to_the_formula() -> None:
     source[-1] = 0.02
 
     def after_rain(table: PermeabilityTable | None) -> Floats:
-        solver = RichardsSolver(domain, head, Options(table=table))
+        solver = RichardsSolver(domain, head, SolverConfig(table=table))
         for _ in range(12):
             solver.step(source)
         return solver.head
@@ -162,6 +162,6 @@ def test_below_the_table_nothing_flows() -> None:
     domain = make_domain([1.0, 0.5, 0.5])
     head = np.full((3, 1, 1), -2.0)
     head[-1] = -1.9
-    solver = RichardsSolver(domain, head, Options(table=PermeabilityTable(100, -1.5)))
+    solver = RichardsSolver(domain, head, SolverConfig(table=PermeabilityTable(100, -1.5)))
     solver.step(np.zeros_like(head))
     np.testing.assert_array_equal(solver.head, head)

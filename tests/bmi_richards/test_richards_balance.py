@@ -1,6 +1,5 @@
 """Conservation of water, symmetry, and independence of threads."""
 
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from richards_domains import Floats, hydrostatic, make_domain, random_domain
 
-from bmi_richards.options import Drainage, Mode, Options
+from bmi_richards.options import Convergence, Drainage, Mode, SolverConfig
 from bmi_richards.solver import HourBalance, RichardsSolver
 
 TOP_SOIL = [100.0, 1.1, 0.9, 0.55, 0.34, 0.2, 0.12, 0.075, 0.045, 0.028, 0.0175]
@@ -40,7 +39,7 @@ def assert_closed(balance: HourBalance) -> None:
 @pytest.mark.parametrize("mode", list(Mode))
 def test_storm_and_recession_close_the_balance_every_hour(mode: Mode) -> None:
     domain, head = hillslope()
-    solver = RichardsSolver(domain, head, Options(mode=mode))
+    solver = RichardsSolver(domain, head, SolverConfig(mode=mode))
     source = np.zeros(solver.shape)
     before = solver.storage
     for hour in range(54):
@@ -56,7 +55,7 @@ def test_storm_and_recession_close_the_balance_every_hour(mode: Mode) -> None:
 
 def test_drying_by_six_millimetres_a_day_closes_the_balance_and_reports_what_the_soil_could_not_give() -> None:
     domain = make_domain(TOP_SOIL, 2, 2, conductivity_z=1e-5)
-    solver = RichardsSolver(domain, np.full((11, 2, 2), -1.0), Options(floor_head=-150.0))
+    solver = RichardsSolver(domain, np.full((11, 2, 2), -1.0), SolverConfig(floor_head=-150.0))
     source = np.zeros(solver.shape)
     source[-4:] = -(0.006 / 24.0 / 4.0) / np.array(TOP_SOIL[-4:])[:, None, None]
     unmet = []
@@ -77,7 +76,7 @@ def test_water_is_conserved_whatever_the_soil_relief_and_weather(seed: int, mode
     random = np.random.default_rng(seed)
     domain = random_domain(random)
     solver = RichardsSolver(
-        domain, random.uniform(-3.0, 1.0, size=(6, 5, 6)), Options(mode=mode, drainage=Drainage(drainage))
+        domain, random.uniform(-3.0, 1.0, size=(6, 5, 6)), SolverConfig(mode=mode, drainage=Drainage(drainage))
     )
     thickness = domain.dz[:, None, None]
     start, booked = solver.storage, 0.0
@@ -143,7 +142,7 @@ def test_results_do_not_depend_on_threads_to_the_last_bit(seed: int) -> None:
     head = random.uniform(-2.0, 0.5, size=(6, 20, 25))
     source = np.zeros(head.shape)
     source[-1] = 0.02 / domain.dz[-1]
-    solvers = [RichardsSolver(domain, head, Options(threads=threads)) for threads in (1, 2, 3)]
+    solvers = [RichardsSolver(domain, head, SolverConfig(threads=threads)) for threads in (1, 2, 3)]
     for _ in range(3):
         balances = [solver.step(source) for solver in solvers]
     for solver, balance in zip(solvers[1:], balances[1:], strict=True):
@@ -162,10 +161,10 @@ def test_passes_to_a_tolerance_converge_on_a_fine_grid() -> None:
     }
     domain = make_domain([5.0, 1.0, 0.5, 0.2], 4, 8, **fine)
     head = hydrostatic(domain, 5.5 + random.uniform(0.0, 0.2, size=(4, 8)))
-    options = Options(passes=200, pass_tolerance=1e-8)
+    options = SolverConfig(passes=Convergence(tolerance=1e-8, most=200))
     converged, finer = (
         RichardsSolver(domain, head, options),
-        RichardsSolver(domain, head, replace(options, pass_tolerance=1e-10)),
+        RichardsSolver(domain, head, SolverConfig(passes=Convergence(tolerance=1e-10, most=200))),
     )
     source = np.zeros(head.shape)
     for _ in range(3):

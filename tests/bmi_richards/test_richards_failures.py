@@ -7,7 +7,7 @@ import pytest
 from richards_domains import hydrostatic, make_domain
 
 from bmi_common import ModelError
-from bmi_richards.options import Drainage, Mode, Options, PermeabilityTable
+from bmi_richards.options import Drainage, Mode, PermeabilityTable, SolverConfig
 from bmi_richards.solver import RichardsSolver
 
 LAYERS = [0.5, 0.3, 0.2]
@@ -16,7 +16,7 @@ LAYERS = [0.5, 0.3, 0.2]
 def test_a_column_without_solution_stops_the_step_names_its_cell_and_keeps_the_state() -> None:
     domain = make_domain(LAYERS, 3, 4)
     head = hydrostatic(domain, 0.2)
-    solver = RichardsSolver(domain, head, Options(mode=Mode.FREE_DRAINAGE, drainage=Drainage.PRESCRIBED))
+    solver = RichardsSolver(domain, head, SolverConfig(mode=Mode.FREE_DRAINAGE, drainage=Drainage.PRESCRIBED))
     impossible = np.zeros((3, 4))
     impossible[1, 2] = 5.0  # m in an hour, out of 0.5 m of soil
     before = solver.head, solver.saturation, solver.storage
@@ -108,7 +108,7 @@ def test_unusable_arguments_of_a_step_are_refused(arguments: dict[str, Any], mes
 
 def test_prescribed_drainage_must_be_given() -> None:
     domain = make_domain(LAYERS)
-    options = Options(mode=Mode.FREE_DRAINAGE, drainage=Drainage.PRESCRIBED)
+    options = SolverConfig(mode=Mode.FREE_DRAINAGE, drainage=Drainage.PRESCRIBED)
     with pytest.raises(ValueError, match="needs the argument `drainage`"):
         RichardsSolver(domain, hydrostatic(domain, 0.5), options).step(np.zeros((3, 1, 1)))
 
@@ -116,17 +116,17 @@ def test_prescribed_drainage_must_be_given() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"passes": 0}, "passes must be at least 1"),
-        ({"passes": 2, "pass_tolerance": 1e-6}, "at least 3"),
+        ({"passes": 0}, "passes"),
+        ({"passes": {"most": 2, "tolerance": 1e-6}}, "passes(.|\\n)*equal to 3"),
         ({"tolerance": 0.0}, "tolerance"),
-        ({"pass_tolerance": -1.0}, "pass_tolerance"),
+        ({"passes": {"tolerance": -1.0}}, "passes(.|\\n)*greater than 0"),
         ({"floor_head": 1.0}, "floor_head"),
         ({"threads": 0}, "threads"),
     ],
 )
 def test_unusable_options_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Options(**options)
+        SolverConfig(**options)
 
 
 def test_unusable_tables_are_refused() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from richards_domains import parflow_domain, pearl_river
 
-from bmi_richards.options import Drainage, Mode, Options, PermeabilityTable
+from bmi_richards.options import Drainage, Mode, PermeabilityTable, SolverConfig
 from bmi_richards.solver import RichardsSolver
 
 pytestmark = pytest.mark.reference
@@ -22,7 +22,7 @@ FLOAT32 = 4e-6
 def test_hourly_pressure_and_saturation_equal_parflow(reference: Path, case: str) -> None:
     file = reference / "parflow" / f"{case}.npz"
     data = dict(np.load(file))
-    solver = RichardsSolver(parflow_domain(file), data["pressure_dt1h"][0], Options(passes=3))
+    solver = RichardsSolver(parflow_domain(file), data["pressure_dt1h"][0], SolverConfig(passes=3))
     for hour, source in enumerate(data["evap_trans"]):
         solver.step(source)
         error = solver.head - data["pressure_dt1h"][hour + 1]
@@ -34,7 +34,7 @@ def test_hourly_pressure_and_saturation_equal_parflow(reference: Path, case: str
 def test_outlet_flow_of_the_tilted_v_equals_parflow(reference: Path) -> None:
     file = reference / "parflow" / "tilted_v_overland.npz"
     data = dict(np.load(file))
-    solver = RichardsSolver(parflow_domain(file), data["pressure_dt1h"][0], Options(passes=3))
+    solver = RichardsSolver(parflow_domain(file), data["pressure_dt1h"][0], SolverConfig(passes=3))
     for hour, source in enumerate(data["evap_trans"]):
         balance = solver.step(source)
         # m3 per hour, over the south edge only; ParFlow's residual tolerance is 1e-7 m3
@@ -55,7 +55,7 @@ def test_outlet_flow_of_the_tilted_v_equals_parflow(reference: Path) -> None:
 def test_three_days_of_the_pearl_river_window_equal_parflow(reference: Path, run: str, options: dict[str, Any]) -> None:
     inputs_file = reference / "parflow" / "pearl64x48_inputs.npz"
     inputs, data = dict(np.load(inputs_file)), dict(np.load(reference / "parflow" / f"pearl64x48_{run}.npz"))
-    solver = RichardsSolver(parflow_domain(inputs_file), inputs["initial_pressure"], Options(passes=3, **options))
+    solver = RichardsSolver(parflow_domain(inputs_file), inputs["initial_pressure"], SolverConfig(passes=3, **options))
     drainage = None
     for hour in range(72):
         source = inputs["et_profile"][hour][:, None, None] * inputs["et_pattern"]
@@ -80,7 +80,7 @@ def test_three_days_of_the_pearl_river_window_equal_parflow(reference: Path, run
 def test_two_passes_are_within_a_hundredth_of_a_millimetre(reference: Path) -> None:
     inputs_file = reference / "parflow" / "pearl64x48_inputs.npz"
     inputs, data = dict(np.load(inputs_file)), dict(np.load(reference / "parflow" / "pearl64x48_lateral.npz"))
-    solver = RichardsSolver(parflow_domain(inputs_file), inputs["initial_pressure"], Options(passes=2))
+    solver = RichardsSolver(parflow_domain(inputs_file), inputs["initial_pressure"], SolverConfig(passes=2))
     for hour in range(24):
         source = inputs["et_profile"][hour][:, None, None] * inputs["et_pattern"]
         source[-1] = inputs["et_top"][hour]
@@ -93,7 +93,7 @@ def test_the_whole_pearl_river_domain_equals_parflow_with_its_table_of_permeabil
     domain, head = pearl_river(reference)
     data = np.load(reference / "surrogate" / "parflow_check.npz")
     # ParFlow interpolated linearly between 20000 points from -300 m; with the formula the rms is 3e-6 m
-    solver = RichardsSolver(domain, head, Options(passes=3, table=PermeabilityTable(20000, -300.0)))
+    solver = RichardsSolver(domain, head, SolverConfig(passes=3, table=PermeabilityTable(20000, -300.0)))
     for _ in range(5):
         solver.step(data["const_flux"])
     error = solver.head - data["const_t05"]

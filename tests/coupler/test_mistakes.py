@@ -176,7 +176,7 @@ def test_class_without_colon(fake):
 
 
 def test_class_that_is_no_component(fake):
-    fake.use("NotBmi").refuses("components.groundwater.class", "zoo:NotBmi is no BMI class")
+    fake.use("NotBmi").refuses("components.groundwater.class", "zoo:NotBmi is not a BMI class")
 
 
 def test_component_that_refuses_its_configuration(fake):
@@ -472,7 +472,7 @@ def test_setting_into_components_that_are_no_mapping(fake):
 def test_options_for_a_file_that_is_no_yaml(fake):
     (fake.folder / "land.txt").write_text("nx: 4\n")
     fake.run["components"]["land"] = {"class": "zoo:Land", "config": "land.txt", "options": {"rain": 1.0}}
-    fake.refuses("components.land.options", "land.txt is no YAML file")
+    fake.refuses("components.land.options", "land.txt is not a YAML file")
 
 
 def test_brackets_in_a_path_are_shown_as_they_are(fake):

@@ -16,10 +16,9 @@ from bmi_common.groundwater import PRESSURE_HEAD as HEAD
 from bmi_common.groundwater import WATER_TABLE_DEPTH as TABLE
 from coupler.cells import Fill
 from coupler.cli import main
-from coupler.component_spec import ComponentSpec
+from coupler.component_spec import ComponentFile, ComponentSpec, RunSettings, component_file
 from coupler.grids import GridInfo
 from coupler.output import netcdf_name
-from coupler.staging import Handed, staged_config
 
 
 @pytest.fixture
@@ -193,10 +192,10 @@ def test_points_take_the_value_of_the_nearest_point_and_links_have_no_place():
     gaps = np.array([True, False, False])
     points = GridInfo(4, "unstructured", (3,), np.array([0.0, 9.0, 3.0]), np.array([0.0, 0.0, 4.0]))
     np.testing.assert_array_equal(
-        Fill("x", "nearest", points, gaps, None)(np.array([np.nan, 1.0, 2.0])), [2.0, 1.0, 2.0]
+        Fill("exchanges.0", "a.x -> b.x", "nearest", points, gaps, None)(np.array([np.nan, 1.0, 2.0])), [2.0, 1.0, 2.0]
     )
     with pytest.raises(ConfigError, match=r"x: fill: nearest needs the places of the values, and edges of grid 4"):
-        Fill("x", "nearest", GridInfo(4, "unstructured", (3,), location="edge"), gaps, None)
+        Fill("exchanges.0", "a.x -> b.x", "nearest", GridInfo(4, "unstructured", (3,), location="edge"), gaps, None)
 
 
 def test_cells_outside_the_mask_reach_no_component_that_has_none(other):
@@ -254,5 +253,5 @@ def test_a_file_in_the_way_of_others_is_handed_over_as_it_is(tmp_path, text):
     config.write_text(text)
     spec = ComponentSpec.model_validate({"class": "a:B", "config": config})
     document = Document(tmp_path / "coupled.yaml", {}, {})
-    handed = Handed({}, datetime(2020, 1, 1), datetime(2020, 1, 2), tmp_path / "staged", document)
-    assert staged_config("model", spec, "components.model", handed) == (config, [])
+    settings = RunSettings({}, datetime(2020, 1, 1), datetime(2020, 1, 2), tmp_path / "staged", document)
+    assert component_file("model", spec, "components.model", settings) == ComponentFile(config)

@@ -329,6 +329,18 @@ def test_a_configuration_that_the_component_refuses(fake) -> None:
     fake.use("CrashingBucket").refuses("groundwater: ", "cannot be initialized", "KeyError: 'nx'")
 
 
+def test_mistakes_in_options_are_named_as_in_the_same_process(fake) -> None:
+    (fake.folder / "head.txt").write_text("-2.5")
+    fake.use("FileBucket", head_file="head.txt", tuning={"a": 1.0, "c": "few"})
+    groundwater = fake.run["components"]["groundwater"]
+    groundwater["options"] = {"tuning": {"a": "much", "b": "more"}}
+    messages = []
+    for isolate in (False, True):
+        groundwater["isolate"] = isolate
+        messages.append(fake.refuses("coupled.yaml:", "tuning.a: ", "tuning.b: ", "groundwater.yaml:", "tuning.c: "))
+    assert messages[0] == messages[1]
+
+
 def test_a_failing_step_is_told_as_in_the_same_process(fake) -> None:
     fake.use("FailingBucket", at=2)
     expected = fake.breaks("2020-01-01T02:00", "ZeroDivisionError", "the fake divides by zero")

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bmi_colm.arrays import ColumnState
-from bmi_colm.columns import ColumnModel, ColumnOptions, EvaporationFactor, FrozenSoil, WaterStress
+from bmi_colm.columns import ColumnConfig, ColumnModel, EvaporationFactor, FrozenSoil, WaterStress
 from bmi_colm.soil import SoilTexture
 
 Array = NDArray[np.float64]
@@ -44,7 +44,7 @@ NUDGES = (0.0, 1.0e-4, -1.0e-4)
 """Of the air [K], see `Case.members`."""
 
 # the reference is compared with in its own numerics
-OPTIONS = ColumnOptions(frozen_soil=FrozenSoil.REFERENCE, published_numerics=True)
+OPTIONS = ColumnConfig(frozen_soil=FrozenSoil.REFERENCE, published_numerics=True)
 
 
 @cache
@@ -109,7 +109,7 @@ class Case:
 
     def model(
         self,
-        options: ColumnOptions = OPTIONS,
+        options: ColumnConfig = OPTIONS,
         columns: Array | slice = slice(None),
         start: datetime | None = None,
         state: ColumnState | None = None,
@@ -158,20 +158,21 @@ def rmse(simulated: Array, observed: Array) -> float:
     return float(np.sqrt(np.mean((simulated - observed) ** 2)))
 
 
-def variant_case(folder: Path, variant: str) -> tuple[Case, ColumnOptions, dict[str, NDArray]]:
+def variant_case(folder: Path, variant: str) -> tuple[Case, ColumnConfig, dict[str, NDArray]]:
     """Six covers on loam under one choice of stress and evaporation, its options, and the reference results."""
     data = load(folder / "variants.npz")
     humid = Case.load(folder, "humid")
     loam = humid.inputs["soil"] == "loam"
     columns = np.array([int(np.flatnonzero(loam & (humid.inputs["igbp"] == cover))[0]) for cover in data["igbp"]])
     evaporation, stress, wilting_point, field_capacity, residual = data[f"{variant}_keys"]
-    options = replace(
-        OPTIONS,
+    options = ColumnConfig(
         evaporation_factor=EvaporationFactor(int(evaporation)),
         water_stress=WaterStress(int(stress)),
         wilting_point=float(wilting_point),
         field_capacity=float(field_capacity),
         residual_saturation=float(residual),
+        frozen_soil=OPTIONS.frozen_soil,
+        published_numerics=OPTIONS.published_numerics,
     )
     shape = (len(data["forcing"]), len(columns), 10)
     case = replace(

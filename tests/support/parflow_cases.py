@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from parflow.tools.io import read_pfb, read_pfidb, write_pfb
 
-from bmi_richards import Options, RichardsSolver
+from bmi_richards import RichardsSolver, SolverConfig
 
 Floats = NDArray[np.float64]
 
@@ -289,7 +289,7 @@ def _specific_storage(keys: dict[str, Any], field_of: Any, shape: tuple[int, ...
 
 
 def _solve(folder: Path, run: str, call: Call, behaviour: str) -> None:
-    solver = RichardsSolver(call.domain, call.head, Options(threads=1))
+    solver = RichardsSolver(call.domain, call.head, SolverConfig(threads=1))
     rows = ["  000000     0.000000e+00   0.000000e+00 i       000000          n"]
     parts = 2 if behaviour == "cut" else 1
     for hour in range(call.hour, call.hour + call.hours + 1):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from richards_domains import Floats, hydrostatic, make_domain
 from torch import Tensor
 
-from bmi_richards.options import Options
+from bmi_richards.options import SolverConfig
 from bmi_richards.solver import RichardsSolver
 from bmi_surrogate import StructuredArchitecture, StructuredCheckpoint, StructuredModel
 from bmi_surrogate.structured import ColumnProperties
@@ -103,7 +103,7 @@ def weather(hour: int, domain: SimpleNamespace, random: np.random.Generator) -> 
 
 def solver_of(domain: SimpleNamespace, head: Floats, **options: Any) -> RichardsSolver:
     """The exact solver, with as many passes as it needs."""
-    return RichardsSolver(domain, np.where(domain.mask, head, 0.0), Options(threads=1, **options))
+    return RichardsSolver(domain, np.where(domain.mask, head, 0.0), SolverConfig(threads=1, **options))
 
 
 def trained(
