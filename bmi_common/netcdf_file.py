@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -149,6 +150,10 @@ class NetcdfFile:
             raise ConfigError(f"{self.path}: not a readable NetCDF file{_what_it_is(self.path, error)}") from error
         return self._open[self]
 
+    def text(self, key: str) -> str:
+        """Return an attribute of the file, or an empty text."""
+        return str(getattr(self._dataset(), key, ""))
+
     def size(self, dimension: str) -> int:
         """Return the length of a dimension."""
         return self._sizes[dimension]
@@ -200,6 +205,11 @@ class NetcdfFile:
         """Return the one-dimensional variables of `dimension` that pass `test`, the one of its name first."""
         found = [v for v in self.variables if v.dimensions == (dimension,) and test(v)]
         return sorted(found, key=lambda v: v.name != dimension)
+
+
+def netcdf_name(variable: str) -> str:
+    """CSDMS name with every character that CF does not recommend replaced by an underscore."""
+    return re.sub(r"[^A-Za-z0-9_]", "_", variable)
 
 
 def base_name(name: str) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, model_validator
 
 from bmi_common.config import Config, ConfigPath
-from coupler.durations import Duration
+from bmi_common.durations import Duration
 
 
 def _class_path(value: str) -> str:
