@@ -12,12 +12,10 @@ from zipfile import BadZipFile, ZipFile
 
 import netCDF4
 import numpy as np
-from numpy.typing import NDArray
 
+from bmi_common.arrays import Array
 from bmi_common.errors import ConfigError
 from bmi_common.suggest import did_you_mean
-
-Array = NDArray[np.float64]
 
 MOST_OPEN: Final = 64
 """Files open at a time: a process may open 1024 on many machines, and a record of an hour a file has more."""

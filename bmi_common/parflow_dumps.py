@@ -12,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
+from bmi_common.arrays import Array
 from bmi_common.domain import Domain
 from bmi_common.errors import ConfigError
 from bmi_common.fields import read_pfb
 from bmi_common.pfidb import leading_number, read_pfidb
-from bmi_common.run_records import Array, Series
+from bmi_common.run_records import Series
 
 _DUMP = re.compile(r"^(?P<run>.+)\.out\.(?P<kind>[A-Za-z_]+)\.(?P<number>[0-9]{5,9})\.pfb$")
 

@@ -15,6 +15,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from bmi_common.arrays import Array
 from bmi_common.calendar import HOUR
 from bmi_common.domain import Domain
 from bmi_common.durations import parse_duration
@@ -23,8 +24,6 @@ from bmi_common.groundwater import NET_SOURCE, POSSIBLE_HEADS, POSSIBLE_SOURCES,
 from bmi_common.netcdf_file import NetcdfFile, NetcdfVariable, netcdf_name
 from bmi_common.netcdf_time import bounds, stamps
 from bmi_common.units import conversion
-
-Array = NDArray[np.float64]
 
 LATENT_HEAT: Final = "land_surface_air_heat~net~latent__energy_flux"
 

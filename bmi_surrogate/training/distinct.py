@@ -12,10 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bmi_common import ConfigError
-from bmi_common.run_records import Array
+from bmi_common.arrays import Array
 from bmi_surrogate.training.runs import Run
-
-_HOUR = timedelta(hours=1)
 
 
 def require_distinct(runs: Sequence[Run], mask: NDArray[np.bool_]) -> None:
@@ -58,7 +56,7 @@ def _pairs(run: Run, other: Run) -> Iterator[tuple[int, int]]:
     for record in sorted({1, run.records // 2, run.records - 1} - {0}):
         there = {record, other.records - run.records + record}
         if run.first is not None and other.first is not None:
-            hours = (run.first - other.first) / _HOUR + record
+            hours = (run.first - other.first) / timedelta(hours=1) + record
             there |= {int(hours)} if hours.is_integer() else set()
         yield from ((record, t) for t in sorted(there) if 0 < t < other.records and record < run.records)
 

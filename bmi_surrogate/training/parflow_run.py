@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from bmi_common import ConfigError, Domain, grids
+from bmi_common.arrays import Array
 from bmi_common.errors import describe_cell
 from bmi_common.groundwater import NET_SOURCE, PRESSURE_HEAD
 from bmi_common.parflow_dumps import DumpSeries, find_dumps, require_hourly
-from bmi_common.run_records import Array
 from bmi_surrogate.training.runs import Run
 
 _KINDS = {"press": "pressure head (`Solver.PrintPressure`)", "evaptrans": "source (`Solver.PrintEvapTrans`)"}

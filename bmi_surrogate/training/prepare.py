@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from bmi_common import Config, ConfigError, ConfigPath, Domain, OutputPath, grids
+from bmi_common.arrays import Array
 from bmi_common.folder_lock import require_at_rest
 from bmi_common.owned_folder import OwnedFolder, listed, taken
 from bmi_common.parflow_dumps import is_parflow_run
-from bmi_common.run_records import Array, Series
+from bmi_common.run_records import Series
 from bmi_surrogate.training.distinct import require_distinct
 from bmi_surrogate.training.netcdf_run import netcdf_run
 from bmi_surrogate.training.parflow_run import parflow_run
@@ -48,7 +49,6 @@ STORM_LAYERS = 3
 """Layers from the top whose positive sources make an hour a storm."""
 
 _RECORDS_AT_ONCE = 24
-_HOUR = timedelta(hours=1)
 
 
 class DataSpec(Config):
@@ -165,7 +165,7 @@ def _join(runs: Sequence[Run], limit: int | None) -> list[_Stretch]:
 def _touch(before: Run, after: Run) -> bool:
     if before.first is None or after.first is None:
         return False
-    return before.first + before.records * _HOUR == after.first
+    return before.first + timedelta(hours=before.records) == after.first
 
 
 def _is_up_to_date(folder: Path, wanted: Description) -> bool:

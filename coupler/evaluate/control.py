@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from bmi_common import ConfigError
+from bmi_common.arrays import Array
 from bmi_common.calendar import Times
-from bmi_common.netcdf_file import Array, NetcdfFile
+from bmi_common.netcdf_file import NetcdfFile
 from bmi_common.netcdf_time import stamps
 from coupler.config import CONTROL_FILE, DECISIONS_FILE
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from bmi_common import ConfigError, Domain
+from bmi_common.arrays import Array
 from bmi_common.calendar import HOUR, Times
-from bmi_common.netcdf_file import Array, NetcdfFile, NetcdfVariable
+from bmi_common.netcdf_file import NetcdfFile, NetcdfVariable
 from bmi_common.netcdf_time import interval_ends
 from coupler.evaluate.names import LATENT_HEAT, SOIL_MOISTURE
 

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bmi_common import ConfigError, Domain
+from bmi_common.arrays import Array
 from bmi_common.calendar import HOUR, Times
 from bmi_common.folder_lock import require_at_rest
 from bmi_common.groundwater import PRESSURE_HEAD
 from bmi_common.parflow_dumps import DumpSeries, find_dumps, require_hourly
-from bmi_common.run_records import LATENT_HEAT, Array, Series, hourly_series
+from bmi_common.run_records import LATENT_HEAT, Series, hourly_series
 from coupler.evaluate.run_record import run_files
 
 

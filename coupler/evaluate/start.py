@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from bmi_common import ConfigError, Domain, FieldSpec
+from bmi_common.arrays import Array
 from bmi_common.calendar import HOUR
 from bmi_common.config import Config, load_config, read_yaml
 from bmi_common.groundwater import PRESSURE_HEAD
 from bmi_common.initial import InitialSpec, require_possible
-from bmi_common.netcdf_file import Array, NetcdfFile, netcdf_name
+from bmi_common.netcdf_file import NetcdfFile, netcdf_name
 from coupler.config import STATE_FILE
 from coupler.evaluate.predictions import hour_of_day
 from coupler.evaluate.records import Records
