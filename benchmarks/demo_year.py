@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from bmi_common.netcdf_file import netcdf_name
 from bmi_richards.statistics import SOLVER_VARIABLES
-from coupler.output import netcdf_name
 
 CONFIGURATION = Path(__file__).parents[1] / "cfg" / "coupled.yaml"
 MODES = ("full", "free_drainage")

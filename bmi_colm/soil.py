@@ -11,10 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from bmi_colm.tables import SoilTable, soil_table
 from bmi_colm.tables.schema import SOIL_BOUNDS
+from bmi_common.arrays import Array
 from bmi_common.errors import ConfigError, describe_cell, out_of_range
 from bmi_common.suggest import did_you_mean
-
-Array = NDArray[np.float64]
 
 DENSITY_ORGANIC, DENSITY_MINERAL = 1.3, 2.71  # g cm-3
 SOLID_SHARE_OF_GRAVEL = 0.76  # of the volume that gravel occupies

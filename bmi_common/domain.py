@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo, model_validator
 
 from bmi_common import grids
+from bmi_common.arrays import Array
 from bmi_common.config import Config, load_nested
 from bmi_common.errors import ConfigError, Mistakes, describe_cell, out_of_range
 from bmi_common.fields import FieldSpec, rows_turned
 from bmi_common.file_grid import Cells, Direction, degrees_between
 
-Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import model_validator
 
+from bmi_common.arrays import Array
 from bmi_common.config import Config, ConfigPath
 from bmi_common.errors import ConfigError, InputNotice, describe_cell
 from bmi_common.file_grid import Cells, Direction, GridMap, by_position, file_grid, horizontal, same_grid, turned
@@ -21,8 +22,6 @@ from bmi_common.netcdf_file import NetcdfFile
 from bmi_common.netcdf_time import is_time
 from bmi_common.suggest import did_you_mean
 from bmi_common.units import conversion
-
-Array = NDArray[np.float64]
 
 _NAMED = (".nc", ".nc4", ".npz")
 

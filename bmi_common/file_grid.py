@@ -10,8 +10,9 @@ from typing import Final, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from bmi_common.arrays import Array
 from bmi_common.errors import ConfigError, InputNotice
-from bmi_common.netcdf_file import Array, NetcdfFile, NetcdfVariable, base_name
+from bmi_common.netcdf_file import NetcdfFile, NetcdfVariable, base_name
 from bmi_common.units import conversion
 
 Mask = NDArray[np.bool_]

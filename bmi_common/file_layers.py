@@ -7,8 +7,9 @@ from typing import Final, Literal
 
 import numpy as np
 
+from bmi_common.arrays import Array
 from bmi_common.errors import ConfigError, InputNotice
-from bmi_common.netcdf_file import Array, NetcdfFile, NetcdfVariable, base_name
+from bmi_common.netcdf_file import NetcdfFile, NetcdfVariable, base_name
 from bmi_common.netcdf_time import is_time
 from bmi_common.units import conversion
 

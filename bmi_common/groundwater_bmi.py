@@ -7,8 +7,9 @@ from abc import abstractmethod
 import numpy as np
 
 from bmi_common import groundwater as names
+from bmi_common.arrays import Array
 from bmi_common.bmi_base import DeclaredBmi
-from bmi_common.groundwater_config import Array, PreparedGroundwater
+from bmi_common.groundwater_config import PreparedGroundwater
 
 
 class GroundwaterBmi(DeclaredBmi):

@@ -5,15 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
+from bmi_common.arrays import Array
 from bmi_common.config import Config
 from bmi_common.domain import Domain, DomainField
 from bmi_common.errors import Mistakes
 from bmi_common.initial import InitialSpec
-
-Array = NDArray[np.float64]
 
 _OF_SOLVERS = ("conductivity_x", "conductivity_y", "conductivity_z", "slope_x", "slope_y", "manning")
 

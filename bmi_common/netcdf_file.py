@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -11,12 +12,10 @@ from zipfile import BadZipFile, ZipFile
 
 import netCDF4
 import numpy as np
-from numpy.typing import NDArray
 
+from bmi_common.arrays import Array
 from bmi_common.errors import ConfigError
 from bmi_common.suggest import did_you_mean
-
-Array = NDArray[np.float64]
 
 MOST_OPEN: Final = 64
 """Files open at a time: a process may open 1024 on many machines, and a record of an hour a file has more."""
@@ -149,6 +148,10 @@ class NetcdfFile:
             raise ConfigError(f"{self.path}: not a readable NetCDF file{_what_it_is(self.path, error)}") from error
         return self._open[self]
 
+    def text(self, key: str) -> str:
+        """Return an attribute of the file, or an empty text."""
+        return str(getattr(self._dataset(), key, ""))
+
     def size(self, dimension: str) -> int:
         """Return the length of a dimension."""
         return self._sizes[dimension]
@@ -200,6 +203,11 @@ class NetcdfFile:
         """Return the one-dimensional variables of `dimension` that pass `test`, the one of its name first."""
         found = [v for v in self.variables if v.dimensions == (dimension,) and test(v)]
         return sorted(found, key=lambda v: v.name != dimension)
+
+
+def netcdf_name(variable: str) -> str:
+    """CSDMS name with every character that CF does not recommend replaced by an underscore."""
+    return re.sub(r"[^A-Za-z0-9_]", "_", variable)
 
 
 def base_name(name: str) -> str:

@@ -12,7 +12,7 @@ import cftime  # type: ignore[import-untyped]
 import numpy as np
 from numpy.typing import NDArray
 
-from bmi_common.calendar import Times, show
+from bmi_common.calendar import HOUR, Times, show
 from bmi_common.errors import ConfigError, InputNotice
 from bmi_common.netcdf_file import NetcdfFile, NetcdfVariable, base_name
 
@@ -109,9 +109,27 @@ def bounds(file: NetcdfFile, coordinate: str) -> NDArray[np.datetime64] | None:
     if name not in file:
         return None
     if file[name].shape != (*variable.shape, 2):
-        raise ConfigError(f"{file.path}: {name!r}, the bounds of {coordinate!r}, has not two entries for each of it")
+        raise ConfigError(
+            f"{file.path}: {name!r}, the bounds of {coordinate!r}, does not have two entries for each of it"
+        )
     # bounds have the units of their coordinate, and need not repeat them
     return decode(file.raw(name), variable, f"{file.path}: {name!r}").reshape(-1, 2)
+
+
+def interval_ends(file: NetcdfFile, variable: NetcdfVariable) -> Times:
+    """Return the end of each record of `variable` to the nearest hour, by its time bounds if it has any.
+
+    Raises
+    ------
+    ConfigError
+        The first dimension has no coordinate of its name; otherwise as `stamps`.
+    """
+    time = variable.dimensions[0]
+    if time not in file or file[time].dimensions != (time,):
+        raise ConfigError(f"{file.path}: {variable.name} has no time with units such as 'hours since 2020-01-01'")
+    intervals = bounds(file, time)
+    ends = stamps(file, time) if intervals is None else intervals[:, 1]
+    return np.asarray(((ends + HOUR // 2).astype(np.int64) // 3600 * 3600).astype("datetime64[s]"))
 
 
 def decode(values: Any, coordinate: NetcdfVariable, where: str) -> Times:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from bmi_common.arrays import Array
 from bmi_common.flow_order import SMALLEST_SLOPE
-
-Array = NDArray[np.float64]
 
 
 def boundary_outflow(

@@ -1,14 +1,63 @@
-"""The files that a run of ParFlow has dumped hour by hour, ``<run>.out.<kind>.NNNNN.pfb``."""
+"""The files that a run of ParFlow has dumped hour by hour, ``<run>.out.<kind>.NNNNN.pfb``.
+
+Dump NNNNN of ``press`` is the pressure head at the end of hour NNNNN, 00000 the initial one; dump NNNNN of
+``evaptrans`` is the source during the hour that ends there.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
+from bmi_common.arrays import Array
+from bmi_common.domain import Domain
 from bmi_common.errors import ConfigError
+from bmi_common.fields import read_pfb
 from bmi_common.pfidb import leading_number, read_pfidb
+from bmi_common.run_records import Series
 
 _DUMP = re.compile(r"^(?P<run>.+)\.out\.(?P<kind>[A-Za-z_]+)\.(?P<number>[0-9]{5,9})\.pfb$")
+
+
+class DumpSeries(Series):
+    """One variable of a run of ParFlow, a file for each record.
+
+    Parameters
+    ----------
+    variable : str
+        CSDMS name of the variable.
+    files : sequence of Path
+        The dumps, in order.
+    domain : Domain
+        What the run was made on.
+    skipped : int
+        Records before the first dump.
+    """
+
+    def __init__(self, variable: str, files: Sequence[Path], domain: Domain, skipped: int = 0) -> None:
+        self.variable, self.files = variable, tuple(files)
+        self.shape = domain.subsurface.shape
+        self._skipped = skipped
+
+    def __len__(self) -> int:
+        return self._skipped + len(self.files)
+
+    def read(self, begin: int, end: int) -> Array:
+        """Return records `begin` to `end` - 1, (records, layers, ny, nx); see `Series.read`."""
+        return np.stack([self._read(file) for file in self.files[begin - self._skipped : end - self._skipped]])
+
+    def describe(self, record: int) -> str:
+        """Return the file of a record, for messages."""
+        return str(self.files[record - self._skipped])
+
+    def _read(self, file: Path) -> Array:
+        values = read_pfb(file)
+        if values.shape != self.shape:
+            raise ConfigError(f"{file}: has (nz, ny, nx) = {values.shape} cells, the domain {self.shape}")
+        return values
 
 
 def is_parflow_run(folder: Path) -> bool:

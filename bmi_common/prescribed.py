@@ -19,13 +19,12 @@ from bmi_common.domain import Domain, DomainField
 from bmi_common.errors import ConfigError
 from bmi_common.fields import FieldSpec, read_netcdf_variable
 from bmi_common.hashing import hashes
-from bmi_common.units import conversion
+from bmi_common.units import SECONDS_PER_HOUR, conversion
 from bmi_common.variables import Role, Variable
 
 Floats = NDArray[np.float64]
 
 _UNITS = "m h-1"
-_SECONDS_PER_HOUR = 3600.0
 _TOP_LAYER_ONLY = [0.0] * (grids.ROOT_ZONE_LAYERS - 1) + [1.0]
 
 
@@ -133,7 +132,7 @@ class PrescribedSource(DeclaredBmi):
             self._recharge = config.series.read(domain, config.hours)
             self._steps_per_entry = round(config.series.interval / config.time_step)
             files: tuple[Path, ...] = (config.series.file,)
-            end = len(self._recharge) * config.series.interval * _SECONDS_PER_HOUR
+            end = len(self._recharge) * config.series.interval * SECONDS_PER_HOUR
         else:
             assert config.recharge is not None
             recharge = config.recharge.read("recharge", domain.surface.shape, _UNITS, domain.mask, cells=domain.cells)
@@ -146,7 +145,7 @@ class PrescribedSource(DeclaredBmi):
         self._files = (config_file, *files, *domain.files)
         return Setup(
             grids=domain.published_grids,
-            time_step=config.time_step * _SECONDS_PER_HOUR,
+            time_step=config.time_step * SECONDS_PER_HOUR,
             end_time=end,
             mask=domain.mask,
         )

@@ -15,6 +15,7 @@ from gimli.units import units as _system
 
 from bmi_common.errors import ConfigError
 
+SECONDS_PER_HOUR = 3600.0
 WATER_DENSITY = 1000.0  # kg m-3
 
 _FRACTIONAL_POWER = re.compile(r"[A-Za-z]+\^?[-+]?\d+/\d+")

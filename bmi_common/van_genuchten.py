@@ -7,9 +7,9 @@ is at its maximum saturation. All functions are elementwise and broadcast.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Array = NDArray[np.float64]
+from bmi_common.arrays import Array
 
 
 def _effective_saturation(head: ArrayLike, alpha: ArrayLike, n: ArrayLike) -> Array:

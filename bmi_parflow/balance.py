@@ -6,10 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bmi_common import Domain, overland
+from bmi_common.units import SECONDS_PER_HOUR
 
 Floats = NDArray[np.float64]
-
-_SECONDS_PER_HOUR = 3600.0
 
 
 def storage_volume(domain: Domain, head: Floats, saturation: Floats) -> float:
@@ -43,7 +42,7 @@ def boundary_outflow(domain: Domain, head: Floats) -> Floats:
     """
     slope_x, slope_y, manning = (domain.require(name, "ParFlow") for name in ("slope_x", "slope_y", "manning"))
     return overland.boundary_outflow(
-        head[-1], slope_x, slope_y, manning / _SECONDS_PER_HOUR, domain.dx, domain.dy, domain.mask
+        head[-1], slope_x, slope_y, manning / SECONDS_PER_HOUR, domain.dx, domain.dy, domain.mask
     )
 
 

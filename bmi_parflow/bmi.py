@@ -13,12 +13,11 @@ from bmi_common.errors import describe_cell
 from bmi_common.groundwater_bmi import GroundwaterBmi
 from bmi_common.hashing import hashes
 from bmi_common.state_file import fingerprint
+from bmi_common.units import SECONDS_PER_HOUR
 from bmi_parflow.balance import Floats, boundary_outflow, scaled, storage_volume
 from bmi_parflow.config import Mode, Prepared, prepare
 from bmi_parflow.installation import find_installation
 from bmi_parflow.simulation import Simulation
-
-_SECONDS_PER_HOUR = 3600.0
 
 
 class BmiParflow(GroundwaterBmi):
@@ -47,7 +46,7 @@ class BmiParflow(GroundwaterBmi):
         self._simulation = Simulation(domain, section, installation)
         return Setup(
             grids=domain.published_grids,
-            time_step=_SECONDS_PER_HOUR,
+            time_step=SECONDS_PER_HOUR,
             mask=domain.mask,
             initial_state=self._prepared.initial_state,
         )
@@ -80,7 +79,7 @@ class BmiParflow(GroundwaterBmi):
         drainage = self._drainage(head)
         source[0] -= drainage / domain.dz[0]
 
-        hour = round(self.time / _SECONDS_PER_HOUR) + done
+        hour = round(self.time / SECONDS_PER_HOUR) + done
         result = self._simulation.advance(head, source, hour, hours)
 
         self._publish(result.head, result.saturation)
@@ -89,7 +88,7 @@ class BmiParflow(GroundwaterBmi):
         if result.cut_from is not None:
             gain = float(values[names.STORAGE_VOLUME]) - storage_volume(domain, *result.cut_from)
             outflow = scaled(outflow, depth - float(drainage.sum()) - gain / area)
-        values[names.RUNOFF][...] = outflow / _SECONDS_PER_HOUR
+        values[names.RUNOFF][...] = outflow / SECONDS_PER_HOUR
         values[names.SOURCE_VOLUME][...] = depth * area
         values[names.OUTFLOW_VOLUME][...] = np.nansum(outflow) * area
         values[names.DRAINAGE_VOLUME][...] = drainage.sum() * area

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from bmi_common.domain import Domain
 from bmi_common.errors import ConfigError
 from bmi_common.pfsol import PATCHES, write_solid
+from bmi_common.units import SECONDS_PER_HOUR
 
 Key = str | int | float | bool
 Floats = NDArray[np.float64]
@@ -32,7 +33,6 @@ MOST_STORAGE_CLASSES = 100
 """ParFlow loops over the whole domain for each class."""
 
 _MOST_CHILDREN = 1000
-_SECONDS_PER_HOUR = 3600.0
 _BOX_PATCHES = ("x_lower", "x_upper", "y_lower", "y_upper", "z_lower", "z_upper")
 _RESIDUAL_DEPTH = 1.0e-11
 _LEAST_RESIDUAL = 1.0e-9
@@ -74,7 +74,7 @@ def static_fields(domain: Domain, lateral: bool) -> dict[str, Floats]:
         values = np.asarray(getattr(domain, name), dtype=np.float64)
         outside = 0.0 if name in nothing else values[..., domain.mask].flat[0]
         fields[name] = np.where(domain.mask, values, outside).reshape(-1, domain.ny, domain.nx)
-    fields["manning"] /= _SECONDS_PER_HOUR
+    fields["manning"] /= SECONDS_PER_HOUR
     if not lateral:
         fields["conductivity_x"][...] = 0.0
         fields["conductivity_y"][...] = 0.0

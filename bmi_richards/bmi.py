@@ -15,11 +15,10 @@ from bmi_common.bmi_base import FOREVER
 from bmi_common.groundwater_bmi import GroundwaterBmi
 from bmi_common.hashing import hashes
 from bmi_common.state_file import StateArray
+from bmi_common.units import SECONDS_PER_HOUR
 from bmi_richards.config import Prepared, prepare
 from bmi_richards.solver import HourBalance, RichardsSolver
 from bmi_richards.statistics import SOLVER_VARIABLES, solver_values
-
-_SECONDS_PER_HOUR = 3600.0
 
 
 class BmiRichards(GroundwaterBmi):
@@ -50,7 +49,7 @@ class BmiRichards(GroundwaterBmi):
         self._source = np.zeros(domain.subsurface.shape)
         self._balance: HourBalance | None = None
         drainage = self._prepared.drainage
-        step = self._prepared.time_step * _SECONDS_PER_HOUR
+        step = self._prepared.time_step * SECONDS_PER_HOUR
         return Setup(
             grids={**domain.published_grids, grids.POINTS: self._prepared.gauges},
             time_step=step,
@@ -115,12 +114,12 @@ class BmiRichards(GroundwaterBmi):
         values[names.PONDED_DEPTH][...] = solver.ponding
         values[names.STORAGE_VOLUME][...] = solver.storage
         values[names.PONDED_VOLUME][...] = solver.ponded_volume
-        values[names.DISCHARGE][...] = solver.discharge.ravel()[self._prepared.gauge_cells] / _SECONDS_PER_HOUR
+        values[names.DISCHARGE][...] = solver.discharge.ravel()[self._prepared.gauge_cells] / SECONDS_PER_HOUR
         self._published_head = head
 
     def _publish_balance(self, balance: HourBalance) -> None:
         values = self.values
-        values[names.RUNOFF][...] = self._solver.outflow / _SECONDS_PER_HOUR
+        values[names.RUNOFF][...] = self._solver.outflow / SECONDS_PER_HOUR
         values[names.SOURCE_VOLUME][...] = balance.source
         values[names.OUTFLOW_VOLUME][...] = balance.outflow
         values[names.DRAINAGE_VOLUME][...] = balance.drainage

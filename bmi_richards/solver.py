@@ -19,12 +19,12 @@ from bmi_common.errors import ModelError
 from bmi_common.floor_head import reachable_floor
 from bmi_common.flow_order import FlowNetwork, build_network
 from bmi_common.state_file import StateArray, fingerprint
+from bmi_common.units import SECONDS_PER_HOUR
 from bmi_richards import _kernel
 from bmi_richards.options import Drainage, Mode, SolverConfig
 
 Floats = NDArray[np.float64]
 
-_SECONDS_PER_HOUR = 3600.0
 _COLUMNS_WORTH_A_THREAD = 500
 _LARGEST_LAST_CHANGE = 0.1
 """A last pass that changes a head [m] or a saturation more has not converged (on 1 km cells it changes 1e-3)."""
@@ -187,7 +187,7 @@ class RichardsSolver:
             self._mask,
             self._surface(domain.slope_x, "slope_x"),
             self._surface(domain.slope_y, "slope_y"),
-            self._surface(domain.manning, "manning", above=0.0) / _SECONDS_PER_HOUR,
+            self._surface(domain.manning, "manning", above=0.0) / SECONDS_PER_HOUR,
             self._dx,
             self._dy,
         )

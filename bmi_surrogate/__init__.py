@@ -9,12 +9,14 @@ except ModuleNotFoundError as error:
     ) from error
 
 from bmi_surrogate.bmi import BmiSurrogate
-from bmi_surrogate.checkpoint import Checkpoint, StructuredCheckpoint, convert_published, load, save
+from bmi_surrogate.checkpoint import convert_published, load, save
 from bmi_surrogate.emulator import Emulator
+from bmi_surrogate.predrnn.checkpoint import Checkpoint
 from bmi_surrogate.predrnn.closed_balance import ClosedEmulator
 from bmi_surrogate.predrnn.emulator import PredRNNEmulator, PredRNNOptions
 from bmi_surrogate.predrnn.network import Architecture, PredRNN
 from bmi_surrogate.structured import StructuredArchitecture, StructuredModel
+from bmi_surrogate.structured.checkpoint import StructuredCheckpoint
 from bmi_surrogate.structured.emulator import StructuredEmulator, StructuredOptions
 
 __all__ = [

@@ -15,14 +15,15 @@ from bmi_common.config import Threads
 from bmi_common.errors import Mistakes, errors_under
 from bmi_common.groundwater import SECTIONS
 from bmi_common.groundwater_config import GroundwaterConfig, PreparedGroundwater
-from bmi_surrogate.checkpoint import Checkpoint, StructuredCheckpoint
 from bmi_surrogate.checkpoint import load as load_checkpoint
 from bmi_surrogate.emulator import Array, Emulator
 from bmi_surrogate.predrnn import statics as static_channels
+from bmi_surrogate.predrnn.checkpoint import Checkpoint
 from bmi_surrogate.predrnn.closed_balance import ClosedEmulator
 from bmi_surrogate.predrnn.emulator import PredRNNEmulator, PredRNNOptions
 from bmi_surrogate.predrnn.normalisation import moments_of_statics
 from bmi_surrogate.structured import StructuredArchitecture, StructuredModel
+from bmi_surrogate.structured.checkpoint import StructuredCheckpoint
 from bmi_surrogate.structured.emulator import StructuredEmulator, StructuredOptions
 
 SHIPPED_REFINEMENTS = 2

@@ -17,6 +17,7 @@ from rich.console import Console
 
 from bmi_common import terminal
 from bmi_common.config import require_name
+from bmi_common.durations import describe
 from bmi_common.errors import ConfigError, Mistakes, RootzoneError
 from bmi_common.folder_lock import require_at_rest
 from bmi_common.interrupts import deferred_interrupts, terminations_as_interrupts
@@ -26,7 +27,6 @@ from coupler.checkpoint import Checkpoint, adopt, find, remove_later, run_folder
 from coupler.config import LoadedRun, UnsoundRun, load_run
 from coupler.control.words import intentions
 from coupler.driver import Summary, run
-from coupler.durations import describe
 from coupler.failures import RunInterrupted
 from coupler.inputs import inputs_of
 from coupler.preparation import Prepared, check_components, prepare, prepare_restart

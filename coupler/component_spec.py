@@ -19,8 +19,8 @@ import yaml
 from pydantic import AfterValidator, Field, model_validator
 
 from bmi_common.config import Config, ConfigPath, Document, Position, dotted, folders, read_yaml
+from bmi_common.durations import Duration
 from bmi_common.errors import ConfigError
-from coupler.durations import Duration
 
 
 def _class_path(value: str) -> str:

@@ -15,10 +15,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from bmi_common.config import CalendarTime, Config, Document, folders, read_yaml, require_name, validate
+from bmi_common.durations import Duration, add_period, describe, divides
 from bmi_common.errors import ConfigError, ConfigErrors, Mistakes
 from coupler.component_spec import ComponentSpec
 from coupler.control.config import Action, ErrorControlSpec
-from coupler.durations import Duration, add_period, describe, divides
 from coupler.report_spec import Report
 from coupler.settings import apply_setting
 

@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from bmi_common.arrays import Array
 from bmi_common.state_file import StateArray
 from coupler.cells import gaps
 from coupler.component import Component
 from coupler.config import Endpoint, Method
 from coupler.plan import Plan, PlannedExchange
-
-Array = NDArray[np.float64]
 
 
 class Exchanger:

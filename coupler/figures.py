@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from bmi_common.groundwater import DISCHARGE
 from bmi_common.owned_folder import OwnedFolder
+from bmi_common.units import SECONDS_PER_HOUR
 from coupler.run_folder import FIGURES, figure_file
 
 matplotlib.use("Agg")
 
 _RAIN = "atmosphere_water_precipitation__mass_flux"
-_SECONDS_PER_HOUR = 3600.0
 _LAYER_DIMENSIONS = ("z", "root_zone_z")
 _PANEL = (7.0, 2.2)
 
@@ -115,7 +115,7 @@ def _hydrographs(data: xr.Dataset) -> Figure | None:
         axis.set_ylim(0.0, 1.1 * max(float(at.max()), 1e-9))
         axis.grid(alpha=0.3)
         if rain is not None:
-            depth = rain.mean([d for d in rain.dims if d != "time"]) * _SECONDS_PER_HOUR
+            depth = rain.mean([d for d in rain.dims if d != "time"]) * SECONDS_PER_HOUR
             above = axis.twinx()
             above.fill_between(time, depth, step="pre", color="tab:gray", alpha=0.5, lw=0)
             above.set_ylim(2.5 * max(float(depth.max()), 1e-9), 0.0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from bmi_common.errors import ConfigError
 from bmi_common.grids import ROOT_ZONE
 from bmi_common.groundwater import LAYER_THICKNESS
+from bmi_common.netcdf_file import netcdf_name
 from bmi_common.state_file import StateArray
 from bmi_common.variables import Role
 from coupler.component import Component
@@ -47,11 +47,6 @@ _LONGEST_NAME = 256
 
 _TIMES_PER_CHUNK = 512
 """Of variables that have no other dimension."""
-
-
-def netcdf_name(variable: str) -> str:
-    """CSDMS name with every character that CF does not recommend replaced by an underscore."""
-    return re.sub(r"[^A-Za-z0-9_]", "_", variable)
 
 
 def column_names(spec: OutputSpec) -> list[str]:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
+from bmi_common.durations import add_period, describe, divides, nearest_divisors
 from bmi_common.errors import ConfigError, Mistakes, errors_under
 from bmi_common.groundwater import LAYER_THICKNESS, POROSITY
 from bmi_common.suggest import did_you_mean
@@ -17,7 +18,6 @@ from bmi_common.variables import Role
 from coupler.cells import NEAREST, Fill, active_cells, gaps
 from coupler.component import Component
 from coupler.config import Endpoint, ExchangeSpec, Method, OutputSpec, RunConfig
-from coupler.durations import add_period, describe, divides, nearest_divisors
 from coupler.grids import GridMap, first_cell, map_grids
 from coupler.output import require_distinct_names
 

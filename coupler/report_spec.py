@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator
 
 from bmi_common.config import Config, ConfigPath
-from coupler.durations import Duration
+from bmi_common.durations import Duration
 
 REPORT = "report"
 """Folder of the report in that of the run."""

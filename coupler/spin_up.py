@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
+from bmi_common.durations import add_period
+from bmi_common.netcdf_file import netcdf_name
 from bmi_common.owned_folder import OwnedFolder
 from bmi_common.variables import Role
 from coupler.component import Component
 from coupler.config import STATE_FILE, STATES
-from coupler.durations import add_period
 from coupler.failures import components_named, writing
 from coupler.ledger import Balance
-from coupler.output import netcdf_name
 from coupler.preparation import Prepared
 from coupler.progress import RunProgress
 from coupler.stepper import Stepper

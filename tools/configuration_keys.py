@@ -17,10 +17,10 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from bmi_common import FieldSpec
+from bmi_common.durations import describe
 from bmi_surrogate.config import SurrogateSection
 from coupler.component_spec import ComponentSpec
 from coupler.config import Endpoint, RunConfig, SpinUpUntil
-from coupler.durations import describe
 
 WORDS: Mapping[Any, str] = {
     str: "text",

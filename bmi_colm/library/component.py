@@ -23,11 +23,11 @@ from bmi_colm.library.process import LibraryProcess, LibraryProcesses
 from bmi_common import BmiStateError, Role, Setup, grids
 from bmi_common.errors import errors_under
 from bmi_common.hashing import hashes
+from bmi_common.units import SECONDS_PER_HOUR
 
 COLD_START_TEMPERATURE = 283.0  # K
 STEFAN_BOLTZMANN = 5.67e-8  # W m-2 K-4
 TIME_STEP = 3600.0  # s
-SECONDS_PER_HOUR = 3600.0
 
 _FORCING = {
     forcing_names.SHORTWAVE: "sw",

@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bmi_common import ConfigError
-from bmi_surrogate.training.runs import Array, Run
-
-_HOUR = timedelta(hours=1)
+from bmi_common.arrays import Array
+from bmi_surrogate.training.runs import Run
 
 
 def require_distinct(runs: Sequence[Run], mask: NDArray[np.bool_]) -> None:
@@ -39,7 +38,7 @@ def require_distinct(runs: Sequence[Run], mask: NDArray[np.bool_]) -> None:
     @cache
     def digest(number: int, record: int) -> bytes:
         run = runs[number]
-        fields = (run.heads(record, record + 1), run.sources(record, record + 1))
+        fields = (series.read(record, record + 1) for series in (run.head, run.source))
         return hashlib.sha256(b"".join(_rounded(field[..., mask]) for field in fields)).digest()
 
     for (a, run), (b, other) in permutations(enumerate(runs), 2):
@@ -47,8 +46,8 @@ def require_distinct(runs: Sequence[Run], mask: NDArray[np.bool_]) -> None:
             if digest(a, record) == digest(b, there):
                 first, second = (run, other) if a < b else (other, run)
                 raise ConfigError(
-                    f"{second.path}: holds the same hours as {first.path}, such as {run.describe_head(record)} and "
-                    f"{other.describe_head(there)}; the validation would be trained on: name each run once"
+                    f"{second.path}: holds the same hours as {first.path}, such as {run.head.describe(record)} and "
+                    f"{other.head.describe(there)}; the validation would be trained on: name each run once"
                 )
 
 
@@ -57,7 +56,7 @@ def _pairs(run: Run, other: Run) -> Iterator[tuple[int, int]]:
     for record in sorted({1, run.records // 2, run.records - 1} - {0}):
         there = {record, other.records - run.records + record}
         if run.first is not None and other.first is not None:
-            hours = (run.first - other.first) / _HOUR + record
+            hours = (run.first - other.first) / timedelta(hours=1) + record
             there |= {int(hours)} if hours.is_integer() else set()
         yield from ((record, t) for t in sorted(there) if 0 < t < other.records and record < run.records)
 

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from bmi_common import Config, ConfigError, Domain
 from bmi_surrogate import checkpoint as checkpoints
-from bmi_surrogate.checkpoint import Checkpoint
 from bmi_surrogate.emulator import Array
+from bmi_surrogate.predrnn.checkpoint import Checkpoint
 from bmi_surrogate.predrnn.closed_balance import Base, closed_head
 from bmi_surrogate.predrnn.emulator import require_compilable
 from bmi_surrogate.predrnn.network import Architecture, CellStep, Memory, PredRNN, Step

@@ -6,7 +6,6 @@ Runs of consecutive periods join where their times touch, and lose no hour there
 
 from __future__ import annotations
 
-import logging
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,15 +19,15 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from bmi_common import Config, ConfigError, ConfigPath, Domain, OutputPath, grids
-from bmi_common.errors import describe_cell, out_of_range
+from bmi_common.arrays import Array
 from bmi_common.folder_lock import require_at_rest
-from bmi_common.groundwater import POSSIBLE_HEADS, POSSIBLE_SOURCES
 from bmi_common.owned_folder import OwnedFolder, listed, taken
 from bmi_common.parflow_dumps import is_parflow_run
+from bmi_common.run_records import Series
 from bmi_surrogate.training.distinct import require_distinct
-from bmi_surrogate.training.netcdf_run import NetcdfRun
-from bmi_surrogate.training.parflow_run import ParflowRun
-from bmi_surrogate.training.runs import Array, Run, fingerprint
+from bmi_surrogate.training.netcdf_run import netcdf_run
+from bmi_surrogate.training.parflow_run import parflow_run
+from bmi_surrogate.training.runs import Run, fingerprint
 from bmi_surrogate.training.store import (
     DESCRIPTION,
     HEAD,
@@ -43,8 +42,6 @@ from bmi_surrogate.training.store import (
     mask_hash,
 )
 
-log = logging.getLogger("rootzone")
-
 Progress = Callable[[int, int], None]
 """Is told how many of how many hours are done."""
 
@@ -52,7 +49,6 @@ STORM_LAYERS = 3
 """Layers from the top whose positive sources make an hour a storm."""
 
 _RECORDS_AT_ONCE = 24
-_HOUR = timedelta(hours=1)
 
 
 class DataSpec(Config):
@@ -138,19 +134,12 @@ def prepare(spec: DataSpec, domain: Domain, progress: Progress | None = None) ->
 def _open(path: Path, domain: Domain) -> Run:
     require_at_rest(path if path.is_dir() else path.parent)
     if is_parflow_run(path):
-        return ParflowRun(path, domain)
+        return parflow_run(path, domain)
     if path.is_dir() and not any(path.glob("*.nc")):
         raise ConfigError(
             f"{path}: holds neither NetCDF files of bmi-run nor *.out.press.NNNNN.pfb files of ParFlow to train on"
         )
-    run = NetcdfRun(path, domain)
-    if run.is_single_precision:
-        log.warning(
-            "%s: heads in single precision, whose steps may exceed hourly changes in deep layers; "
-            "`precision: double` in the run's output avoids that",
-            run.files[0],
-        )
-    return run
+    return netcdf_run(path, domain)
 
 
 def _join(runs: Sequence[Run], limit: int | None) -> list[_Stretch]:
@@ -176,7 +165,7 @@ def _join(runs: Sequence[Run], limit: int | None) -> list[_Stretch]:
 def _touch(before: Run, after: Run) -> bool:
     if before.first is None or after.first is None:
         return False
-    return before.first + before.records * _HOUR == after.first
+    return before.first + timedelta(hours=before.records) == after.first
 
 
 def _is_up_to_date(folder: Path, wanted: Description) -> bool:
@@ -198,12 +187,12 @@ def _make(
     for stretch in stretches:
         is_first = True
         for run, begin, end in stretch.pieces():
-            values = _active(run.heads(begin, end), domain.mask, POSSIBLE_HEADS, run.describe_head, begin)
+            values = _active(run.head, begin, end, domain.mask)
             head[heads : heads + len(values)] = values
             heads += len(values)
             begin, is_first = begin + is_first, False
             if begin < end:
-                values = _active(run.sources(begin, end), domain.mask, POSSIBLE_SOURCES, run.describe_source, begin)
+                values = _active(run.source, begin, end, domain.mask)
                 source[sources : sources + len(values)] = values
                 wetting[sources : sources + len(values)] = _wetting(values, domain)
                 sources += len(values)
@@ -233,25 +222,9 @@ def _claim(owned: OwnedFolder, wanted: Description) -> None:
         raise ConfigError(f"{folder}: the store needs {needed / 1e9:.2f} GB, the disk has {free / 1e9:.2f} GB left")
 
 
-def _active(
-    values: Array, mask: NDArray[np.bool_], limits: tuple[float, float], describe: Callable[[int], str], begin: int
-) -> Array:
-    """Values with 0 in inactive cells; refuses what is not finite or beyond the `limits` in active ones."""
-    bad = ~np.isfinite(values) & mask
-    if bad.any():
-        record, *cell = (int(v) for v in np.argwhere(bad)[0])
-        raise ConfigError(
-            f"{describe(begin + record)}: is {values[record, *cell]} in the active {describe_cell(tuple(cell))}"
-        )
-    low, high = limits
-    bad = ((values < low) | (values > high)) & mask
-    if bad.any():
-        record, *cell = (int(v) for v in np.argwhere(bad)[0])
-        raise ConfigError(
-            f"{describe(begin + record)}: {out_of_range(values[record, *cell], low, high)} in the active "
-            f"{describe_cell(tuple(cell))}"
-        )
-    return np.where(mask, values, 0.0)
+def _active(series: Series, begin: int, end: int, mask: NDArray[np.bool_]) -> Array:
+    """Return records with 0 in inactive cells."""
+    return np.where(mask, series.read_possible(begin, end, mask), 0.0)
 
 
 def _wetting(source: Array, domain: Domain) -> Array:

@@ -1,61 +1,50 @@
-"""Runs of physics that a surrogate can learn from: what `prepare` needs of them, whatever their files look like."""
+"""Runs of physics that a surrogate can learn from."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-Array = NDArray[np.float64]
+from bmi_common.run_records import Series
 
 
-class Run(Protocol):
+@dataclass(frozen=True)
+class Run:
     """Hourly records of one run without a gap.
 
     A record holds the head at the end of an hour and the source that acted during that hour. The head before the first
     record is not known, so the first record gives a head only, unless another run ends where this one begins.
+
+    Attributes
+    ----------
+    path : Path
+        Folder or file as the user named it.
+    head : Series
+        Pressure head [m], (nz, ny, nx) a record.
+    source : Series
+        Net source [h-1] of the same records, (source layers, ny, nx) a record; the first one of a run of ParFlow is
+        not there.
+    first : datetime or None
+        Calendar time (UTC) of the first head; None where the files do not say.
     """
 
-    @property
-    def path(self) -> Path:
-        """Folder or file as the user named it."""
-        ...
+    path: Path
+    head: Series
+    source: Series
+    first: datetime | None = None
 
     @property
     def files(self) -> tuple[Path, ...]:
         """Files that the records are read from."""
-        ...
+        return tuple(dict.fromkeys((*self.head.files, *self.source.files)))
 
     @property
     def records(self) -> int:
         """Number of records."""
-        ...
-
-    @property
-    def first(self) -> datetime | None:
-        """Calendar time (UTC) of the first head; None where the files do not say."""
-        ...
-
-    def heads(self, begin: int, end: int) -> Array:
-        """Pressure heads [m] of records `begin` to `end` - 1, (records, nz, ny, nx); NaN where missing."""
-        ...
-
-    def sources(self, begin: int, end: int) -> Array:
-        """Net sources [h-1] of the same records, (records, source layers, ny, nx); NaN where missing."""
-        ...
-
-    def describe_head(self, record: int) -> str:
-        """File, variable and hour of a head, for messages."""
-        ...
-
-    def describe_source(self, record: int) -> str:
-        """File, variable and hour of a source, for messages."""
-        ...
+        return len(self.head)
 
 
 def fingerprint(files: Iterable[Path]) -> str:

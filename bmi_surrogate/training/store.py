@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from bmi_common import ConfigError, Domain
 from bmi_common.config import read_yaml
 from bmi_common.owned_folder import OwnedFolder, draft_name, read_record
+from bmi_common.run_records import thickness_mismatch
 from bmi_common.state_file import commit
 
 FORMAT = "rootzone training store"
@@ -31,8 +32,6 @@ STATISTICS = "statistics.yaml"
 
 STORE = "training store"
 """What the record of its folder says that it holds."""
-
-_THICKNESS_TOLERANCE = 1.0e-3  # relative; files hold thicknesses in single precision
 
 
 @dataclass(frozen=True)
@@ -358,12 +357,6 @@ class Store:
             kind = "validation" if validation else "training"
             raise ConfigError(f"{self.folder}: no stretch of the {kind} hours without a gap is {hours} h long")
         return np.concatenate(stretches).astype(np.intp)
-
-
-def thickness_mismatch(thickness: tuple[float, ...] | NDArray[np.float64], domain: Domain) -> int | None:
-    """First layer whose thickness is not the domain's, None where all are."""
-    wrong = ~np.isclose(np.asarray(thickness, dtype=np.float64), domain.dz, rtol=_THICKNESS_TOLERANCE, atol=0.0)
-    return int(np.argmax(wrong)) if wrong.any() else None
 
 
 def adopt(folder: OwnedFolder) -> bool:

@@ -11,9 +11,10 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from bmi_common import Config, ConfigError, Domain
-from bmi_surrogate.checkpoint import StructuredCheckpoint, save
+from bmi_surrogate.checkpoint import save
 from bmi_surrogate.emulator import Array
 from bmi_surrogate.structured import StructuredArchitecture, StructuredModel
+from bmi_surrogate.structured.checkpoint import StructuredCheckpoint
 from bmi_surrogate.structured.closure import Effort
 from bmi_surrogate.structured.columns import FIELDS
 from bmi_surrogate.training.task import Batch, DataStatistics, Rollout

@@ -10,11 +10,11 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from bmi_common.config import Config, ConfigPath
+from bmi_common.durations import Duration, describe
 from bmi_common.errors import ConfigError
 from bmi_common.units import conversion
 from coupler.component_spec import ComponentSpec
 from coupler.control.deviation import QUANTITIES
-from coupler.durations import Duration, describe
 
 _NUMBER_AND_UNIT = re.compile(r"^\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*?)\s*$")
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bmi_common.durations import describe
 from bmi_common.groundwater import PRESSURE_HEAD
 from coupler.component import Component
 from coupler.config import DECISIONS_FILE
@@ -21,7 +22,6 @@ from coupler.control.deviation import QUANTITIES, Comparison, exceeded
 from coupler.control.prepared import Guard
 from coupler.control.triggers import Ensemble, Residual
 from coupler.control.words import compared
-from coupler.durations import describe
 from coupler.ledger import Balance, Ledger
 
 Array = NDArray[Any]

@@ -8,13 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bmi_common import water_table
+from bmi_common.arrays import Array
 from bmi_common.grids import ROOT_ZONE_LAYERS
 from bmi_common.groundwater import LAYER_THICKNESS, POROSITY, PRESSURE_HEAD, SATURATION
 from coupler import resolution
 from coupler.component import Component
 from coupler.resolution import undercuts
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from bmi_common.durations import describe
 from coupler.component_spec import ComponentSpec
 from coupler.control.config import AuditSpec, ErrorControlSpec
 from coupler.control.deviation import QUANTITIES
-from coupler.durations import describe
 
 
 def compared(figures: Mapping[str, float], limits: Mapping[str, float]) -> str:

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bmi_common import Domain
+from bmi_common.calendar import HOUR, Times
 from coupler.evaluate.cells import CellStatistics, cell_statistics, positions
 from coupler.evaluate.judged import JUDGED
 from coupler.evaluate.pairs import REANALYSIS, Pair, agreement
 from coupler.evaluate.reanalysis import Reanalysis
-from coupler.evaluate.records import HOUR, Times
 from coupler.evaluate.survey import Survey
 from coupler.evaluate.verdict import Verdict, judge
 from coupler.evaluate.windows import Window, of_kind, windows

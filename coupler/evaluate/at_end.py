@@ -6,12 +6,13 @@ from datetime import timedelta
 from pathlib import Path
 
 from bmi_common.errors import ConfigError, ModelError, RootzoneError
+from bmi_common.groundwater import PRESSURE_HEAD
 from bmi_common.owned_folder import OwnedFolder
 from bmi_common.parflow_dumps import is_parflow_run
+from bmi_common.run_records import LATENT_HEAT
 from coupler.config import RunConfig
 from coupler.evaluate.evaluation import Wanted, check_name
 from coupler.evaluate.judged import parse_thresholds
-from coupler.evaluate.records import HEAD, LATENT_HEAT
 from coupler.evaluate.writing import evaluate_into
 from coupler.report_spec import REPORT
 from coupler.run_folder import MARKER
@@ -39,9 +40,9 @@ def check_report(config: RunConfig) -> None:
             )
     if asked.reanalysis is not None and not asked.reanalysis.is_file():
         raise ConfigError(
-            f"{asked.reanalysis}: is no file; give a NetCDF file with swvl1 and slhf", key="report.reanalysis"
+            f"{asked.reanalysis}: is not a file; give a NetCDF file with swvl1 and slhf", key="report.reanalysis"
         )
-    for name in (HEAD, LATENT_HEAT):
+    for name in (PRESSURE_HEAD, LATENT_HEAT):
         found = [o for o in config.output if any(end.variable == name for end in o.variables)]
         if not any(o.every == timedelta(hours=1) for o in found):
             raise ConfigError(f"compares {name}; write it every hour, in `output` with `every: 1h`", key="report")

@@ -156,8 +156,8 @@ def _evaluate(wanted: Wanted, output: Path | None, overwrite: bool) -> tuple[Eva
 
 
 def _segment_length(text: str) -> timedelta:
+    from bmi_common.durations import parse_duration
     from bmi_common.errors import ConfigError
-    from coupler.durations import parse_duration
 
     try:
         length = parse_duration(text)

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bmi_common import Domain
+from bmi_common.calendar import Times
 from coupler.evaluate.efficiency import KlingGupta, kling_gupta
 from coupler.evaluate.predictions import Prediction, Quantities, blocks
-from coupler.evaluate.records import Times
 
 Array = NDArray[np.float64]
 

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bmi_common import ConfigError
+from bmi_common.arrays import Array
+from bmi_common.calendar import Times
+from bmi_common.netcdf_file import NetcdfFile
+from bmi_common.netcdf_time import stamps
 from coupler.config import CONTROL_FILE, DECISIONS_FILE
-from coupler.evaluate.netcdf_input import dates, numbers, open_netcdf, units_of
-from coupler.evaluate.records import Times, to_seconds
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -68,15 +67,13 @@ def read_control(run: Path) -> Control | None:
     entries = _decisions(decisions)
     if not record.is_file():
         return Control(entries, np.array([], dtype="datetime64[s]"), {}, {})
-    with open_netcdf(record) as data:
-        time = data.variables.get("time")
-        if time is None or time.dimensions != ("time",):
+    with NetcdfFile(record) as file:
+        if "time" not in file or file["time"].dimensions != ("time",):
             raise ConfigError(f"{record}: has no variable time with the dimension time")
-        of_steps = [v for n, v in data.variables.items() if n != "time" and v.dimensions == ("time",)]
-        series = {v.name: numbers(v) for v in of_steps}
-        units = {v.name: units_of(v) for v in of_steps}
-        exact = dates(time, numbers(time))
-    return Control(entries, to_seconds(exact), series, units)
+        of_steps = [v for v in file.variables if v.name != "time" and v.dimensions == ("time",)]
+        series = {v.name: file.values(v.name) for v in of_steps}
+        units = {v.name: v.text("units") for v in of_steps}
+        return Control(entries, stamps(file, "time"), series, units)
 
 
 def _decisions(file: Path) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bmi_common import ConfigError, Domain, DomainSpec, load_config
+from bmi_common.calendar import HOUR, Times
 from bmi_common.parflow_dumps import is_parflow_run
 from coupler.evaluate.assessment import Assessment, assess, every_hour
 from coupler.evaluate.comparison import Comparison, compare
@@ -20,11 +21,10 @@ from coupler.evaluate.control import Control, read_control
 from coupler.evaluate.gates import LIMITS, segment_gates, year_gates
 from coupler.evaluate.judged import parse_thresholds
 from coupler.evaluate.netcdf import word
-from coupler.evaluate.parflow_records import ParflowRecords
 from coupler.evaluate.periods import common_hours, require_same_grid
 from coupler.evaluate.predictions import Climatology, Persistence, Prediction, RunPrediction
 from coupler.evaluate.reanalysis import reanalysis
-from coupler.evaluate.records import HOUR, Records, RunRecords, Times, span
+from coupler.evaluate.records import Records, netcdf_records, parflow_records, span
 from coupler.evaluate.report import Report
 from coupler.evaluate.run_record import domain_of, start_of
 from coupler.evaluate.start import day_before, head_in_file, initial_head
@@ -150,9 +150,7 @@ def evaluate(wanted: Wanted, scratch: Path | None = None) -> Evaluation:
     with ExitStack() as files:
 
         def records(path: Path) -> Records:
-            if is_parflow_run(path):
-                return ParflowRecords(path, domain, _start(wanted))
-            return files.enter_context(RunRecords(path))
+            return parflow_records(path, domain, _start(wanted)) if is_parflow_run(path) else netcdf_records(path)
 
         reference, run = records(wanted.reference), records(wanted.run)
         bound = None if wanted.free_drainage is None else records(wanted.free_drainage)
@@ -232,10 +230,10 @@ def _persistence(wanted: Wanted, reference: Records, known: list[Records], domai
         head = head_in_file(wanted.initial, domain)
     elif before:
         head = reference.head(before - 1, before, domain.mask)[0]
-    elif isinstance(reference, ParflowRecords):
+    elif is_parflow_run(reference.path):
         if reference.initial is None:
             raise ConfigError(f"{reference.path}: has no initial pressure (*.out.press.00000.pfb); give --initial")
-        head = reference.head_in(reference.initial)[:, domain.mask]
+        head = reference.initial.read_possible(0, 1, domain.mask)[0][:, domain.mask]
     else:
         head = initial_head(wanted.reference, domain)
     return Persistence(head, latent, domain)

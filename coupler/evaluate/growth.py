@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from coupler.evaluate.records import HOUR, Times
+from bmi_common.calendar import HOUR, Times
 
 Array = NDArray[np.float64]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from bmi_common import ConfigError
-from coupler.evaluate.records import Records, Times, span
+from bmi_common.calendar import Times
+from coupler.evaluate.records import Records, span
 
 
 def common_hours(reference: Records, run: Records, bound: Records | None) -> tuple[Times, list[str]]:

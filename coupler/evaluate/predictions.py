@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bmi_common import ConfigError, Domain, grids, water_table
+from bmi_common.calendar import HOUR, Times
 from coupler.evaluate.errors import column_saturation, stored_water
-from coupler.evaluate.records import HOUR, Records, Times, span
+from coupler.evaluate.records import Records, span
 
 Array = NDArray[np.float64]
 

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import netCDF4
 import numpy as np
-from numpy.typing import NDArray
 
 from bmi_common import ConfigError, Domain
+from bmi_common.arrays import Array
+from bmi_common.calendar import HOUR, Times
+from bmi_common.netcdf_file import NetcdfFile, NetcdfVariable
+from bmi_common.netcdf_time import interval_ends
 from coupler.evaluate.names import LATENT_HEAT, SOIL_MOISTURE
-from coupler.evaluate.netcdf_input import file_of, numbers, open_netcdf, units_of
-from coupler.evaluate.records import HOUR, Times
-from coupler.evaluate.weather import interval_ends
-
-Array = NDArray[np.float64]
 
 _SOIL_WATER, _LATENT = "swvl1", "slhf"
 _UNITS = {_SOIL_WATER: ("m**3 m**-3", "m3 m-3", "1"), _LATENT: ("J m**-2", "J m-2")}
@@ -63,41 +59,41 @@ def reanalysis(path: Path, times: Times, domain: Domain) -> Reanalysis:
     ConfigError
         If the file has neither variable, other units or dimensions, none of the hours, or lies elsewhere.
     """
-    with open_netcdf(path) as data:
-        found = {name: data.variables[name] for name in (_SOIL_WATER, _LATENT) if name in data.variables}
+    with NetcdfFile(path) as file:
+        found = [file[name] for name in (_SOIL_WATER, _LATENT) if name in file]
         if not found:
             raise ConfigError(f"{path}: has neither {_SOIL_WATER} nor {_LATENT}, the names of ERA5-Land")
-        weights, method = _weights(data, path, domain)
+        weights, method = _weights(file, domain)
         means: dict[str, Array] = {}
-        for name, variable in found.items():
-            _check(path, data, variable, weights)
-            stamps = interval_ends(data, variable)
+        for variable in found:
+            _check(file, variable, weights)
+            stamps = interval_ends(file, variable)
             if not np.isin(stamps, times).any():
-                raise ConfigError(f"{path}: {name} has none of the compared hours, {times[0]} to {times[-1]}")
-            values = _domain_mean(variable, weights)
-            if name == _SOIL_WATER:
+                raise ConfigError(f"{path}: {variable.name} has none of the compared hours, {times[0]} to {times[-1]}")
+            values = _domain_mean(file, variable, weights)
+            if variable.name == _SOIL_WATER:
                 means[SOIL_MOISTURE] = _at(stamps, values, times)
             else:
                 means[LATENT_HEAT] = _flux(stamps, values, times)
     return Reanalysis(means, method)
 
 
-def _check(path: Path, data: netCDF4.Dataset, variable: Any, weights: Array) -> None:
-    units = units_of(variable)
+def _check(file: NetcdfFile, variable: NetcdfVariable, weights: Array) -> None:
+    units = variable.text("units")
     if units not in _UNITS[variable.name]:
-        raise ConfigError(f"{path}: {variable.name} is in {units!r}, expected {_UNITS[variable.name][0]!r}")
-    rows_and_columns = (*data["latitude"].dimensions, *data["longitude"].dimensions)
-    if variable.ndim != 3 or variable.dimensions[1:] != rows_and_columns or variable.shape[1:] != weights.shape:
-        raise ConfigError(f"{path}: {variable.name} must have the dimensions (time, latitude, longitude)")
+        raise ConfigError(f"{file.path}: {variable.name} is in {units!r}, expected {_UNITS[variable.name][0]!r}")
+    rows_and_columns = (*file["latitude"].dimensions, *file["longitude"].dimensions)
+    if variable.dimensions[1:] != rows_and_columns or variable.shape[1:] != weights.shape:
+        raise ConfigError(f"{file.path}: {variable.name} must have the dimensions (time, latitude, longitude)")
 
 
-def _weights(data: netCDF4.Dataset, path: Path, domain: Domain) -> tuple[Array, str]:
+def _weights(file: NetcdfFile, domain: Domain) -> tuple[Array, str]:
     """Share of each cell of the reanalysis in the domain's mean."""
-    if not {"latitude", "longitude"} <= set(data.variables):
-        raise ConfigError(f"{path}: has no latitude and longitude")
-    lat, lon = (numbers(data[n]) for n in ("latitude", "longitude"))
+    if not {"latitude", "longitude"} <= set(file.names):
+        raise ConfigError(f"{file.path}: has no latitude and longitude")
+    lat, lon = (file.values(n) for n in ("latitude", "longitude"))
     if lat.ndim != 1 or lon.ndim != 1 or not lat.size or not lon.size or not np.isfinite([lat.sum(), lon.sum()]).all():
-        raise ConfigError(f"{path}: latitude and longitude must be those of rows and columns, without gaps")
+        raise ConfigError(f"{file.path}: latitude and longitude must be those of rows and columns, without gaps")
     if domain.latitude is None or domain.longitude is None:
         area = np.cos(np.radians(lat))[:, np.newaxis] * np.ones(len(lon))
         return area / area.sum(), f"mean over all {area.size} cells of the file (the domain has no latitudes)"
@@ -107,8 +103,8 @@ def _weights(data: netCDF4.Dataset, path: Path, domain: Domain) -> tuple[Array, 
     columns = np.abs((lon - along[:, np.newaxis] + 180.0) % 360.0 - 180.0)  # 0 to 360 or -180 to 180
     if max(rows.min(axis=1).max(), columns.min(axis=1).max()) > _FARTHEST:
         raise ConfigError(
-            f"{path}: reaches from {lat.min():g} to {lat.max():g} N, {lon.min():g} to {lon.max():g} E; the domain from "
-            f"{at.min():g} to {at.max():g} N, {along.min():g} to {along.max():g} E"
+            f"{file.path}: reaches from {lat.min():g} to {lat.max():g} N, {lon.min():g} to {lon.max():g} E; the domain "
+            f"from {at.min():g} to {at.max():g} N, {along.min():g} to {along.max():g} E"
         )
     np.add.at(weights, (rows.argmin(axis=1), columns.argmin(axis=1)), 1.0 / len(at))
     return (
@@ -117,18 +113,18 @@ def _weights(data: netCDF4.Dataset, path: Path, domain: Domain) -> tuple[Array, 
     )
 
 
-def _domain_mean(variable: Any, weights: Array) -> Array:
+def _domain_mean(file: NetcdfFile, variable: NetcdfVariable, weights: Array) -> Array:
     rows, columns = np.nonzero(weights)
     box = (slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1))
     share = weights[box]
     means = np.empty(variable.shape[0])
     step = max(1, 1_000_000 // share.size)
     for i in range(0, len(means), step):
-        values = numbers(variable, (slice(i, i + step), *box))
+        values = file.part(variable.name, (slice(i, i + step), *box))
         if (np.abs(values) > _LARGEST).any():
             raise ConfigError(
-                f"{file_of(variable)}: {variable.name} is {values[np.abs(values) > _LARGEST][0]:g} "
-                f"{units_of(variable)}, which is no value of a reanalysis"
+                f"{file.path}: {variable.name} is {values[np.abs(values) > _LARGEST][0]:g} "
+                f"{variable.text('units')}, which no reanalysis has"
             )
         # ERA5-Land has no values at sea; the rest of the cells stand for them
         there = np.isfinite(values) & (share > 0.0)

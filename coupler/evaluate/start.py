@@ -5,20 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bmi_common import ConfigError, Domain, FieldSpec
+from bmi_common.arrays import Array
+from bmi_common.calendar import HOUR
 from bmi_common.config import Config, load_config, read_yaml
 from bmi_common.errors import errors_under
+from bmi_common.groundwater import PRESSURE_HEAD
 from bmi_common.initial import InitialSpec, require_possible
+from bmi_common.netcdf_file import NetcdfFile, netcdf_name
 from coupler.config import STATE_FILE
-from coupler.evaluate.netcdf_input import open_netcdf
 from coupler.evaluate.predictions import hour_of_day
-from coupler.evaluate.records import HEAD, HOUR, Records
+from coupler.evaluate.records import Records
 from coupler.evaluate.run_record import groundwater_config
-from coupler.output import netcdf_name
-
-Array = NDArray[np.float64]
 
 
 class _Initial(Config):
@@ -33,10 +32,10 @@ def head_in_file(path: Path, domain: Domain) -> Array:
     ConfigError
         If the file has none, or on another grid.
     """
-    with open_netcdf(path) as data:
-        names = [name for name in data.variables if name.endswith((HEAD, netcdf_name(HEAD)))]
+    with NetcdfFile(path) as file:
+        names = [name for name in file.names if name.endswith((PRESSURE_HEAD, netcdf_name(PRESSURE_HEAD)))]
     if not names:
-        raise ConfigError(f"{path}: has no {HEAD}")
+        raise ConfigError(f"{path}: has no {PRESSURE_HEAD}")
     spec = FieldSpec(file=path, variable=names[0])
     head = spec.read("pressure head at the start", domain.subsurface.shape, "m", domain.mask, cells=domain.cells)
     with errors_under(names[0], path):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from bmi_common import ConfigError
+from bmi_common.calendar import HOUR, Times
+from bmi_common.netcdf_file import NetcdfFile
+from bmi_common.netcdf_time import stamps
 from coupler.config import BALANCE_FILE
-from coupler.evaluate.netcdf_input import dates, numbers, open_netcdf
-from coupler.evaluate.records import HOUR, Times, to_seconds
 from coupler.water_error import WaterError
 
 
@@ -29,11 +30,11 @@ def water_error(run: Path, times: Times) -> WaterError | None:
     ledger = run / BALANCE_FILE
     if not ledger.is_file():
         return None
-    with open_netcdf(ledger) as data:
-        lacking = [name for name in ("time", "residual", "turnover") if name not in data.variables]
+    with NetcdfFile(ledger) as file:
+        lacking = [name for name in ("time", "residual", "turnover") if name not in file]
         if lacking:
             raise ConfigError(f"{ledger}: has no variable {lacking[0]}, which the ledger of a run has")
-        ends = to_seconds(dates(data["time"], numbers(data["time"])))
+        ends = stamps(file, "time")
         inside = (ends > times[0] - HOUR) & (ends <= times[-1])
-        residual, turnover = (numbers(data[name])[inside] for name in ("residual", "turnover"))
+        residual, turnover = (file.values(name)[inside] for name in ("residual", "turnover"))
     return WaterError(float(residual.sum()), float(abs(residual).sum()), float(turnover.sum()))

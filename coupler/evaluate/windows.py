@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import numpy as np
 
-from coupler.evaluate.records import HOUR, Times
+from bmi_common.calendar import HOUR, Times
 
 WHOLE = "whole period"
 STAGES = ("early", "middle", "late")

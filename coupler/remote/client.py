@@ -15,8 +15,8 @@ from grpc4bmi.bmi_grpc_client import BmiClient
 from grpc4bmi.bmi_pb2_grpc import BmiServiceStub
 from numpy.typing import NDArray
 
+from bmi_common.durations import describe
 from bmi_common.errors import ConfigError, RootzoneError, together
-from coupler.durations import describe
 from coupler.remote import beyond
 
 KIND = "rootzone-error"

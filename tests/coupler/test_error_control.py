@@ -294,7 +294,7 @@ def test_times_of_a_reference_are_read_in_their_units_and_none_is_guessed(run):
     np.testing.assert_allclose(heads(run) - truth, sawtooth(24, 8), rtol=FEEDBACK)
     with netCDF4.Dataset(run.folder / "reference" / "hourly.nc", "a") as data:
         data["time"][0] = np.nan
-    run.refuses("hourly.nc: time has missing values", arguments=("--overwrite",))
+    run.refuses("hourly.nc: 'time' has missing values", arguments=("--overwrite",))
 
 
 def test_segments_start_from_checkpoints_where_no_heads_are_written(run):

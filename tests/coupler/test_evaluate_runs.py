@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from evaluation_cases import CENTRES, COLUMNS, INACTIVE, LAYERS, NX, NY, TOP, Years, a_day, field
 
+from bmi_common.run_records import LATENT_HEAT
 from coupler.evaluate import comparison, predictions
 from coupler.evaluate.growth import growth
-from coupler.evaluate.records import LATENT_HEAT, RunRecords
+from coupler.evaluate.records import netcdf_records
 
 pytestmark = pytest.mark.slow
 
@@ -82,8 +83,9 @@ def test_heads_and_fluxes_that_no_run_has_are_refused(years: Years, head: float)
     depth[30, 1, 2] = -head
     run = years.run("run", depth, a_day(48))
     years.refuses(
-        "head.nc: soil_water__pressure_head must lie between -10000000 and 10000 m, got ",
-        "at 2020-01-02T07:00:00 in the active cell y=1, x=2",
+        "head.nc: soil_water__pressure_head, record ending 2020-01-02 07:00: must lie between",
+        "between -10000000 and 10000 m, got ",
+        "in the active cell (k=0, j=1, i=2)",
         arguments=(reference, run),
     )
     latent = a_day(48)
@@ -248,12 +250,12 @@ def test_a_running_mean_holds_the_hours_before() -> None:
 
 
 def test_records_are_found_in_the_files_of_the_run(years: Years) -> None:
-    with RunRecords(years.run("run", field(5, 3.0), a_day(5))) as run:
-        assert run.shape == (11, NY, NX)
-        assert run.hours == 5
-        mask = np.ones((NY, NX), dtype=bool)
-        mask[INACTIVE] = False
-        assert run.head(1, 3, mask).shape == (2, 11, COLUMNS)
+    run = netcdf_records(years.run("run", field(5, 3.0), a_day(5)))
+    assert run.shape == (11, NY, NX)
+    assert run.hours == 5
+    mask = np.ones((NY, NX), dtype=bool)
+    mask[INACTIVE] = False
+    assert run.head(1, 3, mask).shape == (2, 11, COLUMNS)
 
 
 # ---------------------------------------------------------------------- mistakes

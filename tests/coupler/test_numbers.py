@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from bmi_common.groundwater import NET_SOURCE, PRESSURE_HEAD, SATURATION
-from coupler.output import netcdf_name
+from bmi_common.netcdf_file import netcdf_name
 
 
 def values(fake):

@@ -14,11 +14,11 @@ from bmi_common.errors import ConfigError
 from bmi_common.groundwater import NET_SOURCE as SOURCE
 from bmi_common.groundwater import PRESSURE_HEAD as HEAD
 from bmi_common.groundwater import WATER_TABLE_DEPTH as TABLE
+from bmi_common.netcdf_file import netcdf_name
 from coupler.cells import Fill
 from coupler.cli import main
 from coupler.component_spec import ComponentFile, ComponentSpec, RunSettings, component_file
 from coupler.grids import GridInfo
-from coupler.output import netcdf_name
 
 
 @pytest.fixture

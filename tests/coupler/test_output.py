@@ -17,9 +17,9 @@ from bmi_common.groundwater import (
     STORAGE_VOLUME,
     WATER_TABLE_DEPTH,
 )
+from bmi_common.netcdf_file import netcdf_name
 from bmi_common.owned_folder import taken
 from coupler.cli import main
-from coupler.output import netcdf_name
 
 SOURCE = netcdf_name(NET_SOURCE)
 

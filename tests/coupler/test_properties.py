@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from bmi_common.durations import add_period, describe, divides, nearest_divisors, parse_duration
 from bmi_common.errors import ConfigError
 from bmi_common.groundwater import PRESSURE_HEAD
 from bmi_common.units import conversion
 from coupler.config import load_run
-from coupler.durations import add_period, describe, divides, nearest_divisors, parse_duration
 from coupler.grids import GridInfo, map_grids
 from coupler.preparation import prepare
 from coupler.stepper import Stepper

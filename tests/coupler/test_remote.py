@@ -304,7 +304,7 @@ def test_copies_do_not_change_afterwards(tmp_path: Path) -> None:
         ({"class": None, "grpc": "localhost:70000"}, ("components.groundwater.grpc", "host:port")),
         ({"class": None, "grpc": "localhost:1", "isolate": True}, ("components.groundwater", "isolate")),
         ({"timeout": "10min"}, ("components.groundwater", "timeout", "add isolate: true")),
-        ({"isolate": True, "timeout": 10}, ("components.groundwater.timeout", "10 is no length of time")),
+        ({"isolate": True, "timeout": 10}, ("components.groundwater.timeout", "10 is not a length of time")),
         ({"class": "zoo:Buket", "isolate": True}, ("components.groundwater.isolate", "zoo:Buket cannot be started")),
     ],
 )

@@ -6,10 +6,10 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from bmi_common.durations import add_period, describe, nearest_divisors, parse_duration
 from bmi_common.groundwater import NET_SOURCE, PRESSURE_HEAD
 from coupler.cli import main
 from coupler.config import load_run
-from coupler.durations import add_period, describe, nearest_divisors, parse_duration
 
 # ---------------------------------------------------------------- lengths of time
 
@@ -154,7 +154,7 @@ DEEP = "[" * 400 + "]" * 400
         ("time.end=20200101", "time.end: expected a date such as 2019-10-01T00:00, got 20200101"),
         ("time.end='20200101'", "time.end: expected a date"),
         ("time.end=1e9", "time.end: expected a date"),
-        ("time.step=[1h]", "time.step: ['1h'] is no length of time"),
+        ("time.step=[1h]", "time.step: ['1h'] is not a length of time"),
         ("time={start: 2020-01-01, start: 2020-01-02}", "time.start: the key stands twice"),
         ("time={}", "time.start: this key is missing"),
         ("order=", "order: input should be a valid list, got None"),

@@ -205,20 +205,20 @@ def test_numbers_where_parflow_takes_numbers(tmp_path: Path) -> None:
     ("file", "variable", "attribute", "value", "words"),
     [
         ("run/head.nc", "v", "units", None, "head.nc: soil_water__pressure_head is in ''"),
-        ("run/head.nc", "time", "calendar", "360_day", "head.nc: time: calendar '360_day' has other days"),
+        ("run/head.nc", "time", "calendar", "360_day", "head.nc: 'time': calendar '360_day' has other days"),
         (
             "run/head.nc",
             "time",
             "units",
             "months since 2020-01-01",
-            "head.nc: time: cannot read the units 'months since 2020-01-01'",
+            "head.nc: 'time': cannot read the units 'months since 2020-01-01'",
         ),
-        ("run/head.nc", "time", "units", 7, "head.nc: time: cannot read the units '7'"),
+        ("run/head.nc", "time", "units", 7, "head.nc: 'time': cannot read the units '7'"),
         ("rain.nc", "pr", "csdms_name", [1.0, 2.0], ""),
-        ("rain.nc", "time", "calendar", "noleap", "rain.nc: time: calendar 'noleap' has other days"),
-        ("rain.nc", "time", "bounds", "pr", "rain.nc: pr, the bounds of time, is not of shape (time, 2)"),
+        ("rain.nc", "time", "calendar", "noleap", "rain.nc: 'time': calendar 'noleap' has other days"),
+        ("rain.nc", "time", "bounds", "pr", "rain.nc: 'pr', the bounds of 'time', does not have two entries"),
         ("reanalysis.nc", "swvl1", "units", 3.0, "reanalysis.nc: swvl1 is in '3.0'"),
-        ("run/error_control.nc", "time", "units", "hours", "error_control.nc: time: cannot read the units 'hours'"),
+        ("run/error_control.nc", "time", "units", "hours", "error_control.nc: 'time': cannot read the units 'hours'"),
     ],
 )
 def test_attributes_of_evaluated_files(

@@ -14,8 +14,8 @@ import yaml
 from click.testing import CliRunner
 from pymt_cases import PLUGINS, ROOT, plugin, setup
 
+from bmi_common.netcdf_file import netcdf_name
 from coupler.cli import main
-from coupler.output import netcdf_name
 
 HOURS = 72  # the storm is on the third day
 

@@ -11,8 +11,9 @@ import numpy as np
 import yaml
 from click.testing import CliRunner, Result
 
+from bmi_common.groundwater import PRESSURE_HEAD as HEAD
+from bmi_common.run_records import LATENT_HEAT
 from coupler.evaluate.cli import main
-from coupler.evaluate.records import HEAD, LATENT_HEAT
 
 LAYERS = [4.0] + [1.0] * 10
 NY, NX = 2, 3

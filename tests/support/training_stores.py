@@ -109,7 +109,7 @@ def write_netcdf(
         data.createDimension("time", None)
         data.createDimension("bounds", 2)
         time = data.createVariable("time", "f8", ("time",))
-        time.units = f"hours since {start:%Y-%m-%d %H:%M:%S}"
+        time.setncatts({"units": f"hours since {start:%Y-%m-%d %H:%M:%S}", "bounds": "time_bounds"})
         time[:] = every * (np.arange(records) + 1.0)
         bounds = data.createVariable("time_bounds", "f8", ("time", "bounds"))
         bounds[:] = every * np.stack([np.arange(records), np.arange(records) + 1.0], axis=1)

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from bmi_common.calendar import HOUR
 from coupler.evaluate.assessment import Assessment, window_error
 from coupler.evaluate.comparison import running_mean
 from coupler.evaluate.drawing.style import (
@@ -26,7 +27,6 @@ from coupler.evaluate.drawing.style import (
 from coupler.evaluate.judged import JUDGED
 from coupler.evaluate.names import LATENT_HEAT, SOIL_MOISTURE, WATER_TABLE
 from coupler.evaluate.pairs import REANALYSIS
-from coupler.evaluate.records import HOUR
 from coupler.evaluate.survey import REFERENCE
 from coupler.evaluate.verdict import holds, span
 

@@ -19,13 +19,13 @@ def parse_duration(value: Any) -> timedelta:
     Raises
     ------
     ValueError
-        If the text is no positive length of time.
+        If the text is not a positive length of time.
     """
     if isinstance(value, timedelta):
         return value
     match = _SHORT.match(str(value))
     if not match or match.group(2).lower() not in _UNITS:
-        raise ValueError(f"{value!r} is no length of time; write for example 1h, 15min or 30d")
+        raise ValueError(f"{value!r} is not a length of time; write for example 1h, 15min or 30d")
     try:
         result = timedelta(seconds=float(match.group(1)) * _UNITS[match.group(2).lower()])
     except OverflowError:
