@@ -20,8 +20,8 @@ from rich.table import Table
 from bmi_common.owned_folder import taken
 from coupler import provenance
 from coupler.config import load_run
-from coupler.driver import run
 from coupler.preparation import prepare
+from coupler.run import run
 
 CONFIGURATION = Path(__file__).parents[1] / "cfg" / "pearl_river.yaml"
 WEIGHTS = CONFIGURATION.parent / "demo" / "surrogate.yaml"

@@ -30,7 +30,7 @@ import numpy as np
 from rich.console import Console
 
 from coupler.config import DECISIONS_FILE
-from coupler.room import RESERVE
+from coupler.disk_space import RESERVE
 
 QUOTA_EVERY = 3
 LIMIT_S = 600.0

@@ -25,11 +25,11 @@ from bmi_common.owned_folder import OwnedFolder, listed, new_folder, read_record
 from coupler import provenance
 from coupler.checkpoint import Checkpoint, adopt, find, remove_later, run_folder_of
 from coupler.config import LoadedRun, UnsoundRun, load_run
-from coupler.control.words import intentions
-from coupler.driver import Summary, run
-from coupler.failures import RunInterrupted
+from coupler.error_control.words import intentions
+from coupler.errors import RunInterrupted
 from coupler.inputs import inputs_of
 from coupler.preparation import Prepared, check_components, prepare, prepare_restart
+from coupler.run import Summary, run
 from coupler.run_folder import HOLDS, LOG, MARKER, PROVENANCE, STAGED, TIMING, all_files
 from coupler.spin_up import spin_up, write_states
 from coupler.warning_log import log_warnings

@@ -18,7 +18,7 @@ from bmi_common.config import CalendarTime, Config, Document, folders, read_yaml
 from bmi_common.durations import Duration, add_period, describe, divides
 from bmi_common.errors import ConfigError, ConfigErrors, Mistakes
 from coupler.component_spec import ComponentSpec
-from coupler.control.config import Action, ErrorControlSpec
+from coupler.error_control.config import Action, ErrorControlSpec
 from coupler.report_spec import Report
 from coupler.settings import apply_setting
 

@@ -21,11 +21,11 @@ from bmi_common.groundwater import LAYER_THICKNESS
 from bmi_common.netcdf_file import netcdf_name
 from bmi_common.state_file import StateArray
 from bmi_common.variables import Role
+from coupler.append import FilePosition, reopen
 from coupler.component import Component
 from coupler.config import Endpoint, OutputSpec
-from coupler.continuing import FilePosition, reopen
+from coupler.disk_space import require_room
 from coupler.grids import NODE, GridInfo, first_cell
-from coupler.room import require_room
 
 log = logging.getLogger("rootzone")
 

@@ -12,15 +12,15 @@ from typing import Any
 from bmi_common.config import Document, folders, validate
 from bmi_common.errors import ConfigError, Mistakes, together
 from bmi_common.groundwater import LAYER_THICKNESS, NET_SOURCE, RUNOFF, STORAGE_VOLUME
-from coupler import checkpoint, randomness
+from coupler import checkpoint, random_state
+from coupler.append import FilePosition, check_file, require_closed
 from coupler.checkpoint import Checkpoint
 from coupler.component import Component
 from coupler.component_spec import ComponentFile, ComponentSpec, RunSettings, component_file
 from coupler.config import LoadedRun, RunConfig, RunParts
-from coupler.continuing import FilePosition, check_file, require_closed
-from coupler.control.prepared import Guard, make_guard, restore
-from coupler.ledger import Ledger
+from coupler.error_control.setup import Guard, make_guard, restore
 from coupler.plan import Plan, make_plan
+from coupler.water_balance import Ledger
 
 log = logging.getLogger("rootzone")
 
@@ -85,7 +85,7 @@ def prepare(loaded: LoadedRun, staging: Path) -> Prepared:
         with attempt.noted():
             check_report(config)
     attempt.create(config.components)
-    randomness.seed(config.seed)
+    random_state.seed(config.seed)
     with ExitStack() as undo:
         settings = RunSettings(loaded.named, config.time.start, config.last_time, staging, loaded.document)
         attempt.initialize(settings, undo)
@@ -254,7 +254,7 @@ def prepare_restart(prepared: Prepared, folder: Path) -> Checkpoint:
         if prepared.guard is not None:
             restore(prepared.guard, found, prepared.components)
         checkpoint.load_states(found, prepared.components)
-        randomness.restore(found.run["random"])
+        random_state.restore(found.run["random"])
     prepared.plan.notices += changed
     return found
 

@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bmi_common.state_file import StateArray
+from coupler.append import FilePosition
 from coupler.checkpoint import Checkpoint, understood
 from coupler.component import Component
 from coupler.config import BALANCE_FILE, CONTROL_FILE, RunConfig
-from coupler.continuing import FilePosition
-from coupler.failures import RunFailed, writing
-from coupler.ledger import TERMS, Balance, term_values
+from coupler.errors import RunFailed, writing
 from coupler.output import OutputFile, SeriesFile
+from coupler.water_balance import TERMS, Balance, term_values
 from coupler.water_error import WaterError
 
 log = logging.getLogger("rootzone")

@@ -16,11 +16,11 @@ from bmi_common.owned_folder import OwnedFolder
 from bmi_common.variables import Role
 from coupler.component import Component
 from coupler.config import STATE_FILE, STATES
-from coupler.failures import components_named, writing
-from coupler.ledger import Balance
+from coupler.errors import components_named, writing
 from coupler.preparation import Prepared
 from coupler.progress import RunProgress
 from coupler.stepper import Stepper
+from coupler.water_balance import Balance
 
 log = logging.getLogger("rootzone")
 

@@ -13,11 +13,11 @@ import numpy as np
 from bmi_common.state_file import StateArray
 from coupler.checkpoint import Checkpoint
 from coupler.component import ComponentError
-from coupler.control.config import Action
+from coupler.error_control.config import Action
+from coupler.errors import RunFailed
 from coupler.exchange import Exchanger
-from coupler.failures import RunFailed
-from coupler.ledger import Balance, Ledger
 from coupler.preparation import Prepared
+from coupler.water_balance import Balance, Ledger
 
 log = logging.getLogger("rootzone")
 

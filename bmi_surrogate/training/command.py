@@ -14,10 +14,10 @@ from bmi_common import terminal
 from bmi_common.config import require_name
 from bmi_common.errors import ConfigError, RootzoneError
 from bmi_common.interrupts import deferred_interrupts, terminations_as_interrupts
+from bmi_common.progress import Progress
 from bmi_surrogate.compute import using_threads
 from bmi_surrogate.training.config import load
 from bmi_surrogate.training.distributed import processes
-from bmi_surrogate.training.progress import Progress
 from bmi_surrogate.training.train import Trained, prepare_material, train
 
 log = logging.getLogger("rootzone")

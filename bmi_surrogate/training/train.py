@@ -17,13 +17,13 @@ from bmi_common import ConfigError, Domain
 from bmi_common.folder_lock import require_at_rest
 from bmi_common.hashing import sha256
 from bmi_common.owned_folder import OwnedFolder, read_record, require_writable, taken
+from bmi_common.progress import Progress
 from bmi_surrogate.checkpoint import load_rootzone
 from bmi_surrogate.compute import require_compiler
 from bmi_surrogate.predrnn import statics as static_channels
 from bmi_surrogate.training.config import TrainConfig
 from bmi_surrogate.training.distributed import Processes
 from bmi_surrogate.training.prepare import prepare
-from bmi_surrogate.training.progress import Progress
 from bmi_surrogate.training.sampling import Sampler, whole
 from bmi_surrogate.training.statistics import data_statistics
 from bmi_surrogate.training.store import DESCRIPTION, Store

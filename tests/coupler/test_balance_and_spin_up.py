@@ -8,7 +8,7 @@ from zoo import RememberingBucket
 from bmi_common.groundwater import PRESSURE_HEAD, STORAGE_VOLUME
 from coupler.cli import main
 from coupler.config import load_run
-from coupler.ledger import TERMS, Balance
+from coupler.water_balance import TERMS, Balance
 
 pytestmark = pytest.mark.slow
 

@@ -17,9 +17,9 @@ import zoo
 from click.testing import CliRunner
 
 from bmi_common.groundwater import NET_SOURCE, PRESSURE_HEAD, SATURATION, STORAGE_VOLUME
-from coupler import randomness
+from coupler import random_state
+from coupler.append import keep_records
 from coupler.cli import main
-from coupler.continuing import keep_records
 
 pytestmark = pytest.mark.slow
 
@@ -172,13 +172,13 @@ def test_every_generator_goes_on():
     def draw():
         return random.gauss(0.0, 1.0), np.random.standard_normal(3).tolist(), torch.rand(3).tolist()  # noqa: NPY002
 
-    randomness.seed(3)
+    random_state.seed(3)
     draw()
-    kept = json.loads(json.dumps(randomness.state()))
+    kept = json.loads(json.dumps(random_state.state()))
     expected = draw()
-    randomness.seed(4)
+    random_state.seed(4)
     assert draw() != expected
-    randomness.restore(kept)
+    random_state.restore(kept)
     assert draw() == expected
 
 

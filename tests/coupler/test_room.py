@@ -7,7 +7,7 @@ import netCDF4
 import pytest
 from click.testing import CliRunner
 
-from coupler import room
+from coupler import disk_space
 from coupler.cli import main
 
 Usage = namedtuple("Usage", "total used free")
@@ -16,7 +16,7 @@ Usage = namedtuple("Usage", "total used free")
 @pytest.fixture
 def disk(monkeypatch):
     """A disk that loses 100 kB with every look at it."""
-    left = {"bytes": room.RESERVE + 600_000}
+    left = {"bytes": disk_space.RESERVE + 600_000}
 
     def usage(_):
         left["bytes"] -= 100_000
@@ -37,7 +37,7 @@ def test_it_goes_on_when_there_is_room_again(fake, disk):
     fake.run["checkpoint"] = {"every": "1h"}
     disk["bytes"] = 10**9
     fake.succeeds("--output", str(fake.folder / "whole"))
-    disk["bytes"] = room.RESERVE + 600_000
+    disk["bytes"] = disk_space.RESERVE + 600_000
     fake.breaks("make room")
     disk["bytes"] = 10**9
     result = CliRunner().invoke(main, ["--restart", str(fake.output)])
@@ -53,7 +53,7 @@ def test_a_restart_without_room_leaves_the_files_as_they_are(fake, disk, checkpo
     disk["bytes"] = 10**9
     fake.succeeds()
     before = {file: file.read_bytes() for file in fake.output.glob("*.nc")}
-    disk["bytes"] = room.RESERVE
+    disk["bytes"] = disk_space.RESERVE
     result = CliRunner().invoke(
         main,
         ["--restart", str(fake.output / "checkpoints" / checkpoint), "--set", "time.end=2020-01-01T12:00"],
@@ -66,7 +66,7 @@ def test_a_restart_without_room_leaves_the_files_as_they_are(fake, disk, checkpo
 def test_the_limit_of_file_sizes_counts_too(tmp_path, monkeypatch):
     file = tmp_path / "file"
     file.write_bytes(b"x" * 1000)
-    monkeypatch.setattr(room.resource, "getrlimit", lambda _: (room.RESERVE + 1500, -1))
-    room.require_room(file, 400)
+    monkeypatch.setattr(disk_space.resource, "getrlimit", lambda _: (disk_space.RESERVE + 1500, -1))
+    disk_space.require_room(file, 400)
     with pytest.raises(OSError, match="below the limit of file sizes"):
-        room.require_room(file, 600)
+        disk_space.require_room(file, 600)

@@ -12,11 +12,11 @@ from rich.console import Console
 from training_stores import DZ, Floats
 
 from bmi_common import Domain, DomainSpec
+from bmi_common.progress import Progress
 from bmi_surrogate.structured import StructuredArchitecture, StructuredModel
 from bmi_surrogate.structured.emulator import StructuredEmulator
 from bmi_surrogate.training.config import TrainConfig, load
 from bmi_surrogate.training.distributed import Processes
-from bmi_surrogate.training.progress import Progress
 from bmi_surrogate.training.store import HEAD, SOURCE, WETTING, Description, Segment, mask_hash
 from bmi_surrogate.training.train import Trained, prepare_material
 from bmi_surrogate.training.train import train as train_seeds

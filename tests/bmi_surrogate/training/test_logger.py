@@ -11,9 +11,9 @@ from rich.console import Console
 from training_cases import train, write_config
 
 from bmi_common import ConfigError
-from bmi_surrogate.training import progress as progress_module
+from bmi_common import progress as progress_module
+from bmi_common.progress import Progress
 from bmi_surrogate.training.logger import FIELDS, CsvLogger
-from bmi_surrogate.training.progress import Progress
 from bmi_surrogate.training.trainer import FIGURE
 
 

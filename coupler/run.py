@@ -14,17 +14,17 @@ from typing import NoReturn
 from rich.console import Console
 
 from bmi_common.owned_folder import OwnedFolder
-from coupler import checkpoint, provenance, randomness
+from coupler import checkpoint, provenance, random_state
 from coupler.checkpoint import Checkpoint
 from coupler.component import Component
-from coupler.control.controller import ErrorControl
-from coupler.failures import RunFailed, RunInterrupted, components_named, writing
-from coupler.ledger import Balance
+from coupler.error_control.controller import ErrorControl
+from coupler.errors import RunFailed, RunInterrupted, components_named, writing
 from coupler.preparation import Prepared
 from coupler.progress import RunProgress
 from coupler.run_files import RunFiles
 from coupler.run_folder import step_files
 from coupler.stepper import Stepper
+from coupler.water_balance import Balance
 from coupler.water_error import WaterError
 
 log = logging.getLogger("rootzone")
@@ -225,7 +225,7 @@ class _UnderWay:
             "run": {
                 **stepper.memory(),
                 "files": {name: asdict(position) for name, position in files.positions().items()},
-                "random": randomness.state(),
+                "random": random_state.state(),
                 "error_control": None if self._control is None else self._control.memory(),
             },
         }

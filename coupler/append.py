@@ -12,7 +12,7 @@ import netCDF4
 
 from bmi_common.errors import ConfigError
 from bmi_common.state_file import commit
-from coupler.room import require_room
+from coupler.disk_space import require_room
 
 try:
     import fcntl

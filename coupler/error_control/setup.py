@@ -13,9 +13,9 @@ from coupler.checkpoint import Checkpoint
 from coupler.component import Component
 from coupler.component_spec import ComponentSpec, RunSettings
 from coupler.config import TimeSpec
-from coupler.control.config import Action, ErrorControlSpec, SegmentsSpec
-from coupler.control.reference import ReferenceRun
-from coupler.control.shadow import Shadow
+from coupler.error_control.config import Action, ErrorControlSpec, SegmentsSpec
+from coupler.error_control.reference import ReferenceRun
+from coupler.error_control.shadow import Shadow
 
 
 @dataclass

@@ -9,10 +9,10 @@ from datetime import timedelta
 from typing import Any
 
 from coupler.component import Component
-from coupler.control.config import EnsembleSpec, ResidualSpec
-from coupler.control.deviation import QUANTITIES, Comparison, exceeded
-from coupler.control.shadow import Shadow
-from coupler.ledger import Balance
+from coupler.error_control.config import EnsembleSpec, ResidualSpec
+from coupler.error_control.deviation import QUANTITIES, Comparison, exceeded
+from coupler.error_control.shadow import Shadow
+from coupler.water_balance import Balance
 
 
 class Residual:

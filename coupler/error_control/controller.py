@@ -15,14 +15,14 @@ from bmi_common.durations import describe
 from bmi_common.groundwater import PRESSURE_HEAD
 from coupler.component import Component
 from coupler.config import DECISIONS_FILE
-from coupler.control.audit import Verdict, Window
-from coupler.control.config import Action
-from coupler.control.decisions import Decisions
-from coupler.control.deviation import QUANTITIES, Comparison, exceeded
-from coupler.control.prepared import Guard
-from coupler.control.triggers import Ensemble, Residual
-from coupler.control.words import compared
-from coupler.ledger import Balance, Ledger
+from coupler.error_control.audit import Verdict, Window
+from coupler.error_control.config import Action
+from coupler.error_control.decisions import Decisions
+from coupler.error_control.deviation import QUANTITIES, Comparison, exceeded
+from coupler.error_control.setup import Guard
+from coupler.error_control.triggers import Ensemble, Residual
+from coupler.error_control.words import compared
+from coupler.water_balance import Balance, Ledger
 
 Array = NDArray[Any]
 Values = dict[str, float]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from bmi_common.durations import describe
 from coupler.component_spec import ComponentSpec
-from coupler.control.config import AuditSpec, ErrorControlSpec
-from coupler.control.deviation import QUANTITIES
+from coupler.error_control.config import AuditSpec, ErrorControlSpec
+from coupler.error_control.deviation import QUANTITIES
 
 
 def compared(figures: Mapping[str, float], limits: Mapping[str, float]) -> str:

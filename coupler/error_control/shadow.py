@@ -12,7 +12,7 @@ from bmi_common.groundwater import LAYER_THICKNESS, NET_SOURCE, PRESSURE_HEAD
 from bmi_common.units import conversion
 from coupler.component import Component
 from coupler.component_spec import ComponentSpec, RunSettings, component_file
-from coupler.control.deviation import NEEDED
+from coupler.error_control.deviation import NEEDED
 from coupler.grids import map_grids
 
 PREFIX = "error_control."

@@ -14,7 +14,7 @@ from bmi_common.durations import Duration, describe
 from bmi_common.errors import ConfigError
 from bmi_common.units import conversion
 from coupler.component_spec import ComponentSpec
-from coupler.control.deviation import QUANTITIES
+from coupler.error_control.deviation import QUANTITIES
 
 _NUMBER_AND_UNIT = re.compile(r"^\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*?)\s*$")
 
@@ -53,7 +53,7 @@ def _in_unit_of(name: str, text: Any) -> float:
 
 
 Limits = Annotated[dict[str, float], BeforeValidator(_limits)]
-"""Limits by quantity, in the units of `coupler.control.deviation.QUANTITIES`."""
+"""Limits by quantity, in the units of `coupler.error_control.deviation.QUANTITIES`."""
 
 
 def _some(value: dict[str, float]) -> dict[str, float]:

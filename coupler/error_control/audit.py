@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from coupler.control.config import AuditSpec
-from coupler.control.deviation import QUANTITIES, exceeded, not_undercut
+from coupler.error_control.config import AuditSpec
+from coupler.error_control.deviation import QUANTITIES, exceeded, not_undercut
 
 
 @dataclass(frozen=True)
