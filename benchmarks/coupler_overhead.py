@@ -159,7 +159,7 @@ def main() -> None:
     result = measure(given.nx, given.ny, given.layers, given.steps)
     print(f"{given.nx} x {given.ny} x {given.layers} cells, {given.steps} steps   median      90 %")
     p90 = result["coupler_ms_per_step_p90"]
-    print(f"coupler (exchange, checks, ledger)  {result['coupler_ms_per_step']:10.2f} {p90:9.2f} ms per step")
+    print(f"coupler (exchange, checks, water balance)  {result['coupler_ms_per_step']:10.2f} {p90:9.2f} ms per step")
     print(f"components' BMI functions           {result['components_ms_per_step']:10.2f}           ms per step")
     if given.json is not None:
         given.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")

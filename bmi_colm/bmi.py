@@ -118,16 +118,16 @@ class BmiColm(LandSurface):
         if self._leaf_area is not None:
             self._leaf_area.close()
 
-    def _memory(self) -> Mapping[str, StateArray]:
-        return self._columns.memory()
+    def _state_dict(self) -> Mapping[str, StateArray]:
+        return self._columns.state_dict()
 
-    def _recall(self, memory: Mapping[str, NDArray[Any]]) -> None:
-        self._columns.recall(memory, self.start + timedelta(seconds=self.time))
+    def _load_state_dict(self, state: Mapping[str, NDArray[Any]]) -> None:
+        self._columns.load_state_dict(state, self.start + timedelta(seconds=self.time))
 
     def _check_start(self, saved: SavedState) -> None:
         # radiation of the coming hour is part of the state; at another time of day it would be that of another sun
         at = saved.header.calendar_time
-        if at is not None and at.time() != self.start.time() and not saved.memory()["starts_cold"]:
+        if at is not None and at.time() != self.start.time() and not saved.state_dict()["starts_cold"]:
             raise ConfigError(
                 f"a state of {at:%Y-%m-%dT%H:%M} holds the sun of that time of day and cannot start a "
                 f"run at {self.start:%Y-%m-%dT%H:%M}; start at {at:%H:%M}, or save a state of {self.start:%H:%M}",

@@ -303,7 +303,7 @@ class ColumnModel:
             update_phenology=_seconds_of_day(self.time) < o.time_step,
         )
 
-    def memory(self) -> dict[str, StateArray]:
+    def state_dict(self) -> dict[str, StateArray]:
         """All that the next step depends on: the arrays of `state`, and whether it is the first of a cold start."""
         arrays = {
             f.name: StateArray(
@@ -316,11 +316,11 @@ class ColumnModel:
         }
         return {**arrays, "starts_cold": StateArray(np.array(self._starts_cold))}
 
-    def recall(self, memory: Mapping[str, NDArray[Any]], time: datetime) -> None:
-        """Go on at `time` from what `memory` gave."""
+    def load_state_dict(self, state: Mapping[str, NDArray[Any]], time: datetime) -> None:
+        """Go on at `time` from what `state_dict` gave."""
         for f in fields(self.state):
-            getattr(self.state, f.name)[...] = memory[f.name]
-        self._starts_cold = bool(memory["starts_cold"])
+            getattr(self.state, f.name)[...] = state[f.name]
+        self._starts_cold = bool(state["starts_cold"])
         self.time = time
 
     def _check(self) -> None:

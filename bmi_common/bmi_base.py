@@ -136,12 +136,12 @@ class DeclaredBmi(GridFunctions, VariableFunctions):
         """Release what was opened; the default has nothing to release."""
         return
 
-    def _memory(self) -> Mapping[str, StateArray]:
+    def _state_dict(self) -> Mapping[str, StateArray]:
         """All that the coming steps depend on beside `values` and `time`; the default has nothing more."""
         return {}
 
-    def _recall(self, memory: Mapping[str, NDArray[Any]]) -> None:
-        """Take over what `_memory` gave, after `values` and `time` have been."""
+    def _load_state_dict(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what `_state_dict` gave, after `values` and `time` have been."""
         return
 
     def _check_start(self, saved: SavedState) -> None:
@@ -372,7 +372,7 @@ class DeclaredBmi(GridFunctions, VariableFunctions):
                 if goes_on or not v.role.is_input:
                     self.values[v.name][...] = saved.arrays[_file_name(v.name)]
             self.supplied = set(saved.header.details.get("supplied", ())) if goes_on else set()
-            self._recall(saved.memory())
+            self._load_state_dict(saved.state_dict())
         except BaseException:
             self._state = State.FAILED
             raise
@@ -383,12 +383,12 @@ class DeclaredBmi(GridFunctions, VariableFunctions):
         return tuple(v for v in self.variables if not v.part_of and not self._setup.grids[v.grid].is_points)
 
     def _state_arrays(self) -> dict[str, StateArray]:
-        memory = {state_file.MEMORY + n: a for n, a in self._memory().items()}  # may bring values up to date
+        state = {state_file.MEMORY + n: a for n, a in self._state_dict().items()}  # may bring values up to date
         arrays = self._grid_arrays()
         for v in self._saved:
             dimensions = self._dimensions(v.grid)
             arrays[_file_name(v.name)] = StateArray(self.values[v.name], dimensions, v.units, v.long_name or v.name)
-        return arrays | memory
+        return arrays | state
 
     def _grid_arrays(self) -> dict[str, StateArray]:
         arrays: dict[str, StateArray] = {}

@@ -89,7 +89,7 @@ class SavedState:
     header: StateHeader
     arrays: Mapping[str, NDArray[Any]]
 
-    def memory(self) -> dict[str, NDArray[Any]]:
+    def state_dict(self) -> dict[str, NDArray[Any]]:
         """Return what the component remembers beside its BMI values."""
         return {n.removeprefix(MEMORY): a for n, a in self.arrays.items() if n.startswith(MEMORY)}
 

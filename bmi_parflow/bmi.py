@@ -105,10 +105,10 @@ class BmiParflow(GroundwaterBmi):
     def _finalize(self) -> None:
         self._simulation.close()
 
-    def _recall(self, memory: Mapping[str, Floats]) -> None:
+    def _load_state_dict(self, state: Mapping[str, Floats]) -> None:
         self._published_head = self.values[names.PRESSURE_HEAD].copy()
 
-    def _memory(self) -> Mapping[str, Floats]:  # type: ignore[override]  # nothing beside the values, brought up to date
+    def _state_dict(self) -> Mapping[str, Floats]:  # type: ignore[override]  # nothing beside the values, brought up to date
         self._adopt_written_head()
         return {}
 

@@ -77,12 +77,12 @@ class BmiRichards(GroundwaterBmi):
         self._publish_state()
         self._publish_balance(self._balance)
 
-    def _memory(self) -> Mapping[str, StateArray]:
+    def _state_dict(self) -> Mapping[str, StateArray]:
         self._adopt_written_head()
-        return self._solver.memory()
+        return self._solver.state_dict()
 
-    def _recall(self, memory: Mapping[str, NDArray[Any]]) -> None:
-        self._solver.recall(memory)
+    def _load_state_dict(self, state: Mapping[str, NDArray[Any]]) -> None:
+        self._solver.load_state_dict(state)
         self._publish_state()
         self._balance = None
 

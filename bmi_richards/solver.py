@@ -270,17 +270,17 @@ class RichardsSolver:
         self._head = self._gather(np.broadcast_to(np.asarray(head, dtype=np.float64), self.shape), "pressure head")
         self._evaluate()
 
-    def memory(self) -> dict[str, StateArray]:
+    def state_dict(self) -> dict[str, StateArray]:
         """Return what the next step starts from, (nz, ny, nx): the head, and what the kernel last made of it."""
         return {
             name: StateArray(self._scatter(getattr(self, f"_{name}")), ("z", "y", "x"), units, meaning)
             for name, units, meaning in _MEMORY
         }
 
-    def recall(self, memory: Mapping[str, NDArray[Any]]) -> None:
-        """Go on from what `memory` gave."""
+    def load_state_dict(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from what `state_dict` gave."""
         for name, _, _ in _MEMORY:
-            getattr(self, f"_{name}")[...] = self._gather(memory[name], name)
+            getattr(self, f"_{name}")[...] = self._gather(state[name], name)
 
     @property
     def fingerprint(self) -> str:

@@ -29,7 +29,7 @@ class BmiSurrogate(GroundwaterBmi):
     outputs follow from it: saturation by van Genuchten, ponding as positive head of the top layer, overland outflow
     over the boundary by the kinematic wave from the ponding at the end of the hour. The structured surrogate closes
     the water balance of every column with that outflow; a PredRNN does not conserve water, and what it does with
-    ponded water is its own. The coupler's ledger measures either.
+    ponded water is its own. The coupler's water balance measures either.
 
     Setting the pressure head before the first update starts the surrogate from it, as if it were the initial head of
     the configuration. Later it replaces the head in the cells whose value differs from the one given out, in every
@@ -68,12 +68,12 @@ class BmiSurrogate(GroundwaterBmi):
         self.require_finite(names.PRESSURE_HEAD)
         self._publish(head)
 
-    def _memory(self) -> Mapping[str, StateArray]:
+    def _state_dict(self) -> Mapping[str, StateArray]:
         self._adopt_written_head()
         return self._prepared.emulator.state_dict()
 
-    def _recall(self, memory: Mapping[str, NDArray[Any]]) -> None:
-        self._prepared.emulator.load_state_dict(memory)
+    def _load_state_dict(self, state: Mapping[str, NDArray[Any]]) -> None:
+        self._prepared.emulator.load_state_dict(state)
         self._published_head = self.values[names.PRESSURE_HEAD].copy()
 
     def _fingerprints(self) -> Mapping[str, str]:

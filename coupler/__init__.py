@@ -1,1 +1,1 @@
-"""Light coupler of BMI components: configuration, plan, exchange, ledger, output, command line."""
+"""Light coupler of BMI components: configuration, plan, exchange, water balance, output, command line."""

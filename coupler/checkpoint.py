@@ -1,9 +1,9 @@
 """Checkpoints: all that a run needs to go on as if it had not been stopped.
 
 A checkpoint is a folder ``checkpoints/<model time>`` with the state file of every component, ``coupler.nc`` (values in
-transit, records under way) and ``checkpoint.json`` (clock, ledger, positions in the output files, configuration). The
-last one is written when the others are whole, and removed before them: a folder without it is no checkpoint. Older
-checkpoints are removed only after that.
+transit, records under way) and ``checkpoint.json`` (clock, water balance, positions in the output files,
+configuration). The last one is written when the others are whole, and removed before them: a folder without it is not a
+checkpoint. Older checkpoints are removed only after that.
 """
 
 from __future__ import annotations

@@ -112,7 +112,7 @@ class Exchanger:
                 variable, component.get(variable), self._limits.get((name, variable)), self._cells[name, variable]
             )
 
-    def memory(self) -> dict[str, StateArray]:
+    def state_dict(self) -> dict[str, StateArray]:
         """Return the sums over the sub-steps of the last step; all else follows from the components' values."""
         return {
             f"exchange_sum_{i}": StateArray(self._accumulated[key], long_name="sum of " + ".".join(key))
@@ -120,11 +120,11 @@ class Exchanger:
             if key in self._accumulated
         }
 
-    def recall(self, memory: Mapping[str, Array]) -> None:
-        """Go on from what `memory` gave."""
+    def load_state_dict(self, state: Mapping[str, Array]) -> None:
+        """Go on from what `state_dict` gave."""
         for i, key in enumerate(sorted(self._summed)):
-            if f"exchange_sum_{i}" in memory:
-                self._accumulated[key] = memory[f"exchange_sum_{i}"]
+            if f"exchange_sum_{i}" in state:
+                self._accumulated[key] = state[f"exchange_sum_{i}"]
 
     def _values(self, x: PlannedExchange) -> Array:
         """Return the values for the target, in its units, on its grid, and filled where that is wanted."""

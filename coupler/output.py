@@ -162,7 +162,7 @@ class OutputFile:
         """How far the file has been written."""
         return FilePosition(self._steps, self._records, self._first)
 
-    def memory(self) -> list[StateArray]:
+    def state_dict(self) -> list[StateArray]:
         """Return the sums of the record under way, variable by variable; empty between two records."""
         return [
             StateArray(c.accumulated, long_name=f"sum of {c.end} for {self.path.name}")
@@ -170,11 +170,11 @@ class OutputFile:
             if c.accumulated is not None
         ]
 
-    def recall(self, memory: Sequence[NDArray[np.float64]]) -> None:
-        """Go on from what `memory` gave."""
+    def load_state_dict(self, state: Sequence[NDArray[np.float64]]) -> None:
+        """Go on from what `state_dict` gave."""
         under_way = self._mean and self._steps % self._steps_per_record > 0
         summed = [c for c in self._columns if under_way and not c.static]
-        for column, values in zip(summed, memory, strict=True):
+        for column, values in zip(summed, state, strict=True):
             column.accumulated = values
 
     def _make_time_bounds(self) -> None:

@@ -18,9 +18,9 @@ from coupler.checkpoint import Checkpoint
 from coupler.component import Component
 from coupler.component_spec import ComponentFile, ComponentSpec, RunSettings, component_file
 from coupler.config import LoadedRun, RunConfig, RunParts
-from coupler.error_control.setup import Guard, make_guard, restore
+from coupler.error_control.setup import ErrorControlSetup, restore, set_up
 from coupler.plan import Plan, make_plan
-from coupler.water_balance import Ledger
+from coupler.water_balance import WaterBalance
 
 log = logging.getLogger("rootzone")
 
@@ -39,7 +39,7 @@ class Prepared:
         Resolved exchanges.
     files : dict of ComponentFile
         The file that each component has read.
-    guard : Guard, optional
+    error_control : ErrorControlSetup, optional
         What error control needs.
     """
 
@@ -47,7 +47,7 @@ class Prepared:
     components: dict[str, Component]
     plan: Plan
     files: dict[str, ComponentFile]
-    guard: Guard | None = None
+    error_control: ErrorControlSetup | None = None
 
     @property
     def configs(self) -> dict[str, Path]:
@@ -57,7 +57,7 @@ class Prepared:
     @property
     def shadows(self) -> list[Component]:
         """Components of error control."""
-        return [] if self.guard is None else self.guard.components
+        return [] if self.error_control is None else self.error_control.components
 
     def finalize(self) -> None:
         """Finalize all components; a component that fails to is logged, not raised."""
@@ -89,23 +89,23 @@ def prepare(loaded: LoadedRun, staging: Path) -> Prepared:
     with ExitStack() as undo:
         settings = RunSettings(loaded.named, config.time.start, config.last_time, staging, loaded.document)
         attempt.initialize(settings, undo)
-        plan, guard, ready = Plan([], {}, {}, None, {}), None, attempt.ready
+        plan, error_control, ready = Plan([], {}, {}, None, {}), None, attempt.ready
         with attempt.noted():
             plan = make_plan(config, ready, attempt.known)
         if len(ready) == len(config.components):
             with attempt.noted():
                 _check_balance(config, ready)
             with attempt.noted():
-                guard = _guard(config, ready, settings)
-                for shadow in [] if guard is None else guard.components:
+                error_control = _set_up_error_control(config, ready, settings)
+                for shadow in [] if error_control is None else error_control.components:
                     undo.callback(shadow.finalize)
             with attempt.noted():
                 if config.checkpoint is not None:
-                    shadows = [] if guard is None else guard.components
+                    shadows = [] if error_control is None else error_control.components
                     checkpoint.require_state_functions({**ready, **{c.name: c for c in shadows}})
         attempt.require_success()
         undo.pop_all()
-    return Prepared(loaded, ready, plan, attempt.files, guard)
+    return Prepared(loaded, ready, plan, attempt.files, error_control)
 
 
 def check_components(document: Document, staging: Path) -> None:
@@ -251,18 +251,20 @@ def prepare_restart(prepared: Prepared, folder: Path) -> Checkpoint:
         for name, position in found.run["files"].items():
             require_closed(found.run_folder / name)
             check_file(found.run_folder / name, FilePosition(**position))
-        if prepared.guard is not None:
-            restore(prepared.guard, found, prepared.components)
+        if prepared.error_control is not None:
+            restore(prepared.error_control, found, prepared.components)
         checkpoint.load_states(found, prepared.components)
         random_state.restore(found.run["random"])
     prepared.plan.notices += changed
     return found
 
 
-def _guard(config: RunConfig, components: dict[str, Component], settings: RunSettings) -> Guard | None:
+def _set_up_error_control(
+    config: RunConfig, components: dict[str, Component], settings: RunSettings
+) -> ErrorControlSetup | None:
     if config.error_control is None:
         return None
-    watched = next((c for c in components.values() if Ledger.is_kept_by(c)), None)
+    watched = next((c for c in components.values() if WaterBalance.is_kept_by(c)), None)
     if watched is None:
         raise ConfigError(
             "no component takes up the net source of the root zone; there is nothing to watch",
@@ -270,11 +272,11 @@ def _guard(config: RunConfig, components: dict[str, Component], settings: RunSet
         )
     others = [name for name in components if name != watched.name]
     own = config.components[watched.name]
-    return make_guard(config.error_control, config.time, watched, own, others, settings)
+    return set_up(config.error_control, config.time, watched, own, others, settings)
 
 
 def _check_balance(config: RunConfig, components: Mapping[str, Component]) -> None:
-    if any(Ledger.is_kept_by(c) for c in components.values()):
+    if any(WaterBalance.is_kept_by(c) for c in components.values()):
         return
     until = None if config.spin_up is None else config.spin_up.until
     for key, wanted in (("checks.water_balance", config.checks.water_balance), ("spin_up", until)):

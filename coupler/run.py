@@ -41,7 +41,7 @@ class Summary:
     model_hours : float
         Time simulated [h].
     seconds : dict
-        Wall time [s] by component, and of `coupler` (exchange, checks, ledger) and `output`.
+        Wall time [s] by component, and of `coupler` (exchange, checks, water balance) and `output`.
     totals : Balance, optional
         Sum of the water balance of all steps, those before a restart included.
     water_error : WaterError, optional
@@ -94,9 +94,9 @@ def run(
     stepper = Stepper(prepared)
     if restart is not None:
         with checkpoint.understood(restart.folder):
-            stepper.recall(restart)
+            stepper.load_state_dict(restart)
     first, coming = stepper.done, config.time.steps - stepper.done
-    folder.own(*step_files(config, stepper.ledger is not None))
+    folder.own(*step_files(config, stepper.water_balance is not None))
     control = _control(prepared, stepper, folder.path, restart)
     attributes = provenance.attributes(record, config.title or prepared.loaded.document.path.stem)
     with ExitStack() as stack:
@@ -108,7 +108,7 @@ def run(
                 prepared.plan.substeps,
                 prepared.plan.masks,
                 attributes,
-                stepper.ledger is not None,
+                stepper.water_balance is not None,
                 {} if control is None else control.columns(),
                 restart,
             )
@@ -130,24 +130,24 @@ def run(
         steps=stepper.done - first,
         model_hours=(stepper.done - first) * config.time.step / timedelta(hours=1),
         seconds=under_way.shares(total),
-        totals=stepper.ledger.totals if stepper.ledger else None,
-        water_error=stepper.ledger.water_error if stepper.ledger else None,
+        totals=stepper.water_balance.totals if stepper.water_balance else None,
+        water_error=stepper.water_balance.water_error if stepper.water_balance else None,
         worst_residual=stepper.worst_residual,
     )
 
 
 def _control(prepared: Prepared, stepper: Stepper, folder: Path, restart: Checkpoint | None) -> ErrorControl | None:
-    guard, config = prepared.guard, prepared.loaded.config
-    if guard is None:
+    setup, config = prepared.error_control, prepared.loaded.config
+    if setup is None:
         return None
-    assert stepper.ledger is not None  # there is no guard without one
-    mask, time = prepared.plan.masks[stepper.ledger.component.name], config.time
-    control = ErrorControl(guard, prepared.components, stepper.ledger, mask, time.start, time.step, folder)
+    assert stepper.water_balance is not None  # there is no error control without one
+    mask, time = prepared.plan.masks[stepper.water_balance.component.name], config.time
+    control = ErrorControl(setup, prepared.components, stepper.water_balance, mask, time.start, time.step, folder)
     if restart is None:
         control.begin()
     else:
         with checkpoint.understood(restart.folder):
-            control.recall(restart.run["error_control"])
+            control.load_state_dict(restart.run["error_control"])
     return control
 
 
@@ -172,7 +172,7 @@ class _UnderWay:
                 self._control.before_step(stepper.done)
         balance = stepper.step()
         with self._timed("output"):
-            self._files.add_step(balance, None if stepper.ledger is None else stepper.ledger.water_error)
+            self._files.add_step(balance, None if stepper.water_balance is None else stepper.water_balance.water_error)
         if self._control is not None:
             self._judge(self._control, balance)
         if self._checkpoint_is_due():
@@ -223,10 +223,10 @@ class _UnderWay:
             "steps": stepper.done,
             "settings": checkpoint.settings(config, self._prepared.configs),
             "run": {
-                **stepper.memory(),
+                **stepper.state_dict(),
                 "files": {name: asdict(position) for name, position in files.positions().items()},
                 "random": random_state.state(),
-                "error_control": None if self._control is None else self._control.memory(),
+                "error_control": None if self._control is None else self._control.state_dict(),
             },
         }
         with writing(self._folder.path), components_named():

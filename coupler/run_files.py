@@ -46,7 +46,7 @@ class RunFiles:
     attributes : mapping
         Global attributes.
     with_balance : bool
-        Whether the run has a ledger to write.
+        Whether the run has a water balance to write.
     control : mapping
         Meaning and units of what error control records, by name; empty without it.
     restart : Checkpoint or None
@@ -96,7 +96,7 @@ class RunFiles:
                     )
                 if restart is not None:
                     with understood(restart.folder):
-                        self.outputs[-1].recall(_sums(restart.buffers, len(self.outputs) - 1))
+                        self.outputs[-1].load_state_dict(_sums(restart.buffers, len(self.outputs) - 1))
             if with_balance:
                 terms = {name: (meaning, "m3", "time: sum") for name, meaning in TERMS.items()}
                 self.balance = series(BALANCE_FILE, terms)
@@ -143,7 +143,7 @@ class RunFiles:
         return {
             f"{_SUMS}{number}_{i}": array
             for number, file in enumerate(self.outputs)
-            for i, array in enumerate(file.memory())
+            for i, array in enumerate(file.state_dict())
         }
 
     def __enter__(self) -> RunFiles:

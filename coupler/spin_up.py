@@ -92,7 +92,9 @@ def spin_up(prepared: Prepared, folder: OwnedFolder, console: Console) -> States
             for _ in range(steps):
                 stepper.step()
                 advance()
-        fraction = None if stepper.ledger is None else _report_storage(repetition, stepper.ledger.totals, wanted)
+        fraction = (
+            None if stepper.water_balance is None else _report_storage(repetition, stepper.water_balance.totals, wanted)
+        )
         carried = _carry_on(prepared, folder)
         if wanted is not None and fraction is not None and fraction <= wanted:
             break

@@ -17,7 +17,7 @@ from coupler.error_control.config import Action
 from coupler.errors import RunFailed
 from coupler.exchange import Exchanger
 from coupler.preparation import Prepared
-from coupler.water_balance import Balance, Ledger
+from coupler.water_balance import Balance, WaterBalance
 
 log = logging.getLogger("rootzone")
 
@@ -31,7 +31,7 @@ class Stepper:
         config = prepared.loaded.config
         self._step = config.time.step
         self._exchanger = Exchanger(prepared.plan, prepared.components, _limits(prepared))
-        self.ledger = Ledger.of(prepared.components, prepared.plan)
+        self.water_balance = WaterBalance.of(prepared.components, prepared.plan)
         self._balance_check = config.checks.water_balance
         self.observer: Callable[[str], None] | None = None  # is told each component's step
         self.done = 0
@@ -60,34 +60,34 @@ class Stepper:
         with self.told():
             for name in self.prepared.plan.order:
                 self._exchanger.step(name, start, seconds, self._stepped)
-            balance = None if self.ledger is None else self.ledger.close_step()
+            balance = None if self.water_balance is None else self.water_balance.close_step()
             if balance is not None:
                 self._judge(balance)
         self.done += 1
         return balance
 
     def _stepped(self, name: str, seconds: float) -> None:
-        if self.ledger is not None:
-            self.ledger.book(name, seconds)
+        if self.water_balance is not None:
+            self.water_balance.book(name, seconds)
         if self.observer is not None:
             self.observer(name)
 
-    def memory(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
         """Return what the coming steps depend on beside components and exchange, as values that JSON can hold."""
-        kept = None if self.ledger is None else self.ledger.memory()
+        kept = None if self.water_balance is None else self.water_balance.state_dict()
         return {"worst_residual": self.worst_residual, "ledger": kept}
 
     def buffers(self) -> dict[str, StateArray]:
         """Return the values in transit between components."""
-        return self._exchanger.memory()
+        return self._exchanger.state_dict()
 
-    def recall(self, found: Checkpoint) -> None:
+    def load_state_dict(self, found: Checkpoint) -> None:
         """Go on from a checkpoint whose components have their states already."""
         self.done = found.steps
         self.worst_residual = float(found.run["worst_residual"])
-        self._exchanger.recall(found.buffers)
-        if self.ledger is not None:
-            self.ledger.recall(found.run["ledger"])
+        self._exchanger.load_state_dict(found.buffers)
+        if self.water_balance is not None:
+            self.water_balance.load_state_dict(found.run["ledger"])
 
     def _judge(self, balance: Balance) -> None:
         relative = balance.relative_residual

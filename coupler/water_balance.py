@@ -94,7 +94,7 @@ TERMS = {
 }
 
 
-class Ledger:
+class WaterBalance:
     """Books the balance of the component that takes up the root-zone source, step by step."""
 
     def __init__(self, groundwater: Component, plan: Plan) -> None:
@@ -122,8 +122,8 @@ class Ledger:
         return NET_SOURCE in component.inputs and needed <= set(component.outputs)
 
     @classmethod
-    def of(cls, components: dict[str, Component], plan: Plan) -> Ledger | None:
-        """Ledger of the run's groundwater component; None if no component publishes what a balance needs."""
+    def of(cls, components: dict[str, Component], plan: Plan) -> WaterBalance | None:
+        """WaterBalance of the run's groundwater component; None if no component publishes what a balance needs."""
         return next((cls(c, plan) for c in components.values() if cls.is_kept_by(c)), None)
 
     def book(self, name: str, seconds: float) -> None:
@@ -166,7 +166,7 @@ class Ledger:
         there = (v for v in scalars if v in self.component.outputs)
         return {v: conversion(self.component.units(v), "m3").factor for v in there}
 
-    def memory(self) -> dict[str, object]:
+    def state_dict(self) -> dict[str, object]:
         """Return what has been booked up to the end of a coupling step, as values that JSON can hold."""
         return {
             "storage": self.storage,
@@ -174,11 +174,11 @@ class Ledger:
             "absolute_residual": self._absolute_residual,
         }
 
-    def recall(self, memory: Mapping[str, Any]) -> None:
-        """Go on from what `memory` gave."""
-        self.storage = float(memory["storage"])
-        self.totals = Balance(*memory["totals"])
-        self._absolute_residual = float(memory["absolute_residual"])
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` gave."""
+        self.storage = float(state["storage"])
+        self.totals = Balance(*state["totals"])
+        self._absolute_residual = float(state["absolute_residual"])
 
     @property
     def water_error(self) -> WaterError:

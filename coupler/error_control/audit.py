@@ -80,14 +80,14 @@ class Window:
         free = {name: _mean([b[name] for b in self._bound]) for name in limits} if self._bound else {}
         return Verdict(worst, exceeded(worst, limits), not_undercut(mean, free), free)
 
-    def memory(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
         """Return the window under way, as values that JSON can hold."""
         return {"open": self.open, "found": self._found, "bound": self._bound}
 
-    def recall(self, memory: Mapping[str, Any]) -> None:
-        """Go on from what `memory` gave."""
-        self.open = bool(memory["open"])
-        self._found, self._bound = list(memory["found"]), list(memory["bound"])
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` gave."""
+        self.open = bool(state["open"])
+        self._found, self._bound = list(state["found"]), list(state["bound"])
 
 
 def _mean(values: list[float]) -> float:

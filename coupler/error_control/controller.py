@@ -19,10 +19,10 @@ from coupler.error_control.audit import Verdict, Window
 from coupler.error_control.config import Action
 from coupler.error_control.decisions import Decisions
 from coupler.error_control.deviation import QUANTITIES, Comparison, exceeded
-from coupler.error_control.setup import Guard
+from coupler.error_control.setup import ErrorControlSetup
 from coupler.error_control.triggers import Ensemble, Residual
 from coupler.error_control.words import compared
-from coupler.water_balance import Balance, Ledger
+from coupler.water_balance import Balance, WaterBalance
 
 Array = NDArray[Any]
 Values = dict[str, float]
@@ -38,11 +38,11 @@ class ErrorControl:
 
     Parameters
     ----------
-    guard : Guard
+    setup : ErrorControlSetup
         What the run was prepared with.
     components : mapping
         Components of the run by name.
-    ledger : Ledger
+    water_balance : WaterBalance
         Of the run.
     mask : ndarray of bool, shape (ny, nx), or None
         Cells that take part.
@@ -56,34 +56,34 @@ class ErrorControl:
 
     def __init__(
         self,
-        guard: Guard,
+        setup: ErrorControlSetup,
         components: Mapping[str, Component],
-        ledger: Ledger,
+        water_balance: WaterBalance,
         mask: NDArray[np.bool_] | None,
         start: datetime,
         step: timedelta,
         folder: Path,
     ) -> None:
-        self._guard = guard
+        self._setup = setup
         self._components = components
-        self._groundwater = ledger.component
-        self._ledger = ledger
+        self._groundwater = water_balance.component
+        self._water_balance = water_balance
         self._start, self._step = start, step
         cells = np.ones(self._groundwater.shape(PRESSURE_HEAD)[1:], dtype=bool) if mask is None else mask
         self._compare = Comparison(self._groundwater, cells)
-        spec = guard.spec
+        spec = setup.spec
         self._window = None if spec.audit is None else Window(spec.audit, step)
         self._residual = None if spec.residual is None else Residual(spec.residual, step)
         self._ensemble = None
         if spec.ensemble is not None:
-            self._ensemble = Ensemble(spec.ensemble, guard.members, self._compare)
+            self._ensemble = Ensemble(spec.ensemble, setup.members, self._compare)
         self._decisions = Decisions(folder / DECISIONS_FILE)
         self._pending: Action | str | None = None
         self._audit_wanted = False
 
     def begin(self) -> None:
         """Let all that go along start where the run starts."""
-        for shadow in self._guard.going_along:
+        for shadow in self._setup.going_along:
             shadow.take_head(self._groundwater.get(PRESSURE_HEAD))
         self._decisions.write()
 
@@ -92,7 +92,7 @@ class ErrorControl:
     def before_step(self, done: int) -> None:
         """Do what is due after `done` steps: what an audit decided, the start of a segment, the start of a window."""
         self._carry_out()
-        segments = self._guard.spec.segments
+        segments = self._setup.spec.segments
         if segments is not None and done and done % (segments.length // self._step) == 0:
             self._restart(self._time(done))
         window = self._window
@@ -114,11 +114,11 @@ class ErrorControl:
             Why the run is to stop.
         """
         seconds = self._step.total_seconds()
-        for shadow in self._guard.going_along:
+        for shadow in self._setup.going_along:
             shadow.follow(self._groundwater, seconds)
         record = dict.fromkeys(self.columns(), math.nan)
         if _IN_CHARGE in record:
-            record[_IN_CHARGE] = float(self._guard.switched)
+            record[_IN_CHARGE] = float(self._setup.switched)
         time = self._time(done)
         reasons = [
             self._watch_balance(time, balance, record),
@@ -138,7 +138,7 @@ class ErrorControl:
         return self._act(time, "residual", spec.action, reason, {"residual": found}, {"residual": spec.limit})
 
     def _watch_ensemble(self, time: datetime, record: Values) -> str | None:
-        if self._ensemble is None or self._guard.switched:
+        if self._ensemble is None or self._setup.switched:
             return None
         spread, spec = self._ensemble.spread(self._groundwater), self._ensemble.spec
         record.update({f"ensemble_{name}": value for name, value in spread.items()})
@@ -149,21 +149,21 @@ class ErrorControl:
         return self._act(time, "ensemble", spec.action, reason, spread, spec.limits)
 
     def _watch_window(self, time: datetime, record: Values, seconds: float) -> str | None:
-        window, audit = self._window, self._guard.spec.audit
+        window, audit = self._window, self._setup.spec.audit
         if window is None or audit is None or not window.open:
             return None
         self._physics.follow(self._groundwater, seconds)
         found = self._compare.of(self._groundwater, self._physics.component)
         record.update({f"audit_{name}": value for name, value in found.items()})
         bound = None
-        if self._guard.free_drainage is not None:
-            physics = self._groundwater if self._guard.switched else self._physics.component
-            bound = self._compare.of(self._guard.free_drainage.component, physics)
+        if self._setup.free_drainage is not None:
+            physics = self._groundwater if self._setup.switched else self._physics.component
+            bound = self._compare.of(self._setup.free_drainage.component, physics)
             record.update({f"free_drainage_{name}": value for name, value in bound.items()})
         verdict = window.add(found, bound)
         if verdict is None:
             return None
-        if self._guard.switched:
+        if self._setup.switched:
             action: Action | str = "return" if verdict.passed else "stay"
         else:
             action = "none" if verdict.passed else audit.action
@@ -192,19 +192,19 @@ class ErrorControl:
             return
         if action == "return":
             self._physics.take_head(self._groundwater.get(PRESSURE_HEAD))
-        self._guard.switch(self._groundwater)
-        self._ledger.correct()
+        self._setup.switch(self._groundwater)
+        self._water_balance.correct()
         if self._residual is not None:
             self._residual.forget()  # of the other component
 
     def _restart(self, time: datetime) -> None:
-        guard, segments = self._guard, self._guard.spec.segments
+        setup, segments = self._setup, self._setup.spec.segments
         assert segments is not None
-        if guard.companion is not None:
-            head: Array = guard.companion.head
+        if setup.companion is not None:
+            head: Array = setup.companion.head
         else:
-            assert guard.reference is not None
-            head = guard.reference.head(time)
+            assert setup.reference is not None
+            head = setup.reference.head(time)
             if segments.restart == "all":
                 self._restart_others(time)
         self._put(head)
@@ -213,23 +213,23 @@ class ErrorControl:
         self._decisions.add(time, "segments", "restart", f"a new segment of {describe(segments.length)}")
 
     def _restart_others(self, time: datetime) -> None:
-        assert self._guard.reference is not None
-        found = self._guard.reference.checkpoint(time)
+        assert self._setup.reference is not None
+        found = self._setup.reference.checkpoint(time)
         for name, component in self._components.items():
             if component is not self._groundwater:
                 component.load_state(found.folder / f"{name}.nc")
 
     def _put(self, head: Array) -> None:
         self._groundwater.set(PRESSURE_HEAD, head)
-        for member in self._guard.members:
+        for member in self._setup.members:
             member.take_head(head)
-        self._ledger.correct()
+        self._water_balance.correct()
 
     # ------------------------------------------------------------------ what it is asked
 
     def columns(self) -> dict[str, tuple[str, str]]:
         """Meaning and units of the values that `after_step` gives, by name."""
-        spec, found = self._guard.spec, {}
+        spec, found = self._setup.spec, {}
         if self._residual is not None:
             over = describe(self._residual.spec.over)
             found[_RESIDUAL] = (f"water balance residual of the last {over} over the water turned over in them", "1")
@@ -253,44 +253,44 @@ class ErrorControl:
     @property
     def shadows(self) -> Iterable[Component]:
         """Components beside the run."""
-        return self._guard.components
+        return self._setup.components
 
-    def memory(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
         """Return what the coming steps depend on beside the shadows, as values that JSON can hold."""
         return {
             "watched": self._groundwater.name,
-            "switched": self._guard.switched,
+            "switched": self._setup.switched,
             "behind": self._groundwater.behind,
             "pending": None if self._pending is None else str(self._pending),
             "audit_wanted": self._audit_wanted,
-            "window": None if self._window is None else self._window.memory(),
-            "residual": None if self._residual is None else self._residual.memory(),
+            "window": None if self._window is None else self._window.state_dict(),
+            "residual": None if self._residual is None else self._residual.state_dict(),
             "ensemble_raised": self._ensemble is not None and self._ensemble.raised,
-            "decisions": self._decisions.memory(),
+            "decisions": self._decisions.state_dict(),
         }
 
-    def recall(self, memory: Mapping[str, Any]) -> None:
-        """Go on from what `memory` gave; components have their states already."""
-        self._pending = memory["pending"]
-        self._audit_wanted = bool(memory["audit_wanted"])
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` gave; components have their states already."""
+        self._pending = state["pending"]
+        self._audit_wanted = bool(state["audit_wanted"])
         if self._window is not None:
-            self._window.recall(memory["window"])
+            self._window.load_state_dict(state["window"])
         if self._residual is not None:
-            self._residual.recall(memory["residual"])
+            self._residual.load_state_dict(state["residual"])
         if self._ensemble is not None:
-            self._ensemble.raised = bool(memory["ensemble_raised"])
-        self._decisions.recall(memory["decisions"])
+            self._ensemble.raised = bool(state["ensemble_raised"])
+        self._decisions.load_state_dict(state["decisions"])
 
     @property
     def _physics(self) -> Any:
-        assert self._guard.physics is not None
-        return self._guard.physics
+        assert self._setup.physics is not None
+        return self._setup.physics
 
     @property
     def _tests_surrogate(self) -> bool:
         """Whether a window makes sense: not after a switch for good."""
-        audit = self._guard.spec.audit
-        return not self._guard.switched or (audit is not None and audit.come_back)
+        audit = self._setup.spec.audit
+        return not self._setup.switched or (audit is not None and audit.come_back)
 
     def _time(self, done: int) -> datetime:
         return self._start + self._step * done

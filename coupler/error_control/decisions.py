@@ -63,16 +63,16 @@ class Decisions:
     def write(self) -> None:
         """Write the file anew, so that a reader finds the old one or the new one."""
         partial = self._path.with_name(f".{self._path.name}.partial")
-        partial.write_text(json.dumps({"decisions": self.memory()}, indent=1) + "\n", encoding="utf-8")
+        partial.write_text(json.dumps({"decisions": self.state_dict()}, indent=1) + "\n", encoding="utf-8")
         partial.replace(self._path)
 
-    def memory(self) -> list[dict[str, Any]]:
+    def state_dict(self) -> list[dict[str, Any]]:
         """Return all decisions as values that JSON can hold."""
         return [asdict(d) for d in self._all]
 
-    def recall(self, memory: list[dict[str, Any]]) -> None:
-        """Go on from what `memory` gave."""
-        self._all = [Decision(**entry) for entry in memory]
+    def load_state_dict(self, state: list[dict[str, Any]]) -> None:
+        """Go on from what `state_dict` gave."""
+        self._all = [Decision(**entry) for entry in state]
         self.write()
 
 

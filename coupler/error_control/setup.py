@@ -19,7 +19,7 @@ from coupler.error_control.shadow import Shadow
 
 
 @dataclass
-class Guard:
+class ErrorControlSetup:
     """What stands ready.
 
     Attributes
@@ -64,14 +64,14 @@ class Guard:
         self.switched = not self.switched
 
 
-def make_guard(
+def set_up(
     spec: ErrorControlSpec,
     time: TimeSpec,
     groundwater: Component,
     own: ComponentSpec,
     others: list[str],
     settings: RunSettings,
-) -> Guard:
+) -> ErrorControlSetup:
     """Initialize the components of error control and look for the states that it needs.
 
     Parameters
@@ -94,7 +94,7 @@ def make_guard(
     ConfigError
         For each part that cannot be made ready, naming the key.
     """
-    guard, mistakes = Guard(spec), Mistakes()
+    setup, mistakes = ErrorControlSetup(spec), Mistakes()
     with ExitStack() as undo:
 
         def load(key: str, entry: ComponentSpec) -> Shadow:
@@ -104,27 +104,27 @@ def make_guard(
 
         if spec.audit is not None:
             with mistakes.noted():
-                guard.physics = load("audit.component", spec.audit.component)
+                setup.physics = load("audit.component", spec.audit.component)
                 if spec.audit.action is Action.SWITCH:
-                    guard.physics.require_replacement(groundwater)
+                    setup.physics.require_replacement(groundwater)
             if spec.audit.free_drainage is not None:
                 with mistakes.noted():
-                    guard.free_drainage = load("audit.free_drainage", spec.audit.free_drainage)
+                    setup.free_drainage = load("audit.free_drainage", spec.audit.free_drainage)
         for i, path in enumerate(spec.ensemble.checkpoints if spec.ensemble is not None else ()):
             with mistakes.noted():
-                guard.members.append(load(f"ensemble.checkpoints.{i}", _member(own, path)))
+                setup.members.append(load(f"ensemble.checkpoints.{i}", _member(own, path)))
         if spec.segments is not None:
             with mistakes.noted():
                 if isinstance(spec.segments.restart_from, ComponentSpec):
-                    guard.companion = load("segments.restart_from", spec.segments.restart_from)
+                    setup.companion = load("segments.restart_from", spec.segments.restart_from)
                 else:
-                    guard.reference = _reference(spec.segments, time, groundwater, others)
+                    setup.reference = _reference(spec.segments, time, groundwater, others)
         mistakes.require_none()
         undo.pop_all()
-    return guard
+    return setup
 
 
-def restore(guard: Guard, found: Checkpoint, components: Mapping[str, Component]) -> None:
+def restore(setup: ErrorControlSetup, found: Checkpoint, components: Mapping[str, Component]) -> None:
     """Give the shadows their states, and physics the place of the groundwater component where it had it.
 
     Raises
@@ -132,13 +132,13 @@ def restore(guard: Guard, found: Checkpoint, components: Mapping[str, Component]
     ConfigError
         If a component refuses its state.
     """
-    memory = found.run["error_control"]
-    watched = components[memory["watched"]]
-    if memory["switched"]:
-        guard.switch(watched)
-    for component in guard.components:
+    state = found.run["error_control"]
+    watched = components[state["watched"]]
+    if state["switched"]:
+        setup.switch(watched)
+    for component in setup.components:
         component.load_state(found.folder / f"{component.name}.nc")
-    watched.behind = float(memory["behind"])
+    watched.behind = float(state["behind"])
 
 
 def _member(own: ComponentSpec, checkpoint: Path) -> ComponentSpec:

@@ -55,14 +55,14 @@ class Residual:
         self._last.clear()
         self.raised = False
 
-    def memory(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
         """Return the last steps, as values that JSON can hold."""
         return {"last": [list(entry) for entry in self._last], "raised": self.raised}
 
-    def recall(self, memory: Mapping[str, Any]) -> None:
-        """Go on from what `memory` gave."""
-        self._last.extend(tuple(entry) for entry in memory["last"])
-        self.raised = bool(memory["raised"])
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` gave."""
+        self._last.extend(tuple(entry) for entry in state["last"])
+        self.raised = bool(state["raised"])
 
 
 class Ensemble:

@@ -54,7 +54,7 @@ def test_every_bit_comes_back(kind: str, data: st.DataObject, tmp_path_factory: 
         assert saved.arrays[name].dtype == expected.dtype
         assert saved.arrays[name].shape == expected.shape
         assert saved.arrays[name].tobytes() == expected.tobytes()  # signs of zero and payloads of NaN, too
-    assert list(saved.memory()) == ["b"]
+    assert list(saved.state_dict()) == ["b"]
 
 
 def test_the_fill_value_of_netcdf_is_a_value_like_any_other(tmp_path: Path) -> None:
@@ -175,10 +175,10 @@ def test_missing_extra_and_other_arrays_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, memory: dict[str, StateArray], words: str
 ) -> None:
     component = start(tmp_path)
-    monkeypatch.setattr(component, "_memory", lambda: {"pipe": StateArray(np.zeros(3))})
+    monkeypatch.setattr(component, "_state_dict", lambda: {"pipe": StateArray(np.zeros(3))})
     component.save_state(tmp_path / "state.nc")
     other = start(tmp_path)
-    monkeypatch.setattr(other, "_memory", lambda: memory)
+    monkeypatch.setattr(other, "_state_dict", lambda: memory)
     assert words in refusal(other, tmp_path / "state.nc")
 
 

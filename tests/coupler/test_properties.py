@@ -169,7 +169,7 @@ def test_any_steps_that_divide_give_a_balance_that_closes(fake, hours, groundwat
         head = prepared.components["groundwater"].get(PRESSURE_HEAD)[-1].flat[-1]
         prepared.finalize()
     assert reached == pytest.approx([3600.0 * hours] * 2)
-    totals = stepper.ledger.totals
+    totals = stepper.water_balance.totals
     assert abs(totals.residual) <= 1e-9 * totals.turnover
     given_hours = hours - (order[0] == "groundwater")  # the first hour has no source yet
     assert head == pytest.approx(-1.0 + 0.00175 * given_hours, rel=1e-12)

@@ -192,7 +192,7 @@ def test_forgetting_something_would_be_found(run, monkeypatch):
     # the comparison itself: a component that loses its memory goes on differently
     reference = whole(run)
     stopped(run)
-    monkeypatch.setattr("zoo.RememberingBucket._recall", lambda *_: None)
+    monkeypatch.setattr("zoo.RememberingBucket._load_state_dict", lambda *_: None)
     restart(run, "--set", f"time.end={END}")
     with pytest.raises(AssertionError):
         assert_same(run.output, reference)

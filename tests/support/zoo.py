@@ -478,11 +478,11 @@ class RememberingBucket(Bucket):
         self.values[SATURATION][-1] = 0.5 + 0.1 * self.hidden[1]
         self._publish()
 
-    def _memory(self):
+    def _state_dict(self):
         return {"hidden": StateArray(self.hidden, ("channel", "y", "x"))}
 
-    def _recall(self, memory):
-        self.hidden = memory["hidden"].copy()
+    def _load_state_dict(self, state):
+        self.hidden = state["hidden"].copy()
 
 
 class ForeignBucket(Bucket):
@@ -521,11 +521,11 @@ class SteadyLand(Land):
         self.values[NET_SOURCE][...] *= self.wear
         self.wear *= 0.99
 
-    def _memory(self):
+    def _state_dict(self):
         return {"wear": StateArray(self.wear)}
 
-    def _recall(self, memory):
-        self.wear = memory["wear"].copy()
+    def _load_state_dict(self, state):
+        self.wear = state["wear"].copy()
 
 
 class RememberingLand(SteadyLand, TypicalLand):
