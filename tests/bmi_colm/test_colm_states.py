@@ -164,7 +164,7 @@ def test_the_file_of_the_state_is_in_the_provenance(tmp_path: Path, saved: Path)
 
 def test_results_go_on_with_another_number_of_threads(tmp_path: Path, saved: Path) -> None:
     one, two = land(tmp_path), land(tmp_path)
-    two.columns._arguments["threads"] = 2
+    two.columns.threads = 2
     for component in (one, two):
         component.load_state(saved)
         advance(component, 3)
