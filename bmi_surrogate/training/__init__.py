@@ -1,1 +1,1 @@
-"""Training of surrogates from outputs of physics runs: data store, sampling, tasks, loop."""
+"""Training of surrogates from outputs of physics runs: data store, sampling, tasks, trainer."""

@@ -124,7 +124,7 @@ def never() -> bool:
 
 
 def after(iterations: int) -> Callable[[], bool]:
-    """An interrupt that comes when so many iterations are done, as `Training.run` asks before each."""
+    """An interrupt that comes when so many iterations are done, as `Trainer.run` asks before each."""
     asked = iter(range(iterations))
     return lambda: next(asked, None) is None
 

@@ -24,7 +24,7 @@ import torch
 from bmi_surrogate.training.trainer import Trainer
 from rootzone.bmi_train import main
 
-run, rank = Training.run, os.environ["RANK"]
+run, rank = Trainer.run, os.environ["RANK"]
 
 def noted(self, advanced, interrupted):
     # the second process alone is asked to stop
@@ -32,7 +32,7 @@ def noted(self, advanced, interrupted):
     torch.save((self.iteration, self.module.state_dict(), self.average.state_dict()), f"{name}.{rank}")
     return outcome
 
-Training.run = noted
+Trainer.run = noted
 for argument in sys.argv[1:]:
     name, file, stop, os.environ["MASTER_PORT"] = argument.split(",")
     stop = int(stop)
