@@ -149,8 +149,11 @@ class NetcdfFile:
         return self._open[self]
 
     def text(self, key: str) -> str:
-        """Return an attribute of the file, or an empty text."""
-        return str(getattr(self._dataset(), key, ""))
+        """Return an attribute of the file, or an empty text; raises `ConfigError` if it cannot be read."""
+        try:
+            return str(getattr(self._dataset(), key, ""))
+        except (OSError, RuntimeError, UnicodeError) as error:
+            raise ConfigError(f"{self.path}: the attribute {key!r} cannot be read: {error}") from error
 
     def size(self, dimension: str) -> int:
         """Return the length of a dimension."""

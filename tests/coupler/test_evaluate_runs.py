@@ -293,7 +293,7 @@ def test_missing_values_in_active_cells_are_refused(years: Years) -> None:
     depth[5, 1, 2] = np.nan
     reference = years.run("reference", field(24, 3.0), a_day(24))
     run = years.run("run", depth, a_day(24))
-    years.refuses("head.nc", "2020-01-01T06:00", "y=1, x=2", arguments=(reference, run))
+    years.refuses("head.nc", "2020-01-01 06:00: is nan", "j=1, i=2", arguments=(reference, run))
 
 
 def test_a_month_that_the_climatology_lacks_is_refused(years: Years) -> None:
