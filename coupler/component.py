@@ -26,6 +26,11 @@ Array = NDArray[Any]
 _DIMENSIONLESS = ("", "-", "none", "dimensionless", "unitless")
 """What components write for the unit 1."""
 
+_REPLACED = {
+    "coupler.parflow_import.no_land:NoLand": "bmi_common.prescribed:PrescribedSource, whose file says `recharge: 0.0`"
+}
+"""Classes that runs made by earlier versions name, and what is in their place."""
+
 _SHORTEST_STEP, _LONGEST_STEP = 1.0e-6, 1.0e12  # s; what a timedelta holds
 _CLOCK = 1.0e-6
 """Part of a step by which the clock of a component may be wrong."""
@@ -108,6 +113,8 @@ class Component:
         """
         module_name, _, class_name = class_path.partition(":")
         key = key or f"components.{name}.class"
+        if class_path in _REPLACED:
+            raise ConfigError(f"{class_path} is now {_REPLACED[class_path]}", key=key)
         try:
             module = importlib.import_module(module_name)
         except ImportError as error:

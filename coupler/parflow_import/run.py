@@ -32,7 +32,7 @@ from coupler.preparation import prepare
 NO_CALENDAR: Final = datetime(2000, 1, 1)
 """Start of a run without a land component: ParFlow's clock knows no date."""
 
-_NO_LAND: Final = "coupler.parflow_import.no_land:NoLand"
+_NO_LAND: Final = "bmi_common.prescribed:PrescribedSource"
 _PASSES: Final = {"tolerance": 1.0e-8, "most": 100}
 """Until convergence: nothing is known about the grid, and two passes are enough on coarse ones only."""
 
@@ -107,7 +107,7 @@ def _map(definition: Definition, grid: Grid, folder: ImportFolder, notes: Notes)
         notes.notice(
             f"Solver.LSM is none: no rain and no evapotranspiration; the run begins at {NO_CALENDAR:%Y-%m-%dT%H:%M}"
         )
-        folder.write_yaml(LAND, f"{title}, which has no land.", {"domain": DOMAIN})
+        folder.write_yaml(LAND, f"{title}, which has no land.", {"domain": DOMAIN, "recharge": 0.0})
     else:
         land = read_land(definition, clm, geometries.mask, folder, notes)
         forcing, hourly = read_forcing(definition, grid, timing, folder, notes)

@@ -157,6 +157,11 @@ def test_unknown_module(fake):
     fake.refuses(f"coupled.yaml:{line_of(fake, 'zooo')}: components.land.class", "cannot import 'zooo'")
 
 
+def test_a_class_that_was_replaced_is_told_with_its_successor(fake):
+    fake.run["components"]["land"]["class"] = "coupler.parflow_import.no_land:NoLand"
+    fake.refuses("components.land.class", "bmi_common.prescribed:PrescribedSource, whose file says `recharge: 0.0`")
+
+
 def test_unknown_class_suggests(fake):
     fake.use("Buket")
     fake.refuses("components.groundwater.class", "no class 'Buket'", "did you mean 'Bucket'?")
