@@ -13,6 +13,7 @@ from zoo import Bucket
 
 from bmi_common.groundwater import NET_SOURCE, PRESSURE_HEAD, SATURATION
 from coupler.component import Component
+from coupler.component_spec import ComponentFile
 
 pytestmark = pytest.mark.slow
 
@@ -76,7 +77,7 @@ def test_component_that_does_not_arrive(fake):
 def test_a_clock_is_as_sharp_after_thirty_years(fake, monkeypatch, off, there):
     fake.write()
     component = Component("groundwater", Bucket())
-    component.initialize(fake.folder / "groundwater.yaml")
+    component.initialize(ComponentFile(fake.folder / "groundwater.yaml"))
     monkeypatch.setattr(Bucket, "get_current_time", lambda _: 1.0e9 + off)
     assert component.stands_at(1.0e9) is there
 

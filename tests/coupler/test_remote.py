@@ -33,7 +33,7 @@ from bmi_common.errors import ConfigError
 from coupler import remote
 from coupler.cli import main
 from coupler.component import Component, ComponentError
-from coupler.component_spec import ComponentSpec
+from coupler.component_spec import ComponentFile, ComponentSpec
 from coupler.remote import beyond
 from coupler.remote.client import RemoteBmi, RemoteError
 from coupler.remote.server import serve
@@ -242,7 +242,7 @@ def test_arrays_beyond_the_size_of_a_message_arrive(tmp_path: Path, server) -> N
     head, source = random.normal(size=(11, 200, 300)), random.normal(size=(10, 200, 300))
     with server(zoo.Bucket()) as address:
         component = Component("groundwater", RemoteBmi(address, "groundwater", 10.0))
-        component.initialize(config)
+        component.initialize(ComponentFile(config))
         component.set(HEAD, head)
         np.testing.assert_array_equal(component.get(HEAD), head)
         component.set(SOURCE, source)
@@ -263,7 +263,7 @@ def test_a_variable_is_fetched_once_between_changes(tmp_path: Path) -> None:
             return super().get_value(name, dest)
 
     component = Component("groundwater", Counting())
-    component.initialize(config)
+    component.initialize(ComponentFile(config))
     for source in (0.0, 1.0):
         component.set(SOURCE, np.full((10, 3, 4), source))
         before = Counting.fetched
@@ -283,7 +283,7 @@ def test_copies_do_not_change_afterwards(tmp_path: Path) -> None:
     config.write_text("{nx: 4, ny: 3, layers: 11}")
     with served(zoo.Bucket()) as address:
         component = Component("groundwater", RemoteBmi(address, "groundwater", 10.0))
-        component.initialize(config)
+        component.initialize(ComponentFile(config))
         before = component.get(HEAD)
         component.set(SOURCE, np.ones((10, 3, 4)))
         component.advance(3600.0)
@@ -389,7 +389,7 @@ def test_a_server_that_dies_is_named(fake, tmp_path: Path) -> None:
         address = process.stdout.readline().split(" at ")[1].strip()
         fake.write()
         component = Component.of("groundwater", ComponentSpec(grpc=address, config=tmp_path / "groundwater.yaml"))
-        component.initialize(tmp_path / "groundwater.yaml")
+        component.initialize(ComponentFile(tmp_path / "groundwater.yaml"))
         process.kill()
         process.wait()
         with pytest.raises(ComponentError, match=f"groundwater: the server at {address} does not answer any more"):
@@ -442,7 +442,7 @@ def test_a_server_that_still_hangs_from_another_run_is_told_at_once(tmp_path: Pa
     monkeypatch.setattr(remote, "CONNECT_SECONDS", 3.0)
     with served(zoo.HangingBucket()) as address, let_go():
         component = Component("groundwater", remote.connect(address, "components.groundwater", timedelta(seconds=3)))
-        component.initialize(config)
+        component.initialize(ComponentFile(config))
         component.set(SOURCE, np.zeros((10, 3, 4)))
         for _ in range(2):  # a component that was given up is not asked again
             with pytest.raises(ComponentError, match="groundwater: update did not return within 3s"):
