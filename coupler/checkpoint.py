@@ -274,7 +274,7 @@ def _digest(text: str) -> str:
 
 
 def _all(run_folder: Path) -> list[Path]:
-    """Whole checkpoints of a run, the oldest first; copies that the user has named otherwise have no place in the order."""
+    """Whole checkpoints of a run, the oldest first; copies under other names, which are the user's, do not count."""
     parent = run_folder / CHECKPOINTS
     found = parent.iterdir() if parent.is_dir() else ()
     return sorted(p for p in found if _is_name(p.name) and (p / RECORD).is_file())
