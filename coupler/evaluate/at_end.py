@@ -10,8 +10,8 @@ from bmi_common.owned_folder import OwnedFolder
 from bmi_common.parflow_dumps import is_parflow_run
 from coupler.config import RunConfig
 from coupler.evaluate.evaluation import Wanted, check_name
-from coupler.evaluate.judged import parse_thresholds
 from coupler.evaluate.records import HEAD, LATENT_HEAT
+from coupler.evaluate.variables import parse_thresholds
 from coupler.evaluate.writing import evaluate_into
 from coupler.report_spec import REPORT
 from coupler.run_folder import MARKER
@@ -23,8 +23,8 @@ def check_report(config: RunConfig) -> None:
     Raises
     ------
     ConfigError
-        If there is no reference, a threshold or the name is wrong, a path is no run, or a variable that is compared is
-        not written every hour.
+        If there is no reference, a threshold or the name is wrong, a path is not a run, or a variable that is compared
+        is not written every hour.
     """
     asked = wanted(config, Path())
     check_name(asked.name, "report.name")
@@ -34,9 +34,11 @@ def check_report(config: RunConfig) -> None:
         ("precipitation", asked.precipitation),
     ):
         if path is not None and not (path.is_file() or (path / MARKER).is_file() or is_parflow_run(path)):
-            raise ConfigError(f"report.{key}: {path}: neither the folder of a run ({MARKER} is not there) nor a file")
+            raise ConfigError(f"report.{key}: {path}: neither a run folder ({MARKER} is not there) nor a file")
     if asked.reanalysis is not None and not asked.reanalysis.is_file():
-        raise ConfigError(f"report.reanalysis: {asked.reanalysis}: is no file; give a NetCDF file with swvl1 and slhf")
+        raise ConfigError(
+            f"report.reanalysis: {asked.reanalysis}: is not a file; give a NetCDF file with swvl1 and slhf"
+        )
     for name in (HEAD, LATENT_HEAT):
         found = [o for o in config.output if any(end.variable == name for end in o.variables)]
         if not any(o.every == timedelta(hours=1) for o in found):

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from bmi_common import ConfigError, Domain
 from coupler.evaluate.names import LATENT_HEAT, SOIL_MOISTURE
 from coupler.evaluate.netcdf_input import file_of, numbers, open_netcdf, units_of
+from coupler.evaluate.precipitation import interval_ends
 from coupler.evaluate.records import HOUR, Times
-from coupler.evaluate.weather import interval_ends
 
 Array = NDArray[np.float64]
 
@@ -33,7 +33,7 @@ class Reanalysis:
     Attributes
     ----------
     means : dict
-        Series by variable of `JUDGED`, (hours,), NaN at hours that the file lacks.
+        Series by variable of `EVALUATED`, (hours,), NaN at hours that the file lacks.
     method : str
         How the grid of the reanalysis became that of the domain.
     """

@@ -40,8 +40,8 @@ def precipitation(path: Path, times: Times) -> Array:
     Raises
     ------
     ConfigError
-        If there is no such variable, its records are no hours, its units are no rate of precipitation, or none of the
-        hours is there.
+        If there is no such variable, its records are not hourly, its units are not those of a precipitation rate, or
+        none of the hours is there.
     """
     coarse = ""
     for file in run_files(path):
@@ -123,4 +123,4 @@ def _conversion(file: Path, variable: Any) -> float:
     try:
         return conversion(units, _RATE).factor * _AMOUNT_PER_HOUR
     except ConfigError as error:
-        raise ConfigError(f"{file}: {variable.name} is in {units!r}, which is no rate of precipitation") from error
+        raise ConfigError(f"{file}: {variable.name} is in {units!r}, which is not a precipitation rate") from error

@@ -21,7 +21,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Control:
+class ErrorControlRecord:
     """The record of error control.
 
     Attributes
@@ -54,7 +54,7 @@ class Control:
         return [np.datetime64(d["time"], "s") for d in self.decisions if d["action"] in names]
 
 
-def read_control(run: Path) -> Control | None:
+def read_error_control(run: Path) -> ErrorControlRecord | None:
     """Read what error control has left in the folder of a run; None where it had none.
 
     Raises
@@ -67,7 +67,7 @@ def read_control(run: Path) -> Control | None:
         return None
     entries = _decisions(decisions)
     if not record.is_file():
-        return Control(entries, np.array([], dtype="datetime64[s]"), {}, {})
+        return ErrorControlRecord(entries, np.array([], dtype="datetime64[s]"), {}, {})
     with open_netcdf(record) as data:
         time = data.variables.get("time")
         if time is None or time.dimensions != ("time",):
@@ -76,7 +76,7 @@ def read_control(run: Path) -> Control | None:
         series = {v.name: numbers(v) for v in of_steps}
         units = {v.name: units_of(v) for v in of_steps}
         exact = dates(time, numbers(time))
-    return Control(entries, to_seconds(exact), series, units)
+    return ErrorControlRecord(entries, to_seconds(exact), series, units)
 
 
 def _decisions(file: Path) -> list[dict[str, Any]]:
