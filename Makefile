@@ -57,6 +57,7 @@ $(TRAINING)/report/report.json: $(TRAINING)/segments/.done $(patsubst %,$(TRAINI
 	bmi-evaluate $(TRAINING)/physics_test_year $(TRAINING)/hybrid_test_year --name structured --free-drainage $(TRAINING)/free_drainage_test_year \
 		--climatology $(TRAINING)/physics_years $$(printf -- '--segment %s ' $(TRAINING)/segments/*) \
 		--threshold water_table=0.1m --precipitation cfg/demo/weather.nc --output $(@D) --overwrite
+	python benchmarks/yardsticks.py $(@D)
 
 test: lint
 	pytest $(IN_PARALLEL) --durations=5

@@ -12,7 +12,7 @@ from bmi_common.parflow_dumps import is_parflow_run
 from bmi_common.run_records import LATENT_HEAT
 from coupler.config import RunConfig
 from coupler.evaluate.evaluation import Wanted, check_name
-from coupler.evaluate.judged import parse_thresholds
+from coupler.evaluate.variables import parse_thresholds
 from coupler.evaluate.writing import evaluate_into
 from coupler.report_spec import REPORT
 from coupler.run_folder import MARKER
@@ -24,8 +24,8 @@ def check_report(config: RunConfig) -> None:
     Raises
     ------
     ConfigError
-        If there is no reference, a threshold or the name is wrong, a path is no run, or a variable that is compared is
-        not written every hour.
+        If there is no reference, a threshold or the name is wrong, a path is not a run, or a variable that is compared
+        is not written every hour.
     """
     asked = wanted(config, Path())
     check_name(asked.name, "report.name")
@@ -35,9 +35,7 @@ def check_report(config: RunConfig) -> None:
         ("precipitation", asked.precipitation),
     ):
         if path is not None and not (path.is_file() or (path / MARKER).is_file() or is_parflow_run(path)):
-            raise ConfigError(
-                f"{path}: neither the folder of a run ({MARKER} is not there) nor a file", key=f"report.{key}"
-            )
+            raise ConfigError(f"{path}: neither a run folder ({MARKER} is not there) nor a file", key=f"report.{key}")
     if asked.reanalysis is not None and not asked.reanalysis.is_file():
         raise ConfigError(
             f"{asked.reanalysis}: is not a file; give a NetCDF file with swvl1 and slhf", key="report.reanalysis"

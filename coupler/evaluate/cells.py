@@ -8,11 +8,11 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from coupler.evaluate.judged import JUDGED
 from coupler.evaluate.metrics import Metrics, metrics
 from coupler.evaluate.scratch import Scratch
-from coupler.evaluate.verdict import Verdict, judge
-from coupler.evaluate.windows import Window
+from coupler.evaluate.variables import EVALUATED
+from coupler.evaluate.verdict import AcceptanceVerdict, judge
+from coupler.evaluate.windows import TimeWindow
 
 Array = NDArray[np.float64]
 
@@ -30,17 +30,17 @@ class CellStatistics:
         Means over the records at which both are known.
     agreement : Metrics
         Each measure (windows, columns).
-    verdict : Verdict, optional
+    verdict : AcceptanceVerdict, optional
         Over the whole period, each attribute (columns,); without a bound or a threshold there is none.
     """
 
     reference: Array
     simulated: Array
     agreement: Metrics
-    verdict: Verdict | None
+    verdict: AcceptanceVerdict | None
 
 
-def positions(window: Window, hour: NDArray[np.int64]) -> slice:
+def positions(window: TimeWindow, hour: NDArray[np.int64]) -> slice:
     """Find the records of a window, where `hour` is the number of each record from the start of the period."""
     first, last = np.searchsorted(hour, [window.part.start, window.part.stop])
     return slice(int(first), int(last))
@@ -50,7 +50,7 @@ def cell_statistics(
     series: Mapping[str, Scratch],
     key: str,
     columns: int,
-    windows: list[Window],
+    windows: list[TimeWindow],
     hour: NDArray[np.int64],
     threshold: float | None,
 ) -> CellStatistics | None:
@@ -64,7 +64,7 @@ def cell_statistics(
         The variable.
     columns : int
         Number of active cells.
-    windows : list of Window
+    windows : list of TimeWindow
         Parts of the period.
     hour : ndarray of int, shape (records,)
         Number of each record from the start of the period.
@@ -82,7 +82,7 @@ def cell_statistics(
     shape = (len(windows), columns)
     means = np.full((2, *shape), np.nan)
     agreement = Metrics(*(np.full(shape, np.nan) for _ in Metrics._fields))
-    verdicts: list[Verdict] = []
+    verdicts: list[AcceptanceVerdict] = []
     for cells in (slice(i, min(i + step, columns)) for i in range(0, columns, step)):
         o, s = truth.series(cells), run.series(cells)
         if np.isnan(o).all() or np.isnan(s).all():
@@ -96,11 +96,13 @@ def cell_statistics(
                 into[w, cells] = values
         if bound is not None or threshold is not None:
             of_bound = None if bound is None else np.abs(bound.series(cells) - o)
-            verdicts.append(judge(np.abs(s - o), of_bound, threshold, JUDGED[key].resolution, hour))
+            verdicts.append(judge(np.abs(s - o), of_bound, threshold, EVALUATED[key].resolution, hour))
     return CellStatistics(means[0], means[1], agreement, _joined(verdicts))
 
 
-def _joined(parts: list[Verdict]) -> Verdict | None:
+def _joined(parts: list[AcceptanceVerdict]) -> AcceptanceVerdict | None:
     if not parts:
         return None
-    return Verdict(**{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Verdict)})
+    return AcceptanceVerdict(
+        **{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(AcceptanceVerdict)}
+    )

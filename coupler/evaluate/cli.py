@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from coupler.evaluate.names import LIMIT_SETS, VARIABLES
+from coupler.evaluate.names import KEYS
 from coupler.path_option import PATH
 
 if TYPE_CHECKING:  # what takes long to import is imported where it is used
     import numpy as np
 
-    from coupler.evaluate.evaluation import Evaluation, Wanted
+    from coupler.evaluate.assessment import Assessment
+    from coupler.evaluate.evaluation import Wanted
 
 EXIT_NOT_MET = 1
 EXIT_BAD_INPUT = 2
@@ -31,7 +32,7 @@ EXIT_INTERRUPTED = 130
     "thresholds",
     multiple=True,
     metavar="VARIABLE=VALUE",
-    help=f"Largest acceptable error with units, such as water_table=0.5m; {', '.join(VARIABLES)}; repeatable.",
+    help=f"Largest acceptable error with units, such as water_table=0.5m; {', '.join(KEYS)}; repeatable.",
 )
 @click.option("--climatology", type=PATH, multiple=True, metavar="RUN", help="Earlier years; repeatable.")
 @click.option(
@@ -48,9 +49,7 @@ EXIT_INTERRUPTED = 130
 @click.option("--precipitation", type=PATH, metavar="FILE", help="Run or NetCDF file, if RUN has written none.")
 @click.option("--reanalysis", type=PATH, metavar="FILE", help="NetCDF file with swvl1 and slhf of ERA5-Land.")
 @click.option("--name", default="hybrid", show_default=True, help="What to call RUN in tables and figures.")
-@click.option(
-    "--limits", type=click.Choice(LIMIT_SETS), default="default", show_default=True, help="What is asked of it."
-)
+@click.option("--limits", hidden=True)
 @click.option("--domain", type=PATH, metavar="FILE", help="Domain, if not in REFERENCE's record.")
 @click.option("--initial", type=PATH, metavar="FILE", help="Head at the start, if not in REFERENCE's record.")
 @click.option("--start", metavar="TIME", help="Time of dump 00000, if REFERENCE is of ParFlow [default: RUN's start].")
@@ -69,7 +68,7 @@ def main(
     precipitation: Path | None,
     reanalysis: Path | None,
     name: str,
-    limits: str,
+    limits: str | None,
     domain: Path | None,
     initial: Path | None,
     start: str | None,
@@ -90,11 +89,11 @@ def main(
     from bmi_common.config import require_name
     from bmi_common.errors import RootzoneError
     from coupler.evaluate.evaluation import Wanted
-    from coupler.evaluate.judged import JUDGED
-    from coupler.evaluate.verdict import describe
+    from coupler.evaluate.report import tables
 
     console = terminal.console(stderr=True)
     try:
+        _refuse(limits, strict and free_drainage is None and not thresholds)
         optional = (free_drainage, precipitation, reanalysis, domain, initial, output)
         for path in (reference, run, *climatology, *segments, *optional):
             if path is not None:
@@ -106,7 +105,6 @@ def main(
             climatology,
             segments,
             name,
-            limits,
             domain,
             initial,
             thresholds,
@@ -116,12 +114,10 @@ def main(
             _start(start),
         )
         found, made = _evaluate(wanted, output, overwrite)
-        shown = terminal.console()
-        for table in found.report.tables():
-            shown.print(table)
-        for key, verdict in found.assessment.verdicts.items():
-            shown.print(f"{JUDGED[key].title}: {describe(verdict, len(found.assessment.times))}")
-        for note in found.assessment.notes:
+        for table in (tables.errors_table(found), tables.criteria_table(found.criteria)):
+            if table.rows:
+                terminal.console().print(table.rich())
+        for note in found.notes:
             console.print(f"note: {note}", style="yellow")
         for path in made:
             console.print(f"wrote {path}")
@@ -134,11 +130,11 @@ def main(
     except KeyboardInterrupt:
         console.print("bmi-evaluate: interrupted; nothing was written", style="red")
         sys.exit(EXIT_INTERRUPTED)
-    if strict and not found.report.met:
+    if strict and not found.met:
         sys.exit(EXIT_NOT_MET)
 
 
-def _evaluate(wanted: Wanted, output: Path | None, overwrite: bool) -> tuple[Evaluation, list[Path]]:
+def _evaluate(wanted: Wanted, output: Path | None, overwrite: bool) -> tuple[Assessment, list[Path]]:
     from bmi_common.errors import ConfigError
     from bmi_common.interrupts import terminations_as_interrupts
     from bmi_common.owned_folder import new_folder
@@ -152,6 +148,18 @@ def _evaluate(wanted: Wanted, output: Path | None, overwrite: bool) -> tuple[Eva
     with terminations_as_interrupts(), new_folder(output, HOLDS, overwrite) as folder:
         folder.require_not_removed(wanted.inputs)
         return evaluate_into(wanted, folder)
+
+
+def _refuse(limits: str | None, strict_without_criteria: bool) -> None:
+    from bmi_common.errors import ConfigError
+
+    if limits is not None:
+        raise ConfigError(
+            "--limits has gone: set limits of your own with --threshold and --free-drainage; what this project asks of "
+            "its surrogates is judged by benchmarks/yardsticks.py, from the report"
+        )
+    if strict_without_criteria:
+        raise ConfigError("--strict needs something to judge by; give --threshold or --free-drainage")
 
 
 def _segment_length(text: str) -> timedelta:
@@ -177,4 +185,4 @@ def _start(text: str | None) -> np.datetime64 | None:
     try:
         return np.datetime64(text, "s")
     except ValueError as error:
-        raise ConfigError(f"--start {text}: is no time such as 2020-10-01T00:00") from error
+        raise ConfigError(f"--start {text}: is not a time such as 2020-10-01T00:00") from error

@@ -15,23 +15,19 @@ from numpy.typing import NDArray
 from bmi_common import ConfigError, Domain, DomainSpec, load_config
 from bmi_common.calendar import HOUR, Times
 from bmi_common.parflow_dumps import is_parflow_run
-from coupler.evaluate.assessment import Assessment, assess, every_hour
-from coupler.evaluate.comparison import Comparison, compare
-from coupler.evaluate.control import Control, read_control
-from coupler.evaluate.gates import LIMITS, segment_gates, year_gates
-from coupler.evaluate.judged import parse_thresholds
-from coupler.evaluate.netcdf import word
+from coupler.evaluate.aggregator import REFERENCE, Aggregator, aggregate
+from coupler.evaluate.assessment import REANALYSIS, Assessment, every_hour
+from coupler.evaluate.error_control import read_error_control
 from coupler.evaluate.periods import common_hours, require_same_grid
+from coupler.evaluate.precipitation import has_precipitation, precipitation
 from coupler.evaluate.predictions import Climatology, Persistence, Prediction, RunPrediction
 from coupler.evaluate.reanalysis import reanalysis
 from coupler.evaluate.records import Records, netcdf_records, parflow_records, span
-from coupler.evaluate.report import Report
+from coupler.evaluate.report.netcdf import word
 from coupler.evaluate.run_record import domain_of, start_of
 from coupler.evaluate.start import day_before, head_in_file, initial_head
-from coupler.evaluate.survey import REFERENCE, Survey
+from coupler.evaluate.variables import parse_thresholds
 from coupler.evaluate.water import water_error
-from coupler.evaluate.weather import has_precipitation, precipitation
-from coupler.water_error import WaterError
 
 FREE_DRAINAGE, PERSISTENCE, CLIMATOLOGY = "free drainage", "persistence", "climatology"
 Array = NDArray[np.float64]
@@ -56,8 +52,6 @@ class Wanted:
         Earlier runs for the climatology; restarted runs.
     name : str
         What to call the run.
-    limits : str
-        Which of `LIMITS` to judge it by.
     domain, initial : Path, optional
         Domain and head at the start, if the reference's record does not name them.
     thresholds : tuple of str
@@ -76,7 +70,6 @@ class Wanted:
     climatology: tuple[Path, ...] = ()
     segments: tuple[Path, ...] = ()
     name: str = "hybrid"
-    limits: str = "default"
     domain: Path | None = None
     initial: Path | None = None
     thresholds: tuple[str, ...] = ()
@@ -93,41 +86,16 @@ class Wanted:
         return [self.reference, self.run, *others, *self.climatology, *self.segments]
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """What an evaluation has found.
-
-    Attributes
-    ----------
-    report : Report
-        Errors beside the baselines, and criteria.
-    assessment : Assessment
-        The run alone: errors by hour, layer and cell, and the verdict.
-    domain : Domain
-        The domain of the reference.
-    control : Control or None
-        What error control did in the run.
-    water : WaterError or None
-        What the run's own ledger does not explain in the compared period; None without a ledger.
-    """
-
-    report: Report
-    assessment: Assessment
-    domain: Domain
-    control: Control | None
-    water: WaterError | None
-
-
 def check_name(name: str, key: str) -> None:
     """Raise `ConfigError`, naming `key`, for a name of the run that tables and NetCDF variables cannot have."""
-    taken = {word(other) for other in (*_TAKEN, REFERENCE, "reanalysis")}
+    taken = {word(other) for other in (*_TAKEN, REFERENCE, REANALYSIS)}
     if word(name) in taken or _NUMBERED.fullmatch(name):
         raise ConfigError(f"{name!r} is the name of the reference or of a baseline; choose another", key=key)
     if not name.strip() or not name.isprintable() or len(name) > _LONGEST_NAME:
         raise ConfigError(f"{name[:100]!r} must have 1 to {_LONGEST_NAME} printable characters", key=key)
 
 
-def evaluate(wanted: Wanted, scratch: Path | None = None) -> Evaluation:
+def evaluate(wanted: Wanted, scratch: Path | None = None) -> Assessment:
     """Compare and judge.
 
     Parameters
@@ -146,7 +114,7 @@ def evaluate(wanted: Wanted, scratch: Path | None = None) -> Evaluation:
     check_name(wanted.name, "--name")
     thresholds = parse_thresholds(wanted.thresholds)
     domain = _domain(wanted)
-    control = read_control(wanted.run)
+    control = read_error_control(wanted.run)
     with ExitStack() as files:
 
         def records(path: Path) -> Records:
@@ -177,15 +145,20 @@ def evaluate(wanted: Wanted, scratch: Path | None = None) -> Evaluation:
         segments = [_segment(records(path), wanted.name, reference, truth, domain) for path in wanted.segments]
         name = None if bound is None else FREE_DRAINAGE
         folder = None if scratch is None else Path(files.enter_context(_temporary(scratch)))
-        survey = Survey(len(times), domain, wanted.name, name, folder)
-        comparison = compare(times, truth, predictions, domain, [survey])
-        assessment = assess(
-            survey, times, domain, wanted.name, name, thresholds, wanted.segment_length, rain, grid, notes
+        aggregator = aggregate(times, truth, predictions, domain, name, folder)
+        return Assessment(
+            aggregator=aggregator,
+            domain=domain,
+            thresholds=thresholds,
+            segment_length=wanted.segment_length,
+            sources=_sources(wanted),
+            segments=segments,
+            precipitation=rain,
+            reanalysis=grid,
+            control=control,
+            water=water,
+            notes=notes,
         )
-    limits = LIMITS[wanted.limits]
-    gates = year_gates(comparison, wanted.name, limits, name, PERSISTENCE)
-    gates += segment_gates(segments, wanted.name, limits)
-    return Evaluation(Report.of(comparison, gates, _sources(wanted)), assessment, domain, control, water)
 
 
 def _temporary(folder: Path) -> tempfile.TemporaryDirectory[str]:
@@ -239,11 +212,11 @@ def _persistence(wanted: Wanted, reference: Records, known: list[Records], domai
     return Persistence(head, latent, domain)
 
 
-def _segment(run: Records, name: str, reference: Records, truth: RunPrediction, domain: Domain) -> Comparison:
+def _segment(run: Records, name: str, reference: Records, truth: RunPrediction, domain: Domain) -> Aggregator:
     require_same_grid(run, reference)
     if not np.isin(run.times, reference.times).all():
         raise ConfigError(
             f"{run.path}: the segment has {span(run.times)}, which are not all in the reference {reference.path} with "
             f"{span(reference.times)}"
         )
-    return compare(run.times, truth, {name: RunPrediction(run, domain)}, domain)
+    return aggregate(run.times, truth, {name: RunPrediction(run, domain)}, domain)

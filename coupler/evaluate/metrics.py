@@ -76,6 +76,14 @@ def metrics(simulated: ArrayLike, reference: ArrayLike) -> Metrics:
     return Metrics(count, bias, rmse, mae, kge, r, alpha, beta, spearman(s, o))
 
 
+def running_mean(values: Array, hours: int = 24) -> Array:
+    """Mean of each hour and those before it, (hours,); NaN until so many are there."""
+    result = np.full(values.shape, np.nan)
+    if len(values) >= hours:
+        result[hours - 1 :] = np.convolve(values, np.full(hours, 1.0 / hours), mode="valid")
+    return result
+
+
 def spearman(simulated: Array, reference: Array) -> Array:
     """Spearman's rank correlation over the last axis; times at which either side is NaN do not count."""
     there = np.isfinite(simulated) & np.isfinite(reference)

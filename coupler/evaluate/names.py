@@ -1,7 +1,5 @@
-"""Names that users ask by: variables that a run is judged on, sets of limits. It imports nothing, for `--help`."""
+"""Names of the variables that a run is evaluated on. It imports nothing, for `--help`."""
 
 from __future__ import annotations
 
-VARIABLES = WATER_TABLE, SOIL_MOISTURE, LATENT_HEAT = "water_table", "soil_moisture", "latent_heat"
-
-LIMIT_SETS = DEFAULT, PREDRNN = "default", "predrnn"
+KEYS = WATER_TABLE, SOIL_MOISTURE, LATENT_HEAT = "water_table", "soil_moisture", "latent_heat"

@@ -9,9 +9,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bmi_common import ConfigError, Domain, grids, water_table
+from bmi_common import ConfigError, Domain, grids, van_genuchten, water_table
 from bmi_common.calendar import HOUR, Times
-from coupler.evaluate.errors import column_saturation, stored_water
 from coupler.evaluate.records import Records, span
 
 Array = NDArray[np.float64]
@@ -60,14 +59,33 @@ def blocks(hours: int, shape: tuple[int, ...]) -> Iterable[slice]:
 
 def from_heads(head: Array, latent_heat: Array, domain: Domain) -> Quantities:
     """Derive the quantities from heads [m] (hours, nz, columns) and latent heat [W m-2] (hours, columns)."""
-    wetness = column_saturation(head, domain)
+    wetness = _saturation(head, domain)
     return Quantities(
         water_table=water_table.depth(np.moveaxis(head, 1, 0), domain.dz),
-        storage=stored_water(wetness, head, domain),
+        storage=_stored_water(wetness, head, domain),
         saturation=wetness[:, -grids.ROOT_ZONE_LAYERS :],
         latent_heat=latent_heat,
         head=head,
     )
+
+
+def column_storage(head: Array, domain: Domain) -> Array:
+    """Water stored in each active column, ponding included [m].
+
+    ParFlow's storage: saturation times pores and compression, S (phi + Ss h), and the positive head of the top layer.
+
+    Parameters
+    ----------
+    head : ndarray, shape (..., nz, columns)
+        Pressure head [m] of the active columns, in the order of the domain's mask.
+    domain : Domain
+        Soil and layers.
+
+    Returns
+    -------
+    ndarray, shape (..., columns)
+    """
+    return _stored_water(_saturation(head, domain), head, domain)
 
 
 class RunPrediction:
@@ -200,6 +218,17 @@ def month_of(times: Times) -> NDArray[np.int64]:
 def hour_of_day(times: Times) -> NDArray[np.int64]:
     """Hour of the day, 0 to 23 UTC, at these times."""
     return np.asarray(times.astype("datetime64[h]").astype(np.int64) % 24)
+
+
+def _saturation(head: Array, domain: Domain) -> Array:
+    """Saturation [-] of the active columns from pressure head [m], both (..., nz, columns)."""
+    fields = (domain.alpha, domain.n, domain.residual_saturation, domain.maximum_saturation)
+    return van_genuchten.saturation(head, *(field[:, domain.mask] for field in fields))
+
+
+def _stored_water(wetness: Array, head: Array, domain: Domain) -> Array:
+    water = wetness * (domain.porosity[:, domain.mask] + domain.specific_storage[:, domain.mask] * head)
+    return np.asarray(np.einsum("k,...kc->...c", domain.dz, water) + np.maximum(head[..., -1, :], 0.0))
 
 
 def _repeat(values: Array, times: int) -> Array:

@@ -29,7 +29,7 @@ class Reanalysis:
     Attributes
     ----------
     means : dict
-        Series by variable of `JUDGED`, (hours,), NaN at hours that the file lacks.
+        Series by variable of `EVALUATED`, (hours,), NaN at hours that the file lacks.
     method : str
         How the grid of the reanalysis became that of the domain.
     """

@@ -20,7 +20,7 @@ def domain_of(path: Path) -> Domain:
     Raises
     ------
     ConfigError
-        If `path` is no run's folder or its groundwater component names no domain.
+        If `path` is not a run folder or its groundwater component names no domain.
     """
     return _domain_named_by(groundwater_config(path))
 
@@ -31,11 +31,11 @@ def groundwater_config(path: Path) -> Path:
     Raises
     ------
     ConfigError
-        If `path` is no run's folder or the run has no such component.
+        If `path` is not a run folder or the run has no such component.
     """
     record = path / MARKER
     if not record.is_file():
-        raise ConfigError(f"{path}: no folder of a run ({MARKER} is not there); give --domain and --initial")
+        raise ConfigError(f"{path}: not a run folder ({MARKER} is not there); give --domain and --initial")
     components = load_run(record).config.components
     if "groundwater" not in components:
         raise ConfigError(f"{record}: no component groundwater; give --domain and --initial")
@@ -44,10 +44,10 @@ def groundwater_config(path: Path) -> Path:
 
 
 def start_of(path: Path) -> np.datetime64:
-    """Start of a run, from its record; raises `ConfigError` if `path` is no run's folder."""
+    """Start of a run, from its record; raises `ConfigError` if `path` is not a run folder."""
     record = path / MARKER
     if not record.is_file():
-        raise ConfigError(f"{path}: no folder of a run ({MARKER} is not there); give --start, the time of dump 00000")
+        raise ConfigError(f"{path}: not a run folder ({MARKER} is not there); give --start, the time of dump 00000")
     return np.datetime64(_part(record, _NamesTime).time.start, "s")
 
 
@@ -87,16 +87,16 @@ def run_files(path: Path) -> list[Path]:
     Raises
     ------
     ConfigError
-        If `path` is neither a run's folder nor a file, the run is under way, or nothing has been written.
+        If `path` is neither a run folder nor a file, the run is under way, or nothing has been written.
     """
     require_at_rest(path if path.is_dir() else path.parent)
     if path.is_file():
         return [path]
     if not path.is_dir():
-        raise ConfigError(f"{path}: neither a run's folder nor a file")
+        raise ConfigError(f"{path}: neither a run folder nor a file")
     record = path / MARKER
     if not record.is_file():
-        raise ConfigError(f"{path}: no folder of a run ({MARKER} is not there)")
+        raise ConfigError(f"{path}: not a run folder ({MARKER} is not there)")
     outputs = [path / o.file for o in _part(record, _NamesOutput).output]
     there = [file for file in outputs if file.is_file()]
     if not there:

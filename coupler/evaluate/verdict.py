@@ -1,20 +1,28 @@
 """The acceptance verdict: in which hours, and until when, a run may be trusted.
 
 An hour *holds* where the run's error is below the bound, or too small to matter, and not above the user's threshold.
-The bound is the error that a run without lateral groundwater flow makes in the same hour.
+The bound is the error that a run without lateral groundwater flow makes in the same hour. A variable meets its
+criterion where no day fails.
 """
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from coupler.evaluate.variables import EVALUATED
 from coupler.resolution import undercuts
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+
+Relation = Literal["<=", "<", ">="]
+_HOLDS: Mapping[Relation, Callable[[float, float], bool]] = {"<=": operator.le, "<": operator.lt, ">=": operator.ge}
 
 DAY = 24
 FAILING = 6
@@ -22,7 +30,7 @@ FAILING = 6
 
 
 @dataclass(frozen=True)
-class Verdict:
+class AcceptanceVerdict:
     """For how long errors were acceptable; all attributes have the shape of the errors without the time axis.
 
     Attributes
@@ -54,6 +62,98 @@ class Verdict:
     fails_for_good: Array
 
 
+@dataclass(frozen=True)
+class Criterion:
+    """One criterion: the table has it as a row, the page as a card.
+
+    Attributes
+    ----------
+    kind : str
+        ``horizon`` of the whole period, or ``segments``.
+    variable : str
+        Variable of `EVALUATED` that it is about.
+    criterion : str
+        What is measured, with units.
+    value : float
+        NaN where the run is too short to say.
+    relation : {"<=", "<", ">="}
+        How the value must stand to the limit.
+    limit : float
+        The limit.
+    note : str
+        What it is held against, when or how often.
+    """
+
+    kind: str
+    variable: str
+    criterion: str
+    value: float
+    relation: Relation
+    limit: float
+    note: str = ""
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the criterion is met; None if the run is too short to say."""
+        return None if np.isnan(self.value) else bool(_HOLDS[self.relation](self.value, self.limit))
+
+    @property
+    def outcome(self) -> str:
+        """Return met, NOT MET, or too short to say."""
+        return {True: "met", False: "NOT MET", None: "too short to say"}[self.met]
+
+
+def criteria(verdicts: Mapping[str, AcceptanceVerdict], against: Mapping[str, str], length: int) -> list[Criterion]:
+    """Make the criterion of every variable that has a verdict: its horizon must reach the end of the period.
+
+    Parameters
+    ----------
+    verdicts : mapping
+        Verdicts with scalar attributes, by variable of `EVALUATED`.
+    against : mapping
+        What the errors are held against, in words, by variable.
+    length : int
+        Hours of the period, gaps included.
+    """
+    found = []
+    for key, verdict in verdicts.items():
+        horizon = float(verdict.horizon)
+        if np.isnan(horizon):  # in less than a day a failing day may only have begun
+            horizon = float(length) if verdict.hours >= DAY or verdict.held == verdict.hours else np.nan
+        title = f"{EVALUATED[key].title}: effective forecast horizon [h]"
+        note = f"{describe(verdict, length)} (against {against[key]})"
+        found.append(Criterion("horizon", key, title, horizon, ">=", float(length), note))
+    return found
+
+
+def segment_criteria(
+    medians: Mapping[str, Sequence[Array]], hours: Sequence[NDArray[np.int64]], thresholds: Mapping[str, float]
+) -> list[Criterion]:
+    """Make the criteria on runs that were restarted from the reference's state: none may have a failing day.
+
+    Parameters
+    ----------
+    medians : mapping
+        Median absolute error of every segment by variable, each (records,).
+    hours : sequence
+        Number of each record from the start of its segment.
+    thresholds : mapping
+        Largest acceptable errors by variable; the bound did not restart, so it does not measure them.
+    """
+    found = []
+    for key, threshold in thresholds.items():
+        if not hours or any(np.isnan(m).any() for m in medians[key]):
+            continue
+        verdicts = [
+            judge(m, None, threshold, EVALUATED[key].resolution, h) for m, h in zip(medians[key], hours, strict=True)
+        ]
+        good = sum(bool(np.isnan(v.horizon)) for v in verdicts)
+        title = f"{EVALUATED[key].title}: restarted segments without a failing day"
+        note = f"against {threshold:g} {EVALUATED[key].label}"
+        found.append(Criterion("segments", key, title, float(good), ">=", float(len(hours)), note))
+    return found
+
+
 def holds(error: Array, bound: Array | None, threshold: float | None, resolution: float) -> tuple[Flags, Flags]:
     """Say in which hours absolute errors are below the bound's, and not above the threshold.
 
@@ -77,7 +177,7 @@ def holds(error: Array, bound: Array | None, threshold: float | None, resolution
 
 def judge(
     error: Array, bound: Array | None, threshold: float | None, resolution: float, hour: NDArray[np.int64]
-) -> Verdict:
+) -> AcceptanceVerdict:
     """Judge series of absolute errors.
 
     Parameters
@@ -89,8 +189,8 @@ def judge(
     resolution : float
         Errors up to this size count as none against the bound.
     hour : ndarray of int, shape (records,)
-        Hours from the start of the period to the begin of each record; larger than its index after gaps. A gap is no
-        failure, and a day that begins before it goes on behind it.
+        Hours from the start of the period to the begin of each record; larger than its index after gaps. A gap is not
+        a failure, and a day that begins before it goes on after it.
 
     Raises
     ------
@@ -104,7 +204,7 @@ def judge(
     below_bound, below_threshold = holds(error, bound, threshold, resolution)
     held = below_bound & below_threshold
     failed = ~held
-    return Verdict(
+    return AcceptanceVerdict(
         hours=np.full(error.shape[:-1], float(error.shape[-1])),
         below_bound=_count(below_bound),
         below_threshold=_count(below_threshold),
@@ -117,12 +217,12 @@ def judge(
     )
 
 
-def describe(verdict: Verdict, length: float) -> str:
+def describe(verdict: AcceptanceVerdict, length: float) -> str:
     """Put the verdict on one series into words.
 
     Parameters
     ----------
-    verdict : Verdict
+    verdict : AcceptanceVerdict
         With scalar attributes.
     length : float
         Hours of the period.

@@ -14,7 +14,7 @@ STAGES = ("early", "middle", "late")
 
 
 @dataclass(frozen=True)
-class Window:
+class TimeWindow:
     """Some consecutive hours.
 
     Attributes
@@ -41,7 +41,7 @@ class Window:
         return int(self.part.stop - self.part.start)
 
 
-def windows(times: Times, segment: timedelta) -> list[Window]:
+def windows(times: Times, segment: timedelta) -> list[TimeWindow]:
     """Split consecutive hours.
 
     The thirds are of equal length to an hour. Segments begin at the start of the period; what remains after the last
@@ -68,10 +68,10 @@ def windows(times: Times, segment: timedelta) -> list[Window]:
     return found
 
 
-def of_kind(found: list[Window], kind: str) -> list[Window]:
+def of_kind(found: list[TimeWindow], kind: str) -> list[TimeWindow]:
     """Return the windows of one kind."""
     return [w for w in found if w.kind == kind]
 
 
-def _window(name: str, kind: str, begin: int, end: int, times: Times) -> Window:
-    return Window(name, kind, slice(begin, end), times[begin] - HOUR, times[end - 1])
+def _window(name: str, kind: str, begin: int, end: int, times: Times) -> TimeWindow:
+    return TimeWindow(name, kind, slice(begin, end), times[begin] - HOUR, times[end - 1])

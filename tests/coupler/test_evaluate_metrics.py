@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
 
-from coupler.evaluate.efficiency import kling_gupta
-from coupler.evaluate.metrics import Metrics, metrics, spearman
+from coupler.evaluate.metrics import Metrics, metrics, running_mean, spearman
 
 
 def random_pair(seed: int = 0, cells: int = 5, times: int = 200) -> tuple[np.ndarray, np.ndarray]:
@@ -120,10 +119,21 @@ def test_hydroeval_agrees() -> None:
         assert (got.kge[cell], got.r[cell], got.alpha[cell], got.beta[cell]) == pytest.approx(tuple(expected))
 
 
-def test_the_efficiency_of_a_single_series_is_the_same() -> None:
-    s, o = random_pair(3, cells=1)
-    many = metrics(s[0], o[0])
-    assert kling_gupta(s[0], o[0]) == pytest.approx([float(v) for v in (many.kge, many.r, many.alpha, many.beta)])
+def test_the_efficiency_is_not_defined_beside_a_mean_of_zero() -> None:
+    assert np.isnan(metrics([1.0, 2.0], [-1.0, 1.0]).kge)
+
+
+@given(st.lists(st.floats(0.5, 100.0), min_size=3, max_size=20, unique=True), st.floats(0.1, 10.0))
+def test_the_efficiency_does_not_depend_on_units(series: list[float], factor: float) -> None:
+    simulated = np.array(series)[::-1]
+    plain = metrics(simulated, series).kge
+    assert metrics(factor * simulated, factor * np.array(series)).kge == pytest.approx(plain, rel=1e-6, abs=1e-6)
+
+
+def test_a_running_mean_holds_the_hours_before() -> None:
+    got = running_mean(np.arange(30.0), 24)
+    assert np.isnan(got[:23]).all()
+    np.testing.assert_allclose(got[23:], np.arange(30.0)[23:] - 11.5)
 
 
 values = hnp.arrays(np.float64, st.integers(3, 30), elements=st.floats(-100, 100, width=32), unique=True)

@@ -148,6 +148,28 @@ def test_the_page_needs_no_other_file(four_days: tuple) -> None:
     assert "trusted for all 4 days" in page
 
 
+def test_the_cards_say_what_the_criteria_say(four_days: tuple) -> None:
+    years, arguments = four_days
+    good, bad = (years.run(n, field(24, 3.0 + d), a_day(24)) for n, d in (("good_segment", 0.0), ("bad_segment", 9.0)))
+    thresholds = ("--threshold", "water_table=20cm", "--threshold", "latent_heat=1 W m-2")
+    report = years.report(*arguments, *thresholds, "--segment", good, "--segment", bad)
+    page = (years.folder / "report" / "report.html").read_text()
+    cards = re.findall(r'<div class="card (good|bad)"><h3>([^<]+)</h3>', page)
+    rows = re.findall(r'<td class="text">([^<]+)</td><td>[^<]+</td><td>[^<]+</td><td class="text (met|unmet)">', page)
+    criteria = report["criteria"]
+    assert {c["met"] for c in criteria} == {True, False}
+    assert {c["kind"] for c in criteria} == {"horizon", "segments"}
+    assert report["met"] is False
+    assert [kind == "good" for kind, _ in cards] == [c["met"] for c in criteria]
+    assert rows == [(c["criterion"], "met" if c["met"] else "unmet") for c in criteria]
+    for (_, title), criterion in zip(cards, criteria, strict=True):
+        assert title.lower().startswith(criterion["criterion"].partition(":")[0])
+    markdown = (years.folder / "report" / "report.md").read_text()
+    assert markdown.count("| NOT MET |") == sum(not c["met"] for c in criteria)
+    shown = years.evaluate(*arguments, *thresholds, "--segment", good, "--segment", bad).output
+    assert shown.count("NOT MET") == sum(not c["met"] for c in criteria)
+
+
 def test_without_bound_and_threshold_there_is_no_verdict(years: Years) -> None:
     reference = years.run("reference", field(24, 3.0), a_day(24))
     assert years.report(reference, reference)["verdict"] == {}
@@ -157,7 +179,9 @@ def test_without_bound_and_threshold_there_is_no_verdict(years: Years) -> None:
 def test_the_verdict_is_printed(four_days: tuple) -> None:
     years, arguments = four_days
     shown = years.evaluate(*arguments).output
-    assert "water table depth: holds in all 96 hours" in shown
+    assert "Criteria" in shown
+    assert "holds in all 96" in shown
+    assert shown.count("NOT MET") == 0
     assert not (years.folder / "report").exists()
 
 
@@ -246,7 +270,7 @@ def test_the_start_of_a_run_of_parflow_may_be_given(years: Years) -> None:
     run = years.run("run", field(24, 3.2), a_day(24))
     assert years.report(reference, run, "--start", "2020-01-01T12:00")["compared_hours"] == 12
     years.refuses("no hour in common", arguments=(reference, run, "--start", "2021-01-01"))
-    years.refuses("--start", "no time", arguments=(reference, run, "--start", "noon"))
+    years.refuses("--start", "not a time", arguments=(reference, run, "--start", "noon"))
 
 
 def test_a_run_of_parflow_on_another_grid_is_refused(years: Years) -> None:

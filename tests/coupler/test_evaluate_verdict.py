@@ -12,16 +12,16 @@ from hypothesis.extra import numpy as hnp
 from bmi_common import ConfigError
 from coupler.evaluate import scratch
 from coupler.evaluate.cells import positions
-from coupler.evaluate.density import Density, LogBins, power_law
-from coupler.evaluate.judged import parse_thresholds
+from coupler.evaluate.histogram import Histogram, LogBins, power_law
 from coupler.evaluate.scratch import Scratch
-from coupler.evaluate.verdict import DAY, FAILING, Verdict, describe, judge
+from coupler.evaluate.variables import parse_thresholds
+from coupler.evaluate.verdict import DAY, FAILING, AcceptanceVerdict, criteria, describe, judge
 from coupler.evaluate.windows import windows
 
 SMALL = 0.001
 
 
-def judged(error: object, bound: object = None, threshold: float | None = None) -> Verdict:
+def judged(error: object, bound: object = None, threshold: float | None = None) -> AcceptanceVerdict:
     e = np.asarray(error, dtype=float)
     b = None if bound is None else np.asarray(bound, dtype=float)
     return judge(e, b, threshold, SMALL, np.arange(e.shape[-1]))
@@ -124,6 +124,18 @@ def test_the_verdict_in_words() -> None:
     assert words == "holds in 72 of 240 hours; may be trusted for 3 days of 10 days"
 
 
+@pytest.mark.parametrize(
+    ("length", "failing", "met"),
+    [(5, 0, True), (5, 5, None), (23, 5, None), (23, 6, False), (24, 5, True), (24, 6, False)],
+)
+def test_a_criterion_is_met_where_no_day_fails(length: int, failing: int, met: bool | None) -> None:
+    verdict = judged(some_hours(length, *range(failing)), threshold=0.5)
+    (found,) = criteria({"water_table": verdict}, {"water_table": "0.5 m"}, length)
+    assert found.met is met
+    assert found.outcome == {True: "met", False: "NOT MET", None: "too short to say"}[met]
+    assert "0.5 m" in found.note
+
+
 @given(hnp.arrays(np.float64, st.integers(1, 80), elements=st.floats(0, 2)), st.floats(0.1, 1.5))
 def test_the_three_times_are_in_order(error: np.ndarray, threshold: float) -> None:
     got = judged(error, threshold=threshold)
@@ -148,10 +160,10 @@ def test_thresholds_are_converted() -> None:
         ("water_table=0.5", "no units; water table depth is in m"),
         ("water_table=0.5 K", "do not convert"),
         ("water_table=0.5 parsec2", "water table depth is in m"),
-        ("water_table=half a metre", "no positive number"),
-        ("water_table=-1m", "no positive number"),
-        ("water_table=0m", "no positive number"),
-        ("water_table=1.2.3m", "no positive number"),
+        ("water_table=half a metre", "not a positive number"),
+        ("water_table=-1m", "not a positive number"),
+        ("water_table=0m", "not a positive number"),
+        ("water_table=1.2.3m", "not a positive number"),
         ("watertable=1m", "did you mean 'water_table'"),
         ("water_table 1m", "VARIABLE=NUMBER UNITS"),
         ("latent_heat=1 furlongs per fortnight per", "is no unit"),
@@ -200,7 +212,7 @@ def test_records_of_a_window_leave_out_gaps() -> None:
 
 
 def test_pairs_are_counted_in_their_bins() -> None:
-    density = Density(LogBins(0, 2), LogBins(-1, 1))
+    density = Histogram(LogBins(0, 2), LogBins(-1, 1))
     density.add(np.array([1.05, 50.0, 0.0, np.nan]), np.array([0.11, 1e9, 0.0, 1.0]))
     assert density.total == 3
     assert density.counts[0, 0] == 2  # 0 counts in the first bin
@@ -210,7 +222,7 @@ def test_pairs_are_counted_in_their_bins() -> None:
 def test_quantiles_of_a_density_are_those_of_its_values() -> None:
     rng = np.random.default_rng(0)
     y = 10.0 ** rng.normal(0.0, 0.7, 40_000)
-    density = Density(LogBins(-1, 1), LogBins(-5, 5))
+    density = Histogram(LogBins(-1, 1), LogBins(-5, 5))
     density.add(np.ones(len(y)), y)
     for probability in (0.1, 0.5, 0.9):
         # a bin is a twentieth of a decade wide
@@ -222,7 +234,7 @@ def test_quantiles_of_a_density_are_those_of_its_values() -> None:
 def test_a_power_law_is_found() -> None:
     rng = np.random.default_rng(1)
     x = 10.0 ** rng.uniform(-3.0, 1.0, 100_000)
-    density = Density(LogBins(-4, 2), LogBins(-5, 5))
+    density = Histogram(LogBins(-4, 2), LogBins(-5, 5))
     density.add(x, 7.0 * x**0.6 * 10.0 ** rng.normal(0.0, 0.3, len(x)))
     law = power_law(density)
     assert law.slope == pytest.approx(0.6, abs=0.02)
@@ -232,7 +244,7 @@ def test_a_power_law_is_found() -> None:
 
 
 def test_too_few_bins_have_no_power_law() -> None:
-    density = Density(LogBins(-4, 2), LogBins(-5, 5))
+    density = Histogram(LogBins(-4, 2), LogBins(-5, 5))
     density.add(np.ones(1000), np.ones(1000))
     assert np.isnan(power_law(density).slope)
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bmi_common import Domain
 from coupler.evaluate.assessment import Assessment
-from coupler.evaluate.comparison import running_mean
+from coupler.evaluate.metrics import running_mean
 
 matplotlib.use("Agg")
 

@@ -1,4 +1,4 @@
-"""The variables on which a run is judged: water table, top soil moisture, latent heat."""
+"""The variables on which a run is evaluated: water table, top soil moisture, latent heat."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Judged:
+class EvaluatedVariable:
     """A variable with one value per column and hour.
 
     Attributes
@@ -53,10 +53,10 @@ class Judged:
         return np.asarray(quantities.saturation[:, -1] * domain.porosity[-1][domain.mask])
 
 
-JUDGED: Mapping[str, Judged] = {
-    WATER_TABLE: Judged(WATER_TABLE, "water table depth", "m", "m", resolution.WATER_TABLE),
-    SOIL_MOISTURE: Judged(SOIL_MOISTURE, "top soil moisture", "m3 m-3", "m³ m⁻³", resolution.SOIL_MOISTURE),
-    LATENT_HEAT: Judged(LATENT_HEAT, "latent heat", "W m-2", "W m⁻²", resolution.LATENT_HEAT),
+EVALUATED: Mapping[str, EvaluatedVariable] = {
+    WATER_TABLE: EvaluatedVariable(WATER_TABLE, "water table depth", "m", "m", resolution.WATER_TABLE),
+    SOIL_MOISTURE: EvaluatedVariable(SOIL_MOISTURE, "top soil moisture", "m3 m-3", "m³ m⁻³", resolution.SOIL_MOISTURE),
+    LATENT_HEAT: EvaluatedVariable(LATENT_HEAT, "latent heat", "W m-2", "W m⁻²", resolution.LATENT_HEAT),
 }
 """By key. Soil moisture is the volumetric water content of the top layer."""
 
@@ -72,7 +72,7 @@ def parse_thresholds(given: Iterable[str]) -> dict[str, float]:
     Returns
     -------
     dict
-        Largest acceptable error by key of `JUDGED`, in the units of these.
+        Largest acceptable error by key of `EVALUATED`, in the units of these.
 
     Raises
     ------
@@ -86,22 +86,22 @@ def parse_thresholds(given: Iterable[str]) -> dict[str, float]:
             raise ConfigError(
                 f"threshold {text[:_LONGEST]!r}: write it as VARIABLE=NUMBER UNITS, such as water_table=0.5m"
             )
-        if key not in JUDGED:
-            raise ConfigError(f"threshold {text!r}: no variable {key!r}{did_you_mean(key, JUDGED)}")
+        if key not in EVALUATED:
+            raise ConfigError(f"threshold {text!r}: no variable {key!r}{did_you_mean(key, EVALUATED)}")
         if key in found:
             raise ConfigError(f"threshold {text!r}: {key} has a threshold already")
-        found[key] = _value(text, value, JUDGED[key])
+        found[key] = _value(text, value, EVALUATED[key])
     return found
 
 
-def _value(text: str, value: str, variable: Judged) -> float:
+def _value(text: str, value: str, variable: EvaluatedVariable) -> float:
     match = _THRESHOLD.match(value)
     try:
         number = float(match.group(1)) if match else math.nan
     except ValueError:
         number = math.nan
     if match is None or not (0.0 < number < math.inf):
-        raise ConfigError(f"threshold {text!r}: {value!r} is no positive number with units, such as 0.5m")
+        raise ConfigError(f"threshold {text!r}: {value!r} is not a positive number with units, such as 0.5m")
     if not match.group(2):
         raise ConfigError(f"threshold {text!r}: has no units; {variable.title} is in {variable.units}")
     try:

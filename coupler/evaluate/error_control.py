@@ -20,7 +20,7 @@ from coupler.config import CONTROL_FILE, DECISIONS_FILE
 
 
 @dataclass(frozen=True)
-class Control:
+class ErrorControlRecord:
     """The record of error control.
 
     Attributes
@@ -53,7 +53,7 @@ class Control:
         return [np.datetime64(d["time"], "s") for d in self.decisions if d["action"] in names]
 
 
-def read_control(run: Path) -> Control | None:
+def read_error_control(run: Path) -> ErrorControlRecord | None:
     """Read what error control has left in the folder of a run; None where it had none.
 
     Raises
@@ -66,14 +66,14 @@ def read_control(run: Path) -> Control | None:
         return None
     entries = _decisions(decisions)
     if not record.is_file():
-        return Control(entries, np.array([], dtype="datetime64[s]"), {}, {})
+        return ErrorControlRecord(entries, np.array([], dtype="datetime64[s]"), {}, {})
     with NetcdfFile(record) as file:
         if "time" not in file or file["time"].dimensions != ("time",):
             raise ConfigError(f"{record}: has no variable time with the dimension time")
         of_steps = [v for v in file.variables if v.name != "time" and v.dimensions == ("time",)]
         series = {v.name: file.values(v.name) for v in of_steps}
         units = {v.name: v.text("units") for v in of_steps}
-        return Control(entries, stamps(file, "time"), series, units)
+        return ErrorControlRecord(entries, stamps(file, "time"), series, units)
 
 
 def _decisions(file: Path) -> list[dict[str, Any]]:

@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from bmi_common.calendar import HOUR
-from coupler.evaluate.assessment import Assessment, window_error
-from coupler.evaluate.comparison import running_mean
-from coupler.evaluate.drawing.style import (
+from coupler.evaluate.aggregator import REFERENCE
+from coupler.evaluate.assessment import REANALYSIS, Assessment
+from coupler.evaluate.figures.style import (
     BLACK,
     BLUE,
     GREEN,
@@ -19,20 +19,23 @@ from coupler.evaluate.drawing.style import (
     SKY,
     bands,
     dates,
+    field,
     has_whole_day,
     logarithmic,
     new_figure,
     rain,
+    spread,
 )
-from coupler.evaluate.judged import JUDGED
+from coupler.evaluate.metrics import running_mean
 from coupler.evaluate.names import LATENT_HEAT, SOIL_MOISTURE, WATER_TABLE
-from coupler.evaluate.pairs import REANALYSIS
-from coupler.evaluate.survey import REFERENCE
+from coupler.evaluate.variables import EVALUATED
 from coupler.evaluate.verdict import holds, span
 
 Array = NDArray[np.float64]
 
 _WIDTH = 10.0
+_LEAST = 1.0e-6
+"""Least error on a logarithmic axis, in the units of the error."""
 
 
 def verdict(a: Assessment) -> Figure:
@@ -46,13 +49,13 @@ def verdict(a: Assessment) -> Figure:
 
 
 def _verdict_panel(axes: Axes, a: Assessment, key: str) -> None:
-    variable, median = JUDGED[key], a.survey.bands[key][:, 2]
+    variable, median = EVALUATED[key], a.aggregator.median(key)
     # latent heat goes to nothing every night, which a year's lines would turn into a block of colour
     smooth = key == LATENT_HEAT and has_whole_day(a)
     drawn = running_mean if smooth else _as_it_is
-    bound, threshold = a.survey.bound_median.get(key), a.thresholds.get(key)
+    bound, threshold = a.aggregator.bound_median(key), a.thresholds.get(key)
     floor = 1.0e-3 * variable.resolution
-    quantiles = a.filled(a.survey.bands[key])
+    quantiles = a.filled(a.aggregator.quantiles[key][a.run])
     bands(axes, a.times, np.stack([drawn(q) for q in quantiles.T], axis=1), BLUE, floor)
     axes.lines[-1].set_label(f"{a.run}, median")
     if bound is not None:
@@ -84,17 +87,17 @@ def _verdict_panel(axes: Axes, a: Assessment, key: str) -> None:
 def water_table(a: Assessment) -> Figure:
     """Quantiles of the water table's error, with precipitation above."""
     figure, axes = _below_rain(a, 1, 3.2)
-    bands(axes[0], a.times, a.filled(a.survey.bands[WATER_TABLE]), BLUE, 1.0e-6)
-    logarithmic(axes[0], 1.0e-6)
+    bands(axes[0], a.times, a.filled(a.aggregator.quantiles[WATER_TABLE][a.run]), BLUE, _LEAST)
+    logarithmic(axes[0], _LEAST)
     axes[0].set_ylabel("absolute error of\nwater table depth [m]")
     axes[0].legend(frameon=False, ncols=3, loc="lower left")
     dates(axes[0])
     return figure
 
 
-def layers(a: Assessment, series: str, quantity: str, units: str, smallest: float) -> Figure:
+def layers(a: Assessment, name: str, quantity: str, units: str, smallest: float) -> Figure:
     """Quantiles of an error in every layer, top layer first, with precipitation above."""
-    values = a.filled(a.survey.bands[series])
+    values = a.filled(a.aggregator.layers[name])
     number = values.shape[1]
     thickness = a.domain.dz[-number:]
     above = np.cumsum(thickness[::-1])[::-1] - thickness
@@ -113,29 +116,70 @@ def layers(a: Assessment, series: str, quantity: str, units: str, smallest: floa
 
 def domain_means(a: Assessment) -> Figure:
     """Domain means of every judged variable, as 24 h means if there are any; below latent heat the run's errors."""
-    keys = [key for key in JUDGED if np.isfinite(a.survey.means[key][REFERENCE]).any()]
+    keys = [key for key in EVALUATED if np.isfinite(a.aggregator.means[key][REFERENCE]).any()]
     errors = LATENT_HEAT in keys
     rows = len(keys) + errors
     figure = new_figure(_WIDTH, 0.5 + 2.1 * rows)
     panels = np.atleast_1d(figure.subplots(rows, 1, sharex=True))
     for axes, key in zip(panels, keys, strict=False):
-        for name, series in a.survey.means[key].items():
-            _daily(axes, a, a.filled(series), name)
-        if a.reanalysis and key in a.reanalysis.means:
-            _daily(axes, a, a.reanalysis.means[key], REANALYSIS)
-        axes.set_ylabel(f"{JUDGED[key].title}\n[{JUDGED[key].label}]")
-        _look_at(axes, [a.survey.means[key][name] for name in (REFERENCE, a.run)])
+        for name, series in a.domain_means(key).items():
+            _daily(axes, a, series, name)
+        axes.set_ylabel(f"{EVALUATED[key].title}\n[{EVALUATED[key].label}]")
+        _look_at(axes, [a.aggregator.means[key][name] for name in (REFERENCE, a.run)])
         if key == WATER_TABLE:
             axes.invert_yaxis()
         dates(axes)
     panels[0].legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=4, frameon=False)
     if errors:
-        of = a.survey.means[LATENT_HEAT]
-        for name in [n for n in of if n != REFERENCE]:
+        of = a.aggregator.means[LATENT_HEAT]
+        for name in a.aggregator.shown[1:]:
             _daily(panels[-1], a, a.filled(of[name] - of[REFERENCE]), name)
         panels[-1].axhline(0.0, color=GREY, linewidth=0.6)
-        panels[-1].set_ylabel(f"error of latent heat\n[{JUDGED[LATENT_HEAT].label}]")
+        panels[-1].set_ylabel(f"error of latent heat\n[{EVALUATED[LATENT_HEAT].label}]")
         dates(panels[-1])
+    return figure
+
+
+def baselines(a: Assessment) -> Figure:
+    """Every prediction's errors and water table in time, where the run's error is, and its latent heat."""
+    figure = new_figure(11.0, 9.0)
+    grid = figure.add_gridspec(3, 2, width_ratios=(1.4, 1.0))
+    median, high, depth = (figure.add_subplot(grid[i, 0]) for i in range(3))
+    colours = dict(zip(a.aggregator.predictions, (BLUE, ORANGE, GREY, GREEN), strict=False))
+    hourly = {name: a.aggregator.hourly(name) for name in colours}
+    for axes, measure, label in ((median, "water_table_median", "median"), (high, "water_table_high", "90 %")):
+        for name, colour in colours.items():
+            series = a.filled(np.maximum(hourly[name][measure], _LEAST))
+            axes.plot(a.times, series, label=name, color=colour, linewidth=0.7)
+        axes.set_ylabel(f"{label} error of\nwater table depth [m]")
+        logarithmic(axes, _LEAST)
+        dates(axes)
+    if WATER_TABLE in a.thresholds:
+        median.axhline(a.thresholds[WATER_TABLE], color=BLACK, linewidth=1.0, linestyle="--", label="threshold")
+    median.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=5, frameon=False)
+    for name, colour in {REFERENCE: BLACK, **colours}.items():
+        width = 1.4 if name == REFERENCE else 0.8
+        series = a.filled(a.aggregator.water_table_depth[name])
+        depth.plot(a.times, series, color=colour, linewidth=width, label=name)
+    depth.invert_yaxis()
+    depth.set_ylabel("median water table\ndepth [m]")
+    depth.legend(ncols=3, frameon=False)
+    dates(depth)
+    if WATER_TABLE in a.cells:
+        where = figure.add_subplot(grid[:2, 1])
+        error = a.on_grid(a.cells[WATER_TABLE].agreement.mae[0])
+        label = "mean absolute error of water table depth [m]"
+        field(figure, where, error, a.domain, label, "viridis", spread(error, 0.0), "max")
+        where.set_title(f"{a.run}: mean over all hours")
+    flux = figure.add_subplot(grid[2, 1])
+    for name in (REFERENCE, a.run):
+        _daily(flux, a, a.filled(a.aggregator.means[LATENT_HEAT][name]), name)
+    efficiency = a.aggregator.summary(a.run)["latent_heat_efficiency"]
+    flux.set_title(f"KGE of the hourly values {efficiency:.4f}")
+    smooth = ", 24 h mean" if has_whole_day(a) else ""
+    flux.set_ylabel(f"domain-mean latent heat{smooth}\n[{EVALUATED[LATENT_HEAT].label}]")
+    flux.legend(frameon=False)
+    dates(flux)
     return figure
 
 
@@ -158,8 +202,8 @@ def segments(a: Assessment) -> Figure:
         axes.set_ylabel("precipitation\n[mm h⁻¹]")
         axes.legend(frameon=False, ncols=2)
     for axes, key in zip(panels, (WATER_TABLE, SOIL_MOISTURE), strict=True):
-        axes.bar(x, [window_error(a, key, w) for w in found], color=BLUE, width=0.7)
-        axes.set_ylabel(f"median error of\n{JUDGED[key].title} [{JUDGED[key].label}]")
+        axes.bar(x, [a.window_error(key, w) for w in found], color=BLUE, width=0.7)
+        axes.set_ylabel(f"median error of\n{EVALUATED[key].title} [{EVALUATED[key].label}]")
     panels[-1].set_xticks(x, names)
     panels[-1].set_xlabel(f"segment of {found[0].hours} h")
     return figure

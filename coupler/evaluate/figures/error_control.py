@@ -8,13 +8,13 @@ from matplotlib.dates import date2num
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from coupler.evaluate.control import Control
-from coupler.evaluate.drawing.style import BLACK, BLUE, GREY, ORANGE, SKY, dates, logarithmic, new_figure
+from coupler.evaluate.error_control import ErrorControlRecord
+from coupler.evaluate.figures.style import BLACK, BLUE, GREY, ORANGE, SKY, dates, logarithmic, new_figure
 
 _LEAST = 1.0e-9
 
 
-def error_control(control: Control) -> Figure:
+def error_control(control: ErrorControlRecord) -> Figure:
     """One panel a quantity: deviation of every audited hour, the bound, the threshold, and the decisions."""
     panels = _panels(control)
     figure = new_figure(10.0, 0.6 + 1.9 * len(panels))
@@ -29,18 +29,18 @@ def error_control(control: Control) -> Figure:
     return figure
 
 
-def has_figure(control: Control) -> bool:
+def has_figure(control: ErrorControlRecord) -> bool:
     """Tell whether anything was recorded that can be drawn."""
     return bool(_panels(control))
 
 
-def _panels(control: Control) -> list[tuple[str, str]]:
+def _panels(control: ErrorControlRecord) -> list[tuple[str, str]]:
     wanted = [(name, kind) for kind in ("audit", "ensemble") for name in control.limits(kind)]
     wanted = [(name, kind) for name, kind in wanted if f"{kind}_{name}" in control.series]
     return wanted + [(n, "residual") for n in ("water_balance_residual",) if n in control.series]
 
 
-def _panel(axes: Axes, control: Control, name: str, kind: str) -> None:
+def _panel(axes: Axes, control: ErrorControlRecord, name: str, kind: str) -> None:
     if kind == "residual":
         series, limit, title = control.series[name], control.limits(kind).get("residual"), "water balance residual"
         units = "of the turnover"
@@ -68,6 +68,6 @@ def _panel(axes: Axes, control: Control, name: str, kind: str) -> None:
     dates(axes)
 
 
-def _line(axes: Axes, control: Control, series: NDArray[np.float64], colour: str, label: str) -> None:
+def _line(axes: Axes, control: ErrorControlRecord, series: NDArray[np.float64], colour: str, label: str) -> None:
     # windows are a day of a month: marks show them where a line would vanish
     axes.plot(control.times, np.maximum(series, _LEAST), ".-", color=colour, markersize=2.0, linewidth=0.8, label=label)

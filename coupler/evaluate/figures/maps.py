@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from coupler.evaluate.assessment import Assessment
-from coupler.evaluate.drawing.style import field, new_figure, spread, symmetric
-from coupler.evaluate.judged import JUDGED
+from coupler.evaluate.figures.style import field, new_figure, spread, symmetric
+from coupler.evaluate.variables import EVALUATED
 
 Array = NDArray[np.float64]
 
@@ -18,7 +18,7 @@ _PANEL = 2.9
 
 def means(a: Assessment, key: str) -> Figure:
     """Mean of reference and run, bias and Spearman correlation (columns) over the whole and the stages (rows)."""
-    of, variable = a.cells[key], JUDGED[key]
+    of, variable = a.cells[key], EVALUATED[key]
     rows = [i for i, w in enumerate(a.windows) if w.kind in ("whole", "stage")]
     height = _height(a)
     figure = new_figure(4 * _PANEL, 0.3 + height * len(rows))
@@ -45,7 +45,7 @@ def means(a: Assessment, key: str) -> Figure:
 
 def segments(a: Assessment, key: str) -> Figure:
     """Bias and Spearman correlation of every segment, side by side."""
-    of, variable = a.cells[key], JUDGED[key]
+    of, variable = a.cells[key], EVALUATED[key]
     found = [i for i, w in enumerate(a.windows) if w.kind == "segment"]
     across = min(7, len(found))
     down = -(-len(found) // across)
@@ -87,7 +87,7 @@ def horizon(a: Assessment) -> Figure:
         field(figure, panels[0, column], a.on_grid(share), a.domain, "% of hours", _SHARE, (0.0, 100.0))
         until = np.where(np.isnan(verdict.horizon), days, verdict.horizon / 24.0)
         field(figure, panels[1, column], a.on_grid(until), a.domain, "days", _MEAN, (0.0, days))
-        panels[0, column].set_title(JUDGED[key].title)
+        panels[0, column].set_title(EVALUATED[key].title)
     panels[0, 0].set_ylabel("hours that hold")
     panels[1, 0].set_ylabel("forecast horizon")
     return figure

@@ -11,10 +11,10 @@ import netCDF4
 import numpy as np
 from numpy.typing import NDArray
 
-from coupler.evaluate.assessment import Assessment
-from coupler.evaluate.density import Density
-from coupler.evaluate.judged import JUDGED, Judged
-from coupler.evaluate.survey import PROBABILITIES
+from coupler.evaluate.aggregator import MEDIAN, PROBABILITIES
+from coupler.evaluate.assessment import REANALYSIS, Assessment
+from coupler.evaluate.histogram import Histogram
+from coupler.evaluate.variables import EVALUATED, EvaluatedVariable
 
 Array = NDArray[np.float64]
 
@@ -55,9 +55,9 @@ def write(a: Assessment, path: Path) -> None:
         )
         _coordinates(data, a)
         _series(data, a)
-        _density(data, "water_table_error_by_depth", "depth", a.survey.by_depth)
-        for regime, density in a.survey.by_table_error.items():
-            _density(data, f"latent_heat_error_by_water_table_error_{regime}", "table_error", density)
+        _histogram(data, "water_table_error_by_depth", "depth", a.aggregator.by_depth)
+        for regime, histogram in a.aggregator.by_table_error.items():
+            _histogram(data, f"latent_heat_error_by_water_table_error_{regime}", "table_error", histogram)
         for key in a.cells:
             _cells(data, a, key)
 
@@ -87,22 +87,29 @@ def _coordinates(data: netCDF4.Dataset, a: Assessment) -> None:
 
 
 def _series(data: netCDF4.Dataset, a: Assessment) -> None:
-    for key, variable in JUDGED.items():
-        for source, values in a.survey.means[key].items():
+    for key, variable in EVALUATED.items():
+        for source, values in a.domain_means(key).items():
             title = f"{variable.title}, mean over the active cells, {source}"
-            _put(data, f"{key}_mean_{word(source)}", ("time",), a.filled(values), title, variable.units)
-        if a.reanalysis and key in a.reanalysis.means:
-            title = f"{variable.title} of the reanalysis, domain mean"
-            _put(data, f"{key}_mean_reanalysis", ("time",), a.reanalysis.means[key], title, variable.units)
+            if source == REANALYSIS:
+                title = f"{variable.title} of the reanalysis, domain mean"
+            _put(data, f"{key}_mean_{word(source)}", ("time",), values, title, variable.units)
         title = f"absolute error of {variable.title}"
-        _put(data, f"{key}_error", ("time", "quantile"), a.filled(a.survey.bands[key]), title, variable.units)
-        if key in a.survey.bound_median:
+        _put(
+            data,
+            f"{key}_error",
+            ("time", "quantile"),
+            a.filled(a.aggregator.quantiles[key][a.run]),
+            title,
+            variable.units,
+        )
+        if a.bound is not None:
             title = f"median absolute error of {variable.title} of the bound"
-            _put(data, f"{key}_error_of_bound", ("time",), a.filled(a.survey.bound_median[key]), title, variable.units)
-    for name, dimension, units in (("soil_moisture_layers", "root_zone_z", "m3 m-3"), ("head_layers", "z", "m")):
-        title = f"absolute error of {name.removesuffix('_layers').replace('_', ' ')} in every layer"
-        values = a.filled(a.survey.bands[name])
-        _put(data, f"{name}_error", ("time", dimension, "quantile"), values, title, units)
+            values = a.filled(a.aggregator.quantiles[key][a.bound][:, MEDIAN])
+            _put(data, f"{key}_error_of_bound", ("time",), values, title, variable.units)
+    for name, dimension, units in (("soil_moisture", "root_zone_z", "m3 m-3"), ("head", "z", "m")):
+        title = f"absolute error of {name.replace('_', ' ')} in every layer"
+        values = a.filled(a.aggregator.layers[name])
+        _put(data, f"{name}_layers_error", ("time", dimension, "quantile"), values, title, units)
     if a.precipitation is not None:
         _put(data, "precipitation", ("time",), a.precipitation, "precipitation, domain mean", "mm h-1")
         for part in ("mean", "deviation"):
@@ -110,19 +117,19 @@ def _series(data: netCDF4.Dataset, a: Assessment) -> None:
             _put(data, f"precipitation_{part}", ("window",), values, f"{part} of hourly precipitation", "mm h-1")
 
 
-def _density(data: netCDF4.Dataset, name: str, x: str, density: Density) -> None:
+def _histogram(data: netCDF4.Dataset, name: str, x: str, histogram: Histogram) -> None:
     bins = (f"{name}_x", f"{name}_y")
     for dimension, edges, title in zip(
-        bins, (density.x, density.y), (x.replace("_", " "), "absolute error"), strict=True
+        bins, (histogram.x, histogram.y), (x.replace("_", " "), "absolute error"), strict=True
     ):
         _put(data, dimension, (dimension,), edges.centres, f"centre of the logarithmic bin of {title}", None)
     made = data.createVariable(name, "i8", bins, zlib=True)
     made.setncatts({"long_name": "number of cells times hours", "units": "1"})
-    made[:] = density.counts
+    made[:] = histogram.counts
 
 
 def _cells(data: netCDF4.Dataset, a: Assessment, key: str) -> None:
-    of, variable = a.cells[key], JUDGED[key]
+    of, variable = a.cells[key], EVALUATED[key]
     shape = ("window", "y", "x")
     for name, source, values in (("reference", "reference", of.reference), ("run", a.run, of.simulated)):
         _put(data, f"{key}_{name}", shape, a.on_grid(values), f"mean {variable.title}, {source}", variable.units)
@@ -133,7 +140,7 @@ def _cells(data: netCDF4.Dataset, a: Assessment, key: str) -> None:
         _verdict(data, a, variable)
 
 
-def _verdict(data: netCDF4.Dataset, a: Assessment, variable: Judged) -> None:
+def _verdict(data: netCDF4.Dataset, a: Assessment, variable: EvaluatedVariable) -> None:
     of = a.cells[variable.key].verdict
     for name, (title, units) in _VERDICT.items():
         values = a.on_grid(getattr(of, name))

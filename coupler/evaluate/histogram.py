@@ -49,7 +49,7 @@ class LogBins:
 
 
 @dataclass
-class Density:
+class Histogram:
     """Counts of pairs (x, y) in logarithmic bins.
 
     Attributes
@@ -82,9 +82,9 @@ class Density:
         """Quantile of y in each bin of x, interpolated within the bin of y; NaN in bins of fewer than `least` pairs."""
         return np.array([_quantile(row, probability, self.y) if row.sum() >= least else np.nan for row in self.counts])
 
-    def only(self, bins: NDArray[np.bool_]) -> Density:
+    def only(self, bins: NDArray[np.bool_]) -> Histogram:
         """Return the pairs in some bins of x."""
-        part = Density(self.x, self.y)
+        part = Histogram(self.x, self.y)
         part.counts[bins] = self.counts[bins]
         return part
 
@@ -120,16 +120,16 @@ LEAST = 100
 _LEAST_BINS = 5
 
 
-def power_law(density: Density) -> PowerLaw:
+def power_law(histogram: Histogram) -> PowerLaw:
     """Fit a power law to the medians of y in the bins of x by least squares of the logarithms.
 
     The outermost bins are left out, for they hold all that lies beyond them.
     """
-    median = density.quantile(0.5, LEAST)
+    median = histogram.quantile(0.5, LEAST)
     inner = slice(1, -1)
-    x, y = np.log10(density.x.centres[inner]), np.log10(median[inner])
+    x, y = np.log10(histogram.x.centres[inner]), np.log10(median[inner])
     # a median in the lowest bin of y may be a zero
-    there = np.isfinite(y) & (median[inner] > density.y.edges[1])
+    there = np.isfinite(y) & (median[inner] > histogram.y.edges[1])
     if there.sum() < _LEAST_BINS:
         return PowerLaw(np.nan, np.nan, np.nan, int(there.sum()), np.full(2, np.nan))
     x, y = x[there], y[there]

@@ -37,7 +37,7 @@ def precipitation(path: Path, times: Times) -> Array:
     Raises
     ------
     ConfigError
-        If there is no such variable, its records are not hourly, its units are not those of a rate of precipitation, or
+        If there is no such variable, its records are not hourly, its units are not those of a precipitation rate, or
         none of the hours is there.
     """
     coarse = ""
@@ -95,9 +95,7 @@ def _mean(file: NetcdfFile, variable: NetcdfVariable, records: slice) -> Array:
     try:
         to = conversion(units, _RATE).factor * _AMOUNT_PER_HOUR
     except ConfigError as error:
-        raise ConfigError(
-            f"{file.path}: {variable.name} is in {units!r}, which is not a rate of precipitation"
-        ) from error
+        raise ConfigError(f"{file.path}: {variable.name} is in {units!r}, which is not a precipitation rate") from error
     values = file.part(variable.name, records)
     wild = np.abs(values) * to > _LARGEST
     if wild.any():

@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
+from coupler.evaluate.aggregator import REGIMES
 from coupler.evaluate.assessment import Assessment
-from coupler.evaluate.density import LEAST, Density, LogBins, power_law
-from coupler.evaluate.drawing.style import BLACK, ORANGE, new_figure
-from coupler.evaluate.survey import REGIMES
+from coupler.evaluate.figures.style import BLACK, ORANGE, new_figure
+from coupler.evaluate.histogram import LEAST, Histogram, LogBins, power_law
 
 _CMAP = "Blues"
 
@@ -22,7 +22,7 @@ def error_by_depth(a: Assessment) -> Figure:
     """Density of water table error against depth, with binned median and 90th percentile."""
     figure = new_figure(6.4, 4.2)
     axes = figure.subplots()
-    _density(figure, axes, a.survey.by_depth)
+    _histogram(figure, axes, a.aggregator.by_depth)
     for depth in {limit for limits in REGIMES.values() for limit in limits if 0.0 < limit < np.inf}:
         axes.axvline(depth, color=BLACK, linewidth=0.9, linestyle=":")
     for name, (low, _) in REGIMES.items():
@@ -36,14 +36,14 @@ def error_by_depth(a: Assessment) -> Figure:
 
 def flux_by_table_error(a: Assessment) -> Figure:
     """Density of latent heat error against water table error in each regime, with the power law of the medians."""
-    figure, densities = new_figure(10.5, 3.8), list(a.survey.by_table_error.values())
-    for axes, (name, density) in zip(figure.subplots(1, 3, sharex=True, sharey=True), a.survey.by_table_error.items(),
-                                     strict=True):  # fmt: skip
+    figure, densities = new_figure(10.5, 3.8), list(a.aggregator.by_table_error.values())
+    panels = figure.subplots(1, 3, sharex=True, sharey=True)
+    for axes, (name, density) in zip(panels, a.aggregator.by_table_error.items(), strict=True):
         low, high = REGIMES[name]
         span = f"< {high:g} m" if low == 0.0 else f"{low:g}–{high:g} m" if np.isfinite(high) else f"≥ {low:g} m"
         axes.set_title(f"{name} water table ({span})")
         if density.total:
-            _density(figure, axes, density, bar=False)
+            _histogram(figure, axes, density, bar=False)
             law = power_law(density)
             if np.isfinite(law.slope):
                 x = law.span
@@ -61,19 +61,19 @@ def flux_by_table_error(a: Assessment) -> Figure:
     return figure
 
 
-def _density(figure: Figure, axes: Axes, density: Density, bar: bool = True) -> None:
-    counts = np.ma.masked_equal(density.counts.T, 0)
+def _histogram(figure: Figure, axes: Axes, histogram: Histogram, bar: bool = True) -> None:
+    counts = np.ma.masked_equal(histogram.counts.T, 0)
     mesh = axes.pcolormesh(
-        density.x.edges, density.y.edges, counts, norm=LogNorm(), cmap=_CMAP, shading="flat", rasterized=True
+        histogram.x.edges, histogram.y.edges, counts, norm=LogNorm(), cmap=_CMAP, shading="flat", rasterized=True
     )
     if bar:
         figure.colorbar(mesh, ax=axes, label="cells × hours")
     for probability, style, label in ((0.5, "-", "median"), (0.9, "--", "90th percentile")):
-        axes.plot(density.x.centres, density.quantile(probability, LEAST), style, color=ORANGE, linewidth=1.6,
+        axes.plot(histogram.x.centres, histogram.quantile(probability, LEAST), style, color=ORANGE, linewidth=1.6,
                   label=label)  # fmt: skip
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.set_xlim(*_used([density.counts.any(axis=1)], density.x))
+    axes.set_xlim(*_used([histogram.counts.any(axis=1)], histogram.x))
 
 
 def _used(there: Sequence[Any], bins: LogBins) -> tuple[float, float]:

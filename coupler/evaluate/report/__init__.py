@@ -1,0 +1,1 @@
+"""The report on an assessment: tables, JSON, CSV, NetCDF and page."""
