@@ -114,7 +114,7 @@ def create(data: netCDF4.Dataset, name: str, units: str, shape: tuple[int, ...])
 def evaluate(folder: Path, runs: list[Path]) -> tuple[float, float, float]:
     """Seconds by the clock and of the processor, and peak memory [GB], of the command."""
     reference, run, bound = map(str, runs)
-    command = [sys.executable, "-c", "from coupler.evaluate.cli import main; main()", reference, run]
+    command = [sys.executable, "-c", "from rootzone.bmi_evaluate import main; main()", reference, run]
     command += ["--free-drainage", bound, "--threshold", "water_table=0.01m", "--output", str(folder / "report")]
     began = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)

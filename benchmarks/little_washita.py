@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from coupler.cli import main as bmi_run
+from rootzone.bmi_run import main as bmi_run
 
 matplotlib.use("Agg")
 

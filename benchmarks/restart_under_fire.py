@@ -53,7 +53,7 @@ class Trial:
 
 
 def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-c", "from coupler.cli import main; main()", *arguments]
+    return [sys.executable, "-c", "from rootzone.bmi_run import main; main()", *arguments]
 
 
 def run(arguments: list[str], kill_after: float | None = None, quota: int | None = None) -> tuple[int, str]:

@@ -1,1 +1,1 @@
-"""Light coupler of BMI components: configuration, plan, exchange, water balance, output, command line."""
+"""Light coupler of BMI components: configuration, plan, exchange, water balance, error control, output, checkpoints."""

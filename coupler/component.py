@@ -27,7 +27,7 @@ _DIMENSIONLESS = ("", "-", "none", "dimensionless", "unitless")
 """What components write for the unit 1."""
 
 _REPLACED = {
-    "coupler.parflow_import.no_land:NoLand": "bmi_common.prescribed:PrescribedSource, whose file says `recharge: 0.0`"
+    "rootzone.parflow_import.no_land:NoLand": "bmi_common.prescribed:PrescribedSource, whose file says `recharge: 0.0`"
 }
 """Classes that runs made by earlier versions name, and what is in their place."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -68,8 +68,17 @@ class Prepared:
                 log.warning("%s: finalize failed: %s", component.name, error)
 
 
-def prepare(loaded: LoadedRun, staging: Path) -> Prepared:
+def prepare(loaded: LoadedRun, staging: Path, check: Callable[[RunConfig], None] | None = None) -> Prepared:
     """Import and initialize the components and resolve the plan.
+
+    Parameters
+    ----------
+    loaded : LoadedRun
+        The run.
+    staging : Path
+        Folder for the files of components that the run completes.
+    check : callable, optional
+        Refuses, with `ConfigError`, what else the file asks for, such as a report.
 
     Raises
     ------
@@ -79,11 +88,9 @@ def prepare(loaded: LoadedRun, staging: Path) -> Prepared:
     """
     config = loaded.config
     attempt = _Attempt(loaded.document)
-    if config.report is not None:
-        from coupler.evaluate.at_end import check_report  # imports slowly
-
+    if check is not None:
         with attempt.noted():
-            check_report(config)
+            check(config)
     attempt.create(config.components)
     random_state.seed(config.seed)
     with ExitStack() as undo:

@@ -1,1 +1,1 @@
-"""What stands above the coupler and the components: ready cases to begin with."""
+"""What stands above the coupler and the components: commands, ready cases, evaluation, import from ParFlow, figures."""

@@ -10,8 +10,8 @@ from typing import NoReturn
 
 import click
 
-from coupler.path_option import PATH
 from rootzone.cases import CASES, Case, Step, put
+from rootzone.path_option import PATH
 
 EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from coupler.path_option import PATH
+from rootzone.path_option import PATH
 
 EXIT_BAD_INPUT = 2
 

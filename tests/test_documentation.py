@@ -23,8 +23,8 @@ from click.testing import CliRunner
 
 from bmi_common.errors import ConfigError
 from bmi_common.grids import POINTS, ROOT_ZONE, SCALAR, SUBSURFACE, SURFACE
-from coupler.cli import main as bmi_run
 from coupler.config import RunConfig
+from rootzone.bmi_run import main as bmi_run
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

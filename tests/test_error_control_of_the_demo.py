@@ -12,7 +12,7 @@ from noisy import NOISE
 from numpy.typing import NDArray
 
 from bmi_common.groundwater import WATER_TABLE_DEPTH
-from coupler.cli import main
+from rootzone.bmi_run import main
 
 CFG = Path(__file__).parents[1] / "cfg"
 GOOD, BAD = "bmi_surrogate:BmiSurrogate", "noisy:NoisySurrogate"

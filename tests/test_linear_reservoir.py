@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from bmi_common import ConfigError
 from bmi_common import groundwater as names
 from bmi_conformance.checks import Subject, run_all
-from coupler.cli import main
+from rootzone.bmi_run import main
 
 EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
 RUN = EXAMPLES / "coupled-linear-reservoir.yaml"

@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 from click.testing import CliRunner, Result
 
-from coupler.cli import main
+from rootzone.bmi_run import main
 
 CFG = Path(__file__).parents[1] / "cfg"
 LATENT = "land_surface_air_heat_net_latent__energy_flux"

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from conformance import components
 
 from bmi_common import groundwater as names
-from coupler.cli import main
+from rootzone.bmi_run import main
 
 EVAPORATION = "land_surface_water_evapotranspiration__mass_flux"
 START, STOP, END = "2020-06-01T04:00", "2020-06-01T23:00", "2020-06-02T15:00"

@@ -7,8 +7,8 @@ import netCDF4
 import pytest
 from click.testing import CliRunner
 
-from coupler.cli import main
 from coupler.config import LoadedRun, load_run
+from rootzone.bmi_run import main
 
 CFG = Path(__file__).parents[1] / "cfg"
 TEST_YEAR = ("physics_test_year", "free_drainage_test_year", "hybrid_test_year")

@@ -532,7 +532,7 @@ richards: {threads: 1}
 def test_one_line_swaps_it_for_the_other_land_component(basin):
     from click.testing import CliRunner
 
-    from coupler.cli import main
+    from rootzone.bmi_run import main
 
     write_config(basin, "blocks: [2, 2]", forcing="{type: column, file: forcing.txt, start: 2020-06-01T12:00}",
                  land_cover="10")  # fmt: skip

@@ -16,7 +16,7 @@ from bmi_common import ConfigError
 from bmi_common import groundwater as names
 from bmi_parflow import BmiParflow
 from bmi_richards import BmiRichards
-from coupler.cli import main
+from rootzone.bmi_run import main
 
 from .conftest import LAYERS, NX, NY, Start, configuration, masked, rain
 

@@ -6,7 +6,7 @@ import parflow_cases
 import pytest
 from click.testing import CliRunner
 
-from coupler.cli import main
+from rootzone.bmi_run import main
 
 from .conftest import VARIABLE
 

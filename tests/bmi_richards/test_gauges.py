@@ -15,7 +15,7 @@ from bmi_common import ConfigError
 from bmi_common import groundwater as names
 from bmi_common.grids import POINTS
 from bmi_richards import BmiRichards
-from coupler.cli import main
+from rootzone.bmi_run import main
 
 
 def discharge(model: BmiRichards) -> np.ndarray:

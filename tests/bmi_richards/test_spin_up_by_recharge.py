@@ -12,7 +12,7 @@ from richards_cases import OUTLET, valley
 
 from bmi_common import groundwater as names
 from bmi_richards import BmiRichards
-from coupler.cli import main
+from rootzone.bmi_run import main
 
 pytestmark = pytest.mark.slow
 

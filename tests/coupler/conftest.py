@@ -9,7 +9,7 @@ import xarray as xr
 import yaml
 from click.testing import CliRunner, Result
 
-from coupler.cli import main
+from rootzone.bmi_run import main
 
 HEAD = "soil_water__pressure_head"
 SATURATION = "soil_water__saturation"

@@ -6,9 +6,9 @@ from click.testing import CliRunner
 from zoo import RememberingBucket
 
 from bmi_common.groundwater import PRESSURE_HEAD, STORAGE_VOLUME
-from coupler.cli import main
 from coupler.config import load_run
 from coupler.water_balance import TERMS, Balance
+from rootzone.bmi_run import main
 
 pytestmark = pytest.mark.slow
 

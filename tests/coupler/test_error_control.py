@@ -8,7 +8,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from coupler.cli import main
+from rootzone.bmi_run import main
 
 pytestmark = pytest.mark.slow
 

@@ -128,7 +128,7 @@ def test_killed_run_leaves_every_hour_before_readable(fake):
     command = [
         sys.executable,
         "-c",
-        "from coupler.cli import main; main()",
+        "from rootzone.bmi_run import main; main()",
         str(fake.yaml),
         "--output",
         str(fake.output),

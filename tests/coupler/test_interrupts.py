@@ -11,8 +11,8 @@ import netCDF4
 import pytest
 from click.testing import CliRunner
 
-from coupler.cli import main
-from coupler.command import EXIT_INTERRUPTED
+from rootzone.bmi_run import main
+from rootzone.run import EXIT_INTERRUPTED
 
 SUPPORT = Path(__file__).resolve().parents[1] / "support"
 pytestmark = [pytest.mark.skipif(os.name != "posix", reason="needs signals"), pytest.mark.slow]
@@ -30,7 +30,7 @@ def interrupted(run, kind) -> str:
     command = [
         sys.executable,
         "-c",
-        "from coupler.cli import main; main()",
+        "from rootzone.bmi_run import main; main()",
         str(run.write()),
         "--output",
         str(run.output),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from coupler.cli import main
+from rootzone.bmi_run import main
 
 HEAD = "soil_water__pressure_head"
 SATURATION = "soil_water__saturation"
@@ -158,7 +158,7 @@ def test_unknown_module(fake):
 
 
 def test_a_class_that_was_replaced_is_told_with_its_successor(fake):
-    fake.run["components"]["land"]["class"] = "coupler.parflow_import.no_land:NoLand"
+    fake.run["components"]["land"]["class"] = "rootzone.parflow_import.no_land:NoLand"
     fake.refuses("components.land.class", "bmi_common.prescribed:PrescribedSource, whose file says `recharge: 0.0`")
 
 

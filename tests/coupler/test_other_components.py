@@ -16,9 +16,9 @@ from bmi_common.groundwater import PRESSURE_HEAD as HEAD
 from bmi_common.groundwater import WATER_TABLE_DEPTH as TABLE
 from bmi_common.netcdf_file import netcdf_name
 from coupler.cells import Fill
-from coupler.cli import main
 from coupler.component_spec import ComponentFile, ComponentSpec, RunSettings, component_file
 from coupler.grids import GridInfo
+from rootzone.bmi_run import main
 
 
 @pytest.fixture

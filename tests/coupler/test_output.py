@@ -19,7 +19,7 @@ from bmi_common.groundwater import (
 )
 from bmi_common.netcdf_file import netcdf_name
 from bmi_common.owned_folder import taken
-from coupler.cli import main
+from rootzone.bmi_run import main
 
 SOURCE = netcdf_name(NET_SOURCE)
 

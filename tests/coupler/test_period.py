@@ -13,7 +13,7 @@ from conformance import components
 
 from bmi_colm import variables as land_names
 from bmi_common import groundwater as names
-from coupler.cli import main
+from rootzone.bmi_run import main
 
 NEW_YEAR = datetime(2025, 1, 1)
 

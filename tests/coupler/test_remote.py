@@ -31,12 +31,12 @@ from grpc4bmi.bmi_pb2_grpc import add_BmiServiceServicer_to_server
 
 from bmi_common.errors import ConfigError
 from coupler import remote
-from coupler.cli import main
 from coupler.component import Component, ComponentError
 from coupler.component_spec import ComponentFile, ComponentSpec
 from coupler.remote import beyond
 from coupler.remote.client import RemoteBmi, RemoteError
 from coupler.remote.server import serve
+from rootzone.bmi_run import main
 
 pytestmark = pytest.mark.slow
 
@@ -539,7 +539,14 @@ def test_ctrl_c_is_for_the_run_and_its_children_end_with_it(fake) -> None:
     fake.run["time"]["end"] = "2020-01-03T00:00"
     fake.write()
     run = subprocess.Popen(
-        [sys.executable, "-c", "from coupler.cli import main; main()", str(fake.yaml), "--output", str(fake.output)],
+        [
+            sys.executable,
+            "-c",
+            "from rootzone.bmi_run import main; main()",
+            str(fake.yaml),
+            "--output",
+            str(fake.output),
+        ],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

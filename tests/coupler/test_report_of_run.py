@@ -11,9 +11,9 @@ from evaluation_cases import Years, a_day, field
 
 from bmi_common import ConfigError, ModelError
 from bmi_common.owned_folder import taken
-from coupler.cli import main
 from coupler.config import RunConfig, load_run
-from coupler.evaluate.at_end import check_report, write_report
+from rootzone.bmi_run import main
+from rootzone.final_report import check_report, write_report
 
 pytestmark = pytest.mark.slow
 

@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from bmi_common.groundwater import NET_SOURCE, PRESSURE_HEAD, SATURATION, STORAGE_VOLUME
 from coupler import random_state
 from coupler.append import keep_records
-from coupler.cli import main
+from rootzone.bmi_run import main
 
 pytestmark = pytest.mark.slow
 
@@ -281,7 +281,14 @@ def test_means_under_way_stay_with_their_file_whatever_its_name(run):
 def killed(run):
     """Run in a process of its own, which kills itself."""
     run.write()
-    command = [sys.executable, "-c", "from coupler.cli import main; main()", str(run.yaml), "--output", str(run.output)]
+    command = [
+        sys.executable,
+        "-c",
+        "from rootzone.bmi_run import main; main()",
+        str(run.yaml),
+        "--output",
+        str(run.output),
+    ]
     environment = {**os.environ, "PYTHONPATH": str(SUPPORT)}
     done = subprocess.run(command, env=environment, capture_output=True, timeout=100, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
@@ -332,7 +339,7 @@ def test_run_killed_between_checkpoints_goes_on_from_the_newest(run):
         "    step(self)\n"
         "    if self.hour == 10: os.kill(os.getpid(), signal.SIGKILL)\n"
         "zoo.SlowBucket._update = killed\n"
-        "from coupler.cli import main; main()"
+        "from rootzone.bmi_run import main; main()"
     )
     command = [sys.executable, "-c", code, str(run.yaml), "--output", str(run.output)]
     environment = {**os.environ, "PYTHONPATH": str(SUPPORT)}

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from coupler import disk_space
-from coupler.cli import main
+from rootzone.bmi_run import main
 
 Usage = namedtuple("Usage", "total used free")
 

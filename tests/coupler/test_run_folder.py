@@ -17,9 +17,9 @@ from click.testing import CliRunner
 from bmi_common.folder_lock import LOCK, FolderIsBusyError
 from bmi_common.groundwater import DISCHARGE, PRESSURE_HEAD
 from bmi_common.owned_folder import RECORD, taken
-from coupler.cli import main
-from coupler.evaluate.run_record import run_files
-from coupler.figures import draw
+from rootzone.bmi_run import main
+from rootzone.evaluate.run_record import run_files
+from rootzone.figures import draw
 
 SUPPORT = Path(__file__).resolve().parents[1] / "support"
 
@@ -30,7 +30,7 @@ def contents(folder):
 
 def start(run, *arguments):
     """Start the command in a process of its own."""
-    command = [sys.executable, "-c", "from coupler.cli import main; main()", *map(str, arguments)]
+    command = [sys.executable, "-c", "from rootzone.bmi_run import main; main()", *map(str, arguments)]
     environment = {**os.environ, "PYTHONPATH": str(SUPPORT)}
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 

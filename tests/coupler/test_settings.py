@@ -8,8 +8,8 @@ from click.testing import CliRunner
 
 from bmi_common.durations import add_period, describe, nearest_divisors, parse_duration
 from bmi_common.groundwater import NET_SOURCE, PRESSURE_HEAD
-from coupler.cli import main
 from coupler.config import load_run
+from rootzone.bmi_run import main
 
 # ---------------------------------------------------------------- lengths of time
 

@@ -10,9 +10,9 @@ from click.testing import CliRunner
 
 from bmi_common.config import require_name
 from bmi_common.errors import ConfigError
-from coupler.cli import main as bmi_run
-from coupler.evaluate.cli import main as bmi_evaluate
+from rootzone.bmi_evaluate import main as bmi_evaluate
 from rootzone.bmi_init import main as bmi_init
+from rootzone.bmi_run import main as bmi_run
 from rootzone.bmi_train import main as bmi_train
 
 SUPPORT = Path(__file__).resolve().parents[1] / "support"
@@ -21,7 +21,7 @@ ASCII = {"LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
 
 def in_ascii(fake, *arguments: str | bytes) -> subprocess.CompletedProcess[str]:
     path = os.pathsep.join([str(SUPPORT), *sys.path])
-    command = [sys.executable, "-c", "from coupler.cli import main; main()", str(fake.write()), *arguments]
+    command = [sys.executable, "-c", "from rootzone.bmi_run import main; main()", str(fake.write()), *arguments]
     return subprocess.run(command, env={**os.environ, **ASCII, "PYTHONPATH": path}, capture_output=True, text=True)
 
 

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from training_stores import write_parflow
 
 from bmi_common.errors import RootzoneError
-from coupler.evaluate.cli import main
+from rootzone.bmi_evaluate import main
 
 HOURS = 26
 FILES = ("run/head.nc", "run/fluxes.nc", "run/error_control.nc", "rain.nc", "reanalysis.nc", "state.nc")

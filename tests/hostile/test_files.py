@@ -39,7 +39,7 @@ from bmi_surrogate.parameters import read_parameters
 from bmi_surrogate.predrnn.published import load_published
 from bmi_surrogate.training import training_state
 from coupler.checkpoint import find, read
-from coupler.cli import main
+from rootzone.bmi_run import main
 
 numbers = st.one_of(
     st.sampled_from([n for n in ODD_NUMBERS if isinstance(n, float) or abs(n) < 2**63]),

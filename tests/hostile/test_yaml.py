@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from bmi_common.config import read_yaml
 from bmi_common.errors import RootzoneError
-from coupler.cli import main
+from rootzone.bmi_run import main
 
 SNIPPETS = (
     '!!python/object/apply:os.system ["touch pwned"]', "!!python/name:os.system", "!!python/object/new:type [x]",

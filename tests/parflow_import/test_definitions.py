@@ -8,7 +8,7 @@ import pytest
 import yaml
 from parflow_runs import NX, NY, NZ, PATCHES, SHAPE, ParflowRun
 
-from coupler.parflow_import import import_run, keys
+from rootzone.parflow_import import import_run, keys
 
 OVERLAND = "Patch.z_upper.BCPressure.Type"
 

@@ -9,7 +9,7 @@ from parflow import Run
 from parflow_runs import CLMIN, NX, NY, NZ, SHAPE, ParflowRun, vegetation_map
 
 from bmi_common import Domain
-from coupler.parflow_import import import_run
+from rootzone.parflow_import import import_run
 
 TEXTURES = (np.arange(NZ * NY * NX).reshape(SHAPE) % 3 + 1).astype(float)
 

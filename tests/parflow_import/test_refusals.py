@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 from parflow_runs import CLMIN, NX, NY, NZ, SHAPE, ParflowRun, vegetation_map
 
-from coupler.cli import main
+from rootzone.bmi_run import main
 
 
 def refused(parflow: ParflowRun, *arguments: str) -> str:

@@ -12,7 +12,7 @@ from netCDF4 import Dataset
 from parflow_runs import CLMIN, NX, NY, NZ, SHAPE, ParflowRun, vegetation_map, weather
 
 from bmi_richards import BmiRichards
-from coupler.cli import main
+from rootzone.bmi_run import main
 
 RNG = np.random.default_rng(1)
 CLASSES = RNG.integers(1, 4, SHAPE)

@@ -13,8 +13,8 @@ from parflow_runs import NX, NY, NZ, ParflowRun
 
 from bmi_common.fields import read_pfb
 from bmi_common.pfsol import read_solids, write_solid
-from coupler.parflow_import.grid import Grid
-from coupler.parflow_import.solid import Face, rasterise
+from rootzone.parflow_import.grid import Grid
+from rootzone.parflow_import.solid import Face, rasterise
 
 MASKS = arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=7), elements=st.booleans()).filter(np.any)
 TOP, BOTTOM, SIDE = {Face.TOP}, {Face.BOTTOM}, {Face.SIDE}

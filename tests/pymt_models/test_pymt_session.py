@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from pymt_cases import PLUGINS, ROOT, plugin, setup
 
 from bmi_common.netcdf_file import netcdf_name
-from coupler.cli import main
+from rootzone.bmi_run import main
 
 HOURS = 72  # the storm is on the third day
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from coupler.cli import main as bmi_run
 from rootzone.bmi_init import main
+from rootzone.bmi_run import main as bmi_run
 from rootzone.cases import CASES
 
 CFG = Path(__file__).parents[2] / "cfg"

@@ -11,7 +11,7 @@ import pytest
 PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 COMMANDS: dict[str, str] = tomllib.loads(PROJECT.read_text())["project"]["scripts"]
 HEAVY = {
-    "bmi_colm", "bmi_richards", "bmi_common.config", "coupler.config", "coupler.parflow_import",
+    "bmi_colm", "bmi_richards", "bmi_common.config", "coupler.config", "rootzone.parflow_import",
     "dask", "matplotlib", "netCDF4", "numpy", "pandas", "parflow", "pydantic", "scipy", "torch", "xarray",
 }  # fmt: skip
 
@@ -54,7 +54,7 @@ def test_a_checked_run_of_physics_imports_neither_figures_nor_pytorch() -> None:
     run = PROJECT.parent / "cfg" / "coupled-richards.yaml"
     code = f"import sys; sys.argv = ['bmi-run', {str(run)!r}, '--check', '--set', 'time.end=2019-10-01T06:00']"
     code += """
-from coupler.cli import main
+from rootzone.bmi_run import main
 try:
     main()
 except SystemExit as end:

@@ -11,7 +11,7 @@ import pytest
 from bare_machine import environment, wheel_commands
 from click.testing import CliRunner
 
-from coupler.cli import main
+from rootzone.bmi_run import main
 
 CHECKOUT = Path(__file__).parents[2]
 SIX_HOURS = ("--set", "time.end=2019-10-01T06:00", "--set", "figures=false")

@@ -31,9 +31,9 @@ def command(module: str, folder: Path, *arguments: object) -> subprocess.Complet
 @pytest.mark.slow
 def test_physics_runs_and_is_evaluated(tmp_path: Path) -> None:
     settings = ["--set", "time.end=2019-10-01T02:00", "--set", "figures=false"]
-    done = command("coupler.cli", tmp_path, CFG / "coupled-richards.yaml", "--output", "run", *settings)
+    done = command("rootzone.bmi_run", tmp_path, CFG / "coupled-richards.yaml", "--output", "run", *settings)
     assert done.returncode == 0, done.stderr
-    done = command("coupler.evaluate.cli", tmp_path, "run", "run")
+    done = command("rootzone.bmi_evaluate", tmp_path, "run", "run")
     assert done.returncode == 0, done.stderr
     assert "water table" in done.stdout
 
@@ -41,7 +41,7 @@ def test_physics_runs_and_is_evaluated(tmp_path: Path) -> None:
 @pytest.mark.parametrize("class_name", ["BmiSurrogate", "BmiSurogate"])
 def test_a_run_with_a_surrogate_is_refused_before_anything_is_computed(tmp_path: Path, class_name: str) -> None:
     setting = f"groundwater.class=bmi_surrogate:{class_name}"
-    done = command("coupler.cli", tmp_path, CFG / "coupled.yaml", "--output", "run", "--set", setting)
+    done = command("rootzone.bmi_run", tmp_path, CFG / "coupled.yaml", "--output", "run", "--set", setting)
     assert done.returncode == 2
     [line] = done.stderr.splitlines()
     assert line.startswith("bmi-run: ")

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from bmi_common.groundwater import PRESSURE_HEAD as HEAD
 from bmi_common.run_records import LATENT_HEAT
-from coupler.evaluate.cli import main
+from rootzone.bmi_evaluate import main
 
 LAYERS = [4.0] + [1.0] * 10
 NY, NX = 2, 3
@@ -117,7 +117,7 @@ class Years:
 
     def report(self, *arguments: object, figures: bool = False) -> dict:
         """Evaluate into the folder ``report``, as a rule without the figures, which take their time."""
-        with nullcontext() if figures else patch("coupler.evaluate.writing.draw_all", return_value=[]):
+        with nullcontext() if figures else patch("rootzone.evaluate.writing.draw_all", return_value=[]):
             result = self.evaluate(*arguments, "--output", self.folder / "report", "--overwrite")
         assert result.exit_code == 0, (result.output, result.exception)
         return json.loads((self.folder / "report" / "report.json").read_text())

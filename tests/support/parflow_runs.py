@@ -12,7 +12,7 @@ from parflow.tools.io import write_dict_as_pfidb, write_dict_as_yaml, write_pfb
 
 from bmi_common import Domain, DomainSpec
 from bmi_common.config import load_config
-from coupler.cli import main
+from rootzone.bmi_run import main
 
 NX, NY, NZ = 4, 3, 11
 SHAPE = (NZ, NY, NX)

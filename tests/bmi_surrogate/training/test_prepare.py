@@ -17,7 +17,7 @@ from bmi_common.owned_folder import taken
 from bmi_surrogate.training import prepare as prepare_module
 from bmi_surrogate.training.prepare import DataSpec, prepare
 from bmi_surrogate.training.store import DESCRIPTION, HEAD, STORE, Segment, Store
-from coupler.cli import main
+from rootzone.bmi_run import main
 
 HOURS = 60
 HEAD_NAME = "soil_water__pressure_head"

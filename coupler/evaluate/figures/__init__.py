@@ -1,5 +1,0 @@
-"""The figures of the report, each with its caption."""
-
-from coupler.evaluate.figures.all import ERROR_CONTROL, Drawn, draw_all, draw_baselines
-
-__all__ = ["ERROR_CONTROL", "Drawn", "draw_all", "draw_baselines"]

@@ -1,0 +1,61 @@
+"""Command line: ``bmi-run``. Imports nothing that takes long, so that ``--help`` is quick."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from coupler.warning_log import keeping_warnings
+from rootzone.path_option import PATH
+
+
+@click.command()
+@click.argument("file", type=PATH, metavar="COUPLED.YAML", required=False)
+@click.option("--check", is_flag=True, help="Resolve everything and print the exchange plan without running.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Replace a value of the file; repeatable.")
+@click.option("--output", type=PATH, metavar="DIR", help="Run folder [default: output/<name>].")
+@click.option("--overwrite", is_flag=True, help="Replace the run that the folder holds.")
+@click.option(
+    "--restart",
+    type=PATH,
+    metavar="DIR",
+    help="Go on with the run in this folder from its newest checkpoint, or from this checkpoint, in the same folder.",
+)
+@click.option(
+    "--from-parflow",
+    "definition",
+    type=PATH,
+    metavar="FILE",
+    help="Make a run of this ParFlow run definition (.pfidb, .yaml) in the folder of --output.",
+)
+@click.option(
+    "--ignore",
+    multiple=True,
+    metavar="KEY",
+    help="With --from-parflow: leave out what this key means; repeatable.",
+)
+@click.version_option(package_name="rootzone")
+@keeping_warnings
+def main(
+    file: Path | None,
+    check: bool,
+    settings: tuple[str, ...],
+    output: Path | None,
+    overwrite: bool,
+    restart: Path | None,
+    definition: Path | None,
+    ignore: tuple[str, ...],
+) -> None:
+    """Step the BMI components of COUPLED.YAML together.
+
+    With --restart the file may be left out; the run's own record is taken then. With --from-parflow nothing is
+    stepped: the run is made, to be looked at and started.
+
+    An interrupt (Ctrl-C) or a termination ends a run after the step under way, with a checkpoint to go on from.
+
+    Exit codes: 0 done, 1 failed while running, 2 bad input (nothing was computed or overwritten), 130 interrupted.
+    """
+    from rootzone.run import execute
+
+    execute(file, check, settings, output, overwrite, restart, definition, ignore)

@@ -1,0 +1,222 @@
+"""Compare a run with the reference, beside the baselines, and judge it."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bmi_common import ConfigError, Domain, DomainSpec, load_config
+from bmi_common.calendar import HOUR, Times
+from bmi_common.parflow_dumps import is_parflow_run
+from rootzone.evaluate.aggregator import REFERENCE, Aggregator, aggregate
+from rootzone.evaluate.assessment import REANALYSIS, Assessment, every_hour
+from rootzone.evaluate.error_control import read_error_control
+from rootzone.evaluate.periods import common_hours, require_same_grid
+from rootzone.evaluate.precipitation import has_precipitation, precipitation
+from rootzone.evaluate.predictions import Climatology, Persistence, Prediction, RunPrediction
+from rootzone.evaluate.reanalysis import reanalysis
+from rootzone.evaluate.records import Records, netcdf_records, parflow_records, span
+from rootzone.evaluate.report.netcdf import word
+from rootzone.evaluate.run_record import domain_of, start_of
+from rootzone.evaluate.start import day_before, head_in_file, initial_head
+from rootzone.evaluate.variables import parse_thresholds
+from rootzone.evaluate.water import water_error
+
+FREE_DRAINAGE, PERSISTENCE, CLIMATOLOGY = "free drainage", "persistence", "climatology"
+Array = NDArray[np.float64]
+
+_LONGEST_NAME = 60
+_NUMBERED = re.compile(r"(segment|climatology) \d+")
+"""Names of sources of which there may be several."""
+_TAKEN = (FREE_DRAINAGE, PERSISTENCE, CLIMATOLOGY)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to compare with what.
+
+    Attributes
+    ----------
+    reference, run : Path
+        Folders of two runs, or their files; the reference may be the folder of a run of ParFlow.
+    free_drainage : Path, optional
+        The bound.
+    climatology, segments : tuple of Path
+        Earlier runs for the climatology; restarted runs.
+    name : str
+        What to call the run.
+    domain, initial : Path, optional
+        Domain and head at the start, if the reference's record does not name them.
+    thresholds : tuple of str
+        Largest acceptable errors, such as ``water_table=0.5m``.
+    segment_length : timedelta
+        Length of the segments that maps and precipitation are given for.
+    precipitation, reanalysis : Path, optional
+        Weather of the domain; a gridded reanalysis.
+    start : datetime64, optional
+        Time of the initial dump of a run of ParFlow; by default the start of the run beside it.
+    """
+
+    reference: Path
+    run: Path
+    free_drainage: Path | None = None
+    climatology: tuple[Path, ...] = ()
+    segments: tuple[Path, ...] = ()
+    name: str = "hybrid"
+    domain: Path | None = None
+    initial: Path | None = None
+    thresholds: tuple[str, ...] = ()
+    segment_length: timedelta = timedelta(hours=720)
+    precipitation: Path | None = None
+    reanalysis: Path | None = None
+    start: np.datetime64 | None = None
+
+    @property
+    def inputs(self) -> list[Path]:
+        """All files and folders that are read."""
+        given = (self.free_drainage, self.domain, self.initial, self.precipitation, self.reanalysis)
+        others = [path for path in given if path is not None]
+        return [self.reference, self.run, *others, *self.climatology, *self.segments]
+
+
+def check_name(name: str, key: str) -> None:
+    """Raise `ConfigError`, naming `key`, for a name of the run that tables and NetCDF variables cannot have."""
+    taken = {word(other) for other in (*_TAKEN, REFERENCE, REANALYSIS)}
+    if word(name) in taken or _NUMBERED.fullmatch(name):
+        raise ConfigError(f"{name!r} is the name of the reference or of a baseline; choose another", key=key)
+    if not name.strip() or not name.isprintable() or len(name) > _LONGEST_NAME:
+        raise ConfigError(f"{name[:100]!r} must have 1 to {_LONGEST_NAME} printable characters", key=key)
+
+
+def evaluate(wanted: Wanted, scratch: Path | None = None) -> Assessment:
+    """Compare and judge.
+
+    Parameters
+    ----------
+    wanted : Wanted
+        What to compare with what.
+    scratch : Path, optional
+        Folder in which the series of all cells may lie meanwhile, 4 bytes a value; without it nothing is said of
+        single cells.
+
+    Raises
+    ------
+    ConfigError
+        For files that lack a variable, have other grids, or no hours in common, and for wrong thresholds.
+    """
+    check_name(wanted.name, "--name")
+    thresholds = parse_thresholds(wanted.thresholds)
+    domain = _domain(wanted)
+    control = read_error_control(wanted.run)
+    with ExitStack() as files:
+
+        def records(path: Path) -> Records:
+            return parflow_records(path, domain, _start(wanted)) if is_parflow_run(path) else netcdf_records(path)
+
+        reference, run = records(wanted.reference), records(wanted.run)
+        bound = None if wanted.free_drainage is None else records(wanted.free_drainage)
+        for other in (run, bound):
+            if other is not None:
+                require_same_grid(other, reference)
+        times, notes = common_hours(reference, run, bound)
+        truth = RunPrediction(reference, domain)
+        predictions: dict[str, Prediction] = {wanted.name: RunPrediction(run, domain)}
+        if bound is not None:
+            predictions[FREE_DRAINAGE] = RunPrediction(bound, domain)
+        known = [records(path) for path in wanted.climatology]
+        predictions[PERSISTENCE] = _persistence(wanted, reference, known, domain, times)
+        if known:
+            predictions[CLIMATOLOGY] = Climatology(known, domain)
+        every, _ = every_hour(times)
+        rain = _precipitation(wanted, every, notes)
+        grid = None if wanted.reanalysis is None else reanalysis(wanted.reanalysis, every, domain)
+        if grid is not None:
+            notes.append(f"Reanalysis: {grid.method}.")
+        water = water_error(wanted.run, every)
+        if water is not None:
+            notes.append(f"Water balance of {wanted.name}: {water}.")
+        segments = [_segment(records(path), wanted.name, reference, truth, domain) for path in wanted.segments]
+        name = None if bound is None else FREE_DRAINAGE
+        folder = None if scratch is None else Path(files.enter_context(_temporary(scratch)))
+        aggregator = aggregate(times, truth, predictions, domain, name, folder)
+        return Assessment(
+            aggregator=aggregator,
+            domain=domain,
+            thresholds=thresholds,
+            segment_length=wanted.segment_length,
+            sources=_sources(wanted),
+            segments=segments,
+            precipitation=rain,
+            reanalysis=grid,
+            control=control,
+            water=water,
+            notes=notes,
+        )
+
+
+def _temporary(folder: Path) -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix=".series-", dir=folder)
+
+
+def _domain(wanted: Wanted) -> Domain:
+    if wanted.domain is not None:
+        return Domain.load(load_config(wanted.domain, DomainSpec))
+    return domain_of(wanted.run if is_parflow_run(wanted.reference) else wanted.reference)
+
+
+def _start(wanted: Wanted) -> np.datetime64:
+    return start_of(wanted.run) if wanted.start is None else wanted.start
+
+
+def _precipitation(wanted: Wanted, times: Times, notes: list[str]) -> Array | None:
+    if wanted.precipitation is not None:
+        return precipitation(wanted.precipitation, times)
+    for path in (wanted.run, wanted.reference):
+        if not is_parflow_run(path) and has_precipitation(path):
+            return precipitation(path, times)
+    notes.append("No precipitation: the runs have written none and no --precipitation was given.")
+    return None
+
+
+def _sources(wanted: Wanted) -> dict[str, str]:
+    given = {
+        "reference": wanted.reference,
+        wanted.name: wanted.run,
+        FREE_DRAINAGE: wanted.free_drainage,
+        **{f"{CLIMATOLOGY} {i}": path for i, path in enumerate(wanted.climatology, 1)},
+        **{f"segment {i}": path for i, path in enumerate(wanted.segments, 1)},
+    }
+    return {name: str(path) for name, path in given.items() if path is not None}
+
+
+def _persistence(wanted: Wanted, reference: Records, known: list[Records], domain: Domain, times: Times) -> Persistence:
+    latent = day_before(times[0] - HOUR, known, domain)
+    before = int(np.searchsorted(reference.times, times[0]))  # records of the reference before the first compared one
+    if wanted.initial is not None:
+        head = head_in_file(wanted.initial, domain)
+    elif before:
+        head = reference.head(before - 1, before, domain.mask)[0]
+    elif is_parflow_run(reference.path):
+        if reference.initial is None:
+            raise ConfigError(f"{reference.path}: has no initial pressure (*.out.press.00000.pfb); give --initial")
+        head = reference.initial.read_possible(0, 1, domain.mask)[0][:, domain.mask]
+    else:
+        head = initial_head(wanted.reference, domain)
+    return Persistence(head, latent, domain)
+
+
+def _segment(run: Records, name: str, reference: Records, truth: RunPrediction, domain: Domain) -> Aggregator:
+    require_same_grid(run, reference)
+    if not np.isin(run.times, reference.times).all():
+        raise ConfigError(
+            f"{run.path}: the segment has {span(run.times)}, which are not all in the reference {reference.path} with "
+            f"{span(reference.times)}"
+        )
+    return aggregate(run.times, truth, {name: RunPrediction(run, domain)}, domain)

@@ -1,0 +1,155 @@
+"""Colours, axes and panels that all figures share; the colours are told apart by colour-blind eyes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from bmi_common import Domain
+from rootzone.evaluate.assessment import Assessment
+from rootzone.evaluate.metrics import running_mean
+
+matplotlib.use("Agg")
+
+Array = NDArray[np.float64]
+
+# Okabe and Ito (2008), "Color universal design"
+BLACK, BLUE, ORANGE, GREEN, SKY, GREY = "#000000", "#0072B2", "#D55E00", "#009E73", "#56B4E9", "#777777"
+
+SIZES: dict[Any, Any] = {
+    "font.size": 9,
+    "axes.titlesize": 9.5,
+    "axes.labelsize": 9,
+    "legend.fontsize": 8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlelocation": "left",
+    "axes.grid": True,
+    "grid.alpha": 0.25,
+    "grid.linewidth": 0.6,
+}
+"""Settings of matplotlib under which the figures are drawn."""
+
+_METRES_PER_KILOMETRE = 1000.0
+_HOURS_PER_DAY = 24
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure of so many inches."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def dates(axes: Axes) -> None:
+    """Label the horizontal axis with dates."""
+    locator = AutoDateLocator()  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    axes.margins(x=0.005)
+
+
+def bands(axes: Axes, times: Any, quantiles: Array, colour: str, floor: float) -> None:
+    """Draw 10-90 % and 25-75 % as bands and the median as a line; NaN leaves a gap.
+
+    Parameters
+    ----------
+    axes : Axes
+        Where to.
+    times : ndarray
+        Horizontal axis.
+    quantiles : ndarray, shape (hours, 5)
+        10, 25, 50, 75 and 90 %.
+    colour : str
+        Of all.
+    floor : float
+        What smaller values are drawn at: there is no zero on a logarithmic axis.
+    """
+    q = np.maximum(quantiles, floor)
+    axes.fill_between(times, q[:, 0], q[:, 4], color=colour, alpha=0.18, linewidth=0, label="10–90 %")
+    axes.fill_between(times, q[:, 1], q[:, 3], color=colour, alpha=0.35, linewidth=0, label="25–75 %")
+    alone = "." if len(times) == 1 else ""  # a line needs two
+    axes.plot(times, q[:, 2], color=colour, linewidth=0.9, marker=alone, label="median")
+
+
+def rain(axes: Axes, assessment: Assessment) -> None:
+    """Draw the daily precipitation hanging from above."""
+    days, totals = daily_totals(assessment)
+    axes.bar(days, totals, width=1.0, align="edge", color=SKY, linewidth=0)
+    axes.set_ylim(max(1.0, float(np.nanmax(totals, initial=0.0))) * 1.1, 0.0)
+    axes.set_ylabel("precipitation\n[mm d⁻¹]")
+    dates(axes)
+
+
+def daily_totals(assessment: Assessment) -> tuple[Any, Array]:
+    """Days, and their precipitation [mm]; NaN where an hour is unknown."""
+    assert assessment.precipitation is not None
+    day = (assessment.times - np.timedelta64(1, "h")).astype("datetime64[D]")
+    days, inverse = np.unique(day, return_inverse=True)
+    totals = np.zeros(len(days))
+    np.add.at(totals, inverse, assessment.precipitation)
+    return days, totals
+
+
+def has_whole_day(assessment: Assessment) -> bool:
+    """Whether 24 hours follow one another somewhere, so that there are running means to draw."""
+    records = assessment.filled(np.zeros(len(assessment.hour)))
+    return bool(np.isfinite(running_mean(records, _HOURS_PER_DAY)).any())
+
+
+def logarithmic(axes: Axes, least: float) -> None:
+    """Make the vertical axis logarithmic; where nothing above 0 is drawn it begins at `least`."""
+    drawn = [np.asarray(line.get_ydata(), dtype=np.float64) for line in axes.lines]
+    if not any((values > 0.0).any() for values in drawn):
+        axes.set_ylim(least, 10.0 * least)  # matplotlib cannot find limits itself
+    axes.set_yscale("log")
+
+
+def field(
+    figure: Figure,
+    axes: Axes,
+    values: Array,
+    domain: Domain,
+    label: str,
+    cmap: str,
+    limits: tuple[float, float],
+    extend: str = "neither",
+) -> None:
+    """Draw a map (y, x) with a colour bar."""
+    width, height = (n * d / _METRES_PER_KILOMETRE for n, d in ((domain.nx, domain.dx), (domain.ny, domain.dy)))
+    image = axes.imshow(
+        values,
+        origin="lower",
+        extent=(0.0, width, 0.0, height),
+        cmap=cmap,
+        vmin=limits[0],
+        vmax=limits[1],
+        interpolation="nearest",
+    )
+    axes.grid(visible=False)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
+    figure.colorbar(image, ax=axes, label=label, shrink=0.85, extend=extend)
+
+
+def spread(values: Array | Sequence[Array], low: float = 2.0, high: float = 98.0) -> tuple[float, float]:
+    """Range of colours: percentiles of all finite values, never empty."""
+    every = np.concatenate([np.ravel(v) for v in values]) if isinstance(values, list) else np.ravel(values)
+    finite = every[np.isfinite(every)]
+    if not finite.size:
+        return 0.0, 1.0
+    a, b = np.percentile(finite, [low, high])
+    return (float(a), float(b)) if b > a else (float(a) - 0.5, float(a) + 0.5)
+
+
+def symmetric(values: Array | Sequence[Array]) -> tuple[float, float]:
+    """Range of colours around 0 that holds 98 % of all finite values, never empty."""
+    low, high = spread([np.abs(v) for v in values] if isinstance(values, list) else np.abs(values), 0.0)
+    largest = max(abs(low), abs(high), 1.0e-12)
+    return -largest, largest

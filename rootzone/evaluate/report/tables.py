@@ -1,0 +1,171 @@
+"""The tables of a report, once for terminal, Markdown and page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+
+from rootzone.evaluate.assessment import Assessment
+from rootzone.evaluate.variables import EVALUATED
+from rootzone.evaluate.verdict import Criterion, span
+
+MEASURES: Mapping[str, str] = {
+    "water_table_median": "median WT error [m]",
+    "water_table_median_worst": "median WT error, worst [m]",
+    "water_table_high": "90 % WT error [m]",
+    "water_table_high_worst": "90 % WT error, worst [m]",
+    "storage": "storage error [mm]",
+    "storage_worst": "storage error, worst [mm]",
+    "storage_slope": "its slope [mm/month]",
+    "saturation_rms": "saturation RMS",
+    "latent_heat_median": "median LE error [W/m2]",
+    "latent_heat_efficiency": "KGE of LE",
+}
+"""Titles of what tables show of `Aggregator.summary`."""
+
+
+@dataclass(frozen=True)
+class ReportTable:
+    """Cells in rows.
+
+    Attributes
+    ----------
+    title : str
+        Line above it.
+    head : list of str
+        Titles of the columns.
+    rows : list of list of str
+        Cells.
+    text : tuple of int
+        Columns that are text and go to the left.
+    """
+
+    title: str
+    head: list[str]
+    rows: list[list[str]]
+    text: tuple[int, ...] = (0,)
+
+    def transposed(self) -> ReportTable:
+        """Return the table with rows and columns exchanged."""
+        head, *rows = map(list, zip(self.head, *self.rows, strict=True))
+        return ReportTable(self.title, head, rows)
+
+    def markdown(self) -> str:
+        """Return the table in Markdown, without its title."""
+        rule = "".join("---|" if i in self.text else "---:|" for i in range(len(self.head)))
+        lines = [self.head, *self.rows]
+        head, *rows = ("| " + " | ".join(line) + " |" for line in lines)
+        return "\n".join([head, f"|{rule}", *rows]) + "\n"
+
+    def rich(self) -> Table:
+        """Return the table for a terminal."""
+        table = Table(title=self.title)
+        for i, title in enumerate(self.head):
+            table.add_column(title, justify="left" if i in self.text else "right")
+        for row in self.rows:
+            table.add_row(*row)
+        return table
+
+
+def errors_table(a: Assessment) -> ReportTable:
+    """Errors of all predictions over the period."""
+    t = a.aggregator.times.astype("datetime64[m]")
+    found = {name: a.aggregator.summary(name) for name in a.aggregator.predictions}
+    rows = [[title, *(number(of[measure]) for of in found.values())] for measure, title in MEASURES.items()]
+    return ReportTable(f"Errors beside the baselines: {len(t)} hours, {t[0]} to {t[-1]} UTC", ["", *found], rows)
+
+
+def criteria_table(criteria: Sequence[Criterion]) -> ReportTable:
+    """Every criterion, whether it is met, and what it is held against."""
+    rows = [[c.criterion, number(c.value), f"{c.relation} {number(c.limit)}", c.outcome, c.note] for c in criteria]
+    return ReportTable("Criteria", ["criterion", "value", "limit", "", "note"], rows, (0, 3, 4))
+
+
+def verdict_table(a: Assessment, numbers: Mapping[str, Any]) -> ReportTable:
+    """Hours that hold and horizons of every variable; `numbers` is the summary's ``verdict``."""
+    rows = []
+    for key, of in numbers.items():
+        threshold, against_bound = a.thresholds.get(key), of["bound"] is not None
+        rows.append(
+            [
+                EVALUATED[key].title,
+                "–" if threshold is None else f"{threshold:g} {EVALUATED[key].label}",
+                f"{of['hours']:.0f}",
+                _or_dash(against_bound, f"{of['hours_below_bound']:.0f}"),
+                _or_dash(threshold is not None, f"{of['hours_below_threshold']:.0f}"),
+                f"{of['hours_held']:.0f}",
+                _since(of["first_failure_hours"]),
+                _or_dash(against_bound, _since(of["bound_horizon_hours"])),
+                _or_dash(threshold is not None, _since(of["threshold_horizon_hours"])),
+                _since(of["horizon_hours"]),
+                _since(of["fails_for_good_hours"]),
+            ]
+        )
+    head = ["", "threshold", "hours", f"below {a.bound or 'bound'}", "below threshold", "hold", "first failure after"]
+    head += ["horizon, bound alone", "horizon, threshold alone", "horizon", "fails for good after"]
+    return ReportTable("", head, rows)
+
+
+def pairs_table(a: Assessment) -> ReportTable:
+    """Agreement of the domain means."""
+    measures = {"kge": "KGE", "r": "r", "alpha": "α", "beta": "β", "bias": "bias", "rmse": "RMSE", "mae": "MAE"}
+    measures |= {"spearman": "Spearman"}
+    rows = [
+        [f"{EVALUATED[p.key].title} [{EVALUATED[p.key].label}]", f"{p.simulated} – {p.reference}"]
+        + [number(float(getattr(p.metrics, m))) for m in measures]
+        for p in a.pairs
+    ]
+    return ReportTable("", ["domain mean of", "pair", *measures.values()], rows, (0, 1))
+
+
+def decisions_table(a: Assessment) -> ReportTable | None:
+    """Decisions of error control in the run; None where there are none."""
+    if a.control is None or not a.control.decisions:
+        return None
+    rows = [[d["time"].replace("T", " "), d["by"], d["reason"], d["action"]] for d in a.control.decisions]
+    return ReportTable("", ["time (UTC)", "by", "finding", "action"], rows, (0, 1, 2, 3))
+
+
+def windows_table(a: Assessment) -> ReportTable:
+    """Rain and errors in the parts of the period."""
+    rows = []
+    for i, window in enumerate(a.windows):
+        rain = [f"{number(a.rain[i].mean)} ± {number(a.rain[i].deviation)}"] if a.rain else []
+        errors = [number(a.window_error(key, window)) for key in EVALUATED]
+        period = f"{window.begin.astype('datetime64[h]')} – {window.end.astype('datetime64[h]')}"
+        rows.append([window.name, period, *rain, *errors])
+    rain_head = ["precipitation [mm h⁻¹]"] if a.rain else []
+    head = ["part of the period", "", *rain_head, *(f"{v.title} [{v.label}]" for v in EVALUATED.values())]
+    return ReportTable("Mean over the hours of the median error over the cells", head, rows, (0, 1))
+
+
+def regimes_table(numbers: Mapping[str, Any]) -> ReportTable:
+    """Errors by water table depth; `numbers` is the summary's ``regimes``."""
+    rows = []
+    for name, of in numbers.items():
+        high = "∞" if np.isinf(of["to_depth"]) else f"{of['to_depth']:g}"
+        found = [number(of[what][q]) for what in ("water_table_error", "latent_heat_error") for q in ("median", "90 %")]
+        law, share = of["power_law"], f"{100.0 * of['share']:.3g} %"
+        title = f"{name} ({of['from_depth']:g}–{high} m)"
+        rows.append([title, share, *found, number(law["slope"]), number(law["r2"])])
+    head = ["regime of water table depth", "cells × hours", "water table error, median [m]", "90 % [m]"]
+    head += ["latent heat error, median [W m⁻²]", "90 % [W m⁻²]", "slope of flux error", "R²"]
+    return ReportTable("Regimes of depth, and how flux errors follow water table errors", head, rows)
+
+
+def number(value: float) -> str:
+    """Write a value to four significant digits; an en dash where there is none."""
+    return "–" if math.isnan(value) else f"{value:.4g}"
+
+
+def _or_dash(there: bool, text: str) -> str:
+    return text if there else "–"
+
+
+def _since(hours: float) -> str:
+    return "never" if np.isnan(hours) else span(hours)

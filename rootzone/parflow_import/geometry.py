@@ -1,0 +1,312 @@
+"""ParFlow's geometries: which cells a name stands for, and fields that are given geometry by geometry."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from bmi_common.domain import LIMITS, Limits
+from bmi_common.errors import ConfigError, describe_cell
+from bmi_common.pfsol import read_solids
+from bmi_common.suggest import did_you_mean
+from rootzone.parflow_import.definition import Definition
+from rootzone.parflow_import.grid import Grid
+from rootzone.parflow_import.notices import Notes
+from rootzone.parflow_import.solid import Face, Shape, outside, rasterise
+from rootzone.parflow_import.sources import Classes, Computed, Constant, Floats, Mask, Pfb, Source, simplest
+
+SUPPORTED = "supported are Box, SolidFile and IndicatorField"
+
+_TERRAIN_FOLLOWING = "Solver.TerrainFollowingGrid"
+_BOX_FACES: list[set[Face]] = [{Face.SIDE}, {Face.SIDE}, {Face.SIDE}, {Face.SIDE}, {Face.BOTTOM}, {Face.TOP}]
+_BOX_PATCHES = "left right front back bottom top"
+"""What ParFlow calls the patches of a box that names none: x lower, x upper, y lower, y upper, z lower, z upper."""
+
+
+@dataclass(frozen=True)
+class Indicator:
+    """Cells of an indicator file that hold a class number."""
+
+    file: Pfb
+    number: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """Value that a field has in a geometry, and the key that gives it; later parts replace earlier ones."""
+
+    geometry: str
+    source: Source
+    key: str
+
+
+class Quantity(NamedTuple):
+    """What a field is, and the range of its values in active cells."""
+
+    name: str
+    limits: Limits
+
+    @classmethod
+    def of_domain(cls, name: str) -> Quantity:
+        """Return a quantity that domains have (`bmi_common.domain.LIMITS`)."""
+        return cls(name, LIMITS[name])
+
+
+class Geometries:
+    """The geometries of ``GeomInput``.
+
+    Attributes
+    ----------
+    domain : str
+        Name of the domain's geometry.
+    mask : ndarray of bool, shape (ny, nx)
+        Columns of the domain.
+    patches : dict of set of Face, by name
+        Patches of the domain, and where they lie.
+    """
+
+    def __init__(self, definition: Definition, grid: Grid, notes: Notes) -> None:
+        self._definition = definition
+        self._notes = notes
+        self._grid = grid
+        self._shapes: dict[str, Shape] = {}
+        self._outside: dict[str, ConfigError] = {}
+        self._indicators: dict[str, Indicator] = {}
+        self._unsupported: dict[str, ConfigError] = {}
+        self._classes: dict[Path, Floats] = {}
+        for name in definition.names("GeomInput.Names"):
+            self._read_input(name)
+        self.domain = definition.text("Domain.GeomName")
+        self.mask = self._domain_mask()
+        self.patches = self._patches()
+
+    def _read_input(self, name: str) -> None:
+        definition = self._definition
+        own = f"GeomInput.{name}"
+        kind = definition.text(f"{own}.InputType")
+        names = definition.names(f"{own}.GeomName" if kind == "Box" else f"{own}.GeomNames")
+        match kind:
+            case "Box":
+                for geometry in names:
+                    self._shapes[geometry] = Shape(self._box(geometry), _BOX_FACES)
+            case "SolidFile":
+                self._read_solids(f"{own}.FileName", names)
+            case "IndicatorField":
+                key = f"Geom.{name}.FileName"
+                file = Pfb(definition.file(key), definition, key)
+                for geometry in names:
+                    number = definition.integer(f"GeomInput.{geometry}.Value")
+                    self._indicators[geometry] = Indicator(file, number)
+            case _:
+                # an error only where the geometry is used
+                error = definition.error(f"{own}.InputType", f"{kind} is not supported; {SUPPORTED}")
+                definition.use(f"{own}.FileName", f"Geom.{name}.FileName")
+                self._unsupported |= dict.fromkeys(names, error)
+
+    def _read_solids(self, key: str, names: Sequence[str]) -> None:
+        definition = self._definition
+        file = definition.file(key)
+        try:
+            solids = read_solids(file)
+        except ConfigError as error:
+            raise definition.error(key, str(error)) from None
+        if len(solids) != len(names):
+            raise definition.error(
+                key, f"{file}: solids in the file: {len(solids)}, geometries that name them: {len(names)}"
+            )
+        for name, solid in zip(names, solids, strict=True):
+            self._shapes[name] = rasterise(solid, self._grid)
+            excess = outside(solid, self._grid)
+            if excess:  # zones may reach over the grid, the domain may not
+                self._outside[name] = definition.error(key, f"{file}: the solid {excess}")
+
+    def _box(self, name: str) -> Mask:
+        grid = self._grid
+        inside = []
+        for axis, count, size, start in (
+            ("Z", grid.nz, grid.dz, grid.z0),
+            ("Y", grid.ny, grid.dy, grid.y0),
+            ("X", grid.nx, grid.dx, grid.x0),
+        ):
+            low, high = (self._definition.number(f"Geom.{name}.{end}.{axis}") for end in ("Lower", "Upper"))
+            centres = start + (np.arange(count) + 0.5) * size
+            inside.append((centres > low) & (centres < high))
+        z, y, x = inside
+        return np.asarray(z[:, np.newaxis, np.newaxis] & y[:, np.newaxis] & x)
+
+    def _domain_mask(self) -> Mask:
+        key = "Domain.GeomName"
+        if self.domain in self._unsupported:
+            raise self._unsupported[self.domain]
+        if self.domain in self._outside:
+            raise self._outside[self.domain]
+        if self.domain not in self._shapes:
+            raise self._definition.error(
+                key, f"{self.domain!r} is no Box or SolidFile of GeomInput; the domain must be one"
+            )
+        cells = self._shapes[self.domain].cells
+        columns = cells.any(axis=0)
+        if not columns.any():
+            raise self._definition.error(key, f"{self.domain!r} holds no cell of the computational grid")
+        partial = int((~cells[:, columns]).any(axis=0).sum())
+        slanted = self._shapes[self.domain].faces is not _BOX_FACES and self._definition.flag(_TERRAIN_FOLLOWING)
+        if partial and not (slanted and 2 * partial < columns.sum()):
+            raise self._definition.error(
+                key,
+                f"{self.domain!r} must reach from the lowest to the highest layer of the grid in all its columns; "
+                f"{partial} of {int(columns.sum())} do not",
+            )
+        if partial:
+            self._notes.notice(
+                f"{partial} of {int(columns.sum())} columns of {self.domain!r} lack layers, as under slanted sides; "
+                "here they have all"
+            )
+            whole = np.array(np.broadcast_to(columns, cells.shape))
+            self._shapes[self.domain] = Shape(whole, self._shapes[self.domain].faces)
+        return np.asarray(columns)
+
+    def _patches(self) -> dict[str, set[Face]]:
+        key = f"Geom.{self.domain}.Patches"
+        faces = self._shapes[self.domain].faces
+        names = self._definition.names(key, _BOX_PATCHES if faces is _BOX_FACES else None)
+        if len(names) != len(faces):
+            raise self._definition.error(
+                key, f"{self.domain!r} has {len(faces)} patches, here are {len(names)} names: {' '.join(names)}"
+            )
+        return dict(zip(names, faces, strict=True))
+
+    def sole_patch(self, face: Face) -> str | None:
+        """Name of the patch that is the whole top or bottom of the domain, None if it has several."""
+        names = [name for name, faces in self.patches.items() if face in faces]
+        return names[0] if len(names) == 1 else None
+
+    @property
+    def column_mask(self) -> Source | None:
+        """The domain's columns as a field, None if it has all."""
+        return None if self.mask.all() else Computed(self.mask.astype(np.float64))
+
+    def cells(self, name: str, key: str) -> Mask:
+        """Cells (nz, ny, nx) of a geometry; raises `ConfigError` naming `key` if there is none of that name."""
+        self._check_name(name, key)
+        if name in self._shapes:
+            return self._shapes[name].cells
+        indicator = self._indicators[name]
+        return np.asarray(self._read_classes(indicator.file) == indicator.number)
+
+    def _read_classes(self, file: Pfb) -> Floats:
+        """Read an indicator file once: fields name its classes again and again."""
+        if file.file not in self._classes:
+            classes = file.values(self._grid.shape)
+            if not np.array_equal(classes, np.round(classes)):
+                raise self._definition.error(file.key, f"{file.file}: an indicator file holds whole numbers")
+            self._classes[file.file] = classes
+        return self._classes[file.file]
+
+    def _check_name(self, name: str, key: str) -> None:
+        if name in self._shapes or name in self._indicators:
+            return
+        if name in self._unsupported:
+            raise self._definition.error(key, f"geometry {name!r}: {self._unsupported[name]}")
+        known = [*self._shapes, *self._indicators, *self._unsupported]
+        raise self._definition.error(key, f"unknown geometry {name!r}{did_you_mean(name, known)}")
+
+    def field(
+        self, parts: Sequence[Part], key: str, quantity: Quantity | None = None, default: float | None = None
+    ) -> Source:
+        """Put a field of the subsurface together; `default` is what ParFlow takes where no part holds.
+
+        Raises
+        ------
+        ConfigError
+            Naming `key`: an unknown geometry, or, without a default, no part or cells of the domain without a value.
+            Naming the key of a part: values out of the range of the quantity.
+        """
+        if default is not None:
+            parts = [Part(self.domain, Constant(default), key), *parts]
+        if not parts:
+            raise self._definition.error(key, "no geometry is named")
+        for part in parts:
+            self._check_name(part.geometry, key)
+        field = self._put_together(parts, key)
+        values = field.values(self._grid.shape)  # a file of another shape is found here
+        if quantity is not None:
+            self._check_range(values, parts, quantity, self.mask)
+        return field
+
+    def surface_field(self, parts: Sequence[Part], key: str, quantity: Quantity, default: float) -> Source:
+        """Put a field of the surface together; a geometry holds in every column that it has a cell in, as in ParFlow.
+
+        `default` is what ParFlow takes where no part holds; errors are those of `field`.
+        """
+        covered = np.zeros(self._grid.surface, dtype=bool)
+        values = np.full(self._grid.surface, default)
+        for part in parts:
+            here = self.cells(part.geometry, key).any(axis=0)
+            values[here] = part.source.values(self._grid.surface)[here]
+            covered |= here
+        self._check_range(values, parts, quantity, self.mask & covered)
+        if parts and isinstance(parts[-1].source, Pfb) and self._covers_domain(parts[-1].geometry):
+            return parts[-1].source
+        return simplest(values, self.mask)
+
+    def _put_together(self, parts: Sequence[Part], key: str) -> Source:
+        whole = [i for i, part in enumerate(parts) if self._covers_domain(part.geometry)]
+        needed = parts[whole[-1] :] if whole else parts
+        if len(needed) == 1 and whole:
+            return needed[0].source
+        classes = self._by_class(needed, bool(whole))
+        return classes if classes is not None else simplest(self._overlay(needed, key), self.mask)
+
+    def _check_range(self, values: Floats, parts: Sequence[Part], quantity: Quantity, mask: Mask) -> None:
+        cell = quantity.limits.find_outside(values, mask)
+        if cell is None:
+            return
+        j, i = cell[-2:]
+        layers = cell[0] if len(cell) == 3 else slice(None)
+        part = next(p for p in reversed(parts) if self.cells(p.geometry, p.key)[layers, j, i].any())
+        where = f"{part.source.file}: " if isinstance(part.source, Pfb) else ""
+        raise self._definition.error(
+            part.key,
+            f"{where}{quantity.name} {quantity.limits.refusal(values[cell])} at {describe_cell(cell)}",
+        )
+
+    def _covers_domain(self, name: str) -> bool:
+        return name in self._shapes and bool(self._shapes[name].cells[:, self.mask].all())
+
+    def _by_class(self, parts: Sequence[Part], background: bool) -> Source | None:
+        """Return a table by class, where constants on classes of one indicator file lie over a constant."""
+        on_classes = parts[1:] if background else parts
+        indicators = [self._indicators.get(part.geometry) for part in on_classes]
+        values = [p.source.value for p in parts if isinstance(p.source, Constant) and isinstance(p.source.value, float)]
+        files = {i.file.file for i in indicators if i is not None}
+        if None in indicators or len(values) != len(parts) or len(files) != 1:
+            return None
+        file = next(i.file for i in indicators if i is not None)
+        present = [int(v) for v in np.unique(self._read_classes(file))]
+        table = dict.fromkeys(present, values[0]) if background else {}
+        for indicator, value in zip(indicators, values[1:] if background else values, strict=True):
+            assert indicator is not None
+            if indicator.number in present:
+                table[indicator.number] = value
+        if len(table) < len(present):
+            return None
+        if len(set(table.values())) == 1:
+            return Constant(next(iter(table.values())))
+        return Classes(file, table)
+
+    def _overlay(self, parts: Sequence[Part], key: str) -> Floats:
+        values = np.full(self._grid.shape, np.nan)
+        for part in parts:
+            here = self.cells(part.geometry, key)
+            values[here] = part.source.values(self._grid.shape)[here]
+        self._check_complete(values, key)
+        return values
+
+    def _check_complete(self, values: Floats, key: str) -> None:
+        missing = int(np.isnan(values[..., self.mask]).sum())
+        if missing:
+            raise self._definition.error(key, f"{missing} cells of the domain are in none of the named geometries")

@@ -1,0 +1,110 @@
+"""Keys that no reader asks for: what has no effect on the result, and what stands for physics this package lacks."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from rootzone.parflow_import.database import unknown_keys
+from rootzone.parflow_import.definition import Definition
+from rootzone.parflow_import.notices import Notes
+
+_WITHOUT_EFFECT: Final = re.compile(
+    r"FileVersion|Process\..*|KnownSolution.*|Metadata\..*|UseClustering|NetCDF\..*|DistributeInputs.*|User.*"
+    r"|Solver\.(Linear|Nonlinear|SILO|OverlandDiffusive|SurfacePredictor)(\..*)?"
+    r"|Solver\.(Print|Write).*|Solver\.OverlandKinematic\.SeepageOne"
+    r"|Solver\.(AbsTol|RelTol|Drop|DropTol|MaxIter|MaxConvergenceFailures|CFL|AdvectOrder|SadvectOrder|MaxLevels"
+    r"|MaxMin\w*|CoarseSolve|BoxSizePowerOf2|DiagScale|DiagSolver|Jacobian|NonlinearSolver|PolyDegree|PolyPC|RAPType"
+    r"|Smoother|Symmetric|TwoNorm|Weight|CompCompress|Beta\w+)"
+    r"|Solver\.CLM\.(Print|Write|OverwriteDrv).*"
+    r"|Solver\.CLM\.(BinaryOutDir|CLMFileDir|CLMDumpInterval|SingleFile|DailyRST|MetFileNT|FstepStart)"
+    r"|OverlandFlowSpinUpDampP[12]"
+    # what only matters to a type, a name or a switch that has been looked at
+    r"|(Geom|GeomInput|Domain|Cycle|Cell|dzScale|Patch|BCSaturation|Phase|TimeStep|Perm)\..*"
+    r"|(TopoSlopes[XY]|Mannings|SpecificStorage|ICPressure|InternalBC)\..*"
+)
+"""Keys of ParFlow that change the solver's effort or the output, and settings that nothing refers to."""
+
+_TRUE_MEANS: Final = {
+    "Solver.EvapTransFile": "sources from a file; here the land gives the net source",
+    "Solver.EvapTransFileTransient": "sources from files; here the land gives the net source",
+    "NetCDF.EvapTransFileTransient": "sources from files; here the land gives the net source",
+    "Solver.SlopeAccountingCLM": "radiation on slopes; here the ground is level for the sun",
+    "Solver.Nonlinear.FlowBarrierX": "flow barriers",
+    "Solver.Nonlinear.FlowBarrierY": "flow barriers",
+    "Solver.Nonlinear.FlowBarrierZ": "flow barriers",
+    "Solver.Nonlinear.ChannelWidthExistX": "channels narrower than a cell",
+    "Solver.Nonlinear.ChannelWidthExistY": "channels narrower than a cell",
+    "Solver.Spinup": "a mode that lets no water stay on the surface",
+    "OverlandFlowSpinUp": "a mode that lets no water stay on the surface",
+    "Solver.OverlandFlowSpinUp": "a mode that lets no water stay on the surface",
+    "OverlandFlowDiffusive": "the diffusive wave; here overland flow is the kinematic wave",
+}
+_NAMES_MEAN: Final = {
+    "Wells.Names": "wells",
+    "Contaminants.Names": "solute transport",
+    "Reservoirs.Names": "reservoirs",
+    "InternalBC.Names": "heads that are held inside the domain",
+}
+_BELOW: Final = {
+    "Wells.Names": ("Wells",),
+    "Contaminants.Names": ("Contaminants", "PhaseConcen", "Geom.Retardation"),
+    "Reservoirs.Names": ("Reservoirs",),
+    "Solver.EvapTransFile": ("Solver.EvapTrans",),
+    "Solver.Nonlinear.FlowBarrierX": ("FBx", "FBy", "FBz"),
+    "Solver.Nonlinear.ChannelWidthExistX": ("ChannelWidthX", "ChannelWidthY"),
+}
+"""Groups of keys that say nothing without the switch or list above them."""
+
+
+def check_solver(definition: Definition, notes: Notes) -> None:
+    """Look at the switches of physics that this package does not have.
+
+    Raises
+    ------
+    ConfigError
+        If the solver is not that of Richards' equation.
+    """
+    definition.choice("Solver", ("Richards",), "Impes")
+    for key, meaning in _TRUE_MEANS.items():
+        if definition.flag(key):
+            notes.refuse(key, f"{meaning} (ignored: without)")
+    for key, meaning in _NAMES_MEAN.items():
+        names = definition.names(key, "")
+        if names:
+            notes.refuse(key, f"{meaning}: {', '.join(names)} (ignored: without)")
+    for groups in _BELOW.values():
+        for group in groups:
+            definition.use(*definition.below(group))
+    _check_sources(definition, notes)
+    if definition.flag("Solver.ResetSurfacePressure"):
+        notes.notice("Solver.ResetSurfacePressure: no surface pressure is reset here, which would destroy water")
+    definition.use(*definition.below("Solver.ResetSurfacePressure"))
+    floor = definition.number("Solver.OverlandKinematic.Epsilon", 1.0e-5)
+    if floor != 1.0e-5:
+        notes.notice(f"Solver.OverlandKinematic.Epsilon {floor:g}: here the least friction slope is 1e-05")
+
+
+def _check_sources(definition: Definition, notes: Notes) -> None:
+    for key in [*definition.below("PhaseSources")]:
+        if key.endswith(".Type") and definition.text(key) != "Constant":
+            notes.refuse(key, f"sources by {definition.text(key)} (ignored: without)")
+        elif key.endswith(".Value") and definition.number(key) != 0.0:
+            notes.refuse(key, f"a source of {definition.number(key):g} h-1 (ignored: without)")
+    for key in [*definition.below("CapPressure")]:
+        if key.endswith(".Value") and definition.number(key) != 0.0:
+            notes.refuse(key, "capillary pressure between phases (ignored: without)")
+    definition.use(*definition.below("PhaseSources"), *definition.below("CapPressure"))
+
+
+def check_rest(definition: Definition, notes: Notes) -> None:
+    """Pass over keys that ParFlow does not have, or that have no effect on the result; refuse those that are left."""
+    unused = definition.unused
+    notes.unread += sorted(unknown_keys(definition, unused))
+    for key in unused:
+        if key in notes.unread:
+            continue
+        if _WITHOUT_EFFECT.fullmatch(key):
+            notes.passed_over.append(key)
+        else:
+            notes.refuse(key, "the import does not know what this key means (ignored: nothing is done about it)")

@@ -1,0 +1,201 @@
+"""From a definition to the files of a run."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from bmi_common import groundwater as names
+from bmi_common.errors import ConfigError
+from bmi_common.owned_folder import new_folder
+from coupler.config import load_run
+from coupler.preparation import prepare
+from rootzone.parflow_import import report
+from rootzone.parflow_import.definition import Definition, read_definition
+from rootzone.parflow_import.forcing import read_forcing
+from rootzone.parflow_import.geometry import Geometries
+from rootzone.parflow_import.grid import Grid, read_grid
+from rootzone.parflow_import.initial import read_initial
+from rootzone.parflow_import.keys import check_rest, check_solver
+from rootzone.parflow_import.land import ClmFiles, has_land, place, read_clm_files, read_land
+from rootzone.parflow_import.layers import read_layers
+from rootzone.parflow_import.notices import Notes
+from rootzone.parflow_import.soil import Soil, read_soil
+from rootzone.parflow_import.surface import Surface, read_surface
+from rootzone.parflow_import.timing import Timing, read_timing
+from rootzone.parflow_import.write import DOMAIN, FILES, GROUNDWATER, LAND, NOTES, RUN, ImportFolder
+
+NO_CALENDAR: Final = datetime(2000, 1, 1)
+"""Start of a run without a land component: ParFlow's clock knows no date."""
+
+_NO_LAND: Final = "bmi_common.prescribed:PrescribedSource"
+_PASSES: Final = {"tolerance": 1.0e-8, "most": 100}
+"""Until convergence: nothing is known about the grid, and two passes are enough on coarse ones only."""
+
+_LAND_OUTPUT: Final = (
+    "land_surface_air_heat~net~latent__energy_flux",
+    "land_surface_air_heat~net~sensible__energy_flux",
+    "land_surface_soil_heat~conduction__energy_flux",
+    "land_surface_water_evapotranspiration__mass_flux",
+    "soil_surface_water_infiltration__volume_flux",
+    "land_surface__temperature",
+)
+_GROUNDWATER_OUTPUT: Final = (names.WATER_TABLE_DEPTH, names.PONDED_DEPTH, names.RUNOFF)
+_STATES: Final = (names.PRESSURE_HEAD, names.SATURATION)
+
+
+@dataclass(frozen=True)
+class Imported:
+    """An imported run: its ``coupled.yaml``, and what there is to say about it."""
+
+    run: Path
+    notes: Notes
+
+
+def import_run(definition_file: Path, target: Path, ignore: Sequence[str] = (), overwrite: bool = False) -> Imported:
+    """Make a run of this package from a run definition of ParFlow.
+
+    Parameters
+    ----------
+    definition_file : Path
+        ``.pfidb`` or ``.yaml``; the files that it names are looked for in its folder.
+    target : Path
+        New folder for the run.
+    ignore : sequence of str
+        Keys to be left out although they mean physics that is missing here.
+    overwrite : bool
+        Replace an earlier import in `target`.
+
+    Raises
+    ------
+    ConfigError
+        Naming file and key; then `target` is as it was.
+    """
+    with new_folder(target, "imported run", overwrite) as owned:
+        owned.require_room(FILES)
+        owned.require_not_removed([definition_file])
+        notes = Notes(tuple(ignore))
+        with owned.staging(beside=True) as staging:
+            _make(definition_file, staging, target, notes)
+    return Imported(target / RUN, notes)
+
+
+def _make(definition_file: Path, staging: Path, target: Path, notes: Notes) -> None:
+    definition = read_definition(definition_file)
+    check_solver(definition, notes)
+    grid = read_grid(definition)
+    folder = ImportFolder(staging, target, definition.folder, grid)
+    _map(definition, grid, folder, notes)
+    _prove(definition, folder, staging, notes)
+
+
+def _map(definition: Definition, grid: Grid, folder: ImportFolder, notes: Notes) -> None:
+    geometries = Geometries(definition, grid, notes)
+    layers = read_layers(definition, grid, geometries, notes)
+    soil = read_soil(definition, grid, geometries, notes)
+    surface = read_surface(definition, grid, geometries, notes)
+    initial = read_initial(definition, grid, geometries, sum(layers), folder, notes)
+    clm = read_clm_files(definition, grid, notes) if has_land(definition) else None
+    timing = read_timing(definition, NO_CALENDAR if clm is None else clm.clmin.start, notes)
+    title = f"Imported from ParFlow's {definition.path.name}"
+    domain = _domain(grid, layers, geometries, soil, surface, clm, folder)
+    if clm is None:
+        notes.notice(
+            f"Solver.LSM is none: no rain and no evapotranspiration; the run begins at {NO_CALENDAR:%Y-%m-%dT%H:%M}"
+        )
+        folder.write_yaml(LAND, f"{title}, which has no land.", {"domain": DOMAIN, "recharge": 0.0})
+    else:
+        land = read_land(definition, clm, geometries.mask, folder, notes)
+        forcing, hourly = read_forcing(definition, grid, timing, folder, notes)
+        if hourly is not None:
+            folder.write_weather(hourly)
+        land = {"start": timing.start, "domain": DOMAIN, **land, "forcing": forcing}
+        folder.write_yaml(LAND, f"{title}, drv_clmin.dat and {clm.vegetation.path.name}.", land)
+    check_rest(definition, notes)
+    notes.check(definition)
+    for notice in definition.notices:
+        notes.notice(notice)
+    folder.write_yaml(DOMAIN, f"{title}. Bottom layer, southern row, western column first.", domain)
+    folder.write_yaml(GROUNDWATER, f"{title}.", _groundwater(initial, soil, folder))
+    folder.write_yaml(RUN, f"{title}; see {NOTES}.", _coupled(definition, timing, clm is not None))
+    folder.write_fields()
+    folder.write_text(NOTES, report.markdown(definition, notes))
+
+
+def _domain(
+    grid: Grid,
+    layers: list[float],
+    geometries: Geometries,
+    soil: Soil,
+    surface: Surface,
+    clm: ClmFiles | None,
+    folder: ImportFolder,
+) -> dict[str, Any]:
+    result: dict[str, Any] = {
+        "grid": {"nx": grid.nx, "ny": grid.ny, "dx": grid.dx, "dy": grid.dy, "x0": grid.x0, "y0": grid.y0},
+        "layers": layers,
+    }
+    if geometries.column_mask is not None:
+        result["mask"] = geometries.column_mask.spec("mask", "1", folder)
+    if clm is not None:
+        result |= place(clm, geometries.mask, folder)
+    return result | soil.spec(folder) | surface.spec(folder)
+
+
+def _groundwater(initial: dict[str, Any], soil: Soil, folder: ImportFolder) -> dict[str, Any]:
+    result: dict[str, Any] = {"domain": DOMAIN, "initial": initial, "richards": {"passes": _PASSES}}
+    if soil.table is not None:
+        lowest = soil.table.lowest_head.spec("min_head", "m", folder)
+        result["richards"]["relative_permeability"] = {"table": soil.table.points, "min_head": lowest}
+    return result
+
+
+def _coupled(definition: Definition, timing: Timing, with_land: bool) -> dict[str, Any]:
+    source = names.NET_SOURCE
+    exchanges = [{"from": f"land.{source}", "to": f"groundwater.{source}"}]
+    if with_land:
+        exchanges = [{"from": f"groundwater.{name}", "to": f"land.{name}"} for name in _STATES] + exchanges
+    fluxes = [f"land.{name}" for name in _LAND_OUTPUT] if with_land else []
+    fluxes += [f"groundwater.{name}" for name in _GROUNDWATER_OUTPUT]
+    return {
+        "title": f"{definition.path.stem}, imported from ParFlow",
+        "time": {"start": timing.start, "end": timing.end, "step": "1h"},
+        "components": {
+            "land": {"class": "bmi_colm:BmiColm" if with_land else _NO_LAND, "config": LAND},
+            "groundwater": {"class": "bmi_richards:BmiRichards", "config": GROUNDWATER},
+        },
+        "order": ["land", "groundwater"],
+        "exchanges": exchanges,
+        "output": [
+            {"file": "hourly.nc", "every": "1h", "variables": fluxes},
+            {
+                "file": "states.nc",
+                "every": f"{timing.dump}h",
+                "method": "point",
+                "variables": [f"groundwater.{name}" for name in _STATES],
+            },
+        ],
+        # without a land nothing is turned over that a residual could be measured by
+        **({"checks": {"water_balance": {"tolerance": 1.0e-6, "action": "stop"}}} if with_land else {}),
+        "figures": True,
+    }
+
+
+def _prove(definition: Definition, folder: ImportFolder, staging: Path, notes: Notes) -> None:
+    """Start the run and stop it before its first step: what cannot run is no import."""
+    try:
+        with tempfile.TemporaryDirectory() as completed:
+            prepare(load_run(staging / RUN), Path(completed)).finalize()
+    except ConfigError as error:
+        # nobody has seen the files that it speaks of
+        told = (str(m.changed(component="", file=None, line=None)) for m in error.mistakes)
+        message = "\n".join(told).replace(f"{staging}/", "")
+        key = folder.key_in(message)
+        if key is not None:
+            raise definition.error(key, message) from None
+        origin = notes.origin(message) or "what is imported cannot run"
+        raise ConfigError(f"{definition.path}: {origin}: {message}") from None

@@ -1,0 +1,135 @@
+"""The folder of an imported run: whole or not there at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import netCDF4
+import numpy as np
+import yaml
+
+from rootzone.parflow_import.forcing import STANDARD_NAMES, WEATHER_FILE, HourlyFiles
+from rootzone.parflow_import.grid import Grid
+from rootzone.parflow_import.sources import FIELDS_FILE, Floats
+
+RUN: Final = "coupled.yaml"
+DOMAIN: Final = "domain.yaml"
+LAND: Final = "land.yaml"
+GROUNDWATER: Final = "groundwater.yaml"
+NOTES: Final = "import.md"
+FILES: Final = (RUN, DOMAIN, LAND, GROUNDWATER, FIELDS_FILE, WEATHER_FILE, NOTES)
+
+
+class ImportFolder:
+    """Takes the files of an imported run while they are made.
+
+    Parameters
+    ----------
+    staging : Path
+        Where they are written; beside `target`, so that relative paths hold in both.
+    target : Path
+        Where they will lie.
+    source : Path
+        Folder of ParFlow's run; files in it are referred to by ``${run}``.
+    grid : Grid
+        For the coordinates of NetCDF files.
+    """
+
+    def __init__(self, staging: Path, target: Path, source: Path, grid: Grid) -> None:
+        self._staging = staging
+        self._target = target
+        self._source = source.resolve()
+        self._grid = grid
+        self._fields: dict[str, tuple[Floats, str]] = {}
+        self._keys: dict[str, str] = {}
+
+    def path(self, file: Path, key: str) -> str:
+        """Spell a file or folder of the run, which a key of the definition names, as YAML refers to it."""
+        resolved = file.resolve()
+        self._keys[str(resolved)] = key
+        if resolved == self._source:
+            return "${run}"
+        if resolved.is_relative_to(self._source):
+            return f"${{run}}/{resolved.relative_to(self._source).as_posix()}"
+        return self._relative(resolved)
+
+    def key_in(self, message: str) -> str | None:
+        """Key of the definition that names a file of which a message speaks, if it does."""
+        named = [path for path in self._keys if path in message]
+        return self._keys[max(named, key=len)] if named else None
+
+    def _relative(self, path: Path) -> str:
+        return Path(os.path.relpath(path, self._target.resolve())).as_posix()
+
+    def keep(self, name: str, values: Floats, units: str) -> None:
+        """Take a field for `fields.nc`."""
+        self._fields[name] = (values, units)
+
+    def write_yaml(self, name: str, comment: str, content: Mapping[str, Any]) -> None:
+        """Write a YAML file under a line of comment."""
+        data = {"paths": {"run": self._relative(self._source)}, **content}
+        if "${run}" not in str(content):
+            del data["paths"]
+        text = yaml.safe_dump(_plain(data), sort_keys=False, default_flow_style=None, width=120, allow_unicode=True)
+        (self._staging / name).write_text(f"# {comment}\n{text}", encoding="utf-8")
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write a text file."""
+        (self._staging / name).write_text(text, encoding="utf-8")
+
+    def write_fields(self) -> None:
+        """Write `fields.nc`, if there are fields to keep."""
+        if not self._fields:
+            return
+        with _netcdf(self._staging / FIELDS_FILE, self._grid) as dataset:
+            for name, (values, units) in self._fields.items():
+                variable = dataset.createVariable(name, "f8", ("z", "y", "x")[-values.ndim :], zlib=True)
+                variable.units = units
+                variable[:] = values
+
+    def write_weather(self, files: HourlyFiles) -> None:
+        """Write hourly files on the grid as one CF file."""
+        with _netcdf(self._staging / WEATHER_FILE, self._grid) as dataset:
+            dataset.createDimension("time", None)
+            time = dataset.createVariable("time", "f8", ("time",))
+            time.units = f"hours since {files.start:%Y-%m-%d %H:%M:%S}"
+            time.standard_name, time.calendar = "time", "standard"
+            time.long_name = "start of the hour"
+            time[:] = np.arange(files.hours, dtype=np.float64)
+            for name, (standard_name, units) in STANDARD_NAMES.items():
+                variable = dataset.createVariable(name, "f8", ("time", "y", "x"), zlib=True)
+                variable.standard_name, variable.units = standard_name, units
+                for hour, values in enumerate(files.read(name)):
+                    variable[hour] = values
+
+
+@contextmanager
+def _netcdf(path: Path, grid: Grid) -> Iterator[netCDF4.Dataset]:
+    with netCDF4.Dataset(path, "w") as dataset:
+        dataset.Conventions = "CF-1.8"
+        for name, count in zip("zyx", grid.shape, strict=True):
+            dataset.createDimension(name, count)
+        for name, start, size, count in (("y", grid.y0, grid.dy, grid.ny), ("x", grid.x0, grid.dx, grid.nx)):
+            axis = dataset.createVariable(name, "f8", (name,))
+            axis.units, axis.axis = "m", name.upper()
+            axis.standard_name = f"projection_{name}_coordinate"
+            axis[:] = start + (np.arange(count) + 0.5) * size
+        yield dataset
+
+
+def _plain(value: Any) -> Any:
+    """Spell times as they are written by hand, tuples as lists."""
+    match value:
+        case datetime():
+            return value.strftime("%Y-%m-%dT%H:%M")
+        case Mapping():
+            return {key: _plain(v) for key, v in value.items()}
+        case list() | tuple():
+            return [_plain(v) for v in value]
+        case _:
+            return value
