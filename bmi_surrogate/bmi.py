@@ -15,11 +15,10 @@ from bmi_common.errors import describe_cell
 from bmi_common.groundwater_bmi import GroundwaterBmi
 from bmi_common.hashing import hashes
 from bmi_common.state_file import StateArray
+from bmi_common.units import SECONDS_PER_HOUR
 from bmi_surrogate.config import Prepared, prepare
 from bmi_surrogate.diagnosis import Diagnosis
 from bmi_surrogate.emulator import Array
-
-_SECONDS_PER_HOUR = 3600.0
 
 
 class BmiSurrogate(GroundwaterBmi):
@@ -50,7 +49,7 @@ class BmiSurrogate(GroundwaterBmi):
         self._hashes = hashes(self._prepared.files)
         return Setup(
             grids=domain.published_grids,
-            time_step=_SECONDS_PER_HOUR,
+            time_step=SECONDS_PER_HOUR,
             mask=domain.mask,
             initial_state=self._prepared.initial_state,
         )

@@ -8,9 +8,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from bmi_common.arrays import Array
 from bmi_common.state_file import StateArray
-
-Array = NDArray[np.float64]
 
 
 class Emulator(Protocol):

@@ -9,7 +9,6 @@ from typing import Final
 import numpy as np
 
 from bmi_colm.forcing.config import ColumnForcing
-from bmi_colm.forcing.humidity import FloatArray
 from bmi_colm.forcing.names import (
     AIR_PRESSURE,
     AIR_TEMPERATURE,
@@ -21,6 +20,7 @@ from bmi_colm.forcing.names import (
     WIND_Y,
 )
 from bmi_colm.forcing.record import Record
+from bmi_common.arrays import Array
 from bmi_common.calendar import HOUR, Times, hours_from, show, to_time
 from bmi_common.errors import ConfigError, InputNotice
 
@@ -68,7 +68,7 @@ class ColumnRecord(Record):
         self.times = hours_from(to_time(spec.start), self._table.shape[0])
 
     @staticmethod
-    def _read(spec: ColumnForcing) -> FloatArray:
+    def _read(spec: ColumnForcing) -> Array:
         if not spec.file.is_file():
             raise ConfigError(f"{spec.file}: no such forcing file")
         numbers, lines = _rows(spec.file)
@@ -101,7 +101,7 @@ class ColumnRecord(Record):
                 table[k, column] = value
         return table
 
-    def load(self, times: Times) -> dict[str, FloatArray]:  # noqa: D102
+    def load(self, times: Times) -> dict[str, Array]:  # noqa: D102
         rows = self._table[self._rows(times)]
         return {name: rows[:, column] for column, name in enumerate(COLUMNS)}
 
@@ -114,7 +114,7 @@ class ColumnRecord(Record):
             return f"the record starts at {show(self.times[0])} (start)"
         return f"the record has {self.times.size} rows (cycle: true would repeat it, if they are whole days)"
 
-    def _rows(self, times: Times) -> FloatArray:
+    def _rows(self, times: Times) -> Array:
         return np.asarray((times - self.times[0]) // HOUR)
 
 

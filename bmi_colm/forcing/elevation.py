@@ -6,8 +6,9 @@ from typing import Final
 
 import numpy as np
 
-from bmi_colm.forcing.humidity import FloatArray, saturation_vapour_pressure, specific_humidity
+from bmi_colm.forcing.humidity import saturation_vapour_pressure, specific_humidity
 from bmi_colm.forcing.names import AIR_PRESSURE, AIR_TEMPERATURE, SPECIFIC_HUMIDITY
+from bmi_common.arrays import Array
 
 GRAVITY: Final = 9.80665  # m s-2
 GAS_CONSTANT_DRY_AIR: Final = 287.0597  # J kg-1 K-1
@@ -29,10 +30,10 @@ class ElevationAdjustment:
         Decrease of air temperature with height [K m-1].
     """
 
-    height: FloatArray
+    height: Array
     lapse_rate: float
 
-    def __call__(self, values: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
+    def __call__(self, values: Mapping[str, Array]) -> dict[str, Array]:
         """Return `values` of one hour with temperature, pressure and humidity at the cells' elevation."""
         adjusted = dict(values)
         recorded = values[AIR_TEMPERATURE]
@@ -47,7 +48,7 @@ class ElevationAdjustment:
         return adjusted
 
 
-def _logarithmic_mean(first: FloatArray, second: FloatArray) -> FloatArray:
+def _logarithmic_mean(first: Array, second: Array) -> Array:
     """Return (b - a) / ln(b / a), also where a and b are nearly equal."""
     ratio = second / first - 1.0
     near = np.abs(ratio) < 1e-6

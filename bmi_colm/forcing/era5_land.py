@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 
 from bmi_colm.forcing.config import Era5LandForcing
-from bmi_colm.forcing.humidity import FloatArray, saturation_vapour_pressure, specific_humidity
+from bmi_colm.forcing.humidity import saturation_vapour_pressure, specific_humidity
 from bmi_colm.forcing.names import (
     AIR_PRESSURE,
     AIR_TEMPERATURE,
@@ -19,6 +19,7 @@ from bmi_colm.forcing.names import (
 from bmi_colm.forcing.netcdf import SeriesRecord, common_times, label, lacking, open_files
 from bmi_colm.forcing.netcdf_series import Series
 from bmi_colm.forcing.units import converter
+from bmi_common.arrays import Array
 from bmi_common.calendar import DAY, HOUR, Times, show
 from bmi_common.errors import ConfigError
 from bmi_common.file_grid import Cells
@@ -42,7 +43,7 @@ _PER_SECOND: Final = {"tp": 1000.0 / 3600.0, "ssrd": 1.0 / 3600.0, "strd": 1.0 /
 # tp: m of water to kg m-2 with 1000 kg m-3
 
 
-def deaccumulate(before: FloatArray, after: FloatArray, first_of_day: FloatArray) -> FloatArray:
+def deaccumulate(before: Array, after: Array, first_of_day: Array) -> Array:
     """Return the amounts of hours from totals since 00 UTC.
 
     Parameters
@@ -111,7 +112,7 @@ class Era5LandRecord(SeriesRecord):
             needs.append(("instantaneous", times + HOUR))
         return needs
 
-    def load(self, times: Times) -> dict[str, FloatArray]:  # noqa: D102
+    def load(self, times: Times) -> dict[str, Array]:  # noqa: D102
         first_of_day = _first_of_day(times)
         values = {}
         for name, variable in ACCUMULATED.items():
@@ -152,7 +153,7 @@ class Era5LandRecord(SeriesRecord):
         raise AssertionError(f"nothing lacks at {time}")
 
 
-def _first_of_day(times: Times) -> FloatArray:
+def _first_of_day(times: Times) -> Array:
     return np.asarray((times - times.astype("datetime64[D]")) % DAY == 0 * HOUR)
 
 

@@ -3,15 +3,14 @@
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from bmi_common.arrays import Array
 
 EPSILON: Final = 287.0597 / 461.5250
 """Ratio of the gas constants of dry air and vapour (ECMWF 2023, chapter 12)."""
 
 
-def saturation_vapour_pressure(temperature: FloatArray) -> FloatArray:
+def saturation_vapour_pressure(temperature: Array) -> Array:
     """Saturation vapour pressure over liquid water.
 
     Parameters
@@ -21,7 +20,7 @@ def saturation_vapour_pressure(temperature: FloatArray) -> FloatArray:
 
     Returns
     -------
-    FloatArray
+    Array
         [Pa]
 
     Notes
@@ -32,6 +31,6 @@ def saturation_vapour_pressure(temperature: FloatArray) -> FloatArray:
     return np.asarray(611.21 * np.exp(17.502 * (temperature - 273.16) / (temperature - 32.19)))
 
 
-def specific_humidity(vapour_pressure: FloatArray, pressure: FloatArray) -> FloatArray:
+def specific_humidity(vapour_pressure: Array, pressure: Array) -> Array:
     """Specific humidity [kg kg-1] of air at `pressure` [Pa] that holds vapour of `vapour_pressure` [Pa]."""
     return np.asarray(EPSILON * vapour_pressure / (pressure - (1.0 - EPSILON) * vapour_pressure))

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from bmi_colm.forcing.config import NetcdfForcing, StandardName, expand
-from bmi_colm.forcing.humidity import FloatArray
 from bmi_colm.forcing.netcdf_series import Series, hour_starts
 from bmi_colm.forcing.plausible import ForcingWarning
 from bmi_colm.forcing.record import Record
 from bmi_colm.forcing.units import Converter, converter
 from bmi_colm.forcing.ways import WAYS, Way, aligned
+from bmi_common.arrays import Array
 from bmi_common.calendar import Times, show
 from bmi_common.errors import ConfigError
 from bmi_common.file_grid import Cells
@@ -167,8 +167,8 @@ class NetcdfRecord(SeriesRecord):
             fill=True,
         )
 
-    def load(self, times: Times) -> dict[str, FloatArray]:  # noqa: D102
-        values: dict[str, FloatArray] = {}
+    def load(self, times: Times) -> dict[str, Array]:  # noqa: D102
+        values: dict[str, Array] = {}
         for names, way in self._ways.items():
             read = [self._series[name].read(times) for name in way.reads]
             if len(read) == 2:

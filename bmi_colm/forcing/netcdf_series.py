@@ -8,8 +8,8 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from bmi_colm.forcing.humidity import FloatArray
 from bmi_colm.forcing.units import Converter
+from bmi_common.arrays import Array
 from bmi_common.calendar import HOUR, Times, show
 from bmi_common.errors import ConfigError
 from bmi_common.file_grid import (
@@ -51,12 +51,12 @@ class _Piece:
     x: str | None
     grid: GridMap | None
 
-    def read(self, records: Indices) -> FloatArray:
+    def read(self, records: Indices) -> Array:
         """Return records (numbers in the file's order, ascending), (n, ny, nx) or (n,)."""
         values = self._cut(records, self.grid.rows if self.grid else 0, self.grid.columns if self.grid else 0)
         return self.grid(values) if self.grid is not None else values
 
-    def whole_grid(self, record: int) -> FloatArray:
+    def whole_grid(self, record: int) -> Array:
         """Return one record on the file's grid."""
         return np.asarray(self._cut(np.array([record]), slice(None), slice(None))[0])
 
@@ -75,7 +75,7 @@ class _Piece:
         """Step between the values that packed integers can have."""
         return float(np.abs(self.file[self.variable].attributes.get("scale_factor", 0.0)).max())
 
-    def _cut(self, records: Indices, rows: slice | int, columns: slice | int) -> FloatArray:
+    def _cut(self, records: Indices, rows: slice | int, columns: slice | int) -> Array:
         variable = self.file[self.variable]
         # of two dimensions, such as time and step of a forecast, the second is read whole
         steps = math.prod(self.file.size(d) for d in self.time[1:])
@@ -95,7 +95,7 @@ class _Piece:
         return np.asarray(values[records - first * steps])
 
 
-def _first_finite(values: FloatArray) -> FloatArray:
+def _first_finite(values: Array) -> Array:
     """Return, along the last axis, the first finite value: ERA5 (expver 1), else its preliminary form (5)."""
     pick = np.argmax(np.isfinite(values), axis=-1)
     return np.asarray(np.take_along_axis(values, pick[..., np.newaxis], axis=-1)[..., 0])
@@ -174,7 +174,7 @@ class Series:
         first, last = self._pieces[0].file.path, self._pieces[-1].file.path
         return str(first) if first == last else f"{first} … {last.name}"
 
-    def read(self, times: Times) -> FloatArray:
+    def read(self, times: Times) -> Array:
         """Return the values at `times` (ascending, some of the series' own), (n, ny, nx) or (n,)."""
         positions = np.searchsorted(self.times, times)
         return self._convert(self._raw(self._owner[positions], self._record[positions]))
@@ -191,9 +191,9 @@ class Series:
         """Return file and variable at `time`, for messages."""
         return f"{self._holder(time).file.path}: {self.variable(time)!r}"
 
-    def _raw(self, owners: Indices, records: Indices) -> FloatArray:
+    def _raw(self, owners: Indices, records: Indices) -> Array:
         """Return records of the pieces that own them, in this order."""
-        values: FloatArray | None = None
+        values: Array | None = None
         for owner in np.unique(owners):
             here = np.flatnonzero(owners == owner)
             wanted, back = np.unique(records[here], return_inverse=True)
@@ -225,7 +225,7 @@ class Series:
             owner[empty], record[empty] = owner[full], record[full]
             empty -= 1
 
-    def _require_equal(self, first: FloatArray, second: FloatArray, time: np.datetime64, *owners: int) -> None:
+    def _require_equal(self, first: Array, second: Array, time: np.datetime64, *owners: int) -> None:
         one, other = (self._pieces[owner] for owner in owners)
         # files packed each in its own way differ by half a step of their integers
         rounding = 0.51 * (one.resolution + other.resolution)

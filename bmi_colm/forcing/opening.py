@@ -17,10 +17,10 @@ from bmi_colm.forcing.config import (
 )
 from bmi_colm.forcing.elevation import ElevationAdjustment
 from bmi_colm.forcing.era5_land import Era5LandRecord
-from bmi_colm.forcing.humidity import FloatArray
 from bmi_colm.forcing.netcdf import NetcdfRecord
 from bmi_colm.forcing.parflow import ParflowRecord
 from bmi_colm.forcing.record import Forcing, NoForcing, Record, RecordForcing
+from bmi_common.arrays import Array
 from bmi_common.calendar import HOUR, show, to_time
 from bmi_common.errors import ConfigError, each_warning_once
 from bmi_common.file_grid import Cells
@@ -33,11 +33,11 @@ def open_forcing(
     start: datetime,
     end: datetime | None,
     step: float = 3600.0,
-    latitude: FloatArray | None = None,
-    longitude: FloatArray | None = None,
-    northing: FloatArray | None = None,
-    easting: FloatArray | None = None,
-    elevation: FloatArray | None = None,
+    latitude: Array | None = None,
+    longitude: Array | None = None,
+    northing: Array | None = None,
+    easting: Array | None = None,
+    elevation: Array | None = None,
     mask: NDArray[np.bool_] | None = None,
 ) -> Forcing:
     """Open the forcing of a run and check all of it that the run needs.
@@ -122,7 +122,7 @@ def _open(spec: ColumnForcing | ParflowForcing | NetcdfForcing | Era5LandForcing
 def _adjustment(
     spec: ColumnForcing | ParflowForcing | NetcdfForcing | Era5LandForcing,
     record: Record,
-    elevation: FloatArray | None,
+    elevation: Array | None,
 ) -> ElevationAdjustment | None:
     if not isinstance(spec, ColumnForcing | NetcdfForcing):
         return None

@@ -9,7 +9,6 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from bmi_colm.forcing.config import ParflowForcing
-from bmi_colm.forcing.humidity import FloatArray
 from bmi_colm.forcing.names import (
     AIR_PRESSURE,
     AIR_TEMPERATURE,
@@ -21,6 +20,7 @@ from bmi_colm.forcing.names import (
     WIND_Y,
 )
 from bmi_colm.forcing.record import Record
+from bmi_common.arrays import Array
 from bmi_common.calendar import HOUR, Times, show, to_time
 from bmi_common.errors import ConfigError
 from bmi_common.fields import read_pfb
@@ -86,7 +86,7 @@ class ParflowRecord(Record):
         )
         if not complete:
             raise ConfigError(f"{self.label}: {self.lacking(self._start + (firsts[0] - 1) * HOUR)}")
-        self._cached: dict[str, tuple[int, FloatArray]] = {}
+        self._cached: dict[str, tuple[int, Array]] = {}
 
     def _find(self) -> list[_Span]:
         if not self._directory.is_dir():
@@ -124,20 +124,20 @@ class ParflowRecord(Record):
         if found != needed:
             raise ConfigError(f"{file}: shape (hours, ny, nx) is {found}; the domain and the name need {needed}")
 
-    def load(self, times: Times) -> dict[str, FloatArray]:  # noqa: D102
+    def load(self, times: Times) -> dict[str, Array]:  # noqa: D102
         hours = (times - self._start) // HOUR
         starts, layers = np.divmod(hours, self._length)
         load = partial(self._layers, starts=starts, layers=layers)
         return {name: load(variable) for name, variable in FILE_VARIABLES.items()}
 
-    def _layers(self, variable: str, starts: FloatArray, layers: FloatArray) -> FloatArray:
+    def _layers(self, variable: str, starts: Array, layers: Array) -> Array:
         values = np.empty((layers.size, *self._shape))
         for start in np.unique(starts):
             here = starts == start
             values[here] = self._whole(variable, int(start) * self._length + 1)[layers[here]]
         return values
 
-    def _whole(self, variable: str, first: int) -> FloatArray:
+    def _whole(self, variable: str, first: int) -> Array:
         """Return a file's array; the last one read of each variable is kept (files may exceed a block)."""
         if self._cached.get(variable, (0,))[0] != first:
             self._cached[variable] = (first, read_pfb(self._file(variable, first)))

@@ -9,7 +9,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bmi_colm.forcing.humidity import FloatArray
 from bmi_colm.forcing.names import (
     AIR_PRESSURE,
     AIR_TEMPERATURE,
@@ -21,6 +20,7 @@ from bmi_colm.forcing.names import (
     WIND_X,
     WIND_Y,
 )
+from bmi_common.arrays import Array
 from bmi_common.calendar import Times, show
 from bmi_common.errors import ConfigError
 
@@ -131,10 +131,10 @@ class Inspector:
         self._remedy = f"; {remedy}" if remedy else ""
         self._warned: set[str] = set()
         self._hours = 0
-        self._amount: FloatArray = np.zeros(())
+        self._amount: Array = np.zeros(())
         self._first = np.datetime64("NaT", "s")
 
-    def __call__(self, name: str, times: Times, values: FloatArray) -> FloatArray:
+    def __call__(self, name: str, times: Times, values: Array) -> Array:
         """Return `values` (n,) or (n, ny, nx) of the hours `times`, negative round-off set to zero.
 
         Raises
@@ -152,7 +152,7 @@ class Inspector:
         self._check_likely(name, times, active)
         return values
 
-    def count(self, times: Times, precipitation: FloatArray) -> None:
+    def count(self, times: Times, precipitation: Array) -> None:
         """Add the hours `times` to the mean that `judge_mean` judges."""
         self._first = times[0] if self._hours == 0 else self._first
         self._hours += times.size
@@ -173,11 +173,11 @@ class Inspector:
             "; are these mm h-1, or totals of more than an hour?",
         )
 
-    def _active(self, values: FloatArray) -> FloatArray:
+    def _active(self, values: Array) -> Array:
         """Return `values` of the active cells, (n, cells)."""
         return values[:, self._mask] if values.ndim == 3 else values[:, np.newaxis]
 
-    def _check_finite(self, name: str, times: Times, active: FloatArray) -> None:
+    def _check_finite(self, name: str, times: Times, active: Array) -> None:
         finite = np.isfinite(active)
         if finite.all():
             return
@@ -192,7 +192,7 @@ class Inspector:
             f"in the hour from {show(times[hour])}; every active cell needs a number"
         )
 
-    def _check_possible(self, name: str, times: Times, active: FloatArray) -> None:
+    def _check_possible(self, name: str, times: Times, active: Array) -> None:
         low, high = RANGES[name].possible
         bad = (active < low) | (active > high)
         if not bad.any():
@@ -212,7 +212,7 @@ class Inspector:
             f"{reason}{looks_like(name, float(active.min()), float(active.max()))}{self._remedy}"
         )
 
-    def _check_likely(self, name: str, times: Times, active: FloatArray) -> None:
+    def _check_likely(self, name: str, times: Times, active: Array) -> None:
         if name in self._warned:
             return
         expected_low, expected_high = RANGES[name].likely

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bmi_colm.forcing.elevation import ElevationAdjustment
-from bmi_colm.forcing.humidity import FloatArray
 from bmi_colm.forcing.names import FORCING_NAMES, PRECIPITATION
 from bmi_colm.forcing.plausible import Inspector
+from bmi_common.arrays import Array
 from bmi_common.calendar import HOUR, Times, hours_from, show, to_time
 from bmi_common.errors import ConfigError
 
@@ -40,7 +40,7 @@ class Record(ABC):
     remedy: str = ""
 
     @abstractmethod
-    def load(self, times: Times) -> dict[str, FloatArray]:
+    def load(self, times: Times) -> dict[str, Array]:
         """Return the hours `times` (some of the record's own) of all variables, by BMI name.
 
         Arrays are (n, ny, nx), or (n,) where one value stands for all cells, in the units of
@@ -71,7 +71,7 @@ class Forcing(ABC):
     names: tuple[str, ...]
 
     @abstractmethod
-    def read(self, time: datetime) -> Mapping[str, FloatArray]:
+    def read(self, time: datetime) -> Mapping[str, Array]:
         """Return the forcing of the hour [t, t + 1 h) that contains `time`.
 
         Parameters
@@ -81,7 +81,7 @@ class Forcing(ABC):
 
         Returns
         -------
-        Mapping[str, FloatArray]
+        Mapping[str, Array]
             By BMI name; read-only arrays (ny, nx), y 0 the southern row, or () where one value stands for all
             cells. Units are those of `bmi_colm.forcing.names.UNITS`. Inactive cells may be NaN.
 
@@ -113,7 +113,7 @@ class NoForcing(Forcing):
 
     names = ()
 
-    def read(self, time: datetime) -> Mapping[str, FloatArray]:
+    def read(self, time: datetime) -> Mapping[str, Array]:
         """Return nothing, for any time."""
         return MappingProxyType({})
 
@@ -155,7 +155,7 @@ class RecordForcing(Forcing):
         self._cycle = cycle
         self._adjust = adjust
         self._block = -1
-        self._values: dict[str, FloatArray] = {}
+        self._values: dict[str, Array] = {}
         self._of_run = np.zeros(record.times.size, dtype=np.bool_)  # what lies outside the run is not looked at
         if cycle:
             self._check_cycle()
@@ -169,7 +169,7 @@ class RecordForcing(Forcing):
         """Starts of the hours that the record holds."""
         return self._record.times
 
-    def read(self, time: datetime) -> Mapping[str, FloatArray]:  # noqa: D102  (described by Forcing)
+    def read(self, time: datetime) -> Mapping[str, Array]:  # noqa: D102  (described by Forcing)
         hour = self.hour_of(to_time(time))
         position = int(self._positions(np.array([hour]))[0])
         if not self._cycle and (position == self.times.size or self.times[position] != hour):

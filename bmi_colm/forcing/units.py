@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from bmi_colm.forcing.humidity import FloatArray
+from bmi_common.arrays import Array
 from bmi_common.errors import ConfigError
 from bmi_common.units import conversion
 
-Converter = Callable[[FloatArray], FloatArray]
+Converter = Callable[[Array], Array]
 
 
 def converter(units: str, target: str, where: str) -> Converter:

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from bmi_colm.forcing.config import StandardName
-from bmi_colm.forcing.humidity import FloatArray, saturation_vapour_pressure, specific_humidity
+from bmi_colm.forcing.humidity import saturation_vapour_pressure, specific_humidity
 from bmi_colm.forcing.names import (
     AIR_PRESSURE,
     AIR_TEMPERATURE,
@@ -19,9 +19,10 @@ from bmi_colm.forcing.names import (
     WIND_X,
     WIND_Y,
 )
+from bmi_common.arrays import Array
 
-Known = Mapping[str, FloatArray]
-Make = Callable[[list[FloatArray], Known], tuple[FloatArray, ...]]
+Known = Mapping[str, Array]
+Make = Callable[[list[Array], Known], tuple[Array, ...]]
 
 
 @dataclass(frozen=True)
@@ -40,20 +41,20 @@ class Way:
     make: Make
 
 
-def _same(read: list[FloatArray], _known: Known) -> tuple[FloatArray, ...]:
+def _same(read: list[Array], _known: Known) -> tuple[Array, ...]:
     return tuple(read)
 
 
-def _sum(read: list[FloatArray], _known: Known) -> tuple[FloatArray, ...]:
+def _sum(read: list[Array], _known: Known) -> tuple[Array, ...]:
     return (read[0] + read[1],)
 
 
-def _from_vapour_pressure(vapour_pressure: FloatArray, known: Known) -> tuple[FloatArray, ...]:
+def _from_vapour_pressure(vapour_pressure: Array, known: Known) -> tuple[Array, ...]:
     vapour_pressure, pressure = aligned(vapour_pressure, known[AIR_PRESSURE])
     return (specific_humidity(vapour_pressure, pressure),)
 
 
-def _from_relative_humidity(read: list[FloatArray], known: Known) -> tuple[FloatArray, ...]:
+def _from_relative_humidity(read: list[Array], known: Known) -> tuple[Array, ...]:
     relative, temperature = aligned(read[0], known[AIR_TEMPERATURE])
     return _from_vapour_pressure(relative * saturation_vapour_pressure(temperature), known)
 
@@ -98,7 +99,7 @@ WAYS: Final[dict[tuple[str, ...], tuple[Way, ...]]] = {
 """By BMI names, the best way first; what others follow from stands before them."""
 
 
-def aligned(first: FloatArray, second: FloatArray) -> tuple[FloatArray, FloatArray]:
+def aligned(first: Array, second: Array) -> tuple[Array, Array]:
     """Return two arrays of hours, (n,) or (n, ny, nx), that broadcast against each other."""
     rank = max(first.ndim, second.ndim)
     one, other = (a.reshape(a.shape + (1,) * (rank - a.ndim)) for a in (first, second))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from bmi_common import Domain
+from bmi_common.units import SECONDS_PER_HOUR
 from bmi_surrogate.emulator import Array
 
-SECONDS_PER_HOUR = 3600.0
 LAYERED = ("permeability", "porosity", "van Genuchten alpha", "van Genuchten n")
 FLAT = ("slope", "Manning")
 

@@ -19,9 +19,8 @@ from torch import Tensor
 
 from bmi_common import Domain
 from bmi_common.flow_order import build_network
+from bmi_common.units import SECONDS_PER_HOUR
 from bmi_surrogate.structured.retention import Retention
-
-SECONDS_PER_HOUR = 3600.0
 
 LAYERED = (
     "porosity",

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bmi_common import ConfigError, Domain
+from bmi_common.arrays import Array
 from bmi_common.suggest import did_you_mean
 from bmi_surrogate.structured import ColumnProperties
 from bmi_surrogate.training.task import Batch
 
-Array = NDArray[np.float64]
 Single = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bmi_common import Domain, grids
+from bmi_common.arrays import Array
 from bmi_common.calendar import Times
 from rootzone.evaluate.growth import growth
 from rootzone.evaluate.histogram import Histogram, LogBins
@@ -20,8 +20,6 @@ from rootzone.evaluate.names import LATENT_HEAT, WATER_TABLE
 from rootzone.evaluate.predictions import Prediction, Quantities, blocks
 from rootzone.evaluate.scratch import Scratch
 from rootzone.evaluate.variables import EVALUATED
-
-Array = NDArray[np.float64]
 
 PROBABILITIES = (0.1, 0.25, 0.5, 0.75, 0.9)
 """Quantiles over the columns."""

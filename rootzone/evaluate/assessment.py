@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bmi_common import Domain
+from bmi_common.arrays import Array
 from bmi_common.calendar import HOUR, Times
 from coupler.water_error import WaterError
 from rootzone.evaluate.aggregator import REFERENCE, Aggregator
@@ -20,8 +21,6 @@ from rootzone.evaluate.reanalysis import Reanalysis
 from rootzone.evaluate.variables import EVALUATED
 from rootzone.evaluate.verdict import AcceptanceVerdict, Criterion, criteria, judge, segment_criteria
 from rootzone.evaluate.windows import TimeWindow, of_kind, windows
-
-Array = NDArray[np.float64]
 
 REANALYSIS = "reanalysis"
 

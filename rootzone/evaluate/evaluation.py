@@ -10,9 +10,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bmi_common import ConfigError, Domain, DomainSpec, load_config
+from bmi_common.arrays import Array
 from bmi_common.calendar import HOUR, Times
 from bmi_common.parflow_dumps import is_parflow_run
 from rootzone.evaluate.aggregator import REFERENCE, Aggregator, aggregate
@@ -30,7 +30,6 @@ from rootzone.evaluate.variables import parse_thresholds
 from rootzone.evaluate.water import water_error
 
 FREE_DRAINAGE, PERSISTENCE, CLIMATOLOGY = "free drainage", "persistence", "climatology"
-Array = NDArray[np.float64]
 
 _LONGEST_NAME = 60
 _NUMBERED = re.compile(r"(segment|climatology) \d+")

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
+from bmi_common.arrays import Array
 from bmi_common.calendar import HOUR, Times
-
-Array = NDArray[np.float64]
 
 FULL_MONTH = 0.9
 """Share of a calendar month's hours that must be there for the month to count."""

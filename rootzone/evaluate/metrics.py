@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-Array = NDArray[np.float64]
+from bmi_common.arrays import Array
 
 
 class Metrics(NamedTuple):

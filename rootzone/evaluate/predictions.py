@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bmi_common import ConfigError, Domain, grids, van_genuchten, water_table
+from bmi_common.arrays import Array
 from bmi_common.calendar import HOUR, Times
 from rootzone.evaluate.records import Records, span
-
-Array = NDArray[np.float64]
 
 BLOCK_VALUES = 2_000_000
 """Heads read at once, so that memory does not grow with the length of a run."""

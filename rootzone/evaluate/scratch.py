@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from bmi_common.arrays import Array
 
 HOURS = 128
 """Records in a block of a file; what is held in memory for each variable."""

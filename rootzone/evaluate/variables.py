@@ -8,16 +8,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bmi_common import ConfigError, Domain
+from bmi_common.arrays import Array
 from bmi_common.suggest import did_you_mean
 from bmi_common.units import conversion
 from coupler import resolution
 from rootzone.evaluate.names import LATENT_HEAT, SOIL_MOISTURE, WATER_TABLE
 from rootzone.evaluate.predictions import Quantities
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

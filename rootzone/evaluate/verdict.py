@@ -15,10 +15,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from bmi_common.arrays import Array
 from coupler.resolution import undercuts
 from rootzone.evaluate.variables import EVALUATED
 
-Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 Relation = Literal["<=", "<", ">="]

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
+from bmi_common.arrays import Array
 from rootzone.evaluate.assessment import Assessment
 from rootzone.evaluate.figures.style import field, new_figure, spread, symmetric
 from rootzone.evaluate.variables import EVALUATED
-
-Array = NDArray[np.float64]
 
 _MEAN, _BIAS, _RANK, _SHARE = "viridis", "RdBu_r", "cividis", "cividis"
 _PANEL = 2.9

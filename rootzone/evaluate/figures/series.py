@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
+from bmi_common.arrays import Array
 from bmi_common.calendar import HOUR
 from rootzone.evaluate.aggregator import REFERENCE
 from rootzone.evaluate.assessment import REANALYSIS, Assessment
@@ -30,8 +30,6 @@ from rootzone.evaluate.metrics import running_mean
 from rootzone.evaluate.names import LATENT_HEAT, SOIL_MOISTURE, WATER_TABLE
 from rootzone.evaluate.variables import EVALUATED
 from rootzone.evaluate.verdict import holds, span
-
-Array = NDArray[np.float64]
 
 _WIDTH = 10.0
 _LEAST = 1.0e-6

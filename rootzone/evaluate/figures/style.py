@@ -10,15 +10,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from bmi_common import Domain
+from bmi_common.arrays import Array
 from rootzone.evaluate.assessment import Assessment
 from rootzone.evaluate.metrics import running_mean
 
 matplotlib.use("Agg")
 
-Array = NDArray[np.float64]
 
 # Okabe and Ito (2008), "Color universal design"
 BLACK, BLUE, ORANGE, GREEN, SKY, GREY = "#000000", "#0072B2", "#D55E00", "#009E73", "#56B4E9", "#777777"

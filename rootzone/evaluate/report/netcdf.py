@@ -9,14 +9,12 @@ from pathlib import Path
 
 import netCDF4
 import numpy as np
-from numpy.typing import NDArray
 
+from bmi_common.arrays import Array
 from rootzone.evaluate.aggregator import MEDIAN, PROBABILITIES
 from rootzone.evaluate.assessment import REANALYSIS, Assessment
 from rootzone.evaluate.histogram import Histogram
 from rootzone.evaluate.variables import EVALUATED, EvaluatedVariable
-
-Array = NDArray[np.float64]
 
 _FILL = 9.96921e36
 _MEASURES = {
