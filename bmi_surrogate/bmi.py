@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from bmi_common import Setup
 from bmi_common import groundwater as names
+from bmi_common.arrays import Array
 from bmi_common.errors import describe_cell
 from bmi_common.groundwater_bmi import GroundwaterBmi
 from bmi_common.hashing import hashes
@@ -18,7 +19,6 @@ from bmi_common.state_file import StateArray
 from bmi_common.units import SECONDS_PER_HOUR
 from bmi_surrogate.config import Prepared, prepare
 from bmi_surrogate.diagnosis import Diagnosis
-from bmi_surrogate.emulator import Array
 
 
 class BmiSurrogate(GroundwaterBmi):

@@ -18,10 +18,10 @@ from safetensors.torch import save_file
 from torch import nn
 
 from bmi_common import ConfigError, load_config
+from bmi_common.arrays import Array
 from bmi_common.config import Config, ConfigPath
 from bmi_common.hashing import sha256
 from bmi_common.owned_folder import draft_name
-from bmi_surrogate.emulator import Array
 from bmi_surrogate.parameters import fill, read_parameters
 from bmi_surrogate.predrnn.checkpoint import Checkpoint
 from bmi_surrogate.predrnn.network import Architecture, PredRNN

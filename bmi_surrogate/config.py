@@ -11,12 +11,13 @@ import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
 from bmi_common import Config, ConfigError, ConfigPath, Domain, FieldSpec, grids, load_config
+from bmi_common.arrays import Array
 from bmi_common.config import Threads
 from bmi_common.errors import Mistakes, errors_under
 from bmi_common.groundwater import SECTIONS
 from bmi_common.groundwater_config import GroundwaterConfig, PreparedGroundwater
 from bmi_surrogate.checkpoint import load as load_checkpoint
-from bmi_surrogate.emulator import Array, Emulator
+from bmi_surrogate.emulator import Emulator
 from bmi_surrogate.predrnn import statics as static_channels
 from bmi_surrogate.predrnn.checkpoint import Checkpoint
 from bmi_surrogate.predrnn.closed_balance import ClosedEmulator

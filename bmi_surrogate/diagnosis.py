@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from bmi_common import Domain, van_genuchten, water_table
+from bmi_common.arrays import Array
 from bmi_common.overland import boundary_outflow
-from bmi_surrogate.emulator import Array
 
 
 class Diagnosed(NamedTuple):

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bmi_common import Domain
+from bmi_common.arrays import Array
 from bmi_common.state_file import StateArray, fingerprint
-from bmi_surrogate.emulator import Array
 from bmi_surrogate.predrnn.emulator import PredRNNEmulator
 from bmi_surrogate.structured import ColumnProperties
 from bmi_surrogate.structured.closure import Effort, close

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bmi_common import ConfigError
+from bmi_common.arrays import Array
 from bmi_common.state_file import StateArray, fingerprint
 from bmi_surrogate.compute import compiling, find_device, require_compiler, using_threads
-from bmi_surrogate.emulator import Array
 from bmi_surrogate.predrnn.attention import History
 from bmi_surrogate.predrnn.checkpoint import Checkpoint
 from bmi_surrogate.predrnn.network import Architecture, Memory, PredRNN, Step

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from bmi_common import ConfigError
-from bmi_surrogate.emulator import Array
+from bmi_common.arrays import Array
 from bmi_surrogate.predrnn.statics import channel_name
 
 STATIC_EPSILON = 1.0e-8

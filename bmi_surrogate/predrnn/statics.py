@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from bmi_common import Domain
+from bmi_common.arrays import Array
 from bmi_common.units import SECONDS_PER_HOUR
-from bmi_surrogate.emulator import Array
 
 LAYERED = ("permeability", "porosity", "van Genuchten alpha", "van Genuchten n")
 FLAT = ("slope", "Manning")

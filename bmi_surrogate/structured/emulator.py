@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from bmi_common import ConfigError, Domain, grids
+from bmi_common.arrays import Array
 from bmi_common.state_file import StateArray, fingerprint
 from bmi_surrogate.compute import compiling, find_device, require_compiler, using_threads
-from bmi_surrogate.emulator import Array
 from bmi_surrogate.structured.columns import ColumnProperties
 from bmi_surrogate.structured.model import Kernels, StructuredModel
 

@@ -13,8 +13,8 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from bmi_common import Config, ConfigError, Domain
+from bmi_common.arrays import Array
 from bmi_surrogate import checkpoint as checkpoints
-from bmi_surrogate.emulator import Array
 from bmi_surrogate.predrnn.checkpoint import Checkpoint
 from bmi_surrogate.predrnn.closed_balance import Base, closed_head
 from bmi_surrogate.predrnn.emulator import require_compilable

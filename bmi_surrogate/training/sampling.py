@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from bmi_common import Config, ConfigError, Domain
-from bmi_surrogate.emulator import Array
+from bmi_common.arrays import Array
 from bmi_surrogate.predrnn.tiling import Tiling, starts
 from bmi_surrogate.training.store import Store
 from bmi_surrogate.training.task import Batch, Origin

@@ -13,11 +13,11 @@ import yaml
 from numpy.typing import NDArray
 
 from bmi_common import ConfigError, Domain
+from bmi_common.arrays import Array
 from bmi_common.config import read_yaml
 from bmi_common.folder_lock import FolderIsBusyError
 from bmi_common.owned_folder import draft_name, taken
 from bmi_common.state_file import commit
-from bmi_surrogate.emulator import Array
 from bmi_surrogate.predrnn.normalisation import Moments, moments_of_statics
 from bmi_surrogate.training.prepare import Progress
 from bmi_surrogate.training.store import DESCRIPTION, STATISTICS, STORE, Store, adopt

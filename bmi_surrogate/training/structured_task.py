@@ -11,8 +11,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from bmi_common import Config, ConfigError, Domain
+from bmi_common.arrays import Array
 from bmi_surrogate.checkpoint import save
-from bmi_surrogate.emulator import Array
 from bmi_surrogate.structured import StructuredArchitecture, StructuredModel
 from bmi_surrogate.structured.checkpoint import StructuredCheckpoint
 from bmi_surrogate.structured.closure import Effort

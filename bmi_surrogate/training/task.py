@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from bmi_common import Domain
-from bmi_surrogate.emulator import Array
+from bmi_common.arrays import Array
 from bmi_surrogate.predrnn.normalisation import Moments
 
 

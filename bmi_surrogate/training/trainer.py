@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from bmi_common import ConfigError, Domain, RootzoneError
-from bmi_surrogate.emulator import Array
+from bmi_common.arrays import Array
 from bmi_surrogate.training.config import TrainConfig
 from bmi_surrogate.training.distributed import Processes
 from bmi_surrogate.training.logger import CsvLogger

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from bmi_common import water_table
-from bmi_surrogate.emulator import Array
+from bmi_common.arrays import Array
 from bmi_surrogate.training.task import Batch, Rollout, Task
 
 
