@@ -141,8 +141,9 @@ def segment_criteria(
         Largest acceptable errors by variable; the bound did not restart, so it does not measure them.
     """
     found = []
-    for key, threshold in thresholds.items():
-        if not hours or any(np.isnan(m).any() for m in medians[key]):
+    for key in EVALUATED:
+        threshold = thresholds.get(key)
+        if threshold is None or not hours or any(np.isnan(m).any() for m in medians[key]):
             continue
         verdicts = [
             judge(m, None, threshold, EVALUATED[key].resolution, h) for m, h in zip(medians[key], hours, strict=True)

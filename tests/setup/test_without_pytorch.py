@@ -35,7 +35,7 @@ def test_physics_runs_and_is_evaluated(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     done = command("rootzone.bmi_evaluate", tmp_path, "run", "run")
     assert done.returncode == 0, done.stderr
-    assert "water table" in done.stdout
+    assert "median WT error" in done.stdout
 
 
 @pytest.mark.parametrize("class_name", ["BmiSurrogate", "BmiSurogate"])

@@ -92,14 +92,8 @@ def _series(data: netCDF4.Dataset, a: Assessment) -> None:
                 title = f"{variable.title} of the reanalysis, domain mean"
             _put(data, f"{key}_mean_{word(source)}", ("time",), values, title, variable.units)
         title = f"absolute error of {variable.title}"
-        _put(
-            data,
-            f"{key}_error",
-            ("time", "quantile"),
-            a.filled(a.aggregator.quantiles[key][a.run]),
-            title,
-            variable.units,
-        )
+        values = a.filled(a.aggregator.quantiles[key][a.run])
+        _put(data, f"{key}_error", ("time", "quantile"), values, title, variable.units)
         if a.bound is not None:
             title = f"median absolute error of {variable.title} of the bound"
             values = a.filled(a.aggregator.quantiles[key][a.bound][:, MEDIAN])
