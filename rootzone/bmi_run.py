@@ -10,7 +10,19 @@ from coupler.warning_log import keeping_warnings
 from rootzone.path_option import PATH
 
 
-@click.command()
+_VERBS = {"check": "--check", "restart": "--restart", "import-parflow": "--from-parflow"}
+
+
+class _WithVerbs(click.Command):
+    """A command whose first word may be a verb, which stands for the option of the same meaning."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] in _VERBS:
+            args = [_VERBS[args[0]], *args[1:]]
+        return super().parse_args(ctx, args)
+
+
+@click.command(cls=_WithVerbs)
 @click.argument("file", type=PATH, metavar="COUPLED.YAML", required=False)
 @click.option("--check", is_flag=True, help="Resolve everything and print the exchange plan without running.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Replace a value of the file; repeatable.")
@@ -51,6 +63,9 @@ def main(
 
     With --restart the file may be left out; the run's own record is taken then. With --from-parflow nothing is
     stepped: the run is made, to be looked at and started.
+
+    The first word may be a verb: `bmi-run check COUPLED.YAML`, `bmi-run restart DIR`, `bmi-run import-parflow FILE`
+    are the options --check, --restart and --from-parflow.
 
     An interrupt (Ctrl-C) or a termination ends a run after the step under way, with a checkpoint to go on from.
 

@@ -354,3 +354,13 @@ def test_run_goes_to_a_folder_named_after_its_file(fake, monkeypatch):
     monkeypatch.chdir(fake.folder)
     assert CliRunner().invoke(main, [str(fake.write())]).exit_code == 0
     assert (fake.folder / "output" / "coupled" / "hourly.nc").exists()
+
+
+def test_a_verb_stands_for_its_option(fake):
+    plan = fake.succeeds("--check").stdout
+    assert CliRunner().invoke(main, ["check", str(fake.write())]).stdout == plan
+    assert not fake.output.exists()
+    [message] = CliRunner().invoke(main, ["restart", str(fake.folder / "none")]).stderr.splitlines()
+    assert str(fake.folder / "none") in message
+    [message] = CliRunner().invoke(main, ["import-parflow", str(fake.folder / "run.pfidb")]).stderr.splitlines()
+    assert "--from-parflow needs --output" in message
