@@ -457,7 +457,7 @@ def _discriminator(error: ErrorDetails) -> tuple[str, ...]:
 
 
 def _mistakes(error: ValidationError, document: Document, limit: int = 20) -> list[ConfigError]:
-    result: list[ConfigError] = []
+    told: list[tuple[int, ConfigError]] = []
     found = error.errors(include_url=False)
     for e in found:
         if e["type"] == "too_short" and any(
@@ -484,8 +484,13 @@ def _mistakes(error: ValidationError, document: Document, limit: int = 20) -> li
         several = e.get("ctx", {}).get("error")
         texts = [str(m) for m in several.mistakes] if isinstance(several, ConfigErrors) else [message]
         at = _in_document(position, document)
-        result += [document.error(at, text) if at else document.located(text) for text in texts]
-    result = sorted({str(m): m for m in result}.values(), key=lambda m: m.line or 0)  # as a user reads the file
+        if isinstance(several, _InNamedFile):
+            told += [(document.line(at) or 0, m) for m in several.mistakes]
+            continue
+        errors = [document.error(at, text) if at else document.located(text) for text in texts]
+        told += [(m.line or 0, m) for m in errors]
+    in_order = sorted(told, key=lambda entry: entry[0])  # as a user reads the file
+    result = list({str(m): m for _, m in in_order}.values())
     if len(result) > limit:
         result = [*result[:limit], ConfigError(f"{document.path}: and {len(result) - limit} more")]
     return result
@@ -517,7 +522,15 @@ def _is_tag(part: Hashable) -> bool:
     return named or "[" in part or part.startswith(_TAGS)
 
 
+class _InNamedFile(ConfigErrors):
+    """Mistakes in a file that another one names; they name it, so that all who read it say the same of it."""
+
+
 def load_nested(path: Path, model: type[M], info: ValidationInfo) -> M:
     """Read a file that a configuration names, such as the domain, with the named folders of the outer file."""
     context = info.context or {}
-    return validate(read_yaml(path), model, paths=context.get("paths", {}))
+    document = read_yaml(path)
+    try:
+        return validate(document, model, paths=context.get("paths", {}))
+    except ConfigError as error:
+        raise _InNamedFile(error.mistakes) from None

@@ -16,7 +16,7 @@ from coupler import checkpoint, randomness
 from coupler.checkpoint import Checkpoint
 from coupler.component import Component
 from coupler.component_spec import ComponentSpec
-from coupler.config import LoadedRun, RunConfig, RunParts
+from coupler.config import LoadedRun, RunConfig, RunParts, require_folders
 from coupler.continuing import FilePosition, check_file, require_closed
 from coupler.control.prepared import Guard, make_guard, restore
 from coupler.ledger import Ledger
@@ -121,6 +121,7 @@ def check_components(document: Document, staging: Path) -> None:
 
     try:
         _, named = folders(document, {})
+        require_folders(document, named)
     except ConfigError:
         return
     timed = part(time=data.get("time"))
