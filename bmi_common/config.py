@@ -26,7 +26,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError, PydanticKnownError
 
-from bmi_common.errors import ConfigError, together
+from bmi_common.errors import ConfigError, ConfigErrors, together
 
 Position = tuple[Hashable, ...]
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
@@ -477,7 +477,7 @@ def _discriminator(error: ErrorDetails) -> tuple[str, ...]:
 
 
 def _mistakes(invalid: ValidationError, document: Document, limit: int = 20) -> list[ConfigError]:
-    result: list[ConfigError] = []
+    told: list[tuple[int, ConfigError]] = []
     found = invalid.errors(include_url=False)
     for e in found:
         if e["type"] == "too_short" and any(
@@ -503,9 +503,14 @@ def _mistakes(invalid: ValidationError, document: Document, limit: int = 20) -> 
         message = _ENUM_MEMBER.sub(r"\1", message)
         at = _in_document(position, document)
         error = e.get("ctx", {}).get("error")
-        told = error.mistakes if isinstance(error, ConfigError) else (ConfigError(message),)
-        result += [document.error(at, str(m)) if at else document.located(m) for m in told]
-    result = sorted({str(m): m for m in result}.values(), key=lambda m: m.line or 0)  # as a user reads the file
+        if isinstance(error, _InNamedFile):
+            told += [(document.line(at) or 0, m) for m in error.mistakes]
+            continue
+        own = error.mistakes if isinstance(error, ConfigError) else (ConfigError(message),)
+        errors = [document.error(at, str(m)) if at else document.located(m) for m in own]
+        told += [(m.line or 0, m) for m in errors]
+    in_order = sorted(told, key=lambda entry: entry[0])  # as a user reads the file
+    result = list({str(m): m for _, m in in_order}.values())
     if len(result) > limit:
         result = [*result[:limit], ConfigError(f"and {len(result) - limit} more", file=document.path)]
     return result
@@ -537,7 +542,15 @@ def _is_tag(part: Hashable) -> bool:
     return named or "[" in part or part.startswith(_TAGS)
 
 
+class _InNamedFile(ConfigErrors):
+    """Mistakes in a file that another one names; they name it, so that all who read it say the same of it."""
+
+
 def load_nested(path: Path, model: type[M], info: ValidationInfo) -> M:
     """Read a file that a configuration names, such as the domain, with the named folders of the outer file."""
     context = info.context or {}
-    return validate(read_yaml(path), model, paths=context.get("paths", {}))
+    document = read_yaml(path)
+    try:
+        return validate(document, model, paths=context.get("paths", {}))
+    except ConfigError as error:
+        raise _InNamedFile(error.mistakes) from None

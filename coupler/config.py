@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -385,10 +385,27 @@ def load_run(path: Path, settings: Sequence[str] = ()) -> LoadedRun:
             apply_setting(document, setting, RunConfig.model_fields)
     with mistakes.noted():
         _, named = folders(document, {})
+        with mistakes.noted():
+            require_folders(document, named)
         config = validate(document, RunConfig, {})
     if mistakes.found:
         raise UnsoundRun(mistakes.found, document)
     return LoadedRun(config, document, named)
+
+
+def require_folders(document: Document, named: Mapping[str, Path]) -> None:
+    """Refuse folders of ``paths:`` that are not there: every file in them would be missed one by one.
+
+    Raises
+    ------
+    ConfigError
+        For each of them.
+    """
+    mistakes = Mistakes()
+    for name, folder in named.items():
+        if not folder.exists():
+            mistakes.note(document.error(("paths", name), f"no such folder: {folder}"))
+    mistakes.require_none()
 
 
 class UnsoundRun(ConfigErrors):

@@ -17,7 +17,7 @@ from coupler.append import FilePosition, check_file, require_closed
 from coupler.checkpoint import Checkpoint
 from coupler.component import Component
 from coupler.component_spec import ComponentFile, ComponentSpec, RunSettings, component_file
-from coupler.config import LoadedRun, RunConfig, RunParts
+from coupler.config import LoadedRun, RunConfig, RunParts, require_folders
 from coupler.error_control.setup import ErrorControlSetup, restore, set_up
 from coupler.plan import Plan, make_plan
 from coupler.water_balance import WaterBalance
@@ -134,6 +134,7 @@ def check_components(document: Document, staging: Path) -> None:
 
     try:
         _, named = folders(document, {})
+        require_folders(document, named)
     except ConfigError:
         return
     timed = part(time=data.get("time"))

@@ -9,7 +9,6 @@ import click
 from coupler.warning_log import keeping_warnings
 from rootzone.path_option import PATH
 
-
 _VERBS = {"check": "--check", "restart": "--restart", "import-parflow": "--from-parflow"}
 
 

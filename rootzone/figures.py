@@ -46,7 +46,7 @@ def draw(folder: OwnedFolder, files: list[str]) -> list[Path]:
             if data.sizes.get("time", 0) == 0:
                 continue
             panels = _panels(data)
-            drawn = {"series": _series(panels), "maps": _maps(panels), "hydrographs": _hydrographs(data)}
+            drawn = {"series": _series(panels, data), "maps": _maps(panels), "hydrographs": _hydrographs(data)}
             for kind, figure in drawn.items():
                 if figure is not None:
                     folder.own(figure_file(file, kind))
@@ -71,14 +71,23 @@ def _panels(data: xr.Dataset) -> list[xr.DataArray]:
     return panels
 
 
-def _series(panels: list[xr.DataArray]) -> Figure | None:
+def _times(panel: xr.DataArray, data: xr.Dataset) -> NDArray[np.datetime64]:
+    """Where the values of a series stand: means in the middle of their interval, others at the end of it."""
+    end: NDArray[np.datetime64] = panel["time"].values
+    if "mean" not in panel.attrs.get("cell_methods", "") or "time_bounds" not in data:
+        return end
+    start: NDArray[np.datetime64] = data["time_bounds"].values[:, 0]
+    return start + (end - start) / 2
+
+
+def _series(panels: list[xr.DataArray], data: xr.Dataset) -> Figure | None:
     if not panels:
         return None
     figure = Figure(figsize=(9.0, 0.6 + _PANEL[1] * len(panels)), layout="constrained")
     axes = np.atleast_1d(figure.subplots(len(panels), 1, sharex=True))
     for axis, panel in zip(axes, panels, strict=True):
         cells = [d for d in panel.dims if d != "time"]
-        time = panel["time"].values
+        time = _times(panel, data)
         if cells:
             low, high = panel.quantile(0.1, cells), panel.quantile(0.9, cells)
             axis.fill_between(time, low, high, color="tab:blue", alpha=0.2, lw=0, label="10-90 % of cells")
@@ -89,6 +98,7 @@ def _series(panels: list[xr.DataArray]) -> Figure | None:
         if "depth below" in str(panel.attrs.get("long_name", "")):
             axis.invert_yaxis()
     axes[0].legend(fontsize=7, loc="upper right")
+    axes[-1].set_xlabel("UTC")
     figure.autofmt_xdate()
     return figure
 
@@ -109,7 +119,7 @@ def _hydrographs(data: xr.Dataset) -> Figure | None:
     axes = np.atleast_1d(figure.subplots(discharge.sizes[gauges], 1, sharex=True))
     for number, axis in enumerate(axes):
         at = discharge.isel({gauges: number})
-        axis.plot(time, at, color="tab:blue", lw=1.2)
+        axis.plot(_times(discharge, data), at, color="tab:blue", lw=1.2)
         axis.set_title(str(at[f"{gauges}_name"].values), fontsize=9, loc="left")
         axis.set_ylabel(f"discharge [{discharge.attrs.get('units', '')}]")
         axis.set_ylim(0.0, 1.1 * max(float(at.max()), 1e-9))
@@ -120,6 +130,7 @@ def _hydrographs(data: xr.Dataset) -> Figure | None:
             above.fill_between(time, depth, step="pre", color="tab:gray", alpha=0.5, lw=0)
             above.set_ylim(2.5 * max(float(depth.max()), 1e-9), 0.0)
             above.set_ylabel("rain [mm h-1]")
+    axes[-1].set_xlabel("UTC")
     figure.autofmt_xdate()
     return figure
 

@@ -214,7 +214,7 @@ def test_options_reach_the_solver(tmp_path: Path) -> None:
     model = BmiRichards()
     model.initialize(write(tmp_path, configuration(richards=section)))
     options = model._solver.options
-    assert (options.passes, options.pass_tolerance, options.floor_head, options.threads) == (30, 1e-7, -200.0, 1)
+    assert (options.most_passes, options.pass_tolerance, options.floor_head, options.threads) == (30, 1e-7, -200.0, 1)
     assert options.table is not None
     assert options.table.points == 1000
     model.set_value(names.NET_SOURCE, rain(0.001))

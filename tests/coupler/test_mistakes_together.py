@@ -105,6 +105,39 @@ def test_a_mistake_in_what_two_components_share_is_told_once(fake):
     assert [m.split()[3] for m in messages] == ["elevation", "porosity", "manning"]
 
 
+def test_a_mistake_in_a_file_that_two_components_name_is_told_once_and_by_that_file(fake):
+    components.domain_files(fake.folder, nx=4, ny=3)
+    domain = yaml.safe_load((fake.folder / "domain.yaml").read_text()) | {"mask": {"file": "none.nc"}, "manig": 0.05}
+    (fake.folder / "domain.yaml").write_text(yaml.safe_dump(domain))
+    fake.run["components"] = {
+        "recharge": {"class": "bmi_common.prescribed:PrescribedSource", "config": "land.yaml"},
+        "groundwater": {"class": "bmi_richards:BmiRichards", "config": "groundwater.yaml"},
+    }
+    fake.run |= {"order": ["recharge", "groundwater"], "exchanges": [], "output": []}
+    fake.land = {"domain": "domain.yaml", "recharge": 0.0, "threads": "many"}
+    fake.groundwater = {"domain": "domain.yaml", "initial": {"water_table_depth": 1.0}}
+    lines = (fake.folder / "domain.yaml").read_text().splitlines()
+    messages = told(fake)
+    at = {key: next(i for i, line in enumerate(lines, 1) if key in line) for key in ("file: none.nc", "manig")}
+    assert [m for m in messages if m.startswith("recharge, ")] == [
+        f"recharge, groundwater: domain.yaml:{at['manig']}: manig: unknown key; did you mean 'manning'?",
+        f"recharge, groundwater: domain.yaml:{at['file: none.nc']}: mask.file: no such file: none.nc",
+    ]
+    assert [m.split(": ")[2] for m in messages if m.startswith("recharge: ")] == ["threads"]
+
+
+def test_a_named_folder_that_is_not_there_is_told_in_the_place_of_all_files_in_it(fake):
+    components.domain_files(fake.folder, nx=4, ny=3)
+    fake.run["paths"] = {"data": "data"}
+    (fake.folder / "data").mkdir()
+    fake.land = {"mask": "${data}/mask.nc", "start": "2019-10-01T00:00"}
+    absent = fake.folder / "nowhere"
+    fake.refuses(f"--set data={absent}: paths.data: no such folder: {absent}", arguments=("--set", f"data={absent}"))
+    fake.run["paths"] = {"data": str(absent)}
+    fake.run["titel"] = "x"
+    assert sorted(m.split(": ")[1] for m in told(fake)) == ["paths.data", "titel"]
+
+
 @pytest.mark.parametrize("unknown", ["landcover", "frozen_soils"])
 def test_an_unknown_key_hides_no_other_mistake(fake, unknown):
     components.colm(fake.folder)

@@ -291,6 +291,19 @@ def test_figures_are_drawn_when_asked(fake):
     assert all(p.read_bytes().startswith(b"\x89PNG") and p.stat().st_size > 5000 for p in drawn)
 
 
+@pytest.mark.parametrize(("method", "first"), [("mean", "2020-01-01T01:30"), ("point", "2020-01-01T03:00")])
+def test_a_series_has_means_in_the_middle_of_their_interval_and_other_values_at_its_end(
+    fake, monkeypatch, method, first
+):
+    drawn = []
+    monkeypatch.setattr("coupler.figures.Figure.savefig", lambda figure, *_, **__: drawn.append(figure))
+    fake.run["figures"] = True
+    fake.run["output"][0] |= {"every": "3h", "method": method}
+    fake.succeeds()
+    (line,) = drawn[0].axes[0].lines
+    assert list(line.get_xdata()) == [np.datetime64(first), np.datetime64(first) + np.timedelta64(3, "h")]
+
+
 def test_figures_are_not_drawn_unasked(fake):
     fake.succeeds()
     assert not (fake.output / "figures").exists()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from training_stores import DZ, Floats, make_domain, statics_of
 
 from bmi_common import ConfigError, Domain
-from bmi_richards.options import Options
+from bmi_richards.options import Convergence, SolverConfig
 from bmi_richards.solver import RichardsSolver
 from bmi_surrogate.training.tiles import Ground, Place, lower_faces
 
@@ -36,7 +36,9 @@ def turned(domain: Domain, flip_y: bool, flip_x: bool) -> SimpleNamespace:
 
 def stepped(domain: SimpleNamespace, head: Floats, source: Floats, hours: int = 3) -> Floats:
     """Heads after some hours, with lateral flow solved to convergence so that the order of columns does not matter."""
-    solver = RichardsSolver(domain, head, Options(passes=200, pass_tolerance=1e-10, tolerance=1e-11, threads=1))
+    solver = RichardsSolver(
+        domain, head, SolverConfig(passes=Convergence(tolerance=1e-10, most=200), tolerance=1e-11, threads=1)
+    )
     for _ in range(hours):
         solver.step(source)
     return np.nan_to_num(solver.head)
