@@ -184,8 +184,8 @@ def interval_ends(file: NetcdfFile, variable: NetcdfVariable) -> Times:
     time = variable.dimensions[0]
     if time not in file or file[time].dimensions != (time,):
         raise ConfigError(f"{file.path}: {variable.name} has no time with units such as 'hours since 2020-01-01'")
-    intervals = bounds(file, time)
-    ends = stamps(file, time) if intervals is None else intervals[:, 1]
+    own, intervals = stamps(file, time), bounds(file, time)  # the coordinate first: units and calendar are its own
+    ends = own if intervals is None else intervals[:, 1]
     return np.asarray(((ends + HOUR // 2).astype(np.int64) // 3600 * 3600).astype("datetime64[s]"))
 
 

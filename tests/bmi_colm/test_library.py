@@ -265,7 +265,7 @@ bmi.update()
 
 @pytest.mark.parametrize("forked", [False, True], ids=["", "a copy of the parent lives on"])
 def test_processes_end_when_the_parent_is_killed_even_within_a_call(basin, forked):
-    script = SCRIPT.format(tests=str(Path(__file__).parents[1]), folder=str(basin), forked=forked)
+    script = SCRIPT.format(tests=str(Path(__file__).parents[1] / "support"), folder=str(basin), forked=forked)
     environment = {**os.environ, "DOUBLE_FAULT": "hang 1 0", "TMPDIR": str(basin)}
     parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=environment)
     assert parent.stdout is not None

@@ -142,7 +142,7 @@ def test_soil_colours_textures_and_defaults_can_be_changed(tmp_path):
     ("soil", "message"),
     [
         ({"colour": {2: {}}}, r"soil\.colour: .*did you mean 'colours'"),
-        ({"colours": {21: {"dry": [0.4, 0.6]}}}, r"soil: colours\.21: the key 'saturated' is missing"),
+        ({"colours": {21: {"dry": [0.4, 0.6]}}}, r"soil\.colours\.21: the key 'saturated' is missing"),
         ({"colours": {2: {"dry": [0.4, 1.6]}}}, r"soil\.colours\.2\.dry: must lie between 0 and 1, got 1.6"),
         ({"textures": {"loam": {"quartz": 40.0}}}, r"soil\.textures\.loam\.quartz: must lie between 0 and 1"),
         ({"defaults": {"bulk_density": 1400.0}}, r"defaults\.bulk_density: must lie between 0.02 and 2.7 g cm-3"),

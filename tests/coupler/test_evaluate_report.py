@@ -276,7 +276,7 @@ def test_the_start_of_a_run_of_parflow_may_be_given(years: Years) -> None:
 def test_a_run_of_parflow_on_another_grid_is_refused(years: Years) -> None:
     reference = parflow_run(years, np.full((3, NY, NX + 1), 3.0), [0, 1, 2])
     run = years.run("run", field(24, 3.2), a_day(24))
-    years.refuses("11 x 2 x 3", "11 x 2 x 4", arguments=(reference, run))
+    years.refuses("(11, 2, 4) cells, the domain (11, 2, 3)", arguments=(reference, run))
 
 
 # ---------------------------------------------------------------------- a reanalysis
@@ -380,7 +380,7 @@ def test_mistakes_write_nothing(years: Years) -> None:
     for words, arguments in (
         (("threshold", "no units"), ("--threshold", "water_table=1")),
         (("threshold", "do not convert"), ("--threshold", "water_table=1 K")),
-        (("--segment-length", "no length of time"), ("--segment-length", "720")),
+        (("--segment-length", "is not a length of time"), ("--segment-length", "720")),
         (("--segment-length", "whole number of hours"), ("--segment-length", "90min")),
         (("nowhere",), ("--free-drainage", years.folder / "nowhere")),
         (("no precipitation",), ("--precipitation", reference / "head.nc")),

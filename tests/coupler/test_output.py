@@ -296,7 +296,7 @@ def test_a_series_has_means_in_the_middle_of_their_interval_and_other_values_at_
     fake, monkeypatch, method, first
 ):
     drawn = []
-    monkeypatch.setattr("coupler.figures.Figure.savefig", lambda figure, *_, **__: drawn.append(figure))
+    monkeypatch.setattr("rootzone.figures.Figure.savefig", lambda figure, *_, **__: drawn.append(figure))
     fake.run["figures"] = True
     fake.run["output"][0] |= {"every": "3h", "method": method}
     fake.succeeds()

@@ -128,7 +128,7 @@ class Years:
         assert result.output.startswith("bmi-evaluate: ")
         assert "Traceback" not in result.output
         for word in words:
-            assert word in result.output
+            assert word in result.output, result.output
 
 
 def field(hours: int, value: float) -> np.ndarray:

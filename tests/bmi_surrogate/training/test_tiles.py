@@ -213,7 +213,7 @@ def test_cells_near_cuts_do_not_count_and_those_at_the_domains_edge_do(
 
 @pytest.mark.parametrize(
     ("fields", "message"),
-    [(("slope_z",), "no field 'slope_z'; did you mean 'slope_"), (("dz",), "dz is no field")],
+    [(("slope_z",), "no field 'slope_z'; did you mean 'slope_"), (("dz",), "dz is not a field")],
 )
 def test_fields_that_the_domain_has_not_are_refused(fields: tuple[str, ...], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
