@@ -12,39 +12,52 @@ from bmi_common.netcdf_file import Array, NetcdfFile, NetcdfVariable, base_name
 from bmi_common.netcdf_time import is_time
 from bmi_common.units import conversion
 
-_NAMES: Final = ("z", "depth", "lev", "level", "levels", "layer", "layers", "soil_layer", "soil_layers", "bottom_top")
+_FROM_THE_TOP: Final = ("levsoi", "nlevsoi", "levgrnd", "nlevgrnd", "soil_layers_stag")
+"""Dimensions of soil in files of CESM and WRF, which count from the surface and need not say so."""
+_NAMES: Final = (
+    *("z", "depth", "lev", "level", "levels", "layer", "layers", "soil_layer", "soil_layers", "bottom_top"),
+    *_FROM_THE_TOP,
+)
 _DOWN, _UP = ("depth",), ("height", "altitude", "elevation")
 _ROUNDING: Final = 1e-3  # of a layer
 
 
 def vertical(file: NetcdfFile, name: str, horizontal: tuple[str | None, ...]) -> str | None:
-    """Return the dimension of a variable that counts layers, by its coordinate, else by its own name."""
+    """Return the dimension of a variable that counts layers, by its coordinate, its own name or units of length."""
     free = [d for d in file[name].dimensions if d not in horizontal and not file.along(d, is_time)]
-    return next(
-        (d for d in free if file.along(d, _is_vertical)),
-        next((d for d in free if base_name(d) in _NAMES), None),
-    )
+    told = [d for d in free if file.along(d, _is_vertical)] or [d for d in free if base_name(d) in _NAMES]
+    # rows and columns that nothing names are the last dimensions
+    before = free[: len(free) - horizontal.count(None)]
+    return next(iter(told or [d for d in before if file.along(d, _is_length)]), None)
 
 
 def bottom_first(file: NetcdfFile, dimension: str) -> bool | None:
-    """Tell whether layers run from the bottom up; None where no coordinate tells.
+    """Tell whether layers run from the bottom up; None where nothing tells.
 
     Raises
     ------
     ConfigError
-        A coordinate runs to and fro, contradicts itself or another one.
+        A coordinate runs to and fro, contradicts itself or another one, or is a length that may be height or depth.
     """
-    told = {
-        v.name: (way == "up") is _rises(file, v)
-        for v in file.along(dimension, _is_vertical)
-        if file.size(dimension) > 1 and (way := _way(file, v)) is not None
-    }
+    if file.size(dimension) == 1:
+        return None
+    coordinates = file.along(dimension, lambda v: _is_vertical(v) or _is_length(v))
+    told = {v.name: (way == "up") is _rises(file, v) for v in coordinates if (way := _way(file, v)) is not None}
     if len(set(told.values())) > 1:
         raise ConfigError(
             f"{file.path}: the coordinates of {dimension!r} contradict each other about which layer is the lowest: "
             f"{', '.join(told)}"
         )
-    return next(iter(told.values()), None)
+    if told:
+        return next(iter(told.values()))
+    unclear = next((v for v in coordinates if _is_length(v)), None)
+    if unclear is not None and not (unclear.label == "z" and _rises(file, unclear)):
+        raise ConfigError(
+            f"{file.path}: {unclear.name!r} [{unclear.text('units')}] of the layers does not tell whether it is height "
+            "or depth; needed is its attribute positive, up or down (`ncatted -a positive,"
+            f"{unclear.name},c,c,down {file.path.name}`)"
+        )
+    return False if base_name(dimension) in _FROM_THE_TOP else None
 
 
 def check_depths(file: NetcdfFile, dimension: str, thickness: Array, where: str) -> None:
@@ -95,6 +108,14 @@ def _is_vertical(variable: NetcdfVariable) -> bool:
     )
 
 
+def _is_length(variable: NetcdfVariable) -> bool:
+    try:
+        conversion(variable.text("units") or "1", "m")
+    except ConfigError:
+        return False
+    return True
+
+
 def _texts(variable: NetcdfVariable) -> tuple[str, str, str]:
     return variable.text("standard_name").lower(), variable.label, variable.text("long_name").lower()
 
@@ -114,6 +135,8 @@ def _way(file: NetcdfFile, variable: NetcdfVariable) -> Literal["up", "down"] | 
     word = next((word for text in _texts(variable) for word in (*_DOWN, *_UP) if word in text), None)
     if negative and (word or variable.label == "z"):
         return "up"
+    if variable.label in _FROM_THE_TOP:
+        return "down"
     return None if word is None else "down" if word in _DOWN else "up"
 
 

@@ -65,9 +65,7 @@ def time_axis(file: NetcdfFile, name: str) -> TimeAxis:
         No dimension has dates, or only the dates at which forecasts began.
     """
     dimensions = file[name].dimensions
-    found = [
-        (v, own) for v in file.variables if is_time(v) and (own := _own_dimensions(v)) and set(own) <= set(dimensions)
-    ]
+    found = _dated(file, dimensions)
     dates = [(v, own) for v, own in found if v.text("standard_name") not in _ANALYSES]
     if not dates:
         what = (
@@ -85,6 +83,36 @@ def time_axis(file: NetcdfFile, name: str) -> TimeAxis:
 
     best, own = max(dates, key=rank)
     return TimeAxis(own, best.name)
+
+
+def _dated(file: NetcdfFile, dimensions: tuple[str, ...]) -> list[tuple[NetcdfVariable, tuple[str, ...]]]:
+    """Return the variables with dates along some of `dimensions`, and which these are."""
+    return [
+        (v, own) for v in file.variables if is_time(v) and (own := _own_dimensions(v)) and set(own) <= set(dimensions)
+    ]
+
+
+def entry_starts(file: NetcdfFile, name: str, interval: timedelta) -> Times | None:
+    """Return when each entry of a variable begins that has one for each `interval`; None of a file without dates.
+
+    Raises
+    ------
+    ConfigError
+        The entries do not follow each other in steps of `interval`, or as `stamps`.
+    """
+    if not _dated(file, file[name].dimensions):
+        return None
+    coordinate = time_axis(file, name).coordinate
+    intervals = bounds(file, coordinate)
+    found = stamps(file, coordinate) if intervals is None else intervals[:, 0]
+    wrong = np.diff(found) != np.timedelta64(interval)
+    if wrong.any():
+        at = int(np.argmax(wrong))
+        raise ConfigError(
+            f"{file.path}: {name!r}: the entry of {show(found[at])} is followed by that of {show(found[at + 1])}; "
+            f"needed is one entry in {interval / timedelta(hours=1):g} h"
+        )
+    return np.asarray(found)
 
 
 def stamps(file: NetcdfFile, coordinate: str) -> Times:

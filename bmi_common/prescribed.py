@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from math import ceil, inf, isclose
 from pathlib import Path
 from typing import Annotated
@@ -14,11 +14,14 @@ from pydantic import Field, field_validator, model_validator
 from bmi_common import grids
 from bmi_common import groundwater as names
 from bmi_common.bmi_base import FOREVER, DeclaredBmi, Setup
+from bmi_common.calendar import show, to_time
 from bmi_common.config import CalendarTime, Config, ConfigPath, load_config
 from bmi_common.domain import Domain, DomainField
 from bmi_common.errors import ConfigError
 from bmi_common.fields import FieldSpec, read_netcdf_variable
 from bmi_common.hashing import hashes
+from bmi_common.netcdf_file import NetcdfFile
+from bmi_common.netcdf_time import entry_starts
 from bmi_common.units import conversion
 from bmi_common.variables import Role, Variable
 
@@ -30,16 +33,25 @@ _TOP_LAYER_ONLY = [0.0] * (grids.ROOT_ZONE_LAYERS - 1) + [1.0]
 
 
 class SeriesSpec(Config):
-    """Recharge (time) or (time, y, x) of a NetCDF file, one entry for each `interval` [h] from the start of the run."""
+    """Recharge (time) or (time, y, x) of a NetCDF file, one entry for each `interval` [h] from the start of the run.
+
+    In a file with dates the first entry is the one that begins at `start` (UTC), by default the start of the run; in
+    one without it is the first.
+    """
 
     file: ConfigPath
     variable: str
     units: str | None = None
     interval: Annotated[float, Field(gt=0)] = 1.0
+    start: CalendarTime | None = None
 
-    def read(self, domain: Domain, hours: float = inf) -> Floats:
-        """Recharge [m h-1] (entries, 1, 1) or (entries, ny, nx); finite in the first `hours`, where it is needed."""
+    def read(self, domain: Domain, start: datetime | None = None, hours: float = inf) -> Floats:
+        """Return recharge [m h-1], (entries, 1, 1) or (entries, ny, nx), from the entry of the run's `start` on.
+
+        It is finite in the first `hours`, where it is needed.
+        """
         values, attribute = read_netcdf_variable(self.file, self.variable, domain.cells)
+        values = values[self._first(start) :]
         source = f"{self.file} ({self.variable})"
         if values.ndim == 1:
             values = values[:, np.newaxis, np.newaxis]
@@ -60,6 +72,27 @@ class SeriesSpec(Config):
             time = int(np.argwhere(missing)[0][0])
             raise ConfigError(f"{source}: recharge is not finite in active cells, first in entry {time}")
         return values * change.factor + change.offset
+
+    def _first(self, start: datetime | None) -> int:
+        """Return the entry that the run begins with, by the dates of the file."""
+        with NetcdfFile(self.file) as file:
+            times = entry_starts(file, self.variable, timedelta(hours=self.interval))
+        begin = self.start or start
+        if times is None:
+            if self.start is not None:
+                raise ConfigError(f"{self.file} ({self.variable}): series.start: without effect: the file has no dates")
+            return 0
+        if begin is None:
+            return 0
+        found = np.flatnonzero(times == to_time(begin))
+        if not found.size:
+            raise ConfigError(
+                f"{self.file} ({self.variable}): no entry begins at {show(to_time(begin))}, the start of the "
+                f"{'run' if self.start is None else 'series'}; they begin from {show(times[0])} to {show(times[-1])}, "
+                f"one in {self.interval:g} h; series: {{start: …}} is the date of the entry that the run begins with",
+                of_period=True,
+            )
+        return int(found[0])
 
 
 class PrescribedConfig(Config):
@@ -129,7 +162,7 @@ class PrescribedSource(DeclaredBmi):
         config = load_config(config_file, PrescribedConfig)
         domain = Domain.load(config.domain)
         if config.series is not None:
-            self._recharge = config.series.read(domain, config.hours)
+            self._recharge = config.series.read(domain, config.start, config.hours)
             self._steps_per_entry = round(config.series.interval / config.time_step)
             files: tuple[Path, ...] = (config.series.file,)
             end = len(self._recharge) * config.series.interval * _SECONDS_PER_HOUR

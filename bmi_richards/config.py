@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,6 +19,8 @@ from bmi_common.floor_head import FLOOR_HEAD
 from bmi_common.grids import Grid
 from bmi_common.groundwater import SECTIONS
 from bmi_common.groundwater_config import GroundwaterConfig, PreparedGroundwater
+from bmi_common.netcdf_file import NetcdfFile
+from bmi_common.netcdf_time import entry_starts
 from bmi_common.units import conversion
 from bmi_richards.gauges import GaugeSpec, locate
 from bmi_richards.options import Drainage, Mode, Options, PermeabilityTable
@@ -40,13 +43,17 @@ class PassesSpec(Config):
 
 
 class PrescribedDrainage(Config):
-    """Drainage through the bottom from a NetCDF variable (time, y, x), one entry a step from the start."""
+    """Drainage through the bottom from a NetCDF variable (time, y, x), one entry a step from the start.
+
+    The component does not know the date of the run's start; of a file with dates only their order and distance are
+    looked at.
+    """
 
     file: ConfigPath
     variable: str
 
-    def read(self, domain: Domain) -> Floats:
-        """Drainage [m h-1] (steps, ny, nx)."""
+    def read(self, domain: Domain, time_step: float) -> Floats:
+        """Drainage [m h-1] (steps, ny, nx) for steps of `time_step` [h]."""
         values, units = read_netcdf_variable(self.file, self.variable, domain.cells)
         source = f"{self.file} ({self.variable})"
         if values.ndim != 3 or values.shape[1:] != domain.surface.shape:
@@ -57,6 +64,8 @@ class PrescribedDrainage(Config):
             change = conversion(units, "m h-1")
         except ConfigError as error:
             raise ConfigError(f"{source}: drainage: {error}") from None
+        with NetcdfFile(self.file) as file:
+            entry_starts(file, self.variable, timedelta(hours=time_step))
         if not np.isfinite(values[:, domain.mask]).all():
             raise ConfigError(f"{source}: drainage is not finite in all steps and active cells")
         return values * change.factor + change.offset
@@ -147,7 +156,7 @@ def prepare(config_file: Path) -> Prepared:
         head = config.initial.read(domain, config_file)
     if isinstance(prescribed := config.richards.drainage, PrescribedDrainage):
         with mistakes.noted():
-            drainage = prescribed.read(domain)
+            drainage = prescribed.read(domain, config.richards.time_step)
         own.append(prescribed.file)
     with mistakes.noted():
         options = config.richards.options(domain)

@@ -184,6 +184,35 @@ def test_depth_beside_numbers_of_layers_tells_the_order(tmp_path: Path) -> None:
     np.testing.assert_array_equal(stack.read("v", (4, NY, NX), "1")[:, 1, 2], [7.0, *STACK[:, 1, 2]])
 
 
+def test_soil_of_climate_and_weather_models_begins_at_the_top(tmp_path: Path) -> None:
+    level = {"levsoi": ("levsoi", [0.05, 0.2, 0.5], {"units": "m", "long_name": "coordinate soil levels"})}
+    for dimensions, values, coordinates in (
+        (("levsoi", "lat", "lon"), STACK[::-1], level),  # history of CESM
+        (("lat", "lon", "nlevsoi"), STACK[::-1].transpose(1, 2, 0), {}),  # its surface data
+        (("Time", "soil_layers_stag", "south_north", "west_east"), STACK[np.newaxis, ::-1], {}),  # WRF
+    ):
+        spec = write(tmp_path / "soil.nc", (values, dimensions, coordinates))
+        np.testing.assert_array_equal(spec.read("v", STACK.shape, "1"), STACK)
+
+
+def test_a_length_that_may_be_height_or_depth_is_refused(tmp_path: Path) -> None:
+    for name, attributes in (("lev", {"axis": "Z"}), ("soil", {}), ("nav_lev", {})):
+        level = {name: (name, [0.05, 0.2, 0.5], {"units": "m", **attributes})}
+        for dimensions in ((name, "y", "x"), (name, "yc", "xc")):
+            spec = write(tmp_path / "soil.nc", (STACK[::-1], dimensions, level))
+            with pytest.raises(ConfigError, match=rf"'{name}' \[m\] of the layers does not tell .* attribute positive"):
+                spec.read("v", STACK.shape, "1")
+        level[name][2]["positive"] = "down"
+        spec = write(tmp_path / "soil.nc", (STACK[::-1], (name, "y", "x"), level))
+        np.testing.assert_array_equal(spec.read("v", STACK.shape, "1"), STACK)
+    metres = {name: (name, np.arange(n) * 1000.0, {"units": "m"}) for name, n in (("yc", NY), ("xc", NX))}
+    spec = write(tmp_path / "map.nc", (MAP, ("yc", "xc"), metres))
+    np.testing.assert_array_equal(spec.read("v", MAP.shape, "1"), MAP)  # rows and columns are no layers
+    height = {"z": ("z", [0.05, 0.2, 0.5], {"units": "m"})}
+    spec = write(tmp_path / "soil.nc", (STACK, ("z", "y", "x"), height))
+    np.testing.assert_array_equal(spec.read("v", STACK.shape, "1"), STACK)
+
+
 def test_depths_of_other_layers_than_the_domains_are_noticed(tmp_path: Path) -> None:
     depth = {"z": ("z", [0.05, 0.2, 0.9], {"positive": "down", "units": "m"})}
     spec = write(tmp_path / "soil.nc", (STACK[::-1], ("z", "y", "x"), depth))

@@ -126,3 +126,34 @@ def test_mistakes_in_a_series_are_named(
     found = series(tmp_path, values, units)
     with pytest.raises(ConfigError, match=message):
         started(tmp_path, series=found, **changes)
+
+
+def dated(folder: Path, first: str, values: list[float], step: str = "hours") -> dict[str, Any]:
+    found = series(folder, values, "mm h-1")
+    with netCDF4.Dataset(folder / "recharge.nc", "a") as data:
+        time = data.createVariable("time", "f8", ("time",))
+        time.units = f"{step} since {first}"
+        time[:] = range(len(values))
+    return found
+
+
+def test_dates_of_a_series_decide_with_which_entry_the_run_begins(tmp_path: Path) -> None:
+    found = dated(tmp_path, "2019-12-31 22:00", [1.0, 2.0, 3.0, 4.0])
+    run = {"start": "2020-01-01T00:00", "end": "2020-01-01T02:00"}
+    component = started(tmp_path, series=found, **run)
+    np.testing.assert_allclose(depth(component)[-1], 3e-3, rtol=1e-12)
+    assert component.get_end_time() == 2 * 3600.0
+    component = started(tmp_path, series={**found, "start": "2019-12-31T23:00"}, **run)  # of another year, say
+    np.testing.assert_allclose(depth(component)[-1], 2e-3, rtol=1e-12)
+
+
+def test_a_series_without_the_start_of_the_run_is_refused(tmp_path: Path) -> None:
+    found = dated(tmp_path, "2020-01-01 01:00", [1.0, 2.0])
+    with pytest.raises(
+        ConfigError, match=r"no entry begins at 2020-01-01 00:00, the start of the run; they begin from"
+    ):
+        started(tmp_path, series=found, start="2020-01-01T00:00", end="2020-01-01T02:00")
+    with pytest.raises(ConfigError, match=r"followed by that of 2020-01-02 01:00; needed is one entry in 1 h"):
+        started(tmp_path, series=dated(tmp_path, "2020-01-01 01:00", [1.0, 2.0], "days"))
+    with pytest.raises(ConfigError, match="the file has no dates"):
+        started(tmp_path, series={**series(tmp_path, [1.0, 2.0]), "start": "2020-01-01T00:00"})

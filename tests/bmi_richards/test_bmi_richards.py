@@ -196,6 +196,12 @@ def test_prescribed_drainage_is_read_hour_by_hour_and_ends_the_run(tmp_path: Pat
     for depth in (0.001, 0.003):
         model.update()
         assert value(model, names.DRAINAGE_VOLUME)[0] == pytest.approx(depth * NY * NX * 1e6, rel=1e-12)
+    with netCDF4.Dataset(tmp_path / "drainage.nc", "a") as dataset:
+        time = dataset.createVariable("time", "f8", ("time",))
+        time.units = "hours since 2020-01-01"
+        time[:] = [1.0, 0.0]
+    with pytest.raises(ConfigError, match=r"2020-01-01 01:00 is followed by that of 2020-01-01 00:00"):
+        BmiRichards().initialize(write(tmp_path, configuration(richards=section)))
 
 
 def test_options_reach_the_solver(tmp_path: Path) -> None:
