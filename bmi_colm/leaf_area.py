@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from calendar import month_name
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +22,7 @@ from bmi_common.calendar import DAY, Times, show, to_time
 from bmi_common.errors import describe_cell, each_warning_once
 from bmi_common.file_grid import Cells, horizontal
 from bmi_common.netcdf_file import NetcdfFile
-from bmi_common.netcdf_time import TimeAxis, bounds, stamps, time_axis, time_like
+from bmi_common.netcdf_time import TimeAxis, bounds, first_month, stamps, time_axis, time_like
 
 Floats = NDArray[np.float64]
 
@@ -340,6 +341,12 @@ def _month_axis(file: NetcdfFile, name: str) -> TimeAxis:
         raise
 
 
-def _months(_file: NetcdfFile, _coordinate: str) -> Times:
-    """Months of no particular year, whatever their dates."""
+def _months(file: NetcdfFile, coordinate: str) -> Times:
+    """Months of no particular year, whatever that of their dates."""
+    first = first_month(file, coordinate)
+    if first not in (None, 1):
+        raise ConfigError(
+            f"{file.path}: the first of the twelve months of {coordinate!r} is {month_name[first]}, and a climatology "
+            "begins with January; put the records in that order, or take them as they are (time: dated)"
+        )
     return (np.datetime64("2001-01", "M") + np.arange(12)).astype("datetime64[s]")

@@ -20,7 +20,7 @@ from bmi_common.file_layers import bottom_first, check_depths, vertical
 from bmi_common.netcdf_file import NetcdfFile
 from bmi_common.netcdf_time import is_time
 from bmi_common.suggest import did_you_mean
-from bmi_common.units import conversion
+from bmi_common.units import conversion, is_angle
 
 Array = NDArray[np.float64]
 
@@ -153,6 +153,8 @@ class FieldSpec(Config):
         if given is not None and given != units:
             try:
                 change = conversion(given, units)
+                if is_angle(given) and not is_angle(units):
+                    raise ConfigError(f"units {given!r} are of an angle; needed is a ratio, of a slope the tangent")
             except ConfigError as error:
                 raise ConfigError(f"{source}: {name}: {error}") from None
             values = values * change.factor + change.offset

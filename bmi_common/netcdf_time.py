@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from bmi_common.calendar import Times, show
 from bmi_common.errors import ConfigError, InputNotice
 from bmi_common.netcdf_file import NetcdfFile, NetcdfVariable, base_name
+from bmi_common.units import conversion
 
 REAL_CALENDARS: Final = ("standard", "gregorian", "proleptic_gregorian")
 """Calendars with the days of the real one; they differ before 1582 only."""
@@ -113,6 +114,34 @@ def entry_starts(file: NetcdfFile, name: str, interval: timedelta) -> Times | No
             f"needed is one entry in {interval / timedelta(hours=1):g} h"
         )
     return np.asarray(found)
+
+
+def first_month(file: NetcdfFile, coordinate: str) -> int | None:
+    """Return the month, 1 to 12, of the first entry of a time coordinate in any calendar; None if there is no date.
+
+    Without bounds a stamp within a day of the turn of a month may belong to either, and counts as January's if it can.
+    """
+    if coordinate not in file or not is_time(file[coordinate]):
+        return None
+    variable = file[coordinate]
+    name = variable.text("bounds")
+    try:
+        if name in file:
+            low, high = np.ma.asarray(file.raw(name)).reshape(-1, 2)[0]
+            numbers = [0.5 * (float(low) + float(high))]
+        else:
+            number, day = float(np.ma.asarray(file.raw(coordinate)).ravel()[0]), _day(variable)
+            numbers = [number, number - day, number + day]
+        calendar = variable.text("calendar").lower() or "standard"
+        months = [int(cftime.num2date(n, variable.text("units"), calendar).month) for n in numbers]
+    except (ConfigError, ValueError, TypeError, OverflowError):
+        return None  # of a year that no calendar has, say
+    return 1 if 1 in months else months[0]
+
+
+def _day(variable: NetcdfVariable) -> float:
+    unit = variable.text("units").split(" since ")[0]
+    return conversion("day", unit).factor
 
 
 def stamps(file: NetcdfFile, coordinate: str) -> Times:

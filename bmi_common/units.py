@@ -79,6 +79,11 @@ def parse(name: str) -> object:
         raise ConfigError(f"{name!r} is no unit that udunits knows") from error
 
 
+def is_angle(name: str) -> bool:
+    """Tell whether a unit is one of plane angle, which udunits converts to and from plain numbers."""
+    return "radian" in str(parse(name)) or "arc_" in str(parse(name))
+
+
 def _linear(source: str, target: str, a: object, b: object) -> Conversion:
     converter = a.to(b)  # type: ignore[attr-defined]
     offset = float(converter(0.0))

@@ -261,15 +261,23 @@ def _name(time: datetime) -> str:
     return time.isoformat().replace(":", "-")
 
 
+def _is_name(name: str) -> bool:
+    day, _, clock = name.partition("T")
+    try:
+        return _name(datetime.fromisoformat(f"{day}T{clock.replace('-', ':')}")) == name
+    except ValueError:
+        return False
+
+
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _all(run_folder: Path) -> list[Path]:
-    """Whole checkpoints of a run, the oldest first."""
+    """Whole checkpoints of a run, the oldest first; copies under other names, which are the user's, do not count."""
     parent = run_folder / CHECKPOINTS
-    found = [p for p in parent.iterdir() if not p.name.startswith(".")] if parent.is_dir() else []
-    return sorted(p for p in found if (p / RECORD).is_file())
+    found = parent.iterdir() if parent.is_dir() else ()
+    return sorted(p for p in found if _is_name(p.name) and (p / RECORD).is_file())
 
 
 def _files(folder: OwnedFolder) -> dict[str, list[str]]:
@@ -303,7 +311,7 @@ def remove_later(folder: OwnedFolder, checkpoint: Checkpoint) -> None:
     """Remove the checkpoints after this one: the run's files are about to be taken back behind them."""
     remove_remains(folder)
     for name in _own(folder):
-        if name > checkpoint.folder.name:
+        if name > _name(checkpoint.time):  # its folder may be a copy that the user has named
             _remove(folder, name)
             log.info("removed the later checkpoint %s", folder.path / CHECKPOINTS / name)
 

@@ -6,25 +6,26 @@ from pathlib import Path
 
 import click
 
+from coupler.path_option import PATH
 from coupler.warning_log import keeping_warnings
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path), metavar="COUPLED.YAML", required=False)
+@click.argument("file", type=PATH, metavar="COUPLED.YAML", required=False)
 @click.option("--check", is_flag=True, help="Resolve everything and print the exchange plan without running.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Replace a value of the file; repeatable.")
-@click.option("--output", type=click.Path(path_type=Path), metavar="DIR", help="Run folder [default: output/<name>].")
+@click.option("--output", type=PATH, metavar="DIR", help="Run folder [default: output/<name>].")
 @click.option("--overwrite", is_flag=True, help="Replace the run that the folder holds.")
 @click.option(
     "--restart",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="DIR",
     help="Go on with the run in this folder from its newest checkpoint, or from this checkpoint, in the same folder.",
 )
 @click.option(
     "--from-parflow",
     "definition",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
     help="Make a run of this ParFlow run definition (.pfidb, .yaml) in the folder of --output.",
 )

@@ -208,10 +208,10 @@ def _keep_record(record: dict[str, Any], staging: Path, folder: OwnedFolder) -> 
     names = _staged(staging)
     if names:
         folder.own(*(f"{STAGED}/{name}" for name in names))
-        try:
-            shutil.copytree(staging, folder.path / STAGED, dirs_exist_ok=True)
-        except shutil.Error as error:  # holds a list: source, target and message of every file that failed
-            raise OSError(error.args[0][0][2]) from error
+        target = folder.path / STAGED
+        target.mkdir(exist_ok=True)  # not a copy of `staging`, which is closed to others as temporary folders are
+        for name in names:
+            shutil.copyfile(staging / name, target / name)
     folder.own(MARKER, PROVENANCE)
     provenance.write(record, folder.path)
 

@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import click
 
+from coupler.path_option import PATH
 from rootzone.cases import CASES, Case, Step, put
 
 EXIT_FAILED = 1
@@ -18,7 +19,7 @@ EXIT_BAD_INPUT = 2
 
 @click.command()
 @click.argument("case", required=False)
-@click.argument("folder", type=click.Path(path_type=Path), required=False)
+@click.argument("folder", type=PATH, required=False)
 @click.version_option(package_name="rootzone")
 def main(case: str | None, folder: Path | None) -> None:
     """Put a ready CASE into FOLDER, and say how to go on; FOLDER is named after the case if it is not given.

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import click
 
+from coupler.path_option import PATH
+
 EXIT_BAD_INPUT = 2
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path), metavar="TRAIN.YAML")
+@click.argument("file", type=PATH, metavar="TRAIN.YAML")
 @click.option("--check", is_flag=True, help="Read and check the configuration, prepare the data, and stop.")
 @click.version_option(package_name="rootzone")
 def main(file: Path, check: bool) -> None:

@@ -137,7 +137,10 @@ class Era5LandRecord(SeriesRecord):
     def source(self, name: str, time: np.datetime64) -> str:  # noqa: D102
         if name in ACCUMULATED:
             variable = ACCUMULATED[name]
-            return f"{self._series[variable].source(time + HOUR)} (total at {show(time + HOUR)} less that before)"
+            return (
+                f"{self._series[variable].source(time + HOUR)} (total at {show(time + HOUR)} less that before; those "
+                "of ERA5-Land grow from 00 UTC on, those of ERA5 are of single hours: type: netcdf)"
+            )
         if name == SPECIFIC_HUMIDITY:
             return f"{self._series[DEW_POINT].source(time)} and 'sp'"
         return self._series[INSTANTANEOUS[name]].source(time)

@@ -35,3 +35,9 @@ def saturation_vapour_pressure(temperature: FloatArray) -> FloatArray:
 def specific_humidity(vapour_pressure: FloatArray, pressure: FloatArray) -> FloatArray:
     """Specific humidity [kg kg-1] of air at `pressure` [Pa] that holds vapour of `vapour_pressure` [Pa]."""
     return np.asarray(EPSILON * vapour_pressure / (pressure - (1.0 - EPSILON) * vapour_pressure))
+
+
+def relative_humidity(specific: FloatArray, pressure: FloatArray, temperature: FloatArray) -> FloatArray:
+    """Relative humidity [1], over liquid water, of air of `specific` humidity, `pressure` [Pa], `temperature` [K]."""
+    vapour_pressure = pressure * specific / (EPSILON + (1.0 - EPSILON) * specific)
+    return np.asarray(vapour_pressure / saturation_vapour_pressure(temperature))

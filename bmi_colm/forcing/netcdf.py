@@ -205,7 +205,10 @@ def _rate(units: str, target: str, where: str, given: str) -> Converter:
             conversion(f"({units}) h-1", target)
         except ConfigError:
             raise error from None
-        raise ConfigError(f"{error}; totals of one hour each: variables: {given}") from None
+        raise ConfigError(
+            f"{error}; totals of one hour each: variables: {given}; of totals since some start, such as RAINNC of WRF, "
+            "take the differences first"
+        ) from None
 
 
 def open_files(files: tuple[Path, ...]) -> list[NetcdfFile]:

@@ -1,7 +1,7 @@
 """Checks of values: finite where they matter, possible, of a likely magnitude."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bmi_colm.forcing.humidity import FloatArray
+from bmi_colm.forcing.humidity import FloatArray, relative_humidity
 from bmi_colm.forcing.names import (
     AIR_PRESSURE,
     AIR_TEMPERATURE,
@@ -33,6 +33,13 @@ LARGEST_YEAR_OF_PRECIPITATION: Final = 27000.0 / (365.0 * 86400.0)
 
 SHORTEST_FOR_A_MEAN: Final = 30 * 24
 """Hours that a mean is judged from."""
+
+WET_HOURS_OF_A_TOTAL: Final = 12
+"""Hours of rain, none less than the one before anywhere, from which on they look like a running total."""
+
+_HOURS_OF_A_DAY: Final = 24
+_RELATIVE_HUMIDITY: Final = (0.02, 1.5)
+"""No day and place is as dry in its moistest hour, or as moist in its driest one (over liquid water)."""
 
 
 class ForcingWarning(UserWarning):
@@ -133,6 +140,10 @@ class Inspector:
         self._hours = 0
         self._amount: FloatArray = np.zeros(())
         self._first = np.datetime64("NaT", "s")
+        self._last: FloatArray | None = None
+        self._wet: NDArray[np.int64] = np.zeros((), dtype=np.int64)
+        self._falls = self._rises = False
+        self._driest, self._moistest = np.inf, -np.inf
 
     def __call__(self, name: str, times: Times, values: FloatArray) -> FloatArray:
         """Return `values` (n,) or (n, ny, nx) of the hours `times`, negative round-off set to zero.
@@ -152,25 +163,75 @@ class Inspector:
         self._check_likely(name, times, active)
         return values
 
-    def count(self, times: Times, precipitation: FloatArray) -> None:
-        """Add the hours `times` to the mean that `judge_mean` judges."""
+    def count(self, times: Times, values: Mapping[str, FloatArray]) -> None:
+        """Add the hours `times`, ascending from call to call, to what `judge` judges."""
         self._first = times[0] if self._hours == 0 else self._first
         self._hours += times.size
-        self._amount = self._amount + self._active(precipitation).sum(axis=0)
+        precipitation = self._active(values[PRECIPITATION])
+        self._amount = self._amount + precipitation.sum(axis=0)
+        self._wet = self._wet + (precipitation > 0.0).sum(axis=0)
+        hours = precipitation if self._last is None else np.vstack([self._last, precipitation])
+        steps, rounding = np.diff(hours, axis=0), 1e-6 * hours[1:]
+        self._falls |= bool((steps < -rounding).any())
+        self._rises |= bool(((steps > rounding) & (hours[:-1] > 0.0)).any())
+        self._last = precipitation[-1:]
+        relative = relative_humidity(
+            *(self._active(values[name]) for name in (SPECIFIC_HUMIDITY, AIR_PRESSURE, AIR_TEMPERATURE))
+        )
+        self._driest = min(self._driest, float(relative.min()))
+        self._moistest = max(self._moistest, float(relative.max()))
 
-    def judge_mean(self) -> None:
-        """Warn of a mean precipitation that no place on Earth has."""
-        if self._hours < SHORTEST_FOR_A_MEAN or PRECIPITATION in self._warned:
+    def judge(self) -> None:
+        """Warn of what no hour shows alone.
+
+        That is precipitation that is a running total or more than any place has, and air that is always far from
+        saturation, on either side.
+        """
+        self._judge_precipitation()
+        self._judge_humidity()
+
+    def _judge_precipitation(self) -> None:
+        if PRECIPITATION in self._warned:
+            return
+        period = f"{self._hours} hours from {show(self._first)}"
+        if not self._falls and self._rises and self._wet.max() >= WET_HOURS_OF_A_TOTAL:
+            assert self._last is not None
+            self._warn(
+                PRECIPITATION,
+                self._first,
+                f"in no place less than in the hour before in all the {period}, and {self._last.max():.3g} "
+                f"{UNITS[PRECIPITATION]} in the last; this looks like a total since some start, such as RAINNC of WRF, "
+                "whose differences are the precipitation of the hours",
+                "",
+            )
             return
         mean = float(np.max(self._amount)) / self._hours
-        if mean <= LARGEST_YEAR_OF_PRECIPITATION:
+        if self._hours >= SHORTEST_FOR_A_MEAN and mean > LARGEST_YEAR_OF_PRECIPITATION:
+            self._warn(
+                PRECIPITATION,
+                self._first,
+                f"the mean of the {period} is {mean:.3g} {UNITS[PRECIPITATION]}, "
+                f"{mean * 365.0 * 86400.0:.0f} mm in a year, more than the wettest place has",
+                "; are these mm h-1, or totals of more than an hour?",
+            )
+
+    def _judge_humidity(self) -> None:
+        if self._hours < _HOURS_OF_A_DAY or SPECIFIC_HUMIDITY in self._warned:
+            return
+        dry, moist = _RELATIVE_HUMIDITY
+        if self._moistest < dry:
+            found = f"at most {100.0 * self._moistest:.2g} %"
+            hint = "; are these fractions given as percentages, or kg kg-1 as g kg-1?"
+        elif self._driest > moist:
+            found = f"at least {100.0 * self._driest:.0f} %"
+            hint = "; are these percentages given as fractions, or g kg-1 as kg kg-1?"
+        else:
             return
         self._warn(
-            PRECIPITATION,
+            SPECIFIC_HUMIDITY,
             self._first,
-            f"the mean of the {self._hours} hours from {show(self._first)} is {mean:.3g} {UNITS[PRECIPITATION]}, "
-            f"{mean * 365.0 * 86400.0:.0f} mm in a year, more than the wettest place has",
-            "; are these mm h-1, or totals of more than an hour?",
+            f"the relative humidity is {found} in all the {self._hours} hours from {show(self._first)}",
+            hint,
         )
 
     def _active(self, values: FloatArray) -> FloatArray:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bmi_colm.forcing.elevation import ElevationAdjustment
 from bmi_colm.forcing.humidity import FloatArray
-from bmi_colm.forcing.names import FORCING_NAMES, PRECIPITATION
+from bmi_colm.forcing.names import FORCING_NAMES
 from bmi_colm.forcing.plausible import Inspector
 from bmi_common.calendar import HOUR, Times, hours_from, show, to_time
 from bmi_common.errors import ConfigError
@@ -240,8 +240,8 @@ class RecordForcing(Forcing):
         for block in blocks:
             times = self._load(int(block))
             here = slice(int(block) * HOURS_A_BLOCK, (int(block) + 1) * HOURS_A_BLOCK)
-            self._inspect.count(times, self._values[PRECIPITATION][self._of_run[here]])
-        self._inspect.judge_mean()
+            self._inspect.count(times, {name: v[self._of_run[here]] for name, v in self._values.items()})
+        self._inspect.judge()
 
     @property
     def _contiguous(self) -> bool:

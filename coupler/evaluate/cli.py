@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from coupler.evaluate.names import LIMIT_SETS, VARIABLES
+from coupler.path_option import PATH
 
 if TYPE_CHECKING:  # what takes long to import is imported where it is used
     import numpy as np
@@ -20,13 +21,11 @@ EXIT_NOT_MET = 1
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 
-_PATH = click.Path(path_type=Path)
-
 
 @click.command()
-@click.argument("reference", type=_PATH)
-@click.argument("run", type=_PATH)
-@click.option("--free-drainage", type=_PATH, metavar="RUN", help="The bound: a run without lateral groundwater flow.")
+@click.argument("reference", type=PATH)
+@click.argument("run", type=PATH)
+@click.option("--free-drainage", type=PATH, metavar="RUN", help="The bound: a run without lateral groundwater flow.")
 @click.option(
     "--threshold",
     "thresholds",
@@ -34,11 +33,11 @@ _PATH = click.Path(path_type=Path)
     metavar="VARIABLE=VALUE",
     help=f"Largest acceptable error with units, such as water_table=0.5m; {', '.join(VARIABLES)}; repeatable.",
 )
-@click.option("--climatology", type=_PATH, multiple=True, metavar="RUN", help="Earlier years; repeatable.")
+@click.option("--climatology", type=PATH, multiple=True, metavar="RUN", help="Earlier years; repeatable.")
 @click.option(
     "--segment",
     "segments",
-    type=_PATH,
+    type=PATH,
     multiple=True,
     metavar="RUN",
     help="A shorter run from the reference's state, such as of 720 h; repeatable.",
@@ -46,17 +45,17 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--segment-length", default="720h", show_default=True, help="Length of the parts that maps and rain are given for."
 )
-@click.option("--precipitation", type=_PATH, metavar="FILE", help="Run or NetCDF file, if RUN has written none.")
-@click.option("--reanalysis", type=_PATH, metavar="FILE", help="NetCDF file with swvl1 and slhf of ERA5-Land.")
+@click.option("--precipitation", type=PATH, metavar="FILE", help="Run or NetCDF file, if RUN has written none.")
+@click.option("--reanalysis", type=PATH, metavar="FILE", help="NetCDF file with swvl1 and slhf of ERA5-Land.")
 @click.option("--name", default="hybrid", show_default=True, help="What to call RUN in tables and figures.")
 @click.option(
     "--limits", type=click.Choice(LIMIT_SETS), default="default", show_default=True, help="What is asked of it."
 )
-@click.option("--domain", type=_PATH, metavar="FILE", help="Domain, if not in REFERENCE's record.")
-@click.option("--initial", type=_PATH, metavar="FILE", help="Head at the start, if not in REFERENCE's record.")
+@click.option("--domain", type=PATH, metavar="FILE", help="Domain, if not in REFERENCE's record.")
+@click.option("--initial", type=PATH, metavar="FILE", help="Head at the start, if not in REFERENCE's record.")
 @click.option("--start", metavar="TIME", help="Time of dump 00000, if REFERENCE is of ParFlow [default: RUN's start].")
 @click.option("--strict", is_flag=True, help="Exit with 1 if a criterion is not met.")
-@click.option("--output", type=_PATH, metavar="DIR", help="Write report, fields and figures here.")
+@click.option("--output", type=PATH, metavar="DIR", help="Write report, fields and figures here.")
 @click.option("--overwrite", is_flag=True, help="Replace the evaluation that the folder holds.")
 @click.version_option(package_name="rootzone")
 def main(

@@ -205,7 +205,10 @@ def test_round_off_of_totals_becomes_zero_and_more_is_an_error(file: Path) -> No
         np.testing.assert_array_equal(forcing.read(START + 5 * HOUR)[names.PRECIPITATION], 0.0)
     rain[6] = -5e-5
     write(file, amounts={"tp": rain})
-    with pytest.raises(ConfigError, match=r"'tp' \(total at 2020-10-01 04:00 .*negative values are impossible"):
+    with pytest.raises(
+        ConfigError,
+        match=r"'tp' \(total at 2020-10-01 04:00 .*those of ERA5 are of single hours.*negative values are impossible",
+    ):
         opened(file)
 
 

@@ -1,5 +1,6 @@
 """CF NetCDF forcing: metadata, units, time, grids."""
 
+import warnings
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -599,3 +600,41 @@ def test_packed_integers_are_unpacked(file: Path) -> None:
     write(file, change=pack)
     with opened(file) as forcing:
         np.testing.assert_allclose(forcing.read(START)[names.AIR_TEMPERATURE], 285.25, atol=0.005)
+
+
+def said(file: Path, **values: Any) -> list[str]:
+    write(file, 72, values={name: np.asarray(v)[:, None, None] for name, v in values.items()})
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        opened(file, 72).close()
+    return [str(warning.message) for warning in caught if warning.category is ForcingWarning]
+
+
+def test_a_running_total_of_rain_is_told_from_rain(file: Path) -> None:
+    rain = np.zeros(72)
+    rain[5:9], rain[30:40] = 1.0e-4, 2.0e-4  # kg m-2 s-1
+    assert said(file, pr=rain) == []
+    assert said(file, pr=np.full(72, 1.0e-4)) == []
+    (message,) = said(file, pr=np.cumsum(rain))
+    assert "'pr': in no place less than in the hour before in all the 72 hours from 2020-02-28 00:00" in message
+    assert "0.0024 kg m-2 s-1 in the last; this looks like a total since some start" in message
+
+
+@pytest.mark.parametrize(
+    ("standard_name", "units", "value", "percent"),
+    [
+        ("relative_humidity", "%", 0.6, 0.6),
+        ("relative_humidity", "1", 60.0, 6000.0),
+        ("specific_humidity", "g kg-1", 0.008, 0.06),
+    ],
+)
+def test_air_that_is_never_near_saturation_is_told(
+    file: Path, standard_name: str, units: str, value: float, percent: float
+) -> None:
+    def rename(nc: netCDF4.Dataset) -> None:
+        nc["huss"].standard_name, nc["huss"].units = standard_name, units
+
+    write(file, change=rename, values={"huss": value, "tas": 240.0 if percent > 100.0 else 290.0})
+    bound = "at least" if percent > 100.0 else "at most"
+    with pytest.warns(ForcingWarning, match=rf"'huss': the relative humidity is {bound} {percent:g}.* % in all the 48"):
+        opened(file).close()

@@ -128,6 +128,27 @@ def test_twelve_months_need_no_dates_and_any_are_ignored(tmp_path, domain):
     assert on(series, 2021, 3, 9) == on(plain, 2021, 3, 9)
 
 
+@pytest.mark.parametrize("first", [datetime(2001, 1, 1), datetime(2000, 12, 31, 21), datetime(2001, 2, 1)])
+def test_twelve_months_may_be_stamped_at_their_start_or_end(tmp_path, domain, first):
+    dates = [first + timedelta(days=30.4 * n) for n in range(12)]
+    series = opened(domain, write(tmp_path / "lai.nc", MONTHS, dates), JANUARY, time="climatology")
+    assert on(series, 2021, 1, 16) == MONTHS[0]
+
+
+def test_twelve_months_that_begin_in_another_one_are_no_january(tmp_path, domain):
+    seasons = np.roll(MONTHS, -6)
+    dates = [datetime(2001 + (m > 12), (m - 1) % 12 + 1, 15) for m in range(7, 19)]
+    bounds = [
+        (datetime(2001 + (m > 12), (m - 1) % 12 + 1, 1), datetime(2001 + (m > 11), m % 12 + 1, 1)) for m in range(7, 19)
+    ]
+    for more in ({}, {"bounds": bounds}):
+        file = write(tmp_path / "lai.nc", seasons, dates, **more)
+        with pytest.raises(ConfigError, match=r"the first of the twelve months of 'time' is July.*time: dated"):
+            opened(domain, file, JANUARY, time="climatology")
+    series = opened(domain, file, datetime(2001, 12, 1), datetime(2002, 1, 2), time="dated")
+    assert on(series, 2001, 12, 16) == MONTHS[11]
+
+
 def test_eight_daily_records_of_one_year_stand_for_every_year(tmp_path, domain):
     values = 2.0 + np.arange(46) / 46
     file = write(tmp_path / "lai.nc", values, EVERY_8_DAYS)

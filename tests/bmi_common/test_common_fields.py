@@ -339,3 +339,14 @@ def test_keys_that_would_do_nothing_are_refused(write, tmp_path: Path, text: str
     pfb(tmp_path / "x.pfb", np.ones(SHAPE))
     with pytest.raises(ConfigError, match=rf"config\.yaml:1: porosity: {key}: without effect"):
         field(write, text)
+
+
+def test_an_angle_is_no_slope(tmp_path: Path) -> None:
+    values = np.full((2, 4), 30.0)
+    for units in ("degrees", "arc_degree", "radian"):
+        spec = FieldSpec(file=netcdf(tmp_path / "map.nc", values, units), variable="porosity")
+        assert f"units {units!r} are of an angle; needed is a ratio, of a slope the tangent" in failure(spec, (2, 4))
+    spec = FieldSpec(file=netcdf(tmp_path / "map.nc", values, "%"), variable="porosity")
+    np.testing.assert_allclose(spec.read("porosity", (2, 4), "1"), 0.3)
+    spec = FieldSpec(file=netcdf(tmp_path / "map.nc", values, "degrees_north"), variable="porosity")
+    np.testing.assert_allclose(spec.read("latitude", (2, 4), "degrees"), 30.0)

@@ -146,6 +146,18 @@ def test_an_older_checkpoint_makes_the_later_ones_void(run):
     assert len(files(run.output)["hourly.nc", "time"]) == 9
 
 
+@pytest.mark.parametrize("name", ["0-before-the-storm", "good", "2020-01-01T08-00-00 (copy)"])
+def test_a_copy_of_a_checkpoint_is_not_the_newest_and_makes_only_later_ones_void(run, name):
+    run.run["checkpoint"]["keep"] = 9
+    run.succeeds("--set", "time.end=2020-01-01T16:00")
+    folder = run.output / "checkpoints"
+    shutil.copytree(folder / "2020-01-01T08-00-00", folder / name)
+    restart(run, "--set", "time.end=2020-01-01T17:00")
+    assert len((run.output / "run.log").read_text().split("after 16 of 17 steps")) == 2
+    restart(run, "--set", "time.end=2020-01-01T09:00", at=folder / name)
+    assert checkpoints(run.output) == sorted([*(f"2020-01-01T{h:02}-00-00" for h in (4, 8, 9)), name])
+
+
 def test_values_in_transit_go_on(run):
     # three steps of the groundwater in an hour of the land: a mean that waits for the land, and an interpolation
     run.groundwater["step"] = 1200.0

@@ -313,3 +313,15 @@ def test_names_of_files_that_collide_are_refused(fake, names):
     first = fake.run["output"][0]
     fake.run["output"] = [{**first, "file": name} for name in names]
     fake.refuses("output", names[0][:40])
+
+
+def test_what_a_run_writes_can_be_read_by_whoever_may_read_new_files(fake):
+    # options make the coupler complete a component's file in a temporary folder, which is closed to others
+    previous = os.umask(0o022)
+    try:
+        fake.succeeds("--set", "land.options.depth=2")
+    finally:
+        os.umask(previous)
+    written = [fake.output, *fake.output.rglob("*")]
+    assert fake.output / "config" in written
+    assert {p.name for p in written if p.stat().st_mode & 0o444 != 0o444} == set()

@@ -6,9 +6,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from bmi_common.config import require_name
 from bmi_common.errors import ConfigError
+from coupler.cli import main as bmi_run
+from coupler.evaluate.cli import main as bmi_evaluate
+from rootzone.bmi_init import main as bmi_init
+from rootzone.bmi_train import main as bmi_train
 
 SUPPORT = Path(__file__).resolve().parents[1] / "support"
 ASCII = {"LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
@@ -54,3 +59,21 @@ def test_a_name_that_is_no_text_is_refused(fake):
         require_name(Path(folder))
     fake.refuses("cannot be written in utf-8", arguments=("--output", folder))
     fake.refuses("cannot be written in utf-8", arguments=("--restart", folder))
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        (bmi_run, ["coupled.yaml", "--output", ""]),
+        (bmi_run, ["--restart", ""]),
+        (bmi_evaluate, ["physics", "hybrid", "--output", ""]),
+        (bmi_train, [""]),
+        (bmi_init, ["demo", ""]),
+    ],
+)
+def test_an_empty_name_is_not_the_working_directory(tmp_path, monkeypatch, command, arguments):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(command, arguments)
+    assert result.exit_code == 2
+    assert "the name is empty" in result.output
+    assert not list(tmp_path.iterdir())
