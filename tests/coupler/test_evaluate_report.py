@@ -384,7 +384,7 @@ def test_mistakes_write_nothing(years: Years) -> None:
         (("--segment-length", "whole number of hours"), ("--segment-length", "90min")),
         (("nowhere",), ("--free-drainage", years.folder / "nowhere")),
         (("no precipitation",), ("--precipitation", reference / "head.nc")),
-        (("--name reference",), ("--name", "reference")),
+        (("--name: 'reference'",), ("--name", "reference")),
     ):
         years.refuses(*words, arguments=(reference, reference, "--output", out, *arguments))
         assert not out.exists()
