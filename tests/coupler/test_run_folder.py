@@ -21,6 +21,7 @@ from rootzone.bmi_run import main
 from rootzone.evaluate.run_record import run_files
 from rootzone.figures import draw
 
+pytestmark = pytest.mark.slow
 SUPPORT = Path(__file__).resolve().parents[1] / "support"
 
 

@@ -15,6 +15,7 @@ from rootzone.bmi_init import main as bmi_init
 from rootzone.bmi_run import main as bmi_run
 from rootzone.bmi_train import main as bmi_train
 
+pytestmark = pytest.mark.slow
 SUPPORT = Path(__file__).resolve().parents[1] / "support"
 ASCII = {"LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
 
