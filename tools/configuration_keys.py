@@ -159,8 +159,8 @@ anything that does not fit, before the run starts (`bmi-run coupled.yaml --check
   The value is YAML and becomes all that the key holds: `--set 'report={}'` replaces the section, and so does
   `--set 'land.options.forcing={type: external}'` in the land's file; a longer key,
   `--set land.options.forcing.cycle=true`, changes one entry of it. A part of a key that has dots itself is written in
-  double quotes. Folders under `paths` and the file of a component (`--set land.config=my_land.yaml`) are relative to the
-  working directory; files named in any other value are relative to the file that the value goes into.
+  double quotes. Folders under `paths` and the file of a component (`--set land.config=my_land.yaml`) are relative to
+  the working directory; files named in any other value are relative to the file that the value goes into.
 - In a section that is left out, nothing is needed. A *default* "needed" says what a section cannot do without.
 """
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from bmi_common import Domain
 from coupler.evaluate.comparison import Comparison, running_mean
 from coupler.evaluate.gates import DAY
+from coupler.figure_text import show_as_written
 
 matplotlib.use("Agg")
 
@@ -55,7 +56,7 @@ def draw(comparison: Comparison, shown: str, limits: Mapping[str, float], domain
     _map(figure, figure.add_subplot(grid[:2, 1]), comparison.predictions[shown].water_table_map, shown, domain)
     _latent_heat(figure.add_subplot(grid[2, 1]), comparison, shown)
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=130)
+    show_as_written(figure).savefig(path, dpi=130)
 
 
 def _errors(axes: Axes, comparison: Comparison, series: str, label: str) -> None:
@@ -95,7 +96,7 @@ def _latent_heat(axes: Axes, comparison: Comparison, name: str) -> None:
         drawn = running_mean(values, DAY) if long else values
         axes.plot(comparison.times, drawn, label=label, color=colour, linewidth=width)
     axes.set_title(f"KGE of the hourly values {compared.latent_heat.efficiency:.4f}", fontsize=9)
-    axes.set_ylabel(f"domain-mean latent heat{',' if long else ''}\n{'24 h mean ' if long else ''}[W m$^{{-2}}$]")
+    axes.set_ylabel(f"domain-mean latent heat{',' if long else ''}\n{'24 h mean ' if long else ''}[W m⁻²]")
     axes.legend(fontsize=7, frameon=False)
     _dates(axes)
 

@@ -16,6 +16,7 @@ from coupler.evaluate.drawing.control import error_control, has_figure
 from coupler.evaluate.drawing.style import SIZES, has_whole_day
 from coupler.evaluate.judged import JUDGED
 from coupler.evaluate.names import LATENT_HEAT
+from coupler.figure_text import show_as_written
 
 FOLDER = "figures"
 ERROR_CONTROL = "Error control"
@@ -48,7 +49,7 @@ def draw_all(a: Assessment, control: Control | None, folder: Path) -> list[Drawn
     with matplotlib.rc_context(SIZES):
         for name, section, caption, make in (*_wanted(a), *_control(control)):
             path = target / f"{name}.png"
-            make().savefig(path, dpi=_DPI)
+            show_as_written(make()).savefig(path, dpi=_DPI)
             drawn.append(Drawn(path, section, caption))
     return drawn
 
