@@ -127,6 +127,9 @@ def main(
     except OSError as error:
         console.print(f"bmi-evaluate: cannot read or write: {error}", style="red")
         sys.exit(EXIT_BAD_INPUT)
+    except MemoryError as error:
+        console.print(f"bmi-evaluate: does not fit into memory: {error}; nothing was written", style="red")
+        sys.exit(EXIT_BAD_INPUT)
     except KeyboardInterrupt:
         console.print("bmi-evaluate: interrupted; nothing was written", style="red")
         sys.exit(EXIT_INTERRUPTED)

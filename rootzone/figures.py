@@ -14,6 +14,7 @@ from bmi_common.groundwater import DISCHARGE
 from bmi_common.owned_folder import OwnedFolder
 from bmi_common.units import SECONDS_PER_HOUR
 from coupler.run_folder import FIGURES, figure_file
+from rootzone.figure_text import show_as_written
 
 matplotlib.use("Agg")
 
@@ -51,7 +52,7 @@ def draw(folder: OwnedFolder, files: list[str]) -> list[Path]:
                 if figure is not None:
                     folder.own(figure_file(file, kind))
                     path = folder.path / figure_file(file, kind)
-                    figure.savefig(path, dpi=130)
+                    show_as_written(figure).savefig(path, dpi=130)
                     made.append(path)
     return made
 

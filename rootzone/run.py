@@ -100,6 +100,8 @@ def _exit_codes(console: Console) -> Iterator[None]:
         message, code = str(error), EXIT_FAILED
     except OSError as error:
         message, code = f"cannot read or write: {error}", EXIT_FAILED
+    except MemoryError as error:
+        message, code = f"does not fit into memory: {error}; what was written until now is readable", EXIT_FAILED
     except KeyboardInterrupt:
         message, code = "interrupted; what was written until now is readable", EXIT_INTERRUPTED
     console.print(f"bmi-run: {message}", style="red")

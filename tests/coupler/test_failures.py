@@ -159,6 +159,16 @@ def test_a_disk_that_fills_up_is_one_message_and_leaves_what_was_written(fake, m
         assert data.sizes["time"] == 2
 
 
+def test_memory_that_does_not_suffice_for_figures_is_one_message_and_leaves_the_run(fake, monkeypatch):
+    def draw(*_):
+        raise MemoryError("Unable to allocate 80.0 GiB for an array")
+
+    monkeypatch.setattr("rootzone.figures.draw", draw)
+    fake.run["figures"] = True
+    fake.breaks("does not fit into memory: Unable to allocate 80.0 GiB")
+    assert fake.open().sizes["time"] == 6
+
+
 def test_a_written_variable_that_nobody_takes_is_guarded_too(fake):
     fake.use("DryTableBucket", at=2)
     fake.run["output"][0]["variables"].append("groundwater.soil_water_sat-zone_top__depth")

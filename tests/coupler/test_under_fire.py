@@ -5,6 +5,8 @@ import os
 import sys
 from pathlib import Path
 
+import netCDF4
+import numpy as np
 import pytest
 
 pytestmark = pytest.mark.slow
@@ -20,6 +22,16 @@ def fire():
     sys.modules[spec.name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
+
+
+def test_files_with_names_of_gauges_are_compared_by_the_names(tmp_path, fire):
+    for folder, gauges in (("one", ["outlet", "mill"]), ("same", ["outlet", "mill"]), ("other", ["outlet", "weir"])):
+        (tmp_path / folder).mkdir()
+        with netCDF4.Dataset(tmp_path / folder / "hourly.nc", "w") as data:
+            data.createDimension("gauge", 2)
+            data.createVariable("name", str, ("gauge",))[:] = np.array(gauges, dtype=object)
+    assert fire.differences(tmp_path / "one", tmp_path / "same") == []
+    assert fire.differences(tmp_path / "one", tmp_path / "other") == ["hourly.nc: name"]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL and limits of processes")

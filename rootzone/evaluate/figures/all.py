@@ -16,6 +16,7 @@ from rootzone.evaluate.figures.error_control import error_control, has_figure
 from rootzone.evaluate.figures.style import SIZES, has_whole_day
 from rootzone.evaluate.names import LATENT_HEAT
 from rootzone.evaluate.variables import EVALUATED
+from rootzone.figure_text import show_as_written
 
 FOLDER = "figures"
 ERROR_CONTROL = "Error control"
@@ -48,7 +49,7 @@ def draw_all(a: Assessment, folder: Path) -> list[Drawn]:
     with matplotlib.rc_context(SIZES):
         for name, section, caption, make in (*_wanted(a), *_control(a.control)):
             path = target / f"{name}.png"
-            make().savefig(path, dpi=_DPI)
+            show_as_written(make()).savefig(path, dpi=_DPI)
             drawn.append(Drawn(path, section, caption))
     return drawn
 
@@ -56,7 +57,7 @@ def draw_all(a: Assessment, folder: Path) -> list[Drawn]:
 def draw_baselines(a: Assessment, path: Path) -> None:
     """Draw the run beside the baselines, ``errors.png``."""
     with matplotlib.rc_context(SIZES):
-        series.baselines(a).savefig(path, dpi=_DPI)
+        show_as_written(series.baselines(a)).savefig(path, dpi=_DPI)
 
 
 _Figure = tuple[str, str, str, Callable[[], Figure]]

@@ -161,7 +161,7 @@ def baselines(a: Assessment) -> Figure:
         depth.plot(a.times, series, color=colour, linewidth=width, label=name)
     depth.invert_yaxis()
     depth.set_ylabel("median water table\ndepth [m]")
-    depth.legend(ncols=3, frameon=False)
+    depth.legend(loc="lower left", ncols=3, frameon=False)
     dates(depth)
     if WATER_TABLE in a.cells:
         where = figure.add_subplot(grid[:2, 1])
@@ -176,7 +176,7 @@ def baselines(a: Assessment) -> Figure:
     flux.set_title(f"KGE of the hourly values {efficiency:.4f}")
     smooth = ", 24 h mean" if has_whole_day(a) else ""
     flux.set_ylabel(f"domain-mean latent heat{smooth}\n[{EVALUATED[LATENT_HEAT].label}]")
-    flux.legend(frameon=False)
+    flux.legend(loc="lower left", frameon=False)
     dates(flux)
     return figure
 
