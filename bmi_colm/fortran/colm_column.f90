@@ -7,7 +7,7 @@ module colm_column
     stefan_boltzmann, gas_constant_dry_air, roughness_soil, roughness_snow, roughness_ice, &
     roughness_water, minimum_wind, dry_adiabatic_lapse, least_canopy_area, wetland, land_ice, &
     open_water
-  use colm_types, only: n_snow, n_soil, n_layer, step_options, column_parameters, column_state, column_inputs, column_fluxes
+  use colm_types, only: n_snow, step_options, column_parameters, column_state, column_inputs, column_fluxes
   use colm_humidity, only: vapour_pressure
   use colm_solar, only: cosine_of_zenith, split_shortwave
   use colm_two_stream, only: radiative_properties, longwave_gap, lowest_sun
@@ -53,7 +53,7 @@ contains
     type(leaf_fluxes) :: leaf
     type(surface_limits) :: limits
     type(surface_fluxes) :: surface
-    real(wp) :: parts(2, 2), suction(n_soil), ice_share(n_snow)
+    real(wp) :: parts(2, 2), suction(size(p%thickness)), ice_share(n_snow)
     real(wp) :: temperature, snow_before, water_before, ground_solar, area, roughness_ground, t0, change
     real(wp) :: ground_sensible, ground_evaporation, excess, liquid, evaporated, sublimated, dew, frost
     real(wp) :: ground_longwave, ground_latent
@@ -112,6 +112,8 @@ contains
     call bare_ground_exchange(air, roughness_ground, t0, around%ground%humidity, bare)
 
     ! --- leaves and ground
+    allocate(around%roots%share(size(p%thickness)))
+    allocate(around%roots%limit(size(p%thickness)), source=huge(1.0_wp))
     call root_stress(p, s, o, suction, out%root_stress, around%roots%share)
     around%ground_obukhov = bare%obukhov
     around%longwave = forcing%longwave
@@ -294,7 +296,7 @@ contains
     type(column_parameters), intent(in) :: p  !< constants of the column
     type(column_state), intent(inout) :: s    !< state of the column
     integer :: j, k
-    do k = 1, n_soil
+    do k = 1, size(p%thickness)
       j = n_snow + k
       if (p%ground == land_ice) then
         s%ice(j) = density_ice*p%thickness(k)

@@ -27,6 +27,7 @@ Builder = Callable[[Path], list[Path]]
 DOMAIN = """\
 grid: {{nx: {nx}, ny: {ny}, dx: 1000.0, dy: 1000.0}}
 layers: [100.0, 1.0, 1.0, 1.0, 0.6, 0.4, 0.3, 0.2, 0.1, 0.1, 0.05]
+root_zone: {layers: 10}
 porosity: 0.4
 van_genuchten: {{alpha: 3.5, n: 2.0, residual_saturation: 0.1}}
 conductivity: {{x: 0.02, z: 0.02}}
