@@ -61,11 +61,16 @@ def subscript(parts: Iterable[object]) -> str:
     return f"({text})" if text else ""
 
 
+def has_run_time_extent(item: Item) -> bool:
+    """Whether an extent of an array is known at run time only."""
+    return any(isinstance(extent, str) for extent in item.metadata["shape"])
+
+
 def field_of_type(item: Item) -> str:
     """Declare an item as a field of a derived type; allocatable where its extent is known at run time."""
     shape = item.metadata["shape"]
     kind, extents = declaration(item, True), shape
-    if any(isinstance(extent, str) for extent in shape):
+    if has_run_time_extent(item):
         kind, extents = f"{kind}, allocatable", [":"] * len(shape)
     return f"{kind} :: {item.name}{subscript(extents)}"
 
@@ -73,6 +78,11 @@ def field_of_type(item: Item) -> str:
 def element(item: Item) -> str:
     """Column `i` of an array."""
     return item.name + subscript(["i", *(":" for _ in item.metadata["shape"])])
+
+
+def whole(variable: str, item: Item) -> str:
+    """One column's field of a derived type, as what is assigned to: a section is not allocated anew."""
+    return f"{variable}%{item.name}" + subscript(":" for _ in item.metadata["shape"])
 
 
 def derived_type(cls: type) -> list[str]:
@@ -147,11 +157,17 @@ def interface(table: ModuleType) -> str:
         "  integer :: i",
         "",
         *(f"  options%{item.name} = {item.name}" for item in scalars),
-        "  !$omp parallel do num_threads(threads) schedule(dynamic, 32) default(shared) &",
-        f"  !$omp private({', '.join(sets)})",
+        f"  !$omp parallel num_threads(threads) default(shared) private({', '.join(sets)})",
+        *(
+            f"  allocate({variable}%{item.name}{subscript(item.metadata['shape'])})"
+            for variable, (arrays, _) in sets.items()
+            for item in arrays
+            if has_run_time_extent(item)
+        ),
+        "  !$omp do schedule(dynamic, 32)",
         "  do i = 1, n",
         *(
-            f"    {variable}%{item.name} = {element(item)}"
+            f"    {whole(variable, item)} = {element(item)}"
             for variable, (arrays, _) in sets.items()
             if variable != "fluxes"
             for item in arrays
@@ -166,7 +182,8 @@ def interface(table: ModuleType) -> str:
             for item in arrays
         ),
         "  end do",
-        "  !$omp end parallel do",
+        "  !$omp end do",
+        "  !$omp end parallel",
         "end subroutine advance",
         "",
     ]

@@ -14,7 +14,7 @@ module colm_column
   use colm_throughfall, only: falling_water, receive_precipitation
   use colm_similarity, only: air_column, bare_exchange, bare_ground_exchange
   use colm_canopy_air, only: canopy_geometry, describe_canopy
-  use colm_leaf_temperature, only: leaf_surroundings, leaf_fluxes
+  use colm_leaf_temperature, only: leaf_surroundings
   use colm_surface_balance, only: surface_limits, surface_fluxes, find_limits, balance_surface
   use colm_soil_water, only: reset_soil_water, root_stress, evaporation_factor, ground_humidity, follow_air
   use colm_layer_heat, only: water_capacity, water_heat
@@ -44,13 +44,12 @@ contains
     type(column_parameters), intent(in) :: p    !< constants of the column
     type(column_inputs), intent(in) :: forcing  !< atmosphere and soil water of the step
     type(column_state), intent(inout) :: s      !< state of the column
-    type(column_fluxes), intent(out) :: out     !< results of the step
+    type(column_fluxes), intent(inout) :: out   !< results of the step
     type(air_column) :: air
     type(bare_exchange) :: bare
     type(falling_water) :: fall
     type(canopy_geometry) :: canopy
     type(leaf_surroundings) :: around
-    type(leaf_fluxes) :: leaf
     type(surface_limits) :: limits
     type(surface_fluxes) :: surface
     real(wp) :: parts(2, 2), suction(size(p%thickness)), ice_share(n_snow)
@@ -133,7 +132,6 @@ contains
     if (.not. o%published_numerics) call find_limits(forcing%available_water, body, conserve, o%time_step, s, limits)
     call balance_surface(p, air, bare, canopy, area >= least_canopy_area, fall, ground_solar, limits, o%time_step, conserve, &
       around, s, surface)
-    leaf = surface%leaf
     change = surface%warming
     ground_sensible = surface%ground_sensible
     ground_evaporation = surface%ground_evaporation
@@ -142,7 +140,7 @@ contains
     excess = max(0.0_wp, ground_evaporation - (s%liquid(top) + s%ice(top))/o%time_step)
     ground_evaporation = ground_evaporation - excess
     ground_sensible = ground_sensible + surface%latent_heat*excess
-    liquid = min(s%liquid(top)/o%time_step, max(0.0_wp, limits%liquid - leaf%uptake(1)))
+    liquid = min(s%liquid(top)/o%time_step, max(0.0_wp, limits%liquid - surface%leaf%uptake(1)))
     call partition_ground_evaporation(ground_evaporation, s%temperature(top), liquid, evaporated, sublimated, dew, frost)
     ground_latent = surface%latent_heat*ground_evaporation
     if (conserve) then
@@ -155,21 +153,21 @@ contains
     out%ground_heat = ground_solar + ground_longwave - ground_sensible - ground_latent &
       + fall%heat_capacity*(fall%temperature - s%temperature(top))
 
-    out%sensible_heat = leaf%sensible + ground_sensible
-    out%latent_heat = latent_heat_vaporisation*leaf%evaporation + ground_latent
-    out%evapotranspiration = leaf%evaporation + ground_evaporation
+    out%sensible_heat = surface%leaf%sensible + ground_sensible
+    out%latent_heat = latent_heat_vaporisation*surface%leaf%evaporation + ground_latent
+    out%evapotranspiration = surface%leaf%evaporation + ground_evaporation
     out%ground_evaporation = ground_evaporation
-    out%canopy_evaporation = leaf%evaporation
+    out%canopy_evaporation = surface%leaf%evaporation
     out%liquid_evaporation = evaporated
-    out%transpiration = leaf%transpiration
-    out%precipitation_heat = leaf%precipitation_heat + fall%heat_capacity*(fall%temperature - s%temperature(top))
-    out%outgoing_longwave = (1.0_wp - s%longwave_gap)*leaf%longwave_emission + s%longwave_gap &
+    out%transpiration = surface%leaf%transpiration
+    out%precipitation_heat = surface%leaf%precipitation_heat + fall%heat_capacity*(fall%temperature - s%temperature(top))
+    out%outgoing_longwave = (1.0_wp - s%longwave_gap)*surface%leaf%longwave_emission + s%longwave_gap &
       *((1.0_wp - around%emissivity)*surface%longwave_below + around%emissivity*stefan_boltzmann*t0**4) &
       + 4.0_wp*around%emissivity*stefan_boltzmann*t0**3*change
     ! the linear response of a far too warm ground may take more than there is
     out%radiative_temperature = max(coldest, (max(0.0_wp, out%outgoing_longwave)/stefan_boltzmann)**0.25_wp)
-    out%screen_temperature = leaf%screen_temperature
-    out%screen_humidity = leaf%screen_humidity
+    out%screen_temperature = surface%leaf%screen_temperature
+    out%screen_humidity = surface%leaf%screen_humidity
     out%energy_residual = sum(parts) - out%reflected_shortwave + forcing%longwave - out%outgoing_longwave &
       - out%sensible_heat - out%latent_heat + out%precipitation_heat - surface%phase_heat - fall%melt_heat &
       - surface%stored_heat
@@ -177,10 +175,10 @@ contains
     ! --- water of snow and surface, for the soil or off it
     call route_water(o, p, conserve, air%wind, fall%rain, surface%bulk_melt, evaporated, sublimated, dew, frost, ice_share, &
       surface%melting(:n_snow), s, out)
-    out%source = -leaf%uptake
+    out%source(:) = -surface%leaf%uptake
     out%source(1) = out%source(1) + out%infiltration
-    out%source = out%source*3.6_wp/p%thickness
-    out%water_residual = forcing%precipitation - (out%evapotranspiration - max(0.0_wp, leaf%transpiration)) &
+    out%source(:) = out%source*3.6_wp/p%thickness
+    out%water_residual = forcing%precipitation - (out%evapotranspiration - max(0.0_wp, surface%leaf%transpiration)) &
       - out%infiltration - out%runoff - out%body_gain - (s%canopy_water + s%snow_water - water_before)/o%time_step
 
     ! --- vegetation, snow cover and radiation for the coming step
