@@ -60,8 +60,8 @@ class SoilGrid:
             Thickness [m] of its layers, top first.
         soil_layers : sequence of float, optional
             Thickness [m] of the soil layers that they are divided into, bottom first as all layers of a configuration.
-            By default none of `FINE_ENOUGH` layers is divided, and fewer are so that no part is thicker than the
-            Common Land Model's layer at its depth.
+            By default none of `FINE_ENOUGH` layers is divided, and fewer are so that no part is notably thicker than
+            the Common Land Model's layer at its depth.
         thermal_depth : float, optional
             Depth [m] of the lowest soil layer's bottom; by default that of the root zone.
 
@@ -168,7 +168,7 @@ def _standard_parts(root_zone: Array) -> tuple[tuple[int, ...], Array]:
 
 
 def _standard_layers(top: float, bottom: float, fewest: int) -> Array:
-    """Thickness [m] of layers between two depths [m] that grow as the Common Land Model's and are nowhere thicker."""
+    """Thickness [m] of layers between two depths [m] that grow as the Common Land Model's do and are not thicker."""
     start, end = _position(top), _position(bottom)
     number = max(fewest, ceil(end - start - _SLACK))
     bounds = _SCALE * (_SPREAD * np.exp(0.5 * np.linspace(start, end, number + 1)) - 1.0)
