@@ -10,8 +10,7 @@ import re
 from dataclasses import dataclass
 from math import inf
 
-from gimli._udunits2 import UdunitsError  # what its units raise; not among the public `gimli.errors`
-from gimli.units import units
+from bmi_conformance.units import convert
 
 
 @dataclass(frozen=True)
@@ -38,23 +37,12 @@ class Quantity:
 
     def fits(self, unit: str) -> bool:
         """Whether values in `unit` convert to one of the units of the quantity."""
-        return any(_converted(unit, own, 0.0) is not None for own in self.units)
+        return any(convert(0.0, unit, own) is not None for own in self.units)
 
     def limits(self, unit: str) -> tuple[float, float] | None:
         """Return the range in `unit`; None where it does not convert to the units of the range."""
-        first, last = (_converted(self.units[0], unit, end) for end in (self.low, self.high))
+        first, last = (convert(end, self.units[0], unit) for end in (self.low, self.high))
         return None if first is None or last is None else (min(first, last), max(first, last))
-
-
-def _converted(source: str, target: str, value: float) -> float | None:
-    """Convert a value; a flux or a depth of water may be that of its mass, with 1000 kg m-3."""
-    for equivalent in (source, f"({source}) (1000 kg m-3)", f"({source}) / (1000 kg m-3)"):
-        try:
-            converter = units.Unit(equivalent).to(units.Unit(target))
-        except UdunitsError:
-            continue
-        return float(converter(value))
-    return None
 
 
 _ROUNDING = 1.0e-6  # of a fraction kept in single precision
