@@ -11,7 +11,7 @@ module richards_column
   use richards_constitutive, only: evaluate_analytic, evaluate_table
   implicit none
   private
-  public :: column_t, column_state_t, solve_column, evaluate, ponding_power
+  public :: column_t, column_state_t, solve_column, jacobian, take_step, evaluate, ponding_power
 
   !> Lower heads [m] than this (oven-dry soil) solve nothing: where S > 0 the compressible term S h could feed any sink.
   real(wp), parameter :: driest_head = -1.0e5_wp
@@ -305,6 +305,19 @@ contains
       diagonal(nz) = diagonal(nz) + 1.0_wp + 5.0_wp/3.0_wp*power
     end if
   end subroutine assemble
+
+  !> Derivatives of the water balances of a column by its heads, without lateral flow.
+  pure subroutine jacobian(column, state, lower, diagonal, upper)
+    type(column_t), intent(in) :: column          !< properties of the column
+    type(column_state_t), intent(in) :: state     !< head of the column and what follows from it
+    real(wp), intent(out) :: lower(column%nz)     !< lower diagonal [-]
+    real(wp), intent(out) :: diagonal(column%nz)  !< main diagonal [-]
+    real(wp), intent(out) :: upper(column%nz)     !< upper diagonal [-]
+    real(wp) :: supply(column%nz), residual(column%nz)
+
+    supply = 0.0_wp
+    call assemble(column, supply, state, residual, lower, diagonal, upper)
+  end subroutine jacobian
 
   !> Thomas' algorithm; the diagonal is overwritten.
   pure subroutine solve_tridiagonal(nz, lower, diagonal, upper, right, solution)

@@ -67,7 +67,7 @@ contains
     if (network%south(column) > 0) inflow = inflow + north(:, network%south(column))
   end subroutine net_inflow
 
-  !> Decrease of the net lateral inflow per rise of a column's own heads [h-1], at constant kr.
+  !> Decrease of the net lateral inflow per rise of a column's own heads [h-1].
   subroutine response(soil, network, state, column, conductance)
     type(soil_t), intent(in) :: soil               !< properties of the cells
     type(network_t), intent(in) :: network         !< neighbours and order of the columns
@@ -76,23 +76,31 @@ contains
     real(wp), intent(out) :: conductance(soil%nz)  !< decrease of inflow per rise of head [h-1]
 
     conductance = 0.0_wp
-    call add(network%east(column), column, soil%east, soil%dx)
-    call add(network%west(column), network%west(column), soil%east, soil%dx)
-    call add(network%north(column), column, soil%north, soil%dy)
-    call add(network%south(column), network%south(column), soil%north, soil%dy)
+    call add(network%east(column), column, soil%east, soil%slope_x, soil%dx, 1.0_wp)
+    call add(network%west(column), network%west(column), soil%east, soil%slope_x, soil%dx, -1.0_wp)
+    call add(network%north(column), column, soil%north, soil%slope_y, soil%dy, 1.0_wp)
+    call add(network%south(column), network%south(column), soil%north, soil%slope_y, soil%dy, -1.0_wp)
 
   contains
 
     !> Add the response of the faces of one side.
-    subroutine add(neighbour, lower, transmissivity, distance)
+    subroutine add(neighbour, lower, transmissivity, slope, distance, sense)
       integer, intent(in) :: neighbour                            !< column on the other side, 0 for none
       integer, intent(in) :: lower                                !< column that the face belongs to
       real(wp), intent(in) :: transmissivity(soil%nz, soil%ncol)  !< dz times conductivity of the face [m2 h-1]
+      real(wp), intent(in) :: slope(soil%ncol)                    !< of the ground at the faces [-]
       real(wp), intent(in) :: distance                            !< of the centres [m]
+      real(wp), intent(in) :: sense                               !< 1 on the upper side of the column, -1 on the lower
+      real(wp) :: outward
+      integer :: k
 
       if (neighbour == 0) return
-      ! the larger kr of the two, whichever is upstream: damping may be too strong, not too weak
-      conductance = conductance + transmissivity(:, lower)/distance**2*max(state%kr(:, column), state%kr(:, neighbour))
+      do k = 1, soil%nz
+        outward = (state%head(k, column) - state%head(k, neighbour))/distance - sense*slope(lower)
+        ! the larger kr of the two, whichever is upstream: damping may be too strong, not too weak
+        conductance(k) = conductance(k) + transmissivity(k, lower)/distance*( &
+          max(state%kr(k, column), state%kr(k, neighbour))/distance + max(outward, 0.0_wp)*state%dkr(k, column))
+      end do
     end subroutine add
   end subroutine response
 end module richards_lateral

@@ -9,7 +9,8 @@
 module richards_sweep
   use, intrinsic :: iso_c_binding, only: c_int
   use, intrinsic :: iso_fortran_env, only: wp => real64
-  use richards_column, only: column_t, column_state_t, solve_column, evaluate, ponding_power
+  use richards_column, only: column_t, column_state_t, solve_column, jacobian, take_step, evaluate, ponding_power
+  use richards_correction, only: system_t, allocate_system, set_faces, add_faces, solve_system
   use richards_lateral, only: face_fluxes, net_inflow, response
   use richards_types, only: soil_t, network_t, options_t, state_t, balance_t, &
     drainage_implicit, drainage_lagged, drainage_prescribed
@@ -24,6 +25,9 @@ module richards_sweep
   !> Rounds through a cycle of the slope field before it counts as failed.
   integer, parameter :: most_rounds = 2000
 
+  !> A correction that leaves more than this of the imbalance is halved, down to the least.
+  real(wp), parameter :: stalled = 0.97_wp, least_relaxation = 0.02_wp
+
   !> Work of a step that lives from pass to pass.
   type :: work_t
     real(wp), allocatable :: start(:, :)                             !< heads at the start [m]
@@ -32,8 +36,11 @@ module richards_sweep
     real(wp), allocatable :: east(:, :), north(:, :), lateral(:, :)  !< [m h-1]
     real(wp), allocatable :: damping(:, :)                           !< dt * response of lateral flow to a column's own heads [-]
     real(wp), allocatable :: reference(:, :)                         !< heads that damped lateral flow was taken from [m]
+    type(system_t) :: system                                         !< that moves the heads between damped passes
     real(wp), allocatable :: power(:)                                !< max(h, 0)^(5/3) of the top cells [m5/3]
     integer, allocatable :: solved(:)                                !< last pass in which the column was solved
+    real(wp) :: imbalance = huge(1.0_wp)                             !< norm of what the last pass left unbalanced [m]
+    real(wp) :: relaxation = 1.0_wp                                  !< share of the correction that is taken [-]
     logical :: damped = .false.                                      !< damped passes conserve water only once converged
     integer :: next = 1                                              !< first group that no thread has taken in this pass
   end type work_t
@@ -66,8 +73,8 @@ contains
   !> Advance all columns by dt. On return `passes` is the number done and `change` what the last one changed
   !> most: a positive head [m] or a saturation [-]; heads of dry cells move far with no water in them.
   !>
-  !> Either a given number of passes, or, with a pass tolerance, damped passes until nothing changes by more, and then one that
-  !> conserves water exactly; `converged` is then whether the tolerance was reached. One pass is exact without lateral flow.
+  !> Either a given number of passes, or, with a pass tolerance, damped passes with corrections between them until nothing changes
+  !> by more, and then one that conserves water exactly; `converged` is then whether the tolerance was reached. One pass is exact without lateral flow.
   !> Where columns fail, `balance%failed_layer` is set and the state is that of no time: the caller restores it.
   subroutine advance_all(soil, network, options, source, prescribed_drainage, state, balance, passes, change, converged)
     type(soil_t), intent(in) :: soil                        !< properties of the cells
@@ -89,7 +96,10 @@ contains
     if (options%lateral) allocate (work%east(soil%nz, soil%ncol), work%north(soil%nz, soil%ncol))
     allocate (work%solved(soil%ncol))
     work%damped = options%lateral .and. options%pass_tolerance > 0.0_wp
-    if (work%damped) allocate (work%damping(soil%nz, soil%ncol), work%reference(soil%nz, soil%ncol))
+    if (work%damped) then
+      allocate (work%damping(soil%nz, soil%ncol), work%reference(soil%nz, soil%ncol))
+      call allocate_system(soil%nz, soil%ncol, work%system)
+    end if
     passes = 0
     done = .false.
     converged = .true.
@@ -113,6 +123,9 @@ contains
     !$omp end do
 
     do while (.not. done)
+      if (options%lateral .and. options%pass_tolerance > 0.0_wp .and. passes > 0) then
+        call correct(soil, network, options, work, state)
+      end if
       if (options%lateral) then
         !$omp do schedule(static)
         do c = 1, soil%ncol
@@ -157,6 +170,55 @@ contains
     !$omp end do
     !$omp end parallel
   end subroutine advance_all
+
+  !> Move all heads by what spreads the water that the last pass left unbalanced. Called by all threads.
+  subroutine correct(soil, network, options, work, state)
+    type(soil_t), intent(in) :: soil             !< properties of the cells
+    type(network_t), intent(in) :: network       !< neighbours and order of the columns
+    type(options_t), intent(in) :: options       !< choices of the step
+    type(work_t), intent(inout), target :: work  !< work of the step
+    type(state_t), intent(inout) :: state        !< head and what follows from it
+    real(wp) :: inflow(soil%nz), moved(soil%nz), imbalance
+    type(column_t) :: column
+    type(column_state_t) :: view
+    integer :: c
+
+    !$omp do schedule(static)
+    do c = 1, soil%ncol
+      call face_fluxes(soil, network, state, c, work%east(:, c), work%north(:, c))
+      call set_faces(soil, network, state, options%dt, c, work%system)
+      call select_column(soil, options, state, c, column, view, network)
+      call jacobian(column, view, work%system%lower(:, c), work%system%diagonal(:, c), work%system%upper(:, c))
+    end do
+    !$omp end do
+    !$omp do schedule(static)
+    do c = 1, soil%ncol
+      call net_inflow(soil, network, work%east, work%north, c, inflow)
+      work%system%right(:, c) = options%dt*(inflow - work%lateral(:, c)) &
+        + work%damping(:, c)*(state%head(:, c) - work%reference(:, c))
+      call add_faces(network, c, work%system)
+    end do
+    !$omp end do
+    !$omp single
+    imbalance = norm2(work%system%right)
+    ! where S(h) has a kink, at saturation, whole corrections may jump to and fro across the solution
+    if (imbalance > stalled*work%imbalance) then
+      work%relaxation = max(0.5_wp*work%relaxation, least_relaxation)
+    else
+      work%relaxation = min(1.3_wp*work%relaxation, 1.0_wp)
+    end if
+    work%imbalance = imbalance
+    !$omp end single
+    call solve_system(network, work%system)
+    !$omp do schedule(static)
+    do c = 1, soil%ncol
+      call select_column(soil, options, state, c, column, view)
+      call take_step(soil%nz, column%alpha, view%head, -work%system%shift(:, c), work%relaxation, .false., moved)
+      view%head(:) = moved
+      call evaluate(column, view)
+    end do
+    !$omp end do
+  end subroutine correct
 
   !> The share of one thread in a pass over the groups, from upstream to downstream.
   subroutine sweep(soil, network, options, source, pass, work, state, balance)
@@ -257,9 +319,7 @@ contains
     real(wp) :: supply(soil%nz), before(soil%nz), saturation_before(soil%nz), known, demand, available, drained
     integer :: k, side, ways
 
-    call select_column(soil, options, state, c, column, view)
-    column%runoff = options%dt*network%outflow(c)
-    if (options%drainage == drainage_implicit) column%drainage = options%dt*soil%bottom(c)
+    call select_column(soil, options, state, c, column, view, network)
 
     balance%source(c) = 0.0_wp
     balance%unmet(c) = 0.0_wp
@@ -315,13 +375,14 @@ contains
   end function water
 
   !> Views of column `c` in the arrays of the domain.
-  subroutine select_column(soil, options, state, c, column, view)
+  subroutine select_column(soil, options, state, c, column, view, network)
     type(soil_t), intent(in) :: soil           !< properties of the cells
     type(options_t), intent(in) :: options     !< choices of the step
     type(state_t), intent(in) :: state         !< head and what follows from it
     integer, intent(in) :: c                   !< number of the column
     type(column_t), intent(out) :: column      !< properties of the column
     type(column_state_t), intent(out) :: view  !< head of the column and what follows from it
+    type(network_t), intent(in), optional :: network  !< with it the column knows what runs off and drains
 
     column%nz = soil%nz
     column%dt = options%dt
@@ -336,6 +397,10 @@ contains
     column%elastic => soil%elastic(:, c)
     column%vertical => soil%vertical(:, c)
     if (options%table_points > 0) column%minimum_head => soil%minimum_head(:, c)
+    if (present(network)) then
+      column%runoff = options%dt*network%outflow(c)
+      if (options%drainage == drainage_implicit) column%drainage = options%dt*soil%bottom(c)
+    end if
     view%head => state%head(:, c)
     view%saturation => state%saturation(:, c)
     view%kr => state%kr(:, c)
