@@ -2,9 +2,9 @@
 
     python benchmarks/fine_grid.py [--size 6] [--cells 1000 200 100 50] [--steps 1 24] [--count 5] [--conductivity 0.1]
 
-The basin is an invented valley with side valleys, 127 m of soil and rock, and a water table that starts 3 m below the ground
-and comes to it in the valley. Every column takes recharge. The error is the largest difference of a positive head from the same
-steps with a tolerance of 1e-11.
+The basin is an invented valley with side valleys and 127 m of soil and rock. Its water table starts 3 m below the
+ground and comes to it in the valley; every column takes recharge. The error is the largest difference of a positive
+head from the same steps with a tolerance of 1e-11.
 """
 
 import argparse
@@ -46,7 +46,7 @@ class Row:
 
 
 def elevation(x: Floats, y: Floats, size: float) -> Floats:
-    """A main valley that falls to the south, with side valleys and hills [m]."""
+    """Return a main valley that falls to the south, with side valleys and hills [m]."""
     across = np.abs(x - 0.5 * size) / size
     side = np.cos(2.0 * np.pi * (y + 0.3 * np.abs(x - 0.5 * size)) / 1500.0)
     return 0.004 * y + 120.0 * across**1.2 + 8.0 * side * np.minimum(4.0 * across, 1.0)

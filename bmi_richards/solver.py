@@ -28,8 +28,8 @@ Floats = NDArray[np.float64]
 
 _COLUMNS_WORTH_A_THREAD = 500
 _LARGEST_LAST_CHANGE = 0.01
-"""If the last of a fixed number of passes changes a head [m] or a saturation more, the step is repeated with passes to a
-tolerance (on 1 km cells the second of two changes 1e-3)."""
+"""If the last of a fixed number of passes changes a head [m] or a saturation more, the step is repeated with passes to
+a tolerance (on 1 km cells the second of two changes 1e-3)."""
 _TO_TOLERANCE = Convergence()
 _WAYS = 5
 """Ways that the kernel tries to solve a column, in turn."""

@@ -90,7 +90,7 @@ contains
       real(wp), intent(in) :: transmissivity(soil%nz, soil%ncol)  !< dz times conductivity of the face [m2 h-1]
       real(wp), intent(in) :: slope(soil%ncol)                    !< of the ground at the faces [-]
       real(wp), intent(in) :: distance                            !< of the centres [m]
-      real(wp), intent(in) :: sense                               !< 1 on the upper side of the column, -1 on the lower
+      real(wp), intent(in) :: sense                               !< 1 on the upper side of the column, -1 on the lower [-]
       real(wp) :: outward
       integer :: k
 

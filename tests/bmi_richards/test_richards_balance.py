@@ -177,7 +177,7 @@ def test_passes_to_a_tolerance_converge_on_a_fine_grid() -> None:
 @pytest.mark.parametrize("dx", [1000.0, 200.0, 50.0])
 @pytest.mark.parametrize("hours", [1.0, 24.0])
 def test_passes_hardly_grow_with_finer_cells_and_longer_steps(dx: float, hours: float) -> None:
-    """A valley whose water table comes to the ground within the steps; the water balance closes, whatever the threads."""
+    """A valley whose water table comes to the ground within the steps; water closes, whatever the threads."""
     ny, nx = 14, 12
     across = (np.arange(nx) - 5.5) * dx
     slope_x = np.broadcast_to(0.04 * np.tanh(across / 100.0), (ny, nx))
