@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,14 @@ class SlopeFormulation(Enum):
     """Its sine, and the cosine on the gradient of the head."""
     ORIGINAL = "original"
     """The means of sine and cosine of both cells; ParFlow's default."""
+
+
+PARFLOW_NAMES: Final = {
+    "Upwind": SlopeFormulation.UPWIND,
+    "UpwindSine": SlopeFormulation.UPWIND_SINE,
+    "Original": SlopeFormulation.ORIGINAL,
+}
+"""Values of ParFlow's key."""
 
 
 class FaceSlopes(NamedTuple):
