@@ -178,6 +178,11 @@ class BoundaryFaces:
         """Flux into the ground in the last step, over the area of a column [m]."""
         return self._sum(self._places[self._boundaries :])
 
+    def unmet_outflow(self, length: float) -> float:
+        """Outflow that was asked for in the last step, of `length` [h], and that cells could not give [m]."""
+        given = self._arrays["face_conductance"] == 0.0
+        return float((self._arrays["face_inflow"] - length * self._arrays["face_flux"])[given].sum())
+
     def _sum(self, places: list[Integers]) -> float:
         return float(sum(self._arrays["face_inflow"][place].sum() for place in places))
 

@@ -90,13 +90,13 @@ def read_model(definition: Path, head: Floats) -> Model:
         residual_saturation=by_geometry("Phase.Saturation.GeomNames", "Saturation.SRes"),
         maximum_saturation=by_geometry("Phase.Saturation.GeomNames", "Saturation.SSat"),
         specific_storage=np.full(shape, number("Geom.domain.SpecificStorage.Value")),
-        slope_formulation=PARFLOW_NAMES[
-            keys.get("Solver.TerrainFollowingGrid.SlopeUpwindFormulation", "Original")
-        ],
+        slope_formulation=PARFLOW_NAMES[keys.get("Solver.TerrainFollowingGrid.SlopeUpwindFormulation", "Original")],
         slope_x=surface("X"),
         slope_y=surface("Y"),
         manning=np.full((ny, nx), number("Mannings.Geom.domain.Value") * 3600.0),
-        **{f"conductivity_{axis}": conductivity * number(f"Geom.domain.Perm.TensorVal{axis.upper()}") for axis in "xyz"},
+        **{
+            f"conductivity_{axis}": conductivity * number(f"Geom.domain.Perm.TensorVal{axis.upper()}") for axis in "xyz"
+        },
     )
     table = None
     if "Geom.domain.RelPerm.NumSamplePoints" in keys:
