@@ -1,6 +1,6 @@
 """The faces through which water comes from outside: of the ground, the sides and the bottom.
 
-Equations (14) and (15) of docs/theory.md.
+Equations (8a) and (8b) of docs/theory.md.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
 !> the flow order and wait for the donors of a column where those are still being solved, so that the result does not depend on
 !> the number of threads. (A barrier after each level of the order costs more than the columns when processors are shared.)
 !>
-!> Equations (10), (12) and (15) of docs/theory.md.
+!> Equations (10) and (12), and (8a), of docs/theory.md.
 module richards_sweep
   use, intrinsic :: iso_c_binding, only: c_int
   use, intrinsic :: iso_fortran_env, only: wp => real64
