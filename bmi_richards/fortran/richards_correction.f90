@@ -5,8 +5,8 @@
 !>     J d = r,
 !> with the water r [m] by which lateral flow from the new heads differs from what the pass took, and the Jacobian J of the
 !> columns and of the lateral faces between them. BiCGSTAB (van der Vorst, 1992) solves it roughly, with the tridiagonal
-!> systems of the columns as preconditioner. The moved heads are where the next pass starts: they change how many passes are needed, not
-!> what the passes converge to.
+!> systems of the columns as preconditioner. The moved heads are where the next pass starts: they change how many passes are
+!> needed, not what the passes converge to.
 !>
 !> Equation (13) of docs/theory.md.
 module richards_correction
@@ -72,18 +72,19 @@ contains
     integer, intent(in) :: column            !< number of the column
     type(system_t), intent(inout) :: system  !< its derivatives are set
 
-    call derive(network%east(column), soil%east(:, column), soil%slope_x(column), soil%dx, system%east_own(:, column), &
-      system%east_other(:, column))
-    call derive(network%north(column), soil%north(:, column), soil%slope_y(column), soil%dy, system%north_own(:, column), &
-      system%north_other(:, column))
+    call derive(network%east(column), soil%east(:, column), soil%slope_x(column), soil%cosine_x(column), soil%dx, &
+      system%east_own(:, column), system%east_other(:, column))
+    call derive(network%north(column), soil%north(:, column), soil%slope_y(column), soil%cosine_y(column), soil%dy, &
+      system%north_own(:, column), system%north_other(:, column))
 
   contains
 
     !> Derivatives of one face.
-    subroutine derive(neighbour, transmissivity, slope, distance, own, other)
+    subroutine derive(neighbour, transmissivity, slope, cosine, distance, own, other)
       integer, intent(in) :: neighbour                 !< column on the other side, 0 for none
       real(wp), intent(in) :: transmissivity(soil%nz)  !< dz times conductivity of the face [m2 h-1]
-      real(wp), intent(in) :: slope                    !< of the ground at the face [-]
+      real(wp), intent(in) :: slope                    !< fall of gravity along the face [-]
+      real(wp), intent(in) :: cosine                   !< factor of the gradient [-]
       real(wp), intent(in) :: distance                 !< of the centres [m]
       real(wp), intent(out) :: own(soil%nz)            !< dt * derivative by the own head [-]
       real(wp), intent(out) :: other(soil%nz)          !< dt * derivative by the other head [-]
@@ -94,13 +95,13 @@ contains
       other = 0.0_wp
       if (neighbour == 0) return
       do k = 1, soil%nz
-        gradient = (state%head(k, column) - state%head(k, neighbour))/distance - slope
+        gradient = (state%head(k, column) - state%head(k, neighbour))/distance*cosine - slope
         conductance = dt*transmissivity(k)/distance
         if (gradient > 0.0_wp) then
-          other(k) = -conductance*state%kr(k, column)/distance
+          other(k) = -conductance*state%kr(k, column)*cosine/distance
           own(k) = conductance*state%dkr(k, column)*gradient - other(k)
         else
-          own(k) = conductance*state%kr(k, neighbour)/distance
+          own(k) = conductance*state%kr(k, neighbour)*cosine/distance
           other(k) = conductance*state%dkr(k, neighbour)*gradient - own(k)
         end if
       end do
