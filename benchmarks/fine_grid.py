@@ -17,6 +17,7 @@ from types import SimpleNamespace
 import numpy as np
 from numpy.typing import NDArray
 
+from bmi_common.slopes import SlopeFormulation
 from bmi_richards.options import Convergence, SolverConfig
 from bmi_richards.solver import RichardsSolver
 
@@ -76,6 +77,7 @@ def basin(size: float, dx: float, conductivity: float) -> SimpleNamespace:
         slope_x=np.diff(ground, axis=1)[:count] / dx,
         slope_y=np.diff(ground, axis=0)[:, :count] / dx,
         manning=np.full(shape[1:], 0.05),
+        slope_formulation=SlopeFormulation.UPWIND,
     )
 
 
