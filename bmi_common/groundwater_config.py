@@ -1,12 +1,12 @@
-"""The part of the YAML that all groundwater components share: domain and state at the start."""
+"""The part of the YAML that all groundwater components share: domain, state at the start, boundary conditions."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bmi_common.arrays import Array
-from bmi_common.config import Config
+from bmi_common.boundary_conditions import Conditions, ConditionsConfig
 from bmi_common.domain import Domain, DomainField
 from bmi_common.errors import Mistakes
 from bmi_common.initial import InitialSpec
@@ -14,7 +14,7 @@ from bmi_common.initial import InitialSpec
 _OF_SOLVERS = ("conductivity_x", "conductivity_y", "conductivity_z", "slope_x", "slope_y", "manning")
 
 
-class GroundwaterConfig(Config):
+class GroundwaterConfig(ConditionsConfig):
     """What stands beside the section of the component."""
 
     domain: DomainField
@@ -45,9 +45,12 @@ class PreparedGroundwater:
         Every file that was read.
     initial_state : Path, optional
         State file to start from.
+    conditions : Conditions
+        What acts beside the land.
     """
 
     domain: Domain
     head: Array
     files: tuple[Path, ...]
     initial_state: Path | None = None
+    conditions: Conditions = field(default_factory=Conditions)

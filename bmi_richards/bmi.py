@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from bmi_common import ConfigError, Setup, grids, water_table
@@ -33,6 +33,7 @@ class BmiRichards(GroundwaterBmi):
     variables = (
         *names.GROUNDWATER_VARIABLES,
         *names.BALANCE_VARIABLES,
+        *names.CONDITION_VARIABLES,
         names.DISCHARGE_VARIABLE,
         *SOLVER_VARIABLES,
     )
@@ -43,17 +44,18 @@ class BmiRichards(GroundwaterBmi):
         self._prepared = prepare(config_file)
         domain = self._prepared.domain
         try:
-            self._solver = RichardsSolver(domain, self._prepared.head, self._prepared.options)
+            self._solver = RichardsSolver(
+                domain, self._prepared.head, self._prepared.options, self._prepared.conditions
+            )
         except ValueError as error:
             raise ConfigError(str(error), file=config_file) from error
-        self._source = np.zeros(domain.subsurface.shape)
         self._balance: HourBalance | None = None
-        drainage = self._prepared.drainage
-        step = self._prepared.time_step * SECONDS_PER_HOUR
+        drainage, time_step = self._prepared.drainage, self._prepared.time_step
+        end = min(self._prepared.conditions.end, inf if drainage is None else len(drainage) * time_step)
         return Setup(
             grids={**domain.published_grids, grids.POINTS: self._prepared.gauges},
-            time_step=step,
-            end_time=FOREVER if drainage is None else len(drainage) * step,
+            time_step=time_step * SECONDS_PER_HOUR,
+            end_time=min(end * SECONDS_PER_HOUR, FOREVER),
             mask=domain.mask,
             initial_state=self._prepared.initial_state,
         )
@@ -61,18 +63,18 @@ class BmiRichards(GroundwaterBmi):
     def _start(self) -> None:
         self._publish_domain()
         self.values[names.RUNOFF][self._prepared.domain.mask] = 0.0
-        for variable in (*names.BALANCE_VARIABLES, *SOLVER_VARIABLES):
+        for variable in (*names.BALANCE_VARIABLES, *names.CONDITION_VARIABLES, *SOLVER_VARIABLES):
             self.values[variable.name][...] = 0.0
         self._publish_state()
 
     def _update(self) -> None:
         self._adopt_written_head()
         self.require_finite(names.NET_SOURCE)
-        self._source[-self._prepared.domain.root_zone_layers :] = self.values[names.NET_SOURCE]
+        time, dt = self.time / SECONDS_PER_HOUR, self._prepared.time_step
         drainage = self._prepared.drainage
         step = round(self.time / self._setup.time_step)
         self._balance = self._solver.step(
-            self._source, self._prepared.time_step, None if drainage is None else drainage[step]
+            self._net_source(time, dt), dt, None if drainage is None else drainage[step], time
         )
         self._publish_state()
         self._publish_balance(self._balance)
@@ -124,5 +126,9 @@ class BmiRichards(GroundwaterBmi):
         values[names.OUTFLOW_VOLUME][...] = balance.outflow
         values[names.DRAINAGE_VOLUME][...] = balance.drainage
         values[names.UNMET_VOLUME][...] = balance.unmet_demand
+        values[names.SEEPAGE_VOLUME][...] = balance.seepage
+        values[names.SURFACE_FLUX_VOLUME][...] = balance.surface_flux
+        values[names.BOUNDARY_INFLOW_VOLUME][...] = balance.boundary_inflow
+        values[names.UNMET_OUTFLOW_VOLUME][...] = balance.unmet_outflow
         for name, count in solver_values(balance).items():
             values[name][...] = count

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from bmi_common import Config, ConfigError, ConfigPath, Domain, FieldSpec, load_config
 from bmi_common.arrays import Array
+from bmi_common.boundary_conditions import Barriers, Conditions
 from bmi_common.config import Threads
 from bmi_common.errors import Mistakes, errors_under
 from bmi_common.groundwater import SECTIONS
@@ -48,6 +49,9 @@ _FOR_NETWORKS = (
     "precision",
 )
 """Keys without meaning for the structured surrogate."""
+
+_OF_STRUCTURED = ("surface.flux", "barriers", "sources")
+"""Conditions that the structured surrogate takes."""
 
 
 class SurrogateSection(Config):
@@ -114,10 +118,19 @@ def prepare(config_file: Path) -> Prepared:
     domain = Domain.load(config.domain)
     emulator: Emulator
     mistakes = Mistakes()
+    conditions = Conditions()
+    with mistakes.noted(), errors_under(file=config_file):
+        conditions = config.read_conditions(domain)
     with mistakes.noted():
         trained = _trained(section, domain, config_file)
+        structured = isinstance(trained, StructuredCheckpoint)
+        with errors_under(file=config_file):
+            config.refuse(
+                "the structured surrogate" if structured else "a PredRNN", but=_OF_STRUCTURED if structured else ()
+            )
         if isinstance(trained, StructuredCheckpoint):
-            emulator, own = _structured(trained, domain, section, config_file), trained.files
+            emulator = _structured(trained, domain, section, conditions.barriers, config_file)
+            own = trained.files
         else:
             emulator, own = _predrnn(trained, domain, section, config_file)
     with mistakes.noted():
@@ -127,7 +140,8 @@ def prepare(config_file: Path) -> Prepared:
         domain=domain,
         head=head,
         emulator=emulator,
-        files=tuple(dict.fromkeys((config_file, *own, *config.initial.files, *domain.files))),
+        files=tuple(dict.fromkeys((config_file, *own, *conditions.files, *config.initial.files, *domain.files))),
+        conditions=conditions,
         initial_state=config.initial.state,
     )
 
@@ -154,7 +168,11 @@ def _trained(section: SurrogateSection, domain: Domain, config_file: Path) -> Ch
 
 
 def _structured(
-    trained: StructuredCheckpoint, domain: Domain, section: SurrogateSection, config_file: Path
+    trained: StructuredCheckpoint,
+    domain: Domain,
+    section: SurrogateSection,
+    barriers: Barriers | None,
+    config_file: Path,
 ) -> StructuredEmulator:
     for key in _FOR_NETWORKS:
         if getattr(section, key) != SurrogateSection.model_fields[key].default:
@@ -163,9 +181,8 @@ def _structured(
             )
     _require_layers(len(trained.layer_thickness), trained.layer_thickness, domain, section.checkpoint)
     with errors_under("surrogate", config_file):
-        return StructuredEmulator(
-            trained.model, domain, StructuredOptions(section.device, section.threads, section.compile)
-        )
+        options = StructuredOptions(section.device, section.threads, section.compile)
+        return StructuredEmulator(trained.model, domain, options, barriers)
 
 
 def _predrnn(

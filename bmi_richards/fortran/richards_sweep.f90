@@ -5,13 +5,15 @@
 !> the flow order and wait for the donors of a column where those are still being solved, so that the result does not depend on
 !> the number of threads. (A barrier after each level of the order costs more than the columns when processors are shared.)
 !>
-!> Equations (10) and (12) of docs/theory.md.
+!> Equations (10) and (12), and (8a), of docs/theory.md.
 module richards_sweep
   use, intrinsic :: iso_c_binding, only: c_int
   use, intrinsic :: iso_fortran_env, only: wp => real64
-  use richards_column, only: column_t, column_state_t, solve_column, evaluate, ponding_power
+  use richards_column, only: column_t, column_state_t, solve_column, jacobian, take_step, evaluate, ponding_power, &
+    boundary_inflow
+  use richards_correction, only: system_t, allocate_system, set_faces, add_faces, solve_system
   use richards_lateral, only: face_fluxes, net_inflow, response
-  use richards_types, only: soil_t, network_t, options_t, state_t, balance_t, &
+  use richards_types, only: soil_t, network_t, boundary_t, options_t, state_t, balance_t, &
     drainage_implicit, drainage_lagged, drainage_prescribed
   implicit none
   private
@@ -24,6 +26,9 @@ module richards_sweep
   !> Rounds through a cycle of the slope field before it counts as failed.
   integer, parameter :: most_rounds = 2000
 
+  !> A correction that leaves more than this of the imbalance is halved, down to the least.
+  real(wp), parameter :: stalled = 0.97_wp, least_relaxation = 0.02_wp
+
   !> Work of a step that lives from pass to pass.
   type :: work_t
     real(wp), allocatable :: start(:, :)                             !< heads at the start [m]
@@ -32,8 +37,11 @@ module richards_sweep
     real(wp), allocatable :: east(:, :), north(:, :), lateral(:, :)  !< [m h-1]
     real(wp), allocatable :: damping(:, :)                           !< dt * response of lateral flow to a column's own heads [-]
     real(wp), allocatable :: reference(:, :)                         !< heads that damped lateral flow was taken from [m]
+    type(system_t) :: system                                         !< that moves the heads between damped passes
     real(wp), allocatable :: power(:)                                !< max(h, 0)^(5/3) of the top cells [m5/3]
     integer, allocatable :: solved(:)                                !< last pass in which the column was solved
+    real(wp) :: imbalance = huge(1.0_wp)                             !< norm of what the last pass left unbalanced [m]
+    real(wp) :: relaxation = 1.0_wp                                  !< share of the correction that is taken [-]
     logical :: damped = .false.                                      !< damped passes conserve water only once converged
     integer :: next = 1                                              !< first group that no thread has taken in this pass
   end type work_t
@@ -66,12 +74,14 @@ contains
   !> Advance all columns by dt. On return `passes` is the number done and `change` what the last one changed
   !> most: a positive head [m] or a saturation [-]; heads of dry cells move far with no water in them.
   !>
-  !> Either a given number of passes, or, with a pass tolerance, damped passes until nothing changes by more, and then one that
-  !> conserves water exactly; `converged` is then whether the tolerance was reached. One pass is exact without lateral flow.
+  !> Either a given number of passes, or, with a pass tolerance, damped passes with corrections between them until nothing changes
+  !> by more, and then one that conserves water exactly; `converged` is then whether the tolerance was reached. One pass is exact
+  !> without lateral flow.
   !> Where columns fail, `balance%failed_layer` is set and the state is that of no time: the caller restores it.
-  subroutine advance_all(soil, network, options, source, prescribed_drainage, state, balance, passes, change, converged)
+  subroutine advance_all(soil, network, boundary, options, source, prescribed_drainage, state, balance, passes, change, converged)
     type(soil_t), intent(in) :: soil                        !< properties of the cells
     type(network_t), intent(in) :: network                  !< neighbours and order of the columns
+    type(boundary_t), intent(inout) :: boundary             !< faces through which water comes from outside
     type(options_t), intent(in) :: options                  !< choices of the step
     real(wp), intent(in) :: source(soil%nz, soil%ncol)      !< volume per bulk volume [h-1], into the soil positive
     real(wp), intent(in) :: prescribed_drainage(soil%ncol)  !< [m h-1], used if the option says so
@@ -89,7 +99,10 @@ contains
     if (options%lateral) allocate (work%east(soil%nz, soil%ncol), work%north(soil%nz, soil%ncol))
     allocate (work%solved(soil%ncol))
     work%damped = options%lateral .and. options%pass_tolerance > 0.0_wp
-    if (work%damped) allocate (work%damping(soil%nz, soil%ncol), work%reference(soil%nz, soil%ncol))
+    if (work%damped) then
+      allocate (work%damping(soil%nz, soil%ncol), work%reference(soil%nz, soil%ncol))
+      call allocate_system(soil%nz, soil%ncol, work%system)
+    end if
     passes = 0
     done = .false.
     converged = .true.
@@ -113,6 +126,9 @@ contains
     !$omp end do
 
     do while (.not. done)
+      if (options%lateral .and. options%pass_tolerance > 0.0_wp .and. passes > 0) then
+        call correct(soil, network, boundary, options, work, state)
+      end if
       if (options%lateral) then
         !$omp do schedule(static)
         do c = 1, soil%ncol
@@ -130,7 +146,7 @@ contains
         end do
         !$omp end do
       end if
-      call sweep(soil, network, options, source, passes + 1, work, state, balance)
+      call sweep(soil, network, boundary, options, source, passes + 1, work, state, balance)
       !$omp barrier
       !$omp single
       passes = passes + 1
@@ -149,19 +165,73 @@ contains
 
     !$omp do schedule(static)
     do c = 1, soil%ncol
-      balance%storage_change(c) = sum(water(soil, state, c) - work%water(:, c)) &
+      balance%storage_change(c) = sum(water(soil, state, c) - work%water(:, c))
+      if (options%ponding) balance%storage_change(c) = balance%storage_change(c) &
         + max(state%head(soil%nz, c), 0.0_wp) - max(work%start(soil%nz, c), 0.0_wp)
       balance%outflow(c) = options%dt*network%boundary(c)*work%power(c)
       if (options%drainage == drainage_implicit) balance%drainage(c) = options%dt*soil%bottom(c)*state%kr(1, c)
+      if (boundary%faces > 0) call take_inflow(soil, boundary, options, state, c)
     end do
     !$omp end do
     !$omp end parallel
   end subroutine advance_all
 
+  !> Move all heads by what spreads the water that the last pass left unbalanced. Called by all threads.
+  subroutine correct(soil, network, boundary, options, work, state)
+    type(soil_t), intent(in) :: soil             !< properties of the cells
+    type(network_t), intent(in) :: network       !< neighbours and order of the columns
+    type(boundary_t), intent(in) :: boundary     !< faces through which water comes from outside
+    type(options_t), intent(in) :: options       !< choices of the step
+    type(work_t), intent(inout), target :: work  !< work of the step
+    type(state_t), intent(inout) :: state        !< head and what follows from it
+    real(wp) :: inflow(soil%nz), moved(soil%nz), imbalance
+    type(column_t) :: column
+    type(column_state_t) :: view
+    integer :: c
+
+    !$omp do schedule(static)
+    do c = 1, soil%ncol
+      call face_fluxes(soil, network, state, c, work%east(:, c), work%north(:, c))
+      call set_faces(soil, network, state, options%dt, c, work%system)
+      call select_column(soil, options, state, c, column, view, network)
+      if (boundary%faces > 0) call see_boundary(boundary, c, column)
+      call jacobian(column, view, work%system%lower(:, c), work%system%diagonal(:, c), work%system%upper(:, c))
+    end do
+    !$omp end do
+    !$omp do schedule(static)
+    do c = 1, soil%ncol
+      call net_inflow(soil, network, work%east, work%north, c, inflow)
+      work%system%right(:, c) = options%dt*(inflow - work%lateral(:, c)) &
+        + work%damping(:, c)*(state%head(:, c) - work%reference(:, c))
+      call add_faces(network, c, work%system)
+    end do
+    !$omp end do
+    !$omp single
+    imbalance = norm2(work%system%right)
+    ! where S(h) has a kink, at saturation, whole corrections may jump to and fro across the solution
+    if (imbalance > stalled*work%imbalance) then
+      work%relaxation = max(0.5_wp*work%relaxation, least_relaxation)
+    else
+      work%relaxation = min(1.3_wp*work%relaxation, 1.0_wp)
+    end if
+    work%imbalance = imbalance
+    !$omp end single
+    call solve_system(network, work%system)
+    !$omp do schedule(static)
+    do c = 1, soil%ncol
+      call select_column(soil, options, state, c, column, view)
+      call take_step(soil%nz, column%alpha, view%head, -work%system%shift(:, c), work%relaxation, .false., moved)
+      view%head(:) = moved
+      call evaluate(column, view)
+    end do
+    !$omp end do
+  end subroutine correct
+
   !> The share of one thread in a pass over the groups, from upstream to downstream.
-  subroutine sweep(soil, network, options, source, pass, work, state, balance)
+  subroutine sweep(soil, network, boundary, options, source, pass, work, state, balance)
     type(soil_t), intent(in) :: soil                    !< properties of the cells
     type(network_t), intent(in) :: network              !< neighbours and order of the columns
+    type(boundary_t), intent(inout) :: boundary         !< faces through which water comes from outside
     type(options_t), intent(in) :: options              !< choices of the step
     real(wp), intent(in) :: source(soil%nz, soil%ncol)  !< volume per bulk volume, into the soil positive [h-1]
     integer, intent(in) :: pass                         !< number of the pass
@@ -179,7 +249,7 @@ contains
       if (mine > groups) exit
       do group = mine, min(mine + chunk - 1, groups)
         if (options%threads > 1) call await_donors(network, group, pass, work%solved)
-        call solve_group(soil, network, options, source, work, state, balance, group)
+        call solve_group(soil, network, boundary, options, source, work, state, balance, group)
         do c = network%group_start(group), network%group_start(group + 1) - 1
           !$omp atomic write seq_cst
           work%solved(c) = pass
@@ -214,9 +284,10 @@ contains
   end subroutine await_donors
 
   !> Solve a column, or round and round the columns of a cycle until a round changes none of them.
-  subroutine solve_group(soil, network, options, source, work, state, balance, group)
+  subroutine solve_group(soil, network, boundary, options, source, work, state, balance, group)
     type(soil_t), intent(in) :: soil                    !< properties of the cells
     type(network_t), intent(in) :: network              !< neighbours and order of the columns
+    type(boundary_t), intent(inout) :: boundary         !< faces through which water comes from outside
     type(options_t), intent(in) :: options              !< choices of the step
     real(wp), intent(in) :: source(soil%nz, soil%ncol)  !< volume per bulk volume, into the soil positive [h-1]
     type(work_t), intent(inout), target :: work         !< work of the step
@@ -230,7 +301,7 @@ contains
     do round = 1, merge(1, most_rounds, first == last)
       iterations = 0
       do c = first, last
-        call solve_one(soil, network, options, source, work, state, balance, c, round == 1, of_column)
+        call solve_one(soil, network, boundary, options, source, work, state, balance, c, round == 1, of_column)
         if (balance%failed_layer(c) > 0) return
         iterations = iterations + of_column
       end do
@@ -241,9 +312,10 @@ contains
   end subroutine solve_group
 
   !> Gather the water that flows to a column and solve it.
-  subroutine solve_one(soil, network, options, source, work, state, balance, c, first_round, iterations)
+  subroutine solve_one(soil, network, boundary, options, source, work, state, balance, c, first_round, iterations)
     type(soil_t), intent(in) :: soil                    !< properties of the cells
     type(network_t), intent(in) :: network              !< neighbours and order of the columns
+    type(boundary_t), intent(inout) :: boundary         !< faces through which water comes from outside
     type(options_t), intent(in) :: options              !< choices of the step
     real(wp), intent(in) :: source(soil%nz, soil%ncol)  !< volume per bulk volume, into the soil positive [h-1]
     type(work_t), intent(inout), target :: work         !< work of the step
@@ -257,16 +329,14 @@ contains
     real(wp) :: supply(soil%nz), before(soil%nz), saturation_before(soil%nz), known, demand, available, drained
     integer :: k, side, ways
 
-    call select_column(soil, options, state, c, column, view)
-    column%runoff = options%dt*network%outflow(c)
-    if (options%drainage == drainage_implicit) column%drainage = options%dt*soil%bottom(c)
+    call select_column(soil, options, state, c, column, view, network)
 
     balance%source(c) = 0.0_wp
     balance%unmet(c) = 0.0_wp
     do k = 1, soil%nz
       known = work%water(k, c) + options%dt*work%lateral(k, c)
       if (k == soil%nz) then
-        known = known + max(work%start(k, c), 0.0_wp)
+        if (options%ponding) known = known + max(work%start(k, c), 0.0_wp)
         do side = 1, 4
           if (network%donor(side, c) == 0) cycle
           known = known + options%dt*network%inflow(side, c)*work%power(network%donor(side, c))
@@ -287,6 +357,8 @@ contains
     supply(1) = supply(1) - drained
     balance%drainage(c) = drained
 
+    if (boundary%faces > 0) call give_boundary(soil, boundary, options, c, supply, column)
+
     if (work%damped) then
       column%damped = .true.
       column%damping => work%damping(:, c)
@@ -304,6 +376,64 @@ contains
       maxval(abs(view%saturation - saturation_before)))
   end subroutine solve_one
 
+  !> Add the given fluxes through the faces of a column to its supply, and let it see the boundaries at a head. What flows out
+  !> beyond the water that the cell can give is cut, as a sink is.
+  subroutine give_boundary(soil, boundary, options, c, supply, column)
+    type(soil_t), intent(in) :: soil               !< properties of the cells
+    type(boundary_t), intent(inout) :: boundary    !< faces through which water comes from outside
+    type(options_t), intent(in) :: options         !< choices of the step
+    integer, intent(in) :: c                       !< number of the column
+    real(wp), intent(inout) :: supply(soil%nz)     !< water of the cells that does not depend on their new heads [m]
+    type(column_t), intent(inout) :: column        !< properties of the column
+    real(wp) :: inflow
+    integer :: face, k
+
+    do face = boundary%start(c), boundary%start(c + 1) - 1
+      k = boundary%layer(face)
+      inflow = options%dt*boundary%flux(face)
+      if (inflow < 0.0_wp) inflow = max(inflow, min(soil%floor_water(k, c) - supply(k), 0.0_wp))
+      boundary%inflow(face) = inflow
+      supply(k) = supply(k) + inflow
+    end do
+    call see_boundary(boundary, c, column)
+  end subroutine give_boundary
+
+  !> Views of the faces of column `c`.
+  subroutine see_boundary(boundary, c, column)
+    type(boundary_t), intent(in) :: boundary  !< faces through which water comes from outside
+    integer, intent(in) :: c                  !< number of the column
+    type(column_t), intent(inout) :: column   !< properties of the column
+    integer :: first, last
+
+    first = boundary%start(c)
+    last = boundary%start(c + 1) - 1
+    column%faces = last - first + 1
+    column%face_layer => boundary%layer(first:last)
+    column%conductance => boundary%conductance(first:last)
+    column%face_head => boundary%head(first:last)
+    column%face_kr => boundary%kr(first:last)
+    column%lift => boundary%lift(first:last)
+  end subroutine see_boundary
+
+  !> Complete the inflow through the faces of a column by that from boundaries at a head, which follows from the new heads.
+  subroutine take_inflow(soil, boundary, options, state, c)
+    type(soil_t), intent(in) :: soil             !< properties of the cells
+    type(boundary_t), intent(inout) :: boundary  !< faces through which water comes from outside
+    type(options_t), intent(in) :: options       !< choices of the step
+    type(state_t), intent(in) :: state           !< head and what follows from it
+    integer, intent(in) :: c                     !< number of the column
+    type(column_t) :: column
+    type(column_state_t) :: view
+    integer :: face
+
+    call select_column(soil, options, state, c, column, view)
+    call see_boundary(boundary, c, column)
+    do face = 1, column%faces
+      if (column%conductance(face) > 0.0_wp) boundary%inflow(boundary%start(c) + face - 1) &
+        = options%dt*boundary_inflow(column, view, face)
+    end do
+  end subroutine take_inflow
+
   !> Water of the cells of a column, dz (phi S + Ss h S) [m].
   pure function water(soil, state, c)
     type(soil_t), intent(in) :: soil    !< properties of the cells
@@ -315,13 +445,14 @@ contains
   end function water
 
   !> Views of column `c` in the arrays of the domain.
-  subroutine select_column(soil, options, state, c, column, view)
+  subroutine select_column(soil, options, state, c, column, view, network)
     type(soil_t), intent(in) :: soil           !< properties of the cells
     type(options_t), intent(in) :: options     !< choices of the step
     type(state_t), intent(in) :: state         !< head and what follows from it
     integer, intent(in) :: c                   !< number of the column
     type(column_t), intent(out) :: column      !< properties of the column
     type(column_state_t), intent(out) :: view  !< head of the column and what follows from it
+    type(network_t), intent(in), optional :: network  !< with it the column knows what runs off and drains
 
     column%nz = soil%nz
     column%dt = options%dt
@@ -336,6 +467,10 @@ contains
     column%elastic => soil%elastic(:, c)
     column%vertical => soil%vertical(:, c)
     if (options%table_points > 0) column%minimum_head => soil%minimum_head(:, c)
+    if (present(network)) then
+      column%runoff = options%dt*network%outflow(c)
+      if (options%drainage == drainage_implicit) column%drainage = options%dt*soil%bottom(c)
+    end if
     view%head => state%head(:, c)
     view%saturation => state%saturation(:, c)
     view%kr => state%kr(:, c)

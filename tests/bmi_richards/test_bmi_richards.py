@@ -11,6 +11,7 @@ import yaml
 from bmi_common import ConfigError, ModelError
 from bmi_common import groundwater as names
 from bmi_richards import BmiRichards, RichardsSolver, SolverConfig
+from bmi_richards.options import Convergence
 
 LAYERS = [20.0, 1.1, 0.9, 0.55, 0.34, 0.2, 0.12, 0.075, 0.045, 0.028, 0.0175]
 NY, NX = 3, 4
@@ -214,7 +215,7 @@ def test_options_reach_the_solver(tmp_path: Path) -> None:
     model = BmiRichards()
     model.initialize(write(tmp_path, configuration(richards=section)))
     options = model._solver.options
-    assert (options.most_passes, options.pass_tolerance, options.floor_head, options.threads) == (30, 1e-7, -200.0, 1)
+    assert (options.passes, options.floor_head, options.threads) == (Convergence(tolerance=1e-7, most=30), -200.0, 1)
     assert options.table is not None
     assert options.table.points == 1000
     model.set_value(names.NET_SOURCE, rain(0.001))

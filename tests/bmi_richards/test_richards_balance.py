@@ -172,3 +172,37 @@ def test_passes_to_a_tolerance_converge_on_a_fine_grid() -> None:
         assert 3 <= a.passes < b.passes <= 200
         assert abs(a.residual) <= 1e-9 * 32 * 400
     np.testing.assert_allclose(converged.head, finer.head, rtol=0.0, atol=1e-5)
+
+
+@pytest.mark.parametrize("dx", [1000.0, 200.0, 50.0])
+@pytest.mark.parametrize("hours", [1.0, 24.0])
+def test_passes_hardly_grow_with_finer_cells_and_longer_steps(dx: float, hours: float) -> None:
+    """A valley whose water table comes to the ground within the steps; water closes, whatever the threads."""
+    ny, nx = 14, 12
+    across = (np.arange(nx) - 5.5) * dx
+    slope_x = np.broadcast_to(0.04 * np.tanh(across / 100.0), (ny, nx))
+    domain = make_domain(
+        [100.0, 20.0, 5.0, 1.0, 0.6, 0.3, 0.1],
+        ny,
+        nx,
+        dx=dx,
+        slope_x=slope_x,
+        slope_y=0.004,
+        conductivity_x=0.1,
+        conductivity_y=0.1,
+        conductivity_z=0.01,
+        specific_storage=1e-4,
+    )
+    head = hydrostatic(domain, 126.0)
+    source = np.zeros(head.shape)
+    source[-1] = 4e-4
+    solvers = [RichardsSolver(domain, head, SolverConfig(passes=Convergence(), threads=n)) for n in (1, 3)]
+    exact = RichardsSolver(domain, head, SolverConfig(passes=Convergence(tolerance=1e-11)))
+    for _ in range(3):
+        balance, same = (solver.step(source, hours) for solver in solvers)
+        exact.step(source, hours)
+        assert balance == same
+        assert balance.passes <= 20
+        assert abs(balance.residual) <= 1e-12 * balance.storage
+    np.testing.assert_array_equal(solvers[0].head, solvers[1].head)
+    np.testing.assert_allclose(solvers[0].head, exact.head, rtol=0.0, atol=1e-6)

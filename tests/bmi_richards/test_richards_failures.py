@@ -1,5 +1,6 @@
 """What the solver refuses, and how it fails."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from richards_domains import hydrostatic, make_domain
 
 from bmi_common import ModelError
-from bmi_richards.options import Drainage, Mode, PermeabilityTable, SolverConfig
+from bmi_richards.options import Convergence, Drainage, Mode, PermeabilityTable, SolverConfig
 from bmi_richards.solver import RichardsSolver
 
 LAYERS = [0.5, 0.3, 0.2]
@@ -30,9 +31,9 @@ def test_a_column_without_solution_stops_the_step_names_its_cell_and_keeps_the_s
     assert solver.step(np.zeros(head.shape), drainage=np.zeros((3, 4))).drainage == 0.0
 
 
-def test_passes_that_do_not_converge_stop_the_step() -> None:
+def stiff_domain() -> tuple[SimpleNamespace, np.ndarray]:
+    """Cells that lose five times what a lower head stores: K dt / (dx^2 Ss) = 5."""
     random = np.random.default_rng(1)
-    # a cell loses five times what a lower head stores: K dt / (dx^2 Ss) = 5
     stiff = {
         "dx": 100.0,
         "conductivity_x": 0.1,
@@ -41,9 +42,25 @@ def test_passes_that_do_not_converge_stop_the_step() -> None:
         "specific_storage": 2e-6,
     }
     domain = make_domain(LAYERS, 6, 6, **stiff)
-    head = hydrostatic(domain, random.uniform(1.5, 2.5, size=(6, 6)))
-    with pytest.raises(ModelError, match="lateral groundwater flow has not converged: pass 2"):
-        RichardsSolver(domain, head).step(np.zeros(head.shape))
+    return domain, hydrostatic(domain, random.uniform(1.5, 2.5, size=(6, 6)))
+
+
+def test_passes_that_do_not_converge_stop_the_step() -> None:
+    domain, head = stiff_domain()
+    solver = RichardsSolver(domain, head, SolverConfig(passes=Convergence(tolerance=1e-12, most=3)))
+    with pytest.raises(ModelError, match="lateral groundwater flow has not converged: pass 3"):
+        solver.step(np.zeros(head.shape))
+    np.testing.assert_array_equal(solver.head, head)
+
+
+def test_two_passes_that_are_not_enough_go_on_to_a_tolerance() -> None:
+    domain, head = stiff_domain()
+    two, converged = (RichardsSolver(domain, head, SolverConfig(passes=p)) for p in (2, Convergence(tolerance=1e-10)))
+    balance = two.step(np.zeros(head.shape))
+    converged.step(np.zeros(head.shape))
+    assert balance.passes > 2
+    assert abs(balance.residual) <= 1e-10 * balance.storage
+    np.testing.assert_allclose(two.head, converged.head, rtol=0.0, atol=1e-5)
 
 
 @pytest.mark.parametrize(
