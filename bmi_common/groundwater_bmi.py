@@ -6,7 +6,6 @@ from abc import abstractmethod
 
 import numpy as np
 
-from bmi_common import grids
 from bmi_common import groundwater as names
 from bmi_common.arrays import Array
 from bmi_common.bmi_base import DeclaredBmi
@@ -52,7 +51,8 @@ class GroundwaterBmi(DeclaredBmi):
             source += prescribed.mean(time, length)
             depth = np.tensordot(domain.dz, source[:, domain.mask], axes=1)
             self.values[names.PRESCRIBED_VOLUME][...] = float(depth.sum()) * length * domain.dx * domain.dy
-        source[-grids.ROOT_ZONE_LAYERS :] += self.values[names.NET_SOURCE]
+        of_land = self.values[names.NET_SOURCE]
+        source[-len(of_land) :] += of_land
         return source
 
     def _publish_domain(self) -> None:
