@@ -32,7 +32,6 @@ from bmi_common import Config, ConfigError, ConfigPath, Domain, DomainField, Fie
 from bmi_common.config import Threads
 from bmi_common.errors import Mistakes, describe_cell, errors_under
 from bmi_common.floor_head import FLOOR_HEAD
-from bmi_common.grids import ROOT_ZONE_LAYERS
 from bmi_common.suggest import did_you_mean
 
 Floats = NDArray[np.float64]
@@ -121,7 +120,7 @@ class TextureSpec(Config):
             return SoilTexture.from_usda(classes, table)
         given = {f.name: getattr(self, f.name) for f in fields(SoilTexture)}
         values = {
-            name: np.full((int(domain.mask.sum()), ROOT_ZONE_LAYERS), getattr(table, f"default_{name}"))
+            name: np.full((int(domain.mask.sum()), domain.root_zone_layers), getattr(table, f"default_{name}"))
             if spec is None
             else _profile(spec, name, domain, self.thickness)
             for name, spec in given.items()
@@ -148,13 +147,13 @@ def _profile(spec: FieldSpec, name: str, domain: Domain, thickness: list[float] 
     key, units = f"soil_texture.{name}", SOIL_BOUNDS[name].units
     if _has_no_layers(spec, key, domain, units):
         flat = spec.read(key, domain.surface.shape, units, domain.mask, cells=domain.cells)[domain.mask]
-        return np.repeat(flat[:, np.newaxis], ROOT_ZONE_LAYERS, axis=1)
+        return np.repeat(flat[:, np.newaxis], domain.root_zone_layers, axis=1)
     own = domain.root_zone.shape if thickness is None else (len(thickness), *domain.surface.shape)
     # layers of the soil data base's own are not compared with the domain's
     cells = domain.cells if thickness is None else replace(domain.cells, thickness=np.array(thickness))
     values = spec.read(key, own, units, domain.mask, cells=cells)[:, domain.mask]
     if thickness is not None:
-        values = layer_weights(thickness, domain.dz[-ROOT_ZONE_LAYERS:]) @ values
+        values = layer_weights(thickness, domain.dz[-domain.root_zone_layers :]) @ values
     return np.ascontiguousarray(values[::-1].T)
 
 
@@ -333,8 +332,8 @@ def prepare(config_file: Path, model: type[LandConfig] = LandConfig) -> Prepared
         domain=domain,
         land_cover=cover.astype(np.int64),
         texture=read_texture,
-        thickness=domain.dz[: -ROOT_ZONE_LAYERS - 1 : -1].copy(),
-        porosity=np.ascontiguousarray(domain.porosity[-ROOT_ZONE_LAYERS:, domain.mask].T[:, ::-1]),
+        thickness=domain.dz[: -domain.root_zone_layers - 1 : -1].copy(),
+        porosity=np.ascontiguousarray(domain.porosity[-domain.root_zone_layers :, domain.mask].T[:, ::-1]),
         cells=cells,
         vegetation=vegetation,
         soil=table,

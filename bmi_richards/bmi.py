@@ -68,7 +68,7 @@ class BmiRichards(GroundwaterBmi):
     def _update(self) -> None:
         self._adopt_written_head()
         self.require_finite(names.NET_SOURCE)
-        self._source[-grids.ROOT_ZONE_LAYERS :] = self.values[names.NET_SOURCE]
+        self._source[-self._prepared.domain.root_zone_layers :] = self.values[names.NET_SOURCE]
         drainage = self._prepared.drainage
         step = round(self.time / self._setup.time_step)
         self._balance = self._solver.step(

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bmi_common import ConfigError, Domain, grids
+from bmi_common import ConfigError, Domain
 from bmi_common.arrays import Array
 from bmi_common.state_file import StateArray, fingerprint
 from bmi_surrogate.compute import compiling, find_device, require_compiler, using_threads
@@ -125,4 +125,4 @@ class StructuredEmulator:
         surface = self.columns.shape[1:]
         with compiling():
             self.start(np.full((self._model.architecture.layers, *surface), -1.0))
-            self.step(np.zeros((grids.ROOT_ZONE_LAYERS, *surface)))
+            self.step(np.zeros((1, *surface)))
