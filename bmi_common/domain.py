@@ -17,6 +17,7 @@ from bmi_common.config import Config, load_nested
 from bmi_common.errors import ConfigError, Mistakes, describe_cell, out_of_range
 from bmi_common.fields import FieldSpec, rows_turned
 from bmi_common.file_grid import Cells, Direction, degrees_between
+from bmi_common.slopes import SlopeFormulation
 
 Mask = NDArray[np.bool_]
 
@@ -153,6 +154,7 @@ class DomainSpec(Config):
     conductivity: ConductivitySpec | None = None
     specific_storage: FieldSpec = FieldSpec(value=1.0e-4)
     slope: SlopeSpec | None = None
+    slope_formulation: SlopeFormulation = SlopeFormulation.UPWIND
     manning: FieldSpec | None = None
     _file: Path | None = PrivateAttr(None)
 
@@ -206,6 +208,8 @@ class Domain:
         Specific storage [m-1].
     slope_x, slope_y : ndarray, shape (ny, nx), optional
         Slopes [-] of the east and the north face of each cell, positive where the ground rises.
+    slope_formulation : SlopeFormulation
+        How the slopes enter lateral groundwater flow.
     manning : ndarray, shape (ny, nx), optional
         Manning's roughness [s m-1/3].
     cells : Cells
@@ -231,6 +235,7 @@ class Domain:
     conductivity_z: Array | None = None
     slope_x: Array | None = None
     slope_y: Array | None = None
+    slope_formulation: SlopeFormulation = SlopeFormulation.UPWIND
     manning: Array | None = None
     cells: Cells = field(default=Cells((0, 0)), repr=False)
     files: tuple[Path, ...] = field(default=(), repr=False)
@@ -345,6 +350,7 @@ class Domain:
             specific_storage=deep(spec.specific_storage, "specific_storage"),
             slope_x=flat(spec.slope.x if spec.slope else None, "slope.x", "x"),
             slope_y=flat(spec.slope.y if spec.slope else None, "slope.y", "y"),
+            slope_formulation=spec.slope_formulation,
             manning=flat(spec.manning, "manning"),
             cells=cells,
             files=(*(() if spec._file is None else (spec._file,)), *_files_of(spec)),

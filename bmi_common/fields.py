@@ -317,6 +317,7 @@ def read_netcdf_variable(
     cells: Cells | None = None,
     fixed: tuple[Direction, ...] = (),
     entries: tuple[int, int] | None = None,
+    moment: int | None = None,
 ) -> tuple[Array, str | None]:
     """Read a NetCDF variable in the domain's order, by the file's coordinates.
 
@@ -328,6 +329,8 @@ def read_netcdf_variable(
         See `FieldSpec.read`.
     entries : (int, int), optional
         First and one past the last layer to take, in the file's order.
+    moment : int, optional
+        Entry to take of the first dimension that is neither layers, rows nor columns, which the values then lack.
 
     Returns
     -------
@@ -355,10 +358,14 @@ def read_netcdf_variable(
         if entries is not None:
             _check_entries(entries, 0 if layers is None else file.size(layers), where)
             index[dimensions.index(str(layers))] = slice(*entries)
-        values = file.part(variable, tuple(index) or ...)
         last = [d for d in (z, y, x) if d is not None]
         order = [d for d in dimensions if d not in last] + last
+        if moment is not None:
+            index[dimensions.index(order[0])] = slice(moment, moment + 1)
+        values = file.part(variable, tuple(index) or ...)
         values = values.transpose([dimensions.index(d) for d in order])
+        if moment is not None:
+            values, order = values[0], order[1:]
         if z is not None:
             if bottom_first(file, z) is False:
                 values = np.flip(values, order.index(z))

@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
+from bmi_common.overland import SMALLEST_SLOPE
+
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int32]
-
-SMALLEST_SLOPE = 1.0e-5
-"""Least slope in the kinematic formula (ParFlow's value), so that flat cells have finite conveyance."""
 
 _WEST, _EAST, _SOUTH, _NORTH = range(4)
 

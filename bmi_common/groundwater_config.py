@@ -1,4 +1,4 @@
-"""The part of the YAML that all groundwater components share: domain and state at the start."""
+"""The part of the YAML that all groundwater components share: domain, state at the start, boundary conditions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bmi_common.arrays import Array
-from bmi_common.config import Config
+from bmi_common.boundary_conditions import ConditionsConfig
 from bmi_common.domain import Domain, DomainField
 from bmi_common.errors import Mistakes
 from bmi_common.initial import InitialSpec
@@ -14,7 +14,7 @@ from bmi_common.initial import InitialSpec
 _OF_SOLVERS = ("conductivity_x", "conductivity_y", "conductivity_z", "slope_x", "slope_y", "manning")
 
 
-class GroundwaterConfig(Config):
+class GroundwaterConfig(ConditionsConfig):
     """What stands beside the section of the component."""
 
     domain: DomainField

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from enum import Enum
+
 import numpy as np
 from numpy.typing import NDArray
 
 from bmi_common.arrays import Array
-from bmi_common.flow_order import SMALLEST_SLOPE
+
+SMALLEST_SLOPE = 1.0e-5
+"""Least slope in the kinematic formula (ParFlow's value), so that flat cells have finite conveyance."""
+
+
+class SurfaceCondition(Enum):
+    """ParFlow's condition at the ground: what happens to ponded water."""
+
+    OVERLAND_KINEMATIC = "overland_kinematic"
+    """It stands and flows through the faces of the cells, over the slopes of the faces."""
+    OVERLAND_FLOW = "overland_flow"
+    """It stands and flows out of each cell in x and y, over the cell's own slope in each direction."""
+    SEEPAGE_FACE = "seepage_face"
+    """It leaves at once."""
 
 
 def boundary_outflow(

@@ -117,6 +117,8 @@ def prepare(config_file: Path) -> Prepared:
     domain = config.solver_domain("ParFlow")
     section = config.parflow
     mistakes = Mistakes()
+    with mistakes.noted(), errors_under(file=config_file):
+        config.refuse("the ParFlow component")
     with mistakes.noted():
         head = config.initial.read(domain, config_file)
     for letter, count, cells in zip("xy", section.processes, (domain.nx, domain.ny), strict=False):

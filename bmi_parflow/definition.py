@@ -1,8 +1,8 @@
 """The run definition: ParFlow's keys and input files for a domain.
 
 The equations chosen are those of Kollet and Maxwell (2006) on the terrain-following grid of Maxwell (2013) with the
-slope of each cell at its east and north face (`Upwind`), and the kinematic wave on top (`OverlandKinematic`); lengths
-in m, times in h, density = viscosity = gravity = 1, so that permeability is hydraulic conductivity.
+domain's form of the slopes, and the kinematic wave on top (`OverlandKinematic`); lengths in m, times in h, density =
+viscosity = gravity = 1, so that permeability is hydraulic conductivity.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from bmi_common.domain import Domain
 from bmi_common.errors import ConfigError
 from bmi_common.pfsol import PATCHES, write_solid
+from bmi_common.slopes import SlopeFormulation
 from bmi_common.units import SECONDS_PER_HOUR
 
 Key = str | int | float | bool
@@ -50,6 +51,11 @@ _FILES = {
     "manning": "Mannings.FileName",
 }
 FIELD_NAMES = tuple(_FILES)
+_SLOPE_FORMULATIONS = {
+    SlopeFormulation.UPWIND: "Upwind",
+    SlopeFormulation.UPWIND_SINE: "UpwindSine",
+    SlopeFormulation.ORIGINAL: "Original",
+}
 _OURS = (
     "Process.Topology.", "ComputationalGrid.", "TimingInfo.", "TimeStep.", "Geom.", "GeomInput.", "Domain.",
     "ICPressure.", "Cell.", "dzScale.", "TopoSlopes", "Mannings.", "Solver.EvapTrans", "Solver.PrintPressure",
@@ -330,7 +336,7 @@ def _solver_keys(domain: Domain) -> dict[str, Key]:
     return {
         "Solver": "Richards",
         "Solver.TerrainFollowingGrid": True,
-        "Solver.TerrainFollowingGrid.SlopeUpwindFormulation": "Upwind",
+        "Solver.TerrainFollowingGrid.SlopeUpwindFormulation": _SLOPE_FORMULATIONS[domain.slope_formulation],
         "Solver.EvapTransFile": True,
         "Solver.EvapTrans.FileName": SOURCE,
         "Solver.SurfacePredictor": True,

@@ -134,6 +134,8 @@ def prepare(config_file: Path) -> Prepared:
     config = load_config(config_file, RichardsConfig, ignore=SECTIONS)
     domain = config.solver_domain("the Richards solver")
     drainage, own, mistakes = None, [config_file], Mistakes()
+    with mistakes.noted(), errors_under(file=config_file):
+        config.refuse("the Richards solver")
     with mistakes.noted():
         head = config.initial.read(domain, config_file)
     if isinstance(prescribed := config.richards.drainage, PrescribedDrainage):

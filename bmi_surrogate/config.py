@@ -49,6 +49,9 @@ _FOR_NETWORKS = (
 )
 """Keys without meaning for the structured surrogate."""
 
+_OF_STRUCTURED = ("surface.flux", "barriers", "sources")
+"""Conditions that the structured surrogate takes."""
+
 
 class SurrogateSection(Config):
     """The surrogate, its data and how to run it; see `bmi_surrogate.predrnn.emulator.PredRNNOptions` for the latter.
@@ -116,6 +119,11 @@ def prepare(config_file: Path) -> Prepared:
     mistakes = Mistakes()
     with mistakes.noted():
         trained = _trained(section, domain, config_file)
+        structured = isinstance(trained, StructuredCheckpoint)
+        with errors_under(file=config_file):
+            config.refuse(
+                "the structured surrogate" if structured else "a PredRNN", but=_OF_STRUCTURED if structured else ()
+            )
         if isinstance(trained, StructuredCheckpoint):
             emulator, own = _structured(trained, domain, section, config_file), trained.files
         else:

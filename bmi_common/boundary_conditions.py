@@ -1,0 +1,411 @@
+"""What acts on the groundwater beside the land: ground surface, sides and bottom, flow barriers, prescribed sources.
+
+The sections `surface:`, `boundaries:`, `barriers:` and `sources:` of a groundwater component's configuration, and what
+is read from them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from math import inf
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, field_validator, model_validator
+
+from bmi_common.arrays import Array
+from bmi_common.config import Config
+from bmi_common.domain import Domain
+from bmi_common.errors import ConfigError, Mistakes, describe_cell, errors_under
+from bmi_common.fields import FieldSpec, read_netcdf_variable
+from bmi_common.netcdf_file import NetcdfFile
+from bmi_common.netcdf_time import entry_starts
+from bmi_common.overland import SurfaceCondition
+from bmi_common.rates import Intervals, Rate, RateSpec
+from bmi_common.units import conversion
+
+Side = Literal["west", "east", "south", "north", "bottom"]
+SIDES: tuple[Side, ...] = ("west", "east", "south", "north", "bottom")
+
+LARGEST_FLUX = 100.0
+"""Through a boundary or the ground [m h-1]; more is a slip of units."""
+LARGEST_HEAD = 1.0e4
+"""Of a boundary [m]; more is a height above the sea."""
+
+
+class SurfaceSpec(Config):
+    """The ground surface.
+
+    Attributes
+    ----------
+    condition : SurfaceCondition
+        What happens to ponded water.
+    flux : RateSpec, optional
+        Water [m h-1] onto the ground of every column, into the ground positive, beside what the land gives.
+    """
+
+    condition: SurfaceCondition = SurfaceCondition.OVERLAND_KINEMATIC
+    flux: RateSpec | None = None
+
+
+class BoundarySpec(Config):
+    """A part of the sides or the bottom of the domain; nothing flows through what no boundary covers.
+
+    Attributes
+    ----------
+    side : str
+        Side that the outer faces look to, or the bottom.
+    mask : FieldSpec, optional
+        Map of the columns whose outer faces on that side belong to it (values above 0); by default all.
+    layers : list of int, optional
+        Layers, 0 the bottom, whose faces belong to it; by default all.
+    flux : RateSpec, optional
+        Water through the faces [m h-1], into the domain positive.
+    head : RateSpec, optional
+        Hydraulic head [m] above the bottom of the domain: the pressure head at a height z is head - z.
+    """
+
+    side: Side
+    mask: FieldSpec | None = None
+    layers: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | None = None
+    flux: RateSpec | None = None
+    head: RateSpec | None = None
+
+    @model_validator(mode="after")
+    def _flux_or_head(self) -> BoundarySpec:
+        if (self.flux is None) == (self.head is None):
+            raise ValueError("give either flux [m h-1] or head [m]")
+        if self.side == "bottom" and self.layers is not None:
+            raise ValueError("layers: without effect at the bottom, which is that of layer 0")
+        return self
+
+    @field_validator("layers")
+    @classmethod
+    def _each_once(cls, layers: list[int] | None) -> list[int] | None:
+        if layers is not None and len(set(layers)) < len(layers):
+            raise ValueError(f"a layer is given twice in {layers}")
+        return layers
+
+
+class BarriersSpec(Config):
+    """Factors [-] of the flow through the upper face of each cell in a direction: to the east, the north, upwards."""
+
+    x: FieldSpec | None = None
+    y: FieldSpec | None = None
+    z: FieldSpec | None = None
+
+    @model_validator(mode="after")
+    def _some(self) -> BarriersSpec:
+        if self.x is None and self.y is None and self.z is None:
+            raise ValueError("give the factors of at least one of x, y and z")
+        return self
+
+
+class SourcesSpec(FieldSpec):
+    """Sources per cell [h-1] (volume per bulk volume), into the soil positive: steady, or a series of a NetCDF file.
+
+    Attributes
+    ----------
+    interval : float
+        Length [h] that an entry of a series (time, z, y, x) holds; the first begins with the run.
+    """
+
+    interval: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """Faces of one side, and what they are held to.
+
+    Attributes
+    ----------
+    side : str
+        Side that the faces look to.
+    faces : ndarray of bool, shape (nz, ny, nx)
+        Cells whose face on that side belongs to it.
+    flux : Rate, optional
+        Water through the faces [m h-1], into the domain positive.
+    head : Rate, optional
+        Hydraulic head above the bottom of the domain [m].
+    """
+
+    side: Side
+    faces: NDArray[np.bool_]
+    flux: Rate | None
+    head: Rate | None
+
+
+@dataclass(frozen=True)
+class Barriers:
+    """Factors [-] (nz, ny, nx) of the flow through the upper faces of the cells in x, y and z."""
+
+    x: Array
+    y: Array
+    z: Array
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Prescribed sources [h-1], steady or read entry by entry.
+
+    Attributes
+    ----------
+    steady : ndarray, shape (nz, ny, nx), optional
+        Where they do not change.
+    """
+
+    steady: Array | None
+    file: Path | None = None
+    variable: str = ""
+    units: str | None = None
+    intervals: Intervals | None = None
+    domain: Domain | None = None
+
+    @property
+    def end(self) -> float:
+        """Time [h] up to which the sources are known."""
+        return inf if self.intervals is None else self.intervals.end
+
+    def mean(self, start: float, length: float) -> Array:
+        """Mean sources (nz, ny, nx) over a step of `length` [h] from the time `start` [h] on."""
+        if self.steady is not None:
+            return self.steady
+        assert self.intervals is not None
+        shares = self.intervals.shares(start, length)
+        return np.asarray(np.sum([share * self._entry(entry) for entry, share in shares.items()], axis=0))
+
+    def _entry(self, entry: int) -> Array:
+        assert self.file is not None
+        assert self.domain is not None
+        values, attribute = read_netcdf_variable(self.file, self.variable, self.domain.cells, moment=entry)
+        change = conversion(self.units or attribute or "h-1", "h-1")
+        values = values * change.factor + change.offset
+        bad = ~np.isfinite(values) & self.domain.mask
+        if bad.any():
+            cell = tuple(int(i) for i in np.argwhere(bad)[0])
+            raise ConfigError(
+                f"{self.file} ({self.variable}): sources: not finite in entry {entry} at {describe_cell(cell)}"
+            )
+        return values
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conditions:
+    """What acts on the groundwater beside the land, read from its files.
+
+    Attributes
+    ----------
+    surface : SurfaceCondition
+        What happens to ponded water.
+    surface_flux : Rate, optional
+        Water onto the ground [m h-1], into the ground positive.
+    boundaries : tuple of Boundary
+        Parts of the sides and the bottom.
+    barriers : Barriers, optional
+        Flow barriers.
+    sources : Sources, optional
+        Prescribed sources.
+    files : tuple of Path
+        Every file that was read.
+    """
+
+    surface: SurfaceCondition = SurfaceCondition.OVERLAND_KINEMATIC
+    surface_flux: Rate | None = None
+    boundaries: tuple[Boundary, ...] = ()
+    barriers: Barriers | None = None
+    sources: Sources | None = None
+    files: tuple[Path, ...] = ()
+
+    @property
+    def end(self) -> float:
+        """Time [h] up to which all of it is known."""
+        rates = (self.surface_flux, *(b.flux for b in self.boundaries), *(b.head for b in self.boundaries))
+        known = [rate.end for rate in rates if rate is not None]
+        return min([inf, *known, *([] if self.sources is None else [self.sources.end])])
+
+
+class ConditionsConfig(Config):
+    """The sections of a groundwater component's configuration."""
+
+    surface: SurfaceSpec = SurfaceSpec()
+    boundaries: list[BoundarySpec] = []
+    barriers: BarriersSpec | None = None
+    sources: SourcesSpec | None = None
+
+    def read_conditions(self, domain: Domain) -> Conditions:
+        """Read what the sections name.
+
+        Raises
+        ------
+        ConfigError
+            For files that cannot be read, fields of another shape, impossible values, boundaries without a face or on
+            a face that another has; naming the key.
+        """
+        mistakes = Mistakes()
+        surface_flux, barriers, sources = None, None, None
+        with mistakes.noted(), errors_under("surface.flux"):
+            surface_flux = _read_rate(self.surface.flux, "flux", domain)
+        boundaries: list[Boundary] = []
+        for number, spec in enumerate(self.boundaries):
+            with mistakes.noted(), errors_under(f"boundaries.{number}"):
+                boundaries.append(_read_boundary(spec, domain))
+        with mistakes.noted():
+            _require_disjoint(boundaries)
+        with mistakes.noted(), errors_under("barriers"):
+            barriers = None if self.barriers is None else _read_barriers(self.barriers, domain)
+        with mistakes.noted(), errors_under("sources"):
+            sources = None if self.sources is None else _read_sources(self.sources, domain)
+        mistakes.require_none()
+        return Conditions(
+            surface=self.surface.condition,
+            surface_flux=surface_flux,
+            boundaries=tuple(boundaries),
+            barriers=barriers,
+            sources=sources,
+            files=self._files,
+        )
+
+    @property
+    def _files(self) -> tuple[Path, ...]:
+        rates = [self.surface.flux, *(b.flux for b in self.boundaries), *(b.head for b in self.boundaries)]
+        fields = [self.sources, *(b.mask for b in self.boundaries)]
+        if self.barriers is not None:
+            fields += [self.barriers.x, self.barriers.y, self.barriers.z]
+        return tuple(file for spec in (*rates, *fields) if spec is not None for file in spec.files)
+
+    def refuse(self, component: str, *, but: tuple[str, ...] = ()) -> None:
+        """Refuse what a component cannot do.
+
+        Parameters
+        ----------
+        component : str
+            Who cannot, for the message.
+        but : tuple of str
+            Keys that it can: ``surface.condition`` (any), ``surface.flux``, ``boundaries``, ``barriers``, ``sources``.
+
+        Raises
+        ------
+        ConfigError
+            Naming each key.
+        """
+        condition = self.surface.condition
+        given = {
+            "surface.condition": (condition is not SurfaceCondition.OVERLAND_KINEMATIC, condition.value),
+            "surface.flux": (self.surface.flux is not None, "a flux at the ground"),
+            "boundaries": (bool(self.boundaries), "conditions at sides and bottom"),
+            "barriers": (self.barriers is not None, "flow barriers"),
+            "sources": (self.sources is not None, "prescribed sources"),
+        }
+        mistakes = Mistakes()
+        for key, (is_given, what) in given.items():
+            if is_given and key not in but:
+                mistakes.note(ConfigError(f"{component} does not take {what}; bmi_richards:BmiRichards does", key=key))
+        mistakes.require_none()
+
+
+def _read_rate(spec: RateSpec | None, name: str, domain: Domain) -> Rate | None:
+    if spec is None:
+        return None
+    units, largest = ("m h-1", LARGEST_FLUX) if name == "flux" else ("m", LARGEST_HEAD)
+    rate = spec.read(name, units, domain)
+    active = rate.values if rate.values.ndim == 1 else rate.values[:, domain.mask]
+    most = float(np.abs(active).max())
+    if not most <= largest:
+        raise ConfigError(f"{name} must lie between {-largest:g} and {largest:g} {units}, got {most:g}")
+    return rate
+
+
+def outer_faces(mask: NDArray[np.bool_], side: Side) -> NDArray[np.bool_]:
+    """Active cells (ny, nx) whose face on a side has no active cell behind it; all for the bottom."""
+    if side == "bottom":
+        return mask.copy()
+    outside = ~np.pad(mask, 1, constant_values=False)
+    behind = {
+        "west": outside[1:-1, :-2],
+        "east": outside[1:-1, 2:],
+        "south": outside[:-2, 1:-1],
+        "north": outside[2:, 1:-1],
+    }[side]
+    return mask & behind
+
+
+def _read_boundary(spec: BoundarySpec, domain: Domain) -> Boundary:
+    columns = outer_faces(domain.mask, spec.side)
+    if spec.mask is not None:
+        chosen = spec.mask.read("mask", domain.surface.shape, "1", domain.mask, cells=domain.cells) > 0.0
+        columns &= chosen
+        if not columns.any():
+            raise ConfigError(f"no active cell of the map has an outer face to the {spec.side}", key="mask")
+    layers = [0] if spec.side == "bottom" else spec.layers
+    if layers is not None and max(layers) >= domain.nz:
+        raise ConfigError(f"the domain has layers 0 to {domain.nz - 1}, got {max(layers)}", key="layers")
+    faces = np.zeros(domain.subsurface.shape, dtype=bool)
+    faces[slice(None) if layers is None else layers] = columns
+    flux, head = None, None
+    with errors_under("flux"):
+        flux = _read_rate(spec.flux, "flux", domain)
+    with errors_under("head"):
+        head = _read_rate(spec.head, "head", domain)
+    return Boundary(spec.side, faces, flux, head)
+
+
+def _require_disjoint(boundaries: list[Boundary]) -> None:
+    for number, boundary in enumerate(boundaries):
+        for other, earlier in enumerate(boundaries[:number]):
+            both = boundary.faces & earlier.faces
+            if boundary.side == earlier.side and both.any():
+                cell = tuple(int(i) for i in np.argwhere(both)[0])
+                raise ConfigError(
+                    f"the {boundary.side} face of {describe_cell(cell)} belongs to boundary {other}, too",
+                    key=f"boundaries.{number}",
+                )
+
+
+def _read_barriers(spec: BarriersSpec, domain: Domain) -> Barriers:
+    factors = {}
+    for axis in ("x", "y", "z"):
+        field = getattr(spec, axis)
+        if field is None:
+            factors[axis] = np.ones(domain.subsurface.shape)
+            continue
+        values = field.read(axis, domain.subsurface.shape, "1", domain.mask, cells=domain.cells)
+        if np.any((values < 0.0) & domain.mask):
+            cell = tuple(int(i) for i in np.argwhere((values < 0.0) & domain.mask)[0])
+            raise ConfigError(f"a factor must be at least 0, got {values[cell]:g} at {describe_cell(cell)}", key=axis)
+        factors[axis] = values
+    return Barriers(**factors)
+
+
+def _read_sources(spec: SourcesSpec, domain: Domain) -> Sources:
+    if spec.file is None or spec.file.suffix.lower() not in (".nc", ".nc4"):
+        return Sources(_steady(spec, domain))
+    with NetcdfFile(spec.file) as file:
+        variable = file.require(str(spec.variable))
+        if len(variable.shape) < 4:
+            return Sources(_steady(spec, domain))
+        entry_starts(file, str(spec.variable), timedelta(hours=spec.interval))
+    source = f"{spec.file} ({spec.variable})"
+    if spec.layers is not None or spec.lookup is not None:
+        raise ConfigError(f"{source}: layers and lookup have no meaning for a series of sources")
+    first, attribute = read_netcdf_variable(spec.file, str(spec.variable), domain.cells, moment=0)
+    if first.shape != domain.subsurface.shape:
+        raise ConfigError(f"{source}: an entry has shape {first.shape}, the domain needs {domain.subsurface.shape}")
+    conversion(spec.units or attribute or "h-1", "h-1")
+    sources = Sources(
+        None,
+        file=spec.file,
+        variable=str(spec.variable),
+        units=spec.units,
+        intervals=Intervals.equal(variable.shape[0], spec.interval),
+        domain=domain,
+    )
+    for entry in range(variable.shape[0]):  # a hole is found before the run
+        sources.mean(entry * spec.interval, spec.interval)
+    return sources
+
+
+def _steady(spec: SourcesSpec, domain: Domain) -> Array:
+    return spec.read("sources", domain.subsurface.shape, "h-1", domain.mask, cells=domain.cells)

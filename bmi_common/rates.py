@@ -1,0 +1,309 @@
+"""Rates that change in time: a number, a cycle of intervals, or a series or map of a file."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import inf, isclose
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from bmi_common.arrays import Array
+from bmi_common.config import Config, ConfigPath
+from bmi_common.domain import Domain
+from bmi_common.errors import ConfigError
+from bmi_common.fields import FieldSpec, read_netcdf_variable
+from bmi_common.netcdf_file import NetcdfFile
+from bmi_common.netcdf_time import entry_starts
+from bmi_common.suggest import did_you_mean
+from bmi_common.units import conversion
+
+_NETCDF = (".nc", ".nc4")
+_INSTANT = 1.0e-9
+"""Hours that rounding makes of a step's limits; what is shorter does not count as an interval."""
+
+
+class IntervalSpec(Config):
+    """An interval of a cycle: so many `hours` with this `rate`."""
+
+    hours: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    rate: Annotated[float, Field(allow_inf_nan=False)]
+
+
+class RateSpec(Config):
+    """Where a rate comes from, or a head: anything that holds over intervals of time.
+
+    In YAML a plain number is a steady rate and the name of a PFB file a steady map.
+
+    Attributes
+    ----------
+    value : float, optional
+        Steady rate.
+    cycle : list of IntervalSpec, optional
+        Intervals that follow each other from time 0 of the run.
+    repeat : bool or int
+        Whether the cycle begins again, or how often it passes in all; afterwards its last rate holds.
+    file : Path, optional
+        CSV file with a header; NetCDF file; PFB file with a steady map.
+    column : str, optional
+        Column of a CSV file. If it is not the first, the first holds times: hours from the start of the run, or dates,
+        of which only the distances are looked at.
+    variable : str, optional
+        NetCDF variable (time), (time, y, x) or (y, x).
+    interval : float
+        Length [h] that an entry of a series holds; the first begins with the run.
+    units : str, optional
+        Units of the values, where they are not the documented ones and no NetCDF attribute names them.
+    """
+
+    value: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    cycle: Annotated[list[IntervalSpec], Field(min_length=1)] | None = None
+    repeat: bool | Annotated[int, Field(ge=1)] = True
+    file: ConfigPath | None = None
+    column: str | None = None
+    variable: str | None = None
+    interval: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    units: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_short_form(cls, data: Any) -> Any:
+        if isinstance(data, int | float) and not isinstance(data, bool):
+            return {"value": data}
+        if isinstance(data, str | Path):
+            return {"file": data}
+        if not isinstance(data, dict | RateSpec):
+            raise ValueError(f"expected a number, a cycle or a file, got {data}")
+        return data
+
+    @model_validator(mode="after")
+    def _one_source(self) -> RateSpec:
+        if sum(s is not None for s in (self.value, self.cycle, self.file)) != 1:
+            raise ValueError("give one of a number, cycle and file")
+        if self.cycle is None and "repeat" in self.model_fields_set:
+            raise ValueError("repeat: without effect, because no cycle is given beside it")
+        suffix = None if self.file is None else self.file.suffix.lower()
+        needs = {".csv": "column", **dict.fromkeys(_NETCDF, "variable")}.get(suffix or "")
+        for key in ("column", "variable"):
+            if key == needs and getattr(self, key) is None:
+                raise ValueError(f"name the {key} of {self.file.name}: {{file: {self.file.name}, {key}: ...}}")  # type: ignore[union-attr]
+            if key != needs and getattr(self, key) is not None:
+                raise ValueError(f"{key}: without effect, because no {'CSV' if key == 'column' else 'NetCDF'} is given")
+        if needs is None and "interval" in self.model_fields_set:
+            raise ValueError("interval: without effect, because no series is given beside it")
+        return self
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Files that the rate is read from."""
+        return () if self.file is None else (self.file,)
+
+    def read(self, name: str, units: str, domain: Domain) -> Rate:
+        """Read the rate.
+
+        Parameters
+        ----------
+        name : str
+            What the rate is, for messages.
+        units : str
+            Units wanted.
+        domain : Domain
+            Where maps lie.
+
+        Raises
+        ------
+        ConfigError
+            For a file that cannot be read, entries that are missing or do not follow each other, maps of another shape,
+            units that do not convert.
+        """
+        if self.cycle is not None:
+            factor, offset = self._change(name, units, None)
+            values = np.array([entry.rate for entry in self.cycle]) * factor + offset
+            passes = (inf if self.repeat else 1) if isinstance(self.repeat, bool) else self.repeat
+            return Rate(Intervals(np.cumsum([entry.hours for entry in self.cycle]), passes), values)
+        if self.file is None:
+            assert self.value is not None
+            factor, offset = self._change(name, units, None)
+            return Rate.steady(np.array(self.value * factor + offset))
+        suffix = self.file.suffix.lower()
+        if suffix == ".csv":
+            factor, offset = self._change(name, units, None)
+            return self._series(read_csv_column(self.file, str(self.column), self.interval) * factor + offset)
+        if suffix in _NETCDF:
+            return self._from_netcdf(name, units, domain)
+        field = FieldSpec(file=self.file, units=self.units)
+        return Rate.steady(field.read(name, domain.surface.shape, units, domain.mask, cells=domain.cells))
+
+    def _from_netcdf(self, name: str, units: str, domain: Domain) -> Rate:
+        assert self.file is not None
+        source = f"{self.file} ({self.variable}): {name}"
+        values, attribute = read_netcdf_variable(self.file, str(self.variable), domain.cells)
+        factor, offset = self._change(name, units, attribute)
+        surface = domain.surface.shape
+        if values.shape not in (surface, values.shape[:1], (*values.shape[:1], *surface)):
+            raise ConfigError(
+                f"{source} has shape {values.shape}, needs (time), (time, y, x) or (y, x) with (y, x) = {surface}"
+            )
+        bad = ~np.isfinite(values)
+        if values.ndim > 1:
+            bad &= domain.mask
+        if bad.any():
+            raise ConfigError(f"{source} is not finite in entry {int(np.argwhere(bad)[0][0])}")
+        values = values * factor + offset
+        if values.shape == surface and values.ndim == 2:
+            return Rate.steady(values)
+        with NetcdfFile(self.file) as file:
+            entry_starts(file, str(self.variable), timedelta(hours=self.interval))
+        return self._series(values)
+
+    def _series(self, values: Array) -> Rate:
+        return Rate(Intervals.equal(len(values), self.interval), values)
+
+    def _change(self, name: str, units: str, attribute: str | None) -> tuple[float, float]:
+        given = self.units or attribute
+        if given is None or given == units:
+            return 1.0, 0.0
+        try:
+            change = conversion(given, units)
+        except ConfigError as error:
+            raise ConfigError(f"{name}: {error}") from None
+        return change.factor, change.offset
+
+
+def read_csv_column(path: Path, column: str, interval: float) -> Array:
+    """Read a series from a column of a CSV file, one entry for each `interval` [h].
+
+    Raises
+    ------
+    ConfigError
+        If there is no such column, a value is missing or no number, or the times of the first column do not follow each
+        other in steps of `interval`; names the line.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = [(n, row) for n, row in enumerate(csv.reader(file), start=1) if any(cell.strip() for cell in row)]
+    except (OSError, ValueError, csv.Error) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    header = [name.strip() for name in rows[0][1]] if rows else []
+    if column not in header:
+        raise ConfigError(f"{path}: no column {column!r}{did_you_mean(column, header)}")
+    if len(rows) < 2:
+        raise ConfigError(f"{path}: no line follows the header")
+    at = header.index(column)
+    values = np.array([_number(path, n, row[at] if at < len(row) else "", column) for n, row in rows[1:]])
+    if at > 0:
+        hours = [_hours(path, n, row[0].strip()) for n, row in rows[1:]]
+        for (n, _), before, after in zip(rows[2:], hours, hours[1:], strict=False):
+            if not isclose(after - before, interval, rel_tol=1e-6):
+                raise ConfigError(
+                    f"{path}:{n}: {after - before:g} h after the line before; needed is one line in {interval:g} h"
+                )
+    return values
+
+
+def _number(path: Path, line: int, text: str, column: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = np.nan
+    if not np.isfinite(value):
+        raise ConfigError(f"{path}:{line}: {column} is {text.strip()!r}, and must be a number")
+    return value
+
+
+def _hours(path: Path, line: int, text: str) -> float:
+    """Hours, from wherever."""
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        date = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(f"{path}:{line}: the time {text!r} is neither hours nor a date") from None
+    return (date.replace(tzinfo=None) - datetime(1970, 1, 1)) / timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """Intervals of time that follow each other from the start of the run.
+
+    Attributes
+    ----------
+    ends : ndarray, shape (entries,)
+        When each ends [h].
+    passes : float
+        How often they are passed through; infinite for ever.
+    last_holds : bool
+        Whether the last goes on after the last pass; otherwise nothing is known of that time.
+    """
+
+    ends: Array
+    passes: float = 1
+    last_holds: bool = True
+
+    @classmethod
+    def equal(cls, entries: int, length: float) -> Intervals:
+        """Entries of a series, each of a `length` [h]; nothing is known of the time after them."""
+        return cls(np.asarray(length * np.arange(1, entries + 1), dtype=np.float64), last_holds=False)
+
+    @property
+    def end(self) -> float:
+        """Time [h] that is known of."""
+        return inf if self.last_holds else float(self.ends[-1] * self.passes)
+
+    def shares(self, start: float, length: float) -> dict[int, float]:
+        """Shares [-] of the entries in a step of `length` [h] from the time `start` [h] on."""
+        hours: dict[int, float] = {}
+        time, stop = start, start + length
+        while stop - time > _INSTANT:
+            entry, remaining = self._at(time)
+            part = min(remaining, stop - time)
+            hours[entry] = hours.get(entry, 0.0) + part
+            time += part
+        return {entry: part / sum(hours.values()) for entry, part in hours.items()}
+
+    def _at(self, time: float) -> tuple[int, float]:
+        """Entry that holds at a time [h], and for how long it still does."""
+        period = float(self.ends[-1])
+        passed = np.floor((time + _INSTANT) / period)
+        if passed >= self.passes:
+            return len(self.ends) - 1, inf
+        within = max(time - passed * period, 0.0)
+        entry = int(np.searchsorted(self.ends, within + _INSTANT, side="right"))
+        return entry, float(self.ends[entry]) - within
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A rate that holds over intervals of time.
+
+    Attributes
+    ----------
+    intervals : Intervals
+        When each entry holds.
+    values : ndarray, shape (entries,) or (entries, ny, nx)
+        Rate of each entry.
+    """
+
+    intervals: Intervals
+    values: Array
+
+    @classmethod
+    def steady(cls, value: Array) -> Rate:
+        """Hold one value, () or (ny, nx), for ever."""
+        return cls(Intervals(np.ones(1)), np.asarray(value)[np.newaxis])
+
+    @property
+    def end(self) -> float:
+        """Time [h] up to which the rate is known."""
+        return self.intervals.end
+
+    def mean(self, start: float, length: float) -> Array:
+        """Mean over a step of `length` [h] from the time `start` [h] on: shape () or (ny, nx)."""
+        shares = self.intervals.shares(start, length)
+        return np.asarray(np.sum([share * self.values[entry] for entry, share in shares.items()], axis=0))
