@@ -55,6 +55,7 @@ _SLOPE_FORMULATIONS = {
     SlopeFormulation.UPWIND: "Upwind",
     SlopeFormulation.UPWIND_SINE: "UpwindSine",
     SlopeFormulation.ORIGINAL: "Original",
+    SlopeFormulation.LEVEL: "Upwind",  # which ParFlow does not look at then
 }
 _OURS = (
     "Process.Topology.", "ComputationalGrid.", "TimingInfo.", "TimeStep.", "Geom.", "GeomInput.", "Domain.",
@@ -335,7 +336,7 @@ def _boundary_keys(patches: tuple[str, ...]) -> dict[str, Key]:
 def _solver_keys(domain: Domain) -> dict[str, Key]:
     return {
         "Solver": "Richards",
-        "Solver.TerrainFollowingGrid": True,
+        "Solver.TerrainFollowingGrid": domain.slope_formulation is not SlopeFormulation.LEVEL,
         "Solver.TerrainFollowingGrid.SlopeUpwindFormulation": _SLOPE_FORMULATIONS[domain.slope_formulation],
         "Solver.EvapTransFile": True,
         "Solver.EvapTrans.FileName": SOURCE,

@@ -102,7 +102,7 @@ def _import_and_step(path: Path) -> Outcome:
             return Outcome(f"not imported: {_key(str(error))}", str(error))
         try:
             prepared = prepare(load_run(imported.run), Path(scratch))
-            stepper = Stepper(prepared.plan)
+            stepper = Stepper(prepared)
             steps = min(prepared.loaded.config.time.steps, round(timedelta(hours=1) / prepared.loaded.config.time.step))
             for _ in range(max(1, steps)):
                 stepper.step()

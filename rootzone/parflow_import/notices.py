@@ -70,8 +70,8 @@ class Notes:
         left = {key: reason for key, reason in self._refused.items() if key not in self.ignore}
         if left:
             options = " ".join(f"--ignore {key}" for key in left)
-            hint = ConfigError(f"to import the run without what these keys mean: {options}")
-            raise together([*(definition.error(key, reason) for key, reason in left.items()), hint])
+            how = ConfigError(f"to import the run without what these keys mean: {options}")
+            raise together([*(definition.error(key, reason) for key, reason in left.items()), how])
         for key in self.ignore:
             if key not in self._refused:
                 has = "is understood or has no effect" if key in definition else "is not in the definition"

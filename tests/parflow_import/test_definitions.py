@@ -195,7 +195,8 @@ def test_overland_flow_needs_a_roughness(parflow: ParflowRun) -> None:
     parflow.keys["Mannings.Geom.domain.Value"] = 0.0
     said = parflow().output
     assert (
-        "case.pfidb: Mannings.Geom.domain.Value: Manning's roughness must lie between 3e-08 and 0.003 h m-1/3" in said
+        "case.pfidb: Mannings.Geom.domain.Value: Manning's roughness must lie between 2.777777778e-08 and 1 h m-1/3"
+        in said
     )
     parflow.keys |= {"Mannings.Type": "PFBFile", "Mannings.FileName": parflow.pfb("n.pfb", 0.0, (1, NY, NX))}
     assert "case.pfidb: Mannings.FileName: " in parflow().output
