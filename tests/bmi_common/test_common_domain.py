@@ -228,7 +228,7 @@ def test_maximum_saturation_must_exceed_the_residual(write) -> None:
 @pytest.mark.parametrize(
     ("good", "bad", "key"),
     [
-        (LAYERS, "[1, 1, 1]", "layers"),
+        (LAYERS, "[]", "layers"),
         ("100, 50", "100, -50", "layers.1"),
         ("nx: 4", "nx: 0", "grid.nx"),
         ("dx: 1000", "dx: 0", "grid.dx"),
