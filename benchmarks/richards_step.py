@@ -29,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 from richards_domains import parflow_domain
 
 from bmi_common.fields import read_pfb
+from bmi_common.slopes import SlopeFormulation
 from bmi_richards.options import SolverConfig
 from bmi_richards.solver import RichardsSolver
 
@@ -110,6 +111,7 @@ def synthetic(nx: int, ny: int, hours: int) -> Case:
         dy=961.72,
         dz=THICKNESS,
         mask=np.ones((ny, nx), dtype=bool),
+        slope_formulation=SlopeFormulation.UPWIND,
         slope_x=slope_x,
         slope_y=slope_y,
         manning=np.full((ny, nx), 0.05),
@@ -166,6 +168,7 @@ def pearl_river(folder: Path, hours: int) -> Case:
         conductivity_y=conductivity,
         conductivity_z=vertical,
         specific_storage=np.full_like(alpha, 1e-4),
+        slope_formulation=SlopeFormulation.UPWIND,
         slope_x=field("unname.slopex")[0],
         slope_y=field("unname.slopey")[0],
         manning=field("unname.manning")[0] * 3600.0,

@@ -1,9 +1,9 @@
 """Who feeds whom: the network of overland flow, and the order in which columns are solved.
 
 Kinematic overland flow goes through the east and north faces of the cells, away from the side that the slope of the
-face raises, so the depth of a cell depends on upstream cells only. Columns are therefore grouped in levels: a column's
-level is one more than the highest level among its donors. A cycle of the slope field (a strongly connected component)
-is kept together as one group, which the kernel iterates.
+face raises, or leaves each cell by its own slopes, so the depth of a cell depends on upstream cells only. Columns are
+therefore grouped in levels: a column's level is one more than the highest level among its donors. A cycle of the slope
+field (a strongly connected component) is kept together as one group, which the kernel iterates.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from bmi_common.overland import SMALLEST_SLOPE
+from bmi_common.overland import SMALLEST_SLOPE, SurfaceCondition
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int32]
@@ -77,7 +77,13 @@ class FlowNetwork:
 
 
 def build_network(
-    mask: NDArray[np.bool_], slope_x: Floats, slope_y: Floats, manning: Floats, dx: float, dy: float
+    mask: NDArray[np.bool_],
+    slope_x: Floats,
+    slope_y: Floats,
+    manning: Floats,
+    dx: float,
+    dy: float,
+    condition: SurfaceCondition = SurfaceCondition.OVERLAND_KINEMATIC,
 ) -> FlowNetwork:
     """Order the active cells by overland flow.
 
@@ -91,10 +97,17 @@ def build_network(
         Manning's coefficient [h m-1/3]: s m-1/3 divided by 3600.
     dx, dy : float
         Cell size [m].
+    condition : SurfaceCondition
+        How water flows over the ground; nothing does over a seepage face.
     """
-    conveyance = 1.0 / (manning * np.sqrt(np.maximum(np.hypot(slope_x, slope_y), SMALLEST_SLOPE)))
     neighbours = _neighbours(mask)
-    donor, inflow, outflow, boundary = _faces(mask, slope_x, slope_y, conveyance, neighbours, dx, dy)
+    if condition is SurfaceCondition.OVERLAND_KINEMATIC:
+        conveyance = 1.0 / (manning * np.sqrt(np.maximum(np.hypot(slope_x, slope_y), SMALLEST_SLOPE)))
+        donor, inflow, outflow, boundary = _faces(mask, slope_x, slope_y, conveyance, neighbours, dx, dy)
+    else:
+        flows = condition is SurfaceCondition.OVERLAND_FLOW
+        west, south = (np.sign(s[mask]) * np.sqrt(np.abs(s[mask])) / manning[mask] * flows for s in (slope_x, slope_y))
+        donor, inflow, outflow, boundary = _faces_by_cell(west, south, neighbours, dx, dy)
     order, level_start, group_start = _order(donor)
 
     rank = np.zeros(order.size + 1, dtype=np.int32)  # new number of each old number, both from 1; 0 stays "none"
@@ -164,6 +177,32 @@ def _faces(
         fed_from_below = inner & (face_slope < 0.0)
         donor[lower] = np.where(fed_from_below, below, 0)
         inflow[lower] = np.where(fed_from_below, face, 0.0)
+    return donor, inflow, outflow, boundary
+
+
+def _faces_by_cell(
+    west: Floats, south: Floats, neighbours: Integers, dx: float, dy: float
+) -> tuple[Integers, Floats, Floats, Floats]:
+    """As `_faces`, where water leaves each cell by its own slopes.
+
+    `west` and `south`, (ncol), are what it moves that way; what is negative goes east and north. Two cells whose slopes
+    fall towards each other give each other water.
+    """
+    columns = west.size
+    donor = np.zeros((4, columns), dtype=np.int32)
+    inflow, outflow, boundary = np.zeros((4, columns)), np.zeros(columns), np.zeros(columns)
+    for side, opposite, leaving in (
+        (_WEST, _EAST, np.maximum(west, 0.0) / dx),
+        (_EAST, _WEST, np.maximum(-west, 0.0) / dx),
+        (_SOUTH, _NORTH, np.maximum(south, 0.0) / dy),
+        (_NORTH, _SOUTH, np.maximum(-south, 0.0) / dy),
+    ):
+        outflow += leaving
+        boundary += np.where(neighbours[side] == 0, leaving, 0.0)
+        giver = neighbours[opposite]
+        received = np.where(giver > 0, leaving[giver - 1], 0.0)
+        donor[opposite] = np.where(received > 0.0, giver, 0)
+        inflow[opposite] = received
     return donor, inflow, outflow, boundary
 
 

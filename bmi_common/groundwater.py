@@ -23,6 +23,10 @@ OUTFLOW_VOLUME = "model_domain_boundary_water__outflow_volume"
 DRAINAGE_VOLUME = "model_domain_bottom_water__drainage_volume"
 PONDED_VOLUME = "model_domain_surface_water__storage_volume"
 UNMET_VOLUME = "model_domain_water__unmet_demand_volume"
+PRESCRIBED_VOLUME = "model_domain_water__prescribed_source_volume"
+SURFACE_FLUX_VOLUME = "model_domain_surface_water__prescribed_inflow_volume"
+BOUNDARY_INFLOW_VOLUME = "model_domain_boundary_groundwater__inflow_volume"
+SEEPAGE_VOLUME = "model_domain_surface_water__seepage_volume"
 
 DISCHARGE = "channel_water_x-section__volume_flow_rate"
 
@@ -84,6 +88,16 @@ BALANCE_VARIABLES = (
     Variable(UNMET_VOLUME, "m3", SCALAR, Role.OUTPUT, "demand of sinks that the soil could not meet in the last step"),
 )
 """Further terms of the water balance, published by components that conserve water."""
+
+CONDITION_VARIABLES = (
+    Variable(PRESCRIBED_VOLUME, "m3", SCALAR, Role.OUTPUT, "prescribed sources of the last step, as asked for"),
+    Variable(
+        SURFACE_FLUX_VOLUME, "m3", SCALAR, Role.OUTPUT, "prescribed flux into the ground taken up in the last step"
+    ),
+    Variable(BOUNDARY_INFLOW_VOLUME, "m3", SCALAR, Role.OUTPUT, "net inflow through sides and bottom in the last step"),
+    Variable(SEEPAGE_VOLUME, "m3", SCALAR, Role.OUTPUT, "water that left through seepage faces in the last step"),
+)
+"""Terms of what acts on the groundwater beside the land, published by components that take such conditions."""
 
 DISCHARGE_VARIABLE = Variable(DISCHARGE, "m3 s-1", POINTS, Role.OUTPUT, "overland flow out of the gauge's cell")
 """Published by components that route overland flow, at the gauges of their configuration."""

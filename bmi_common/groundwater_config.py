@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bmi_common.arrays import Array
-from bmi_common.boundary_conditions import ConditionsConfig
+from bmi_common.boundary_conditions import Conditions, ConditionsConfig
 from bmi_common.domain import Domain, DomainField
 from bmi_common.errors import Mistakes
 from bmi_common.initial import InitialSpec
@@ -45,9 +45,12 @@ class PreparedGroundwater:
         Every file that was read.
     initial_state : Path, optional
         State file to start from.
+    conditions : Conditions
+        What acts beside the land.
     """
 
     domain: Domain
     head: Array
     files: tuple[Path, ...]
     initial_state: Path | None = None
+    conditions: Conditions = field(default_factory=Conditions)

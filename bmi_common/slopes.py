@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,14 @@ class SlopeFormulation(Enum):
     """The means of sine and cosine of both cells; ParFlow's default."""
     LEVEL = "level"
     """None: layers are level, as without ParFlow's ``TerrainFollowingGrid``; slopes drive overland flow only."""
+
+
+PARFLOW_NAMES: Final = {
+    "Upwind": SlopeFormulation.UPWIND,
+    "UpwindSine": SlopeFormulation.UPWIND_SINE,
+    "Original": SlopeFormulation.ORIGINAL,
+}
+"""Values of ParFlow's key."""
 
 
 class FaceSlopes(NamedTuple):

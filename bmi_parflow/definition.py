@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from bmi_common.domain import Domain
 from bmi_common.errors import ConfigError
 from bmi_common.pfsol import PATCHES, write_solid
-from bmi_common.slopes import SlopeFormulation
+from bmi_common.slopes import PARFLOW_NAMES
 from bmi_common.units import SECONDS_PER_HOUR
 
 Key = str | int | float | bool
@@ -51,12 +51,8 @@ _FILES = {
     "manning": "Mannings.FileName",
 }
 FIELD_NAMES = tuple(_FILES)
-_SLOPE_FORMULATIONS = {
-    SlopeFormulation.UPWIND: "Upwind",
-    SlopeFormulation.UPWIND_SINE: "UpwindSine",
-    SlopeFormulation.ORIGINAL: "Original",
-    SlopeFormulation.LEVEL: "Upwind",  # which ParFlow does not look at then
-}
+_SLOPE_FORMULATIONS = {formulation: name for name, formulation in PARFLOW_NAMES.items()}
+_SLOPE_FORMULATIONS[SlopeFormulation.LEVEL] = "Upwind"  # which ParFlow does not look at then
 _OURS = (
     "Process.Topology.", "ComputationalGrid.", "TimingInfo.", "TimeStep.", "Geom.", "GeomInput.", "Domain.",
     "ICPressure.", "Cell.", "dzScale.", "TopoSlopes", "Mannings.", "Solver.EvapTrans", "Solver.PrintPressure",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ class BmiRichards(GroundwaterBmi):
     variables = (
         *names.GROUNDWATER_VARIABLES,
         *names.BALANCE_VARIABLES,
+        *names.CONDITION_VARIABLES,
         names.DISCHARGE_VARIABLE,
         *SOLVER_VARIABLES,
     )
@@ -43,17 +45,19 @@ class BmiRichards(GroundwaterBmi):
         self._prepared = prepare(config_file)
         domain = self._prepared.domain
         try:
-            self._solver = RichardsSolver(domain, self._prepared.head, self._prepared.options)
+            self._solver = RichardsSolver(
+                domain, self._prepared.head, self._prepared.options, self._prepared.conditions
+            )
         except ValueError as error:
             raise ConfigError(str(error), file=config_file) from error
-        self._source = np.zeros(domain.subsurface.shape)
+        self._sources = np.zeros(domain.subsurface.shape)
         self._balance: HourBalance | None = None
-        drainage = self._prepared.drainage
-        step = self._prepared.time_step * SECONDS_PER_HOUR
+        drainage, time_step = self._prepared.drainage, self._prepared.time_step
+        end = min(self._prepared.conditions.end, inf if drainage is None else len(drainage) * time_step)
         return Setup(
             grids={**domain.published_grids, grids.POINTS: self._prepared.gauges},
-            time_step=step,
-            end_time=FOREVER if drainage is None else len(drainage) * step,
+            time_step=time_step * SECONDS_PER_HOUR,
+            end_time=FOREVER if end == inf else end * SECONDS_PER_HOUR,
             mask=domain.mask,
             initial_state=self._prepared.initial_state,
         )
@@ -61,21 +65,37 @@ class BmiRichards(GroundwaterBmi):
     def _start(self) -> None:
         self._publish_domain()
         self.values[names.RUNOFF][self._prepared.domain.mask] = 0.0
-        for variable in (*names.BALANCE_VARIABLES, *SOLVER_VARIABLES):
+        for variable in (*names.BALANCE_VARIABLES, *names.CONDITION_VARIABLES, *SOLVER_VARIABLES):
             self.values[variable.name][...] = 0.0
         self._publish_state()
 
     def _update(self) -> None:
         self._adopt_written_head()
         self.require_finite(names.NET_SOURCE)
-        self._source[-self._prepared.domain.root_zone_layers :] = self.values[names.NET_SOURCE]
+        time, dt = self.time / SECONDS_PER_HOUR, self._prepared.time_step
+        source = self._source(time, dt)
         drainage = self._prepared.drainage
         step = round(self.time / self._setup.time_step)
-        self._balance = self._solver.step(
-            self._source, self._prepared.time_step, None if drainage is None else drainage[step]
-        )
+        self._balance = self._solver.step(source, dt, None if drainage is None else drainage[step], time)
         self._publish_state()
         self._publish_balance(self._balance)
+
+    def _source(self, time: float, dt: float) -> NDArray[np.float64]:
+        """Source of each cell [h-1] in a step of `dt` [h] from `time` [h] on: the land's and the prescribed one."""
+        prescribed = self._prepared.conditions.sources
+        if prescribed is None:
+            self._sources[-self._prepared.domain.root_zone_layers :] = self.values[names.NET_SOURCE]
+            return self._sources
+        self._sources[...] = prescribed.mean(time, dt)
+        self.values[names.PRESCRIBED_VOLUME][...] = self._volume(self._sources) * dt
+        self._sources[-self._prepared.domain.root_zone_layers :] += self.values[names.NET_SOURCE]
+        return self._sources
+
+    def _volume(self, source: NDArray[np.float64]) -> float:
+        """Water [m3 h-1] of a source [h-1] in all active cells."""
+        domain = self._prepared.domain
+        depth = np.tensordot(domain.dz, source[:, domain.mask], axes=1)
+        return float(depth.sum()) * domain.dx * domain.dy
 
     def _state_dict(self) -> Mapping[str, StateArray]:
         self._adopt_written_head()
@@ -124,5 +144,8 @@ class BmiRichards(GroundwaterBmi):
         values[names.OUTFLOW_VOLUME][...] = balance.outflow
         values[names.DRAINAGE_VOLUME][...] = balance.drainage
         values[names.UNMET_VOLUME][...] = balance.unmet_demand
+        values[names.SEEPAGE_VOLUME][...] = balance.seepage
+        values[names.SURFACE_FLUX_VOLUME][...] = balance.surface_flux
+        values[names.BOUNDARY_INFLOW_VOLUME][...] = balance.boundary_inflow
         for name, count in solver_values(balance).items():
             values[name][...] = count

@@ -19,6 +19,7 @@ from bmi_common.groundwater import SECTIONS
 from bmi_common.groundwater_config import GroundwaterConfig, PreparedGroundwater
 from bmi_common.netcdf_file import NetcdfFile
 from bmi_common.netcdf_time import entry_starts
+from bmi_common.overland import SurfaceCondition
 from bmi_common.units import conversion
 from bmi_richards.gauges import GaugeSpec, locate
 from bmi_richards.options import CommonConfig, Drainage, Mode, PermeabilityTable, SolverConfig
@@ -135,7 +136,8 @@ def prepare(config_file: Path) -> Prepared:
     domain = config.solver_domain("the Richards solver")
     drainage, own, mistakes = None, [config_file], Mistakes()
     with mistakes.noted(), errors_under(file=config_file):
-        config.refuse("the Richards solver")
+        conditions = config.read_conditions(domain)
+        _require_meaning(config)
     with mistakes.noted():
         head = config.initial.read(domain, config_file)
     if isinstance(prescribed := config.richards.drainage, PrescribedDrainage):
@@ -152,9 +154,27 @@ def prepare(config_file: Path) -> Prepared:
         head=head,
         options=options,
         drainage=drainage,
-        files=(*own, *config.initial.files, *domain.files),
+        files=(*own, *conditions.files, *config.initial.files, *domain.files),
+        conditions=conditions,
         time_step=config.richards.time_step,
         gauges=gauges,
         gauge_cells=gauge_cells,
         initial_state=config.initial.state,
     )
+
+
+def _require_meaning(config: RichardsConfig) -> None:
+    """Refuse what has no meaning beside the options of the solver."""
+    mistakes = Mistakes()
+    if config.richards.mode is Mode.FREE_DRAINAGE:
+        for number, boundary in enumerate(config.boundaries):
+            if boundary.side == "bottom":
+                mistakes.note(
+                    ConfigError(
+                        "the bottom drains freely with `richards: {mode: free_drainage}`",
+                        key=f"boundaries.{number}.side",
+                    )
+                )
+    if config.surface.condition is SurfaceCondition.SEEPAGE_FACE and config.richards.gauges:
+        mistakes.note(ConfigError("no water flows over a seepage face, where a gauge could be", key="richards.gauges"))
+    mistakes.require_none()

@@ -15,12 +15,16 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bmi_common.boundary_conditions import Conditions
 from bmi_common.errors import ModelError
 from bmi_common.floor_head import reachable_floor
 from bmi_common.flow_order import FlowNetwork, build_network
+from bmi_common.overland import SurfaceCondition
+from bmi_common.slopes import SlopeFormulation, face_slopes
 from bmi_common.state_file import StateArray, fingerprint
 from bmi_common.units import SECONDS_PER_HOUR
 from bmi_richards import _kernel
+from bmi_richards.boundary_faces import BoundaryFaces, Soil
 from bmi_richards.options import Drainage, Mode, SolverConfig
 
 Floats = NDArray[np.float64]
@@ -74,6 +78,8 @@ class DomainLike(Protocol):
     @property
     def slope_y(self) -> Floats | None: ...  # noqa: D102
     @property
+    def slope_formulation(self) -> SlopeFormulation: ...  # noqa: D102
+    @property
     def manning(self) -> Floats | None: ...  # noqa: D102
 
 
@@ -126,11 +132,18 @@ class HourBalance:
     source : float
         Source as applied: what was asked for plus ``unmet_demand``. Into the soil positive.
     unmet_demand : float
-        Sinks that were cut because their cells had no more water above the floor head; never negative.
+        Sinks, and fluxes out of the domain, that were cut because their cells had no more water above the floor head;
+        never negative.
     outflow : float
         Overland flow out of the domain.
     drainage : float
-        Flow out through the bottom.
+        Flow out through the bottom that drains freely.
+    seepage : float
+        Water that left through the ground where it is a seepage face.
+    surface_flux : float
+        Prescribed flux as applied, into the ground positive.
+    boundary_inflow : float
+        Net inflow through sides and bottom.
     newton : NewtonCount
         What it took to solve the columns.
     passes : int
@@ -146,14 +159,18 @@ class HourBalance:
     unmet_demand: float
     outflow: float
     drainage: float
+    seepage: float
+    surface_flux: float
+    boundary_inflow: float
     newton: NewtonCount
     passes: int
     last_change: float
 
     @property
     def residual(self) -> float:
-        """What does not close: ``storage_change - (source - outflow - drainage)`` [m3]."""
-        return self.storage_change - (self.source - self.outflow - self.drainage)
+        """Storage change that nothing explains [m3]."""
+        gain = self.source + self.surface_flux + self.boundary_inflow
+        return self.storage_change - (gain - self.outflow - self.drainage - self.seepage)
 
 
 class RichardsSolver:
@@ -166,6 +183,9 @@ class RichardsSolver:
     head : (nz, ny, nx)
         Initial pressure head [m].
     options : SolverConfig
+    conditions : Conditions, optional
+        What acts on ground, sides and bottom, and flow barriers; by default the kinematic wave on the ground, and
+        nothing else. Prescribed sources are part of the source of each step.
 
     Raises
     ------
@@ -173,8 +193,16 @@ class RichardsSolver:
         Where a property or the head is not usable, naming the first such cell.
     """
 
-    def __init__(self, domain: DomainLike, head: ArrayLike, options: SolverConfig | None = None) -> None:
+    def __init__(
+        self,
+        domain: DomainLike,
+        head: ArrayLike,
+        options: SolverConfig | None = None,
+        conditions: Conditions | None = None,
+    ) -> None:
         self.options = options or SolverConfig()
+        self.conditions = conditions or Conditions()
+        self._ponds = self.conditions.surface is not SurfaceCondition.SEEPAGE_FACE
         self._mask = np.asarray(domain.mask, dtype=bool)
         self._dz = np.ascontiguousarray(domain.dz, dtype=np.float64)
         self._dx, self._dy = float(domain.dx), float(domain.dy)
@@ -190,8 +218,11 @@ class RichardsSolver:
             self._surface(domain.manning, "manning", above=0.0) / SECONDS_PER_HOUR,
             self._dx,
             self._dy,
+            self.conditions.surface,
         )
         self._statics = self._prepare(domain)
+        self._place_barriers(self._statics)
+        self._boundary_faces = self._find_boundary_faces(domain)
         shape = (self._dz.size, self.network.cells.size)
         self._head, self._saturation, self._kr, self._dsaturation, self._dkr = (
             np.zeros(shape, order="F") for _ in range(5)
@@ -221,13 +252,17 @@ class RichardsSolver:
 
     @property
     def ponding(self) -> Floats:
-        """Depth of ponded water [m] (ny, nx), NaN outside the mask."""
-        return self._scatter_surface(np.maximum(self._head[-1], 0.0))
+        """Depth of ponded water [m] (ny, nx), NaN outside the mask; 0 on a seepage face."""
+        return self._scatter_surface(self._depth if self._ponds else np.zeros_like(self._depth))
 
     @property
     def outflow(self) -> Floats:
-        """Overland flow out of the domain in the last step [m h-1 per cell area] (ny, nx), NaN outside the mask."""
-        return self._scatter_surface(self._columns["left"] / self._last_dt)
+        """Overland flow out of the domain in the last step [m h-1 per cell area] (ny, nx), NaN outside the mask.
+
+        What leaves through a seepage face is part of it.
+        """
+        left = self._columns["left"] if self._ponds else self._depth
+        return self._scatter_surface(left / self._last_dt)
 
     @property
     def discharge(self) -> Floats:
@@ -235,8 +270,7 @@ class RichardsSolver:
 
         It is that of the present depth, which backward Euler takes for the whole step: what the balance has booked.
         """
-        depth = np.maximum(self._head[-1], 0.0)
-        return self._scatter_surface(self.network.outflow * depth ** (5.0 / 3.0) * self._area)
+        return self._scatter_surface(self.network.outflow * self._depth ** (5.0 / 3.0) * self._area)
 
     @property
     def drainage(self) -> Floats:
@@ -257,7 +291,12 @@ class RichardsSolver:
     @property
     def ponded_volume(self) -> float:
         """Ponded water [m3], part of ``storage``."""
-        return float(np.maximum(self._head[-1], 0.0).sum() * self._area)
+        return float(self._depth.sum() * self._area) if self._ponds else 0.0
+
+    @property
+    def _depth(self) -> Floats:
+        """Head of the top layer above the ground [m], at least 0 (ncol)."""
+        return np.asarray(np.maximum(self._head[-1], 0.0))
 
     def set_head(self, head: ArrayLike) -> None:
         """Replace the state: pressure head [m] (nz, ny, nx); saturation follows from it.
@@ -291,7 +330,9 @@ class RichardsSolver:
 
     # ------------------------------------------------------------------- step
 
-    def step(self, source: ArrayLike, dt: float = 1.0, drainage: ArrayLike | None = None) -> HourBalance:
+    def step(
+        self, source: ArrayLike, dt: float = 1.0, drainage: ArrayLike | None = None, time: float = 0.0
+    ) -> HourBalance:
         """Advance by one step.
 
         Parameters
@@ -302,6 +343,8 @@ class RichardsSolver:
             Length of the step [h]. Results of different steps differ: ParFlow's reference runs use 1 h.
         drainage : (ny, nx), optional
             Flow out through the bottom [m h-1]; needed with, and only with, prescribed drainage.
+        time : float
+            Start of the step [h] in the time that rates of the conditions are counted in.
 
         Raises
         ------
@@ -318,7 +361,7 @@ class RichardsSolver:
         failed, iterations, ways = (np.zeros(self.network.cells.size, dtype=np.int32) for _ in range(3))
         # the kernel works in place; a failed step is taken back below
         passes, change, converged = self._advance(
-            columns_source, prescribed, dt, failed_layer=failed, iterations=iterations, ways=ways
+            columns_source, prescribed, time, dt, failed_layer=failed, iterations=iterations, ways=ways
         )
         error: ModelError | None = None
         if failed.any():
@@ -339,13 +382,16 @@ class RichardsSolver:
             unmet_demand=volume["unmet"],
             outflow=volume["left"],
             drainage=volume["drained"],
+            seepage=0.0 if self._ponds else float(self._depth.sum()) * self._area,
+            surface_flux=self._boundary_faces.surface_flux * self._area,
+            boundary_inflow=self._boundary_faces.boundary_inflow * self._area,
             newton=NewtonCount.of(iterations, ways),
             passes=int(passes),
             last_change=float(change),
         )
 
     def _advance(
-        self, source: Floats, prescribed: Floats, dt: float, **counts: NDArray[np.int32]
+        self, source: Floats, prescribed: Floats, time: float, dt: float, **counts: NDArray[np.int32]
     ) -> tuple[int, float, bool]:
         options, network = self.options, self.network
         return _kernel.advance(
@@ -369,6 +415,8 @@ class RichardsSolver:
             table_points=options.table.points if options.table else 0,
             threads=self._threads,
             lateral=options.mode is Mode.FULL,
+            ponding=self._ponds,
+            **self._boundary_faces.arguments(time, dt),
             source=source,
             prescribed_drainage=prescribed,
             head=self._head,
@@ -434,6 +482,11 @@ class RichardsSolver:
         network = self.network
         table = self.options.table
         lowest = np.broadcast_to(table.min_head if table else -1.0, self.shape)
+        form = domain.slope_formulation
+        slopes = {
+            "x": face_slopes(self._surface(domain.slope_x, "slope_x"), form, -1),
+            "y": face_slopes(self._surface(domain.slope_y, "slope_y"), form, -2),
+        }
         return {
             "dz": self._dz,
             "gap": np.append(0.5 * (self._dz[1:] + self._dz[:-1]), 0.0),
@@ -451,10 +504,32 @@ class RichardsSolver:
             "north_conductivity": np.asfortranarray(
                 dz * _lateral_mean(self._gather(domain.conductivity_y, "conductivity_y", at_least=0.0), network.north)
             ),
-            "slope_x": self._surface(domain.slope_x, "slope_x").ravel()[network.cells],
-            "slope_y": self._surface(domain.slope_y, "slope_y").ravel()[network.cells],
+            **{f"slope_{axis}": face.fall.ravel()[network.cells] for axis, face in slopes.items()},
+            **{f"cosine_{axis}": face.cosine.ravel()[network.cells] for axis, face in slopes.items()},
             "minimum_head": self._gather(lowest, "min_head"),
         }
+
+    def _place_barriers(self, statics: dict[str, Floats]) -> None:
+        """Multiply the conductivities of the upper faces of the cells by the factors of the flow barriers."""
+        barriers = self.conditions.barriers
+        if barriers is None:
+            return
+        for face, factor, name in (
+            ("east_conductivity", barriers.x, "barriers.x"),
+            ("north_conductivity", barriers.y, "barriers.y"),
+            ("vertical", barriers.z, "barriers.z"),
+        ):
+            statics[face] = np.asfortranarray(statics[face] * self._gather(factor, name, at_least=0.0))
+
+    def _find_boundary_faces(self, domain: DomainLike) -> BoundaryFaces:
+        names = ("alpha", "n", "residual", "span", "minimum_head")
+        table = self.options.table
+        soil = Soil(
+            **{name: self._statics[name] for name in names},
+            conductivity={axis: self._gather(getattr(domain, f"conductivity_{axis}"), axis) for axis in "xyz"},
+            table_points=table.points if table else 0,
+        )
+        return BoundaryFaces(self.conditions, self.network, self._dz, (self._dx, self._dy), soil)
 
     def _floor_water(self, domain: DomainLike) -> Floats:
         """Water [m] of each cell at the floor head, which sinks leave in it."""

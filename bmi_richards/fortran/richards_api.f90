@@ -43,30 +43,36 @@ subroutine evaluate_state(nz, ncol, head, alpha, n, residual, span, minimum_head
 end subroutine evaluate_state
 
 !> Advance the state by dt [h]; see advance_all.
-subroutine advance(nz, ncol, ngroups, dx, dy, dz, gap, alpha, n, residual, span, pore, elastic, vertical, bottom, &
-  east_conductivity, north_conductivity, slope_x, slope_y, minimum_head, floor_water, &
+subroutine advance(nz, ncol, ngroups, nfaces, nstarts, dx, dy, dz, gap, alpha, n, residual, span, pore, elastic, vertical, bottom, &
+  east_conductivity, north_conductivity, slope_x, slope_y, cosine_x, cosine_y, minimum_head, floor_water, &
   east, west, north, south, group_start, donor, inflow, outflow, boundary, &
-  dt, tolerance, pass_tolerance, most_passes, drainage_kind, table_points, threads, lateral, &
+  face_start, face_layer, face_flux, face_conductance, face_head, face_kr, face_lift, face_inflow, &
+  dt, tolerance, pass_tolerance, most_passes, drainage_kind, table_points, threads, lateral, ponding, &
   source, prescribed_drainage, head, saturation, kr, dsaturation, dkr, &
   storage_change, applied, unmet, left, drained, iterations, ways, failed_layer, worst, column_change, &
   passes, change, converged)
   use, intrinsic :: iso_c_binding, only: c_double
   use richards_sweep, only: advance_all
-  use richards_types, only: soil_t, network_t, options_t, state_t, balance_t
+  use richards_types, only: soil_t, network_t, boundary_t, options_t, state_t, balance_t
   implicit none
-  integer, intent(in) :: nz, ncol, ngroups
+  integer, intent(in) :: nz, ncol, ngroups, nfaces, nstarts
   real(c_double), intent(in) :: dx, dy
   real(c_double), intent(in), target :: dz(nz), gap(nz)
   real(c_double), intent(in), target :: alpha(nz, ncol), n(nz, ncol), residual(nz, ncol), span(nz, ncol)
   real(c_double), intent(in), target :: pore(nz, ncol), elastic(nz, ncol), vertical(nz, ncol), bottom(ncol)
   real(c_double), intent(in), target :: east_conductivity(nz, ncol), north_conductivity(nz, ncol)
-  real(c_double), intent(in), target :: slope_x(ncol), slope_y(ncol), minimum_head(nz, ncol), floor_water(nz, ncol)
+  real(c_double), intent(in), target :: slope_x(ncol), slope_y(ncol), cosine_x(ncol), cosine_y(ncol)
+  real(c_double), intent(in), target :: minimum_head(nz, ncol), floor_water(nz, ncol)
   integer, intent(in), target :: east(ncol), west(ncol), north(ncol), south(ncol)
   integer, intent(in), target :: group_start(ngroups + 1), donor(4, ncol)
   real(c_double), intent(in), target :: inflow(4, ncol), outflow(ncol), boundary(ncol)
+  integer, intent(in), target :: face_start(nstarts), face_layer(nfaces)
+  real(c_double), intent(in), target :: face_flux(nfaces), face_conductance(nfaces), face_head(nfaces), face_kr(nfaces)
+  real(c_double), intent(in), target :: face_lift(nfaces)
+  real(c_double), intent(inout), target :: face_inflow(nfaces)
   real(c_double), intent(in) :: dt, tolerance, pass_tolerance
   integer, intent(in) :: most_passes, drainage_kind, table_points, threads
-  logical, intent(in) :: lateral
+  logical, intent(in) :: lateral, ponding
   real(c_double), intent(in) :: source(nz, ncol), prescribed_drainage(ncol)
   real(c_double), intent(inout), target :: head(nz, ncol), saturation(nz, ncol), kr(nz, ncol)
   real(c_double), intent(inout), target :: dsaturation(nz, ncol), dkr(nz, ncol)
@@ -79,6 +85,7 @@ subroutine advance(nz, ncol, ngroups, dx, dy, dz, gap, alpha, n, residual, span,
   !f2py threadsafe
   type(soil_t) :: soil
   type(network_t) :: network
+  type(boundary_t) :: faces
   type(options_t) :: options
   type(state_t) :: state
   type(balance_t) :: balance
@@ -101,6 +108,8 @@ subroutine advance(nz, ncol, ngroups, dx, dy, dz, gap, alpha, n, residual, span,
   soil%north => north_conductivity
   soil%slope_x => slope_x
   soil%slope_y => slope_y
+  soil%cosine_x => cosine_x
+  soil%cosine_y => cosine_y
   soil%minimum_head => minimum_head
   soil%floor_water => floor_water
 
@@ -114,6 +123,19 @@ subroutine advance(nz, ncol, ngroups, dx, dy, dz, gap, alpha, n, residual, span,
   network%outflow => outflow
   network%boundary => boundary
 
+  ! without boundaries one face that belongs to no column is passed, because f2py takes no empty arrays
+  if (nstarts > 1) then
+    faces%faces = nfaces
+    faces%start => face_start
+    faces%layer => face_layer
+    faces%flux => face_flux
+    faces%conductance => face_conductance
+    faces%head => face_head
+    faces%kr => face_kr
+    faces%lift => face_lift
+    faces%inflow => face_inflow
+  end if
+
   options%dt = dt
   options%tolerance = tolerance
   options%pass_tolerance = pass_tolerance
@@ -122,6 +144,7 @@ subroutine advance(nz, ncol, ngroups, dx, dy, dz, gap, alpha, n, residual, span,
   options%table_points = table_points
   options%threads = threads
   options%lateral = lateral
+  options%ponding = ponding
 
   state%head => head
   state%saturation => saturation
@@ -140,5 +163,5 @@ subroutine advance(nz, ncol, ngroups, dx, dy, dz, gap, alpha, n, residual, span,
   balance%residual => worst
   balance%change => column_change
 
-  call advance_all(soil, network, options, source, prescribed_drainage, state, balance, passes, change, converged)
+  call advance_all(soil, network, faces, options, source, prescribed_drainage, state, balance, passes, change, converged)
 end subroutine advance

@@ -4,14 +4,14 @@
 !> F the upward flux through its faces, and the supply gathers what does not depend on the column's own new heads: the water at
 !> the start, sources, lateral flow and overland inflow. The top cell adds max(h, 0) + dt c max(h, 0)^(5/3).
 !>
-!> Equations (4) to (6), (8) to (10) of docs/theory.md.
+!> Equations (4) to (6), (8) to (10), (14) and (15) of docs/theory.md.
 module richards_column
   use, intrinsic :: ieee_arithmetic, only: ieee_is_nan
   use, intrinsic :: iso_fortran_env, only: wp => real64
   use richards_constitutive, only: evaluate_analytic, evaluate_table
   implicit none
   private
-  public :: column_t, column_state_t, solve_column, evaluate, ponding_power
+  public :: column_t, column_state_t, solve_column, evaluate, ponding_power, boundary_inflow
 
   !> Lower heads [m] than this (oven-dry soil) solve nothing: where S > 0 the compressible term S h could feed any sink.
   real(wp), parameter :: driest_head = -1.0e5_wp
@@ -39,6 +39,12 @@ module richards_column
     logical :: damped = .false.                                 !< the lateral flow answers to the column's own heads
     real(wp), pointer, contiguous :: damping(:) => null()       !< dt * response of lateral flow to the own head [-]
     real(wp), pointer, contiguous :: reference(:) => null()     !< heads that the lateral flow was taken from [m]
+    integer :: faces = 0                                        !< faces towards boundaries at a head
+    integer, pointer, contiguous :: face_layer(:) => null()     !< layer that a face belongs to
+    real(wp), pointer, contiguous :: conductance(:) => null()   !< flux through a face per head at kr = 1 [h-1]
+    real(wp), pointer, contiguous :: face_head(:) => null()     !< pressure head of the boundary [m]
+    real(wp), pointer, contiguous :: face_kr(:) => null()       !< relative permeability at it [-]
+    real(wp), pointer, contiguous :: lift(:) => null()          !< height of the cell above the face [m]
   end type column_t
 
   type :: column_state_t
@@ -299,12 +305,49 @@ contains
       residual(1) = residual(1) + column%drainage*state%kr(1)
       diagonal(1) = diagonal(1) + column%drainage*state%dkr(1)
     end if
+    if (column%faces > 0) call add_boundary_inflow(column, state, residual, diagonal)
     if (state%head(nz) > 0.0_wp) then
       power = column%runoff*state%head(nz)**(2.0_wp/3.0_wp)
       residual(nz) = residual(nz) + state%head(nz)*(1.0_wp + power)
       diagonal(nz) = diagonal(nz) + 1.0_wp + 5.0_wp/3.0_wp*power
     end if
   end subroutine assemble
+
+  !> Inflow through the faces towards boundaries at a head, in residual and Jacobian.
+  pure subroutine add_boundary_inflow(column, state, residual, diagonal)
+    type(column_t), intent(in) :: column            !< properties of the column
+    type(column_state_t), intent(in) :: state       !< head of the column and what follows from it
+    real(wp), intent(inout) :: residual(column%nz)  !< of the cells [m]
+    real(wp), intent(inout) :: diagonal(column%nz)  !< main diagonal of the Jacobian [-]
+    real(wp) :: drop, conductance
+    integer :: face, k
+
+    do face = 1, column%faces
+      conductance = column%dt*column%conductance(face)
+      if (conductance == 0.0_wp) cycle  ! its flux is given
+      k = column%face_layer(face)
+      drop = column%face_head(face) - column%lift(face) - state%head(k)
+      residual(k) = residual(k) - column%dt*boundary_inflow(column, state, face)
+      if (drop > 0.0_wp) then
+        diagonal(k) = diagonal(k) + conductance*column%face_kr(face)
+      else
+        diagonal(k) = diagonal(k) + conductance*(state%kr(k) - state%dkr(k)*drop)
+      end if
+    end do
+  end subroutine add_boundary_inflow
+
+  !> Inflow [m h-1] through a face towards a boundary at a head, kr taken upstream.
+  pure function boundary_inflow(column, state, face) result(inflow)
+    type(column_t), intent(in) :: column       !< properties of the column
+    type(column_state_t), intent(in) :: state  !< head of the column and what follows from it
+    integer, intent(in) :: face                !< number of the face in the column
+    real(wp) :: inflow, drop
+    integer :: k
+
+    k = column%face_layer(face)
+    drop = column%face_head(face) - column%lift(face) - state%head(k)
+    inflow = column%conductance(face)*merge(column%face_kr(face), state%kr(k), drop > 0.0_wp)*drop
+  end function boundary_inflow
 
   !> Thomas' algorithm; the diagonal is overwritten.
   pure subroutine solve_tridiagonal(nz, lower, diagonal, upper, right, solution)

@@ -1,8 +1,8 @@
 !> Lateral groundwater flow between neighbouring columns, from the latest heads.
 !>
 !> Through the face between a cell i and its east (north) neighbour j, per area of a cell [m h-1]:
-!>     F = dz K kr_up [(h_i - h_j) / dx - s_i] / dx,
-!> with the harmonic mean K, the slope of the left (lower) cell and kr taken upstream by the sign of the bracket.
+!>     F = dz K kr_up [(h_i - h_j) / dx c - s] / dx,
+!> with the harmonic mean K, fall s and factor c of the slope formulation, and kr taken upstream by the sign of the bracket.
 !> Every face is computed once, so what leaves one cell enters the other. Fluxes from old heads overshoot on fine grids, where a
 !> cell holds less water than its faces carry in a step; `response` is what a column's own head makes of its lateral flow, with
 !> which the passes before the last are damped.
@@ -26,16 +26,17 @@ contains
     real(wp), intent(out) :: east(soil%nz)   !< flux through the east face [m h-1]
     real(wp), intent(out) :: north(soil%nz)  !< flux through the north face [m h-1]
 
-    call faces(network%east(column), soil%east(:, column), soil%slope_x(column), soil%dx, east)
-    call faces(network%north(column), soil%north(:, column), soil%slope_y(column), soil%dy, north)
+    call faces(network%east(column), soil%east(:, column), soil%slope_x(column), soil%cosine_x(column), soil%dx, east)
+    call faces(network%north(column), soil%north(:, column), soil%slope_y(column), soil%cosine_y(column), soil%dy, north)
 
   contains
 
     !> Fluxes through the faces of one side.
-    subroutine faces(neighbour, transmissivity, slope, distance, flux)
+    subroutine faces(neighbour, transmissivity, slope, cosine, distance, flux)
       integer, intent(in) :: neighbour                 !< column on the other side, 0 for none
       real(wp), intent(in) :: transmissivity(soil%nz)  !< dz times conductivity of the face [m2 h-1]
-      real(wp), intent(in) :: slope                    !< of the ground at the face [-]
+      real(wp), intent(in) :: slope                    !< fall of gravity along the face [-]
+      real(wp), intent(in) :: cosine                   !< factor of the gradient [-]
       real(wp), intent(in) :: distance                 !< of the centres [m]
       real(wp), intent(out) :: flux(soil%nz)           !< out of the column [m h-1]
       real(wp) :: gradient
@@ -46,7 +47,7 @@ contains
         return
       end if
       do k = 1, soil%nz
-        gradient = (state%head(k, column) - state%head(k, neighbour))/distance - slope
+        gradient = (state%head(k, column) - state%head(k, neighbour))/distance*cosine - slope
         flux(k) = transmissivity(k)/distance*gradient &
           *merge(state%kr(k, column), state%kr(k, neighbour), gradient > 0.0_wp)
       end do

@@ -5,13 +5,13 @@
 !> the flow order and wait for the donors of a column where those are still being solved, so that the result does not depend on
 !> the number of threads. (A barrier after each level of the order costs more than the columns when processors are shared.)
 !>
-!> Equations (10) and (12) of docs/theory.md.
+!> Equations (10), (12) and (15) of docs/theory.md.
 module richards_sweep
   use, intrinsic :: iso_c_binding, only: c_int
   use, intrinsic :: iso_fortran_env, only: wp => real64
-  use richards_column, only: column_t, column_state_t, solve_column, evaluate, ponding_power
+  use richards_column, only: column_t, column_state_t, solve_column, evaluate, ponding_power, boundary_inflow
   use richards_lateral, only: face_fluxes, net_inflow, response
-  use richards_types, only: soil_t, network_t, options_t, state_t, balance_t, &
+  use richards_types, only: soil_t, network_t, boundary_t, options_t, state_t, balance_t, &
     drainage_implicit, drainage_lagged, drainage_prescribed
   implicit none
   private
@@ -69,9 +69,10 @@ contains
   !> Either a given number of passes, or, with a pass tolerance, damped passes until nothing changes by more, and then one that
   !> conserves water exactly; `converged` is then whether the tolerance was reached. One pass is exact without lateral flow.
   !> Where columns fail, `balance%failed_layer` is set and the state is that of no time: the caller restores it.
-  subroutine advance_all(soil, network, options, source, prescribed_drainage, state, balance, passes, change, converged)
+  subroutine advance_all(soil, network, boundary, options, source, prescribed_drainage, state, balance, passes, change, converged)
     type(soil_t), intent(in) :: soil                        !< properties of the cells
     type(network_t), intent(in) :: network                  !< neighbours and order of the columns
+    type(boundary_t), intent(inout) :: boundary             !< faces through which water comes from outside
     type(options_t), intent(in) :: options                  !< choices of the step
     real(wp), intent(in) :: source(soil%nz, soil%ncol)      !< volume per bulk volume [h-1], into the soil positive
     real(wp), intent(in) :: prescribed_drainage(soil%ncol)  !< [m h-1], used if the option says so
@@ -130,7 +131,7 @@ contains
         end do
         !$omp end do
       end if
-      call sweep(soil, network, options, source, passes + 1, work, state, balance)
+      call sweep(soil, network, boundary, options, source, passes + 1, work, state, balance)
       !$omp barrier
       !$omp single
       passes = passes + 1
@@ -149,19 +150,22 @@ contains
 
     !$omp do schedule(static)
     do c = 1, soil%ncol
-      balance%storage_change(c) = sum(water(soil, state, c) - work%water(:, c)) &
+      balance%storage_change(c) = sum(water(soil, state, c) - work%water(:, c))
+      if (options%ponding) balance%storage_change(c) = balance%storage_change(c) &
         + max(state%head(soil%nz, c), 0.0_wp) - max(work%start(soil%nz, c), 0.0_wp)
       balance%outflow(c) = options%dt*network%boundary(c)*work%power(c)
       if (options%drainage == drainage_implicit) balance%drainage(c) = options%dt*soil%bottom(c)*state%kr(1, c)
+      if (boundary%faces > 0) call take_inflow(soil, boundary, options, state, c)
     end do
     !$omp end do
     !$omp end parallel
   end subroutine advance_all
 
   !> The share of one thread in a pass over the groups, from upstream to downstream.
-  subroutine sweep(soil, network, options, source, pass, work, state, balance)
+  subroutine sweep(soil, network, boundary, options, source, pass, work, state, balance)
     type(soil_t), intent(in) :: soil                    !< properties of the cells
     type(network_t), intent(in) :: network              !< neighbours and order of the columns
+    type(boundary_t), intent(inout) :: boundary         !< faces through which water comes from outside
     type(options_t), intent(in) :: options              !< choices of the step
     real(wp), intent(in) :: source(soil%nz, soil%ncol)  !< volume per bulk volume, into the soil positive [h-1]
     integer, intent(in) :: pass                         !< number of the pass
@@ -179,7 +183,7 @@ contains
       if (mine > groups) exit
       do group = mine, min(mine + chunk - 1, groups)
         if (options%threads > 1) call await_donors(network, group, pass, work%solved)
-        call solve_group(soil, network, options, source, work, state, balance, group)
+        call solve_group(soil, network, boundary, options, source, work, state, balance, group)
         do c = network%group_start(group), network%group_start(group + 1) - 1
           !$omp atomic write seq_cst
           work%solved(c) = pass
@@ -214,9 +218,10 @@ contains
   end subroutine await_donors
 
   !> Solve a column, or round and round the columns of a cycle until a round changes none of them.
-  subroutine solve_group(soil, network, options, source, work, state, balance, group)
+  subroutine solve_group(soil, network, boundary, options, source, work, state, balance, group)
     type(soil_t), intent(in) :: soil                    !< properties of the cells
     type(network_t), intent(in) :: network              !< neighbours and order of the columns
+    type(boundary_t), intent(inout) :: boundary         !< faces through which water comes from outside
     type(options_t), intent(in) :: options              !< choices of the step
     real(wp), intent(in) :: source(soil%nz, soil%ncol)  !< volume per bulk volume, into the soil positive [h-1]
     type(work_t), intent(inout), target :: work         !< work of the step
@@ -230,7 +235,7 @@ contains
     do round = 1, merge(1, most_rounds, first == last)
       iterations = 0
       do c = first, last
-        call solve_one(soil, network, options, source, work, state, balance, c, round == 1, of_column)
+        call solve_one(soil, network, boundary, options, source, work, state, balance, c, round == 1, of_column)
         if (balance%failed_layer(c) > 0) return
         iterations = iterations + of_column
       end do
@@ -241,9 +246,10 @@ contains
   end subroutine solve_group
 
   !> Gather the water that flows to a column and solve it.
-  subroutine solve_one(soil, network, options, source, work, state, balance, c, first_round, iterations)
+  subroutine solve_one(soil, network, boundary, options, source, work, state, balance, c, first_round, iterations)
     type(soil_t), intent(in) :: soil                    !< properties of the cells
     type(network_t), intent(in) :: network              !< neighbours and order of the columns
+    type(boundary_t), intent(inout) :: boundary         !< faces through which water comes from outside
     type(options_t), intent(in) :: options              !< choices of the step
     real(wp), intent(in) :: source(soil%nz, soil%ncol)  !< volume per bulk volume, into the soil positive [h-1]
     type(work_t), intent(inout), target :: work         !< work of the step
@@ -266,7 +272,7 @@ contains
     do k = 1, soil%nz
       known = work%water(k, c) + options%dt*work%lateral(k, c)
       if (k == soil%nz) then
-        known = known + max(work%start(k, c), 0.0_wp)
+        if (options%ponding) known = known + max(work%start(k, c), 0.0_wp)
         do side = 1, 4
           if (network%donor(side, c) == 0) cycle
           known = known + options%dt*network%inflow(side, c)*work%power(network%donor(side, c))
@@ -287,6 +293,8 @@ contains
     supply(1) = supply(1) - drained
     balance%drainage(c) = drained
 
+    if (boundary%faces > 0) call give_boundary(soil, boundary, options, c, supply, column, balance%unmet(c))
+
     if (work%damped) then
       column%damped = .true.
       column%damping => work%damping(:, c)
@@ -303,6 +311,69 @@ contains
     balance%change(c) = max(balance%change(c), maxval(abs(max(view%head, 0.0_wp) - max(before, 0.0_wp))), &
       maxval(abs(view%saturation - saturation_before)))
   end subroutine solve_one
+
+  !> Add the given fluxes through the faces of a column to its supply, and let it see the boundaries at a head. What flows out
+  !> beyond the water that the cell can give is cut, as a sink is.
+  subroutine give_boundary(soil, boundary, options, c, supply, column, unmet)
+    type(soil_t), intent(in) :: soil               !< properties of the cells
+    type(boundary_t), intent(inout) :: boundary    !< faces through which water comes from outside
+    type(options_t), intent(in) :: options         !< choices of the step
+    integer, intent(in) :: c                       !< number of the column
+    real(wp), intent(inout) :: supply(soil%nz)     !< water of the cells that does not depend on their new heads [m]
+    type(column_t), intent(inout) :: column        !< properties of the column
+    real(wp), intent(inout) :: unmet               !< outflow that was cut, >= 0 [m]
+    real(wp) :: inflow
+    integer :: face, k
+
+    do face = boundary%start(c), boundary%start(c + 1) - 1
+      k = boundary%layer(face)
+      inflow = options%dt*boundary%flux(face)
+      if (inflow < 0.0_wp) then
+        boundary%inflow(face) = max(inflow, min(soil%floor_water(k, c) - supply(k), 0.0_wp))
+        unmet = unmet + (boundary%inflow(face) - inflow)
+        inflow = boundary%inflow(face)
+      end if
+      boundary%inflow(face) = inflow
+      supply(k) = supply(k) + inflow
+    end do
+    call see_boundary(boundary, c, column)
+  end subroutine give_boundary
+
+  !> Views of the faces of column `c`.
+  subroutine see_boundary(boundary, c, column)
+    type(boundary_t), intent(in) :: boundary  !< faces through which water comes from outside
+    integer, intent(in) :: c                  !< number of the column
+    type(column_t), intent(inout) :: column   !< properties of the column
+    integer :: first, last
+
+    first = boundary%start(c)
+    last = boundary%start(c + 1) - 1
+    column%faces = last - first + 1
+    column%face_layer => boundary%layer(first:last)
+    column%conductance => boundary%conductance(first:last)
+    column%face_head => boundary%head(first:last)
+    column%face_kr => boundary%kr(first:last)
+    column%lift => boundary%lift(first:last)
+  end subroutine see_boundary
+
+  !> Complete the inflow through the faces of a column by that from boundaries at a head, which follows from the new heads.
+  subroutine take_inflow(soil, boundary, options, state, c)
+    type(soil_t), intent(in) :: soil             !< properties of the cells
+    type(boundary_t), intent(inout) :: boundary  !< faces through which water comes from outside
+    type(options_t), intent(in) :: options       !< choices of the step
+    type(state_t), intent(in) :: state           !< head and what follows from it
+    integer, intent(in) :: c                     !< number of the column
+    type(column_t) :: column
+    type(column_state_t) :: view
+    integer :: face
+
+    call select_column(soil, options, state, c, column, view)
+    call see_boundary(boundary, c, column)
+    do face = 1, column%faces
+      if (column%conductance(face) > 0.0_wp) boundary%inflow(boundary%start(c) + face - 1) &
+        = options%dt*boundary_inflow(column, view, face)
+    end do
+  end subroutine take_inflow
 
   !> Water of the cells of a column, dz (phi S + Ss h S) [m].
   pure function water(soil, state, c)

@@ -4,7 +4,7 @@ module richards_types
   use, intrinsic :: iso_fortran_env, only: wp => real64
   implicit none
   private
-  public :: soil_t, network_t, options_t, state_t, balance_t
+  public :: soil_t, network_t, boundary_t, options_t, state_t, balance_t
   public :: drainage_none, drainage_implicit, drainage_lagged, drainage_prescribed
 
   !> Bottom boundary: no flow, or gravity drainage from the new head, from the head at the start, or as given.
@@ -28,8 +28,10 @@ module richards_types
     real(wp), pointer, contiguous :: bottom(:) => null()           !< vertical conductivity of layer 1 (column) [m h-1]
     real(wp), pointer, contiguous :: east(:, :) => null()          !< dz * conductivity of the east face [m2 h-1]
     real(wp), pointer, contiguous :: north(:, :) => null()         !< dz * conductivity of the north face [m2 h-1]
-    real(wp), pointer, contiguous :: slope_x(:) => null()          !< slope of the east face (column) [-]
-    real(wp), pointer, contiguous :: slope_y(:) => null()          !< slope of the north face (column) [-]
+    real(wp), pointer, contiguous :: slope_x(:) => null()          !< fall of gravity along the east face (column) [-]
+    real(wp), pointer, contiguous :: slope_y(:) => null()          !< fall of gravity along the north face (column) [-]
+    real(wp), pointer, contiguous :: cosine_x(:) => null()         !< factor of the gradient at the east face (column) [-]
+    real(wp), pointer, contiguous :: cosine_y(:) => null()         !< factor of the gradient at the north face (column) [-]
     real(wp), pointer, contiguous :: minimum_head(:, :) => null()  !< lowest head of the kr table [m]; one cell if analytic
     real(wp), pointer, contiguous :: floor_water(:, :) => null()   !< water that sinks cannot take [m]
   end type soil_t
@@ -47,6 +49,20 @@ module richards_types
     real(wp), pointer, contiguous :: boundary(:) => null()                !< the part that leaves the domain [h-1 m-2/3]
   end type network_t
 
+  !> Faces of the cells through which water comes from outside: at a flux, or from a boundary at a pressure head. Those of
+  !> column c are the faces start(c) to start(c + 1) - 1; with no face at all nothing but `faces` is set.
+  type :: boundary_t
+    integer :: faces = 0                                           !< all of them
+    integer, pointer, contiguous :: start(:) => null()             !< first face of each column, and one past the last
+    integer, pointer, contiguous :: layer(:) => null()             !< layer that the water goes to
+    real(wp), pointer, contiguous :: flux(:) => null()             !< per area of a column, inwards positive [m h-1]
+    real(wp), pointer, contiguous :: conductance(:) => null()      !< flux per head at kr = 1, 0 where a flux is given [h-1]
+    real(wp), pointer, contiguous :: head(:) => null()             !< pressure head of the boundary [m]
+    real(wp), pointer, contiguous :: kr(:) => null()               !< relative permeability of the cell's soil at it [-]
+    real(wp), pointer, contiguous :: lift(:) => null()             !< height of the cell above the face [m]
+    real(wp), pointer, contiguous :: inflow(:) => null()           !< what came through over the step, on return [m]
+  end type boundary_t
+
   type :: options_t
     real(wp) :: dt = 1.0_wp              !< [h]
     real(wp) :: tolerance = 1.0e-14_wp   !< largest residual of a cell [m]
@@ -56,6 +72,7 @@ module richards_types
     integer :: table_points = 0          !< nodes of the kr table, 0: analytic
     integer :: threads = 1               !< of the kernel
     logical :: lateral = .true.          !< lateral groundwater flow
+    logical :: ponding = .true.          !< water stands on the ground; otherwise it leaves at once (seepage face)
   end type options_t
 
   !> Head and what follows from it (layer, column).

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from bmi_common.domain import LIMITS, Limits
-from bmi_common.slopes import SlopeFormulation
+from bmi_common.slopes import PARFLOW_NAMES, SlopeFormulation
 from bmi_common.units import SECONDS_PER_HOUR
 from rootzone.parflow_import.definition import Definition
 from rootzone.parflow_import.geometry import Geometries, Part, Quantity
@@ -14,11 +14,6 @@ from rootzone.parflow_import.grid import Grid
 from rootzone.parflow_import.notices import Notes
 from rootzone.parflow_import.sources import Constant, Folder, Netcdf, Pfb, Source
 
-_FORMULATIONS: Final = {
-    "Original": SlopeFormulation.ORIGINAL,
-    "Upwind": SlopeFormulation.UPWIND,
-    "UpwindSine": SlopeFormulation.UPWIND_SINE,
-}
 _MANNING_UNITS: Final = "h m-1/3"
 _DEFAULT_SLOPE: Final = 0.0
 _DEFAULT_MANNING: Final = 1.0
@@ -126,8 +121,8 @@ def _unused_manning(definition: Definition) -> Source:
 
 def _slope_formulation(definition: Definition, notes: Notes) -> SlopeFormulation:
     key = "Solver.TerrainFollowingGrid"
-    form = definition.choice(f"{key}.SlopeUpwindFormulation", tuple(_FORMULATIONS), "Original")
-    result = _FORMULATIONS[form] if definition.flag(key) else SlopeFormulation.LEVEL
+    form = definition.choice(f"{key}.SlopeUpwindFormulation", tuple(PARFLOW_NAMES), "Original")
+    result = PARFLOW_NAMES[form] if definition.flag(key) else SlopeFormulation.LEVEL
     told = form if definition.flag(key) else "False: level layers, the slopes drive overland flow only"
     notes.map(f"{key}, SlopeUpwindFormulation", "domain.yaml", "slope_formulation", how=f": {result.value} ({told})")
     return result

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from parflow.tools.io import read_pfb, read_pfidb, write_pfb
 
+from bmi_common.slopes import PARFLOW_NAMES
 from bmi_richards import RichardsSolver, SolverConfig
 
 Floats = NDArray[np.float64]
@@ -190,6 +191,7 @@ def read(folder: Path, run: str) -> Call:
         conductivity_x=field_of("Geom.domain.Perm.TensorFileX"),
         conductivity_y=field_of("Geom.domain.Perm.TensorFileY"),
         conductivity_z=field_of("Geom.domain.Perm.TensorFileZ"),
+        slope_formulation=PARFLOW_NAMES[keys["Solver.TerrainFollowingGrid.SlopeUpwindFormulation"]],
         slope_x=field_of("TopoSlopesX.FileName", 1)[0],
         slope_y=field_of("TopoSlopesY.FileName", 1)[0],
         manning=field_of("Mannings.FileName", 1)[0] * 3600.0,  # ParFlow's is in h m-1/3

@@ -8,11 +8,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bmi_common.fields import read_pfb
+from bmi_common.slopes import SlopeFormulation
 
 Floats = NDArray[np.float64]
 
 
-def make_domain(dz: ArrayLike, ny: int = 1, nx: int = 1, dx: float = 1000.0, **changes: Any) -> SimpleNamespace:
+def make_domain(
+    dz: ArrayLike,
+    ny: int = 1,
+    nx: int = 1,
+    dx: float = 1000.0,
+    slope_formulation: SlopeFormulation = SlopeFormulation.UPWIND,
+    **changes: Any,
+) -> SimpleNamespace:
     """Sandy loam on flat ground; any property may be replaced, by a number, a value per layer, or a field."""
     thickness = np.asarray(dz, dtype=float)
     shape = (thickness.size, ny, nx)
@@ -38,7 +46,7 @@ def make_domain(dz: ArrayLike, ny: int = 1, nx: int = 1, dx: float = 1000.0, **c
             array = array[:, np.newaxis, np.newaxis]
         surface = name in ("slope_x", "slope_y", "manning", "mask")
         fields[name] = np.array(np.broadcast_to(array, shape[1:] if surface else shape))
-    return SimpleNamespace(dx=dx, dy=dx, dz=thickness, **fields)
+    return SimpleNamespace(dx=dx, dy=dx, dz=thickness, slope_formulation=slope_formulation, **fields)
 
 
 def hydrostatic(domain: SimpleNamespace, height: ArrayLike) -> Floats:
@@ -102,6 +110,7 @@ def pearl_river(reference: Path) -> tuple[SimpleNamespace, Floats]:
         conductivity_y=conductivity,
         conductivity_z=vertical,
         specific_storage=np.full_like(porosity, 1e-4),
+        slope_formulation=SlopeFormulation.UPWIND,
         slope_x=field("unname.slopex")[0],
         slope_y=field("unname.slopey")[0],
         manning=field("unname.manning")[0] * 3600.0,
@@ -126,6 +135,7 @@ def parflow_domain(file: Path) -> SimpleNamespace:
         conductivity_y=data["kx"],
         conductivity_z=data["kz"],
         specific_storage=np.full_like(data["alpha"], float(data["specific_storage"])),
+        slope_formulation=SlopeFormulation.UPWIND,
         slope_x=data["slope_x"],
         slope_y=data["slope_y"],
         manning=data["manning"] * 3600.0,

@@ -31,7 +31,15 @@ def turned(domain: Domain, flip_y: bool, flip_x: bool) -> SimpleNamespace:
     tile = ground_of(domain).tile(place)
     fields = {n: v.astype(np.float64) for n, v in tile.fields.items()}
     surface = {n: fields.pop(n)[0] for n in (*SLOPES, "manning")}
-    return SimpleNamespace(dx=domain.dx, dy=domain.dy, dz=domain.dz, mask=tile.active[0], **surface, **fields)
+    return SimpleNamespace(
+        dx=domain.dx,
+        dy=domain.dy,
+        dz=domain.dz,
+        mask=tile.active[0],
+        slope_formulation=domain.slope_formulation,
+        **surface,
+        **fields,
+    )
 
 
 def stepped(domain: SimpleNamespace, head: Floats, source: Floats, hours: int = 3) -> Floats:

@@ -1,0 +1,229 @@
+"""The faces through which water comes from outside: of the ground, the sides and the bottom.
+
+Equations (14) and (15) of docs/theory.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bmi_common.boundary_conditions import Boundary, Conditions
+from bmi_common.flow_order import FlowNetwork
+from bmi_common.rates import Rate
+from bmi_richards import _kernel
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Soil:
+    """Soil of the columns in flow order, (nz, ncol) each.
+
+    Attributes
+    ----------
+    alpha, n, residual, span, minimum_head : ndarray
+        As the kernel takes them.
+    conductivity : mapping of str to ndarray
+        Saturated conductivity [m h-1] along ``x``, ``y`` and ``z``.
+    table_points : int
+        Of the table of relative permeability; 0 for the formula.
+    """
+
+    alpha: Floats
+    n: Floats
+    residual: Floats
+    span: Floats
+    minimum_head: Floats
+    conductivity: Mapping[str, Floats]
+    table_points: int
+
+    def relative_permeability(self, head: Floats, layer: Integers, column: Integers) -> Floats:
+        """Relative permeability [-] of some cells at other heads [m] than their own."""
+
+        def of_cells(field: Floats) -> Floats:
+            return np.asfortranarray(field[layer, column][np.newaxis])
+
+        saturation, kr, dsaturation, dkr = (np.zeros((1, head.size), order="F") for _ in range(4))
+        _kernel.evaluate_state(
+            np.asfortranarray(head[np.newaxis]),
+            of_cells(self.alpha),
+            of_cells(self.n),
+            of_cells(self.residual),
+            of_cells(self.span),
+            of_cells(self.minimum_head),
+            self.table_points,
+            1,
+            saturation,
+            kr,
+            dsaturation,
+            dkr,
+        )
+        return np.asarray(kr[0])
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Faces that share a rate.
+
+    Attributes
+    ----------
+    rate : Rate
+        Flux [m h-1], or hydraulic head [m].
+    layer, column : ndarray of int
+        Cell of each face.
+    area : ndarray
+        Area of each over that of its column [-].
+    distance : ndarray
+        From the centre of its cell [m].
+    height : ndarray
+        Of its centre above the bottom of the domain [m].
+    lift : ndarray
+        Height of the centre of its cell above that [m].
+    conductivity : ndarray, optional
+        Saturated, of its cell across the face [m h-1]; None where the rate is a flux.
+    """
+
+    rate: Rate
+    layer: Integers
+    column: Integers
+    area: Floats
+    distance: Floats
+    height: Floats
+    lift: Floats
+    conductivity: Floats | None
+
+    def values(self, cells: Integers, time: float, length: float) -> Floats:
+        """Flux per area of the column [m h-1], or pressure head [m], at each face over a step."""
+        mean = self.rate.mean(time, length)
+        given = mean if mean.ndim == 0 else mean.ravel()[cells[self.column]]
+        return np.asarray(given * self.area if self.conductivity is None else given - self.height)
+
+
+class BoundaryFaces:
+    """All faces through which water comes from outside, and what comes through them in a step.
+
+    Parameters
+    ----------
+    conditions : Conditions
+        What acts on ground, sides and bottom.
+    network : FlowNetwork
+        Order of the columns.
+    dz : ndarray, shape (nz,)
+        Layer thickness [m].
+    spacing : (float, float)
+        dx and dy [m].
+    soil : Soil
+        Of the columns.
+    """
+
+    def __init__(
+        self, conditions: Conditions, network: FlowNetwork, dz: Floats, spacing: tuple[float, float], soil: Soil
+    ) -> None:
+        self._cells, self._soil = network.cells, soil
+        self._groups = [_of_boundary(b, network, dz, spacing, soil) for b in conditions.boundaries]
+        self._boundaries = len(self._groups)
+        if conditions.surface_flux is not None:
+            self._groups.append(_of_ground(conditions.surface_flux, network, dz))
+        self._layer, column, conductance, lift = (
+            np.concatenate([np.zeros(0, dtype=kind), *parts])
+            for kind, parts in (
+                (np.intp, [g.layer for g in self._groups]),
+                (np.intp, [g.column for g in self._groups]),
+                (np.float64, [_conductance(g) for g in self._groups]),
+                (np.float64, [g.lift for g in self._groups]),
+            )
+        )
+        order = np.argsort(column, kind="stable")
+        ends = np.cumsum([g.layer.size for g in self._groups])
+        place = np.empty(order.size, dtype=np.intp)
+        place[order] = np.arange(order.size)
+        self._places = np.split(place, ends[:-1]) if self._groups else []
+        starts = np.searchsorted(column[order], np.arange(network.cells.size + 1)) + 1
+        none = order.size == 0
+        self._arrays: dict[str, NDArray[np.float64] | NDArray[np.int32]] = {
+            # one face that belongs to no column where there is none, because f2py takes no empty arrays
+            "face_start": np.ones(1, dtype=np.int32) if none else starts.astype(np.int32),
+            "face_layer": np.ones(1, dtype=np.int32) if none else (self._layer[order] + 1).astype(np.int32),
+            "face_conductance": np.zeros(1) if none else conductance[order],
+            "face_lift": np.zeros(1) if none else lift[order],
+            **{f"face_{name}": np.zeros(max(order.size, 1)) for name in ("flux", "head", "kr", "inflow")},
+        }
+        for group, of_group in zip(self._groups, self._places, strict=True):
+            self._arrays["face_head"][of_group] = 0.0 if group.conductivity is None else np.nan  # not known yet
+
+    def arguments(self, time: float, length: float) -> Mapping[str, NDArray[np.float64] | NDArray[np.int32]]:
+        """Arguments of the kernel for a step of `length` [h] from the time `time` [h] on."""
+        for group, place in zip(self._groups, self._places, strict=True):
+            values = group.values(self._cells, time, length)
+            if group.conductivity is None:
+                self._arrays["face_flux"][place] = values
+            elif not np.array_equal(values, self._arrays["face_head"][place]):
+                self._arrays["face_head"][place] = values
+                kr = self._soil.relative_permeability(values, group.layer, group.column)
+                self._arrays["face_kr"][place] = kr
+        return self._arrays
+
+    @property
+    def boundary_inflow(self) -> float:
+        """Net inflow through sides and bottom in the last step, over the area of a column [m]."""
+        return self._sum(self._places[: self._boundaries])
+
+    @property
+    def surface_flux(self) -> float:
+        """Flux into the ground in the last step, over the area of a column [m]."""
+        return self._sum(self._places[self._boundaries :])
+
+    def _sum(self, places: list[Integers]) -> float:
+        return float(sum(self._arrays["face_inflow"][place].sum() for place in places))
+
+
+def _conductance(group: _Group) -> Floats:
+    """Flux per head at kr = 1 [h-1] through faces towards a boundary at a head; 0 where a flux is given."""
+    if group.conductivity is None:
+        return np.zeros(group.layer.size)
+    return np.asarray(group.conductivity * group.area / group.distance)
+
+
+def _of_boundary(
+    boundary: Boundary, network: FlowNetwork, dz: Floats, spacing: tuple[float, float], soil: Soil
+) -> _Group:
+    dx, dy = spacing
+    faces = boundary.faces.reshape(dz.size, -1)[:, network.cells]
+    layer, column = np.nonzero(faces)
+    centre = (np.cumsum(dz) - 0.5 * dz)[layer]
+    axis, width = {"west": ("x", dx), "east": ("x", dx), "south": ("y", dy), "north": ("y", dy)}.get(
+        boundary.side, ("z", 0.0)
+    )
+    bottom = axis == "z"
+    rate = boundary.flux if boundary.head is None else boundary.head
+    assert rate is not None
+    return _Group(
+        rate=rate,
+        layer=layer,
+        column=column,
+        area=np.ones(layer.size) if bottom else dz[layer] / width,
+        distance=0.5 * dz[layer] if bottom else np.full(layer.size, 0.5 * width),
+        height=np.zeros(layer.size) if bottom else centre,
+        lift=centre if bottom else np.zeros(layer.size),
+        conductivity=None if boundary.head is None else soil.conductivity[axis][layer, column],
+    )
+
+
+def _of_ground(flux: Rate, network: FlowNetwork, dz: Floats) -> _Group:
+    columns = network.cells.size
+    nothing = np.zeros(columns)
+    return _Group(
+        rate=flux,
+        layer=np.full(columns, dz.size - 1),
+        column=np.arange(columns),
+        area=np.ones(columns),
+        distance=nothing,
+        height=nothing,
+        lift=nothing,
+        conductivity=None,
+    )
