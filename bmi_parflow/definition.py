@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from bmi_common.domain import Domain
 from bmi_common.errors import ConfigError
 from bmi_common.pfsol import PATCHES, write_solid
-from bmi_common.slopes import PARFLOW_NAMES
+from bmi_common.slopes import PARFLOW_NAMES, SlopeFormulation
 from bmi_common.units import SECONDS_PER_HOUR
 
 Key = str | int | float | bool

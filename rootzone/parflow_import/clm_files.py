@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -58,7 +58,9 @@ class ClmInput:
             int(self.number(name)) for name in ("syr", "smo", "sda", "shr", "smn", "sss")
         )
         try:
-            return datetime(year, month, day, hour, minute, second)
+            # ParFlow-CLM counts days from the start of the year, so that day 0 is the last of the month before
+            first = datetime(year, month, max(day, 1), hour, minute, second)
+            return first if day else first - timedelta(days=1)
         except ValueError as error:
             raise ConfigError(
                 f"{self.path}: syr, smo, sda, shr, smn, sss: no date: {year}-{month}-{day} {hour}:{minute}:{second} "

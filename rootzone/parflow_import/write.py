@@ -148,7 +148,7 @@ def _plain(value: Any) -> Any:
     """Spell times as they are written by hand, tuples as lists."""
     match value:
         case datetime():
-            return value.strftime("%Y-%m-%dT%H:%M")
+            return value.isoformat(timespec="auto" if value.second or value.microsecond else "minutes")
         case Mapping():
             return {key: _plain(v) for key, v in value.items()}
         case list() | tuple():
