@@ -142,6 +142,12 @@ def prepare(config_file: Path) -> Prepared:
 
 def _trained(section: SurrogateSection, domain: Domain, config_file: Path) -> Checkpoint | StructuredCheckpoint:
     if section.checkpoint is None:
+        if domain.nz < 2:
+            raise ConfigError(
+                f"the structured surrogate needs two layers at least, the domain has {domain.nz}",
+                key="surrogate.architecture",
+                file=config_file,
+            )
         bare = StructuredModel(StructuredArchitecture(domain.nz, (), section.refinements))
         return StructuredCheckpoint(bare.eval(), tuple(domain.dz.tolist()))
     found = load_checkpoint(section.checkpoint, section.format, section.statistics)

@@ -31,16 +31,16 @@ module colm_surface_balance
 
   !> Fluxes to the air, those of the ground at its temperature at the end of the step.
   type :: surface_fluxes
-    type(leaf_fluxes) :: leaf          !< of the leaves
-    real(wp) :: ground_sensible        !< sensible heat of the ground [W m-2]
-    real(wp) :: ground_evaporation     !< vapour from the ground [kg m-2 s-1]
-    real(wp) :: latent_heat            !< that the ground's balance has counted [J kg-1]
-    real(wp) :: longwave_below         !< downward, below the canopy [W m-2]
-    real(wp) :: warming                !< of the top layer [K]
-    real(wp) :: bulk_melt              !< of snow that has no layers [kg m-2 s-1]
-    real(wp) :: phase_heat             !< taken up by melting [W m-2]
-    real(wp) :: stored_heat            !< taken up by warming [W m-2]
-    logical, allocatable :: melting(:) !< layers that melt
+    type(leaf_fluxes) :: leaf           !< of the leaves
+    real(wp) :: ground_sensible         !< sensible heat of the ground [W m-2]
+    real(wp) :: ground_evaporation      !< vapour from the ground [kg m-2 s-1]
+    real(wp) :: latent_heat             !< that the ground's balance has counted [J kg-1]
+    real(wp) :: longwave_below          !< downward, below the canopy [W m-2]
+    real(wp) :: warming                 !< of the top layer [K]
+    real(wp) :: bulk_melt               !< of snow that has no layers [kg m-2 s-1]
+    real(wp) :: phase_heat              !< taken up by melting [W m-2]
+    real(wp) :: stored_heat             !< taken up by warming [W m-2]
+    logical, allocatable :: melting(:)  !< layers that melt
   end type surface_fluxes
 
 contains

@@ -59,6 +59,7 @@ def test_our_own_checks_pass(
         assert reason in result.reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layers", [1, 4, 11])
 @pytest.mark.parametrize("number", range(1, len(COMPONENTS)), ids=lambda n: f"{COMPONENTS[n].path}-{n}")
 def test_our_own_checks_pass_whatever_the_root_zone(number: int, layers: int, tmp_path: Path) -> None:
