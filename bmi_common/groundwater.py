@@ -27,6 +27,7 @@ PRESCRIBED_VOLUME = "model_domain_water__prescribed_source_volume"
 SURFACE_FLUX_VOLUME = "model_domain_surface_water__prescribed_inflow_volume"
 BOUNDARY_INFLOW_VOLUME = "model_domain_boundary_groundwater__inflow_volume"
 SEEPAGE_VOLUME = "model_domain_surface_water__seepage_volume"
+UNMET_OUTFLOW_VOLUME = "model_domain_boundary_water__unmet_outflow_volume"
 
 DISCHARGE = "channel_water_x-section__volume_flow_rate"
 
@@ -89,15 +90,25 @@ BALANCE_VARIABLES = (
 )
 """Further terms of the water balance, published by components that conserve water."""
 
-CONDITION_VARIABLES = (
+SUPPLY_VARIABLES = (
     Variable(PRESCRIBED_VOLUME, "m3", SCALAR, Role.OUTPUT, "prescribed sources of the last step, as asked for"),
-    Variable(
-        SURFACE_FLUX_VOLUME, "m3", SCALAR, Role.OUTPUT, "prescribed flux into the ground taken up in the last step"
-    ),
+    Variable(SURFACE_FLUX_VOLUME, "m3", SCALAR, Role.OUTPUT, "prescribed flux into the ground in the last step"),
+)
+"""What is given to the groundwater beside the land's source, published by components that take it."""
+
+CONDITION_VARIABLES = (
+    *SUPPLY_VARIABLES,
     Variable(BOUNDARY_INFLOW_VOLUME, "m3", SCALAR, Role.OUTPUT, "net inflow through sides and bottom in the last step"),
     Variable(SEEPAGE_VOLUME, "m3", SCALAR, Role.OUTPUT, "water that left through seepage faces in the last step"),
+    Variable(
+        UNMET_OUTFLOW_VOLUME,
+        "m3",
+        SCALAR,
+        Role.OUTPUT,
+        "prescribed outflow through ground, sides and bottom that the soil could not give in the last step",
+    ),
 )
-"""Terms of what acts on the groundwater beside the land, published by components that take such conditions."""
+"""Terms of all that acts on the groundwater beside the land, published by components that take it."""
 
 DISCHARGE_VARIABLE = Variable(DISCHARGE, "m3 s-1", POINTS, Role.OUTPUT, "overland flow out of the gauge's cell")
 """Published by components that route overland flow, at the gauges of their configuration."""

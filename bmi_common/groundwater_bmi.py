@@ -40,6 +40,20 @@ class GroundwaterBmi(DeclaredBmi):
         if not np.array_equal(self.values[names.PRESSURE_HEAD], self._published_head, equal_nan=True):
             self._adopt_head()
 
+    def _net_source(self, time: float, length: float) -> Array:
+        """Source of every cell [h-1] in a step of `length` [h] from `time` [h] on: the land's, and the prescribed one.
+
+        Publishes the volume of the latter.
+        """
+        domain, prescribed = self._prepared.domain, self._prepared.conditions.sources
+        source = np.zeros(domain.subsurface.shape)
+        if prescribed is not None:
+            source += prescribed.mean(time, length)
+            depth = np.tensordot(domain.dz, source[:, domain.mask], axes=1)
+            self.values[names.PRESCRIBED_VOLUME][...] = float(depth.sum()) * length * domain.dx * domain.dy
+        source[-domain.root_zone_layers :] += self.values[names.NET_SOURCE]
+        return source
+
     def _publish_domain(self) -> None:
         """Fill the statics."""
         domain = self._prepared.domain

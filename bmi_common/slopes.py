@@ -48,7 +48,7 @@ class FaceSlopes(NamedTuple):
 
 
 def face_slopes(slope: Floats, formulation: SlopeFormulation, axis: int) -> FaceSlopes:
-    """Slopes at the upper faces of the cells along an axis; equations (7a) to (7c) of docs/theory.md.
+    """Slopes at the upper faces of the cells along an axis; g and c of equation (7) in docs/theory.md.
 
     Parameters
     ----------

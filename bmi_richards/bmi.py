@@ -7,7 +7,6 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from bmi_common import ConfigError, Setup, grids, water_table
@@ -50,14 +49,13 @@ class BmiRichards(GroundwaterBmi):
             )
         except ValueError as error:
             raise ConfigError(str(error), file=config_file) from error
-        self._sources = np.zeros(domain.subsurface.shape)
         self._balance: HourBalance | None = None
         drainage, time_step = self._prepared.drainage, self._prepared.time_step
         end = min(self._prepared.conditions.end, inf if drainage is None else len(drainage) * time_step)
         return Setup(
             grids={**domain.published_grids, grids.POINTS: self._prepared.gauges},
             time_step=time_step * SECONDS_PER_HOUR,
-            end_time=FOREVER if end == inf else end * SECONDS_PER_HOUR,
+            end_time=min(end * SECONDS_PER_HOUR, FOREVER),
             mask=domain.mask,
             initial_state=self._prepared.initial_state,
         )
@@ -73,29 +71,13 @@ class BmiRichards(GroundwaterBmi):
         self._adopt_written_head()
         self.require_finite(names.NET_SOURCE)
         time, dt = self.time / SECONDS_PER_HOUR, self._prepared.time_step
-        source = self._source(time, dt)
         drainage = self._prepared.drainage
         step = round(self.time / self._setup.time_step)
-        self._balance = self._solver.step(source, dt, None if drainage is None else drainage[step], time)
+        self._balance = self._solver.step(
+            self._net_source(time, dt), dt, None if drainage is None else drainage[step], time
+        )
         self._publish_state()
         self._publish_balance(self._balance)
-
-    def _source(self, time: float, dt: float) -> NDArray[np.float64]:
-        """Source of each cell [h-1] in a step of `dt` [h] from `time` [h] on: the land's and the prescribed one."""
-        prescribed = self._prepared.conditions.sources
-        if prescribed is None:
-            self._sources[-self._prepared.domain.root_zone_layers :] = self.values[names.NET_SOURCE]
-            return self._sources
-        self._sources[...] = prescribed.mean(time, dt)
-        self.values[names.PRESCRIBED_VOLUME][...] = self._volume(self._sources) * dt
-        self._sources[-self._prepared.domain.root_zone_layers :] += self.values[names.NET_SOURCE]
-        return self._sources
-
-    def _volume(self, source: NDArray[np.float64]) -> float:
-        """Water [m3 h-1] of a source [h-1] in all active cells."""
-        domain = self._prepared.domain
-        depth = np.tensordot(domain.dz, source[:, domain.mask], axes=1)
-        return float(depth.sum()) * domain.dx * domain.dy
 
     def _state_dict(self) -> Mapping[str, StateArray]:
         self._adopt_written_head()
@@ -147,5 +129,6 @@ class BmiRichards(GroundwaterBmi):
         values[names.SEEPAGE_VOLUME][...] = balance.seepage
         values[names.SURFACE_FLUX_VOLUME][...] = balance.surface_flux
         values[names.BOUNDARY_INFLOW_VOLUME][...] = balance.boundary_inflow
+        values[names.UNMET_OUTFLOW_VOLUME][...] = balance.unmet_outflow
         for name, count in solver_values(balance).items():
             values[name][...] = count

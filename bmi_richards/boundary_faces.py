@@ -1,6 +1,6 @@
 """The faces through which water comes from outside: of the ground, the sides and the bottom.
 
-Equations (14) and (15) of docs/theory.md.
+Equations (8a) and (8b) of docs/theory.md.
 """
 
 from __future__ import annotations
@@ -177,6 +177,11 @@ class BoundaryFaces:
     def surface_flux(self) -> float:
         """Flux into the ground in the last step, over the area of a column [m]."""
         return self._sum(self._places[self._boundaries :])
+
+    def unmet_outflow(self, length: float) -> float:
+        """Outflow that was asked for in the last step, of `length` [h], and that cells could not give [m]."""
+        given = self._arrays["face_conductance"] == 0.0
+        return float((self._arrays["face_inflow"] - length * self._arrays["face_flux"])[given].sum())
 
     def _sum(self, places: list[Integers]) -> float:
         return float(sum(self._arrays["face_inflow"][place].sum() for place in places))

@@ -132,8 +132,7 @@ class HourBalance:
     source : float
         Source as applied: what was asked for plus ``unmet_demand``. Into the soil positive.
     unmet_demand : float
-        Sinks, and fluxes out of the domain, that were cut because their cells had no more water above the floor head;
-        never negative.
+        Sinks that were cut because their cells had no more water above the floor head; never negative.
     outflow : float
         Overland flow out of the domain.
     drainage : float
@@ -144,6 +143,9 @@ class HourBalance:
         Prescribed flux as applied, into the ground positive.
     boundary_inflow : float
         Net inflow through sides and bottom.
+    unmet_outflow : float
+        Prescribed fluxes out of the domain, through ground, sides and bottom, that were cut as sinks are; never
+        negative.
     newton : NewtonCount
         What it took to solve the columns.
     passes : int
@@ -162,6 +164,7 @@ class HourBalance:
     seepage: float
     surface_flux: float
     boundary_inflow: float
+    unmet_outflow: float
     newton: NewtonCount
     passes: int
     last_change: float
@@ -385,6 +388,7 @@ class RichardsSolver:
             seepage=0.0 if self._ponds else float(self._depth.sum()) * self._area,
             surface_flux=self._boundary_faces.surface_flux * self._area,
             boundary_inflow=self._boundary_faces.boundary_inflow * self._area,
+            unmet_outflow=self._boundary_faces.unmet_outflow(dt) * self._area,
             newton=NewtonCount.of(iterations, ways),
             passes=int(passes),
             last_change=float(change),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from bmi_common import Setup
 from bmi_common import groundwater as names
 from bmi_common.arrays import Array
+from bmi_common.bmi_base import FOREVER
 from bmi_common.errors import describe_cell
 from bmi_common.groundwater_bmi import GroundwaterBmi
 from bmi_common.hashing import hashes
@@ -38,7 +39,7 @@ class BmiSurrogate(GroundwaterBmi):
 
     component_name = "Surrogate"
     METADATA = str(Path(__file__).with_name("pymt"))  # where pymt looks
-    variables = names.GROUNDWATER_VARIABLES
+    variables = (*names.GROUNDWATER_VARIABLES, *names.SUPPLY_VARIABLES)
     may_change = ("surrogate.device", "surrogate.threads", "surrogate.compile")
     _prepared: Prepared
 
@@ -50,22 +51,38 @@ class BmiSurrogate(GroundwaterBmi):
         return Setup(
             grids=domain.published_grids,
             time_step=SECONDS_PER_HOUR,
+            end_time=min(self._prepared.conditions.end * SECONDS_PER_HOUR, FOREVER),
             mask=domain.mask,
             initial_state=self._prepared.initial_state,
         )
 
     def _start(self) -> None:
         self._publish_domain()
+        for variable in names.SUPPLY_VARIABLES:
+            self.values[variable.name][...] = 0.0
         self._prepared.emulator.start(self._prepared.head)
         self._publish(self._prepared.head)
 
     def _update(self) -> None:
         self._adopt_written_head()
         self.require_finite(names.NET_SOURCE)
-        head = self._prepared.emulator.step(self.values[names.NET_SOURCE])
+        head = self._prepared.emulator.step(self._supply())
         self.values[names.PRESSURE_HEAD][...] = head
         self.require_finite(names.PRESSURE_HEAD)
         self._publish(head)
+
+    def _supply(self) -> Array:
+        """Net source [h-1] of the hour: the land's in the root zone, or all that is given, in every layer."""
+        domain, conditions = self._prepared.domain, self._prepared.conditions
+        if conditions.sources is None and conditions.surface_flux is None:
+            return self.values[names.NET_SOURCE]
+        hour = self.time / SECONDS_PER_HOUR
+        source = self._net_source(hour, 1.0)
+        if conditions.surface_flux is not None:
+            flux = np.broadcast_to(conditions.surface_flux.mean(hour, 1.0), domain.surface.shape)
+            source[-1] += flux / domain.dz[-1]
+            self.values[names.SURFACE_FLUX_VOLUME][...] = float(flux[domain.mask].sum()) * domain.dx * domain.dy
+        return source
 
     def _state_dict(self) -> Mapping[str, StateArray]:
         self._adopt_written_head()

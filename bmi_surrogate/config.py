@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from bmi_common import Config, ConfigError, ConfigPath, Domain, FieldSpec, load_config
 from bmi_common.arrays import Array
+from bmi_common.boundary_conditions import Barriers, Conditions
 from bmi_common.config import Threads
 from bmi_common.errors import Mistakes, errors_under
 from bmi_common.groundwater import SECTIONS
@@ -117,6 +118,9 @@ def prepare(config_file: Path) -> Prepared:
     domain = Domain.load(config.domain)
     emulator: Emulator
     mistakes = Mistakes()
+    conditions = Conditions()
+    with mistakes.noted(), errors_under(file=config_file):
+        conditions = config.read_conditions(domain)
     with mistakes.noted():
         trained = _trained(section, domain, config_file)
         structured = isinstance(trained, StructuredCheckpoint)
@@ -125,7 +129,8 @@ def prepare(config_file: Path) -> Prepared:
                 "the structured surrogate" if structured else "a PredRNN", but=_OF_STRUCTURED if structured else ()
             )
         if isinstance(trained, StructuredCheckpoint):
-            emulator, own = _structured(trained, domain, section, config_file), trained.files
+            emulator = _structured(trained, domain, section, conditions.barriers, config_file)
+            own = trained.files
         else:
             emulator, own = _predrnn(trained, domain, section, config_file)
     with mistakes.noted():
@@ -135,7 +140,8 @@ def prepare(config_file: Path) -> Prepared:
         domain=domain,
         head=head,
         emulator=emulator,
-        files=tuple(dict.fromkeys((config_file, *own, *config.initial.files, *domain.files))),
+        files=tuple(dict.fromkeys((config_file, *own, *conditions.files, *config.initial.files, *domain.files))),
+        conditions=conditions,
         initial_state=config.initial.state,
     )
 
@@ -162,7 +168,11 @@ def _trained(section: SurrogateSection, domain: Domain, config_file: Path) -> Ch
 
 
 def _structured(
-    trained: StructuredCheckpoint, domain: Domain, section: SurrogateSection, config_file: Path
+    trained: StructuredCheckpoint,
+    domain: Domain,
+    section: SurrogateSection,
+    barriers: Barriers | None,
+    config_file: Path,
 ) -> StructuredEmulator:
     for key in _FOR_NETWORKS:
         if getattr(section, key) != SurrogateSection.model_fields[key].default:
@@ -171,9 +181,8 @@ def _structured(
             )
     _require_layers(len(trained.layer_thickness), trained.layer_thickness, domain, section.checkpoint)
     with errors_under("surrogate", config_file):
-        return StructuredEmulator(
-            trained.model, domain, StructuredOptions(section.device, section.threads, section.compile)
-        )
+        options = StructuredOptions(section.device, section.threads, section.compile)
+        return StructuredEmulator(trained.model, domain, options, barriers)
 
 
 def _predrnn(

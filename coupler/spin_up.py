@@ -111,13 +111,13 @@ def spin_up(prepared: Prepared, folder: OwnedFolder, console: Console) -> States
 
 def _report_storage(repetition: int, totals: Balance, wanted: float | None) -> float:
     """Log the storage change of a repetition and return it as a fraction of the net source."""
-    fraction = abs(totals.storage_change) / max(abs(totals.source), 1e-30)
+    fraction = abs(totals.storage_change) / max(abs(totals.supply), 1e-30)
     log.info(
         "spin-up %d: storage change %.6g m3 is %.3g of the net source %.6g m3%s",
         repetition,
         totals.storage_change,
         fraction,
-        totals.source,
+        totals.supply,
         "" if wanted is None else f" (wanted: {wanted:g})",
     )
     return fraction

@@ -10,12 +10,16 @@ from typing import Any
 import numpy as np
 
 from bmi_common.groundwater import (
+    BOUNDARY_INFLOW_VOLUME,
     DRAINAGE_VOLUME,
     LAYER_THICKNESS,
     NET_SOURCE,
     OUTFLOW_VOLUME,
+    PRESCRIBED_VOLUME,
     RUNOFF,
+    SEEPAGE_VOLUME,
     STORAGE_VOLUME,
+    SURFACE_FLUX_VOLUME,
     UNMET_VOLUME,
 )
 from bmi_common.units import conversion
@@ -23,6 +27,13 @@ from coupler.component import Component
 from coupler.plan import Plan
 from coupler.water_error import WaterError
 
+_BESIDE = {
+    "prescribed_source": PRESCRIBED_VOLUME,
+    "surface_flux": SURFACE_FLUX_VOLUME,
+    "boundary_inflow": BOUNDARY_INFLOW_VOLUME,
+    "seepage": SEEPAGE_VOLUME,
+}
+"""Terms beside those of land and overland flow, by the variable that a component publishes them as."""
 _ROUNDING = 16.0 * float(np.finfo(np.float64).eps)
 
 
@@ -43,11 +54,19 @@ class Balance:
     unmet_demand : float
         Demand of sinks that the soil could not meet; it was handed over but never taken.
     turnover : float
-        Sum of the sizes of the source in all cells, and of outflow and drainage: the scale of the residual.
+        Sum of the sizes of the source in all cells, and of the other flows: the scale of the residual.
     correction : float
         Water that error control has put into the groundwater, or taken from it if negative, by replacing its state.
     rounding : float
         Residual that the rounding of the storage may leave.
+    prescribed_source : float
+        Prescribed sources of the groundwater, as asked for, beside the land's.
+    surface_flux : float
+        Prescribed flux into the ground.
+    boundary_inflow : float
+        Net inflow through sides and bottom.
+    seepage : float
+        Water that left through seepage faces.
     """
 
     source: float
@@ -58,15 +77,25 @@ class Balance:
     turnover: float
     correction: float = 0.0
     rounding: float = 0.0
+    # after the others, in whose order checkpoints hold them
+    prescribed_source: float = 0.0
+    surface_flux: float = 0.0
+    boundary_inflow: float = 0.0
+    seepage: float = 0.0
 
     def __add__(self, other: Balance) -> Balance:
         return Balance(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
     @property
+    def supply(self) -> float:
+        """Net source, the land's and the prescribed ones, and flux into the ground [m3]."""
+        return self.source + self.prescribed_source + self.surface_flux
+
+    @property
     def residual(self) -> float:
         """Storage change without a cause [m3]."""
-        explained = self.source + self.unmet_demand - self.outflow - self.drainage + self.correction
-        return self.storage_change - explained
+        explained = self.supply + self.unmet_demand - self.outflow - self.drainage + self.correction
+        return self.storage_change - (explained + self.boundary_inflow - self.seepage)
 
     @property
     def relative_residual(self) -> float:
@@ -86,10 +115,14 @@ TERMS = {
     "storage_change": "growth of subsurface and ponded water in the step",
     "outflow": "overland flow over the domain boundary in the step",
     "drainage": "drainage through the bottom in the step",
+    "prescribed_source": "prescribed sources in the step, as asked for, into the soil positive",
+    "surface_flux": "prescribed flux into the ground in the step",
+    "boundary_inflow": "net inflow through sides and bottom in the step",
+    "seepage": "water that left through seepage faces in the step",
     "unmet_demand": "demand of sinks that the soil could not meet in the step",
     "correction": "water put into the groundwater by error control, which replaced its state",
-    "turnover": "sum of the sizes of source, outflow and drainage in the step",
-    "residual": "storage change that source, outflow, drainage and unmet demand do not explain",
+    "turnover": "sum of the sizes of the source in all cells, and of the other flows, in the step",
+    "residual": "storage change that the other terms do not explain",
 }
 
 
@@ -133,14 +166,16 @@ class WaterBalance:
         handed *= self._source_to_per_second * seconds
         storage, outflow = self._scalar(STORAGE_VOLUME), self._outflow(seconds)
         drainage, unmet = self._scalar(DRAINAGE_VOLUME), self._scalar(UNMET_VOLUME)
+        beside = {term: self._scalar(variable) for term, variable in _BESIDE.items()}
         self._open += Balance(
             source=float(handed.sum()),
             storage_change=storage - self.storage,
             outflow=outflow,
             drainage=drainage,
             unmet_demand=unmet,
-            turnover=float(np.abs(handed).sum()) + abs(outflow) + abs(drainage),
+            turnover=float(np.abs(handed).sum()) + abs(outflow) + abs(drainage) + sum(map(abs, beside.values())),
             rounding=_ROUNDING * abs(storage),
+            **beside,
         )
         self.storage = storage
 
@@ -161,7 +196,7 @@ class WaterBalance:
 
     def _volumes(self) -> dict[str, float]:
         """Factors to m3 of the volumes that the component publishes."""
-        scalars = (STORAGE_VOLUME, OUTFLOW_VOLUME, DRAINAGE_VOLUME, UNMET_VOLUME)
+        scalars = (STORAGE_VOLUME, OUTFLOW_VOLUME, DRAINAGE_VOLUME, UNMET_VOLUME, *_BESIDE.values())
         there = (v for v in scalars if v in self.component.outputs)
         return {v: conversion(self.component.units(v), "m3").factor for v in there}
 

@@ -4,7 +4,7 @@
 !> F the upward flux through its faces, and the supply gathers what does not depend on the column's own new heads: the water at
 !> the start, sources, lateral flow and overland inflow. The top cell adds max(h, 0) + dt c max(h, 0)^(5/3).
 !>
-!> Equations (4) to (6), (8) to (10), (14) and (15) of docs/theory.md.
+!> Equations (4) to (6), (8) to (10), and (8b) of docs/theory.md.
 module richards_column
   use, intrinsic :: ieee_arithmetic, only: ieee_is_nan
   use, intrinsic :: iso_fortran_env, only: wp => real64

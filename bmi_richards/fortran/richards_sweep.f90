@@ -5,7 +5,7 @@
 !> the flow order and wait for the donors of a column where those are still being solved, so that the result does not depend on
 !> the number of threads. (A barrier after each level of the order costs more than the columns when processors are shared.)
 !>
-!> Equations (10), (12) and (15) of docs/theory.md.
+!> Equations (10) and (12), and (8a), of docs/theory.md.
 module richards_sweep
   use, intrinsic :: iso_c_binding, only: c_int
   use, intrinsic :: iso_fortran_env, only: wp => real64
@@ -293,7 +293,7 @@ contains
     supply(1) = supply(1) - drained
     balance%drainage(c) = drained
 
-    if (boundary%faces > 0) call give_boundary(soil, boundary, options, c, supply, column, balance%unmet(c))
+    if (boundary%faces > 0) call give_boundary(soil, boundary, options, c, supply, column)
 
     if (work%damped) then
       column%damped = .true.
@@ -314,25 +314,20 @@ contains
 
   !> Add the given fluxes through the faces of a column to its supply, and let it see the boundaries at a head. What flows out
   !> beyond the water that the cell can give is cut, as a sink is.
-  subroutine give_boundary(soil, boundary, options, c, supply, column, unmet)
+  subroutine give_boundary(soil, boundary, options, c, supply, column)
     type(soil_t), intent(in) :: soil               !< properties of the cells
     type(boundary_t), intent(inout) :: boundary    !< faces through which water comes from outside
     type(options_t), intent(in) :: options         !< choices of the step
     integer, intent(in) :: c                       !< number of the column
     real(wp), intent(inout) :: supply(soil%nz)     !< water of the cells that does not depend on their new heads [m]
     type(column_t), intent(inout) :: column        !< properties of the column
-    real(wp), intent(inout) :: unmet               !< outflow that was cut, >= 0 [m]
     real(wp) :: inflow
     integer :: face, k
 
     do face = boundary%start(c), boundary%start(c + 1) - 1
       k = boundary%layer(face)
       inflow = options%dt*boundary%flux(face)
-      if (inflow < 0.0_wp) then
-        boundary%inflow(face) = max(inflow, min(soil%floor_water(k, c) - supply(k), 0.0_wp))
-        unmet = unmet + (boundary%inflow(face) - inflow)
-        inflow = boundary%inflow(face)
-      end if
+      if (inflow < 0.0_wp) inflow = max(inflow, min(soil%floor_water(k, c) - supply(k), 0.0_wp))
       boundary%inflow(face) = inflow
       supply(k) = supply(k) + inflow
     end do

@@ -125,11 +125,11 @@ def lateral_gain(columns: ColumnProperties, head: Tensor, permeability: Tensor) 
     """Water that each layer gains from its neighbours in an hour by Darcy's law [m], permeability taken upwind."""
     heads, permeabilities = padded(head), padded(permeability)
     gain = torch.zeros_like(head)
-    for conductance, rise, upper, lower in (
-        (columns.east_conductance, columns.rise_east, columns.east, columns.west),
-        (columns.north_conductance, columns.rise_north, columns.north, columns.south),
+    for conductance, rise, cosine, upper, lower in (
+        (columns.east_conductance, columns.rise_east, columns.cosine_east, columns.east, columns.west),
+        (columns.north_conductance, columns.rise_north, columns.cosine_north, columns.north, columns.south),
     ):
-        drop = head - heads[:, upper] - rise
+        drop = (head - heads[:, upper]) * cosine - rise
         flow = conductance * torch.where(drop > 0.0, permeability, permeabilities[:, upper]) * drop
         gain = gain - flow + padded(flow)[:, lower]
     return gain

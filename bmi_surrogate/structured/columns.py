@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bmi_common import Domain
+from bmi_common.boundary_conditions import Barriers
 from bmi_common.flow_order import build_network
+from bmi_common.slopes import SlopeFormulation, face_slopes
 from bmi_common.units import SECONDS_PER_HOUR
 from bmi_surrogate.structured.retention import Retention
 
@@ -68,7 +70,9 @@ class ColumnProperties:
     east_conductance, north_conductance : Tensor, shape (layers, columns)
         Thickness times conductivity over distance [m h-1] of the east and the north face; 0 at no neighbour.
     rise_east, rise_north : Tensor, shape (columns,)
-        Rise [m] of the ground from a cell to its eastern and its northern neighbour: slope times distance.
+        Rise [m] of the ground from a cell to its eastern and its northern neighbour: fall of gravity times distance.
+    cosine_east, cosine_north : Tensor, shape (columns,)
+        Factor [-] of the difference of the pressure heads; see `bmi_common.slopes`.
     donors : Tensor of int, shape (4, columns)
         Columns whose ponded water flows into each column.
     conveyance_in : Tensor, shape (4, columns)
@@ -95,6 +99,8 @@ class ColumnProperties:
     north_conductance: Tensor
     rise_east: Tensor
     rise_north: Tensor
+    cosine_east: Tensor
+    cosine_north: Tensor
     donors: Tensor
     conveyance_in: Tensor
     conveyance_out: Tensor
@@ -106,19 +112,35 @@ class ColumnProperties:
         return self.porosity.shape[1]
 
     @classmethod
-    def of_domain(cls, domain: Domain, device: torch.device | str = "cpu") -> ColumnProperties:
-        """Take a whole domain; raises `ConfigError` where it lacks a field."""
+    def of_domain(
+        cls, domain: Domain, device: torch.device | str = "cpu", barriers: Barriers | None = None
+    ) -> ColumnProperties:
+        """Take a whole domain, with its flow barriers; raises `ConfigError` where it lacks a field."""
         fields = {name: domain.require(name, "the structured surrogate") for name in FIELDS}
         maps = {
             name: torch.from_numpy(np.where(domain.mask, f, 1.0)).reshape(1, -1, domain.ny, domain.nx)
             for name, f in fields.items()
         }
-        columns = cls.of_maps(torch.from_numpy(domain.mask)[None], maps, domain.dz.tolist(), (domain.dx, domain.dy))
+        active, spacing = torch.from_numpy(domain.mask)[None], (domain.dx, domain.dy)
+        columns = cls.of_maps(active, maps, domain.dz.tolist(), spacing, domain.slope_formulation)
+        if barriers is not None:
+            x, y, z = (columns.pack_array(factor) for factor in (barriers.x, barriers.y, barriers.z))
+            columns = dataclasses.replace(
+                columns,
+                east_conductance=columns.east_conductance * x,
+                north_conductance=columns.north_conductance * y,
+                vertical=columns.vertical * z[:-1],
+            )
         return columns.to(device)
 
     @classmethod
     def of_maps(
-        cls, active: Tensor, fields: Mapping[str, Tensor], thickness: list[float], spacing: tuple[float, float]
+        cls,
+        active: Tensor,
+        fields: Mapping[str, Tensor],
+        thickness: list[float],
+        spacing: tuple[float, float],
+        formulation: SlopeFormulation = SlopeFormulation.UPWIND,
     ) -> ColumnProperties:
         """Pack maps.
 
@@ -132,11 +154,15 @@ class ColumnProperties:
             Of the layers [m], bottom first.
         spacing : (float, float)
             Size of the cells along x and y [m].
+        formulation : SlopeFormulation
+            How the slopes enter lateral groundwater flow.
         """
         dx, dy = spacing
+        at_faces = {axis: _at_faces(fields[f"slope_{axis}"], formulation, axis) for axis in ("x", "y")}
         order = _flow_order(active, fields, spacing)
         cells, levels = order.cells.to(active.device), order.levels
         f = {name: _take(fields[name].to(torch.float64), cells) for name in FIELDS}
+        (fall_x, cosine_x), (fall_y, cosine_y) = ((_take(m, cells)[0] for m in at_faces[axis]) for axis in ("x", "y"))
         dz = torch.tensor(thickness, dtype=torch.float64, device=active.device)[:, None]
         west, east, south, north = neighbours(active, cells)
         kz, below, above = f["conductivity_z"], dz[:-1], dz[1:]
@@ -157,8 +183,10 @@ class ColumnProperties:
             south=south,
             east_conductance=dz * _harmonic(f["conductivity_x"], east) / dx**2,
             north_conductance=dz * _harmonic(f["conductivity_y"], north) / dy**2,
-            rise_east=f["slope_x"][0] * dx,
-            rise_north=f["slope_y"][0] * dy,
+            rise_east=fall_x * dx,
+            rise_north=fall_y * dy,
+            cosine_east=cosine_x,
+            cosine_north=cosine_y,
             donors=order.donors.to(active.device),
             conveyance_in=order.conveyance_in.to(active.device),
             conveyance_out=order.conveyance_out.to(active.device),
@@ -187,6 +215,13 @@ class ColumnProperties:
         flat = columns.new_full((columns.shape[0], count * ny * nx), fill)
         flat[:, self.cells] = columns
         return flat.reshape(-1, count, ny, nx).transpose(0, 1)
+
+
+def _at_faces(slope: Tensor, formulation: SlopeFormulation, axis: str) -> tuple[Tensor, Tensor]:
+    """Fall and cosine at the upper faces along an axis of maps (maps, 1, ny, nx)."""
+    of_cells = slope.to("cpu", torch.float64).numpy()
+    fall, cosine = face_slopes(of_cells, formulation, -1 if axis == "x" else -2)
+    return torch.from_numpy(fall).to(slope.device), torch.from_numpy(cosine).to(slope.device)
 
 
 class Soil(NamedTuple):

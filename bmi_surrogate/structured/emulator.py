@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bmi_common import ConfigError, Domain
 from bmi_common.arrays import Array
+from bmi_common.boundary_conditions import Barriers
 from bmi_common.state_file import StateArray, fingerprint
 from bmi_surrogate.compute import compiling, find_device, require_compiler, using_threads
 from bmi_surrogate.structured.columns import ColumnProperties
@@ -50,6 +51,8 @@ class StructuredEmulator:
         Soil and terrain.
     options : StructuredOptions
         How to run.
+    barriers : Barriers, optional
+        Flow barriers.
 
     Raises
     ------
@@ -58,13 +61,19 @@ class StructuredEmulator:
         cannot be compiled.
     """
 
-    def __init__(self, model: StructuredModel, domain: Domain, options: StructuredOptions | None = None) -> None:
+    def __init__(
+        self,
+        model: StructuredModel,
+        domain: Domain,
+        options: StructuredOptions | None = None,
+        barriers: Barriers | None = None,
+    ) -> None:
         options = options or StructuredOptions()
         if model.architecture.layers != domain.nz:
             raise ConfigError(f"the surrogate has {model.architecture.layers} layers, the domain has {domain.nz}")
         self.options = options
         self.device = find_device(options.device)
-        self.columns = ColumnProperties.of_domain(domain, self.device)
+        self.columns = ColumnProperties.of_domain(domain, self.device, barriers)
         self._model = StructuredModel(model.architecture).eval()
         self._model.load_state_dict(model.state_dict())
         self._model.to(self.device)

@@ -379,7 +379,7 @@ class PredRNNTask:
             )
         for name in FIELDS:
             domain.require(name, "balance: closed")
-        return BatchColumns(domain.dz.tolist(), (domain.dx, domain.dy))
+        return BatchColumns(domain)
 
     def _require_changes(self, statistics: DataStatistics) -> None:
         if self.spec.increments != "scaled" and "increments" not in self.weights:

@@ -60,7 +60,7 @@ class StructuredTask:
         """Make a model that corrects nothing yet."""
         for name in FIELDS:
             domain.require(name, "the structured surrogate")
-        self._batch_columns = BatchColumns(domain.dz.tolist(), (domain.dx, domain.dy))
+        self._batch_columns = BatchColumns(domain)
         spec = self.spec
         try:
             architecture = StructuredArchitecture(domain.nz, spec.hidden, spec.refinements, spec.routing, spec.sweeps)

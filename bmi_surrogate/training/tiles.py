@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from bmi_common import ConfigError, Domain
 from bmi_common.arrays import Array
+from bmi_common.slopes import SlopeFormulation
 from bmi_common.suggest import did_you_mean
 from bmi_surrogate.structured import ColumnProperties
 from bmi_surrogate.training.task import Batch
@@ -177,15 +178,24 @@ class BatchColumns:
 
     Parameters
     ----------
-    thickness : sequence of float
-        Of the layers [m], bottom first.
-    spacing : (float, float)
-        Size of the cells along x and y [m].
+    domain : Domain
+        Whose layers and cells they have.
+
+    Raises
+    ------
+    ConfigError
+        The slopes of the domain belong to cells, so that tiles could not be turned over.
     """
 
-    def __init__(self, thickness: Sequence[float], spacing: tuple[float, float]) -> None:
-        self.thickness = tuple(thickness)
-        self.spacing = spacing
+    def __init__(self, domain: Domain) -> None:
+        if domain.slope_formulation is not SlopeFormulation.UPWIND:
+            raise ConfigError(
+                f"training needs slopes that belong to faces (`{SlopeFormulation.UPWIND.value}`), "
+                f"not {domain.slope_formulation.value}",
+                key="domain.slope_formulation",
+            )
+        self.thickness = tuple(domain.dz.tolist())
+        self.spacing = (domain.dx, domain.dy)
         self._place: tuple[object, ...] = ()
         self._latest: ColumnProperties
 

@@ -14,6 +14,7 @@ from bmi_common import BmiStateError, ConfigError, Domain, ModelError, van_genuc
 from bmi_common import groundwater as names
 from bmi_common.overland import boundary_outflow
 from bmi_surrogate import BmiSurrogate, Checkpoint, save
+from bmi_surrogate.config import prepare
 from bmi_surrogate.predrnn import statics as static_channels
 from bmi_surrogate.predrnn.normalisation import moments_of_statics
 
@@ -287,3 +288,10 @@ def test_published_checkpoint_needs_an_order_to_compute_statistics(
     own = moments_of_statics(static_channels.from_domain(domain))
     np.testing.assert_array_equal(own.mean, checkpoint.statistics.statics.mean)
     np.testing.assert_array_equal(advance(model, 2), advance(reference, 2))
+
+
+def test_a_predrnn_takes_nothing_beside_the_source_of_the_land(write: Any, configuration: dict[str, Any]) -> None:
+    given = {"surface": {"flux": 0.001}, "sources": 0.0, "barriers": {"x": 1.0}}
+    with pytest.raises(ConfigError) as caught:
+        prepare(Path(write({**configuration, **given})))
+    assert [m.key for m in caught.value.mistakes] == ["surface.flux", "barriers", "sources"]

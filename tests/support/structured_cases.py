@@ -25,7 +25,11 @@ def columns_of(domain: SimpleNamespace) -> ColumnProperties:
     ny, nx = domain.mask.shape
     fields = {name: torch.from_numpy(getattr(domain, name)).reshape(1, -1, ny, nx) for name in FIELDS}
     return ColumnProperties.of_maps(
-        torch.from_numpy(domain.mask)[None], fields, domain.dz.tolist(), (domain.dx, domain.dy)
+        torch.from_numpy(domain.mask)[None],
+        fields,
+        domain.dz.tolist(),
+        (domain.dx, domain.dy),
+        domain.slope_formulation,
     )
 
 

@@ -8,12 +8,15 @@ import pytest
 import torch
 from hypothesis import given, settings
 from richards_domains import Floats, make_domain, random_domain
+from richards_residual import residual
 from structured_cases import columns_of, maps, packed, seeds
 
 from bmi_common import ConfigError, Domain
+from bmi_common.boundary_conditions import Conditions
 from bmi_common.flow_order import FlowNetwork, build_network
+from bmi_common.slopes import SlopeFormulation
 from bmi_surrogate.structured import ColumnProperties
-from bmi_surrogate.structured.column_solve import overland_inflow
+from bmi_surrogate.structured.column_solve import lateral_gain, overland_inflow
 from bmi_surrogate.structured.columns import FIELDS, padded
 
 
@@ -119,6 +122,21 @@ def test_faces_have_harmonic_conductivities() -> None:
     assert not columns.east_conductance[1].any()  # one of them is impervious
     assert not columns.north_conductance.any()
     np.testing.assert_allclose(columns.rise_east.numpy(), 2.0)
+
+
+@pytest.mark.parametrize("formulation", SlopeFormulation)
+def test_lateral_flow_is_that_of_the_equations_for_each_slope_formulation(formulation: SlopeFormulation) -> None:
+    random = np.random.default_rng(11)
+    domain = random_domain(random)
+    domain.slope_formulation = formulation
+    domain.slope_x, domain.slope_y = 10.0 * domain.slope_x, 10.0 * domain.slope_y
+    domain.conductivity_z = np.full_like(domain.conductivity_z, 1e-300)  # nothing flows upwards or downwards
+    head = np.where(domain.mask, random.uniform(-3.0, -0.1, domain.porosity.shape), np.nan)
+    columns = columns_of(domain)
+    heads = packed(columns, head)
+    gain = lateral_gain(columns, heads, columns.retention.relative_permeability(heads))
+    expected = -residual(domain, Conditions(), head, head, np.zeros(head.shape), 0.0)
+    np.testing.assert_allclose(np.nan_to_num(maps(columns, gain)), expected, rtol=0.0, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["conductivity_x", "conductivity_z", "slope_y", "manning"])

@@ -49,6 +49,37 @@ def advance(model: BmiSurrogate, hours: int) -> np.ndarray:
     return model.values[names.PRESSURE_HEAD].copy()
 
 
+def test_water_is_conserved_with_prescribed_sources_flux_at_the_ground_and_barriers(
+    write: Write, content: dict[str, Any]
+) -> None:
+    content["domain"]["slope_formulation"] = "original"
+    given = {
+        "surface": {"flux": {"cycle": [{"hours": 2, "rate": 0.02}, {"hours": 1, "rate": 0.0}]}},
+        "sources": [1e-5] + [0.0] * 10,
+        "barriers": {"x": 0.1, "z": [1.0] * 10 + [0.5]},
+    }
+    model = started(write, {**content, **given})
+    cells, area = int(model.mask.sum()) if model.mask is not None else NY * NX, 1000.0 * 800.0
+    for hour in range(6):
+        before = float(model.values[names.STORAGE_VOLUME])
+        model.set_value(names.NET_SOURCE, np.full((10, NY, NX), 1e-5))
+        model.update()
+        land = 1e-5 * sum(LAYERS[1:]) * cells * area
+        prescribed, flux = (float(model.values[n]) for n in (names.PRESCRIBED_VOLUME, names.SURFACE_FLUX_VOLUME))
+        assert prescribed == pytest.approx(1e-5 * LAYERS[0] * cells * area)
+        assert flux == pytest.approx((0.0 if hour % 3 == 2 else 0.02) * cells * area)
+        outflow = float(np.nansum(model.values[names.RUNOFF])) * 3600.0 * area
+        change = float(model.values[names.STORAGE_VOLUME]) - before
+        assert change == pytest.approx(land + prescribed + flux - outflow, rel=1e-6)
+
+
+def test_conditions_that_it_does_not_take_are_refused_by_key(write: Write, content: dict[str, Any]) -> None:
+    given = {"surface": {"condition": "overland_flow"}, "boundaries": [{"side": "west", "flux": 0.0}]}
+    with pytest.raises(ConfigError) as caught:
+        prepare(Path(write({**content, **given})))
+    assert [m.key for m in caught.value.mistakes] == ["surface.condition", "boundaries"]
+
+
 def test_water_is_conserved_with_the_runoff_that_is_published(write: Write, content: dict[str, Any]) -> None:
     model = started(write, content)
     area = 1000.0 * 800.0

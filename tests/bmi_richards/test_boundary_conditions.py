@@ -1,0 +1,238 @@
+"""Slope forms, surface conditions, sides, bottom and barriers: the equations, conservation and symmetry."""
+
+from dataclasses import replace
+from math import inf
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from richards_domains import Floats, hydrostatic, make_domain, random_domain
+from richards_residual import residual
+
+from bmi_common.boundary_conditions import Barriers, Boundary, Conditions, Side, outer_faces
+from bmi_common.overland import SurfaceCondition
+from bmi_common.rates import Intervals, Rate
+from bmi_common.slopes import SlopeFormulation
+from bmi_richards.options import Convergence, Mode, SolverConfig
+from bmi_richards.solver import HourBalance, RichardsSolver
+
+CONVERGED = SolverConfig(passes=Convergence(tolerance=1e-12, most=200))
+
+
+def rate(*values: float) -> Rate:
+    """A cycle of intervals of two hours."""
+    return Rate(Intervals(2.0 * np.arange(1, len(values) + 1), inf), np.array(values))
+
+
+def boundary(
+    domain: SimpleNamespace, side: Side, flux: Rate | None = None, head: Rate | None = None, layers: slice = slice(None)
+) -> Boundary:
+    faces = np.zeros(domain.porosity.shape, dtype=bool)
+    faces[0 if side == "bottom" else layers] = outer_faces(domain.mask, side)
+    return Boundary(side, faces, flux, head)
+
+
+def everything(domain: SimpleNamespace, random: np.random.Generator, surface: SurfaceCondition) -> Conditions:
+    """A flux or a head on every side and the bottom, barriers, and rain that comes and goes."""
+    shape, top = domain.porosity.shape, float(domain.dz.sum())
+    return Conditions(
+        surface=surface,
+        surface_flux=rate(0.03, -0.0002, 0.0),
+        boundaries=(
+            boundary(domain, "west", head=rate(top + 0.2, top - 1.0)),
+            boundary(domain, "east", flux=rate(0.01, -0.001), layers=slice(0, 3)),
+            boundary(domain, "south", head=Rate.steady(top - random.uniform(0.0, 3.0, size=shape[1:]))),
+            boundary(domain, "north", flux=rate(-1e-4)),
+            boundary(domain, "bottom", head=rate(top - 2.0)),
+        ),
+        barriers=Barriers(*(random.choice([0.0, 0.01, 1.0, 3.0], size=shape) for _ in range(3))),
+    )
+
+
+def assert_closed(balance: HourBalance) -> None:
+    through = (
+        abs(balance.source) + balance.outflow + balance.seepage + abs(balance.surface_flux)
+        + abs(balance.boundary_inflow)
+    )  # fmt: skip
+    assert abs(balance.residual) <= max(1e-10 * through, 16.0 * np.finfo(float).eps * balance.storage)
+
+
+@pytest.mark.parametrize("formulation", SlopeFormulation)
+@pytest.mark.parametrize("surface", SurfaceCondition)
+def test_heads_solve_the_equations_as_written_down_a_second_time(
+    formulation: SlopeFormulation, surface: SurfaceCondition
+) -> None:
+    random = np.random.default_rng(7)
+    domain = random_domain(random, ny=4, nx=5, nz=4)
+    domain.slope_formulation = formulation
+    domain.slope_x, domain.slope_y = 5.0 * domain.slope_x, 5.0 * domain.slope_y  # steep enough for cosines to count
+    conditions = everything(domain, random, surface)
+    solver = RichardsSolver(
+        domain, hydrostatic(domain, domain.dz.sum() - random.uniform(0.0, 2.0, (4, 5))), CONVERGED, conditions
+    )
+    source = random.uniform(-1e-5, 1e-4, size=solver.shape)
+    for hour in range(6):
+        before = solver.head
+        balance = solver.step(source, time=float(hour))
+        assert balance.unmet_demand == balance.unmet_outflow == 0.0  # which the equations know nothing of
+        left = residual(domain, conditions, before, solver.head, source, float(hour))
+        assert np.abs(left).max() <= 1e-10
+        assert_closed(balance)
+
+
+@pytest.mark.parametrize("surface", SurfaceCondition)
+@settings(deadline=None, max_examples=15)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_the_balance_closes_with_everything_that_can_act(surface: SurfaceCondition, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    domain = random_domain(random)
+    domain.slope_formulation = SlopeFormulation.ORIGINAL
+    conditions = everything(domain, random, surface)
+    solver = RichardsSolver(domain, np.full(domain.porosity.shape, -1.0), None, conditions)
+    for hour in range(6):
+        before = solver.storage
+        balance = solver.step(np.zeros(solver.shape), time=float(hour))
+        assert_closed(balance)
+        assert balance.storage - before == pytest.approx(balance.storage_change, abs=1e-12 * balance.storage)
+
+
+def transposed(domain: SimpleNamespace) -> SimpleNamespace:
+    """The domain with east and north exchanged."""
+    swapped = {
+        name: np.ascontiguousarray(np.swapaxes(value, -1, -2)) if np.ndim(value) > 1 else value
+        for name, value in vars(domain).items()
+    }
+    for name in ("conductivity", "slope"):
+        swapped[f"{name}_x"], swapped[f"{name}_y"] = swapped[f"{name}_y"], swapped[f"{name}_x"]
+    return SimpleNamespace(**swapped)
+
+
+@pytest.mark.parametrize("formulation", SlopeFormulation)
+def test_exchanging_east_and_north_exchanges_the_heads(formulation: SlopeFormulation) -> None:
+    random = np.random.default_rng(3)
+    domain = random_domain(random)
+    domain.slope_formulation = formulation
+    flow = {"surface": SurfaceCondition.OVERLAND_FLOW, "surface_flux": rate(0.02)}
+    one = Conditions(boundaries=(boundary(domain, "west", head=rate(domain.dz.sum())),), **flow)
+    other_domain = transposed(domain)
+    other = Conditions(boundaries=(boundary(other_domain, "south", head=rate(domain.dz.sum())),), **flow)
+    solvers = [
+        RichardsSolver(d, np.full(d.porosity.shape, -0.5), CONVERGED, c)
+        for d, c in ((domain, one), (other_domain, other))
+    ]
+    for hour in range(3):
+        for solver in solvers:
+            solver.step(np.zeros(solver.shape), time=float(hour))
+    np.testing.assert_allclose(solvers[0].head, np.swapaxes(solvers[1].head, -1, -2), rtol=0.0, atol=1e-9)
+
+
+def test_a_mirrored_domain_has_mirrored_heads_where_slopes_belong_to_cells() -> None:
+    """Not so with the slopes of faces, which the mirror would give to other cells."""
+    random = np.random.default_rng(5)
+    domain = random_domain(random)
+    domain.slope_formulation = SlopeFormulation.ORIGINAL
+    mirrored = SimpleNamespace(
+        **{name: np.flip(value, -1).copy() if np.ndim(value) > 1 else value for name, value in vars(domain).items()}
+    )
+    mirrored.slope_x = -mirrored.slope_x
+    heads = []
+    for d, side in ((domain, "east"), (mirrored, "west")):
+        conditions = Conditions(
+            surface=SurfaceCondition.OVERLAND_FLOW,
+            surface_flux=rate(0.02),
+            boundaries=(boundary(d, side, flux=rate(0.01)),),  # type: ignore[arg-type]
+        )
+        solver = RichardsSolver(d, np.full(d.porosity.shape, -0.5), CONVERGED, conditions)
+        for hour in range(3):
+            solver.step(np.zeros(solver.shape), time=float(hour))
+        heads.append(solver.head)
+    np.testing.assert_allclose(heads[0], np.flip(heads[1], -1), rtol=0.0, atol=1e-9)
+
+
+def test_water_at_rest_beside_a_boundary_at_its_head_stays_at_rest() -> None:
+    domain = make_domain([5.0, 1.0, 0.5], 3, 4)
+    head = hydrostatic(domain, 5.2)
+    sides: tuple[Side, ...] = ("west", "east", "south", "north", "bottom")
+    conditions = Conditions(boundaries=tuple(boundary(domain, side, head=rate(5.2)) for side in sides))
+    solver = RichardsSolver(domain, head, None, conditions)
+    for hour in range(24):
+        balance = solver.step(np.zeros(solver.shape), time=float(hour))
+    np.testing.assert_allclose(solver.head, head, rtol=0.0, atol=1e-10)
+    assert balance.boundary_inflow == pytest.approx(0.0, abs=1e-6)
+
+
+def test_flow_between_two_heads_is_darcys() -> None:
+    """K (H1 - H2) / L over a confined layer between two reservoirs, half a cell from the outermost centres."""
+    domain = make_domain([10.0, 5.0], 1, 8, dx=100.0, conductivity_z=[0.02, 0.0])
+    heads = {"west": 30.0, "east": 22.0}
+    conditions = Conditions(
+        boundaries=tuple(boundary(domain, side, head=rate(h), layers=slice(1)) for side, h in heads.items())  # type: ignore[arg-type]
+    )
+    start = np.broadcast_to(np.array([20.0, -1.0])[:, None, None], (2, 1, 8))
+    solver = RichardsSolver(domain, start, CONVERGED, conditions)
+    for hour in range(200):
+        solver.step(np.zeros(solver.shape), 24.0, time=24.0 * hour)
+    x = (np.arange(8) + 0.5) / 8.0
+    np.testing.assert_allclose(solver.head[0, 0], 30.0 - 8.0 * x - 5.0, rtol=0.0, atol=1e-6)
+
+
+def test_an_outflow_that_cells_cannot_give_is_cut_and_reported() -> None:
+    domain = make_domain([1.0, 0.5], 2, 2)
+    conditions = Conditions(surface_flux=rate(-0.5), boundaries=(boundary(domain, "bottom", flux=rate(-0.4)),))
+    solver = RichardsSolver(domain, np.full((2, 2, 2), -1.0), None, conditions)
+    balance = solver.step(np.zeros(solver.shape))
+    assert_closed(balance)
+    asked = (0.5 + 0.4) * 4e6
+    assert 0.0 < balance.unmet_outflow < asked
+    assert balance.surface_flux + balance.boundary_inflow == pytest.approx(balance.unmet_outflow - asked)
+    assert balance.unmet_demand == 0.0
+
+
+def test_water_above_a_seepage_face_leaves_within_the_hour() -> None:
+    domain = make_domain([2.0, 0.5], 2, 3, slope_x=0.01)
+    conditions = Conditions(surface=SurfaceCondition.SEEPAGE_FACE, surface_flux=rate(0.05))
+    solver = RichardsSolver(domain, hydrostatic(domain, 2.2), None, conditions)
+    for hour in range(12):
+        balance = solver.step(np.zeros(solver.shape), time=float(hour))
+        assert_closed(balance)
+    assert balance.seepage == pytest.approx(0.05 * 6e6, rel=1e-6)
+    assert balance.ponding == balance.outflow == 0.0
+    np.testing.assert_array_equal(solver.ponding, 0.0)
+    np.testing.assert_allclose(np.nansum(solver.outflow) * 1e6, balance.seepage)
+
+
+def test_columns_that_drain_freely_take_fluxes_and_heads_at_their_sides() -> None:
+    domain = make_domain([5.0, 1.0, 0.5], 2, 3)
+    conditions = Conditions(
+        surface_flux=rate(0.001),
+        boundaries=(boundary(domain, "west", head=rate(6.0)), boundary(domain, "east", rate(1e-3))),
+    )
+    solver = RichardsSolver(domain, np.full((3, 2, 3), -1.0), SolverConfig(mode=Mode.FREE_DRAINAGE), conditions)
+    for hour in range(5):
+        balance = solver.step(np.zeros(solver.shape), time=float(hour))
+        assert abs(balance.residual) <= 1e-10 * (balance.surface_flux + balance.boundary_inflow)
+        assert balance.boundary_inflow > 0.0
+        assert balance.drainage > 0.0
+
+
+@pytest.mark.parametrize("factor", [0.0, 1.0])
+def test_a_barrier_of_factor_one_is_none_and_of_factor_zero_a_wall(factor: float) -> None:
+    domain = make_domain([5.0, 1.0, 0.5], 3, 4)
+    table = np.where(np.arange(4) < 2, 6.0, 5.0) * np.ones((3, 4))
+    wall = np.ones(domain.porosity.shape)
+    wall[:, :, 1] = factor
+    ones = np.ones_like(wall)
+    start: Floats = hydrostatic(domain, table)
+    free, barred = (
+        RichardsSolver(domain, start, None, replace(Conditions(), barriers=b))
+        for b in (None, Barriers(wall, ones, ones))
+    )
+    for solver in (free, barred):
+        solver.step(np.zeros(solver.shape))
+    if factor == 1.0:
+        np.testing.assert_array_equal(free.head, barred.head)
+    else:
+        assert np.abs(free.head - start).max() > 1e-5
+        np.testing.assert_allclose(barred.head, start, rtol=0.0, atol=1e-10)
