@@ -23,7 +23,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from bmi_common.errors import RootzoneError
+from bmi_common.errors import ConfigError, RootzoneError
 from coupler.config import load_run
 from coupler.preparation import prepare
 from coupler.stepper import Stepper
@@ -98,8 +98,10 @@ def _import_and_step(path: Path) -> Outcome:
     with tempfile.TemporaryDirectory() as scratch:
         try:
             imported = import_run(path, Path(scratch) / "run")
-        except RootzoneError as error:
-            return Outcome(f"not imported: {_key(str(error))}", str(error))
+        except ConfigError as error:
+            if "no such file" in str(error):
+                return Outcome("out of scope: its files are not there", str(error))
+            return Outcome(f"not imported: {_key(error)}", str(error))
         try:
             prepared = prepare(load_run(imported.run), Path(scratch))
             stepper = Stepper(prepared)
@@ -111,10 +113,10 @@ def _import_and_step(path: Path) -> Outcome:
     return Outcome("imported and stepped")
 
 
-def _key(message: str) -> str:
-    """Return the key that a message names, without the names of this run in it."""
-    found = re.search(r":(?:\d+:)? (\w+(?:\.\w+)*): ", message)
-    return re.sub(r"^(Geom|Patch|GeomInput|Wells|Phase)\.\w+\.", r"\1.*.", found[1]) if found else "the file"
+def _key(error: ConfigError) -> str:
+    """Return the key that an error names first, without the names of this run in it."""
+    key = next((m.key for m in error.mistakes if m.key), "a file beside it")
+    return re.sub(r"^(Geom|Patch|GeomInput|Wells|Phase)\.[^.]+\.", r"\1.*.", key)
 
 
 def write_definitions(folder: Path) -> None:

@@ -21,6 +21,7 @@ _CONDITIONS: Final = {
     "OverlandFlowPFB": "overland_flow",
     "SeepageFace": "seepage_face",
     "FluxConst": "overland_kinematic",
+    "FluxFile": "overland_kinematic",
 }
 """Condition at the ground, by the type of its patch."""
 _INSTEAD: Final = {
@@ -29,9 +30,11 @@ _INSTEAD: Final = {
     "FluxVolumetric": "a volume a time over the patch; give it as FluxConst, divided by the area of the patch",
     "ExactSolution": "a test function of ParFlow; give heads by DirEquilRefPatch",
     "PressureFile": "heads by cell; give one head a patch by DirEquilRefPatch",
-    "FluxFile": "fluxes by cell; give one flux a patch by FluxConst",
+    "FluxFile": "fluxes by cell of a side; give one flux a patch by FluxConst",
 }
 _HELD: Final = ("DirEquilRefPatch", "DirEquilPLinear")
+_CLOSED: Final = ("FluxConst", "FluxFile")
+"""Types under which no water flows over the ground."""
 _LOWER: Final = ("west", "south", "bottom")
 """Sides at which a velocity along the axis flows in."""
 
@@ -103,7 +106,7 @@ class _Reader:
     def _ground(self, tops: list[str], kinds: dict[str, str], result: Boundaries) -> None:
         notes, top = self.notes, tops[0]
         key, kind = f"Patch.{top}.BCPressure.Type", kinds[top]
-        result.overland = kind != "FluxConst"
+        result.overland = kind not in _CLOSED
         if kind not in _CONDITIONS:
             why = _INSTEAD.get(kind, "a head that is held at the ground")
             notes.refuse(key, f"{kind}: {why} (ignored: as with OverlandKinematic)")
@@ -127,9 +130,9 @@ class _Reader:
         condition = _CONDITIONS[kind]
         if condition != "overland_kinematic":
             result.surface["condition"] = condition
-        if kind == "FluxConst":
+        if not result.overland:
             notes.notice(
-                f"{key} is FluxConst: no water comes or goes over the ground but what is prescribed, and heads may "
+                f"{key} is {kind}: no water comes or goes over the ground but what is prescribed, and heads may "
                 "rise above it; here such water ponds, and hardly flows (roughness 1 h m-1/3, ParFlow's default)"
             )
         if any(flux != fluxes[0] for flux in fluxes):
@@ -139,10 +142,17 @@ class _Reader:
             )
         if fluxes and fluxes[0] is not None:
             result.surface["flux"] = fluxes[0]
+        if not self.geometries.has_level_top and (result.overland or result.surface):
+            raise self.definition.error(
+                "Domain.GeomName",
+                f"{self.geometries.domain!r} does not have the same highest layer in all its columns, which is "
+                "supported where nothing flows over and through the ground (FluxConst 0). Ground that rises and falls "
+                "needs Solver.TerrainFollowingGrid with slopes",
+            )
 
     def _rain(self, patch: str, kind: str) -> Any:
         """Return the water onto the ground [m h-1], None if there is none."""
-        if kind != "OverlandFlowPFB":
+        if kind not in ("OverlandFlowPFB", "FluxFile"):
             return self._rate(patch, -1.0)
         own = f"Patch.{patch}.BCPressure"
         intervals = self.definition.names(f"Cycle.{self.definition.text(f'{own}.Cycle')}.Names")
@@ -150,7 +160,11 @@ class _Reader:
         if len(intervals) != 1:
             self.notes.refuse(f"{own}.Type", f"{kind} in a cycle of {len(intervals)} intervals (ignored: no rain)")
             return None
-        values = Pfb(self.definition.file(key), self.definition, key).values(self.grid.surface)
+        file = Pfb(self.definition.file(key), self.definition, key)
+        if kind == "FluxFile":  # has the whole grid, of which the cells at the patch count
+            values = file.values(self.grid.shape)[self.geometries.layers][-1]
+        else:
+            values = file.values(self.grid.surface)
         spec = simplest(-values, self.geometries.mask).spec("surface_flux", "m h-1", self.folder)
         return None if spec == 0.0 else spec
 

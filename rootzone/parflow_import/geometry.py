@@ -83,7 +83,7 @@ class Geometries:
     layers : slice
         Layers of the computational grid between the lowest and the highest cell of the domain.
     rock : ndarray of bool, shape (nz, ny, nx)
-        Cells of these columns and layers below the domain.
+        Cells of these columns and layers that are not the domain's.
     patches : dict of Patch, by name
         Patches of the domain.
     """
@@ -167,7 +167,7 @@ class Geometries:
         return Shape(cells, [*walls, *flat], is_box=True)
 
     def _domain_cells(self) -> tuple[Mask, slice, Mask]:
-        """Return columns, layers, and the cells below the domain."""
+        """Return columns, layers, and the cells of these that are not the domain's."""
         key = "Domain.GeomName"
         if self.domain in self._unsupported:
             raise self._unsupported[self.domain]
@@ -185,29 +185,33 @@ class Geometries:
         layers = slice(int(held[0]), int(held[-1]) + 1)
         whole = np.zeros_like(shape.cells)
         whole[layers] = columns
-        below = whole & (np.cumsum(shape.cells, axis=0) == 0)
-        odd = np.asarray((whole & ~shape.cells & ~below).any(axis=0))
-        if odd.any():
-            self._fill(odd, columns, shape)
-        if below.any():
-            self._notes.notice(
-                f"{int(below.sum())} cells in {int(below.any(axis=0).sum())} columns lie below {self.domain!r}; here "
-                "they are rock that holds no water to speak of and lets none through"
-            )
+        rock = whole & ~shape.cells
+        if rock[layers.stop - 1].any() and self._lacks_slanted_sides_only(rock, columns, shape):
+            rock &= np.cumsum(shape.cells, axis=0) == 0
         self._shapes[self.domain] = Shape(whole, shape.patches, shape.is_box)
-        return columns, layers, below
-
-    def _fill(self, odd: Mask, columns: Mask, shape: Shape) -> None:
-        """Say that columns get the layers that they lack at the top, as long as these are few and at slanted sides."""
-        lacking = f"{int(odd.sum())} of {int(columns.sum())} columns"
-        slanted = not shape.is_box and self._definition.flag(_TERRAIN_FOLLOWING)
-        if not slanted or 2 * odd.sum() >= columns.sum():
-            raise self._definition.error(
-                "Domain.GeomName",
-                f"{self.domain!r} must have the same highest layer in all its columns, and no gaps; {lacking} differ. "
-                f"Ground that rises and falls needs {_TERRAIN_FOLLOWING} with slopes",
+        if rock.any():
+            self._notes.notice(
+                f"{int(rock.sum())} cells in {int(rock.any(axis=0).sum())} columns lie outside {self.domain!r}, "
+                "between its lowest and its highest layer; here they are rock that holds hardly any water and lets none "
+                "through"
             )
-        self._notes.notice(f"{lacking} of {self.domain!r} lack layers, as under slanted sides; here they have all")
+        return columns, layers, rock
+
+    def _lacks_slanted_sides_only(self, rock: Mask, columns: Mask, shape: Shape) -> bool:
+        """Whether the columns that lack upper layers are few, as under slanted sides; says that they get them."""
+        lacking = int(rock.any(axis=0).sum())
+        slanted = not shape.is_box and self._definition.flag(_TERRAIN_FOLLOWING) and 2 * lacking < columns.sum()
+        if slanted:
+            self._notes.notice(
+                f"{lacking} of {int(columns.sum())} columns of {self.domain!r} lack layers, as under slanted sides; "
+                "here they have all"
+            )
+        return bool(slanted)
+
+    @property
+    def has_level_top(self) -> bool:
+        """Whether the domain reaches to the same layer in all its columns."""
+        return not bool(self.rock[self.layers.stop - 1].any())
 
     def _patches(self) -> dict[str, Patch]:
         key = f"Geom.{self.domain}.Patches"
@@ -391,10 +395,13 @@ class Geometries:
             here = self.cells(part.geometry, key)
             values[here] = part.source.values(self._grid.shape)[here]
         self._check_complete(values, key)
+        if self.rock.any():  # what it is there has no effect
+            given = np.isfinite(values) & self._shapes[self.domain].cells & ~self.rock
+            values[np.isnan(values) & self.rock] = values[given][0]
         return values
 
     def _check_complete(self, values: Floats, key: str) -> None:
-        missing = int(np.isnan(values[self.layers, self.mask]).sum())
+        missing = int((np.isnan(values) & self._shapes[self.domain].cells & ~self.rock).sum())
         if missing:
             raise self._definition.error(key, f"{missing} cells of the domain are in none of the named geometries")
 

@@ -59,7 +59,7 @@ def read_initial(
 
 
 def _spec(head: Source, grid: Grid, geometries: Geometries, layers: list[float], folder: Folder) -> Any:
-    """Spell a field of heads; in rock, where ParFlow has none, water is at rest under the lowest cell of the domain."""
+    """Spell a field of heads; in rock, where ParFlow has none, water is at rest with the lowest cell of the domain."""
     values = head.values(grid.shape)
     missing = ~np.isfinite(values) & geometries.cells(geometries.domain, "Domain.GeomName") & ~geometries.rock
     if missing.any() and isinstance(head, File):

@@ -26,7 +26,7 @@ VAN_GENUCHTEN = {
 _DEFAULT_SPECIFIC_STORAGE = 0.0
 """What ParFlow takes in cells of no named geometry [m-1]."""
 _STORAGE_OF_ROCK = 1.0e-4
-"""Below the domain [m-1], where nothing flows: any value above 0 keeps heads there as they are."""
+"""Outside the domain [m-1], where nothing flows: any value above 0 keeps heads there as they are."""
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,7 @@ class _Reader:
         return self._in_rock(storage, _STORAGE_OF_ROCK)
 
     def _in_rock(self, field: Source, value: float) -> Source:
-        """Put a value into the cells below the domain."""
+        """Put a value into the cells of its columns that are not the domain's."""
         rock = self.geometries.rock
         if not rock.any():
             return field
