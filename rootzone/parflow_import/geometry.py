@@ -189,11 +189,16 @@ class Geometries:
         if rock[layers.stop - 1].any() and self._lacks_slanted_sides_only(rock, columns, shape):
             rock &= np.cumsum(shape.cells, axis=0) == 0
         self._shapes[self.domain] = Shape(whole, shape.patches, shape.is_box)
+        if layers != slice(0, self._grid.nz):
+            self._notes.notice(
+                f"{self.domain!r} holds layers {layers.start} to {layers.stop - 1} of the computational grid's "
+                f"0 to {self._grid.nz - 1}; the others are left out"
+            )
         if rock.any():
             self._notes.notice(
                 f"{int(rock.sum())} cells in {int(rock.any(axis=0).sum())} columns lie outside {self.domain!r}, "
-                "between its lowest and its highest layer; here they are rock that holds hardly any water and lets none "
-                "through"
+                "between its lowest and its highest layer; here they are rock that holds hardly any water and lets "
+                "none through"
             )
         return columns, layers, rock
 

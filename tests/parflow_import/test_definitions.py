@@ -220,9 +220,9 @@ def test_overland_flow_needs_a_roughness(parflow: ParflowRun) -> None:
             {"ICPressure.Type": "PFBFile", "Geom.domain.ICPressure.FileName": "nan.pfb"},
             "Geom.domain.ICPressure.FileName",
         ),
-        ({"ICPressure.Type": "Constant", "Geom.domain.ICPressure.Value": 5000.0}, "ICPressure (Constant)"),
-        ({"Solver.CLM.ResSat": 7.0}, "Solver.CLM.EvapBeta, ResSat"),
-        ({"TimingInfo.StopTime": 31.0}, "Solver.CLM.MetFileName"),
+        ({"ICPressure.Type": "Constant", "Geom.domain.ICPressure.Value": 5000.0}, "ICPressure.GeomNames"),
+        ({"Solver.CLM.ResSat": 7.0}, "Solver.CLM.ResSat"),
+        ({"Solver.CLM.IstepStart": 31}, "Solver.CLM.MetFileName"),
     ],
 )
 def test_values_out_of_range_are_named_by_the_key_that_gives_them(
