@@ -21,7 +21,7 @@ _OWN: Final = "Solver.CLM."
 _EVAPORATION: Final = {"None": 0, "Linear": 1, "Cosine": 2}
 _STRESS: Final = {"None": 0, "Pressure": 1, "Saturation": 2}
 _OWN_SCHEMES: Final = re.compile(
-    r"Solver\.CLM\.(Snow|Albedo|FracSno|Wetbulb|Dai|Jennings|ThinSnow|SZA|Interception|Fwet|Stomata)\w*"
+    r"Solver\.CLM\.(Snow|Albedo|FracSno|Wetbulb|Dai(?!ly)|Jennings|ThinSnow|SZA|Interception|Fwet|Stomata)\w*"
 )
 _ROOT_ZONE_LAYERS: Final = 10
 """Of ParFlow, where ``RootZoneNZ`` says nothing."""
