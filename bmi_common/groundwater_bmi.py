@@ -51,8 +51,7 @@ class GroundwaterBmi(DeclaredBmi):
             source += prescribed.mean(time, length)
             depth = np.tensordot(domain.dz, source[:, domain.mask], axes=1)
             self.values[names.PRESCRIBED_VOLUME][...] = float(depth.sum()) * length * domain.dx * domain.dy
-        of_land = self.values[names.NET_SOURCE]
-        source[-len(of_land) :] += of_land
+        source[-domain.root_zone_layers :] += self.values[names.NET_SOURCE]
         return source
 
     def _publish_domain(self) -> None:
