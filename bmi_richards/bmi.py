@@ -37,7 +37,14 @@ class BmiRichards(GroundwaterBmi):
         names.DISCHARGE_VARIABLE,
         *SOLVER_VARIABLES,
     )
-    may_change = ("richards.passes", "richards.time_step", "richards.threads", "richards.drainage.file")
+    may_change = (
+        "richards.passes",
+        "richards.time_step",
+        "richards.threads",
+        "richards.drainage.file",
+        "surface.flux.file",
+        "sources.file",
+    )
     _prepared: Prepared
 
     def _initialize(self, config_file: Path) -> Setup:

@@ -40,7 +40,13 @@ class BmiSurrogate(GroundwaterBmi):
     component_name = "Surrogate"
     METADATA = str(Path(__file__).with_name("pymt"))  # where pymt looks
     variables = (*names.GROUNDWATER_VARIABLES, *names.SUPPLY_VARIABLES)
-    may_change = ("surrogate.device", "surrogate.threads", "surrogate.compile")
+    may_change = (
+        "surrogate.device",
+        "surrogate.threads",
+        "surrogate.compile",
+        "surface.flux.file",
+        "sources.file",
+    )
     _prepared: Prepared
 
     def _initialize(self, config_file: Path) -> Setup:
