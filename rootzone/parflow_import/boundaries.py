@@ -10,7 +10,7 @@ import numpy as np
 from bmi_common.boundary_conditions import Side
 from rootzone.parflow_import.definition import Definition
 from rootzone.parflow_import.geometry import Geometries
-from rootzone.parflow_import.grid import Grid
+from rootzone.parflow_import.grid import ParflowGrid
 from rootzone.parflow_import.notices import Notes
 from rootzone.parflow_import.solid import Face
 from rootzone.parflow_import.sources import Floats, Folder, Mask, Pfb, simplest
@@ -55,7 +55,7 @@ class Boundaries:
 
 
 def read_boundaries(
-    definition: Definition, grid: Grid, geometries: Geometries, depth: float, folder: Folder, notes: Notes
+    definition: Definition, grid: ParflowGrid, geometries: Geometries, depth: float, folder: Folder, notes: Notes
 ) -> Boundaries:
     """Read the conditions of all patches of the domain; `depth` [m] is that of all layers.
 
@@ -70,7 +70,7 @@ def read_boundaries(
 @dataclass
 class _Reader:
     definition: Definition
-    grid: Grid
+    grid: ParflowGrid
     geometries: Geometries
     depth: float
     folder: Folder
