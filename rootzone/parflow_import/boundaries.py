@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import isclose
 from typing import Any, Final
 
 import numpy as np
@@ -65,6 +66,26 @@ def read_boundaries(
         For patches without a type, unknown cycles, missing values and files.
     """
     return _Reader(definition, grid, geometries, depth, folder, notes).read()
+
+
+def note_cycles(boundaries: Boundaries, definition: Definition, step: float, notes: Notes) -> None:
+    """Say where rates change at another time than in ParFlow, whose steps of `step` [h] end with an interval."""
+    rates = [boundaries.surface.get("flux"), *(b.get(key) for b in boundaries.boundaries for key in ("flux", "head"))]
+    cycles = [rate["cycle"] for rate in rates if isinstance(rate, dict) and "cycle" in rate]
+    if not cycles:
+        return
+    unit = definition.number("TimingInfo.BaseUnit", 1.0)
+    if step < unit and not isclose(step, unit):
+        notes.notice(
+            f"Cycle: ParFlow takes the value of a step from the whole units of time (TimingInfo.BaseUnit {unit:g} h) "
+            f"that have passed at its end; with steps of {step:g} h every interval begins {unit - step:g} h late "
+            "there, here on time"
+        )
+    elif any(not isclose(e["hours"] / step, round(e["hours"] / step), abs_tol=1e-9) for c in cycles for e in c):
+        notes.notice(
+            f"Cycle: intervals end within steps of {step:g} h, which ParFlow cuts there; here a step takes the mean of "
+            "the values over it"
+        )
 
 
 @dataclass
@@ -258,8 +279,29 @@ class _Reader:
             if hours <= 0:
                 raise definition.error(f"Cycle.{cycle}.{name}.Length", f"must be above 0, got {hours:g}")
             entries.append({"hours": float(f"{hours:.12g}"), "rate": value})
-        first = entries[0]["rate"]
-        if all(entry["rate"] == first for entry in entries):
-            return None if first == 0.0 and above is None else first
-        repeat = definition.integer(f"Cycle.{cycle}.Repeat", -1)
-        return {"cycle": entries, "repeat": True if repeat < 0 else repeat if repeat > 0 else False}
+        rate = self._repeated(entries, definition.integer(f"Cycle.{cycle}.Repeat", -1))
+        return None if rate == 0.0 and above is None else rate
+
+    def _repeated(self, entries: list[dict[str, float]], repeat: int) -> Any:
+        """Return the rate of a cycle that passes `repeat` times, always if negative, and then keeps its last value.
+
+        ParFlow counts the intervals from the start of the run, but the passes from time 0 of its clock.
+        """
+        if all(entry["rate"] == entries[0]["rate"] for entry in entries):
+            return entries[0]["rate"]
+        if repeat < 0:
+            return {"cycle": entries, "repeat": True}
+        before = self.definition.number("TimingInfo.StartTime", 0.0)
+        length = sum(entry["hours"] for entry in entries)
+        remaining = repeat * length - before
+        if remaining <= 0.0:
+            return entries[-1]["rate"]
+        if before == 0.0:
+            return {"cycle": entries, "repeat": repeat}
+        written: list[dict[str, float]] = []
+        while remaining > 0.0:
+            entry = entries[len(written) % len(entries)]
+            written.append({**entry, "hours": min(entry["hours"], float(f"{remaining:.12g}"))})
+            remaining -= entry["hours"]
+        last = {"hours": length, "rate": entries[-1]["rate"]}
+        return {"cycle": [*written, last], "repeat": False}

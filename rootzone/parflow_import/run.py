@@ -16,7 +16,7 @@ from bmi_common.owned_folder import new_folder
 from coupler.config import load_run
 from coupler.preparation import prepare
 from rootzone.parflow_import import report
-from rootzone.parflow_import.boundaries import read_boundaries
+from rootzone.parflow_import.boundaries import note_cycles, read_boundaries
 from rootzone.parflow_import.definition import Definition, read_definition
 from rootzone.parflow_import.forcing import read_forcing
 from rootzone.parflow_import.geometry import Geometries
@@ -144,6 +144,7 @@ def _map(definition: Definition, grid: ParflowGrid, folder: ImportFolder, option
     clm = read_clm_files(definition, grid, notes) if has_land(definition) else None
     start, reuse = (NO_CALENDAR, None) if clm is None else (clm.clmin.start, records_reused(definition))
     timing = read_timing(definition, start, reuse, options.hours, notes)
+    note_cycles(boundaries, definition, timing.groundwater_step, notes)
     title = f"Imported from ParFlow's {definition.path.name}"
     domain = _domain(grid, layers, geometries, soil, surface, clm, folder)
     if clm is None:
