@@ -172,6 +172,8 @@ def _map(definition: Definition, grid: ParflowGrid, folder: ImportFolder, option
         notes.notice(notice)
     folder.write_yaml(DOMAIN, f"{title}. Bottom layer, southern row, western column first.", domain)
     groundwater = _groundwater(initial, soil, timing, folder) | boundaries.spec | prescribed.keys
+    if prescribed.transient is not None:
+        groundwater = {"start": timing.start, **groundwater}
     folder.write_yaml(GROUNDWATER, f"{title}.", groundwater)
     folder.write_yaml(RUN, f"{title}; see {NOTES}.", _coupled(definition, timing, clm is not None))
     folder.write_fields()
