@@ -91,7 +91,8 @@ def draw(latent: dict[str, Floats], difference: Floats, path: Path) -> None:
         xlim=(0, HOURS),
         xticks=range(0, HOURS + 1, 12),
     )
-    left.legend(frameon=False)
+    left.set_ylim(top=1.2 * max(values.max() for values in latent.values()))
+    left.legend(frameon=False, ncols=3, loc="upper left")
     limit = float(np.nanpercentile(np.abs(difference), 98))
     image = right.pcolormesh(difference, cmap="BrBG", vmin=-limit, vmax=limit, rasterized=True)
     right.set(title="head of the top layer, hour 48:\nimported less ParFlow-CLM [m]", aspect="equal")
