@@ -34,6 +34,7 @@ from coupler.config import load_run
 from coupler.preparation import prepare
 from coupler.stepper import Stepper
 
+ROOT_ZONE_LAYERS = 10
 ACTIVE = 0.7  # fraction of cells inside the watershed
 
 
@@ -49,7 +50,7 @@ class _Idle(DeclaredBmi):
             {
                 grids.SURFACE: surface,
                 grids.SUBSURFACE: grids.layered(surface, thickness),
-                grids.ROOT_ZONE: grids.root_zone(surface, thickness),
+                grids.ROOT_ZONE: grids.root_zone(surface, thickness, ROOT_ZONE_LAYERS),
                 grids.SCALAR: grids.scalar(),
             },
             mask=mask,

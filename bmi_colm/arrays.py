@@ -1,8 +1,8 @@
 """The table of what the Fortran kernel exchanges with Python: name, units, meaning and shape, once.
 
 The arrays of a block of columns are owned by Python and changed in place by the kernel. All are Fortran-contiguous with
-the column first, so that nothing is copied. Layers follow from the top: ten of soil, or five of snow (empty ones first)
-and then ten of soil.
+the column first, so that nothing is copied. Layers follow from the top: those of soil, or five of snow (empty ones
+first) and then those of soil. How many of soil there are is known at run time.
 
 The build makes the Fortran side, `colm_types.f90` and `colm_api.f90`, from the dataclasses of this module
 (`tools/colm_interface.py`): a new argument is one line here.
@@ -19,11 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 N_SNOW = 5
-N_SOIL = 10
-N_LAYER = N_SNOW + N_SOIL
 N_BAND = 2  # visible, near infrared
 N_BEAM = 2  # direct, diffuse
 COLD_START_TEMPERATURE = 283.0  # K
+
+SOIL = "n_soil"
+SOIL_AND_SNOW = f"n_soil + {N_SNOW}"
+"""Extents of arrays that are known at run time, as the interface of the kernel calls them."""
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int32]
@@ -33,7 +35,7 @@ def _scalar(units: str, meaning: str) -> Any:
     return field(metadata={"units": units, "meaning": meaning, "shape": ()})
 
 
-def _column(units: str, meaning: str, *shape: int, dtype: type = np.float64) -> Any:
+def _column(units: str, meaning: str, *shape: int | str, dtype: type = np.float64) -> Any:
     return field(metadata={"units": units, "meaning": meaning, "shape": shape, "dtype": dtype})
 
 
@@ -65,11 +67,14 @@ class ColumnArrays:
     """Base of the sets of arrays."""
 
     @classmethod
-    def empty(cls, n: int) -> Self:
-        """Zeros for `n` columns."""
-        return cls(
-            **{f.name: np.zeros((n, *f.metadata["shape"]), dtype=f.metadata["dtype"], order="F") for f in fields(cls)}
-        )
+    def empty(cls, n: int, soil_layers: int) -> Self:
+        """Zeros for `n` columns of so many soil layers."""
+        extents = {SOIL: soil_layers, SOIL_AND_SNOW: soil_layers + N_SNOW}
+
+        def zeros(shape: tuple[int | str, ...], dtype: type) -> NDArray[Any]:
+            return np.zeros((n, *(extents[e] if isinstance(e, str) else e for e in shape)), dtype=dtype, order="F")
+
+        return cls(**{f.name: zeros(f.metadata["shape"], f.metadata["dtype"]) for f in fields(cls)})
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the arrays by name, not copied."""
@@ -98,19 +103,19 @@ class ColumnParameters(ColumnArrays):
     leaf_area_maximum: Array = _column("m2 m-2", "leaf area index of the warm season")
     leaf_area_minimum: Array = _column("m2 m-2", "leaf area index of the cold season")
     stem_area_index: Array = _column("m2 m-2", "stem area index of the vegetation class")
-    root_fraction: Array = _column("1", "share of the roots", N_SOIL)
+    root_fraction: Array = _column("1", "share of the roots", SOIL)
     albedo_saturated: Array = _column("1", "albedo of saturated soil", N_BAND)
     albedo_dry: Array = _column("1", "albedo of dry soil", N_BAND)
-    thickness: Array = _column("m", "thickness of the soil layers", N_SOIL)
-    porosity: Array = _column("1", "porosity", N_SOIL)
-    heat_capacity_solids: Array = _column("J m-3 K-1", "heat capacity of the solids per bulk volume", N_SOIL)
-    conductivity_dry: Array = _column("W m-1 K-1", "thermal conductivity of dry soil", N_SOIL)
-    conductivity_saturated: Array = _column("W m-1 K-1", "thermal conductivity of saturated soil", N_SOIL)
-    conductivity_saturated_frozen: Array = _column("W m-1 K-1", "the same of saturated frozen soil", N_SOIL)
-    kersten_exponent_wet: Array = _column("1", "exponent of saturation in the Kersten number", N_SOIL)
-    kersten_exponent_shape: Array = _column("1", "exponent of its logistic term", N_SOIL)
-    kersten_exponent_frozen: Array = _column("1", "exponent of saturation in frozen soil", N_SOIL)
-    kersten_beta: Array = _column("1", "slope of its logistic term", N_SOIL)
+    thickness: Array = _column("m", "thickness of the soil layers", SOIL)
+    porosity: Array = _column("1", "porosity", SOIL)
+    heat_capacity_solids: Array = _column("J m-3 K-1", "heat capacity of the solids per bulk volume", SOIL)
+    conductivity_dry: Array = _column("W m-1 K-1", "thermal conductivity of dry soil", SOIL)
+    conductivity_saturated: Array = _column("W m-1 K-1", "thermal conductivity of saturated soil", SOIL)
+    conductivity_saturated_frozen: Array = _column("W m-1 K-1", "the same of saturated frozen soil", SOIL)
+    kersten_exponent_wet: Array = _column("1", "exponent of saturation in the Kersten number", SOIL)
+    kersten_exponent_shape: Array = _column("1", "exponent of its logistic term", SOIL)
+    kersten_exponent_frozen: Array = _column("1", "exponent of saturation in frozen soil", SOIL)
+    kersten_beta: Array = _column("1", "slope of its logistic term", SOIL)
     ground: Integers = _column("1", "what lies below the surface: 0 soil, 2 wetland, 3 ice, 4 water", dtype=np.int32)
 
 
@@ -121,9 +126,9 @@ class ColumnState(ColumnArrays):
     `albedo` and the absorptions have the axes (column, beam direct/diffuse, band visible/near infrared).
     """
 
-    temperature: Array = _column("K", "temperature of the snow and soil layers", N_LAYER)
-    liquid: Array = _column("kg m-2", "liquid water of the layers", N_LAYER)
-    ice: Array = _column("kg m-2", "ice of the layers", N_LAYER)
+    temperature: Array = _column("K", "temperature of the snow and soil layers", SOIL_AND_SNOW)
+    liquid: Array = _column("kg m-2", "liquid water of the layers", SOIL_AND_SNOW)
+    ice: Array = _column("kg m-2", "ice of the layers", SOIL_AND_SNOW)
     snow_thickness: Array = _column("m", "thickness of the snow layers", N_SNOW)
     snow_layers: Integers = _column("1", "number of snow layers", dtype=np.int32)
     leaf_temperature: Array = _column("K", "temperature of the leaves")
@@ -145,9 +150,9 @@ class ColumnState(ColumnArrays):
     extinction_diffuse: Array = _column("1", "extinction of diffuse light per leaf and stem area")
 
     @classmethod
-    def cold_start(cls, n: int, temperature: float = COLD_START_TEMPERATURE) -> Self:
+    def cold_start(cls, n: int, soil_layers: int, temperature: float = COLD_START_TEMPERATURE) -> Self:
         """All layers and leaves at one temperature [K]; no snow, ice or canopy water."""
-        state = cls.empty(n)
+        state = cls.empty(n, soil_layers)
         state.temperature[:, N_SNOW:] = temperature
         state.leaf_temperature[:] = temperature
         return state
@@ -170,16 +175,16 @@ class ColumnInputs(ColumnArrays):
     wind_y: Array = _column("m s-1", "wind to the north")
     pressure: Array = _column("Pa", "air pressure at the ground")
     humidity: Array = _column("kg kg-1", "specific humidity at the reference height")
-    head: Array = _column("m", "pressure head of the soil layers", N_SOIL)
-    saturation: Array = _column("1", "saturation of the soil layers", N_SOIL)
-    available_water: Array = _column("kg m-2", "water that the groundwater can give in the step", N_SOIL)
+    head: Array = _column("m", "pressure head of the soil layers", SOIL)
+    saturation: Array = _column("1", "saturation of the soil layers", SOIL)
+    available_water: Array = _column("kg m-2", "water that the groundwater can give in the step", SOIL)
     prescribed_leaf_area: Array = _column("m2 m-2", "leaf area index; NaN: that of the model")
     prescribed_stem_area: Array = _column("m2 m-2", "stem area index; NaN: that of the model")
 
     @classmethod
-    def empty(cls, n: int) -> Self:
+    def empty(cls, n: int, soil_layers: int) -> Self:
         """Zeros for `n` columns, no limit of available water and no prescribed vegetation."""
-        inputs = super().empty(n)
+        inputs = super().empty(n, soil_layers)
         inputs.available_water[:] = np.inf
         inputs.prescribed_leaf_area[:] = inputs.prescribed_stem_area[:] = np.nan
         return inputs
@@ -218,6 +223,6 @@ class ColumnFluxes(ColumnArrays):
     body_gain: Array = _column("kg m-2 s-1", "ice that a land ice body gains")
     energy_residual: Array = _column("W m-2", "what the energy balance leaves over")
     water_residual: Array = _column("kg m-2 s-1", "what the water balance leaves over")
-    source: Array = _column("h-1", "net source of the soil layers, per bulk volume", N_SOIL)
+    source: Array = _column("h-1", "net source of the soil layers, per bulk volume", SOIL)
     clamped_heads: Integers = _column("1", "number of layers with a head below the lowest", dtype=np.int32)
     status: Integers = _column("1", "0, or 1 if a balance is not finite: the column keeps its state", dtype=np.int32)

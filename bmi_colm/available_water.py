@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 from bmi_colm.land import WATER_DENSITY
 from bmi_common import Domain, van_genuchten
 from bmi_common.floor_head import reachable_floor
-from bmi_common.grids import ROOT_ZONE_LAYERS
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class AvailableWater:
-    """What root-zone layers hold above the groundwater's floor head; arrays are (n, 10), top first.
+    """What root-zone layers hold above the groundwater's floor head; arrays are (n, layers), top first.
 
     A sink cannot draw soil below that head: what lies between it and the residual saturation is out of reach. The
     groundwater's storage has a compressible term, S times specific storage times head; where it leaves less than the
@@ -45,14 +44,14 @@ class AvailableWater:
         """For the active columns of a domain, in the order of ``mask.nonzero()``, and a floor head [m]."""
 
         def columns(field: Floats) -> Floats:
-            return np.ascontiguousarray(field[-ROOT_ZONE_LAYERS:, domain.mask].T[:, ::-1])
+            return np.ascontiguousarray(field[-domain.root_zone_layers :, domain.mask].T[:, ::-1])
 
         porosity, storage = columns(domain.porosity), columns(domain.specific_storage)
         floor = reachable_floor(floor_head, porosity, storage)
         retention = (
             columns(f) for f in (domain.alpha, domain.n, domain.residual_saturation, domain.maximum_saturation)
         )
-        thickness = domain.dz[: -ROOT_ZONE_LAYERS - 1 : -1]
+        thickness = domain.dz[: -domain.root_zone_layers - 1 : -1]
         return cls(
             WATER_DENSITY * porosity * thickness,
             van_genuchten.saturation(floor, *retention),

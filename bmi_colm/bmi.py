@@ -16,14 +16,14 @@ from bmi_colm import variables as names
 from bmi_colm.available_water import AvailableWater
 from bmi_colm.columns import ColumnModel
 from bmi_colm.config import Prepared, prepare
-from bmi_colm.diagnostics import DIAGNOSTICS
+from bmi_colm.diagnostics import DIAGNOSTICS, LAYERED_DIAGNOSTICS
 from bmi_colm.forcing import names as forcing_names
 from bmi_colm.land import WATER_DENSITY, LandSurface
 from bmi_colm.leaf_area import LeafArea
 from bmi_colm.tables import require_carbon_dioxide
 from bmi_common import ConfigError, Setup
 from bmi_common.errors import Mistakes, errors_under
-from bmi_common.state_file import SavedState, StateArray
+from bmi_common.state_file import SavedState, StateArray, fingerprint
 
 _KERNEL_NAMES = {
     "shortwave": forcing_names.SHORTWAVE,
@@ -45,7 +45,8 @@ class BmiColm(LandSurface):
     """Land surface: energy, carbon and water of soil and vegetation, after the Common Land Model.
 
     Pressure head and saturation of the root zone are inputs at the start of the step; forcing acts over the step and
-    comes from files unless it is set. Layers are ordered bottom first, as in every component. Porosity is that of the
+    comes from files unless it is set. Layers are ordered bottom first, as in every component. Where the root zone has
+    few, the soil has layers of its own (`SoilGrid`); published are those of the root zone. Porosity is that of the
     shared domain; `residual_saturation` belongs to the evaporation of this component and is not the groundwater
     model's residual saturation.
     """
@@ -87,16 +88,16 @@ class BmiColm(LandSurface):
         self._check_inputs()
         self._prescribe_leaf_area()
         self._announce_extrapolation(None)
-        mask = self._prepared.domain.mask
+        mask, grid = self._prepared.domain.mask, self._prepared.grid
         head, saturation = self._top_first(names.PRESSURE_HEAD), self._top_first(names.SATURATION)
         fluxes = self._columns.step(
             {short: self.values[name][mask] for short, name in _KERNEL_NAMES.items()},
-            head,
-            saturation,
-            self._available_water.at(head, saturation),
+            grid.spread(head),
+            grid.spread(saturation),
+            grid.share_out(self._available_water.at(head, saturation)),
         )
         values = self.values
-        values[names.NET_SOURCE][:, mask] = fluxes.source.T[::-1]
+        values[names.NET_SOURCE][:, mask] = grid.mean(fluxes.source).T[::-1]
         values[names.LATENT_HEAT][mask] = fluxes.latent_heat
         values[names.SENSIBLE_HEAT][mask] = fluxes.sensible_heat
         values[names.GROUND_HEAT][mask] = fluxes.ground_heat
@@ -108,10 +109,11 @@ class BmiColm(LandSurface):
         self._report_clamped(int(fluxes.clamped_heads.sum()))
 
     def _publish_diagnostics(self) -> None:
-        columns, mask = self._columns, self._prepared.domain.mask
+        columns, mask, grid = self._columns, self._prepared.domain.mask, self._prepared.grid
         for name, source in DIAGNOSTICS.items():
-            diagnosed = source(columns.state, columns.fluxes, columns.forcing)
-            self.values[name][..., mask] = diagnosed if diagnosed.ndim == 1 else diagnosed.T[::-1]
+            self.values[name][..., mask] = source(columns.state, columns.fluxes, columns.forcing)
+        for name, layered in LAYERED_DIAGNOSTICS.items():
+            self.values[name][:, mask] = layered(columns.state, grid).T[::-1]
 
     def _finalize(self) -> None:
         self._forcing.close()
@@ -123,6 +125,10 @@ class BmiColm(LandSurface):
 
     def _load_state_dict(self, state: Mapping[str, NDArray[Any]]) -> None:
         self._columns.load_state_dict(state, self.start + timedelta(seconds=self.time))
+
+    def _fingerprints(self) -> Mapping[str, str]:
+        grid = self._prepared.grid
+        return {} if grid.is_root_zone else {"division of the soil": fingerprint(grid.thickness)}
 
     def _check_start(self, saved: SavedState) -> None:
         # radiation of the coming hour is part of the state; at another time of day it would be that of another sun
@@ -190,7 +196,7 @@ def _column_model(prepared: Prepared) -> ColumnModel:
     return ColumnModel(
         land_cover=prepared.land_cover,
         texture=prepared.texture,
-        thickness=prepared.thickness,
+        thickness=prepared.grid.thickness,
         porosity=prepared.porosity,
         latitude=domain.latitude[domain.mask],
         longitude=domain.longitude[domain.mask],
@@ -201,4 +207,5 @@ def _column_model(prepared: Prepared) -> ColumnModel:
         soil=prepared.soil,
         cells=prepared.cells,
         maps=prepared.maps,
+        rooted=prepared.grid.rooted,
     )

@@ -162,7 +162,7 @@ class ColumnModel:
     texture : SoilTexture
         Texture of the soil, for its thermal properties.
     thickness, porosity : array_like
-        Layer thickness [m] and porosity, top first, broadcast to (n, 10).
+        Layer thickness [m] and porosity, top first, (layers,) or (n, layers); one porosity may stand for all.
     latitude, longitude : array_like
         Degrees, broadcast to (n,).
     start : datetime
@@ -179,6 +179,8 @@ class ColumnModel:
         (j, i) of the columns on a grid, for messages.
     maps : dict of ndarray, optional
         Parameters by column that take the place of those of the classes, see `column_parameters`.
+    rooted : int, optional
+        Number of layers, from the top, that roots reach; by default all.
 
     Attributes
     ----------
@@ -206,9 +208,10 @@ class ColumnModel:
         soil: SoilTable | None = None,
         cells: Cells | None = None,
         maps: Maps | None = None,
+        rooted: int | None = None,
     ) -> None:
         self.parameters: ColumnParameters = column_parameters(
-            land_cover, texture, thickness, porosity, latitude, longitude, vegetation, soil, cells, maps
+            land_cover, texture, thickness, porosity, latitude, longitude, vegetation, soil, cells, maps, rooted
         )
         self._cells = cells
         self.options = options or ColumnConfig()
@@ -219,9 +222,10 @@ class ColumnModel:
         self.threads = threads
         self.time = start
         self._starts_cold = state is None
-        self.state: ColumnState = state or ColumnState.cold_start(self.n, self.options.initial_temperature)
-        self.forcing: ColumnInputs = ColumnInputs.empty(self.n)
-        self.fluxes: ColumnFluxes = ColumnFluxes.empty(self.n)
+        layers = self.parameters.thickness.shape[1]
+        self.state: ColumnState = state or ColumnState.cold_start(self.n, layers, self.options.initial_temperature)
+        self.forcing: ColumnInputs = ColumnInputs.empty(self.n, layers)
+        self.fluxes: ColumnFluxes = ColumnFluxes.empty(self.n, layers)
         top = N_SNOW - self.state.snow_layers
         self.fluxes.ground_temperature[:] = self.state.temperature[np.arange(self.n), top]
         self.fluxes.screen_temperature[:] = self.state.leaf_temperature
@@ -246,10 +250,10 @@ class ColumnModel:
         forcing : mapping of str to array_like
             Means over the step, by the names of `ColumnInputs`, broadcast to (n,). Those that are not given keep the
             values of the last step.
-        head, saturation : array_like, shape (n, 10)
+        head, saturation : array_like, shape (n, layers)
             Pressure head [m] and saturation of the soil layers at the start of the step, top first. A positive head
             (ponding) is valid.
-        available_water : array_like, shape (n, 10)
+        available_water : array_like, shape (n, layers)
             Water that the layers can give to roots and air in the step [kg m-2], top first. They never give more than
             they hold, unless `published_numerics` is set.
 

@@ -19,6 +19,7 @@ from bmi_colm.leaf_area import LeafAreaSpec
 from bmi_colm.maps import Maps, SoilMaps, VegetationMaps
 from bmi_colm.readin import read_readin, to_layers
 from bmi_colm.soil import SoilTexture, check_texture, layer_weights
+from bmi_colm.soil_grid import FINE_ENOUGH, STANDARD_THICKNESS, SoilGrid
 from bmi_colm.tables import (
     SoilTable,
     Vegetation,
@@ -32,7 +33,6 @@ from bmi_common import Config, ConfigError, ConfigPath, Domain, DomainField, Fie
 from bmi_common.config import Threads
 from bmi_common.errors import Mistakes, describe_cell, errors_under
 from bmi_common.floor_head import FLOOR_HEAD
-from bmi_common.grids import ROOT_ZONE_LAYERS
 from bmi_common.suggest import did_you_mean
 
 Floats = NDArray[np.float64]
@@ -70,8 +70,8 @@ class TextureSpec(Config):
 
     In YAML the name of a class (``loam``), or the field of class numbers itself, may stand for ``{usda: …}``. The
     profile's fields hold the root zone's layers, bottom first, or one value for all of them; with `thickness` [m],
-    bottom first, they hold layers of their own, which are averaged over those of the root zone. Gravel, organic carbon
-    and bulk density may be left out.
+    bottom first, they hold layers of their own, which are averaged over those of the soil. Gravel, organic carbon and
+    bulk density may be left out.
     """
 
     usda: str | FieldSpec | None = None
@@ -109,10 +109,10 @@ class TextureSpec(Config):
         found = [f for field in fields if isinstance(field, FieldSpec) for f in field.files]
         return tuple(found) if self.colm is None else (*found, self.colm)
 
-    def read(self, domain: Domain, table: SoilTable) -> SoilTexture:
-        """Texture of the active columns, layers from the top."""
+    def read(self, domain: Domain, table: SoilTable, grid: SoilGrid) -> SoilTexture:
+        """Texture of the active columns, soil layers from the top."""
         if self.colm is not None:
-            return to_layers(read_readin(self.colm, domain.mask).texture)
+            return _on_soil(to_layers(read_readin(self.colm, domain.mask).texture), grid)
         if isinstance(self.usda, str):
             return SoilTexture.from_usda(np.full(int(domain.mask.sum()), self.usda), table)
         if self.usda is not None:
@@ -121,9 +121,9 @@ class TextureSpec(Config):
             return SoilTexture.from_usda(classes, table)
         given = {f.name: getattr(self, f.name) for f in fields(SoilTexture)}
         values = {
-            name: np.full((int(domain.mask.sum()), ROOT_ZONE_LAYERS), getattr(table, f"default_{name}"))
+            name: np.full((int(domain.mask.sum()), grid.layers), getattr(table, f"default_{name}"))
             if spec is None
-            else _profile(spec, name, domain, self.thickness)
+            else _profile(spec, name, domain, self.thickness, grid)
             for name, spec in given.items()
         }
         texture = SoilTexture(**values)
@@ -143,19 +143,28 @@ def _class_or_field(data: Any) -> Any:
     return {"file": data}
 
 
-def _profile(spec: FieldSpec, name: str, domain: Domain, thickness: list[float] | None) -> Floats:
-    """Read a profile of the active columns, (n, 10), top first."""
+def _on_soil(texture: SoilTexture, grid: SoilGrid) -> SoilTexture:
+    """Bring the ten layers of CoLM to those of the soil: one to one where there are ten, else by depth."""
+    if grid.is_root_zone and grid.layers == FINE_ENOUGH:
+        return texture
+    weights = layer_weights(STANDARD_THICKNESS[::-1], grid.thickness[::-1])[::-1, ::-1]
+    return SoilTexture(**{f.name: getattr(texture, f.name) @ weights.T for f in fields(SoilTexture)})
+
+
+def _profile(spec: FieldSpec, name: str, domain: Domain, thickness: list[float] | None, grid: SoilGrid) -> Floats:
+    """Read a profile of the active columns, (n, soil layers), top first."""
     key, units = f"soil_texture.{name}", SOIL_BOUNDS[name].units
     if _has_no_layers(spec, key, domain, units):
         flat = spec.read(key, domain.surface.shape, units, domain.mask, cells=domain.cells)[domain.mask]
-        return np.repeat(flat[:, np.newaxis], ROOT_ZONE_LAYERS, axis=1)
+        return np.repeat(flat[:, np.newaxis], grid.layers, axis=1)
     own = domain.root_zone.shape if thickness is None else (len(thickness), *domain.surface.shape)
     # layers of the soil data base's own are not compared with the domain's
     cells = domain.cells if thickness is None else replace(domain.cells, thickness=np.array(thickness))
     values = spec.read(key, own, units, domain.mask, cells=cells)[:, domain.mask]
     if thickness is not None:
-        values = layer_weights(thickness, domain.dz[-ROOT_ZONE_LAYERS:]) @ values
-    return np.ascontiguousarray(values[::-1].T)
+        values = layer_weights(thickness, grid.thickness[::-1]) @ values
+        return np.ascontiguousarray(values[::-1].T)
+    return grid.spread(np.ascontiguousarray(values[::-1].T))
 
 
 def _has_no_layers(spec: FieldSpec, key: str, domain: Domain, units: str) -> bool:
@@ -212,6 +221,8 @@ class LandConfig(PhysicsConfig):
     domain: DomainField
     land_cover: CoverSpec
     soil_texture: TextureSpec
+    soil_layers: Annotated[list[Annotated[float, Field(gt=0, allow_inf_nan=False)]], Field(min_length=1)] | None = None
+    thermal_depth: Annotated[float, Field(gt=0, le=1.0e3)] | None = None
     forcing: ForcingSpec
     initial: InitialState | None = None
     floor_head: Annotated[float, Field(ge=-1.0e4, lt=0)] = FLOOR_HEAD
@@ -252,11 +263,11 @@ class Prepared:
     domain : Domain
     land_cover : ndarray of int, shape (n,)
         IGBP class of the active columns, in the order of ``mask.nonzero()``.
+    grid : SoilGrid
+        The land's layers of soil.
     texture : SoilTexture
-        Of the active columns.
-    thickness : ndarray, shape (10,)
-        Of the root zone's layers [m], top first.
-    porosity : ndarray, shape (n, 10)
+        Of the active columns and soil layers.
+    porosity : ndarray, shape (n, soil layers)
         Top first.
     cells : ndarray of int, shape (n, 2)
         (j, i) of the active columns.
@@ -271,8 +282,8 @@ class Prepared:
     config: LandConfig
     domain: Domain
     land_cover: NDArray[np.int64]
+    grid: SoilGrid
     texture: SoilTexture
-    thickness: Floats
     porosity: Floats
     cells: NDArray[np.int64]
     vegetation: dict[int, Vegetation]
@@ -310,6 +321,9 @@ def prepare(config_file: Path, model: type[LandConfig] = LandConfig) -> Prepared
         classes = vegetation_table(config.vegetation_table)
         with errors_under("vegetation", config_file):
             vegetation = override_vegetation(classes, config.vegetation)
+    with mistakes.noted(), errors_under(file=config_file):
+        root_zone = domain.dz[: -domain.root_zone_layers - 1 : -1].copy()
+        grid = SoilGrid.of(root_zone, config.soil_layers, config.thermal_depth)
     mistakes.require_none()
     cells = np.argwhere(domain.mask)
     source = ": ".join(["land_cover", *(str(f) for f in config.land_cover.files)])
@@ -318,9 +332,10 @@ def prepare(config_file: Path, model: type[LandConfig] = LandConfig) -> Prepared
         cover = _read_cover(config.land_cover, domain)[domain.mask]
         _check_cover(cover, vegetation, cells, source)
     with mistakes.noted(), errors_under(file=config_file):
-        read_texture = texture.read(domain, table)
+        read_texture = texture.read(domain, table, grid)
     with mistakes.noted(), errors_under(file=config_file):
-        maps = {**config.vegetation_maps.read(domain), **config.soil_maps.read(domain)}
+        soil_maps = {name: grid.spread(m) if m.ndim == 2 else m for name, m in config.soil_maps.read(domain).items()}
+        maps = {**config.vegetation_maps.read(domain), **soil_maps}
     mistakes.require_none()
     own = [config_file, *config.land_cover.files, *texture.files]
     tables = (config.vegetation_table, config.vegetation._file, config.soil_table, config.soil._file)
@@ -332,9 +347,9 @@ def prepare(config_file: Path, model: type[LandConfig] = LandConfig) -> Prepared
         config=config,
         domain=domain,
         land_cover=cover.astype(np.int64),
+        grid=grid,
         texture=read_texture,
-        thickness=domain.dz[: -ROOT_ZONE_LAYERS - 1 : -1].copy(),
-        porosity=np.ascontiguousarray(domain.porosity[-ROOT_ZONE_LAYERS:, domain.mask].T[:, ::-1]),
+        porosity=grid.spread(np.ascontiguousarray(domain.porosity[-domain.root_zone_layers :, domain.mask].T[:, ::-1])),
         cells=cells,
         vegetation=vegetation,
         soil=table,

@@ -8,6 +8,7 @@ import numpy as np
 
 from bmi_colm import variables as names
 from bmi_colm.arrays import N_SNOW, Array, ColumnFluxes, ColumnInputs, ColumnState
+from bmi_colm.soil_grid import SoilGrid
 
 Source = Callable[[ColumnState, ColumnFluxes, ColumnInputs], Array]
 
@@ -34,8 +35,6 @@ DIAGNOSTICS: dict[str, Source] = {
     names.ROOT_WATER_AVAILABILITY: lambda s, f, i: f.root_stress,
     names.GROUND_TEMPERATURE: lambda s, f, i: f.ground_temperature,
     names.LEAF_TEMPERATURE: lambda s, f, i: s.leaf_temperature,
-    names.SOIL_TEMPERATURE: lambda s, f, i: s.temperature[:, N_SNOW:],
-    names.SOIL_ICE: lambda s, f, i: s.ice[:, N_SNOW:],
     names.SNOW_DEPTH: lambda s, f, i: s.snow_depth,
     names.SNOW_FRACTION: lambda s, f, i: s.snow_fraction,
     names.SNOW_LAYERS: lambda s, f, i: s.snow_layers.astype(float),
@@ -48,4 +47,10 @@ DIAGNOSTICS: dict[str, Source] = {
     names.ENERGY_RESIDUAL: lambda s, f, i: f.energy_residual,
     names.WATER_RESIDUAL: lambda s, f, i: f.water_residual,
 }
-"""Per column, and top first where there are layers; all hold at or over the end of the last step."""
+"""Per column; all hold at or over the end of the last step."""
+
+LAYERED_DIAGNOSTICS: dict[str, Callable[[ColumnState, SoilGrid], Array]] = {
+    names.SOIL_TEMPERATURE: lambda s, grid: grid.mean(s.temperature[:, N_SNOW:]),
+    names.SOIL_ICE: lambda s, grid: grid.add_up(s.ice[:, N_SNOW:]),
+}
+"""Of the root zone's layers, top first, at the end of the last step."""

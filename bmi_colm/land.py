@@ -15,7 +15,7 @@ from bmi_colm.config import Prepared
 from bmi_colm.forcing import FORCING_NAMES, Forcing, open_forcing
 from bmi_colm.forcing.plausible import looks_like
 from bmi_colm.forcing.record import NoForcing
-from bmi_common import BmiStateError, DeclaredBmi, ModelError, Setup, grids
+from bmi_common import BmiStateError, DeclaredBmi, ModelError, Setup
 from bmi_common.bmi_base import FOREVER
 from bmi_common.errors import errors_under, out_of_range
 from bmi_common.hashing import hashes
@@ -88,7 +88,7 @@ class LandSurface(DeclaredBmi):
         for variable in (v for v in self.variables if not v.role.is_input):
             values = self.values[variable.name]
             values[(..., mask) if values.ndim >= 2 else ...] = 0.0
-        root_zone = slice(-grids.ROOT_ZONE_LAYERS, None)
+        root_zone = slice(-self._prepared.domain.root_zone_layers, None)
         self.values[names.LAYER_THICKNESS][:, mask] = self._prepared.domain.thickness[root_zone, mask]
         self.values[names.POROSITY][:, mask] = self._prepared.domain.porosity[root_zone, mask]
         self.values[names.SURFACE_TEMPERATURE][mask] = surface_temperature

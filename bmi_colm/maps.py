@@ -13,7 +13,7 @@ from bmi_common import Config, ConfigError, Domain, FieldSpec
 from bmi_common.errors import describe_cell, out_of_range
 
 Maps = dict[str, NDArray[np.float64]]
-"""By parameter: (n,) or (n, 10) of the active columns, layers from the top; NaN leaves the value of the class."""
+"""By parameter: (n,) or (n, layers) of the active columns, layers from the top; NaN leaves the value of the class."""
 
 _ALBEDO = Bounds(0.0, 1.0, "1")
 _CONDUCTIVITY = Bounds(0.01, 10.0, "W m-1 K-1")

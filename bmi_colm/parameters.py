@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bmi_colm.arrays import N_SOIL, Array, ColumnParameters
+from bmi_colm.arrays import Array, ColumnParameters
 from bmi_colm.maps import THERMAL, Maps
 from bmi_colm.soil import SoilTexture, solids
 from bmi_colm.tables import SoilTable, Vegetation, soil_table, vegetation_table
@@ -30,7 +30,7 @@ def root_fraction(depth_50: float | Array, exponent: float | Array, thickness: A
         Depth [cm] above which half of the roots are.
     exponent : float or ndarray, shape (n, 1)
         Shape, negative.
-    thickness : ndarray, shape (n, 10)
+    thickness : ndarray, shape (n, layers)
         Layer thickness [m], top first.
     """
     cumulative = 1.0 / (1.0 + (100.0 * np.cumsum(thickness, axis=-1) / depth_50) ** exponent)
@@ -49,6 +49,7 @@ def column_parameters(
     soil: SoilTable | None = None,
     cells: Cells | None = None,
     maps: Maps | None = None,
+    rooted: int | None = None,
 ) -> ColumnParameters:
     """Assemble the parameters of `n` columns.
 
@@ -57,9 +58,9 @@ def column_parameters(
     land_cover : array_like of int, shape (n,)
         IGBP class 1-17.
     texture : SoilTexture
-        Arrays that broadcast to (n, 10), or (n,) for uniform columns.
+        Arrays that broadcast to (n, layers), or (n,) for uniform columns.
     thickness, porosity : array_like
-        Layer thickness [m] and porosity, top first, broadcast to (n, 10).
+        Layer thickness [m] and porosity, top first, (layers,) or (n, layers); one porosity may stand for all.
     latitude, longitude : array_like
         Degrees, broadcast to (n,).
     vegetation, soil : optional
@@ -68,6 +69,8 @@ def column_parameters(
         (j, i) of the columns, for messages.
     maps : dict of ndarray, optional
         Parameters by column that take the place of those of the classes; NaN leaves them.
+    rooted : int, optional
+        Number of layers, from the top, that roots reach; by default all.
 
     Raises
     ------
@@ -78,7 +81,8 @@ def column_parameters(
     soil = soil or soil_table()
     covers = _known_covers(land_cover, vegetation, cells)
     n = covers.size
-    p = ColumnParameters.empty(n)
+    layers = np.shape(thickness)[-1]
+    p = ColumnParameters.empty(n, layers)
     p.latitude[:] = np.radians(latitude)
     p.longitude[:] = np.radians(longitude)
     p.thickness[:] = thickness
@@ -105,8 +109,8 @@ def column_parameters(
         _lay_over(values, maps.get(name))
         if name not in _NOT_OF_THE_KERNEL:
             getattr(p, _KERNEL_NAMES.get(name, name))[:] = values
-    p.root_fraction[:] = root_fraction(
-        scalars["root_depth_50"][:, np.newaxis], scalars["root_exponent"][:, np.newaxis], p.thickness
+    p.root_fraction[:, :rooted] = root_fraction(
+        scalars["root_depth_50"][:, np.newaxis], scalars["root_exponent"][:, np.newaxis], p.thickness[:, :rooted]
     )
     _lay_over(colours, maps.get("soil_colour"))
     _set_albedo(p, colours, soil, maps, cells)
@@ -153,7 +157,7 @@ def _per_layer(texture: SoilTexture) -> SoilTexture:
 
     def expand(values: Array) -> Array:
         array = np.asarray(values, dtype=float)
-        return array if array.ndim == 2 and array.shape[-1] == N_SOIL else array.reshape(-1, 1)
+        return array if array.ndim == 2 else array.reshape(-1, 1)
 
     return SoilTexture(
         sand=expand(texture.sand),

@@ -147,7 +147,7 @@ def format_lines(readin: Readin, cells: Integers) -> list[str]:
 
 
 def to_layers(levels: SoilTexture) -> SoilTexture:
-    """Texture of the ten soil layers, shape (n, 10), from the eight levels."""
+    """Texture of CoLM's ten soil layers, shape (n, 10), from the eight levels."""
     return _map(levels, lambda v: np.concatenate([v[:, :1], v, v[:, -1:]], axis=1))
 
 

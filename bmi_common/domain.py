@@ -88,7 +88,7 @@ class LayersSpec(Config):
     """Layers as ParFlow has them: `dz` [m] times a multiplier for each layer (``dzScale``), bottom first."""
 
     dz: Length
-    multipliers: Annotated[list[Length], Field(min_length=grids.ROOT_ZONE_LAYERS)]
+    multipliers: Annotated[list[Length], Field(min_length=1)]
 
 
 def _thicknesses(data: Any) -> Any:
@@ -96,6 +96,12 @@ def _thicknesses(data: Any) -> Any:
         return data
     spec = LayersSpec.model_validate(data)
     return [spec.dz * multiplier for multiplier in spec.multipliers]
+
+
+class RootZoneSpec(Config):
+    """The upper part of the column that exchanges water with the land: its `layers`, counted from the top."""
+
+    layers: Annotated[int, Field(ge=1)]
 
 
 class VanGenuchtenSpec(Config):
@@ -132,11 +138,13 @@ class SlopeSpec(Config):
 class DomainSpec(Config):
     """The `domain:` section of a component's configuration, or a file of its own.
 
-    `layers` are thicknesses [m], bottom first, or ParFlow's ``{dz: 0.02, multipliers: [...]}``.
+    `layers` are thicknesses [m], bottom first, or ParFlow's ``{dz: 0.02, multipliers: [...]}``. Without a `root_zone`
+    it is `grids.standard_root_zone_layers` layers thick.
     """
 
     grid: GridSpec
-    layers: Annotated[list[Length], Field(min_length=grids.ROOT_ZONE_LAYERS), BeforeValidator(_thicknesses)]
+    layers: Annotated[list[Length], Field(min_length=1), BeforeValidator(_thicknesses)]
+    root_zone: RootZoneSpec | None = None
     mask: FieldSpec | None = None
     elevation: FieldSpec = FieldSpec(value=0.0)
     latitude: FieldSpec | None = None
@@ -149,6 +157,14 @@ class DomainSpec(Config):
     slope_formulation: SlopeFormulation = SlopeFormulation.UPWIND
     manning: FieldSpec | None = None
     _file: Path | None = PrivateAttr(None)
+
+    @model_validator(mode="after")
+    def _root_zone_within(self) -> DomainSpec:
+        if self.root_zone is not None and self.root_zone.layers > len(self.layers):
+            raise ConfigError(
+                f"{self.root_zone.layers} layers, but the domain has {len(self.layers)}", key="root_zone.layers"
+            )
+        return self
 
 
 def _from_file(data: Any, info: ValidationInfo) -> Any:
@@ -240,6 +256,11 @@ class Domain:
         return len(self.dz)
 
     @property
+    def root_zone_layers(self) -> int:
+        """Layers of the root zone, the topmost of the domain."""
+        return self.root_zone.shape[0]
+
+    @property
     def dx(self) -> float:
         """Cell size west to east [m]."""
         return self.surface.spacing[1]
@@ -311,7 +332,11 @@ class Domain:
         domain = cls(
             surface=surface,
             subsurface=subsurface,
-            root_zone=grids.root_zone(surface, dz),
+            root_zone=grids.root_zone(
+                surface,
+                dz,
+                grids.standard_root_zone_layers(dz) if spec.root_zone is None else spec.root_zone.layers,
+            ),
             dz=dz,
             mask=mask,
             elevation=read(spec.elevation, "elevation", surface.shape),

@@ -16,6 +16,8 @@ SCALAR = 3
 POINTS = 4
 
 ROOT_ZONE_LAYERS = 10
+_STANDARD_DEPTH = 4.0  # m
+_ROOTED_DEPTH = 3.5  # m
 
 
 @dataclass(frozen=True)
@@ -73,11 +75,23 @@ def layered(horizontal: Grid, thickness: NDArray[np.float64]) -> Grid:
     return Grid("rectilinear", (len(thickness), *horizontal.shape), (top - 0.5 * thickness, *horizontal.coordinates))
 
 
-def root_zone(horizontal: Grid, thickness: NDArray[np.float64]) -> Grid:
-    """Top ten of the layers of `thickness` [m], bottom first, at their heights above the bottom of the whole column."""
+def root_zone(horizontal: Grid, thickness: NDArray[np.float64], layers: int) -> Grid:
+    """Top `layers` of the layers of `thickness` [m], bottom first, at their heights above the bottom of the column."""
     top = np.cumsum(thickness)
-    z = (top - 0.5 * thickness)[-ROOT_ZONE_LAYERS:]
+    z = (top - 0.5 * thickness)[-layers:]
     return Grid("rectilinear", (len(z), *horizontal.shape), (z, *horizontal.coordinates))
+
+
+def standard_root_zone_layers(thickness: NDArray[np.float64]) -> int:
+    """Say how many layers a root zone has that nobody has chosen.
+
+    Ten, as the published coupling has them, where the top ten of the layers of `thickness` [m], bottom first, are at
+    most 4 m in sum; else all that lie within the upper 3.5 m, but at least one.
+    """
+    depth = np.cumsum(thickness[::-1]) * (1.0 - 1.0e-9)  # thicknesses that add up to 4 m may do so with rounding
+    if len(depth) >= ROOT_ZONE_LAYERS and depth[ROOT_ZONE_LAYERS - 1] <= _STANDARD_DEPTH:
+        return ROOT_ZONE_LAYERS
+    return max(1, int(np.count_nonzero(depth <= _ROOTED_DEPTH)))
 
 
 def points(labels: Sequence[str], y: Sequence[float], x: Sequence[float]) -> Grid:

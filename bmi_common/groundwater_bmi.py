@@ -6,7 +6,6 @@ from abc import abstractmethod
 
 import numpy as np
 
-from bmi_common import grids
 from bmi_common import groundwater as names
 from bmi_common.arrays import Array
 from bmi_common.bmi_base import DeclaredBmi
@@ -52,7 +51,7 @@ class GroundwaterBmi(DeclaredBmi):
             source += prescribed.mean(time, length)
             depth = np.tensordot(domain.dz, source[:, domain.mask], axes=1)
             self.values[names.PRESCRIBED_VOLUME][...] = float(depth.sum()) * length * domain.dx * domain.dy
-        source[-grids.ROOT_ZONE_LAYERS :] += self.values[names.NET_SOURCE]
+        source[-domain.root_zone_layers :] += self.values[names.NET_SOURCE]
         return source
 
     def _publish_domain(self) -> None:

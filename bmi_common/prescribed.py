@@ -17,7 +17,7 @@ from bmi_common.bmi_base import FOREVER, DeclaredBmi, Setup
 from bmi_common.calendar import show, to_time
 from bmi_common.config import CalendarTime, Config, ConfigPath, load_config
 from bmi_common.domain import Domain, DomainField
-from bmi_common.errors import ConfigError
+from bmi_common.errors import ConfigError, errors_under
 from bmi_common.fields import FieldSpec, read_netcdf_variable
 from bmi_common.hashing import hashes
 from bmi_common.netcdf_file import NetcdfFile
@@ -28,7 +28,6 @@ from bmi_common.variables import Role, Variable
 Floats = NDArray[np.float64]
 
 _UNITS = "m h-1"
-_TOP_LAYER_ONLY = [0.0] * (grids.ROOT_ZONE_LAYERS - 1) + [1.0]
 
 
 class SeriesSpec(Config):
@@ -97,6 +96,7 @@ class SeriesSpec(Config):
 class PrescribedConfig(Config):
     """The whole file: `recharge:` (constant in time) or `series:`, and where in the root zone the water goes.
 
+    The `profile` has a share for each layer of the root zone, bottom first; without one all goes to the top layer.
     With `start` and `end` (UTC) no more of a series is looked at than lies between them.
     """
 
@@ -105,15 +105,13 @@ class PrescribedConfig(Config):
     domain: DomainField
     recharge: FieldSpec | None = None
     series: SeriesSpec | None = None
-    profile: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1)] = _TOP_LAYER_ONLY
+    profile: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1)] | None = None
     time_step: Annotated[float, Field(gt=0)] = 1.0
 
     @field_validator("profile")
     @classmethod
-    def _shares_of_one(cls, profile: list[float]) -> list[float]:
-        if len(profile) != grids.ROOT_ZONE_LAYERS:
-            raise ValueError(f"{len(profile)} shares given, the root zone has {grids.ROOT_ZONE_LAYERS} layers")
-        if not isclose(sum(profile), 1.0, rel_tol=1e-6):
+    def _shares_of_one(cls, profile: list[float] | None) -> list[float] | None:
+        if profile is not None and not isclose(sum(profile), 1.0, rel_tol=1e-6):
             raise ValueError(f"the shares of the layers must add up to 1, not {sum(profile):g}")
         return profile
 
@@ -121,6 +119,14 @@ class PrescribedConfig(Config):
     def hours(self) -> float:
         """Length of the run [h], as far as it is known."""
         return inf if self.start is None or self.end is None else (self.end - self.start) / timedelta(hours=1)
+
+    def shares(self, layers: int) -> Floats:
+        """Shares of so many layers of the root zone, bottom first; raises `ConfigError` for a profile of others."""
+        if self.profile is None:
+            return np.array([0.0] * (layers - 1) + [1.0])
+        if len(self.profile) != layers:
+            raise ConfigError(f"{len(self.profile)} shares given, the root zone has {layers} layers", key="profile")
+        return np.array(self.profile)
 
     @model_validator(mode="after")
     def _one_period(self) -> PrescribedConfig:
@@ -173,7 +179,8 @@ class PrescribedSource(DeclaredBmi):
             self._steps_per_entry = 0
             files = config.recharge.files
             end = FOREVER
-        share = np.array(config.profile) / domain.dz[-grids.ROOT_ZONE_LAYERS :]
+        with errors_under(file=config_file):
+            share = config.shares(domain.root_zone_layers) / domain.dz[-domain.root_zone_layers :]
         self._share: Floats = np.where(domain.mask, share[:, np.newaxis, np.newaxis], np.nan)
         self._files = (config_file, *files, *domain.files)
         return Setup(

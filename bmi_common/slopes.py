@@ -20,6 +20,8 @@ class SlopeFormulation(Enum):
     """Its sine, and the cosine on the gradient of the head."""
     ORIGINAL = "original"
     """The means of sine and cosine of both cells; ParFlow's default."""
+    LEVEL = "level"
+    """None: layers are level, as without ParFlow's ``TerrainFollowingGrid``; slopes drive overland flow only."""
 
 
 PARFLOW_NAMES: Final = {
@@ -57,6 +59,8 @@ def face_slopes(slope: Floats, formulation: SlopeFormulation, axis: int) -> Face
     axis : int
         -1 for the east faces, -2 for the north faces. At the last cell, which has no upper neighbour, its own slope.
     """
+    if formulation is SlopeFormulation.LEVEL:
+        return FaceSlopes(np.zeros_like(slope), np.ones_like(slope))
     if formulation is SlopeFormulation.UPWIND:
         return FaceSlopes(slope, np.ones_like(slope))
     angle = np.arctan(slope)

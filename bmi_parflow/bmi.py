@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bmi_common import Setup, grids, van_genuchten, water_table
+from bmi_common import Setup, van_genuchten, water_table
 from bmi_common import groundwater as names
 from bmi_common.errors import describe_cell
 from bmi_common.groundwater_bmi import GroundwaterBmi
@@ -74,7 +74,7 @@ class BmiParflow(GroundwaterBmi):
         domain, values = self._prepared.domain, self.values
         head = values[names.PRESSURE_HEAD]
         source = np.zeros(domain.subsurface.shape)
-        source[-grids.ROOT_ZONE_LAYERS :] = np.where(domain.mask, values[names.NET_SOURCE], 0.0)
+        source[-domain.root_zone_layers :] = np.where(domain.mask, values[names.NET_SOURCE], 0.0)
         depth = float(np.tensordot(domain.dz, source, axes=1).sum())
         drainage = self._drainage(head)
         source[0] -= drainage / domain.dz[0]

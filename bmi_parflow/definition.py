@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from bmi_common.domain import Domain
 from bmi_common.errors import ConfigError
 from bmi_common.pfsol import PATCHES, write_solid
-from bmi_common.slopes import PARFLOW_NAMES
+from bmi_common.slopes import PARFLOW_NAMES, SlopeFormulation
 from bmi_common.units import SECONDS_PER_HOUR
 
 Key = str | int | float | bool
@@ -52,6 +52,7 @@ _FILES = {
 }
 FIELD_NAMES = tuple(_FILES)
 _SLOPE_FORMULATIONS = {formulation: name for name, formulation in PARFLOW_NAMES.items()}
+_SLOPE_FORMULATIONS[SlopeFormulation.LEVEL] = "Upwind"  # which ParFlow does not look at then
 _OURS = (
     "Process.Topology.", "ComputationalGrid.", "TimingInfo.", "TimeStep.", "Geom.", "GeomInput.", "Domain.",
     "ICPressure.", "Cell.", "dzScale.", "TopoSlopes", "Mannings.", "Solver.EvapTrans", "Solver.PrintPressure",
@@ -331,7 +332,7 @@ def _boundary_keys(patches: tuple[str, ...]) -> dict[str, Key]:
 def _solver_keys(domain: Domain) -> dict[str, Key]:
     return {
         "Solver": "Richards",
-        "Solver.TerrainFollowingGrid": True,
+        "Solver.TerrainFollowingGrid": domain.slope_formulation is not SlopeFormulation.LEVEL,
         "Solver.TerrainFollowingGrid.SlopeUpwindFormulation": _SLOPE_FORMULATIONS[domain.slope_formulation],
         "Solver.EvapTransFile": True,
         "Solver.EvapTrans.FileName": SOURCE,

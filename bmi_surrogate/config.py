@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
-from bmi_common import Config, ConfigError, ConfigPath, Domain, FieldSpec, grids, load_config
+from bmi_common import Config, ConfigError, ConfigPath, Domain, FieldSpec, load_config
 from bmi_common.arrays import Array
 from bmi_common.boundary_conditions import Barriers, Conditions
 from bmi_common.config import Threads
@@ -148,6 +148,12 @@ def prepare(config_file: Path) -> Prepared:
 
 def _trained(section: SurrogateSection, domain: Domain, config_file: Path) -> Checkpoint | StructuredCheckpoint:
     if section.checkpoint is None:
+        if domain.nz < 2:
+            raise ConfigError(
+                f"the structured surrogate needs two layers at least, the domain has {domain.nz}",
+                key="surrogate.architecture",
+                file=config_file,
+            )
         bare = StructuredModel(StructuredArchitecture(domain.nz, (), section.refinements))
         return StructuredCheckpoint(bare.eval(), tuple(domain.dz.tolist()))
     found = load_checkpoint(section.checkpoint, section.format, section.statistics)
@@ -184,9 +190,11 @@ def _predrnn(
 ) -> tuple[Emulator, tuple[Path, ...]]:
     a, path = trained.network.architecture, trained.files[0]
     _require_layers(a.layers, trained.layer_thickness, domain, path)
-    if a.source_layers != grids.ROOT_ZONE_LAYERS:
+    if a.source_layers != domain.root_zone_layers:
         raise ConfigError(
-            f"{path}: the network has sources in {a.source_layers} layers, the root zone has {grids.ROOT_ZONE_LAYERS}"
+            f"{path}: the network takes sources in the upper {a.source_layers} layers, the domain's root zone has "
+            f"{domain.root_zone_layers}; `root_zone: {{layers: {a.source_layers}}}` in the domain, or a network "
+            "trained on this one"
         )
     fields = _statics(trained, domain, section)
     trained = _with_statics_statistics(trained, fields, domain, section)

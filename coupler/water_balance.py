@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from bmi_common.grids import ROOT_ZONE_LAYERS
 from bmi_common.groundwater import (
     BOUNDARY_INFLOW_VOLUME,
     DRAINAGE_VOLUME,
@@ -137,7 +136,7 @@ class WaterBalance:
         self._area = float(spacing[0] * spacing[1])
         self._runoff_to_metres_per_second = conversion(groundwater.units(RUNOFF), "m s-1").factor
         self._source_to_per_second = conversion(groundwater.units(NET_SOURCE), "s-1").factor
-        thickness = groundwater.get_in("m", LAYER_THICKNESS)[-ROOT_ZONE_LAYERS:]
+        thickness = groundwater.get_in("m", LAYER_THICKNESS)[-groundwater.shape(NET_SOURCE)[0] :]
         mask = plan.masks[groundwater.name]
         active = np.ones(thickness.shape[1:], dtype=bool) if mask is None else mask
         self._active = active

@@ -46,6 +46,16 @@ class _WithVerbs(click.Command):
     metavar="KEY",
     help="With --from-parflow: leave out what this key means; repeatable.",
 )
+@click.option(
+    "--period",
+    metavar="LENGTH",
+    help="With --from-parflow: length of the run, such as 48h or 30d, in the place of the definition's.",
+)
+@click.option(
+    "--clm-vegetation",
+    is_flag=True,
+    help="With --from-parflow: take roots, heights, leaf areas and albedo of the vegetation from drv_vegp.dat.",
+)
 @click.version_option(package_name="rootzone")
 @keeping_warnings
 def main(
@@ -57,6 +67,8 @@ def main(
     restart: Path | None,
     definition: Path | None,
     ignore: tuple[str, ...],
+    period: str | None,
+    clm_vegetation: bool,
 ) -> None:
     """Step the BMI components of COUPLED.YAML together.
 
@@ -70,6 +82,7 @@ def main(
 
     Exit codes: 0 done, 1 failed while running, 2 bad input (nothing was computed or overwritten), 130 interrupted.
     """
-    from rootzone.run import execute
+    from rootzone.run import ImportOptions, execute
 
-    execute(file, check, settings, output, overwrite, restart, definition, ignore)
+    options = ImportOptions(ignore, period, clm_vegetation)
+    execute(file, check, settings, output, overwrite, restart, definition, options)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Console
 
@@ -41,6 +41,17 @@ EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 
 
+_OF_IMPORT = ("--ignore", "--period", "--clm-vegetation")
+
+
+class ImportOptions(NamedTuple):
+    """Options of ``--from-parflow``: keys to be left out, length of the run, parameters of ParFlow-CLM's vegetation."""
+
+    ignore: tuple[str, ...] = ()
+    period: str | None = None
+    clm_vegetation: bool = False
+
+
 def execute(
     file: Path | None,
     check: bool,
@@ -49,7 +60,7 @@ def execute(
     overwrite: bool,
     restart: Path | None,
     definition: Path | None,
-    ignore: tuple[str, ...],
+    import_options: ImportOptions,
 ) -> None:
     """Do what the options of ``bmi-run`` ask for; report on the console.
 
@@ -65,11 +76,12 @@ def execute(
                 require_name(path)
         if definition is not None:
             if file is not None or check or settings or restart is not None:
-                raise ConfigError("--from-parflow goes with --output, --overwrite and --ignore only")
-            _import(definition, output, ignore, overwrite, console)
+                raise ConfigError(f"--from-parflow goes with --output, --overwrite, {', '.join(_OF_IMPORT)} only")
+            _import(definition, output, import_options, overwrite, console)
             return
-        if ignore:
-            raise ConfigError("--ignore goes with --from-parflow only")
+        for option, given in zip(_OF_IMPORT, import_options, strict=True):
+            if given:
+                raise ConfigError(f"{option} goes with --from-parflow only")
         with tempfile.TemporaryDirectory() as staging:
             if restart is not None:
                 if output is not None or overwrite:
@@ -136,12 +148,12 @@ def _restart(
         _continue(loaded, staging, find(restart), owned, console)
 
 
-def _import(definition: Path, output: Path | None, ignore: tuple[str, ...], overwrite: bool, console: Console) -> None:
+def _import(definition: Path, output: Path | None, options: ImportOptions, overwrite: bool, console: Console) -> None:
     if output is None:
         raise ConfigError("--from-parflow needs --output, the folder for the run")
     from rootzone.parflow_import import import_run  # imports slowly
 
-    imported = import_run(definition, output, ignore, overwrite)
+    imported = import_run(definition, output, options.ignore, overwrite, options.period, options.clm_vegetation)
     for notice in imported.notes.notices:
         console.print(f"note: {notice}", style="yellow")
     for key, reason in imported.notes.ignored:

@@ -36,6 +36,7 @@ def reservoir(folder: Path, **changes: Any) -> Any:
     domain = {
         "grid": {"nx": NX, "ny": NY, "dx": CELL, "dy": CELL},
         "layers": DZ.tolist(),
+        "root_zone": {"layers": 10},
         "porosity": 0.4,
         "van_genuchten": {"alpha": 1.0, "n": 2.0, "residual_saturation": 0.1},
     }

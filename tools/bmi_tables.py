@@ -22,8 +22,8 @@ GRIDS = {
     SUBSURFACE: ("`rectilinear`", "(nz, ny, nx)", "all layers, the bottom layer first"),
     ROOT_ZONE: (
         "`rectilinear`",
-        "(10, ny, nx)",
-        "the top ten layers of grid 1, at their heights there, the lowest of them first",
+        "(root-zone layers, ny, nx)",
+        "the root zone: the top layers of grid 1, at their heights there, the lowest of them first",
     ),
     SCALAR: ("`scalar`", "()", "one value"),
     POINTS: ("`unstructured`", "(number of gauges)", "gauges of the configuration, nodes without edges and faces"),

@@ -26,7 +26,7 @@ SCALARS = {
     "int": ("integer(c_int)", "integer"),
     "bool": ("logical", "logical"),
 }
-SIZES = ("N_SNOW", "N_SOIL", "N_LAYER", "N_BAND", "N_BEAM")
+SIZES = ("N_SNOW", "N_BAND", "N_BEAM")
 # sets of arrays: the variable that holds a column's, and the intent of the arrays
 SETS = {
     "ColumnInputs": ("inputs", "in"),
@@ -61,9 +61,28 @@ def subscript(parts: Iterable[object]) -> str:
     return f"({text})" if text else ""
 
 
+def has_run_time_extent(item: Item) -> bool:
+    """Whether an extent of an array is known at run time only."""
+    return any(isinstance(extent, str) for extent in item.metadata["shape"])
+
+
+def field_of_type(item: Item) -> str:
+    """Declare an item as a field of a derived type; allocatable where its extent is known at run time."""
+    shape = item.metadata["shape"]
+    kind, extents = declaration(item, True), shape
+    if has_run_time_extent(item):
+        kind, extents = f"{kind}, allocatable", [":"] * len(shape)
+    return f"{kind} :: {item.name}{subscript(extents)}"
+
+
 def element(item: Item) -> str:
     """Column `i` of an array."""
     return item.name + subscript(["i", *(":" for _ in item.metadata["shape"])])
+
+
+def whole(variable: str, item: Item) -> str:
+    """One column's field of a derived type, as what is assigned to: a section is not allocated anew."""
+    return f"{variable}%{item.name}" + subscript(":" for _ in item.metadata["shape"])
 
 
 def derived_type(cls: type) -> list[str]:
@@ -71,9 +90,10 @@ def derived_type(cls: type) -> list[str]:
     assert cls.__doc__ is not None
     name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
     lines = [f"  !> {cls.__doc__.splitlines()[0]}", f"  type, public :: {name}"]
-    for item in fields(cls):
-        variable = f"{declaration(item, True)} :: {item.name}{subscript(item.metadata['shape'])}"
-        lines.append(f"    {variable:<50}  !< {item.metadata['meaning']} [{item.metadata['units']}]")
+    lines += [
+        f"    {field_of_type(item):<50}  !< {item.metadata['meaning']} [{item.metadata['units']}]"
+        for item in fields(cls)
+    ]
     return [*lines, f"  end type {name}", ""]
 
 
@@ -103,7 +123,7 @@ def interface(table: ModuleType) -> str:
     scalars = fields(table.StepOptions)
     sets = {variable: (fields(getattr(table, name)), intent) for name, (variable, intent) in SETS.items()}
     items = [*scalars, *(item for arrays, _ in sets.values() for item in arrays)]
-    names = textwrap.wrap(", ".join([*(item.name for item in items), "threads", "n"]), 112)
+    names = textwrap.wrap(", ".join([*(item.name for item in items), "threads", "n", "n_soil"]), 112)
     text = [
         HEADER,
         "",
@@ -122,7 +142,7 @@ def interface(table: ModuleType) -> str:
         "  use colm_types, only: step_options, column_inputs, column_parameters, column_state, column_fluxes",
         "  use colm_column, only: advance_column, ok",
         "  implicit none",
-        "  integer(c_int), intent(in) :: n, threads",
+        "  integer(c_int), intent(in) :: n, n_soil, threads",
         *(f"  {declaration(item, False)}, intent(in) :: {item.name}" for item in scalars),
         *(
             f"  {declaration(item, False)}, intent({intent}) :: {item.name}{subscript(['n', *item.metadata['shape']])}"
@@ -131,16 +151,23 @@ def interface(table: ModuleType) -> str:
         ),
         "  !f2py threadsafe",
         "  !f2py integer, intent(hide), depend(latitude) :: n = len(latitude)",
+        "  !f2py integer, intent(hide), depend(thickness) :: n_soil = shape(thickness, 1)",
         "  type(step_options) :: options",
         *(f"  type(column_{variable}) :: {variable}" for variable in sets),
         "  integer :: i",
         "",
         *(f"  options%{item.name} = {item.name}" for item in scalars),
-        "  !$omp parallel do num_threads(threads) schedule(dynamic, 32) default(shared) &",
-        f"  !$omp private({', '.join(sets)})",
+        f"  !$omp parallel num_threads(threads) default(shared) private({', '.join(sets)})",
+        *(
+            f"  allocate({variable}%{item.name}{subscript(item.metadata['shape'])})"
+            for variable, (arrays, _) in sets.items()
+            for item in arrays
+            if has_run_time_extent(item)
+        ),
+        "  !$omp do schedule(dynamic, 32)",
         "  do i = 1, n",
         *(
-            f"    {variable}%{item.name} = {element(item)}"
+            f"    {whole(variable, item)} = {element(item)}"
             for variable, (arrays, _) in sets.items()
             if variable != "fluxes"
             for item in arrays
@@ -155,7 +182,8 @@ def interface(table: ModuleType) -> str:
             for item in arrays
         ),
         "  end do",
-        "  !$omp end parallel do",
+        "  !$omp end do",
+        "  !$omp end parallel",
         "end subroutine advance",
         "",
     ]

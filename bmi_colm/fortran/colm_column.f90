@@ -7,14 +7,14 @@ module colm_column
     stefan_boltzmann, gas_constant_dry_air, roughness_soil, roughness_snow, roughness_ice, &
     roughness_water, minimum_wind, dry_adiabatic_lapse, least_canopy_area, wetland, land_ice, &
     open_water
-  use colm_types, only: n_snow, n_soil, n_layer, step_options, column_parameters, column_state, column_inputs, column_fluxes
+  use colm_types, only: n_snow, step_options, column_parameters, column_state, column_inputs, column_fluxes
   use colm_humidity, only: vapour_pressure
   use colm_solar, only: cosine_of_zenith, split_shortwave
   use colm_two_stream, only: radiative_properties, longwave_gap, lowest_sun
   use colm_throughfall, only: falling_water, receive_precipitation
   use colm_similarity, only: air_column, bare_exchange, bare_ground_exchange
   use colm_canopy_air, only: canopy_geometry, describe_canopy
-  use colm_leaf_temperature, only: leaf_surroundings, leaf_fluxes
+  use colm_leaf_temperature, only: leaf_surroundings
   use colm_surface_balance, only: surface_limits, surface_fluxes, find_limits, balance_surface
   use colm_soil_water, only: reset_soil_water, root_stress, evaporation_factor, ground_humidity, follow_air
   use colm_layer_heat, only: water_capacity, water_heat
@@ -44,16 +44,15 @@ contains
     type(column_parameters), intent(in) :: p    !< constants of the column
     type(column_inputs), intent(in) :: forcing  !< atmosphere and soil water of the step
     type(column_state), intent(inout) :: s      !< state of the column
-    type(column_fluxes), intent(out) :: out     !< results of the step
+    type(column_fluxes), intent(inout) :: out   !< results of the step
     type(air_column) :: air
     type(bare_exchange) :: bare
     type(falling_water) :: fall
     type(canopy_geometry) :: canopy
     type(leaf_surroundings) :: around
-    type(leaf_fluxes) :: leaf
     type(surface_limits) :: limits
     type(surface_fluxes) :: surface
-    real(wp) :: parts(2, 2), suction(n_soil), ice_share(n_snow)
+    real(wp) :: parts(2, 2), suction(size(p%thickness)), ice_share(n_snow)
     real(wp) :: temperature, snow_before, water_before, ground_solar, area, roughness_ground, t0, change
     real(wp) :: ground_sensible, ground_evaporation, excess, liquid, evaporated, sublimated, dew, frost
     real(wp) :: ground_longwave, ground_latent
@@ -112,6 +111,8 @@ contains
     call bare_ground_exchange(air, roughness_ground, t0, around%ground%humidity, bare)
 
     ! --- leaves and ground
+    allocate(around%roots%share(size(p%thickness)))
+    allocate(around%roots%limit(size(p%thickness)), source=huge(1.0_wp))
     call root_stress(p, s, o, suction, out%root_stress, around%roots%share)
     around%ground_obukhov = bare%obukhov
     around%longwave = forcing%longwave
@@ -131,7 +132,6 @@ contains
     if (.not. o%published_numerics) call find_limits(forcing%available_water, body, conserve, o%time_step, s, limits)
     call balance_surface(p, air, bare, canopy, area >= least_canopy_area, fall, ground_solar, limits, o%time_step, conserve, &
       around, s, surface)
-    leaf = surface%leaf
     change = surface%warming
     ground_sensible = surface%ground_sensible
     ground_evaporation = surface%ground_evaporation
@@ -140,7 +140,7 @@ contains
     excess = max(0.0_wp, ground_evaporation - (s%liquid(top) + s%ice(top))/o%time_step)
     ground_evaporation = ground_evaporation - excess
     ground_sensible = ground_sensible + surface%latent_heat*excess
-    liquid = min(s%liquid(top)/o%time_step, max(0.0_wp, limits%liquid - leaf%uptake(1)))
+    liquid = min(s%liquid(top)/o%time_step, max(0.0_wp, limits%liquid - surface%leaf%uptake(1)))
     call partition_ground_evaporation(ground_evaporation, s%temperature(top), liquid, evaporated, sublimated, dew, frost)
     ground_latent = surface%latent_heat*ground_evaporation
     if (conserve) then
@@ -153,21 +153,21 @@ contains
     out%ground_heat = ground_solar + ground_longwave - ground_sensible - ground_latent &
       + fall%heat_capacity*(fall%temperature - s%temperature(top))
 
-    out%sensible_heat = leaf%sensible + ground_sensible
-    out%latent_heat = latent_heat_vaporisation*leaf%evaporation + ground_latent
-    out%evapotranspiration = leaf%evaporation + ground_evaporation
+    out%sensible_heat = surface%leaf%sensible + ground_sensible
+    out%latent_heat = latent_heat_vaporisation*surface%leaf%evaporation + ground_latent
+    out%evapotranspiration = surface%leaf%evaporation + ground_evaporation
     out%ground_evaporation = ground_evaporation
-    out%canopy_evaporation = leaf%evaporation
+    out%canopy_evaporation = surface%leaf%evaporation
     out%liquid_evaporation = evaporated
-    out%transpiration = leaf%transpiration
-    out%precipitation_heat = leaf%precipitation_heat + fall%heat_capacity*(fall%temperature - s%temperature(top))
-    out%outgoing_longwave = (1.0_wp - s%longwave_gap)*leaf%longwave_emission + s%longwave_gap &
+    out%transpiration = surface%leaf%transpiration
+    out%precipitation_heat = surface%leaf%precipitation_heat + fall%heat_capacity*(fall%temperature - s%temperature(top))
+    out%outgoing_longwave = (1.0_wp - s%longwave_gap)*surface%leaf%longwave_emission + s%longwave_gap &
       *((1.0_wp - around%emissivity)*surface%longwave_below + around%emissivity*stefan_boltzmann*t0**4) &
       + 4.0_wp*around%emissivity*stefan_boltzmann*t0**3*change
     ! the linear response of a far too warm ground may take more than there is
     out%radiative_temperature = max(coldest, (max(0.0_wp, out%outgoing_longwave)/stefan_boltzmann)**0.25_wp)
-    out%screen_temperature = leaf%screen_temperature
-    out%screen_humidity = leaf%screen_humidity
+    out%screen_temperature = surface%leaf%screen_temperature
+    out%screen_humidity = surface%leaf%screen_humidity
     out%energy_residual = sum(parts) - out%reflected_shortwave + forcing%longwave - out%outgoing_longwave &
       - out%sensible_heat - out%latent_heat + out%precipitation_heat - surface%phase_heat - fall%melt_heat &
       - surface%stored_heat
@@ -175,10 +175,10 @@ contains
     ! --- water of snow and surface, for the soil or off it
     call route_water(o, p, conserve, air%wind, fall%rain, surface%bulk_melt, evaporated, sublimated, dew, frost, ice_share, &
       surface%melting(:n_snow), s, out)
-    out%source = -leaf%uptake
+    out%source(:) = -surface%leaf%uptake
     out%source(1) = out%source(1) + out%infiltration
-    out%source = out%source*3.6_wp/p%thickness
-    out%water_residual = forcing%precipitation - (out%evapotranspiration - max(0.0_wp, leaf%transpiration)) &
+    out%source(:) = out%source*3.6_wp/p%thickness
+    out%water_residual = forcing%precipitation - (out%evapotranspiration - max(0.0_wp, surface%leaf%transpiration)) &
       - out%infiltration - out%runoff - out%body_gain - (s%canopy_water + s%snow_water - water_before)/o%time_step
 
     ! --- vegetation, snow cover and radiation for the coming step
@@ -294,7 +294,7 @@ contains
     type(column_parameters), intent(in) :: p  !< constants of the column
     type(column_state), intent(inout) :: s    !< state of the column
     integer :: j, k
-    do k = 1, n_soil
+    do k = 1, size(p%thickness)
       j = n_snow + k
       if (p%ground == land_ice) then
         s%ice(j) = density_ice*p%thickness(k)

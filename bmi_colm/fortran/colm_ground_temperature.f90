@@ -4,7 +4,7 @@
 module colm_ground_temperature
   use colm_constants, only: wp, open_water, freezing_point, latent_heat_fusion, heat_capacity_water, heat_capacity_ice, &
     top_layer_inertia, crank_nicolson
-  use colm_types, only: n_snow, n_soil, n_layer, column_parameters, column_state
+  use colm_types, only: n_snow, column_parameters, column_state
   use colm_soil_thermal, only: thermal_properties
   use colm_water_body, only: mix_open_water, raise_ice
   implicit none
@@ -26,13 +26,14 @@ contains
     real(wp), intent(out) :: bulk_melt        !< melt of snow that has no layers [kg m-2 s-1]
     real(wp), intent(out) :: phase_heat       !< taken up by melting [W m-2]
     real(wp), intent(out) :: stored_heat      !< taken up by warming [W m-2]
-    logical, intent(out) :: melting(n_layer)  !< layers that melt
-    real(wp) :: thickness(n_layer), capacity(n_layer), conductivity(n_layer), centre(n_layer), bottom(0:n_layer)
-    real(wp) :: factor(n_layer), coupling(0:n_layer), start(n_layer), growth(n_layer)
-    real(wp) :: lower(n_layer), diagonal(n_layer), upper(n_layer), rhs(n_layer), flux(0:n_layer)
-    real(wp) :: inertia(n_soil)
-    integer :: j
+    logical, intent(out) :: melting(:)        !< layers that melt
+    real(wp), dimension(size(s%temperature)) :: thickness, capacity, conductivity, centre, factor, start, growth
+    real(wp), dimension(size(s%temperature)) :: lower, diagonal, upper, rhs
+    real(wp), dimension(0:size(s%temperature)) :: bottom, coupling, flux
+    real(wp) :: inertia(size(p%thickness))
+    integer :: j, n_layer
 
+    n_layer = size(s%temperature)
     call thermal_properties(p, s, top, thickness, capacity, conductivity)
     call place_layers(top, thickness, centre, bottom)
     coupling(top - 1) = 0.0_wp
@@ -90,11 +91,12 @@ contains
 
   !> Depth of layer centres and bottoms below the soil surface [m]; snow has negative depths.
   pure subroutine place_layers(top, thickness, centre, bottom)
-    integer, intent(in) :: top                  !< uppermost layer that exists
-    real(wp), intent(in) :: thickness(n_layer)  !< of the layers [m]
-    real(wp), intent(out) :: centre(n_layer)    !< depth of the layers' centres below the soil surface [m]
-    real(wp), intent(out) :: bottom(0:n_layer)  !< depth of the layers' bottoms below the soil surface [m]
-    integer :: j
+    integer, intent(in) :: top            !< uppermost layer that exists
+    real(wp), intent(in) :: thickness(:)  !< of the layers [m]
+    real(wp), intent(out) :: centre(:)    !< depth of the layers' centres below the soil surface [m]
+    real(wp), intent(out) :: bottom(0:)   !< depth of the layers' bottoms below the soil surface [m]
+    integer :: j, n_layer
+    n_layer = size(thickness)
     bottom(n_snow) = 0.0_wp
     do j = n_snow, top, -1
       bottom(j - 1) = bottom(j) - thickness(j)
@@ -109,14 +111,15 @@ contains
 
   !> Thomas' algorithm from layer `top` on.
   pure subroutine solve_tridiagonal(top, lower, diagonal, upper, rhs, x)
-    integer, intent(in) :: top                 !< uppermost layer that exists
-    real(wp), intent(in) :: lower(n_layer)     !< lower diagonal [-]
-    real(wp), intent(in) :: diagonal(n_layer)  !< main diagonal [-]
-    real(wp), intent(in) :: upper(n_layer)     !< upper diagonal [-]
-    real(wp), intent(in) :: rhs(n_layer)       !< right-hand side [K]
-    real(wp), intent(inout) :: x(n_layer)      !< solution [K]
-    real(wp) :: gamma(n_layer), pivot
-    integer :: j
+    integer, intent(in) :: top           !< uppermost layer that exists
+    real(wp), intent(in) :: lower(:)     !< lower diagonal [-]
+    real(wp), intent(in) :: diagonal(:)  !< main diagonal [-]
+    real(wp), intent(in) :: upper(:)     !< upper diagonal [-]
+    real(wp), intent(in) :: rhs(:)       !< right-hand side [K]
+    real(wp), intent(inout) :: x(:)      !< solution [K]
+    real(wp) :: gamma(size(x)), pivot
+    integer :: j, n_layer
+    n_layer = size(x)
     pivot = diagonal(top)
     x(top) = rhs(top)/pivot
     do j = top + 1, n_layer
@@ -132,17 +135,17 @@ contains
   !> Layers that have crossed the freezing point melt or freeze with the heat beyond it; no supercooled water.
   pure subroutine change_phase(s, top, factor, capacity, forcing_slope, time_step, conserve, bulk_melt, phase_heat, growth, &
     melting)
-    type(column_state), intent(inout) :: s     !< state of the column
-    integer, intent(in) :: top                 !< uppermost layer that exists
-    real(wp), intent(in) :: factor(n_layer)    !< time step over heat capacity [m2 K W-1]
-    real(wp), intent(in) :: capacity(n_layer)  !< heat capacity of the layers [J m-2 K-1]
-    real(wp), intent(in) :: forcing_slope      !< its slope to temperature [W m-2 K-1]
-    real(wp), intent(in) :: time_step          !< length of the step [s]
-    logical, intent(in) :: conserve            !< water keeps its mass and heat
-    real(wp), intent(out) :: bulk_melt         !< melt of snow that has no layers [kg m-2 s-1]
-    real(wp), intent(out) :: phase_heat        !< taken up by melting [W m-2]
-    real(wp), intent(out) :: growth(n_layer)   !< growth of the layers' heat capacity [-]
-    logical, intent(out) :: melting(n_layer)   !< layers that melt
+    type(column_state), intent(inout) :: s  !< state of the column
+    integer, intent(in) :: top              !< uppermost layer that exists
+    real(wp), intent(in) :: factor(:)       !< time step over heat capacity [m2 K W-1]
+    real(wp), intent(in) :: capacity(:)     !< heat capacity of the layers [J m-2 K-1]
+    real(wp), intent(in) :: forcing_slope   !< its slope to temperature [W m-2 K-1]
+    real(wp), intent(in) :: time_step       !< length of the step [s]
+    logical, intent(in) :: conserve         !< water keeps its mass and heat
+    real(wp), intent(out) :: bulk_melt      !< melt of snow that has no layers [kg m-2 s-1]
+    real(wp), intent(out) :: phase_heat     !< taken up by melting [W m-2]
+    real(wp), intent(out) :: growth(:)      !< growth of the layers' heat capacity [-]
+    logical, intent(out) :: melting(:)      !< layers that melt
     real(wp) :: heat, ice, water, inertia, melted
     integer :: j
     logical :: freezes, bulk_snow
@@ -151,7 +154,7 @@ contains
     phase_heat = 0.0_wp
     growth = 1.0_wp
     melting = .false.
-    do j = top, n_layer
+    do j = top, size(factor)
       bulk_snow = j == n_snow + 1 .and. top > n_snow .and. s%snow_water > 0.0_wp
       melting(j) = s%temperature(j) > freezing_point .and. (s%ice(j) > 0.0_wp .or. bulk_snow)
       freezes = s%temperature(j) < freezing_point .and. s%liquid(j) > 0.0_wp

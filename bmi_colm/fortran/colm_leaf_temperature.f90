@@ -5,7 +5,7 @@
 module colm_leaf_temperature
   use colm_constants, only: wp, von_karman, heat_capacity_air, latent_heat_vaporisation, stefan_boltzmann, &
     dry_adiabatic_lapse, screen_height, canopy_storage_per_area, transpiration_limit, oxygen_fraction
-  use colm_types, only: n_soil, column_parameters, column_state
+  use colm_types, only: column_parameters, column_state
   use colm_humidity, only: saturation, vapour_pressure
   use colm_soil_water, only: ground_vapour, root_supply, vapour_exchange, take_up
   use colm_similarity, only: air_column, momentum_profile, heat_profile, first_guess, update_stability, screen_share
@@ -42,7 +42,7 @@ module colm_leaf_temperature
     real(wp) :: sensible                  !< sensible heat of the leaves [W m-2]
     real(wp) :: evaporation               !< from the leaves, transpiration included [kg m-2 s-1]
     real(wp) :: transpiration             !< [kg m-2 s-1]
-    real(wp) :: uptake(n_soil)            !< by layer, together the transpiration unless that is dew [kg m-2 s-1]
+    real(wp), allocatable :: uptake(:)    !< by layer, together the transpiration unless that is dew [kg m-2 s-1]
     real(wp) :: longwave_emission         !< sigma T^4 of the leaves [W m-2]
     real(wp) :: precipitation_heat        !< brought by intercepted water [W m-2]
     real(wp) :: ground_sensible           !< sensible heat of the ground [W m-2]
@@ -140,6 +140,7 @@ contains
     type(leaf_response) :: r
     integer :: i
 
+    allocate(f%uptake(size(p%thickness)))
     call find_constants(s, air, canopy, around, time_step, c)
     call start_iteration(s, air, canopy, around, c, now)
     do i = 1, most_iterations
@@ -284,7 +285,7 @@ contains
     type(canopy_iterate), intent(in) :: now        !< leaves and canopy air
     type(canopy_conductances), intent(inout) :: g  !< conductances, smaller where limits act
     type(leaf_response), intent(out) :: r          !< fluxes of the leaves
-    real(wp), intent(out) :: uptake(n_soil)        !< by the roots [kg m-2 s-1]
+    real(wp), intent(out) :: uptake(:)             !< by the roots [kg m-2 s-1]
     real(wp) :: gradient, gradient_slope, met_share, responding
 
     r%sensible = air%density*heat_capacity_air*g%heat_leaf/g%heat_sum &
@@ -465,7 +466,7 @@ contains
     real(wp), intent(inout) :: wet            !< conductance of wet leaves [m s-1]
     real(wp), intent(out) :: demand           !< transpiration that the air asks for [kg m-2 s-1]
     real(wp), intent(out) :: responding       !< conductance by which the demand grows with temperature [m s-1]
-    real(wp), intent(out) :: uptake(n_soil)   !< by the roots [kg m-2 s-1]
+    real(wp), intent(out) :: uptake(:)        !< by the roots [kg m-2 s-1]
     real(wp), intent(out) :: transpiration    !< [kg m-2 s-1]
     real(wp), intent(out) :: met_share        !< growth of transpiration over that of the demand [-]
     real(wp), intent(out) :: wet_evaporation  !< from wet leaves [kg m-2 s-1]

@@ -4,7 +4,7 @@
 module colm_phenology
   use, intrinsic :: ieee_arithmetic, only: ieee_is_nan
   use colm_constants, only: wp, land_ice, open_water
-  use colm_types, only: n_snow, n_soil, column_inputs, column_parameters, column_state
+  use colm_types, only: n_snow, column_inputs, column_parameters, column_state
   implicit none
   private
   public :: update_leaf_area, update_snow_cover
@@ -18,13 +18,14 @@ contains
     type(column_inputs), intent(in) :: f      !< atmosphere and soil water of the step
     type(column_state), intent(inout) :: s    !< state of the column
     real(wp) :: roots, cold
-    integer :: k
+    integer :: k, n_soil
 
     if (p%ground == land_ice .or. p%ground == open_water) then
       s%leaf_area = 0.0_wp
       s%stem_area = 0.0_wp
       return
     end if
+    n_soil = size(p%thickness)
     roots = 0.0_wp
     do k = 1, n_soil
       roots = roots + p%root_fraction(k)

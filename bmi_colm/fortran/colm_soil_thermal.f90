@@ -3,7 +3,7 @@
 !> Equations (49) and (50) of docs/theory.md.
 module colm_soil_thermal
   use colm_constants, only: wp, freezing_point, density_water, density_ice, heat_capacity_ice, land_ice, open_water
-  use colm_types, only: n_snow, n_soil, n_layer, column_parameters, column_state
+  use colm_types, only: n_snow, column_parameters, column_state
   use colm_layer_heat, only: water_capacity
   implicit none
   private
@@ -18,12 +18,12 @@ contains
 
   !> Thickness [m], heat capacity [J m-2 K-1] and conductivity [W m-1 K-1] of the layers from top on.
   pure subroutine thermal_properties(p, s, top, thickness, capacity, conductivity)
-    type(column_parameters), intent(in) :: p        !< constants of the column
-    type(column_state), intent(in) :: s             !< state of the column
-    integer, intent(in) :: top                      !< uppermost layer that exists
-    real(wp), intent(out) :: thickness(n_layer)     !< of the layers [m]
-    real(wp), intent(out) :: capacity(n_layer)      !< heat capacity of the layers [J m-2 K-1]
-    real(wp), intent(out) :: conductivity(n_layer)  !< thermal conductivity of the layers [W m-1 K-1]
+    type(column_parameters), intent(in) :: p  !< constants of the column
+    type(column_state), intent(in) :: s       !< state of the column
+    integer, intent(in) :: top                !< uppermost layer that exists
+    real(wp), intent(out) :: thickness(:)     !< of the layers [m]
+    real(wp), intent(out) :: capacity(:)      !< heat capacity of the layers [J m-2 K-1]
+    real(wp), intent(out) :: conductivity(:)  !< thermal conductivity of the layers [W m-1 K-1]
     real(wp) :: density, ice_share
     integer :: j, k
 
@@ -33,7 +33,7 @@ contains
       density = (s%ice(j) + s%liquid(j))/s%snow_thickness(j)
       conductivity(j) = snow_conductivity(density)
     end do
-    do k = 1, n_soil
+    do k = 1, size(p%thickness)
       j = n_snow + k
       thickness(j) = p%thickness(k)
       if (p%ground == land_ice .or. p%ground == open_water) then

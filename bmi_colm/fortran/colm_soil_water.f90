@@ -5,7 +5,7 @@ module colm_soil_water
   use colm_constants, only: wp, freezing_point, density_water, latent_heat_fusion, heat_capacity_water, heat_capacity_ice, &
     vapour_gas_constant_over_gravity, no_evaporation_factor, cosine_evaporation_factor, stress_by_head, &
     stress_by_saturation
-  use colm_types, only: n_snow, n_soil, column_parameters, column_state, step_options
+  use colm_types, only: n_snow, column_parameters, column_state, step_options
   use colm_humidity, only: saturation
   use colm_layer_heat, only: water_capacity
   implicit none
@@ -23,9 +23,9 @@ module colm_soil_water
 
   !> What the roots can bring to the leaves.
   type :: root_supply
-    real(wp) :: share(n_soil)                 !< of each layer in a demand that all can meet [-]
-    real(wp) :: limit(n_soil) = huge(1.0_wp)  !< that each layer can give [kg m-2 s-1]
-    real(wp) :: unlimited = huge(1.0_wp)      !< demand that all layers can meet [kg m-2 s-1]
+    real(wp), allocatable :: share(:)     !< of each layer in a demand that all can meet [-]
+    real(wp), allocatable :: limit(:)     !< that each layer can give [kg m-2 s-1]
+    real(wp) :: unlimited = huge(1.0_wp)  !< demand that all layers can meet [kg m-2 s-1]
   end type root_supply
 
   real(wp), parameter :: least_stress = 1.0e-10_wp  !< [-]
@@ -35,16 +35,16 @@ contains
   !> Liquid water from the given saturation. Where frozen water is conserved, ice is part of the water that saturation
   !> stands for; ice beyond it melts with heat of its layer. Otherwise ice comes on top, as in the published coupling.
   pure subroutine reset_soil_water(p, conserve, water_saturation, s, brought_heat)
-    type(column_parameters), intent(in) :: p          !< constants of the column
-    logical, intent(in) :: conserve                   !< ice is part of the water that saturation stands for
-    real(wp), intent(in) :: water_saturation(n_soil)  !< saturation of the layers [-]
-    type(column_state), intent(inout) :: s            !< state of the column
-    real(wp), intent(out) :: brought_heat             !< of water that came or went at the temperature of its layer [J m-2]
+    type(column_parameters), intent(in) :: p     !< constants of the column
+    logical, intent(in) :: conserve              !< ice is part of the water that saturation stands for
+    real(wp), intent(in) :: water_saturation(:)  !< saturation of the layers [-]
+    type(column_state), intent(inout) :: s       !< state of the column
+    real(wp), intent(out) :: brought_heat        !< of water that came or went at the temperature of its layer [J m-2]
     real(wp) :: water, excess, capacity
     integer :: j, k
 
     brought_heat = 0.0_wp
-    do k = 1, n_soil
+    do k = 1, size(p%thickness)
       j = n_snow + k
       water = water_saturation(k)*p%porosity(k)*p%thickness(k)*density_water
       if (conserve) then
@@ -68,13 +68,13 @@ contains
     type(column_parameters), intent(in) :: p  !< constants of the column
     type(column_state), intent(in) :: s       !< state of the column
     type(step_options), intent(in) :: o       !< choices and clock of the step
-    real(wp), intent(in) :: head(n_soil)      !< pressure head of the layers [m]
+    real(wp), intent(in) :: head(:)           !< pressure head of the layers [m]
     real(wp), intent(out) :: stress           !< water available to the roots, 0 none to 1 unstressed [-]
-    real(wp), intent(out) :: share(n_soil)    !< of the layers in the uptake [-]
+    real(wp), intent(out) :: share(:)         !< of the layers in the uptake [-]
     real(wp) :: available, theta
     integer :: j, k, tested
 
-    do k = 1, n_soil
+    do k = 1, size(p%thickness)
       j = n_snow + k
       ! the published library looks for frost k layers down from the top of the snow
       tested = merge(j, j - s%snow_layers, o%conserve_frozen_water)
@@ -104,23 +104,23 @@ contains
 
   !> Set what each layer can give.
   pure subroutine limit_roots(limit, roots)
-    real(wp), intent(in) :: limit(n_soil)      !< what each layer can give [kg m-2 s-1]
+    real(wp), intent(in) :: limit(:)           !< what each layer can give [kg m-2 s-1]
     type(root_supply), intent(inout) :: roots  !< what the roots can bring
     integer :: k
     roots%limit = limit
     roots%unlimited = huge(1.0_wp)
-    do k = 1, n_soil
+    do k = 1, size(limit)
       if (roots%share(k) > 0.0_wp) roots%unlimited = min(roots%unlimited, limit(k)/roots%share(k))
     end do
   end subroutine limit_roots
 
   !> Water that the roots take up for a demand of the leaves: each layer gives its share, up to its limit.
   pure subroutine take_up(roots, demand, uptake, total, slope)
-    type(root_supply), intent(in) :: roots   !< what the roots can bring
-    real(wp), intent(in) :: demand           !< transpiration that the air asks for [kg m-2 s-1]
-    real(wp), intent(out) :: uptake(n_soil)  !< from each layer [kg m-2 s-1]
-    real(wp), intent(out) :: total           !< water taken up [kg m-2 s-1]
-    real(wp), intent(out) :: slope           !< of the total to the demand [-]
+    type(root_supply), intent(in) :: roots  !< what the roots can bring
+    real(wp), intent(in) :: demand          !< transpiration that the air asks for [kg m-2 s-1]
+    real(wp), intent(out) :: uptake(:)      !< from each layer [kg m-2 s-1]
+    real(wp), intent(out) :: total          !< water taken up [kg m-2 s-1]
+    real(wp), intent(out) :: slope          !< of the total to the demand [-]
     uptake = max(0.0_wp, demand)*roots%share
     total = demand
     slope = 1.0_wp

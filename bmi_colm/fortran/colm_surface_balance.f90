@@ -7,7 +7,7 @@
 !> Equation (47) of docs/theory.md.
 module colm_surface_balance
   use colm_constants, only: wp, latent_heat_vaporisation, latent_heat_sublimation, stefan_boltzmann
-  use colm_types, only: n_snow, n_soil, n_layer, column_parameters, column_state
+  use colm_types, only: n_snow, column_parameters, column_state
   use colm_humidity, only: saturation
   use colm_similarity, only: air_column, bare_exchange
   use colm_canopy_air, only: canopy_geometry
@@ -24,23 +24,23 @@ module colm_surface_balance
   type :: surface_limits
     logical :: hold = .false.          !< the limits are kept
     real(wp) :: ground                 !< from the top layer, be it snow or soil [kg m-2 s-1]
-    real(wp) :: roots(n_soil)          !< from each layer [kg m-2 s-1]
+    real(wp), allocatable :: roots(:)  !< from each layer [kg m-2 s-1]
     logical :: shared = .false.        !< ground and roots take from the same top layer
     real(wp) :: liquid = huge(1.0_wp)  !< part of `ground` that is liquid; beyond that ice goes [kg m-2 s-1]
   end type surface_limits
 
   !> Fluxes to the air, those of the ground at its temperature at the end of the step.
   type :: surface_fluxes
-    type(leaf_fluxes) :: leaf       !< of the leaves
-    real(wp) :: ground_sensible     !< sensible heat of the ground [W m-2]
-    real(wp) :: ground_evaporation  !< vapour from the ground [kg m-2 s-1]
-    real(wp) :: latent_heat         !< that the ground's balance has counted [J kg-1]
-    real(wp) :: longwave_below      !< downward, below the canopy [W m-2]
-    real(wp) :: warming             !< of the top layer [K]
-    real(wp) :: bulk_melt           !< of snow that has no layers [kg m-2 s-1]
-    real(wp) :: phase_heat          !< taken up by melting [W m-2]
-    real(wp) :: stored_heat         !< taken up by warming [W m-2]
-    logical :: melting(n_layer)     !< layers that melt
+    type(leaf_fluxes) :: leaf           !< of the leaves
+    real(wp) :: ground_sensible         !< sensible heat of the ground [W m-2]
+    real(wp) :: ground_evaporation      !< vapour from the ground [kg m-2 s-1]
+    real(wp) :: latent_heat             !< that the ground's balance has counted [J kg-1]
+    real(wp) :: longwave_below          !< downward, below the canopy [W m-2]
+    real(wp) :: warming                 !< of the top layer [K]
+    real(wp) :: bulk_melt               !< of snow that has no layers [kg m-2 s-1]
+    real(wp) :: phase_heat              !< taken up by melting [W m-2]
+    real(wp) :: stored_heat             !< taken up by warming [W m-2]
+    logical, allocatable :: melting(:)  !< layers that melt
   end type surface_fluxes
 
 contains
@@ -49,7 +49,7 @@ contains
   !>
   !> Where ice comes on top of the groundwater's water, it may sublimate as a whole.
   pure subroutine find_limits(available, body, conserve, time_step, s, limits)
-    real(wp), intent(in) :: available(n_soil)    !< water that the groundwater lets go [kg m-2]
+    real(wp), intent(in) :: available(:)         !< water that the groundwater lets go [kg m-2]
     logical, intent(in) :: body                  !< ice or open water, not soil
     logical, intent(in) :: conserve              !< ice is part of the groundwater's water
     real(wp), intent(in) :: time_step            !< length of the step [s]
@@ -88,7 +88,7 @@ contains
     type(column_state), intent(inout) :: s            !< state of the column
     type(surface_fluxes), intent(out) :: f            !< fluxes to the air and within the ground
     type(column_state) :: start
-    real(wp) :: roots(n_soil), given
+    real(wp) :: roots(size(p%thickness)), given
     logical :: beyond
 
     if (.not. limits%hold) then
@@ -138,6 +138,7 @@ contains
       call exchange_without_canopy(air, bare, around, f%leaf)
     end if
 
+    allocate(f%melting(size(s%temperature)))
     top = n_snow + 1 - s%snow_layers
     t0 = around%ground_temperature
     f%latent_heat = latent_heat_vaporisation

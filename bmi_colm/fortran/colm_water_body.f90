@@ -3,7 +3,7 @@
 !> Equation (52) of docs/theory.md.
 module colm_water_body
   use colm_constants, only: wp, freezing_point
-  use colm_types, only: n_snow, n_soil, n_layer, column_state
+  use colm_types, only: n_snow, column_state
   implicit none
   private
   public :: mix_open_water, raise_ice
@@ -12,8 +12,8 @@ contains
 
   !> Water under the ice shares its heat among itself; water above it with the ice.
   pure subroutine mix_open_water(s, inertia)
-    type(column_state), intent(inout) :: s   !< state of the column
-    real(wp), intent(in) :: inertia(n_soil)  !< heat that the layers take up [W m-2 K-1]
+    type(column_state), intent(inout) :: s  !< state of the column
+    real(wp), intent(in) :: inertia(:)      !< heat that the layers take up [W m-2 K-1]
     integer :: highest, lowest
 
     highest = findloc(s%ice(n_snow + 1:) > 0.0_wp, .true., dim=1)
@@ -22,7 +22,7 @@ contains
       return
     end if
     lowest = findloc(s%ice(n_snow + 1:) > 0.0_wp, .true., dim=1, back=.true.)
-    if (lowest < n_soil) call mix(s%temperature(n_snow + lowest + 1:), inertia(lowest + 1:))
+    if (lowest < size(inertia)) call mix(s%temperature(n_snow + lowest + 1:), inertia(lowest + 1:))
     if (highest > 1) call mix(s%temperature(n_snow + 1:n_snow + highest), inertia(:highest))
   end subroutine mix_open_water
 
@@ -37,8 +37,9 @@ contains
   pure subroutine raise_ice(s)
     type(column_state), intent(inout) :: s  !< state of the column
     real(wp) :: ice, water
-    integer :: first, j
+    integer :: first, j, n_layer
 
+    n_layer = size(s%temperature)
     first = n_layer + 1
     do while (first > n_snow + 1)
       if (abs(s%temperature(first - 1) - freezing_point) > 0.0_wp .or. s%liquid(first - 1) <= 0.0_wp) exit

@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from bmi_common.grids import ROOT_ZONE_LAYERS
-
 SYMBOL = "clm_lsm_c"
+
+LAYERS = 10
+"""Soil layers of the published CoLM, which its call cannot change."""
 
 VOLUMES_IN = ("pressure", "saturation", "topo", "porosity", "pf_dz_mult")
 FORCING = ("sw", "lw", "prcp", "tas", "u", "v", "patm", "qatm")
@@ -73,11 +74,11 @@ class Call:
 
     def _shapes(self) -> tuple[Shape, Shape, Shape]:
         row = (3, self.columns + 2)
-        return (ROOT_ZONE_LAYERS + 2, *row), (3, *row), (ROOT_ZONE_LAYERS + 2, *row)
+        return (LAYERS + 2, *row), (3, *row), (LAYERS + 2, *row)
 
     def arguments(self) -> list[Argument]:
         """Return the 86 arguments in order."""
-        n, nz = self.columns, ROOT_ZONE_LAYERS
+        n, nz = self.columns, LAYERS
         folder = "."
         return [
             *_arrays("pressure", "saturation", "evap_trans", "topo", "porosity", "pf_dz_mult"),

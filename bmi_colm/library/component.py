@@ -20,7 +20,7 @@ from bmi_colm.library.config import SNICAR_FILE, LibraryConfig
 from bmi_colm.library.directory import WorkingDirectory
 from bmi_colm.library.elf import check_shared_library
 from bmi_colm.library.process import LibraryProcess, LibraryProcesses
-from bmi_common import BmiStateError, Role, Setup, grids
+from bmi_common import BmiStateError, ConfigError, Role, Setup
 from bmi_common.errors import errors_under
 from bmi_common.hashing import hashes
 from bmi_common.units import SECONDS_PER_HOUR
@@ -153,6 +153,14 @@ class BmiColmLibrary(LandSurface):
         config = prepared.config
         assert isinstance(config, LibraryConfig)
         config.build().check(tallest_canopy=0.0)
+        layers = prepared.domain.root_zone_layers
+        if layers != arguments.LAYERS:
+            raise ConfigError(
+                f"{layers} layers, but a CoLM library has {arguments.LAYERS} layers of soil; choose "
+                f"`root_zone: {{layers: {arguments.LAYERS}}}` in the domain, or use bmi_colm:BmiColm",
+                key="root_zone.layers",
+                file=next(iter(prepared.domain.files), None),
+            )
         check_shared_library(config.library.file)
         if config.library.snicar_table is not None:
             directory.check_snicar_table(config.library.snicar_table)
@@ -217,9 +225,9 @@ class BmiColmLibrary(LandSurface):
 
     def _fill_geometry(self, process: LibraryProcess) -> None:
         domain, block = self._prepared.domain, process.block
-        root_zone = slice(-grids.ROOT_ZONE_LAYERS, None)
+        root_zone = slice(-arguments.LAYERS, None)
         for name, values in (
-            ("topo", np.ones(grids.ROOT_ZONE_LAYERS)[:, np.newaxis]),
+            ("topo", np.ones(arguments.LAYERS)[:, np.newaxis]),
             ("porosity", domain.porosity[root_zone, block.j, block.i]),
             ("pf_dz_mult", domain.dz[root_zone, np.newaxis]),
         ):

@@ -11,7 +11,7 @@ module richards_column
   use richards_constitutive, only: evaluate_analytic, evaluate_table
   implicit none
   private
-  public :: column_t, column_state_t, solve_column, jacobian, take_step, evaluate, ponding_power, boundary_inflow
+  public :: column_t, column_state_t, solve_column, jacobian, take_step, evaluate, ponding_power, ponding_answer, boundary_inflow
 
   !> Lower heads [m] than this (oven-dry soil) solve nothing: where S > 0 the compressible term S h could feed any sink.
   real(wp), parameter :: driest_head = -1.0e5_wp
@@ -79,6 +79,24 @@ contains
     power = 0.0_wp
     if (head > 0.0_wp) power = head*head**(2.0_wp/3.0_wp)
   end function ponding_power
+
+  !> Derivative [m2/3] of max(h, 0)^(5/3) of the top cell by the water that the cell is given, at the solution.
+  pure function ponding_answer(column, state) result(answer)
+    type(column_t), intent(in) :: column       !< properties of the column
+    type(column_state_t), intent(in) :: state  !< head of the column and what follows from it
+    real(wp) :: answer
+    real(wp) :: nothing(column%nz), residual(column%nz), lower(column%nz), diagonal(column%nz), upper(column%nz)
+    integer :: k
+
+    answer = 0.0_wp
+    if (state%head(column%nz) <= 0.0_wp) return
+    nothing = 0.0_wp
+    call assemble(column, nothing, state, residual, lower, diagonal, upper)
+    do k = 2, column%nz
+      diagonal(k) = diagonal(k) - lower(k)*upper(k - 1)/diagonal(k - 1)
+    end do
+    answer = 5.0_wp/3.0_wp*state%head(column%nz)**(2.0_wp/3.0_wp)/diagonal(column%nz)
+  end function ponding_answer
 
   !> New heads of the column; the state must be evaluated at its head, which is the first guess, and is so on return.
   !>

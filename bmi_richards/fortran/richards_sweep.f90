@@ -9,8 +9,9 @@
 module richards_sweep
   use, intrinsic :: iso_c_binding, only: c_int
   use, intrinsic :: iso_fortran_env, only: wp => real64
+  use richards_circle, only: predict_powers
   use richards_column, only: column_t, column_state_t, solve_column, jacobian, take_step, evaluate, ponding_power, &
-    boundary_inflow
+    ponding_answer, boundary_inflow
   use richards_correction, only: system_t, allocate_system, set_faces, add_faces, solve_system
   use richards_lateral, only: face_fluxes, net_inflow, response
   use richards_types, only: soil_t, network_t, boundary_t, options_t, state_t, balance_t, &
@@ -25,6 +26,8 @@ module richards_sweep
   integer, parameter :: patience = 1000
   !> Rounds through a cycle of the slope field before it counts as failed.
   integer, parameter :: most_rounds = 2000
+  !> Rounds column by column before those of a cycle are taken together, as far as they are so many.
+  integer, parameter :: simple_rounds = 8, most_together = 500
 
   !> A correction that leaves more than this of the imbalance is halved, down to the least.
   real(wp), parameter :: stalled = 0.97_wp, least_relaxation = 0.02_wp
@@ -39,6 +42,8 @@ module richards_sweep
     real(wp), allocatable :: reference(:, :)                         !< heads that damped lateral flow was taken from [m]
     type(system_t) :: system                                         !< that moves the heads between damped passes
     real(wp), allocatable :: power(:)                                !< max(h, 0)^(5/3) of the top cells [m5/3]
+    real(wp), allocatable :: inflow(:)                               !< overland inflow of a column in a cycle [m]
+    real(wp), allocatable :: answer(:)                               !< derivative of its power by that [m2/3]
     integer, allocatable :: solved(:)                                !< last pass in which the column was solved
     real(wp) :: imbalance = huge(1.0_wp)                             !< norm of what the last pass left unbalanced [m]
     real(wp) :: relaxation = 1.0_wp                                  !< share of the correction that is taken [-]
@@ -98,6 +103,7 @@ contains
     allocate (work%lateral(soil%nz, soil%ncol), work%power(soil%ncol))
     if (options%lateral) allocate (work%east(soil%nz, soil%ncol), work%north(soil%nz, soil%ncol))
     allocate (work%solved(soil%ncol))
+    if (size(network%group_start) <= soil%ncol) allocate (work%inflow(soil%ncol), work%answer(soil%ncol))
     work%damped = options%lateral .and. options%pass_tolerance > 0.0_wp
     if (work%damped) then
       allocate (work%damping(soil%nz, soil%ncol), work%reference(soil%nz, soil%ncol))
@@ -295,24 +301,30 @@ contains
     type(balance_t), intent(inout) :: balance           !< what the step did to each column
     integer, intent(in) :: group                        !< number of the group
     integer :: c, first, last, round, iterations, of_column
+    logical :: predicted
 
     first = network%group_start(group)
     last = network%group_start(group + 1) - 1
+    predicted = .false.
     do round = 1, merge(1, most_rounds, first == last)
       iterations = 0
       do c = first, last
-        call solve_one(soil, network, boundary, options, source, work, state, balance, c, round == 1, of_column)
+        call solve_one(soil, network, boundary, options, source, work, state, balance, c, round == 1, last > first, of_column)
         if (balance%failed_layer(c) > 0) return
         iterations = iterations + of_column
       end do
-      if (iterations == 0 .or. first == last) return
+      ! of flow that was predicted another round must show that it is the columns' own
+      if (first == last .or. (iterations == 0 .and. .not. predicted)) return
+      predicted = .not. predicted .and. round > simple_rounds .and. last - first < most_together
+      if (predicted) call predict_powers(network, first, last, options%dt, work%inflow, work%answer, work%power)
     end do
     balance%failed_layer(first) = soil%nz
     balance%residual(first) = balance%change(first)
   end subroutine solve_group
 
   !> Gather the water that flows to a column and solve it.
-  subroutine solve_one(soil, network, boundary, options, source, work, state, balance, c, first_round, iterations)
+  subroutine solve_one(soil, network, boundary, options, source, work, state, balance, c, first_round, circling, &
+    iterations)
     type(soil_t), intent(in) :: soil                    !< properties of the cells
     type(network_t), intent(in) :: network              !< neighbours and order of the columns
     type(boundary_t), intent(inout) :: boundary         !< faces through which water comes from outside
@@ -323,6 +335,7 @@ contains
     type(balance_t), intent(inout) :: balance           !< what the step did to each column
     integer, intent(in) :: c                            !< number of the column
     logical, intent(in) :: first_round                  !< first round through a cycle
+    logical, intent(in) :: circling                     !< the column is one of a cycle
     integer, intent(out) :: iterations                  !< of Newton's method
     type(column_t) :: column
     type(column_state_t) :: view
@@ -370,6 +383,14 @@ contains
     call solve_column(column, supply, work%start(:, c), view, iterations, ways, balance%failed_layer(c), balance%residual(c))
     balance%iterations(c) = balance%iterations(c) + iterations
     balance%ways(c) = max(balance%ways(c), ways)
+    if (circling) then
+      work%inflow(c) = 0.0_wp
+      do side = 1, 4
+        if (network%donor(side, c) > 0) work%inflow(c) = work%inflow(c) &
+          + options%dt*network%inflow(side, c)*work%power(network%donor(side, c))
+      end do
+      work%answer(c) = ponding_answer(column, view)
+    end if
     work%power(c) = ponding_power(view%head(soil%nz))
     if (first_round) balance%change(c) = 0.0_wp
     balance%change(c) = max(balance%change(c), maxval(abs(max(view%head, 0.0_wp) - max(before, 0.0_wp))), &

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bmi_common import ConfigError, Domain, grids
+from bmi_common import ConfigError, Domain
 from bmi_common.arrays import Array
 from bmi_common.boundary_conditions import Barriers
 from bmi_common.state_file import StateArray, fingerprint
@@ -79,7 +79,7 @@ class StructuredEmulator:
         self._model.to(self.device)
         self._head = torch.empty(0)
         if options.compile:
-            self._compile()
+            self._compile(domain.root_zone.shape)
         parameters = sorted(model.state_dict().items())
         words = [part for name, value in parameters for part in (name, value.detach().cpu().numpy())]
         self._fingerprint = fingerprint(repr(model.architecture), *words)
@@ -128,10 +128,10 @@ class StructuredEmulator:
         """Go on from what `state_dict` gave."""
         self._head = torch.from_numpy(np.array(state["head"])).to(self.device)
 
-    def _compile(self) -> None:
+    def _compile(self, source: tuple[int, ...]) -> None:
         require_compiler(self.device)
         self._model.kernels = Kernels.compiled()
         surface = self.columns.shape[1:]
         with compiling():
             self.start(np.full((self._model.architecture.layers, *surface), -1.0))
-            self.step(np.zeros((grids.ROOT_ZONE_LAYERS, *surface)))
+            self.step(np.zeros(source))

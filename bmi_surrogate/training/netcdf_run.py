@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bmi_common import ConfigError, Domain, grids
+from bmi_common import ConfigError, Domain
 from bmi_common.calendar import HOUR, show
 from bmi_common.groundwater import NET_SOURCE, PRESSURE_HEAD
 from bmi_common.run_records import NetcdfSeries, hourly_series, thickness_mismatch
@@ -40,8 +40,8 @@ def netcdf_run(path: Path, domain: Domain) -> Run:
     """
     files = sorted(path.glob("*.nc")) if path.is_dir() else [path]
     head = _choose(path, files, PRESSURE_HEAD, domain.nz, _is_end_of_hour)
-    source = _choose(path, files, NET_SOURCE, grids.ROOT_ZONE_LAYERS, _is_whole_hour, head.component)
-    for series, layers in ((head, domain.nz), (source, grids.ROOT_ZONE_LAYERS)):
+    source = _choose(path, files, NET_SOURCE, domain.root_zone_layers, _is_whole_hour, head.component)
+    for series, layers in ((head, domain.nz), (source, domain.root_zone_layers)):
         _require_grid(series, layers, domain)
         _require_no_gap(series)
     if not np.array_equal(head.times, source.times):

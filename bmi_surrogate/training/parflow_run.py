@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bmi_common import ConfigError, Domain, grids
+from bmi_common import ConfigError, Domain
 from bmi_common.arrays import Array
 from bmi_common.errors import describe_cell
 from bmi_common.groundwater import NET_SOURCE, PRESSURE_HEAD
@@ -41,18 +41,18 @@ class _Sources(DumpSeries):
 
     def __init__(self, files: list[Path], domain: Domain) -> None:
         super().__init__(NET_SOURCE, files, domain, skipped=1)
-        self._mask = domain.mask
+        self._mask, self._layers = domain.mask, domain.root_zone_layers
 
     def read(self, begin: int, end: int) -> Array:
         """Return records `begin` to `end` - 1, (records, source layers, ny, nx); see `Series.read`."""
         values = super().read(begin, end)
-        below = values.shape[1] - grids.ROOT_ZONE_LAYERS
+        below = values.shape[1] - self._layers
         deep = (values[:, :below] != 0.0) & self._mask
         if deep.any():
             record, *cell = at = tuple(int(i) for i in np.argwhere(deep)[0])
             raise ConfigError(
                 f"{self.describe(begin + record)}: the source is {values[at]:g} h-1 in {describe_cell(tuple(cell))}; a "
-                f"surrogate takes sources in the upper {grids.ROOT_ZONE_LAYERS} layers only"
+                f"surrogate takes sources in the root zone only, the upper {self._layers} layers"
             )
         return values[:, below:]
 

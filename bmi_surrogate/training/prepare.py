@@ -18,7 +18,7 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from pydantic import Field
 
-from bmi_common import Config, ConfigError, ConfigPath, Domain, OutputPath, grids
+from bmi_common import Config, ConfigError, ConfigPath, Domain, OutputPath
 from bmi_common.arrays import Array
 from bmi_common.folder_lock import require_at_rest
 from bmi_common.owned_folder import OwnedFolder, listed, taken
@@ -114,7 +114,7 @@ def prepare(spec: DataSpec, domain: Domain, progress: Progress | None = None) ->
         segments=tuple(s.segment for s in stretches),
         layer_thickness=tuple(float(v) for v in domain.dz),
         shape=(domain.nz, domain.ny, domain.nx),
-        source_layers=grids.ROOT_ZONE_LAYERS,
+        source_layers=domain.root_zone_layers,
         mask=mask_hash(domain.mask),
         limit=spec.hours,
         inputs={str(r.path.resolve()): fingerprint(r.files) for s in stretches for r in s.runs},

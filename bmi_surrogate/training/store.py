@@ -275,6 +275,11 @@ class Store:
         k = thickness_mismatch(description.layer_thickness, domain)
         if k is not None:
             return f"layer {k} is {description.layer_thickness[k]:g} m thick there, {domain.dz[k]:g} m in the domain"
+        if description.source_layers != domain.root_zone_layers:
+            return (
+                f"it has sources in the upper {description.source_layers} layers, the domain's root zone has "
+                f"{domain.root_zone_layers}"
+            )
         if description.mask != mask_hash(domain.mask):
             return "other cells are active"
         return None

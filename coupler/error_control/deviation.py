@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from bmi_common import water_table
 from bmi_common.arrays import Array
-from bmi_common.grids import ROOT_ZONE_LAYERS
-from bmi_common.groundwater import LAYER_THICKNESS, POROSITY, PRESSURE_HEAD, SATURATION
+from bmi_common.groundwater import LAYER_THICKNESS, NET_SOURCE, POROSITY, PRESSURE_HEAD, SATURATION
 from coupler import resolution
 from coupler.component import Component
 from coupler.resolution import undercuts
@@ -53,7 +52,7 @@ class Comparison:
     Parameters
     ----------
     component : Component
-        Any of them, for layers and porosity.
+        Any of them, for layers, root zone and porosity.
     mask : ndarray of bool, shape (ny, nx)
         Cells that count.
     """
@@ -63,13 +62,14 @@ class Comparison:
         self._thickness: Array = np.array(component.get_in("m", LAYER_THICKNESS)[:, mask])
         self._pores = self._thickness * component.get_in("1", POROSITY)[:, mask]
         self._layers = self._thickness.mean(axis=1)
+        self._root_zone = slice(-component.shape(NET_SOURCE)[0], None)
 
     def of(self, one: Component, other: Component) -> dict[str, float]:
         """All `QUANTITIES` of two components as they are now."""
         (head, saturation), (other_head, other_saturation) = (self._state(c) for c in (one, other))
         depths = [water_table.depth(h, self._layers) for h in (head, other_head)]
         table = np.abs(depths[0] - depths[1])
-        root_zone = np.abs(saturation[-ROOT_ZONE_LAYERS:] - other_saturation[-ROOT_ZONE_LAYERS:])
+        root_zone = np.abs(saturation[self._root_zone] - other_saturation[self._root_zone])
         water = [
             (s * self._pores).sum(axis=0) + np.maximum(h[-1], 0.0)
             for h, s in ((head, saturation), (other_head, other_saturation))

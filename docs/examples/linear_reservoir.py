@@ -28,7 +28,7 @@ from bmi_common import (
     van_genuchten,
 )
 from bmi_common import groundwater as names
-from bmi_common.grids import ROOT_ZONE, ROOT_ZONE_LAYERS, SCALAR, SUBSURFACE, SURFACE
+from bmi_common.grids import ROOT_ZONE, SCALAR, SUBSURFACE, SURFACE
 
 Floats = NDArray[np.float64]
 
@@ -104,7 +104,7 @@ class LinearReservoir(DeclaredBmi):
         self.require_finite(names.NET_SOURCE, names.WATER_TABLE_DEPTH)
         config, domain, values = self._config, self._domain, self.values
         before = self._water()
-        dz = domain.dz[-ROOT_ZONE_LAYERS:, np.newaxis, np.newaxis]
+        dz = domain.dz[-domain.root_zone_layers :, np.newaxis, np.newaxis]
         source = (values[names.NET_SOURCE] * dz).sum(axis=0)  # m in this hour
         hours = config.residence_time * _HOURS_PER_DAY
         kept = np.exp(-1.0 / hours)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bmi_common import Domain, grids
+from bmi_common import Domain
 from bmi_common.arrays import Array
 from bmi_common.calendar import Times
 from rootzone.evaluate.growth import growth
@@ -102,7 +102,7 @@ class Aggregator:
         self.means = {key: {source: np.empty(hours) for source in every} for key in EVALUATED}
         self.quantiles = {key: {p: np.empty((hours, quantiles)) for p in predictions} for key in EVALUATED}
         self.layers = {
-            "soil_moisture": np.empty((hours, grids.ROOT_ZONE_LAYERS, quantiles)),
+            "soil_moisture": np.empty((hours, domain.root_zone_layers, quantiles)),
             "head": np.empty((hours, domain.nz, quantiles)),
         }
         self.water_table_depth = {source: np.empty(hours) for source in every}
@@ -116,7 +116,7 @@ class Aggregator:
                 key: {source: Scratch(folder / f"{key}_{i}.f32", columns) for i, source in enumerate(self.shown)}
                 for key in EVALUATED
             }
-        self._porosity = domain.porosity[-grids.ROOT_ZONE_LAYERS :, domain.mask]
+        self._porosity = domain.porosity[-domain.root_zone_layers :, domain.mask]
 
     def record(self, part: slice, truth: Quantities, simulated: Mapping[str, Quantities]) -> None:
         """Take some hours into account: the reference, and the predictions by name, in the order of the hours."""

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bmi_common import ConfigError, Domain, grids, van_genuchten, water_table
+from bmi_common import ConfigError, Domain, van_genuchten, water_table
 from bmi_common.arrays import Array
 from bmi_common.calendar import HOUR, Times
 from rootzone.evaluate.records import Records, span
@@ -62,7 +62,7 @@ def from_heads(head: Array, latent_heat: Array, domain: Domain) -> Quantities:
     return Quantities(
         water_table=water_table.depth(np.moveaxis(head, 1, 0), domain.dz),
         storage=_stored_water(wetness, head, domain),
-        saturation=wetness[:, -grids.ROOT_ZONE_LAYERS :],
+        saturation=wetness[:, -domain.root_zone_layers :],
         latent_heat=latent_heat,
         head=head,
     )
@@ -175,7 +175,7 @@ class Climatology:
     """
 
     def __init__(self, runs: Sequence[Records], domain: Domain) -> None:
-        columns, layers = int(domain.mask.sum()), grids.ROOT_ZONE_LAYERS
+        columns, layers = int(domain.mask.sum()), domain.root_zone_layers
         self._known = span(runs[0].times) if len(runs) == 1 else f"{len(runs)} runs"
         counts, daily_counts = np.zeros(12), np.zeros((12, 24))
         table, storage = np.zeros((12, columns)), np.zeros((12, columns))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -31,7 +31,7 @@ class ClmInput:
     def read(cls, path: Path) -> ClmInput:
         """Read the file; raises `ConfigError` if it is missing or unreadable."""
         values: dict[str, str] = {}
-        for line in _lines(path):
+        for line in read_lines(path):
             # names fill a fixed width, so that a value may follow without a blank
             name, rest = line[:_NAME_WIDTH].strip(), line[_NAME_WIDTH:].split()
             if name and not name.startswith("!") and rest:
@@ -47,7 +47,7 @@ class ClmInput:
     def number(self, name: str) -> float:
         """Value of a name as a number."""
         try:
-            return _fortran(self.text(name))
+            return fortran_number(self.text(name))
         except ValueError:
             raise ConfigError(f"{self.path}: {name}: expected a number, got {self.text(name)!r}") from None
 
@@ -58,7 +58,9 @@ class ClmInput:
             int(self.number(name)) for name in ("syr", "smo", "sda", "shr", "smn", "sss")
         )
         try:
-            return datetime(year, month, day, hour, minute, second)
+            # ParFlow-CLM counts days from the start of the year, so that day 0 is the last of the month before
+            first = datetime(year, month, max(day, 1), hour, minute, second)
+            return first if day else first - timedelta(days=1)
         except ValueError as error:
             raise ConfigError(
                 f"{self.path}: syr, smo, sda, shr, smn, sss: no date: {year}-{month}-{day} {hour}:{minute}:{second} "
@@ -100,7 +102,7 @@ class VegetationMap:
             If it is missing, has cells outside the grid, lacks cells, or shares that do not add up to 1.
         """
         table = np.full((*grid.surface, 5 + _CLASSES), np.nan)
-        for number, line in enumerate(_lines(path), 1):
+        for number, line in enumerate(read_lines(path), 1):
             words = line.split()
             if not words or not words[0].isdigit():
                 continue
@@ -108,7 +110,7 @@ class VegetationMap:
                 raise ConfigError(f"{path}:{number}: {len(words)} columns, needs {7 + _CLASSES} (IGBP classes 1-18)")
             try:
                 x, y = int(words[0]), int(words[1])
-                values = [_fortran(word) for word in words[2:]]
+                values = [fortran_number(word) for word in words[2:]]
             except ValueError as error:
                 raise ConfigError(f"{path}:{number}: {error}") from None
             if not (1 <= x <= grid.nx and 1 <= y <= grid.ny):
@@ -144,12 +146,13 @@ class VegetationMap:
         return int((self.fractions.argmax(axis=2) + 1 == _BARE_SOIL).sum())
 
 
-def _fortran(text: str) -> float:
+def fortran_number(text: str) -> float:
     """Read a number of Fortran, whose exponent may be a ``d``."""
     return float(text.lower().replace("d", "e"))
 
 
-def _lines(path: Path) -> list[str]:
+def read_lines(path: Path) -> list[str]:
+    """Read a text file; raises `ConfigError` if it cannot be read."""
     try:
         return path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError as error:

@@ -76,8 +76,7 @@ class Definition:
 
     def error(self, key: str, message: str) -> ConfigError:
         """Build the error that names file, line and key."""
-        line = self._lines.get(key)
-        return ConfigError(f"{self.path}{f':{line}' if line else ''}: {key}: {message}")
+        return ConfigError(message, key=key, file=self.path, line=self._lines.get(key))
 
     def text(self, key: str, default: str | None = None) -> str:
         """Value of a key as text, without blanks around it; here and below, a key without a default must be there."""

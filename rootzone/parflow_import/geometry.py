@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bmi_common.boundary_conditions import Side, outer_faces
 from bmi_common.domain import LIMITS, Limits
 from bmi_common.errors import ConfigError, describe_cell
 from bmi_common.pfsol import read_solids
@@ -16,22 +17,36 @@ from bmi_common.suggest import did_you_mean
 from rootzone.parflow_import.definition import Definition
 from rootzone.parflow_import.grid import Grid
 from rootzone.parflow_import.notices import Notes
-from rootzone.parflow_import.solid import Face, Shape, outside, rasterise
-from rootzone.parflow_import.sources import Classes, Computed, Constant, Floats, Mask, Pfb, Source, simplest
+from rootzone.parflow_import.solid import Face, Patch, Shape, outside, rasterise
+from rootzone.parflow_import.sources import (
+    Classes,
+    Computed,
+    Constant,
+    File,
+    Floats,
+    Mask,
+    Netcdf,
+    Pfb,
+    Source,
+    simplest,
+)
 
-SUPPORTED = "supported are Box, SolidFile and IndicatorField"
+SUPPORTED = "supported are Box, SolidFile, IndicatorField and IndicatorFieldNC"
 
 _TERRAIN_FOLLOWING = "Solver.TerrainFollowingGrid"
-_BOX_FACES: list[set[Face]] = [{Face.SIDE}, {Face.SIDE}, {Face.SIDE}, {Face.SIDE}, {Face.BOTTOM}, {Face.TOP}]
 _BOX_PATCHES = "left right front back bottom top"
 """What ParFlow calls the patches of a box that names none: x lower, x upper, y lower, y upper, z lower, z upper."""
+
+
+_TOWARDS: dict[Side, tuple[int, int]] = {"west": (0, -1), "east": (0, 1), "south": (-1, 0), "north": (1, 0)}
+"""Steps in j and i to the neighbour on each side."""
 
 
 @dataclass(frozen=True)
 class Indicator:
     """Cells of an indicator file that hold a class number."""
 
-    file: Pfb
+    file: File
     number: int
 
 
@@ -65,8 +80,12 @@ class Geometries:
         Name of the domain's geometry.
     mask : ndarray of bool, shape (ny, nx)
         Columns of the domain.
-    patches : dict of set of Face, by name
-        Patches of the domain, and where they lie.
+    layers : slice
+        Layers of the computational grid between the lowest and the highest cell of the domain.
+    rock : ndarray of bool, shape (nz, ny, nx)
+        Cells of these columns and layers that are not the domain's.
+    patches : dict of Patch, by name
+        Patches of the domain.
     """
 
     def __init__(self, definition: Definition, grid: Grid, notes: Notes) -> None:
@@ -81,7 +100,7 @@ class Geometries:
         for name in definition.names("GeomInput.Names"):
             self._read_input(name)
         self.domain = definition.text("Domain.GeomName")
-        self.mask = self._domain_mask()
+        self.mask, self.layers, self.rock = self._domain_cells()
         self.patches = self._patches()
 
     def _read_input(self, name: str) -> None:
@@ -92,12 +111,15 @@ class Geometries:
         match kind:
             case "Box":
                 for geometry in names:
-                    self._shapes[geometry] = Shape(self._box(geometry), _BOX_FACES)
+                    self._shapes[geometry] = self._box(geometry)
             case "SolidFile":
                 self._read_solids(f"{own}.FileName", names)
-            case "IndicatorField":
+            case "IndicatorField" | "IndicatorFieldNC":
                 key = f"Geom.{name}.FileName"
-                file = Pfb(definition.file(key), definition, key)
+                path = definition.file(key)
+                file: File = Pfb(path, definition, key)
+                if kind == "IndicatorFieldNC":
+                    file = Netcdf(path, definition, key, "indicator")
                 for geometry in names:
                     number = definition.integer(f"GeomInput.{geometry}.Value")
                     self._indicators[geometry] = Indicator(file, number)
@@ -124,9 +146,9 @@ class Geometries:
             if excess:  # zones may reach over the grid, the domain may not
                 self._outside[name] = definition.error(key, f"{file}: the solid {excess}")
 
-    def _box(self, name: str) -> Mask:
+    def _box(self, name: str) -> Shape:
         grid = self._grid
-        inside = []
+        inside, ends = [], []
         for axis, count, size, start in (
             ("Z", grid.nz, grid.dz, grid.z0),
             ("Y", grid.ny, grid.dy, grid.y0),
@@ -135,10 +157,17 @@ class Geometries:
             low, high = (self._definition.number(f"Geom.{name}.{end}.{axis}") for end in ("Lower", "Upper"))
             centres = start + (np.arange(count) + 0.5) * size
             inside.append((centres > low) & (centres < high))
+            ends.append((low, high))
         z, y, x = inside
-        return np.asarray(z[:, np.newaxis, np.newaxis] & y[:, np.newaxis] & x)
+        cells = np.asarray(z[:, np.newaxis, np.newaxis] & y[:, np.newaxis] & x)
+        _, (south, north), (west, east) = ends
+        sw, se, nw, ne = (west, south), (east, south), (west, north), (east, north)
+        walls = [Patch({Face.SIDE}, np.array([wall])) for wall in ((sw, nw), (se, ne), (sw, se), (nw, ne))]
+        flat = [Patch({face}, np.empty((0, 2, 2))) for face in (Face.BOTTOM, Face.TOP)]
+        return Shape(cells, [*walls, *flat], is_box=True)
 
-    def _domain_mask(self) -> Mask:
+    def _domain_cells(self) -> tuple[Mask, slice, Mask]:
+        """Return columns, layers, and the cells of these that are not the domain's."""
         key = "Domain.GeomName"
         if self.domain in self._unsupported:
             raise self._unsupported[self.domain]
@@ -148,41 +177,106 @@ class Geometries:
             raise self._definition.error(
                 key, f"{self.domain!r} is no Box or SolidFile of GeomInput; the domain must be one"
             )
-        cells = self._shapes[self.domain].cells
-        columns = cells.any(axis=0)
+        shape = self._shapes[self.domain]
+        columns = np.asarray(shape.cells.any(axis=0))
         if not columns.any():
             raise self._definition.error(key, f"{self.domain!r} holds no cell of the computational grid")
-        partial = int((~cells[:, columns]).any(axis=0).sum())
-        slanted = self._shapes[self.domain].faces is not _BOX_FACES and self._definition.flag(_TERRAIN_FOLLOWING)
-        if partial and not (slanted and 2 * partial < columns.sum()):
-            raise self._definition.error(
-                key,
-                f"{self.domain!r} must reach from the lowest to the highest layer of the grid in all its columns; "
-                f"{partial} of {int(columns.sum())} do not",
-            )
-        if partial:
+        held = np.flatnonzero(shape.cells.any(axis=(1, 2)))
+        layers = slice(int(held[0]), int(held[-1]) + 1)
+        whole = np.zeros_like(shape.cells)
+        whole[layers] = columns
+        rock = whole & ~shape.cells
+        if rock[layers.stop - 1].any() and self._lacks_slanted_sides_only(rock, columns, shape):
+            rock &= np.cumsum(shape.cells, axis=0) == 0
+        self._shapes[self.domain] = Shape(whole, shape.patches, shape.is_box)
+        if layers != slice(0, self._grid.nz):
             self._notes.notice(
-                f"{partial} of {int(columns.sum())} columns of {self.domain!r} lack layers, as under slanted sides; "
+                f"{self.domain!r} holds layers {layers.start} to {layers.stop - 1} of the computational grid's "
+                f"0 to {self._grid.nz - 1}; the others are left out"
+            )
+        if rock.any():
+            self._notes.notice(
+                f"{int(rock.sum())} cells in {int(rock.any(axis=0).sum())} columns lie outside {self.domain!r}, "
+                "between its lowest and its highest layer; here they are rock that holds hardly any water and lets "
+                "none through"
+            )
+        return columns, layers, rock
+
+    def _lacks_slanted_sides_only(self, rock: Mask, columns: Mask, shape: Shape) -> bool:
+        """Whether the columns that lack upper layers are few, as under slanted sides; says that they get them."""
+        lacking = int(rock.any(axis=0).sum())
+        slanted = not shape.is_box and self._definition.flag(_TERRAIN_FOLLOWING) and 2 * lacking < columns.sum()
+        if slanted:
+            self._notes.notice(
+                f"{lacking} of {int(columns.sum())} columns of {self.domain!r} lack layers, as under slanted sides; "
                 "here they have all"
             )
-            whole = np.array(np.broadcast_to(columns, cells.shape))
-            self._shapes[self.domain] = Shape(whole, self._shapes[self.domain].faces)
-        return np.asarray(columns)
+        return bool(slanted)
 
-    def _patches(self) -> dict[str, set[Face]]:
+    @property
+    def has_level_top(self) -> bool:
+        """Whether the domain reaches to the same layer in all its columns."""
+        return not bool(self.rock[self.layers.stop - 1].any())
+
+    def _patches(self) -> dict[str, Patch]:
         key = f"Geom.{self.domain}.Patches"
-        faces = self._shapes[self.domain].faces
-        names = self._definition.names(key, _BOX_PATCHES if faces is _BOX_FACES else None)
-        if len(names) != len(faces):
+        shape = self._shapes[self.domain]
+        names = self._definition.names(key, _BOX_PATCHES if shape.is_box else None)
+        if len(names) != len(shape.patches):
             raise self._definition.error(
-                key, f"{self.domain!r} has {len(faces)} patches, here are {len(names)} names: {' '.join(names)}"
+                key,
+                f"{self.domain!r} has {len(shape.patches)} patches, here are {len(names)} names: {' '.join(names)}",
             )
-        return dict(zip(names, faces, strict=True))
+        return dict(zip(names, shape.patches, strict=True))
+
+    def outer_faces(self, side: Side) -> Mask:
+        """Columns (ny, nx) of the domain with no other one behind them on a side."""
+        return outer_faces(self.mask, side)
+
+    def side_faces(self, name: str) -> dict[Side, Mask]:
+        """Columns (ny, nx) whose outer face on a side belongs to a patch: the wall next to the face is one of its."""
+        walls = [(patch, wall) for patch, p in self.patches.items() for wall in p.walls]
+        if not walls:
+            return {}
+        own = np.array([patch == name for patch, _ in walls])
+        ends = np.array([wall for _, wall in walls])
+        grid = self._grid
+        result: dict[Side, Mask] = {}
+        for side, (dj, di) in _TOWARDS.items():
+            outer = self.outer_faces(side)
+            j, i = np.nonzero(outer)
+            x = grid.x0 + (i + 0.5 + 0.5 * di) * grid.dx
+            y = grid.y0 + (j + 0.5 + 0.5 * dj) * grid.dy
+            nearest = [_distances(ends, np.array(point)).argmin() for point in zip(x, y, strict=True)]
+            mask = np.zeros(grid.surface, dtype=bool)
+            mask[j, i] = own[nearest]
+            if mask.any():
+                result[side] = mask
+        return result
 
     def sole_patch(self, face: Face) -> str | None:
         """Name of the patch that is the whole top or bottom of the domain, None if it has several."""
-        names = [name for name, faces in self.patches.items() if face in faces]
+        names = [name for name, patch in self.patches.items() if face in patch.faces]
         return names[0] if len(names) == 1 else None
+
+    def reference_depth(self, own: str, depth: float) -> float:
+        """Depth [m] below the top of the domain of the patch that ``<own>.RefPatch`` names; `depth` is the bottom's.
+
+        Raises
+        ------
+        ConfigError
+            If that is neither the whole top nor the whole bottom of the domain.
+        """
+        definition = self._definition
+        geometry = definition.text(f"{own}.RefGeom", self.domain)
+        if geometry != self.domain:
+            raise definition.error(f"{own}.RefGeom", f"must be the domain {self.domain!r}, got {geometry!r}")
+        patch = definition.text(f"{own}.RefPatch")
+        depths = {self.sole_patch(Face.BOTTOM): depth, self.sole_patch(Face.TOP): 0.0}
+        if patch not in depths:
+            known = " or ".join(repr(name) for name in depths if name is not None)
+            raise definition.error(f"{own}.RefPatch", f"must be the whole bottom or top, {known}, got {patch!r}")
+        return depths[patch]
 
     @property
     def column_mask(self) -> Source | None:
@@ -197,7 +291,7 @@ class Geometries:
         indicator = self._indicators[name]
         return np.asarray(self._read_classes(indicator.file) == indicator.number)
 
-    def _read_classes(self, file: Pfb) -> Floats:
+    def _read_classes(self, file: File) -> Floats:
         """Read an indicator file once: fields name its classes again and again."""
         if file.file not in self._classes:
             classes = file.values(self._grid.shape)
@@ -234,7 +328,7 @@ class Geometries:
         field = self._put_together(parts, key)
         values = field.values(self._grid.shape)  # a file of another shape is found here
         if quantity is not None:
-            self._check_range(values, parts, quantity, self.mask)
+            self._check_range(values, parts, quantity, self.cells(self.domain, key))
         return field
 
     def surface_field(self, parts: Sequence[Part], key: str, quantity: Quantity, default: float) -> Source:
@@ -249,7 +343,7 @@ class Geometries:
             values[here] = part.source.values(self._grid.surface)[here]
             covered |= here
         self._check_range(values, parts, quantity, self.mask & covered)
-        if parts and isinstance(parts[-1].source, Pfb) and self._covers_domain(parts[-1].geometry):
+        if parts and isinstance(parts[-1].source, File) and self._covers_domain(parts[-1].geometry):
             return parts[-1].source
         return simplest(values, self.mask)
 
@@ -268,14 +362,14 @@ class Geometries:
         j, i = cell[-2:]
         layers = cell[0] if len(cell) == 3 else slice(None)
         part = next(p for p in reversed(parts) if self.cells(p.geometry, p.key)[layers, j, i].any())
-        where = f"{part.source.file}: " if isinstance(part.source, Pfb) else ""
+        where = f"{part.source.file}: " if isinstance(part.source, File) else ""
         raise self._definition.error(
             part.key,
             f"{where}{quantity.name} {quantity.limits.refusal(values[cell])} at {describe_cell(cell)}",
         )
 
     def _covers_domain(self, name: str) -> bool:
-        return name in self._shapes and bool(self._shapes[name].cells[:, self.mask].all())
+        return name in self._shapes and bool(self._shapes[name].cells[self.layers, self.mask].all())
 
     def _by_class(self, parts: Sequence[Part], background: bool) -> Source | None:
         """Return a table by class, where constants on classes of one indicator file lie over a constant."""
@@ -286,6 +380,8 @@ class Geometries:
         if None in indicators or len(values) != len(parts) or len(files) != 1:
             return None
         file = next(i.file for i in indicators if i is not None)
+        if not isinstance(file, Pfb):
+            return None
         present = [int(v) for v in np.unique(self._read_classes(file))]
         table = dict.fromkeys(present, values[0]) if background else {}
         for indicator, value in zip(indicators, values[1:] if background else values, strict=True):
@@ -304,9 +400,20 @@ class Geometries:
             here = self.cells(part.geometry, key)
             values[here] = part.source.values(self._grid.shape)[here]
         self._check_complete(values, key)
+        if self.rock.any():  # what it is there has no effect
+            given = np.isfinite(values) & self._shapes[self.domain].cells & ~self.rock
+            values[np.isnan(values) & self.rock] = values[given][0]
         return values
 
     def _check_complete(self, values: Floats, key: str) -> None:
-        missing = int(np.isnan(values[..., self.mask]).sum())
+        missing = int((np.isnan(values) & self._shapes[self.domain].cells & ~self.rock).sum())
         if missing:
             raise self._definition.error(key, f"{missing} cells of the domain are in none of the named geometries")
+
+
+def _distances(walls: Floats, point: Floats) -> Floats:
+    """Distances of lines (n, 2, 2) from a point (x, y)."""
+    start, along = walls[:, 0], walls[:, 1] - walls[:, 0]
+    length = (along**2).sum(axis=1)
+    share = np.clip(((point - start) * along).sum(axis=1) / np.where(length > 0.0, length, 1.0), 0.0, 1.0)
+    return np.asarray(np.hypot(*(start + share[:, np.newaxis] * along - point).T))

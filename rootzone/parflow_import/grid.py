@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bmi_common.grids import ROOT_ZONE_LAYERS
 from rootzone.parflow_import.definition import Definition
 
 MOST_CELLS = 10**9
@@ -42,7 +41,7 @@ def read_grid(definition: Definition) -> Grid:
     Raises
     ------
     ConfigError
-        For a missing or impossible number, and for fewer layers than the root zone has.
+        For a missing or impossible number.
     """
 
     def count(axis: str) -> int:
@@ -60,12 +59,7 @@ def read_grid(definition: Definition) -> Grid:
         return value
 
     lower = {axis: definition.number(f"ComputationalGrid.Lower.{axis}", 0.0) for axis in "XYZ"}
-    nz = count("Z")
-    if nz < ROOT_ZONE_LAYERS:
-        raise definition.error(
-            "ComputationalGrid.NZ", f"{nz} layers; the root zone alone has {ROOT_ZONE_LAYERS}, so at least as many"
-        )
-    nx, ny = count("X"), count("Y")
+    nx, ny, nz = count("X"), count("Y"), count("Z")
     if nx * ny * nz > MOST_CELLS:
         raise definition.error(
             "ComputationalGrid.NX", f"NX {nx} times NY {ny} times NZ {nz} are more than {MOST_CELLS:g} cells"

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from bmi_common.errors import describe_cell
 from rootzone.parflow_import.definition import Definition
 from rootzone.parflow_import.geometry import Geometries, Part
 from rootzone.parflow_import.grid import Grid
 from rootzone.parflow_import.notices import Notes
-from rootzone.parflow_import.solid import Face
-from rootzone.parflow_import.sources import Constant, Folder, Pfb
+from rootzone.parflow_import.sources import Constant, File, Folder, Netcdf, Pfb, Source, simplest
 
-_KINDS = ("Constant", "PFBFile", "HydroStaticPatch", "HydroStaticDepth")
+_FILES = ("PFBFile", "NCFile")
+_KINDS = ("Constant", "HydroStaticPatch", "HydroStaticDepth", *_FILES)
 
 
 def read_initial(
-    definition: Definition, grid: Grid, geometries: Geometries, depth: float, folder: Folder, notes: Notes
+    definition: Definition, grid: Grid, geometries: Geometries, layers: list[float], folder: Folder, notes: Notes
 ) -> dict[str, Any]:
-    """Return the ``initial:`` section of ``groundwater.yaml``; `depth` [m] is that of all layers.
+    """Return the ``initial:`` section of ``groundwater.yaml``; `layers` [m] are those of the domain, bottom first.
 
     Raises
     ------
@@ -25,37 +28,64 @@ def read_initial(
         For missing files and values, and a reference patch that is neither top nor bottom of the domain.
     """
     kind = definition.choice("ICPressure.Type", _KINDS)
-    names = definition.names("ICPressure.GeomNames")
+    names_key = "ICPressure.GeomNames"
+    names = definition.names(names_key)
     own = f"Geom.{geometries.domain}.ICPressure"
-    notes.map(f"ICPressure ({kind})", "groundwater.yaml: initial: pressure_head or water_table_depth")
-    if kind == "PFBFile":
+    notes.map(f"{names_key}, ICPressure ({kind})", "groundwater.yaml", "initial")
+    if kind in _FILES:
         definition.use(f"{own}.RefPatch", f"{own}.RefGeom")
-        pfb = Pfb(definition.file(f"{own}.FileName"), definition, f"{own}.FileName")
-        pfb.values(grid.shape)
-        return {"pressure_head": folder.path(pfb.file, pfb.key)}
+        key = f"{own}.FileName"
+        file = definition.file(key)
+        if kind == "PFBFile":
+            head: Source = Pfb(file, definition, key)
+        else:
+            head = Netcdf(file, definition, key, "pressure", definition.integer(f"{own}.TimeStep", 0))
+        return {"pressure_head": _spec(head, grid, geometries, layers, folder)}
     if kind == "Constant":
         keys = {name: f"Geom.{name}.ICPressure.Value" for name in names}
         parts = [Part(name, Constant(definition.number(key)), key) for name, key in keys.items()]
-        return {"pressure_head": geometries.field(parts, "ICPressure.GeomNames").spec("pressure_head", "m", folder)}
-    if names != [geometries.domain]:
-        raise definition.error(
-            "ICPressure.GeomNames", f"with {kind} the domain {geometries.domain!r} alone is supported, got {names}"
+        return {"pressure_head": _spec(geometries.field(parts, names_key), grid, geometries, layers, folder)}
+    depth = sum(layers)
+    if names == [geometries.domain]:
+        return {"water_table_depth": _table_depth(definition, grid, geometries, geometries.domain, kind, depth)}
+    centres = np.cumsum(layers) - 0.5 * np.array(layers)
+    parts = []
+    for name in names:
+        table = _table_depth(definition, grid, geometries, name, kind, depth)
+        profile = np.zeros(grid.nz)
+        profile[geometries.layers] = depth - table - centres
+        parts.append(Part(name, Constant(tuple(profile.tolist())), f"Geom.{name}.ICPressure.Value"))
+    return {"pressure_head": _spec(geometries.field(parts, names_key), grid, geometries, layers, folder)}
+
+
+def _spec(head: Source, grid: Grid, geometries: Geometries, layers: list[float], folder: Folder) -> Any:
+    """Spell a field of heads; in rock, where ParFlow has none, water is at rest with the lowest cell of the domain."""
+    values = head.values(grid.shape)
+    missing = ~np.isfinite(values) & geometries.cells(geometries.domain, "Domain.GeomName") & ~geometries.rock
+    if missing.any() and isinstance(head, File):
+        where = describe_cell(tuple(int(i) for i in np.argwhere(missing)[0]))
+        raise head.definition.error(
+            head.key, f"{head.file}: no finite head in {int(missing.sum())} cells, first {where}"
         )
-    head = definition.number(f"{own}.Value")
+    if geometries.rock.any():
+        own, rock = values[geometries.layers], geometries.rock[geometries.layers]
+        centres = (np.cumsum(layers) - 0.5 * np.array(layers))[:, np.newaxis, np.newaxis]
+        lowest = np.argmin(rock, axis=0)[np.newaxis]
+        level = np.take_along_axis(own + centres, lowest, axis=0)
+        values = values.copy()
+        values[geometries.layers] = np.where(rock, level - centres, own)
+        head = simplest(values, geometries.mask)
+    return folder.in_layers(head.spec("pressure_head", "m", folder))
+
+
+def _table_depth(
+    definition: Definition, grid: Grid, geometries: Geometries, name: str, kind: str, depth: float
+) -> float:
+    """Depth [m] of the water table below the top of the domain that a geometry starts with."""
+    own = f"Geom.{name}.ICPressure"
     if kind == "HydroStaticDepth":
-        below_top = grid.z0 + depth - definition.number(f"{own}.RefElevation")
+        top = grid.z0 + geometries.layers.start * grid.dz + depth
+        reference = top - definition.number(f"{own}.RefElevation")
     else:
-        below_top = _patch_depth(definition, geometries, own, depth)
-    return {"water_table_depth": float(f"{below_top - head:.12g}")}
-
-
-def _patch_depth(definition: Definition, geometries: Geometries, own: str, depth: float) -> float:
-    geometry = definition.text(f"{own}.RefGeom", geometries.domain)
-    if geometry != geometries.domain:
-        raise definition.error(f"{own}.RefGeom", f"must be the domain {geometries.domain!r}, got {geometry!r}")
-    patch = definition.text(f"{own}.RefPatch")
-    depths = {geometries.sole_patch(Face.BOTTOM): depth, geometries.sole_patch(Face.TOP): 0.0}
-    if patch not in depths:
-        known = " or ".join(repr(name) for name in depths if name is not None)
-        raise definition.error(f"{own}.RefPatch", f"must be the whole bottom or top, {known}, got {patch!r}")
-    return depths[patch]
+        reference = geometries.reference_depth(own, depth)
+    return float(f"{reference - definition.number(f'{own}.Value'):.12g}")

@@ -26,13 +26,9 @@ _WITHOUT_EFFECT: Final = re.compile(
 """Keys of ParFlow that change the solver's effort or the output, and settings that nothing refers to."""
 
 _TRUE_MEANS: Final = {
-    "Solver.EvapTransFile": "sources from a file; here the land gives the net source",
-    "Solver.EvapTransFileTransient": "sources from files; here the land gives the net source",
-    "NetCDF.EvapTransFileTransient": "sources from files; here the land gives the net source",
+    "NetCDF.EvapTransFileTransient": "sources from a NetCDF file; give them as PFB files (EvapTransFileTransient), or "
+    "as `sources:` of groundwater.yaml after the import",
     "Solver.SlopeAccountingCLM": "radiation on slopes; here the ground is level for the sun",
-    "Solver.Nonlinear.FlowBarrierX": "flow barriers",
-    "Solver.Nonlinear.FlowBarrierY": "flow barriers",
-    "Solver.Nonlinear.FlowBarrierZ": "flow barriers",
     "Solver.Nonlinear.ChannelWidthExistX": "channels narrower than a cell",
     "Solver.Nonlinear.ChannelWidthExistY": "channels narrower than a cell",
     "Solver.Spinup": "a mode that lets no water stay on the surface",
@@ -50,8 +46,6 @@ _BELOW: Final = {
     "Wells.Names": ("Wells",),
     "Contaminants.Names": ("Contaminants", "PhaseConcen", "Geom.Retardation"),
     "Reservoirs.Names": ("Reservoirs",),
-    "Solver.EvapTransFile": ("Solver.EvapTrans",),
-    "Solver.Nonlinear.FlowBarrierX": ("FBx", "FBy", "FBz"),
     "Solver.Nonlinear.ChannelWidthExistX": ("ChannelWidthX", "ChannelWidthY"),
 }
 """Groups of keys that say nothing without the switch or list above them."""
@@ -76,7 +70,7 @@ def check_solver(definition: Definition, notes: Notes) -> None:
     for groups in _BELOW.values():
         for group in groups:
             definition.use(*definition.below(group))
-    _check_sources(definition, notes)
+    _check_capillarity(definition, notes)
     if definition.flag("Solver.ResetSurfacePressure"):
         notes.notice("Solver.ResetSurfacePressure: no surface pressure is reset here, which would destroy water")
     definition.use(*definition.below("Solver.ResetSurfacePressure"))
@@ -85,16 +79,11 @@ def check_solver(definition: Definition, notes: Notes) -> None:
         notes.notice(f"Solver.OverlandKinematic.Epsilon {floor:g}: here the least friction slope is 1e-05")
 
 
-def _check_sources(definition: Definition, notes: Notes) -> None:
-    for key in [*definition.below("PhaseSources")]:
-        if key.endswith(".Type") and definition.text(key) != "Constant":
-            notes.refuse(key, f"sources by {definition.text(key)} (ignored: without)")
-        elif key.endswith(".Value") and definition.number(key) != 0.0:
-            notes.refuse(key, f"a source of {definition.number(key):g} h-1 (ignored: without)")
+def _check_capillarity(definition: Definition, notes: Notes) -> None:
     for key in [*definition.below("CapPressure")]:
         if key.endswith(".Value") and definition.number(key) != 0.0:
             notes.refuse(key, "capillary pressure between phases (ignored: without)")
-    definition.use(*definition.below("PhaseSources"), *definition.below("CapPressure"))
+    definition.use(*definition.below("CapPressure"))
 
 
 def check_rest(definition: Definition, notes: Notes) -> None:

@@ -10,8 +10,8 @@ import numpy as np
 
 from bmi_colm.tables import vegetation_table
 from bmi_common.errors import ConfigError
-from bmi_common.grids import ROOT_ZONE_LAYERS
 from rootzone.parflow_import.clm_files import ClmInput, VegetationMap
+from rootzone.parflow_import.clm_vegetation import read_vegetation
 from rootzone.parflow_import.definition import Definition
 from rootzone.parflow_import.grid import Grid
 from rootzone.parflow_import.notices import Notes
@@ -21,8 +21,10 @@ _OWN: Final = "Solver.CLM."
 _EVAPORATION: Final = {"None": 0, "Linear": 1, "Cosine": 2}
 _STRESS: Final = {"None": 0, "Pressure": 1, "Saturation": 2}
 _OWN_SCHEMES: Final = re.compile(
-    r"Solver\.CLM\.(Snow|Albedo|FracSno|Wetbulb|Dai|Jennings|ThinSnow|SZA|Interception|Fwet|Stomata)\w*"
+    r"Solver\.CLM\.(Snow|Albedo|FracSno|Wetbulb|Dai(?!ly)|Jennings|ThinSnow|SZA|Interception|Fwet|Stomata)\w*"
 )
+_ROOT_ZONE_LAYERS: Final = 10
+"""Of ParFlow, where ``RootZoneNZ`` says nothing."""
 _CARBON_DIOXIDE: Final = 355.0
 """What ParFlow-CLM always assumes [1e-6 mol mol-1]."""
 _ALBEDO: Final = {
@@ -70,6 +72,24 @@ def read_clm_files(definition: Definition, grid: Grid, notes: Notes) -> ClmFiles
     return ClmFiles(clmin, vegetation)
 
 
+def records_reused(definition: Definition) -> int:
+    """Read how many steps of ParFlow one record of the weather serves."""
+    reuse = definition.integer(f"{_OWN}ReuseCount", 1)
+    if reuse < 1:
+        raise definition.error(f"{_OWN}ReuseCount", f"must be at least 1, got {reuse}")
+    return reuse
+
+
+def read_root_zone(definition: Definition, layers: int, notes: Notes) -> int:
+    """Read the number of layers that exchange water with the land, of those of the domain."""
+    key = f"{_OWN}RootZoneNZ"
+    count = definition.integer(key, _ROOT_ZONE_LAYERS)
+    if not 1 <= count <= layers:
+        raise definition.error(key, f"must lie between 1 and the number of layers, {layers}, got {count}")
+    notes.map(key, "domain.yaml", "root_zone.layers", how=f": {count}")
+    return count
+
+
 def place(files: ClmFiles, mask: Mask, folder: Folder) -> dict[str, Any]:
     """Latitude and longitude for ``domain.yaml``."""
     vegetation = files.vegetation
@@ -79,8 +99,10 @@ def place(files: ClmFiles, mask: Mask, folder: Folder) -> dict[str, Any]:
     }
 
 
-def read_land(definition: Definition, files: ClmFiles, mask: Mask, folder: Folder, notes: Notes) -> dict[str, Any]:
-    """Return ``land.yaml`` without start, domain and forcing.
+def read_land(
+    definition: Definition, files: ClmFiles, mask: Mask, clm_vegetation: bool, folder: Folder, notes: Notes
+) -> dict[str, Any]:
+    """Return ``land.yaml`` without start, domain and forcing; with `clm_vegetation` with parameters of ParFlow-CLM.
 
     Raises
     ------
@@ -92,7 +114,8 @@ def read_land(definition: Definition, files: ClmFiles, mask: Mask, folder: Folde
     clmin = files.clmin
     cover = vegetation.land_cover.astype(np.float64)
     heights = {n: clmin.number(f"forc_hgt_{s}") for n, s in (("wind", "u"), ("temperature", "t"), ("humidity", "q"))}
-    heights, canopy = _fit(heights, vegetation, mask, notes)
+    parameters = _vegetation_parameters(definition, files, clm_vegetation, notes)
+    heights, canopy = _fit(heights, vegetation, parameters, mask, notes)
     land: dict[str, Any] = {
         "land_cover": simplest(cover, mask).spec("land_cover", "1", folder),
         "soil_texture": {
@@ -105,11 +128,35 @@ def read_land(definition: Definition, files: ClmFiles, mask: Mask, folder: Folde
         "carbon_dioxide": _CARBON_DIOXIDE,
         **_stress(definition, notes),
     }
+    if parameters:
+        land["vegetation"] = {
+            c: parameters[c] for c in sorted({int(c) for c in np.unique(cover[mask])} & set(parameters))
+        }
     if canopy is not None:
         folder.keep("canopy_height", canopy, "m")
         land["vegetation_maps"] = {"canopy_height": {"file": FIELDS_FILE, "variable": "canopy_height"}}
     _describe(files, notes)
     return land
+
+
+def _vegetation_parameters(
+    definition: Definition, files: ClmFiles, wanted: bool, notes: Notes
+) -> dict[int, dict[str, Any]]:
+    """Read the parameters of the classes from the file that ``vegpf`` names, if they are wanted."""
+    name = files.clmin.values.get("vegpf", "drv_vegp.dat")
+    if not wanted:
+        notes.notice(
+            f"{name} is not read: parameters of the classes are those of the land component (--clm-vegetation takes "
+            "them from the file; land.yaml: vegetation changes them)"
+        )
+        return {}
+    path = definition.folder / name
+    if not path.is_file():
+        raise ConfigError(f"vegpf: no such file: {path}", file=files.clmin.path)
+    notes.map(
+        name, "land.yaml", "vegetation", how=": leaf and stem area, height, roots, optical properties of the classes"
+    )
+    return read_vegetation(path)
 
 
 def _stress(definition: Definition, notes: Notes) -> dict[str, Any]:
@@ -118,6 +165,8 @@ def _stress(definition: Definition, notes: Notes) -> dict[str, Any]:
     wilting = definition.number(f"{_OWN}WiltingPoint", 0.1)
     capacity = definition.number(f"{_OWN}FieldCapacity", 1.0)
     residual = definition.number(f"{_OWN}ResSat", 0.1)
+    if not 0.0 <= residual < 1.0:
+        raise definition.error(f"{_OWN}ResSat", f"a saturation of at least 0 and below 1, got {residual:g}")
     result: dict[str, Any] = {
         "evaporation_factor": _EVAPORATION[evaporation],
         "residual_saturation": residual,
@@ -126,12 +175,20 @@ def _stress(definition: Definition, notes: Notes) -> dict[str, Any]:
     if stress != "None":
         result |= {"wilting_point": wilting, "field_capacity": capacity}
     notes.map(
-        f"{_OWN}EvapBeta, ResSat", f"land.yaml: evaporation_factor {_EVAPORATION[evaporation]}, residual_saturation"
+        f"{_OWN}EvapBeta, ResSat",
+        "land.yaml",
+        "evaporation_factor",
+        "residual_saturation",
+        how=f": {_EVAPORATION[evaporation]} ({evaporation})",
     )
     units = {"None": "", "Pressure": " [m]", "Saturation": " [1]"}[stress]
     notes.map(
         f"{_OWN}VegWaterStress, WiltingPoint, FieldCapacity",
-        f"land.yaml: water_stress {_STRESS[stress]}, wilting_point, field_capacity{units}",
+        "land.yaml",
+        "water_stress",
+        "wilting_point",
+        "field_capacity",
+        how=f"{units}: {_STRESS[stress]} ({stress})",
     )
     uptake = definition.integer(f"{_OWN}RZWaterStress", 0)
     if uptake == 0 and stress != "None":
@@ -155,17 +212,6 @@ def _check_switches(definition: Definition, notes: Notes) -> None:
     if irrigation.lower() != "none":
         notes.refuse(f"{_OWN}IrrigationType", f"irrigation ({irrigation}) (ignored: without)")
     definition.use(*(key for key in definition.below("Solver.CLM") if key.startswith(f"{_OWN}Irrigation")))
-    reuse = definition.integer(f"{_OWN}ReuseCount", 1)
-    if reuse != 1:
-        notes.refuse(
-            f"{_OWN}ReuseCount", f"{reuse} steps of ParFlow for one of CLM; here both are 1 h (ignored: both 1 h)"
-        )
-    layers = definition.integer(f"{_OWN}RootZoneNZ", ROOT_ZONE_LAYERS)
-    if layers != ROOT_ZONE_LAYERS:
-        notes.notice(
-            f"{_OWN}RootZoneNZ {layers}: here the root zone is the top {ROOT_ZONE_LAYERS} layers; roots follow "
-            "depth in metres"
-        )
     if f"{_OWN}SoiLayer" in definition:
         notes.notice(
             f"{_OWN}SoiLayer {definition.integer(f'{_OWN}SoiLayer')}: here leaf area follows the temperature of the "
@@ -196,7 +242,11 @@ def _albedo(vegetation: VegetationMap, mask: Mask, folder: Folder, notes: Notes)
 
 
 def _fit(
-    heights: dict[str, float], vegetation: VegetationMap, mask: Mask, notes: Notes
+    heights: dict[str, float],
+    vegetation: VegetationMap,
+    parameters: dict[int, dict[str, Any]],
+    mask: Mask,
+    notes: Notes,
 ) -> tuple[dict[str, float], Floats | None]:
     """Make the heights of the forcing and the canopies go together.
 
@@ -205,7 +255,8 @@ def _fit(
     """
     table = vegetation_table()
     cover = vegetation.land_cover
-    canopy = np.array([0.0, *(table[i].canopy_height for i in range(1, 18))])[cover]
+    tops = [parameters.get(i, {}).get("canopy_height", table[i].canopy_height) for i in range(1, 18)]
+    canopy = np.array([0.0, *tops])[cover]
     lowest = min(heights.values())
     tall = (canopy >= lowest) & mask
     if not tall.any():
@@ -223,23 +274,23 @@ def _fit(
 
 def _describe(files: ClmFiles, notes: Notes) -> None:
     clmin, vegetation = files.clmin, files.vegetation
+    name = clmin.path.name
+    notes.map(f"{name}: syr, smo, sda, shr", "land.yaml", "start")
+    notes.map(f"{name}: forc_hgt_u, forc_hgt_t, forc_hgt_q", "land.yaml", "reference_height")
+    notes.map(f"{name}: t_ini", "land.yaml", "initial.temperature")
     notes.map(
-        f"{clmin.path.name}: start, forc_hgt, t_ini",
-        "coupled.yaml: time; land.yaml: reference_height, initial temperature",
+        "carbon dioxide of ParFlow-CLM",
+        "land.yaml",
+        "carbon_dioxide",
+        how=f": {_CARBON_DIOXIDE:g}e-6 mol mol-1, constant",
     )
-    notes.map("carbon dioxide of ParFlow-CLM", f"land.yaml: carbon_dioxide {_CARBON_DIOXIDE:g}e-6 mol mol-1, constant")
     if "h2osno_ini" in clmin.values and clmin.number("h2osno_ini") != 0.0:
         notes.notice(f"{clmin.path}: h2osno_ini {clmin.text('h2osno_ini')} mm: the run starts without snow")
-    notes.map(
-        f"{vegetation.path.name}", "domain.yaml: latitude, longitude; land.yaml: land_cover, soil_texture, soil_maps"
-    )
+    notes.map(vegetation.path.name, "domain.yaml", "latitude", "longitude")
+    notes.map(vegetation.path.name, "land.yaml", "land_cover", "soil_texture", "soil_maps")
     if vegetation.mixed:
         notes.notice(f"{vegetation.path}: {vegetation.mixed} cells have several classes; the largest is taken")
     if vegetation.bare:
         notes.notice(
             f"{vegetation.path}: {vegetation.bare} cells of bare soil (18) are barren or sparsely vegetated (16) here"
         )
-    notes.notice(
-        f"{clmin.values.get('vegpf', 'drv_vegp.dat')} is not read: parameters of the classes are those of the land "
-        "component (land.yaml: vegetation changes them)"
-    )

@@ -28,12 +28,13 @@ def read_layers(definition: Definition, grid: Grid, geometries: Geometries, note
         definition.use(*idle)
         if idle:
             notes.notice(f"{SWITCH} is False, so ParFlow does not use dzScale; all layers are {grid.dz:g} m thick")
-        notes.map("ComputationalGrid", f"grid, layers: {grid.nz} of {grid.dz:g} m")
+        notes.map("ComputationalGrid", "domain.yaml", "grid", "layers", how=f": {grid.nz} of {grid.dz:g} m")
         return [grid.dz] * grid.nz
     scale = _multipliers(definition, grid, geometries)
     if not (scale > 0).all():
         raise definition.error("dzScale.Type", f"multipliers must be above 0, got {scale.min():g}")
-    notes.map("ComputationalGrid, dzScale", f"grid, layers: {grid.nz}, {float(scale.sum() * grid.dz):g} m deep")
+    deep = float(scale.sum() * grid.dz)
+    notes.map("ComputationalGrid, dzScale", "domain.yaml", "grid", "layers", how=f": {grid.nz}, {deep:g} m deep")
     # 12 digits: 0.05 times 2 m should read 0.1
     return [float(f"{grid.dz * s:.12g}") for s in scale]
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from pathlib import Path
 
-from bmi_common.errors import ConfigError
+from bmi_common.errors import ConfigError, together
 from bmi_common.suggest import did_you_mean
 from rootzone.parflow_import.definition import Definition
-
-_QUANTITY: Final = re.compile(r"[a-z_]{6,}")
-_FILES: Final = {"domain", "groundwater", "coupled", "initial"}
 
 
 @dataclass
@@ -25,6 +21,8 @@ class Notes:
         Keys that the user has named to be left out.
     mapped : list of (str, str)
         Keys or files of ParFlow, and what they became.
+    origins : dict of str
+        What a key of the imported run was made of, by file and key (``domain.yaml: slope.x``).
     notices : list of str
         Where the imported run differs from ParFlow's.
     passed_over : list of str
@@ -35,22 +33,23 @@ class Notes:
 
     ignore: Sequence[str] = ()
     mapped: list[tuple[str, str]] = field(default_factory=list)
+    origins: dict[str, str] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
     passed_over: list[str] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
     _refused: dict[str, str] = field(default_factory=dict)
 
-    def map(self, source: str, target: str) -> None:
-        """Record what became of a key or file."""
-        self.mapped.append((source, target))
+    def map(self, source: str, file: str, *keys: str, how: str = "") -> None:
+        """Record the keys of one of our files that come from keys or a file of ParFlow, and `how`, for the reader."""
+        self.mapped.append((source, f"{file}: {', '.join(keys)}{how}"))
+        self.origins |= {f"{file}: {key}": source for key in keys}
 
-    def origin(self, message: str) -> str | None:
-        """Find the keys or file of ParFlow from which comes what a message about the imported run speaks of."""
-        spoken = set(_QUANTITY.findall(message)) - _FILES
-        for source, target in self.mapped:
-            if spoken & set(_QUANTITY.findall(target)):
-                return source
-        return None
+    def origin(self, mistake: ConfigError) -> str | None:
+        """Find what the key of the imported run that a mistake names, or the nearest key above it, was made of."""
+        parts = mistake.key.split(".")
+        file = "" if mistake.file is None else Path(mistake.file).name
+        tried = (f"{file}: {'.'.join(parts[:n])}" for n in range(len(parts), 0, -1))
+        return next((self.origins[place] for place in tried if place in self.origins), None)
 
     def notice(self, text: str) -> None:
         """Record a difference, once."""
@@ -70,9 +69,9 @@ class Notes:
         """Raise `ConfigError` with every refused key that is not ignored, or for an ignored key that is not refused."""
         left = {key: reason for key, reason in self._refused.items() if key not in self.ignore}
         if left:
-            lines = [str(definition.error(key, reason)) for key, reason in left.items()]
             options = " ".join(f"--ignore {key}" for key in left)
-            raise ConfigError("\n".join([*lines, f"to import the run without what these keys mean: {options}"]))
+            how = ConfigError(f"to import the run without what these keys mean: {options}")
+            raise together([*(definition.error(key, reason) for key, reason in left.items()), how])
         for key in self.ignore:
             if key not in self._refused:
                 has = "is understood or has no effect" if key in definition else "is not in the definition"

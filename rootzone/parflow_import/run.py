@@ -5,25 +5,36 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from bmi_common import groundwater as names
-from bmi_common.errors import ConfigError
+from bmi_common.durations import parse_duration
+from bmi_common.errors import ConfigError, together
 from bmi_common.owned_folder import new_folder
 from coupler.config import load_run
 from coupler.preparation import prepare
 from rootzone.parflow_import import report
+from rootzone.parflow_import.boundaries import read_boundaries
 from rootzone.parflow_import.definition import Definition, read_definition
 from rootzone.parflow_import.forcing import read_forcing
 from rootzone.parflow_import.geometry import Geometries
 from rootzone.parflow_import.grid import Grid, read_grid
 from rootzone.parflow_import.initial import read_initial
 from rootzone.parflow_import.keys import check_rest, check_solver
-from rootzone.parflow_import.land import ClmFiles, has_land, place, read_clm_files, read_land
+from rootzone.parflow_import.land import (
+    ClmFiles,
+    has_land,
+    place,
+    read_clm_files,
+    read_land,
+    read_root_zone,
+    records_reused,
+)
 from rootzone.parflow_import.layers import read_layers
 from rootzone.parflow_import.notices import Notes
+from rootzone.parflow_import.prescribed import read_prescribed
 from rootzone.parflow_import.soil import Soil, read_soil
 from rootzone.parflow_import.surface import Surface, read_surface
 from rootzone.parflow_import.timing import Timing, read_timing
@@ -56,7 +67,14 @@ class Imported:
     notes: Notes
 
 
-def import_run(definition_file: Path, target: Path, ignore: Sequence[str] = (), overwrite: bool = False) -> Imported:
+def import_run(
+    definition_file: Path,
+    target: Path,
+    ignore: Sequence[str] = (),
+    overwrite: bool = False,
+    period: str | None = None,
+    clm_vegetation: bool = False,
+) -> Imported:
     """Make a run of this package from a run definition of ParFlow.
 
     Parameters
@@ -69,6 +87,10 @@ def import_run(definition_file: Path, target: Path, ignore: Sequence[str] = (), 
         Keys to be left out although they mean physics that is missing here.
     overwrite : bool
         Replace an earlier import in `target`.
+    period : str, optional
+        Length of the run (``48h``, ``30d``) in the place of that of the definition.
+    clm_vegetation : bool
+        Take parameters of the vegetation from ParFlow-CLM's ``drv_vegp.dat``.
 
     Raises
     ------
@@ -79,51 +101,80 @@ def import_run(definition_file: Path, target: Path, ignore: Sequence[str] = (), 
         owned.require_room(FILES)
         owned.require_not_removed([definition_file])
         notes = Notes(tuple(ignore))
+        options = _Options(_hours(period), clm_vegetation)
         with owned.staging(beside=True) as staging:
-            _make(definition_file, staging, target, notes)
+            _make(definition_file, staging, target, options, notes)
     return Imported(target / RUN, notes)
 
 
-def _make(definition_file: Path, staging: Path, target: Path, notes: Notes) -> None:
+@dataclass(frozen=True)
+class _Options:
+    """What the user asks for: hours of the run in the place of the definition's, parameters of ``drv_vegp.dat``."""
+
+    hours: float | None
+    clm_vegetation: bool
+
+
+def _hours(period: str | None) -> float | None:
+    if period is None:
+        return None
+    try:
+        return parse_duration(period) / timedelta(hours=1)
+    except ValueError as error:
+        raise ConfigError(f"--period: {error}") from None
+
+
+def _make(definition_file: Path, staging: Path, target: Path, options: _Options, notes: Notes) -> None:
     definition = read_definition(definition_file)
     check_solver(definition, notes)
     grid = read_grid(definition)
     folder = ImportFolder(staging, target, definition.folder, grid)
-    _map(definition, grid, folder, notes)
+    _map(definition, grid, folder, options, notes)
     _prove(definition, folder, staging, notes)
 
 
-def _map(definition: Definition, grid: Grid, folder: ImportFolder, notes: Notes) -> None:
+def _map(definition: Definition, grid: Grid, folder: ImportFolder, options: _Options, notes: Notes) -> None:
     geometries = Geometries(definition, grid, notes)
-    layers = read_layers(definition, grid, geometries, notes)
+    folder.layers = geometries.layers
+    layers = read_layers(definition, grid, geometries, notes)[geometries.layers]
     soil = read_soil(definition, grid, geometries, notes)
-    surface = read_surface(definition, grid, geometries, notes)
-    initial = read_initial(definition, grid, geometries, sum(layers), folder, notes)
+    boundaries = read_boundaries(definition, grid, geometries, sum(layers), folder, notes)
+    surface = read_surface(definition, grid, geometries, boundaries.overland, notes)
+    initial = read_initial(definition, grid, geometries, layers, folder, notes)
     clm = read_clm_files(definition, grid, notes) if has_land(definition) else None
-    timing = read_timing(definition, NO_CALENDAR if clm is None else clm.clmin.start, notes)
+    start, reuse = (NO_CALENDAR, None) if clm is None else (clm.clmin.start, records_reused(definition))
+    timing = read_timing(definition, start, reuse, options.hours, notes)
     title = f"Imported from ParFlow's {definition.path.name}"
     domain = _domain(grid, layers, geometries, soil, surface, clm, folder)
     if clm is None:
         notes.notice(
-            f"Solver.LSM is none: no rain and no evapotranspiration; the run begins at {NO_CALENDAR:%Y-%m-%dT%H:%M}"
+            f"Solver.LSM is none: no rain and no evapotranspiration but what the definition prescribes; the run begins "
+            f"at {NO_CALENDAR:%Y-%m-%dT%H:%M}"
         )
-        folder.write_yaml(LAND, f"{title}, which has no land.", {"domain": DOMAIN, "recharge": 0.0})
+        none = {"domain": DOMAIN, "recharge": 0.0, "time_step": timing.hours_of_step}
+        folder.write_yaml(LAND, f"{title}, which has no land.", none)
     else:
-        land = read_land(definition, clm, geometries.mask, folder, notes)
-        forcing, hourly = read_forcing(definition, grid, timing, folder, notes)
-        if hourly is not None:
-            folder.write_weather(hourly)
-        land = {"start": timing.start, "domain": DOMAIN, **land, "forcing": forcing}
+        domain["root_zone"] = {"layers": read_root_zone(definition, len(layers), notes)}
+        land = read_land(definition, clm, geometries.mask, options.clm_vegetation, folder, notes)
+        forcing = read_forcing(definition, grid, timing, options.hours is not None, folder, notes)
+        timing = timing.shortened(forcing.hours)
+        if forcing.hourly is not None:
+            folder.write_weather(forcing.hourly)
+        land = {"start": timing.start, "domain": DOMAIN, **land, "forcing": forcing.spec}
         folder.write_yaml(LAND, f"{title}, drv_clmin.dat and {clm.vegetation.path.name}.", land)
+    prescribed = read_prescribed(definition, grid, geometries, timing, folder, notes)
+    if prescribed.transient is not None:
+        folder.write_sources(prescribed.transient.read(), timing.start, timing.groundwater_step)
     check_rest(definition, notes)
     notes.check(definition)
     for notice in definition.notices:
         notes.notice(notice)
     folder.write_yaml(DOMAIN, f"{title}. Bottom layer, southern row, western column first.", domain)
-    folder.write_yaml(GROUNDWATER, f"{title}.", _groundwater(initial, soil, folder))
+    groundwater = _groundwater(initial, soil, timing, folder) | boundaries.spec | prescribed.keys
+    folder.write_yaml(GROUNDWATER, f"{title}.", groundwater)
     folder.write_yaml(RUN, f"{title}; see {NOTES}.", _coupled(definition, timing, clm is not None))
     folder.write_fields()
-    folder.write_text(NOTES, report.markdown(definition, notes))
+    folder.write_text(NOTES, report.markdown(definition, notes, clm is not None))
 
 
 def _domain(
@@ -146,10 +197,12 @@ def _domain(
     return result | soil.spec(folder) | surface.spec(folder)
 
 
-def _groundwater(initial: dict[str, Any], soil: Soil, folder: ImportFolder) -> dict[str, Any]:
+def _groundwater(initial: dict[str, Any], soil: Soil, timing: Timing, folder: ImportFolder) -> dict[str, Any]:
     result: dict[str, Any] = {"domain": DOMAIN, "initial": initial, "richards": {"passes": _PASSES}}
+    if timing.groundwater_step != 1.0:
+        result["richards"]["time_step"] = timing.groundwater_step
     if soil.table is not None:
-        lowest = soil.table.lowest_head.spec("min_head", "m", folder)
+        lowest = folder.in_layers(soil.table.lowest_head.spec("min_head", "m", folder))
         result["richards"]["relative_permeability"] = {"table": soil.table.points, "min_head": lowest}
     return result
 
@@ -163,7 +216,7 @@ def _coupled(definition: Definition, timing: Timing, with_land: bool) -> dict[st
     fluxes += [f"groundwater.{name}" for name in _GROUNDWATER_OUTPUT]
     return {
         "title": f"{definition.path.stem}, imported from ParFlow",
-        "time": {"start": timing.start, "end": timing.end, "step": "1h"},
+        "time": {"start": timing.start, "end": timing.end, "step": timing.written_step},
         "components": {
             "land": {"class": "bmi_colm:BmiColm" if with_land else _NO_LAND, "config": LAND},
             "groundwater": {"class": "bmi_richards:BmiRichards", "config": GROUNDWATER},
@@ -171,10 +224,10 @@ def _coupled(definition: Definition, timing: Timing, with_land: bool) -> dict[st
         "order": ["land", "groundwater"],
         "exchanges": exchanges,
         "output": [
-            {"file": "hourly.nc", "every": "1h", "variables": fluxes},
+            {"file": "hourly.nc", "every": timing.written_step, "variables": fluxes},
             {
                 "file": "states.nc",
-                "every": f"{timing.dump}h",
+                "every": timing.written_dump,
                 "method": "point",
                 "variables": [f"groundwater.{name}" for name in _STATES],
             },
@@ -191,11 +244,16 @@ def _prove(definition: Definition, folder: ImportFolder, staging: Path, notes: N
         with tempfile.TemporaryDirectory() as completed:
             prepare(load_run(staging / RUN), Path(completed)).finalize()
     except ConfigError as error:
-        # nobody has seen the files that it speaks of
-        told = (str(m.changed(component="", file=None, line=None)) for m in error.mistakes)
-        message = "\n".join(told).replace(f"{staging}/", "")
-        key = folder.key_in(message)
-        if key is not None:
-            raise definition.error(key, message) from None
-        origin = notes.origin(message) or "what is imported cannot run"
-        raise ConfigError(f"{definition.path}: {origin}: {message}") from None
+        raise together(_of_definition(mistake, definition, staging, notes) for mistake in error.mistakes) from None
+
+
+def _of_definition(mistake: ConfigError, definition: Definition, staging: Path, notes: Notes) -> ConfigError:
+    """Return a mistake of a file that nobody has seen as one of the definition."""
+    message = str(mistake.changed(component="", file=None, line=None)).replace(f"{staging}/", "")
+    origin = notes.origin(mistake)
+    if origin is None:
+        return ConfigError(f"what is imported cannot run: {message}", file=definition.path)
+    key = origin.split(",")[0]
+    if key in definition:
+        return definition.error(key, message)
+    return ConfigError(f"{origin}: {message}", file=definition.path)

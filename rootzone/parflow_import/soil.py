@@ -13,7 +13,7 @@ from rootzone.parflow_import.definition import Definition
 from rootzone.parflow_import.geometry import Geometries, Part, Quantity
 from rootzone.parflow_import.grid import Grid
 from rootzone.parflow_import.notices import Notes
-from rootzone.parflow_import.sources import Classes, Constant, Folder, Pfb, Source, product
+from rootzone.parflow_import.sources import Classes, Constant, Folder, Pfb, Source, product, simplest
 
 VAN_GENUCHTEN = {
     "alpha": ("Alpha", "m-1"),
@@ -25,6 +25,8 @@ VAN_GENUCHTEN = {
 
 _DEFAULT_SPECIFIC_STORAGE = 0.0
 """What ParFlow takes in cells of no named geometry [m-1]."""
+_STORAGE_OF_ROCK = 1.0e-4
+"""Outside the domain [m-1], where nothing flows: any value above 0 keeps heads there as they are."""
 
 
 @dataclass(frozen=True)
@@ -47,16 +49,18 @@ class Soil:
 
     def spec(self, folder: Folder) -> dict[str, Any]:
         """Keys of ``domain.yaml``."""
-        k = {axis: s.spec(f"conductivity_{axis}", "m h-1", folder) for axis, s in self.conductivity.items()}
+
+        def deep(source: Source, name: str, units: str) -> Any:
+            return folder.in_layers(source.spec(name, units, folder))
+
+        k = {axis: deep(s, f"conductivity_{axis}", "m h-1") for axis, s in self.conductivity.items()}
         if self.conductivity["y"] is self.conductivity["x"]:
             del k["y"]
         return {
-            "porosity": self.porosity.spec("porosity", "1", folder),
-            "van_genuchten": {
-                name: s.spec(name, VAN_GENUCHTEN[name][1], folder) for name, s in self.van_genuchten.items()
-            },
+            "porosity": deep(self.porosity, "porosity", "1"),
+            "van_genuchten": {name: deep(s, name, VAN_GENUCHTEN[name][1]) for name, s in self.van_genuchten.items()},
             "conductivity": k,
-            "specific_storage": self.specific_storage.spec("specific_storage", "m-1", folder),
+            "specific_storage": deep(self.specific_storage, "specific_storage", "m-1"),
         }
 
 
@@ -76,25 +80,32 @@ def read_soil(definition: Definition, grid: Grid, geometries: Geometries, notes:
 
 
 def _check_units(definition: Definition, notes: Notes) -> None:
-    """Refuse densities and viscosities other than 1: permeability is conductivity and pressure is head only then."""
+    """Refuse a density or gravity other than 1: pressure is head only then."""
     phases = definition.names("Phase.Names", "water")
     if not phases:
         raise definition.error("Phase.Names", "names no phase; here flows one, water")
     if len(phases) > 1:
         notes.refuse("Phase.Names", f"several phases ({', '.join(phases)}); here flows one, water")
-    phase = phases[0]
+    phase = _phase(definition)
     for key in ("Density", "Viscosity"):
         kind = f"Phase.{phase}.{key}.Type"
         if definition.text(kind, "Constant") != "Constant":
             raise definition.error(kind, "only Constant is supported: lengths and heads need a constant of 1")
-    for key in ("Gravity", f"Phase.{phase}.Density.Value", f"Phase.{phase}.Viscosity.Value"):
+    for key in ("Gravity", f"Phase.{phase}.Density.Value"):
         value = definition.number(key, 1.0)
         if value != 1.0:
             raise definition.error(
-                key,
-                f"is {value:g}; it must be 1, for permeability to be conductivity [m h-1] and pressure head [m]",
+                key, f"is {value:g}; it must be 1, for pressure to be head [m] and permeability conductivity [m h-1]"
             )
+    viscosity = definition.number(f"Phase.{phase}.Viscosity.Value", 1.0)
+    if viscosity <= 0.0:
+        raise definition.error(f"Phase.{phase}.Viscosity.Value", f"must be above 0, got {viscosity:g}")
     definition.use(*definition.below(f"Phase.{phase}.Mobility"))
+
+
+def _phase(definition: Definition) -> str:
+    """Name of the phase that flows."""
+    return definition.names("Phase.Names", "water")[0]
 
 
 @dataclass(frozen=True)
@@ -136,13 +147,17 @@ class _Reader:
         return self.geometries.field(parts, names_key, Quantity.of_domain(quantity))
 
     def porosity(self) -> Source:
-        self.notes.map("Geom.*.Porosity", "domain.yaml: porosity")
-        return self._constants_and_files("Geom.Porosity.GeomNames", "Porosity", "porosity")
+        self.notes.map("Geom.Porosity.GeomNames, Geom.*.Porosity", "domain.yaml", "porosity")
+        porosity = self._constants_and_files("Geom.Porosity.GeomNames", "Porosity", "porosity")
+        return self._in_rock(porosity, LIMITS["porosity"].low)
 
     def conductivity(self) -> dict[str, Source]:
         """Conductivity by axis: the permeability times the factors of its tensor."""
         definition = self.definition
         permeability = self._constants_and_files("Geom.Perm.Names", "Perm", "conductivity.x")
+        viscosity = definition.number(f"Phase.{_phase(definition)}.Viscosity.Value", 1.0)
+        if viscosity != 1.0:
+            permeability = product(Constant(1.0 / viscosity), permeability, self.grid.shape, self.geometries.mask)
         kind = definition.choice("Perm.TensorType", ("TensorByGeom", "TensorByFile"))
         result: dict[str, Source] = {}
         for axis in "xyz":
@@ -150,7 +165,7 @@ class _Reader:
                 factor = self._constants("Geom.Perm.TensorByGeom.Names", f"Perm.TensorVal{axis.upper()}")
             else:
                 factor = self._pfb(f"Geom.{self.geometries.domain}.Perm.TensorFile{axis.upper()}")
-            result[axis] = product(permeability, factor, self.grid.shape, self.geometries.mask)
+            result[axis] = self._in_rock(product(permeability, factor, self.grid.shape, self.geometries.mask), 0.0)
             limits = LIMITS[f"conductivity.{axis}"]
             values = result[axis].values(self.grid.shape)
             cell = limits.find_outside(values, self.geometries.mask)
@@ -161,22 +176,35 @@ class _Reader:
                 )
         if _same(result["x"], result["y"], self.grid.shape):
             result["y"] = result["x"]
-        self.notes.map(f"Geom.*.Perm, {kind}", "domain.yaml: conductivity [m h-1], permeability times tensor")
+        self.notes.map(
+            f"Geom.Perm.Names, Geom.*.Perm, {kind}",
+            "domain.yaml",
+            "conductivity",
+            how=" [m h-1], permeability times tensor",
+        )
         return result
 
     def specific_storage(self) -> Source:
         definition, quantity = self.definition, "specific_storage"
         kind = definition.choice("SpecificStorage.Type", ("Constant", "PFBFile"), "Constant")
-        self.notes.map("Geom.*.SpecificStorage", "domain.yaml: specific_storage")
+        self.notes.map("SpecificStorage.GeomNames, Geom.*.SpecificStorage", "domain.yaml", "specific_storage")
         if kind == "PFBFile":
             return self._whole(f"Geom.{self.geometries.domain}.SpecificStorage.FileName", quantity)
-        return self._constants(
+        storage = self._constants(
             "SpecificStorage.GeomNames", "SpecificStorage.Value", quantity, _DEFAULT_SPECIFIC_STORAGE
         )
+        return self._in_rock(storage, _STORAGE_OF_ROCK)
+
+    def _in_rock(self, field: Source, value: float) -> Source:
+        """Put a value into the cells of its columns that are not the domain's."""
+        rock = self.geometries.rock
+        if not rock.any():
+            return field
+        return simplest(np.where(rock, value, field.values(self.grid.shape)), self.geometries.mask)
 
     def retention(self) -> dict[str, Source]:
         self.definition.choice("Phase.Saturation.Type", ("VanGenuchten",))
-        self.notes.map("Geom.*.Saturation", "domain.yaml: van_genuchten")
+        self.notes.map("Phase.Saturation.GeomNames, Geom.*.Saturation", "domain.yaml", "van_genuchten")
         fields = {name: self._van_genuchten("Saturation", name) for name in VAN_GENUCHTEN}
         residual, maximum = (fields[f"{name}_saturation"].values(self.grid.shape) for name in ("residual", "maximum"))
         if ((maximum <= residual) & self.geometries.mask).any():
@@ -225,7 +253,11 @@ class _Reader:
                 f"in ParFlow by {' and '.join(sorted(forms))}"
             )
         lowest = self._constants(key, "RelPerm.MinPressureHead")
-        self.notes.map("Geom.*.RelPerm.NumSamplePoints", "groundwater.yaml: richards.relative_permeability")
+        self.notes.map(
+            "Phase.RelPerm.GeomNames, Geom.*.RelPerm.NumSamplePoints",
+            "groundwater.yaml",
+            "richards.relative_permeability",
+        )
         return Table(points[names[0]], lowest)
 
 

@@ -31,18 +31,36 @@ class Face(Enum):
 
 
 @dataclass(frozen=True)
+class Patch:
+    """A part of the surface of a geometry.
+
+    Attributes
+    ----------
+    faces : set of Face
+        Where on the geometry it has area.
+    walls : ndarray, shape (n, 2, 2)
+        Where its vertical parts stand: the two ends (x, y) [m] of each.
+    """
+
+    faces: set[Face]
+    walls: Floats
+
+
+@dataclass(frozen=True)
 class Shape:
     """Cells of a geometry, and its patches.
 
     Attributes
     ----------
     cells : ndarray of bool, shape (nz, ny, nx)
-    faces : list of set of Face
-        For each patch, where on the geometry it has area.
+    patches : list of Patch
+    is_box : bool
+        Whether it is a box, whose patches are its six sides.
     """
 
     cells: Mask
-    faces: list[set[Face]]
+    patches: list[Patch]
+    is_box: bool = False
 
 
 def outside(solid: Solid, grid: Grid) -> str:
@@ -73,21 +91,28 @@ def rasterise(solid: Solid, grid: Grid) -> Shape:
     upper = set(triangle[position % 2 == 1].tolist())
     lower = set(triangle[position % 2 == 0].tolist())
     vertical = _plan_area(solid.vertices[solid.triangles]) == 0.0
-    faces = []
+    patches = []
     for patch in solid.patches:
         own = patch.tolist()
-        faces.append(
-            {
-                face
-                for face, there in (
-                    (Face.TOP, not upper.isdisjoint(own)),
-                    (Face.BOTTOM, not lower.isdisjoint(own)),
-                    (Face.SIDE, bool(vertical[patch].any())),
-                )
-                if there
-            }
-        )
-    return Shape(np.asarray(cells.reshape(grid.shape)), faces)
+        faces = {
+            face
+            for face, there in (
+                (Face.TOP, not upper.isdisjoint(own)),
+                (Face.BOTTOM, not lower.isdisjoint(own)),
+                (Face.SIDE, bool(vertical[patch].any())),
+            )
+            if there
+        }
+        patches.append(Patch(faces, _stands(solid.vertices[solid.triangles[patch[vertical[patch]]]])))
+    return Shape(np.asarray(cells.reshape(grid.shape)), patches)
+
+
+def _stands(corners: Floats) -> Floats:
+    """Return the ends (n, 2, 2) of the lines on which vertical triangles (n, 3, 3) stand, seen from above."""
+    plan = corners[:, :, :2]
+    edges = np.stack([plan, np.roll(plan, -1, axis=1)], axis=2)
+    longest = ((edges[:, :, 1] - edges[:, :, 0]) ** 2).sum(axis=2).argmax(axis=1)
+    return np.asarray(edges[np.arange(len(edges)), longest])
 
 
 def _plan_area(corners: Floats) -> Floats:

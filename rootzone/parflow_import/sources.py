@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from bmi_common.errors import ConfigError
 from bmi_common.fields import read_pfb
+from bmi_common.netcdf_file import NetcdfFile
 from rootzone.parflow_import.definition import Definition
 
 Floats = NDArray[np.float64]
@@ -24,12 +26,16 @@ FIELDS_FILE = "fields.nc"
 class Folder(Protocol):
     """The folder that is written: gives paths their spelling in YAML and keeps fields."""
 
-    def path(self, file: Path, key: str) -> str:
-        """Spell a file of the run, which a key of its definition names."""
+    def path(self, file: Path) -> str:
+        """Spell a file of the run."""
         ...
 
     def keep(self, name: str, values: Floats, units: str) -> None:
         """Write a field to `FIELDS_FILE`."""
+        ...
+
+    def in_layers(self, spec: Any) -> Any:
+        """Restrict a value of a YAML file to the layers of the domain, for a field (nz, ny, nx)."""
         ...
 
 
@@ -62,19 +68,27 @@ class Constant:
 
 
 @dataclass(frozen=True)
-class Pfb:
-    """A file of ParFlow, as it is; `key` names it in messages."""
+class File(ABC):
+    """A file of ParFlow's run, as it is; `key` names it in messages."""
 
     file: Path
     definition: Definition
     key: str
 
+    @abstractmethod
+    def _read(self) -> Floats:
+        """Read whatever it holds."""
+
+    @abstractmethod
+    def spec(self, name: str, units: str, folder: Folder) -> Any:  # noqa: D102
+        ...
+
     def values(self, shape: tuple[int, ...]) -> Floats:  # noqa: D102
         try:
-            values = read_pfb(self.file)
+            values = self._read()
         except ConfigError as error:
             raise self.definition.error(self.key, str(error)) from None
-        if len(shape) == 2 and values.shape[0] == 1:
+        while values.ndim > len(shape) and values.shape[0] == 1:
             values = values[0]
         if values.shape != shape:
             raise self.definition.error(
@@ -82,15 +96,45 @@ class Pfb:
             )
         return values
 
+
+@dataclass(frozen=True)
+class Pfb(File):
+    """A PFB file."""
+
+    def _read(self) -> Floats:
+        return read_pfb(self.file)
+
     def spec(self, name: str, units: str, folder: Folder) -> Any:  # noqa: D102
-        return folder.path(self.file, self.key)
+        return folder.path(self.file)
+
+
+@dataclass(frozen=True)
+class Netcdf(File):
+    """A variable of a NetCDF file; of one with times, as ParFlow has them, the entry `time`."""
+
+    variable: str
+    time: int = 0
+
+    def _read(self) -> Floats:
+        with NetcdfFile(self.file) as file:
+            file.require(self.variable)
+            values = file.values(self.variable)
+        if values.ndim == 4:
+            if self.time >= len(values):
+                raise ConfigError(f"{self.file}: no entry {self.time} of {self.variable}, which has {len(values)}")
+            values = values[self.time]
+        return np.asarray(values)
+
+    def spec(self, name: str, units: str, folder: Folder) -> Any:  # noqa: D102
+        folder.keep(name, self._read(), units)  # without the axis of time
+        return {"file": FIELDS_FILE, "variable": name}
 
 
 @dataclass(frozen=True)
 class Classes:
     """A value for each class number of an indicator file."""
 
-    indicator: Pfb
+    indicator: File
     table: Mapping[int, float]
 
     def values(self, shape: tuple[int, ...]) -> Floats:  # noqa: D102
@@ -101,7 +145,8 @@ class Classes:
         return values
 
     def spec(self, name: str, units: str, folder: Folder) -> Any:  # noqa: D102
-        return {"file": folder.path(self.indicator.file, self.indicator.key), "lookup": dict(self.table)}
+        spec = self.indicator.spec(name, units, folder)
+        return {**(spec if isinstance(spec, dict) else {"file": spec}), "lookup": dict(self.table)}
 
 
 @dataclass(frozen=True)

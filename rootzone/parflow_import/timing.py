@@ -2,65 +2,182 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from math import ceil, floor, isclose
+from typing import Final
 
+from bmi_common.durations import describe
 from rootzone.parflow_import.definition import Definition
 from rootzone.parflow_import.notices import Notes
 
-_STEP = "TimeStep"
+_STEP: Final = "TimeStep"
+_MOST_STEPS: Final = 10**8
+_HOUR: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Calendar of the run: hours of ParFlow's clock counted from `start` (UTC); `dump` is the output interval [h]."""
+    """Calendar of the run, with hours as ParFlow's units of time.
+
+    Attributes
+    ----------
+    start : datetime
+        Time (UTC) at which ParFlow's clock begins.
+    steps : int
+        Steps of the coupler.
+    step : timedelta
+        Length of such a step.
+    groundwater_step : float
+        Length of a step of the groundwater [h], which divides `step`.
+    dump : int
+        Steps from one output of the states to the next.
+    """
 
     start: datetime
-    hours: int
+    steps: int
+    step: timedelta
+    groundwater_step: float
     dump: int
 
     @property
     def end(self) -> datetime:
         """End of the run."""
-        return self.start + timedelta(hours=self.hours)
+        return self.start + self.steps * self.step
+
+    @property
+    def written_step(self) -> str:
+        """The step as YAML has it."""
+        return written(self.step)
+
+    @property
+    def written_dump(self) -> str:
+        """The interval of the states as YAML has it."""
+        return written(self.dump * self.step)
+
+    @property
+    def hours_of_step(self) -> float:
+        """Length of a coupling step [h]."""
+        return self.groundwater_step if self.step != _HOUR else 1.0
+
+    @property
+    def groundwater_steps(self) -> int:
+        """Steps of the groundwater, which are those of ParFlow."""
+        return round(self.steps * self.hours_of_step / self.groundwater_step)
+
+    def shortened(self, steps: int) -> Timing:
+        """Return the same with so many steps at most."""
+        steps = min(steps, self.steps)
+        return replace(self, steps=steps, dump=min(self.dump, steps))
 
 
-def read_timing(definition: Definition, start: datetime, notes: Notes) -> Timing:
+def written(length: timedelta) -> str:
+    """Write a length of time as YAML has it, without an exponent."""
+    short = describe(length)
+    return short if "e" not in short else f"{length.total_seconds():.6f}".rstrip("0") + "s"
+
+
+def read_timing(
+    definition: Definition, start: datetime, reuse: int | None, period: float | None, notes: Notes
+) -> Timing:
     """Read ``TimingInfo`` and ``TimeStep``, with hours as units of time.
+
+    Parameters
+    ----------
+    definition : Definition
+        The run.
+    start : datetime
+        Time (UTC) at which it begins.
+    reuse : int, optional
+        With a land component, steps of ParFlow for a record of the weather; the land makes a step of 1 h for them.
+    period : float, optional
+        Length of the run [h] that the user asks for.
+    notes : Notes
+        Takes notices.
 
     Raises
     ------
     ConfigError
-        If the period is no whole number of hours.
+        If the period or the step is none, or, with a land component, these steps are not 1 h.
     """
     first = definition.number("TimingInfo.StartTime", 0.0)
-    last = definition.number("TimingInfo.StopTime")
-    hours = last - first
-    if hours < 1 or hours != int(hours):
-        raise definition.error(
-            "TimingInfo.StopTime", f"the run of {hours:g} h from StartTime must be a whole number of hours, at least 1"
-        )
+    hours = definition.number("TimingInfo.StopTime") - first
+    if hours <= 0:
+        raise definition.error("TimingInfo.StopTime", f"must be after StartTime, {first:g} h")
+    if period is not None:
+        notes.notice(f"TimingInfo.StopTime: the run of {hours:g} h is made one of {period:g} h, as asked")
+        hours = period
+    dump = definition.number("TimingInfo.DumpInterval", 1.0)
+    step = _step(definition, hours, notes)
+    # ParFlow cuts the steps so that one ends with the run, and one with each output
+    step = min(step, hours, dump if dump > 0 else hours)
+    count = round(hours / step) if isclose(hours / step, round(hours / step), rel_tol=1e-9) else floor(hours / step)
+    if count > _MOST_STEPS:
+        raise definition.error(f"{_STEP}.Value", f"{count} steps of {step:g} h; at most {_MOST_STEPS:g} are possible")
     try:
         start + timedelta(hours=hours)
     except OverflowError:
         raise definition.error("TimingInfo.StopTime", f"{hours:g} h are longer than any calendar") from None
-    kind = definition.text(f"{_STEP}.Type", "Constant")
-    if kind != "Constant":
-        notes.refuse(f"{_STEP}.Type", f"{kind}: steps of changing length; here a step is 1 h (ignored: 1 h)")
-        definition.use(*definition.below(_STEP))
-    else:
-        step = definition.number(f"{_STEP}.Value")
-        if step != 1.0:
-            notes.refuse(
-                f"{_STEP}.Value",
-                f"steps of {step:g} h; here a step is 1 h (ignored: 1 h). States differ by centimetres around wetting "
-                "fronts",
-            )
-    dump = definition.number("TimingInfo.DumpInterval", 1.0)
-    # a negative interval counts steps, which are hours here
-    every = abs(dump) if abs(dump) >= 1 and dump == int(dump) else 1.0
-    if every != abs(dump) and dump != 0.0:
-        notes.notice(f"TimingInfo.DumpInterval {dump:g}: states are written every hour")
+    length = timedelta(hours=step)
+    if length <= timedelta(0):
+        raise definition.error(f"{_STEP}.Value", f"{step:g} h is shorter than a microsecond")
     definition.use(*definition.below("TimingInfo"))
-    notes.map("TimingInfo, TimeStep", f"coupled.yaml: time, {hours:g} steps of 1 h")
-    return Timing(start, int(hours), int(every))
+    if reuse is not None:
+        length, count = _with_land(definition, step, count, reuse, notes)
+    if not isclose(count * (length / _HOUR), hours, rel_tol=1e-9):
+        notes.notice(
+            f"TimingInfo.StopTime: {hours:g} h are no whole number of steps; the run ends with the last whole one, "
+            f"after {count * (length / _HOUR):g} h"
+        )
+    every = abs(dump) if dump < 0 else dump / (length / _HOUR)
+    whole = max(1, round(every))
+    if dump != 0.0 and not isclose(whole, every, rel_tol=1e-6):
+        notes.notice(f"TimingInfo.DumpInterval {dump:g}: states are written every {written(whole * length)}")
+    notes.map("TimingInfo, TimeStep", "coupled.yaml", "time", how=f": {count} steps of {written(length)}")
+    return Timing(start, count, length, step, min(whole, count))
+
+
+def _step(definition: Definition, hours: float, notes: Notes) -> float:
+    """Return the length of ParFlow's steps [h]; steps that grow become as many of one length."""
+    if definition.choice(f"{_STEP}.Type", ("Constant", "Growth"), "Constant") == "Constant":
+        step = definition.number(f"{_STEP}.Value")
+        if step <= 0:
+            raise definition.error(f"{_STEP}.Value", f"must be above 0, got {step:g}")
+        return step
+    own = {name: definition.number(f"{_STEP}.{name}") for name in ("InitialStep", "GrowthFactor", "MaxStep")}
+    definition.use(*definition.below(_STEP))
+    for name, value in own.items():
+        if value <= 0:
+            raise definition.error(f"{_STEP}.{name}", f"must be above 0, got {value:g}")
+    time, step, count = 0.0, own["InitialStep"], 0
+    while time < hours and count < _MOST_STEPS / 100:
+        time, count = time + step, count + 1
+        following = min(own["GrowthFactor"] * step, own["MaxStep"])
+        if following == step:  # from here on they stay
+            count += max(0, ceil((hours - time) / step - 1e-9))
+            break
+        step = following
+    constant = hours / count
+    if own["GrowthFactor"] != 1.0:
+        notes.notice(
+            f"{_STEP}.Type is Growth: ParFlow's {count} steps grow from {own['InitialStep']:g} to {step:g} h; here all "
+            f"are {constant:g} h. Around wetting fronts, heads differ by what the steps' error differs"
+        )
+    return constant
+
+
+def _with_land(definition: Definition, step: float, count: int, reuse: int, notes: Notes) -> tuple[timedelta, int]:
+    key = f"{_STEP}.Value" if reuse == 1 else "Solver.CLM.ReuseCount"
+    if not isclose(step * reuse, 1.0, rel_tol=1e-9):
+        raise definition.error(
+            key,
+            f"{reuse} steps of {step:g} h use one record of the weather; with a land component that must be 1 h",
+        )
+    if reuse > 1:
+        notes.notice(
+            f"{key}: the groundwater makes {reuse} steps of {step:g} h in an hour, as in ParFlow; the land makes one, "
+            "where ParFlow-CLM makes as many as the groundwater"
+        )
+    if count < reuse:
+        raise definition.error("TimingInfo.StopTime", "the run is shorter than the land's step of 1 h")
+    return _HOUR, count // reuse

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ import yaml
 
 from rootzone.parflow_import.forcing import STANDARD_NAMES, WEATHER_FILE, HourlyFiles
 from rootzone.parflow_import.grid import Grid
+from rootzone.parflow_import.prescribed import SOURCES, SOURCES_FILE
 from rootzone.parflow_import.sources import FIELDS_FILE, Floats
 
 RUN: Final = "coupled.yaml"
@@ -22,7 +23,7 @@ DOMAIN: Final = "domain.yaml"
 LAND: Final = "land.yaml"
 GROUNDWATER: Final = "groundwater.yaml"
 NOTES: Final = "import.md"
-FILES: Final = (RUN, DOMAIN, LAND, GROUNDWATER, FIELDS_FILE, WEATHER_FILE, NOTES)
+FILES: Final = (RUN, DOMAIN, LAND, GROUNDWATER, FIELDS_FILE, WEATHER_FILE, SOURCES_FILE, NOTES)
 
 
 class ImportFolder:
@@ -46,29 +47,34 @@ class ImportFolder:
         self._source = source.resolve()
         self._grid = grid
         self._fields: dict[str, tuple[Floats, str]] = {}
-        self._keys: dict[str, str] = {}
+        self.layers = slice(0, grid.nz)
 
-    def path(self, file: Path, key: str) -> str:
-        """Spell a file or folder of the run, which a key of the definition names, as YAML refers to it."""
+    def path(self, file: Path) -> str:
+        """Spell a file or folder of the run as YAML refers to it."""
         resolved = file.resolve()
-        self._keys[str(resolved)] = key
         if resolved == self._source:
             return "${run}"
         if resolved.is_relative_to(self._source):
             return f"${{run}}/{resolved.relative_to(self._source).as_posix()}"
         return self._relative(resolved)
 
-    def key_in(self, message: str) -> str | None:
-        """Key of the definition that names a file of which a message speaks, if it does."""
-        named = [path for path in self._keys if path in message]
-        return self._keys[max(named, key=len)] if named else None
-
     def _relative(self, path: Path) -> str:
         return Path(os.path.relpath(path, self._target.resolve())).as_posix()
 
     def keep(self, name: str, values: Floats, units: str) -> None:
-        """Take a field for `fields.nc`."""
-        self._fields[name] = (values, units)
+        """Take a field for `fields.nc`, of one with layers those of the domain."""
+        self._fields[name] = (values[self.layers] if values.ndim == 3 else values, units)
+
+    def in_layers(self, spec: Any) -> Any:
+        """Restrict a value of a YAML file to the layers of the domain, for a field (nz, ny, nx)."""
+        if self.layers == slice(0, self._grid.nz) or isinstance(spec, float):
+            return spec
+        if isinstance(spec, list):
+            return spec[self.layers]
+        whole = spec if isinstance(spec, dict) else {"file": spec}
+        if whole["file"] == FIELDS_FILE:  # has these layers only
+            return whole
+        return {**whole, "layers": [self.layers.start, self.layers.stop]}
 
     def write_yaml(self, name: str, comment: str, content: Mapping[str, Any]) -> None:
         """Write a YAML file under a line of comment."""
@@ -86,19 +92,27 @@ class ImportFolder:
         """Write `fields.nc`, if there are fields to keep."""
         if not self._fields:
             return
-        with _netcdf(self._staging / FIELDS_FILE, self._grid) as dataset:
+        with _netcdf(self._staging / FIELDS_FILE, self._grid, self.layers) as dataset:
             for name, (values, units) in self._fields.items():
                 variable = dataset.createVariable(name, "f8", ("z", "y", "x")[-values.ndim :], zlib=True)
                 variable.units = units
                 variable[:] = values
 
+    def write_sources(self, series: Iterable[Floats], start: datetime, hours: float) -> None:
+        """Write fields (nz, ny, nx) of sources [h-1], one for each step of so many `hours`."""
+        with _netcdf(self._staging / SOURCES_FILE, self._grid, self.layers) as dataset:
+            time = _time_axis(dataset, start)
+            time.long_name = "start of the step"
+            variable = dataset.createVariable(SOURCES, "f8", ("time", "z", "y", "x"), zlib=True)
+            variable.units, variable.long_name = "h-1", "net source of water, volume per bulk volume"
+            for step, values in enumerate(series):
+                time[step] = step * hours
+                variable[step] = values[self.layers]
+
     def write_weather(self, files: HourlyFiles) -> None:
         """Write hourly files on the grid as one CF file."""
-        with _netcdf(self._staging / WEATHER_FILE, self._grid) as dataset:
-            dataset.createDimension("time", None)
-            time = dataset.createVariable("time", "f8", ("time",))
-            time.units = f"hours since {files.start:%Y-%m-%d %H:%M:%S}"
-            time.standard_name, time.calendar = "time", "standard"
+        with _netcdf(self._staging / WEATHER_FILE, self._grid, self.layers) as dataset:
+            time = _time_axis(dataset, files.start)
             time.long_name = "start of the hour"
             time[:] = np.arange(files.hours, dtype=np.float64)
             for name, (standard_name, units) in STANDARD_NAMES.items():
@@ -109,10 +123,10 @@ class ImportFolder:
 
 
 @contextmanager
-def _netcdf(path: Path, grid: Grid) -> Iterator[netCDF4.Dataset]:
+def _netcdf(path: Path, grid: Grid, layers: slice) -> Iterator[netCDF4.Dataset]:
     with netCDF4.Dataset(path, "w") as dataset:
         dataset.Conventions = "CF-1.8"
-        for name, count in zip("zyx", grid.shape, strict=True):
+        for name, count in zip("zyx", (layers.stop - layers.start, *grid.surface), strict=True):
             dataset.createDimension(name, count)
         for name, start, size, count in (("y", grid.y0, grid.dy, grid.ny), ("x", grid.x0, grid.dx, grid.nx)):
             axis = dataset.createVariable(name, "f8", (name,))
@@ -122,11 +136,19 @@ def _netcdf(path: Path, grid: Grid) -> Iterator[netCDF4.Dataset]:
         yield dataset
 
 
+def _time_axis(dataset: netCDF4.Dataset, start: datetime) -> netCDF4.Variable[Any]:
+    dataset.createDimension("time", None)
+    time = dataset.createVariable("time", "f8", ("time",))
+    time.units = f"hours since {start:%Y-%m-%d %H:%M:%S}"
+    time.standard_name, time.calendar = "time", "standard"
+    return time
+
+
 def _plain(value: Any) -> Any:
     """Spell times as they are written by hand, tuples as lists."""
     match value:
         case datetime():
-            return value.strftime("%Y-%m-%dT%H:%M")
+            return value.isoformat(timespec="auto" if value.second or value.microsecond else "minutes")
         case Mapping():
             return {key: _plain(v) for key, v in value.items()}
         case list() | tuple():

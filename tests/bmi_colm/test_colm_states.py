@@ -76,7 +76,7 @@ def saved(tmp_path: Path) -> Path:
 def test_every_array_of_the_columns_is_in_the_file(saved: Path) -> None:
     with netCDF4.Dataset(saved) as data:
         memory = data["memory"].variables
-        assert set(memory) == {*ColumnState.empty(1).arrays(), "starts_cold"}
+        assert set(memory) == {*ColumnState.empty(1, 10).arrays(), "starts_cold"}
         assert memory["temperature"].units == "K"
         assert data.calendar_time == "2020-06-02T12:00:00"
 

@@ -45,7 +45,7 @@ def failure(write, text: str) -> str:
 def test_grids_and_sizes_follow_from_cells_and_layers(write) -> None:
     d = domain(write)
     assert (d.nx, d.ny, d.nz, d.dx, d.dy) == (4, 3, 11, 1000.0, 500.0)
-    assert (d.surface.shape, d.subsurface.shape, d.root_zone.shape) == ((3, 4), (11, 3, 4), (10, 3, 4))
+    assert (d.surface.shape, d.subsurface.shape, d.root_zone.shape) == ((3, 4), (11, 3, 4), (6, 3, 4))
     assert d.surface.coordinates[1][0] == 10500.0
     assert d.surface.coordinates[0][0] == -1750.0
     assert d.thickness.shape == (11, 3, 4)
@@ -228,7 +228,7 @@ def test_maximum_saturation_must_exceed_the_residual(write) -> None:
 @pytest.mark.parametrize(
     ("good", "bad", "key"),
     [
-        (LAYERS, "[1, 1, 1]", "layers"),
+        (LAYERS, "[]", "layers"),
         ("100, 50", "100, -50", "layers.1"),
         ("nx: 4", "nx: 0", "grid.nx"),
         ("dx: 1000", "dx: 0", "grid.dx"),
@@ -245,8 +245,36 @@ def test_layers_may_be_given_as_parflow_has_them(write) -> None:
     scaled = "layers: {dz: 0.5, multipliers: [200, 100, 50, 20, 10, 2, 1.2, 0.6, 0.4, 0.2, 0.1]}"
     d = domain(write, MINIMAL.replace(f"layers: {LAYERS}", scaled))
     np.testing.assert_allclose(d.dz, [100, 50, 25, 10, 5, 1, 0.6, 0.3, 0.2, 0.1, 0.05], rtol=1e-15)
-    assert "multipliers: List should have at least 10" in failure(
-        write, MINIMAL.replace(f"layers: {LAYERS}", "layers: {dz: 0.5, multipliers: [1, 2]}")
+    assert "multipliers: List should have at least 1" in failure(
+        write, MINIMAL.replace(f"layers: {LAYERS}", "layers: {dz: 0.5, multipliers: []}")
+    )
+
+
+@pytest.mark.parametrize(
+    ("layers", "expected"),
+    [
+        ([100.0, 1.137, 0.9133, 0.5539, 0.336, 0.2038, 0.1236, 0.0749, 0.0455, 0.0276, 0.0175], 10),
+        ([100.0, *[0.1] * 12], 10),
+        ([0.4] * 10, 10),
+        ([0.5] * 10, 7),
+        ([100.0, 1.0, 0.6, 0.3, 0.1], 4),
+        ([200.0, 100.0, 50.0, 25.0, 10.0, 5.0, 1.0, 0.6, 0.3, 0.1], 4),
+        ([2.0] * 5, 1),
+        ([5.0, 5.0], 1),
+        ([1.0], 1),
+    ],
+)
+def test_the_root_zone_is_ten_layers_of_4_m_or_what_reaches_to_3_5_m(write, layers: list[float], expected: int) -> None:
+    d = domain(write, MINIMAL.replace(LAYERS, str(layers)))
+    assert d.root_zone_layers == expected
+    np.testing.assert_array_equal(d.root_zone.coordinates[0], d.subsurface.coordinates[0][-expected:])
+
+
+def test_the_root_zone_may_be_chosen_up_to_all_layers(write) -> None:
+    assert domain(write, MINIMAL + "root_zone: {layers: 11}\n").root_zone.shape == (11, 3, 4)
+    assert domain(write, MINIMAL + "root_zone: {layers: 1}\n").root_zone.shape == (1, 3, 4)
+    assert "domain.yaml:5: root_zone.layers: 12 layers, but the domain has 11" in failure(
+        write, MINIMAL + "root_zone: {layers: 12}\n"
     )
 
 

@@ -236,3 +236,23 @@ def test_a_barrier_of_factor_one_is_none_and_of_factor_zero_a_wall(factor: float
     else:
         assert np.abs(free.head - start).max() > 1e-5
         np.testing.assert_allclose(barred.head, start, rtol=0.0, atol=1e-10)
+
+
+@pytest.mark.parametrize("dx", [1000.0, 30.0])
+def test_slopes_that_fall_towards_each_other_pass_water_to_and_fro_until_it_is_balanced(dx: float) -> None:
+    """A pit of steep slopes: column by column the flow in circles would need thousands of rounds."""
+    ny, nx = 4, 6
+    y, x = np.mgrid[0:ny, 0:nx]
+    slopes = {"slope_x": np.where(x < nx // 2, -0.3, 0.3), "slope_y": np.where(y < ny // 2, -0.05, 0.05)}
+    domain = make_domain([10.0, 1.0, 0.2], ny, nx, dx=dx, manning=0.03, **slopes)
+    conditions = Conditions(surface=SurfaceCondition.OVERLAND_FLOW, surface_flux=rate(0.05, 0.05, 0.0))
+    solver = RichardsSolver(domain, np.full((3, ny, nx), -0.5), CONVERGED, conditions)
+    assert max(map(len, solver.network.cycles)) == 4
+    for hour in range(6):
+        before = solver.head
+        balance = solver.step(np.zeros(solver.shape), time=float(hour))
+        assert_closed(balance)
+        left = residual(domain, conditions, before, solver.head, np.zeros(solver.shape), float(hour))
+        assert np.abs(left).max() <= 1e-9  # of up to 1000 m that go to and fro in an hour
+    assert balance.outflow == 0.0
+    assert solver.ponding.max() > 0.2

@@ -248,6 +248,10 @@ def without(section: str, key: str) -> Any:
             "network has 11 layers, the domain has 12",
         ),
         (lambda c: c["domain"].update(layers=[100.0, *LAYERS[1:]]), "layer 0 .* is 20 m thick there, 100 m here"),
+        (
+            lambda c: c["domain"].update(root_zone={"layers": 4}),
+            "takes sources in the upper 10 layers, the domain's root zone has 4",
+        ),
         (lambda c: c["domain"]["van_genuchten"].update(n=2.5), "van Genuchten n, layer 0.* was 2.2 .* has 2.5"),
     ],
 )

@@ -27,6 +27,7 @@ Builder = Callable[[Path], list[Path]]
 DOMAIN = """\
 grid: {{nx: {nx}, ny: {ny}, dx: 1000.0, dy: 1000.0}}
 layers: [100.0, 1.0, 1.0, 1.0, 0.6, 0.4, 0.3, 0.2, 0.1, 0.1, 0.05]
+root_zone: {{layers: 10}}
 porosity: 0.4
 van_genuchten: {{alpha: 3.5, n: 2.0, residual_saturation: 0.1}}
 conductivity: {{x: 0.02, z: 0.02}}
@@ -79,6 +80,21 @@ def _write(folder: Path, name: str, text: str) -> Path:
 def bucket(folder: Path) -> list[Path]:
     """Build the fake, with a cell that takes no part."""
     return [_write(folder, "bucket.yaml", "nx: 4\nny: 3\ndry_column: true\n")]
+
+
+def with_root_zone(component: Component, layers: int) -> Component:
+    """Return the component with so many layers in the root zone of its domain."""
+
+    def build(folder: Path) -> list[Path]:
+        files = component.build(folder)
+        domain = next(f for f in files if f.name == "domain.yaml")
+        domain.write_text(domain.read_text().replace("root_zone: {layers: 10}", f"root_zone: {{layers: {layers}}}"))
+        if component.build is surrogate:
+            weights = next(f for f in files if f.suffix == ".safetensors")
+            save(replace(make_checkpoint(source_layers=layers), layer_thickness=None), weights)
+        return files
+
+    return replace(component, build=build)
 
 
 def domain_files(folder: Path, nx: int, ny: int) -> list[Path]:

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conformance.bmi_test import run_bmi_test
-from conformance.components import COMPONENTS, Component
+from conformance.components import COMPONENTS, Component, with_root_zone
 from standard_names.standardname import is_valid_name
 
-from bmi_common import BmiStateError, DeclaredBmi, Role, State
-from bmi_conformance.checks import CHECKS, Outcome, Report, Subject
+from bmi_common import BmiStateError, ConfigError, DeclaredBmi, Role, State
+from bmi_conformance.checks import CHECKS, Outcome, Report, Subject, run_all
 
 STEPS = 3
 
@@ -57,6 +57,21 @@ def test_our_own_checks_pass(
     else:
         assert result.outcome is Outcome.SKIPPED
         assert reason in result.reason
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("layers", [1, 4, 11])
+@pytest.mark.parametrize("number", range(1, len(COMPONENTS)), ids=lambda n: f"{COMPONENTS[n].path}-{n}")
+def test_our_own_checks_pass_whatever_the_root_zone(number: int, layers: int, tmp_path: Path) -> None:
+    component = with_root_zone(COMPONENTS[number], layers)
+    config = component.build(tmp_path)[0]
+    if component.path == "bmi_colm:BmiColmLibrary":
+        with pytest.raises(ConfigError, match=rf"root_zone.layers: {layers} layers, but a CoLM library has 10"):
+            component.load()().initialize(str(config))
+        return
+    for result in run_all(Subject(component.load(), str(config), component.inputs)):
+        assert result.outcome is not Outcome.FAILED, f"{result.check}: {result.reason}"
+        assert (result.outcome is Outcome.SKIPPED) == (result.check in SKIPPED[component.path]), result.check
 
 
 @dataclass

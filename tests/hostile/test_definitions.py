@@ -149,6 +149,7 @@ COMPONENT: dict[str, Any] = {
     "domain": {
         "grid": {"nx": 4, "ny": 3, "dx": 1000.0, "dy": 800.0},
         "layers": [10.0, *[0.5] * 10],
+        "root_zone": {"layers": 10},
         "porosity": 0.4,
         "van_genuchten": {"alpha": 1.0, "n": 2.0, "residual_saturation": 0.1},
         "conductivity": {"x": 0.02, "y": 0.02, "z": 0.01},

@@ -195,7 +195,8 @@ def test_overland_flow_needs_a_roughness(parflow: ParflowRun) -> None:
     parflow.keys["Mannings.Geom.domain.Value"] = 0.0
     said = parflow().output
     assert (
-        "case.pfidb: Mannings.Geom.domain.Value: Manning's roughness must lie between 3e-08 and 0.003 h m-1/3" in said
+        "case.pfidb: Mannings.Geom.domain.Value: Manning's roughness must lie between 2.777777778e-08 and 1 h m-1/3"
+        in said
     )
     parflow.keys |= {"Mannings.Type": "PFBFile", "Mannings.FileName": parflow.pfb("n.pfb", 0.0, (1, NY, NX))}
     assert "case.pfidb: Mannings.FileName: " in parflow().output
@@ -219,9 +220,9 @@ def test_overland_flow_needs_a_roughness(parflow: ParflowRun) -> None:
             {"ICPressure.Type": "PFBFile", "Geom.domain.ICPressure.FileName": "nan.pfb"},
             "Geom.domain.ICPressure.FileName",
         ),
-        ({"ICPressure.Type": "Constant", "Geom.domain.ICPressure.Value": 5000.0}, "ICPressure (Constant)"),
-        ({"Solver.CLM.ResSat": 7.0}, "Solver.CLM.EvapBeta, ResSat"),
-        ({"TimingInfo.StopTime": 31.0}, "Solver.CLM.MetFileName"),
+        ({"ICPressure.Type": "Constant", "Geom.domain.ICPressure.Value": 5000.0}, "ICPressure.GeomNames"),
+        ({"Solver.CLM.ResSat": 7.0}, "Solver.CLM.ResSat"),
+        ({"Solver.CLM.IstepStart": 31}, "Solver.CLM.MetFileName"),
     ],
 )
 def test_values_out_of_range_are_named_by_the_key_that_gives_them(

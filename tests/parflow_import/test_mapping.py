@@ -262,7 +262,7 @@ def test_switches_of_the_land(parflow: ParflowRun) -> None:
     assert land["initial"] == {"temperature": 295.0}
     assert land["soil_texture"] == {"sand": 40.0, "clay": 20.0}
     assert land["land_cover"] == 10
-    assert "RootZoneNZ 4: here the root zone is the top 10 layers" in output
+    assert parflow.yaml("domain")["root_zone"] == {"layers": 4}
     assert "SoiLayer 4" in output
 
 
@@ -319,6 +319,6 @@ def test_notes_name_what_became_of_what(parflow: ParflowRun) -> None:
     parflow.keys["Wells.well.InputType"] = "Vertical"
     parflow.imported("--ignore", "Wells.Names")
     notes = (parflow.output / "import.md").read_text()
-    assert "| Mannings | domain.yaml: manning, taken as h m-1/3 |" in notes
+    assert "| Mannings.GeomNames, Mannings | domain.yaml: manning, taken as h m-1/3 |" in notes
     assert "`Solver.Linear.Preconditioner`" in notes
     assert "## Left out as asked\n\n- `Wells.Names`: wells: well" in notes

@@ -26,25 +26,12 @@ PHYSICS: dict[str, dict[str, Any]] = {
     "Contaminants.Names": {"Contaminants.Names": "tce"},
     "Reservoirs.Names": {"Reservoirs.Names": "lake", "Reservoirs.lake.Release_X": 100.0},
     "Phase.Names": {"Phase.Names": "water air"},
-    "PhaseSources.water.Geom.domain.Value": {"PhaseSources.water.Geom.domain.Value": 0.1},
-    "Solver.EvapTransFile": {"Solver.EvapTransFile": True, "Solver.EvapTrans.FileName": "et.pfb"},
-    "Solver.Nonlinear.FlowBarrierX": {"Solver.Nonlinear.FlowBarrierX": True},
+    "PhaseSources.water.Type": {"PhaseSources.water.Type": "PredefinedFunction"},
     "Solver.Nonlinear.ChannelWidthExistX": {"Solver.Nonlinear.ChannelWidthExistX": 1},
     "OverlandFlowSpinUp": {"OverlandFlowSpinUp": 1},
     "OverlandFlowDiffusive": {"OverlandFlowDiffusive": 1},
-    "Patch.x_lower.BCPressure.Type": {"Patch.x_lower.BCPressure.Type": "DirEquilRefPatch"},
+    "Patch.x_lower.BCPressure.Type": {"Patch.x_lower.BCPressure.Type": "PressureFile"},
     "Patch.z_upper.BCPressure.Type": {"Patch.z_upper.BCPressure.Type": "OverlandDiffusive"},
-    "Patch.z_lower.BCPressure.alltime.Value": {"Patch.z_lower.BCPressure.alltime.Value": -1e-4},
-    "Patch.z_upper.BCPressure.rain.Value": {
-        "Cycle.Names": "constant storm",
-        "Cycle.storm.Names": "rain dry",
-        "Patch.z_upper.BCPressure.Cycle": "storm",
-        "Patch.z_upper.BCPressure.rain.Value": -0.01,
-        "Patch.z_upper.BCPressure.dry.Value": 0.0,
-    },
-    "TimeStep.Type": {"TimeStep.Type": "Growth", "TimeStep.InitialStep": 0.1},
-    "TimeStep.Value": {"TimeStep.Value": 0.5},
-    "Solver.TerrainFollowingGrid": {"Solver.TerrainFollowingGrid": False},
     "Phase.RelPerm.GeomNames": {"Geom.domain.RelPerm.Alpha": 2.5},
     "InternalBC.Names": {"InternalBC.Names": "spring", "InternalBC.spring.X": 100.0},
     "NetCDF.EvapTransFileTransient": {"NetCDF.EvapTransFileTransient": True},
@@ -54,7 +41,6 @@ LAND_PHYSICS: dict[str, dict[str, Any]] = {
     "Solver.CLM.IrrigationType": {"Solver.CLM.IrrigationType": "Drip", "Solver.CLM.IrrigationRate": 1.0},
     "Solver.CLM.UseSlopeAspect": {"Solver.CLM.UseSlopeAspect": True},
     "Solver.CLM.ForceVegetation": {"Solver.CLM.ForceVegetation": True},
-    "Solver.CLM.ReuseCount": {"Solver.CLM.ReuseCount": 2},
     "Solver.CLM.RZWaterStress": {"Solver.CLM.RZWaterStress": 2},
 }
 
@@ -77,11 +63,11 @@ def test_physics_of_the_land_that_is_missing_is_refused_until_it_is_ignored(parf
 
 
 def test_all_refused_keys_are_named_at_once(parflow: ParflowRun) -> None:
-    parflow.keys |= {**PHYSICS["Wells.Names"], **PHYSICS["TimeStep.Value"]}
+    parflow.keys |= {**PHYSICS["Wells.Names"], **PHYSICS["OverlandFlowSpinUp"]}
     message = refused(parflow)
-    assert "--ignore Wells.Names --ignore TimeStep.Value" in message
+    assert "--ignore OverlandFlowSpinUp --ignore Wells.Names" in message
     message = refused(parflow, "--ignore", "Wells.Names")
-    assert "TimeStep.Value" in message
+    assert "OverlandFlowSpinUp" in message
     assert "--ignore Wells.Names" not in message
 
 
@@ -113,15 +99,15 @@ def test_only_refused_keys_can_be_ignored(parflow: ParflowRun, key: str, message
         ({"Solver": "Impes"}, "Solver: 'Impes' is not supported; supported: Richards"),
         ({"Solver.TerrainFollowingGrid": "perhaps"}, "Solver.TerrainFollowingGrid: expected True or False"),
         ({"Gravity": 9.81}, "Gravity: is 9.81; it must be 1"),
-        ({"ComputationalGrid.NZ": 6}, "ComputationalGrid.NZ: 6 layers; the root zone alone has 10"),
+        ({"ComputationalGrid.NZ": 0}, "ComputationalGrid.NZ: must be at least 1, got 0"),
         ({"ComputationalGrid.NX": "four"}, "ComputationalGrid.NX: expected a whole number, got 'four'"),
         ({"ComputationalGrid.DX": "inf"}, "ComputationalGrid.DX: expected a finite number, got 'inf'"),
         ({"Domain.GeomName": "basin"}, "Domain.GeomName: 'basin' is no Box or SolidFile of GeomInput"),
         (
-            {"GeomInput.box_input.InputType": "IndicatorFieldNC", "GeomInput.box_input.GeomNames": "domain"},
-            "InputType: IndicatorFieldNC is not supported; supported are Box, SolidFile and IndicatorField",
+            {"GeomInput.box_input.InputType": "Sphere", "GeomInput.box_input.GeomNames": "domain"},
+            "InputType: Sphere is not supported; supported are Box, SolidFile, IndicatorField and IndicatorFieldNC",
         ),
-        ({"Geom.domain.Upper.Z": 3.0}, "must reach from the lowest to the highest layer"),
+        ({"Geom.domain.Upper.Z": 0.1}, "Domain.GeomName: 'domain' holds no cell of the computational grid"),
         (
             {"Geom.domain.Patches": "left right"},
             "Geom.domain.Patches: 'domain' has 6 patches, here are 2 names: left right",
@@ -133,8 +119,21 @@ def test_only_refused_keys_can_be_ignored(parflow: ParflowRun, key: str, message
             {"Geom.domain.ICPressure.RefPatch": "x_lower"},
             "must be the whole bottom or top, 'z_lower' or 'z_upper', got 'x_lower'",
         ),
-        ({"TimingInfo.StopTime": 2.5}, "TimingInfo.StopTime: the run of 2.5 h"),
-        ({"Mannings.Geom.domain.Value": 0.03}, "Mannings.Geom.domain.Value: Manning's roughness must lie between"),
+        ({"TimingInfo.StopTime": 0.0}, "TimingInfo.StopTime: must be after StartTime"),
+        ({"TimeStep.Value": 0.0}, "TimeStep.Value: must be above 0"),
+        ({"TimeStep.Type": "Growth", "TimeStep.InitialStep": 0.1}, "TimeStep.GrowthFactor: this key is missing"),
+        ({"Mannings.Geom.domain.Value": 3.0}, "Mannings.Geom.domain.Value: Manning's roughness must lie between"),
+        ({"Solver.EvapTransFile": True}, "Solver.EvapTrans.FileName: this key is missing"),
+        (
+            {"Solver.EvapTransFileTransient": True, "Solver.EvapTrans.FileName": "deep"},
+            "deep.00000.pfb; the run of 5 steps (TimingInfo) needs one for each",
+        ),
+        (
+            {"Solver.Nonlinear.FlowBarrierZ": True, "Geom.domain.FBz.FileName": "flat.pfb"},
+            "Geom.domain.FBz.FileName: ",
+        ),
+        ({"Patch.x_lower.BCPressure.Type": "DirEquilRefPatch"}, "Patch.x_lower.BCPressure.RefPatch: this key is"),
+        ({"Cycle.constant.alltime.Length": 0, "Patch.z_upper.BCPressure.alltime.Value": 1.0}, "Length: must be above"),
         ({"TopoSlopesX.Type": "PFBFile", "TopoSlopesX.FileName": "deep.pfb"}, "shape (z, y, x) is (11, 3, 4), the"),
         ({"TopoSlopesX.Type": "PFBFile", "TopoSlopesX.FileName": "cut.pfb"}, "TopoSlopesX.FileName: "),
         (
@@ -154,6 +153,7 @@ def test_only_refused_keys_can_be_ignored(parflow: ParflowRun, key: str, message
 )
 def test_mistakes_are_named_with_file_and_key(parflow: ParflowRun, changes: dict[str, Any], message: str) -> None:
     parflow.pfb("deep.pfb", 0.1)
+    parflow.pfb("flat.pfb", 0.1, (1, *SHAPE[1:]))
     parflow.pfb("uneven.pfb", np.arange(NX) + 1.0)
     (parflow.folder / "cut.pfb").write_bytes((parflow.folder / "deep.pfb").read_bytes()[:100])
     parflow.keys |= changes
@@ -233,11 +233,14 @@ def test_files_that_are_no_definition(parflow: ParflowRun, name: str, content: s
         (CLMIN, "1 1 30 -98 0.4 0.2 2 1\n", {}, "drv_vegm.dat:1: 8 columns, needs 25"),
         (CLMIN, None, {"Solver.CLM.MetFileName": "wether.txt"}, "Solver.CLM.MetFileName: no such file"),
         (CLMIN, None, {"Solver.CLM.MetFilePath": "far"}, "Solver.CLM.MetFilePath: no such folder"),
-        (CLMIN, None, {"Solver.CLM.MetForcing": "3D"}, "Solver.CLM.MetFileName: no files weather.txt.<VAR>."),
-        (CLMIN, None, {"Solver.CLM.MetForcing": "2D"}, "no such file: "),
+        (CLMIN, None, {"Solver.CLM.MetForcing": "3D"}, "Solver.CLM.MetFileName: no files weather.txt.DSWR."),
+        (CLMIN, None, {"Solver.CLM.MetForcing": "2D"}, "reach to hour 0; the run needs 5"),
         (CLMIN, None, {"Solver.CLM.EvapBeta": "Linar"}, "'Linar' is not supported; supported: None, Linear, Cosine"),
         (CLMIN, None, {"Solver.CLM.FieldCapacity": 3.3}, "saturations between 0 and 1"),
-        (CLMIN, None, {"TimingInfo.StopTime": 100.0}, "weather.txt has 30 rows, one an hour; the run needs 100"),
+        (CLMIN, None, {"Solver.CLM.IstepStart": 31}, "weather.txt has 30 rows, one an hour; the run needs 35"),
+        (CLMIN, None, {"TimeStep.Value": 0.5}, "TimeStep.Value: 1 steps of 0.5 h use one record of the weather"),
+        (CLMIN, None, {"Solver.CLM.ReuseCount": 2}, "Solver.CLM.ReuseCount: 2 steps of 1 h use one record"),
+        (CLMIN, None, {"Solver.CLM.RootZoneNZ": 12}, "must lie between 1 and the number of layers, 11, got 12"),
     ],
 )
 def test_mistakes_in_the_files_of_the_land(
@@ -293,7 +296,7 @@ def test_a_project_of_the_users_is_no_import(parflow: ParflowRun, name: str) -> 
     ("arguments", "message"),
     [
         (["--from-parflow", "case.pfidb"], "--from-parflow needs --output"),
-        (["--from-parflow", "case.pfidb", "--output", "x", "--check"], "goes with --output, --overwrite and --ignore"),
+        (["--from-parflow", "case.pfidb", "--output", "x", "--check"], "goes with --output, --overwrite, --ignore"),
         (["coupled.yaml", "--ignore", "Wells.Names"], "--ignore goes with --from-parflow only"),
         (["--from-parflow", "nowhere.pfidb", "--output", "x"], "nowhere.pfidb: no such file"),
     ],

@@ -315,7 +315,6 @@ def pearl_river(run: ParflowRun, inputs: dict[str, Any]) -> ParflowRun:
         "Mannings.FileName": "manning.pfb",
         "ICPressure.Type": "PFBFile",
         "Geom.domain.ICPressure.FileName": "start.pfb",
-        "Solver.EvapTransFile": True,
     }
     return run
 
@@ -324,7 +323,7 @@ def pearl_river(run: ParflowRun, inputs: dict[str, Any]) -> ParflowRun:
 def test_an_imported_run_gives_the_pressures_of_the_real_parflow(reference: Path, parflow: ParflowRun) -> None:
     inputs = dict(np.load(reference / "parflow" / "pearl64x48_inputs.npz"))
     expected = np.load(reference / "parflow" / "pearl64x48_lateral.npz")["pressure_f64_at"]
-    pearl_river(parflow, inputs).imported("--ignore", "Solver.EvapTransFile")
+    pearl_river(parflow, inputs).imported()
     component = BmiRichards()
     component.initialize(str(parflow.output / "groundwater.yaml"))
     for hour in range(20):

@@ -214,7 +214,7 @@ REFERENCE_FREEZING_POINT = 273.160003662  # K, in single precision
 def stored_state(folder: Path, name: str, hour: int) -> ColumnState:
     """State of the reference at the start of an hour."""
     data = load(folder / f"{name}_state.npz")
-    state = ColumnState.empty(len(data[f"h{hour}_tleaf"]))
+    state = ColumnState.empty(len(data[f"h{hour}_tleaf"]), 10)
     for ours, theirs in STATE_NAMES.items():
         getattr(state, ours)[...] = data[f"h{hour}_{theirs}"]
     state.snow_layers[:] = (state.snow_thickness > 0).sum(axis=1)

@@ -39,6 +39,7 @@ class Years:
         domain = {
             "grid": {"nx": NX, "ny": NY, "dx": 100.0, "dy": 100.0},
             "layers": LAYERS,
+            "root_zone": {"layers": 10},
             "mask": {"file": "mask.nc", "variable": "mask"},
             "porosity": 0.4,
             "van_genuchten": {"alpha": 1.0, "n": 2.0, "residual_saturation": 0.0},

@@ -52,7 +52,7 @@ class Bucket(DeclaredBmi):
             grids={
                 grids.SURFACE: surface,
                 grids.SUBSURFACE: grids.layered(surface, self.layers),
-                grids.ROOT_ZONE: grids.root_zone(surface, self.layers),
+                grids.ROOT_ZONE: grids.root_zone(surface, self.layers, 10),
                 grids.SCALAR: grids.scalar(),
             },
             end_time=self._config.end_time,

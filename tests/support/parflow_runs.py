@@ -12,6 +12,7 @@ from parflow.tools.io import write_dict_as_pfidb, write_dict_as_yaml, write_pfb
 
 from bmi_common import Domain, DomainSpec
 from bmi_common.config import load_config
+from bmi_common.pfsol import write_solid
 from rootzone.bmi_run import main
 
 NX, NY, NZ = 4, 3, 11
@@ -216,3 +217,29 @@ class ParflowRun:
         assert result.exit_code == 0, result.output
         files = [xr.load_dataset(folder / name) for name in ("hourly.nc", "states.nc")]
         return xr.merge(files, compat="override", join="outer")
+
+
+ISLANDS = np.array([[1, 1, 1, 0], [1, 0, 1, 0], [1, 1, 1, 1]], dtype=bool)
+"""A hole, and a column that only touches the rest."""
+
+
+def with_solid(run: ParflowRun, mask: np.ndarray = ISLANDS, dx: float = 1000.0, height: float = 0.5 * NZ) -> ParflowRun:
+    """Make the domain that of a solid with three patches."""
+    write_solid(run.folder / "basin.pfsol", mask, dx, 500.0, height)
+    for key in [k for k in run.keys if k.startswith(("Patch.", "Geom.domain.Lower", "Geom.domain.Upper"))]:
+        del run.keys[key]
+    del run.keys["GeomInput.box_input.GeomName"]
+    run.keys |= {
+        "GeomInput.box_input.InputType": "SolidFile",
+        "GeomInput.box_input.GeomNames": "domain",
+        "GeomInput.box_input.FileName": "basin.pfsol",
+        "Geom.domain.Patches": "ground base walls",
+        "BCPressure.PatchNames": "walls base ground",
+        "Geom.domain.ICPressure.RefPatch": "base",
+        "Geom.domain.ICPressure.Value": 4.0,
+        **{f"Patch.{p}.BCPressure.Type": "FluxConst" for p in ("base", "walls")},
+        "Patch.ground.BCPressure.Type": "OverlandKinematic",
+        **{f"Patch.{p}.BCPressure.Cycle": "constant" for p in ("ground", "base", "walls")},
+        **{f"Patch.{p}.BCPressure.alltime.Value": 0.0 for p in ("ground", "base", "walls")},
+    }
+    return run

@@ -50,7 +50,7 @@ def make_domain(ny: int = 6, nx: int = 5, seed: int = 1, inactive: float = 0.0, 
     return Domain(
         surface=surface,
         subsurface=grids.layered(surface, DZ),
-        root_zone=grids.root_zone(surface, DZ),
+        root_zone=grids.root_zone(surface, DZ, 10),
         dz=DZ,
         **fields,
     )
@@ -84,7 +84,7 @@ def make_store(
         segments=tuple(Segment(n, START) for n in hours),
         layer_thickness=tuple(float(v) for v in domain.dz),
         shape=(domain.nz, domain.ny, domain.nx),
-        source_layers=grids.ROOT_ZONE_LAYERS,
+        source_layers=domain.root_zone_layers,
         mask=mask_hash(domain.mask),
         limit=None,
         inputs={},

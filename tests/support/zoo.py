@@ -51,7 +51,7 @@ class _Fake(DeclaredBmi):
             {
                 grids.SURFACE: surface,
                 grids.SUBSURFACE: grids.layered(surface, self.dz),
-                grids.ROOT_ZONE: grids.root_zone(surface, self.dz),
+                grids.ROOT_ZONE: grids.root_zone(surface, self.dz, 10),
                 grids.SCALAR: grids.scalar(),
             },
             time_step=float(c.get("step", 3600.0)),

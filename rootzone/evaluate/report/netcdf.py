@@ -70,7 +70,7 @@ def _coordinates(data: netCDF4.Dataset, a: Assessment) -> None:
     centres = np.cumsum(domain.dz) - 0.5 * domain.dz
     above = "height of the layer centre above the bottom of the column"
     _put(data, "z", ("z",), centres, above, "m", positive="up")
-    _put(data, "root_zone_z", ("root_zone_z",), centres[-10:], above, "m", positive="up")
+    _put(data, "root_zone_z", ("root_zone_z",), domain.root_zone.coordinates[0], above, "m", positive="up")
     for name, size, step, letter in (("y", domain.ny, domain.dy, "north"), ("x", domain.nx, domain.dx, "east")):
         at = np.asarray((np.arange(size) + 0.5) * step)
         _put(data, name, (name,), at, f"distance {letter}ward", "m", standard_name=f"projection_{name}_coordinate")

@@ -173,6 +173,14 @@ def test_mistakes_name_the_key(write: Write, content: dict[str, Any], changes: d
         BmiSurrogate().initialize(write(content))
 
 
+def test_a_domain_of_one_layer_is_refused(write: Write, content: dict[str, Any]) -> None:
+    content["domain"].update(layers=[2.0], porosity=0.4, conductivity={"x": 0.02, "z": 0.02})
+    del content["surrogate"]["checkpoint"]
+    content["surrogate"]["architecture"] = "structured"
+    with pytest.raises(ConfigError, match=r"surrogate.architecture: .* needs two layers at least, the domain has 1"):
+        BmiSurrogate().initialize(write(content))
+
+
 def test_weights_for_other_layers_are_refused(write: Write, content: dict[str, Any], tmp_path: Path) -> None:
     thicker = [*LAYERS[:-1], 0.03]
     content["surrogate"]["checkpoint"] = str(save(structured_checkpoint(1, thicker), tmp_path / "thicker"))

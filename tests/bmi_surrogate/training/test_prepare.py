@@ -148,6 +148,7 @@ def test_a_real_run_of_the_coupler_closes_hour_by_hour(tmp_path: Path) -> None:
             {
                 "grid": {"nx": 4, "ny": 3, "dx": 1000.0, "dy": 1000.0},
                 "layers": [10.0] + [0.5] * 10,
+                "root_zone": {"layers": 10},
                 "mask": {"file": mask_file(tmp_path), "variable": "mask"},
                 "porosity": 0.4,
                 "van_genuchten": {"alpha": 2.0, "n": 2.0, "residual_saturation": 0.1},

@@ -68,6 +68,10 @@ def assert_bad_input(result: Result, *words: str) -> None:
             {"domain": {k: v for k, v in domain_section().items() if k != "mask"}},
             ["store.yaml", "other cells are active"],
         ),
+        (
+            {"domain": domain_section() | {"root_zone": {"layers": 4}}},
+            ["store.yaml", "sources in the upper 10 layers, the domain's root zone has 4"],
+        ),
         ({"domain": {k: v for k, v in domain_section().items() if k != "manning"}}, ["manning"]),
         ({"stages": {"iterations": 5, "hours": 69}}, ["stages.0: hours:", "training hours", "is 69 h long"]),
         (

@@ -1,0 +1,134 @@
+"""Sources that a definition gives itself, and flow barriers: what acts in the cells beside the land."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from rootzone.parflow_import.definition import Definition
+from rootzone.parflow_import.geometry import Geometries, Part
+from rootzone.parflow_import.grid import Grid
+from rootzone.parflow_import.notices import Notes
+from rootzone.parflow_import.sources import Constant, File, Floats, Folder, Pfb, Source
+from rootzone.parflow_import.timing import Timing
+
+SOURCES_FILE: Final = "sources.nc"
+SOURCES: Final = "source"
+"""File and variable of sources that change from step to step."""
+
+_STEADY: Final = "Solver.EvapTransFile"
+_TRANSIENT: Final = "Solver.EvapTransFileTransient"
+_FILE: Final = "Solver.EvapTrans.FileName"
+_BARRIERS: Final = {axis: f"Solver.Nonlinear.FlowBarrier{axis.upper()}" for axis in "xyz"}
+
+
+@dataclass(frozen=True)
+class TransientFiles:
+    """Files ``<name>.<step>.pfb`` of sources, one for each step of ParFlow from 0 on."""
+
+    definition: Definition
+    grid: Grid
+    steps: int
+
+    def read(self) -> Iterator[Floats]:
+        """Yield the sources (nz, ny, nx) [h-1] of each step."""
+        name = self.definition.location(_FILE)
+        for step in range(self.steps):
+            file = name.with_name(f"{name.name}.{step:05d}.pfb")
+            if not file.is_file():
+                raise self.definition.error(
+                    _FILE, f"no such file: {file}; the run of {self.steps} steps (TimingInfo) needs one for each"
+                )
+            yield Pfb(file, self.definition, _FILE).values(self.grid.shape)
+
+
+@dataclass(frozen=True)
+class Prescribed:
+    """What acts in the cells, as keys of ``groundwater.yaml``, and the files of transient sources."""
+
+    keys: dict[str, Any]
+    transient: TransientFiles | None
+
+
+def read_prescribed(
+    definition: Definition, grid: Grid, geometries: Geometries, timing: Timing, folder: Folder, notes: Notes
+) -> Prescribed:
+    """Read ``EvapTransFile``, ``EvapTransFileTransient``, constant ``PhaseSources`` and flow barriers.
+
+    Raises
+    ------
+    ConfigError
+        For missing files and files of another shape.
+    """
+    keys: dict[str, Any] = {}
+    barriers = _barriers(definition, grid, geometries, folder, notes)
+    if barriers:
+        keys["barriers"] = barriers
+    constant = _phase_source(definition, geometries, notes)
+    transient = None
+    given = [key for key in (_TRANSIENT, _STEADY) if definition.flag(key)]
+    if given:
+        if constant is not None:
+            notes.refuse("PhaseSources", f"sources of the phase beside {given[0]} (ignored: those of the file alone)")
+        if given[0] == _TRANSIENT:
+            transient = TransientFiles(definition, grid, timing.groundwater_steps)
+            keys["sources"] = {"file": SOURCES_FILE, "variable": SOURCES, "interval": timing.groundwater_step}
+        else:
+            keys["sources"] = _field(Pfb(definition.file(_FILE), definition, _FILE), grid, folder)
+        notes.map(f"{_FILE}, {given[0]}", "groundwater.yaml", "sources", how=" [h-1]")
+    elif constant is not None:
+        keys["sources"] = folder.in_layers(constant.spec("source", "h-1", folder))
+        notes.map("PhaseSources", "groundwater.yaml", "sources", how=" [h-1]")
+    definition.use(*definition.below("Solver.EvapTrans"), _STEADY, _TRANSIENT)
+    if "sources" in keys and definition.text("Solver.LSM", "none") == "CLM":
+        notes.notice(
+            f"{(given or ['PhaseSources'])[0]} beside CLM: ParFlow lets one replace the other where both act; here "
+            "prescribed sources and those of the land add up"
+        )
+    return Prescribed(keys, transient)
+
+
+def _field(file: File, grid: Grid, folder: Folder) -> Any:
+    file.values(grid.shape)  # another shape is found here
+    return folder.in_layers(file.spec("", "", folder))
+
+
+def _barriers(
+    definition: Definition, grid: Grid, geometries: Geometries, folder: Folder, notes: Notes
+) -> dict[str, Any]:
+    result = {}
+    for axis, switch in _BARRIERS.items():
+        group = f"FB{axis}"
+        if definition.flag(switch):
+            if definition.choice(f"{group}.Type", ("PFBFile", "Constant"), "PFBFile") == "PFBFile":
+                key = next(
+                    (k for k in (f"Geom.{geometries.domain}.{group}.FileName", f"{group}.FileName") if k in definition),
+                    f"Geom.{geometries.domain}.{group}.FileName",
+                )
+                result[axis] = _field(Pfb(definition.file(key), definition, key), grid, folder)
+            else:
+                names = definition.names(f"{group}.GeomNames", geometries.domain)
+                values = {name: f"Geom.{name}.{group}.Value" for name in names}
+                parts = [Part(name, Constant(definition.number(key)), key) for name, key in values.items()]
+                field = geometries.field(parts, f"{group}.GeomNames", default=1.0)
+                result[axis] = folder.in_layers(field.spec(f"barrier_{axis}", "1", folder))
+            notes.map(f"{group}, {switch}", "groundwater.yaml", f"barriers.{axis}")
+        definition.use(*definition.below(group), *(k for k in definition.below("Geom") if f".{group}." in k))
+    return result
+
+
+def _phase_source(definition: Definition, geometries: Geometries, notes: Notes) -> Source | None:
+    """Return the source of the phase [h-1], None if there is none."""
+    names = definition.names("Phase.Names", "water")
+    own = f"PhaseSources.{names[0] if names else 'water'}"
+    definition.use(*definition.below("PhaseSources"))
+    kind = definition.text(f"{own}.Type", "Constant")
+    if kind != "Constant":
+        notes.refuse(f"{own}.Type", f"sources by {kind} (ignored: without)")
+        return None
+    values = {name: f"{own}.Geom.{name}.Value" for name in definition.names(f"{own}.GeomNames", "")}
+    parts = [Part(name, Constant(definition.number(key)), key) for name, key in values.items()]
+    if all(part.source == Constant(0.0) for part in parts):
+        return None
+    return geometries.field(parts, f"{own}.GeomNames", default=0.0)
