@@ -95,6 +95,16 @@ class DeclaredBmi(GridFunctions, VariableFunctions):
     starts_at_time_of_day: ClassVar[bool] = False
     """Whether a state can start a run only at the time of day that it is of, so that repetitions last whole days."""
 
+    @property
+    def gives_away(self) -> tuple[str, ...]:
+        """Outputs that hold water which the component has given up, so that another must take it; none by default."""
+        return ()
+
+    @property
+    def description(self) -> tuple[str, ...]:
+        """Lines of what a user should see of the configuration before a run; none by default."""
+        return ()
+
     spans_steps: ClassVar[bool] = False
     """Whether `update_until` makes all its steps in one `_update_span` rather than one `_update` after the other."""
 

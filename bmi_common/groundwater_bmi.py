@@ -6,10 +6,16 @@ from abc import abstractmethod
 
 import numpy as np
 
+from bmi_common import grids
 from bmi_common import groundwater as names
 from bmi_common.arrays import Array
 from bmi_common.bmi_base import DeclaredBmi
 from bmi_common.groundwater_config import PreparedGroundwater
+from bmi_common.irrigation import Method, fluxes
+from bmi_common.units import SECONDS_PER_HOUR
+from bmi_common.wells import WellWater
+
+_IRRIGATION = {Method.SPRINKLER: names.CANOPY_IRRIGATION, Method.DRIP: names.GROUND_IRRIGATION}
 
 
 class GroundwaterBmi(DeclaredBmi):
@@ -53,6 +59,46 @@ class GroundwaterBmi(DeclaredBmi):
             self.values[names.PRESCRIBED_VOLUME][...] = float(depth.sum()) * length * domain.dx * domain.dy
         source[-domain.root_zone_layers :] += self.values[names.NET_SOURCE]
         return source
+
+    @property
+    def gives_away(self) -> tuple[str, ...]:
+        """Outputs that hold water which this component has given up, so that another must take it."""
+        methods = {well.irrigation.method for well in self._prepared.conditions.wells if well.irrigation is not None}
+        return tuple(_IRRIGATION[method] for method in Method if method in methods)
+
+    @property
+    def description(self) -> tuple[str, ...]:
+        """What a user should see of the configuration before a run: the wells."""
+        return tuple(map(str, self._prepared.conditions.wells))
+
+    @property
+    def _well_grid(self) -> grids.Grid:
+        wells = self._prepared.conditions.wells
+        return grids.points_in_cells(
+            self._prepared.domain.surface, [well.name for well in wells], [well.cell for well in wells]
+        )
+
+    def _start_wells(self) -> None:
+        """Publish that no well has taken anything yet."""
+        for variable in names.WELL_VARIABLES:
+            values = self.values[variable.name]
+            values[self._prepared.domain.mask if variable.grid == grids.SURFACE else ...] = 0.0
+
+    def _publish_wells(self, water: WellWater, length: float) -> None:
+        """Publish what wells have taken in a step of `length` [h]; that for irrigation is for the coming step."""
+        domain, values = self._prepared.domain, self.values
+        # what was on its way before has reached the land within this step
+        values[names.IRRIGATION_VOLUME][...] = values[names.IRRIGATION_STORAGE_VOLUME]
+        values[names.IRRIGATION_STORAGE_VOLUME][...] = water.withdrawal
+        values[names.WITHDRAWAL_VOLUME][...] = water.withdrawal
+        values[names.EXTRACTION_VOLUME][...] = water.extraction
+        values[names.INJECTION_VOLUME][...] = water.injection
+        values[names.UNMET_EXTRACTION_VOLUME][...] = water.unmet_extraction
+        values[names.WELL_RATE][...] = water.taken / (length * SECONDS_PER_HOUR)
+        values[names.UNMET_WELL_RATE][...] = water.unmet / (length * SECONDS_PER_HOUR)
+        irrigation = fluxes(water.supplies, domain.mask.shape, domain.dx * domain.dy, length)
+        for method, name in _IRRIGATION.items():
+            values[name][domain.mask] = irrigation[method][domain.mask]
 
     def _publish_domain(self) -> None:
         """Fill the statics."""

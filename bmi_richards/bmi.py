@@ -34,6 +34,7 @@ class BmiRichards(GroundwaterBmi):
         *names.GROUNDWATER_VARIABLES,
         *names.BALANCE_VARIABLES,
         *names.CONDITION_VARIABLES,
+        *names.WELL_VARIABLES,
         names.DISCHARGE_VARIABLE,
         *SOLVER_VARIABLES,
     )
@@ -53,7 +54,7 @@ class BmiRichards(GroundwaterBmi):
         drainage, time_step = self._prepared.drainage, self._prepared.time_step
         end = min(self._prepared.conditions.end, inf if drainage is None else len(drainage) * time_step)
         return Setup(
-            grids={**domain.published_grids, grids.POINTS: self._prepared.gauges},
+            grids={**domain.published_grids, grids.POINTS: self._prepared.gauges, grids.WELLS: self._well_grid},
             time_step=time_step * SECONDS_PER_HOUR,
             end_time=min(end * SECONDS_PER_HOUR, FOREVER),
             mask=domain.mask,
@@ -65,6 +66,7 @@ class BmiRichards(GroundwaterBmi):
         self.values[names.RUNOFF][self._prepared.domain.mask] = 0.0
         for variable in (*names.BALANCE_VARIABLES, *names.CONDITION_VARIABLES, *SOLVER_VARIABLES):
             self.values[variable.name][...] = 0.0
+        self._start_wells()
         self._publish_state()
 
     def _update(self) -> None:
@@ -76,6 +78,7 @@ class BmiRichards(GroundwaterBmi):
         self._balance = self._solver.step(
             self._net_source(time, dt), dt, None if drainage is None else drainage[step], time
         )
+        self._publish_wells(self._solver.well_water, dt)
         self._publish_state()
         self._publish_balance(self._balance)
 
@@ -114,7 +117,7 @@ class BmiRichards(GroundwaterBmi):
         values[names.SATURATION][...] = solver.saturation
         values[names.WATER_TABLE_DEPTH][...] = water_table.depth(head, self._prepared.domain.dz)
         values[names.PONDED_DEPTH][...] = solver.ponding
-        values[names.STORAGE_VOLUME][...] = solver.storage
+        values[names.STORAGE_VOLUME][...] = solver.storage + values[names.IRRIGATION_STORAGE_VOLUME]
         values[names.PONDED_VOLUME][...] = solver.ponded_volume
         values[names.DISCHARGE][...] = solver.discharge.ravel()[self._prepared.gauge_cells] / SECONDS_PER_HOUR
         self._published_head = head
