@@ -140,8 +140,8 @@ class _Reader:
 
     def _explain(self, name: str, rate: float, share: float) -> None:
         text = (
-            f"Wells.{name}: ParFlow counts ZLower and ZUpper in cells of DZ, {self.grid.dz:g} m, whatever the thickness "
-            "of the layers, and multiplies the rate of each by the layer's multiplier"
+            f"Wells.{name}: ParFlow counts ZLower and ZUpper in cells of DZ, {self.grid.dz:g} m, whatever the "
+            "thickness of the layers, and multiplies the rate of each by the layer's multiplier"
         )
         if not np.isclose(share, 1.0, rtol=1e-9):
             text += f"; {rate:g} m3/h are {float(f'{rate * share:.6g}'):g} m3/h there"
