@@ -90,7 +90,8 @@ class DeclaredBmi(GridFunctions, VariableFunctions):
 
     may_change: ClassVar[tuple[str, ...]] = ()
     """Keys of the configuration, dotted, that may have another value when a run goes on from a state: what changes no
-    result, data of the coming time, and what messages advise to change. Keys below them may, too."""
+    result, data of the coming time, and what messages advise to change. Keys below them may, too. ``*`` stands for the
+    number of an entry of a list."""
 
     starts_at_time_of_day: ClassVar[bool] = False
     """Whether a state can start a run only at the time of day that it is of, so that repetitions last whole days."""

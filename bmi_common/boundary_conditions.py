@@ -29,7 +29,6 @@ from bmi_common.units import conversion
 from bmi_common.wells import Takes, Well, WellSpec, read_wells
 
 Side = Literal["west", "east", "south", "north", "bottom"]
-SIDES: tuple[Side, ...] = ("west", "east", "south", "north", "bottom")
 
 LARGEST_FLUX = 100.0
 """Through a boundary or the ground [m h-1]; more is a slip of units."""
@@ -395,11 +394,11 @@ def _read_barriers(spec: BarriersSpec, domain: Domain) -> Barriers:
 
 def _read_sources(spec: SourcesSpec, domain: Domain) -> Sources:
     if spec.file is None or spec.file.suffix.lower() not in (".nc", ".nc4"):
-        return Sources(_steady(spec, domain))
+        return _steady_sources(spec, domain)
     with NetcdfFile(spec.file) as file:
         variable = file.require(str(spec.variable))
         if len(variable.shape) < 4:
-            return Sources(_steady(spec, domain))
+            return _steady_sources(spec, domain)
         entry_starts(file, str(spec.variable), timedelta(hours=spec.interval))
     source = f"{spec.file} ({spec.variable})"
     if spec.layers is not None or spec.lookup is not None:
@@ -421,5 +420,7 @@ def _read_sources(spec: SourcesSpec, domain: Domain) -> Sources:
     return sources
 
 
-def _steady(spec: SourcesSpec, domain: Domain) -> Array:
-    return spec.read("sources", domain.subsurface.shape, "h-1", domain.mask, cells=domain.cells)
+def _steady_sources(spec: SourcesSpec, domain: Domain) -> Sources:
+    if "interval" in spec.model_fields_set:
+        raise ConfigError("without effect, because the sources have no time", key="interval")
+    return Sources(spec.read("sources", domain.subsurface.shape, "h-1", domain.mask, cells=domain.cells))

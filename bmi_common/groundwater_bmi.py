@@ -15,6 +15,15 @@ from bmi_common.irrigation import Method, fluxes
 from bmi_common.units import SECONDS_PER_HOUR
 from bmi_common.wells import WellWater
 
+SERIES = (
+    "surface.flux.file",
+    "boundaries.*.flux.file",
+    "boundaries.*.head.file",
+    "sources.file",
+    "wells.*.rate.file",
+)
+"""Keys of files that may go on further when a run goes on from a state."""
+
 _IRRIGATION = {Method.SPRINKLER: names.CANOPY_IRRIGATION, Method.DRIP: names.GROUND_IRRIGATION}
 
 

@@ -10,8 +10,7 @@ import re
 from dataclasses import dataclass
 from math import inf
 
-from bmi_common import units as conversions
-from bmi_common.errors import ConfigError
+from bmi_conformance.units import convert
 
 
 @dataclass(frozen=True)
@@ -38,22 +37,12 @@ class Quantity:
 
     def fits(self, unit: str) -> bool:
         """Whether values in `unit` convert to one of the units of the quantity."""
-        return any(_conversion(unit, own) is not None for own in self.units)
+        return any(convert(0.0, unit, own) is not None for own in self.units)
 
     def limits(self, unit: str) -> tuple[float, float] | None:
         """Return the range in `unit`; None where it does not convert to the units of the range."""
-        found = _conversion(self.units[0], unit)
-        if found is None:
-            return None
-        ends = sorted((found.factor * self.low + found.offset, found.factor * self.high + found.offset))
-        return ends[0], ends[1]
-
-
-def _conversion(source: str, target: str) -> conversions.Conversion | None:
-    try:
-        return conversions.conversion(source, target)
-    except ConfigError:
-        return None
+        first, last = (convert(end, self.units[0], unit) for end in (self.low, self.high))
+        return None if first is None or last is None else (min(first, last), max(first, last))
 
 
 _ROUNDING = 1.0e-6  # of a fraction kept in single precision

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bmi_common import ConfigError, Setup, grids, water_table
 from bmi_common import groundwater as names
 from bmi_common.bmi_base import FOREVER
-from bmi_common.groundwater_bmi import GroundwaterBmi
+from bmi_common.groundwater_bmi import SERIES, GroundwaterBmi
 from bmi_common.hashing import hashes
 from bmi_common.state_file import StateArray
 from bmi_common.units import SECONDS_PER_HOUR
@@ -38,7 +38,13 @@ class BmiRichards(GroundwaterBmi):
         names.DISCHARGE_VARIABLE,
         *SOLVER_VARIABLES,
     )
-    may_change = ("richards.passes", "richards.time_step", "richards.threads", "richards.drainage.file")
+    may_change = (
+        "richards.passes",
+        "richards.time_step",
+        "richards.threads",
+        "richards.drainage.file",
+        *SERIES,
+    )
     _prepared: Prepared
 
     def _initialize(self, config_file: Path) -> Setup:

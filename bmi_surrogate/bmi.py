@@ -14,7 +14,7 @@ from bmi_common import groundwater as names
 from bmi_common.arrays import Array
 from bmi_common.bmi_base import FOREVER
 from bmi_common.errors import describe_cell
-from bmi_common.groundwater_bmi import GroundwaterBmi
+from bmi_common.groundwater_bmi import SERIES, GroundwaterBmi
 from bmi_common.hashing import hashes
 from bmi_common.state_file import StateArray
 from bmi_common.units import SECONDS_PER_HOUR
@@ -41,7 +41,12 @@ class BmiSurrogate(GroundwaterBmi):
     component_name = "Surrogate"
     METADATA = str(Path(__file__).with_name("pymt"))  # where pymt looks
     variables = (*names.GROUNDWATER_VARIABLES, *names.SUPPLY_VARIABLES, *names.WELL_VARIABLES)
-    may_change = ("surrogate.device", "surrogate.threads", "surrogate.compile")
+    may_change = (
+        "surrogate.device",
+        "surrogate.threads",
+        "surrogate.compile",
+        *SERIES,
+    )
     _prepared: Prepared
 
     def _initialize(self, config_file: Path) -> Setup:

@@ -121,7 +121,8 @@ contains
     real(wp), intent(out) :: uptake(:)      !< from each layer [kg m-2 s-1]
     real(wp), intent(out) :: total          !< water taken up [kg m-2 s-1]
     real(wp), intent(out) :: slope          !< of the total to the demand [-]
-    uptake = max(0.0_wp, demand)*roots%share
+    ! not max, whose zero may have either sign
+    uptake = merge(demand, 0.0_wp, demand > 0.0_wp)*roots%share
     total = demand
     slope = 1.0_wp
     if (demand <= roots%unlimited) return

@@ -8,10 +8,9 @@ import os
 import numpy as np
 from bmipy import Bmi
 
-from bmi_common import units
-from bmi_common.errors import ConfigError
 from bmi_conformance.outcome import Fault, optional, require
 from bmi_conformance.subject import Subject, same
+from bmi_conformance.units import convert
 
 _FUNCTIONS = tuple(name for name in vars(Bmi) if not name.startswith("_"))
 
@@ -63,10 +62,7 @@ def exact_times(subject: Subject) -> None:
     with subject.running() as run:
         bmi = run.bmi
         unit = str(bmi.get_time_units()).split(" since ")[0]
-        try:
-            units.conversion(unit, "s")
-        except ConfigError as error:
-            raise Fault(f"get_time_units: {error}") from error
+        require(convert(1.0, unit, "s") is not None, f"get_time_units: {unit!r} is not a unit of time")
         start, end, now = bmi.get_start_time(), bmi.get_end_time(), bmi.get_current_time()
         require(now == start, f"after initialize the time is {now!r}, but the start time is {start!r}")
         require(end > start, f"the end time {end!r} is not after the start time {start!r}")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from bmi_common import ConfigError, Domain, van_genuchten, water_table
 from bmi_common.arrays import Array
 from bmi_common.calendar import HOUR, Times
+from bmi_common.run_records import thickness_mismatch
 from rootzone.evaluate.records import Records, span
 
 BLOCK_VALUES = 2_000_000
@@ -108,8 +109,7 @@ class RunPrediction:
             here, there = _grid(domain.subsurface.shape), _grid(run.shape)
             raise ConfigError(f"{run.path}: the run has {there}, the domain of the reference {here}")
         thickness = run.thickness
-        if thickness is not None and not np.allclose(thickness, domain.dz, rtol=1.0e-3, atol=0.0):
-            k = int(np.argmax(np.abs(thickness / domain.dz - 1.0)))
+        if thickness is not None and (k := thickness_mismatch(thickness, domain)) is not None:
             raise ConfigError(
                 f"{run.path}: layer {k} (from the bottom) of the run is {thickness[k]:g} m thick, in the domain of the "
                 f"reference {domain.dz[k]:g} m"

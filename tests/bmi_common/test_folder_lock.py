@@ -42,6 +42,7 @@ def test_the_lock_is_there_meanwhile_and_gone_afterwards(tmp_path: Path) -> None
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("left", ["nothing", "a dead owner's", "and one that died while it took it over"])
 def test_of_several_that_start_in_the_same_moment_exactly_one_wins(tmp_path: Path, left: str, dead: int) -> None:
     context = multiprocessing.get_context("spawn")

@@ -251,7 +251,7 @@ def test_slopes_that_fall_towards_each_other_pass_water_to_and_fro_until_it_is_b
     for hour in range(6):
         before = solver.head
         balance = solver.step(np.zeros(solver.shape), time=float(hour))
-        assert_closed(balance)
+        assert abs(balance.residual) <= 1e-12 * balance.storage
         left = residual(domain, conditions, before, solver.head, np.zeros(solver.shape), float(hour))
         assert np.abs(left).max() <= 1e-9  # of up to 1000 m that go to and fro in an hour
     assert balance.outflow == 0.0

@@ -150,6 +150,7 @@ def test_a_series_with_a_hole_is_refused_before_the_run(tmp_path: Path) -> None:
         ),
         ({"barriers": {"x": [1.0] * 5}}, r"barriers: x: 5 numbers given"),
         ({"barriers": {"x": -1.0}}, r"barriers\.x: a factor must be at least 0"),
+        ({"sources": {"value": 0.0, "interval": 24.0}}, r"sources\.interval: without effect"),
         ({"surface": {"condition": "overland_diffusive"}}, r"surface\.condition"),
         ({"surface": {"flux": 200.0}}, r"surface\.flux: .*between -100 and 100"),
         (

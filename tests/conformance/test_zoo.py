@@ -96,7 +96,7 @@ def test_a_check_can_be_called_by_itself(subject: Subject, check: Check) -> None
         (zoo.FailingUpdate, "update, step 2 raises ZeroDivisionError: division by zero"),
         (zoo.Celsius, "land_surface__temperature: \\[15.*K.*a temperature is within 100 and 2000 K"),
         (zoo.WrongBytes, "land_surface_water__depth: get_var_nbytes gives 88, but 12 values of 8 bytes are 96"),
-        (zoo.UnknownUnits, "'fathoms_per_fortnite' is no unit that udunits knows"),
+        (zoo.UnknownUnits, "does not know the unit 'fathoms_per_fortnite'"),
         (zoo.Undemanding, "configuration file that does not exist"),
     ],
 )

@@ -15,6 +15,8 @@ from bmi_colm import variables as land_names
 from bmi_common import groundwater as names
 from rootzone.bmi_run import main
 
+pytestmark = pytest.mark.slow
+
 NEW_YEAR = datetime(2025, 1, 1)
 
 

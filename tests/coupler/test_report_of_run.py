@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 from click.testing import CliRunner
-from evaluation_cases import Years, a_day, field
+from evaluation_cases import Years, a_day, drawing, field
 
 from bmi_common import ConfigError, ModelError
 from bmi_common.owned_folder import taken
@@ -37,7 +37,7 @@ def test_the_report_lies_in_the_folder_of_the_run(years: Years) -> None:
     run = years.run("run", field(24, 3.1), a_day(24))
     asked = config(run, {"reference": str(reference), "thresholds": {"water_table": "0.5m"}, "name": "mine"})
     check_report(asked)
-    with taken(run, "run") as folder:
+    with taken(run, "run") as folder, drawing({"verdict"}):
         assert write_report(asked, folder) == run / "report" / "report.html"
     report = json.loads((run / "report" / "report.json").read_text())
     assert report["verdict"]["water_table"]["threshold"] == 0.5

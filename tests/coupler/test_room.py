@@ -10,6 +10,8 @@ from click.testing import CliRunner
 from coupler import disk_space
 from rootzone.bmi_run import main
 
+pytestmark = pytest.mark.slow
+
 Usage = namedtuple("Usage", "total used free")
 
 

@@ -1,7 +1,8 @@
 """Small runs made by hand, to be evaluated."""
 
 import json
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from unittest.mock import patch
@@ -10,10 +11,13 @@ import netCDF4
 import numpy as np
 import yaml
 from click.testing import CliRunner, Result
+from matplotlib.figure import Figure
 
 from bmi_common.groundwater import PRESSURE_HEAD as HEAD
 from bmi_common.run_records import LATENT_HEAT
 from rootzone.bmi_evaluate import main
+from rootzone.evaluate.assessment import Assessment
+from rootzone.evaluate.figures import all as all_figures
 
 LAYERS = [4.0] + [1.0] * 10
 NY, NX = 2, 3
@@ -27,6 +31,24 @@ TOP = sum(LAYERS)
 def at_rest(depth: np.ndarray) -> np.ndarray:
     """Heads (hours, nz, ny, nx) of water at rest below a water table at these depths (hours, ny, nx)."""
     return (TOP - depth)[:, np.newaxis] - CENTRES[:, np.newaxis, np.newaxis]
+
+
+@contextmanager
+def drawing(figures: bool | set[str]) -> Iterator[None]:
+    """Draw all figures, none, or those of these names."""
+
+    def wanted(assessment: Assessment) -> Iterator[tuple[str, str, str, Callable[[], Figure]]]:
+        return (figure for figure in every(assessment) if figure[0] in figures)
+
+    every = all_figures._wanted
+    if figures is True:
+        yield
+    elif figures:
+        with patch.object(all_figures, "_wanted", wanted):
+            yield
+    else:
+        with patch("rootzone.evaluate.writing.draw_all", return_value=[]):
+            yield
 
 
 @dataclass
@@ -116,9 +138,9 @@ class Years:
     def evaluate(self, *arguments: object) -> Result:
         return CliRunner().invoke(main, [str(a) for a in arguments])
 
-    def report(self, *arguments: object, figures: bool = False) -> dict:
-        """Evaluate into the folder ``report``, as a rule without the figures, which take their time."""
-        with nullcontext() if figures else patch("rootzone.evaluate.writing.draw_all", return_value=[]):
+    def report(self, *arguments: object, figures: bool | set[str] = False) -> dict:
+        """Evaluate into the folder ``report``, as a rule without figures or with few: each takes a second."""
+        with drawing(figures):
             result = self.evaluate(*arguments, "--output", self.folder / "report", "--overwrite")
         assert result.exit_code == 0, (result.output, result.exception)
         return json.loads((self.folder / "report" / "report.json").read_text())
