@@ -9,7 +9,7 @@ from bmi_common.arrays import Array
 from bmi_common.boundary_conditions import Conditions, ConditionsConfig
 from bmi_common.domain import Domain, DomainField
 from bmi_common.errors import Mistakes
-from bmi_common.initial import InitialSpec
+from bmi_common.initial import InitialConfig
 
 _OF_SOLVERS = ("conductivity_x", "conductivity_y", "conductivity_z", "slope_x", "slope_y", "manning")
 
@@ -18,7 +18,7 @@ class GroundwaterConfig(ConditionsConfig):
     """What stands beside the section of the component."""
 
     domain: DomainField
-    initial: InitialSpec
+    initial: InitialConfig
 
     def solver_domain(self, solver: str) -> Domain:
         """Read the domain; raises `ConfigError` if it lacks what lateral and overland flow need, naming `solver`."""

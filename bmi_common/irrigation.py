@@ -19,8 +19,8 @@ from bmi_common.arrays import Array
 from bmi_common.config import Config
 from bmi_common.domain import Domain
 from bmi_common.errors import ConfigError, errors_under
-from bmi_common.fields import FieldSpec
-from bmi_common.places import Place
+from bmi_common.fields import FieldConfig
+from bmi_common.places import PlaceConfig
 from bmi_common.units import SECONDS_PER_HOUR, WATER_DENSITY
 
 
@@ -33,25 +33,25 @@ class Method(StrEnum):
     """On the ground."""
 
 
-class IrrigationSpec(Config):
+class IrrigationConfig(Config):
     """Cells that are irrigated, all at the same depth.
 
     Attributes
     ----------
-    mask : FieldSpec, optional
+    mask : FieldConfig, optional
         Map of them (values above 0).
-    cells : list of Place, optional
+    cells : list of PlaceConfig, optional
         Each of them.
     method : Method
         How.
     """
 
-    mask: FieldSpec | None = None
-    cells: Annotated[list[Place], Field(min_length=1)] | None = None
+    mask: FieldConfig | None = None
+    cells: Annotated[list[PlaceConfig], Field(min_length=1)] | None = None
     method: Method
 
     @model_validator(mode="after")
-    def _mask_or_cells(self) -> IrrigationSpec:
+    def _mask_or_cells(self) -> IrrigationConfig:
         if (self.mask is None) == (self.cells is None):
             raise ValueError("give either mask (a map) or cells")
         return self

@@ -14,7 +14,7 @@ from bmi_common.errors import ConfigError
 _EARTH_RADIUS = 6.371e6  # m
 
 
-class Place(Config):
+class PlaceConfig(Config):
     """Where a gauge or a well is: the cell's numbers from west (x) and south (y), from 0, or degrees north and east."""
 
     x: Annotated[int, Field(ge=0)] | None = None
@@ -23,7 +23,7 @@ class Place(Config):
     longitude: Annotated[float, Field(ge=-180, le=360)] | None = None
 
     @model_validator(mode="after")
-    def _one_place(self) -> Place:
+    def _one_place(self) -> PlaceConfig:
         given = {key for key in ("x", "y", "latitude", "longitude") if getattr(self, key) is not None}
         if given not in ({"x", "y"}, {"latitude", "longitude"}):
             raise ValueError("give either x and y (the cell's numbers, from 0) or latitude and longitude")

@@ -18,9 +18,9 @@ from bmi_common.arrays import Array
 from bmi_common.config import Config
 from bmi_common.domain import Domain
 from bmi_common.errors import ConfigError, Mistakes, errors_under
-from bmi_common.irrigation import Irrigation, IrrigationSpec
-from bmi_common.places import Place
-from bmi_common.rates import Rate, RateSpec
+from bmi_common.irrigation import Irrigation, IrrigationConfig
+from bmi_common.places import PlaceConfig
+from bmi_common.rates import Rate, RateConfig
 
 LARGEST_FLUX = 100.0
 """Of a well over the area of its cell [m h-1]; more is a slip of units."""
@@ -53,14 +53,14 @@ class Share(StrEnum):
     """Horizontal conductivity of the layer times that length."""
 
 
-class WellSpec(Config):
+class WellConfig(Config):
     """A well, or an intake from a river.
 
     Attributes
     ----------
     name : str
         By which it is published.
-    cell : Place
+    cell : PlaceConfig
         Where it is.
     takes : Takes
         What an extraction takes.
@@ -70,25 +70,25 @@ class WellSpec(Config):
         What the rate is shared by, among the layers that the screen reaches.
     layers : mapping of int to float, optional
         In the place of a screen, shares of layers, 0 the bottom, in the rate; their sum counts as 1.
-    rate : RateSpec
+    rate : RateConfig
         Water taken or brought [m3 h-1], not negative.
     action : Action
         Whether water is taken or brought.
-    irrigates : IrrigationSpec, optional
+    irrigates : IrrigationConfig, optional
         Cells that get the water in the next step; by default it leaves the model.
     """
 
     name: Annotated[str, Field(min_length=1)]
-    cell: Place
+    cell: PlaceConfig
     takes: Takes = Takes.GROUNDWATER
     screen: tuple[Annotated[float, Field(ge=0, allow_inf_nan=False)], Annotated[float, Field(gt=0)]] | None = None
     share: Share = Share.LENGTH
     layers: Annotated[dict[Annotated[int, Field(ge=0)], Annotated[float, Field(ge=0)]], Field(min_length=1)] | None = (
         None
     )
-    rate: RateSpec
+    rate: RateConfig
     action: Action = Action.EXTRACTION
-    irrigates: IrrigationSpec | None = None
+    irrigates: IrrigationConfig | None = None
 
     @field_validator("screen")
     @classmethod
@@ -105,7 +105,7 @@ class WellSpec(Config):
         return layers
 
     @model_validator(mode="after")
-    def _fits_together(self) -> WellSpec:
+    def _fits_together(self) -> WellConfig:
         if self.takes is Takes.RIVER:
             idle = [key for key in ("screen", "share", "layers") if key in self.model_fields_set]
             if idle:
@@ -324,7 +324,7 @@ class WellWater:
         return float(sum(v for well, v in zip(self.wells, self.taken, strict=True) if belongs(well)))
 
 
-def read_wells(specs: Sequence[WellSpec], domain: Domain) -> tuple[Well, ...]:
+def read_wells(specs: Sequence[WellConfig], domain: Domain) -> tuple[Well, ...]:
     """Read wells.
 
     Raises

@@ -99,13 +99,13 @@ class ParflowConfig(GroundwaterConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prepared(PreparedGroundwater):
+class PreparedParflow(PreparedGroundwater):
     """What the configuration describes, and how ParFlow is run."""
 
     section: ParflowSection
 
 
-def prepare(config_file: Path) -> Prepared:
+def prepare(config_file: Path) -> PreparedParflow:
     """Read and check a configuration and the fields that it names.
 
     Raises
@@ -141,7 +141,7 @@ def prepare(config_file: Path) -> Prepared:
     with mistakes.noted(), errors_under("parflow.solver", config_file):
         check_overrides(section.solver)
     mistakes.require_none()
-    return Prepared(
+    return PreparedParflow(
         domain=domain,
         head=head,
         section=section,

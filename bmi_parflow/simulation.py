@@ -78,7 +78,7 @@ class Simulation:
         self._release = ExitStack()
         self._remove_folder: weakref.finalize[..., Simulation] | None = None
         self._failed = False
-        self._outcome = process.Outcome(None, "")
+        self._outcome = process.StepOutcome(None, "")
 
     @property
     def folder(self) -> Path | None:

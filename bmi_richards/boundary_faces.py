@@ -22,7 +22,7 @@ Integers = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
-class Soil:
+class CellSoil:
     """Soil of the columns in flow order, (nz, ncol) each.
 
     Attributes
@@ -122,7 +122,7 @@ class BoundaryFaces:
         dx and dy [m].
     shape : (int, int)
         ny and nx.
-    soil : Soil
+    soil : CellSoil
         Of the columns.
     """
 
@@ -133,7 +133,7 @@ class BoundaryFaces:
         dz: Floats,
         spacing: tuple[float, float],
         shape: tuple[int, ...],
-        soil: Soil,
+        soil: CellSoil,
     ) -> None:
         self._cells, self._soil = network.cells, soil
         self._groups = [_of_boundary(b, network, dz, spacing, soil) for b in conditions.boundaries]
@@ -233,7 +233,7 @@ def _conductance(group: _Group) -> Floats:
 
 
 def _of_boundary(
-    boundary: Boundary, network: FlowNetwork, dz: Floats, spacing: tuple[float, float], soil: Soil
+    boundary: Boundary, network: FlowNetwork, dz: Floats, spacing: tuple[float, float], soil: CellSoil
 ) -> _Group:
     dx, dy = spacing
     faces = boundary.faces.reshape(dz.size, -1)[:, network.cells]

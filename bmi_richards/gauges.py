@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 from bmi_common import Domain, grids
 from bmi_common.errors import errors_under
 from bmi_common.grids import Grid
-from bmi_common.places import Place
+from bmi_common.places import PlaceConfig
 
 
-def locate(gauges: Mapping[str, Place], domain: Domain) -> tuple[Grid, NDArray[np.intp]]:
+def locate(gauges: Mapping[str, PlaceConfig], domain: Domain) -> tuple[Grid, NDArray[np.intp]]:
     """Return the grid of the gauges and their flat cell indices.
 
     Raises
     ------
     ConfigError
-        As `Place.cell`, with the gauge's name.
+        As `PlaceConfig.cell`, with the gauge's name.
     """
     cells: list[tuple[int, int]] = []
     for name, spec in gauges.items():

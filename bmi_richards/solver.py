@@ -26,7 +26,7 @@ from bmi_common.state_file import StateArray, fingerprint
 from bmi_common.units import SECONDS_PER_HOUR
 from bmi_common.wells import WellWater
 from bmi_richards import _kernel
-from bmi_richards.boundary_faces import BoundaryFaces, Soil
+from bmi_richards.boundary_faces import BoundaryFaces, CellSoil
 from bmi_richards.options import Convergence, Drainage, Mode, SolverConfig
 
 Floats = NDArray[np.float64]
@@ -566,7 +566,7 @@ class RichardsSolver:
     def _find_boundary_faces(self, domain: DomainLike) -> BoundaryFaces:
         names = ("alpha", "n", "residual", "span", "minimum_head")
         table = self.options.table
-        soil = Soil(
+        soil = CellSoil(
             **{name: self._statics[name] for name in names},
             conductivity={axis: self._gather(getattr(domain, f"conductivity_{axis}"), axis) for axis in "xyz"},
             table_points=table.points if table else 0,

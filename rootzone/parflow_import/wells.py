@@ -11,9 +11,9 @@ import numpy as np
 from rootzone.parflow_import.cycles import rate_of, read_cycle
 from rootzone.parflow_import.definition import Definition
 from rootzone.parflow_import.geometry import Geometries
-from rootzone.parflow_import.grid import Grid
+from rootzone.parflow_import.grid import ParflowGrid
 from rootzone.parflow_import.notices import Notes
-from rootzone.parflow_import.soil import Soil
+from rootzone.parflow_import.soil import ImportedSoil
 from rootzone.parflow_import.sources import Floats
 
 _NAMES: Final = "Wells.Names"
@@ -22,7 +22,12 @@ _OTHER: Final = {"extraction": "injection", "injection": "extraction"}
 
 
 def read_wells(
-    definition: Definition, grid: Grid, geometries: Geometries, layers: Sequence[float], soil: Soil, notes: Notes
+    definition: Definition,
+    grid: ParflowGrid,
+    geometries: Geometries,
+    layers: Sequence[float],
+    soil: ImportedSoil,
+    notes: Notes,
 ) -> list[dict[str, Any]]:
     """Read the wells as the list `wells:` of ``groundwater.yaml``.
 
@@ -53,11 +58,11 @@ def read_wells(
 @dataclass(frozen=True)
 class _Reader:
     definition: Definition
-    grid: Grid
+    grid: ParflowGrid
     geometries: Geometries
     multipliers: Floats
     """Of the layers of the domain."""
-    soil: Soil
+    soil: ImportedSoil
     notes: Notes
 
     def read(self, name: str) -> dict[str, Any] | None:
