@@ -163,10 +163,14 @@ WELL_VARIABLES = (
         Role.OUTPUT,
         "irrigation on the ground (drip) in the coming step, taken in the last one",
     ),
+)
+"""Published by components that take wells."""
+
+WELL_RATE_VARIABLES = (
     Variable(WELL_RATE, "m3 s-1", WELLS, Role.OUTPUT, "what a well takes, negative where it brings water"),
     Variable(UNMET_WELL_RATE, "m3 s-1", WELLS, Role.OUTPUT, "what a well should take beyond that"),
 )
-"""Published by components that take wells."""
+"""Published by components that know what each well got."""
 
 DISCHARGE_VARIABLE = Variable(DISCHARGE, "m3 s-1", POINTS, Role.OUTPUT, "overland flow out of the gauge's cell")
 """Published by components that route overland flow, at the gauges of their configuration."""

@@ -12,7 +12,6 @@ from bmi_common.arrays import Array
 from bmi_common.bmi_base import DeclaredBmi
 from bmi_common.groundwater_config import PreparedGroundwater
 from bmi_common.irrigation import Method, fluxes
-from bmi_common.units import SECONDS_PER_HOUR
 from bmi_common.wells import WellWater
 
 SERIES = (
@@ -71,21 +70,19 @@ class GroundwaterBmi(DeclaredBmi):
 
     @property
     def gives_away(self) -> tuple[str, ...]:
-        """Outputs that hold water which this component has given up, so that another must take it."""
+        """Outputs that hold water which this component has given up, so that another must take it.
+
+        Those of the wells' irrigation, and those that a state has brought along.
+        """
         methods = {well.irrigation.method for well in self._prepared.conditions.wells if well.irrigation is not None}
-        return tuple(_IRRIGATION[method] for method in Method if method in methods)
+        return tuple(
+            name for method, name in _IRRIGATION.items() if method in methods or bool((self.values[name] > 0.0).any())
+        )
 
     @property
     def description(self) -> tuple[str, ...]:
         """What a user should see of the configuration before a run: the wells."""
         return tuple(map(str, self._prepared.conditions.wells))
-
-    @property
-    def _well_grid(self) -> grids.Grid:
-        wells = self._prepared.conditions.wells
-        return grids.points_in_cells(
-            self._prepared.domain.surface, [well.name for well in wells], [well.cell for well in wells]
-        )
 
     def _start_wells(self) -> None:
         """Publish that no well has taken anything yet."""
@@ -103,8 +100,6 @@ class GroundwaterBmi(DeclaredBmi):
         values[names.EXTRACTION_VOLUME][...] = water.extraction
         values[names.INJECTION_VOLUME][...] = water.injection
         values[names.UNMET_EXTRACTION_VOLUME][...] = water.unmet_extraction
-        values[names.WELL_RATE][...] = water.taken / (length * SECONDS_PER_HOUR)
-        values[names.UNMET_WELL_RATE][...] = water.unmet / (length * SECONDS_PER_HOUR)
         irrigation = fluxes(water.supplies, domain.mask.shape, domain.dx * domain.dy, length)
         for method, name in _IRRIGATION.items():
             values[name][domain.mask] = irrigation[method][domain.mask]

@@ -20,6 +20,9 @@ from bmi_richards.config import PreparedRichards, prepare
 from bmi_richards.solver import HourBalance, RichardsSolver
 from bmi_richards.statistics import SOLVER_VARIABLES, solver_values
 
+_RATES_OF_WELLS = {"well_rates": names.WELL_RATE, "unmet_well_rates": names.UNMET_WELL_RATE}
+"""Outputs at points, by their name in the memory of a state."""
+
 
 class BmiRichards(GroundwaterBmi):
     """Variably saturated groundwater with overland flow: ParFlow's discretisation, solved column by column.
@@ -35,6 +38,7 @@ class BmiRichards(GroundwaterBmi):
         *names.BALANCE_VARIABLES,
         *names.CONDITION_VARIABLES,
         *names.WELL_VARIABLES,
+        *names.WELL_RATE_VARIABLES,
         names.DISCHARGE_VARIABLE,
         *SOLVER_VARIABLES,
     )
@@ -60,7 +64,7 @@ class BmiRichards(GroundwaterBmi):
         drainage, time_step = self._prepared.drainage, self._prepared.time_step
         end = min(self._prepared.conditions.end, inf if drainage is None else len(drainage) * time_step)
         return Setup(
-            grids={**domain.published_grids, grids.POINTS: self._prepared.gauges, grids.WELLS: self._well_grid},
+            grids={**domain.published_grids, grids.POINTS: self._prepared.gauges, grids.WELLS: _places(self._prepared)},
             time_step=time_step * SECONDS_PER_HOUR,
             end_time=min(end * SECONDS_PER_HOUR, FOREVER),
             mask=domain.mask,
@@ -73,6 +77,8 @@ class BmiRichards(GroundwaterBmi):
         for variable in (*names.BALANCE_VARIABLES, *names.CONDITION_VARIABLES, *SOLVER_VARIABLES):
             self.values[variable.name][...] = 0.0
         self._start_wells()
+        for variable in names.WELL_RATE_VARIABLES:
+            self.values[variable.name][...] = 0.0
         self._publish_state()
 
     def _update(self) -> None:
@@ -84,16 +90,26 @@ class BmiRichards(GroundwaterBmi):
         self._balance = self._solver.step(
             self._net_source(time, dt), dt, None if drainage is None else drainage[step], time
         )
-        self._publish_wells(self._solver.well_water, dt)
+        water = self._solver.well_water
+        self._publish_wells(water, dt)
+        self.values[names.WELL_RATE][...] = water.taken / (dt * SECONDS_PER_HOUR)
+        self.values[names.UNMET_WELL_RATE][...] = water.unmet / (dt * SECONDS_PER_HOUR)
         self._publish_state()
         self._publish_balance(self._balance)
 
     def _state_dict(self) -> Mapping[str, StateArray]:
         self._adopt_written_head()
-        return self._solver.state_dict()
+        rates = {
+            memory: StateArray(self.values[name], ("well",), "m3 s-1", growing="well")
+            for memory, name in _RATES_OF_WELLS.items()
+        }
+        return {**self._solver.state_dict(), **rates}
 
     def _load_state_dict(self, state: Mapping[str, NDArray[Any]]) -> None:
         self._solver.load_state_dict(state)
+        for memory, name in _RATES_OF_WELLS.items():
+            if state[memory].shape == self.values[name].shape:  # otherwise those of other wells
+                self.values[name][...] = state[memory]
         self._publish_state()
         self._balance = None
 
@@ -141,3 +157,9 @@ class BmiRichards(GroundwaterBmi):
         values[names.UNMET_OUTFLOW_VOLUME][...] = balance.unmet_outflow
         for name, count in solver_values(balance).items():
             values[name][...] = count
+
+
+def _places(prepared: PreparedRichards) -> grids.Grid:
+    """Points at the wells."""
+    wells = prepared.conditions.wells
+    return grids.points_in_cells(prepared.domain.surface, [well.name for well in wells], [well.cell for well in wells])

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bmi_common import Setup, grids
+from bmi_common import Setup
 from bmi_common import groundwater as names
 from bmi_common.arrays import Array
 from bmi_common.bmi_base import FOREVER
@@ -55,7 +55,7 @@ class BmiSurrogate(GroundwaterBmi):
         self._diagnosis = Diagnosis(domain)
         self._hashes = hashes(self._prepared.files)
         return Setup(
-            grids={**domain.published_grids, grids.WELLS: self._well_grid},
+            grids=domain.published_grids,
             time_step=SECONDS_PER_HOUR,
             end_time=min(self._prepared.conditions.end * SECONDS_PER_HOUR, FOREVER),
             mask=domain.mask,

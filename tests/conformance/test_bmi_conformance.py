@@ -28,7 +28,7 @@ SKIPPED = {
         "possible_values": "no name of an output",
         **dict.fromkeys(("set_get", "set_at_indices", "set_effect"), "no inputs"),
     },
-    "bmi_surrogate:BmiSurrogate": {},
+    "bmi_surrogate:BmiSurrogate": NO_GAUGES,
     "bmi_colm:BmiColm": NO_GAUGES,
     "bmi_colm:BmiColmLibrary": {**NO_GAUGES, "state_restore": "no state files"},
 }
