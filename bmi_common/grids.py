@@ -16,7 +16,7 @@ SCALAR = 3
 POINTS = 4
 WELLS = 5
 
-ROOT_ZONE_LAYERS = 10
+_STANDARD_LAYERS = 10
 _STANDARD_DEPTH = 4.0  # m
 _ROOTED_DEPTH = 3.5  # m
 
@@ -90,8 +90,8 @@ def standard_root_zone_layers(thickness: NDArray[np.float64]) -> int:
     most 4 m in sum; else all that lie within the upper 3.5 m, but at least one.
     """
     depth = np.cumsum(thickness[::-1]) * (1.0 - 1.0e-9)  # thicknesses that add up to 4 m may do so with rounding
-    if len(depth) >= ROOT_ZONE_LAYERS and depth[ROOT_ZONE_LAYERS - 1] <= _STANDARD_DEPTH:
-        return ROOT_ZONE_LAYERS
+    if len(depth) >= _STANDARD_LAYERS and depth[_STANDARD_LAYERS - 1] <= _STANDARD_DEPTH:
+        return _STANDARD_LAYERS
     return max(1, int(np.count_nonzero(depth <= _ROOTED_DEPTH)))
 
 

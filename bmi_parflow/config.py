@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -15,19 +14,9 @@ from bmi_common import Config, ConfigError, ConfigPath, load_config
 from bmi_common.config import OutputPath
 from bmi_common.errors import Mistakes, errors_under
 from bmi_common.groundwater import SECTIONS
-from bmi_common.groundwater_config import GroundwaterConfig, PreparedGroundwater
+from bmi_common.groundwater_config import GroundwaterConfig, Mode, PreparedGroundwater
 from bmi_parflow.definition import MOST_STORAGE_CLASSES, Key, check_overrides
 from bmi_parflow.installation import PROCESSES
-
-
-class Mode(Enum):
-    """What flows."""
-
-    FULL = "full"
-    """Lateral groundwater flow, overland flow, no flow through the bottom."""
-    FREE_DRAINAGE = "free_drainage"
-    """No lateral groundwater flow, overland flow, and K_z kr of the bottom layer's head at the start of each hour as a
-    sink there: ParFlow has no boundary of unit gradient."""
 
 
 def _topology(given: tuple[int, ...]) -> tuple[int, ...]:

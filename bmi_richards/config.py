@@ -16,7 +16,7 @@ from bmi_common.errors import Mistakes, errors_under
 from bmi_common.fields import read_netcdf_variable
 from bmi_common.grids import Grid
 from bmi_common.groundwater import SECTIONS
-from bmi_common.groundwater_config import GroundwaterConfig, PreparedGroundwater
+from bmi_common.groundwater_config import GroundwaterConfig, Mode, PreparedGroundwater
 from bmi_common.netcdf_file import NetcdfFile
 from bmi_common.netcdf_time import entry_starts
 from bmi_common.overland import SurfaceCondition
@@ -24,7 +24,7 @@ from bmi_common.places import PlaceConfig
 from bmi_common.units import conversion
 from bmi_common.wells import Takes
 from bmi_richards.gauges import locate
-from bmi_richards.options import CommonConfig, Drainage, Mode, PermeabilityTable, SolverConfig
+from bmi_richards.options import CommonConfig, Drainage, PermeabilityTable, SolverConfig
 
 Floats = NDArray[np.float64]
 

@@ -20,6 +20,7 @@ from bmi_common.boundary_conditions import Conditions
 from bmi_common.errors import ModelError
 from bmi_common.floor_head import reachable_floor
 from bmi_common.flow_order import FlowNetwork, build_network
+from bmi_common.groundwater_config import Mode
 from bmi_common.overland import SurfaceCondition
 from bmi_common.slopes import SlopeFormulation, face_slopes
 from bmi_common.state_file import StateArray, fingerprint
@@ -27,7 +28,7 @@ from bmi_common.units import SECONDS_PER_HOUR
 from bmi_common.wells import WellWater
 from bmi_richards import _kernel
 from bmi_richards.boundary_faces import BoundaryFaces, CellSoil
-from bmi_richards.options import Convergence, Drainage, Mode, SolverConfig
+from bmi_richards.options import Convergence, Drainage, SolverConfig
 
 Floats = NDArray[np.float64]
 

@@ -11,7 +11,8 @@ module richards_column
   use richards_constitutive, only: evaluate_analytic, evaluate_table
   implicit none
   private
-  public :: column_t, column_state_t, solve_column, jacobian, take_step, evaluate, ponding_power, ponding_answer, boundary_inflow
+  public :: column_t, column_state_t, solve_column, jacobian, take_step, evaluate, ponding_power, ponding_answer
+  public :: boundary_inflow
 
   !> Lower heads [m] than this (oven-dry soil) solve nothing: where S > 0 the compressible term S h could feed any sink.
   real(wp), parameter :: driest_head = -1.0e5_wp
@@ -85,13 +86,12 @@ contains
     type(column_t), intent(in) :: column       !< properties of the column
     type(column_state_t), intent(in) :: state  !< head of the column and what follows from it
     real(wp) :: answer
-    real(wp) :: nothing(column%nz), residual(column%nz), lower(column%nz), diagonal(column%nz), upper(column%nz)
+    real(wp) :: lower(column%nz), diagonal(column%nz), upper(column%nz)
     integer :: k
 
     answer = 0.0_wp
     if (state%head(column%nz) <= 0.0_wp) return
-    nothing = 0.0_wp
-    call assemble(column, nothing, state, residual, lower, diagonal, upper)
+    call jacobian(column, state, lower, diagonal, upper)
     do k = 2, column%nz
       diagonal(k) = diagonal(k) - lower(k)*upper(k - 1)/diagonal(k - 1)
     end do

@@ -15,10 +15,11 @@ from richards_domains import Floats, hydrostatic, make_domain, random_domain
 from bmi_common import ConfigError, grids
 from bmi_common import groundwater as names
 from bmi_common.boundary_conditions import Conditions
+from bmi_common.groundwater_config import Mode
 from bmi_common.rates import Intervals, Rate
 from bmi_common.wells import Action, Takes, Well, lengths_in_layers
 from bmi_richards import BmiRichards
-from bmi_richards.options import Convergence, Mode, SolverConfig
+from bmi_richards.options import Convergence, SolverConfig
 from bmi_richards.solver import RichardsSolver
 
 CONVERGED = SolverConfig(passes=Convergence(tolerance=1e-12, most=200))
