@@ -74,15 +74,17 @@ class GroundwaterBmi(DeclaredBmi):
 
         Those of the wells' irrigation, and those that a state has brought along.
         """
-        methods = {well.irrigation.method for well in self._prepared.conditions.wells if well.irrigation is not None}
+        known = {method: name for method, name in _IRRIGATION.items() if name in self.values}
+        wells = self._prepared.conditions.wells if known else ()
+        methods = {well.irrigation.method for well in wells if well.irrigation is not None}
         return tuple(
-            name for method, name in _IRRIGATION.items() if method in methods or bool((self.values[name] > 0.0).any())
+            name for method, name in known.items() if method in methods or bool((self.values[name] > 0.0).any())
         )
 
     @property
     def description(self) -> tuple[str, ...]:
         """What a user should see of the configuration before a run: the wells."""
-        return tuple(map(str, self._prepared.conditions.wells))
+        return tuple(map(str, self._prepared.conditions.wells)) if self.values else ()
 
     def _start_wells(self) -> None:
         """Publish that no well has taken anything yet."""

@@ -126,7 +126,7 @@ class _Reader:
         count = highest - lowest + 1
         weights = self._weights(inside, count, cell, own) if weighted else np.ones(len(inside))
         return {
-            k - first: float(f"{weight * self.multipliers[k - first] / count:.15g}")
+            k - first: float(weight * self.multipliers[k - first] / count)
             for k, weight in zip(inside, weights, strict=True)
         }
 
