@@ -81,18 +81,18 @@ class BmiSurrogate(GroundwaterBmi):
     def _supply(self) -> Array:
         """Net source [h-1] of the hour: the land's in the root zone, or all that is given, in every layer."""
         domain, conditions = self._prepared.domain, self._prepared.conditions
+        hour = self.time / SECONDS_PER_HOUR
+        water = WellWater.as_asked(conditions.wells, hour, 1.0)
+        self._publish_wells(water, 1.0)
         if conditions.sources is None and conditions.surface_flux is None and not conditions.wells:
             return self.values[names.NET_SOURCE]
-        hour = self.time / SECONDS_PER_HOUR
         source = self._net_source(hour, 1.0)
         if conditions.surface_flux is not None:
             flux = np.broadcast_to(conditions.surface_flux.mean(hour, 1.0), domain.surface.shape)
             source[-1] += flux / domain.dz[-1]
             self.values[names.SURFACE_FLUX_VOLUME][...] = float(flux[domain.mask].sum()) * domain.dx * domain.dy
-        water = WellWater.as_asked(conditions.wells, hour, 1.0)
         for well, taken in zip(conditions.wells, water.taken, strict=True):
             source[:, *well.cell] -= taken * well.shares / (domain.dz * domain.dx * domain.dy)
-        self._publish_wells(water, 1.0)
         return source
 
     def _state_dict(self) -> Mapping[str, StateArray]:
