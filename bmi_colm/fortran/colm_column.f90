@@ -178,7 +178,8 @@ contains
     out%source(:) = -surface%leaf%uptake
     out%source(1) = out%source(1) + out%infiltration
     out%source(:) = out%source*3.6_wp/p%thickness
-    out%water_residual = forcing%precipitation - (out%evapotranspiration - max(0.0_wp, surface%leaf%transpiration)) &
+    out%water_residual = forcing%precipitation + (forcing%canopy_irrigation + forcing%ground_irrigation) &
+      - (out%evapotranspiration - max(0.0_wp, surface%leaf%transpiration)) &
       - out%infiltration - out%runoff - out%body_gain - (s%canopy_water + s%snow_water - water_before)/o%time_step
 
     ! --- vegetation, snow cover and radiation for the coming step

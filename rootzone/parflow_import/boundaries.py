@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from bmi_common.boundary_conditions import Side
+from rootzone.parflow_import.cycles import rate_of, read_cycle
 from rootzone.parflow_import.definition import Definition
 from rootzone.parflow_import.geometry import Geometries
 from rootzone.parflow_import.grid import ParflowGrid
@@ -245,21 +246,10 @@ class _Reader:
         With `above`, values are pressure heads [m] at this height, and the result is a hydraulic head.
         """
         definition, own = self.definition, f"Patch.{patch}.BCPressure"
-        cycle = definition.text(f"{own}.Cycle")
-        names = definition.names(f"Cycle.{cycle}.Names")
-        if not names:
-            raise definition.error(f"Cycle.{cycle}.Names", "the cycle has no interval")
-        unit = definition.number("TimingInfo.BaseUnit", 1.0)
-        entries = []
-        for name in names:
-            value = sign * definition.number(f"{own}.{name}.Value")
-            value = float(f"{value + above:.12g}") if above is not None else value + 0.0  # no -0.0
-            hours = unit * definition.integer(f"Cycle.{cycle}.{name}.Length")
-            if hours <= 0:
-                raise definition.error(f"Cycle.{cycle}.{name}.Length", f"must be above 0, got {hours:g}")
-            entries.append({"hours": float(f"{hours:.12g}"), "rate": value})
-        first = entries[0]["rate"]
-        if all(entry["rate"] == first for entry in entries):
-            return None if first == 0.0 and above is None else first
-        repeat = definition.integer(f"Cycle.{cycle}.Repeat", -1)
-        return {"cycle": entries, "repeat": True if repeat < 0 else repeat if repeat > 0 else False}
+
+        def value(name: str) -> float:
+            found = sign * definition.number(f"{own}.{name}.Value")
+            return float(f"{found + above:.12g}") if above is not None else found + 0.0  # no -0.0
+
+        rate = rate_of(definition, f"{own}.Cycle", read_cycle(definition, f"{own}.Cycle", value))
+        return None if rate == 0.0 and above is None else rate

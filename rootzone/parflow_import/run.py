@@ -38,6 +38,7 @@ from rootzone.parflow_import.prescribed import read_prescribed
 from rootzone.parflow_import.soil import ImportedSoil, read_soil
 from rootzone.parflow_import.surface import Surface, read_surface
 from rootzone.parflow_import.timing import Timing, read_timing
+from rootzone.parflow_import.wells import read_wells
 from rootzone.parflow_import.write import DOMAIN, FILES, GROUNDWATER, LAND, NOTES, RUN, ImportFolder
 
 NO_CALENDAR: Final = datetime(2000, 1, 1)
@@ -162,6 +163,7 @@ def _map(definition: Definition, grid: ParflowGrid, folder: ImportFolder, option
             folder.write_weather(forcing.hourly)
         land = {"start": timing.start, "domain": DOMAIN, **land, "forcing": forcing.spec}
         folder.write_yaml(LAND, f"{title}, drv_clmin.dat and {clm.vegetation.path.name}.", land)
+    wells = read_wells(definition, grid, geometries, layers, soil, notes)
     prescribed = read_prescribed(definition, grid, geometries, timing, folder, notes)
     if prescribed.transient is not None:
         folder.write_sources(prescribed.transient.read(), timing.start, timing.groundwater_step)
@@ -171,6 +173,8 @@ def _map(definition: Definition, grid: ParflowGrid, folder: ImportFolder, option
         notes.notice(notice)
     folder.write_yaml(DOMAIN, f"{title}. Bottom layer, southern row, western column first.", domain)
     groundwater = _groundwater(initial, soil, timing, folder) | boundaries.spec | prescribed.keys
+    if wells:
+        groundwater["wells"] = wells
     folder.write_yaml(GROUNDWATER, f"{title}.", groundwater)
     folder.write_yaml(RUN, f"{title}; see {NOTES}.", _coupled(definition, timing, clm is not None))
     folder.write_fields()
