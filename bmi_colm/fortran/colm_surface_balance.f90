@@ -105,7 +105,7 @@ contains
     snow_water = s%snow_water
     snow_depth = s%snow_depth
     around%bounded = .true.
-    call limit_roots(around%roots)
+    if (has_canopy) call limit_roots(around%roots)
     call solve(p, air, bare, canopy, has_canopy, fall, ground_solar, time_step, conserve, around, s, f)
     call bound_ground(air, limits, around%roots, s, f, beyond, given)
     if (.not. beyond) return
@@ -120,7 +120,7 @@ contains
     around%ground_is_given = .true.
     around%ground_evaporation = given
     if (limits%shared) around%roots%limit(1) = max(0.0_wp, around%roots%limit(1) - max(0.0_wp, given))
-    call limit_roots(around%roots)
+    if (has_canopy) call limit_roots(around%roots)
     call solve(p, air, bare, canopy, has_canopy, fall, ground_solar, time_step, conserve, around, s, f)
   end subroutine balance_surface
 
