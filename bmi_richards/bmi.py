@@ -83,7 +83,7 @@ class BmiRichards(GroundwaterBmi):
         self._balance = self._solver.step(
             self._net_source(time, dt), dt, None if drainage is None else drainage[step], time
         )
-        self._publish_state()
+        self._publish_state(self._balance)
         self._publish_balance(self._balance)
 
     def _state_dict(self) -> Mapping[str, StateArray]:
@@ -114,15 +114,16 @@ class BmiRichards(GroundwaterBmi):
         finally:
             self._publish_state()
 
-    def _publish_state(self) -> None:
+    def _publish_state(self, balance: HourBalance | None = None) -> None:
+        """Fill what follows from the head; the balance of the step that led to it has the storage already."""
         solver, values = self._solver, self.values
         head = solver.head
         values[names.PRESSURE_HEAD][...] = head
         values[names.SATURATION][...] = solver.saturation
         values[names.WATER_TABLE_DEPTH][...] = water_table.depth(head, self._prepared.domain.dz)
         values[names.PONDED_DEPTH][...] = solver.ponding
-        values[names.STORAGE_VOLUME][...] = solver.storage
-        values[names.PONDED_VOLUME][...] = solver.ponded_volume
+        values[names.STORAGE_VOLUME][...] = balance.storage if balance else solver.storage
+        values[names.PONDED_VOLUME][...] = balance.ponding if balance else solver.ponded_volume
         values[names.DISCHARGE][...] = solver.discharge.ravel()[self._prepared.gauge_cells] / SECONDS_PER_HOUR
         self._published_head = head
 
