@@ -78,7 +78,7 @@ def timed_calls() -> Iterator[list[float]]:
     seconds: list[float] = []
     call = process.call
 
-    def timed(*args: Any, **kwargs: Any) -> process.Outcome:
+    def timed(*args: Any, **kwargs: Any) -> process.StepOutcome:
         begin = time.perf_counter()
         outcome = call(*args, **kwargs)
         seconds.append(time.perf_counter() - begin)

@@ -24,7 +24,8 @@ from richards_domains import parflow_domain
 
 from bmi_colm.columns import ColumnConfig
 from bmi_common.fields import read_pfb
-from bmi_richards.options import Drainage, Mode, SolverConfig
+from bmi_common.groundwater_config import Mode
+from bmi_richards.options import Drainage, SolverConfig
 from bmi_richards.solver import RichardsSolver
 from bmi_surrogate.checkpoint import load
 from bmi_surrogate.predrnn.emulator import PredRNNEmulator

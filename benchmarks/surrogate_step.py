@@ -28,7 +28,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bmi_surrogate import Architecture, Checkpoint, PredRNN, PredRNNEmulator, PredRNNOptions
+from bmi_surrogate import Architecture, PredRNN, PredRNNCheckpoint, PredRNNEmulator, PredRNNOptions
 from bmi_surrogate.compute import find_device, using_threads
 from bmi_surrogate.predrnn.network import Memory
 from bmi_surrogate.predrnn.normalisation import Moments, Statistics
@@ -61,13 +61,13 @@ class Case:
             self.processor_ms.append(1e3 * (time.process_time() - processor))
 
 
-def untrained() -> Checkpoint:
+def untrained() -> PredRNNCheckpoint:
     torch.manual_seed(0)
 
     def unit(channels: int) -> Moments:
         return Moments.of(np.zeros(channels), np.ones(channels))
 
-    return Checkpoint(PredRNN(Architecture()).eval(), Statistics(unit(11), unit(10), unit(46)))
+    return PredRNNCheckpoint(PredRNN(Architecture()).eval(), Statistics(unit(11), unit(10), unit(46)))
 
 
 def whole_step(shape: tuple[int, int], options: PredRNNOptions) -> Case:

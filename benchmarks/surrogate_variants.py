@@ -26,12 +26,12 @@ from rich.console import Console
 from rich.table import Table
 
 from bmi_common import Domain, load_config, van_genuchten, water_table
-from bmi_common.domain import DomainSpec
+from bmi_common.domain import DomainConfig
 from bmi_common.overland import boundary_outflow
 from bmi_surrogate import (
-    Checkpoint,
     ClosedEmulator,
     Emulator,
+    PredRNNCheckpoint,
     PredRNNEmulator,
     PredRNNOptions,
     StructuredArchitecture,
@@ -41,7 +41,7 @@ from bmi_surrogate import (
     load,
 )
 from bmi_surrogate.predrnn import statics as static_channels
-from bmi_surrogate.training.prepare import DataSpec, prepare
+from bmi_surrogate.training.prepare import DataConfig, prepare
 from bmi_surrogate.training.store import Store
 from rootzone.evaluate.predictions import column_storage
 
@@ -166,7 +166,7 @@ def row(
 
 def emulator_of(path: Path, domain: Domain, threads: int) -> tuple[Emulator, int]:
     trained = load(path)
-    if isinstance(trained, Checkpoint):
+    if isinstance(trained, PredRNNCheckpoint):
         options = PredRNNOptions(threads=threads)
         network = PredRNNEmulator(trained, static_channels.from_domain(domain), domain.mask, options)
         closed = trained.network.architecture.balance == "closed"
@@ -226,8 +226,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the rows here too")
     arguments = parser.parse_args()
 
-    domain = Domain.load(load_config(arguments.domain, DomainSpec))
-    store = prepare(DataSpec(store=arguments.store, runs=[arguments.run], validation_hours=0), domain)
+    domain = Domain.load(load_config(arguments.domain, DomainConfig))
+    store = prepare(DataConfig(store=arguments.store, runs=[arguments.run], validation_hours=0), domain)
     hours = arguments.hours or store.hours
     judge, console = Judge(domain, store), Console(width=180)
     emulators: list[tuple[str, Callable[[], tuple[Emulator | None, int | None]], float | None]] = []

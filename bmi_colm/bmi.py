@@ -15,7 +15,7 @@ from bmi_colm import _kernel
 from bmi_colm import variables as names
 from bmi_colm.available_water import AvailableWater
 from bmi_colm.columns import ColumnModel
-from bmi_colm.config import Prepared, prepare
+from bmi_colm.config import PreparedLand, prepare
 from bmi_colm.diagnostics import DIAGNOSTICS, LAYERED_DIAGNOSTICS
 from bmi_colm.forcing import names as forcing_names
 from bmi_colm.land import WATER_DENSITY, LandSurface
@@ -189,7 +189,7 @@ class BmiColm(LandSurface):
             self._columns.forcing.prescribed_stem_area[:] = stem
 
 
-def _column_model(prepared: Prepared) -> ColumnModel:
+def _column_model(prepared: PreparedLand) -> ColumnModel:
     config, domain = prepared.config, prepared.domain
     assert domain.latitude is not None
     assert domain.longitude is not None

@@ -13,9 +13,9 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from bmi_colm.arrays import COLD_START_TEMPERATURE
 from bmi_colm.columns import ColumnConfig, PhysicsConfig
-from bmi_colm.forcing import ForcingSpec
+from bmi_colm.forcing import ForcingConfig
 from bmi_colm.forcing.config import UtcDatetime, forcing_files
-from bmi_colm.leaf_area import LeafAreaSpec
+from bmi_colm.leaf_area import LeafAreaConfig
 from bmi_colm.maps import Maps, SoilMaps, VegetationMaps
 from bmi_colm.readin import read_readin, to_layers
 from bmi_colm.soil import SoilTexture, check_texture, layer_weights
@@ -29,7 +29,7 @@ from bmi_colm.tables import (
     vegetation_table,
 )
 from bmi_colm.tables.schema import SOIL_BOUNDS, SoilField, SoilOverrides, VegetationField, VegetationOverrides
-from bmi_common import Config, ConfigError, ConfigPath, Domain, DomainField, FieldSpec, load_config
+from bmi_common import Config, ConfigError, ConfigPath, Domain, DomainField, FieldConfig, load_config
 from bmi_common.config import Threads
 from bmi_common.errors import Mistakes, describe_cell, errors_under
 from bmi_common.floor_head import FLOOR_HEAD
@@ -56,16 +56,16 @@ class ReadinCover(Config):
 
 
 def _cover_kind(data: Any) -> str:
-    return "[colm]" if isinstance(data, ReadinCover) or (isinstance(data, dict) and "colm" in data) else "FieldSpec"
+    return "[colm]" if isinstance(data, ReadinCover) or (isinstance(data, dict) and "colm" in data) else "FieldConfig"
 
 
-CoverSpec = Annotated[
-    Annotated[FieldSpec, Tag("FieldSpec")] | Annotated[ReadinCover, Tag("[colm]")], Discriminator(_cover_kind)
+CoverConfig = Annotated[
+    Annotated[FieldConfig, Tag("FieldConfig")] | Annotated[ReadinCover, Tag("[colm]")], Discriminator(_cover_kind)
 ]
 """A field of IGBP classes, or ``{colm: CoLM_readin.dat}``."""
 
 
-class TextureSpec(Config):
+class TextureConfig(Config):
     """Soil texture: a USDA class for whole columns, a profile over the root zone, or ``{colm: CoLM_readin.dat}``.
 
     In YAML the name of a class (``loam``), or the field of class numbers itself, may stand for ``{usda: …}``. The
@@ -74,13 +74,13 @@ class TextureSpec(Config):
     bulk density may be left out.
     """
 
-    usda: str | FieldSpec | None = None
+    usda: str | FieldConfig | None = None
     colm: ConfigPath | None = None
-    sand: FieldSpec | None = None
-    clay: FieldSpec | None = None
-    gravel: FieldSpec | None = None
-    organic_carbon: FieldSpec | None = None
-    bulk_density: FieldSpec | None = None
+    sand: FieldConfig | None = None
+    clay: FieldConfig | None = None
+    gravel: FieldConfig | None = None
+    organic_carbon: FieldConfig | None = None
+    bulk_density: FieldConfig | None = None
     thickness: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)] | None = None
 
     @model_validator(mode="before")
@@ -92,7 +92,7 @@ class TextureSpec(Config):
         return {"usda": _class_or_field(data)}
 
     @model_validator(mode="after")
-    def _class_or_profile(self) -> TextureSpec:
+    def _class_or_profile(self) -> TextureConfig:
         profile = [getattr(self, n) for n in ("sand", "clay", "gravel", "organic_carbon", "bulk_density")]
         if sum((self.usda is not None, self.colm is not None, any(p is not None for p in profile))) > 1:
             raise ValueError("give either a USDA class, or a profile of sand, clay, …, or a CoLM_readin.dat (colm)")
@@ -106,7 +106,7 @@ class TextureSpec(Config):
     def files(self) -> tuple[Path, ...]:
         """Files that the texture is read from."""
         fields = (self.usda, self.sand, self.clay, self.gravel, self.organic_carbon, self.bulk_density)
-        found = [f for field in fields if isinstance(field, FieldSpec) for f in field.files]
+        found = [f for field in fields if isinstance(field, FieldConfig) for f in field.files]
         return tuple(found) if self.colm is None else (*found, self.colm)
 
     def read(self, domain: Domain, table: SoilTable, grid: SoilGrid) -> SoilTexture:
@@ -151,7 +151,7 @@ def _on_soil(texture: SoilTexture, grid: SoilGrid) -> SoilTexture:
     return SoilTexture(**{f.name: getattr(texture, f.name) @ weights.T for f in fields(SoilTexture)})
 
 
-def _profile(spec: FieldSpec, name: str, domain: Domain, thickness: list[float] | None, grid: SoilGrid) -> Floats:
+def _profile(spec: FieldConfig, name: str, domain: Domain, thickness: list[float] | None, grid: SoilGrid) -> Floats:
     """Read a profile of the active columns, (n, soil layers), top first."""
     key, units = f"soil_texture.{name}", SOIL_BOUNDS[name].units
     if _has_no_layers(spec, key, domain, units):
@@ -167,7 +167,7 @@ def _profile(spec: FieldSpec, name: str, domain: Domain, thickness: list[float] 
     return grid.spread(np.ascontiguousarray(values[::-1].T))
 
 
-def _has_no_layers(spec: FieldSpec, key: str, domain: Domain, units: str) -> bool:
+def _has_no_layers(spec: FieldConfig, key: str, domain: Domain, units: str) -> bool:
     if spec.file is None:
         return isinstance(spec.value, float)
     try:
@@ -177,7 +177,7 @@ def _has_no_layers(spec: FieldSpec, key: str, domain: Domain, units: str) -> boo
     return True
 
 
-def _read_cover(spec: CoverSpec, domain: Domain) -> Floats:
+def _read_cover(spec: CoverConfig, domain: Domain) -> Floats:
     if isinstance(spec, ReadinCover):
         return spec.read(domain.mask)
     return spec.read("land_cover", domain.surface.shape, "1", domain.mask, cells=domain.cells)
@@ -219,11 +219,11 @@ class LandConfig(PhysicsConfig):
     start: UtcDatetime
     end: UtcDatetime | None = None
     domain: DomainField
-    land_cover: CoverSpec
-    soil_texture: TextureSpec
+    land_cover: CoverConfig
+    soil_texture: TextureConfig
     soil_layers: Annotated[list[Annotated[float, Field(gt=0, allow_inf_nan=False)]], Field(min_length=1)] | None = None
     thermal_depth: Annotated[float, Field(gt=0, le=1.0e3)] | None = None
-    forcing: ForcingSpec
+    forcing: ForcingConfig
     initial: InitialState | None = None
     floor_head: Annotated[float, Field(ge=-1.0e4, lt=0)] = FLOOR_HEAD
     vegetation_table: ConfigPath | None = None
@@ -232,7 +232,7 @@ class LandConfig(PhysicsConfig):
     soil_table: ConfigPath | None = None
     soil: SoilField = SoilOverrides()
     soil_maps: SoilMaps = SoilMaps()
-    leaf_area: LeafAreaSpec | None = None
+    leaf_area: LeafAreaConfig | None = None
     threads: Threads | None = None
 
     @model_validator(mode="after")
@@ -254,7 +254,7 @@ class LandConfig(PhysicsConfig):
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedLand:
     """What the configuration describes, read from its files.
 
     Attributes
@@ -292,7 +292,7 @@ class Prepared:
     files: tuple[Path, ...]
 
 
-def prepare(config_file: Path, model: type[LandConfig] = LandConfig) -> Prepared:
+def prepare(config_file: Path, model: type[LandConfig] = LandConfig) -> PreparedLand:
     """Read and check a configuration and the fields that it names.
 
     Parameters
@@ -343,7 +343,7 @@ def prepare(config_file: Path, model: type[LandConfig] = LandConfig) -> Prepared
     own += [f for f in (*tables, initial) if f is not None]
     own += [*config.vegetation_maps.files, *config.soil_maps.files]
     own += () if config.leaf_area is None else config.leaf_area.files
-    return Prepared(
+    return PreparedLand(
         config=config,
         domain=domain,
         land_cover=cover.astype(np.int64),

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bmi_colm import variables as names
-from bmi_colm.config import Prepared
+from bmi_colm.config import PreparedLand
 from bmi_colm.forcing import FORCING_NAMES, Forcing, open_forcing
 from bmi_colm.forcing.plausible import looks_like
 from bmi_colm.forcing.record import NoForcing
@@ -36,7 +36,7 @@ class LandSurface(DeclaredBmi):
     variables = (*names.SOIL_WATER_VARIABLES, *names.FORCING_VARIABLES, *names.LAND_OUTPUTS)
     takes_end = True
     may_change = ("carbon_dioxide", "forcing", "leaf_area.file", "leaf_area.missing", "threads")
-    _prepared: Prepared
+    _prepared: PreparedLand
     _forcing: Forcing
     _warned: bool
 
@@ -50,7 +50,7 @@ class LandSurface(DeclaredBmi):
         """SHA-256 of each input file, forcing included, by path."""
         return hashes(self._prepared.files)
 
-    def _open(self, prepared: Prepared, config_file: Path) -> None:
+    def _open(self, prepared: PreparedLand, config_file: Path) -> None:
         """Open the forcing of a configuration and check it for the whole run."""
         config, domain = prepared.config, prepared.domain
         self._forcing = NoForcing()  # until there is another to be closed

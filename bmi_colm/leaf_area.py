@@ -15,7 +15,7 @@ from pydantic import model_validator
 
 from bmi_colm.forcing.config import Files, expand
 from bmi_colm.forcing.netcdf import label, open_files
-from bmi_colm.forcing.netcdf_series import Series
+from bmi_colm.forcing.netcdf_series import ForcingSeries
 from bmi_colm.forcing.units import converter
 from bmi_common import Config, ConfigError, Domain
 from bmi_common.calendar import DAY, Times, show, to_time
@@ -34,7 +34,7 @@ _NOON: Final = np.timedelta64(12, "h")
 _SECOND: Final = np.timedelta64(1, "s")
 
 
-class LeafAreaSpec(Config):
+class LeafAreaConfig(Config):
     """The ``leaf_area:`` section: a series of leaf area index, and of stem area index if there is one.
 
     Attributes
@@ -109,7 +109,7 @@ class LeafArea:
         Files, variables or dates do not fit, the run is not covered, or a value is no leaf area index.
     """
 
-    def __init__(self, spec: LeafAreaSpec, domain: Domain, start: datetime, end: datetime | None) -> None:
+    def __init__(self, spec: LeafAreaConfig, domain: Domain, start: datetime, end: datetime | None) -> None:
         self._spec = spec
         self._mask = domain.mask
         self._files = open_files(spec.file)
@@ -160,14 +160,14 @@ class LeafArea:
 
     # ------------------------------------------------------------------ files
 
-    def _open(self, name: str, cells: Cells) -> Series:
+    def _open(self, name: str, cells: Cells) -> ForcingSeries:
         found = [(file, name) for file in self._files if name in file]
         if not found:
             self._files[0].require(name)  # raises
         file = found[0][0]
         where = f"{file.path}: {name!r}"
         months = self._spec.time == "climatology" and self._count(file, name) == 12
-        return Series(
+        return ForcingSeries(
             found,
             cells,
             convert=converter(file.attribute(name, "units") or "1", "1", where),

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from bmi_colm.tables import Bounds
 from bmi_colm.tables.schema import VEGETATION_BOUNDS
-from bmi_common import Config, ConfigError, Domain, FieldSpec
+from bmi_common import Config, ConfigError, Domain, FieldConfig
 from bmi_common.errors import describe_cell, out_of_range
 
 Maps = dict[str, NDArray[np.float64]]
@@ -35,7 +35,7 @@ THERMAL = ("heat_capacity_solids", "conductivity_dry", "conductivity_saturated",
 
 class _Maps(Config):
     @property
-    def given(self) -> dict[str, FieldSpec]:
+    def given(self) -> dict[str, FieldConfig]:
         """The fields that the user gives, by parameter."""
         return {name: spec for name in type(self).model_fields if (spec := getattr(self, name)) is not None}
 
@@ -48,20 +48,20 @@ class _Maps(Config):
 class VegetationMaps(_Maps):
     """The ``vegetation_maps:`` section; units are those of ``tables/vegetation.yaml``."""
 
-    canopy_height: FieldSpec | None = None
-    leaf_angle: FieldSpec | None = None
-    carboxylation_capacity: FieldSpec | None = None
-    heat_stress_temperature: FieldSpec | None = None
-    leaf_area_minimum: FieldSpec | None = None
-    leaf_area_maximum: FieldSpec | None = None
-    stem_area: FieldSpec | None = None
-    root_depth_50: FieldSpec | None = None
-    root_exponent: FieldSpec | None = None
-    inverse_root_leaf_size: FieldSpec | None = None
-    quantum_efficiency: FieldSpec | None = None
-    heat_stress_slope: FieldSpec | None = None
-    water_cost_of_carbon: FieldSpec | None = None
-    initial_roughness_ratio: FieldSpec | None = None
+    canopy_height: FieldConfig | None = None
+    leaf_angle: FieldConfig | None = None
+    carboxylation_capacity: FieldConfig | None = None
+    heat_stress_temperature: FieldConfig | None = None
+    leaf_area_minimum: FieldConfig | None = None
+    leaf_area_maximum: FieldConfig | None = None
+    stem_area: FieldConfig | None = None
+    root_depth_50: FieldConfig | None = None
+    root_exponent: FieldConfig | None = None
+    inverse_root_leaf_size: FieldConfig | None = None
+    quantum_efficiency: FieldConfig | None = None
+    heat_stress_slope: FieldConfig | None = None
+    water_cost_of_carbon: FieldConfig | None = None
+    initial_roughness_ratio: FieldConfig | None = None
 
     def read(self, domain: Domain) -> Maps:
         """Read what is given for the active columns."""
@@ -74,15 +74,15 @@ class VegetationMaps(_Maps):
 class SoilMaps(_Maps):
     """The ``soil_maps:`` section: colour class, albedo, and thermal properties of the layers of the root zone."""
 
-    colour: FieldSpec | None = None
-    albedo_saturated_visible: FieldSpec | None = None
-    albedo_saturated_near_infrared: FieldSpec | None = None
-    albedo_dry_visible: FieldSpec | None = None
-    albedo_dry_near_infrared: FieldSpec | None = None
-    heat_capacity_solids: FieldSpec | None = None
-    conductivity_dry: FieldSpec | None = None
-    conductivity_saturated: FieldSpec | None = None
-    conductivity_saturated_frozen: FieldSpec | None = None
+    colour: FieldConfig | None = None
+    albedo_saturated_visible: FieldConfig | None = None
+    albedo_saturated_near_infrared: FieldConfig | None = None
+    albedo_dry_visible: FieldConfig | None = None
+    albedo_dry_near_infrared: FieldConfig | None = None
+    heat_capacity_solids: FieldConfig | None = None
+    conductivity_dry: FieldConfig | None = None
+    conductivity_saturated: FieldConfig | None = None
+    conductivity_saturated_frozen: FieldConfig | None = None
 
     def read(self, domain: Domain) -> Maps:
         """Read what is given for the active columns; thermal properties bottom first, as all fields with layers."""
@@ -92,7 +92,7 @@ class SoilMaps(_Maps):
         }
 
 
-def _read(spec: FieldSpec, key: str, domain: Domain, bounds: Bounds, layered: bool = False) -> NDArray[np.float64]:
+def _read(spec: FieldConfig, key: str, domain: Domain, bounds: Bounds, layered: bool = False) -> NDArray[np.float64]:
     shape = domain.root_zone.shape if layered else domain.surface.shape
     nowhere = np.zeros(domain.mask.shape, dtype=bool)  # NaN is allowed in every cell
     values = spec.read(key, shape, bounds.units, nowhere, cells=domain.cells)

@@ -3,9 +3,9 @@
 from bmi_common import grids, units, van_genuchten, water_table
 from bmi_common.bmi_base import DeclaredBmi, Setup, State
 from bmi_common.config import Config, ConfigPath, OutputPath, load_config
-from bmi_common.domain import Domain, DomainField, DomainSpec
+from bmi_common.domain import Domain, DomainConfig, DomainField
 from bmi_common.errors import BmiStateError, ConfigError, ModelError, RootzoneError, UnknownNameError
-from bmi_common.fields import FieldSpec
+from bmi_common.fields import FieldConfig
 from bmi_common.variables import Role, Variable
 
 __all__ = [
@@ -15,9 +15,9 @@ __all__ = [
     "ConfigPath",
     "DeclaredBmi",
     "Domain",
+    "DomainConfig",
     "DomainField",
-    "DomainSpec",
-    "FieldSpec",
+    "FieldConfig",
     "ModelError",
     "OutputPath",
     "Role",

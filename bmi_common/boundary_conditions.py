@@ -20,11 +20,11 @@ from bmi_common.arrays import Array
 from bmi_common.config import Config
 from bmi_common.domain import Domain
 from bmi_common.errors import ConfigError, Mistakes, describe_cell, errors_under
-from bmi_common.fields import FieldSpec, read_netcdf_variable
+from bmi_common.fields import FieldConfig, read_netcdf_variable
 from bmi_common.netcdf_file import NetcdfFile
 from bmi_common.netcdf_time import entry_starts
 from bmi_common.overland import SurfaceCondition
-from bmi_common.rates import Intervals, Rate, RateSpec
+from bmi_common.rates import Intervals, Rate, RateConfig
 from bmi_common.units import conversion
 
 Side = Literal["west", "east", "south", "north", "bottom"]
@@ -35,46 +35,46 @@ LARGEST_HEAD = 1.0e4
 """Of a boundary [m]; more is a height above the sea."""
 
 
-class SurfaceSpec(Config):
+class SurfaceConfig(Config):
     """The ground surface.
 
     Attributes
     ----------
     condition : SurfaceCondition
         What happens to ponded water.
-    flux : RateSpec, optional
+    flux : RateConfig, optional
         Water [m h-1] onto the ground of every column, into the ground positive, beside what the land gives.
     """
 
     condition: SurfaceCondition = SurfaceCondition.OVERLAND_KINEMATIC
-    flux: RateSpec | None = None
+    flux: RateConfig | None = None
 
 
-class BoundarySpec(Config):
+class BoundaryConfig(Config):
     """A part of the sides or the bottom of the domain; nothing flows through what no boundary covers.
 
     Attributes
     ----------
     side : str
         Side that the outer faces look to, or the bottom.
-    mask : FieldSpec, optional
+    mask : FieldConfig, optional
         Map of the columns whose outer faces on that side belong to it (values above 0); by default all.
     layers : list of int, optional
         Layers, 0 the bottom, whose faces belong to it; by default all.
-    flux : RateSpec, optional
+    flux : RateConfig, optional
         Water through the faces [m h-1], into the domain positive.
-    head : RateSpec, optional
+    head : RateConfig, optional
         Hydraulic head [m] above the bottom of the domain: the pressure head at a height z is head - z.
     """
 
     side: Side
-    mask: FieldSpec | None = None
+    mask: FieldConfig | None = None
     layers: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | None = None
-    flux: RateSpec | None = None
-    head: RateSpec | None = None
+    flux: RateConfig | None = None
+    head: RateConfig | None = None
 
     @model_validator(mode="after")
-    def _flux_or_head(self) -> BoundarySpec:
+    def _flux_or_head(self) -> BoundaryConfig:
         if (self.flux is None) == (self.head is None):
             raise ValueError("give either flux [m h-1] or head [m]")
         if self.side == "bottom" and self.layers is not None:
@@ -89,21 +89,21 @@ class BoundarySpec(Config):
         return layers
 
 
-class BarriersSpec(Config):
+class BarriersConfig(Config):
     """Factors [-] of the flow through the upper face of each cell in a direction: to the east, the north, upwards."""
 
-    x: FieldSpec | None = None
-    y: FieldSpec | None = None
-    z: FieldSpec | None = None
+    x: FieldConfig | None = None
+    y: FieldConfig | None = None
+    z: FieldConfig | None = None
 
     @model_validator(mode="after")
-    def _some(self) -> BarriersSpec:
+    def _some(self) -> BarriersConfig:
         if self.x is None and self.y is None and self.z is None:
             raise ValueError("give the factors of at least one of x, y and z")
         return self
 
 
-class SourcesSpec(FieldSpec):
+class SourcesConfig(FieldConfig):
     """Sources per cell [h-1] (volume per bulk volume), into the soil positive: steady, or a series of a NetCDF file.
 
     Attributes
@@ -229,10 +229,10 @@ class Conditions:
 class ConditionsConfig(Config):
     """The sections of a groundwater component's configuration."""
 
-    surface: SurfaceSpec = SurfaceSpec()
-    boundaries: list[BoundarySpec] = []
-    barriers: BarriersSpec | None = None
-    sources: SourcesSpec | None = None
+    surface: SurfaceConfig = SurfaceConfig()
+    boundaries: list[BoundaryConfig] = []
+    barriers: BarriersConfig | None = None
+    sources: SourcesConfig | None = None
 
     def read_conditions(self, domain: Domain) -> Conditions:
         """Read what the sections name.
@@ -305,7 +305,7 @@ class ConditionsConfig(Config):
         mistakes.require_none()
 
 
-def _read_rate(spec: RateSpec | None, name: str, domain: Domain) -> Rate | None:
+def _read_rate(spec: RateConfig | None, name: str, domain: Domain) -> Rate | None:
     if spec is None:
         return None
     units, largest = ("m h-1", LARGEST_FLUX) if name == "flux" else ("m", LARGEST_HEAD)
@@ -331,7 +331,7 @@ def outer_faces(mask: NDArray[np.bool_], side: Side) -> NDArray[np.bool_]:
     return mask & behind
 
 
-def _read_boundary(spec: BoundarySpec, domain: Domain) -> Boundary:
+def _read_boundary(spec: BoundaryConfig, domain: Domain) -> Boundary:
     columns = outer_faces(domain.mask, spec.side)
     if spec.mask is not None:
         chosen = spec.mask.read("mask", domain.surface.shape, "1", domain.mask, cells=domain.cells) > 0.0
@@ -363,7 +363,7 @@ def _require_disjoint(boundaries: list[Boundary]) -> None:
                 )
 
 
-def _read_barriers(spec: BarriersSpec, domain: Domain) -> Barriers:
+def _read_barriers(spec: BarriersConfig, domain: Domain) -> Barriers:
     factors = {}
     for axis in ("x", "y", "z"):
         field = getattr(spec, axis)
@@ -378,7 +378,7 @@ def _read_barriers(spec: BarriersSpec, domain: Domain) -> Barriers:
     return Barriers(**factors)
 
 
-def _read_sources(spec: SourcesSpec, domain: Domain) -> Sources:
+def _read_sources(spec: SourcesConfig, domain: Domain) -> Sources:
     if spec.file is None or spec.file.suffix.lower() not in (".nc", ".nc4"):
         return _steady_sources(spec, domain)
     with NetcdfFile(spec.file) as file:
@@ -406,7 +406,7 @@ def _read_sources(spec: SourcesSpec, domain: Domain) -> Sources:
     return sources
 
 
-def _steady_sources(spec: SourcesSpec, domain: Domain) -> Sources:
+def _steady_sources(spec: SourcesConfig, domain: Domain) -> Sources:
     if "interval" in spec.model_fields_set:
         raise ConfigError("without effect, because the sources have no time", key="interval")
     return Sources(spec.read("sources", domain.subsurface.shape, "h-1", domain.mask, cells=domain.cells))

@@ -538,7 +538,7 @@ _TAGS = ("constrained-", "function-", "lax-or-", "literal[", "tagged-union")
 def _is_tag(part: Hashable) -> bool:
     if not isinstance(part, str):
         return False
-    named = part in ("str", "float", "int", "bool", "Field", "FieldSpec")
+    named = part in ("str", "float", "int", "bool", "Field", "FieldConfig")
     return named or "[" in part or part.startswith(_TAGS)
 
 

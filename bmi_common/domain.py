@@ -15,7 +15,7 @@ from bmi_common import grids
 from bmi_common.arrays import Array
 from bmi_common.config import Config, load_nested
 from bmi_common.errors import ConfigError, Mistakes, describe_cell, out_of_range
-from bmi_common.fields import FieldSpec, rows_turned
+from bmi_common.fields import FieldConfig, rows_turned
 from bmi_common.file_grid import Cells, Direction, degrees_between
 from bmi_common.slopes import SlopeFormulation
 
@@ -67,7 +67,7 @@ LIMITS: Final = {
 """Physical range of each field of a domain; outside it is a slip of the pen or of units."""
 
 
-class GridSpec(Config):
+class GridConfig(Config):
     """Horizontal grid: cells and their size [m]; (x0, y0) [m] is the lower left corner."""
 
     nx: Annotated[int, Field(ge=1)]
@@ -78,13 +78,13 @@ class GridSpec(Config):
     y0: Annotated[float, Field(allow_inf_nan=False)] = 0.0
 
     @model_validator(mode="after")
-    def _can_be_held(self) -> GridSpec:
+    def _can_be_held(self) -> GridConfig:
         if self.nx * self.ny > MOST_COLUMNS:
             raise ValueError(f"nx: {self.nx} times ny: {self.ny} are more than {MOST_COLUMNS:g} columns")
         return self
 
 
-class LayersSpec(Config):
+class LayersConfig(Config):
     """Layers as ParFlow has them: `dz` [m] times a multiplier for each layer (``dzScale``), bottom first."""
 
     dz: Length
@@ -94,72 +94,72 @@ class LayersSpec(Config):
 def _thicknesses(data: Any) -> Any:
     if not isinstance(data, Mapping):
         return data
-    spec = LayersSpec.model_validate(data)
+    spec = LayersConfig.model_validate(data)
     return [spec.dz * multiplier for multiplier in spec.multipliers]
 
 
-class RootZoneSpec(Config):
+class RootZoneConfig(Config):
     """The upper part of the column that exchanges water with the land: its `layers`, counted from the top."""
 
     layers: Annotated[int, Field(ge=1)]
 
 
-class VanGenuchtenSpec(Config):
+class VanGenuchtenConfig(Config):
     """Water retention: alpha [m-1], n [-], residual and maximum saturation [-]."""
 
-    alpha: FieldSpec
-    n: FieldSpec
-    residual_saturation: FieldSpec
-    maximum_saturation: FieldSpec = FieldSpec(value=1.0)
+    alpha: FieldConfig
+    n: FieldConfig
+    residual_saturation: FieldConfig
+    maximum_saturation: FieldConfig = FieldConfig(value=1.0)
 
 
-class ConductivitySpec(Config):
+class ConductivityConfig(Config):
     """Saturated hydraulic conductivity [m h-1]; y defaults to x; z is given, or x times an `anisotropy` [-]."""
 
-    x: FieldSpec
-    y: FieldSpec | None = None
-    z: FieldSpec | None = None
-    anisotropy: FieldSpec | None = None
+    x: FieldConfig
+    y: FieldConfig | None = None
+    z: FieldConfig | None = None
+    anisotropy: FieldConfig | None = None
 
     @model_validator(mode="after")
-    def _one_vertical(self) -> ConductivitySpec:
+    def _one_vertical(self) -> ConductivityConfig:
         if (self.z is None) == (self.anisotropy is None):
             raise ValueError("give either z [m h-1] or anisotropy (vertical over horizontal)")
         return self
 
 
-class SlopeSpec(Config):
+class SlopeConfig(Config):
     """Slopes [-] of the east (x) and north (y) face of each cell, positive where the ground rises."""
 
-    x: FieldSpec
-    y: FieldSpec
+    x: FieldConfig
+    y: FieldConfig
 
 
-class DomainSpec(Config):
+class DomainConfig(Config):
     """The `domain:` section of a component's configuration, or a file of its own.
 
     `layers` are thicknesses [m], bottom first, or ParFlow's ``{dz: 0.02, multipliers: [...]}``. Without a `root_zone`
     it is `grids.standard_root_zone_layers` layers thick.
     """
 
-    grid: GridSpec
+    grid: GridConfig
     layers: Annotated[list[Length], Field(min_length=1), BeforeValidator(_thicknesses)]
-    root_zone: RootZoneSpec | None = None
-    mask: FieldSpec | None = None
-    elevation: FieldSpec = FieldSpec(value=0.0)
-    latitude: FieldSpec | None = None
-    longitude: FieldSpec | None = None
-    porosity: FieldSpec
-    van_genuchten: VanGenuchtenSpec
-    conductivity: ConductivitySpec | None = None
-    specific_storage: FieldSpec = FieldSpec(value=1.0e-4)
-    slope: SlopeSpec | None = None
+    root_zone: RootZoneConfig | None = None
+    mask: FieldConfig | None = None
+    elevation: FieldConfig = FieldConfig(value=0.0)
+    latitude: FieldConfig | None = None
+    longitude: FieldConfig | None = None
+    porosity: FieldConfig
+    van_genuchten: VanGenuchtenConfig
+    conductivity: ConductivityConfig | None = None
+    specific_storage: FieldConfig = FieldConfig(value=1.0e-4)
+    slope: SlopeConfig | None = None
     slope_formulation: SlopeFormulation = SlopeFormulation.UPWIND
-    manning: FieldSpec | None = None
+    manning: FieldConfig | None = None
     _file: Path | None = PrivateAttr(None)
 
     @model_validator(mode="after")
-    def _root_zone_within(self) -> DomainSpec:
+    def _root_zone_within(self) -> DomainConfig:
         if self.root_zone is not None and self.root_zone.layers > len(self.layers):
             raise ConfigError(
                 f"{self.root_zone.layers} layers, but the domain has {len(self.layers)}", key="root_zone.layers"
@@ -171,12 +171,12 @@ def _from_file(data: Any, info: ValidationInfo) -> Any:
     if not isinstance(data, str | Path):
         return data
     base = (info.context or {}).get("base", Path())
-    spec = load_nested(base / data, DomainSpec, info)
+    spec = load_nested(base / data, DomainConfig, info)
     spec._file = base / data
     return spec
 
 
-DomainField = Annotated[DomainSpec, BeforeValidator(_from_file)]
+DomainField = Annotated[DomainConfig, BeforeValidator(_from_file)]
 """Type of a `domain:` key: the mapping itself, or the path of a YAML file that holds it."""
 
 
@@ -294,7 +294,7 @@ class Domain:
         return np.asarray(value, dtype=np.float64)
 
     @classmethod
-    def load(cls, spec: DomainSpec) -> Domain:
+    def load(cls, spec: DomainConfig) -> Domain:
         """Read all fields of a specification.
 
         Raises
@@ -313,15 +313,15 @@ class Domain:
 
         mistakes = Mistakes()
 
-        def read(s: FieldSpec, name: str, shape: tuple[int, ...], *fixed: Direction) -> Array:
+        def read(s: FieldConfig, name: str, shape: tuple[int, ...], *fixed: Direction) -> Array:
             with mistakes.noted():
                 return _read(s, name, shape, cells, fixed)
             return np.full(shape, np.nan)  # will not be used
 
-        def flat(s: FieldSpec | None, name: str, *fixed: Direction) -> Array | None:
+        def flat(s: FieldConfig | None, name: str, *fixed: Direction) -> Array | None:
             return None if s is None else read(s, name, surface.shape, *fixed)
 
-        def deep(s: FieldSpec, name: str) -> Array:
+        def deep(s: FieldConfig, name: str) -> Array:
             return read(s, name, subsurface.shape)
 
         vg, k = spec.van_genuchten, spec.conductivity
@@ -362,7 +362,7 @@ class Domain:
         return domain
 
 
-def _place(spec: DomainSpec, surface: grids.Grid, dz: Array) -> Cells:
+def _place(spec: DomainConfig, surface: grids.Grid, dz: Array) -> Cells:
     """Return where the cells are, before it is known which of them take part."""
     anywhere = np.zeros(surface.shape, dtype=bool)
     of_rows, of_columns = surface.coordinates
@@ -381,7 +381,7 @@ def _place(spec: DomainSpec, surface: grids.Grid, dz: Array) -> Cells:
     return replace(cells, latitude=latitude, longitude=longitude, turned=turned)
 
 
-def _check_directions(spec: DomainSpec, cells: Cells) -> None:
+def _check_directions(spec: DomainConfig, cells: Cells) -> None:
     """Refuse a domain whose latitude falls from row to row, or whose longitude falls from column to column."""
     assert cells.mask is not None
     for name, values, axis, order in (
@@ -402,7 +402,7 @@ def _check_directions(spec: DomainSpec, cells: Cells) -> None:
             )
 
 
-def _read_mask(spec: FieldSpec | None, shape: tuple[int, ...], cells: Cells) -> Mask:
+def _read_mask(spec: FieldConfig | None, shape: tuple[int, ...], cells: Cells) -> Mask:
     if spec is None:
         return np.ones(shape[1:], dtype=bool)
     anywhere = np.zeros(shape[1:], dtype=bool)  # a mask may be missing where no cell takes part
@@ -417,7 +417,9 @@ def _read_mask(spec: FieldSpec | None, shape: tuple[int, ...], cells: Cells) -> 
     return mask
 
 
-def _read(spec: FieldSpec, name: str, shape: tuple[int, ...], cells: Cells, fixed: tuple[Direction, ...] = ()) -> Array:
+def _read(
+    spec: FieldConfig, name: str, shape: tuple[int, ...], cells: Cells, fixed: tuple[Direction, ...] = ()
+) -> Array:
     limits = LIMITS[name]
     values = spec.read(name, shape, limits.units, cells.mask, map_in_all_layers=True, cells=cells, fixed=fixed)
     assert cells.mask is not None
@@ -431,7 +433,7 @@ def _files_of(spec: Config) -> tuple[Path, ...]:
     found: list[Path] = []
     for name in type(spec).model_fields:
         value = getattr(spec, name)
-        if isinstance(value, FieldSpec):
+        if isinstance(value, FieldConfig):
             found.extend(value.files)
         elif isinstance(value, Config):
             found.extend(_files_of(value))

@@ -26,7 +26,7 @@ from bmi_common.units import conversion, is_angle
 _NAMED = (".nc", ".nc4", ".npz")
 
 
-class FieldSpec(Config):
+class FieldConfig(Config):
     """Where a field comes from.
 
     In YAML a plain number, a list with one number a layer (bottom first) or the path of a PFB file may stand for
@@ -40,7 +40,7 @@ class FieldSpec(Config):
         PFB, NetCDF (``.nc``) or NumPy archive (``.npz``).
     variable : str, optional
         Variable of a NetCDF file or archive.
-    stack : list of FieldSpec, optional
+    stack : list of FieldConfig, optional
         Parts of a (nz, ny, nx) field from the bottom up; each covers as many layers as its file has, or one.
     layers : int or (int, int), optional
         Layer, or first and one past the last layer, in the file's order; of a file that names no layers, entries of
@@ -54,7 +54,7 @@ class FieldSpec(Config):
     value: float | list[float] | None = None
     file: ConfigPath | None = None
     variable: str | None = None
-    stack: list[FieldSpec] | None = None
+    stack: list[FieldConfig] | None = None
     layers: int | tuple[int, int] | None = None
     lookup: dict[float, float] | None = None
     units: str | None = None
@@ -71,7 +71,7 @@ class FieldSpec(Config):
         return data
 
     @model_validator(mode="after")
-    def _one_source(self) -> FieldSpec:
+    def _one_source(self) -> FieldConfig:
         if sum(s is not None for s in (self.value, self.file, self.stack)) != 1:
             raise ValueError("give one of value, file and stack")
         idle = [key for key in ("variable", "layers", "lookup") if self.file is None and getattr(self, key) is not None]
@@ -326,7 +326,7 @@ def read_netcdf_variable(
     path, variable
         What to read; a variable in a group is named with its path, ``soil/sand``.
     cells, fixed
-        See `FieldSpec.read`.
+        See `FieldConfig.read`.
     entries : (int, int), optional
         First and one past the last layer to take, in the file's order.
     moment : int, optional
@@ -378,7 +378,7 @@ def read_netcdf_variable(
     return values, units
 
 
-def rows_turned(spec: FieldSpec) -> bool:
+def rows_turned(spec: FieldConfig) -> bool:
     """Tell whether the rows of a field's NetCDF file run from north to south."""
     if spec.file is None or spec.file.suffix.lower() not in _NAMED or spec.file.suffix.lower() == ".npz":
         return False

@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 
 from bmi_common.arrays import Array
 from bmi_common.boundary_conditions import Conditions, ConditionsConfig
 from bmi_common.domain import Domain, DomainField
 from bmi_common.errors import Mistakes
-from bmi_common.initial import InitialSpec
+from bmi_common.initial import InitialConfig
 
 _OF_SOLVERS = ("conductivity_x", "conductivity_y", "conductivity_z", "slope_x", "slope_y", "manning")
+
+
+class Mode(Enum):
+    """What flows."""
+
+    FULL = "full"
+    """Lateral groundwater flow, overland flow, no flow through the bottom."""
+    FREE_DRAINAGE = "free_drainage"
+    """No lateral groundwater flow, overland flow, gravity drainage through the bottom. ParFlow has no boundary of unit
+    gradient: there it is a sink, K_z kr of the bottom layer's head at the start of each hour."""
 
 
 class GroundwaterConfig(ConditionsConfig):
     """What stands beside the section of the component."""
 
     domain: DomainField
-    initial: InitialSpec
+    initial: InitialConfig
 
     def solver_domain(self, solver: str) -> Domain:
         """Read the domain; raises `ConfigError` if it lacks what lateral and overland flow need, naming `solver`."""

@@ -11,22 +11,22 @@ from pydantic import model_validator
 from bmi_common.config import Config, ConfigPath
 from bmi_common.domain import Domain
 from bmi_common.errors import ConfigError, describe_cell, errors_under, out_of_range
-from bmi_common.fields import FieldSpec
+from bmi_common.fields import FieldConfig
 from bmi_common.groundwater import POSSIBLE_HEADS
 
 HIGHEST_POND = 100.0
 """Water [m] above the ground; what stands higher is a wrong sign or an elevation taken for a pressure head."""
 
 
-class InitialSpec(Config):
+class InitialConfig(Config):
     """State at the start: pressure heads [m], water at rest below a water table at a depth [m], or a state file."""
 
-    pressure_head: FieldSpec | None = None
-    water_table_depth: FieldSpec | None = None
+    pressure_head: FieldConfig | None = None
+    water_table_depth: FieldConfig | None = None
     state: ConfigPath | None = None
 
     @model_validator(mode="after")
-    def _one_of_them(self) -> InitialSpec:
+    def _one_of_them(self) -> InitialConfig:
         given = [key for key in ("pressure_head", "water_table_depth", "state") if getattr(self, key) is not None]
         if len(given) != 1:
             got = f"; both {' and '.join(given)} are given" if given else ""

@@ -18,7 +18,7 @@ from bmi_common.calendar import show, to_time
 from bmi_common.config import CalendarTime, Config, ConfigPath, load_config
 from bmi_common.domain import Domain, DomainField
 from bmi_common.errors import ConfigError, errors_under
-from bmi_common.fields import FieldSpec, read_netcdf_variable
+from bmi_common.fields import FieldConfig, read_netcdf_variable
 from bmi_common.hashing import hashes
 from bmi_common.netcdf_file import NetcdfFile
 from bmi_common.netcdf_time import entry_starts
@@ -30,7 +30,7 @@ Floats = NDArray[np.float64]
 _UNITS = "m h-1"
 
 
-class SeriesSpec(Config):
+class SeriesConfig(Config):
     """Recharge (time) or (time, y, x) of a NetCDF file, one entry for each `interval` [h] from the start of the run.
 
     In a file with dates the first entry is the one that begins at `start` (UTC), by default the start of the run; in
@@ -103,8 +103,8 @@ class PrescribedConfig(Config):
     start: CalendarTime | None = None
     end: CalendarTime | None = None
     domain: DomainField
-    recharge: FieldSpec | None = None
-    series: SeriesSpec | None = None
+    recharge: FieldConfig | None = None
+    series: SeriesConfig | None = None
     profile: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1)] | None = None
     time_step: Annotated[float, Field(gt=0)] = 1.0
 

@@ -16,7 +16,7 @@ from bmi_common.arrays import Array
 from bmi_common.config import Config, ConfigPath
 from bmi_common.domain import Domain
 from bmi_common.errors import ConfigError
-from bmi_common.fields import FieldSpec, read_netcdf_variable
+from bmi_common.fields import FieldConfig, read_netcdf_variable
 from bmi_common.netcdf_file import NetcdfFile
 from bmi_common.netcdf_time import entry_starts
 from bmi_common.suggest import did_you_mean
@@ -27,14 +27,14 @@ _INSTANT = 1.0e-9
 """Hours that rounding makes of a step's limits; what is shorter does not count as an interval."""
 
 
-class IntervalSpec(Config):
+class IntervalConfig(Config):
     """An interval of a cycle: so many `hours` with this `rate`."""
 
     hours: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     rate: Annotated[float, Field(allow_inf_nan=False)]
 
 
-class RateSpec(Config):
+class RateConfig(Config):
     """Where a rate comes from, or a head: anything that holds over intervals of time.
 
     In YAML a plain number is a steady rate and the name of a PFB file a steady map.
@@ -43,7 +43,7 @@ class RateSpec(Config):
     ----------
     value : float, optional
         Steady rate.
-    cycle : list of IntervalSpec, optional
+    cycle : list of IntervalConfig, optional
         Intervals that follow each other from time 0 of the run.
     repeat : bool or int
         Whether the cycle begins again, or how often it passes in all; afterwards its last rate holds.
@@ -61,7 +61,7 @@ class RateSpec(Config):
     """
 
     value: Annotated[float, Field(allow_inf_nan=False)] | None = None
-    cycle: Annotated[list[IntervalSpec], Field(min_length=1)] | None = None
+    cycle: Annotated[list[IntervalConfig], Field(min_length=1)] | None = None
     repeat: bool | Annotated[int, Field(ge=1)] = True
     file: ConfigPath | None = None
     column: str | None = None
@@ -76,12 +76,12 @@ class RateSpec(Config):
             return {"value": data}
         if isinstance(data, str | Path):
             return {"file": data}
-        if not isinstance(data, dict | RateSpec):
+        if not isinstance(data, dict | RateConfig):
             raise ValueError(f"expected a number, a cycle or a file, got {data}")
         return data
 
     @model_validator(mode="after")
-    def _one_source(self) -> RateSpec:
+    def _one_source(self) -> RateConfig:
         if sum(s is not None for s in (self.value, self.cycle, self.file)) != 1:
             raise ValueError("give one of a number, cycle and file")
         if self.cycle is None and "repeat" in self.model_fields_set:
@@ -135,7 +135,7 @@ class RateSpec(Config):
             return self._series(read_csv_column(self.file, str(self.column), self.interval) * factor + offset)
         if suffix in _NETCDF:
             return self._from_netcdf(name, units, domain)
-        field = FieldSpec(file=self.file, units=self.units)
+        field = FieldConfig(file=self.file, units=self.units)
         return Rate.steady(field.read(name, domain.surface.shape, units, domain.mask, cells=domain.cells))
 
     def _from_netcdf(self, name: str, units: str, domain: Domain) -> Rate:

@@ -30,7 +30,7 @@ LATENT_HEAT: Final = "land_surface_air_heat~net~latent__energy_flux"
 _THICKNESS_TOLERANCE: Final = 1.0e-3  # relative; files hold thicknesses in single precision
 
 
-class Quantity(NamedTuple):
+class RecordedQuantity(NamedTuple):
     """What the records of a variable must be.
 
     Attributes
@@ -48,10 +48,10 @@ class Quantity(NamedTuple):
     rank: int
 
 
-QUANTITIES: Final[Mapping[str, Quantity]] = {
-    PRESSURE_HEAD: Quantity("m", POSSIBLE_HEADS, 3),
-    NET_SOURCE: Quantity("h-1", POSSIBLE_SOURCES, 3),
-    LATENT_HEAT: Quantity("W m-2", (-1.0e4, 1.0e4), 2),
+QUANTITIES: Final[Mapping[str, RecordedQuantity]] = {
+    PRESSURE_HEAD: RecordedQuantity("m", POSSIBLE_HEADS, 3),
+    NET_SOURCE: RecordedQuantity("h-1", POSSIBLE_SOURCES, 3),
+    LATENT_HEAT: RecordedQuantity("W m-2", (-1.0e4, 1.0e4), 2),
 }
 
 

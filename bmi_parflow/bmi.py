@@ -11,11 +11,12 @@ from bmi_common import Setup, van_genuchten, water_table
 from bmi_common import groundwater as names
 from bmi_common.errors import describe_cell
 from bmi_common.groundwater_bmi import GroundwaterBmi
+from bmi_common.groundwater_config import Mode
 from bmi_common.hashing import hashes
 from bmi_common.state_file import fingerprint
 from bmi_common.units import SECONDS_PER_HOUR
 from bmi_parflow.balance import Floats, boundary_outflow, scaled, storage_volume
-from bmi_parflow.config import Mode, Prepared, prepare
+from bmi_parflow.config import PreparedParflow, prepare
 from bmi_parflow.installation import find_installation
 from bmi_parflow.simulation import Simulation
 
@@ -36,7 +37,7 @@ class BmiParflow(GroundwaterBmi):
         f"parflow.{key}"
         for key in ("timeout", "solver", "processes", "mpi_command", "parflow_dir", "working_directory", "keep")
     )
-    _prepared: Prepared
+    _prepared: PreparedParflow
 
     def _initialize(self, config_file: Path) -> Setup:
         self._prepared = prepare(config_file)

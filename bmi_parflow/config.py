@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -15,19 +14,9 @@ from bmi_common import Config, ConfigError, ConfigPath, load_config
 from bmi_common.config import OutputPath
 from bmi_common.errors import Mistakes, errors_under
 from bmi_common.groundwater import SECTIONS
-from bmi_common.groundwater_config import GroundwaterConfig, PreparedGroundwater
+from bmi_common.groundwater_config import GroundwaterConfig, Mode, PreparedGroundwater
 from bmi_parflow.definition import MOST_STORAGE_CLASSES, Key, check_overrides
 from bmi_parflow.installation import PROCESSES
-
-
-class Mode(Enum):
-    """What flows."""
-
-    FULL = "full"
-    """Lateral groundwater flow, overland flow, no flow through the bottom."""
-    FREE_DRAINAGE = "free_drainage"
-    """No lateral groundwater flow, overland flow, and K_z kr of the bottom layer's head at the start of each hour as a
-    sink there: ParFlow has no boundary of unit gradient."""
 
 
 def _topology(given: tuple[int, ...]) -> tuple[int, ...]:
@@ -99,13 +88,13 @@ class ParflowConfig(GroundwaterConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prepared(PreparedGroundwater):
+class PreparedParflow(PreparedGroundwater):
     """What the configuration describes, and how ParFlow is run."""
 
     section: ParflowSection
 
 
-def prepare(config_file: Path) -> Prepared:
+def prepare(config_file: Path) -> PreparedParflow:
     """Read and check a configuration and the fields that it names.
 
     Raises
@@ -141,7 +130,7 @@ def prepare(config_file: Path) -> Prepared:
     with mistakes.noted(), errors_under("parflow.solver", config_file):
         check_overrides(section.solver)
     mistakes.require_none()
-    return Prepared(
+    return PreparedParflow(
         domain=domain,
         head=head,
         section=section,

@@ -35,7 +35,7 @@ _CAUSES = (
 
 
 @dataclass(frozen=True)
-class Outcome:
+class StepOutcome:
     """How a call ended.
 
     Attributes
@@ -69,7 +69,7 @@ class Outcome:
 
 def call(
     command: Sequence[str], folder: Path, log: Path, timeout: float, environment: Mapping[str, str] | None = None
-) -> Outcome:
+) -> StepOutcome:
     """Run a command in `folder` until it ends or `timeout` [s] is over; it writes what it says into `log`.
 
     Raises
@@ -87,4 +87,4 @@ def call(
         ends_with_parent=True,
     ) as process:
         code = process.wait(timeout)
-    return Outcome(code, log.read_text(errors="replace"))
+    return StepOutcome(code, log.read_text(errors="replace"))

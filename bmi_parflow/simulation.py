@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from bmi_common.domain import Domain
 from bmi_common.errors import ConfigError, ModelError
 from bmi_common.fields import read_pfb
+from bmi_common.groundwater_config import Mode
 from bmi_common.owned_folder import OwnedFolder, taken
 from bmi_parflow import definition, process
-from bmi_parflow.config import Mode, ParflowSection
+from bmi_parflow.config import ParflowSection
 from bmi_parflow.definition import RUN_NAME
 from bmi_parflow.installation import Installation
 
@@ -78,7 +79,7 @@ class Simulation:
         self._release = ExitStack()
         self._remove_folder: weakref.finalize[..., Simulation] | None = None
         self._failed = False
-        self._outcome = process.Outcome(None, "")
+        self._outcome = process.StepOutcome(None, "")
 
     @property
     def folder(self) -> Path | None:

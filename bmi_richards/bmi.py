@@ -16,7 +16,7 @@ from bmi_common.groundwater_bmi import GroundwaterBmi
 from bmi_common.hashing import hashes
 from bmi_common.state_file import StateArray
 from bmi_common.units import SECONDS_PER_HOUR
-from bmi_richards.config import Prepared, prepare
+from bmi_richards.config import PreparedRichards, prepare
 from bmi_richards.solver import HourBalance, RichardsSolver
 from bmi_richards.statistics import SOLVER_VARIABLES, solver_values
 
@@ -45,7 +45,7 @@ class BmiRichards(GroundwaterBmi):
         "surface.flux.file",
         "sources.file",
     )
-    _prepared: Prepared
+    _prepared: PreparedRichards
 
     def _initialize(self, config_file: Path) -> Setup:
         self._prepared = prepare(config_file)

@@ -21,7 +21,7 @@ Integers = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
-class Soil:
+class CellSoil:
     """Soil of the columns in flow order, (nz, ncol) each.
 
     Attributes
@@ -117,12 +117,12 @@ class BoundaryFaces:
         Layer thickness [m].
     spacing : (float, float)
         dx and dy [m].
-    soil : Soil
+    soil : CellSoil
         Of the columns.
     """
 
     def __init__(
-        self, conditions: Conditions, network: FlowNetwork, dz: Floats, spacing: tuple[float, float], soil: Soil
+        self, conditions: Conditions, network: FlowNetwork, dz: Floats, spacing: tuple[float, float], soil: CellSoil
     ) -> None:
         self._cells, self._soil = network.cells, soil
         self._groups = [_of_boundary(b, network, dz, spacing, soil) for b in conditions.boundaries]
@@ -195,7 +195,7 @@ def _conductance(group: _Group) -> Floats:
 
 
 def _of_boundary(
-    boundary: Boundary, network: FlowNetwork, dz: Floats, spacing: tuple[float, float], soil: Soil
+    boundary: Boundary, network: FlowNetwork, dz: Floats, spacing: tuple[float, float], soil: CellSoil
 ) -> _Group:
     dx, dy = spacing
     faces = boundary.faces.reshape(dz.size, -1)[:, network.cells]

@@ -11,27 +11,27 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from bmi_common import Config, ConfigError, ConfigPath, Domain, FieldSpec, load_config
+from bmi_common import Config, ConfigError, ConfigPath, Domain, FieldConfig, load_config
 from bmi_common.errors import Mistakes, errors_under
 from bmi_common.fields import read_netcdf_variable
 from bmi_common.grids import Grid
 from bmi_common.groundwater import SECTIONS
-from bmi_common.groundwater_config import GroundwaterConfig, PreparedGroundwater
+from bmi_common.groundwater_config import GroundwaterConfig, Mode, PreparedGroundwater
 from bmi_common.netcdf_file import NetcdfFile
 from bmi_common.netcdf_time import entry_starts
 from bmi_common.overland import SurfaceCondition
 from bmi_common.units import conversion
-from bmi_richards.gauges import GaugeSpec, locate
-from bmi_richards.options import CommonConfig, Drainage, Mode, PermeabilityTable, SolverConfig
+from bmi_richards.gauges import GaugeConfig, locate
+from bmi_richards.options import CommonConfig, Drainage, PermeabilityTable, SolverConfig
 
 Floats = NDArray[np.float64]
 
 
-class TableSpec(Config):
+class TableConfig(Config):
     """Relative permeability from a table of `table` points between `min_head` [m] and 0, as ParFlow can be told to."""
 
     table: Annotated[int, Field(ge=2)]
-    min_head: FieldSpec
+    min_head: FieldConfig
 
 
 class PrescribedDrainage(Config):
@@ -67,9 +67,9 @@ class RichardsSection(CommonConfig):
     """The section ``richards:``: options of the solver, those that name files included, its step and gauges."""
 
     drainage: Literal["implicit", "lagged"] | PrescribedDrainage | None = None
-    relative_permeability: Literal["analytic"] | TableSpec = "analytic"
+    relative_permeability: Literal["analytic"] | TableConfig = "analytic"
     time_step: Annotated[float, Field(gt=0)] = 1.0
-    gauges: dict[str, GaugeSpec] = {}
+    gauges: dict[str, GaugeConfig] = {}
 
     @model_validator(mode="after")
     def _drainage_needs_a_free_bottom(self) -> RichardsSection:
@@ -80,7 +80,7 @@ class RichardsSection(CommonConfig):
     def build(self, domain: Domain) -> SolverConfig:
         """Options for the solver; reads the fields that they name."""
         table = None
-        if isinstance(self.relative_permeability, TableSpec):
+        if isinstance(self.relative_permeability, TableConfig):
             spec = self.relative_permeability
             lowest = spec.min_head.read("min_head", domain.subsurface.shape, "m", domain.mask, cells=domain.cells)
             if np.any((lowest >= 0.0) & domain.mask):
@@ -101,7 +101,7 @@ class RichardsConfig(GroundwaterConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prepared(PreparedGroundwater):
+class PreparedRichards(PreparedGroundwater):
     """What the configuration describes beside domain and state.
 
     Attributes
@@ -124,7 +124,7 @@ class Prepared(PreparedGroundwater):
     gauge_cells: NDArray[np.intp]
 
 
-def prepare(config_file: Path) -> Prepared:
+def prepare(config_file: Path) -> PreparedRichards:
     """Read and check a configuration and the fields that it names.
 
     Raises
@@ -149,7 +149,7 @@ def prepare(config_file: Path) -> Prepared:
     with mistakes.noted(), errors_under(file=config_file):
         gauges, gauge_cells = locate(config.richards.gauges, domain)
     mistakes.require_none()
-    return Prepared(
+    return PreparedRichards(
         domain=domain,
         head=head,
         options=options,

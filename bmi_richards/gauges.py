@@ -16,7 +16,7 @@ from bmi_common.grids import Grid
 _EARTH_RADIUS = 6.371e6  # m
 
 
-class GaugeSpec(Config):
+class GaugeConfig(Config):
     """Where a gauge is: the cell's numbers from west (x) and south (y), from 0, or degrees north and east."""
 
     x: Annotated[int, Field(ge=0)] | None = None
@@ -25,7 +25,7 @@ class GaugeSpec(Config):
     longitude: Annotated[float, Field(ge=-180, le=360)] | None = None
 
     @model_validator(mode="after")
-    def _one_place(self) -> GaugeSpec:
+    def _one_place(self) -> GaugeConfig:
         given = {key for key in ("x", "y", "latitude", "longitude") if getattr(self, key) is not None}
         if given not in ({"x", "y"}, {"latitude", "longitude"}):
             raise ValueError("give either x and y (the cell's numbers, from 0) or latitude and longitude")
@@ -74,13 +74,13 @@ class GaugeSpec(Config):
         return j, i
 
 
-def locate(gauges: Mapping[str, GaugeSpec], domain: Domain) -> tuple[Grid, NDArray[np.intp]]:
+def locate(gauges: Mapping[str, GaugeConfig], domain: Domain) -> tuple[Grid, NDArray[np.intp]]:
     """Return the grid of the gauges and their flat cell indices.
 
     Raises
     ------
     ConfigError
-        As `GaugeSpec.cell`, with the gauge's name.
+        As `GaugeConfig.cell`, with the gauge's name.
     """
     cells: list[tuple[int, int]] = []
     for name, spec in gauges.items():

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from bmi_common.config import Config, Threads
 from bmi_common.floor_head import FLOOR_HEAD
+from bmi_common.groundwater_config import Mode
 
 
 class Drainage(Enum):
@@ -21,15 +22,6 @@ class Drainage(Enum):
     """kr of the head at the start of the step."""
     PRESCRIBED = "prescribed"
     """A flux given with every step."""
-
-
-class Mode(Enum):
-    """What flows."""
-
-    FULL = "full"
-    """Lateral groundwater flow, overland flow, no flow through the bottom."""
-    FREE_DRAINAGE = "free_drainage"
-    """No lateral groundwater flow, overland flow, gravity drainage through the bottom."""
 
 
 @dataclass(frozen=True)

@@ -20,13 +20,14 @@ from bmi_common.boundary_conditions import Conditions
 from bmi_common.errors import ModelError
 from bmi_common.floor_head import reachable_floor
 from bmi_common.flow_order import FlowNetwork, build_network
+from bmi_common.groundwater_config import Mode
 from bmi_common.overland import SurfaceCondition
 from bmi_common.slopes import SlopeFormulation, face_slopes
 from bmi_common.state_file import StateArray, fingerprint
 from bmi_common.units import SECONDS_PER_HOUR
 from bmi_richards import _kernel
-from bmi_richards.boundary_faces import BoundaryFaces, Soil
-from bmi_richards.options import Convergence, Drainage, Mode, SolverConfig
+from bmi_richards.boundary_faces import BoundaryFaces, CellSoil
+from bmi_richards.options import Convergence, Drainage, SolverConfig
 
 Floats = NDArray[np.float64]
 
@@ -541,7 +542,7 @@ class RichardsSolver:
     def _find_boundary_faces(self, domain: DomainLike) -> BoundaryFaces:
         names = ("alpha", "n", "residual", "span", "minimum_head")
         table = self.options.table
-        soil = Soil(
+        soil = CellSoil(
             **{name: self._statics[name] for name in names},
             conductivity={axis: self._gather(getattr(domain, f"conductivity_{axis}"), axis) for axis in "xyz"},
             table_points=table.points if table else 0,

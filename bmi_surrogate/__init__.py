@@ -11,7 +11,7 @@ except ModuleNotFoundError as error:
 from bmi_surrogate.bmi import BmiSurrogate
 from bmi_surrogate.checkpoint import convert_published, load, save
 from bmi_surrogate.emulator import Emulator
-from bmi_surrogate.predrnn.checkpoint import Checkpoint
+from bmi_surrogate.predrnn.checkpoint import PredRNNCheckpoint
 from bmi_surrogate.predrnn.closed_balance import ClosedEmulator
 from bmi_surrogate.predrnn.emulator import PredRNNEmulator, PredRNNOptions
 from bmi_surrogate.predrnn.network import Architecture, PredRNN
@@ -22,10 +22,10 @@ from bmi_surrogate.structured.emulator import StructuredEmulator, StructuredOpti
 __all__ = [
     "Architecture",
     "BmiSurrogate",
-    "Checkpoint",
     "ClosedEmulator",
     "Emulator",
     "PredRNN",
+    "PredRNNCheckpoint",
     "PredRNNEmulator",
     "PredRNNOptions",
     "StructuredArchitecture",

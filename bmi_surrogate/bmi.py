@@ -18,7 +18,7 @@ from bmi_common.groundwater_bmi import GroundwaterBmi
 from bmi_common.hashing import hashes
 from bmi_common.state_file import StateArray
 from bmi_common.units import SECONDS_PER_HOUR
-from bmi_surrogate.config import Prepared, prepare
+from bmi_surrogate.config import PreparedSurrogate, prepare
 from bmi_surrogate.diagnosis import Diagnosis
 
 
@@ -47,7 +47,7 @@ class BmiSurrogate(GroundwaterBmi):
         "surface.flux.file",
         "sources.file",
     )
-    _prepared: Prepared
+    _prepared: PreparedSurrogate
 
     def _initialize(self, config_file: Path) -> Setup:
         self._prepared = prepare(config_file)

@@ -23,7 +23,7 @@ from bmi_common.config import Config, ConfigPath
 from bmi_common.hashing import sha256
 from bmi_common.owned_folder import draft_name
 from bmi_surrogate.parameters import fill, read_parameters
-from bmi_surrogate.predrnn.checkpoint import Checkpoint
+from bmi_surrogate.predrnn.checkpoint import PredRNNCheckpoint
 from bmi_surrogate.predrnn.network import Architecture, PredRNN
 from bmi_surrogate.predrnn.normalisation import Moments, Statistics, moments_of_statics
 from bmi_surrogate.predrnn.published import load_published
@@ -33,7 +33,7 @@ from bmi_surrogate.structured.checkpoint import StructuredCheckpoint
 FORMAT = "rootzone-surrogate"
 
 
-class _MomentsSpec(Config):
+class _MomentsConfig(Config):
     mean: list[float]
     std: list[float]
 
@@ -41,13 +41,13 @@ class _MomentsSpec(Config):
         return Moments.of(self.mean, self.std)
 
 
-class _StatisticsSpec(Config):
-    pressure: _MomentsSpec
-    source: _MomentsSpec
-    statics: _MomentsSpec
+class _StatisticsConfig(Config):
+    pressure: _MomentsConfig
+    source: _MomentsConfig
+    statics: _MomentsConfig
 
     @model_validator(mode="after")
-    def _check(self) -> _StatisticsSpec:
+    def _check(self) -> _StatisticsConfig:
         self.statistics()
         return self
 
@@ -55,7 +55,7 @@ class _StatisticsSpec(Config):
         return Statistics(self.pressure.moments(), self.source.moments(), self.statics.moments())
 
 
-class _WeightsSpec(Config):
+class _WeightsConfig(Config):
     file: ConfigPath
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
@@ -66,7 +66,7 @@ _Thickness = Annotated[float, Field(gt=0)]
 class _Common(Config):
     format: Literal["rootzone-surrogate"]
     version: Literal[1]
-    weights: _WeightsSpec
+    weights: _WeightsConfig
     provenance: dict[str, str] = Field(default_factory=dict)
 
 
@@ -75,7 +75,7 @@ class _PredRNN(_Common):
     network: Architecture
     tile: Annotated[int, Field(ge=1)] | Literal["whole"]
     layer_thickness: list[_Thickness] | None = None
-    statistics: _StatisticsSpec
+    statistics: _StatisticsConfig
 
     @model_validator(mode="after")
     def _lengths(self) -> _PredRNN:
@@ -111,7 +111,7 @@ def _require_layers(thickness: list[float] | None, layers: int) -> None:
 
 def load(
     path: Path, kind: Literal["auto", "published", "rootzone"] = "auto", statistics: Path | None = None
-) -> Checkpoint | StructuredCheckpoint:
+) -> PredRNNCheckpoint | StructuredCheckpoint:
     """Read a checkpoint of either format.
 
     Parameters
@@ -140,7 +140,7 @@ def _is_own(path: Path) -> bool:
     return path.suffix == ".yaml" or (path.suffix == ".safetensors" and path.with_suffix(".yaml").is_file())
 
 
-def load_rootzone(path: Path) -> Checkpoint | StructuredCheckpoint:
+def load_rootzone(path: Path) -> PredRNNCheckpoint | StructuredCheckpoint:
     """Read a checkpoint of our own format from its ``.safetensors`` or its ``.yaml`` file.
 
     Raises
@@ -161,7 +161,7 @@ def load_rootzone(path: Path) -> Checkpoint | StructuredCheckpoint:
     if isinstance(d, _Structured):
         model = fill(StructuredModel(d.network), parameters, weights)
         return StructuredCheckpoint(model, tuple(d.layer_thickness), d.provenance, files)
-    return Checkpoint(
+    return PredRNNCheckpoint(
         fill(PredRNN(d.network), parameters, weights),
         d.statistics.statistics(),
         d.tile,
@@ -171,7 +171,7 @@ def load_rootzone(path: Path) -> Checkpoint | StructuredCheckpoint:
     )
 
 
-def save(checkpoint: Checkpoint | StructuredCheckpoint, path: Path) -> Path:
+def save(checkpoint: PredRNNCheckpoint | StructuredCheckpoint, path: Path) -> Path:
     """Write a checkpoint in our own format to ``path.safetensors`` and ``path.yaml``; returns the former.
 
     Each file is written whole beside the place and then moved there.

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
-from bmi_common import Config, ConfigError, ConfigPath, Domain, FieldSpec, load_config
+from bmi_common import Config, ConfigError, ConfigPath, Domain, FieldConfig, load_config
 from bmi_common.arrays import Array
 from bmi_common.boundary_conditions import Barriers, Conditions
 from bmi_common.config import Threads
@@ -20,7 +20,7 @@ from bmi_common.groundwater_config import GroundwaterConfig, PreparedGroundwater
 from bmi_surrogate.checkpoint import load as load_checkpoint
 from bmi_surrogate.emulator import Emulator
 from bmi_surrogate.predrnn import statics as static_channels
-from bmi_surrogate.predrnn.checkpoint import Checkpoint
+from bmi_surrogate.predrnn.checkpoint import PredRNNCheckpoint
 from bmi_surrogate.predrnn.closed_balance import ClosedEmulator
 from bmi_surrogate.predrnn.emulator import PredRNNEmulator, PredRNNOptions
 from bmi_surrogate.predrnn.normalisation import moments_of_statics
@@ -66,7 +66,7 @@ class SurrogateSection(Config):
     refinements: Annotated[int, Field(ge=0, le=100)] = SHIPPED_REFINEMENTS
     format: Literal["auto", "published", "rootzone"] = "auto"
     statistics: ConfigPath | None = None
-    statics: Annotated[FieldSpec, BeforeValidator(_default_variable)] | None = None
+    statics: Annotated[FieldConfig, BeforeValidator(_default_variable)] | None = None
     statics_statistics: Literal["domain"] | None = None
     tile: Annotated[int, Field(ge=2)] | Literal["whole"] | None = None
     overlap: Literal["independent", "averaged"] = "independent"
@@ -99,13 +99,13 @@ class SurrogateConfig(GroundwaterConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prepared(PreparedGroundwater):
+class PreparedSurrogate(PreparedGroundwater):
     """What the configuration describes, and the surrogate, ready for `start`."""
 
     emulator: Emulator
 
 
-def prepare(config_file: Path) -> Prepared:
+def prepare(config_file: Path) -> PreparedSurrogate:
     """Read and check a configuration and what it names.
 
     Raises
@@ -136,7 +136,7 @@ def prepare(config_file: Path) -> Prepared:
     with mistakes.noted():
         head = config.initial.read(domain, config_file)
     mistakes.require_none()
-    return Prepared(
+    return PreparedSurrogate(
         domain=domain,
         head=head,
         emulator=emulator,
@@ -146,7 +146,7 @@ def prepare(config_file: Path) -> Prepared:
     )
 
 
-def _trained(section: SurrogateSection, domain: Domain, config_file: Path) -> Checkpoint | StructuredCheckpoint:
+def _trained(section: SurrogateSection, domain: Domain, config_file: Path) -> PredRNNCheckpoint | StructuredCheckpoint:
     if section.checkpoint is None:
         if domain.nz < 2:
             raise ConfigError(
@@ -186,7 +186,7 @@ def _structured(
 
 
 def _predrnn(
-    trained: Checkpoint, domain: Domain, section: SurrogateSection, config_file: Path
+    trained: PredRNNCheckpoint, domain: Domain, section: SurrogateSection, config_file: Path
 ) -> tuple[Emulator, tuple[Path, ...]]:
     a, path = trained.network.architecture, trained.files[0]
     _require_layers(a.layers, trained.layer_thickness, domain, path)
@@ -215,7 +215,7 @@ def _require_layers(layers: int, known: tuple[float, ...] | None, domain: Domain
         )
 
 
-def _statics(trained: Checkpoint, domain: Domain, section: SurrogateSection) -> Array:
+def _statics(trained: PredRNNCheckpoint, domain: Domain, section: SurrogateSection) -> Array:
     wanted = trained.network.architecture.statics
     if section.statics is not None:
         shape = (wanted, *domain.surface.shape)
@@ -231,8 +231,8 @@ def _statics(trained: Checkpoint, domain: Domain, section: SurrogateSection) -> 
 
 
 def _with_statics_statistics(
-    trained: Checkpoint, fields: Array, domain: Domain, section: SurrogateSection
-) -> Checkpoint:
+    trained: PredRNNCheckpoint, fields: Array, domain: Domain, section: SurrogateSection
+) -> PredRNNCheckpoint:
     stored = trained.statistics.statics is not None
     if stored and section.statics_statistics is not None:
         raise ConfigError(

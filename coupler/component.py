@@ -18,7 +18,7 @@ from bmi_common.errors import ConfigError, RootzoneError
 from bmi_common.suggest import did_you_mean
 from bmi_common.units import conversion
 from coupler import remote
-from coupler.component_spec import ComponentFile, ComponentSpec
+from coupler.component_config import ComponentConfig, ComponentFile
 from coupler.grids import NODE, GridInfo, first_cell, read_grid
 
 Array = NDArray[Any]
@@ -86,7 +86,7 @@ class Component:
         self._model = _Model(bmi)
 
     @classmethod
-    def of(cls, name: str, spec: ComponentSpec, key: str = "") -> Component:
+    def of(cls, name: str, spec: ComponentConfig, key: str = "") -> Component:
         """Create the component that `spec` describes; `key` is where it stands in ``coupled.yaml``.
 
         Raises

@@ -17,9 +17,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from bmi_common.config import CalendarTime, Config, Document, folders, read_yaml, require_name, validate
 from bmi_common.durations import Duration, add_period, describe, divides
 from bmi_common.errors import ConfigError, ConfigErrors, Mistakes
-from coupler.component_spec import ComponentSpec
-from coupler.error_control.config import Action, ErrorControlSpec
-from coupler.report_spec import Report
+from coupler.component_config import ComponentConfig
+from coupler.error_control.config import Action, ErrorControlConfig
+from coupler.report_config import Report
 from coupler.settings import apply_setting
 
 
@@ -62,7 +62,7 @@ def _naive_utc(value: datetime) -> datetime:
 UtcTime = Annotated[CalendarTime, AfterValidator(_naive_utc)]
 
 
-class TimeSpec(Config):
+class TimeConfig(Config):
     """Period of the run (UTC) and its coupling step."""
 
     start: UtcTime
@@ -70,7 +70,7 @@ class TimeSpec(Config):
     step: Duration
 
     @model_validator(mode="after")
-    def _whole_steps(self) -> TimeSpec:
+    def _whole_steps(self) -> TimeConfig:
         if self.end <= self.start:
             raise ValueError(f"end {self.end:%Y-%m-%dT%H:%M} must be after start {self.start:%Y-%m-%dT%H:%M}")
         length = self.end - self.start
@@ -88,7 +88,7 @@ class TimeSpec(Config):
         return (self.end - self.start) // self.step
 
 
-class ExchangeSpec(Config):
+class ExchangeConfig(Config):
     """One variable handed from one component to another before the target's step."""
 
     source: Annotated[Endpoint, Field(alias="from")]
@@ -120,7 +120,7 @@ def _output_file(value: str) -> str:
     return value
 
 
-class OutputSpec(Config):
+class OutputConfig(Config):
     """One NetCDF file of the run."""
 
     file: Annotated[str, AfterValidator(_output_file)]
@@ -130,14 +130,14 @@ class OutputSpec(Config):
     precision: Literal["single", "double"] = "single"
 
     @model_validator(mode="after")
-    def _variables_once(self) -> OutputSpec:
+    def _variables_once(self) -> OutputConfig:
         for end in self.variables:
             if self.variables.count(end) > 1:
                 raise ValueError(f"{end} stands twice among the variables of {self.file}")
         return self
 
 
-class WaterBalanceSpec(Config):
+class WaterBalanceConfig(Config):
     """Limit of the water balance residual of the interface, relative to the water turned over in a step."""
 
     tolerance: Annotated[float, Field(gt=0)] = 1.0e-6
@@ -150,10 +150,10 @@ def _low_to_high(value: tuple[float, float]) -> tuple[float, float]:
     return value
 
 
-class ChecksSpec(Config):
+class ChecksConfig(Config):
     """Checks while running."""
 
-    water_balance: WaterBalanceSpec | None = None
+    water_balance: WaterBalanceConfig | None = None
     ranges: dict[str, Annotated[tuple[float, float], AfterValidator(_low_to_high)]] = {}
 
 
@@ -172,7 +172,7 @@ def _until(value: Any) -> Any:
     return {"storage_change": value} if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-class SpinUpSpec(Config):
+class SpinUpConfig(Config):
     """Repetition of the first part of the run's period before the run itself starts.
 
     ``years: N`` stands for ``repeat: P1Y, max: N``, a number at `until` for its `storage_change`; without `until` the
@@ -196,7 +196,7 @@ class SpinUpSpec(Config):
         return {**data, "repeat": "P1Y", "max": years if isinstance(years, int) and 1 <= years <= 1000 else 1}
 
 
-class CheckpointSpec(Config):
+class CheckpointConfig(Config):
     """How often everything is saved that a restart needs, and how many checkpoints stay."""
 
     every: Duration
@@ -252,15 +252,15 @@ class RunConfig(Config):
 
     paths: dict[str, str] = {}
     title: str = ""
-    time: TimeSpec
-    components: Annotated[dict[ComponentName, ComponentSpec], Field(min_length=1)]
+    time: TimeConfig
+    components: Annotated[dict[ComponentName, ComponentConfig], Field(min_length=1)]
     order: list[str]
-    exchanges: Annotated[list[ExchangeSpec], BeforeValidator(_listed)] = []
-    output: Annotated[list[OutputSpec], BeforeValidator(_listed)] = []
-    checks: ChecksSpec = ChecksSpec()
-    spin_up: SpinUpSpec | None = None
-    checkpoint: CheckpointSpec | None = None
-    error_control: ErrorControlSpec | None = None
+    exchanges: Annotated[list[ExchangeConfig], BeforeValidator(_listed)] = []
+    output: Annotated[list[OutputConfig], BeforeValidator(_listed)] = []
+    checks: ChecksConfig = ChecksConfig()
+    spin_up: SpinUpConfig | None = None
+    checkpoint: CheckpointConfig | None = None
+    error_control: ErrorControlConfig | None = None
     figures: bool = False
     report: Report = None
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
@@ -339,8 +339,8 @@ class RunParts(Config):
     """Sections of a ``coupled.yaml`` that can be understood by themselves, where the whole cannot."""
 
     paths: dict[str, str] = {}
-    time: TimeSpec | None = None
-    components: dict[ComponentName, ComponentSpec] = {}
+    time: TimeConfig | None = None
+    components: dict[ComponentName, ComponentConfig] = {}
 
 
 @dataclass(frozen=True)

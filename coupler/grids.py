@@ -157,7 +157,7 @@ def _equal(a: Array, b: Array) -> bool:
 
 
 @dataclass(frozen=True)
-class GridMap:
+class GridMapping:
     """How values on a source's grid become values on a target's.
 
     Attributes
@@ -187,7 +187,7 @@ class GridMap:
         return ", ".join(self.notes)
 
 
-def map_grids(key: str, source: GridInfo, target: GridInfo, by_index: bool = False) -> GridMap:
+def map_grids(key: str, source: GridInfo, target: GridInfo, by_index: bool = False) -> GridMapping:
     """Map a source grid onto a target grid: the same cells, or some of the source's layers at equal heights.
 
     Rows, columns and layers that run the other way are turned round. A grid of one layer stands for its surface.
@@ -224,7 +224,7 @@ def map_grids(key: str, source: GridInfo, target: GridInfo, by_index: bool = Fal
         if source.is_points:  # one dimension, but coordinates of all of space
             for letter in _AXES[1:]:
                 _along(key, letter, getattr(source, letter), getattr(target, letter), here[0], there[0], True)
-    return GridMap(target.shape, tuple(index), tuple(notes)) if notes else GridMap(target.shape)
+    return GridMapping(target.shape, tuple(index), tuple(notes)) if notes else GridMapping(target.shape)
 
 
 def _along(key: str, letter: str, a: Array | None, b: Array | None, m: int, n: int, only_equal: bool) -> slice:

@@ -23,7 +23,7 @@ from bmi_common.state_file import StateArray
 from bmi_common.variables import Role
 from coupler.append import FilePosition, reopen
 from coupler.component import Component
-from coupler.config import Endpoint, OutputSpec
+from coupler.config import Endpoint, OutputConfig
 from coupler.disk_space import require_room
 from coupler.grids import NODE, GridInfo, first_cell
 
@@ -49,7 +49,7 @@ _TIMES_PER_CHUNK = 512
 """Of variables that have no other dimension."""
 
 
-def column_names(spec: OutputSpec) -> list[str]:
+def column_names(spec: OutputConfig) -> list[str]:
     """Name the variables of a file, in their order."""
     plain = [netcdf_name(v.variable) for v in spec.variables]
     names: list[str] = []
@@ -62,7 +62,7 @@ def column_names(spec: OutputSpec) -> list[str]:
     return names
 
 
-def require_distinct_names(key: str, spec: OutputSpec) -> None:
+def require_distinct_names(key: str, spec: OutputConfig) -> None:
     """Refuse variables that would have one name in a file: with each other, or with a coordinate.
 
     Raises
@@ -109,7 +109,7 @@ class OutputFile:
     ----------
     folder : Path
         The run's folder.
-    spec : OutputSpec
+    spec : OutputConfig
         File name, interval, variables, and whether a record is the mean over the interval or its last value.
     components : mapping
         Initialized components.
@@ -130,7 +130,7 @@ class OutputFile:
     def __init__(
         self,
         folder: Path,
-        spec: OutputSpec,
+        spec: OutputConfig,
         components: Mapping[str, Component],
         substeps: Mapping[str, int],
         masks: Mapping[str, NDArray[np.bool_] | None],
@@ -184,7 +184,7 @@ class OutputFile:
 
     @staticmethod
     def _name_columns(
-        spec: OutputSpec,
+        spec: OutputConfig,
         components: Mapping[str, Component],
         substeps: Mapping[str, int],
         masks: Mapping[str, NDArray[np.bool_] | None],

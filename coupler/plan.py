@@ -17,8 +17,8 @@ from bmi_common.units import Conversion, conversion
 from bmi_common.variables import Role
 from coupler.cells import NEAREST, Fill, active_cells, gaps
 from coupler.component import Component
-from coupler.config import Endpoint, ExchangeSpec, Method, OutputSpec, RunConfig
-from coupler.grids import GridMap, first_cell, map_grids
+from coupler.config import Endpoint, ExchangeConfig, Method, OutputConfig, RunConfig
+from coupler.grids import GridMapping, first_cell, map_grids
 from coupler.output import require_distinct_names
 
 SHARED_STATICS = (LAYER_THICKNESS, POROSITY)
@@ -39,7 +39,7 @@ class PlannedExchange:
     source: Endpoint
     target: Endpoint
     conversion: Conversion
-    grid: GridMap
+    grid: GridMapping
     method: Method
     lagged: bool
     """Whether the target steps before the source and so receives the source's state at the start of the step."""
@@ -238,7 +238,7 @@ def _check_output(
         )
 
 
-def _notice_of_rest(output: OutputSpec, config: RunConfig, plan: Plan) -> None:
+def _notice_of_rest(output: OutputConfig, config: RunConfig, plan: Plan) -> None:
     rest = (config.time.end - config.time.start) % output.every
     if rest:
         plan.notices.append(
@@ -285,7 +285,7 @@ def _check_masks(config: RunConfig, components: Mapping[str, Component], told: C
 
 
 def _check_names(
-    key: str, spec: ExchangeSpec, components: Mapping[str, Component], created: Mapping[str, Component]
+    key: str, spec: ExchangeConfig, components: Mapping[str, Component], created: Mapping[str, Component]
 ) -> None:
     mistakes = Mistakes()
     if spec.source.component in created:
@@ -307,7 +307,7 @@ def _check_names(
     mistakes.require_none()
 
 
-def _resolve(key: str, spec: ExchangeSpec, components: Mapping[str, Component], plan: Plan) -> PlannedExchange:
+def _resolve(key: str, spec: ExchangeConfig, components: Mapping[str, Component], plan: Plan) -> PlannedExchange:
     source, target = components[spec.source.component], components[spec.target.component]
     if source.static and spec.method not in (None, Method.HOLD):
         raise ConfigError(
@@ -332,7 +332,7 @@ def _resolve(key: str, spec: ExchangeSpec, components: Mapping[str, Component], 
 
 
 def _cells(
-    key: str, spec: ExchangeSpec, source: Component, target: Component, grid: GridMap
+    key: str, spec: ExchangeConfig, source: Component, target: Component, grid: GridMapping
 ) -> tuple[Mask, Fill | None]:
     """Cells that the target needs values in, if the source has no mask, and what fills those that the source lacks."""
     wanted = active_cells(target, spec.target.variable)
@@ -355,7 +355,7 @@ def _cells(
     return active, None
 
 
-def _method(key: str, spec: ExchangeSpec, plan: Plan, lagged: bool) -> Method:
+def _method(key: str, spec: ExchangeConfig, plan: Plan, lagged: bool) -> Method:
     many = plan.substeps[spec.source.component]
     if spec.method is None:
         # the state that a target starts its step from is the last one; a flux must be told how to combine

@@ -16,7 +16,7 @@ from coupler import checkpoint, random_state
 from coupler.append import FilePosition, check_file, require_closed
 from coupler.checkpoint import Checkpoint
 from coupler.component import Component
-from coupler.component_spec import ComponentFile, ComponentSpec, RunSettings, component_file
+from coupler.component_config import ComponentConfig, ComponentFile, RunSettings, component_file
 from coupler.config import LoadedRun, RunConfig, RunParts, require_folders
 from coupler.error_control.setup import ErrorControlSetup, restore, set_up
 from coupler.plan import Plan, make_plan
@@ -26,7 +26,7 @@ log = logging.getLogger("rootzone")
 
 
 @dataclass
-class Prepared:
+class PreparedRun:
     """A run whose components are initialized and whose plan is resolved.
 
     Attributes
@@ -68,7 +68,7 @@ class Prepared:
                 log.warning("%s: finalize failed: %s", component.name, error)
 
 
-def prepare(loaded: LoadedRun, staging: Path, check: Callable[[RunConfig], None] | None = None) -> Prepared:
+def prepare(loaded: LoadedRun, staging: Path, check: Callable[[RunConfig], None] | None = None) -> PreparedRun:
     """Import and initialize the components and resolve the plan.
 
     Parameters
@@ -112,7 +112,7 @@ def prepare(loaded: LoadedRun, staging: Path, check: Callable[[RunConfig], None]
                     checkpoint.require_state_functions({**ready, **{c.name: c for c in shadows}})
         attempt.require_success()
         undo.pop_all()
-    return Prepared(loaded, ready, plan, attempt.files, error_control)
+    return PreparedRun(loaded, ready, plan, attempt.files, error_control)
 
 
 def check_components(document: Document, staging: Path) -> None:
@@ -140,7 +140,7 @@ def check_components(document: Document, staging: Path) -> None:
     timed = part(time=data.get("time"))
     time = None if timed is None else timed.time
     entries = data.get("components")
-    specs: dict[str, ComponentSpec] = {}
+    specs: dict[str, ComponentConfig] = {}
     for name, entry in entries.items() if isinstance(entries, dict) else ():
         found = part(components={name: entry})
         specs |= {} if found is None else found.components
@@ -166,7 +166,7 @@ class _Attempt:
     def __init__(self, document: Document) -> None:
         self._document = document
         self._of_run, self._of_files = Mistakes(), dict[str, ConfigError]()
-        self._specs: Mapping[str, ComponentSpec] = {}
+        self._specs: Mapping[str, ComponentConfig] = {}
         self.created: dict[str, Component] = {}
         self.ready: dict[str, Component] = {}
         self.files: dict[str, ComponentFile] = {}
@@ -187,7 +187,7 @@ class _Attempt:
         with self._of_run.noted(), _located_in(self._document):
             yield
 
-    def create(self, specs: Mapping[str, ComponentSpec]) -> None:
+    def create(self, specs: Mapping[str, ComponentConfig]) -> None:
         """Import classes and create components."""
         self._specs = specs
         for name, spec in specs.items():
@@ -243,7 +243,7 @@ def _named_once(errors: Mapping[str, ConfigError]) -> list[ConfigError]:
     return [mistake.changed(component=", ".join(of)) for mistake, of in names.values()]
 
 
-def prepare_restart(prepared: Prepared, folder: Path) -> Checkpoint:
+def prepare_restart(prepared: PreparedRun, folder: Path) -> Checkpoint:
     """Put a prepared run where a checkpoint was written; nothing in the run's folder is changed yet.
 
     Raises

@@ -19,7 +19,7 @@ from coupler.checkpoint import Checkpoint
 from coupler.component import Component
 from coupler.error_control.controller import ErrorControl
 from coupler.errors import RunFailed, RunInterrupted, components_named, writing
-from coupler.preparation import Prepared
+from coupler.preparation import PreparedRun
 from coupler.progress import RunProgress
 from coupler.run_files import RunFiles
 from coupler.run_folder import step_files
@@ -59,7 +59,7 @@ class Summary:
 
 
 def run(
-    prepared: Prepared,
+    prepared: PreparedRun,
     folder: OwnedFolder,
     console: Console,
     record: dict[str, object],
@@ -70,7 +70,7 @@ def run(
 
     Parameters
     ----------
-    prepared : Prepared
+    prepared : PreparedRun
         The run; for a restart, as `prepare_restart` left it.
     folder : OwnedFolder
         Folder of the run.
@@ -136,7 +136,7 @@ def run(
     )
 
 
-def _control(prepared: Prepared, stepper: Stepper, folder: Path, restart: Checkpoint | None) -> ErrorControl | None:
+def _control(prepared: PreparedRun, stepper: Stepper, folder: Path, restart: Checkpoint | None) -> ErrorControl | None:
     setup, config = prepared.error_control, prepared.loaded.config
     if setup is None:
         return None
@@ -155,7 +155,12 @@ class _UnderWay:
     """A run between its first step and its last: what steps, what watches, what writes."""
 
     def __init__(
-        self, prepared: Prepared, stepper: Stepper, files: RunFiles, folder: OwnedFolder, control: ErrorControl | None
+        self,
+        prepared: PreparedRun,
+        stepper: Stepper,
+        files: RunFiles,
+        folder: OwnedFolder,
+        control: ErrorControl | None,
     ) -> None:
         self._prepared, self._stepper, self._files, self._folder = prepared, stepper, files, folder
         self._control = control

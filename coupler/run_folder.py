@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from coupler.config import BALANCE_FILE, CONTROL_FILE, DECISIONS_FILE, STATE_FILE, STATES, RunConfig
-from coupler.report_spec import REPORT, REPORT_FILES
+from coupler.report_config import REPORT, REPORT_FILES
 
 HOLDS = "run"
 """What the record of a run's folder says that it holds."""

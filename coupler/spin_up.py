@@ -17,7 +17,7 @@ from bmi_common.variables import Role
 from coupler.component import Component
 from coupler.config import STATE_FILE, STATES
 from coupler.errors import components_named, writing
-from coupler.preparation import Prepared
+from coupler.preparation import PreparedRun
 from coupler.progress import RunProgress
 from coupler.stepper import Stepper
 from coupler.water_balance import Balance
@@ -27,7 +27,7 @@ log = logging.getLogger("rootzone")
 States = dict[tuple[str, str], NDArray[np.float64]]
 
 
-def states(prepared: Prepared) -> States:
+def states(prepared: PreparedRun) -> States:
     """Copy every variable that is made by a component and can also be set: what carries a run on."""
     found: States = {}
     for name, component in prepared.components.items():
@@ -38,13 +38,13 @@ def states(prepared: Prepared) -> States:
     return found
 
 
-def put_states(prepared: Prepared, values: States) -> None:
+def put_states(prepared: PreparedRun, values: States) -> None:
     """Set the copies that `states` made."""
     for (name, variable), array in values.items():
         prepared.components[name].set(variable, array)
 
 
-def renew(prepared: Prepared) -> None:
+def renew(prepared: PreparedRun) -> None:
     """Put fresh components at the start time in place of the run's components."""
     prepared.finalize()
     for name, spec in prepared.loaded.config.components.items():
@@ -52,7 +52,7 @@ def renew(prepared: Prepared) -> None:
         prepared.components[name].initialize(prepared.files[name])
 
 
-def spin_up(prepared: Prepared, folder: OwnedFolder, console: Console) -> States:
+def spin_up(prepared: PreparedRun, folder: OwnedFolder, console: Console) -> States:
     """Repeat the first period of the run until the groundwater storage settles, or as often as is wanted.
 
     The state of a component is carried from one repetition to the next: all of it, in a state file, where the
@@ -61,7 +61,7 @@ def spin_up(prepared: Prepared, folder: OwnedFolder, console: Console) -> States
 
     Parameters
     ----------
-    prepared : Prepared
+    prepared : PreparedRun
         The run.
     folder : OwnedFolder
         Folder of the run; the state files are written into ``spun_up/`` there, to start other runs from.
@@ -123,7 +123,7 @@ def _report_storage(repetition: int, totals: Balance, wanted: float | None) -> f
     return fraction
 
 
-def _carry_on(prepared: Prepared, run_folder: OwnedFolder) -> States:
+def _carry_on(prepared: PreparedRun, run_folder: OwnedFolder) -> States:
     """Renew the components and give them the states that they have reached; return what can be set of these."""
     whole = [c.name for c in prepared.components.values() if not c.static and c.saves_state and c.has("start_from")]
     folder = run_folder.path / STATES
@@ -141,7 +141,7 @@ def _carry_on(prepared: Prepared, run_folder: OwnedFolder) -> States:
     return carried
 
 
-def write_states(values: States, prepared: Prepared, folder: OwnedFolder) -> None:
+def write_states(values: States, prepared: PreparedRun, folder: OwnedFolder) -> None:
     """Write carried states as NetCDF in double precision, to start other runs from."""
     folder.own(STATE_FILE)
     with netCDF4.Dataset(folder.path / STATE_FILE, "w", format="NETCDF4") as data:

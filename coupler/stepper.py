@@ -16,7 +16,7 @@ from coupler.component import ComponentError
 from coupler.error_control.config import Action
 from coupler.errors import RunFailed
 from coupler.exchange import Exchanger
-from coupler.preparation import Prepared
+from coupler.preparation import PreparedRun
 from coupler.water_balance import Balance, WaterBalance
 
 log = logging.getLogger("rootzone")
@@ -25,7 +25,7 @@ log = logging.getLogger("rootzone")
 class Stepper:
     """Carries a prepared run forward, one coupling step at a time."""
 
-    def __init__(self, prepared: Prepared, label: str = "") -> None:
+    def __init__(self, prepared: PreparedRun, label: str = "") -> None:
         self.prepared = prepared
         self._label = label  # stands before the time in messages
         config = prepared.loaded.config
@@ -113,7 +113,7 @@ class Stepper:
             raise RunFailed(f"{self._label}{self.now:%Y-%m-%dT%H:%M} (hour {hours:g}): {error}") from error
 
 
-def _limits(prepared: Prepared) -> dict[tuple[str, str], tuple[float, float]]:
+def _limits(prepared: PreparedRun) -> dict[tuple[str, str], tuple[float, float]]:
     """Return the allowed range of every guarded variable: what is exchanged, what is written, what the user names.
 
     What a component writes but hands to nobody is guarded only where it says which cells take part: elsewhere a

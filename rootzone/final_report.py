@@ -11,7 +11,7 @@ from bmi_common.owned_folder import OwnedFolder
 from bmi_common.parflow_dumps import is_parflow_run
 from bmi_common.run_records import LATENT_HEAT
 from coupler.config import RunConfig
-from coupler.report_spec import REPORT
+from coupler.report_config import REPORT
 from coupler.run_folder import MARKER
 from rootzone.evaluate.evaluation import Wanted, check_name
 from rootzone.evaluate.variables import parse_thresholds

@@ -28,7 +28,7 @@ from coupler.config import LoadedRun, RunConfig, UnsoundRun, load_run
 from coupler.error_control.words import intentions
 from coupler.errors import RunInterrupted
 from coupler.inputs import inputs_of
-from coupler.preparation import Prepared, check_components, prepare, prepare_restart
+from coupler.preparation import PreparedRun, check_components, prepare, prepare_restart
 from coupler.run import Summary, run
 from coupler.run_folder import HOLDS, LOG, MARKER, PROVENANCE, STAGED, TIMING, all_files
 from coupler.spin_up import spin_up, write_states
@@ -216,7 +216,7 @@ def _continue(loaded: LoadedRun, staging: Path, checkpoint: Path, folder: OwnedF
         _finish(prepared, folder, console, record, found)
 
 
-def _log_notices(prepared: Prepared) -> None:
+def _log_notices(prepared: PreparedRun) -> None:
     for notice in prepared.plan.notices:
         log.warning("%s", notice)
 
@@ -238,7 +238,7 @@ def _keep_record(record: dict[str, Any], staging: Path, folder: OwnedFolder) -> 
 
 
 def _finish(
-    prepared: Prepared, folder: OwnedFolder, console: Console, record: dict[str, Any], restart: Checkpoint | None
+    prepared: PreparedRun, folder: OwnedFolder, console: Console, record: dict[str, Any], restart: Checkpoint | None
 ) -> None:
     config = prepared.loaded.config
     with deferred_interrupts("stopping after this step") as interrupted:
@@ -257,7 +257,7 @@ def _finish(
 
 
 @contextmanager
-def _carrying_out(prepared: Prepared) -> Iterator[None]:
+def _carrying_out(prepared: PreparedRun) -> Iterator[None]:
     try:
         yield
     except RootzoneError as error:
@@ -298,7 +298,7 @@ def _close_log() -> None:
         handler.close()
 
 
-def print_plan(prepared: Prepared, console: Console) -> None:
+def print_plan(prepared: PreparedRun, console: Console) -> None:
     """Print what a run will do: components, their steps, order, exchanges, files."""
     config, plan = prepared.loaded.config, prepared.plan
     time = config.time

@@ -14,7 +14,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bmi_common import Domain, load_config, water_table
-from bmi_common.domain import DomainSpec
+from bmi_common.domain import DomainConfig
 from bmi_common.flow_order import build_network
 
 DEMO = Path(__file__).parents[1] / "cfg" / "demo"
@@ -38,7 +38,7 @@ def generator(name: str) -> ModuleType:
 
 @pytest.fixture(scope="module")
 def domain() -> Domain:
-    return Domain.load(load_config(DEMO / "domain.yaml", DomainSpec))
+    return Domain.load(load_config(DEMO / "domain.yaml", DomainConfig))
 
 
 @pytest.fixture(scope="module")

@@ -16,10 +16,10 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from bmi_common import FieldSpec
+from bmi_common import FieldConfig
 from bmi_common.durations import describe
 from bmi_surrogate.config import SurrogateSection
-from coupler.component_spec import ComponentSpec
+from coupler.component_config import ComponentConfig
 from coupler.config import Endpoint, RunConfig, SpinUpUntil
 
 WORDS: Mapping[Any, str] = {
@@ -37,9 +37,9 @@ WORDS: Mapping[Any, str] = {
 
 MODELS: Mapping[type[BaseModel], str] = {
     Endpoint: "`component.variable`",
-    ComponentSpec: "component (keys as under `components`)",
+    ComponentConfig: "component (keys as under `components`)",
     SpinUpUntil: "number, or `{storage_change: number}`",
-    FieldSpec: "field (a number, a file, or a variable of a file)",
+    FieldConfig: "field (a number, a file, or a variable of a file)",
 }
 """Models that stand in one line and are described elsewhere."""
 
@@ -194,8 +194,8 @@ def _keys(model: type[BaseModel], prefix: str) -> Iterator[Key]:
 def _nested(field: FieldInfo) -> tuple[type[BaseModel] | None, str]:
     """Return the model that a field's keys belong to, and how an entry of it is written."""
     annotation = _plain(field.annotation)
-    if annotation == dict[str, ComponentSpec]:
-        return ComponentSpec, ".<name>"
+    if annotation == dict[str, ComponentConfig]:
+        return ComponentConfig, ".<name>"
     if get_origin(annotation) is list and _is_section(get_args(annotation)[0]):
         return get_args(annotation)[0], "[]"
     models = [a for a in (*get_args(annotation), annotation) if _is_section(a)]

@@ -1,6 +1,6 @@
 """Meteorological forcing of the land component, by the hour.
 
-A record of hours is described by a `ForcingSpec` (the ``forcing:`` section of the configuration) and opened with
+A record of hours is described by a `ForcingConfig` (the ``forcing:`` section of the configuration) and opened with
 `open_forcing`, which checks before anything runs that every hour is there and usable:
 
     with open_forcing(spec, latitude=lat, longitude=lon, shape=(ny, nx), start=start, end=end) as forcing:
@@ -11,7 +11,7 @@ from bmi_colm.forcing.config import (
     ColumnForcing,
     Era5LandForcing,
     ExternalForcing,
-    ForcingSpec,
+    ForcingConfig,
     NetcdfForcing,
     ParflowForcing,
 )
@@ -27,7 +27,7 @@ __all__ = [
     "Era5LandForcing",
     "ExternalForcing",
     "Forcing",
-    "ForcingSpec",
+    "ForcingConfig",
     "ForcingWarning",
     "NetcdfForcing",
     "ParflowForcing",

@@ -93,7 +93,7 @@ class ParflowForcing(Config):
     check_values: CheckValues = "all"
 
 
-class NetcdfVariable(Config):
+class ForcingVariable(Config):
     """A NetCDF variable by its name in the file, with the units that its attribute lacks or has wrong."""
 
     variable: str
@@ -118,7 +118,7 @@ class NetcdfForcing(_OneStation):
 
     type: Literal["netcdf"]
     file: Files
-    variables: dict[StandardName, Annotated[NetcdfVariable, BeforeValidator(_as_variable)]] = Field(
+    variables: dict[StandardName, Annotated[ForcingVariable, BeforeValidator(_as_variable)]] = Field(
         default_factory=dict, description="variables by name; the others are found by their standard_name"
     )
     time_stamp: Literal["start", "middle", "end"] = Field(
@@ -144,7 +144,7 @@ def _as_section(value: Any) -> Any:
     return {"type": value} if isinstance(value, str) else value
 
 
-ForcingSpec = Annotated[
+ForcingConfig = Annotated[
     Annotated[
         ExternalForcing | ColumnForcing | ParflowForcing | NetcdfForcing | Era5LandForcing,
         Field(discriminator="type"),
@@ -165,7 +165,7 @@ def expand(files: tuple[Path, ...]) -> list[Path]:
     return found
 
 
-def forcing_files(spec: ForcingSpec) -> tuple[Path, ...]:
+def forcing_files(spec: ForcingConfig) -> tuple[Path, ...]:
     """Return the existing files that a ``forcing:`` section names; for ParFlow's, all that begin with the prefix."""
     match spec:
         case ExternalForcing():

@@ -17,7 +17,7 @@ from bmi_colm.forcing.names import (
     WIND_Y,
 )
 from bmi_colm.forcing.netcdf import SeriesRecord, common_times, label, lacking, open_files
-from bmi_colm.forcing.netcdf_series import Series
+from bmi_colm.forcing.netcdf_series import ForcingSeries
 from bmi_colm.forcing.units import converter
 from bmi_common.arrays import Array
 from bmi_common.calendar import DAY, HOUR, Times, show
@@ -92,7 +92,7 @@ class Era5LandRecord(SeriesRecord):
             complete &= np.isin(needed, self._stamps[kind])
         self.times = candidates[complete]
 
-    def _open(self, name: str, cells: Cells, remap: bool) -> Series:
+    def _open(self, name: str, cells: Cells, remap: bool) -> ForcingSeries:
         found = [(file, name) for file in self._files if name in file]
         if not found:
             raise ConfigError(
@@ -102,7 +102,7 @@ class Era5LandRecord(SeriesRecord):
         file, _ = found[0]
         where = f"{file.path}: {name!r}"
         convert = converter(file.attribute(name, "units"), _UNITS[name], where)
-        return Series(found, cells, convert=convert, hours=_stamps, remap=remap, column=False, fill=True)
+        return ForcingSeries(found, cells, convert=convert, hours=_stamps, remap=remap, column=False, fill=True)
 
     def _needs(self, times: Times) -> list[tuple[str, Times]]:
         """Return the kinds of stamps and the stamps that the hours `times` need."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from bmi_colm.forcing.config import NetcdfForcing, StandardName, expand
-from bmi_colm.forcing.netcdf_series import Series, hour_starts
+from bmi_colm.forcing.netcdf_series import ForcingSeries, hour_starts
 from bmi_colm.forcing.plausible import ForcingWarning
 from bmi_colm.forcing.record import Record
 from bmi_colm.forcing.units import Converter, converter
@@ -142,7 +142,7 @@ class NetcdfRecord(SeriesRecord):
 
     def _open(
         self, standard_name: StandardName, target: str, found: Found, spec: NetcdfForcing, cells: Cells
-    ) -> Series:
+    ) -> ForcingSeries:
         chosen = spec.variables.get(standard_name)
         all_units = {
             (chosen.units if chosen and chosen.units else file.attribute(variable, "units")): (file, variable)
@@ -157,7 +157,7 @@ class NetcdfRecord(SeriesRecord):
                 f"{where} has no units; give them in forcing: "
                 f"variables: {{{standard_name}: {{variable: {variable}, units: …}}}}"
             )
-        return Series(
+        return ForcingSeries(
             found,
             cells,
             convert=_rate(units, target, where, f"{{{standard_name}: {{variable: {variable}, units: {units} h-1}}}}"),
@@ -236,7 +236,7 @@ def common_times(times: Iterable[Times]) -> Times:
     return reduce(np.intersect1d, times)
 
 
-def lacking(series: Iterable[Series], time: np.datetime64) -> str:
+def lacking(series: Iterable[ForcingSeries], time: np.datetime64) -> str:
     """Return which of `series` lack `time`, for messages."""
     without = [one for one in series if time not in one.times]
     return (

@@ -101,7 +101,7 @@ def _first_finite(values: Array) -> Array:
     return np.asarray(np.take_along_axis(values, pick[..., np.newaxis], axis=-1)[..., 0])
 
 
-class Series:
+class ForcingSeries:
     """One variable over all files that hold it, as hours that can be read a few at a time.
 
     Files, and records in them, may come in any order. A time that several have is one record, if they agree.

@@ -11,7 +11,7 @@ from bmi_colm.forcing.config import (
     ColumnForcing,
     Era5LandForcing,
     ExternalForcing,
-    ForcingSpec,
+    ForcingConfig,
     NetcdfForcing,
     ParflowForcing,
 )
@@ -27,7 +27,7 @@ from bmi_common.file_grid import Cells
 
 
 def open_forcing(
-    spec: ForcingSpec,
+    spec: ForcingConfig,
     *,
     shape: tuple[int, int],
     start: datetime,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bmi_colm.config import Prepared
+from bmi_colm.config import PreparedLand
 from bmi_colm.readin import Readin, format_lines, read_lines, read_readin, to_levels
 from bmi_colm.soil import SoilTexture
 from bmi_common.errors import ConfigError, describe_cell
@@ -21,12 +21,12 @@ class ReadinWarning(UserWarning):
     """What the library is told differs a little from what the configuration says."""
 
 
-def readin_lines(prepared: Prepared, users: Path | None) -> list[str]:
+def readin_lines(prepared: PreparedLand, users: Path | None) -> list[str]:
     """Return the lines of the active cells, in the order of ``mask.nonzero()``.
 
     Parameters
     ----------
-    prepared : Prepared
+    prepared : PreparedLand
         What the configuration describes.
     users : Path, optional
         A file of the user's for the whole grid; its numbers are handed on as they stand there.
@@ -62,7 +62,7 @@ def readin_lines(prepared: Prepared, users: Path | None) -> list[str]:
     return [f"{i + 1} {j + 1} {numbers}" for (j, i), numbers in zip(prepared.cells.tolist(), rest, strict=True)]
 
 
-def _compare(given: Readin, configured: Readin, prepared: Prepared, path: Path) -> None:
+def _compare(given: Readin, configured: Readin, prepared: PreparedLand, path: Path) -> None:
     """Refuse two truths about land cover and texture."""
 
     def first(differs: np.ndarray) -> str:

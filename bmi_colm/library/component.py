@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bmi_colm import variables as names
-from bmi_colm.config import Prepared, prepare
+from bmi_colm.config import PreparedLand, prepare
 from bmi_colm.forcing import names as forcing_names
 from bmi_colm.land import WATER_DENSITY, LandSurface
 from bmi_colm.library import arguments, directory
@@ -149,7 +149,7 @@ class BmiColmLibrary(LandSurface):
         return config
 
     @staticmethod
-    def _check(prepared: Prepared) -> None:
+    def _check(prepared: PreparedLand) -> None:
         config = prepared.config
         assert isinstance(config, LibraryConfig)
         config.build().check(tallest_canopy=0.0)

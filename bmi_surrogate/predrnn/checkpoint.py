@@ -14,7 +14,7 @@ PUBLISHED_TILE = 16
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class PredRNNCheckpoint:
     """A trained PredRNN with what it needs to run.
 
     Attributes

@@ -17,8 +17,8 @@ from bmi_common.arrays import Array
 from bmi_common.state_file import StateArray, fingerprint
 from bmi_surrogate.compute import compiling, find_device, require_compiler, using_threads
 from bmi_surrogate.predrnn.attention import History
-from bmi_surrogate.predrnn.checkpoint import Checkpoint
-from bmi_surrogate.predrnn.network import Architecture, Memory, PredRNN, Step
+from bmi_surrogate.predrnn.checkpoint import PredRNNCheckpoint
+from bmi_surrogate.predrnn.network import Architecture, Memory, NetworkStep, PredRNN
 from bmi_surrogate.predrnn.normalisation import Normaliser, standardise_statics
 from bmi_surrogate.predrnn.tiling import Tiling
 
@@ -69,7 +69,7 @@ class PredRNNEmulator:
 
     Parameters
     ----------
-    checkpoint : Checkpoint
+    checkpoint : PredRNNCheckpoint
         Network and statistics, those of the statics included.
     statics : ndarray, shape (channels, ny, nx)
         Static fields as they are, not standardised.
@@ -87,7 +87,7 @@ class PredRNNEmulator:
 
     def __init__(
         self,
-        checkpoint: Checkpoint,
+        checkpoint: PredRNNCheckpoint,
         statics: Array,
         mask: NDArray[np.bool_] | None = None,
         options: PredRNNOptions | None = None,
@@ -112,7 +112,7 @@ class PredRNNEmulator:
         self._network = PredRNN(a).eval()
         self._network.load_state_dict(checkpoint.network.state_dict())
         self._network.to(self.device, self.dtype)
-        self._step: Callable[[Tensor, Tensor, Memory], Step] = self._network.step
+        self._step: Callable[[Tensor, Tensor, Memory], NetworkStep] = self._network.step
         self._x = torch.empty(0)
         self._blocks: list[_Block] = []
         self._fingerprint = _fingerprint(checkpoint)
@@ -274,7 +274,7 @@ def _no_history(m: Tensor) -> History:
     return History(m.new_empty((tiles, 0, channels, ny, nx)), m.new_empty((tiles, 0, channels)))
 
 
-def _fingerprint(checkpoint: Checkpoint) -> str:
+def _fingerprint(checkpoint: PredRNNCheckpoint) -> str:
     s = checkpoint.statistics
     parts: list[NDArray[Any] | str] = [repr(checkpoint.network.architecture)]
     parts += [a for m in (s.pressure, s.source, s.statics) if m is not None for a in (m.mean, m.std)]
@@ -283,7 +283,7 @@ def _fingerprint(checkpoint: Checkpoint) -> str:
     return fingerprint(*parts)
 
 
-def _tile(checkpoint: Checkpoint, shape: tuple[int, int], tile: int | str | None) -> tuple[int, int]:
+def _tile(checkpoint: PredRNNCheckpoint, shape: tuple[int, int], tile: int | str | None) -> tuple[int, int]:
     a = checkpoint.network.architecture
     side = tile or checkpoint.tile
     size = shape if side == "whole" else (int(side),) * 2

@@ -230,7 +230,7 @@ class Memory(NamedTuple):
     statics: Tensor | None = None
 
 
-class Step(NamedTuple):
+class NetworkStep(NamedTuple):
     """Result of an hour.
 
     Attributes
@@ -314,7 +314,7 @@ class PredRNN(nn.Module):
         seen: Tensor = self.static_encoder(statics.contiguous(memory_format=torch.channels_last))
         return seen
 
-    def step(self, pressure: Tensor, source: Tensor, memory: Memory) -> Step:
+    def step(self, pressure: Tensor, source: Tensor, memory: Memory) -> NetworkStep:
         """Advance one hour.
 
         Parameters
@@ -335,7 +335,7 @@ class PredRNN(nn.Module):
             x, m = done.h, done.m
         increment, history = self._increment(x, memory.history)
         carried = Memory(tuple(s.h for s in cells), tuple(s.c for s in cells), m, history, memory.statics)
-        return Step(pressure + increment, carried, tuple(cells))
+        return NetworkStep(pressure + increment, carried, tuple(cells))
 
     def _state_features(self, pressure: Tensor) -> tuple[Tensor, ...]:
         if not self.architecture.state_features:

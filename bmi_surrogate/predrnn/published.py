@@ -12,7 +12,7 @@ from typing import Literal
 from bmi_common import ConfigError, load_config
 from bmi_common.config import Config
 from bmi_surrogate.parameters import SAVE_ANEW, Parameters, fill, read_parameters
-from bmi_surrogate.predrnn.checkpoint import PUBLISHED_TILE, Checkpoint
+from bmi_surrogate.predrnn.checkpoint import PUBLISHED_TILE, PredRNNCheckpoint
 from bmi_surrogate.predrnn.network import Architecture, PredRNN
 from bmi_surrogate.predrnn.normalisation import Moments, Statistics
 
@@ -26,7 +26,7 @@ class _PublishedStatistics(Config):
     force_std: list[float]
 
 
-def load_published(path: Path, statistics: Path | None = None) -> Checkpoint:
+def load_published(path: Path, statistics: Path | None = None) -> PredRNNCheckpoint:
     """Read a checkpoint of the published format.
 
     Parameters
@@ -51,7 +51,7 @@ def load_published(path: Path, statistics: Path | None = None) -> Checkpoint:
                 f"{path}: a published checkpoint does not store its statistics, and there is no {PUBLISHED_STATISTICS} "
                 "beside it; name the file in `statistics:`"
             )
-    return Checkpoint(
+    return PredRNNCheckpoint(
         fill(PredRNN(architecture), parameters, path),
         _published_statistics(statistics, architecture),
         provenance={"format": "published"},

@@ -23,7 +23,7 @@ _LEAST_CAPACITY = 1.0e-9
 _SHALLOWEST = 1.0e-9
 
 
-class ColumnState(NamedTuple):
+class ColumnHeads(NamedTuple):
     """What a head determines, all (layers, columns).
 
     Attributes
@@ -43,7 +43,7 @@ class ColumnState(NamedTuple):
     permeability: Tensor
 
     @classmethod
-    def of(cls, columns: ColumnProperties, coordinate: Tensor) -> ColumnState:
+    def of(cls, columns: ColumnProperties, coordinate: Tensor) -> ColumnHeads:
         """Evaluate at a coordinate u [m]."""
         soil = columns.retention
         head = soil.head(coordinate)
@@ -55,7 +55,7 @@ class Start(NamedTuple):
 
     Attributes
     ----------
-    state : ColumnState
+    state : ColumnHeads
         At the start.
     source, lateral : Tensor, shape (layers, columns)
         Water from the source and from lateral Darcy flow in the hour [m].
@@ -65,7 +65,7 @@ class Start(NamedTuple):
         Ponded depth [m], and overland inflow [m] as it would be from the ponding at the start.
     """
 
-    state: ColumnState
+    state: ColumnHeads
     source: Tensor
     lateral: Tensor
     water: Tensor
@@ -92,7 +92,7 @@ def begin(columns: ColumnProperties, head: Tensor, source: Tensor) -> Start:
     """
     saturation, dsat_dh = columns.retention.saturation_and_capacity(head)
     permeability = columns.retention.relative_permeability(head)
-    state = ColumnState(head, columns.retention.coordinate(head), saturation, dsat_dh, permeability)
+    state = ColumnHeads(head, columns.retention.coordinate(head), saturation, dsat_dh, permeability)
     ponded = head[-1].clamp(min=0.0)
     water = torch.zeros_like(head)
     water[-source.shape[0] :] = source * columns.dz[-source.shape[0] :]
@@ -147,14 +147,14 @@ def outflow_slope(conveyance: Tensor, ponded: Tensor) -> Tensor:
     return conveyance * OVERLAND_POWER * ponded.clamp(min=_SHALLOWEST) ** (OVERLAND_POWER - 1.0)
 
 
-def solve(columns: ColumnProperties, start: Start, guess: ColumnState, inflow: Tensor) -> Tensor:
+def solve(columns: ColumnProperties, start: Start, guess: ColumnHeads, inflow: Tensor) -> Tensor:
     """Change of the coordinate u [m] that the solve linearised at a guess makes to it, (layers, columns).
 
     Parameters
     ----------
     columns, start
         Soil and terrain, and the start of the hour.
-    guess : ColumnState
+    guess : ColumnHeads
         At the end of the hour; ``start.state`` for the first solve.
     inflow : Tensor, shape (columns,)
         Overland inflow in the hour [m].

@@ -21,7 +21,7 @@ from pydantic import ConfigDict
 from torch import Tensor, nn
 
 from bmi_surrogate.structured.closure import Effort
-from bmi_surrogate.structured.column_solve import ColumnState, Start
+from bmi_surrogate.structured.column_solve import ColumnHeads, Start
 from bmi_surrogate.structured.columns import ColumnProperties
 
 LARGEST_GAIN = 3.0
@@ -134,14 +134,14 @@ def feature_count(layers: int) -> int:
     return LAYERED * layers - 1 + SURFACE
 
 
-def features(columns: ColumnProperties, start: Start, guess: ColumnState, change: Tensor, scale: Tensor) -> Tensor:
+def features(columns: ColumnProperties, start: Start, guess: ColumnHeads, change: Tensor, scale: Tensor) -> Tensor:
     """Features of every column.
 
     Parameters
     ----------
     columns, start
         Soil and terrain, and the start of the hour.
-    guess : ColumnState
+    guess : ColumnHeads
         At the end of the hour.
     change : Tensor, shape (layers, columns)
         Change of the coordinate u [m] that the next solve would make to the guess.

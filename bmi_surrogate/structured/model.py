@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from bmi_surrogate.structured.closure import Effort, Search, balance, close
-from bmi_surrogate.structured.column_solve import ColumnState, Start, begin, solve
+from bmi_surrogate.structured.column_solve import ColumnHeads, Start, begin, solve
 from bmi_surrogate.structured.columns import ColumnProperties
 from bmi_surrogate.structured.correction import Correction, StructuredArchitecture, features
 
@@ -31,8 +31,8 @@ class Kernels:
     """The functions that an hour's time is spent in."""
 
     begin: Callable[[ColumnProperties, Tensor, Tensor], Start] = begin
-    evaluate: Callable[[ColumnProperties, Tensor], ColumnState] = ColumnState.of
-    solve: Callable[[ColumnProperties, Start, ColumnState, Tensor], Tensor] = solve
+    evaluate: Callable[[ColumnProperties, Tensor], ColumnHeads] = ColumnHeads.of
+    solve: Callable[[ColumnProperties, Start, ColumnHeads, Tensor], Tensor] = solve
     search: Search = _EAGER
 
     @classmethod
@@ -42,7 +42,7 @@ class Kernels:
         def faster(function: Any) -> Any:
             return torch.compile(function, dynamic=True)
 
-        return cls(faster(begin), faster(ColumnState.of), faster(solve), Search(faster(balance), None))
+        return cls(faster(begin), faster(ColumnHeads.of), faster(solve), Search(faster(balance), None))
 
 
 class StructuredModel(nn.Module):

@@ -10,11 +10,11 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from bmi_common import Config, ConfigError, DomainField, load_config
 from bmi_common.config import OutputPath, Threads
-from bmi_surrogate.training.predrnn_task import PredRNNSpec, PredRNNTask
-from bmi_surrogate.training.prepare import DataSpec
-from bmi_surrogate.training.sampling import SamplingSpec
-from bmi_surrogate.training.schedule import OptimiserSpec
-from bmi_surrogate.training.structured_task import StructuredSpec, StructuredTask
+from bmi_surrogate.training.predrnn_task import PredRNNConfig, PredRNNTask
+from bmi_surrogate.training.prepare import DataConfig
+from bmi_surrogate.training.sampling import SamplingConfig
+from bmi_surrogate.training.schedule import OptimiserConfig
+from bmi_surrogate.training.structured_task import StructuredConfig, StructuredTask
 from bmi_surrogate.training.task import Rollout, Task
 
 
@@ -47,7 +47,7 @@ class Stage(Config):
         return Rollout(self.hours, self.gradient_hours)
 
 
-class ValidationSpec(Config):
+class ValidationConfig(Config):
     """How weights are judged while they are trained, on the hours that `data` keeps for validation.
 
     The module runs freely over the whole domain, from the head at the start of the first stretch of validation that is
@@ -75,19 +75,19 @@ class TrainConfig(Config):
 
     Attributes
     ----------
-    domain : DomainSpec
+    domain : DomainConfig
         Domain of the training data.
-    data : DataSpec
+    data : DataConfig
         Which runs of physics, and where they are prepared.
-    surrogate : StructuredSpec or PredRNNSpec
+    surrogate : StructuredConfig or PredRNNConfig
         Architecture and loss, by the key ``architecture``.
-    sampling : SamplingSpec
+    sampling : SamplingConfig
         Tiles and windows of a batch.
-    optimiser : OptimiserSpec
+    optimiser : OptimiserConfig
         AdamW and its schedule.
     stages : list of Stage
         Course of the rollouts; their iterations add up to the training.
-    validation : ValidationSpec
+    validation : ValidationConfig
         How weights are judged.
     seeds : list of int
         One training each; the best is kept.
@@ -108,12 +108,12 @@ class TrainConfig(Config):
     """
 
     domain: DomainField
-    data: DataSpec
-    surrogate: Annotated[StructuredSpec | PredRNNSpec, Field(discriminator="architecture")]
-    sampling: SamplingSpec = SamplingSpec()
-    optimiser: OptimiserSpec = OptimiserSpec()
+    data: DataConfig
+    surrogate: Annotated[StructuredConfig | PredRNNConfig, Field(discriminator="architecture")]
+    sampling: SamplingConfig = SamplingConfig()
+    optimiser: OptimiserConfig = OptimiserConfig()
     stages: Annotated[list[Stage], Field(min_length=1), BeforeValidator(lambda v: [v] if isinstance(v, dict) else v)]
-    validation: ValidationSpec = ValidationSpec()
+    validation: ValidationConfig = ValidationConfig()
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = [0]
     ensemble: bool = False
     output: OutputPath
@@ -127,7 +127,7 @@ class TrainConfig(Config):
     def _possible(self) -> TrainConfig:
         if len(set(self.seeds)) != len(self.seeds):
             raise ConfigError(f"each must stand once, got {self.seeds}", key="seeds")
-        if self.compile and isinstance(self.surrogate, StructuredSpec):
+        if self.compile and isinstance(self.surrogate, StructuredConfig):
             raise ConfigError(
                 "is not possible with the structured surrogate, whose search has no fixed length", key="compile"
             )
@@ -155,7 +155,7 @@ class TrainConfig(Config):
 
     def task(self) -> Task:
         """Task of the architecture."""
-        if isinstance(self.surrogate, StructuredSpec):
+        if isinstance(self.surrogate, StructuredConfig):
             return StructuredTask(self.surrogate)
         return PredRNNTask(self.surrogate)
 

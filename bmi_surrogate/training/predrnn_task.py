@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from bmi_common import Config, ConfigError, Domain
 from bmi_common.arrays import Array
 from bmi_surrogate import checkpoint as checkpoints
-from bmi_surrogate.predrnn.checkpoint import Checkpoint
+from bmi_surrogate.predrnn.checkpoint import PredRNNCheckpoint
 from bmi_surrogate.predrnn.closed_balance import Base, closed_head
 from bmi_surrogate.predrnn.emulator import require_compilable
-from bmi_surrogate.predrnn.network import Architecture, CellStep, Memory, PredRNN, Step
+from bmi_surrogate.predrnn.network import Architecture, CellStep, Memory, NetworkStep, PredRNN
 from bmi_surrogate.predrnn.normalisation import STATIC_EPSILON, Moments, Normaliser, Statistics
 from bmi_surrogate.predrnn.tiling import Tiling
 from bmi_surrogate.structured import ColumnProperties
@@ -68,7 +68,7 @@ class LossWeights(Config):
         return {name: weight for name, weight in self.model_dump().items() if weight > 0.0}
 
 
-class PredRNNSpec(Config):
+class PredRNNConfig(Config):
     """Architecture and loss of a PredRNN. The defaults are the published ones.
 
     Attributes
@@ -101,7 +101,7 @@ class PredRNNSpec(Config):
     loss: LossWeights = LossWeights()
 
     @model_validator(mode="after")
-    def _possible(self) -> PredRNNSpec:
+    def _possible(self) -> PredRNNConfig:
         self.of_shape(layers=11, source_layers=10, statics=46, side=None)
         return self
 
@@ -161,7 +161,7 @@ class TrainablePredRNN(nn.Module):
         self.terms = terms
         self.batch_columns = batch_columns
         # takes the network as an argument, so that a compiled one serves copies of this module with their own weights
-        self.advance: Callable[[PredRNN, Tensor, Tensor, Memory], Step] = PredRNN.step
+        self.advance: Callable[[PredRNN, Tensor, Tensor, Memory], NetworkStep] = PredRNN.step
 
     def forward(self, batch: Batch, rollout: Rollout) -> dict[str, Tensor]:
         """Terms of the loss over the hours that count."""
@@ -218,7 +218,7 @@ class TrainablePredRNN(nn.Module):
             outputs.append(scaled.of_pressure.restore(x).double().masked_fill(scaled.inactive, 0.0))
         return torch.stack(outputs, dim=1)
 
-    def _step(self, x: Tensor, memory: Memory, scaled: _Scaled, hour: int) -> Step:
+    def _step(self, x: Tensor, memory: Memory, scaled: _Scaled, hour: int) -> NetworkStep:
         done = self.advance(self.network, x, scaled.source(hour), memory)
         if scaled.columns is None:
             return done._replace(pressure=done.pressure.masked_fill(scaled.inactive, 0.0))
@@ -311,11 +311,11 @@ class PredRNNTask:
 
     Parameters
     ----------
-    spec : PredRNNSpec
+    spec : PredRNNConfig
         Architecture and loss.
     """
 
-    def __init__(self, spec: PredRNNSpec) -> None:
+    def __init__(self, spec: PredRNNConfig) -> None:
         self.spec = spec
 
     @property
@@ -413,7 +413,9 @@ class PredRNNTask:
         """Write a checkpoint that `BmiSurrogate` reads, ``path.safetensors`` and ``path.yaml``; returns the former."""
         own = _own(module)
         thickness = tuple(float(dz) for dz in own.thickness)
-        return checkpoints.save(Checkpoint(own.network, own.statistics, own.tile, thickness, dict(provenance)), path)
+        return checkpoints.save(
+            PredRNNCheckpoint(own.network, own.statistics, own.tile, thickness, dict(provenance)), path
+        )
 
 
 def _own(module: nn.Module) -> TrainablePredRNN:

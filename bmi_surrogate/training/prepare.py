@@ -51,7 +51,7 @@ STORM_LAYERS = 3
 _RECORDS_AT_ONCE = 24
 
 
-class DataSpec(Config):
+class DataConfig(Config):
     """The section `data:`.
 
     `runs` are folders or NetCDF files of `bmi-run`, or folders of ParFlow runs; without any the `store` is used as it
@@ -85,12 +85,12 @@ class _Stretch:
             left -= records
 
 
-def prepare(spec: DataSpec, domain: Domain, progress: Progress | None = None) -> Store:
+def prepare(spec: DataConfig, domain: Domain, progress: Progress | None = None) -> Store:
     """Open the training store, and make it first where it is missing, unfinished or out of date.
 
     Parameters
     ----------
-    spec : DataSpec
+    spec : DataConfig
         Which runs, and where the store is.
     domain : Domain
         What the runs were made on.

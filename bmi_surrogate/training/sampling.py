@@ -25,7 +25,7 @@ PUBLISHED_HOURS = 120
 _ONLY_RANDOM = ("flips", "storms")
 
 
-class SamplingSpec(Config):
+class SamplingConfig(Config):
     """The section `sampling:`.
 
     `published` takes fixed tiles and windows that start every 120 h, all of them once an epoch in random order.
@@ -43,7 +43,7 @@ class SamplingSpec(Config):
     storms: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5
 
     @model_validator(mode="after")
-    def _nothing_idle(self) -> SamplingSpec:
+    def _nothing_idle(self) -> SamplingConfig:
         if self.mode == "published":
             idle = [key for key in _ONLY_RANDOM if key in self.model_fields_set]
             if idle:
@@ -75,7 +75,7 @@ class Sampler:
         Raw static channels.
     fields : sequence of str
         Fields of the domain that batches carry.
-    spec : SamplingSpec
+    spec : SamplingConfig
         How to draw.
     seed : int
         Not negative; batches of different seeds are independent.
@@ -88,7 +88,7 @@ class Sampler:
     """
 
     def __init__(
-        self, store: Store, domain: Domain, statics: Array, fields: Sequence[str], spec: SamplingSpec, seed: int
+        self, store: Store, domain: Domain, statics: Array, fields: Sequence[str], spec: SamplingConfig, seed: int
     ) -> None:
         store.check(domain)
         self.store, self.spec, self.seed = store, spec, seed

@@ -20,7 +20,7 @@ Decay = Annotated[float, Field(ge=0, lt=1)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
-class ScheduleSpec(Config):
+class ScheduleConfig(Config):
     """Course of the learning rate, and of beta1 against it. The defaults are the published ones.
 
     Attributes
@@ -69,7 +69,7 @@ class ScheduleSpec(Config):
         return _half_cosine(peak, end, min(1.0, (iteration - top) / down)) if down > 0.0 else peak
 
 
-class OptimiserSpec(Config):
+class OptimiserConfig(Config):
     """AdamW (Loshchilov and Hutter 2019) and what is done to gradients and weights around it.
 
     Attributes
@@ -89,7 +89,7 @@ class OptimiserSpec(Config):
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     clip_norm: Positive | None = None
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
-    schedule: ScheduleSpec = ScheduleSpec()
+    schedule: ScheduleConfig = ScheduleConfig()
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.AdamW:
         """Make the optimiser; `adjust` sets its learning rate before every iteration."""

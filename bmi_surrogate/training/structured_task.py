@@ -24,7 +24,7 @@ _LEAST_SCALE = 1.0e-7
 """Of a layer's hourly change [m]: a layer in which nothing ever happens."""
 
 
-class StructuredSpec(Config):
+class StructuredConfig(Config):
     """The section `surrogate:` for ``architecture: structured``.
 
     `hidden` are the widths of the correction's inner layers. In the loss, errors of u count in units of the change that
@@ -45,13 +45,13 @@ class StructuredTask:
 
     Parameters
     ----------
-    spec : StructuredSpec
+    spec : StructuredConfig
         Shapes and loss.
     """
 
     fields: tuple[str, ...] = FIELDS
 
-    def __init__(self, spec: StructuredSpec) -> None:
+    def __init__(self, spec: StructuredConfig) -> None:
         self.spec = spec
         self.weights: Mapping[str, float] = {"increments": 1.0}
         self._batch_columns: BatchColumns

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from coupler.error_control.config import AuditSpec
+from coupler.error_control.config import AuditConfig
 from coupler.error_control.deviation import QUANTITIES, exceeded, not_undercut
 
 
@@ -44,13 +44,13 @@ class Window:
 
     Parameters
     ----------
-    spec : AuditSpec
+    spec : AuditConfig
         Length, distance and limits.
     step : timedelta
         Coupling step.
     """
 
-    def __init__(self, spec: AuditSpec, step: timedelta) -> None:
+    def __init__(self, spec: AuditConfig, step: timedelta) -> None:
         self._spec = spec
         self._every, self._length = spec.every // step, spec.window // step
         self._found: list[dict[str, float]] = []

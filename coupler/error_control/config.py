@@ -13,7 +13,7 @@ from bmi_common.config import Config, ConfigPath
 from bmi_common.durations import Duration, describe
 from bmi_common.errors import ConfigError
 from bmi_common.units import conversion
-from coupler.component_spec import ComponentSpec
+from coupler.component_config import ComponentConfig
 from coupler.error_control.deviation import QUANTITIES
 
 _NUMBER_AND_UNIT = re.compile(r"^\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*?)\s*$")
@@ -65,7 +65,7 @@ def _some(value: dict[str, float]) -> dict[str, float]:
 SomeLimits = Annotated[Limits, AfterValidator(_some)]
 
 
-class SegmentsSpec(Config):
+class SegmentsConfig(Config):
     """Take up the state of a reference again and again.
 
     Attributes
@@ -80,28 +80,28 @@ class SegmentsSpec(Config):
     """
 
     length: Duration
-    restart_from: ConfigPath | ComponentSpec
+    restart_from: ConfigPath | ComponentConfig
     restart: Literal["groundwater", "all"] = "groundwater"
 
     @model_validator(mode="after")
-    def _all_needs_a_run(self) -> SegmentsSpec:
-        if self.restart == "all" and isinstance(self.restart_from, ComponentSpec):
+    def _all_needs_a_run(self) -> SegmentsConfig:
+        if self.restart == "all" and isinstance(self.restart_from, ComponentConfig):
             raise ValueError("restart: all needs the folder of a run in restart_from, with its checkpoints")
         return self
 
 
-class AuditSpec(Config):
+class AuditConfig(Config):
     """Let physics run beside the surrogate for a window, from the same state and under the same sources.
 
     Attributes
     ----------
-    component : ComponentSpec
+    component : ComponentConfig
         The physics.
     every, window : timedelta
         From the start of one window to the start of the next, and its length. The first starts with the run.
     thresholds : dict
         Limits of the deviation from physics, in the worst step of the window.
-    free_drainage : ComponentSpec, optional
+    free_drainage : ComponentConfig, optional
         A configuration with free drainage that goes along all the time; the surrogate must come closer to the physics
         than it does.
     action : {"warn", "stop", "resync", "switch"}
@@ -110,16 +110,16 @@ class AuditSpec(Config):
         With ``switch``: the surrogate goes on being tried, a window at a time, and takes over again when it passes.
     """
 
-    component: ComponentSpec
+    component: ComponentConfig
     every: Duration
     window: Duration
     thresholds: SomeLimits
-    free_drainage: ComponentSpec | None = None
+    free_drainage: ComponentConfig | None = None
     action: Literal[Action.WARN, Action.STOP, Action.RESYNC, Action.SWITCH] = Action.WARN
     come_back: bool = False
 
     @model_validator(mode="after")
-    def _fits(self) -> AuditSpec:
+    def _fits(self) -> AuditConfig:
         if self.window > self.every:
             raise ValueError(
                 f"window: {describe(self.window)} is longer than every, {describe(self.every)}: windows would overlap"
@@ -129,7 +129,7 @@ class AuditSpec(Config):
         return self
 
 
-class ResidualSpec(Config):
+class ResidualConfig(Config):
     """Watch the water balance, which needs no reference.
 
     Attributes
@@ -147,7 +147,7 @@ class ResidualSpec(Config):
     action: Literal[Action.WARN, Action.STOP, Action.AUDIT] = Action.WARN
 
 
-class EnsembleSpec(Config):
+class EnsembleConfig(Config):
     """Let the surrogate with other weights go along; where members part, none can be trusted.
 
     Attributes
@@ -157,7 +157,7 @@ class EnsembleSpec(Config):
     limits : dict
         Of the largest deviation of a member from the run.
     action : {"warn", "stop", "audit"}
-        As in `ResidualSpec`.
+        As in `ResidualConfig`.
     """
 
     checkpoints: Annotated[list[ConfigPath], Field(min_length=1)]
@@ -165,16 +165,16 @@ class EnsembleSpec(Config):
     action: Literal[Action.WARN, Action.STOP, Action.AUDIT] = Action.WARN
 
 
-class ErrorControlSpec(Config):
+class ErrorControlConfig(Config):
     """What keeps an eye on the groundwater component while the run goes on."""
 
-    segments: SegmentsSpec | None = None
-    audit: AuditSpec | None = None
-    residual: ResidualSpec | None = None
-    ensemble: EnsembleSpec | None = None
+    segments: SegmentsConfig | None = None
+    audit: AuditConfig | None = None
+    residual: ResidualConfig | None = None
+    ensemble: EnsembleConfig | None = None
 
     @model_validator(mode="after")
-    def _something(self) -> ErrorControlSpec:
+    def _something(self) -> ErrorControlConfig:
         if not (self.segments or self.audit or self.residual or self.ensemble):
             raise ValueError("name at least one of segments, audit, residual and ensemble")
         for key, trigger in (("residual", self.residual), ("ensemble", self.ensemble)):

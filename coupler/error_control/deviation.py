@@ -16,7 +16,7 @@ from coupler.resolution import undercuts
 
 
 @dataclass(frozen=True)
-class Quantity:
+class ControlledQuantity:
     """What is compared: its units, in words, and up to which size it counts as none beside the bound."""
 
     units: str
@@ -25,16 +25,16 @@ class Quantity:
 
 
 QUANTITIES = {
-    "water_table": Quantity(
+    "water_table": ControlledQuantity(
         "m", "median over the columns of the absolute difference of water table depth", resolution.WATER_TABLE
     ),
-    "water_table_90": Quantity(
+    "water_table_90": ControlledQuantity(
         "m", "90 % of the columns have a smaller absolute difference of water table depth", resolution.WATER_TABLE
     ),
-    "root_zone_saturation": Quantity(
+    "root_zone_saturation": ControlledQuantity(
         "1", "mean over the root zone of the absolute difference of saturation", resolution.SOIL_MOISTURE
     ),
-    "soil_water": Quantity(
+    "soil_water": ControlledQuantity(
         "mm", "mean over the columns of the absolute difference of soil and ponded water", resolution.SOIL_WATER
     ),
 }

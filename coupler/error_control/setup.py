@@ -11,9 +11,9 @@ from pathlib import Path
 from bmi_common.errors import ConfigError, Mistakes, errors_under
 from coupler.checkpoint import Checkpoint
 from coupler.component import Component
-from coupler.component_spec import ComponentSpec, RunSettings
-from coupler.config import TimeSpec
-from coupler.error_control.config import Action, ErrorControlSpec, SegmentsSpec
+from coupler.component_config import ComponentConfig, RunSettings
+from coupler.config import TimeConfig
+from coupler.error_control.config import Action, ErrorControlConfig, SegmentsConfig
 from coupler.error_control.reference import ReferenceRun
 from coupler.error_control.shadow import Shadow
 
@@ -24,7 +24,7 @@ class ErrorControlSetup:
 
     Attributes
     ----------
-    spec : ErrorControlSpec
+    spec : ErrorControlConfig
         The section of the configuration.
     physics : Shadow or None
         For audits; the groundwater component while physics has its place.
@@ -38,7 +38,7 @@ class ErrorControlSetup:
         Whether physics has the place of the groundwater component.
     """
 
-    spec: ErrorControlSpec
+    spec: ErrorControlConfig
     physics: Shadow | None = None
     free_drainage: Shadow | None = None
     companion: Shadow | None = None
@@ -65,10 +65,10 @@ class ErrorControlSetup:
 
 
 def set_up(
-    spec: ErrorControlSpec,
-    time: TimeSpec,
+    spec: ErrorControlConfig,
+    time: TimeConfig,
     groundwater: Component,
-    own: ComponentSpec,
+    own: ComponentConfig,
     others: list[str],
     settings: RunSettings,
 ) -> ErrorControlSetup:
@@ -76,13 +76,13 @@ def set_up(
 
     Parameters
     ----------
-    spec : ErrorControlSpec
+    spec : ErrorControlConfig
         The section.
-    time : TimeSpec
+    time : TimeConfig
         Period and step of the run.
     groundwater : Component
         The component that is watched, initialized.
-    own : ComponentSpec
+    own : ComponentConfig
         Its entry in the run.
     others : list of str
         Names of the other components of the run.
@@ -97,7 +97,7 @@ def set_up(
     setup, mistakes = ErrorControlSetup(spec), Mistakes()
     with ExitStack() as undo:
 
-        def load(key: str, entry: ComponentSpec) -> Shadow:
+        def load(key: str, entry: ComponentConfig) -> Shadow:
             shadow = Shadow.load(key, entry, groundwater, settings)
             undo.callback(shadow.component.finalize)
             return shadow
@@ -115,7 +115,7 @@ def set_up(
                 setup.members.append(load(f"ensemble.checkpoints.{i}", _member(own, path)))
         if spec.segments is not None:
             with mistakes.noted():
-                if isinstance(spec.segments.restart_from, ComponentSpec):
+                if isinstance(spec.segments.restart_from, ComponentConfig):
                     setup.companion = load("segments.restart_from", spec.segments.restart_from)
                 else:
                     setup.reference = _reference(spec.segments, time, groundwater, others)
@@ -141,13 +141,13 @@ def restore(setup: ErrorControlSetup, found: Checkpoint, components: Mapping[str
     watched.behind = float(state["behind"])
 
 
-def _member(own: ComponentSpec, checkpoint: Path) -> ComponentSpec:
+def _member(own: ComponentConfig, checkpoint: Path) -> ComponentConfig:
     section = own.options.get("surrogate", {})
     options = {**own.options, "surrogate": {**section, "checkpoint": str(checkpoint)}}
     return own.model_copy(update={"options": options})
 
 
-def _reference(segments: SegmentsSpec, time: TimeSpec, groundwater: Component, others: list[str]) -> ReferenceRun:
+def _reference(segments: SegmentsConfig, time: TimeConfig, groundwater: Component, others: list[str]) -> ReferenceRun:
     assert isinstance(segments.restart_from, Path)
     times = _starts(time, segments)
     whole = segments.restart == "all"
@@ -158,7 +158,7 @@ def _reference(segments: SegmentsSpec, time: TimeSpec, groundwater: Component, o
     return run
 
 
-def _starts(time: TimeSpec, segments: SegmentsSpec) -> list[datetime]:
+def _starts(time: TimeConfig, segments: SegmentsConfig) -> list[datetime]:
     count = (time.end - time.start - time.step) // segments.length
     return [time.start + segments.length * i for i in range(1, count + 1)]
 

@@ -11,7 +11,7 @@ from bmi_common.errors import ConfigError, errors_under
 from bmi_common.groundwater import LAYER_THICKNESS, NET_SOURCE, PRESSURE_HEAD
 from bmi_common.units import conversion
 from coupler.component import Component
-from coupler.component_spec import ComponentSpec, RunSettings, component_file
+from coupler.component_config import ComponentConfig, RunSettings, component_file
 from coupler.error_control.deviation import NEEDED
 from coupler.grids import map_grids
 
@@ -43,7 +43,7 @@ class Shadow:
         self._require_comparable(groundwater)
 
     @classmethod
-    def load(cls, key: str, spec: ComponentSpec, groundwater: Component, settings: RunSettings) -> Shadow:
+    def load(cls, key: str, spec: ComponentConfig, groundwater: Component, settings: RunSettings) -> Shadow:
         """Import and initialize a component.
 
         Raises

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from coupler.component import Component
-from coupler.error_control.config import EnsembleSpec, ResidualSpec
+from coupler.error_control.config import EnsembleConfig, ResidualConfig
 from coupler.error_control.deviation import QUANTITIES, Comparison, exceeded
 from coupler.error_control.shadow import Shadow
 from coupler.water_balance import Balance
@@ -20,13 +20,13 @@ class Residual:
 
     Parameters
     ----------
-    spec : ResidualSpec
+    spec : ResidualConfig
         Limit and number of steps.
     step : timedelta
         Coupling step.
     """
 
-    def __init__(self, spec: ResidualSpec, step: timedelta) -> None:
+    def __init__(self, spec: ResidualConfig, step: timedelta) -> None:
         self.spec = spec
         self._steps = spec.over // step
         self._last: deque[tuple[float, float, float]] = deque(maxlen=self._steps)
@@ -70,7 +70,7 @@ class Ensemble:
 
     Parameters
     ----------
-    spec : EnsembleSpec
+    spec : EnsembleConfig
         Limits.
     members : sequence of Shadow
         The others.
@@ -78,7 +78,7 @@ class Ensemble:
         For the run's grid.
     """
 
-    def __init__(self, spec: EnsembleSpec, members: Sequence[Shadow], comparison: Comparison) -> None:
+    def __init__(self, spec: EnsembleConfig, members: Sequence[Shadow], comparison: Comparison) -> None:
         self.spec = spec
         self.members = members
         self._comparison = comparison

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from bmi_common.durations import describe
-from coupler.component_spec import ComponentSpec
-from coupler.error_control.config import AuditSpec, ErrorControlSpec
+from coupler.component_config import ComponentConfig
+from coupler.error_control.config import AuditConfig, ErrorControlConfig
 from coupler.error_control.deviation import QUANTITIES
 
 
@@ -16,7 +16,7 @@ def compared(figures: Mapping[str, float], limits: Mapping[str, float]) -> str:
     return ", ".join(f"{n} {v:.3g} of {limits[n]:.3g} {_units(n)}".rstrip() for n, v in figures.items())
 
 
-def intentions(spec: ErrorControlSpec) -> Iterator[str]:
+def intentions(spec: ErrorControlConfig) -> Iterator[str]:
     """Say what the section asks for, a line each."""
     if spec.segments is not None:
         s = spec.segments
@@ -32,7 +32,7 @@ def intentions(spec: ErrorControlSpec) -> Iterator[str]:
         yield f"ensemble of {len(e.checkpoints)} more: {_limits(e.limits)}: {e.action}"
 
 
-def _audit(audit: AuditSpec) -> Iterator[str]:
+def _audit(audit: AuditConfig) -> Iterator[str]:
     yield (
         f"audit by {audit.component.where} for {describe(audit.window)} every {describe(audit.every)}: "
         f"{_limits(audit.thresholds)}: {audit.action}{', and back' if audit.come_back else ''}"
@@ -41,8 +41,8 @@ def _audit(audit: AuditSpec) -> Iterator[str]:
         yield f"and no worse than {audit.free_drainage.where} with free drainage, which goes along"
 
 
-def _source(source: Path | ComponentSpec) -> str:
-    return source.where if isinstance(source, ComponentSpec) else str(source)
+def _source(source: Path | ComponentConfig) -> str:
+    return source.where if isinstance(source, ComponentConfig) else str(source)
 
 
 def _limits(limits: Mapping[str, float]) -> str:

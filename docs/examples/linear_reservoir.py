@@ -20,7 +20,7 @@ from bmi_common import (
     DeclaredBmi,
     Domain,
     DomainField,
-    FieldSpec,
+    FieldConfig,
     Role,
     Setup,
     Variable,
@@ -40,7 +40,7 @@ class ReservoirConfig(Config):
     """The whole file: the domain that the land has, too, and the parameters of the reservoirs."""
 
     domain: DomainField
-    water_table_depth: FieldSpec
+    water_table_depth: FieldConfig
     """At the start [m]."""
     drainage_depth: Annotated[float, Field(gt=0)] = 20.0
     """Depth [m] at which outflow ends: that of the streams' beds, say."""

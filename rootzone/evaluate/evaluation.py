@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bmi_common import ConfigError, Domain, DomainSpec, load_config
+from bmi_common import ConfigError, Domain, DomainConfig, load_config
 from bmi_common.arrays import Array
 from bmi_common.calendar import HOUR, Times
 from bmi_common.parflow_dumps import is_parflow_run
@@ -166,7 +166,7 @@ def _temporary(folder: Path) -> tempfile.TemporaryDirectory[str]:
 
 def _domain(wanted: Wanted) -> Domain:
     if wanted.domain is not None:
-        return Domain.load(load_config(wanted.domain, DomainSpec))
+        return Domain.load(load_config(wanted.domain, DomainConfig))
     return domain_of(wanted.run if is_parflow_run(wanted.reference) else wanted.reference)
 
 

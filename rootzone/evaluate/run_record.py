@@ -10,7 +10,7 @@ import numpy as np
 from bmi_common import ConfigError, Domain, DomainField
 from bmi_common.config import Config, load_config, read_yaml
 from bmi_common.folder_lock import require_at_rest
-from coupler.config import OutputSpec, TimeSpec, load_run
+from coupler.config import OutputConfig, TimeConfig, load_run
 from coupler.run_folder import MARKER, STAGED
 
 
@@ -56,11 +56,11 @@ class _NamesDomain(Config):
 
 
 class _NamesTime(Config):
-    time: TimeSpec
+    time: TimeConfig
 
 
 class _NamesOutput(Config):
-    output: list[OutputSpec] = []
+    output: list[OutputConfig] = []
 
 
 _Part = TypeVar("_Part", bound=Config)

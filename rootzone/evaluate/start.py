@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from bmi_common import ConfigError, Domain, FieldSpec
+from bmi_common import ConfigError, Domain, FieldConfig
 from bmi_common.arrays import Array
 from bmi_common.calendar import HOUR
 from bmi_common.config import Config, load_config, read_yaml
 from bmi_common.errors import errors_under
 from bmi_common.groundwater import PRESSURE_HEAD
-from bmi_common.initial import InitialSpec, require_possible
+from bmi_common.initial import InitialConfig, require_possible
 from bmi_common.netcdf_file import NetcdfFile, netcdf_name
 from coupler.config import STATE_FILE
 from rootzone.evaluate.predictions import hour_of_day
@@ -21,7 +21,7 @@ from rootzone.evaluate.run_record import groundwater_config
 
 
 class _Initial(Config):
-    initial: InitialSpec
+    initial: InitialConfig
 
 
 def head_in_file(path: Path, domain: Domain) -> Array:
@@ -36,7 +36,7 @@ def head_in_file(path: Path, domain: Domain) -> Array:
         names = [name for name in file.names if name.endswith((PRESSURE_HEAD, netcdf_name(PRESSURE_HEAD)))]
     if not names:
         raise ConfigError(f"{path}: has no {PRESSURE_HEAD}")
-    spec = FieldSpec(file=path, variable=names[0])
+    spec = FieldConfig(file=path, variable=names[0])
     head = spec.read("pressure head at the start", domain.subsurface.shape, "m", domain.mask, cells=domain.cells)
     with errors_under(names[0], path):
         require_possible(head, domain)

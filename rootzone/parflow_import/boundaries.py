@@ -10,7 +10,7 @@ import numpy as np
 from bmi_common.boundary_conditions import Side
 from rootzone.parflow_import.definition import Definition
 from rootzone.parflow_import.geometry import Geometries
-from rootzone.parflow_import.grid import Grid
+from rootzone.parflow_import.grid import ParflowGrid
 from rootzone.parflow_import.notices import Notes
 from rootzone.parflow_import.solid import Face
 from rootzone.parflow_import.sources import Floats, Folder, Mask, Pfb, simplest
@@ -55,7 +55,7 @@ class Boundaries:
 
 
 def read_boundaries(
-    definition: Definition, grid: Grid, geometries: Geometries, depth: float, folder: Folder, notes: Notes
+    definition: Definition, grid: ParflowGrid, geometries: Geometries, depth: float, folder: Folder, notes: Notes
 ) -> Boundaries:
     """Read the conditions of all patches of the domain; `depth` [m] is that of all layers.
 
@@ -70,7 +70,7 @@ def read_boundaries(
 @dataclass
 class _Reader:
     definition: Definition
-    grid: Grid
+    grid: ParflowGrid
     geometries: Geometries
     depth: float
     folder: Folder
@@ -178,11 +178,12 @@ class _Reader:
             return
         if kind == "FluxConst" and self._rate(patch, 1.0) is None:
             return
-        faces = self._faces(patch)
-        if self.geometries.rock.any() and any(side != "bottom" for side in faces):
-            self.notes.refuse(key, f"{kind} at a side of a domain with an uneven bottom (ignored: nothing flows)")
+        if self.geometries.rock.any():
+            self.notes.refuse(
+                key, f"{kind} at a side or the bottom of a domain with an uneven bottom or top (ignored: nothing flows)"
+            )
             return
-        for side, mask in faces.items():
+        for side, mask in self._faces(patch).items():
             entry: dict[str, Any] = {"side": side}
             if mask is not None:
                 entry["mask"] = simplest(mask.astype(np.float64), np.ones_like(mask)).spec(
@@ -223,7 +224,11 @@ class _Reader:
         (x0, y0), (x1, y1) = (
             tuple(definition.number(f"{own}.{intervals[0]}.{axis}{end}") for axis in "XY") for end in ("Lower", "Upper")
         )
+        if (x0, y0) == (x1, y1):
+            raise definition.error(f"{own}.{intervals[0]}.XUpper", "the line begins where it ends")
         points = range(definition.integer(f"{own}.{intervals[0]}.NumPoints"))
+        if not points:
+            raise definition.error(f"{own}.{intervals[0]}.NumPoints", "must be at least 1")
         places = [definition.number(f"{own}.{intervals[0]}.{k}.Location") for k in points]
         values = [definition.number(f"{own}.{intervals[0]}.{k}.Value") for k in points]
         x = grid.x0 + (np.arange(grid.nx) + 0.5) * grid.dx

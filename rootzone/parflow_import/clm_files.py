@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bmi_common.errors import ConfigError
-from rootzone.parflow_import.grid import Grid
+from rootzone.parflow_import.grid import ParflowGrid
 from rootzone.parflow_import.sources import Floats
 
 _NAME_WIDTH: Final = 15
@@ -93,7 +93,7 @@ class VegetationMap:
     fractions: Floats
 
     @classmethod
-    def read(cls, path: Path, grid: Grid) -> VegetationMap:
+    def read(cls, path: Path, grid: ParflowGrid) -> VegetationMap:
         """Read the file.
 
         Raises

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from rootzone.parflow_import.definition import Definition
-from rootzone.parflow_import.grid import Grid
+from rootzone.parflow_import.grid import ParflowGrid
 from rootzone.parflow_import.notices import Notes
 from rootzone.parflow_import.sources import Floats, Folder, Pfb
 from rootzone.parflow_import.timing import Timing
@@ -35,7 +35,7 @@ class HourlyFiles:
     """Files ``<prefix>.<VAR>.<step>.pfb`` of one hour each, from step `first` at `start`."""
 
     definition: Definition
-    grid: Grid
+    grid: ParflowGrid
     directory: Path
     prefix: str
     first: int
@@ -72,7 +72,7 @@ class Forcing:
 
 
 def read_forcing(
-    definition: Definition, grid: Grid, timing: Timing, fixed: bool, folder: Folder, notes: Notes
+    definition: Definition, grid: ParflowGrid, timing: Timing, fixed: bool, folder: Folder, notes: Notes
 ) -> Forcing:
     """Find the weather of the run.
 

@@ -15,7 +15,7 @@ from bmi_common.errors import ConfigError, describe_cell
 from bmi_common.pfsol import read_solids
 from bmi_common.suggest import did_you_mean
 from rootzone.parflow_import.definition import Definition
-from rootzone.parflow_import.grid import Grid
+from rootzone.parflow_import.grid import ParflowGrid
 from rootzone.parflow_import.notices import Notes
 from rootzone.parflow_import.solid import Face, Patch, Shape, outside, rasterise
 from rootzone.parflow_import.sources import (
@@ -59,14 +59,14 @@ class Part:
     key: str
 
 
-class Quantity(NamedTuple):
+class FieldQuantity(NamedTuple):
     """What a field is, and the range of its values in active cells."""
 
     name: str
     limits: Limits
 
     @classmethod
-    def of_domain(cls, name: str) -> Quantity:
+    def of_domain(cls, name: str) -> FieldQuantity:
         """Return a quantity that domains have (`bmi_common.domain.LIMITS`)."""
         return cls(name, LIMITS[name])
 
@@ -88,7 +88,7 @@ class Geometries:
         Patches of the domain.
     """
 
-    def __init__(self, definition: Definition, grid: Grid, notes: Notes) -> None:
+    def __init__(self, definition: Definition, grid: ParflowGrid, notes: Notes) -> None:
         self._definition = definition
         self._notes = notes
         self._grid = grid
@@ -309,7 +309,7 @@ class Geometries:
         raise self._definition.error(key, f"unknown geometry {name!r}{did_you_mean(name, known)}")
 
     def field(
-        self, parts: Sequence[Part], key: str, quantity: Quantity | None = None, default: float | None = None
+        self, parts: Sequence[Part], key: str, quantity: FieldQuantity | None = None, default: float | None = None
     ) -> Source:
         """Put a field of the subsurface together; `default` is what ParFlow takes where no part holds.
 
@@ -331,7 +331,7 @@ class Geometries:
             self._check_range(values, parts, quantity, self.cells(self.domain, key))
         return field
 
-    def surface_field(self, parts: Sequence[Part], key: str, quantity: Quantity, default: float) -> Source:
+    def surface_field(self, parts: Sequence[Part], key: str, quantity: FieldQuantity, default: float) -> Source:
         """Put a field of the surface together; a geometry holds in every column that it has a cell in, as in ParFlow.
 
         `default` is what ParFlow takes where no part holds; errors are those of `field`.
@@ -355,7 +355,7 @@ class Geometries:
         classes = self._by_class(needed, bool(whole))
         return classes if classes is not None else simplest(self._overlay(needed, key), self.mask)
 
-    def _check_range(self, values: Floats, parts: Sequence[Part], quantity: Quantity, mask: Mask) -> None:
+    def _check_range(self, values: Floats, parts: Sequence[Part], quantity: FieldQuantity, mask: Mask) -> None:
         cell = quantity.limits.find_outside(values, mask)
         if cell is None:
             return

@@ -11,7 +11,7 @@ MOST_CELLS = 10**9
 
 
 @dataclass(frozen=True)
-class Grid:
+class ParflowGrid:
     """Cells and their nominal size [m], before layers are scaled; (x0, y0, z0) [m] is the lower corner."""
 
     nx: int
@@ -35,7 +35,7 @@ class Grid:
         return self.ny, self.nx
 
 
-def read_grid(definition: Definition) -> Grid:
+def read_grid(definition: Definition) -> ParflowGrid:
     """Read ``ComputationalGrid``.
 
     Raises
@@ -64,4 +64,4 @@ def read_grid(definition: Definition) -> Grid:
         raise definition.error(
             "ComputationalGrid.NX", f"NX {nx} times NY {ny} times NZ {nz} are more than {MOST_CELLS:g} cells"
         )
-    return Grid(nx, ny, nz, size("X"), size("Y"), size("Z"), lower["X"], lower["Y"], lower["Z"])
+    return ParflowGrid(nx, ny, nz, size("X"), size("Y"), size("Z"), lower["X"], lower["Y"], lower["Z"])

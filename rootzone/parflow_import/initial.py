@@ -9,7 +9,7 @@ import numpy as np
 from bmi_common.errors import describe_cell
 from rootzone.parflow_import.definition import Definition
 from rootzone.parflow_import.geometry import Geometries, Part
-from rootzone.parflow_import.grid import Grid
+from rootzone.parflow_import.grid import ParflowGrid
 from rootzone.parflow_import.notices import Notes
 from rootzone.parflow_import.sources import Constant, File, Folder, Netcdf, Pfb, Source, simplest
 
@@ -18,7 +18,7 @@ _KINDS = ("Constant", "HydroStaticPatch", "HydroStaticDepth", *_FILES)
 
 
 def read_initial(
-    definition: Definition, grid: Grid, geometries: Geometries, layers: list[float], folder: Folder, notes: Notes
+    definition: Definition, grid: ParflowGrid, geometries: Geometries, layers: list[float], folder: Folder, notes: Notes
 ) -> dict[str, Any]:
     """Return the ``initial:`` section of ``groundwater.yaml``; `layers` [m] are those of the domain, bottom first.
 
@@ -58,7 +58,7 @@ def read_initial(
     return {"pressure_head": _spec(geometries.field(parts, names_key), grid, geometries, layers, folder)}
 
 
-def _spec(head: Source, grid: Grid, geometries: Geometries, layers: list[float], folder: Folder) -> Any:
+def _spec(head: Source, grid: ParflowGrid, geometries: Geometries, layers: list[float], folder: Folder) -> Any:
     """Spell a field of heads; in rock, where ParFlow has none, water is at rest with the lowest cell of the domain."""
     values = head.values(grid.shape)
     missing = ~np.isfinite(values) & geometries.cells(geometries.domain, "Domain.GeomName") & ~geometries.rock
@@ -79,7 +79,7 @@ def _spec(head: Source, grid: Grid, geometries: Geometries, layers: list[float],
 
 
 def _table_depth(
-    definition: Definition, grid: Grid, geometries: Geometries, name: str, kind: str, depth: float
+    definition: Definition, grid: ParflowGrid, geometries: Geometries, name: str, kind: str, depth: float
 ) -> float:
     """Depth [m] of the water table below the top of the domain that a geometry starts with."""
     own = f"Geom.{name}.ICPressure"

@@ -13,7 +13,7 @@ from bmi_common.errors import ConfigError
 from rootzone.parflow_import.clm_files import ClmInput, VegetationMap
 from rootzone.parflow_import.clm_vegetation import read_vegetation
 from rootzone.parflow_import.definition import Definition
-from rootzone.parflow_import.grid import Grid
+from rootzone.parflow_import.grid import ParflowGrid
 from rootzone.parflow_import.notices import Notes
 from rootzone.parflow_import.sources import FIELDS_FILE, Constant, Floats, Folder, Mask, simplest
 
@@ -52,7 +52,7 @@ def has_land(definition: Definition) -> bool:
     return coupled
 
 
-def read_clm_files(definition: Definition, grid: Grid, notes: Notes) -> ClmFiles:
+def read_clm_files(definition: Definition, grid: ParflowGrid, notes: Notes) -> ClmFiles:
     """Read ``drv_clmin.dat`` and the vegetation map that it names, in the folder of the run."""
     path = definition.folder / "drv_clmin.dat"
     if not path.is_file():

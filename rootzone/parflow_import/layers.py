@@ -6,7 +6,7 @@ import numpy as np
 
 from rootzone.parflow_import.definition import Definition
 from rootzone.parflow_import.geometry import Geometries, Part
-from rootzone.parflow_import.grid import Grid
+from rootzone.parflow_import.grid import ParflowGrid
 from rootzone.parflow_import.notices import Notes
 from rootzone.parflow_import.sources import Constant, Floats, Pfb
 
@@ -15,7 +15,7 @@ _DEFAULT_SCALE = 1.0
 """What ParFlow takes in cells of no named geometry."""
 
 
-def read_layers(definition: Definition, grid: Grid, geometries: Geometries, notes: Notes) -> list[float]:
+def read_layers(definition: Definition, grid: ParflowGrid, geometries: Geometries, notes: Notes) -> list[float]:
     """Thickness of each layer [m], bottom first.
 
     Raises
@@ -39,7 +39,7 @@ def read_layers(definition: Definition, grid: Grid, geometries: Geometries, note
     return [float(f"{grid.dz * s:.12g}") for s in scale]
 
 
-def _multipliers(definition: Definition, grid: Grid, geometries: Geometries) -> Floats:
+def _multipliers(definition: Definition, grid: ParflowGrid, geometries: Geometries) -> Floats:
     kind = definition.choice("dzScale.Type", ("Constant", "nzList", "PFBFile"))
     if kind == "nzList":
         count = definition.number("dzScale.nzListNumber")

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from rootzone.parflow_import.definition import Definition
 from rootzone.parflow_import.geometry import Geometries, Part
-from rootzone.parflow_import.grid import Grid
+from rootzone.parflow_import.grid import ParflowGrid
 from rootzone.parflow_import.notices import Notes
 from rootzone.parflow_import.sources import Constant, File, Floats, Folder, Pfb, Source
 from rootzone.parflow_import.timing import Timing
@@ -28,7 +28,7 @@ class TransientFiles:
     """Files ``<name>.<step>.pfb`` of sources, one for each step of ParFlow from 0 on."""
 
     definition: Definition
-    grid: Grid
+    grid: ParflowGrid
     steps: int
 
     def read(self) -> Iterator[Floats]:
@@ -52,7 +52,7 @@ class Prescribed:
 
 
 def read_prescribed(
-    definition: Definition, grid: Grid, geometries: Geometries, timing: Timing, folder: Folder, notes: Notes
+    definition: Definition, grid: ParflowGrid, geometries: Geometries, timing: Timing, folder: Folder, notes: Notes
 ) -> Prescribed:
     """Read ``EvapTransFile``, ``EvapTransFileTransient``, constant ``PhaseSources`` and flow barriers.
 
@@ -89,13 +89,13 @@ def read_prescribed(
     return Prescribed(keys, transient)
 
 
-def _field(file: File, grid: Grid, folder: Folder) -> Any:
+def _field(file: File, grid: ParflowGrid, folder: Folder) -> Any:
     file.values(grid.shape)  # another shape is found here
     return folder.in_layers(file.spec("", "", folder))
 
 
 def _barriers(
-    definition: Definition, grid: Grid, geometries: Geometries, folder: Folder, notes: Notes
+    definition: Definition, grid: ParflowGrid, geometries: Geometries, folder: Folder, notes: Notes
 ) -> dict[str, Any]:
     result = {}
     for axis, switch in _BARRIERS.items():

@@ -20,7 +20,7 @@ from rootzone.parflow_import.boundaries import read_boundaries
 from rootzone.parflow_import.definition import Definition, read_definition
 from rootzone.parflow_import.forcing import read_forcing
 from rootzone.parflow_import.geometry import Geometries
-from rootzone.parflow_import.grid import Grid, read_grid
+from rootzone.parflow_import.grid import ParflowGrid, read_grid
 from rootzone.parflow_import.initial import read_initial
 from rootzone.parflow_import.keys import check_rest, check_solver
 from rootzone.parflow_import.land import (
@@ -35,7 +35,7 @@ from rootzone.parflow_import.land import (
 from rootzone.parflow_import.layers import read_layers
 from rootzone.parflow_import.notices import Notes
 from rootzone.parflow_import.prescribed import read_prescribed
-from rootzone.parflow_import.soil import Soil, read_soil
+from rootzone.parflow_import.soil import ImportedSoil, read_soil
 from rootzone.parflow_import.surface import Surface, read_surface
 from rootzone.parflow_import.timing import Timing, read_timing
 from rootzone.parflow_import.write import DOMAIN, FILES, GROUNDWATER, LAND, NOTES, RUN, ImportFolder
@@ -133,7 +133,7 @@ def _make(definition_file: Path, staging: Path, target: Path, options: _Options,
     _prove(definition, folder, staging, notes)
 
 
-def _map(definition: Definition, grid: Grid, folder: ImportFolder, options: _Options, notes: Notes) -> None:
+def _map(definition: Definition, grid: ParflowGrid, folder: ImportFolder, options: _Options, notes: Notes) -> None:
     geometries = Geometries(definition, grid, notes)
     folder.layers = geometries.layers
     layers = read_layers(definition, grid, geometries, notes)[geometries.layers]
@@ -178,10 +178,10 @@ def _map(definition: Definition, grid: Grid, folder: ImportFolder, options: _Opt
 
 
 def _domain(
-    grid: Grid,
+    grid: ParflowGrid,
     layers: list[float],
     geometries: Geometries,
-    soil: Soil,
+    soil: ImportedSoil,
     surface: Surface,
     clm: ClmFiles | None,
     folder: ImportFolder,
@@ -197,7 +197,7 @@ def _domain(
     return result | soil.spec(folder) | surface.spec(folder)
 
 
-def _groundwater(initial: dict[str, Any], soil: Soil, timing: Timing, folder: ImportFolder) -> dict[str, Any]:
+def _groundwater(initial: dict[str, Any], soil: ImportedSoil, timing: Timing, folder: ImportFolder) -> dict[str, Any]:
     result: dict[str, Any] = {"domain": DOMAIN, "initial": initial, "richards": {"passes": _PASSES}}
     if timing.groundwater_step != 1.0:
         result["richards"]["time_step"] = timing.groundwater_step

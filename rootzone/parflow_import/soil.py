@@ -10,8 +10,8 @@ import numpy as np
 from bmi_common.domain import LIMITS
 from bmi_common.errors import describe_cell
 from rootzone.parflow_import.definition import Definition
-from rootzone.parflow_import.geometry import Geometries, Part, Quantity
-from rootzone.parflow_import.grid import Grid
+from rootzone.parflow_import.geometry import FieldQuantity, Geometries, Part
+from rootzone.parflow_import.grid import ParflowGrid
 from rootzone.parflow_import.notices import Notes
 from rootzone.parflow_import.sources import Classes, Constant, Folder, Pfb, Source, product, simplest
 
@@ -38,7 +38,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Soil:
+class ImportedSoil:
     """Fields of the subsurface; conductivity [m h-1] by axis."""
 
     porosity: Source
@@ -64,7 +64,7 @@ class Soil:
         }
 
 
-def read_soil(definition: Definition, grid: Grid, geometries: Geometries, notes: Notes) -> Soil:
+def read_soil(definition: Definition, grid: ParflowGrid, geometries: Geometries, notes: Notes) -> ImportedSoil:
     """Read porosity, retention, relative permeability, permeability and specific storage.
 
     Raises
@@ -76,7 +76,7 @@ def read_soil(definition: Definition, grid: Grid, geometries: Geometries, notes:
     _check_units(definition, notes)
     retention = reader.retention()
     table = reader.relative_permeability(retention)
-    return Soil(reader.porosity(), retention, reader.conductivity(), reader.specific_storage(), table)
+    return ImportedSoil(reader.porosity(), retention, reader.conductivity(), reader.specific_storage(), table)
 
 
 def _check_units(definition: Definition, notes: Notes) -> None:
@@ -111,7 +111,7 @@ def _phase(definition: Definition) -> str:
 @dataclass(frozen=True)
 class _Reader:
     definition: Definition
-    grid: Grid
+    grid: ParflowGrid
     geometries: Geometries
     notes: Notes
 
@@ -121,7 +121,7 @@ class _Reader:
     def _whole(self, key: str, quantity: str) -> Source:
         """Read a file that has the values of the whole domain."""
         part = Part(self.geometries.domain, self._pfb(key), key)
-        return self.geometries.field([part], key, Quantity.of_domain(quantity))
+        return self.geometries.field([part], key, FieldQuantity.of_domain(quantity))
 
     def _constants(
         self, names_key: str, below: str, quantity: str | None = None, default: float | None = None
@@ -131,7 +131,7 @@ class _Reader:
             name: f"Geom.{name}.{below}" for name in self.definition.names(names_key, None if default is None else "")
         }
         parts = [Part(name, Constant(self.definition.number(key)), key) for name, key in keys.items()]
-        limits = None if quantity is None else Quantity.of_domain(quantity)
+        limits = None if quantity is None else FieldQuantity.of_domain(quantity)
         return self.geometries.field(parts, names_key, limits, default)
 
     def _constants_and_files(self, names_key: str, group: str, quantity: str) -> Source:
@@ -144,7 +144,7 @@ class _Reader:
             else:
                 key = f"{own}.FileName"
                 parts.append(Part(name, self._pfb(key), key))
-        return self.geometries.field(parts, names_key, Quantity.of_domain(quantity))
+        return self.geometries.field(parts, names_key, FieldQuantity.of_domain(quantity))
 
     def porosity(self) -> Source:
         self.notes.map("Geom.Porosity.GeomNames, Geom.*.Porosity", "domain.yaml", "porosity")

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bmi_common.pfsol import Solid
-from rootzone.parflow_import.grid import Grid
+from rootzone.parflow_import.grid import ParflowGrid
 from rootzone.parflow_import.sources import Floats, Mask
 
 _ASIDE: Final = (1.1e-6, 1.7e-6)
@@ -63,7 +63,7 @@ class Shape:
     is_box: bool = False
 
 
-def outside(solid: Solid, grid: Grid) -> str:
+def outside(solid: Solid, grid: ParflowGrid) -> str:
     """Say how a solid reaches over the computational grid, seen from above; nothing if it does not."""
     corners = solid.vertices[np.unique(solid.triangles)]
     for axis, name, start, size, count in ((0, "x", grid.x0, grid.dx, grid.nx), (1, "y", grid.y0, grid.dy, grid.ny)):
@@ -73,7 +73,7 @@ def outside(solid: Solid, grid: Grid) -> str:
     return ""
 
 
-def rasterise(solid: Solid, grid: Grid) -> Shape:
+def rasterise(solid: Solid, grid: ParflowGrid) -> Shape:
     """Find the cells whose centres lie in a solid, as a line upwards through each column enters and leaves it.
 
     Sides may lie anywhere; where the surface folds, a column may enter the solid several times.
@@ -121,7 +121,7 @@ def _plan_area(corners: Floats) -> Floats:
     return np.asarray((bx - ax) * (cy - ay) - (cx - ax) * (by - ay))
 
 
-def _crossings(solid: Solid, grid: Grid) -> Iterator[tuple[NDArray[np.int64], Floats, NDArray[np.int64]]]:
+def _crossings(solid: Solid, grid: ParflowGrid) -> Iterator[tuple[NDArray[np.int64], Floats, NDArray[np.int64]]]:
     """Yield flat column, height and number of triangle wherever a column's line goes through a triangle."""
     corners = solid.vertices[solid.triangles]
     flat = np.flatnonzero(_plan_area(corners))

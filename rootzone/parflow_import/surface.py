@@ -9,8 +9,8 @@ from bmi_common.domain import LIMITS, Limits
 from bmi_common.slopes import PARFLOW_NAMES, SlopeFormulation
 from bmi_common.units import SECONDS_PER_HOUR
 from rootzone.parflow_import.definition import Definition
-from rootzone.parflow_import.geometry import Geometries, Part, Quantity
-from rootzone.parflow_import.grid import Grid
+from rootzone.parflow_import.geometry import FieldQuantity, Geometries, Part
+from rootzone.parflow_import.grid import ParflowGrid
 from rootzone.parflow_import.notices import Notes
 from rootzone.parflow_import.sources import Constant, Folder, Netcdf, Pfb, Source
 
@@ -18,7 +18,7 @@ _MANNING_UNITS: Final = "h m-1/3"
 _DEFAULT_SLOPE: Final = 0.0
 _DEFAULT_MANNING: Final = 1.0
 """What ParFlow takes in columns that no named geometry has a cell in; the roughness in h m-1/3."""
-_MANNING: Final = Quantity(
+_MANNING: Final = FieldQuantity(
     "Manning's roughness",
     Limits(_MANNING_UNITS, LIMITS["manning"].low / SECONDS_PER_HOUR, LIMITS["manning"].high / SECONDS_PER_HOUR),
 )
@@ -50,7 +50,9 @@ class Surface:
         }
 
 
-def read_surface(definition: Definition, grid: Grid, geometries: Geometries, flows: bool, notes: Notes) -> Surface:
+def read_surface(
+    definition: Definition, grid: ParflowGrid, geometries: Geometries, flows: bool, notes: Notes
+) -> Surface:
     """Read slopes and, where water `flows` over the ground, roughness.
 
     Raises
@@ -74,13 +76,13 @@ def read_surface(definition: Definition, grid: Grid, geometries: Geometries, flo
 
 def _slope(definition: Definition, geometries: Geometries, axis: str) -> Source:
     group = f"TopoSlopes{axis}"
-    quantity = Quantity.of_domain(f"slope.{axis.lower()}")
+    quantity = FieldQuantity.of_domain(f"slope.{axis.lower()}")
     return geometries.surface_field(
         _parts(definition, geometries, group), f"{group}.GeomNames", quantity, _DEFAULT_SLOPE
     )
 
 
-def _manning(definition: Definition, grid: Grid, geometries: Geometries, notes: Notes) -> Source:
+def _manning(definition: Definition, grid: ParflowGrid, geometries: Geometries, notes: Notes) -> Source:
     key = "Mannings.GeomNames"
     field = geometries.surface_field(_parts(definition, geometries, "Mannings"), key, _MANNING, _DEFAULT_MANNING)
     values = field.values(grid.surface)[geometries.mask]

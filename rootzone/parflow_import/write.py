@@ -14,7 +14,7 @@ import numpy as np
 import yaml
 
 from rootzone.parflow_import.forcing import STANDARD_NAMES, WEATHER_FILE, HourlyFiles
-from rootzone.parflow_import.grid import Grid
+from rootzone.parflow_import.grid import ParflowGrid
 from rootzone.parflow_import.prescribed import SOURCES, SOURCES_FILE
 from rootzone.parflow_import.sources import FIELDS_FILE, Floats
 
@@ -37,11 +37,11 @@ class ImportFolder:
         Where they will lie.
     source : Path
         Folder of ParFlow's run; files in it are referred to by ``${run}``.
-    grid : Grid
+    grid : ParflowGrid
         For the coordinates of NetCDF files.
     """
 
-    def __init__(self, staging: Path, target: Path, source: Path, grid: Grid) -> None:
+    def __init__(self, staging: Path, target: Path, source: Path, grid: ParflowGrid) -> None:
         self._staging = staging
         self._target = target
         self._source = source.resolve()
@@ -123,7 +123,7 @@ class ImportFolder:
 
 
 @contextmanager
-def _netcdf(path: Path, grid: Grid, layers: slice) -> Iterator[netCDF4.Dataset]:
+def _netcdf(path: Path, grid: ParflowGrid, layers: slice) -> Iterator[netCDF4.Dataset]:
     with netCDF4.Dataset(path, "w") as dataset:
         dataset.Conventions = "CF-1.8"
         for name, count in zip("zyx", (layers.stop - layers.start, *grid.surface), strict=True):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from bmi_colm.forcing import FORCING_NAMES, Forcing, ForcingSpec, ForcingWarning, names, open_forcing
+from bmi_colm.forcing import FORCING_NAMES, Forcing, ForcingConfig, ForcingWarning, names, open_forcing
 from bmi_colm.forcing.elevation import GAS_CONSTANT_DRY_AIR, GRAVITY
 from bmi_common import Config, ConfigError, load_config
 from bmi_common.errors import InputNotice
@@ -30,11 +30,11 @@ def write(path: Path, table: np.ndarray) -> Path:
     return path
 
 
-def spec(**content: Any) -> ForcingSpec:
-    return TypeAdapter(ForcingSpec).validate_python({"type": "column", "start": START, **content})
+def spec(**content: Any) -> ForcingConfig:
+    return TypeAdapter(ForcingConfig).validate_python({"type": "column", "start": START, **content})
 
 
-def opened(of: ForcingSpec, start: datetime = START, end: datetime | None = None, **more: Any) -> Forcing:
+def opened(of: ForcingConfig, start: datetime = START, end: datetime | None = None, **more: Any) -> Forcing:
     return open_forcing(of, **{"shape": (2, 3), "start": start, "end": end, **more})
 
 
@@ -307,14 +307,14 @@ def test_arrays_of_another_shape_than_the_domain_are_refused(record: Path) -> No
 
 
 def test_external_reads_nothing_and_may_be_written_as_one_word() -> None:
-    of = TypeAdapter(ForcingSpec).validate_python("external")
+    of = TypeAdapter(ForcingConfig).validate_python("external")
     with open_forcing(of, shape=(2, 3), start=START, end=None) as forcing:
         assert dict(forcing.read(START)) == {}
 
 
 def test_the_section_is_read_from_yaml_with_paths_relative_to_the_file(tmp_path: Path, record: Path) -> None:
     class Land(Config):
-        forcing: ForcingSpec
+        forcing: ForcingConfig
 
     file = tmp_path / "colm.yaml"
     file.write_text("forcing:\n  type: column\n  file: column.txt\n  start: 2020-01-31T22:00\n")
@@ -332,7 +332,7 @@ def test_the_section_is_read_from_yaml_with_paths_relative_to_the_file(tmp_path:
 )
 def test_mistakes_in_the_section_name_file_and_line(tmp_path: Path, record: Path, lines: str, message: str) -> None:
     class Land(Config):
-        forcing: ForcingSpec
+        forcing: ForcingConfig
 
     file = tmp_path / "colm.yaml"
     file.write_text(f"forcing:\n  {lines}\n")

@@ -12,7 +12,7 @@ import pytest
 import xarray as xr
 from pydantic import TypeAdapter
 
-from bmi_colm.forcing import Forcing, ForcingSpec, ForcingWarning, names, open_forcing
+from bmi_colm.forcing import Forcing, ForcingConfig, ForcingWarning, names, open_forcing
 from bmi_common import ConfigError
 
 START = datetime(2020, 2, 28)
@@ -87,7 +87,7 @@ def write(
 
 
 def opened(files: Path | list[Path] | str, hours: int | None = 48, **more: Any) -> Forcing:
-    spec = TypeAdapter(ForcingSpec).validate_python({"type": "netcdf", "file": files, **more.pop("spec", {})})
+    spec = TypeAdapter(ForcingConfig).validate_python({"type": "netcdf", "file": files, **more.pop("spec", {})})
     latitude, longitude = np.meshgrid(LATITUDE, LONGITUDE, indexing="ij")
     end = None if hours is None else START + hours * HOUR
     domain = {"shape": SHAPE, "latitude": latitude, "longitude": longitude, "start": START, "end": end}

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from land_basin import NX, NY, started, step
 
-from bmi_colm.config import LandConfig, TextureSpec
+from bmi_colm.config import LandConfig, TextureConfig
 from bmi_colm.forcing import ForcingWarning, names
 from bmi_colm.forcing.config import ColumnForcing, Era5LandForcing, NetcdfForcing, ParflowForcing
-from bmi_colm.leaf_area import LeafAreaSpec
+from bmi_colm.leaf_area import LeafAreaConfig
 from bmi_colm.maps import SoilMaps, VegetationMaps
 from bmi_colm.tables.schema import CoverEntry
 from bmi_common import Config, ConfigError, ModelError
@@ -86,7 +86,7 @@ def test_an_unlikely_value_in_a_file_warns_before_the_first_step(tmp_path):
 @pytest.mark.parametrize(
     "section",
     [
-        LandConfig, TextureSpec, LeafAreaSpec, VegetationMaps, SoilMaps, CoverEntry,
+        LandConfig, TextureConfig, LeafAreaConfig, VegetationMaps, SoilMaps, CoverEntry,
         NetcdfForcing, Era5LandForcing, ParflowForcing, ColumnForcing,
     ],
 )  # fmt: skip

@@ -12,9 +12,9 @@ import pytest
 from land_basin import LATITUDE, LONGITUDE, MASK, NX, NY, started, step
 
 from bmi_colm import BmiColm
-from bmi_colm.leaf_area import LeafArea, LeafAreaSpec
+from bmi_colm.leaf_area import LeafArea, LeafAreaConfig
 from bmi_common import ConfigError, Domain
-from bmi_common.domain import DomainSpec
+from bmi_common.domain import DomainConfig
 
 MONTHS = np.array([0.5, 0.6, 1.0, 1.8, 3.0, 4.0, 4.2, 3.9, 3.0, 1.9, 1.0, 0.6])
 
@@ -55,7 +55,7 @@ def write(
 
 @pytest.fixture
 def domain() -> Domain:
-    spec = DomainSpec(
+    spec = DomainConfig(
         grid={"nx": NX, "ny": NY, "dx": 1000.0, "dy": 1000.0},
         layers=[1.0] * 10,
         porosity=0.4,
@@ -67,7 +67,7 @@ def domain() -> Domain:
 
 
 def opened(domain: Domain, file: Path | str, start: datetime, end: datetime | None = None, **spec: Any) -> LeafArea:
-    return LeafArea(LeafAreaSpec(**{"file": file, "variable": "LAI", **spec}), domain, start, end)
+    return LeafArea(LeafAreaConfig(**{"file": file, "variable": "LAI", **spec}), domain, start, end)
 
 
 def on(series: LeafArea, *date: int) -> float:

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from parflow.tools.io import write_pfb
 
-from bmi_common import Config, ConfigError, FieldSpec, load_config
+from bmi_common import Config, ConfigError, FieldConfig, load_config
 from bmi_common.fields import read_pfb
 
 SHAPE = (3, 2, 4)
 
 
 class Model(Config):
-    porosity: FieldSpec
+    porosity: FieldConfig
 
 
 def pfb(path: Path, values: Any) -> Path:
@@ -33,11 +33,11 @@ def netcdf(path: Path, values: np.ndarray, units: str | None = None, fill: float
     return path
 
 
-def field(write, text: str) -> FieldSpec:
+def field(write, text: str) -> FieldConfig:
     return load_config(write(f"porosity: {text}\n"), Model).porosity
 
 
-def failure(spec: FieldSpec, shape: tuple[int, ...] = SHAPE, units: str = "1", mask: Any = None) -> str:
+def failure(spec: FieldConfig, shape: tuple[int, ...] = SHAPE, units: str = "1", mask: Any = None) -> str:
     with pytest.raises(ConfigError) as error:
         spec.read("porosity", shape, units, mask)
     return str(error.value)
@@ -344,9 +344,9 @@ def test_keys_that_would_do_nothing_are_refused(write, tmp_path: Path, text: str
 def test_an_angle_is_no_slope(tmp_path: Path) -> None:
     values = np.full((2, 4), 30.0)
     for units in ("degrees", "arc_degree", "radian"):
-        spec = FieldSpec(file=netcdf(tmp_path / "map.nc", values, units), variable="porosity")
+        spec = FieldConfig(file=netcdf(tmp_path / "map.nc", values, units), variable="porosity")
         assert f"units {units!r} are of an angle; needed is a ratio, of a slope the tangent" in failure(spec, (2, 4))
-    spec = FieldSpec(file=netcdf(tmp_path / "map.nc", values, "%"), variable="porosity")
+    spec = FieldConfig(file=netcdf(tmp_path / "map.nc", values, "%"), variable="porosity")
     np.testing.assert_allclose(spec.read("porosity", (2, 4), "1"), 0.3)
-    spec = FieldSpec(file=netcdf(tmp_path / "map.nc", values, "degrees_north"), variable="porosity")
+    spec = FieldConfig(file=netcdf(tmp_path / "map.nc", values, "degrees_north"), variable="porosity")
     np.testing.assert_allclose(spec.read("latitude", (2, 4), "degrees"), 30.0)

@@ -13,7 +13,7 @@ import pytest
 import xarray as xr
 from parflow.tools.io import write_pfb
 
-from bmi_common import ConfigError, Domain, DomainSpec, FieldSpec
+from bmi_common import ConfigError, Domain, DomainConfig, FieldConfig
 from bmi_common.errors import InputNotice
 from bmi_common.file_grid import Cells
 
@@ -104,11 +104,11 @@ WAYS: list[Callable[[], Made]] = [
 ]
 
 
-def write(path: Path, made: Made, encoding: dict[str, Any] | None = None, **more: Any) -> FieldSpec:
+def write(path: Path, made: Made, encoding: dict[str, Any] | None = None, **more: Any) -> FieldConfig:
     values, dimensions, coordinates = made
     dataset = xr.Dataset({"v": (dimensions, values, {"units": "1"})}, coordinates)
     dataset.to_netcdf(path, encoding={"v": encoding or {}}, **more)
-    return FieldSpec(file=path, variable=f"{more['group']}/v" if "group" in more else "v")
+    return FieldConfig(file=path, variable=f"{more['group']}/v" if "group" in more else "v")
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
@@ -180,7 +180,7 @@ def test_depth_beside_numbers_of_layers_tells_the_order(tmp_path: Path) -> None:
     coordinates = {"layer": [1, 2, 3], "depth": ("layer", [0.05, 0.2, 0.5], {"units": "m"})}
     spec = write(tmp_path / "soil.nc", (STACK[::-1], ("layer", "y", "x"), coordinates))
     np.testing.assert_array_equal(spec.read("v", STACK.shape, "1"), STACK)
-    stack = FieldSpec(stack=[FieldSpec(value=7.0), spec])
+    stack = FieldConfig(stack=[FieldConfig(value=7.0), spec])
     np.testing.assert_array_equal(stack.read("v", (4, NY, NX), "1")[:, 1, 2], [7.0, *STACK[:, 1, 2]])
 
 
@@ -261,7 +261,7 @@ def test_one_place_for_all_cells_tells_no_order(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("by", ["latitude", "northing"])
 def test_cells_elsewhere_are_refused_and_a_little_off_noticed(tmp_path: Path, by: str) -> None:
-    def shifted(cells: float) -> FieldSpec:
+    def shifted(cells: float) -> FieldConfig:
         if by == "latitude":
             places = {"lat": ("lat", LAT + 0.1 * cells), "lon": ("lon", LON)}
             return write(tmp_path / f"{cells}.nc", (MAP, ("lat", "lon"), places))
@@ -292,7 +292,7 @@ def domain(folder: Path, made: dict[str, Any], **changes: Any) -> Domain:
     named = {name: {"file": folder / "basin.nc", "variable": name} for name in made}
     slope = {axis: named.pop(f"slope_{axis}", 0.01) for axis in "xy"}
     return Domain.load(
-        DomainSpec.model_validate(
+        DomainConfig.model_validate(
             {
                 "grid": {"nx": NX, "ny": NY, "dx": 1000.0, "dy": 1000.0},
                 "layers": [1.0] * 10,
@@ -361,7 +361,7 @@ def test_files_without_coordinates_beside_a_turned_latitude_are_noticed(tmp_path
 def test_what_is_no_netcdf_file_is_told(tmp_path: Path, content: bytes, said: str) -> None:
     (tmp_path / "map.nc").write_bytes(content * 20)
     with pytest.raises(ConfigError, match=said):
-        FieldSpec(file=tmp_path / "map.nc", variable="v").read("v", (NY, NX), "1")
+        FieldConfig(file=tmp_path / "map.nc", variable="v").read("v", (NY, NX), "1")
 
 
 def test_more_files_than_may_be_open_are_read_in_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from bmi_common import ConfigError, Domain, DomainSpec
-from bmi_common.rates import Intervals, Rate, RateSpec
+from bmi_common import ConfigError, Domain, DomainConfig
+from bmi_common.rates import Intervals, Rate, RateConfig
 
 
 @pytest.fixture
@@ -22,11 +22,11 @@ def domain() -> Domain:
         "porosity": 0.4,
         "van_genuchten": {"alpha": 2.0, "n": 2.0, "residual_saturation": 0.1},
     }
-    return Domain.load(DomainSpec.model_validate(spec))
+    return Domain.load(DomainConfig.model_validate(spec))
 
 
 def read(data: Any, domain: Domain, folder: Path = Path()) -> Rate:
-    return RateSpec.model_validate(data, context={"base": folder, "paths": {}}).read("flux", "m h-1", domain)
+    return RateConfig.model_validate(data, context={"base": folder, "paths": {}}).read("flux", "m h-1", domain)
 
 
 def test_a_cycle_begins_again(domain: Domain) -> None:
@@ -103,7 +103,7 @@ def test_a_netcdf_variable_is_a_series_a_series_of_maps_or_a_map(
 def test_what_a_rate_cannot_be_is_refused(tmp_path: Path, data: Any, words: str) -> None:
     (tmp_path / "rates.csv").write_text("rain\n1\n")
     with pytest.raises(ValidationError, match=words):
-        RateSpec.model_validate(data, context={"base": tmp_path, "paths": {}})
+        RateConfig.model_validate(data, context={"base": tmp_path, "paths": {}})
 
 
 @pytest.mark.parametrize(

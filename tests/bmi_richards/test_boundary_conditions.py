@@ -12,10 +12,11 @@ from richards_domains import Floats, hydrostatic, make_domain, random_domain
 from richards_residual import residual
 
 from bmi_common.boundary_conditions import Barriers, Boundary, Conditions, Side, outer_faces
+from bmi_common.groundwater_config import Mode
 from bmi_common.overland import SurfaceCondition
 from bmi_common.rates import Intervals, Rate
 from bmi_common.slopes import SlopeFormulation
-from bmi_richards.options import Convergence, Mode, SolverConfig
+from bmi_richards.options import Convergence, SolverConfig
 from bmi_richards.solver import HourBalance, RichardsSolver
 
 CONVERGED = SolverConfig(passes=Convergence(tolerance=1e-12, most=200))

@@ -8,7 +8,8 @@ from richards_domains import Floats, hydrostatic, make_domain
 from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 
-from bmi_richards.options import Drainage, Mode, PermeabilityTable, SolverConfig
+from bmi_common.groundwater_config import Mode
+from bmi_richards.options import Drainage, PermeabilityTable, SolverConfig
 from bmi_richards.solver import RichardsSolver
 
 

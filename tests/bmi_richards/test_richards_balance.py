@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from richards_domains import Floats, hydrostatic, make_domain, random_domain
 
-from bmi_richards.options import Convergence, Drainage, Mode, SolverConfig
+from bmi_common.groundwater_config import Mode
+from bmi_richards.options import Convergence, Drainage, SolverConfig
 from bmi_richards.solver import HourBalance, RichardsSolver
 
 TOP_SOIL = [100.0, 1.1, 0.9, 0.55, 0.34, 0.2, 0.12, 0.075, 0.045, 0.028, 0.0175]

@@ -8,7 +8,8 @@ import pytest
 from richards_domains import hydrostatic, make_domain
 
 from bmi_common import ModelError
-from bmi_richards.options import Convergence, Drainage, Mode, PermeabilityTable, SolverConfig
+from bmi_common.groundwater_config import Mode
+from bmi_richards.options import Convergence, Drainage, PermeabilityTable, SolverConfig
 from bmi_richards.solver import RichardsSolver
 
 LAYERS = [0.5, 0.3, 0.2]

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from richards_domains import parflow_domain, pearl_river
 
-from bmi_richards.options import Drainage, Mode, PermeabilityTable, SolverConfig
+from bmi_common.groundwater_config import Mode
+from bmi_richards.options import Drainage, PermeabilityTable, SolverConfig
 from bmi_richards.solver import RichardsSolver
 
 pytestmark = pytest.mark.reference

@@ -10,8 +10,8 @@ import torch
 import yaml
 from surrogate_cases import LAYERS, NX, NY, make_checkpoint
 
-from bmi_common import Domain, DomainSpec
-from bmi_surrogate import Checkpoint, save
+from bmi_common import Domain, DomainConfig
+from bmi_surrogate import PredRNNCheckpoint, save
 from bmi_surrogate.predrnn import statics as static_channels
 from bmi_surrogate.predrnn.normalisation import moments_of_statics
 
@@ -53,16 +53,16 @@ def domain_section(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def domain(domain_section: dict[str, Any]) -> Domain:
-    return Domain.load(DomainSpec.model_validate(domain_section))
+    return Domain.load(DomainConfig.model_validate(domain_section))
 
 
 @pytest.fixture(scope="session")
-def checkpoint(domain: Domain) -> Checkpoint:
+def checkpoint(domain: Domain) -> PredRNNCheckpoint:
     return make_checkpoint(moments_of_statics(static_channels.from_domain(domain)))
 
 
 @pytest.fixture(scope="session")
-def checkpoint_file(checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def checkpoint_file(checkpoint: PredRNNCheckpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save(checkpoint, tmp_path_factory.mktemp("network") / "random")
 
 

@@ -13,7 +13,7 @@ from surrogate_cases import LAYERS, NX, NY, make_checkpoint
 from bmi_common import BmiStateError, ConfigError, Domain, ModelError, van_genuchten, water_table
 from bmi_common import groundwater as names
 from bmi_common.overland import boundary_outflow
-from bmi_surrogate import BmiSurrogate, Checkpoint, save
+from bmi_surrogate import BmiSurrogate, PredRNNCheckpoint, save
 from bmi_surrogate.config import prepare
 from bmi_surrogate.predrnn import statics as static_channels
 from bmi_surrogate.predrnn.normalisation import moments_of_statics
@@ -149,7 +149,7 @@ def test_source_that_is_not_finite_names_the_cell(model: BmiSurrogate) -> None:
 
 
 def test_network_that_overflows_is_a_model_error(
-    configuration: dict[str, Any], write: Any, checkpoint: Checkpoint, tmp_path: Path
+    configuration: dict[str, Any], write: Any, checkpoint: PredRNNCheckpoint, tmp_path: Path
 ) -> None:
     moments = checkpoint.statistics.statics
     wild = make_checkpoint(moments)
@@ -264,7 +264,7 @@ def test_mistakes_in_the_configuration_are_named(
 
 
 def test_published_checkpoint_needs_an_order_to_compute_statistics(
-    configuration: dict[str, Any], write: Any, checkpoint: Checkpoint, domain: Domain, tmp_path: Path
+    configuration: dict[str, Any], write: Any, checkpoint: PredRNNCheckpoint, domain: Domain, tmp_path: Path
 ) -> None:
     torch.save({"net_param": dict(checkpoint.network.state_dict())}, tmp_path / "model.ckpt-1")
     s = checkpoint.statistics

@@ -16,12 +16,12 @@ from safetensors.torch import save_file
 from surrogate_cases import LAYERS, make_checkpoint
 
 from bmi_common import ConfigError
-from bmi_surrogate import Checkpoint, convert_published, load, save
+from bmi_surrogate import PredRNNCheckpoint, convert_published, load, save
 from bmi_surrogate.predrnn.normalisation import Moments
 from bmi_surrogate.predrnn.published import PUBLISHED_STATISTICS
 
 
-def same_parameters(a: Checkpoint, b: Checkpoint) -> bool:
+def same_parameters(a: PredRNNCheckpoint, b: PredRNNCheckpoint) -> bool:
     left, right = a.network.state_dict(), b.network.state_dict()
     return left.keys() == right.keys() and all(torch.equal(left[k], right[k]) for k in left)
 

@@ -10,7 +10,7 @@ import torch
 from surrogate_cases import NX, NY, make_checkpoint
 
 from bmi_common import ConfigError, Domain
-from bmi_surrogate import Checkpoint, PredRNNEmulator, PredRNNOptions, compute
+from bmi_surrogate import PredRNNCheckpoint, PredRNNEmulator, PredRNNOptions, compute
 from bmi_surrogate.predrnn import emulator as emulator_module
 from bmi_surrogate.predrnn import statics as static_channels
 
@@ -30,10 +30,12 @@ def source(seed: int = 1) -> np.ndarray:
 
 
 @pytest.fixture
-def make(checkpoint: Checkpoint, domain: Domain) -> Any:
+def make(checkpoint: PredRNNCheckpoint, domain: Domain) -> Any:
     fields = static_channels.from_domain(domain)
 
-    def build(mask: np.ndarray | None = None, checkpoint: Checkpoint = checkpoint, **options: Any) -> PredRNNEmulator:
+    def build(
+        mask: np.ndarray | None = None, checkpoint: PredRNNCheckpoint = checkpoint, **options: Any
+    ) -> PredRNNEmulator:
         emulator = PredRNNEmulator(checkpoint, fields, mask, dataclasses.replace(CPU, **options))
         emulator.start(head())
         return emulator
@@ -45,7 +47,7 @@ def run(emulator: PredRNNEmulator, hours: int = 3) -> np.ndarray:
     return np.stack([emulator.step(source(h)) for h in range(hours)])
 
 
-def test_a_tile_of_the_domain_is_what_the_network_gives_for_it(make: Any, checkpoint: Checkpoint) -> None:
+def test_a_tile_of_the_domain_is_what_the_network_gives_for_it(make: Any, checkpoint: PredRNNCheckpoint) -> None:
     emulator: PredRNNEmulator = make(precision="float64")
     result = emulator.step(source())
     window = (slice(None), slice(0, 8), slice(0, 8))  # no other tile covers it
@@ -111,7 +113,7 @@ def test_single_precision_is_close_to_double(make: Any) -> None:
     np.testing.assert_allclose(run(make()), run(make(precision="float64")), rtol=0, atol=1e-4)
 
 
-def test_precision_of_a_run_leaves_the_checkpoint_alone(make: Any, checkpoint: Checkpoint) -> None:
+def test_precision_of_a_run_leaves_the_checkpoint_alone(make: Any, checkpoint: PredRNNCheckpoint) -> None:
     run(make(precision="float64"))
     assert {p.dtype for p in checkpoint.network.parameters()} == {torch.float32}
 

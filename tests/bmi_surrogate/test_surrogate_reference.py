@@ -18,8 +18,8 @@ from bmi_common.fields import read_pfb
 from bmi_surrogate import (
     Architecture,
     BmiSurrogate,
-    Checkpoint,
     PredRNN,
+    PredRNNCheckpoint,
     PredRNNEmulator,
     PredRNNOptions,
     convert_published,
@@ -35,7 +35,7 @@ FEW_PATCHES, FULL_BULK, FULL_WORST = 2e-5, 2e-5, 6e-5
 
 
 @pytest.fixture(scope="module")
-def published(reference: Path) -> Checkpoint:
+def published(reference: Path) -> PredRNNCheckpoint:
     return load(reference / "pearl_river" / "model.ckpt-80000")
 
 
@@ -45,7 +45,7 @@ def inputs(reference: Path) -> dict[str, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def pearl_river(published: Checkpoint, inputs: dict[str, np.ndarray]) -> tuple[Checkpoint, np.ndarray]:
+def pearl_river(published: PredRNNCheckpoint, inputs: dict[str, np.ndarray]) -> tuple[PredRNNCheckpoint, np.ndarray]:
     """Network with the statistics of the domain's statics, and these."""
     statics = inputs["statics"].astype(np.float64)
     statistics = dataclasses.replace(published.statistics, statics=moments_of_statics(statics))
@@ -72,7 +72,7 @@ def tensor(values: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
     [(torch.float64, "f64", 1e-12), (torch.float32, "f32", 1e-5)],
 )
 def test_single_steps(
-    published: Checkpoint, reference: Path, dtype: torch.dtype, suffix: str, tolerance: float
+    published: PredRNNCheckpoint, reference: Path, dtype: torch.dtype, suffix: str, tolerance: float
 ) -> None:
     r = np.load(reference / "surrogate" / "reference_states.npz")
     network = PredRNN(published.network.architecture).eval()
@@ -119,7 +119,7 @@ def test_attention_in_published_form(reference: Path, attention: Any) -> None:
 
 @pytest.mark.parametrize("forcing", ["seq", "zero", "mean"])
 def test_patches_over_48_hours(
-    pearl_river: tuple[Checkpoint, np.ndarray],
+    pearl_river: tuple[PredRNNCheckpoint, np.ndarray],
     inputs: dict[str, np.ndarray],
     start: np.ndarray,
     reference: Path,
@@ -151,7 +151,7 @@ def assert_close_to_full(head: np.ndarray, expected: np.ndarray, std: np.ndarray
 
 
 def test_full_domain_over_48_hours(
-    pearl_river: tuple[Checkpoint, np.ndarray], inputs: dict[str, np.ndarray], start: np.ndarray, reference: Path
+    pearl_river: tuple[PredRNNCheckpoint, np.ndarray], inputs: dict[str, np.ndarray], start: np.ndarray, reference: Path
 ) -> None:
     r = np.load(reference / "surrogate" / "reference_full.npz")
     emulator = PredRNNEmulator(*pearl_river, None, PredRNNOptions(device="cpu", threads=1))
@@ -211,7 +211,7 @@ def test_component_without_any_source(reference: Path, inputs: dict[str, np.ndar
     assert str(pearl / "model.ckpt-80000") in model.provenance
 
 
-def test_pickle_and_safetensors_hold_the_same_network(published: Checkpoint, reference: Path) -> None:
+def test_pickle_and_safetensors_hold_the_same_network(published: PredRNNCheckpoint, reference: Path) -> None:
     statistics = reference / "pearl_river" / "stats_press_evap2.yaml"
     other = load(reference / "surrogate" / "weights.safetensors", "published", statistics)
     left, right = published.network.state_dict(), other.network.state_dict()
@@ -221,7 +221,7 @@ def test_pickle_and_safetensors_hold_the_same_network(published: Checkpoint, ref
 
 
 def test_converted_checkpoint_runs_bit_for_bit_alike(
-    pearl_river: tuple[Checkpoint, np.ndarray],
+    pearl_river: tuple[PredRNNCheckpoint, np.ndarray],
     inputs: dict[str, np.ndarray],
     start: np.ndarray,
     reference: Path,

@@ -10,7 +10,7 @@ from surrogate_cases import NX, NY, make_checkpoint
 
 from bmi_common import ConfigError, Domain
 from bmi_common import groundwater as names
-from bmi_surrogate import BmiSurrogate, Checkpoint, PredRNNEmulator, PredRNNOptions, save
+from bmi_surrogate import BmiSurrogate, PredRNNCheckpoint, PredRNNEmulator, PredRNNOptions, save
 from bmi_surrogate.predrnn import emulator as emulator_module
 from bmi_surrogate.predrnn import statics as static_channels
 from bmi_surrogate.predrnn.normalisation import moments_of_statics
@@ -35,14 +35,14 @@ def source(hour: int) -> np.ndarray:
     return np.random.default_rng(hour).normal(1e-4, 1e-2, (10, NY, NX))
 
 
-def network(domain: Domain, **architecture: Any) -> Checkpoint:
+def network(domain: Domain, **architecture: Any) -> PredRNNCheckpoint:
     made = make_checkpoint(moments_of_statics(static_channels.from_domain(domain)), **architecture)
     if hasattr(made.network, "scale"):
         torch.nn.init.constant_(made.network.scale, 0.7)  # at 0, as it is at first, attention adds nothing
     return made
 
 
-def emulator(checkpoint: Checkpoint, domain: Domain, **options: Any) -> PredRNNEmulator:
+def emulator(checkpoint: PredRNNCheckpoint, domain: Domain, **options: Any) -> PredRNNEmulator:
     mask = np.ones((NY, NX), dtype=bool)
     mask[3:5, 4] = False
     options = {"device": "cpu", "threads": 1} | options

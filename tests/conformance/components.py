@@ -19,7 +19,7 @@ from surrogate_cases import make_checkpoint
 
 from bmi_common import DeclaredBmi, Domain, load_config
 from bmi_common import groundwater as names
-from bmi_common.domain import DomainSpec
+from bmi_common.domain import DomainConfig
 from bmi_surrogate.checkpoint import save
 
 Builder = Callable[[Path], list[Path]]
@@ -177,7 +177,7 @@ def structured(folder: Path) -> list[Path]:
     """Build a structured surrogate of random weights on the plane of 4 x 3 columns."""
     weights = folder / "weights.safetensors"
     domain = domain_files(folder, nx=4, ny=3)
-    thickness = Domain.load(load_config(domain[0], DomainSpec)).dz.tolist()
+    thickness = Domain.load(load_config(domain[0], DomainConfig)).dz.tolist()
     save(structured_checkpoint(layers=thickness), weights)
     text = "domain: domain.yaml\n" + INITIAL + "surrogate: {checkpoint: weights.safetensors, threads: 1}\n"
     return [_write(folder, "surrogate.yaml", text), weights, weights.with_suffix(".yaml"), *domain]

@@ -13,7 +13,7 @@ import xarray as xr
 from evaluation_cases import COLUMNS, INACTIVE, LAYERS, NX, NY, Years, a_day, at_rest, drawing, field
 from parflow.tools.io import write_pfb
 
-from bmi_common import ConfigError, Domain, DomainSpec
+from bmi_common import ConfigError, Domain, DomainConfig
 from rootzone.evaluate import cells, predictions
 from rootzone.evaluate.reanalysis import reanalysis
 
@@ -332,7 +332,7 @@ def domain_at(latitude: float, longitude: float) -> Domain:
         "latitude": latitude,
         "longitude": longitude,
     }
-    return Domain.load(DomainSpec.model_validate(spec))
+    return Domain.load(DomainConfig.model_validate(spec))
 
 
 def test_columns_take_the_nearest_cell_of_the_reanalysis(years: Years) -> None:

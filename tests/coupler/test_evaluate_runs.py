@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from evaluation_cases import CENTRES, COLUMNS, INACTIVE, LAYERS, NX, NY, TOP, Years, a_day, field
 
-from bmi_common import Domain, DomainSpec, load_config
+from bmi_common import Domain, DomainConfig, load_config
 from bmi_common.run_records import LATENT_HEAT
 from rootzone.evaluate import predictions
 from rootzone.evaluate.growth import growth
@@ -61,7 +61,7 @@ def test_storage_and_saturation_follow_from_the_retention_curve(years: Years) ->
 def test_storage_of_a_saturated_column_is_its_pores_and_its_pond(years: Years) -> None:
     head = np.full((len(LAYERS), COLUMNS), 0.5)
     head[-1] = np.linspace(0.0, 0.4, COLUMNS)
-    domain = Domain.load(load_config(years.folder / "domain.yaml", DomainSpec))
+    domain = Domain.load(load_config(years.folder / "domain.yaml", DomainConfig))
     assert predictions.column_storage(head, domain) == pytest.approx(0.4 * TOP + head[-1])
 
 

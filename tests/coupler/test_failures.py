@@ -13,7 +13,7 @@ from zoo import Bucket
 
 from bmi_common.groundwater import NET_SOURCE, PRESSURE_HEAD, SATURATION
 from coupler.component import Component
-from coupler.component_spec import ComponentFile
+from coupler.component_config import ComponentFile
 
 pytestmark = pytest.mark.slow
 

@@ -16,7 +16,7 @@ from bmi_common.groundwater import PRESSURE_HEAD as HEAD
 from bmi_common.groundwater import WATER_TABLE_DEPTH as TABLE
 from bmi_common.netcdf_file import netcdf_name
 from coupler.cells import Fill
-from coupler.component_spec import ComponentFile, ComponentSpec, RunSettings, component_file
+from coupler.component_config import ComponentConfig, ComponentFile, RunSettings, component_file
 from coupler.grids import GridInfo
 from rootzone.bmi_run import main
 
@@ -251,7 +251,7 @@ def test_what_is_missing_in_a_file_only_is_told_once(other):
 def test_a_file_in_the_way_of_others_is_handed_over_as_it_is(tmp_path, text):
     config = tmp_path / "model.yaml"
     config.write_text(text)
-    spec = ComponentSpec.model_validate({"class": "a:B", "config": config})
+    spec = ComponentConfig.model_validate({"class": "a:B", "config": config})
     document = Document(tmp_path / "coupled.yaml", {}, {})
     settings = RunSettings({}, datetime(2020, 1, 1), datetime(2020, 1, 2), tmp_path / "staged", document)
     assert component_file("model", spec, "components.model", settings) == ComponentFile(config)

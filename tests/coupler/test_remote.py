@@ -32,7 +32,7 @@ from grpc4bmi.bmi_pb2_grpc import add_BmiServiceServicer_to_server
 from bmi_common.errors import ConfigError
 from coupler import remote
 from coupler.component import Component, ComponentError
-from coupler.component_spec import ComponentFile, ComponentSpec
+from coupler.component_config import ComponentConfig, ComponentFile
 from coupler.remote import beyond
 from coupler.remote.client import RemoteBmi, RemoteError
 from coupler.remote.server import serve
@@ -388,7 +388,7 @@ def test_a_server_that_dies_is_named(fake, tmp_path: Path) -> None:
         assert process.stdout is not None
         address = process.stdout.readline().split(" at ")[1].strip()
         fake.write()
-        component = Component.of("groundwater", ComponentSpec(grpc=address, config=tmp_path / "groundwater.yaml"))
+        component = Component.of("groundwater", ComponentConfig(grpc=address, config=tmp_path / "groundwater.yaml"))
         component.initialize(ComponentFile(tmp_path / "groundwater.yaml"))
         process.kill()
         process.wait()

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from hostile.forcing_file import read_forcing
 from hostile.judge import judge
 
-from bmi_common.fields import FieldSpec
+from bmi_common.fields import FieldConfig
 from bmi_common.state_file import read_state
 
 PATIENCE = 15.0  # s
@@ -52,7 +52,7 @@ def read(kind: str, file: Path) -> None:
     elif kind == "state":
         read_state(file, "bucket")
     else:
-        spec = FieldSpec.model_validate({"file": str(file), "variable": "porosity"}, context={"base": file.parent})
+        spec = FieldConfig.model_validate({"file": str(file), "variable": "porosity"}, context={"base": file.parent})
         spec.read("porosity", (3, 4), "1")
 
 

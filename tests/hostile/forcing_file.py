@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from bmi_colm.forcing import open_forcing
-from bmi_colm.forcing.config import ForcingSpec
+from bmi_colm.forcing.config import ForcingConfig
 
 FORCING = {
     "pr": ("precipitation_flux", "kg m-2 s-1", 1.0e-4),
@@ -42,7 +42,7 @@ def write_forcing(file: Path, hours: int = 6) -> None:
 
 
 def read_forcing(file: Path) -> None:
-    spec = TypeAdapter(ForcingSpec).validate_python({"type": "netcdf", "file": str(file)})
+    spec = TypeAdapter(ForcingConfig).validate_python({"type": "netcdf", "file": str(file)})
     latitude, longitude = np.meshgrid(LATITUDE, LONGITUDE, indexing="ij")
     start = datetime(2020, 6, 1)
     forcing = open_forcing(

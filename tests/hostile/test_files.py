@@ -31,8 +31,8 @@ from structured_cases import structured_checkpoint
 from surrogate_cases import make_checkpoint
 
 from bmi_common import Domain, load_config
-from bmi_common.domain import DomainSpec
-from bmi_common.fields import FieldSpec, read_pfb
+from bmi_common.domain import DomainConfig
+from bmi_common.fields import FieldConfig, read_pfb
 from bmi_common.state_file import StateArray, StateHeader, read_state, write_state
 from bmi_surrogate.checkpoint import load_rootzone, save
 from bmi_surrogate.parameters import read_parameters
@@ -140,7 +140,7 @@ def test_attributes_and_kinds_of_fields(tmp_path: Path, data: st.DataObject) -> 
             field[...] = np.full(shape, "loam", dtype=object)
         field.units = "1"
         spoil_attributes(data.draw, nc)
-    spec = FieldSpec.model_validate({"file": str(file), "variable": "porosity"}, context={"base": tmp_path})
+    spec = FieldConfig.model_validate({"file": str(file), "variable": "porosity"}, context={"base": tmp_path})
     for wanted in ((3, 4), (2, 3, 4)):
         judge(lambda wanted=wanted: spec.read("porosity", wanted, "1"), tmp_path)
 
@@ -153,7 +153,7 @@ def test_numpy_archives(tmp_path: Path, data: st.DataObject) -> None:
     file = tmp_path / "field.npz"
     file.write_bytes(data.draw(st.one_of(st.just(buffer.getvalue()), damaged_bytes(buffer.getvalue()))))
     name = data.draw(st.sampled_from(("mask", "words", "things", "none")))
-    spec = FieldSpec.model_validate({"file": str(file), "variable": name}, context={"base": tmp_path})
+    spec = FieldConfig.model_validate({"file": str(file), "variable": name}, context={"base": tmp_path})
     judge(lambda: spec.read("mask", (3, 4), "1"), tmp_path)
 
 
@@ -249,7 +249,7 @@ class Payload:
 def weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("weights")
     domain = domain_files(folder, nx=4, ny=3)
-    thickness = Domain.load(load_config(domain[0], DomainSpec)).dz.tolist()
+    thickness = Domain.load(load_config(domain[0], DomainConfig)).dz.tolist()
     return {
         "predrnn": save(replace(make_checkpoint(), layer_thickness=None), folder / "predrnn"),
         "structured": save(structured_checkpoint(layers=thickness), folder / "structured"),

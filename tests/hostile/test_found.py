@@ -20,7 +20,7 @@ from hostile.judge import judge
 from parflow_runs import ParflowRun
 from training_stores import write_parflow
 
-from bmi_common.domain import GridSpec
+from bmi_common.domain import GridConfig
 from bmi_common.errors import RootzoneError
 
 basin, folder, good, copied = trainings.basin, sections.folder, evaluated.good, evaluated.copied
@@ -121,7 +121,7 @@ def test_descriptions_of_stores_that_are_damaged(basin: Path, key: str, value: A
 
 
 def test_large_grids_that_a_machine_can_hold_are_none_of_these() -> None:
-    assert GridSpec(nx=10_000, ny=10_000, dx=100.0, dy=100.0).nx == 10_000
+    assert GridConfig(nx=10_000, ny=10_000, dx=100.0, dy=100.0).nx == 10_000
 
 
 # ---------------------------------------------------------------------- error control and report

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from parflow.tools.io import write_pfb
 from pydantic import Field
 
-from bmi_colm.forcing import ForcingSpec, open_forcing
+from bmi_colm.forcing import ForcingConfig, open_forcing
 from bmi_common.config import Config, load_config
 
 START = datetime(2020, 6, 1)
@@ -46,7 +46,7 @@ KINDS = ("era5_land", "column", "parflow")
 
 
 class _Land(Config):
-    forcing: ForcingSpec = Field()
+    forcing: ForcingConfig = Field()
 
 
 def write(kind: str, folder: Path) -> dict[str, Any]:

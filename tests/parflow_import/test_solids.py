@@ -13,7 +13,7 @@ from parflow_runs import ISLANDS, NX, NY, NZ, ParflowRun, with_solid
 
 from bmi_common.fields import read_pfb
 from bmi_common.pfsol import read_solids, write_solid
-from rootzone.parflow_import.grid import Grid
+from rootzone.parflow_import.grid import ParflowGrid
 from rootzone.parflow_import.solid import Face, rasterise
 
 MASKS = arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=7), elements=st.booleans()).filter(np.any)
@@ -30,7 +30,7 @@ def test_a_solid_holds_the_columns_that_it_was_made_of(
     (solid,) = read_solids(path)
     solid.vertices[:] += (corner, 2.0 * corner, 7.0)
     ny, nx = mask.shape
-    shape = rasterise(solid, Grid(nx, ny, 11, cell, 20.0, 1.0, corner, 2.0 * corner, 7.0))
+    shape = rasterise(solid, ParflowGrid(nx, ny, 11, cell, 20.0, 1.0, corner, 2.0 * corner, 7.0))
     np.testing.assert_array_equal(shape.cells, np.broadcast_to(mask, (11, ny, nx)))
     assert [patch.faces for patch in shape.patches] == [TOP, BOTTOM, SIDE]
 
@@ -44,7 +44,7 @@ def test_cells_under_a_slanted_surface(tmp_path: Path) -> None:
     lines = ["1", "6", *(" ".join(map(str, c)) for c in corners), "1", "8", *(" ".join(map(str, t)) for t in triangles)]
     lines += ["3", *(str(n) for patch in patches for n in (len(patch), *patch))]
     path.write_text("\n".join(lines))
-    shape = rasterise(read_solids(path)[0], Grid(8, 3, 8, 1.0, 1.0, 1.0))
+    shape = rasterise(read_solids(path)[0], ParflowGrid(8, 3, 8, 1.0, 1.0, 1.0))
     z, x = np.mgrid[0:8, 0:8] + 0.5
     expected = z + x < 8.0 - 1e-5  # columns are looked at a little beside their centres
     np.testing.assert_array_equal(shape.cells, np.broadcast_to(expected[:, None], (8, 3, 8)))
@@ -64,7 +64,7 @@ def test_solids_that_parflows_tools_make_of_masks(tmp_path: Path, monkeypatch: p
         mask[0, 0] = True
         path = tmp_path / f"{ny}.pfsol"
         SolidFileBuilder(1, 2, 3).mask(mask[np.newaxis].astype(float)).write(str(path), extra=["--z-top", "5"])
-        shape = rasterise(read_solids(path)[0], Grid(nx, ny, 5, 1.0, 1.0, 1.0))
+        shape = rasterise(read_solids(path)[0], ParflowGrid(nx, ny, 5, 1.0, 1.0, 1.0))
         np.testing.assert_array_equal(shape.cells, np.broadcast_to(mask, (5, ny, nx)))
         assert [patch.faces for patch in shape.patches] == [TOP, BOTTOM, SIDE]
 
@@ -74,7 +74,7 @@ def test_the_solid_of_a_real_watershed(reference: Path) -> None:
     if not folder.is_dir():
         pytest.skip("needs the watershed's files, which are not part of the project")
     (solid,) = read_solids(folder / "solidfile.pfsol")
-    shape = rasterise(solid, Grid(112, 90, 5, 1000.0, 1000.0, 100.0))
+    shape = rasterise(solid, ParflowGrid(112, 90, 5, 1000.0, 1000.0, 100.0))
     np.testing.assert_array_equal(shape.cells, np.broadcast_to(read_pfb(folder / "mask.pfb")[0] > 0, (5, 90, 112)))
     assert [patch.faces for patch in shape.patches] == [TOP, BOTTOM, SIDE]
 

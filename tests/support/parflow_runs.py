@@ -10,7 +10,7 @@ import yaml
 from click.testing import CliRunner, Result
 from parflow.tools.io import write_dict_as_pfidb, write_dict_as_yaml, write_pfb
 
-from bmi_common import Domain, DomainSpec
+from bmi_common import Domain, DomainConfig
 from bmi_common.config import load_config
 from bmi_common.pfsol import write_solid
 from rootzone.bmi_run import main
@@ -208,7 +208,7 @@ class ParflowRun:
         return yaml.safe_load((self.output / f"{name}.yaml").read_text())
 
     def domain(self) -> Domain:
-        return Domain.load(load_config(self.output / "domain.yaml", DomainSpec))
+        return Domain.load(load_config(self.output / "domain.yaml", DomainConfig))
 
     def run(self, *arguments: str, file: Path | None = None, to: str = "results") -> xr.Dataset:
         folder = self.folder.parent / to

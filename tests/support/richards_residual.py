@@ -111,6 +111,8 @@ def slopes_at(domain: SimpleNamespace, axis: str, cell: Cell, other: Cell) -> tu
     """Fall and cosine of the face between two cells."""
     slope = getattr(domain, f"slope_{axis}")
     own, next_one = (np.arctan(slope[c[1:]]) for c in (cell, other))
+    if domain.slope_formulation is SlopeFormulation.LEVEL:
+        return 0.0, 1.0
     if domain.slope_formulation is SlopeFormulation.UPWIND:
         return float(slope[cell[1:]]), 1.0
     if domain.slope_formulation is SlopeFormulation.UPWIND_SINE:

@@ -23,7 +23,7 @@ from pydantic import BaseModel
 from bmi_colm.config import LandConfig
 from bmi_colm.library.config import LibraryConfig
 from bmi_common.config import load_config
-from bmi_common.domain import DomainSpec
+from bmi_common.domain import DomainConfig
 from bmi_common.groundwater import SECTIONS
 from bmi_common.prescribed import PrescribedConfig
 from bmi_parflow.config import ParflowConfig
@@ -91,7 +91,7 @@ FILES: Mapping[type[BaseModel], str] = {
     PrescribedConfig: "recharge.yaml",
     LandConfig: "land.yaml",
     LibraryConfig: "land.yaml",
-    DomainSpec: "domain.yaml",
+    DomainConfig: "domain.yaml",
     RichardsConfig: "groundwater.yaml",
     ParflowConfig: "groundwater.yaml",
     SurrogateConfig: "groundwater.yaml",

@@ -11,7 +11,7 @@ import yaml
 from rich.console import Console
 from training_stores import DZ, Floats
 
-from bmi_common import Domain, DomainSpec
+from bmi_common import Domain, DomainConfig
 from bmi_common.progress import Progress
 from bmi_surrogate.structured import StructuredArchitecture, StructuredModel
 from bmi_surrogate.structured.emulator import StructuredEmulator
@@ -54,7 +54,7 @@ def write_basin(folder: Path) -> Domain:
     mask = np.ones((NY, NX))
     mask[0, :2] = 0.0
     np.savez(folder / "mask.npz", mask=mask)
-    domain = Domain.load(DomainSpec.model_validate(domain_section() | {"mask": mask_in(folder)}))
+    domain = Domain.load(DomainConfig.model_validate(domain_section() | {"mask": mask_in(folder)}))
     write_physics(folder / "store", domain)
     return domain
 

@@ -25,7 +25,7 @@ from bmi_surrogate import StructuredArchitecture, StructuredModel
 from bmi_surrogate.structured.column_solve import (
     LARGEST_CHANGE_DRY,
     LARGEST_CHANGE_WET,
-    ColumnState,
+    ColumnHeads,
     _thomas,
     begin,
     capacity,
@@ -164,7 +164,7 @@ def test_solves_converge_to_the_solvers_hour() -> None:
     start = begin(columns, packed(columns, head), packed(columns, source))
     state, errors = start.state, []
     for _ in range(40):
-        state = ColumnState.of(columns, state.coordinate + solve(columns, start, state, start.inflow))
+        state = ColumnHeads.of(columns, state.coordinate + solve(columns, start, state, start.inflow))
         errors.append(float((state.coordinate - wanted).abs().max()))
     assert errors[0] > 1e-4
     assert errors[-1] < 1e-9

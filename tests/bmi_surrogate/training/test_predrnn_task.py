@@ -15,14 +15,14 @@ from surrogate_cases import LAYERS, NX, NY
 from training_stores import make_domain, make_store, statics_of
 
 from bmi_common import ConfigError, Domain
-from bmi_surrogate import Architecture, Checkpoint, PredRNN, PredRNNEmulator, PredRNNOptions, load
+from bmi_surrogate import Architecture, PredRNN, PredRNNCheckpoint, PredRNNEmulator, PredRNNOptions, load
 from bmi_surrogate.predrnn import statics as static_channels
 from bmi_surrogate.predrnn.closed_balance import ClosedEmulator
 from bmi_surrogate.predrnn.normalisation import Moments, Statistics, moments_of_statics
 from bmi_surrogate.structured.columns import FIELDS
 from bmi_surrogate.training.losses import STORAGE_FIELDS
-from bmi_surrogate.training.predrnn_task import LossWeights, PredRNNSpec, PredRNNTask, TrainablePredRNN
-from bmi_surrogate.training.sampling import Sampler, SamplingSpec
+from bmi_surrogate.training.predrnn_task import LossWeights, PredRNNConfig, PredRNNTask, TrainablePredRNN
+from bmi_surrogate.training.sampling import Sampler, SamplingConfig
 from bmi_surrogate.training.statistics import data_statistics
 from bmi_surrogate.training.task import Batch, DataStatistics, Origin, Rollout, Task
 
@@ -73,7 +73,7 @@ def batch(domain: Domain, statics: np.ndarray, statistics: DataStatistics) -> Ba
 def make(statistics: DataStatistics, statics: np.ndarray, domain: Domain) -> Any:
     def build(tile: int | None = None, **spec: Any) -> tuple[PredRNNTask, TrainablePredRNN]:
         torch.manual_seed(3)
-        task = PredRNNTask(PredRNNSpec(**spec))
+        task = PredRNNTask(PredRNNConfig(**spec))
         return task, task.build(statistics, statics, domain, tile)
 
     return build
@@ -107,7 +107,7 @@ def test_published_losses_and_gradients(reference: Path, attention: Any) -> None
     def unit(channels: int) -> Moments:
         return Moments.of(np.zeros(channels), np.ones(channels))
 
-    task = PredRNNTask(PredRNNSpec(attention=attention, attention_form="published", attention_window=None))
+    task = PredRNNTask(PredRNNConfig(attention=attention, attention_form="published", attention_window=None))
     statistics = Statistics(unit(11), unit(10), unit(46))
     module = TrainablePredRNN(network, statistics, unit(11), np.ones(11), 8, frozenset(task.weights)).eval()
     everywhere = torch.ones(2, 1, 8, 8, dtype=torch.bool)
@@ -247,8 +247,8 @@ def test_batches_of_a_store_with_inactive_cells_train_and_validate(tmp_path: Pat
     """Stored fields have no values in inactive cells: nothing of that may reach losses, gradients or heads."""
     basin = make_domain(12, 11, inactive=0.2)
     store, statics = make_store(tmp_path, basin, (30,), validation_hours=6), statics_of(basin)
-    task = PredRNNTask(PredRNNSpec(increments="scaled", static_features=2, loss=ALL_TERMS))
-    sampling = SamplingSpec(tile=6, batch=3, halo=1)
+    task = PredRNNTask(PredRNNConfig(increments="scaled", static_features=2, loss=ALL_TERMS))
+    sampling = SamplingConfig(tile=6, batch=3, halo=1)
     sampler = Sampler(store, basin, statics, task.fields, sampling, seed=0)
     module = task.build(data_statistics(store, basin, statics), statics, basin, 6)
     optimiser = torch.optim.AdamW(module.parameters(), lr=1e-3)
@@ -279,7 +279,7 @@ def test_a_layer_that_never_changes_cannot_be_scaled(
 ) -> None:
     still = Moments.of(np.zeros(11), np.array([1e-3] * 4 + [0.0] + [1e-3] * 6))
     with pytest.raises(ConfigError, match=r"layer 4 .* never changes"):
-        PredRNNTask(PredRNNSpec(**spec)).build(dataclasses.replace(statistics, increments=still), statics, domain, 8)
+        PredRNNTask(PredRNNConfig(**spec)).build(dataclasses.replace(statistics, increments=still), statics, domain, 8)
 
 
 @pytest.mark.parametrize(
@@ -305,7 +305,7 @@ def test_tiles_that_do_not_suit_are_refused(make: Any, spec: dict[str, Any], til
 )
 def test_contradictions_are_refused(spec: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
-        PredRNNSpec(**spec)
+        PredRNNConfig(**spec)
 
 
 @pytest.mark.parametrize(
@@ -332,7 +332,7 @@ def test_a_saved_checkpoint_does_what_the_module_did(
         torch.nn.init.constant_(module.network.scale, 0.5)  # attention starts switched off
     expected = task.predict(module, batch, Rollout(HOURS))[0].numpy()
     saved = load(task.save(module, tmp_path / "mine", {"seed": "3"}))
-    assert isinstance(saved, Checkpoint)
+    assert isinstance(saved, PredRNNCheckpoint)
     assert saved.layer_thickness == tuple(LAYERS)
     assert saved.tile == (tile or "whole")
     assert saved.provenance == {"seed": "3"}
@@ -409,7 +409,7 @@ def test_a_closed_network_predicts_as_the_engine_at_work(
         closed_batch(batch, domain), active=torch.ones_like(batch.active), scored=torch.ones_like(batch.active)
     )
     heads = module.eval().predict(whole, HOURS)[0].numpy()
-    checkpoint = Checkpoint(module.network, module.statistics, "whole", tuple(LAYERS))
+    checkpoint = PredRNNCheckpoint(module.network, module.statistics, "whole", tuple(LAYERS))
     emulator = ClosedEmulator(PredRNNEmulator(checkpoint, statics, domain.mask, PredRNNOptions(threads=1)), domain)
     emulator.start(batch.head[0, 0].numpy())
     for hour in range(HOURS):

@@ -12,10 +12,10 @@ import yaml
 from click.testing import CliRunner
 from training_stores import START, Floats, make_domain, make_series, write_netcdf, write_parflow
 
-from bmi_common import Config, ConfigError, Domain, DomainSpec, load_config
+from bmi_common import Config, ConfigError, Domain, DomainConfig, load_config
 from bmi_common.owned_folder import taken
 from bmi_surrogate.training import prepare as prepare_module
-from bmi_surrogate.training.prepare import DataSpec, prepare
+from bmi_surrogate.training.prepare import DataConfig, prepare
 from bmi_surrogate.training.store import DESCRIPTION, HEAD, STORE, Segment, Store
 from rootzone.bmi_run import main
 
@@ -36,7 +36,7 @@ def series(domain: Domain) -> tuple[Floats, Floats]:
 
 
 def build(tmp_path: Path, domain: Domain, *runs: Path, validation_hours: int = 0, **more: Any) -> Store:
-    spec = DataSpec(store=tmp_path / "store", runs=list(runs), validation_hours=validation_hours, **more)
+    spec = DataConfig(store=tmp_path / "store", runs=list(runs), validation_hours=validation_hours, **more)
     return prepare(spec, domain)
 
 
@@ -144,7 +144,7 @@ def test_a_real_run_of_the_coupler_closes_hour_by_hour(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
 
     basin = Domain.load(
-        DomainSpec.model_validate(
+        DomainConfig.model_validate(
             {
                 "grid": {"nx": 4, "ny": 3, "dx": 1000.0, "dy": 1000.0},
                 "layers": [10.0] + [0.5] * 10,
@@ -230,7 +230,7 @@ def test_single_precision_is_warned_of(
 
 
 class _File(Config):
-    data: DataSpec
+    data: DataConfig
 
 
 def test_paths_are_relative_to_the_file_that_names_them(
@@ -360,7 +360,7 @@ def test_a_store_that_is_out_of_date_is_made_again(
 
 def test_an_interrupted_copy_leaves_no_store(tmp_path: Path, domain: Domain, series: tuple[Floats, Floats]) -> None:
     file = one_file(tmp_path, domain, series)
-    spec = DataSpec(store=tmp_path / "store", runs=[file], validation_hours=0)
+    spec = DataConfig(store=tmp_path / "store", runs=[file], validation_hours=0)
 
     def interrupt(done: int, total: int) -> None:
         raise KeyboardInterrupt

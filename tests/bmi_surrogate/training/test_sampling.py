@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from training_stores import make_domain, make_store, statics_of
 
 from bmi_common import ConfigError, Domain
-from bmi_surrogate.training.sampling import Sampler, SamplingSpec
+from bmi_surrogate.training.sampling import Sampler, SamplingConfig
 from bmi_surrogate.training.store import WETTING, Store
 from bmi_surrogate.training.task import Batch
 
@@ -42,7 +42,7 @@ def sampler(store: Store, domain: Domain, seed: int = 0, **options: Any) -> Samp
     defaults: dict[str, Any] = {"tile": 4, "batch": 8}
     if options.get("mode") != "published":
         defaults["flips"] = True
-    return Sampler(store, domain, statics_of(domain), FIELDS, SamplingSpec(**defaults | options), seed)
+    return Sampler(store, domain, statics_of(domain), FIELDS, SamplingConfig(**defaults | options), seed)
 
 
 def assert_equal(a: Batch, b: Batch) -> None:
@@ -212,7 +212,7 @@ def test_validation_takes_the_whole_domain_as_it_is(store: Store, domain: Domain
 )
 def test_options_that_do_not_fit_together_are_refused(spec: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
-        SamplingSpec(**spec)
+        SamplingConfig(**spec)
 
 
 def test_a_domain_smaller_than_a_tile_is_refused(store: Store, domain: Domain) -> None:

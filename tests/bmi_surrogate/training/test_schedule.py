@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from bmi_surrogate.training.schedule import OptimiserSpec, ScheduleSpec
+from bmi_surrogate.training.schedule import OptimiserConfig, ScheduleConfig
 
 ITERATIONS = 80_000
 
@@ -19,7 +19,7 @@ ITERATIONS = 80_000
 def test_published_schedule(reference: Path) -> None:
     """Both compute the same formula in double precision, so that only the order of operations differs."""
     table = np.load(reference / "surrogate" / "reference_scheduler.npz")["table"]
-    spec = ScheduleSpec()
+    spec = ScheduleConfig()
     assert len(table) == 11
     for iteration, rate, beta1 in table:
         assert spec.learning_rate(int(iteration), ITERATIONS) == pytest.approx(rate, rel=1e-12)
@@ -28,7 +28,7 @@ def test_published_schedule(reference: Path) -> None:
 
 @pytest.mark.parametrize(("iterations", "warm_up"), [(100, 0.3), (37, 0.5), (10, 0.15)])
 def test_one_cycle_is_that_of_pytorch(iterations: int, warm_up: float) -> None:
-    spec = ScheduleSpec(rate=1e-2, start=0.1, end=0.01, warm_up=warm_up, beta1=(0.8, 0.9))
+    spec = ScheduleConfig(rate=1e-2, start=0.1, end=0.01, warm_up=warm_up, beta1=(0.8, 0.9))
     optimiser = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
     theirs = torch.optim.lr_scheduler.OneCycleLR(
         optimiser,
@@ -56,7 +56,7 @@ def test_one_cycle_is_that_of_pytorch(iterations: int, warm_up: float) -> None:
     warm_up=st.floats(0.0, 1.0),
 )
 def test_rate_and_momentum_stay_in_their_range(shape: Any, iterations: int, share: float, warm_up: float) -> None:
-    spec = ScheduleSpec(shape=shape, warm_up=warm_up)
+    spec = ScheduleConfig(shape=shape, warm_up=warm_up)
     iteration = int(share * iterations)
     tolerance = 1e-12
     rate, momentum = spec.learning_rate(iteration, iterations), spec.momentum(iteration, iterations)
@@ -66,7 +66,7 @@ def test_rate_and_momentum_stay_in_their_range(shape: Any, iterations: int, shar
 
 
 def test_cosine_falls_from_the_peak_to_the_end_and_constant_stays() -> None:
-    cosine, constant = ScheduleSpec(shape="cosine"), ScheduleSpec(shape="constant")
+    cosine, constant = ScheduleConfig(shape="cosine"), ScheduleConfig(shape="constant")
     rates = [cosine.learning_rate(i, 50) for i in range(50)]
     assert rates[0] == 2e-3
     assert rates[-1] == pytest.approx(8e-5)
@@ -75,12 +75,12 @@ def test_cosine_falls_from_the_peak_to_the_end_and_constant_stays() -> None:
 
 
 def test_the_peak_is_held_after_a_training_that_is_all_warm_up() -> None:
-    spec = ScheduleSpec(warm_up=1.0)
+    spec = ScheduleConfig(warm_up=1.0)
     assert spec.learning_rate(98, 100) < spec.learning_rate(99, 100) == pytest.approx(2e-3)
 
 
 def test_optimiser_takes_rate_and_momentum_of_the_iteration() -> None:
-    spec = OptimiserSpec()
+    spec = OptimiserConfig()
     optimiser = spec.build([torch.nn.Parameter(torch.zeros(3))])
     spec.adjust(optimiser, 6_000, ITERATIONS)
     (group,) = optimiser.param_groups
@@ -90,7 +90,7 @@ def test_optimiser_takes_rate_and_momentum_of_the_iteration() -> None:
 
 
 def test_momentum_stays_the_optimisers_own_without_a_range() -> None:
-    spec = OptimiserSpec(schedule=ScheduleSpec(beta1=None))
+    spec = OptimiserConfig(schedule=ScheduleConfig(beta1=None))
     optimiser = spec.build([torch.nn.Parameter(torch.zeros(3))])
     spec.adjust(optimiser, 10, 100)
     assert optimiser.param_groups[0]["betas"] == (0.8, 0.95)
@@ -101,4 +101,4 @@ def test_momentum_stays_the_optimisers_own_without_a_range() -> None:
 )
 def test_impossible_schedules_are_refused(mistake: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        ScheduleSpec(**mistake)
+        ScheduleConfig(**mistake)

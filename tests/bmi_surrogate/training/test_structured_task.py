@@ -13,7 +13,7 @@ from bmi_common import ConfigError
 from bmi_surrogate import load
 from bmi_surrogate.structured import ColumnProperties, StructuredModel
 from bmi_surrogate.structured.emulator import StructuredEmulator
-from bmi_surrogate.training.structured_task import StructuredSpec, StructuredTask
+from bmi_surrogate.training.structured_task import StructuredConfig, StructuredTask
 from bmi_surrogate.training.task import Batch, Rollout
 from bmi_surrogate.training.trainer import Material
 
@@ -114,7 +114,7 @@ def test_drifting_hours_carry_no_gradient_and_do_not_count(
     # by hand: one hour from the drifted head, against the true change of that hour
     done = model(columns, columns.pack(heads[:, 2]), columns.pack(batch.source[:, 3]), True)
     before, after = (columns.retention.coordinate(columns.pack(begun.head[:, k])) for k in (0, 1))
-    quiet = StructuredSpec().quiet
+    quiet = StructuredConfig().quiet
     unit = model.scale * (((after - before) / model.scale).abs().mean(dim=0) + quiet)
     miss = ((done.coordinate - after) / unit).abs()
     error = torch.where(miss < 1.0, 0.5 * miss**2, miss - 0.5)
@@ -178,4 +178,4 @@ def test_a_domain_without_a_field_is_refused(material: Material, field: str) -> 
 
 def test_another_module_is_a_programming_mistake(material: Material, batch: Batch) -> None:
     with pytest.raises(TypeError, match="a StructuredModel is needed, not Linear"):
-        StructuredTask(StructuredSpec()).loss(torch.nn.Linear(1, 1), batch, Rollout(1))
+        StructuredTask(StructuredConfig()).loss(torch.nn.Linear(1, 1), batch, Rollout(1))

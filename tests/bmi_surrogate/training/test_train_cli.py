@@ -27,7 +27,7 @@ from training_cases import (
 )
 from training_stores import write_netcdf, write_parflow
 
-from bmi_common import Domain, DomainSpec
+from bmi_common import Domain, DomainConfig
 from bmi_surrogate.training import command
 from bmi_surrogate.training.trainer import LOG, STATE
 from rootzone.bmi_train import main
@@ -144,7 +144,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 def domain_of(basin: Path) -> Domain:
     mask = {"file": str(basin / "mask.npz"), "variable": "mask"}
-    return Domain.load(DomainSpec.model_validate(domain_section() | {"mask": mask}))
+    return Domain.load(DomainConfig.model_validate(domain_section() | {"mask": mask}))
 
 
 def test_a_run_with_a_gap_or_too_few_hours_is_refused(basin: Path) -> None:

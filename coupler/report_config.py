@@ -23,7 +23,7 @@ def _whole_hours(value: timedelta) -> timedelta:
     return value
 
 
-class ReportSpec(Config):
+class ReportConfig(Config):
     """An evaluation by ``bmi-evaluate`` at the end of the run, into ``report/`` of its folder.
 
     Attributes
@@ -57,5 +57,5 @@ def _from_switch(value: Any) -> Any:
     return None if value is False else value
 
 
-Report = Annotated[ReportSpec | None, BeforeValidator(_from_switch)]
+Report = Annotated[ReportConfig | None, BeforeValidator(_from_switch)]
 """Type of the key: true, false or a mapping."""

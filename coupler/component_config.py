@@ -36,7 +36,7 @@ def _address(value: str) -> str:
     return value
 
 
-class ComponentSpec(Config):
+class ComponentConfig(Config):
     """One component: where it is, its configuration file, and values that replace some of that file's.
 
     Attributes
@@ -69,7 +69,7 @@ class ComponentSpec(Config):
     replace: list[str] = []
 
     @model_validator(mode="after")
-    def _in_one_place(self) -> ComponentSpec:
+    def _in_one_place(self) -> ComponentConfig:
         if self.class_path is None and self.grpc is None:
             raise ValueError("name its class (class: package:Class), or the server that has it (grpc: host:port)")
         if self.class_path is not None and self.grpc is not None:
@@ -81,7 +81,7 @@ class ComponentSpec(Config):
         return self
 
     @model_validator(mode="after")
-    def _replaces_what_is_given(self) -> ComponentSpec:
+    def _replaces_what_is_given(self) -> ComponentConfig:
         for name in self.replace:
             section: Any = self.options
             for part in name.split("."):
@@ -150,7 +150,7 @@ class ComponentFile:
 
 
 def component_file(
-    name: str, spec: ComponentSpec, key: str, run: RunSettings, takes_end: bool = False
+    name: str, spec: ComponentConfig, key: str, run: RunSettings, takes_end: bool = False
 ) -> ComponentFile:
     """Return the file for a component to read, completed by what the run adds.
 
@@ -163,7 +163,7 @@ def component_file(
     ----------
     name : str
         Of the component.
-    spec : ComponentSpec
+    spec : ComponentConfig
         Its entry.
     key : str
         Where the entry stands in ``coupled.yaml``.
@@ -210,7 +210,7 @@ def component_file(
     return ComponentFile(copy, document, changes)
 
 
-def _read(spec: ComponentSpec, key: str) -> Document | None:
+def _read(spec: ComponentConfig, key: str) -> Document | None:
     """Read the user's file; None if nothing can be put into it."""
     document = None
     if spec.config.suffix.lower() in (".yaml", ".yml"):
