@@ -94,7 +94,7 @@ class BmiRichards(GroundwaterBmi):
         self._publish_wells(water, dt)
         self.values[names.WELL_RATE][...] = water.taken / (dt * SECONDS_PER_HOUR)
         self.values[names.UNMET_WELL_RATE][...] = water.unmet / (dt * SECONDS_PER_HOUR)
-        self._publish_state()
+        self._publish_state(self._balance)
         self._publish_balance(self._balance)
 
     def _state_dict(self) -> Mapping[str, StateArray]:
@@ -132,15 +132,17 @@ class BmiRichards(GroundwaterBmi):
         finally:
             self._publish_state()
 
-    def _publish_state(self) -> None:
+    def _publish_state(self, balance: HourBalance | None = None) -> None:
+        """Fill what follows from the head; the balance of the step that led to it has the storage already."""
         solver, values = self._solver, self.values
         head = solver.head
         values[names.PRESSURE_HEAD][...] = head
         values[names.SATURATION][...] = solver.saturation
         values[names.WATER_TABLE_DEPTH][...] = water_table.depth(head, self._prepared.domain.dz)
         values[names.PONDED_DEPTH][...] = solver.ponding
-        values[names.STORAGE_VOLUME][...] = solver.storage + values[names.IRRIGATION_STORAGE_VOLUME]
-        values[names.PONDED_VOLUME][...] = solver.ponded_volume
+        in_ground = balance.storage if balance else solver.storage
+        values[names.STORAGE_VOLUME][...] = in_ground + values[names.IRRIGATION_STORAGE_VOLUME]
+        values[names.PONDED_VOLUME][...] = balance.ponding if balance else solver.ponded_volume
         values[names.DISCHARGE][...] = solver.discharge.ravel()[self._prepared.gauge_cells] / SECONDS_PER_HOUR
         self._published_head = head
 
