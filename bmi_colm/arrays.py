@@ -170,6 +170,8 @@ class ColumnInputs(ColumnArrays):
     shortwave: Array = _column("W m-2", "downward shortwave radiation")
     longwave: Array = _column("W m-2", "downward longwave radiation")
     precipitation: Array = _column("kg m-2 s-1", "rain and snow")
+    canopy_irrigation: Array = _column("kg m-2 s-1", "irrigation above the canopy")
+    ground_irrigation: Array = _column("kg m-2 s-1", "irrigation on the ground")
     air_temperature: Array = _column("K", "air temperature at the reference height")
     wind_x: Array = _column("m s-1", "wind to the east")
     wind_y: Array = _column("m s-1", "wind to the north")

@@ -34,6 +34,8 @@ _KERNEL_NAMES = {
     "wind_y": forcing_names.WIND_Y,
     "pressure": forcing_names.AIR_PRESSURE,
     "humidity": forcing_names.SPECIFIC_HUMIDITY,
+    "canopy_irrigation": names.CANOPY_IRRIGATION,
+    "ground_irrigation": names.GROUND_IRRIGATION,
 }
 
 
@@ -54,7 +56,7 @@ class BmiColm(LandSurface):
     component_name = "CoLM"
     starts_at_time_of_day = True
     METADATA = str(Path(__file__).with_name("pymt"))  # where pymt looks
-    variables = (*LandSurface.variables, *names.DIAGNOSTICS)
+    variables = (*LandSurface.variables, *names.IRRIGATION_VARIABLES, *names.DIAGNOSTICS)
 
     def _initialize(self, config_file: Path) -> Setup:
         prepared = prepare(config_file)
@@ -85,6 +87,7 @@ class BmiColm(LandSurface):
 
     def _update(self) -> None:
         self._read_forcing()
+        self._irrigate_no_more_than_given()
         self._check_inputs()
         self._prescribe_leaf_area()
         self._announce_extrapolation(None)
@@ -107,6 +110,12 @@ class BmiColm(LandSurface):
         values[names.SNOW_WATER][mask] = self._columns.state.snow_water / WATER_DENSITY
         self._publish_diagnostics()
         self._report_clamped(int(fluxes.clamped_heads.sum()))
+
+    def _irrigate_no_more_than_given(self) -> None:
+        """Set irrigation to nothing where it has not been set for this step."""
+        for variable in names.IRRIGATION_VARIABLES:
+            if variable.name not in self.supplied:
+                self.values[variable.name][self._prepared.domain.mask] = 0.0
 
     def _publish_diagnostics(self) -> None:
         columns, mask, grid = self._columns, self._prepared.domain.mask, self._prepared.grid

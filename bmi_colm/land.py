@@ -111,7 +111,7 @@ class LandSurface(DeclaredBmi):
 
     def _check_inputs(self) -> None:
         mask = self._prepared.domain.mask
-        for variable in (*names.SOIL_WATER_VARIABLES, *names.FORCING_VARIABLES):
+        for variable in (v for v in self.variables if v.role.is_input):
             assert variable.valid_range is not None
             low, high = variable.valid_range
             values = self.values[variable.name]

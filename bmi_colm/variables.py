@@ -5,15 +5,27 @@ from __future__ import annotations
 from bmi_colm.forcing import names as forcing
 from bmi_colm.forcing.plausible import POSSIBLE
 from bmi_common.grids import ROOT_ZONE, SCALAR, SURFACE
-from bmi_common.groundwater import LAYER_THICKNESS, NET_SOURCE, POROSITY, PRESSURE_HEAD, SATURATION
+from bmi_common.groundwater import (
+    CANOPY_IRRIGATION,
+    GROUND_IRRIGATION,
+    LAYER_THICKNESS,
+    NET_SOURCE,
+    POROSITY,
+    POSSIBLE_IRRIGATION,
+    PRESSURE_HEAD,
+    SATURATION,
+)
 from bmi_common.variables import Role, Variable
 
 __all__ = [
+    "CANOPY_IRRIGATION",
     "CLAMPED_HEADS",
     "EVAPOTRANSPIRATION",
     "FORCING_VARIABLES",
     "GROUND_HEAT",
+    "GROUND_IRRIGATION",
     "INFILTRATION",
+    "IRRIGATION_VARIABLES",
     "LAND_OUTPUTS",
     "LATENT_HEAT",
     "LAYER_THICKNESS",
@@ -44,6 +56,14 @@ FORCING_VARIABLES = tuple(
 SOIL_WATER_VARIABLES = (
     Variable(PRESSURE_HEAD, "m", ROOT_ZONE, Role.INPUT, "pressure head at layer centres", (-1.0e9, 1.0e4)),
     Variable(SATURATION, "1", ROOT_ZONE, Role.INPUT, "saturation, relative to porosity", (0.0, 1.0 + 1.0e-6)),
+)
+
+IRRIGATION_VARIABLES = tuple(
+    Variable(name, "kg m-2 s-1", SURFACE, Role.FORCING, meaning, POSSIBLE_IRRIGATION)
+    for name, meaning in (
+        (CANOPY_IRRIGATION, "irrigation above the canopy (sprinklers); none unless it is set"),
+        (GROUND_IRRIGATION, "irrigation on the ground (drip); none unless it is set"),
+    )
 )
 
 LAND_OUTPUTS = (

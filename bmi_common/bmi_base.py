@@ -93,10 +93,21 @@ class DeclaredBmi(GridFunctions, VariableFunctions):
 
     may_change: ClassVar[tuple[str, ...]] = ()
     """Keys of the configuration, dotted, that may have another value when a run goes on from a state: what changes no
-    result, data of the coming time, and what messages advise to change. Keys below them may, too."""
+    result, data of the coming time, and what messages advise to change. Keys below them may, too. ``*`` stands for the
+    number of an entry of a list."""
 
     starts_at_time_of_day: ClassVar[bool] = False
     """Whether a state can start a run only at the time of day that it is of, so that repetitions last whole days."""
+
+    @property
+    def gives_away(self) -> tuple[str, ...]:
+        """Outputs that hold water which the component has given up, so that another must take it; none by default."""
+        return ()
+
+    @property
+    def description(self) -> tuple[str, ...]:
+        """Lines of what a user should see of the configuration before a run; none by default."""
+        return ()
 
     spans_steps: ClassVar[bool] = False
     """Whether `update_until` makes all its steps in one `_update_span` rather than one `_update` after the other."""

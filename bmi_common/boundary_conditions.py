@@ -1,7 +1,7 @@
-"""What acts on the groundwater beside the land: ground surface, sides and bottom, flow barriers, prescribed sources.
+"""What acts on the groundwater beside the land: ground surface, sides and bottom, flow barriers, sources, wells.
 
-The sections `surface:`, `boundaries:`, `barriers:` and `sources:` of a groundwater component's configuration, and what
-is read from them.
+The sections `surface:`, `boundaries:`, `barriers:`, `sources:` and `wells:` of a groundwater component's configuration,
+and what is read from them.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from bmi_common.netcdf_time import entry_starts
 from bmi_common.overland import SurfaceCondition
 from bmi_common.rates import Intervals, Rate, RateConfig, first_entry
 from bmi_common.units import conversion
+from bmi_common.wells import Takes, Well, WellConfig, read_wells
 
 Side = Literal["west", "east", "south", "north", "bottom"]
 
@@ -211,6 +212,8 @@ class Conditions:
         Flow barriers.
     sources : Sources, optional
         Prescribed sources.
+    wells : tuple of Well
+        Wells and intakes from rivers.
     files : tuple of Path
         Every file that was read.
     """
@@ -220,14 +223,16 @@ class Conditions:
     boundaries: tuple[Boundary, ...] = ()
     barriers: Barriers | None = None
     sources: Sources | None = None
+    wells: tuple[Well, ...] = ()
     files: tuple[Path, ...] = ()
 
     @property
     def ends(self) -> dict[str, float]:
         """Time [h] up to which each of it is known, by its key in the configuration."""
-        rates = {"surface.flux": self.surface_flux}
+        rates: dict[str, Rate | None] = {"surface.flux": self.surface_flux}
         for number, boundary in enumerate(self.boundaries):
             rates |= {f"boundaries.{number}.flux": boundary.flux, f"boundaries.{number}.head": boundary.head}
+        rates |= {f"wells.{number}.rate": well.rate for number, well in enumerate(self.wells)}
         known = {key: rate.end for key, rate in rates.items() if rate is not None}
         return known if self.sources is None else {**known, "sources": self.sources.end}
 
@@ -246,6 +251,7 @@ class ConditionsConfig(Config):
     boundaries: list[BoundaryConfig] = []
     barriers: BarriersConfig | None = None
     sources: SourcesConfig | None = None
+    wells: list[WellConfig] = []
 
     def read_conditions(self, domain: Domain) -> Conditions:
         """Read what the sections name.
@@ -254,10 +260,11 @@ class ConditionsConfig(Config):
         ------
         ConfigError
             For files that cannot be read, fields of another shape, impossible values, boundaries without a face or on
-            a face that another has; naming the key.
+            a face that another has, wells that are nowhere or named twice; naming the key.
         """
         mistakes = Mistakes()
         surface_flux, barriers, sources = None, None, None
+        wells: tuple[Well, ...] = ()
         with mistakes.noted(), errors_under("surface.flux"):
             surface_flux = _read_rate(self.surface.flux, "flux", domain, self.start)
         boundaries: list[Boundary] = []
@@ -270,6 +277,8 @@ class ConditionsConfig(Config):
             barriers = None if self.barriers is None else _read_barriers(self.barriers, domain)
         with mistakes.noted(), errors_under("sources"):
             sources = None if self.sources is None else _read_sources(self.sources, domain, self.start)
+        with mistakes.noted():
+            wells = read_wells(self.wells, domain, self.start)
         mistakes.require_none()
         return Conditions(
             surface=self.surface.condition,
@@ -277,6 +286,7 @@ class ConditionsConfig(Config):
             boundaries=tuple(boundaries),
             barriers=barriers,
             sources=sources,
+            wells=wells,
             files=self._files,
         )
 
@@ -286,7 +296,7 @@ class ConditionsConfig(Config):
         fields = [self.sources, *(b.mask for b in self.boundaries)]
         if self.barriers is not None:
             fields += [self.barriers.x, self.barriers.y, self.barriers.z]
-        return tuple(file for spec in (*rates, *fields) if spec is not None for file in spec.files)
+        return tuple(file for spec in (*rates, *fields, *self.wells) if spec is not None for file in spec.files)
 
     def refuse(self, component: str, *, but: tuple[str, ...] = ()) -> None:
         """Refuse what a component cannot do.
@@ -296,7 +306,8 @@ class ConditionsConfig(Config):
         component : str
             Who cannot, for the message.
         but : tuple of str
-            Keys that it can: ``surface.condition`` (any), ``surface.flux``, ``boundaries``, ``barriers``, ``sources``.
+            Keys that it can: ``surface.condition`` (any), ``surface.flux``, ``boundaries``, ``barriers``, ``sources``,
+            ``wells``, ``wells.takes`` (from rivers, too).
 
         Raises
         ------
@@ -304,14 +315,18 @@ class ConditionsConfig(Config):
             Naming each key.
         """
         condition = self.surface.condition
+        from_rivers = [number for number, well in enumerate(self.wells) if well.takes is Takes.RIVER]
         given = {
             "surface.condition": (condition is not SurfaceCondition.OVERLAND_KINEMATIC, condition.value),
             "surface.flux": (self.surface.flux is not None, "a flux at the ground"),
             "boundaries": (bool(self.boundaries), "conditions at sides and bottom"),
             "barriers": (self.barriers is not None, "flow barriers"),
             "sources": (self.sources is not None, "prescribed sources"),
+            "wells": (bool(self.wells), "wells"),
         }
         mistakes = Mistakes()
+        if "wells.takes" not in but and "wells" in but:
+            given |= {f"wells.{number}.takes": (True, "intakes from rivers") for number in from_rivers}
         for key, (is_given, what) in given.items():
             if is_given and key not in but:
                 mistakes.note(ConfigError(f"{component} does not take {what}; bmi_richards:BmiRichards does", key=key))

@@ -14,6 +14,7 @@ SUBSURFACE = 1
 ROOT_ZONE = 2
 SCALAR = 3
 POINTS = 4
+WELLS = 5
 
 _STANDARD_LAYERS = 10
 _STANDARD_DEPTH = 4.0  # m
@@ -98,6 +99,12 @@ def points(labels: Sequence[str], y: Sequence[float], x: Sequence[float]) -> Gri
     """Named points at (`x`, `y`) [m]: an unstructured grid of nodes without edges and faces."""
     coordinates = (np.asarray(y, dtype=np.float64), np.asarray(x, dtype=np.float64))
     return Grid("unstructured", (len(labels),), coordinates, labels=tuple(labels))
+
+
+def points_in_cells(horizontal: Grid, labels: Sequence[str], cells: Sequence[tuple[int, int]]) -> Grid:
+    """Named points at the centres of cells (j, i) of a surface grid."""
+    y, x = horizontal.coordinates
+    return points(labels, [float(y[j]) for j, _ in cells], [float(x[i]) for _, i in cells])
 
 
 def scalar() -> Grid:

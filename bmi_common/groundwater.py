@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bmi_common.grids import POINTS, ROOT_ZONE, SCALAR, SUBSURFACE, SURFACE
+from bmi_common.grids import POINTS, ROOT_ZONE, SCALAR, SUBSURFACE, SURFACE, WELLS
 from bmi_common.variables import Role, Variable
 
 NET_SOURCE = "soil_root-zone_water__net_volume_flux"
@@ -28,6 +28,17 @@ SURFACE_FLUX_VOLUME = "model_domain_surface_water__prescribed_inflow_volume"
 BOUNDARY_INFLOW_VOLUME = "model_domain_boundary_groundwater__inflow_volume"
 SEEPAGE_VOLUME = "model_domain_surface_water__seepage_volume"
 UNMET_OUTFLOW_VOLUME = "model_domain_boundary_water__unmet_outflow_volume"
+
+EXTRACTION_VOLUME = "model_domain_well_water__extraction_volume"
+INJECTION_VOLUME = "model_domain_well_water__injection_volume"
+UNMET_EXTRACTION_VOLUME = "model_domain_well_water__unmet_extraction_volume"
+WITHDRAWAL_VOLUME = "model_domain_irrigation_water__withdrawal_volume"
+IRRIGATION_VOLUME = "model_domain_irrigation_water__delivery_volume"
+IRRIGATION_STORAGE_VOLUME = "model_domain_irrigation_water__storage_volume"
+CANOPY_IRRIGATION = "land_vegetation_canopy_water_irrigation__mass_flux"
+GROUND_IRRIGATION = "land_surface_water_irrigation__mass_flux"
+WELL_RATE = "well_water_extraction__volume_flow_rate"
+UNMET_WELL_RATE = "well_water_unmet-extraction__volume_flow_rate"
 
 DISCHARGE = "channel_water_x-section__volume_flow_rate"
 
@@ -77,7 +88,13 @@ GROUNDWATER_VARIABLES = (
     Variable(LAYER_THICKNESS, "m", SUBSURFACE, Role.STATIC, "layer thickness"),
     Variable(POROSITY, "1", SUBSURFACE, Role.STATIC, "porosity"),
     Variable(ELEVATION, "m", SURFACE, Role.STATIC, "land surface elevation"),
-    Variable(STORAGE_VOLUME, "m3", SCALAR, Role.OUTPUT, "water in the subsurface and ponded, all active cells"),
+    Variable(
+        STORAGE_VOLUME,
+        "m3",
+        SCALAR,
+        Role.OUTPUT,
+        "water in the subsurface, ponded, and on its way to irrigated land, all active cells",
+    ),
     Variable(PONDED_VOLUME, "m3", SCALAR, Role.OUTPUT, "ponded water, all active cells; part of the storage"),
 )
 """What all have in common; the role of pressure head lets a state be set."""
@@ -109,6 +126,51 @@ CONDITION_VARIABLES = (
     ),
 )
 """Terms of all that acts on the groundwater beside the land, published by components that take it."""
+
+POSSIBLE_IRRIGATION = (0.0, 0.2)
+"""Irrigation [kg m-2 s-1]; more is a slip of units."""
+
+WELL_VARIABLES = (
+    Variable(EXTRACTION_VOLUME, "m3", SCALAR, Role.OUTPUT, "taken by wells in the last step, and gone from the model"),
+    Variable(INJECTION_VOLUME, "m3", SCALAR, Role.OUTPUT, "brought into the ground by wells in the last step"),
+    Variable(
+        UNMET_EXTRACTION_VOLUME,
+        "m3",
+        SCALAR,
+        Role.OUTPUT,
+        "what wells should have taken in the last step, but the ground or the river could not give",
+    ),
+    Variable(WITHDRAWAL_VOLUME, "m3", SCALAR, Role.OUTPUT, "taken by wells for irrigation in the last step"),
+    Variable(IRRIGATION_VOLUME, "m3", SCALAR, Role.OUTPUT, "given to the land for irrigation in the last step"),
+    Variable(
+        IRRIGATION_STORAGE_VOLUME,
+        "m3",
+        SCALAR,
+        Role.OUTPUT,
+        "taken for irrigation, on its way to the land; part of the storage",
+    ),
+    Variable(
+        CANOPY_IRRIGATION,
+        "kg m-2 s-1",
+        SURFACE,
+        Role.OUTPUT,
+        "irrigation above the canopy (sprinklers) in the coming step, taken in the last one",
+    ),
+    Variable(
+        GROUND_IRRIGATION,
+        "kg m-2 s-1",
+        SURFACE,
+        Role.OUTPUT,
+        "irrigation on the ground (drip) in the coming step, taken in the last one",
+    ),
+)
+"""Published by components that take wells."""
+
+WELL_RATE_VARIABLES = (
+    Variable(WELL_RATE, "m3 s-1", WELLS, Role.OUTPUT, "what a well takes, negative where it brings water"),
+    Variable(UNMET_WELL_RATE, "m3 s-1", WELLS, Role.OUTPUT, "what a well should take beyond that"),
+)
+"""Published by components that know what each well got."""
 
 DISCHARGE_VARIABLE = Variable(DISCHARGE, "m3 s-1", POINTS, Role.OUTPUT, "overland flow out of the gauge's cell")
 """Published by components that route overland flow, at the gauges of their configuration."""

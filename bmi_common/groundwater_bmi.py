@@ -6,10 +6,24 @@ from abc import abstractmethod
 
 import numpy as np
 
+from bmi_common import grids
 from bmi_common import groundwater as names
 from bmi_common.arrays import Array
 from bmi_common.bmi_base import DeclaredBmi
 from bmi_common.groundwater_config import PreparedGroundwater
+from bmi_common.irrigation import Method, fluxes
+from bmi_common.wells import WellWater
+
+SERIES = (
+    "surface.flux.file",
+    "boundaries.*.flux.file",
+    "boundaries.*.head.file",
+    "sources.file",
+    "wells.*.rate.file",
+)
+"""Keys of files that may go on further when a run goes on from a state."""
+
+_IRRIGATION = {Method.SPRINKLER: names.CANOPY_IRRIGATION, Method.DRIP: names.GROUND_IRRIGATION}
 
 
 class GroundwaterBmi(DeclaredBmi):
@@ -53,6 +67,44 @@ class GroundwaterBmi(DeclaredBmi):
             self.values[names.PRESCRIBED_VOLUME][...] = float(depth.sum()) * length * domain.dx * domain.dy
         source[-domain.root_zone_layers :] += self.values[names.NET_SOURCE]
         return source
+
+    @property
+    def gives_away(self) -> tuple[str, ...]:
+        """Outputs that hold water which this component has given up, so that another must take it.
+
+        Those of the wells' irrigation, and those that a state has brought along.
+        """
+        known = {method: name for method, name in _IRRIGATION.items() if name in self.values}
+        wells = self._prepared.conditions.wells if known else ()
+        methods = {well.irrigation.method for well in wells if well.irrigation is not None}
+        return tuple(
+            name for method, name in known.items() if method in methods or bool((self.values[name] > 0.0).any())
+        )
+
+    @property
+    def description(self) -> tuple[str, ...]:
+        """What a user should see of the configuration before a run: the wells."""
+        return tuple(map(str, self._prepared.conditions.wells)) if self.values else ()
+
+    def _start_wells(self) -> None:
+        """Publish that no well has taken anything yet."""
+        for variable in names.WELL_VARIABLES:
+            values = self.values[variable.name]
+            values[self._prepared.domain.mask if variable.grid == grids.SURFACE else ...] = 0.0
+
+    def _publish_wells(self, water: WellWater, length: float) -> None:
+        """Publish what wells have taken in a step of `length` [h]; that for irrigation is for the coming step."""
+        domain, values = self._prepared.domain, self.values
+        # what was on its way before has reached the land within this step
+        values[names.IRRIGATION_VOLUME][...] = values[names.IRRIGATION_STORAGE_VOLUME]
+        values[names.IRRIGATION_STORAGE_VOLUME][...] = water.withdrawal
+        values[names.WITHDRAWAL_VOLUME][...] = water.withdrawal
+        values[names.EXTRACTION_VOLUME][...] = water.extraction
+        values[names.INJECTION_VOLUME][...] = water.injection
+        values[names.UNMET_EXTRACTION_VOLUME][...] = water.unmet_extraction
+        irrigation = fluxes(water.supplies, domain.mask.shape, domain.dx * domain.dy, length)
+        for method, name in _IRRIGATION.items():
+            values[name][domain.mask] = irrigation[method][domain.mask]
 
     def _publish_domain(self) -> None:
         """Fill the statics."""

@@ -12,13 +12,16 @@ from numpy.typing import NDArray
 from bmi_common import ConfigError, Setup, grids, water_table
 from bmi_common import groundwater as names
 from bmi_common.bmi_base import FOREVER
-from bmi_common.groundwater_bmi import GroundwaterBmi
+from bmi_common.groundwater_bmi import SERIES, GroundwaterBmi
 from bmi_common.hashing import hashes
 from bmi_common.state_file import StateArray
 from bmi_common.units import SECONDS_PER_HOUR
 from bmi_richards.config import PreparedRichards, prepare
 from bmi_richards.solver import HourBalance, RichardsSolver
 from bmi_richards.statistics import SOLVER_VARIABLES, solver_values
+
+_RATES_OF_WELLS = {"well_rates": names.WELL_RATE, "unmet_well_rates": names.UNMET_WELL_RATE}
+"""Outputs at points, by their name in the memory of a state."""
 
 
 class BmiRichards(GroundwaterBmi):
@@ -34,6 +37,8 @@ class BmiRichards(GroundwaterBmi):
         *names.GROUNDWATER_VARIABLES,
         *names.BALANCE_VARIABLES,
         *names.CONDITION_VARIABLES,
+        *names.WELL_VARIABLES,
+        *names.WELL_RATE_VARIABLES,
         names.DISCHARGE_VARIABLE,
         *SOLVER_VARIABLES,
     )
@@ -42,8 +47,7 @@ class BmiRichards(GroundwaterBmi):
         "richards.time_step",
         "richards.threads",
         "richards.drainage.file",
-        "surface.flux.file",
-        "sources.file",
+        *SERIES,
     )
     _prepared: PreparedRichards
 
@@ -63,7 +67,7 @@ class BmiRichards(GroundwaterBmi):
             ends["richards.drainage"] = len(drainage) * time_step
         first = min(ends, key=lambda key: ends[key])
         return Setup(
-            grids={**domain.published_grids, grids.POINTS: self._prepared.gauges},
+            grids={**domain.published_grids, grids.POINTS: self._prepared.gauges, grids.WELLS: _places(self._prepared)},
             time_step=time_step * SECONDS_PER_HOUR,
             end_time=min(ends[first] * SECONDS_PER_HOUR, FOREVER),
             ends_with=first,
@@ -76,6 +80,9 @@ class BmiRichards(GroundwaterBmi):
         self.values[names.RUNOFF][self._prepared.domain.mask] = 0.0
         for variable in (*names.BALANCE_VARIABLES, *names.CONDITION_VARIABLES, *SOLVER_VARIABLES):
             self.values[variable.name][...] = 0.0
+        self._start_wells()
+        for variable in names.WELL_RATE_VARIABLES:
+            self.values[variable.name][...] = 0.0
         self._publish_state()
 
     def _update(self) -> None:
@@ -87,15 +94,26 @@ class BmiRichards(GroundwaterBmi):
         self._balance = self._solver.step(
             self._net_source(time, dt), dt, None if drainage is None else drainage[step], time
         )
-        self._publish_state()
+        water = self._solver.well_water
+        self._publish_wells(water, dt)
+        self.values[names.WELL_RATE][...] = water.taken / (dt * SECONDS_PER_HOUR)
+        self.values[names.UNMET_WELL_RATE][...] = water.unmet / (dt * SECONDS_PER_HOUR)
+        self._publish_state(self._balance)
         self._publish_balance(self._balance)
 
     def _state_dict(self) -> Mapping[str, StateArray]:
         self._adopt_written_head()
-        return self._solver.state_dict()
+        rates = {
+            memory: StateArray(self.values[name], ("well",), "m3 s-1", growing="well")
+            for memory, name in _RATES_OF_WELLS.items()
+        }
+        return {**self._solver.state_dict(), **rates}
 
     def _load_state_dict(self, state: Mapping[str, NDArray[Any]]) -> None:
         self._solver.load_state_dict(state)
+        for memory, name in _RATES_OF_WELLS.items():
+            if state[memory].shape == self.values[name].shape:  # otherwise those of other wells
+                self.values[name][...] = state[memory]
         self._publish_state()
         self._balance = None
 
@@ -118,15 +136,17 @@ class BmiRichards(GroundwaterBmi):
         finally:
             self._publish_state()
 
-    def _publish_state(self) -> None:
+    def _publish_state(self, balance: HourBalance | None = None) -> None:
+        """Fill what follows from the head; the balance of the step that led to it has the storage already."""
         solver, values = self._solver, self.values
         head = solver.head
         values[names.PRESSURE_HEAD][...] = head
         values[names.SATURATION][...] = solver.saturation
         values[names.WATER_TABLE_DEPTH][...] = water_table.depth(head, self._prepared.domain.dz)
         values[names.PONDED_DEPTH][...] = solver.ponding
-        values[names.STORAGE_VOLUME][...] = solver.storage
-        values[names.PONDED_VOLUME][...] = solver.ponded_volume
+        in_ground = balance.storage if balance else solver.storage
+        values[names.STORAGE_VOLUME][...] = in_ground + values[names.IRRIGATION_STORAGE_VOLUME]
+        values[names.PONDED_VOLUME][...] = balance.ponding if balance else solver.ponded_volume
         values[names.DISCHARGE][...] = solver.discharge.ravel()[self._prepared.gauge_cells] / SECONDS_PER_HOUR
         self._published_head = head
 
@@ -143,3 +163,9 @@ class BmiRichards(GroundwaterBmi):
         values[names.UNMET_OUTFLOW_VOLUME][...] = balance.unmet_outflow
         for name, count in solver_values(balance).items():
             values[name][...] = count
+
+
+def _places(prepared: PreparedRichards) -> grids.Grid:
+    """Points at the wells."""
+    wells = prepared.conditions.wells
+    return grids.points_in_cells(prepared.domain.surface, [well.name for well in wells], [well.cell for well in wells])

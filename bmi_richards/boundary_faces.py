@@ -1,6 +1,6 @@
-"""The faces through which water comes from outside: of the ground, the sides and the bottom.
+"""The faces through which water comes from outside: of the ground, the sides, the bottom, and screens of wells.
 
-Equations (8a) and (8b) of docs/theory.md.
+Equations (8a) to (8d) of docs/theory.md.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from bmi_common.boundary_conditions import Boundary, Conditions
 from bmi_common.flow_order import FlowNetwork
 from bmi_common.rates import Rate
+from bmi_common.wells import Takes, Well, WellWater
 from bmi_richards import _kernel
 
 Floats = NDArray[np.float64]
@@ -73,11 +74,11 @@ class _Group:
     Attributes
     ----------
     rate : Rate
-        Flux [m h-1], or hydraulic head [m].
+        Flux [m h-1], hydraulic head [m], or rate of a well [m3 h-1].
     layer, column : ndarray of int
         Cell of each face.
     area : ndarray
-        Area of each over that of its column [-].
+        Area of each over that of its column [-]; of a well, what makes its rate the flux into a layer [m-2].
     distance : ndarray
         From the centre of its cell [m].
     height : ndarray
@@ -96,6 +97,8 @@ class _Group:
     height: Floats
     lift: Floats
     conductivity: Floats | None
+    ponded: bool = False
+    """Whether no more can be taken than stands on the ground."""
 
     def values(self, cells: Integers, time: float, length: float) -> Floats:
         """Flux per area of the column [m h-1], or pressure head [m], at each face over a step."""
@@ -117,18 +120,29 @@ class BoundaryFaces:
         Layer thickness [m].
     spacing : (float, float)
         dx and dy [m].
+    shape : (int, int)
+        ny and nx.
     soil : CellSoil
         Of the columns.
     """
 
     def __init__(
-        self, conditions: Conditions, network: FlowNetwork, dz: Floats, spacing: tuple[float, float], soil: CellSoil
+        self,
+        conditions: Conditions,
+        network: FlowNetwork,
+        dz: Floats,
+        spacing: tuple[float, float],
+        shape: tuple[int, ...],
+        soil: CellSoil,
     ) -> None:
         self._cells, self._soil = network.cells, soil
         self._groups = [_of_boundary(b, network, dz, spacing, soil) for b in conditions.boundaries]
         self._boundaries = len(self._groups)
         if conditions.surface_flux is not None:
             self._groups.append(_of_ground(conditions.surface_flux, network, dz))
+        self._grounds = len(self._groups)
+        self._wells, self._area = conditions.wells, spacing[0] * spacing[1]
+        self._groups += [_of_well(well, network, shape, self._area) for well in self._wells]
         self._layer, column, conductance, lift = (
             np.concatenate([np.zeros(0, dtype=kind), *parts])
             for kind, parts in (
@@ -153,14 +167,28 @@ class BoundaryFaces:
             "face_lift": np.zeros(1) if none else lift[order],
             **{f"face_{name}": np.zeros(max(order.size, 1)) for name in ("flux", "head", "kr", "inflow")},
         }
+        self._of_wells = np.zeros(max(order.size, 1), dtype=bool)
+        for of_group in self._places[self._grounds :]:
+            self._of_wells[of_group] = True
+        self._short = np.zeros(len(self._groups))  # of what stands on the ground, by group [m]
         for group, of_group in zip(self._groups, self._places, strict=True):
             self._arrays["face_head"][of_group] = 0.0 if group.conductivity is None else np.nan  # not known yet
 
-    def arguments(self, time: float, length: float) -> Mapping[str, NDArray[np.float64] | NDArray[np.int32]]:
-        """Arguments of the kernel for a step of `length` [h] from the time `time` [h] on."""
-        for group, place in zip(self._groups, self._places, strict=True):
+    def arguments(
+        self, time: float, length: float, ponded: Floats
+    ) -> Mapping[str, NDArray[np.float64] | NDArray[np.int32]]:
+        """Arguments of the kernel for a step of `length` [h] from the time `time` [h] on.
+
+        `ponded` is the water [m] that stands on each column at its start.
+        """
+        standing = ponded.copy()
+        for number, (group, place) in enumerate(zip(self._groups, self._places, strict=True)):
             values = group.values(self._cells, time, length)
             if group.conductivity is None:
+                if group.ponded:
+                    wanted, values = values, np.maximum(values, -standing[group.column] / length)
+                    standing[group.column] += values * length
+                    self._short[number] = float((values - wanted).sum()) * length
                 self._arrays["face_flux"][place] = values
             elif not np.array_equal(values, self._arrays["face_head"][place]):
                 self._arrays["face_head"][place] = values
@@ -176,12 +204,22 @@ class BoundaryFaces:
     @property
     def surface_flux(self) -> float:
         """Flux into the ground in the last step, over the area of a column [m]."""
-        return self._sum(self._places[self._boundaries :])
+        return self._sum(self._places[self._boundaries : self._grounds])
 
     def unmet_outflow(self, length: float) -> float:
         """Outflow that was asked for in the last step, of `length` [h], and that cells could not give [m]."""
-        given = self._arrays["face_conductance"] == 0.0
+        given = (self._arrays["face_conductance"] == 0.0) & ~self._of_wells
         return float((self._arrays["face_inflow"] - length * self._arrays["face_flux"])[given].sum())
+
+    def well_water(self, length: float) -> WellWater:
+        """Tell what wells have taken in the last step, of `length` [h], and what they should have taken beyond that."""
+        places, short = self._places[self._grounds :], self._short[self._grounds :]
+        inflow, cut = self._arrays["face_inflow"], self._arrays["face_inflow"] - length * self._arrays["face_flux"]
+        return WellWater(
+            self._wells,
+            np.array([-inflow[place].sum() * self._area for place in places]),
+            np.array([(cut[place].sum() + missing) * self._area for place, missing in zip(places, short, strict=True)]),
+        )
 
     def _sum(self, places: list[Integers]) -> float:
         return float(sum(self._arrays["face_inflow"][place].sum() for place in places))
@@ -231,4 +269,21 @@ def _of_ground(flux: Rate, network: FlowNetwork, dz: Floats) -> _Group:
         height=nothing,
         lift=nothing,
         conductivity=None,
+    )
+
+
+def _of_well(well: Well, network: FlowNetwork, shape: tuple[int, ...], area: float) -> _Group:
+    layer = np.flatnonzero(well.shares)
+    cell = np.ravel_multi_index(well.cell, shape)
+    nothing = np.zeros(layer.size)
+    return _Group(
+        rate=well.rate,
+        layer=layer,
+        column=np.full(layer.size, np.flatnonzero(network.cells == cell)[0]),
+        area=well.sign * well.shares[layer] / area,
+        distance=nothing,
+        height=nothing,
+        lift=nothing,
+        conductivity=None,
+        ponded=well.takes is Takes.RIVER,
     )

@@ -20,9 +20,11 @@ from bmi_common.groundwater_config import GroundwaterConfig, Mode, PreparedGroun
 from bmi_common.netcdf_file import NetcdfFile
 from bmi_common.netcdf_time import entry_starts
 from bmi_common.overland import SurfaceCondition
+from bmi_common.places import PlaceConfig
 from bmi_common.rates import first_entry
 from bmi_common.units import conversion
-from bmi_richards.gauges import GaugeConfig, locate
+from bmi_common.wells import Takes
+from bmi_richards.gauges import locate
 from bmi_richards.options import CommonConfig, Drainage, PermeabilityTable, SolverConfig
 
 Floats = NDArray[np.float64]
@@ -68,7 +70,7 @@ class RichardsSection(CommonConfig):
     drainage: Literal["implicit", "lagged"] | PrescribedDrainage | None = None
     relative_permeability: Literal["analytic"] | TableConfig = "analytic"
     time_step: Annotated[float, Field(gt=0)] = 1.0
-    gauges: dict[str, GaugeConfig] = {}
+    gauges: dict[str, PlaceConfig] = {}
 
     @model_validator(mode="after")
     def _drainage_needs_a_free_bottom(self) -> RichardsSection:
@@ -174,6 +176,12 @@ def _require_meaning(config: RichardsConfig) -> None:
                         key=f"boundaries.{number}.side",
                     )
                 )
-    if config.surface.condition is SurfaceCondition.SEEPAGE_FACE and config.richards.gauges:
-        mistakes.note(ConfigError("no water flows over a seepage face, where a gauge could be", key="richards.gauges"))
+    if config.surface.condition is SurfaceCondition.SEEPAGE_FACE:
+        if config.richards.gauges:
+            mistakes.note(
+                ConfigError("no water flows over a seepage face, where a gauge could be", key="richards.gauges")
+            )
+        for number, well in enumerate(config.wells):
+            if well.takes is Takes.RIVER:
+                mistakes.note(ConfigError("no water stands on a seepage face", key=f"wells.{number}.takes"))
     mistakes.require_none()

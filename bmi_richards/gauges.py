@@ -3,89 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
 
-from bmi_common import Config, ConfigError, Domain, grids
+from bmi_common import Domain, grids
 from bmi_common.errors import errors_under
 from bmi_common.grids import Grid
-
-_EARTH_RADIUS = 6.371e6  # m
-
-
-class GaugeConfig(Config):
-    """Where a gauge is: the cell's numbers from west (x) and south (y), from 0, or degrees north and east."""
-
-    x: Annotated[int, Field(ge=0)] | None = None
-    y: Annotated[int, Field(ge=0)] | None = None
-    latitude: Annotated[float, Field(ge=-90, le=90)] | None = None
-    longitude: Annotated[float, Field(ge=-180, le=360)] | None = None
-
-    @model_validator(mode="after")
-    def _one_place(self) -> GaugeConfig:
-        given = {key for key in ("x", "y", "latitude", "longitude") if getattr(self, key) is not None}
-        if given not in ({"x", "y"}, {"latitude", "longitude"}):
-            raise ValueError("give either x and y (the cell's numbers, from 0) or latitude and longitude")
-        return self
-
-    def cell(self, domain: Domain) -> tuple[int, int]:
-        """Cell (j, i) of the gauge.
-
-        Raises
-        ------
-        ConfigError
-            If the place is outside the domain or its mask, or the domain's coordinates do not tell.
-        """
-        if self.x is not None and self.y is not None:
-            if self.x >= domain.nx or self.y >= domain.ny:
-                raise ConfigError(
-                    f"cell x = {self.x}, y = {self.y} is outside the domain, which has x from 0 to {domain.nx - 1} and "
-                    f"y from 0 to {domain.ny - 1}"
-                )
-            j, i = self.y, self.x
-        else:
-            j, i = self._nearest(domain)
-        if not domain.mask[j, i]:
-            raise ConfigError(f"cell x = {i}, y = {j} takes no part: the mask of the domain leaves it out")
-        return j, i
-
-    def _nearest(self, domain: Domain) -> tuple[int, int]:
-        assert self.latitude is not None
-        assert self.longitude is not None
-        north, east = domain.latitude, domain.longitude
-        if north is None or east is None or (domain.mask.size > 1 and np.ptp(north) == np.ptp(east) == 0.0):
-            raise ConfigError(
-                "the domain does not tell latitude and longitude of each cell; name the gauge by its cell, x and y"
-            )
-        across = (east - self.longitude + 180.0) % 360.0 - 180.0
-        distance = _EARTH_RADIUS * np.hypot(
-            np.deg2rad(north - self.latitude), np.cos(np.deg2rad(self.latitude)) * np.deg2rad(across)
-        )
-        nearest = int(np.nanargmin(distance))
-        if distance.flat[nearest] > np.hypot(domain.dx, domain.dy):
-            raise ConfigError(
-                f"{self.latitude:g} N, {self.longitude:g} E is outside the domain: the nearest cell is "
-                f"{distance.flat[nearest] / 1000.0:.3g} km away"
-            )
-        j, i = divmod(nearest, domain.nx)
-        return j, i
+from bmi_common.places import PlaceConfig
 
 
-def locate(gauges: Mapping[str, GaugeConfig], domain: Domain) -> tuple[Grid, NDArray[np.intp]]:
+def locate(gauges: Mapping[str, PlaceConfig], domain: Domain) -> tuple[Grid, NDArray[np.intp]]:
     """Return the grid of the gauges and their flat cell indices.
 
     Raises
     ------
     ConfigError
-        As `GaugeConfig.cell`, with the gauge's name.
+        As `PlaceConfig.cell`, with the gauge's name.
     """
     cells: list[tuple[int, int]] = []
     for name, spec in gauges.items():
         with errors_under(f"richards.gauges.{name}"):
             cells.append(spec.cell(domain))
-    y, x = domain.surface.coordinates
-    grid = grids.points(list(gauges), [float(y[j]) for j, _ in cells], [float(x[i]) for _, i in cells])
-    return grid, np.array([j * domain.nx + i for j, i in cells], dtype=np.intp)
+    return grids.points_in_cells(domain.surface, list(gauges), cells), np.array(
+        [j * domain.nx + i for j, i in cells], dtype=np.intp
+    )

@@ -25,6 +25,7 @@ from bmi_common.overland import SurfaceCondition
 from bmi_common.slopes import SlopeFormulation, face_slopes
 from bmi_common.state_file import StateArray, fingerprint
 from bmi_common.units import SECONDS_PER_HOUR
+from bmi_common.wells import WellWater
 from bmi_richards import _kernel
 from bmi_richards.boundary_faces import BoundaryFaces, CellSoil
 from bmi_richards.options import Convergence, Drainage, SolverConfig
@@ -150,6 +151,14 @@ class HourBalance:
     unmet_outflow : float
         Prescribed fluxes out of the domain, through ground, sides and bottom, that were cut as sinks are; never
         negative.
+    extraction : float
+        Taken by wells and intakes, and gone from the model.
+    irrigation_withdrawal : float
+        Taken by wells and intakes for irrigation.
+    injection : float
+        Brought into the ground by wells.
+    unmet_extraction : float
+        What wells and intakes should have taken beyond that; never negative.
     newton : NewtonCount
         What it took to solve the columns.
     passes : int
@@ -169,6 +178,10 @@ class HourBalance:
     surface_flux: float
     boundary_inflow: float
     unmet_outflow: float
+    extraction: float
+    irrigation_withdrawal: float
+    injection: float
+    unmet_extraction: float
     newton: NewtonCount
     passes: int
     last_change: float
@@ -177,6 +190,7 @@ class HourBalance:
     def residual(self) -> float:
         """Storage change that nothing explains [m3]."""
         gain = self.source + self.surface_flux + self.boundary_inflow
+        gain += self.injection - self.extraction - self.irrigation_withdrawal
         return self.storage_change - (gain - self.outflow - self.drainage - self.seepage)
 
 
@@ -191,8 +205,8 @@ class RichardsSolver:
         Initial pressure head [m].
     options : SolverConfig
     conditions : Conditions, optional
-        What acts on ground, sides and bottom, and flow barriers; by default the kinematic wave on the ground, and
-        nothing else. Prescribed sources are part of the source of each step.
+        What acts on ground, sides and bottom, wells, and flow barriers; by default the kinematic wave on the ground,
+        and nothing else. Prescribed sources are part of the source of each step.
 
     Raises
     ------
@@ -230,6 +244,7 @@ class RichardsSolver:
         self._statics = self._prepare(domain)
         self._place_barriers(self._statics)
         self._boundary_faces = self._find_boundary_faces(domain)
+        self._well_water = self._boundary_faces.well_water(0.0)
         shape = (self._dz.size, self.network.cells.size)
         self._head, self._saturation, self._kr, self._dsaturation, self._dkr = (
             np.zeros(shape, order="F") for _ in range(5)
@@ -288,6 +303,11 @@ class RichardsSolver:
     def unmet_demand(self) -> Floats:
         """Sinks that were cut in the last step [m h-1] (ny, nx), NaN outside the mask."""
         return self._scatter_surface(self._columns["unmet"] / self._last_dt)
+
+    @property
+    def well_water(self) -> WellWater:
+        """What each well has taken in the last step; before the first step nothing."""
+        return self._well_water
 
     @property
     def storage(self) -> float:
@@ -384,6 +404,7 @@ class RichardsSolver:
             self._take_back(before)
             raise error
         self._last_dt = dt
+        self._well_water = self._boundary_faces.well_water(dt)
         volume = {name: float(depths.sum()) * self._area for name, depths in self._columns.items()}
         return HourBalance(
             storage=self.storage,
@@ -397,6 +418,10 @@ class RichardsSolver:
             surface_flux=self._boundary_faces.surface_flux * self._area,
             boundary_inflow=self._boundary_faces.boundary_inflow * self._area,
             unmet_outflow=self._boundary_faces.unmet_outflow(dt) * self._area,
+            extraction=self._well_water.extraction,
+            irrigation_withdrawal=self._well_water.withdrawal,
+            injection=self._well_water.injection,
+            unmet_extraction=self._well_water.unmet_extraction,
             newton=NewtonCount.of(iterations, ways),
             passes=int(passes),
             last_change=float(change),
@@ -438,7 +463,7 @@ class RichardsSolver:
             threads=self._threads,
             lateral=options.mode is Mode.FULL,
             ponding=self._ponds,
-            **self._boundary_faces.arguments(time, dt),
+            **self._boundary_faces.arguments(time, dt, self._depth),
             source=source,
             prescribed_drainage=prescribed,
             head=self._head,
@@ -547,7 +572,7 @@ class RichardsSolver:
             conductivity={axis: self._gather(getattr(domain, f"conductivity_{axis}"), axis) for axis in "xyz"},
             table_points=table.points if table else 0,
         )
-        return BoundaryFaces(self.conditions, self.network, self._dz, (self._dx, self._dy), soil)
+        return BoundaryFaces(self.conditions, self.network, self._dz, (self._dx, self._dy), self._mask.shape, soil)
 
     def _floor_water(self, domain: DomainLike) -> Floats:
         """Water [m] of each cell at the floor head, which sinks leave in it."""

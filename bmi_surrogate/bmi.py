@@ -15,10 +15,11 @@ from bmi_common import groundwater as names
 from bmi_common.arrays import Array
 from bmi_common.bmi_base import FOREVER
 from bmi_common.errors import describe_cell
-from bmi_common.groundwater_bmi import GroundwaterBmi
+from bmi_common.groundwater_bmi import SERIES, GroundwaterBmi
 from bmi_common.hashing import hashes
 from bmi_common.state_file import StateArray
 from bmi_common.units import SECONDS_PER_HOUR
+from bmi_common.wells import WellWater
 from bmi_surrogate.config import PreparedSurrogate, prepare
 from bmi_surrogate.diagnosis import Diagnosis
 
@@ -40,13 +41,12 @@ class BmiSurrogate(GroundwaterBmi):
 
     component_name = "Surrogate"
     METADATA = str(Path(__file__).with_name("pymt"))  # where pymt looks
-    variables = (*names.GROUNDWATER_VARIABLES, *names.SUPPLY_VARIABLES)
+    variables = (*names.GROUNDWATER_VARIABLES, *names.SUPPLY_VARIABLES, *names.WELL_VARIABLES)
     may_change = (
         "surrogate.device",
         "surrogate.threads",
         "surrogate.compile",
-        "surface.flux.file",
-        "sources.file",
+        *SERIES,
     )
     _prepared: PreparedSurrogate
 
@@ -70,6 +70,7 @@ class BmiSurrogate(GroundwaterBmi):
         self._publish_domain()
         for variable in names.SUPPLY_VARIABLES:
             self.values[variable.name][...] = 0.0
+        self._start_wells()
         self._prepared.emulator.start(self._prepared.head)
         self._publish(self._prepared.head)
 
@@ -84,14 +85,18 @@ class BmiSurrogate(GroundwaterBmi):
     def _supply(self) -> Array:
         """Net source [h-1] of the hour: the land's in the root zone, or all that is given, in every layer."""
         domain, conditions = self._prepared.domain, self._prepared.conditions
-        if conditions.sources is None and conditions.surface_flux is None:
-            return self.values[names.NET_SOURCE]
         hour = self.time / SECONDS_PER_HOUR
+        water = WellWater.as_asked(conditions.wells, hour, 1.0)
+        self._publish_wells(water, 1.0)
+        if conditions.sources is None and conditions.surface_flux is None and not conditions.wells:
+            return self.values[names.NET_SOURCE]
         source = self._net_source(hour, 1.0)
         if conditions.surface_flux is not None:
             flux = np.broadcast_to(conditions.surface_flux.mean(hour, 1.0), domain.surface.shape)
             source[-1] += flux / domain.dz[-1]
             self.values[names.SURFACE_FLUX_VOLUME][...] = float(flux[domain.mask].sum()) * domain.dx * domain.dy
+        for well, taken in zip(conditions.wells, water.taken, strict=True):
+            source[:, *well.cell] -= taken * well.shares / (domain.dz * domain.dx * domain.dy)
         return source
 
     def _state_dict(self) -> Mapping[str, StateArray]:
@@ -136,5 +141,5 @@ class BmiSurrogate(GroundwaterBmi):
         values[names.WATER_TABLE_DEPTH][...] = diagnosed.water_table_depth
         values[names.PONDED_DEPTH][...] = diagnosed.ponded
         values[names.RUNOFF][...] = diagnosed.outflow
-        values[names.STORAGE_VOLUME][...] = diagnosed.storage
+        values[names.STORAGE_VOLUME][...] = diagnosed.storage + values[names.IRRIGATION_STORAGE_VOLUME]
         values[names.PONDED_VOLUME][...] = diagnosed.ponded_volume

@@ -50,7 +50,7 @@ _FOR_NETWORKS = (
 )
 """Keys without meaning for the structured surrogate."""
 
-_OF_STRUCTURED = ("surface.flux", "barriers", "sources")
+_OF_STRUCTURED = ("surface.flux", "barriers", "sources", "wells")
 """Conditions that the structured surrogate takes."""
 
 

@@ -177,8 +177,13 @@ def _is_allowed(key: str, components: Mapping[str, Component]) -> bool:
     name, _, inner = rest.partition(".")
     if kind != "components" or name not in components or not inner.startswith("config."):
         return False
-    own = inner.removeprefix("config.")
-    return any(own == allowed or own.startswith(f"{allowed}.") for allowed in components[name].may_change)
+    own = inner.removeprefix("config.").split(".")
+    return any(_is_below(own, allowed.split(".")) for allowed in components[name].may_change)
+
+
+def _is_below(key: list[str], allowed: list[str]) -> bool:
+    """Whether a key is one that may change, or lies below it; ``*`` is any entry of a list."""
+    return len(key) >= len(allowed) and all(a in (k, "*") for k, a in zip(key, allowed, strict=False))
 
 
 def _differences(there: Any, here: Any, at: str) -> Iterator[tuple[str, Any, Any]]:

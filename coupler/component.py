@@ -248,6 +248,16 @@ class Component:
         return tuple(getattr(self.bmi, "may_change", ()))
 
     @property
+    def gives_away(self) -> tuple[str, ...]:
+        """Outputs that hold water which the component has given up, so that another must take it."""
+        return tuple(getattr(self.bmi, "gives_away", ()))
+
+    @property
+    def description(self) -> tuple[str, ...]:
+        """Lines that the component tells of its configuration."""
+        return tuple(getattr(self.bmi, "description", ()))
+
+    @property
     def mask(self) -> NDArray[np.bool_] | None:
         """Cells (ny, nx) that take part; None where the component does not say."""
         mask = getattr(self.bmi, "mask", None)

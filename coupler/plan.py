@@ -146,6 +146,8 @@ def make_plan(
     with mistakes.noted():
         _check_supplied(config, resolved, plan)
     with mistakes.noted():
+        _check_taken(config, components)
+    with mistakes.noted():
         _check_statics(components, plan)
     for i, output in enumerate(config.output):
         for end in output.variables:
@@ -236,7 +238,7 @@ def _check_output(
     if grid.is_points and grid.shape == (0,):
         raise ConfigError(
             f"{end} has no points; name some in the configuration of {end.component}, "
-            "such as `richards: {gauges: {outlet: {x: 12, y: 0}}}`",
+            "such as `richards: {gauges: {outlet: {x: 12, y: 0}}}`, or wells",
             key=key,
         )
 
@@ -403,6 +405,28 @@ def _check_supplied(config: RunConfig, components: Mapping[str, Component], plan
                 mistakes.note(ConfigError(f"nothing supplies {name}.{variable}, which {name} needs", key="exchanges"))
             if role is None:
                 plan.notices.append(f"{name}.{variable} is not supplied by the run")
+    mistakes.require_none()
+
+
+def _check_taken(config: RunConfig, components: Mapping[str, Component]) -> None:
+    """Refuse a run in which water is lost between components."""
+    taken = [(x.source.component, x.source.variable) for x in config.exchanges]
+    mistakes = Mistakes()
+    for name, component in components.items():
+        for variable in component.gives_away:
+            count = taken.count((name, variable))
+            if count == 0:
+                mistakes.note(
+                    ConfigError(
+                        f"nothing takes {name}.{variable}, which holds water that {name} has given up; hand it to the "
+                        f"land: {{from: {name}.{variable}, to: land.{variable}}}",
+                        key="exchanges",
+                    )
+                )
+            elif count > 1:
+                mistakes.note(
+                    ConfigError(f"{name}.{variable} holds water and is handed on {count} times", key="exchanges")
+                )
     mistakes.require_none()
 
 

@@ -11,7 +11,11 @@ import numpy as np
 
 from bmi_common.groundwater import (
     BOUNDARY_INFLOW_VOLUME,
+    CANOPY_IRRIGATION,
     DRAINAGE_VOLUME,
+    EXTRACTION_VOLUME,
+    GROUND_IRRIGATION,
+    INJECTION_VOLUME,
     LAYER_THICKNESS,
     NET_SOURCE,
     OUTFLOW_VOLUME,
@@ -20,9 +24,10 @@ from bmi_common.groundwater import (
     SEEPAGE_VOLUME,
     STORAGE_VOLUME,
     SURFACE_FLUX_VOLUME,
+    UNMET_EXTRACTION_VOLUME,
     UNMET_VOLUME,
 )
-from bmi_common.units import conversion
+from bmi_common.units import WATER_DENSITY, conversion
 from coupler.component import Component
 from coupler.plan import Plan
 from coupler.water_error import WaterError
@@ -32,8 +37,11 @@ _BESIDE = {
     "surface_flux": SURFACE_FLUX_VOLUME,
     "boundary_inflow": BOUNDARY_INFLOW_VOLUME,
     "seepage": SEEPAGE_VOLUME,
+    "extraction": EXTRACTION_VOLUME,
+    "injection": INJECTION_VOLUME,
 }
 """Terms beside those of land and overland flow, by the variable that a component publishes them as."""
+_IRRIGATION = (CANOPY_IRRIGATION, GROUND_IRRIGATION)
 _ROUNDING = 16.0 * float(np.finfo(np.float64).eps)
 
 
@@ -67,6 +75,14 @@ class Balance:
         Net inflow through sides and bottom.
     seepage : float
         Water that left through seepage faces.
+    extraction : float
+        Water that wells took and that left the model.
+    injection : float
+        Water that wells brought.
+    irrigation : float
+        Water that the groundwater has given to the land for irrigation; what is on its way is part of the storage.
+    unmet_extraction : float
+        Water that wells should have taken beyond that; no part of the balance.
     """
 
     source: float
@@ -82,6 +98,10 @@ class Balance:
     surface_flux: float = 0.0
     boundary_inflow: float = 0.0
     seepage: float = 0.0
+    extraction: float = 0.0
+    injection: float = 0.0
+    irrigation: float = 0.0
+    unmet_extraction: float = 0.0
 
     def __add__(self, other: Balance) -> Balance:
         return Balance(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
@@ -95,7 +115,8 @@ class Balance:
     def residual(self) -> float:
         """Storage change without a cause [m3]."""
         explained = self.supply + self.unmet_demand - self.outflow - self.drainage + self.correction
-        return self.storage_change - (explained + self.boundary_inflow - self.seepage)
+        explained = explained + self.boundary_inflow - self.seepage
+        return self.storage_change - (explained + self.injection - self.extraction - self.irrigation)
 
     @property
     def relative_residual(self) -> float:
@@ -119,7 +140,11 @@ TERMS = {
     "surface_flux": "prescribed flux into the ground in the step",
     "boundary_inflow": "net inflow through sides and bottom in the step",
     "seepage": "water that left through seepage faces in the step",
+    "extraction": "water that wells took out of the model in the step",
+    "injection": "water that wells brought in the step",
+    "irrigation": "water that the groundwater gave to the land for irrigation in the step",
     "unmet_demand": "demand of sinks that the soil could not meet in the step",
+    "unmet_extraction": "what wells should have taken in the step beyond what they took",
     "correction": "water put into the groundwater by error control, which replaced its state",
     "turnover": "sum of the sizes of the source in all cells, and of the other flows, in the step",
     "residual": "storage change that the other terms do not explain",
@@ -143,6 +168,7 @@ class WaterBalance:
         self._layer_volume = thickness[:, active] * self._area
         self._to_cubic_metres = self._volumes()
         self.storage = self._scalar(STORAGE_VOLUME)
+        self._on_its_way = self._irrigation()
         self.totals = Balance(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
         self._absolute_residual = 0.0  # m3, of all closed steps
         self._open = self.totals
@@ -166,6 +192,7 @@ class WaterBalance:
         handed *= self._source_to_per_second * seconds
         storage, outflow = self._scalar(STORAGE_VOLUME), self._outflow(seconds)
         drainage, unmet = self._scalar(DRAINAGE_VOLUME), self._scalar(UNMET_VOLUME)
+        irrigation, self._on_its_way = self._on_its_way, self._irrigation()
         beside = {term: self._scalar(variable) for term, variable in _BESIDE.items()}
         self._open += Balance(
             source=float(handed.sum()),
@@ -173,8 +200,14 @@ class WaterBalance:
             outflow=outflow,
             drainage=drainage,
             unmet_demand=unmet,
-            turnover=float(np.abs(handed).sum()) + abs(outflow) + abs(drainage) + sum(map(abs, beside.values())),
+            turnover=float(np.abs(handed).sum())
+            + abs(outflow)
+            + abs(drainage)
+            + sum(map(abs, beside.values()))
+            + abs(irrigation),
             rounding=_ROUNDING * abs(storage),
+            irrigation=irrigation,
+            unmet_extraction=self._scalar(UNMET_EXTRACTION_VOLUME),
             **beside,
         )
         self.storage = storage
@@ -189,7 +222,7 @@ class WaterBalance:
     def correct(self) -> None:
         """Book what replacing the state of the groundwater, or the component itself, has done to the storage."""
         self._to_cubic_metres = self._volumes()
-        storage = self._scalar(STORAGE_VOLUME)
+        storage, self._on_its_way = self._scalar(STORAGE_VOLUME), self._irrigation()
         change = storage - self.storage
         self._open += Balance(0.0, change, 0.0, 0.0, 0.0, 0.0, change, _ROUNDING * abs(storage))
         self.storage = storage
@@ -197,6 +230,7 @@ class WaterBalance:
     def _volumes(self) -> dict[str, float]:
         """Factors to m3 of the volumes that the component publishes."""
         scalars = (STORAGE_VOLUME, OUTFLOW_VOLUME, DRAINAGE_VOLUME, UNMET_VOLUME, *_BESIDE.values())
+        scalars += (UNMET_EXTRACTION_VOLUME,)
         there = (v for v in scalars if v in self.component.outputs)
         return {v: conversion(self.component.units(v), "m3").factor for v in there}
 
@@ -211,6 +245,7 @@ class WaterBalance:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` gave."""
         self.storage = float(state["storage"])
+        self._on_its_way = self._irrigation()
         self.totals = Balance(*state["totals"])
         self._absolute_residual = float(state["absolute_residual"])
 
@@ -224,6 +259,15 @@ class WaterBalance:
             return self._scalar(OUTFLOW_VOLUME)
         rate = self.component.get(RUNOFF)[self._active] * self._runoff_to_metres_per_second
         return float(rate.sum()) * self._area * seconds
+
+    def _irrigation(self) -> float:
+        """Water [m3] that the groundwater holds ready for the land, which takes it before its next step is booked."""
+        flux = sum(
+            float(self.component.get_in("kg m-2 s-1", v)[self._active].sum())
+            for v in _IRRIGATION
+            if v in self.component.outputs
+        )
+        return flux / WATER_DENSITY * self._area * self.component.time_step
 
     def _scalar(self, variable: str) -> float:
         if variable not in self._to_cubic_metres:

@@ -21,6 +21,8 @@ matplotlib.use("Agg")
 _RAIN = "atmosphere_water_precipitation__mass_flux"
 _LAYER_DIMENSIONS = ("z", "root_zone_z")
 _PANEL = (7.0, 2.2)
+_MOST_LINES = 10
+"""Points that get a line each in a series; more are summed up as cells are."""
 
 
 def draw(folder: OwnedFolder, files: list[str]) -> list[Path]:
@@ -36,9 +38,9 @@ def draw(folder: OwnedFolder, files: list[str]) -> list[Path]:
     Returns
     -------
     list of Path
-        The PNG files written: ``<file>_series.png`` with domain means over time (10-90 % of cells shaded) and
-        ``<file>_maps.png`` with means over the period, ``<file>_hydrographs.png`` with discharge at gauges and the rain
-        in the same file.
+        The PNG files written: ``<file>_series.png`` with domain means over time (10-90 % of cells shaded; a line each
+        for a few points), ``<file>_maps.png`` with means over the period, and ``<file>_hydrographs.png`` with discharge
+        at gauges and the rain in the same file.
     """
     made: list[Path] = []
     (folder.path / FIGURES).mkdir(exist_ok=True)
@@ -89,10 +91,17 @@ def _series(panels: list[xr.DataArray], data: xr.Dataset) -> Figure | None:
     for axis, panel in zip(axes, panels, strict=True):
         cells = [d for d in panel.dims if d != "time"]
         time = _times(panel, data)
-        if cells:
-            low, high = panel.quantile(0.1, cells), panel.quantile(0.9, cells)
-            axis.fill_between(time, low, high, color="tab:blue", alpha=0.2, lw=0, label="10-90 % of cells")
-        axis.plot(time, panel.mean(cells), color="tab:blue", lw=1.2, label="mean")
+        points = next((d for d in cells if f"{d}_name" in panel.coords), None)
+        if points is not None and panel.sizes[points] <= _MOST_LINES:
+            for number in range(panel.sizes[points]):
+                at = panel.isel({points: number})
+                axis.plot(time, at, lw=1.2, label=str(at[f"{points}_name"].values))
+            axis.legend(fontsize=7, loc="upper right")
+        else:
+            if cells:
+                low, high = panel.quantile(0.1, cells), panel.quantile(0.9, cells)
+                axis.fill_between(time, low, high, color="tab:blue", alpha=0.2, lw=0, label="10-90 % of cells")
+            axis.plot(time, panel.mean(cells), color="tab:blue", lw=1.2, label="mean")
         axis.set_title(str(panel.attrs.get("long_name", panel.name)), fontsize=9, loc="left")
         axis.set_ylabel(str(panel.attrs.get("units", "")))
         axis.grid(alpha=0.3)

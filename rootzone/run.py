@@ -326,6 +326,8 @@ def print_plan(prepared: PreparedRun, console: Console) -> None:
         )
         for change in prepared.files[name].changes:
             console.print(f"     {change}")
+        for line in component.description:
+            console.print(f"     has {line}", markup=False)
         for x in plan.incoming[name]:
             console.print(f"     takes {x}")
     for o in config.output:
@@ -365,6 +367,14 @@ def _report(summary: Summary, folder: OwnedFolder) -> None:
             summary.water_error,
             summary.worst_residual,
         )
+        if any((t.extraction, t.injection, t.irrigation, t.unmet_extraction)):
+            log.info(
+                "wells [m3]: extraction %.6g, injection %.6g, irrigation %.6g, unmet extraction %.6g",
+                t.extraction,
+                t.injection,
+                t.irrigation,
+                t.unmet_extraction,
+            )
     folder.own(TIMING)
     (folder.path / TIMING).write_text(
         json.dumps({"model_hours": summary.model_hours, "steps": summary.steps, "seconds": summary.seconds}, indent=2)

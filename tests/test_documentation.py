@@ -22,7 +22,7 @@ import yaml
 from click.testing import CliRunner
 
 from bmi_common.errors import ConfigError
-from bmi_common.grids import POINTS, ROOT_ZONE, SCALAR, SUBSURFACE, SURFACE
+from bmi_common.grids import POINTS, ROOT_ZONE, SCALAR, SUBSURFACE, SURFACE, WELLS
 from coupler.config import RunConfig
 from rootzone.bmi_run import main as bmi_run
 
@@ -232,7 +232,7 @@ def test_every_bmi_variable_has_its_row(title, component) -> None:
 
 
 def test_every_grid_is_explained() -> None:
-    assert set(bmi_tables.GRIDS) == {SURFACE, SUBSURFACE, ROOT_ZONE, SCALAR, POINTS}
+    assert set(bmi_tables.GRIDS) == {SURFACE, SUBSURFACE, ROOT_ZONE, SCALAR, POINTS, WELLS}
 
 
 def test_every_key_of_the_configuration_has_a_meaning_and_no_other_has() -> None:

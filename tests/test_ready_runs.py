@@ -16,6 +16,10 @@ CFG = Path(__file__).parents[1] / "cfg"
 LATENT = "land_surface_air_heat_net_latent__energy_flux"
 WATER_TABLE = "soil_water_sat_zone_top__depth"
 HEAD = "soil_water__pressure_head"
+IRRIGATION = (
+    "land_vegetation_canopy_water_irrigation__mass_flux",
+    "land_surface_water_irrigation__mass_flux",
+)
 FOUR_DAYS = ("--set", "time.end=2019-10-05T00:00", "--set", "figures=false")
 SWAP = "groundwater.class=bmi_richards:BmiRichards"
 
@@ -154,6 +158,18 @@ def test_the_pearl_river_runs_with_either_groundwater(reference: Path, tmp_path:
     assert any(Path(name).name == "unname_test.out.porosity.pfb" for name in hashes)
     if groundwater == "surrogate":
         assert any(Path(name).name == "model.ckpt-80000" for name in hashes)
+
+
+def test_the_demo_basin_with_wells_closes_and_irrigates(tmp_path: Path) -> None:
+    bmi_run("demo_wells.yaml", "--set", "time.end=2019-10-02T00:00", "--output", str(tmp_path / "run"))
+    with netCDF4.Dataset(tmp_path / "run" / "water_balance.nc") as ledger:
+        assert (np.abs(ledger["residual"][:]) / ledger["turnover"][:]).max() < 1e-8
+        irrigated = float(ledger["irrigation"][:].sum())
+        assert float(ledger["extraction"][:].sum()) == pytest.approx(24 * 120.0)
+    with netCDF4.Dataset(tmp_path / "run" / "hourly.nc") as data:
+        fluxes = [np.nansum(np.ma.filled(data[name][:], np.nan)) for name in IRRIGATION]
+    assert irrigated == pytest.approx(sum(fluxes) * 3.6 * 1e6, rel=1e-6)
+    assert (tmp_path / "run" / "figures" / "wells_series.png").stat().st_size > 1000
 
 
 @pytest.mark.reference

@@ -8,7 +8,7 @@ import page
 
 from bmi_colm import BmiColm, BmiColmLibrary
 from bmi_common import DeclaredBmi, Variable
-from bmi_common.grids import POINTS, ROOT_ZONE, SCALAR, SUBSURFACE, SURFACE
+from bmi_common.grids import POINTS, ROOT_ZONE, SCALAR, SUBSURFACE, SURFACE, WELLS
 from bmi_common.prescribed import PrescribedSource
 from bmi_parflow import BmiParflow
 from bmi_richards import BmiRichards
@@ -27,6 +27,7 @@ GRIDS = {
     ),
     SCALAR: ("`scalar`", "()", "one value"),
     POINTS: ("`unstructured`", "(number of gauges)", "gauges of the configuration, nodes without edges and faces"),
+    WELLS: ("`unstructured`", "(number of wells)", "wells of the configuration, as the gauges"),
 }
 """Type, shape and meaning of each grid of `bmi_common.grids`."""
 

@@ -16,7 +16,8 @@ module colm_column
   use colm_canopy_air, only: canopy_geometry, describe_canopy
   use colm_leaf_temperature, only: leaf_surroundings
   use colm_surface_balance, only: surface_limits, surface_fluxes, find_limits, balance_surface
-  use colm_soil_water, only: reset_soil_water, root_stress, evaporation_factor, ground_humidity, follow_air
+  use colm_soil_water, only: reset_soil_water, root_stress, uptake_of_layer, evaporation_factor, ground_humidity, &
+    follow_air
   use colm_layer_heat, only: water_capacity, water_heat
   use colm_snowfall, only: new_snow_density, add_snow
   use colm_snow_water, only: percolate
@@ -52,6 +53,7 @@ contains
     type(leaf_surroundings) :: around
     type(surface_limits) :: limits
     type(surface_fluxes) :: surface
+    real(wp), dimension(size(p%thickness)), target :: root_share, root_limit
     real(wp) :: parts(2, 2), suction(size(p%thickness)), ice_share(n_snow)
     real(wp) :: temperature, snow_before, water_before, ground_solar, area, roughness_ground, t0, change
     real(wp) :: ground_sensible, ground_evaporation, excess, liquid, evaporated, sublimated, dew, frost
@@ -111,9 +113,10 @@ contains
     call bare_ground_exchange(air, roughness_ground, t0, around%ground%humidity, bare)
 
     ! --- leaves and ground
-    allocate(around%roots%share(size(p%thickness)))
-    allocate(around%roots%limit(size(p%thickness)), source=huge(1.0_wp))
-    call root_stress(p, s, o, suction, out%root_stress, around%roots%share)
+    call root_stress(p, s, o, suction, out%root_stress, root_share)
+    root_limit = huge(1.0_wp)
+    around%roots%share => root_share
+    around%roots%limit => root_limit
     around%ground_obukhov = bare%obukhov
     around%longwave = forcing%longwave
     around%emissivity = merge(emissivity_snow, emissivity_soil, body .or. s%snow_water > 0.0_wp)
@@ -129,7 +132,8 @@ contains
       s%leaf_temperature = temperature
       s%roughness_length = roughness_ground
     end if
-    if (.not. o%published_numerics) call find_limits(forcing%available_water, body, conserve, o%time_step, s, limits)
+    if (.not. o%published_numerics) call find_limits(forcing%available_water, body, conserve, o%time_step, s, &
+      root_limit, limits)
     call balance_surface(p, air, bare, canopy, area >= least_canopy_area, fall, ground_solar, limits, o%time_step, conserve, &
       around, s, surface)
     change = surface%warming
@@ -140,7 +144,7 @@ contains
     excess = max(0.0_wp, ground_evaporation - (s%liquid(top) + s%ice(top))/o%time_step)
     ground_evaporation = ground_evaporation - excess
     ground_sensible = ground_sensible + surface%latent_heat*excess
-    liquid = min(s%liquid(top)/o%time_step, max(0.0_wp, limits%liquid - surface%leaf%uptake(1)))
+    liquid = min(s%liquid(top)/o%time_step, max(0.0_wp, limits%liquid - uptake_of_layer(around%roots, surface%leaf%demand, 1)))
     call partition_ground_evaporation(ground_evaporation, s%temperature(top), liquid, evaporated, sublimated, dew, frost)
     ground_latent = surface%latent_heat*ground_evaporation
     if (conserve) then
@@ -174,11 +178,14 @@ contains
 
     ! --- water of snow and surface, for the soil or off it
     call route_water(o, p, conserve, air%wind, fall%rain, surface%bulk_melt, evaporated, sublimated, dew, frost, ice_share, &
-      surface%melting(:n_snow), s, out)
-    out%source(:) = -surface%leaf%uptake
+      surface%snow_melts, s, out)
+    do k = 1, size(p%thickness)
+      out%source(k) = -uptake_of_layer(around%roots, surface%leaf%demand, k)
+    end do
     out%source(1) = out%source(1) + out%infiltration
     out%source(:) = out%source*3.6_wp/p%thickness
-    out%water_residual = forcing%precipitation - (out%evapotranspiration - max(0.0_wp, surface%leaf%transpiration)) &
+    out%water_residual = forcing%precipitation + (forcing%canopy_irrigation + forcing%ground_irrigation) &
+      - (out%evapotranspiration - max(0.0_wp, surface%leaf%transpiration)) &
       - out%infiltration - out%runoff - out%body_gain - (s%canopy_water + s%snow_water - water_before)/o%time_step
 
     ! --- vegetation, snow cover and radiation for the coming step

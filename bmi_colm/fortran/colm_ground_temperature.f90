@@ -15,7 +15,7 @@ contains
 
   !> One step of conduction. Heat enters the top layer as forcing + forcing_slope (T - T at the start) [W m-2].
   pure subroutine advance_ground_temperature(p, s, top, forcing, forcing_slope, time_step, conserve, &
-    bulk_melt, phase_heat, stored_heat, melting)
+    bulk_melt, phase_heat, stored_heat, snow_melts)
     type(column_parameters), intent(in) :: p  !< constants of the column
     type(column_state), intent(inout) :: s    !< state of the column
     integer, intent(in) :: top                !< uppermost layer that exists
@@ -26,7 +26,7 @@ contains
     real(wp), intent(out) :: bulk_melt        !< melt of snow that has no layers [kg m-2 s-1]
     real(wp), intent(out) :: phase_heat       !< taken up by melting [W m-2]
     real(wp), intent(out) :: stored_heat      !< taken up by warming [W m-2]
-    logical, intent(out) :: melting(:)        !< layers that melt
+    logical, intent(out) :: snow_melts(n_snow)  !< layers of snow that melt
     real(wp), dimension(size(s%temperature)) :: thickness, capacity, conductivity, centre, factor, start, growth
     real(wp), dimension(size(s%temperature)) :: lower, diagonal, upper, rhs
     real(wp), dimension(0:size(s%temperature)) :: bottom, coupling, flux
@@ -67,7 +67,7 @@ contains
       if (top > n_snow) inertia(1) = inertia(1) - forcing_slope
       call mix_open_water(s, inertia)
     end if
-    call change_phase(s, top, factor, capacity, forcing_slope, time_step, conserve, bulk_melt, phase_heat, growth, melting)
+    call change_phase(s, top, factor, capacity, forcing_slope, time_step, conserve, bulk_melt, phase_heat, growth, snow_melts)
     if (p%ground == open_water) call raise_ice(s)
     stored_heat = sum((growth(top:)*(s%temperature(top:) - freezing_point) - (start(top:) - freezing_point))/factor(top:))
 
@@ -134,7 +134,7 @@ contains
 
   !> Layers that have crossed the freezing point melt or freeze with the heat beyond it; no supercooled water.
   pure subroutine change_phase(s, top, factor, capacity, forcing_slope, time_step, conserve, bulk_melt, phase_heat, growth, &
-    melting)
+    snow_melts)
     type(column_state), intent(inout) :: s  !< state of the column
     integer, intent(in) :: top              !< uppermost layer that exists
     real(wp), intent(in) :: factor(:)       !< time step over heat capacity [m2 K W-1]
@@ -145,20 +145,21 @@ contains
     real(wp), intent(out) :: bulk_melt      !< melt of snow that has no layers [kg m-2 s-1]
     real(wp), intent(out) :: phase_heat     !< taken up by melting [W m-2]
     real(wp), intent(out) :: growth(:)      !< growth of the layers' heat capacity [-]
-    logical, intent(out) :: melting(:)      !< layers that melt
+    logical, intent(out) :: snow_melts(n_snow)  !< layers of snow that melt
     real(wp) :: heat, ice, water, inertia, melted
     integer :: j
-    logical :: freezes, bulk_snow
+    logical :: melts, freezes, bulk_snow
 
     bulk_melt = 0.0_wp
     phase_heat = 0.0_wp
     growth = 1.0_wp
-    melting = .false.
+    snow_melts = .false.
     do j = top, size(factor)
       bulk_snow = j == n_snow + 1 .and. top > n_snow .and. s%snow_water > 0.0_wp
-      melting(j) = s%temperature(j) > freezing_point .and. (s%ice(j) > 0.0_wp .or. bulk_snow)
+      melts = s%temperature(j) > freezing_point .and. (s%ice(j) > 0.0_wp .or. bulk_snow)
       freezes = s%temperature(j) < freezing_point .and. s%liquid(j) > 0.0_wp
-      if (.not. (melting(j) .or. freezes)) cycle
+      if (j <= n_snow) snow_melts(j) = melts
+      if (.not. (melts .or. freezes)) cycle
 
       inertia = 1.0_wp/factor(j)                           ! W m-2 K-1
       if (j == top) inertia = inertia - forcing_slope

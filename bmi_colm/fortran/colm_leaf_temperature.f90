@@ -42,7 +42,7 @@ module colm_leaf_temperature
     real(wp) :: sensible                  !< sensible heat of the leaves [W m-2]
     real(wp) :: evaporation               !< from the leaves, transpiration included [kg m-2 s-1]
     real(wp) :: transpiration             !< [kg m-2 s-1]
-    real(wp), allocatable :: uptake(:)    !< by layer, together the transpiration unless that is dew [kg m-2 s-1]
+    real(wp) :: demand                    !< transpiration that the leaves ask the roots for [kg m-2 s-1]
     real(wp) :: longwave_emission         !< sigma T^4 of the leaves [W m-2]
     real(wp) :: precipitation_heat        !< brought by intercepted water [W m-2]
     real(wp) :: ground_sensible           !< sensible heat of the ground [W m-2]
@@ -140,12 +140,11 @@ contains
     type(leaf_response) :: r
     integer :: i
 
-    allocate(f%uptake(size(p%thickness)))
     call find_constants(s, air, canopy, around, time_step, c)
     call start_iteration(s, air, canopy, around, c, now)
     do i = 1, most_iterations
       call find_conductances(p, air, canopy, around, c, now, g)
-      call find_fluxes(air, around, c, now, g, r, f%uptake)
+      call find_fluxes(air, around, c, now, g, r)
       call step_temperature(around, c, r, i > 1, now)
       call balance_canopy_air(air, around, c, g, i > 1, now)
       if (i > fewest_iterations) then
@@ -278,14 +277,13 @@ contains
 
   !> Fluxes and their slopes to leaf temperature with canopy air in balance (equation 44), within their limits
   !> (equation 46).
-  pure subroutine find_fluxes(air, around, c, now, g, r, uptake)
+  pure subroutine find_fluxes(air, around, c, now, g, r)
     type(air_column), intent(in) :: air            !< atmosphere
     type(leaf_surroundings), intent(in) :: around  !< what the leaves see
     type(leaf_constants), intent(in) :: c          !< constants of the iteration
     type(canopy_iterate), intent(in) :: now        !< leaves and canopy air
     type(canopy_conductances), intent(inout) :: g  !< conductances, smaller where limits act
     type(leaf_response), intent(out) :: r          !< fluxes of the leaves
-    real(wp), intent(out) :: uptake(:)             !< by the roots [kg m-2 s-1]
     real(wp) :: gradient, gradient_slope, met_share, responding
 
     r%sensible = air%density*heat_capacity_air*g%heat_leaf/g%heat_sum &
@@ -301,7 +299,7 @@ contains
       r%demand = c%limit
       r%demand_slope = 0.0_wp
     end if
-    call take_up(around%roots, r%demand, uptake, r%transpiration, met_share)
+    call take_up(around%roots, r%demand, r%transpiration, met_share)
     r%transpiration_slope = met_share*r%demand_slope
     r%wet_evaporation = g%wet*gradient
     r%wet_slope = g%wet*gradient_slope
@@ -311,7 +309,7 @@ contains
     end if
     if (around%bounded .and. r%transpiration + r%wet_evaporation < (g%stomatal + g%wet)*gradient) then
       call hold_back(around%roots, c%limit, c%most_wet, gradient*g%vapour_sum, g%vapour_air + g%vapour_ground, g%stomatal, &
-        g%wet, r%demand, responding, uptake, r%transpiration, met_share, r%wet_evaporation)
+        g%wet, r%demand, responding, r%transpiration, met_share, r%wet_evaporation)
       g%vapour_leaf = g%wet + g%stomatal
       g%vapour_sum = g%vapour_air + g%vapour_ground + g%vapour_leaf
       gradient_slope = air%density*(g%vapour_air + g%vapour_ground)/g%vapour_sum*now%saturated_slope
@@ -390,7 +388,8 @@ contains
     real(wp) :: met_share, excess, residual
 
     r%sensible = r%sensible + r%sensible_slope*now%step
-    call take_up(around%roots, r%demand + r%demand_slope*now%step, f%uptake, r%transpiration, met_share)
+    f%demand = r%demand + r%demand_slope*now%step
+    call take_up(around%roots, f%demand, r%transpiration, met_share)
     r%wet_evaporation = r%wet_evaporation + r%wet_slope*now%step
     if (around%bounded .and. r%transpiration < 0.0_wp) then
       ! the last linear step can go below zero: dew
@@ -455,8 +454,8 @@ contains
 
   !> Fluxes of the leaves within their limits, and conductances that belong to them: stomata close and films shrink until
   !> canopy air gets no more vapour than that.
-  pure subroutine hold_back(roots, limit, most_wet, pull, other, stomatal, wet, demand, responding, uptake, transpiration, &
-    met_share, wet_evaporation)
+  pure subroutine hold_back(roots, limit, most_wet, pull, other, stomatal, wet, demand, responding, transpiration, met_share, &
+    wet_evaporation)
     type(root_supply), intent(in) :: roots    !< what the roots can bring
     real(wp), intent(in) :: limit             !< largest transpiration [kg m-2 s-1]
     real(wp), intent(in) :: most_wet          !< largest evaporation of wet leaves [kg m-2 s-1]
@@ -466,7 +465,6 @@ contains
     real(wp), intent(inout) :: wet            !< conductance of wet leaves [m s-1]
     real(wp), intent(out) :: demand           !< transpiration that the air asks for [kg m-2 s-1]
     real(wp), intent(out) :: responding       !< conductance by which the demand grows with temperature [m s-1]
-    real(wp), intent(out) :: uptake(:)        !< by the roots [kg m-2 s-1]
     real(wp), intent(out) :: transpiration    !< [kg m-2 s-1]
     real(wp), intent(out) :: met_share        !< growth of transpiration over that of the demand [-]
     real(wp), intent(out) :: wet_evaporation  !< from wet leaves [kg m-2 s-1]
@@ -482,7 +480,7 @@ contains
       demand = limit
       responding = 0.0_wp
     end if
-    call take_up(roots, demand, uptake, transpiration, met_share)
+    call take_up(roots, demand, transpiration, met_share)
     if (transpiration < stomatal*pull/total) then
       if (.not. dries_out) then
         total = (other + wet)*pull/(pull - transpiration)

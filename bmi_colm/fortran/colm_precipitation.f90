@@ -7,7 +7,7 @@ module colm_precipitation
   use colm_two_stream, only: leaf_projection
   implicit none
   private
-  public :: precipitation_phase, intercept
+  public :: precipitation_phase, rain_temperature, intercept
 
   real(wp), parameter :: convective = 1.0_wp/3.0_wp   !< share of convective precipitation [-]
   real(wp), parameter :: large_scale = 2.0_wp/3.0_wp  !< share of large-scale precipitation [-]
@@ -49,6 +49,15 @@ contains
     end if
     precipitation_temperature = t
   end subroutine precipitation_phase
+
+  !> Temperature of water that falls as rain whatever the air is like [K]: the wet-bulb temperature, not below freezing.
+  pure real(wp) function rain_temperature(temperature, pressure, humidity, published)
+    real(wp), intent(in) :: temperature  !< of the air [K]
+    real(wp), intent(in) :: pressure     !< of the air [Pa]
+    real(wp), intent(in) :: humidity     !< specific humidity of the air [kg kg-1]
+    logical, intent(in) :: published     !< numerics of the published library
+    rain_temperature = max(freezing_point, wet_bulb(temperature, pressure, humidity, published))
+  end function rain_temperature
 
   !> Wet-bulb temperature [K] from the psychrometer equation in mixing ratios.
   !>

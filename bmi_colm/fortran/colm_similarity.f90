@@ -209,20 +209,22 @@ contains
     sign_changes = 0
     call first_guess(air, air%height_wind, roughness, dt, dq, wind, obukhov)
     do i = 1, iterations
+      if (i > 1) roughness_heat = heat_roughness(roughness, ustar)
       ustar = von_karman*wind/momentum_profile(air%height_wind, roughness, obukhov)
       to_heat = heat_profile(air%height_temperature, roughness_heat, obukhov)
-      to_vapour = heat_profile(air%height_humidity, roughness_heat, obukhov)
-      b%heat_conductance = von_karman*ustar/to_heat
-      b%vapour_conductance = von_karman*ustar/to_vapour
-      b%screen_share = screen_share(roughness_heat, air%height_temperature, 0.0_wp, to_heat, roughness_heat, obukhov)
+      to_vapour = to_heat
+      if (air%height_humidity /= air%height_temperature) &
+        to_vapour = heat_profile(air%height_humidity, roughness_heat, obukhov)
       tstar = von_karman*dt/to_heat
       qstar = von_karman*dq/to_vapour
-      roughness_heat = heat_roughness(roughness, ustar)
       previous = obukhov
       call update_stability(air, air%height_wind, ustar, tstar, qstar, wind, obukhov)
       if (previous*obukhov < 0.0_wp) sign_changes = sign_changes + 1
       if (sign_changes >= allowed_sign_changes) exit
     end do
+    b%heat_conductance = von_karman*ustar/to_heat
+    b%vapour_conductance = von_karman*ustar/to_vapour
+    b%screen_share = screen_share(roughness_heat, air%height_temperature, 0.0_wp, to_heat, roughness_heat, previous)
     b%obukhov = obukhov
   end subroutine bare_ground_exchange
 end module colm_similarity

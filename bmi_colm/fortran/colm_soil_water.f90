@@ -10,8 +10,8 @@ module colm_soil_water
   use colm_layer_heat, only: water_capacity
   implicit none
   private
-  public :: ground_vapour, root_supply, reset_soil_water, root_stress, limit_roots, take_up, evaporation_factor, ground_humidity, &
-    follow_air, vapour_exchange
+  public :: ground_vapour, root_supply, reset_soil_water, root_stress, limit_roots, take_up, uptake_of_layer, evaporation_factor, &
+    ground_humidity, follow_air, vapour_exchange
 
   !> Specific humidity of air in contact with the ground [kg kg-1], and slopes to ground temperature [K-1].
   type :: ground_vapour
@@ -23,9 +23,9 @@ module colm_soil_water
 
   !> What the roots can bring to the leaves.
   type :: root_supply
-    real(wp), allocatable :: share(:)     !< of each layer in a demand that all can meet [-]
-    real(wp), allocatable :: limit(:)     !< that each layer can give [kg m-2 s-1]
-    real(wp) :: unlimited = huge(1.0_wp)  !< demand that all layers can meet [kg m-2 s-1]
+    real(wp), pointer, contiguous :: share(:)  !< of each layer in a demand that all can meet [-]
+    real(wp), pointer, contiguous :: limit(:)  !< that each layer can give [kg m-2 s-1]
+    real(wp) :: unlimited = huge(1.0_wp)       !< demand that all layers can meet [kg m-2 s-1]
   end type root_supply
 
   real(wp), parameter :: least_stress = 1.0e-10_wp  !< [-]
@@ -102,34 +102,43 @@ contains
     end if
   end subroutine root_stress
 
-  !> Set what each layer can give.
-  pure subroutine limit_roots(limit, roots)
-    real(wp), intent(in) :: limit(:)           !< what each layer can give [kg m-2 s-1]
+  !> Find the demand that all layers can meet.
+  pure subroutine limit_roots(roots)
     type(root_supply), intent(inout) :: roots  !< what the roots can bring
     integer :: k
-    roots%limit = limit
     roots%unlimited = huge(1.0_wp)
-    do k = 1, size(limit)
-      if (roots%share(k) > 0.0_wp) roots%unlimited = min(roots%unlimited, limit(k)/roots%share(k))
+    do k = 1, size(roots%limit)
+      if (roots%share(k) > 0.0_wp) roots%unlimited = min(roots%unlimited, roots%limit(k)/roots%share(k))
     end do
   end subroutine limit_roots
 
   !> Water that the roots take up for a demand of the leaves: each layer gives its share, up to its limit.
-  pure subroutine take_up(roots, demand, uptake, total, slope)
+  pure subroutine take_up(roots, demand, total, slope)
     type(root_supply), intent(in) :: roots  !< what the roots can bring
     real(wp), intent(in) :: demand          !< transpiration that the air asks for [kg m-2 s-1]
-    real(wp), intent(out) :: uptake(:)      !< from each layer [kg m-2 s-1]
     real(wp), intent(out) :: total          !< water taken up [kg m-2 s-1]
     real(wp), intent(out) :: slope          !< of the total to the demand [-]
-    ! not max, whose zero may have either sign
-    uptake = merge(demand, 0.0_wp, demand > 0.0_wp)*roots%share
+    integer :: k
     total = demand
     slope = 1.0_wp
     if (demand <= roots%unlimited) return
-    slope = sum(roots%share, uptake < roots%limit)
-    uptake = min(uptake, roots%limit)
-    total = sum(uptake)
+    total = 0.0_wp
+    slope = 0.0_wp
+    do k = 1, size(roots%share)
+      total = total + uptake_of_layer(roots, demand, k)
+      if (demand*roots%share(k) < roots%limit(k)) slope = slope + roots%share(k)
+    end do
   end subroutine take_up
+
+  !> What one layer gives for a demand of the leaves [kg m-2 s-1].
+  pure real(wp) function uptake_of_layer(roots, demand, k) result(uptake)
+    type(root_supply), intent(in) :: roots  !< what the roots can bring
+    real(wp), intent(in) :: demand          !< transpiration that the air asks for [kg m-2 s-1]
+    integer, intent(in) :: k                !< soil layer
+    ! not max, whose zero may have either sign
+    uptake = merge(demand, 0.0_wp, demand > 0.0_wp)*roots%share(k)
+    if (demand > roots%unlimited) uptake = min(uptake, roots%limit(k))
+  end function uptake_of_layer
 
   !> Factor on the vapour conductance between the top layer and the air, 0..1; snow evaporates freely.
   pure real(wp) function evaporation_factor(p, s, o) result(beta)

@@ -15,7 +15,7 @@ module colm_surface_balance
   use colm_leaf_temperature, only: leaf_surroundings, leaf_fluxes, solve_leaf
   use colm_surface_exchange, only: exchange_without_canopy
   use colm_ground_temperature, only: advance_ground_temperature
-  use colm_soil_water, only: limit_roots
+  use colm_soil_water, only: root_supply, limit_roots, uptake_of_layer
   implicit none
   private
   public :: surface_limits, surface_fluxes, find_limits, balance_surface
@@ -24,23 +24,22 @@ module colm_surface_balance
   type :: surface_limits
     logical :: hold = .false.          !< the limits are kept
     real(wp) :: ground                 !< from the top layer, be it snow or soil [kg m-2 s-1]
-    real(wp), allocatable :: roots(:)  !< from each layer [kg m-2 s-1]
     logical :: shared = .false.        !< ground and roots take from the same top layer
     real(wp) :: liquid = huge(1.0_wp)  !< part of `ground` that is liquid; beyond that ice goes [kg m-2 s-1]
   end type surface_limits
 
   !> Fluxes to the air, those of the ground at its temperature at the end of the step.
   type :: surface_fluxes
-    type(leaf_fluxes) :: leaf           !< of the leaves
-    real(wp) :: ground_sensible         !< sensible heat of the ground [W m-2]
-    real(wp) :: ground_evaporation      !< vapour from the ground [kg m-2 s-1]
-    real(wp) :: latent_heat             !< that the ground's balance has counted [J kg-1]
-    real(wp) :: longwave_below          !< downward, below the canopy [W m-2]
-    real(wp) :: warming                 !< of the top layer [K]
-    real(wp) :: bulk_melt               !< of snow that has no layers [kg m-2 s-1]
-    real(wp) :: phase_heat              !< taken up by melting [W m-2]
-    real(wp) :: stored_heat             !< taken up by warming [W m-2]
-    logical, allocatable :: melting(:)  !< layers that melt
+    type(leaf_fluxes) :: leaf        !< of the leaves
+    real(wp) :: ground_sensible      !< sensible heat of the ground [W m-2]
+    real(wp) :: ground_evaporation   !< vapour from the ground [kg m-2 s-1]
+    real(wp) :: latent_heat          !< that the ground's balance has counted [J kg-1]
+    real(wp) :: longwave_below       !< downward, below the canopy [W m-2]
+    real(wp) :: warming              !< of the top layer [K]
+    real(wp) :: bulk_melt            !< of snow that has no layers [kg m-2 s-1]
+    real(wp) :: phase_heat           !< taken up by melting [W m-2]
+    real(wp) :: stored_heat          !< taken up by warming [W m-2]
+    logical :: snow_melts(n_snow)    !< layers of snow that melt
   end type surface_fluxes
 
 contains
@@ -48,26 +47,27 @@ contains
   !> Limits of the step: snow, ice and open water give all that the top layer has, soil what the groundwater lets go.
   !>
   !> Where ice comes on top of the groundwater's water, it may sublimate as a whole.
-  pure subroutine find_limits(available, body, conserve, time_step, s, limits)
+  pure subroutine find_limits(available, body, conserve, time_step, s, roots, limits)
     real(wp), intent(in) :: available(:)         !< water that the groundwater lets go [kg m-2]
     logical, intent(in) :: body                  !< ice or open water, not soil
     logical, intent(in) :: conserve              !< ice is part of the groundwater's water
     real(wp), intent(in) :: time_step            !< length of the step [s]
     type(column_state), intent(in) :: s          !< state of the column
+    real(wp), intent(out) :: roots(:)            !< what roots can take from each layer [kg m-2 s-1]
     type(surface_limits), intent(out) :: limits  !< water that the step can take
     integer :: top
 
     top = n_snow + 1 - s%snow_layers
     limits%hold = .true.
-    limits%roots = max(0.0_wp, min(available, s%liquid(n_snow + 1:)))/time_step
+    roots = max(0.0_wp, min(available, s%liquid(n_snow + 1:)))/time_step
     limits%shared = .not. body .and. s%snow_layers == 0
     if (.not. limits%shared) then
       limits%ground = (s%liquid(top) + s%ice(top))/time_step
     else if (conserve) then
       limits%ground = max(0.0_wp, min(available(1), s%liquid(top) + s%ice(top)))/time_step
     else
-      limits%ground = limits%roots(1) + s%ice(top)/time_step
-      limits%liquid = limits%roots(1)
+      limits%ground = roots(1) + s%ice(top)/time_step
+      limits%liquid = roots(1)
     end if
   end subroutine find_limits
 
@@ -87,26 +87,40 @@ contains
     type(leaf_surroundings), intent(inout) :: around  !< what the leaves see
     type(column_state), intent(inout) :: s            !< state of the column
     type(surface_fluxes), intent(out) :: f            !< fluxes to the air and within the ground
-    type(column_state) :: start
-    real(wp) :: roots(size(p%thickness)), given
+    real(wp), dimension(size(s%temperature)) :: temperature, liquid, ice
+    real(wp) :: leaf_temperature, canopy_water, roughness_length, snow_water, snow_depth, given
     logical :: beyond
 
     if (.not. limits%hold) then
       call solve(p, air, bare, canopy, has_canopy, fall, ground_solar, time_step, conserve, around, s, f)
       return
     end if
-    start = s
+    ! what is advanced, as it was: a copy of the whole state would cost as much as the balance of bare ground
+    temperature = s%temperature
+    liquid = s%liquid
+    ice = s%ice
+    leaf_temperature = s%leaf_temperature
+    canopy_water = s%canopy_water
+    roughness_length = s%roughness_length
+    snow_water = s%snow_water
+    snow_depth = s%snow_depth
     around%bounded = .true.
-    call limit_roots(limits%roots, around%roots)
+    if (has_canopy) call limit_roots(around%roots)
     call solve(p, air, bare, canopy, has_canopy, fall, ground_solar, time_step, conserve, around, s, f)
-    call bound_ground(p, air, limits, s, f, beyond, given)
+    call bound_ground(air, limits, around%roots, s, f, beyond, given)
     if (.not. beyond) return
-    s = start
+    s%temperature(:) = temperature
+    s%liquid(:) = liquid
+    s%ice(:) = ice
+    s%leaf_temperature = leaf_temperature
+    s%canopy_water = canopy_water
+    s%roughness_length = roughness_length
+    s%snow_water = snow_water
+    s%snow_depth = snow_depth
     around%ground_is_given = .true.
     around%ground_evaporation = given
-    roots = limits%roots
-    if (limits%shared) roots(1) = max(0.0_wp, roots(1) - max(0.0_wp, given))
-    call limit_roots(roots, around%roots)
+    if (limits%shared) around%roots%limit(1) = max(0.0_wp, around%roots%limit(1) - max(0.0_wp, given))
+    if (has_canopy) call limit_roots(around%roots)
     call solve(p, air, bare, canopy, has_canopy, fall, ground_solar, time_step, conserve, around, s, f)
   end subroutine balance_surface
 
@@ -138,7 +152,6 @@ contains
       call exchange_without_canopy(air, bare, around, f%leaf)
     end if
 
-    allocate(f%melting(size(s%temperature)))
     top = n_snow + 1 - s%snow_layers
     t0 = around%ground_temperature
     f%latent_heat = latent_heat_vaporisation
@@ -149,7 +162,7 @@ contains
     hs_slope = -(f%leaf%ground_sensible_slope + f%latent_heat*f%leaf%ground_evaporation_slope) &
       - 4.0_wp*around%emissivity*stefan_boltzmann*t0**3 - fall%heat_capacity
     call advance_ground_temperature(p, s, top, hs, hs_slope, time_step, conserve, f%bulk_melt, f%phase_heat, f%stored_heat, &
-      f%melting)
+      f%snow_melts)
     f%warming = s%temperature(top) - t0
     f%ground_sensible = f%leaf%ground_sensible + f%leaf%ground_sensible_slope*f%warming
     f%ground_evaporation = f%leaf%ground_evaporation + f%leaf%ground_evaporation_slope*f%warming
@@ -159,10 +172,10 @@ contains
   !>
   !> The flux grows linearly with the ground's temperature over the step. A ground that cools far goes from evaporation
   !> to dew on that line, from air that is not saturated; dew of the end of the step takes its place.
-  pure subroutine bound_ground(p, air, limits, s, f, beyond, given)
-    type(column_parameters), intent(in) :: p    !< constants of the column
+  pure subroutine bound_ground(air, limits, roots, s, f, beyond, given)
     type(air_column), intent(in) :: air         !< atmosphere
     type(surface_limits), intent(in) :: limits  !< water that the step can take
+    type(root_supply), intent(in) :: roots      !< what the roots can bring
     type(column_state), intent(in) :: s         !< state of the column
     type(surface_fluxes), intent(in) :: f       !< fluxes to the air and within the ground
     logical, intent(out) :: beyond              !< the flux is more than there is
@@ -172,7 +185,7 @@ contains
 
     given = f%ground_evaporation
     most = limits%ground
-    if (limits%shared) most = max(0.0_wp, most - f%leaf%uptake(1))
+    if (limits%shared) most = max(0.0_wp, most - uptake_of_layer(roots, f%leaf%demand, 1))
     if (given > most) then
       beyond = .true.
       given = most

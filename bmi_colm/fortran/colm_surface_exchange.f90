@@ -23,7 +23,7 @@ contains
     f%sensible = 0.0_wp
     f%evaporation = 0.0_wp
     f%transpiration = 0.0_wp
-    allocate(f%uptake(size(around%roots%share)), source=0.0_wp)
+    f%demand = 0.0_wp
     f%precipitation_heat = 0.0_wp
     f%longwave_emission = stefan_boltzmann*air%temperature**4   ! of leaves that cover nothing
     f%ground_sensible_slope = air%density*heat_capacity_air*bare%heat_conductance

@@ -16,12 +16,19 @@ contains
     real(wp), intent(in) :: inertia(:)      !< heat that the layers take up [W m-2 K-1]
     integer :: highest, lowest
 
-    highest = findloc(s%ice(n_snow + 1:) > 0.0_wp, .true., dim=1)
-    if (highest == 0) then
+    lowest = size(inertia)
+    do while (lowest > 0)
+      if (s%ice(n_snow + lowest) > 0.0_wp) exit
+      lowest = lowest - 1
+    end do
+    if (lowest == 0) then
       call mix(s%temperature(n_snow + 1:), inertia)
       return
     end if
-    lowest = findloc(s%ice(n_snow + 1:) > 0.0_wp, .true., dim=1, back=.true.)
+    highest = 1
+    do while (.not. s%ice(n_snow + highest) > 0.0_wp)
+      highest = highest + 1
+    end do
     if (lowest < size(inertia)) call mix(s%temperature(n_snow + lowest + 1:), inertia(lowest + 1:))
     if (highest > 1) call mix(s%temperature(n_snow + 1:n_snow + highest), inertia(:highest))
   end subroutine mix_open_water

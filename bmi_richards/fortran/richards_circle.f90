@@ -25,11 +25,12 @@ contains
     real(wp), intent(in) :: inflow(:)                !< overland inflow that the columns were solved with [m]
     real(wp), intent(in) :: answer(:)                !< derivative of a column's power by its inflow [m2/3]
     real(wp), intent(inout) :: power(:)              !< max(h, 0)^(5/3) of all columns [m5/3]
-    real(wp) :: matrix(last - first + 1, last - first + 1), right(last - first + 1), outside, factor
+    real(wp), allocatable :: matrix(:, :)  ! too large for the stack
+    real(wp) :: right(last - first + 1), outside, factor
     integer :: c, i, j, k, side, donor, columns
 
     columns = last - first + 1
-    matrix = 0.0_wp
+    allocate (matrix(columns, columns), source=0.0_wp)
     do c = first, last
       i = c - first + 1
       matrix(i, i) = 1.0_wp

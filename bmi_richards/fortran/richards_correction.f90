@@ -8,7 +8,7 @@
 !> systems of the columns as preconditioner. The moved heads are where the next pass starts: they change how many passes are
 !> needed, not what the passes converge to.
 !>
-!> Equation (11a) of docs/theory.md.
+!> Equations (11) and (11a) of docs/theory.md.
 module richards_correction
   use, intrinsic :: iso_fortran_env, only: wp => real64
   use richards_types, only: soil_t, network_t, state_t

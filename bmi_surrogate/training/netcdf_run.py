@@ -22,6 +22,8 @@ _BESIDE_THE_LAND = {
     "prescribed_source": "sources",
     "surface_flux": "surface.flux",
     "boundary_inflow": "boundaries",
+    "extraction": "wells",
+    "injection": "wells",
     "seepage": "surface: {condition: seepage_face}",
 }
 """Terms of a run's water balance, and the key that each comes from."""

@@ -22,7 +22,17 @@ KNOWN = "known"
 """The question which of the names below the component has."""
 
 FUNCTIONS = ("variable", "grid_labels", "save_state", "load_state", "start_from")
-ATTRIBUTES = ("mask", "provenance", "saves_state", "takes_end", "ends_with", "may_change", "starts_at_time_of_day")
+ATTRIBUTES = (
+    "mask",
+    "provenance",
+    "saves_state",
+    "takes_end",
+    "ends_with",
+    "may_change",
+    "starts_at_time_of_day",
+    "gives_away",
+    "description",
+)
 
 
 def question(name: str, *arguments: Any) -> bytes:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import isclose
 from typing import Any, Final
 
 import numpy as np
 
 from bmi_common.boundary_conditions import Side
+from rootzone.parflow_import.cycles import rate_of, read_cycle
 from rootzone.parflow_import.definition import Definition
 from rootzone.parflow_import.geometry import Geometries
 from rootzone.parflow_import.grid import ParflowGrid
@@ -66,26 +66,6 @@ def read_boundaries(
         For patches without a type, unknown cycles, missing values and files.
     """
     return _Reader(definition, grid, geometries, depth, folder, notes).read()
-
-
-def note_cycles(boundaries: Boundaries, definition: Definition, step: float, notes: Notes) -> None:
-    """Say where rates change at another time than in ParFlow, whose steps of `step` [h] end with an interval."""
-    rates = [boundaries.surface.get("flux"), *(b.get(key) for b in boundaries.boundaries for key in ("flux", "head"))]
-    cycles = [rate["cycle"] for rate in rates if isinstance(rate, dict) and "cycle" in rate]
-    if not cycles:
-        return
-    unit = definition.number("TimingInfo.BaseUnit", 1.0)
-    if step < unit and not isclose(step, unit):
-        notes.notice(
-            f"Cycle: ParFlow takes the value of a step from the whole units of time (TimingInfo.BaseUnit {unit:g} h) "
-            f"that have passed at its end; with steps of {step:g} h every interval begins {unit - step:g} h late "
-            "there, here on time"
-        )
-    elif any(not isclose(e["hours"] / step, round(e["hours"] / step), abs_tol=1e-9) for c in cycles for e in c):
-        notes.notice(
-            f"Cycle: intervals end within steps of {step:g} h, which ParFlow cuts there; here a step takes the mean of "
-            "the values over it"
-        )
 
 
 @dataclass
@@ -266,42 +246,10 @@ class _Reader:
         With `above`, values are pressure heads [m] at this height, and the result is a hydraulic head.
         """
         definition, own = self.definition, f"Patch.{patch}.BCPressure"
-        cycle = definition.text(f"{own}.Cycle")
-        names = definition.names(f"Cycle.{cycle}.Names")
-        if not names:
-            raise definition.error(f"Cycle.{cycle}.Names", "the cycle has no interval")
-        unit = definition.number("TimingInfo.BaseUnit", 1.0)
-        entries = []
-        for name in names:
-            value = sign * definition.number(f"{own}.{name}.Value")
-            value = float(f"{value + above:.12g}") if above is not None else value + 0.0  # no -0.0
-            hours = unit * definition.integer(f"Cycle.{cycle}.{name}.Length")
-            if hours <= 0:
-                raise definition.error(f"Cycle.{cycle}.{name}.Length", f"must be above 0, got {hours:g}")
-            entries.append({"hours": float(f"{hours:.12g}"), "rate": value})
-        rate = self._repeated(entries, definition.integer(f"Cycle.{cycle}.Repeat", -1))
+
+        def value(name: str) -> float:
+            found = sign * definition.number(f"{own}.{name}.Value")
+            return float(f"{found + above:.12g}") if above is not None else found + 0.0  # no -0.0
+
+        rate = rate_of(definition, f"{own}.Cycle", read_cycle(definition, f"{own}.Cycle", value))
         return None if rate == 0.0 and above is None else rate
-
-    def _repeated(self, entries: list[dict[str, float]], repeat: int) -> Any:
-        """Return the rate of a cycle that passes `repeat` times, always if negative, and then keeps its last value.
-
-        ParFlow counts the intervals from the start of the run, but the passes from time 0 of its clock.
-        """
-        if all(entry["rate"] == entries[0]["rate"] for entry in entries):
-            return entries[0]["rate"]
-        if repeat < 0:
-            return {"cycle": entries, "repeat": True}
-        before = self.definition.number("TimingInfo.StartTime", 0.0)
-        length = sum(entry["hours"] for entry in entries)
-        remaining = repeat * length - before
-        if remaining <= 0.0:
-            return entries[-1]["rate"]
-        if before == 0.0:
-            return {"cycle": entries, "repeat": repeat}
-        written: list[dict[str, float]] = []
-        while remaining > 0.0:
-            entry = entries[len(written) % len(entries)]
-            written.append({**entry, "hours": min(entry["hours"], float(f"{remaining:.12g}"))})
-            remaining -= entry["hours"]
-        last = {"hours": length, "rate": entries[-1]["rate"]}
-        return {"cycle": [*written, last], "repeat": False}

@@ -37,13 +37,11 @@ _TRUE_MEANS: Final = {
     "OverlandFlowDiffusive": "the diffusive wave; here overland flow is the kinematic wave",
 }
 _NAMES_MEAN: Final = {
-    "Wells.Names": "wells",
     "Contaminants.Names": "solute transport",
     "Reservoirs.Names": "reservoirs",
     "InternalBC.Names": "heads that are held inside the domain",
 }
 _BELOW: Final = {
-    "Wells.Names": ("Wells",),
     "Contaminants.Names": ("Contaminants", "PhaseConcen", "Geom.Retardation"),
     "Reservoirs.Names": ("Reservoirs",),
     "Solver.Nonlinear.ChannelWidthExistX": ("ChannelWidthX", "ChannelWidthY"),

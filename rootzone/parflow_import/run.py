@@ -16,7 +16,8 @@ from bmi_common.owned_folder import new_folder
 from coupler.config import load_run
 from coupler.preparation import prepare
 from rootzone.parflow_import import report
-from rootzone.parflow_import.boundaries import note_cycles, read_boundaries
+from rootzone.parflow_import.boundaries import read_boundaries
+from rootzone.parflow_import.cycles import note_cycles
 from rootzone.parflow_import.definition import Definition, read_definition
 from rootzone.parflow_import.forcing import read_forcing
 from rootzone.parflow_import.geometry import Geometries
@@ -38,6 +39,7 @@ from rootzone.parflow_import.prescribed import read_prescribed
 from rootzone.parflow_import.soil import ImportedSoil, read_soil
 from rootzone.parflow_import.surface import Surface, read_surface
 from rootzone.parflow_import.timing import Timing, read_timing
+from rootzone.parflow_import.wells import read_wells
 from rootzone.parflow_import.write import DOMAIN, FILES, GROUNDWATER, LAND, NOTES, RUN, ImportFolder
 
 NO_CALENDAR: Final = datetime(2000, 1, 1)
@@ -144,7 +146,6 @@ def _map(definition: Definition, grid: ParflowGrid, folder: ImportFolder, option
     clm = read_clm_files(definition, grid, notes) if has_land(definition) else None
     start, reuse = (NO_CALENDAR, None) if clm is None else (clm.clmin.start, records_reused(definition))
     timing = read_timing(definition, start, reuse, options.hours, notes)
-    note_cycles(boundaries, definition, timing.groundwater_step, notes)
     title = f"Imported from ParFlow's {definition.path.name}"
     domain = _domain(grid, layers, geometries, soil, surface, clm, folder)
     if clm is None:
@@ -163,15 +164,19 @@ def _map(definition: Definition, grid: ParflowGrid, folder: ImportFolder, option
             folder.write_weather(forcing.hourly)
         land = {"start": timing.start, "domain": DOMAIN, **land, "forcing": forcing.spec}
         folder.write_yaml(LAND, f"{title}, drv_clmin.dat and {clm.vegetation.path.name}.", land)
+    wells = read_wells(definition, grid, geometries, layers, soil, notes)
     prescribed = read_prescribed(definition, grid, geometries, timing, folder, notes)
     if prescribed.transient is not None:
         folder.write_sources(prescribed.transient.read(), timing.start, timing.groundwater_step)
+    note_cycles(definition, {**boundaries.spec, "wells": wells}, timing.groundwater_step, notes)
     check_rest(definition, notes)
     notes.check(definition)
     for notice in definition.notices:
         notes.notice(notice)
     folder.write_yaml(DOMAIN, f"{title}. Bottom layer, southern row, western column first.", domain)
     groundwater = _groundwater(initial, soil, timing, folder) | boundaries.spec | prescribed.keys
+    if wells:
+        groundwater["wells"] = wells
     if prescribed.transient is not None:
         groundwater = {"start": timing.start, **groundwater}
     folder.write_yaml(GROUNDWATER, f"{title}.", groundwater)

@@ -100,6 +100,7 @@ BARREN = {"land_cover": 16, "soil_texture": "sand", "residual_saturation": 0.0}
 UNSTRESSED_GRASS = {"land_cover": 10, "soil_texture": "clay", "evaporation_factor": 0, "water_stress": 0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("land", "soil"),
     [(BARREN, SAND), (UNSTRESSED_GRASS, CLAY), (UNSTRESSED_GRASS, FINE_SAND)],

@@ -20,7 +20,7 @@ WINDOWS = (
     "OverlandKinematic_UpwindSine",
     "SeepageFace_Upwind",
 )
-BOXES = ("box_heads", "box_rainflux", "box_barrier")
+BOXES = ("box_heads", "box_rainflux", "box_barrier", "box_wells")
 
 
 def solver_of(model: Model) -> RichardsSolver:
@@ -47,7 +47,7 @@ def test_surface_conditions_and_slope_formulations_equal_parflow_every_hour(refe
 
 
 @pytest.mark.parametrize("name", BOXES)
-def test_sides_bottom_surface_flux_and_barriers_equal_parflow_for_three_days(reference: Path, name: str) -> None:
+def test_sides_bottom_surface_flux_barriers_and_wells_equal_parflow_for_three_days(reference: Path, name: str) -> None:
     folder = reference / "parflow_models" / name
     stored = np.load(folder / "parflow.npz")
     expected = dict(zip(stored["hours_f64"].tolist(), stored["pressure_f64_at"], strict=True))

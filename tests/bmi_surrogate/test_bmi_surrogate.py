@@ -46,7 +46,8 @@ def advance(model: BmiSurrogate, hours: int = 1, first: int = 0) -> np.ndarray:
 def test_publishes_the_variables_of_every_groundwater_component() -> None:
     fresh = BmiSurrogate()
     assert fresh.get_input_var_names() == (names.NET_SOURCE,)
-    assert set(fresh.get_output_var_names()) == {v.name for v in names.GROUNDWATER_VARIABLES} - {names.NET_SOURCE}
+    published = (*names.GROUNDWATER_VARIABLES, *names.SUPPLY_VARIABLES, *names.WELL_VARIABLES)
+    assert set(fresh.get_output_var_names()) == {v.name for v in published} - {names.NET_SOURCE}
     assert names.OUTFLOW_VOLUME not in fresh.get_output_var_names()  # it does not conserve water
 
 
@@ -292,6 +293,7 @@ def test_published_checkpoint_needs_an_order_to_compute_statistics(
 
 def test_a_predrnn_takes_nothing_beside_the_source_of_the_land(write: Any, configuration: dict[str, Any]) -> None:
     given = {"surface": {"flux": 0.001}, "sources": 0.0, "barriers": {"x": 1.0}}
+    given["wells"] = [{"name": "pump", "cell": {"x": 0, "y": 0}, "screen": [0.0, 1.0], "rate": 0.0}]
     with pytest.raises(ConfigError) as caught:
         prepare(Path(write({**configuration, **given})))
-    assert [m.key for m in caught.value.mistakes] == ["surface.flux", "barriers", "sources"]
+    assert [m.key for m in caught.value.mistakes] == ["surface.flux", "barriers", "sources", "wells"]

@@ -18,6 +18,8 @@ from bmi_surrogate.predrnn import statics as static_channels
 from bmi_surrogate.predrnn.closed_balance import Base, ClosedEmulator, closed_head
 from bmi_surrogate.predrnn.normalisation import moments_of_statics
 
+pytestmark = pytest.mark.slow
+
 CLOSED = {"increments": "scaled", "state_features": True, "balance": "closed"}
 
 

@@ -112,6 +112,8 @@ def domain_files(folder: Path, nx: int, ny: int) -> list[Path]:
 def richards(folder: Path) -> list[Path]:
     """Build a plane of 4 x 3 columns that drains to its corner."""
     text = "domain: domain.yaml\n" + INITIAL + "richards: {threads: 1, gauges: {corner: {x: 1, y: 0}}}\n"
+    text += "wells:\n  - {name: pump, cell: {x: 2, y: 1}, layers: {0: 1}, rate: 1.0"
+    text += ", irrigates: {cells: [{x: 3, y: 1}], method: drip}}\n"
     config = _write(folder, "richards.yaml", text)
     return [config, *domain_files(folder, nx=4, ny=3)]
 

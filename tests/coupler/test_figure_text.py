@@ -7,6 +7,8 @@ from matplotlib.figure import Figure
 
 from rootzone.figure_text import show_as_written
 
+pytestmark = pytest.mark.slow
+
 
 def drawn(text: str, as_written: bool) -> np.ndarray:
     figure = Figure(figsize=(5.0, 4.0), layout="constrained")

@@ -315,10 +315,9 @@ def test_few_cells_under_the_canopy_are_cut_and_many_raise_the_heights(parflow: 
 
 
 def test_notes_name_what_became_of_what(parflow: ParflowRun) -> None:
-    parflow.keys["Wells.Names"] = "well"
-    parflow.keys["Wells.well.InputType"] = "Vertical"
-    parflow.imported("--ignore", "Wells.Names")
+    parflow.keys["Contaminants.Names"] = "tce"
+    parflow.imported("--ignore", "Contaminants.Names")
     notes = (parflow.output / "import.md").read_text()
     assert "| Mannings.GeomNames, Mannings | domain.yaml: manning, taken as h m-1/3 |" in notes
     assert "`Solver.Linear.Preconditioner`" in notes
-    assert "## Left out as asked\n\n- `Wells.Names`: wells: well" in notes
+    assert "## Left out as asked\n\n- `Contaminants.Names`: solute transport: tce" in notes

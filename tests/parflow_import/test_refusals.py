@@ -22,7 +22,8 @@ def refused(parflow: ParflowRun, *arguments: str) -> str:
 
 
 PHYSICS: dict[str, dict[str, Any]] = {
-    "Wells.Names": {"Wells.Names": "deep", "Wells.deep.Action": "Extraction"},
+    "Wells.deep.Type": {"Wells.Names": "deep", "Wells.deep.Type": "Pressure"},
+    "Wells.both.InputType": {"Wells.Names": "both", "Wells.both.InputType": "Recirc"},
     "Contaminants.Names": {"Contaminants.Names": "tce"},
     "Reservoirs.Names": {"Reservoirs.Names": "lake", "Reservoirs.lake.Release_X": 100.0},
     "Phase.Names": {"Phase.Names": "water air"},
@@ -63,24 +64,24 @@ def test_physics_of_the_land_that_is_missing_is_refused_until_it_is_ignored(parf
 
 
 def test_all_refused_keys_are_named_at_once(parflow: ParflowRun) -> None:
-    parflow.keys |= {**PHYSICS["Wells.Names"], **PHYSICS["OverlandFlowSpinUp"]}
+    parflow.keys |= {**PHYSICS["Contaminants.Names"], **PHYSICS["OverlandFlowSpinUp"]}
     message = refused(parflow)
-    assert "--ignore OverlandFlowSpinUp --ignore Wells.Names" in message
-    message = refused(parflow, "--ignore", "Wells.Names")
+    assert "--ignore OverlandFlowSpinUp --ignore Contaminants.Names" in message
+    message = refused(parflow, "--ignore", "Contaminants.Names")
     assert "OverlandFlowSpinUp" in message
-    assert "--ignore Wells.Names" not in message
+    assert "--ignore Contaminants.Names" not in message
 
 
 @pytest.mark.parametrize(
     ("key", "message"),
     [
         ("Mannings.Type", "the key is understood or has no effect and cannot be left out"),
-        ("Wells.Name", "the key is not in the definition and cannot be left out; did you mean 'Wells.Names'?"),
+        ("Contaminant.Names", "is not in the definition and cannot be left out; did you mean 'Contaminants.Names'?"),
     ],
 )
 def test_only_refused_keys_can_be_ignored(parflow: ParflowRun, key: str, message: str) -> None:
-    parflow.keys |= PHYSICS["Wells.Names"]
-    assert message in refused(parflow, "--ignore", "Wells.Names", "--ignore", key)
+    parflow.keys |= PHYSICS["Contaminants.Names"]
+    assert message in refused(parflow, "--ignore", "Contaminants.Names", "--ignore", key)
 
 
 @pytest.mark.parametrize(
@@ -297,7 +298,7 @@ def test_a_project_of_the_users_is_no_import(parflow: ParflowRun, name: str) -> 
     [
         (["--from-parflow", "case.pfidb"], "--from-parflow needs --output"),
         (["--from-parflow", "case.pfidb", "--output", "x", "--check"], "goes with --output, --overwrite, --ignore"),
-        (["coupled.yaml", "--ignore", "Wells.Names"], "--ignore goes with --from-parflow only"),
+        (["coupled.yaml", "--ignore", "Contaminants.Names"], "--ignore goes with --from-parflow only"),
         (["--from-parflow", "nowhere.pfidb", "--output", "x"], "nowhere.pfidb: no such file"),
     ],
 )

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 CFG = Path(__file__).parents[2] / "cfg"
 HOW = "pip install 'rootzone[surrogate]'"
 BLOCKED = """

@@ -14,6 +14,7 @@ from bmi_common.overland import SurfaceCondition
 from bmi_common.pfidb import read_pfidb
 from bmi_common.rates import Intervals, Rate
 from bmi_common.slopes import PARFLOW_NAMES
+from bmi_common.wells import Action, Takes, Well
 from bmi_richards.options import PermeabilityTable
 
 Floats = NDArray[np.float64]
@@ -135,6 +136,27 @@ def _conditions(keys: dict[str, str], folder: Path, domain: SimpleNamespace) -> 
         surface_flux=Rate(rate.intervals, -rate.values) if rate.values.any() else None,
         boundaries=tuple(boundaries),
         barriers=barriers,
+        wells=tuple(_well(keys, name, domain) for name in keys.get("Wells.Names", "").split()),
+    )
+
+
+def _well(keys: dict[str, str], name: str, domain: SimpleNamespace) -> Well:
+    """A well of a constant method, whose depth counts in cells of DZ and whose parts are multiplied as layers are."""
+    own, size = f"Wells.{name}", float(keys["ComputationalGrid.DZ"])
+    lowest, highest = (int(float(keys[f"{own}.Z{end}"]) // size) for end in ("Lower", "Upper"))
+    parts = np.zeros(domain.dz.size)
+    parts[lowest : highest + 1] = domain.dz[lowest : highest + 1] / size / (highest - lowest + 1)
+    cycle = keys[f"{own}.Cycle"]
+    names = keys[f"Cycle.{cycle}.Names"].split()
+    hours = np.cumsum([float(keys[f"Cycle.{cycle}.{at}.Length"]) for at in names])
+    values = np.array([float(keys[f"{own}.{at}.Flux.water.Value"]) for at in names])
+    return Well(
+        name=name,
+        cell=(int(float(keys[f"{own}.Y"]) // domain.dy), int(float(keys[f"{own}.X"]) // domain.dx)),
+        takes=Takes.GROUNDWATER,
+        shares=parts / parts.sum(),
+        rate=Rate(Intervals(hours, inf), values * parts.sum()),
+        action=Action(keys[f"{own}.Action"].lower()),
     )
 
 

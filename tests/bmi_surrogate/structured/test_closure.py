@@ -16,6 +16,8 @@ from bmi_surrogate.structured.closure import Closed, Effort, close
 from bmi_surrogate.structured.column_solve import Start, begin, solve, stored
 from bmi_surrogate.structured.retention import DRIEST_HEAD
 
+pytestmark = pytest.mark.slow
+
 BALANCED = 1.0e-8
 """Of a column in an hour [m]; beyond the tolerance of the search because inflow changes once more after it."""
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import netCDF4
 import numpy as np
 import pytest
 import torch
@@ -73,11 +74,35 @@ def test_water_is_conserved_with_prescribed_sources_flux_at_the_ground_and_barri
         assert change == pytest.approx(land + prescribed + flux - outflow, rel=1e-6)
 
 
+def test_wells_act_as_the_sources_that_take_as_much(write: Write, content: dict[str, Any]) -> None:
+    pump = {"name": "pump", "cell": {"x": 1, "y": 1}, "layers": {0: 1.0}, "rate": 80.0}
+    field = {"cells": [{"x": 0, "y": 1}], "method": "drip"}
+    pumped = started(write, {**content, "wells": [{**pump, "irrigates": field}]})
+    sources = np.zeros((len(LAYERS), NY, NX))
+    sources[0, 1, 1] = -80.0 / (LAYERS[0] * 1000.0 * 800.0)
+    with netCDF4.Dataset(Path(write(content)).with_name("pumped.nc"), "w") as file:
+        for name, size in zip("zyx", sources.shape, strict=True):
+            file.createDimension(name, size)
+        file.createVariable("source", "f8", ("z", "y", "x"))[:] = sources
+    drained = started(write, {**content, "sources": {"file": "pumped.nc", "variable": "source", "units": "h-1"}})
+    np.testing.assert_allclose(advance(pumped, 3), advance(drained, 3), rtol=0.0, atol=1e-6)
+    for model in (pumped, drained):
+        model.set_value(names.NET_SOURCE, np.zeros((10, NY, NX)))
+    before = float(pumped.values[names.STORAGE_VOLUME])
+    pumped.update()
+    assert float(pumped.values[names.IRRIGATION_VOLUME]) == pytest.approx(80.0)
+    assert float(pumped.values[names.GROUND_IRRIGATION][1, 0]) * 3.6 * 1000.0 * 800.0 == pytest.approx(80.0)
+    outflow = float(np.nansum(pumped.values[names.RUNOFF])) * 3600.0 * 1000.0 * 800.0
+    change = float(pumped.values[names.STORAGE_VOLUME]) - before
+    assert change == pytest.approx(-80.0 - outflow, rel=1e-6, abs=0.1)
+
+
 def test_conditions_that_it_does_not_take_are_refused_by_key(write: Write, content: dict[str, Any]) -> None:
     given = {"surface": {"condition": "overland_flow"}, "boundaries": [{"side": "west", "flux": 0.0}]}
+    given |= {"wells": [{"name": "mill", "cell": {"x": 1, "y": 1}, "takes": "river", "rate": 1.0}]}
     with pytest.raises(ConfigError) as caught:
         prepare(Path(write({**content, **given})))
-    assert [m.key for m in caught.value.mistakes] == ["surface.condition", "boundaries"]
+    assert [m.key for m in caught.value.mistakes] == ["surface.condition", "boundaries", "wells.0.takes"]
 
 
 def test_water_is_conserved_with_the_runoff_that_is_published(write: Write, content: dict[str, Any]) -> None:

@@ -26,6 +26,8 @@ from bmi_surrogate.training.sampling import Sampler, SamplingConfig
 from bmi_surrogate.training.statistics import data_statistics
 from bmi_surrogate.training.task import Batch, DataStatistics, Origin, Rollout, Task
 
+pytestmark = pytest.mark.slow
+
 HOURS = 4
 ALL_TERMS = LossWeights(increments=1.0, storage=0.1)
 

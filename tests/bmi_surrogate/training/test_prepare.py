@@ -19,6 +19,8 @@ from bmi_surrogate.training.prepare import DataConfig, prepare
 from bmi_surrogate.training.store import DESCRIPTION, HEAD, STORE, Segment, Store
 from rootzone.bmi_run import main
 
+pytestmark = pytest.mark.slow
+
 HOURS = 60
 HEAD_NAME = "soil_water__pressure_head"
 SOURCE_NAME = "soil_root-zone_water__net_volume_flux"

@@ -17,6 +17,8 @@ from bmi_surrogate.training.structured_task import StructuredConfig, StructuredT
 from bmi_surrogate.training.task import Batch, Rollout
 from bmi_surrogate.training.trainer import Material
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def material(basin: Path) -> Material:

@@ -15,6 +15,8 @@ from bmi_surrogate.training.task import Rollout
 from bmi_surrogate.training.trainer import Material
 from bmi_surrogate.training.validation import persistence, score, validate
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def material(basin: Path) -> Material:
