@@ -12,6 +12,7 @@ import netCDF4
 
 from bmi_common.errors import ConfigError
 from bmi_common.state_file import commit
+from coupler.compression import filters_of, require_filters
 from coupler.disk_space import require_room
 
 try:
@@ -47,13 +48,14 @@ def check_file(path: Path, position: FilePosition) -> bool:
     Raises
     ------
     ConfigError
-        If it exists, but cannot be read or lacks records.
+        If it exists, but cannot be read, lacks records, or has a filter that is missing here.
     """
     if not path.exists():
         return False
     advice = f"; move it away to begin a new one with record {position.records + 1}, or run anew"
     try:
         with netCDF4.Dataset(path) as data:
+            require_filters(data, path)
             found = len(data.dimensions["time"])
             data["time"][:]
             for name in data.ncattrs():
@@ -127,15 +129,13 @@ def keep_records(path: Path, count: int) -> None:
 
 
 def _like(variable: Any, target: Any, name: str) -> Any:
-    filters, chunks = variable.filters() or {}, variable.chunking()
+    chunks = variable.chunking()
     attributes = {a: variable.getncattr(a) for a in variable.ncattrs()}
     made = target.createVariable(
         name,
         variable.dtype,
         variable.dimensions,
-        zlib=filters.get("zlib", False),
-        complevel=filters.get("complevel", 0),
-        shuffle=filters.get("shuffle", False),
+        **filters_of(variable),
         chunksizes=None if chunks == "contiguous" else chunks,
         fill_value=attributes.pop("_FillValue", None),
     )

@@ -128,6 +128,7 @@ class OutputConfig(Config):
     variables: Annotated[list[Endpoint], Field(min_length=1)]
     method: Literal["mean", "point"] = "mean"
     precision: Literal["single", "double"] = "single"
+    compression: Literal["zstd", "zlib", "none"] = "zstd"
 
     @model_validator(mode="after")
     def _variables_once(self) -> OutputConfig:

@@ -23,6 +23,7 @@ from bmi_common.state_file import StateArray
 from bmi_common.variables import Role
 from coupler.append import FilePosition, reopen
 from coupler.component import Component
+from coupler.compression import choose_compression, chunk, filters
 from coupler.config import Endpoint, OutputConfig
 from coupler.disk_space import require_room
 from coupler.grids import NODE, GridInfo, first_cell
@@ -146,6 +147,7 @@ class OutputFile:
         position = resume or FilePosition()
         self._steps, self._records, self._first = position.steps, position.records, position.first
         self._columns = self._name_columns(spec, components, substeps, masks)
+        self._filters = filters(choose_compression("output.compression", spec))
         self._record_size = 8 * sum(math.prod(components[v.component].shape(v.variable)) for v in spec.variables)
         if resume is not None and self.path.exists():
             self._data = reopen(self.path, resume, attributes)
@@ -202,17 +204,16 @@ class OutputFile:
             end, component, name, static = column.end, column.component, column.name, column.static
             declared = _declaration(component, end.variable)
             dimensions = self._dimensions(component, component.grid(end.variable))
-            chunks = (1, *component.shape(end.variable))
+            chunks = chunk(component.shape(end.variable), np.dtype(self._type).itemsize)
             if not static:
                 dimensions = ("time", *dimensions)
+                chunks = (1, *chunks) if chunks else (_TIMES_PER_CHUNK,)
             variable = self._data.createVariable(
                 name,
                 self._type,
                 dimensions,
-                zlib=True,
-                complevel=1,
-                shuffle=True,
-                chunksizes=chunks[1:] if static else chunks if len(chunks) > 1 else (_TIMES_PER_CHUNK,),
+                **self._filters,
+                chunksizes=chunks,
                 fill_value=netCDF4.default_fillvals[self._type],
             )
             attributes = {

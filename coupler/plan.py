@@ -17,6 +17,7 @@ from bmi_common.units import Conversion, conversion
 from bmi_common.variables import Role
 from coupler.cells import NEAREST, Fill, active_cells, gaps
 from coupler.component import Component
+from coupler.compression import choose_compression
 from coupler.config import Endpoint, ExchangeConfig, Method, OutputConfig, RunConfig
 from coupler.grids import GridMapping, first_cell, map_grids
 from coupler.output import require_distinct_names
@@ -155,6 +156,8 @@ def make_plan(
                 _check_output(f"output.{i}.variables", end, components, created)
         with mistakes.noted():
             require_distinct_names(f"output.{i}.variables", output)
+        with mistakes.noted():
+            choose_compression(f"output.{i}.compression", output)
         _notice_of_rest(output, config, plan)
     for key in config.checks.ranges:
         with mistakes.noted():

@@ -19,6 +19,7 @@ from bmi_common.groundwater import (
 )
 from bmi_common.netcdf_file import netcdf_name
 from bmi_common.owned_folder import taken
+from coupler.compression import chunk
 from rootzone.bmi_run import main
 
 SOURCE = netcdf_name(NET_SOURCE)
@@ -184,6 +185,39 @@ def test_double_precision_keeps_what_single_rounds(fake, hourly):
     with raw(fake) as data:
         assert data[PRESSURE_HEAD].dtype == np.float32
         np.testing.assert_array_equal(data[PRESSURE_HEAD][:], exact.astype(np.float32))
+
+
+@pytest.mark.parametrize("compression", ["zstd", "zlib"])
+def test_fields_are_compressed_as_asked_and_hold_the_same(fake, hourly, compression):
+    plain = hourly(compression="none")
+    assert hourly(compression=compression).equals(plain)
+    with raw(fake) as data:
+        assert [name for name in ("zstd", "zlib") if data[SOURCE].filters()[name]] == [compression]
+
+
+def test_without_zstandard_in_the_library_the_default_is_zlib_and_zstd_is_refused(fake, hourly, monkeypatch):
+    monkeypatch.setattr(netCDF4, "__has_zstandard_support__", False)
+    hourly()
+    with raw(fake) as data:
+        assert data[SOURCE].filters()["zlib"]
+    fake.run["output"][0]["compression"] = "zstd"
+    fake.refuses("output.0.compression", "lacks Zstandard; write zlib", arguments=("--overwrite",))
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ((), ()),
+        ((300,), (300,)),
+        ((11, 252, 146), (11, 252, 146)),
+        ((10, 1888, 3342), (1, 1255, 3342)),
+        ((100, 1000, 1000), (4, 1000, 1000)),
+        ((2, 8_000_000), (1, 4_194_304)),
+    ],
+)
+def test_chunks_fit_into_sixteen_megabytes(shape, expected):
+    assert chunk(shape, 4) == expected
+    assert 4 * np.prod(chunk(shape, 4), dtype=int) <= 16 * 2**20
 
 
 def test_several_files_have_their_own_intervals(fake):

@@ -17,6 +17,7 @@ import zoo
 from click.testing import CliRunner
 
 from bmi_common.groundwater import NET_SOURCE, PRESSURE_HEAD, SATURATION, STORAGE_VOLUME
+from bmi_common.netcdf_file import netcdf_name
 from coupler import random_state
 from coupler.append import keep_records
 from rootzone.bmi_run import main
@@ -135,6 +136,27 @@ def test_records_beyond_the_checkpoint_are_dropped(run):
     older = run.output / "checkpoints" / "2020-01-01T16-00-00"
     restart(run, at=older)
     assert_same(run.output, reference)
+
+
+@pytest.mark.parametrize("compression", ["zstd", "zlib", "none"])
+def test_a_file_that_is_cut_keeps_its_compression(run, compression):
+    for output in run.run["output"]:
+        output["compression"] = compression
+    reference = whole(run)
+    run.succeeds()
+    restart(run, at=run.output / "checkpoints" / "2020-01-01T16-00-00")
+    assert_same(run.output, reference)
+    with netCDF4.Dataset(run.output / "hourly.nc") as data:
+        used = data[netcdf_name(PRESSURE_HEAD)].filters()
+    assert [name for name in ("zstd", "zlib", "none") if used.get(name)] == [compression] * (compression != "none")
+
+
+def test_a_file_whose_filter_the_library_lacks_is_not_continued(run, monkeypatch):
+    stopped(run)
+    monkeypatch.setattr(netCDF4, "__has_zstandard_support__", False)
+    result = bmi_run("--restart", run.output, "--set", f"time.end={END}")
+    assert result.exit_code == 2
+    assert "hourly.nc: compressed by Zstandard" in result.output
 
 
 def test_an_older_checkpoint_makes_the_later_ones_void(run):

@@ -1,0 +1,75 @@
+"""How the fields of a NetCDF file are compressed and divided into chunks."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias
+
+import netCDF4
+
+from bmi_common.errors import ConfigError
+from coupler.config import OutputConfig
+
+Compression: TypeAlias = Literal["zstd", "zlib", "none"]
+
+_LARGEST_CHUNK: Final = 16 * 2**20
+"""Bytes. A larger chunk does not fit into the cache of the NetCDF library, and a reader of one cell needs all of it."""
+
+
+def choose_compression(key: str, spec: OutputConfig) -> Compression:
+    """Return the compression of a file: Zstandard, if nothing is said, or zlib where the NetCDF library lacks it.
+
+    Raises
+    ------
+    ConfigError
+        Naming `key`, if Zstandard is asked for and the library lacks it.
+    """
+    if spec.compression != "zstd" or _has_zstd():
+        return spec.compression
+    if "compression" in spec.model_fields_set:
+        raise ConfigError(
+            f"the NetCDF library {netCDF4.__netcdf4libversion__} of this Python lacks Zstandard; write zlib, or "
+            "install netCDF-C 4.9 with its filter plug-ins",
+            key=key,
+        )
+    return "zlib"
+
+
+def filters(compression: Compression) -> dict[str, Any]:
+    """Return what ``Dataset.createVariable`` wants, at the fastest level: higher ones hardly make fields smaller."""
+    return {} if compression == "none" else {"compression": compression, "complevel": 1, "shuffle": True}
+
+
+def filters_of(variable: Any) -> dict[str, Any]:
+    """Return what ``Dataset.createVariable`` wants for the filters of a variable that is there."""
+    used = variable.filters() or {}
+    compression = next((name for name in ("zlib", "zstd") if used.get(name)), None)
+    return {"compression": compression, "complevel": used.get("complevel", 0), "shuffle": used.get("shuffle", False)}
+
+
+def require_filters(data: Any, path: Path) -> None:
+    """Refuse to append to a file whose filter the NetCDF library lacks; raises `ConfigError` naming the file."""
+    if not _has_zstd() and any((v.filters() or {}).get("zstd") for v in data.variables.values()):
+        raise ConfigError(f"{path}: compressed by Zstandard, which the NetCDF library of this Python lacks")
+
+
+def chunk(shape: tuple[int, ...], size: int) -> tuple[int, ...]:
+    """Divide an array of items of `size` bytes into chunks of at most 16 MB: levels first, then rows."""
+    parts = list(shape)
+    for axis in range(len(parts)):
+        rest = size * math.prod(parts[axis + 1 :])
+        parts[axis] = max(1, min(parts[axis], _LARGEST_CHUNK // rest))
+        if parts[axis] > 1:
+            break
+    return tuple(parts)
+
+
+def _has_zstd() -> bool:
+    return bool(getattr(netCDF4, "__has_zstandard_support__", False)) and _finds_plugin()
+
+
+def _finds_plugin() -> bool:
+    """Whether the library finds its plug-in, which is a file of its own."""
+    with netCDF4.Dataset("in_memory.nc", "w", diskless=True) as data:
+        return bool(data.has_zstd_filter())
