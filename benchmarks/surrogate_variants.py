@@ -43,7 +43,7 @@ from bmi_surrogate import (
 from bmi_surrogate.predrnn import statics as static_channels
 from bmi_surrogate.training.prepare import DataConfig, prepare
 from bmi_surrogate.training.store import Store
-from rootzone.evaluate.predictions import column_storage
+from rootzone.evaluation.predictions import column_storage
 
 Array = NDArray[np.float64]
 SEGMENT, SEGMENT_EVERY = 720, 2160

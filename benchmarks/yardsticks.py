@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rootzone.evaluate.growth import growth
-from rootzone.evaluate.metrics import running_mean
-from rootzone.evaluate.report.tables import criteria_table
-from rootzone.evaluate.verdict import Criterion, Relation
+from rootzone.evaluation.growth import growth
+from rootzone.evaluation.metrics import running_mean
+from rootzone.evaluation.report.tables import criteria_table
+from rootzone.evaluation.verdict import Criterion, Relation
 
 Array = NDArray[np.float64]
 Hourly = Mapping[str, Array]

@@ -305,6 +305,13 @@ def _unknown_key(key: str, known: Iterable[str]) -> PydanticCustomError:
     return PydanticCustomError(_UNKNOWN_KEY, "unknown key; {hint}", {"key": key, "hint": hint})
 
 
+def require_names(*paths: Path | str | None) -> None:
+    """Refuse, as `require_name` does, any of the paths that are given."""
+    for path in paths:
+        if path is not None:
+            require_name(path)
+
+
 def require_name(path: Path | str) -> None:
     """Refuse a name that libraries and records could not write down.
 

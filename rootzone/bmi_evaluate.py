@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rootzone.evaluate.names import KEYS
+from rootzone.evaluation.names import KEYS
 from rootzone.path_option import PATH
 
 if TYPE_CHECKING:  # what takes long to import is imported where it is used
     import numpy as np
 
-    from rootzone.evaluate.assessment import Assessment
-    from rootzone.evaluate.evaluation import Wanted
 
 EXIT_NOT_MET = 1
 EXIT_BAD_INPUT = 2
@@ -86,18 +84,18 @@ def main(
     Exit codes: 0 compared, 1 a criterion is not met (with --strict), 2 bad input, 130 interrupted.
     """
     from bmi_common import terminal
-    from bmi_common.config import require_name
-    from bmi_common.errors import RootzoneError
-    from rootzone.evaluate.evaluation import Wanted
-    from rootzone.evaluate.report import tables
+    from bmi_common.config import require_names
+    from bmi_common.errors import ConfigError, RootzoneError
+    from bmi_common.interrupts import terminations_as_interrupts
+    from rootzone.evaluation.evaluate import Wanted
+    from rootzone.evaluation.report import tables
+    from rootzone.evaluation.writing import evaluate_to
 
     console = terminal.console(stderr=True)
     try:
         _refuse(limits, strict and free_drainage is None and not thresholds)
         optional = (free_drainage, precipitation, reanalysis, domain, initial, output)
-        for path in (reference, run, *climatology, *segments, *optional):
-            if path is not None:
-                require_name(path)
+        require_names(reference, run, *climatology, *segments, *optional)
         wanted = Wanted(
             reference,
             run,
@@ -113,7 +111,10 @@ def main(
             reanalysis,
             _start(start),
         )
-        found, made = _evaluate(wanted, output, overwrite)
+        if overwrite and output is None:
+            raise ConfigError("--overwrite goes with --output, the folder of the evaluation to be replaced")
+        with terminations_as_interrupts():
+            found, made = evaluate_to(wanted, output, overwrite)
         for table in (tables.errors_table(found), tables.criteria_table(found.criteria)):
             if table.rows:
                 terminal.console().print(table.rich())
@@ -135,22 +136,6 @@ def main(
         sys.exit(EXIT_INTERRUPTED)
     if strict and not found.met:
         sys.exit(EXIT_NOT_MET)
-
-
-def _evaluate(wanted: Wanted, output: Path | None, overwrite: bool) -> tuple[Assessment, list[Path]]:
-    from bmi_common.errors import ConfigError
-    from bmi_common.interrupts import terminations_as_interrupts
-    from bmi_common.owned_folder import new_folder
-    from rootzone.evaluate.evaluation import evaluate
-    from rootzone.evaluate.writing import HOLDS, evaluate_into
-
-    if output is None:
-        if overwrite:
-            raise ConfigError("--overwrite goes with --output, the folder of the evaluation to be replaced")
-        return evaluate(wanted), []
-    with terminations_as_interrupts(), new_folder(output, HOLDS, overwrite) as folder:
-        folder.require_not_removed(wanted.inputs)
-        return evaluate_into(wanted, folder)
 
 
 def _refuse(limits: str | None, strict_without_criteria: bool) -> None:

@@ -82,7 +82,7 @@ def main(
 
     Exit codes: 0 done, 1 failed while running, 2 bad input (nothing was computed or overwritten), 130 interrupted.
     """
-    from rootzone.run import ImportOptions, execute
+    from rootzone.command import ImportOptions, execute
 
     options = ImportOptions(ignore, period, clm_vegetation)
     execute(file, check, settings, output, overwrite, restart, definition, options)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
@@ -15,8 +14,6 @@ from bmi_common.owned_folder import OwnedFolder
 from bmi_common.units import SECONDS_PER_HOUR
 from coupler.run_folder import FIGURES, figure_file
 from rootzone.figure_text import show_as_written
-
-matplotlib.use("Agg")
 
 _RAIN = "atmosphere_water_precipitation__mass_flux"
 _LAYER_DIMENSIONS = ("z", "root_zone_z")
@@ -46,17 +43,21 @@ def draw(folder: OwnedFolder, files: list[str]) -> list[Path]:
     (folder.path / FIGURES).mkdir(exist_ok=True)
     for file in files:
         with xr.open_dataset(folder.path / file) as data:
-            if data.sizes.get("time", 0) == 0:
-                continue
-            panels = _panels(data)
-            drawn = {"series": _series(panels, data), "maps": _maps(panels), "hydrographs": _hydrographs(data)}
-            for kind, figure in drawn.items():
-                if figure is not None:
-                    folder.own(figure_file(file, kind))
-                    path = folder.path / figure_file(file, kind)
-                    show_as_written(figure).savefig(path, dpi=130)
-                    made.append(path)
+            for kind, figure in figures_of(data).items():
+                folder.own(figure_file(file, kind))
+                path = folder.path / figure_file(file, kind)
+                figure.savefig(path, dpi=130)
+                made.append(path)
     return made
+
+
+def figures_of(data: xr.Dataset) -> dict[str, Figure]:
+    """Draw an output file: ``series``, ``maps`` and ``hydrographs``, as far as it has what they show; see `draw`."""
+    if data.sizes.get("time", 0) == 0:
+        return {}
+    panels = _panels(data)
+    drawn = {"series": _series(panels, data), "maps": _maps(panels), "hydrographs": _hydrographs(data)}
+    return {kind: show_as_written(figure) for kind, figure in drawn.items() if figure is not None}
 
 
 def _panels(data: xr.Dataset) -> list[xr.DataArray]:

@@ -13,9 +13,9 @@ from bmi_common.run_records import LATENT_HEAT
 from coupler.config import RunConfig
 from coupler.report_config import REPORT
 from coupler.run_folder import MARKER
-from rootzone.evaluate.evaluation import Wanted, check_name
-from rootzone.evaluate.variables import parse_thresholds
-from rootzone.evaluate.writing import evaluate_into
+from rootzone.evaluation.evaluate import Wanted, check_name
+from rootzone.evaluation.variables import parse_thresholds
+from rootzone.evaluation.writing import evaluate_into
 
 
 def check_report(config: RunConfig) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -19,6 +21,7 @@ from bmi_surrogate.compute import using_threads
 from bmi_surrogate.training.config import load
 from bmi_surrogate.training.distributed import processes
 from bmi_surrogate.training.train import Trained, prepare_material, train
+from bmi_surrogate.training.trainer import Material
 
 log = logging.getLogger("rootzone")
 
@@ -40,15 +43,11 @@ def run(file: Path, check: bool) -> None:
     logging.basicConfig(level=logging.INFO if first else logging.ERROR, format="%(message)s", stream=sys.stderr)
     try:
         require_name(file)
-        config = load(file)
-        with terminations_as_interrupts(), processes(config.device) as here, using_threads(config.threads):
-            material = prepare_material(config, here, Progress(console, "prepare"))
+        with terminations_as_interrupts():
             if check:
-                parameters = sum(p.numel() for p in material.module().parameters())
-                log.info("%s: can be trained (%d parameters, %d iterations)", file, parameters, config.iterations)
+                check_training(file, console)
                 return
-            with deferred_interrupts("stopping after this iteration") as interrupted:
-                found = train(material, Progress(console, "train"), interrupted, file)
+            found = train_from(file, console)
     except ConfigError as error:
         _fail(error, EXIT_BAD_INPUT)
     except (RootzoneError, OSError) as error:
@@ -63,6 +62,32 @@ def run(file: Path, check: bool) -> None:
         sys.exit(EXIT_INTERRUPTED)
     if first:
         _report(found, console)
+
+
+def train_from(file: Path, console: Console) -> Trained:
+    """Train as a file says, with progress on the console; an interrupt ends it early with its state saved.
+
+    Raises
+    ------
+    ConfigError
+        For bad input; nothing was trained.
+    """
+    with _material(file, console) as material, deferred_interrupts("stopping after this iteration") as interrupted:
+        return train(material, Progress(console, "train"), interrupted, file)
+
+
+def check_training(file: Path, console: Console) -> None:
+    """Prepare all that a training needs, and log its size; raises as `train_from` does."""
+    with _material(file, console) as material:
+        parameters = sum(p.numel() for p in material.module().parameters())
+        log.info("%s: can be trained (%d parameters, %d iterations)", file, parameters, material.config.iterations)
+
+
+@contextmanager
+def _material(file: Path, console: Console) -> Iterator[Material]:
+    config = load(file)
+    with processes(config.device) as here, using_threads(config.threads):
+        yield prepare_material(config, here, Progress(console, "prepare"))
 
 
 def _report(found: Trained, console: Console) -> None:

@@ -5,13 +5,10 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-import matplotlib
 import numpy as np
+from matplotlib.figure import Figure
 
 from bmi_common import ConfigError
-
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
 
 FIELDS = (
     "iteration",
@@ -67,27 +64,25 @@ class CsvLogger:
 
     def draw(self, path: Path, reference: float | None) -> None:
         """Draw loss and water table error over the iterations; `reference` is persistence's error [m]."""
-        figure, axes = plt.subplots(2, 1, sharex=True, figsize=(8.0, 6.0), layout="constrained")
-        try:
-            for axis, name, label in zip(
-                axes, ("loss", "water_table"), ("loss", "mean absolute error of\nthe water table [m]"), strict=True
-            ):
-                points = [(int(r["iteration"]), float(r[name])) for r in self.rows if r[name]]
-                if points:
-                    x, y = np.array(points).T
-                    axis.plot(x, y, color="tab:blue", marker="o" if name == "water_table" else "", markersize=3)
-                axis.set_ylabel(label)
-                axis.set_yscale("log")
-                axis.grid(alpha=0.3)
-            if reference:
-                axes[1].axhline(reference, color="0.5", linestyle="--", label="persistence")
-                axes[1].legend()
-            axes[1].set_xlabel("iteration")
-            partial = path.with_name(f".{path.name}.partial")
-            figure.savefig(partial, dpi=120, format="png")
-            partial.replace(path)
-        finally:
-            plt.close(figure)
+        figure = Figure(figsize=(8.0, 6.0), layout="constrained")
+        axes = figure.subplots(2, 1, sharex=True)
+        for axis, name, label in zip(
+            axes, ("loss", "water_table"), ("loss", "mean absolute error of\nthe water table [m]"), strict=True
+        ):
+            points = [(int(r["iteration"]), float(r[name])) for r in self.rows if r[name]]
+            if points:
+                x, y = np.array(points).T
+                axis.plot(x, y, color="tab:blue", marker="o" if name == "water_table" else "", markersize=3)
+            axis.set_ylabel(label)
+            axis.set_yscale("log")
+            axis.grid(alpha=0.3)
+        if reference:
+            axes[1].axhline(reference, color="0.5", linestyle="--", label="persistence")
+            axes[1].legend()
+        axes[1].set_xlabel("iteration")
+        partial = path.with_name(f".{path.name}.partial")
+        figure.savefig(partial, dpi=120, format="png")
+        partial.replace(path)
 
 
 def _text(value: float | int | None) -> str:

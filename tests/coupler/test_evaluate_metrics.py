@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
 
-from rootzone.evaluate.metrics import Metrics, metrics, running_mean, spearman
+from rootzone.evaluation.metrics import Metrics, metrics, running_mean, spearman
 
 
 def random_pair(seed: int = 0, cells: int = 5, times: int = 200) -> tuple[np.ndarray, np.ndarray]:

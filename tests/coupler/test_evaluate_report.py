@@ -14,8 +14,8 @@ from evaluation_cases import COLUMNS, INACTIVE, LAYERS, NX, NY, Years, a_day, at
 from parflow.tools.io import write_pfb
 
 from bmi_common import ConfigError, Domain, DomainConfig
-from rootzone.evaluate import cells, predictions
-from rootzone.evaluate.reanalysis import reanalysis
+from rootzone.evaluation import cells, predictions
+from rootzone.evaluation.reanalysis import reanalysis
 
 pytestmark = pytest.mark.slow
 
@@ -444,13 +444,13 @@ def test_an_evaluation_that_fails_leaves_its_folder_as_it_was(years: Years) -> N
     reference = years.run("reference", field(3, 3.0), a_day(3))
     run = years.run("run", field(3, 3.2), a_day(3))
     before = sorted(years.folder.rglob("*"))
-    with patch("rootzone.evaluate.writing.draw_all", side_effect=OSError("no room")):
+    with patch("rootzone.evaluation.writing.draw_all", side_effect=OSError("no room")):
         result = years.evaluate(reference, run, "--output", years.folder / "report")
     assert (result.exit_code, "no room" in result.output) == (2, True)
     assert sorted(years.folder.rglob("*")) == before
     years.report(reference, run)
     good = {p: p.read_bytes() for p in (years.folder / "report").rglob("*") if p.is_file()}
-    with patch("rootzone.evaluate.writing.draw_all", side_effect=OSError("no room")):
+    with patch("rootzone.evaluation.writing.draw_all", side_effect=OSError("no room")):
         years.evaluate(reference, reference, "--output", years.folder / "report")
     assert {p: p.read_bytes() for p in (years.folder / "report").rglob("*") if p.is_file()} == good
 
@@ -567,7 +567,7 @@ def test_an_evaluation_that_fails_while_it_is_drawn_leaves_the_earlier_one(
     def full(*_: object) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("rootzone.evaluate.writing.page.write", full)
+    monkeypatch.setattr("rootzone.evaluation.writing.page.write", full)
     with drawing({"segments"}):
         years.refuses("no space left", arguments=(*arguments, "--output", years.folder / "report", "--overwrite"))
     assert {p: p.read_bytes() for p in (years.folder / "report").rglob("*") if p.is_file()} == before

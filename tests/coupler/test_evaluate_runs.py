@@ -10,9 +10,9 @@ from evaluation_cases import CENTRES, COLUMNS, INACTIVE, LAYERS, NX, NY, TOP, Ye
 
 from bmi_common import Domain, DomainConfig, load_config
 from bmi_common.run_records import LATENT_HEAT
-from rootzone.evaluate import predictions
-from rootzone.evaluate.growth import growth
-from rootzone.evaluate.records import netcdf_records
+from rootzone.evaluation import predictions
+from rootzone.evaluation.growth import growth
+from rootzone.evaluation.records import netcdf_records
 
 pytestmark = pytest.mark.slow
 

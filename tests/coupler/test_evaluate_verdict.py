@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from bmi_common import ConfigError
-from rootzone.evaluate import scratch
-from rootzone.evaluate.cells import positions
-from rootzone.evaluate.histogram import Histogram, LogBins, power_law
-from rootzone.evaluate.scratch import Scratch
-from rootzone.evaluate.variables import parse_thresholds
-from rootzone.evaluate.verdict import DAY, FAILING, AcceptanceVerdict, criteria, describe, judge
-from rootzone.evaluate.windows import windows
+from rootzone.evaluation import scratch
+from rootzone.evaluation.cells import positions
+from rootzone.evaluation.histogram import Histogram, LogBins, power_law
+from rootzone.evaluation.scratch import Scratch
+from rootzone.evaluation.variables import parse_thresholds
+from rootzone.evaluation.verdict import DAY, FAILING, AcceptanceVerdict, criteria, describe, judge
+from rootzone.evaluation.windows import windows
 
 SMALL = 0.001
 

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from rootzone.bmi_run import main
-from rootzone.run import EXIT_INTERRUPTED
+from rootzone.command import EXIT_INTERRUPTED
 
 SUPPORT = Path(__file__).resolve().parents[1] / "support"
 pytestmark = [pytest.mark.skipif(os.name != "posix", reason="needs signals"), pytest.mark.slow]

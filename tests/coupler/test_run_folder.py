@@ -18,7 +18,7 @@ from bmi_common.folder_lock import LOCK, FolderIsBusyError
 from bmi_common.groundwater import DISCHARGE, PRESSURE_HEAD
 from bmi_common.owned_folder import RECORD, taken
 from rootzone.bmi_run import main
-from rootzone.evaluate.run_record import run_files
+from rootzone.evaluation.run_record import run_files
 from rootzone.figures import draw
 
 pytestmark = pytest.mark.slow

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from evaluation_cases import Years, a_day, field
 
-from rootzone.evaluate.verdict import Criterion
+from rootzone.evaluation.verdict import Criterion
 
 pytestmark = pytest.mark.slow
 

@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 from bmi_common.groundwater import PRESSURE_HEAD as HEAD
 from bmi_common.run_records import LATENT_HEAT
 from rootzone.bmi_evaluate import main
-from rootzone.evaluate.assessment import Assessment
-from rootzone.evaluate.figures import all as all_figures
+from rootzone.evaluation.assessment import Assessment
+from rootzone.evaluation.figures import all as all_figures
 
 LAYERS = [4.0] + [1.0] * 10
 NY, NX = 2, 3
@@ -47,7 +47,7 @@ def drawing(figures: bool | set[str]) -> Iterator[None]:
         with patch.object(all_figures, "_wanted", wanted):
             yield
     else:
-        with patch("rootzone.evaluate.writing.draw_all", return_value=[]):
+        with patch("rootzone.evaluation.writing.draw_all", return_value=[]):
             yield
 
 

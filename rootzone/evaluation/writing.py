@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bmi_common.owned_folder import OwnedFolder
-from rootzone.evaluate.assessment import Assessment
-from rootzone.evaluate.evaluation import Wanted, evaluate
-from rootzone.evaluate.figures import draw_all, draw_baselines
-from rootzone.evaluate.report import netcdf, page, summary
+from bmi_common.owned_folder import OwnedFolder, new_folder
+from rootzone.evaluation.assessment import Assessment
+from rootzone.evaluation.evaluate import Wanted, evaluate
+from rootzone.evaluation.figures import draw_all, draw_baselines
+from rootzone.evaluation.report import netcdf, page, summary
 
 HOLDS = "evaluation"
 """What the record of its folder says that it holds."""
+
+
+def evaluate_to(wanted: Wanted, output: Path | None, overwrite: bool) -> tuple[Assessment, list[Path]]:
+    """Evaluate, and write report, fields and figures into a folder of their own, if one is given.
+
+    Returns the assessment and the files, the page first. Raises as `evaluate_into` does.
+    """
+    if output is None:
+        return evaluate(wanted), []
+    with new_folder(output, HOLDS, overwrite) as folder:
+        folder.require_not_removed(wanted.inputs)
+        return evaluate_into(wanted, folder)
 
 
 def evaluate_into(wanted: Wanted, folder: OwnedFolder, below: str = "") -> tuple[Assessment, list[Path]]:

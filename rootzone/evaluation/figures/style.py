@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
@@ -13,11 +12,8 @@ from matplotlib.figure import Figure
 
 from bmi_common import Domain
 from bmi_common.arrays import Array
-from rootzone.evaluate.assessment import Assessment
-from rootzone.evaluate.metrics import running_mean
-
-matplotlib.use("Agg")
-
+from rootzone.evaluation.assessment import Assessment
+from rootzone.evaluation.metrics import running_mean
 
 # Okabe and Ito (2008), "Color universal design"
 BLACK, BLUE, ORANGE, GREEN, SKY, GREY = "#000000", "#0072B2", "#D55E00", "#009E73", "#56B4E9", "#777777"

@@ -11,10 +11,10 @@ import netCDF4
 import numpy as np
 
 from bmi_common.arrays import Array
-from rootzone.evaluate.aggregator import MEDIAN, PROBABILITIES
-from rootzone.evaluate.assessment import REANALYSIS, Assessment
-from rootzone.evaluate.histogram import Histogram
-from rootzone.evaluate.variables import EVALUATED, EvaluatedVariable
+from rootzone.evaluation.aggregator import MEDIAN, PROBABILITIES
+from rootzone.evaluation.assessment import REANALYSIS, Assessment
+from rootzone.evaluation.histogram import Histogram
+from rootzone.evaluation.variables import EVALUATED, EvaluatedVariable
 
 _FILL = 9.96921e36
 _MEASURES = {

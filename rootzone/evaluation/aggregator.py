@@ -13,13 +13,13 @@ import numpy as np
 from bmi_common import Domain
 from bmi_common.arrays import Array
 from bmi_common.calendar import Times
-from rootzone.evaluate.growth import growth
-from rootzone.evaluate.histogram import Histogram, LogBins
-from rootzone.evaluate.metrics import metrics
-from rootzone.evaluate.names import LATENT_HEAT, WATER_TABLE
-from rootzone.evaluate.predictions import Prediction, Quantities, blocks
-from rootzone.evaluate.scratch import Scratch
-from rootzone.evaluate.variables import EVALUATED
+from rootzone.evaluation.growth import growth
+from rootzone.evaluation.histogram import Histogram, LogBins
+from rootzone.evaluation.metrics import metrics
+from rootzone.evaluation.names import LATENT_HEAT, WATER_TABLE
+from rootzone.evaluation.predictions import Prediction, Quantities, blocks
+from rootzone.evaluation.scratch import Scratch
+from rootzone.evaluation.variables import EVALUATED
 
 PROBABILITIES = (0.1, 0.25, 0.5, 0.75, 0.9)
 """Quantiles over the columns."""

@@ -8,8 +8,8 @@ from matplotlib.dates import date2num
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from rootzone.evaluate.error_control import ErrorControlRecord
-from rootzone.evaluate.figures.style import BLACK, BLUE, GREY, ORANGE, SKY, dates, logarithmic, new_figure
+from rootzone.evaluation.error_control import ErrorControlRecord
+from rootzone.evaluation.figures.style import BLACK, BLUE, GREY, ORANGE, SKY, dates, logarithmic, new_figure
 
 _LEAST = 1.0e-9
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from bmi_common.arrays import Array
 from coupler.resolution import undercuts
-from rootzone.evaluate.variables import EVALUATED
+from rootzone.evaluation.variables import EVALUATED
 
 Flags = NDArray[np.bool_]
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import matplotlib
 from matplotlib.figure import Figure
 
-from rootzone.evaluate.assessment import Assessment
-from rootzone.evaluate.error_control import ErrorControlRecord
-from rootzone.evaluate.figures import maps, relations, series
-from rootzone.evaluate.figures.error_control import error_control, has_figure
-from rootzone.evaluate.figures.style import SIZES, has_whole_day
-from rootzone.evaluate.names import LATENT_HEAT
-from rootzone.evaluate.variables import EVALUATED
+from rootzone.evaluation.assessment import Assessment
+from rootzone.evaluation.error_control import ErrorControlRecord
+from rootzone.evaluation.figures import maps, relations, series
+from rootzone.evaluation.figures.error_control import error_control, has_figure
+from rootzone.evaluation.figures.style import SIZES, has_whole_day
+from rootzone.evaluation.names import LATENT_HEAT
+from rootzone.evaluation.variables import EVALUATED
 from rootzone.figure_text import show_as_written
 
 FOLDER = "figures"

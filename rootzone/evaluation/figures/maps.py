@@ -6,9 +6,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from bmi_common.arrays import Array
-from rootzone.evaluate.assessment import Assessment
-from rootzone.evaluate.figures.style import field, new_figure, spread, symmetric
-from rootzone.evaluate.variables import EVALUATED
+from rootzone.evaluation.assessment import Assessment
+from rootzone.evaluation.figures.style import field, new_figure, spread, symmetric
+from rootzone.evaluation.variables import EVALUATED
 
 _MEAN, _BIAS, _RANK, _SHARE = "viridis", "RdBu_r", "cividis", "cividis"
 _PANEL = 2.9

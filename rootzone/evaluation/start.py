@@ -15,9 +15,9 @@ from bmi_common.groundwater import PRESSURE_HEAD
 from bmi_common.initial import InitialConfig, require_possible
 from bmi_common.netcdf_file import NetcdfFile, netcdf_name
 from coupler.config import STATE_FILE
-from rootzone.evaluate.predictions import hour_of_day
-from rootzone.evaluate.records import Records
-from rootzone.evaluate.run_record import groundwater_config
+from rootzone.evaluation.predictions import hour_of_day
+from rootzone.evaluation.records import Records
+from rootzone.evaluation.run_record import groundwater_config
 
 
 class _Initial(Config):

@@ -13,7 +13,7 @@ from bmi_common import ConfigError, Domain, van_genuchten, water_table
 from bmi_common.arrays import Array
 from bmi_common.calendar import HOUR, Times
 from bmi_common.run_records import thickness_mismatch
-from rootzone.evaluate.records import Records, span
+from rootzone.evaluation.records import Records, span
 
 BLOCK_VALUES = 2_000_000
 """Heads read at once, so that memory does not grow with the length of a run."""

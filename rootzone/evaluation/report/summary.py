@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from rootzone.evaluate.aggregator import REFERENCE, REGIMES, Aggregator
-from rootzone.evaluate.assessment import Assessment
-from rootzone.evaluate.histogram import power_law
-from rootzone.evaluate.metrics import Metrics
-from rootzone.evaluate.names import LATENT_HEAT
-from rootzone.evaluate.report import tables
-from rootzone.evaluate.variables import EVALUATED
-from rootzone.evaluate.verdict import AcceptanceVerdict, describe
+from rootzone.evaluation.aggregator import REFERENCE, REGIMES, Aggregator
+from rootzone.evaluation.assessment import Assessment
+from rootzone.evaluation.histogram import power_law
+from rootzone.evaluation.metrics import Metrics
+from rootzone.evaluation.names import LATENT_HEAT
+from rootzone.evaluation.report import tables
+from rootzone.evaluation.variables import EVALUATED
+from rootzone.evaluation.verdict import AcceptanceVerdict, describe
 
 VERSION = 2
 """Of the keys of ``report.json``."""

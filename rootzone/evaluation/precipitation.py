@@ -12,7 +12,7 @@ from bmi_common.calendar import HOUR, Times
 from bmi_common.netcdf_file import NetcdfFile, NetcdfVariable
 from bmi_common.netcdf_time import interval_ends
 from bmi_common.units import conversion
-from rootzone.evaluate.run_record import run_files
+from rootzone.evaluation.run_record import run_files
 
 NAME = "atmosphere_water_precipitation__mass_flux"
 _STANDARD_NAMES = ("precipitation_flux", "rainfall_flux", "lwe_precipitation_rate")

@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from rootzone.evaluate.aggregator import REGIMES
-from rootzone.evaluate.assessment import Assessment
-from rootzone.evaluate.figures.style import BLACK, ORANGE, new_figure
-from rootzone.evaluate.histogram import LEAST, Histogram, LogBins, power_law
+from rootzone.evaluation.aggregator import REGIMES
+from rootzone.evaluation.assessment import Assessment
+from rootzone.evaluation.figures.style import BLACK, ORANGE, new_figure
+from rootzone.evaluation.histogram import LEAST, Histogram, LogBins, power_law
 
 _CMAP = "Blues"
 

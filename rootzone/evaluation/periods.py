@@ -6,7 +6,7 @@ import numpy as np
 
 from bmi_common import ConfigError
 from bmi_common.calendar import Times
-from rootzone.evaluate.records import Records, span
+from rootzone.evaluation.records import Records, span
 
 
 def common_hours(reference: Records, run: Records, bound: Records | None) -> tuple[Times, list[str]]:

@@ -14,8 +14,8 @@ from bmi_common.arrays import Array
 from bmi_common.suggest import did_you_mean
 from bmi_common.units import conversion
 from coupler import resolution
-from rootzone.evaluate.names import LATENT_HEAT, SOIL_MOISTURE, WATER_TABLE
-from rootzone.evaluate.predictions import Quantities
+from rootzone.evaluation.names import LATENT_HEAT, SOIL_MOISTURE, WATER_TABLE
+from rootzone.evaluation.predictions import Quantities
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 
 from bmi_common.arrays import Array
 from bmi_common.calendar import HOUR
-from rootzone.evaluate.aggregator import REFERENCE
-from rootzone.evaluate.assessment import REANALYSIS, Assessment
-from rootzone.evaluate.figures.style import (
+from rootzone.evaluation.aggregator import REFERENCE
+from rootzone.evaluation.assessment import REANALYSIS, Assessment
+from rootzone.evaluation.figures.style import (
     BLACK,
     BLUE,
     GREEN,
@@ -26,10 +26,10 @@ from rootzone.evaluate.figures.style import (
     rain,
     spread,
 )
-from rootzone.evaluate.metrics import running_mean
-from rootzone.evaluate.names import LATENT_HEAT, SOIL_MOISTURE, WATER_TABLE
-from rootzone.evaluate.variables import EVALUATED
-from rootzone.evaluate.verdict import holds, span
+from rootzone.evaluation.metrics import running_mean
+from rootzone.evaluation.names import LATENT_HEAT, SOIL_MOISTURE, WATER_TABLE
+from rootzone.evaluation.variables import EVALUATED
+from rootzone.evaluation.verdict import holds, span
 
 _WIDTH = 10.0
 _LEAST = 1.0e-6

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bmi_common.arrays import Array
-from rootzone.evaluate.metrics import Metrics, metrics
-from rootzone.evaluate.scratch import Scratch
-from rootzone.evaluate.variables import EVALUATED
-from rootzone.evaluate.verdict import AcceptanceVerdict, judge
-from rootzone.evaluate.windows import TimeWindow
+from rootzone.evaluation.metrics import Metrics, metrics
+from rootzone.evaluation.scratch import Scratch
+from rootzone.evaluation.variables import EVALUATED
+from rootzone.evaluation.verdict import AcceptanceVerdict, judge
+from rootzone.evaluation.windows import TimeWindow
 
 BLOCK_VALUES = 1_000_000
 """Values of one series read at once, so that memory grows neither with the grid nor with the period."""

@@ -15,19 +15,19 @@ from bmi_common import ConfigError, Domain, DomainConfig, load_config
 from bmi_common.arrays import Array
 from bmi_common.calendar import HOUR, Times
 from bmi_common.parflow_dumps import is_parflow_run
-from rootzone.evaluate.aggregator import REFERENCE, Aggregator, aggregate
-from rootzone.evaluate.assessment import REANALYSIS, Assessment, every_hour
-from rootzone.evaluate.error_control import read_error_control
-from rootzone.evaluate.periods import common_hours, require_same_grid
-from rootzone.evaluate.precipitation import has_precipitation, precipitation
-from rootzone.evaluate.predictions import Climatology, Persistence, Prediction, RunPrediction
-from rootzone.evaluate.reanalysis import reanalysis
-from rootzone.evaluate.records import Records, netcdf_records, parflow_records, span
-from rootzone.evaluate.report.netcdf import word
-from rootzone.evaluate.run_record import domain_of, start_of
-from rootzone.evaluate.start import day_before, head_in_file, initial_head
-from rootzone.evaluate.variables import parse_thresholds
-from rootzone.evaluate.water import water_error
+from rootzone.evaluation.aggregator import REFERENCE, Aggregator, aggregate
+from rootzone.evaluation.assessment import REANALYSIS, Assessment, every_hour
+from rootzone.evaluation.error_control import read_error_control
+from rootzone.evaluation.periods import common_hours, require_same_grid
+from rootzone.evaluation.precipitation import has_precipitation, precipitation
+from rootzone.evaluation.predictions import Climatology, Persistence, Prediction, RunPrediction
+from rootzone.evaluation.reanalysis import reanalysis
+from rootzone.evaluation.records import Records, netcdf_records, parflow_records, span
+from rootzone.evaluation.report.netcdf import word
+from rootzone.evaluation.run_record import domain_of, start_of
+from rootzone.evaluation.start import day_before, head_in_file, initial_head
+from rootzone.evaluation.variables import parse_thresholds
+from rootzone.evaluation.water import water_error
 
 FREE_DRAINAGE, PERSISTENCE, CLIMATOLOGY = "free drainage", "persistence", "climatology"
 

@@ -12,7 +12,7 @@ from bmi_common.arrays import Array
 from bmi_common.calendar import HOUR, Times
 from bmi_common.netcdf_file import NetcdfFile, NetcdfVariable
 from bmi_common.netcdf_time import interval_ends
-from rootzone.evaluate.names import LATENT_HEAT, SOIL_MOISTURE
+from rootzone.evaluation.names import LATENT_HEAT, SOIL_MOISTURE
 
 _SOIL_WATER, _LATENT = "swvl1", "slhf"
 _UNITS = {_SOIL_WATER: ("m**3 m**-3", "m3 m-3", "1"), _LATENT: ("J m**-2", "J m-2")}

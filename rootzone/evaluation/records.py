@@ -15,7 +15,7 @@ from bmi_common.folder_lock import require_at_rest
 from bmi_common.groundwater import PRESSURE_HEAD
 from bmi_common.parflow_dumps import DumpSeries, find_dumps, require_hourly
 from bmi_common.run_records import LATENT_HEAT, Series, hourly_series
-from rootzone.evaluate.run_record import run_files
+from rootzone.evaluation.run_record import run_files
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from rootzone.evaluate.assessment import Assessment
-from rootzone.evaluate.variables import EVALUATED
-from rootzone.evaluate.verdict import Criterion, span
+from rootzone.evaluation.assessment import Assessment
+from rootzone.evaluation.variables import EVALUATED
+from rootzone.evaluation.verdict import Criterion, span
 
 MEASURES: Mapping[str, str] = {
     "water_table_median": "median WT error [m]",

@@ -13,14 +13,14 @@ from bmi_common import Domain
 from bmi_common.arrays import Array
 from bmi_common.calendar import HOUR, Times
 from coupler.water_error import WaterError
-from rootzone.evaluate.aggregator import REFERENCE, Aggregator
-from rootzone.evaluate.cells import CellStatistics, cell_statistics, positions
-from rootzone.evaluate.error_control import ErrorControlRecord
-from rootzone.evaluate.metrics import Metrics, metrics
-from rootzone.evaluate.reanalysis import Reanalysis
-from rootzone.evaluate.variables import EVALUATED
-from rootzone.evaluate.verdict import AcceptanceVerdict, Criterion, criteria, judge, segment_criteria
-from rootzone.evaluate.windows import TimeWindow, of_kind, windows
+from rootzone.evaluation.aggregator import REFERENCE, Aggregator
+from rootzone.evaluation.cells import CellStatistics, cell_statistics, positions
+from rootzone.evaluation.error_control import ErrorControlRecord
+from rootzone.evaluation.metrics import Metrics, metrics
+from rootzone.evaluation.reanalysis import Reanalysis
+from rootzone.evaluation.variables import EVALUATED
+from rootzone.evaluation.verdict import AcceptanceVerdict, Criterion, criteria, judge, segment_criteria
+from rootzone.evaluation.windows import TimeWindow, of_kind, windows
 
 REANALYSIS = "reanalysis"
 

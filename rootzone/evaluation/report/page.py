@@ -12,11 +12,11 @@ from typing import Any
 import jinja2
 import numpy as np
 
-from rootzone.evaluate.assessment import Assessment
-from rootzone.evaluate.figures import ERROR_CONTROL, Drawn
-from rootzone.evaluate.report import tables
-from rootzone.evaluate.variables import EVALUATED
-from rootzone.evaluate.verdict import Criterion, span
+from rootzone.evaluation.assessment import Assessment
+from rootzone.evaluation.figures import ERROR_CONTROL, Drawn
+from rootzone.evaluation.report import tables
+from rootzone.evaluation.variables import EVALUATED
+from rootzone.evaluation.verdict import Criterion, span
 
 _TEMPLATE = Path(__file__).with_name("page.html")
 

@@ -1,0 +1,227 @@
+"""The commands as functions: the same work, messages as exceptions, results as objects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from rich.console import Console
+
+from bmi_common import terminal
+from bmi_common.config import require_names
+from bmi_common.errors import ConfigError
+from coupler.warning_log import keeping_warnings
+from rootzone import execution
+from rootzone.results import Evaluation, RunResult
+
+if TYPE_CHECKING:
+    from bmi_surrogate.training.train import Trained
+
+
+@keeping_warnings
+def run(
+    file: str | Path,
+    output: str | Path | None = None,
+    *,
+    overwrite: bool = False,
+    quiet: bool = False,
+    **settings: Any,
+) -> RunResult:
+    """Step the BMI components of a file together, as ``bmi-run`` does.
+
+    Parameters
+    ----------
+    file : path
+        ``coupled.yaml``.
+    output : path, optional
+        The run's folder, ``output/<name of the file>`` by default.
+    overwrite : bool
+        Whether the run that the folder holds may be replaced.
+    quiet : bool
+        Neither progress nor messages, which are in the run's log anyway.
+    **settings
+        Values in the place of those of the file, by their dotted keys, such as ``**{"time.end": "2019-10-03"}``.
+        Strings are read as they would be in the file; what Python knows (numbers, times, lists, mappings) is taken as
+        it is.
+
+    Returns
+    -------
+    RunResult
+        The folder, its files as datasets, its figures.
+
+    Raises
+    ------
+    ConfigError
+        For bad input; nothing was computed or overwritten.
+    RunFailed
+        If the run stops early; what was written until then is readable.
+    RunInterrupted
+        After an interrupt, with a checkpoint for `restart`.
+    """
+    target = None if output is None else Path(output)
+    require_names(file, target)
+    return RunResult(execution.run(Path(file), _texts(settings), target, overwrite, _console(quiet)))
+
+
+@keeping_warnings
+def restart(
+    start: str | Path | RunResult, file: str | Path | None = None, *, quiet: bool = False, **settings: Any
+) -> RunResult:
+    """Go on with a run from its newest checkpoint, or from the checkpoint given, as ``bmi-run --restart`` does.
+
+    Parameters
+    ----------
+    start : path or RunResult
+        Folder of the run, or of one of its checkpoints; the datasets of a result are closed.
+    file : path, optional
+        Its configuration, the run's own record by default.
+    quiet, **settings
+        As of `run`.
+
+    Returns
+    -------
+    RunResult
+        The run, whole.
+
+    Raises
+    ------
+    ConfigError, RunFailed, RunInterrupted
+        As `run` does.
+    """
+    if isinstance(start, RunResult):
+        start.close()
+        start = start.folder
+    require_names(file, start)
+    given = None if file is None else Path(file)
+    return RunResult(execution.restart(given, _texts(settings), Path(start), _console(quiet)))
+
+
+@keeping_warnings
+def check(file: str | Path, **settings: Any) -> str:
+    """Resolve everything that a run needs, as ``bmi-run --check`` does; return its plan, to be printed.
+
+    Raises
+    ------
+    ConfigError
+        With all mistakes that can be found, a line each.
+    """
+    require_names(file)
+    return "\n".join(execution.check(Path(file), _texts(settings)))
+
+
+def evaluate(
+    reference: str | Path | RunResult,
+    run: str | Path | RunResult,
+    output: str | Path | None = None,
+    *,
+    free_drainage: str | Path | RunResult | None = None,
+    thresholds: Mapping[str, str] | None = None,
+    climatology: Sequence[str | Path | RunResult] = (),
+    segments: Sequence[str | Path | RunResult] = (),
+    precipitation: str | Path | None = None,
+    reanalysis: str | Path | None = None,
+    name: str = "hybrid",
+    segment_length: timedelta = timedelta(hours=720),
+    overwrite: bool = False,
+) -> Evaluation:
+    """Compare a run with a reference and say until when it may be trusted, as ``bmi-evaluate`` does.
+
+    Parameters
+    ----------
+    reference, run : path or RunResult
+        Two runs that have written head and latent heat every hour; the reference may be the folder of a run of ParFlow.
+    output : path, optional
+        Folder for report, fields and figures; without it nothing is written.
+    free_drainage : path or RunResult, optional
+        The bound.
+    thresholds : mapping
+        Largest acceptable errors with units, such as ``{"water_table": "0.1 m"}``.
+    climatology, segments : sequence of path or RunResult
+        Earlier years; shorter runs from the reference's states.
+    precipitation, reanalysis : path, optional
+        Weather of the domain, if `run` has not written it; ERA5-Land's ``swvl1`` and ``slhf``.
+    name : str
+        What to call the run.
+    segment_length : timedelta
+        Length of the parts that maps and rain are given for.
+    overwrite : bool
+        Whether the evaluation that the folder holds may be replaced.
+
+    Raises
+    ------
+    ConfigError
+        For bad input; nothing was written.
+    """
+    from rootzone.evaluation.evaluate import Wanted
+    from rootzone.evaluation.writing import evaluate_to
+
+    wanted = Wanted(
+        _folder(reference),
+        _folder(run),
+        None if free_drainage is None else _folder(free_drainage),
+        tuple(map(_folder, climatology)),
+        tuple(map(_folder, segments)),
+        name,
+        thresholds=tuple(f"{key}={value}" for key, value in (thresholds or {}).items()),
+        segment_length=segment_length,
+        precipitation=None if precipitation is None else Path(precipitation),
+        reanalysis=None if reanalysis is None else Path(reanalysis),
+    )
+    target = None if output is None else Path(output)
+    require_names(*wanted.inputs, target)
+    return Evaluation(*evaluate_to(wanted, target, overwrite))
+
+
+def train(file: str | Path, *, quiet: bool = False) -> Trained:
+    """Train a surrogate as a file says, as ``bmi-train`` does; the same call goes on where an earlier one stopped.
+
+    Raises
+    ------
+    ConfigError
+        For bad input, and without PyTorch; nothing was trained.
+    """
+    require_names(file)
+    try:
+        from bmi_surrogate.training.command import train_from
+    except ImportError as error:
+        raise ConfigError(str(error)) from error
+    return train_from(Path(file), _console(quiet))
+
+
+def _console(quiet: bool) -> Console:
+    return terminal.console(stderr=True, quiet=quiet)
+
+
+def _folder(run: str | Path | RunResult) -> Path:
+    return run.folder if isinstance(run, RunResult) else Path(run)
+
+
+def _texts(settings: Mapping[str, Any]) -> list[str]:
+    """Return settings as ``--set`` takes them."""
+    return [f"{key}={_text(key, value)}" for key, value in settings.items()]
+
+
+def _text(key: str, value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    try:
+        text: str = yaml.safe_dump(_plain(value), default_flow_style=True, allow_unicode=True, width=2**30)
+    except yaml.representer.RepresenterError:
+        raise ConfigError(f"a value of type {type(value).__name__} cannot stand in a configuration", key=key) from None
+    return text.removesuffix("\n").removesuffix("\n...")  # YAML's end of a document that is a scalar
+
+
+def _plain(value: Any) -> Any:
+    """Return a value with paths and durations as text and NumPy's scalars as Python's."""
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, timedelta):
+        return f"{value.total_seconds():.0f}s"
+    return value.item() if hasattr(value, "item") and getattr(value, "ndim", 1) == 0 else value

@@ -1,0 +1,110 @@
+"""What ``bmi-run`` does; its options are in `rootzone.bmi_run`, which imports nothing that takes long."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.console import Console
+
+from bmi_common import terminal
+from bmi_common.config import require_names
+from bmi_common.errors import ConfigError, RootzoneError
+from bmi_common.interrupts import terminations_as_interrupts
+from coupler.errors import RunInterrupted
+from rootzone import execution
+
+EXIT_FAILED = 1
+EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130
+
+
+_OF_IMPORT = ("--ignore", "--period", "--clm-vegetation")
+
+
+class ImportOptions(NamedTuple):
+    """Options of ``--from-parflow``: keys to be left out, length of the run, parameters of ParFlow-CLM's vegetation."""
+
+    ignore: tuple[str, ...] = ()
+    period: str | None = None
+    clm_vegetation: bool = False
+
+
+def execute(
+    file: Path | None,
+    check: bool,
+    settings: tuple[str, ...],
+    output: Path | None,
+    overwrite: bool,
+    restart: Path | None,
+    definition: Path | None,
+    import_options: ImportOptions,
+) -> None:
+    """Do what the options of ``bmi-run`` ask for; report on the console.
+
+    Raises
+    ------
+    SystemExit
+        With the exit code of the command, unless all went well.
+    """
+    console = terminal.console(stderr=True)
+    with _exit_codes(console), terminations_as_interrupts():
+        require_names(file, output, restart, definition)
+        if definition is not None:
+            if file is not None or check or settings or restart is not None:
+                raise ConfigError(f"--from-parflow goes with --output, --overwrite, {', '.join(_OF_IMPORT)} only")
+            _import(definition, output, import_options, overwrite, console)
+            return
+        for option, given in zip(_OF_IMPORT, import_options, strict=True):
+            if given:
+                raise ConfigError(f"{option} goes with --from-parflow only")
+        if restart is not None and (output is not None or overwrite):
+            option = "--output" if output is not None else "--overwrite"
+            raise ConfigError(f"{option} does not go with --restart, which goes on in the folder of the run")
+        if file is None and restart is None:
+            raise ConfigError("give the file of a run, or --restart and the folder of one")
+        if check:
+            for line in execution.check(file, settings, restart):
+                terminal.console().print(line)
+        elif restart is not None:
+            execution.restart(file, settings, restart, console)
+        elif file is not None:
+            execution.run(file, settings, output, overwrite, console)
+
+
+@contextmanager
+def _exit_codes(console: Console) -> Iterator[None]:
+    """End the process with one message and the code that belongs to what has gone wrong."""
+    try:
+        yield
+        return
+    except ConfigError as error:
+        message, code = str(error), EXIT_BAD_INPUT
+    except RunInterrupted as error:
+        message, code = str(error), EXIT_INTERRUPTED
+    except RootzoneError as error:
+        message, code = str(error), EXIT_FAILED
+    except OSError as error:
+        message, code = f"cannot read or write: {error}", EXIT_FAILED
+    except MemoryError as error:
+        message, code = f"does not fit into memory: {error}; what was written until now is readable", EXIT_FAILED
+    except KeyboardInterrupt:
+        message, code = "interrupted; what was written until now is readable", EXIT_INTERRUPTED
+    console.print(f"bmi-run: {message}", style="red")
+    sys.exit(code)
+
+
+def _import(definition: Path, output: Path | None, options: ImportOptions, overwrite: bool, console: Console) -> None:
+    if output is None:
+        raise ConfigError("--from-parflow needs --output, the folder for the run")
+    from rootzone.parflow_import import import_run  # imports slowly
+
+    imported = import_run(definition, output, options.ignore, overwrite, options.period, options.clm_vegetation)
+    for notice in imported.notes.notices:
+        console.print(f"note: {notice}", style="yellow")
+    for key, reason in imported.notes.ignored:
+        console.print(f"left out: {key}: {reason}", style="yellow")
+    console.print(f"made {imported.run}; what became of what is in {imported.run.with_name('import.md')}")

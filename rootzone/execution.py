@@ -1,0 +1,254 @@
+"""Runs, restarts and checks, as the command ``bmi-run`` and the functions of the package carry them out."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from bmi_common.errors import Mistakes, RootzoneError
+from bmi_common.folder_lock import require_at_rest
+from bmi_common.interrupts import deferred_interrupts
+from bmi_common.owned_folder import OwnedFolder, listed, new_folder, read_record, taken
+from coupler import provenance
+from coupler.checkpoint import Checkpoint, adopt, find, remove_later, run_folder_of
+from coupler.config import LoadedRun, RunConfig, UnsoundRun, load_run
+from coupler.inputs import inputs_of
+from coupler.preparation import PreparedRun, check_components, prepare, prepare_restart
+from coupler.run import Summary
+from coupler.run import run as step_all
+from coupler.run_folder import HOLDS, LOG, MARKER, PROVENANCE, STAGED, TIMING, all_files
+from coupler.spin_up import spin_up, write_states
+from rootzone.plan_text import plan_lines
+from rootzone.run_log import RunLog
+
+log = logging.getLogger("rootzone")
+
+
+def run(file: Path, settings: Sequence[str], output: Path | None, overwrite: bool, console: Console) -> Path:
+    """Carry out the run that a file describes; return its folder.
+
+    Parameters
+    ----------
+    file : Path
+        ``coupled.yaml``.
+    settings : sequence of str
+        ``key=value``, in the place of values of the file.
+    output : Path, optional
+        The run's folder, ``output/<name of the file>`` by default.
+    overwrite : bool
+        Whether the run that the folder holds may be replaced.
+    console : Console
+        For messages and progress.
+
+    Raises
+    ------
+    ConfigError
+        For bad input; nothing was computed or overwritten.
+    RunFailed, RunInterrupted
+        If the run stops early; what was written until then is readable.
+    """
+    with tempfile.TemporaryDirectory() as staging:
+        loaded = _load(file, settings, checking=False)
+        with new_folder(output or Path("output") / file.stem, HOLDS, overwrite, (LOG, STAGED)) as folder:
+            _execute(loaded, Path(staging), folder, console)
+            return folder.path
+
+
+def restart(file: Path | None, settings: Sequence[str], start: Path, console: Console) -> Path:
+    """Go on with the run in the folder `start`, or from this checkpoint of one; return the run's folder.
+
+    Without a `file` the run's own record is taken. Raises as `run` does.
+    """
+    with tempfile.TemporaryDirectory() as staging:
+        folder, _, loaded = _load_restart(file, settings, start, checking=False)
+        with taken(folder, HOLDS) as owned:
+            _continue(loaded, Path(staging), find(start), owned, console)
+    return folder
+
+
+def check(file: Path | None, settings: Sequence[str], start: Path | None = None) -> list[str]:
+    """Resolve everything that a run, or its restart from `start`, needs; return the lines of its plan.
+
+    Raises
+    ------
+    ConfigError
+        With all mistakes that can be found.
+    """
+    with tempfile.TemporaryDirectory() as staging:
+        found = None
+        if start is not None:
+            _, found, loaded = _load_restart(file, settings, start, checking=True)
+        else:
+            assert file is not None
+            loaded = _load(file, settings, checking=True)
+        prepared = prepare(loaded, Path(staging), _check_report)
+        with _finalized(prepared):
+            if found is not None:
+                prepare_restart(prepared, found)
+            return list(plan_lines(prepared))
+
+
+def _load(file: Path, settings: Sequence[str], checking: bool) -> LoadedRun:
+    try:
+        return load_run(file, settings)
+    except UnsoundRun as error:
+        if not checking:
+            raise
+        mistakes = Mistakes()
+        mistakes.note(error)
+        with tempfile.TemporaryDirectory() as staging, mistakes.noted():
+            check_components(error.document, Path(staging))
+        mistakes.require_none()
+        raise
+
+
+def _load_restart(
+    file: Path | None, settings: Sequence[str], start: Path, checking: bool
+) -> tuple[Path, Path, LoadedRun]:
+    """Return the folder of the run, the checkpoint, and the configuration."""
+    folder = run_folder_of(start)
+    require_at_rest(folder)  # before its checkpoints are looked at, which come and go
+    found = find(start)
+    return folder, found, _load(file or folder / MARKER, settings, checking)
+
+
+def _check_report(config: RunConfig) -> None:
+    if config.report is not None:
+        from rootzone.final_report import check_report  # imports slowly
+
+        check_report(config)
+
+
+def _execute(loaded: LoadedRun, staging: Path, folder: OwnedFolder, console: Console) -> None:
+    prepared = prepare(loaded, staging, _check_report)
+    with RunLog(folder, console) as run_log, _finalized(prepared):
+        record = provenance.collect(loaded, prepared.components, prepared.configs, folder.path)
+        folder.require_not_removed(inputs_of(loaded, prepared.configs, record["inputs"]))
+        folder.require_room(all_files(loaded.config, _staged(staging)))
+        folder.clear()
+        run_log.open()
+        stay = folder.others()
+        if stay:
+            log.info("in %s stays what the run has not written: %s", folder.path, listed(stay))
+        _keep_record(record, staging, folder)
+        _log_notices(prepared)
+        if loaded.config.spin_up is not None:
+            write_states(spin_up(prepared, folder, console), prepared, folder)
+        _finish(prepared, folder, console, record, None)
+
+
+def _continue(loaded: LoadedRun, staging: Path, checkpoint: Path, folder: OwnedFolder, console: Console) -> None:
+    prepared = prepare(loaded, staging, _check_report)
+    with RunLog(folder, console) as run_log, _finalized(prepared):
+        found = prepare_restart(prepared, checkpoint)
+        names = all_files(loaded.config, _staged(staging))
+        collected = provenance.collect(loaded, prepared.components, prepared.configs, folder.path)
+        record, changed = provenance.renew(collected, folder.path, found.folder.name)
+        if read_record(folder.path) is None:
+            adopt(folder, names)
+        folder.require_room(names)
+        run_log.open()
+        log.info("restart from %s, after %d of %d steps", checkpoint, found.steps, loaded.config.time.steps)
+        remove_later(folder, found)
+        for path in changed:
+            log.warning("%s is not the file that the run began with", path)
+        _log_notices(prepared)
+        _keep_record(record, staging, folder)
+        _finish(prepared, folder, console, record, found)
+
+
+def _log_notices(prepared: PreparedRun) -> None:
+    for notice in prepared.plan.notices:
+        log.warning("%s", notice)
+
+
+def _staged(staging: Path) -> list[str]:
+    return sorted(p.name for p in staging.iterdir())
+
+
+def _keep_record(record: dict[str, Any], staging: Path, folder: OwnedFolder) -> None:
+    names = _staged(staging)
+    if names:
+        folder.own(*(f"{STAGED}/{name}" for name in names))
+        target = folder.path / STAGED
+        target.mkdir(exist_ok=True)  # not a copy of `staging`, which is closed to others as temporary folders are
+        for name in names:
+            shutil.copyfile(staging / name, target / name)
+    folder.own(MARKER, PROVENANCE)
+    provenance.write(record, folder.path)
+
+
+def _finish(
+    prepared: PreparedRun, folder: OwnedFolder, console: Console, record: dict[str, Any], restart: Checkpoint | None
+) -> None:
+    config = prepared.loaded.config
+    with deferred_interrupts("stopping after this step") as interrupted:
+        summary = step_all(prepared, folder, console, record, restart, interrupted)
+    _report(summary, folder)
+    if config.figures:
+        from rootzone.figures import draw  # imports slowly
+
+        for path in draw(folder, [o.file for o in config.output]):
+            log.info("drew %s", path)
+    if config.report is not None:
+        from rootzone.final_report import write_report  # imports slowly
+
+        log.info("wrote %s", write_report(config, folder))
+    log.info("done; results are in %s", folder.path)
+
+
+@contextmanager
+def _finalized(prepared: PreparedRun) -> Iterator[None]:
+    try:
+        yield
+    except RootzoneError as error:
+        log.debug("stopped: %s", error)  # who asked for the run tells it; the log file keeps it
+        raise
+    finally:
+        prepared.finalize()
+
+
+def _report(summary: Summary, folder: OwnedFolder) -> None:
+    total = sum(summary.seconds.values())
+    log.info("%.0f model hours in %.1f s (%.1f h/s)", summary.model_hours, total, summary.model_hours / total)
+    for name, seconds in summary.seconds.items():
+        log.info(
+            "  %-12s %9.2f s  %8.4f s per step  %5.1f %%",
+            name,
+            seconds,
+            seconds / summary.steps,
+            100.0 * seconds / total,
+        )
+    if summary.totals is not None:
+        t = summary.totals
+        log.info(
+            "water balance [m3]: net source %.6g, storage change %.6g, outflow %.6g, drainage %.6g, unmet demand "
+            "%.6g; %s; worst step %.2g of its turnover",
+            t.source,
+            t.storage_change,
+            t.outflow,
+            t.drainage,
+            t.unmet_demand,
+            summary.water_error,
+            summary.worst_residual,
+        )
+        if any((t.extraction, t.injection, t.irrigation, t.unmet_extraction)):
+            log.info(
+                "wells [m3]: extraction %.6g, injection %.6g, irrigation %.6g, unmet extraction %.6g",
+                t.extraction,
+                t.injection,
+                t.irrigation,
+                t.unmet_extraction,
+            )
+    folder.own(TIMING)
+    (folder.path / TIMING).write_text(
+        json.dumps({"model_hours": summary.model_hours, "steps": summary.steps, "seconds": summary.seconds}, indent=2)
+    )

@@ -1,0 +1,165 @@
+"""What a run and an evaluation have left in their folders, for Python."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from bmi_common.errors import ConfigError
+from bmi_common.groundwater import DISCHARGE
+from coupler.config import BALANCE_FILE, CONTROL_FILE
+from coupler.run_folder import LOG, MARKER, TIMING
+
+if TYPE_CHECKING:  # what takes long to import is imported where it is used
+    import xarray as xr
+    from matplotlib.figure import Figure
+
+    from rootzone.evaluation.assessment import Assessment
+
+
+class RunResult(Mapping[str, "xr.Dataset"]):
+    """A run's folder. Its NetCDF files are datasets, by their names without ``.nc``, which are read when they are used.
+
+    ``result["hourly"]`` and ``result.hourly`` are the same. While a dataset is open, HDF5 lets nobody write its file:
+    `close` them, or use the result in a ``with`` statement, before the run goes on; `rootzone.restart` closes those of
+    the result that it is given.
+
+    Parameters
+    ----------
+    folder : path
+        The run's folder.
+
+    Raises
+    ------
+    ConfigError
+        If it does not hold a run.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        if not (self.folder / MARKER).is_file():
+            raise ConfigError(f"{self.folder}: is not the folder of a run: {MARKER} is not there")
+        self._open: dict[str, xr.Dataset] = {}
+
+    def __getitem__(self, name: str) -> xr.Dataset:
+        if name not in self._open:
+            import xarray as xr
+
+            if name not in set(self):
+                raise KeyError(f"{self.folder} has no {name}.nc; it has {', '.join(self) or 'no NetCDF file'}")
+            self._open[name] = xr.open_dataset(self.folder / f"{name}.nc")
+        return self._open[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(path.stem for path in self.folder.glob("[!.]*.nc")))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __getattr__(self, name: str) -> xr.Dataset:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        try:
+            return self[name]
+        except KeyError as error:
+            raise AttributeError(error.args[0]) from None
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self]
+
+    def __repr__(self) -> str:
+        return f"<rootzone.RunResult {self.folder}: {', '.join(self) or 'no NetCDF file'}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RunResult) and self.folder.resolve() == other.folder.resolve()
+
+    def __hash__(self) -> int:
+        return hash(self.folder.resolve())
+
+    @property
+    def outputs(self) -> list[str]:
+        """Names of the files that the configuration asked for: all but water balance and error control."""
+        return [name for name in self if f"{name}.nc" not in (BALANCE_FILE, CONTROL_FILE)]
+
+    @property
+    def gauges(self) -> xr.DataArray:
+        """Discharge at the gauges (time, gauge) [m3 s-1 or as written], of the first file that has it."""
+        for name in self.outputs:
+            for variable in self[name].data_vars.values():
+                if variable.attrs.get("csdms_name") == DISCHARGE:
+                    return variable
+        raise ConfigError(f"{self.folder}: no file has {DISCHARGE}; write it, and give groundwater its `gauges:`")
+
+    @property
+    def log(self) -> str:
+        """Text of the run's log."""
+        return (self.folder / LOG).read_text(encoding="utf-8")
+
+    @property
+    def timing(self) -> dict[str, Any]:
+        """Model hours, steps and wall seconds by part; the run must have come to its end."""
+        found: dict[str, Any] = json.loads((self.folder / TIMING).read_text(encoding="utf-8"))
+        return found
+
+    def figures(self) -> dict[str, Figure]:
+        """Draw every output file: series, maps and hydrographs, by the names that ``figures: true`` gives to files."""
+        from rootzone.figures import figures_of
+
+        return {f"{name}_{kind}": figure for name in self.outputs for kind, figure in figures_of(self[name]).items()}
+
+    def close(self) -> None:
+        """Close the datasets; those that are asked for anew are opened anew."""
+        for data in self._open.values():
+            data.close()
+        self._open.clear()
+
+    def __enter__(self) -> RunResult:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class Evaluation:
+    """What an evaluation has found.
+
+    Parameters
+    ----------
+    assessment : Assessment
+        All of it.
+    files : list of Path
+        What was written, the page first; empty without a folder.
+    """
+
+    def __init__(self, assessment: Assessment, files: list[Path]) -> None:
+        self.assessment = assessment
+        self.files = files
+
+    @property
+    def met(self) -> bool | None:
+        """Whether every criterion is met; None without a threshold or a bound to judge by."""
+        return self.assessment.met
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader must know: gaps, what was left out."""
+        return self.assessment.notes
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """All numbers but series and maps, as in ``report.json``; NaN where there is none."""
+        from rootzone.evaluation.report.summary import summary
+
+        return summary(self.assessment)
+
+    def __repr__(self) -> str:
+        from rootzone.evaluation.report import tables
+
+        a = self.assessment
+        found = [t for t in (tables.errors_table(a).transposed(), tables.criteria_table(a.criteria)) if t.rows]
+        return "\n\n".join(f"{table.title}\n\n{table.markdown()}" for table in found)

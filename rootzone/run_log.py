@@ -1,0 +1,60 @@
+"""The log of a run: on the screen, and in its folder."""
+
+from __future__ import annotations
+
+import logging
+from types import TracebackType
+
+from rich.console import Console
+
+from bmi_common.owned_folder import OwnedFolder
+from coupler.run_folder import LOG
+from coupler.warning_log import log_warnings
+
+log = logging.getLogger("rootzone")
+
+
+class _Screen(logging.Handler):
+    """Messages on the console of the progress bar, above the bar."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(logging.INFO)
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print the bare message, warnings in yellow."""
+        style = "yellow" if record.levelno >= logging.WARNING else ""
+        self._console.print(record.getMessage(), style=style)
+
+
+class RunLog:
+    """Messages of a run, and what Python warns of, on the console and, once `open`, in the log of the run's folder."""
+
+    def __init__(self, folder: OwnedFolder, console: Console) -> None:
+        self._folder, self._console = folder, console
+        self._handlers: list[logging.Handler] = []
+        self._before = log.level, log.propagate
+
+    def open(self) -> None:
+        """Begin, or go on with, the file."""
+        self._folder.own(LOG)
+        to_file = logging.FileHandler(self._folder.path / LOG, encoding="utf-8")
+        to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        self._handlers = [to_file, _Screen(self._console)]
+        log.setLevel(logging.DEBUG)
+        log.propagate = False
+        for handler in self._handlers:
+            log.addHandler(handler)
+        log_warnings()
+
+    def __enter__(self) -> RunLog:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        log.setLevel(self._before[0])
+        log.propagate = self._before[1]
+        for handler in self._handlers:
+            log.removeHandler(handler)
+            handler.close()

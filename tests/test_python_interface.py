@@ -1,0 +1,170 @@
+"""The package's functions: what the commands do, with exceptions for messages and objects for results."""
+
+import gc
+import logging
+import os
+import subprocess
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import netCDF4
+import numpy as np
+import pytest
+import xarray as xr
+from matplotlib.figure import Figure
+
+import rootzone
+from bmi_common.groundwater import PRESSURE_HEAD
+from bmi_common.netcdf_file import netcdf_name
+from rootzone.api import _texts
+
+pytestmark = pytest.mark.slow
+
+RUN = Path(__file__).resolve().parents[1] / "cfg" / "coupled-richards.yaml"
+SIX_HOURS = {"time.end": "2019-10-01T06:00"}
+HEAD = netcdf_name(PRESSURE_HEAD)
+
+
+def contents(folder: Path) -> dict[tuple[str, str], bytes]:
+    found = {}
+    for path in sorted(folder.glob("*.nc")):
+        with netCDF4.Dataset(path) as data:
+            data.set_auto_maskandscale(False)
+            found |= {(path.name, name): np.asarray(v[...]).tobytes() for name, v in data.variables.items()}
+    return found
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory: pytest.TempPathFactory) -> rootzone.RunResult:
+    return rootzone.run(RUN, tmp_path_factory.mktemp("python") / "run", quiet=True, **SIX_HOURS)
+
+
+def test_a_run_is_that_of_the_command_bit_for_bit(result: rootzone.RunResult, tmp_path: Path) -> None:
+    command = [Path(sys.executable).with_name("bmi-run"), RUN, "--set=time.end=2019-10-01T06:00"]
+    subprocess.run([*command, "--output", tmp_path / "run"], check=True, capture_output=True)
+    ours = contents(result.folder)
+    assert len(ours) > 10
+    assert ours == contents(tmp_path / "run")
+
+
+def test_files_of_a_run_are_datasets_that_are_opened_when_used(result: rootzone.RunResult) -> None:
+    assert list(result) == ["daily", "hourly", "water_balance"]
+    assert isinstance(result.hourly, xr.Dataset)
+    assert result.hourly is result["hourly"]
+    assert result.hourly.sizes["time"] == 6
+    assert float(abs(result.water_balance["residual"]).max()) < 1e-3
+    assert result.timing["steps"] == 6
+    assert "done; results are in" in result.log
+    assert "hourly" in repr(result)
+    assert "hourly" in dir(result)
+    result.close()
+
+
+def test_what_a_run_does_not_have_is_said(result: rootzone.RunResult, tmp_path: Path) -> None:
+    with pytest.raises(AttributeError, match=r"has no monthly.nc; it has .*hourly"):
+        _ = result.monthly
+    with pytest.raises(rootzone.ConfigError, match=r"no file has .*volume_flow_rate; write it"):
+        _ = result.gauges
+    with pytest.raises(rootzone.ConfigError, match="is not the folder of a run"):
+        rootzone.RunResult(tmp_path)
+
+
+def test_figures_are_drawn_without_files(result: rootzone.RunResult) -> None:
+    before = set(result.folder.rglob("*"))
+    drawn = result.figures()
+    result.close()
+    assert {"hourly_series", "hourly_maps"} <= drawn.keys()
+    assert all(isinstance(figure, Figure) for figure in drawn.values())
+    assert set(result.folder.rglob("*")) == before
+
+
+def test_a_run_goes_on_bit_for_bit(tmp_path: Path) -> None:
+    checkpoints = {"checkpoint": {"every": timedelta(hours=3)}}
+    whole = rootzone.run(RUN, tmp_path / "whole", quiet=True, **SIX_HOURS, **checkpoints)
+    part = rootzone.run(RUN, tmp_path / "part", quiet=True, **{"time.end": datetime(2019, 10, 1, 3)}, **checkpoints)
+    assert part.hourly.sizes["time"] == 3  # and is open now
+    part = rootzone.restart(part, quiet=True, **SIX_HOURS)
+    assert contents(part.folder) == contents(whole.folder)
+
+
+def test_mistakes_are_exceptions_with_the_words_of_the_command(result: rootzone.RunResult, tmp_path: Path) -> None:
+    with pytest.raises(rootzone.ConfigError, match=r"time.end"):
+        rootzone.run(RUN, tmp_path / "run", **{"time.end": "2019-02-30"})
+    with pytest.raises(rootzone.ConfigError, match="overwrite"):
+        rootzone.run(RUN, result.folder, **SIX_HOURS)
+    with pytest.raises(rootzone.ConfigError, match="title: a value of type object cannot stand in a configuration"):
+        rootzone.check(RUN, title=object())
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_check_returns_the_plan() -> None:
+    plan = rootzone.check(RUN, **SIX_HOURS)
+    assert "6 steps of 1h" in plan
+    assert "2. groundwater: " in plan
+
+
+def test_an_evaluation_returns_what_it_found_and_writes_only_when_asked(
+    result: rootzone.RunResult, tmp_path: Path
+) -> None:
+    thresholds = {"water_table": "0.1 m"}
+    found = rootzone.evaluate(result, result, thresholds=thresholds, name="itself")
+    assert found.met
+    assert found.files == []
+    assert found.summary["errors"]["itself"]["water_table_median"] == 0.0
+    assert "water table" in repr(found)
+    written = rootzone.evaluate(result, result, tmp_path / "report", thresholds=thresholds, name="itself")
+    assert written.files[0] == tmp_path / "report" / "report.html"
+    assert written.files[0].is_file()
+
+
+def test_settings_are_taken_as_python_has_them() -> None:
+    given = {
+        "time.end": datetime(2019, 10, 1, 6),
+        "checkpoint.every": timedelta(hours=3),
+        "checks.water_balance.tolerance": np.float64(1e-6),
+        "figures": False,
+        "report": {"thresholds": {"water_table": "0.1 m"}, "reference": Path("a b")},
+        "order": ["land", "groundwater"],
+    }
+    assert _texts(given) == [
+        "time.end=2019-10-01 06:00:00",
+        "checkpoint.every=10800s",
+        "checks.water_balance.tolerance=1.0e-06",
+        "figures=false",
+        "report={reference: a b, thresholds: {water_table: 0.1 m}}",
+        "order=[land, groundwater]",
+    ]
+
+
+def test_the_log_of_the_caller_stays_as_it_was(tmp_path: Path) -> None:
+    log = logging.getLogger("rootzone")
+    mine = logging.NullHandler()
+    log.addHandler(mine)
+    log.setLevel(logging.ERROR)
+    try:
+        rootzone.run(RUN, tmp_path / "run", quiet=True, **{"time.end": "2019-10-01T01:00"})
+        assert (log.handlers, log.level, log.propagate) == ([mine], logging.ERROR, True)
+    finally:
+        log.removeHandler(mine)
+        log.setLevel(logging.NOTSET)
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the memory of a process is read from /proc")
+def test_memory_does_not_grow_from_run_to_run(tmp_path: Path) -> None:
+    def resident() -> int:
+        gc.collect()
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    sizes = []
+    for _ in range(10):
+        rootzone.run(
+            RUN, tmp_path / "run", overwrite=True, quiet=True, figures=False, **{"time.end": "2019-10-01T01:00"}
+        )
+        sizes.append(resident())
+    assert sizes[-1] - sizes[3] < 10e6
+
+
+def test_the_package_is_imported_quickly() -> None:
+    code = "import sys, rootzone; print(sorted({'numpy', 'netCDF4', 'torch', 'xarray'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "[]\n"
