@@ -56,6 +56,8 @@ LIMITS: Final = {
     "porosity": Limits("1", 1.0e-3, 1.0),
     "van_genuchten.alpha": Limits("m-1", 1.0e-6, 1.0e4),
     "van_genuchten.n": Limits("1", 1.0 + 1.0e-6, 20.0),
+    "van_genuchten.relative_permeability.alpha": Limits("m-1", 1.0e-6, 1.0e4),
+    "van_genuchten.relative_permeability.n": Limits("1", 1.0 + 1.0e-6, 20.0),
     "van_genuchten.residual_saturation": Limits("1", 0.0, 0.99),
     "van_genuchten.maximum_saturation": Limits("1", 0.01, 1.0),
     "specific_storage": Limits("m-1", 0.0, 1.0),
@@ -104,13 +106,27 @@ class RootZoneConfig(Config):
     layers: Annotated[int, Field(ge=1)]
 
 
+class PermeabilityConfig(Config):
+    """An alpha [m-1] and an n [-] of relative permeability that are not those of retention; one of them may be."""
+
+    alpha: FieldConfig | None = None
+    n: FieldConfig | None = None
+
+    @model_validator(mode="after")
+    def _some(self) -> PermeabilityConfig:
+        if self.alpha is None and self.n is None:
+            raise ValueError("give alpha, n or both; without this key relative permeability has those of retention")
+        return self
+
+
 class VanGenuchtenConfig(Config):
-    """Water retention: alpha [m-1], n [-], residual and maximum saturation [-]."""
+    """Water retention: alpha [m-1], n [-], residual and maximum saturation [-]; and the alpha and n of permeability."""
 
     alpha: FieldConfig
     n: FieldConfig
     residual_saturation: FieldConfig
     maximum_saturation: FieldConfig = FieldConfig(value=1.0)
+    relative_permeability: PermeabilityConfig | None = None
 
 
 class ConductivityConfig(Config):
@@ -202,6 +218,9 @@ class Domain:
         van Genuchten parameters [m-1], [-].
     residual_saturation, maximum_saturation : ndarray, shape (nz, ny, nx)
         Saturation limits [-].
+    relative_permeability_alpha, relative_permeability_n : ndarray, shape (nz, ny, nx), optional
+        van Genuchten parameters of relative permeability [m-1], [-], where they are not those of retention: both or
+        none.
     conductivity_x, conductivity_y, conductivity_z : ndarray, shape (nz, ny, nx), optional
         Saturated hydraulic conductivity [m h-1].
     specific_storage : ndarray, shape (nz, ny, nx)
@@ -230,6 +249,8 @@ class Domain:
     specific_storage: Array
     latitude: Array | None = None
     longitude: Array | None = None
+    relative_permeability_alpha: Array | None = None
+    relative_permeability_n: Array | None = None
     conductivity_x: Array | None = None
     conductivity_y: Array | None = None
     conductivity_z: Array | None = None
@@ -293,6 +314,15 @@ class Domain:
             raise ConfigError(f"domain: {key} is missing; {needed_by} needs it")
         return np.asarray(value, dtype=np.float64)
 
+    def refuse_own_permeability(self, component: str) -> None:
+        """Refuse relative permeability whose alpha and n are not those of retention, for a `component` without it."""
+        if self.relative_permeability_alpha is not None:
+            raise ConfigError(
+                f"{component} takes alpha and n of relative permeability from retention; bmi_richards:BmiRichards can "
+                "have others",
+                key="domain.van_genuchten.relative_permeability",
+            )
+
     @classmethod
     def load(cls, spec: DomainConfig) -> Domain:
         """Read all fields of a specification.
@@ -329,6 +359,13 @@ class Domain:
         fields = {f"conductivity_{axis}": deep(s, f"conductivity.{axis}") for axis, s in conductivity.items()}
         if k is not None and k.anisotropy is not None:
             fields["conductivity_z"] *= deep(k.anisotropy, "conductivity.anisotropy")
+        if vg.relative_permeability is not None:
+            for name, own in (("alpha", vg.relative_permeability.alpha), ("n", vg.relative_permeability.n)):
+                key = f"relative_permeability_{name}"
+                of_retention = getattr(vg, name)
+                fields[key] = deep(
+                    own or of_retention, f"van_genuchten.{'relative_permeability.' if own else ''}{name}"
+                )
         domain = cls(
             surface=surface,
             subsurface=subsurface,

@@ -27,20 +27,25 @@ class CellSoil:
 
     Attributes
     ----------
-    alpha, n, residual, span, minimum_head : ndarray
+    alpha, n, kr_alpha, kr_n, residual, span, minimum_head : ndarray
         As the kernel takes them.
     conductivity : mapping of str to ndarray
         Saturated conductivity [m h-1] along ``x``, ``y`` and ``z``.
+    own_permeability : bool
+        Whether relative permeability has its own alpha and n.
     table_points : int
         Of the table of relative permeability; 0 for the formula.
     """
 
     alpha: Floats
     n: Floats
+    kr_alpha: Floats
+    kr_n: Floats
     residual: Floats
     span: Floats
     minimum_head: Floats
     conductivity: Mapping[str, Floats]
+    own_permeability: bool
     table_points: int
 
     def relative_permeability(self, head: Floats, layer: Integers, column: Integers) -> Floats:
@@ -54,9 +59,12 @@ class CellSoil:
             np.asfortranarray(head[np.newaxis]),
             of_cells(self.alpha),
             of_cells(self.n),
+            of_cells(self.kr_alpha),
+            of_cells(self.kr_n),
             of_cells(self.residual),
             of_cells(self.span),
             of_cells(self.minimum_head),
+            self.own_permeability,
             self.table_points,
             1,
             saturation,

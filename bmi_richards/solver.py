@@ -67,6 +67,10 @@ class DomainLike(Protocol):
     @property
     def n(self) -> Floats: ...  # noqa: D102
     @property
+    def relative_permeability_alpha(self) -> Floats | None: ...  # noqa: D102
+    @property
+    def relative_permeability_n(self) -> Floats | None: ...  # noqa: D102
+    @property
     def residual_saturation(self) -> Floats: ...  # noqa: D102
     @property
     def maximum_saturation(self) -> Floats: ...  # noqa: D102
@@ -241,6 +245,7 @@ class RichardsSolver:
             self._dy,
             self.conditions.surface,
         )
+        self._own_permeability = domain.relative_permeability_alpha is not None
         self._statics = self._prepare(domain)
         self._place_barriers(self._statics)
         self._boundary_faces = self._find_boundary_faces(domain)
@@ -353,7 +358,8 @@ class RichardsSolver:
         """Hash of the properties that tie saturation and relative permeability to the head."""
         table = self.options.table
         statics = [self._statics[n] for n in ("alpha", "n", "residual", "span", "pore", "elastic", "minimum_head")]
-        return fingerprint(str(table.points if table else 0), *statics)
+        own = [self._statics[n] for n in ("kr_alpha", "kr_n")] if self._own_permeability else []
+        return fingerprint(str(table.points if table else 0), *statics, *own)
 
     # ------------------------------------------------------------------- step
 
@@ -459,6 +465,7 @@ class RichardsSolver:
             pass_tolerance=passes.tolerance if isinstance(passes, Convergence) else 0.0,
             most_passes=passes.most if isinstance(passes, Convergence) else passes,
             drainage_kind=_DRAINAGE_KINDS[options.drainage] if options.mode is Mode.FREE_DRAINAGE else 0,
+            own_permeability=self._own_permeability,
             table_points=options.table.points if options.table else 0,
             threads=self._threads,
             lateral=options.mode is Mode.FULL,
@@ -521,6 +528,12 @@ class RichardsSolver:
         maximum = self._gather(domain.maximum_saturation, "maximum_saturation", above=0.0)
         if not np.all(maximum > residual):
             raise ValueError("maximum_saturation must be above residual_saturation everywhere")
+        alpha, n = self._gather(domain.alpha, "alpha", above=0.0), self._gather(domain.n, "n", above=1.0)
+        kr_alpha, kr_n = alpha, n  # without their own the arrays themselves: no more memory
+        if self._own_permeability:
+            own = domain.relative_permeability_alpha, domain.relative_permeability_n
+            kr_alpha = self._gather(own[0], "relative_permeability_alpha", above=0.0)
+            kr_n = self._gather(own[1], "relative_permeability_n", above=1.0)
         vertical = self._gather(domain.conductivity_z, "conductivity_z", at_least=0.0)
         network = self.network
         table = self.options.table
@@ -533,8 +546,10 @@ class RichardsSolver:
         return {
             "dz": self._dz,
             "gap": np.append(0.5 * (self._dz[1:] + self._dz[:-1]), 0.0),
-            "alpha": self._gather(domain.alpha, "alpha", above=0.0),
-            "n": self._gather(domain.n, "n", above=1.0),
+            "alpha": alpha,
+            "n": n,
+            "kr_alpha": kr_alpha,
+            "kr_n": kr_n,
             "residual": residual,
             "span": np.asfortranarray(maximum - residual),
             "pore": np.asfortranarray(dz * self._gather(domain.porosity, "porosity", above=0.0)),
@@ -565,11 +580,12 @@ class RichardsSolver:
             statics[face] = np.asfortranarray(statics[face] * self._gather(factor, name, at_least=0.0))
 
     def _find_boundary_faces(self, domain: DomainLike) -> BoundaryFaces:
-        names = ("alpha", "n", "residual", "span", "minimum_head")
+        names = ("alpha", "n", "kr_alpha", "kr_n", "residual", "span", "minimum_head")
         table = self.options.table
         soil = CellSoil(
             **{name: self._statics[name] for name in names},
             conductivity={axis: self._gather(getattr(domain, f"conductivity_{axis}"), axis) for axis in "xyz"},
+            own_permeability=self._own_permeability,
             table_points=table.points if table else 0,
         )
         return BoundaryFaces(self.conditions, self.network, self._dz, (self._dx, self._dy), self._mask.shape, soil)
@@ -589,9 +605,12 @@ class RichardsSolver:
             self._head,
             self._statics["alpha"],
             self._statics["n"],
+            self._statics["kr_alpha"],
+            self._statics["kr_n"],
             self._statics["residual"],
             self._statics["span"],
             self._statics["minimum_head"],
+            self._own_permeability,
             table.points if table else 0,
             self._threads,
             self._saturation,

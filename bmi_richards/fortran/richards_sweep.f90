@@ -487,6 +487,9 @@ contains
     column%pore => soil%pore(:, c)
     column%elastic => soil%elastic(:, c)
     column%vertical => soil%vertical(:, c)
+    column%own_permeability = options%own_permeability
+    column%kr_alpha => soil%kr_alpha(:, c)
+    column%kr_n => soil%kr_n(:, c)
     if (options%table_points > 0) column%minimum_head => soil%minimum_head(:, c)
     if (present(network)) then
       column%runoff = options%dt*network%outflow(c)

@@ -20,6 +20,8 @@ module richards_types
     real(wp), pointer, contiguous :: gap(:) => null()              !< distance of the centres of layers k and k+1 [m]
     real(wp), pointer, contiguous :: alpha(:, :) => null()         !< [m-1]
     real(wp), pointer, contiguous :: n(:, :) => null()             !< [-]
+    real(wp), pointer, contiguous :: kr_alpha(:, :) => null()      !< of relative permeability; alpha itself, or its own [m-1]
+    real(wp), pointer, contiguous :: kr_n(:, :) => null()          !< of relative permeability; n itself, or its own [-]
     real(wp), pointer, contiguous :: residual(:, :) => null()      !< Sr [-]
     real(wp), pointer, contiguous :: span(:, :) => null()          !< Ss - Sr [-]
     real(wp), pointer, contiguous :: pore(:, :) => null()          !< porosity * dz [m]
@@ -70,6 +72,7 @@ module richards_types
     integer :: passes = 2                !< passes over the domain, or the most of them
     integer :: drainage = drainage_none  !< what happens at the bottom
     integer :: table_points = 0          !< nodes of the kr table, 0: analytic
+    logical :: own_permeability = .false.  !< relative permeability has its own alpha and n
     integer :: threads = 1               !< of the kernel
     logical :: lateral = .true.          !< lateral groundwater flow
     logical :: ponding = .true.          !< water stands on the ground; otherwise it leaves at once (seepage face)

@@ -83,6 +83,30 @@ def test_heads_solve_the_equations_as_written_down_a_second_time(
         assert_closed(balance)
 
 
+def test_relative_permeability_may_have_its_own_parameters() -> None:
+    random = np.random.default_rng(11)
+    domain = random_domain(random, ny=4, nx=5, nz=4)
+    start = hydrostatic(domain, domain.dz.sum() - random.uniform(0.0, 2.0, (4, 5)))
+    source = np.zeros(start.shape)
+
+    def after_rain(alpha: Floats | None, n: Floats | None, check: bool = False) -> Floats:
+        domain.relative_permeability_alpha, domain.relative_permeability_n = alpha, n
+        conditions = everything(domain, np.random.default_rng(11), SurfaceCondition.OVERLAND_KINEMATIC)
+        solver = RichardsSolver(domain, start, CONVERGED, conditions)
+        for hour in range(4):
+            before = solver.head
+            assert_closed(solver.step(source, time=float(hour)))
+            if check:
+                left = residual(domain, conditions, before, solver.head, source, float(hour))
+                assert np.abs(left).max() <= 1e-10
+        return solver.head
+
+    one_curve = after_rain(None, None)
+    np.testing.assert_array_equal(after_rain(domain.alpha, domain.n), one_curve)
+    own = after_rain(0.5 * domain.alpha, 1.0 + 1.5 * (domain.n - 1.0), check=True)
+    assert np.nanmax(np.abs(own - one_curve)) > 1e-3
+
+
 @pytest.mark.parametrize("surface", SurfaceCondition)
 @settings(deadline=None, max_examples=15)
 @given(seed=st.integers(0, 2**32 - 1))

@@ -46,7 +46,8 @@ def make_domain(
             array = array[:, np.newaxis, np.newaxis]
         surface = name in ("slope_x", "slope_y", "manning", "mask")
         fields[name] = np.array(np.broadcast_to(array, shape[1:] if surface else shape))
-    return SimpleNamespace(dx=dx, dy=dx, dz=thickness, slope_formulation=slope_formulation, **fields)
+    own = {name: fields.pop(name, None) for name in ("relative_permeability_alpha", "relative_permeability_n")}
+    return SimpleNamespace(dx=dx, dy=dx, dz=thickness, slope_formulation=slope_formulation, **fields, **own)
 
 
 def hydrostatic(domain: SimpleNamespace, height: ArrayLike) -> Floats:
@@ -111,6 +112,8 @@ def pearl_river(reference: Path) -> tuple[SimpleNamespace, Floats]:
         conductivity_z=vertical,
         specific_storage=np.full_like(porosity, 1e-4),
         slope_formulation=SlopeFormulation.UPWIND,
+        relative_permeability_alpha=None,
+        relative_permeability_n=None,
         slope_x=field("unname.slopex")[0],
         slope_y=field("unname.slopey")[0],
         manning=field("unname.manning")[0] * 3600.0,
@@ -136,6 +139,8 @@ def parflow_domain(file: Path) -> SimpleNamespace:
         conductivity_z=data["kz"],
         specific_storage=np.full_like(data["alpha"], float(data["specific_storage"])),
         slope_formulation=SlopeFormulation.UPWIND,
+        relative_permeability_alpha=None,
+        relative_permeability_n=None,
         slope_x=data["slope_x"],
         slope_y=data["slope_y"],
         manning=data["manning"] * 3600.0,

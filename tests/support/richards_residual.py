@@ -101,10 +101,15 @@ def soil(domain: SimpleNamespace, cell: Cell, h: float) -> tuple[float, float]:
     low, high = domain.residual_saturation[cell], domain.maximum_saturation[cell]
     if h >= 0.0:
         return high, 1.0
-    n = domain.n[cell]
-    m = 1.0 - 1.0 / n
-    effective = (1.0 + (-domain.alpha[cell] * h) ** n) ** -m
-    return low + (high - low) * effective, np.sqrt(effective) * (1.0 - (1.0 - effective ** (1.0 / m)) ** m) ** 2
+
+    def effective(alpha: float, n: float) -> float:
+        return float((1.0 + (-alpha * h) ** n) ** -(1.0 - 1.0 / n))
+
+    held = effective(domain.alpha[cell], domain.n[cell])
+    alpha, n = domain.relative_permeability_alpha, domain.relative_permeability_n
+    flowing = held if alpha is None else effective(alpha[cell], n[cell])
+    m = 1.0 - 1.0 / (domain.n if n is None else n)[cell]
+    return low + (high - low) * held, np.sqrt(flowing) * (1.0 - (1.0 - flowing ** (1.0 / m)) ** m) ** 2
 
 
 def slopes_at(domain: SimpleNamespace, axis: str, cell: Cell, other: Cell) -> tuple[float, float]:
