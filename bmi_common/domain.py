@@ -155,13 +155,15 @@ class DomainConfig(Config):
     """The `domain:` section of a component's configuration, or a file of its own.
 
     `layers` are thicknesses [m], bottom first, or ParFlow's ``{dz: 0.02, multipliers: [...]}``. Without a `root_zone`
-    it is `grids.standard_root_zone_layers` layers thick.
+    it is `grids.standard_root_zone_layers` layers thick. Where the ground rises and falls through level layers,
+    `top_layer` is the topmost layer of each column, 0 the bottom.
     """
 
     grid: GridConfig
     layers: Annotated[list[Length], Field(min_length=1), BeforeValidator(_thicknesses)]
     root_zone: RootZoneConfig | None = None
     mask: FieldConfig | None = None
+    top_layer: FieldConfig | None = None
     elevation: FieldConfig = FieldConfig(value=0.0)
     latitude: FieldConfig | None = None
     longitude: FieldConfig | None = None
@@ -208,6 +210,8 @@ class Domain:
         Layer thickness [m].
     mask : ndarray of bool, shape (ny, nx)
         Cells that take part.
+    top_layer : ndarray of int, shape (ny, nx), optional
+        Topmost layer of each column, 0 the bottom; None where all columns have all layers.
     elevation : ndarray, shape (ny, nx)
         Land surface elevation [m].
     latitude, longitude : ndarray, shape (ny, nx), optional
@@ -247,6 +251,7 @@ class Domain:
     residual_saturation: Array
     maximum_saturation: Array
     specific_storage: Array
+    top_layer: NDArray[np.intp] | None = None
     latitude: Array | None = None
     longitude: Array | None = None
     relative_permeability_alpha: Array | None = None
@@ -306,6 +311,25 @@ class Domain:
         """Layer thickness [m] as a (nz, ny, nx) field."""
         return np.broadcast_to(self.dz[:, np.newaxis, np.newaxis], self.subsurface.shape).copy()
 
+    @property
+    def cells_in_ground(self) -> Mask:
+        """Cells (nz, ny, nx) of the domain: those of active columns that do not lie above the ground."""
+        if self.top_layer is None:
+            return np.broadcast_to(self.mask, self.subsurface.shape)
+        return np.asarray(self.mask & (np.arange(self.nz)[:, np.newaxis, np.newaxis] <= self.top_layer))
+
+    @property
+    def height_of_ground(self) -> Array:
+        """Height [m] of the ground above the bottom of the domain (ny, nx)."""
+        heights = np.cumsum(self.dz)
+        return np.asarray(heights[-1 if self.top_layer is None else self.top_layer] + np.zeros(self.surface.shape))
+
+    def at_ground(self, field: Array) -> Array:
+        """Values (ny, nx) of a field (nz, ny, nx) in the topmost cells."""
+        if self.top_layer is None:
+            return np.asarray(field[-1])
+        return np.asarray(np.take_along_axis(field, self.top_layer[np.newaxis], axis=0)[0])
+
     def require(self, name: str, needed_by: str) -> Array:
         """Return an optional field; raises `ConfigError` naming the missing key and who needs it."""
         value = getattr(self, name)
@@ -321,6 +345,14 @@ class Domain:
                 f"{component} takes alpha and n of relative permeability from retention; bmi_richards:BmiRichards can "
                 "have others",
                 key="domain.van_genuchten.relative_permeability",
+            )
+
+    def refuse_uneven_ground(self, component: str) -> None:
+        """Refuse ground that rises and falls through the layers, for a `component` without it."""
+        if self.top_layer is not None:
+            raise ConfigError(
+                f"{component} needs the same topmost layer in all columns; bmi_richards:BmiRichards does not",
+                key="domain.top_layer",
             )
 
     @classmethod
@@ -376,6 +408,7 @@ class Domain:
             ),
             dz=dz,
             mask=mask,
+            top_layer=None if spec.top_layer is None else _read_top_layer(spec.top_layer, subsurface.shape, cells),
             elevation=read(spec.elevation, "elevation", surface.shape),
             latitude=flat(spec.latitude, "latitude"),
             longitude=flat(spec.longitude, "longitude"),
@@ -452,6 +485,23 @@ def _read_mask(spec: FieldConfig | None, shape: tuple[int, ...], cells: Cells) -
     if not mask.any():
         raise ConfigError(f"{spec.file or 'domain'}: mask has no active cell (a value above 0)")
     return mask
+
+
+def _read_top_layer(spec: FieldConfig, shape: tuple[int, ...], cells: Cells) -> NDArray[np.intp] | None:
+    """Return None where all columns have all layers."""
+    values = spec.read("top_layer", shape[1:], "1", cells.mask, cells=cells)
+    assert cells.mask is not None
+    highest = shape[0] - 1
+    bad = ~((values >= 0) & (values <= highest) & (values == np.round(values))) & cells.mask
+    if bad.any():
+        cell = tuple(int(i) for i in np.argwhere(bad)[0])
+        raise ConfigError(
+            f"{spec.file or 'domain'}: top_layer must be the number of a layer, 0 to {highest}, got {values[cell]:g} "
+            f"at {describe_cell(cell)}"
+        )
+    if np.all(values[cells.mask] == highest):
+        return None
+    return np.where(cells.mask, values, highest).astype(np.intp)
 
 
 def _read(

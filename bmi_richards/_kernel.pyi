@@ -7,6 +7,7 @@ Floats = NDArray[np.float64]
 
 def max_threads() -> int: ...
 def evaluate_state(
+    top: NDArray[np.int32],
     head: Floats,
     alpha: Floats,
     n: Floats,

@@ -61,6 +61,7 @@ class BmiRichards(GroundwaterBmi):
         except ValueError as error:
             raise ConfigError(str(error), file=config_file) from error
         self._balance: HourBalance | None = None
+        self._ground = None if domain.top_layer is None else domain.height_of_ground
         drainage, time_step = self._prepared.drainage, self._prepared.time_step
         end = min(self._prepared.conditions.end, inf if drainage is None else len(drainage) * time_step)
         return Setup(
@@ -68,6 +69,7 @@ class BmiRichards(GroundwaterBmi):
             time_step=time_step * SECONDS_PER_HOUR,
             end_time=min(end * SECONDS_PER_HOUR, FOREVER),
             mask=domain.mask,
+            layer_mask=None if domain.top_layer is None else domain.cells_in_ground,
             initial_state=self._prepared.initial_state,
         )
 
@@ -138,7 +140,7 @@ class BmiRichards(GroundwaterBmi):
         head = solver.head
         values[names.PRESSURE_HEAD][...] = head
         values[names.SATURATION][...] = solver.saturation
-        values[names.WATER_TABLE_DEPTH][...] = water_table.depth(head, self._prepared.domain.dz)
+        values[names.WATER_TABLE_DEPTH][...] = water_table.depth(head, self._prepared.domain.dz, self._ground)
         values[names.PONDED_DEPTH][...] = solver.ponding
         in_ground = balance.storage if balance else solver.storage
         values[names.STORAGE_VOLUME][...] = in_ground + values[names.IRRIGATION_STORAGE_VOLUME]

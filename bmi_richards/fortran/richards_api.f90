@@ -10,13 +10,14 @@ subroutine max_threads(n)
 end subroutine max_threads
 
 !> Saturation, relative permeability and their derivatives that belong to `head`.
-subroutine evaluate_state(nz, ncol, head, alpha, n, kr_alpha, kr_n, residual, span, minimum_head, own_permeability, &
+subroutine evaluate_state(nz, ncol, top, head, alpha, n, kr_alpha, kr_n, residual, span, minimum_head, own_permeability, &
   table_points, threads, saturation, kr, dsaturation, dkr)
   use, intrinsic :: iso_c_binding, only: c_double
   use richards_sweep, only: evaluate_all
   use richards_types, only: soil_t, options_t, state_t
   implicit none
   integer, intent(in) :: nz, ncol, table_points, threads
+  integer, intent(in), target :: top(ncol)
   logical, intent(in) :: own_permeability
   real(c_double), intent(in), target :: head(nz, ncol), alpha(nz, ncol), n(nz, ncol), kr_alpha(nz, ncol), kr_n(nz, ncol)
   real(c_double), intent(in), target :: residual(nz, ncol), span(nz, ncol), minimum_head(nz, ncol)
@@ -28,6 +29,7 @@ subroutine evaluate_state(nz, ncol, head, alpha, n, kr_alpha, kr_n, residual, sp
 
   soil%nz = nz
   soil%ncol = ncol
+  soil%top => top
   soil%alpha => alpha
   soil%n => n
   soil%kr_alpha => kr_alpha
@@ -47,8 +49,8 @@ subroutine evaluate_state(nz, ncol, head, alpha, n, kr_alpha, kr_n, residual, sp
 end subroutine evaluate_state
 
 !> Advance the state by dt [h]; see advance_all.
-subroutine advance(nz, ncol, ngroups, nfaces, nstarts, dx, dy, dz, gap, alpha, n, kr_alpha, kr_n, residual, span, &
-  pore, elastic, vertical, bottom, east_conductivity, north_conductivity, slope_x, slope_y, &
+subroutine advance(nz, ncol, ngroups, nfaces, nstarts, top, dx, dy, dz, gap, alpha, n, kr_alpha, kr_n, &
+  residual, span, pore, elastic, vertical, bottom, east_conductivity, north_conductivity, slope_x, slope_y, &
   cosine_x, cosine_y, minimum_head, floor_water, &
   east, west, north, south, group_start, donor, inflow, outflow, boundary, &
   face_start, face_layer, face_flux, face_conductance, face_head, face_kr, face_lift, face_inflow, &
@@ -61,6 +63,7 @@ subroutine advance(nz, ncol, ngroups, nfaces, nstarts, dx, dy, dz, gap, alpha, n
   use richards_types, only: soil_t, network_t, boundary_t, options_t, state_t, balance_t
   implicit none
   integer, intent(in) :: nz, ncol, ngroups, nfaces, nstarts
+  integer, intent(in), target :: top(ncol)
   real(c_double), intent(in) :: dx, dy
   real(c_double), intent(in), target :: dz(nz), gap(nz)
   real(c_double), intent(in), target :: alpha(nz, ncol), n(nz, ncol), kr_alpha(nz, ncol), kr_n(nz, ncol)
@@ -98,6 +101,7 @@ subroutine advance(nz, ncol, ngroups, nfaces, nstarts, dx, dy, dz, gap, alpha, n
 
   soil%nz = nz
   soil%ncol = ncol
+  soil%top => top
   soil%dx = dx
   soil%dy = dy
   soil%dz => dz

@@ -1,5 +1,6 @@
 !> What the modules of the kernel hand to each other. Columns are numbered in flow order; arrays are (layer, column), layer 1 at
-!> the bottom, so that a column is contiguous in memory. Lengths in m, times in h.
+!> the bottom, so that a column is contiguous in memory. A column ends at its own topmost layer; what its cells above that hold has
+!> no effect: they store no water, and nothing flows through their faces. Lengths in m, times in h.
 module richards_types
   use, intrinsic :: iso_fortran_env, only: wp => real64
   implicit none
@@ -14,6 +15,7 @@ module richards_types
   type :: soil_t
     integer :: nz = 0                                              !< layers
     integer :: ncol = 0                                            !< columns
+    integer, pointer, contiguous :: top(:) => null()               !< topmost layer of each column
     real(wp) :: dx = 0.0_wp                                        !< size of a cell to the east [m]
     real(wp) :: dy = 0.0_wp                                        !< size of a cell to the north [m]
     real(wp), pointer, contiguous :: dz(:) => null()               !< layer thickness [m]

@@ -192,6 +192,7 @@ def read(folder: Path, run: str) -> Call:
         conductivity_y=field_of("Geom.domain.Perm.TensorFileY"),
         conductivity_z=field_of("Geom.domain.Perm.TensorFileZ"),
         slope_formulation=PARFLOW_NAMES[keys["Solver.TerrainFollowingGrid.SlopeUpwindFormulation"]],
+        top_layer=None,
         relative_permeability_alpha=None,
         relative_permeability_n=None,
         slope_x=field_of("TopoSlopesX.FileName", 1)[0],

@@ -92,6 +92,7 @@ def read_model(definition: Path, head: Floats) -> Model:
         maximum_saturation=by_geometry("Phase.Saturation.GeomNames", "Saturation.SSat"),
         specific_storage=np.full(shape, number("Geom.domain.SpecificStorage.Value")),
         slope_formulation=PARFLOW_NAMES[keys.get("Solver.TerrainFollowingGrid.SlopeUpwindFormulation", "Original")],
+        top_layer=None,
         relative_permeability_alpha=None,
         relative_permeability_n=None,
         slope_x=surface("X"),

@@ -44,9 +44,10 @@ def make_domain(
         array = np.asarray(value)
         if array.ndim == 1:
             array = array[:, np.newaxis, np.newaxis]
-        surface = name in ("slope_x", "slope_y", "manning", "mask")
+        surface = name in ("slope_x", "slope_y", "manning", "mask", "top_layer")
         fields[name] = np.array(np.broadcast_to(array, shape[1:] if surface else shape))
-    own = {name: fields.pop(name, None) for name in ("relative_permeability_alpha", "relative_permeability_n")}
+    optional = ("relative_permeability_alpha", "relative_permeability_n", "top_layer")
+    own = {name: fields.pop(name, None) for name in optional}
     return SimpleNamespace(dx=dx, dy=dx, dz=thickness, slope_formulation=slope_formulation, **fields, **own)
 
 
@@ -112,6 +113,7 @@ def pearl_river(reference: Path) -> tuple[SimpleNamespace, Floats]:
         conductivity_z=vertical,
         specific_storage=np.full_like(porosity, 1e-4),
         slope_formulation=SlopeFormulation.UPWIND,
+        top_layer=None,
         relative_permeability_alpha=None,
         relative_permeability_n=None,
         slope_x=field("unname.slopex")[0],
@@ -139,6 +141,7 @@ def parflow_domain(file: Path) -> SimpleNamespace:
         conductivity_z=data["kz"],
         specific_storage=np.full_like(data["alpha"], float(data["specific_storage"])),
         slope_formulation=SlopeFormulation.UPWIND,
+        top_layer=None,
         relative_permeability_alpha=None,
         relative_permeability_n=None,
         slope_x=data["slope_x"],
