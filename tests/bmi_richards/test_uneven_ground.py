@@ -1,19 +1,30 @@
 """Ground that rises and falls through level layers: each column has its own topmost layer."""
 
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
+import netCDF4
 import numpy as np
 import pytest
+import yaml
+from click.testing import CliRunner
+from richards_cases import LAYERS, NX, NY, valley
 from richards_conditions import CONVERGED, assert_closed, everything, transposed
 from richards_domains import Floats, random_domain
 from richards_residual import residual
 
+from bmi_common import ConfigError
+from bmi_common import groundwater as names
 from bmi_common.boundary_conditions import Conditions
 from bmi_common.groundwater_config import Mode
 from bmi_common.overland import SurfaceCondition
+from bmi_common.prescribed import PrescribedSource
 from bmi_common.slopes import SlopeFormulation
+from bmi_richards.config import prepare
 from bmi_richards.options import SolverConfig
 from bmi_richards.solver import RichardsSolver
+from rootzone.bmi_run import main
 
 
 def uneven(random: np.random.Generator, ny: int = 4, nx: int = 5, nz: int = 5) -> SimpleNamespace:
@@ -111,3 +122,93 @@ def test_a_state_goes_on_bit_for_bit() -> None:
     for s in (solver, other):
         s.step(none)
     np.testing.assert_array_equal(other.head, solver.head)
+
+
+def hills(folder: Path) -> Path:
+    """The valley with ground of its own in each column, and a run in which rain, a well and a head at a side act."""
+    groundwater = valley(folder, {"passes": {"tolerance": 1e-9, "most": 100}}, slope_formulation="level")
+    tops = np.random.default_rng(6).integers(7, len(LAYERS), (NY, NX))
+    tops[0, 0] = len(LAYERS) - 1
+    with netCDF4.Dataset(folder / "valley.nc", "a") as data:
+        data.createVariable("top", "f8", ("y", "x"))[:] = tops
+    content = yaml.safe_load(groundwater.read_text())
+    content["domain"]["top_layer"] = {"file": "valley.nc", "variable": "top"}
+    content["initial"] = {"water_table_depth": 0.3}
+    content["surface"] = {"flux": {"cycle": [{"hours": 5, "rate": 0.01}, {"hours": 19, "rate": -1e-5}]}}
+    content["boundaries"] = [{"side": "west", "head": 22.0}]
+    content["wells"] = [{"name": "pump", "cell": {"x": 1, "y": 2}, "screen": [0.5, 2.0], "rate": 500.0}]
+    groundwater.write_text(yaml.safe_dump(content))
+    (folder / "none.yaml").write_text(yaml.safe_dump({"domain": content["domain"], "recharge": 0.0}))
+    (folder / "run.yaml").write_text(
+        yaml.safe_dump(
+            {
+                "time": {"start": "2020-01-01T00:00", "end": "2020-01-03T00:00", "step": "1h"},
+                "components": {
+                    "none": {"class": "bmi_common.prescribed:PrescribedSource", "config": "none.yaml"},
+                    "groundwater": {"class": "bmi_richards:BmiRichards", "config": "groundwater.yaml"},
+                },
+                "order": ["none", "groundwater"],
+                "exchanges": [{"from": f"none.{names.NET_SOURCE}", "to": f"groundwater.{names.NET_SOURCE}"}],
+                "output": [
+                    {
+                        "file": "states.nc",
+                        "every": "1h",
+                        "variables": [f"groundwater.{name}" for name in (names.PRESSURE_HEAD, names.WATER_TABLE_DEPTH)],
+                    }
+                ],
+                "checkpoint": {"every": "20h", "keep": 4},
+                "checks": {"water_balance": {"tolerance": 1e-10, "action": "stop"}},
+            }
+        )
+    )
+    return folder / "run.yaml"
+
+
+@pytest.mark.slow
+def test_a_run_closes_every_hour_and_goes_on_from_its_checkpoint_bit_for_bit(tmp_path: Path) -> None:
+    def run(*arguments: str) -> dict[str, Floats]:
+        result = CliRunner().invoke(main, list(arguments))
+        assert result.exit_code == 0, result.output
+        assert "no finite value" not in result.output
+        with netCDF4.Dataset(tmp_path / "whole" / "states.nc") as data:
+            return {name: np.ma.filled(v[:], np.nan) for name, v in data.variables.items() if v.ndim > 2}
+
+    whole = run(str(hills(tmp_path)), "--output", str(tmp_path / "whole"))
+    with netCDF4.Dataset(tmp_path / "valley.nc") as data:
+        tops, mask = np.asarray(data["top"][:]), np.asarray(data["mask"][:]) > 0
+    heads = whole["soil_water__pressure_head"]
+    there = mask & (np.arange(len(LAYERS))[:, np.newaxis, np.newaxis] <= tops)
+    np.testing.assert_array_equal(np.isfinite(heads), np.broadcast_to(there, heads.shape))
+    depth = whole["soil_water_sat_zone_top__depth"]
+    ground = np.cumsum(LAYERS)[tops.astype(int)]
+    assert ((depth >= 0.0) & (depth <= ground))[:, mask].all()
+    again = run("--restart", str(tmp_path / "whole" / "checkpoints" / "2020-01-02T16-00-00"))
+    np.testing.assert_array_equal(again["soil_water__pressure_head"], heads)
+
+
+@pytest.mark.parametrize(
+    ("section", "values", "message"),
+    [
+        ("wells", [{"name": "p", "cell": {"x": 1, "y": 2}, "screen": [0.0, 23.4], "rate": 1.0}], "m below the ground"),
+        ("sources", 1e-5, "above the ground at"),
+    ],
+)
+def test_what_lies_above_the_ground_is_refused(tmp_path: Path, section: str, values: Any, message: str) -> None:
+    hills(tmp_path)
+    file = tmp_path / "groundwater.yaml"
+    content = yaml.safe_load(file.read_text())
+    content[section] = values
+    tops = np.full((NY, NX), 9.0)
+    with netCDF4.Dataset(tmp_path / "valley.nc", "a") as data:
+        data["top"][:] = tops
+    file.write_text(yaml.safe_dump(content))
+    with pytest.raises(ConfigError, match=message):
+        prepare(file)
+
+
+def test_recharge_of_a_root_zone_that_is_not_level_is_refused(tmp_path: Path) -> None:
+    hills(tmp_path)
+    file = tmp_path / "none.yaml"
+    file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | {"recharge": {"value": 1.0, "units": "mm d-1"}}))
+    with pytest.raises(ConfigError, match="lie above the ground where it is uneven"):
+        PrescribedSource().initialize(str(file))

@@ -103,8 +103,26 @@ def test_a_few_columns_under_slanted_sides_are_whole(parflow: ParflowRun) -> Non
     assert "1 of 6 columns of 'domain' lack layers" in output
     expected = [[True, True, True, False], [True, True, False, False], [True, False, False, False]]
     np.testing.assert_array_equal(parflow.domain().mask, expected)
-    parflow.keys["Solver.TerrainFollowingGrid"] = False  # then the surface of the solid is the ground
-    assert "does not have the same highest layer in all its columns" in parflow("--overwrite").output
+
+
+def test_the_ground_of_a_solid_may_rise_and_fall_through_level_layers(parflow: ParflowRun) -> None:
+    with_solid(parflow)
+    (parflow.folder / "basin.pfsol").write_text(
+        "1\n4\n0 0 0\n4000 0 0\n0 1500 0\n0 0 8\n1\n4\n0 1 2\n0 1 3\n0 2 3\n1 2 3\n3\n1\n3\n1\n0\n2\n1 2\n"
+    )
+    parflow.keys["Solver.TerrainFollowingGrid"] = False
+    assert "rises and falls through the layers; columns end there" in parflow.imported().output
+    j, i = np.mgrid[0:NY, 0:NX]
+    height = 8.0 * (1.0 - (i + 0.5) * 1000.0 / 4000.0 - (j + 0.5) * 500.0 / 1500.0)
+    domain = parflow.domain()
+    cells = (np.arange(domain.nz)[:, None, None] + 0.5) * domain.dz[0] < height
+    np.testing.assert_array_equal(domain.cells_in_ground, cells)
+    # the head at the base is 4 m everywhere, and the depth of the table is counted from the ground of each column
+    head = parflow.run()["soil_water__pressure_head"]
+    np.testing.assert_array_equal(np.isfinite(head[-1]), cells)
+    parflow.keys["Patch.ground.BCPressure.Type"] = "FluxConst"  # nothing comes or goes: heads may rise above the ground
+    assert "what lies above it is rock" in parflow.imported("--overwrite").output
+    assert parflow.domain().top_layer is None
 
 
 def test_a_solid_may_be_a_zone_of_the_soil(parflow: ParflowRun) -> None:
