@@ -55,6 +55,8 @@ class Setup:
         Length of a step [s].
     end_time : float
         Last time [s] that the component can reach; without a limit of its own, `FOREVER`.
+    ends_with : str
+        Key of the configuration whose series ends then.
     mask : ndarray of bool, shape (ny, nx), optional
         Cells that take part; outputs elsewhere are NaN.
     layer_mask : ndarray of bool, shape (nz, ny, nx), optional
@@ -68,6 +70,7 @@ class Setup:
     grids: Mapping[int, Grid]
     time_step: float = 3600.0
     end_time: float = FOREVER
+    ends_with: str = ""
     mask: NDArray[np.bool_] | None = None
     layer_mask: NDArray[np.bool_] | None = None
     start: datetime | None = None
@@ -123,6 +126,11 @@ class DeclaredBmi(GridFunctions, VariableFunctions):
         self.values: dict[str, NDArray[Any]] = {}
         self._flat = {}
         self.supplied = set()
+
+    @property
+    def ends_with(self) -> str:
+        """Key of the configuration, dotted, whose series ends at the end time; empty if there is none to name."""
+        return self._setup.ends_with
 
     # ------------------------------------------------------------------ what a component implements
 

@@ -7,7 +7,7 @@ and what is read from them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from math import inf
 from pathlib import Path
 from typing import Annotated, Literal
@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
 from bmi_common.arrays import Array
-from bmi_common.config import Config
+from bmi_common.config import CalendarTime, Config
 from bmi_common.domain import Domain
 from bmi_common.errors import ConfigError, Mistakes, describe_cell, errors_under
 from bmi_common.fields import FieldConfig, read_netcdf_variable
 from bmi_common.netcdf_file import NetcdfFile
 from bmi_common.netcdf_time import entry_starts
 from bmi_common.overland import SurfaceCondition
-from bmi_common.rates import Intervals, Rate, RateConfig
+from bmi_common.rates import Intervals, Rate, RateConfig, first_entry
 from bmi_common.units import conversion
 from bmi_common.wells import Takes, Well, WellConfig, read_wells
 
@@ -110,7 +110,8 @@ class SourcesConfig(FieldConfig):
     Attributes
     ----------
     interval : float
-        Length [h] that an entry of a series (time, z, y, x) holds; the first begins with the run.
+        Length [h] that an entry of a series (time, z, y, x) holds. The run begins with the entry of its start by the
+        dates of the file, or with the first of a file that has none.
     """
 
     interval: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
@@ -155,9 +156,12 @@ class Sources:
     ----------
     steady : ndarray, shape (nz, ny, nx), optional
         Where they do not change.
+    first : int
+        Entry that the run begins with.
     """
 
     steady: Array | None
+    first: int = 0
     file: Path | None = None
     variable: str = ""
     units: str | None = None
@@ -175,7 +179,7 @@ class Sources:
             return self.steady
         assert self.intervals is not None
         shares = self.intervals.shares(start, length)
-        return np.asarray(np.sum([share * self._entry(entry) for entry, share in shares.items()], axis=0))
+        return np.asarray(np.sum([share * self._entry(self.first + entry) for entry, share in shares.items()], axis=0))
 
     def _entry(self, entry: int) -> Array:
         assert self.file is not None
@@ -224,16 +228,26 @@ class Conditions:
     files: tuple[Path, ...] = ()
 
     @property
-    def end(self) -> float:
-        """Time [h] up to which all of it is known."""
-        rates = (self.surface_flux, *(b.flux for b in self.boundaries), *(b.head for b in self.boundaries))
-        known = [rate.end for rate in (*rates, *(well.rate for well in self.wells)) if rate is not None]
-        return min([inf, *known, *([] if self.sources is None else [self.sources.end])])
+    def ends(self) -> dict[str, float]:
+        """Time [h] up to which each of it is known, by its key in the configuration."""
+        rates: dict[str, Rate | None] = {"surface.flux": self.surface_flux}
+        for number, boundary in enumerate(self.boundaries):
+            rates |= {f"boundaries.{number}.flux": boundary.flux, f"boundaries.{number}.head": boundary.head}
+        rates |= {f"wells.{number}.rate": well.rate for number, well in enumerate(self.wells)}
+        known = {key: rate.end for key, rate in rates.items() if rate is not None}
+        return known if self.sources is None else {**known, "sources": self.sources.end}
 
 
 class ConditionsConfig(Config):
-    """The sections of a groundwater component's configuration."""
+    """The sections of a groundwater component's configuration.
 
+    Attributes
+    ----------
+    start : datetime, optional
+        Start of the run (UTC), which series with dates need; a coupled run puts its own there.
+    """
+
+    start: CalendarTime | None = None
     surface: SurfaceConfig = SurfaceConfig()
     boundaries: list[BoundaryConfig] = []
     barriers: BarriersConfig | None = None
@@ -253,19 +267,19 @@ class ConditionsConfig(Config):
         surface_flux, barriers, sources = None, None, None
         wells: tuple[Well, ...] = ()
         with mistakes.noted(), errors_under("surface.flux"):
-            surface_flux = _read_rate(self.surface.flux, "flux", domain)
+            surface_flux = _read_rate(self.surface.flux, "flux", domain, self.start)
         boundaries: list[Boundary] = []
         for number, spec in enumerate(self.boundaries):
             with mistakes.noted(), errors_under(f"boundaries.{number}"):
-                boundaries.append(_read_boundary(spec, domain))
+                boundaries.append(_read_boundary(spec, domain, self.start))
         with mistakes.noted():
             _require_disjoint(boundaries)
         with mistakes.noted(), errors_under("barriers"):
             barriers = None if self.barriers is None else _read_barriers(self.barriers, domain)
         with mistakes.noted(), errors_under("sources"):
-            sources = None if self.sources is None else _read_sources(self.sources, domain)
+            sources = None if self.sources is None else _read_sources(self.sources, domain, self.start)
         with mistakes.noted():
-            wells = read_wells(self.wells, domain)
+            wells = read_wells(self.wells, domain, self.start)
         mistakes.require_none()
         return Conditions(
             surface=self.surface.condition,
@@ -320,11 +334,11 @@ class ConditionsConfig(Config):
         mistakes.require_none()
 
 
-def _read_rate(spec: RateConfig | None, name: str, domain: Domain) -> Rate | None:
+def _read_rate(spec: RateConfig | None, name: str, domain: Domain, start: datetime | None) -> Rate | None:
     if spec is None:
         return None
     units, largest = ("m h-1", LARGEST_FLUX) if name == "flux" else ("m", LARGEST_HEAD)
-    rate = spec.read(name, units, domain)
+    rate = spec.read(name, units, domain, start)
     active = rate.values if rate.values.ndim == 1 else rate.values[:, domain.mask]
     most = float(np.abs(active).max())
     if not most <= largest:
@@ -346,7 +360,7 @@ def outer_faces(mask: NDArray[np.bool_], side: Side) -> NDArray[np.bool_]:
     return mask & behind
 
 
-def _read_boundary(spec: BoundaryConfig, domain: Domain) -> Boundary:
+def _read_boundary(spec: BoundaryConfig, domain: Domain, start: datetime | None) -> Boundary:
     columns = outer_faces(domain.mask, spec.side)
     if spec.mask is not None:
         chosen = spec.mask.read("mask", domain.surface.shape, "1", domain.mask, cells=domain.cells) > 0.0
@@ -364,9 +378,9 @@ def _read_boundary(spec: BoundaryConfig, domain: Domain) -> Boundary:
             raise ConfigError(f"no cell of these layers has an outer face to the {spec.side}", key="layers")
     flux, head = None, None
     with errors_under("flux"):
-        flux = _read_rate(spec.flux, "flux", domain)
+        flux = _read_rate(spec.flux, "flux", domain, start)
     with errors_under("head"):
-        head = _read_rate(spec.head, "head", domain)
+        head = _read_rate(spec.head, "head", domain, start)
     return Boundary(spec.side, faces, flux, head)
 
 
@@ -397,30 +411,34 @@ def _read_barriers(spec: BarriersConfig, domain: Domain) -> Barriers:
     return Barriers(**factors)
 
 
-def _read_sources(spec: SourcesConfig, domain: Domain) -> Sources:
+def _read_sources(spec: SourcesConfig, domain: Domain, start: datetime | None) -> Sources:
     if spec.file is None or spec.file.suffix.lower() not in (".nc", ".nc4"):
         return _steady_sources(spec, domain)
+    interval = timedelta(hours=spec.interval)
     with NetcdfFile(spec.file) as file:
         variable = file.require(str(spec.variable))
         if len(variable.shape) < 4:
             return _steady_sources(spec, domain)
-        entry_starts(file, str(spec.variable), timedelta(hours=spec.interval))
+        times = entry_starts(file, str(spec.variable), interval)
     source = f"{spec.file} ({spec.variable})"
+    begin = first_entry(times, start, source, interval)
     if spec.layers is not None or spec.lookup is not None:
         raise ConfigError(f"{source}: layers and lookup have no meaning for a series of sources")
     first, attribute = read_netcdf_variable(spec.file, str(spec.variable), domain.cells, moment=0)
     if first.shape != domain.subsurface.shape:
         raise ConfigError(f"{source}: an entry has shape {first.shape}, the domain needs {domain.subsurface.shape}")
     conversion(spec.units or attribute or "h-1", "h-1")
+    entries = variable.shape[0] - begin
     sources = Sources(
         None,
+        first=begin,
         file=spec.file,
         variable=str(spec.variable),
         units=spec.units,
-        intervals=Intervals.equal(variable.shape[0], spec.interval),
+        intervals=Intervals.equal(entries, spec.interval),
         domain=domain,
     )
-    for entry in range(variable.shape[0]):  # a hole is found before the run
+    for entry in range(entries):  # a hole is found before the run
         sources.mean(entry * spec.interval, spec.interval)
     return sources
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -12,7 +12,7 @@ import cftime  # type: ignore[import-untyped]
 import numpy as np
 from numpy.typing import NDArray
 
-from bmi_common.calendar import HOUR, Times, show
+from bmi_common.calendar import HOUR, Times, show, to_time
 from bmi_common.errors import ConfigError, InputNotice
 from bmi_common.netcdf_file import NetcdfFile, NetcdfVariable, base_name
 from bmi_common.units import conversion
@@ -114,6 +114,24 @@ def entry_starts(file: NetcdfFile, name: str, interval: timedelta) -> Times | No
             f"needed is one entry in {interval / timedelta(hours=1):g} h"
         )
     return np.asarray(found)
+
+
+def entry_at(times: Times, begin: datetime, whose: str, interval: timedelta) -> int:
+    """Return the entry of a series with dates that begins at a date (UTC), which `whose` names for the message.
+
+    Raises
+    ------
+    ConfigError
+        No entry begins then.
+    """
+    found = np.flatnonzero(times == to_time(begin))
+    if not found.size:
+        raise ConfigError(
+            f"no entry begins at {show(to_time(begin))}, {whose}; they begin from {show(times[0])} to "
+            f"{show(times[-1])}, one in {interval / timedelta(hours=1):g} h",
+            of_period=True,
+        )
+    return int(found[0])
 
 
 def first_month(file: NetcdfFile, coordinate: str) -> int | None:

@@ -63,6 +63,8 @@ class NgenRules(DeclaredBmi):
     """
 
     resumes: ClassVar[bool] = False
+    optional: ClassVar[frozenset[str]] = frozenset()
+    """Inputs that may be set, but mean nothing where they are not."""
 
     def _reset(self) -> None:
         super()._reset()
@@ -81,9 +83,13 @@ class NgenRules(DeclaredBmi):
         return False
 
     def get_input_var_names(self) -> tuple[str, ...]:  # type: ignore[override]  # bmipy says one name
-        """Names of the inputs that ngen must supply; forcing that is read from files may be set, but need not be."""
+        """Names of the inputs that ngen must supply; what is read from files or `optional` may be set, but need not be."""
         unpublished = Role.FORCING if self.forcing_is_read else None
-        return tuple(v.name for v in self.variables if v.role.is_input and v.role is not unpublished)
+        return tuple(
+            v.name
+            for v in self.variables
+            if v.role.is_input and v.role is not unpublished and v.name not in self.optional
+        )
 
     # ------------------------------------------------------------------ reserved variables
 

@@ -14,14 +14,13 @@ from pydantic import Field, field_validator, model_validator
 from bmi_common import grids
 from bmi_common import groundwater as names
 from bmi_common.bmi_base import FOREVER, DeclaredBmi, Setup
-from bmi_common.calendar import show, to_time
 from bmi_common.config import CalendarTime, Config, ConfigPath, load_config
 from bmi_common.domain import Domain, DomainField
 from bmi_common.errors import ConfigError, errors_under
 from bmi_common.fields import FieldConfig, read_netcdf_variable
 from bmi_common.hashing import hashes
 from bmi_common.netcdf_file import NetcdfFile
-from bmi_common.netcdf_time import entry_starts
+from bmi_common.netcdf_time import entry_at, entry_starts
 from bmi_common.units import SECONDS_PER_HOUR, conversion
 from bmi_common.variables import Role, Variable
 
@@ -82,15 +81,15 @@ class SeriesConfig(Config):
             return 0
         if begin is None:
             return 0
-        found = np.flatnonzero(times == to_time(begin))
-        if not found.size:
+        try:
+            whose = f"the start of the {'run' if self.start is None else 'series'}"
+            return entry_at(times, begin, whose, timedelta(hours=self.interval))
+        except ConfigError as error:
             raise ConfigError(
-                f"{self.file} ({self.variable}): no entry begins at {show(to_time(begin))}, the start of the "
-                f"{'run' if self.start is None else 'series'}; they begin from {show(times[0])} to {show(times[-1])}, "
-                f"one in {self.interval:g} h; series: {{start: …}} is the date of the entry that the run begins with",
+                f"{self.file} ({self.variable}): {error}; series: {{start: …}} is the date of the entry that the run "
+                "begins with",
                 of_period=True,
-            )
-        return int(found[0])
+            ) from None
 
 
 class PrescribedConfig(Config):
@@ -193,6 +192,7 @@ class PrescribedSource(DeclaredBmi):
             grids=domain.published_grids,
             time_step=config.time_step * SECONDS_PER_HOUR,
             end_time=end,
+            ends_with="" if config.series is None else "series",
             mask=domain.mask,
         )
 

@@ -10,21 +10,25 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from bmi_common.arrays import Array
+from bmi_common.calendar import Times, naive_utc, show
 from bmi_common.config import Config, ConfigPath
 from bmi_common.domain import Domain
 from bmi_common.errors import ConfigError
 from bmi_common.fields import FieldConfig, read_netcdf_variable
 from bmi_common.netcdf_file import NetcdfFile
-from bmi_common.netcdf_time import entry_starts
+from bmi_common.netcdf_time import entry_at, entry_starts
 from bmi_common.suggest import did_you_mean
 from bmi_common.units import conversion
 
 _NETCDF = (".nc", ".nc4")
 _INSTANT = 1.0e-9
 """Hours that rounding makes of a step's limits; what is shorter does not count as an interval."""
+
+_SHORTEST_CYCLE = 1.0e-6
+"""Hours."""
 
 
 class IntervalConfig(Config):
@@ -50,12 +54,13 @@ class RateConfig(Config):
     file : Path, optional
         CSV file with a header; NetCDF file; PFB file with a steady map.
     column : str, optional
-        Column of a CSV file. If it is not the first, the first holds times: hours from the start of the run, or dates,
-        of which only the distances are looked at.
+        Column of a CSV file. If it is not the first, the first holds times: hours from the start of the run, or dates
+        (UTC).
     variable : str, optional
         NetCDF variable (time), (time, y, x) or (y, x).
     interval : float
-        Length [h] that an entry of a series holds; the first begins with the run.
+        Length [h] that an entry of a series holds. The run begins with the entry of its start by the times of the
+        file, or with the first of a file that has none.
     units : str, optional
         Units of the values, where they are not the documented ones and no NetCDF attribute names them.
     """
@@ -80,12 +85,24 @@ class RateConfig(Config):
             raise ValueError(f"expected a number, a cycle or a file, got {data}")
         return data
 
+    @field_validator("repeat", mode="before")
+    @classmethod
+    def _passes(cls, repeat: Any) -> Any:
+        if isinstance(repeat, bool) or (isinstance(repeat, int) and repeat >= 1):
+            return repeat
+        raise ValueError(
+            f"must be true (again and again), false (once, then the last rate) or a number of passes from 1 on, got "
+            f"{repeat!r}"
+        )
+
     @model_validator(mode="after")
     def _one_source(self) -> RateConfig:
         if sum(s is not None for s in (self.value, self.cycle, self.file)) != 1:
             raise ValueError("give one of a number, cycle and file")
         if self.cycle is None and "repeat" in self.model_fields_set:
             raise ValueError("repeat: without effect, because no cycle is given beside it")
+        if self.cycle is not None and sum(entry.hours for entry in self.cycle) < _SHORTEST_CYCLE:
+            raise ValueError(f"cycle: lasts less than {_SHORTEST_CYCLE:g} h")
         suffix = None if self.file is None else self.file.suffix.lower()
         needs = {".csv": "column", **dict.fromkeys(_NETCDF, "variable")}.get(suffix or "")
         for key in ("column", "variable"):
@@ -104,7 +121,7 @@ class RateConfig(Config):
         own = () if self.file is None else (self.file,)
         return tuple(dict.fromkeys((*own, *(file for spec in maps for file in spec.files))))
 
-    def read(self, name: str, units: str, domain: Domain) -> Rate:
+    def read(self, name: str, units: str, domain: Domain, start: datetime | None = None) -> Rate:
         """Read the rate.
 
         Parameters
@@ -115,12 +132,14 @@ class RateConfig(Config):
             Units wanted.
         domain : Domain
             Where maps lie.
+        start : datetime, optional
+            Start of the run (UTC), which a series with dates needs.
 
         Raises
         ------
         ConfigError
             For a file that cannot be read, entries that are missing or do not follow each other, maps of another shape,
-            units that do not convert.
+            units that do not convert, a series that has no entry for the start.
         """
         if self.cycle is not None:
             factor, offset = self._change(name, units, None)
@@ -134,9 +153,9 @@ class RateConfig(Config):
         suffix = self.file.suffix.lower()
         if suffix == ".csv":
             factor, offset = self._change(name, units, None)
-            return self._series(read_csv_column(self.file, str(self.column), self.interval) * factor + offset)
+            return self._series(read_csv_column(self.file, str(self.column), self.interval, start) * factor + offset)
         if suffix in _NETCDF:
-            return self._from_netcdf(name, units, domain)
+            return self._from_netcdf(name, units, domain, start)
         field = FieldConfig(file=self.file, units=self.units)
         return Rate.steady(field.read(name, domain.surface.shape, units, domain.mask, cells=domain.cells))
 
@@ -151,7 +170,7 @@ class RateConfig(Config):
         ]
         return np.stack(np.broadcast_arrays(*rates))
 
-    def _from_netcdf(self, name: str, units: str, domain: Domain) -> Rate:
+    def _from_netcdf(self, name: str, units: str, domain: Domain, start: datetime | None) -> Rate:
         assert self.file is not None
         source = f"{self.file} ({self.variable}): {name}"
         values, attribute = read_netcdf_variable(self.file, str(self.variable), domain.cells)
@@ -161,17 +180,20 @@ class RateConfig(Config):
             raise ConfigError(
                 f"{source} has shape {values.shape}, needs (time), (time, y, x) or (y, x) with (y, x) = {surface}"
             )
+        steady, first = values.shape == surface and values.ndim == 2, 0
+        if not steady:
+            interval = timedelta(hours=self.interval)
+            with NetcdfFile(self.file) as file:
+                times = entry_starts(file, str(self.variable), interval)
+            first = first_entry(times, start, f"{self.file} ({self.variable})", interval)
+            values = values[first:]
         bad = ~np.isfinite(values)
         if values.ndim > 1:
             bad &= domain.mask
         if bad.any():
-            raise ConfigError(f"{source} is not finite in entry {int(np.argwhere(bad)[0][0])}")
+            raise ConfigError(f"{source} is not finite in entry {first + int(np.argwhere(bad)[0][0])}")
         values = values * factor + offset
-        if values.shape == surface and values.ndim == 2:
-            return Rate.steady(values)
-        with NetcdfFile(self.file) as file:
-            entry_starts(file, str(self.variable), timedelta(hours=self.interval))
-        return self._series(values)
+        return Rate.steady(values) if steady else self._series(values)
 
     def _series(self, values: Array) -> Rate:
         return Rate(Intervals.equal(len(values), self.interval), values)
@@ -187,14 +209,35 @@ class RateConfig(Config):
         return change.factor, change.offset
 
 
-def read_csv_column(path: Path, column: str, interval: float) -> Array:
-    """Read a series from a column of a CSV file, one entry for each `interval` [h].
+def first_entry(times: Times | None, start: datetime | None, source: str, interval: timedelta) -> int:
+    """Return the entry of a series that the run begins with, by the dates of its entries; 0 of one without dates.
+
+    Raises
+    ------
+    ConfigError
+        If there are dates and `start` (UTC) is not known, or no entry begins then.
+    """
+    if times is None:
+        return 0
+    if start is None:
+        raise ConfigError(
+            f"{source}: entries have dates, from {show(times[0])} on; give `start:` at the top of the configuration, "
+            "the date (UTC) that the run begins with, which a coupled run replaces by its own"
+        )
+    try:
+        return entry_at(times, start, "the start of the run", interval)
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error}", of_period=True) from None
+
+
+def read_csv_column(path: Path, column: str, interval: float, start: datetime | None = None) -> Array:
+    """Read a series from a column of a CSV file, one entry for each `interval` [h] from the start of the run (UTC) on.
 
     Raises
     ------
     ConfigError
         If there is no such column, a value is missing or no number, or the times of the first column do not follow each
-        other in steps of `interval`; names the line.
+        other in steps of `interval`; names the line. If no line is that of the start.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
@@ -203,19 +246,40 @@ def read_csv_column(path: Path, column: str, interval: float) -> Array:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
     header = [name.strip() for name in rows[0][1]] if rows else []
     if column not in header:
+        if len(header) == 1 and ";" in header[0]:
+            raise ConfigError(f"{path}:{rows[0][0]}: columns must be separated by commas, and decimals by a point")
         raise ConfigError(f"{path}: no column {column!r}{did_you_mean(column, header)}")
-    if len(rows) < 2:
+    if header.count(column) > 1:
+        raise ConfigError(f"{path}:{rows[0][0]}: {header.count(column)} columns are called {column!r}")
+    lines = rows[1:]
+    if not lines:
         raise ConfigError(f"{path}: no line follows the header")
     at = header.index(column)
-    values = np.array([_number(path, n, row[at] if at < len(row) else "", column) for n, row in rows[1:]])
-    if at > 0:
-        hours = [_hours(path, n, row[0].strip()) for n, row in rows[1:]]
-        for (n, _), before, after in zip(rows[2:], hours, hours[1:], strict=False):
-            if not isclose(after - before, interval, rel_tol=1e-6):
-                raise ConfigError(
-                    f"{path}:{n}: {after - before:g} h after the line before; needed is one line in {interval:g} h"
-                )
-    return values
+    first = _first_line(path, [(n, row[0].strip()) for n, row in lines], interval, start) if at > 0 else 0
+    return np.array([_number(path, n, row[at] if at < len(row) else "", column) for n, row in lines[first:]])
+
+
+def _first_line(path: Path, texts: list[tuple[int, str]], interval: float, start: datetime | None) -> int:
+    """Return which of the times, as they are written in numbered lines, is the start of the run."""
+    times = [_time(path, n, text) for n, text in texts]
+    dates = [time for time in times if isinstance(time, datetime)]
+    if dates and len(dates) < len(times):
+        at = next(i for i, time in enumerate(times) if isinstance(time, datetime) != isinstance(times[0], datetime))
+        raise ConfigError(f"{path}:{texts[at][0]}: the first column holds either hours or dates")
+    hours = [(d - dates[0]) / timedelta(hours=1) for d in dates] or [t for t in times if isinstance(t, float)]
+    for (n, _), before, after in zip(texts[1:], hours, hours[1:], strict=False):
+        if not isclose(after - before, interval, rel_tol=1e-6):
+            raise ConfigError(
+                f"{path}:{n}: {after - before:g} h after the line before; needed is one line in {interval:g} h"
+            )
+    if dates:
+        return first_entry(np.array(dates, dtype="datetime64[us]"), start, str(path), timedelta(hours=interval))
+    begins = np.flatnonzero(np.isclose(hours, 0.0, atol=1e-6 * interval))
+    if not begins.size:
+        raise ConfigError(
+            f"{path}:{texts[0][0]}: hours count from the start of the run; none of {hours[0]:g} to {hours[-1]:g} is 0"
+        )
+    return int(begins[0])
 
 
 def _number(path: Path, line: int, text: str, column: str) -> float:
@@ -228,17 +292,16 @@ def _number(path: Path, line: int, text: str, column: str) -> float:
     return value
 
 
-def _hours(path: Path, line: int, text: str) -> float:
-    """Hours, from wherever."""
+def _time(path: Path, line: int, text: str) -> float | datetime:
+    """Hours, or a date (UTC)."""
     try:
         return float(text)
     except ValueError:
         pass
     try:
-        date = datetime.fromisoformat(text)
+        return naive_utc(datetime.fromisoformat(text))
     except ValueError:
         raise ConfigError(f"{path}:{line}: the time {text!r} is neither hours nor a date") from None
-    return (date.replace(tzinfo=None) - datetime(1970, 1, 1)) / timedelta(hours=1)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -125,8 +126,8 @@ class WellConfig(Config):
         """Files that it is read from."""
         return (*self.rate.files, *(() if self.irrigates is None else self.irrigates.files))
 
-    def read(self, domain: Domain) -> Well:
-        """Find cell and layers, and read what is in files.
+    def read(self, domain: Domain, start: datetime | None = None) -> Well:
+        """Find cell and layers, and read what is in files; a series with dates begins with `start` (UTC).
 
         Raises
         ------
@@ -138,7 +139,7 @@ class WellConfig(Config):
         with mistakes.noted(), errors_under("cell"):
             cell = self.cell.cell(domain)
         with mistakes.noted(), errors_under("rate"):
-            rate = self._read_rate(domain)
+            rate = self._read_rate(domain, start)
         with mistakes.noted(), errors_under("irrigates"):
             irrigation = None if self.irrigates is None else self.irrigates.read(domain)
         with mistakes.noted():
@@ -158,8 +159,8 @@ class WellConfig(Config):
         self._require_possible(well, domain)
         return well
 
-    def _read_rate(self, domain: Domain) -> Rate:
-        rate = self.rate.read("rate", "m3 h-1", domain)
+    def _read_rate(self, domain: Domain, start: datetime | None) -> Rate:
+        rate = self.rate.read("rate", "m3 h-1", domain, start)
         if rate.values.ndim > 1:
             raise ConfigError("a map; a well needs one value, or one for each interval of time")
         if not rate.values.min() >= 0.0:
@@ -329,8 +330,8 @@ class WellWater:
         return float(sum(v for well, v in zip(self.wells, self.taken, strict=True) if belongs(well)))
 
 
-def read_wells(specs: Sequence[WellConfig], domain: Domain) -> tuple[Well, ...]:
-    """Read wells.
+def read_wells(specs: Sequence[WellConfig], domain: Domain, start: datetime | None = None) -> tuple[Well, ...]:
+    """Read wells; series with dates begin with `start` (UTC).
 
     Raises
     ------
@@ -345,6 +346,6 @@ def read_wells(specs: Sequence[WellConfig], domain: Domain) -> tuple[Well, ...]:
         if first != number:
             mistakes.note(ConfigError(f"well {first}, too, is named {spec.name!r}", key=f"wells.{number}.name"))
         with mistakes.noted(), errors_under(f"wells.{number}"):
-            wells.append(spec.read(domain))
+            wells.append(spec.read(domain, start))
     mistakes.require_none()
     return tuple(wells)

@@ -63,11 +63,15 @@ class BmiRichards(GroundwaterBmi):
         self._balance: HourBalance | None = None
         self._ground = None if domain.top_layer is None else domain.height_of_ground
         drainage, time_step = self._prepared.drainage, self._prepared.time_step
-        end = min(self._prepared.conditions.end, inf if drainage is None else len(drainage) * time_step)
+        ends = {"": inf, **self._prepared.conditions.ends}
+        if drainage is not None:
+            ends["richards.drainage"] = len(drainage) * time_step
+        first = min(ends, key=lambda key: ends[key])
         return Setup(
             grids={**domain.published_grids, grids.POINTS: self._prepared.gauges, grids.WELLS: _places(self._prepared)},
             time_step=time_step * SECONDS_PER_HOUR,
-            end_time=min(end * SECONDS_PER_HOUR, FOREVER),
+            end_time=min(ends[first] * SECONDS_PER_HOUR, FOREVER),
+            ends_with=first,
             mask=domain.mask,
             layer_mask=None if domain.top_layer is None else domain.cells_in_ground,
             initial_state=self._prepared.initial_state,

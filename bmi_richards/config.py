@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -21,6 +21,7 @@ from bmi_common.netcdf_file import NetcdfFile
 from bmi_common.netcdf_time import entry_starts
 from bmi_common.overland import SurfaceCondition
 from bmi_common.places import PlaceConfig
+from bmi_common.rates import first_entry
 from bmi_common.units import conversion
 from bmi_common.wells import Takes
 from bmi_richards.gauges import locate
@@ -37,17 +38,13 @@ class TableConfig(Config):
 
 
 class PrescribedDrainage(Config):
-    """Drainage through the bottom from a NetCDF variable (time, y, x), one entry a step from the start.
-
-    The component does not know the date of the run's start; of a file with dates only their order and distance are
-    looked at.
-    """
+    """Drainage through the bottom from a NetCDF variable (time, y, x), one entry a step from the start of the run."""
 
     file: ConfigPath
     variable: str
 
-    def read(self, domain: Domain, time_step: float) -> Floats:
-        """Drainage [m h-1] (steps, ny, nx) for steps of `time_step` [h]."""
+    def read(self, domain: Domain, time_step: float, start: datetime | None = None) -> Floats:
+        """Drainage [m h-1] (steps, ny, nx) for steps of `time_step` [h] from `start` (UTC) on."""
         values, units = read_netcdf_variable(self.file, self.variable, domain.cells)
         source = f"{self.file} ({self.variable})"
         if values.ndim != 3 or values.shape[1:] != domain.surface.shape:
@@ -58,8 +55,10 @@ class PrescribedDrainage(Config):
             change = conversion(units, "m h-1")
         except ConfigError as error:
             raise ConfigError(f"{source}: drainage: {error}") from None
+        step = timedelta(hours=time_step)
         with NetcdfFile(self.file) as file:
-            entry_starts(file, self.variable, timedelta(hours=time_step))
+            times = entry_starts(file, self.variable, step)
+        values = values[first_entry(times, start, source, step) :]
         if not np.isfinite(values[:, domain.mask]).all():
             raise ConfigError(f"{source}: drainage is not finite in all steps and active cells")
         return values * change.factor + change.offset
@@ -144,7 +143,7 @@ def prepare(config_file: Path) -> PreparedRichards:
         head = config.initial.read(domain, config_file)
     if isinstance(prescribed := config.richards.drainage, PrescribedDrainage):
         with mistakes.noted():
-            drainage = prescribed.read(domain, config.richards.time_step)
+            drainage = prescribed.read(domain, config.richards.time_step, config.start)
         own.append(prescribed.file)
     with mistakes.noted():
         options = config.richards.build(domain)

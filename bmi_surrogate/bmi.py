@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +54,14 @@ class BmiSurrogate(GroundwaterBmi):
         self._prepared = prepare(config_file)
         domain = self._prepared.domain
         self._diagnosis = Diagnosis(domain)
+        ends = {"": inf, **self._prepared.conditions.ends}
+        first = min(ends, key=lambda key: ends[key])
         self._hashes = hashes(self._prepared.files)
         return Setup(
             grids=domain.published_grids,
             time_step=SECONDS_PER_HOUR,
-            end_time=min(self._prepared.conditions.end * SECONDS_PER_HOUR, FOREVER),
+            end_time=min(ends[first] * SECONDS_PER_HOUR, FOREVER),
+            ends_with=first,
             mask=domain.mask,
             initial_state=self._prepared.initial_state,
         )

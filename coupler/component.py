@@ -228,6 +228,11 @@ class Component:
         return (float(end) - float(self.bmi.get_start_time())) * self._model.to_seconds + self.behind
 
     @property
+    def ends_with(self) -> str:
+        """Key of the component's configuration whose series ends at the end time, empty where none is named."""
+        return str(getattr(self.bmi, "ends_with", ""))
+
+    @property
     def takes_end(self) -> bool:
         """Whether the component reads the end of the run from its configuration, under the key ``end``."""
         return bool(getattr(self.bmi, "takes_end", False))

@@ -192,7 +192,10 @@ def _ends(config: RunConfig) -> Iterator[tuple[str, str, datetime]]:
 def _reaches(config: RunConfig, name: str, component: Component, key: str, what: str, end: datetime) -> None:
     if component.end_time < (end - config.time.start).total_seconds() * (1.0 - 1e-12):
         last = config.time.start + timedelta(seconds=component.end_time)
-        raise ConfigError(f"{name} can go on until {last:%Y-%m-%dT%H:%M}, {what} ends at {end:%Y-%m-%dT%H:%M}", key=key)
+        series = f" ({component.ends_with} of {config.components[name].config})" if component.ends_with else ""
+        raise ConfigError(
+            f"{name} can go on until {last:%Y-%m-%dT%H:%M}{series}, {what} ends at {end:%Y-%m-%dT%H:%M}", key=key
+        )
 
 
 def _repeats_days(config: RunConfig, name: str, component: Component) -> None:

@@ -12,11 +12,21 @@ import numpy as np
 from bmi_common import ConfigError, Domain
 from bmi_common.calendar import HOUR, show
 from bmi_common.groundwater import NET_SOURCE, PRESSURE_HEAD
+from bmi_common.netcdf_file import NetcdfFile
 from bmi_common.run_records import NetcdfSeries, hourly_series, thickness_mismatch
 from bmi_surrogate.training.runs import Run
 
 log = logging.getLogger("rootzone")
 
+_BESIDE_THE_LAND = {
+    "prescribed_source": "sources",
+    "surface_flux": "surface.flux",
+    "boundary_inflow": "boundaries",
+    "extraction": "wells",
+    "injection": "wells",
+    "seepage": "surface: {condition: seepage_face}",
+}
+"""Terms of a run's water balance, and the key that each comes from."""
 _COORDINATE_TOLERANCE = 1.0e-3  # of a cell
 
 
@@ -52,6 +62,8 @@ def netcdf_run(path: Path, domain: Domain) -> Run:
     _require_end_of_hour(head)
     _require_whole_hour(source)
     _require_source_first(head, source)
+    if path.is_dir():
+        _require_sources_of_the_land_alone(path / "water_balance.nc")
     if not head.is_double:
         log.warning(
             "%s: heads in single precision, whose steps may exceed hourly changes in deep layers; "
@@ -135,6 +147,19 @@ def _require_whole_hour(source: NetcdfSeries) -> None:
             f"{source.path}: {source.variable} is that of the last of several steps in an hour; training needs its "
             "mean over the hour: write it with `method: mean`, in a file of its own"
         )
+
+
+def _require_sources_of_the_land_alone(balance: Path) -> None:
+    """Refuse runs with water that is no part of the source: what made the heads would be missing in the training."""
+    if not balance.is_file():
+        return
+    with NetcdfFile(balance) as file:
+        for term, key in _BESIDE_THE_LAND.items():
+            if term in file and np.ma.asarray(file.raw(term)).any():
+                raise ConfigError(
+                    f"{balance}: {term} is not 0 in all steps; training knows the land's water alone and needs a "
+                    f"run without `{key}` in the groundwater's configuration"
+                )
 
 
 def _require_source_first(head: NetcdfSeries, source: NetcdfSeries) -> None:

@@ -28,6 +28,7 @@ ATTRIBUTES = (
     "provenance",
     "saves_state",
     "takes_end",
+    "ends_with",
     "may_change",
     "starts_at_time_of_day",
     "gives_away",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from math import isclose
 from typing import Any
 
 from rootzone.parflow_import.definition import Definition
+from rootzone.parflow_import.notices import Notes
 
 
 def read_cycle(definition: Definition, key: str, value: Callable[[str], float]) -> list[dict[str, float]]:
@@ -41,9 +43,48 @@ def read_cycle(definition: Definition, key: str, value: Callable[[str], float]) 
 
 
 def rate_of(definition: Definition, key: str, entries: list[dict[str, float]]) -> Any:
-    """Write the intervals of the cycle that a key names as a rate of the configuration; if all are equal, a number."""
-    first = entries[0]["rate"]
-    if all(entry["rate"] == first for entry in entries):
-        return first
+    """Write the intervals of the cycle that a key names as a rate of the configuration; if all are equal, a number.
+
+    ParFlow counts the intervals from the start of the run, but the passes from time 0 of its clock; after the last pass
+    the last value holds.
+    """
+    last = entries[-1]["rate"]
+    if all(entry["rate"] == last for entry in entries):
+        return last
     repeat = definition.integer(f"Cycle.{definition.text(key)}.Repeat", -1)
-    return {"cycle": entries, "repeat": True if repeat < 0 else repeat if repeat > 0 else False}
+    if repeat < 0:
+        return {"cycle": entries, "repeat": True}
+    before = definition.number("TimingInfo.StartTime", 0.0)
+    length = sum(entry["hours"] for entry in entries)
+    remaining = repeat * length - before
+    if remaining <= 0.0:
+        return last
+    if before == 0.0:
+        return {"cycle": entries, "repeat": repeat}
+    written: list[dict[str, float]] = []
+    while remaining > 0.0:
+        entry = entries[len(written) % len(entries)]
+        written.append({**entry, "hours": min(entry["hours"], float(f"{remaining:.12g}"))})
+        remaining -= entry["hours"]
+    return {"cycle": [*written, {"hours": length, "rate": last}], "repeat": False}
+
+
+def note_cycles(definition: Definition, groundwater: Mapping[str, Any], step: float, notes: Notes) -> None:
+    """Say where rates of ``groundwater.yaml`` change at another time than in ParFlow, with steps of `step` [h]."""
+    parts = [groundwater.get("surface", {}), *groundwater.get("boundaries", []), *groundwater.get("wells", [])]
+    rates = [part.get(key) for part in parts for key in ("flux", "head", "rate")]
+    cycles = [rate["cycle"] for rate in rates if isinstance(rate, dict) and "cycle" in rate]
+    if not cycles:
+        return
+    unit = definition.number("TimingInfo.BaseUnit", 1.0)
+    if step < unit and not isclose(step, unit):
+        notes.notice(
+            f"Cycle: ParFlow takes the value of a step from the whole units of time (TimingInfo.BaseUnit {unit:g} h) "
+            f"that have passed at its end; with steps of {step:g} h every interval begins {unit - step:g} h late "
+            "there, here on time"
+        )
+    elif any(not isclose(e["hours"] / step, round(e["hours"] / step), abs_tol=1e-9) for c in cycles for e in c):
+        notes.notice(
+            f"Cycle: intervals end within steps of {step:g} h, which ParFlow cuts there; here a step takes the mean of "
+            "the values over it"
+        )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import Any, Final
 
 from rootzone.parflow_import.definition import Definition
@@ -19,28 +21,56 @@ SOURCES: Final = "source"
 
 _STEADY: Final = "Solver.EvapTransFile"
 _TRANSIENT: Final = "Solver.EvapTransFileTransient"
+_LOOPING: Final = "Solver.EvapTransFileLooping"
 _FILE: Final = "Solver.EvapTrans.FileName"
 _BARRIERS: Final = {axis: f"Solver.Nonlinear.FlowBarrier{axis.upper()}" for axis in "xyz"}
 
 
 @dataclass(frozen=True)
 class TransientFiles:
-    """Files ``<name>.<step>.pfb`` of sources, one for each step of ParFlow from 0 on."""
+    """Files ``<name>.<step>.pfb`` of sources, one for each step of ParFlow.
+
+    Attributes
+    ----------
+    definition : Definition
+        The run.
+    grid : ParflowGrid
+        Grid of the files.
+    steps : int
+        Steps of the run.
+    first : int
+        Number of the first file.
+    loops : bool
+        Whether the files begin again after the last one (``EvapTransFileLooping``).
+    """
 
     definition: Definition
     grid: ParflowGrid
     steps: int
+    first: int
+    loops: bool
 
     def read(self) -> Iterator[Floats]:
         """Yield the sources (nz, ny, nx) [h-1] of each step."""
-        name = self.definition.location(_FILE)
         for step in range(self.steps):
-            file = name.with_name(f"{name.name}.{step:05d}.pfb")
+            file = self._file(self.first + step)
+            if self.loops and step > 0 and not file.is_file():
+                file = self._file(self.first + step % self.count)
             if not file.is_file():
                 raise self.definition.error(
                     _FILE, f"no such file: {file}; the run of {self.steps} steps (TimingInfo) needs one for each"
                 )
             yield Pfb(file, self.definition, _FILE).values(self.grid.shape)
+
+    @cached_property
+    def count(self) -> int:
+        """Files that follow each other without a gap, at most one for each step."""
+        missing = (n for n in range(self.steps) if not self._file(self.first + n).is_file())
+        return next(missing, self.steps)
+
+    def _file(self, number: int) -> Path:
+        name = self.definition.location(_FILE)
+        return name.with_name(f"{name.name}.{number:05d}.pfb")
 
 
 @dataclass(frozen=True)
@@ -72,7 +102,7 @@ def read_prescribed(
         if constant is not None:
             notes.refuse("PhaseSources", f"sources of the phase beside {given[0]} (ignored: those of the file alone)")
         if given[0] == _TRANSIENT:
-            transient = TransientFiles(definition, grid, timing.groundwater_steps)
+            transient = _transient(definition, grid, timing, notes)
             keys["sources"] = {"file": SOURCES_FILE, "variable": SOURCES, "interval": timing.groundwater_step}
         else:
             keys["sources"] = _field(Pfb(definition.file(_FILE), definition, _FILE), grid, folder)
@@ -80,13 +110,21 @@ def read_prescribed(
     elif constant is not None:
         keys["sources"] = folder.in_layers(constant.spec("source", "h-1", folder))
         notes.map("PhaseSources", "groundwater.yaml", "sources", how=" [h-1]")
-    definition.use(*definition.below("Solver.EvapTrans"), _STEADY, _TRANSIENT)
+    definition.use(*definition.below("Solver.EvapTrans"), _STEADY, _TRANSIENT, _LOOPING)
     if "sources" in keys and definition.text("Solver.LSM", "none") == "CLM":
         notes.notice(
             f"{(given or ['PhaseSources'])[0]} beside CLM: ParFlow lets one replace the other where both act; here "
             "prescribed sources and those of the land add up"
         )
     return Prescribed(keys, transient)
+
+
+def _transient(definition: Definition, grid: ParflowGrid, timing: Timing, notes: Notes) -> TransientFiles:
+    first = definition.integer("Solver.CLM.IstepStart", 1) - 1
+    files = TransientFiles(definition, grid, timing.groundwater_steps, first, definition.flag(_LOOPING))
+    if files.loops and 0 < files.count < files.steps:
+        notes.notice(f"{_LOOPING}: {files.count} files for {files.steps} steps; after the last the first follows again")
+    return files
 
 
 def _field(file: File, grid: ParflowGrid, folder: Folder) -> Any:

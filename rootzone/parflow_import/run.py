@@ -17,6 +17,7 @@ from coupler.config import load_run
 from coupler.preparation import prepare
 from rootzone.parflow_import import report
 from rootzone.parflow_import.boundaries import read_boundaries
+from rootzone.parflow_import.cycles import note_cycles
 from rootzone.parflow_import.definition import Definition, read_definition
 from rootzone.parflow_import.forcing import read_forcing
 from rootzone.parflow_import.geometry import Geometries
@@ -171,6 +172,7 @@ def _map(definition: Definition, grid: ParflowGrid, folder: ImportFolder, option
     prescribed = read_prescribed(definition, grid, geometries, timing, folder, notes)
     if prescribed.transient is not None:
         folder.write_sources(prescribed.transient.read(), timing.start, timing.groundwater_step)
+    note_cycles(definition, {**boundaries.spec, "wells": wells}, timing.groundwater_step, notes)
     check_rest(definition, notes)
     notes.check(definition)
     for notice in definition.notices:
@@ -179,6 +181,8 @@ def _map(definition: Definition, grid: ParflowGrid, folder: ImportFolder, option
     groundwater = _groundwater(initial, soil, timing, folder) | boundaries.spec | prescribed.keys
     if wells:
         groundwater["wells"] = wells
+    if prescribed.transient is not None:
+        groundwater = {"start": timing.start, **groundwater}
     folder.write_yaml(GROUNDWATER, f"{title}.", groundwater)
     folder.write_yaml(RUN, f"{title}; see {NOTES}.", _coupled(definition, timing, clm is not None))
     folder.write_fields()

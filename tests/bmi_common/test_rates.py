@@ -1,5 +1,6 @@
 """Rates in time: cycles, series and maps."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,9 @@ def domain() -> Domain:
     return Domain.load(DomainConfig.model_validate(spec))
 
 
-def read(data: Any, domain: Domain, folder: Path = Path()) -> Rate:
-    return RateConfig.model_validate(data, context={"base": folder, "paths": {}}).read("flux", "m h-1", domain)
+def read(data: Any, domain: Domain, folder: Path = Path(), start: datetime | None = None) -> Rate:
+    spec = RateConfig.model_validate(data, context={"base": folder, "paths": {}})
+    return spec.read("flux", "m h-1", domain, start)
 
 
 def test_a_cycle_begins_again(domain: Domain) -> None:
@@ -59,10 +61,36 @@ def test_steps_of_any_length_see_an_interval_whose_end_is_not_a_binary_number() 
 
 
 def test_a_column_of_a_csv_file_is_a_series(domain: Domain, tmp_path: Path) -> None:
-    (tmp_path / "rates.csv").write_text("time,rain,pump\n2020-01-01T00:00,1,4\n2020-01-01T02:00,2,5\n")
+    (tmp_path / "rates.csv").write_text("hour,rain,pump\n0,1,4\n2,2,5\n")
     series = read({"file": "rates.csv", "column": "pump", "interval": 2}, domain, tmp_path)
     assert [float(series.mean(hour, 1.0)) for hour in range(4)] == [4.0, 4.0, 5.0, 5.0]
     assert series.end == 4.0
+
+
+@pytest.mark.parametrize("times", ["2020-01-01T0{}:00", "{}"])
+def test_a_series_begins_with_the_line_of_the_start_of_the_run(domain: Domain, tmp_path: Path, times: str) -> None:
+    lines = [f"{times.format(hour if '-' in times else hour - 3)},{hour}" for hour in range(6)]
+    (tmp_path / "rates.csv").write_text("\n".join(["time,pump", *lines]))
+    start = datetime(2020, 1, 1, 3)
+    series = read({"file": "rates.csv", "column": "pump"}, domain, tmp_path, start)
+    assert [float(series.mean(hour, 1.0)) for hour in range(3)] == [3.0, 4.0, 5.0]
+    assert series.end == 3.0
+
+
+def test_a_series_with_dates_of_a_netcdf_file_begins_with_the_start_of_the_run(domain: Domain, tmp_path: Path) -> None:
+    write_netcdf(tmp_path / "rates.nc", np.arange(6.0))
+    with netCDF4.Dataset(tmp_path / "rates.nc", "a") as file:
+        time = file.createVariable("time", "f8", ("time",))
+        time.units = "hours since 2020-01-01"
+        time[:] = np.arange(6.0)
+        file["rate"][0] = np.nan  # before the run
+    spec = {"file": "rates.nc", "variable": "rate"}
+    series = read(spec, domain, tmp_path, datetime(2020, 1, 1, 4))
+    np.testing.assert_allclose([series.mean(0.0, 1.0), series.mean(1.0, 1.0)], [0.004, 0.005])
+    with pytest.raises(ConfigError, match="no entry begins at 2020-01-02 00:00, the start of the run; they begin from"):
+        read(spec, domain, tmp_path, datetime(2020, 1, 2))
+    with pytest.raises(ConfigError, match="entries have dates, from 2020-01-01 00:00 on; give `start:`"):
+        read(spec, domain, tmp_path)
 
 
 def write_netcdf(path: Path, values: np.ndarray, units: str = "mm/h") -> None:
@@ -94,6 +122,9 @@ def test_a_netcdf_variable_is_a_series_a_series_of_maps_or_a_map(
         ({"value": 1.0, "cycle": [{"hours": 1, "rate": 1.0}]}, "one of a number, cycle and file"),
         ({"value": 1.0, "repeat": False}, "repeat: without effect"),
         ({"cycle": [{"hours": 0, "rate": 1.0}]}, "greater than 0"),
+        ({"cycle": [{"hours": 1e-12, "rate": 1.0}]}, "lasts less than 1e-06 h"),
+        ({"cycle": [{"hours": 1, "rate": 1.0}], "repeat": 0}, "a number of passes from 1 on, got 0"),
+        ({"cycle": [{"hours": 1, "rate": 1.0}], "repeat": -1}, "a number of passes from 1 on, got -1"),
         ({"value": 1.0, "interval": 2.0}, "interval: without effect"),
         ({"file": "rates.csv"}, "name the column of rates.csv"),
         ({"file": "rates.csv", "variable": "rain", "column": "rain"}, "variable: without effect"),
@@ -115,6 +146,11 @@ def test_what_a_rate_cannot_be_is_refused(tmp_path: Path, data: Any, words: str)
         ("hour,rain\nnoon,1\n", "rates.csv:2: the time 'noon' is neither hours nor a date"),
         ("hour,rains\n0,1\n", "no column 'rain'; did you mean 'rains'"),
         ("hour,rain\n", "no line follows the header"),
+        ("hour;rain\n0;1\n", "rates.csv:1: columns must be separated by commas"),
+        ("hour,rain,rain\n0,1,2\n", "rates.csv:1: 2 columns are called 'rain'"),
+        ("hour,rain\n1,1\n2,1\n", "rates.csv:2: hours count from the start of the run; none of 1 to 2 is 0"),
+        ("hour,rain\n0,1\n2020-01-01T01:00,1\n", "rates.csv:3: the first column holds either hours or dates"),
+        ("time,rain\n2020-01-01T00:00,1\n2020-01-01T01:00+01:00,1\n", "rates.csv:3: 0 h after the line before"),
     ],
 )
 def test_a_series_with_a_gap_is_refused_with_its_line(domain: Domain, tmp_path: Path, text: str, words: str) -> None:

@@ -39,6 +39,53 @@ def test_rain_on_the_surface_patch_is_a_flux_into_the_ground_in_the_same_cycle(p
     assert parflow.yaml("groundwater")["surface"] == {"flux": {"cycle": cycle, "repeat": True}}
 
 
+RAINY = [{"hours": 2.0, "rate": 0.02}, {"hours": 3.0, "rate": -1e-4}]
+
+
+@pytest.mark.parametrize(
+    ("repeat", "start", "expected"),
+    [
+        (2, 0.0, {"cycle": RAINY, "repeat": 2}),
+        (0, 0.0, -1e-4),  # over before it begins
+        (2, 10.0, -1e-4),
+        (2, 3.0, {"cycle": [*RAINY, RAINY[0], {"hours": 5.0, "rate": -1e-4}], "repeat": False}),
+    ],
+)
+def test_passes_of_a_cycle_count_from_time_0_of_parflows_clock(
+    parflow: ParflowRun, repeat: int, start: float, expected: object
+) -> None:
+    parflow.keys |= STORM | {
+        "Cycle.storm.Repeat": repeat,
+        "TimingInfo.StartTime": start,
+        "TimingInfo.StopTime": start + 5.0,
+        "Patch.z_upper.BCPressure.Cycle": "storm",
+        "Patch.z_upper.BCPressure.rain.Value": -0.02,
+        "Patch.z_upper.BCPressure.dry.Value": 1e-4,
+    }
+    parflow.imported()
+    assert parflow.yaml("groundwater")["surface"] == {"flux": expected}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, ""),
+        ({"TimeStep.Value": 0.125}, "every interval begins 0.375 h late there"),
+        ({"TimeStep.Value": 5.0, "TimingInfo.DumpInterval": -1}, "intervals end within steps of 5 h"),
+    ],
+)
+def test_intervals_that_change_at_another_time_than_in_parflow_are_noticed(
+    parflow: ParflowRun, changes: dict[str, object], said: str
+) -> None:
+    parflow.keys |= STORM | changes
+    parflow.keys |= {"Patch.z_upper.BCPressure.Cycle": "storm", "Patch.z_upper.BCPressure.rain.Value": -0.02}
+    parflow.keys["Patch.z_upper.BCPressure.dry.Value"] = 0.0
+    parflow.imported()
+    notes = (parflow.output / "import.md").read_text()
+    assert said in notes
+    assert ("Cycle: " in notes) == bool(said)
+
+
 @pytest.mark.parametrize(
     ("patch", "side", "sign"),
     [
@@ -101,6 +148,17 @@ def test_sources_of_every_step_become_a_series(parflow: ParflowRun) -> None:
     with netCDF4.Dataset(parflow.output / "sources.nc") as file:
         np.testing.assert_array_equal(file["source"][:], fields)
     assert np.isfinite(parflow.run()["soil_water__pressure_head"].isel(time=-1)).all()
+
+
+def test_files_of_sources_begin_with_the_step_that_clm_begins_with_and_loop(parflow: ParflowRun) -> None:
+    for number in (2, 3, 4):
+        parflow.pfb(f"et.{number:05d}.pfb", number * 1e-4)
+    parflow.keys |= {"Solver.EvapTransFileTransient": True, "Solver.EvapTrans.FileName": "et"}
+    parflow.keys |= {"Solver.EvapTransFileLooping": True, "Solver.CLM.IstepStart": 3}
+    parflow.imported()
+    with netCDF4.Dataset(parflow.output / "sources.nc") as file:
+        np.testing.assert_allclose(file["source"][:, 0, 0, 0], [2e-4, 3e-4, 4e-4, 2e-4, 3e-4])
+    assert "3 files for 5 steps" in (parflow.output / "import.md").read_text()
 
 
 def test_barriers_and_a_steady_source_are_the_files_themselves(parflow: ParflowRun) -> None:

@@ -53,6 +53,23 @@ def assert_holds(store: Store, head: Floats, source: Floats, hour: int = 0) -> N
     np.testing.assert_array_equal(found[1], np.nan_to_num(source).astype(np.float32))
 
 
+def test_a_run_with_water_that_is_not_from_the_land_is_refused(
+    tmp_path: Path, domain: Domain, series: tuple[Floats, Floats]
+) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    one_file(run, domain, series)
+    with netCDF4.Dataset(run / "water_balance.nc", "w") as file:
+        file.createDimension("time", HOURS)
+        for term in ("surface_flux", "boundary_inflow"):
+            file.createVariable(term, "f8", ("time",))[:] = 0.0
+    build(tmp_path, domain, run)
+    with netCDF4.Dataset(run / "water_balance.nc", "a") as file:
+        file["boundary_inflow"][7] = -1.0
+    with pytest.raises(ConfigError, match=r"boundary_inflow is not 0 in all steps; .* without `boundaries`"):
+        build(tmp_path / "again", domain, run)
+
+
 # ----------------------------------------------------------------- no hour twice
 
 
