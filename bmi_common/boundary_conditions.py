@@ -452,6 +452,8 @@ def _steady_sources(spec: SourcesConfig, domain: Domain) -> Sources:
 
 
 def _require_in_ground(sources: Array, domain: Domain, file: Path | None) -> None:
+    if domain.top_layer is None:
+        return
     lost = (sources != 0.0) & domain.mask & ~domain.cells_in_ground
     if lost.any():
         cell = tuple(int(i) for i in np.argwhere(lost)[0])

@@ -351,7 +351,8 @@ class Domain:
         """Refuse ground that rises and falls through the layers, for a `component` without it."""
         if self.top_layer is not None:
             raise ConfigError(
-                f"{component} needs the same topmost layer in all columns; bmi_richards:BmiRichards does not",
+                f"{component} needs the same topmost layer in all columns; of the groundwater components, "
+                "bmi_richards:BmiRichards takes others",
                 key="domain.top_layer",
             )
 
@@ -393,11 +394,8 @@ class Domain:
             fields["conductivity_z"] *= deep(k.anisotropy, "conductivity.anisotropy")
         if vg.relative_permeability is not None:
             for name, own in (("alpha", vg.relative_permeability.alpha), ("n", vg.relative_permeability.n)):
-                key = f"relative_permeability_{name}"
-                of_retention = getattr(vg, name)
-                fields[key] = deep(
-                    own or of_retention, f"van_genuchten.{'relative_permeability.' if own else ''}{name}"
-                )
+                quantity = f"van_genuchten.relative_permeability.{name}"
+                fields[f"relative_permeability_{name}"] = deep(own or getattr(vg, name), quantity)
         domain = cls(
             surface=surface,
             subsurface=subsurface,
