@@ -13,6 +13,7 @@ from parflow_runs import ISLANDS, NX, NY, NZ, ParflowRun, with_solid
 
 from bmi_common.fields import read_pfb
 from bmi_common.pfsol import read_solids, write_solid
+from bmi_richards.config import prepare
 from rootzone.parflow_import.grid import ParflowGrid
 from rootzone.parflow_import.solid import Face, rasterise
 
@@ -123,6 +124,51 @@ def test_the_ground_of_a_solid_may_rise_and_fall_through_level_layers(parflow: P
     parflow.keys["Patch.ground.BCPressure.Type"] = "FluxConst"  # nothing comes or goes: heads may rise above the ground
     assert "what lies above it is rock" in parflow.imported("--overwrite").output
     assert parflow.domain().top_layer is None
+
+
+def test_patches_at_the_ground_have_fluxes_of_their_own(parflow: ParflowRun) -> None:
+    """A box whose top is two triangles: rain comes and goes on the south-eastern one, and is steady on the other."""
+    with_solid(parflow)
+    corners = [(x, y, z) for z in (0, 5.5) for x, y in ((0, 0), (4000, 0), (4000, 1500), (0, 1500))]
+    triangles = [(0, 1, 2), (0, 2, 3), (4, 5, 6), (4, 6, 7)]
+    triangles += [t for a, b in ((0, 1), (1, 2), (2, 3), (3, 0)) for t in ((a, b, b + 4), (a, b + 4, a + 4))]
+    patches = [[2], [3], [0, 1], list(range(4, 12))]
+    lines = [
+        "1",
+        "8",
+        *(" ".join(map(str, c)) for c in corners),
+        "1",
+        "12",
+        *(" ".join(map(str, t)) for t in triangles),
+    ]
+    lines += ["4", *(str(n) for patch in patches for n in (len(patch), *patch))]
+    (parflow.folder / "basin.pfsol").write_text("\n".join(lines))
+    names = ("south", "north", "base", "walls")
+    parflow.keys |= {
+        "Geom.domain.Patches": " ".join(names),
+        "BCPressure.PatchNames": " ".join(names),
+        **{f"Patch.{name}.BCPressure.Type": "FluxConst" for name in names},
+        **{f"Patch.{name}.BCPressure.Cycle": "constant" for name in names},
+        **{f"Patch.{name}.BCPressure.alltime.Value": 0.0 for name in names},
+        "Patch.north.BCPressure.alltime.Value": -0.002,
+        "Cycle.Names": "constant rain",
+        "Cycle.rain.Names": "on off",
+        "Cycle.rain.on.Length": 2,
+        "Cycle.rain.off.Length": 3,
+        "Cycle.rain.Repeat": -1,
+        "Patch.south.BCPressure.Cycle": "rain",
+        "Patch.south.BCPressure.on.Value": -0.01,
+        "Patch.south.BCPressure.off.Value": 0.0,
+    }
+    parflow.imported()
+    rate = prepare(parflow.output / "groundwater.yaml").conditions.surface_flux
+    assert rate is not None
+    j, i = np.mgrid[0:NY, 0:NX]
+    south = (j + 0.5) / NY < (i + 0.5) / NX - 1e-5
+    assert south.any()
+    assert not south.all()
+    for time, rain in ((0.0, 0.01), (2.0, 0.0), (5.0, 0.01)):
+        np.testing.assert_array_equal(rate.mean(time, 1.0), np.where(south, rain, 0.002))
 
 
 def test_a_solid_may_be_a_zone_of_the_soil(parflow: ParflowRun) -> None:
