@@ -33,6 +33,8 @@ LATENT = "land_surface_air_heat_net_latent__energy_flux"
 HEAD = "soil_water__pressure_head"
 HOURS = 48
 FRESH = ("--overwrite", "--set", "figures=false")
+WRITTEN = ("sources.nc", "driven.yaml", "nothing.yaml", "driven_run.yaml")
+"""Beside the import, which overwrites nothing that it has not written."""
 CONVERGED = "groundwater.options.richards.passes={tolerance: 1.0e-10}"
 
 
@@ -92,7 +94,7 @@ def draw(latent: dict[str, Floats], difference: Floats, path: Path) -> None:
         xticks=range(0, HOURS + 1, 12),
     )
     left.set_ylim(top=1.2 * max(values.max() for values in latent.values()))
-    left.legend(frameon=False, ncols=3, loc="upper left")
+    left.legend(frameon=False, ncols=3, loc="upper left", columnspacing=1.0, handlelength=1.2)
     limit = float(np.nanpercentile(np.abs(difference), 98))
     image = right.pcolormesh(difference, cmap="BrBG", vmin=-limit, vmax=limit, rasterized=True)
     right.set(title="head of the top layer, hour 48:\nimported less ParFlow-CLM [m]", aspect="equal")
@@ -117,6 +119,8 @@ def main(folder: Path, output: Path, figure: Path | None, json_file: Path | None
         evaporated = {"ParFlow-CLM": 3600.0 * float(reference["evapotranspiration"][:, mask].mean(axis=1).sum())}
     kinds: dict[str, tuple[str, ...]] = {"imported": (), "with --clm-vegetation": ("--clm-vegetation",)}
     latent, seconds, found = {"ParFlow-CLM": clm}, {}, {}
+    for name in WRITTEN:
+        (output / "imported" / name).unlink(missing_ok=True)
     for name, extra in kinds.items():
         imported = output / name.strip("-").replace(" ", "_").replace("--", "")
         call("--from-parflow", definition, "--output", str(imported), "--overwrite", *extra)

@@ -83,7 +83,7 @@ class NgenRules(DeclaredBmi):
         return False
 
     def get_input_var_names(self) -> tuple[str, ...]:  # type: ignore[override]  # bmipy says one name
-        """Names of the inputs that ngen must supply; what is read from files or `optional` may be set, too."""
+        """Names of the inputs that ngen must supply; others may be set, if they are optional or read from files."""
         unpublished = Role.FORCING if self.forcing_is_read else None
         return tuple(
             v.name

@@ -21,6 +21,8 @@ def write(folder: Path, groundwater: Callable[[Path], list[Path]], class_path: s
     """One basin for the land and a groundwater component, both from the conformance tests."""
     land, below = components.colm(folder)[0], groundwater(folder)[0]
     components.domain_files(folder, nx, ny)
+    wells = "wells" in yaml.safe_load(below.read_text())
+    irrigation = (names.CANOPY_IRRIGATION, names.GROUND_IRRIGATION) if wells else ()
     head, saturation = names.PRESSURE_HEAD, names.SATURATION
     run = {
         "time": {"start": START, "end": END, "step": "1h"},
@@ -33,6 +35,7 @@ def write(folder: Path, groundwater: Callable[[Path], list[Path]], class_path: s
             {"from": f"groundwater.{head}", "to": f"land.{head}"},
             {"from": f"groundwater.{saturation}", "to": f"land.{saturation}"},
             {"from": f"land.{names.NET_SOURCE}", "to": f"groundwater.{names.NET_SOURCE}"},
+            *({"from": f"groundwater.{name}", "to": f"land.{name}"} for name in irrigation),
         ],
         "output": [
             {

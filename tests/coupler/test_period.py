@@ -27,6 +27,9 @@ class Basin:
         self.folder = folder
         components.colm(folder)
         components.richards(folder)
+        groundwater = yaml.safe_load((folder / "richards.yaml").read_text())
+        groundwater.pop("wells")  # whose irrigation the land would have to take
+        (folder / "richards.yaml").write_text(yaml.safe_dump(groundwater, sort_keys=False))
         self.land = yaml.safe_load((folder / "colm.yaml").read_text())
         self.weather = (folder / "forcing.txt").read_text().splitlines()
         self.run: dict[str, Any] = {

@@ -171,11 +171,11 @@ def test_reports_that_could_not_be_made_are_found_before_the_run(
         ("ComputationalGrid.NX", "1000000000", "are more than 1e+09 cells"),
         ("ComputationalGrid.NY", "inf", "expected a whole number"),
         ("Geom.domain.Upper.X", "nan", "expected a finite number"),
-        ("TimingInfo.StopTime", "1e30", "longer than any calendar"),
+        ("TimingInfo.StopTime", "1e30", "steps of 1 h; at most 1e+08 are possible"),
         (
             "Mannings.Geom.domain.Value",
             "1e5",
-            "Manning's roughness must lie between 3e-08 and 0.003 h m-1/3, got 100000",
+            "Manning's roughness must lie between 2.777777778e-08 and 1 h m-1/3, got 100000",
         ),
     ],
 )
