@@ -78,6 +78,9 @@ def basin(size: float, dx: float, conductivity: float) -> SimpleNamespace:
         slope_y=np.diff(ground, axis=0)[:, :count] / dx,
         manning=np.full(shape[1:], 0.05),
         slope_formulation=SlopeFormulation.UPWIND,
+        top_layer=None,
+        relative_permeability_alpha=None,
+        relative_permeability_n=None,
     )
 
 

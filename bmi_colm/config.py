@@ -313,6 +313,8 @@ def prepare(config_file: Path, model: type[LandConfig] = LandConfig) -> Prepared
     for name in ("latitude", "longitude"):
         with mistakes.noted():
             domain.require(name, "the land component")
+    with mistakes.noted(), errors_under(file=config_file):
+        domain.refuse_uneven_ground("the land component")
     with mistakes.noted():
         standard = soil_table(config.soil_table)
         with errors_under("soil", config_file):

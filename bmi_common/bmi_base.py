@@ -59,6 +59,8 @@ class Setup:
         Key of the configuration whose series ends then.
     mask : ndarray of bool, shape (ny, nx), optional
         Cells that take part; outputs elsewhere are NaN.
+    layer_mask : ndarray of bool, shape (nz, ny, nx), optional
+        Cells of the layers that take part, where these are not all of the columns of `mask`.
     start : datetime, optional
         Calendar time (UTC) of BMI time 0, if the component knows.
     initial_state : Path, optional
@@ -70,6 +72,7 @@ class Setup:
     end_time: float = FOREVER
     ends_with: str = ""
     mask: NDArray[np.bool_] | None = None
+    layer_mask: NDArray[np.bool_] | None = None
     start: datetime | None = None
     initial_state: Path | None = None
 
@@ -187,6 +190,11 @@ class DeclaredBmi(GridFunctions, VariableFunctions):
     def mask(self) -> NDArray[np.bool_] | None:
         """Cells (ny, nx) that take part, or None where all do."""
         return self._setup.mask
+
+    @property
+    def layer_mask(self) -> NDArray[np.bool_] | None:
+        """Cells (nz, ny, nx) of the layers that take part, or None where all of the columns of the mask do."""
+        return self._setup.layer_mask
 
     @property
     def provenance(self) -> Mapping[str, str]:

@@ -193,6 +193,7 @@ class Sources:
             raise ConfigError(
                 f"{self.file} ({self.variable}): sources: not finite in entry {entry} at {describe_cell(cell)}"
             )
+        _require_in_ground(values, self.domain, self.file)
         return values
 
 
@@ -371,6 +372,10 @@ def _read_boundary(spec: BoundaryConfig, domain: Domain, start: datetime | None)
         raise ConfigError(f"the domain has layers 0 to {domain.nz - 1}, got {max(layers)}", key="layers")
     faces = np.zeros(domain.subsurface.shape, dtype=bool)
     faces[slice(None) if layers is None else layers] = columns
+    if domain.top_layer is not None:
+        faces &= domain.cells_in_ground
+        if columns.any() and not faces.any():
+            raise ConfigError(f"no cell of these layers has an outer face to the {spec.side}", key="layers")
     flux, head = None, None
     with errors_under("flux"):
         flux = _read_rate(spec.flux, "flux", domain, start)
@@ -441,4 +446,15 @@ def _read_sources(spec: SourcesConfig, domain: Domain, start: datetime | None) -
 def _steady_sources(spec: SourcesConfig, domain: Domain) -> Sources:
     if "interval" in spec.model_fields_set:
         raise ConfigError("without effect, because the sources have no time", key="interval")
-    return Sources(spec.read("sources", domain.subsurface.shape, "h-1", domain.mask, cells=domain.cells))
+    values = spec.read("sources", domain.subsurface.shape, "h-1", domain.mask, cells=domain.cells)
+    _require_in_ground(values, domain, spec.file)
+    return Sources(values)
+
+
+def _require_in_ground(sources: Array, domain: Domain, file: Path | None) -> None:
+    if domain.top_layer is None:
+        return
+    lost = (sources != 0.0) & domain.mask & ~domain.cells_in_ground
+    if lost.any():
+        cell = tuple(int(i) for i in np.argwhere(lost)[0])
+        raise ConfigError(f"{file or 'sources'}: {sources[cell]:g} h-1 above the ground at {describe_cell(cell)}")

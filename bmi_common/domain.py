@@ -56,6 +56,8 @@ LIMITS: Final = {
     "porosity": Limits("1", 1.0e-3, 1.0),
     "van_genuchten.alpha": Limits("m-1", 1.0e-6, 1.0e4),
     "van_genuchten.n": Limits("1", 1.0 + 1.0e-6, 20.0),
+    "van_genuchten.relative_permeability.alpha": Limits("m-1", 1.0e-6, 1.0e4),
+    "van_genuchten.relative_permeability.n": Limits("1", 1.0 + 1.0e-6, 20.0),
     "van_genuchten.residual_saturation": Limits("1", 0.0, 0.99),
     "van_genuchten.maximum_saturation": Limits("1", 0.01, 1.0),
     "specific_storage": Limits("m-1", 0.0, 1.0),
@@ -104,13 +106,27 @@ class RootZoneConfig(Config):
     layers: Annotated[int, Field(ge=1)]
 
 
+class PermeabilityConfig(Config):
+    """An alpha [m-1] and an n [-] of relative permeability that are not those of retention; one of them may be."""
+
+    alpha: FieldConfig | None = None
+    n: FieldConfig | None = None
+
+    @model_validator(mode="after")
+    def _some(self) -> PermeabilityConfig:
+        if self.alpha is None and self.n is None:
+            raise ValueError("give alpha, n or both; without this key relative permeability has those of retention")
+        return self
+
+
 class VanGenuchtenConfig(Config):
-    """Water retention: alpha [m-1], n [-], residual and maximum saturation [-]."""
+    """Water retention: alpha [m-1], n [-], residual and maximum saturation [-]; and the alpha and n of permeability."""
 
     alpha: FieldConfig
     n: FieldConfig
     residual_saturation: FieldConfig
     maximum_saturation: FieldConfig = FieldConfig(value=1.0)
+    relative_permeability: PermeabilityConfig | None = None
 
 
 class ConductivityConfig(Config):
@@ -139,13 +155,15 @@ class DomainConfig(Config):
     """The `domain:` section of a component's configuration, or a file of its own.
 
     `layers` are thicknesses [m], bottom first, or ParFlow's ``{dz: 0.02, multipliers: [...]}``. Without a `root_zone`
-    it is `grids.standard_root_zone_layers` layers thick.
+    it is `grids.standard_root_zone_layers` layers thick. Where the ground rises and falls through level layers,
+    `top_layer` is the topmost layer of each column, 0 the bottom.
     """
 
     grid: GridConfig
     layers: Annotated[list[Length], Field(min_length=1), BeforeValidator(_thicknesses)]
     root_zone: RootZoneConfig | None = None
     mask: FieldConfig | None = None
+    top_layer: FieldConfig | None = None
     elevation: FieldConfig = FieldConfig(value=0.0)
     latitude: FieldConfig | None = None
     longitude: FieldConfig | None = None
@@ -192,6 +210,8 @@ class Domain:
         Layer thickness [m].
     mask : ndarray of bool, shape (ny, nx)
         Cells that take part.
+    top_layer : ndarray of int, shape (ny, nx), optional
+        Topmost layer of each column, 0 the bottom; None where all columns have all layers.
     elevation : ndarray, shape (ny, nx)
         Land surface elevation [m].
     latitude, longitude : ndarray, shape (ny, nx), optional
@@ -202,6 +222,9 @@ class Domain:
         van Genuchten parameters [m-1], [-].
     residual_saturation, maximum_saturation : ndarray, shape (nz, ny, nx)
         Saturation limits [-].
+    relative_permeability_alpha, relative_permeability_n : ndarray, shape (nz, ny, nx), optional
+        van Genuchten parameters of relative permeability [m-1], [-], where they are not those of retention: both or
+        none.
     conductivity_x, conductivity_y, conductivity_z : ndarray, shape (nz, ny, nx), optional
         Saturated hydraulic conductivity [m h-1].
     specific_storage : ndarray, shape (nz, ny, nx)
@@ -228,8 +251,11 @@ class Domain:
     residual_saturation: Array
     maximum_saturation: Array
     specific_storage: Array
+    top_layer: NDArray[np.intp] | None = None
     latitude: Array | None = None
     longitude: Array | None = None
+    relative_permeability_alpha: Array | None = None
+    relative_permeability_n: Array | None = None
     conductivity_x: Array | None = None
     conductivity_y: Array | None = None
     conductivity_z: Array | None = None
@@ -285,6 +311,25 @@ class Domain:
         """Layer thickness [m] as a (nz, ny, nx) field."""
         return np.broadcast_to(self.dz[:, np.newaxis, np.newaxis], self.subsurface.shape).copy()
 
+    @property
+    def cells_in_ground(self) -> Mask:
+        """Cells (nz, ny, nx) of the domain: those of active columns that do not lie above the ground."""
+        if self.top_layer is None:
+            return np.broadcast_to(self.mask, self.subsurface.shape)
+        return np.asarray(self.mask & (np.arange(self.nz)[:, np.newaxis, np.newaxis] <= self.top_layer))
+
+    @property
+    def height_of_ground(self) -> Array:
+        """Height [m] of the ground above the bottom of the domain (ny, nx)."""
+        heights = np.cumsum(self.dz)
+        return np.asarray(heights[-1 if self.top_layer is None else self.top_layer] + np.zeros(self.surface.shape))
+
+    def at_ground(self, field: Array) -> Array:
+        """Values (ny, nx) of a field (nz, ny, nx) in the topmost cells."""
+        if self.top_layer is None:
+            return np.asarray(field[-1])
+        return np.asarray(np.take_along_axis(field, self.top_layer[np.newaxis], axis=0)[0])
+
     def require(self, name: str, needed_by: str) -> Array:
         """Return an optional field; raises `ConfigError` naming the missing key and who needs it."""
         value = getattr(self, name)
@@ -292,6 +337,24 @@ class Domain:
             key = name.replace("_x", ".x").replace("_y", ".y").replace("_z", ".z")
             raise ConfigError(f"domain: {key} is missing; {needed_by} needs it")
         return np.asarray(value, dtype=np.float64)
+
+    def refuse_own_permeability(self, component: str) -> None:
+        """Refuse relative permeability whose alpha and n are not those of retention, for a `component` without it."""
+        if self.relative_permeability_alpha is not None:
+            raise ConfigError(
+                f"{component} takes alpha and n of relative permeability from retention; bmi_richards:BmiRichards can "
+                "have others",
+                key="domain.van_genuchten.relative_permeability",
+            )
+
+    def refuse_uneven_ground(self, component: str) -> None:
+        """Refuse ground that rises and falls through the layers, for a `component` without it."""
+        if self.top_layer is not None:
+            raise ConfigError(
+                f"{component} needs the same topmost layer in all columns; of the groundwater components, "
+                "bmi_richards:BmiRichards takes others",
+                key="domain.top_layer",
+            )
 
     @classmethod
     def load(cls, spec: DomainConfig) -> Domain:
@@ -329,6 +392,10 @@ class Domain:
         fields = {f"conductivity_{axis}": deep(s, f"conductivity.{axis}") for axis, s in conductivity.items()}
         if k is not None and k.anisotropy is not None:
             fields["conductivity_z"] *= deep(k.anisotropy, "conductivity.anisotropy")
+        if vg.relative_permeability is not None:
+            for name, own in (("alpha", vg.relative_permeability.alpha), ("n", vg.relative_permeability.n)):
+                quantity = f"van_genuchten.relative_permeability.{name}"
+                fields[f"relative_permeability_{name}"] = deep(own or getattr(vg, name), quantity)
         domain = cls(
             surface=surface,
             subsurface=subsurface,
@@ -339,6 +406,7 @@ class Domain:
             ),
             dz=dz,
             mask=mask,
+            top_layer=None if spec.top_layer is None else _read_top_layer(spec.top_layer, subsurface.shape, cells),
             elevation=read(spec.elevation, "elevation", surface.shape),
             latitude=flat(spec.latitude, "latitude"),
             longitude=flat(spec.longitude, "longitude"),
@@ -415,6 +483,23 @@ def _read_mask(spec: FieldConfig | None, shape: tuple[int, ...], cells: Cells) -
     if not mask.any():
         raise ConfigError(f"{spec.file or 'domain'}: mask has no active cell (a value above 0)")
     return mask
+
+
+def _read_top_layer(spec: FieldConfig, shape: tuple[int, ...], cells: Cells) -> NDArray[np.intp] | None:
+    """Return None where all columns have all layers."""
+    values = spec.read("top_layer", shape[1:], "1", cells.mask, cells=cells)
+    assert cells.mask is not None
+    highest = shape[0] - 1
+    bad = ~((values >= 0) & (values <= highest) & (values == np.round(values))) & cells.mask
+    if bad.any():
+        cell = tuple(int(i) for i in np.argwhere(bad)[0])
+        raise ConfigError(
+            f"{spec.file or 'domain'}: top_layer must be the number of a layer, 0 to {highest}, got {values[cell]:g} "
+            f"at {describe_cell(cell)}"
+        )
+    if np.all(values[cells.mask] == highest):
+        return None
+    return np.where(cells.mask, values, highest).astype(np.intp)
 
 
 def _read(

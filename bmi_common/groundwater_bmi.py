@@ -109,6 +109,7 @@ class GroundwaterBmi(DeclaredBmi):
     def _publish_domain(self) -> None:
         """Fill the statics."""
         domain = self._prepared.domain
-        self.values[names.LAYER_THICKNESS][:, domain.mask] = domain.thickness[:, domain.mask]
-        self.values[names.POROSITY][:, domain.mask] = domain.porosity[:, domain.mask]
+        there = domain.cells_in_ground
+        self.values[names.LAYER_THICKNESS][there] = domain.thickness[there]
+        self.values[names.POROSITY][there] = domain.porosity[there]
         self.values[names.ELEVATION][domain.mask] = domain.elevation[domain.mask]

@@ -58,10 +58,12 @@ class InitialConfig(Config):
             key = "initial.water_table_depth"
             depth = self.water_table_depth.read(key, domain.surface.shape, "m", domain.mask, cells=domain.cells)
             centres = np.cumsum(domain.dz) - 0.5 * domain.dz
-            head = (domain.dz.sum() - depth) - centres[:, np.newaxis, np.newaxis]
+            # over level ground the sum of the layers, which has other last bits than their cumulative sum
+            ground = domain.dz.sum() if domain.top_layer is None else domain.height_of_ground
+            head = (ground - depth) - centres[:, np.newaxis, np.newaxis]
         with errors_under(key, config_file):
             require_possible(head, domain)
-        pond = float(head[-1][domain.mask].max())
+        pond = float(domain.at_ground(head)[domain.mask].max())
         if pond > HIGHEST_POND:
             raise ConfigError(
                 f"water would stand {pond:.0f} m above the ground; the depth of the water table is positive "
@@ -81,7 +83,7 @@ def require_possible(head: NDArray[np.float64], domain: Domain) -> None:
         Naming value and cell.
     """
     low, high = POSSIBLE_HEADS
-    bad = ((head < low) | (head > high)) & domain.mask
+    bad = ((head < low) | (head > high)) & domain.cells_in_ground
     if bad.any():
         cell = tuple(int(i) for i in np.argwhere(bad)[0])
         raise ConfigError(f"{out_of_range(head[cell], low, high, 'm')} at {describe_cell(cell)}")

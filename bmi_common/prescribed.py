@@ -179,6 +179,12 @@ class PrescribedSource(DeclaredBmi):
             files = config.recharge.files
             end = FOREVER
         with errors_under(file=config_file):
+            if domain.top_layer is not None and np.any(self._recharge[..., domain.mask] != 0.0):
+                raise ConfigError(
+                    "layers of the root zone lie above the ground where it is uneven (`top_layer` of the domain); give "
+                    "water at the ground as `surface: {flux: …}` of the groundwater",
+                    key="recharge" if config.series is None else "series",
+                )
             share = config.shares(domain.root_zone_layers) / domain.dz[-domain.root_zone_layers :]
         self._share: Floats = np.where(domain.mask, share[:, np.newaxis, np.newaxis], np.nan)
         self._files = (config_file, *files, *domain.files)

@@ -32,10 +32,10 @@ _SHORTEST_CYCLE = 1.0e-6
 
 
 class IntervalConfig(Config):
-    """An interval of a cycle: so many `hours` with this `rate`."""
+    """An interval of a cycle: so many `hours` with this `rate`, a number or a map."""
 
     hours: Annotated[float, Field(gt=0, allow_inf_nan=False)]
-    rate: Annotated[float, Field(allow_inf_nan=False)]
+    rate: Annotated[float, Field(allow_inf_nan=False)] | FieldConfig
 
 
 class RateConfig(Config):
@@ -117,7 +117,9 @@ class RateConfig(Config):
     @property
     def files(self) -> tuple[Path, ...]:
         """Files that the rate is read from."""
-        return () if self.file is None else (self.file,)
+        maps = [entry.rate for entry in self.cycle or () if isinstance(entry.rate, FieldConfig)]
+        own = () if self.file is None else (self.file,)
+        return tuple(dict.fromkeys((*own, *(file for spec in maps for file in spec.files))))
 
     def read(self, name: str, units: str, domain: Domain, start: datetime | None = None) -> Rate:
         """Read the rate.
@@ -141,7 +143,7 @@ class RateConfig(Config):
         """
         if self.cycle is not None:
             factor, offset = self._change(name, units, None)
-            values = np.array([entry.rate for entry in self.cycle]) * factor + offset
+            values = self._of_cycle(name, units, domain, factor, offset)
             passes = (inf if self.repeat else 1) if isinstance(self.repeat, bool) else self.repeat
             return Rate(Intervals(np.cumsum([entry.hours for entry in self.cycle]), passes), values)
         if self.file is None:
@@ -156,6 +158,17 @@ class RateConfig(Config):
             return self._from_netcdf(name, units, domain, start)
         field = FieldConfig(file=self.file, units=self.units)
         return Rate.steady(field.read(name, domain.surface.shape, units, domain.mask, cells=domain.cells))
+
+    def _of_cycle(self, name: str, units: str, domain: Domain, factor: float, offset: float) -> Array:
+        """Values (entries) of the intervals, or (entries, ny, nx) where one of them has a map."""
+        assert self.cycle is not None
+        rates = [
+            entry.rate.read(name, domain.surface.shape, units, domain.mask, cells=domain.cells)
+            if isinstance(entry.rate, FieldConfig)
+            else np.asarray(entry.rate * factor + offset)
+            for entry in self.cycle
+        ]
+        return np.stack(np.broadcast_arrays(*rates))
 
     def _from_netcdf(self, name: str, units: str, domain: Domain, start: datetime | None) -> Rate:
         assert self.file is not None

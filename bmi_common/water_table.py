@@ -7,7 +7,7 @@ import numpy as np
 from bmi_common.arrays import Array
 
 
-def depth(head: Array, thickness: Array) -> Array:
+def depth(head: Array, thickness: Array, ground: Array | None = None) -> Array:
     """Depth [m] of the water table below the land surface.
 
     The water table is the top of the saturated zone that reaches down to the bottom of the column: of the cells
@@ -27,13 +27,16 @@ def depth(head: Array, thickness: Array) -> Array:
         Pressure head [m] at layer centres, bottom first.
     thickness : ndarray, shape (nz,)
         Layer thickness [m], bottom first.
+    ground : ndarray, shape (...), optional
+        Height of the land surface above the bottom [m], where it is not that of all layers together; heads above it
+        are NaN.
 
     Returns
     -------
     ndarray, shape (...)
         Depth [m], between 0 and the total thickness; NaN where a head of the column is NaN.
     """
-    total = float(np.sum(thickness))
+    total = np.sum(thickness) if ground is None else ground
     centre = np.cumsum(thickness) - 0.5 * thickness
     unsaturated = ~(head >= 0.0)
     nz = head.shape[0]
@@ -41,4 +44,5 @@ def depth(head: Array, thickness: Array) -> Array:
     top_saturated = np.maximum(first_unsaturated - 1, 0)
     h = np.take_along_axis(head, top_saturated[np.newaxis], axis=0)[0]
     height = np.clip(centre[top_saturated] + h, 0.0, total)
-    return np.asarray(np.where(np.isnan(head).any(axis=0), np.nan, total - height))
+    missing = np.isnan(head).any(axis=0) if ground is None else np.isnan(head[0])
+    return np.asarray(np.where(missing, np.nan, total - height))

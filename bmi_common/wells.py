@@ -143,7 +143,7 @@ class WellConfig(Config):
         with mistakes.noted(), errors_under("irrigates"):
             irrigation = None if self.irrigates is None else self.irrigates.read(domain)
         with mistakes.noted():
-            self._require_layers(domain)
+            self._require_layers(domain, domain.nz if cell is None else _layers_of(domain, cell))
         mistakes.require_none()
         assert cell is not None
         assert rate is not None
@@ -170,28 +170,28 @@ class WellConfig(Config):
             )
         return rate
 
-    def _require_layers(self, domain: Domain) -> None:
-        depth = float(domain.dz.sum())
+    def _require_layers(self, domain: Domain, layers: int) -> None:
+        depth = float(domain.dz[:layers].sum())
         if self.screen is not None and self.screen[1] > depth * (1.0 + 1.0e-9):
             raise ConfigError(
                 f"ends {self.screen[1]:g} m below the ground; the domain is {depth:g} m deep", key="screen"
             )
-        if self.layers is not None and max(self.layers) >= domain.nz:
-            raise ConfigError(f"the domain has layers 0 to {domain.nz - 1}, got {max(self.layers)}", key="layers")
+        if self.layers is not None and max(self.layers) >= layers:
+            raise ConfigError(f"the domain has layers 0 to {layers - 1}, got {max(self.layers)}", key="layers")
 
     def _shares(self, domain: Domain, cell: tuple[int, int]) -> Array:
-        shares = np.zeros(domain.nz)
+        shares, layers = np.zeros(domain.nz), _layers_of(domain, cell)
         if self.layers is not None:
             shares[list(self.layers)] = list(self.layers.values())
         elif self.screen is not None:
-            shares = lengths_in_layers(domain.dz, *self.screen)
+            shares[:layers] = lengths_in_layers(domain.dz[:layers], *self.screen)
             if self.share is Share.TRANSMISSIVITY:
                 along = [domain.require(f"conductivity_{axis}", "`share: transmissivity`") for axis in "xy"]
                 shares = shares * np.sqrt(along[0][:, *cell] * along[1][:, *cell])
                 if not shares.any():
                     raise ConfigError("the layers of the screen have no horizontal conductivity", key="share")
         else:
-            shares[-1] = 1.0
+            shares[layers - 1] = 1.0
         return np.asarray(shares / shares.sum())
 
     def _require_possible(self, well: Well, domain: Domain) -> None:
@@ -209,6 +209,11 @@ class WellConfig(Config):
                     f"the irrigated cells would get {depth:g} m h-1 of water, more than {LARGEST_IRRIGATION:g}",
                     key="irrigates",
                 )
+
+
+def _layers_of(domain: Domain, cell: tuple[int, int]) -> int:
+    """Return the number of layers of a column."""
+    return domain.nz if domain.top_layer is None else int(domain.top_layer[cell]) + 1
 
 
 def lengths_in_layers(dz: Array, top: float, bottom: float) -> Array:

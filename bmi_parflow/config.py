@@ -108,6 +108,9 @@ def prepare(config_file: Path) -> PreparedParflow:
     mistakes = Mistakes()
     with mistakes.noted(), errors_under(file=config_file):
         config.refuse("the ParFlow component")
+    with mistakes.noted(), errors_under(file=config_file):
+        domain.refuse_own_permeability("the ParFlow component")
+        domain.refuse_uneven_ground("the ParFlow component")
     with mistakes.noted():
         head = config.initial.read(domain, config_file)
     for letter, count, cells in zip("xy", section.processes, (domain.nx, domain.ny), strict=False):

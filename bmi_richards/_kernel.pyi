@@ -7,12 +7,16 @@ Floats = NDArray[np.float64]
 
 def max_threads() -> int: ...
 def evaluate_state(
+    top: NDArray[np.int32],
     head: Floats,
     alpha: Floats,
     n: Floats,
+    kr_alpha: Floats,
+    kr_n: Floats,
     residual: Floats,
     span: Floats,
     minimum_head: Floats,
+    own_permeability: bool,
     table_points: int,
     threads: int,
     saturation: Floats,

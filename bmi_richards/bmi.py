@@ -61,6 +61,7 @@ class BmiRichards(GroundwaterBmi):
         except ValueError as error:
             raise ConfigError(str(error), file=config_file) from error
         self._balance: HourBalance | None = None
+        self._ground = None if domain.top_layer is None else domain.height_of_ground
         drainage, time_step = self._prepared.drainage, self._prepared.time_step
         ends = {"": inf, **self._prepared.conditions.ends}
         if drainage is not None:
@@ -72,6 +73,7 @@ class BmiRichards(GroundwaterBmi):
             end_time=min(ends[first] * SECONDS_PER_HOUR, FOREVER),
             ends_with=first,
             mask=domain.mask,
+            layer_mask=None if domain.top_layer is None else domain.cells_in_ground,
             initial_state=self._prepared.initial_state,
         )
 
@@ -142,7 +144,7 @@ class BmiRichards(GroundwaterBmi):
         head = solver.head
         values[names.PRESSURE_HEAD][...] = head
         values[names.SATURATION][...] = solver.saturation
-        values[names.WATER_TABLE_DEPTH][...] = water_table.depth(head, self._prepared.domain.dz)
+        values[names.WATER_TABLE_DEPTH][...] = water_table.depth(head, self._prepared.domain.dz, self._ground)
         values[names.PONDED_DEPTH][...] = solver.ponding
         in_ground = balance.storage if balance else solver.storage
         values[names.STORAGE_VOLUME][...] = in_ground + values[names.IRRIGATION_STORAGE_VOLUME]

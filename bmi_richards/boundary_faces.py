@@ -27,20 +27,25 @@ class CellSoil:
 
     Attributes
     ----------
-    alpha, n, residual, span, minimum_head : ndarray
+    alpha, n, kr_alpha, kr_n, residual, span, minimum_head : ndarray
         As the kernel takes them.
     conductivity : mapping of str to ndarray
         Saturated conductivity [m h-1] along ``x``, ``y`` and ``z``.
+    own_permeability : bool
+        Whether relative permeability has its own alpha and n.
     table_points : int
         Of the table of relative permeability; 0 for the formula.
     """
 
     alpha: Floats
     n: Floats
+    kr_alpha: Floats
+    kr_n: Floats
     residual: Floats
     span: Floats
     minimum_head: Floats
     conductivity: Mapping[str, Floats]
+    own_permeability: bool
     table_points: int
 
     def relative_permeability(self, head: Floats, layer: Integers, column: Integers) -> Floats:
@@ -51,12 +56,16 @@ class CellSoil:
 
         saturation, kr, dsaturation, dkr = (np.zeros((1, head.size), order="F") for _ in range(4))
         _kernel.evaluate_state(
+            np.ones(head.size, dtype=np.int32),
             np.asfortranarray(head[np.newaxis]),
             of_cells(self.alpha),
             of_cells(self.n),
+            of_cells(self.kr_alpha),
+            of_cells(self.kr_n),
             of_cells(self.residual),
             of_cells(self.span),
             of_cells(self.minimum_head),
+            self.own_permeability,
             self.table_points,
             1,
             saturation,
@@ -116,6 +125,8 @@ class BoundaryFaces:
         What acts on ground, sides and bottom.
     network : FlowNetwork
         Order of the columns.
+    top : ndarray, shape (ncol,)
+        Number of layers of each column.
     dz : ndarray, shape (nz,)
         Layer thickness [m].
     spacing : (float, float)
@@ -130,16 +141,17 @@ class BoundaryFaces:
         self,
         conditions: Conditions,
         network: FlowNetwork,
+        top: NDArray[np.int32],
         dz: Floats,
         spacing: tuple[float, float],
         shape: tuple[int, ...],
         soil: CellSoil,
     ) -> None:
         self._cells, self._soil = network.cells, soil
-        self._groups = [_of_boundary(b, network, dz, spacing, soil) for b in conditions.boundaries]
+        self._groups = [_of_boundary(b, network, top, dz, spacing, soil) for b in conditions.boundaries]
         self._boundaries = len(self._groups)
         if conditions.surface_flux is not None:
-            self._groups.append(_of_ground(conditions.surface_flux, network, dz))
+            self._groups.append(_of_ground(conditions.surface_flux, top))
         self._grounds = len(self._groups)
         self._wells, self._area = conditions.wells, spacing[0] * spacing[1]
         self._groups += [_of_well(well, network, shape, self._area) for well in self._wells]
@@ -233,11 +245,16 @@ def _conductance(group: _Group) -> Floats:
 
 
 def _of_boundary(
-    boundary: Boundary, network: FlowNetwork, dz: Floats, spacing: tuple[float, float], soil: CellSoil
+    boundary: Boundary,
+    network: FlowNetwork,
+    top: NDArray[np.int32],
+    dz: Floats,
+    spacing: tuple[float, float],
+    soil: CellSoil,
 ) -> _Group:
     dx, dy = spacing
     faces = boundary.faces.reshape(dz.size, -1)[:, network.cells]
-    layer, column = np.nonzero(faces)
+    layer, column = np.nonzero(faces & (np.arange(dz.size)[:, np.newaxis] < top))
     centre = (np.cumsum(dz) - 0.5 * dz)[layer]
     axis, width = {"west": ("x", dx), "east": ("x", dx), "south": ("y", dy), "north": ("y", dy)}.get(
         boundary.side, ("z", 0.0)
@@ -257,12 +274,12 @@ def _of_boundary(
     )
 
 
-def _of_ground(flux: Rate, network: FlowNetwork, dz: Floats) -> _Group:
-    columns = network.cells.size
+def _of_ground(flux: Rate, top: NDArray[np.int32]) -> _Group:
+    columns = top.size
     nothing = np.zeros(columns)
     return _Group(
         rate=flux,
-        layer=np.full(columns, dz.size - 1),
+        layer=top.astype(np.intp) - 1,
         column=np.arange(columns),
         area=np.ones(columns),
         distance=nothing,

@@ -61,11 +61,17 @@ class DomainLike(Protocol):
     @property
     def mask(self) -> NDArray[np.bool_]: ...  # noqa: D102
     @property
+    def top_layer(self) -> NDArray[np.intp] | None: ...  # noqa: D102
+    @property
     def porosity(self) -> Floats: ...  # noqa: D102
     @property
     def alpha(self) -> Floats: ...  # noqa: D102
     @property
     def n(self) -> Floats: ...  # noqa: D102
+    @property
+    def relative_permeability_alpha(self) -> Floats | None: ...  # noqa: D102
+    @property
+    def relative_permeability_n(self) -> Floats | None: ...  # noqa: D102
     @property
     def residual_saturation(self) -> Floats: ...  # noqa: D102
     @property
@@ -241,6 +247,8 @@ class RichardsSolver:
             self._dy,
             self.conditions.surface,
         )
+        self._place_tops(domain.top_layer)
+        self._own_permeability = domain.relative_permeability_alpha is not None
         self._statics = self._prepare(domain)
         self._place_barriers(self._statics)
         self._boundary_faces = self._find_boundary_faces(domain)
@@ -322,8 +330,12 @@ class RichardsSolver:
 
     @property
     def _depth(self) -> Floats:
-        """Head of the top layer above the ground [m], at least 0 (ncol)."""
-        return np.asarray(np.maximum(self._head[-1], 0.0))
+        """Head of the topmost cells above the ground [m], at least 0 (ncol)."""
+        return np.asarray(np.maximum(self._of_tops(self._head), 0.0))
+
+    def _of_tops(self, columns: Floats) -> Floats:
+        """Values of the topmost cells."""
+        return np.asarray(columns[-1] if self._above is None else columns[self._top - 1, np.arange(self._top.size)])
 
     def set_head(self, head: ArrayLike) -> None:
         """Replace the state: pressure head [m] (nz, ny, nx); saturation follows from it.
@@ -353,7 +365,8 @@ class RichardsSolver:
         """Hash of the properties that tie saturation and relative permeability to the head."""
         table = self.options.table
         statics = [self._statics[n] for n in ("alpha", "n", "residual", "span", "pore", "elastic", "minimum_head")]
-        return fingerprint(str(table.points if table else 0), *statics)
+        own = [self._statics[n] for n in ("kr_alpha", "kr_n")] if self._own_permeability else []
+        return fingerprint(str(table.points if table else 0), *statics, *own)
 
     # ------------------------------------------------------------------- step
 
@@ -383,6 +396,7 @@ class RichardsSolver:
         if not dt > 0.0:
             raise ValueError(f"dt must be above 0 h, not {dt}")
         columns_source = self._gather(np.asarray(source, dtype=np.float64), "source")
+        self._require_ground(np.asarray(source, dtype=np.float64))
         prescribed = self._prescribed(drainage)
         before = self._head.copy(order="F")
         failed, iterations, ways = (np.zeros(self.network.cells.size, dtype=np.int32) for _ in range(3))
@@ -444,6 +458,7 @@ class RichardsSolver:
         return _kernel.advance(
             dx=self._dx,
             dy=self._dy,
+            top=self._top,
             **self._statics,
             east=network.east,
             west=network.west,
@@ -459,6 +474,7 @@ class RichardsSolver:
             pass_tolerance=passes.tolerance if isinstance(passes, Convergence) else 0.0,
             most_passes=passes.most if isinstance(passes, Convergence) else passes,
             drainage_kind=_DRAINAGE_KINDS[options.drainage] if options.mode is Mode.FREE_DRAINAGE else 0,
+            own_permeability=self._own_permeability,
             table_points=options.table.points if options.table else 0,
             threads=self._threads,
             lateral=options.mode is Mode.FULL,
@@ -514,14 +530,51 @@ class RichardsSolver:
         few_columns = self.network.cells.size // _COLUMNS_WORTH_A_THREAD + 1
         return self.options.threads or min(int(_kernel.max_threads()), few_columns)
 
+    def _place_tops(self, top_layer: NDArray[np.intp] | None) -> None:
+        """Set the number of layers of each column, and which cells lie above the ground, None where there are none."""
+        layers, cells = self._dz.size, self.network.cells
+        self._above: NDArray[np.bool_] | None = None
+        self._top = np.full(cells.size, layers, dtype=np.int32)
+        if top_layer is None:
+            return
+        if top_layer.shape != self._mask.shape:
+            raise ValueError(f"top_layer has shape {top_layer.shape}, the domain is (ny, nx) = {self._mask.shape}")
+        self._top[...] = top_layer.ravel()[cells] + 1
+        if not np.all((self._top >= 1) & (self._top <= layers)):
+            raise ValueError(f"top_layer must lie between 0 and {layers - 1} in all columns")
+        above = np.arange(layers)[:, np.newaxis] >= self._top
+        if above.any():
+            self._above = above
+
+    def _require_ground(self, source: Floats) -> None:
+        """Refuse sources where there is no cell, which would be lost."""
+        if self._above is None:
+            return
+        columns = source.reshape(self.shape[0], -1)[:, self.network.cells]
+        lost = self._above & (columns != 0.0) & ~np.isnan(columns)
+        if lost.any():
+            self._refuse(lost, columns, "source", "must be 0 above the ground")
+
     def _prepare(self, domain: DomainLike) -> dict[str, Floats]:
         """Properties of the cells as the kernel wants them."""
         dz = self._dz[:, np.newaxis]
+        there = True if self._above is None else ~self._above
+
+        def conductivity(axis: str) -> Floats:
+            name = f"conductivity_{axis}"
+            return np.asarray(self._gather(getattr(domain, name), name, at_least=0.0) * there)
+
         residual = self._gather(domain.residual_saturation, "residual_saturation", at_least=0.0)
         maximum = self._gather(domain.maximum_saturation, "maximum_saturation", above=0.0)
         if not np.all(maximum > residual):
             raise ValueError("maximum_saturation must be above residual_saturation everywhere")
-        vertical = self._gather(domain.conductivity_z, "conductivity_z", at_least=0.0)
+        alpha, n = self._gather(domain.alpha, "alpha", above=0.0), self._gather(domain.n, "n", above=1.0)
+        kr_alpha, kr_n = alpha, n  # without their own the arrays themselves: no more memory
+        if self._own_permeability:
+            own = domain.relative_permeability_alpha, domain.relative_permeability_n
+            kr_alpha = self._gather(own[0], "relative_permeability_alpha", above=0.0)
+            kr_n = self._gather(own[1], "relative_permeability_n", above=1.0)
+        vertical = conductivity("z")
         network = self.network
         table = self.options.table
         lowest = np.broadcast_to(table.min_head if table else -1.0, self.shape)
@@ -533,20 +586,20 @@ class RichardsSolver:
         return {
             "dz": self._dz,
             "gap": np.append(0.5 * (self._dz[1:] + self._dz[:-1]), 0.0),
-            "alpha": self._gather(domain.alpha, "alpha", above=0.0),
-            "n": self._gather(domain.n, "n", above=1.0),
+            "alpha": alpha,
+            "n": n,
+            "kr_alpha": kr_alpha,
+            "kr_n": kr_n,
             "residual": residual,
             "span": np.asfortranarray(maximum - residual),
-            "pore": np.asfortranarray(dz * self._gather(domain.porosity, "porosity", above=0.0)),
-            "elastic": np.asfortranarray(dz * self._gather(domain.specific_storage, "specific_storage", at_least=0.0)),
+            "pore": np.asfortranarray(dz * self._gather(domain.porosity, "porosity", above=0.0) * there),
+            "elastic": np.asfortranarray(
+                dz * self._gather(domain.specific_storage, "specific_storage", at_least=0.0) * there
+            ),
             "vertical": np.asfortranarray(_vertical_mean(vertical, dz)),
             "bottom": np.ascontiguousarray(vertical[0]),
-            "east_conductivity": np.asfortranarray(
-                dz * _lateral_mean(self._gather(domain.conductivity_x, "conductivity_x", at_least=0.0), network.east)
-            ),
-            "north_conductivity": np.asfortranarray(
-                dz * _lateral_mean(self._gather(domain.conductivity_y, "conductivity_y", at_least=0.0), network.north)
-            ),
+            "east_conductivity": np.asfortranarray(dz * _lateral_mean(conductivity("x"), network.east)),
+            "north_conductivity": np.asfortranarray(dz * _lateral_mean(conductivity("y"), network.north)),
             **{f"slope_{axis}": face.fall.ravel()[network.cells] for axis, face in slopes.items()},
             **{f"cosine_{axis}": face.cosine.ravel()[network.cells] for axis, face in slopes.items()},
             "minimum_head": self._gather(lowest, "min_head"),
@@ -565,19 +618,22 @@ class RichardsSolver:
             statics[face] = np.asfortranarray(statics[face] * self._gather(factor, name, at_least=0.0))
 
     def _find_boundary_faces(self, domain: DomainLike) -> BoundaryFaces:
-        names = ("alpha", "n", "residual", "span", "minimum_head")
+        names = ("alpha", "n", "kr_alpha", "kr_n", "residual", "span", "minimum_head")
         table = self.options.table
         soil = CellSoil(
             **{name: self._statics[name] for name in names},
             conductivity={axis: self._gather(getattr(domain, f"conductivity_{axis}"), axis) for axis in "xyz"},
+            own_permeability=self._own_permeability,
             table_points=table.points if table else 0,
         )
-        return BoundaryFaces(self.conditions, self.network, self._dz, (self._dx, self._dy), self._mask.shape, soil)
+        spacing = self._dx, self._dy
+        return BoundaryFaces(self.conditions, self.network, self._top, self._dz, spacing, self._mask.shape, soil)
 
     def _floor_water(self, domain: DomainLike) -> Floats:
         """Water [m] of each cell at the floor head, which sinks leave in it."""
         pore, elastic = self._statics["pore"], self._statics["elastic"]
-        floor = reachable_floor(self.options.floor_head, pore, elastic)
+        room = pore if self._above is None else np.where(self._above, 1.0, pore)
+        floor = reachable_floor(self.options.floor_head, room, elastic)
         self._head = np.asfortranarray(floor)
         self._evaluate()
         return np.asfortranarray((pore + elastic * floor) * self._saturation)
@@ -586,12 +642,16 @@ class RichardsSolver:
         """Bring saturation and relative permeability up to date with the head."""
         table = self.options.table
         _kernel.evaluate_state(
+            self._top,
             self._head,
             self._statics["alpha"],
             self._statics["n"],
+            self._statics["kr_alpha"],
+            self._statics["kr_n"],
             self._statics["residual"],
             self._statics["span"],
             self._statics["minimum_head"],
+            self._own_permeability,
             table.points if table else 0,
             self._threads,
             self._saturation,
@@ -610,6 +670,8 @@ class RichardsSolver:
         if values.shape != self.shape:
             raise ValueError(f"{name} has shape {values.shape}, the domain is (nz, ny, nx) = {self.shape}")
         columns: Floats = np.ascontiguousarray(values.reshape(self.shape[0], -1).T[self.network.cells]).T
+        if self._above is not None:  # what lies there has no effect, and may be NaN
+            columns = np.asfortranarray(np.where(self._above, self._of_tops(columns), columns))
         if above is not None and not np.all(columns > above):
             self._refuse(~(columns > above), columns, name, f"must be above {above:g}")
         if at_least is not None and not np.all(columns >= at_least):
@@ -637,7 +699,7 @@ class RichardsSolver:
 
     def _scatter(self, columns: Floats) -> Floats:
         field = np.full((self.shape[0], self._mask.size), np.nan)
-        field[:, self.network.cells] = columns
+        field[:, self.network.cells] = columns if self._above is None else np.where(self._above, np.nan, columns)
         return field.reshape(self.shape)
 
     def _scatter_surface(self, columns: Floats) -> Floats:

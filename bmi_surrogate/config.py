@@ -128,6 +128,9 @@ def prepare(config_file: Path) -> PreparedSurrogate:
             config.refuse(
                 "the structured surrogate" if structured else "a PredRNN", but=_OF_STRUCTURED if structured else ()
             )
+        with errors_under(file=config_file):
+            domain.refuse_own_permeability("a surrogate")
+            domain.refuse_uneven_ground("a surrogate")
         if isinstance(trained, StructuredCheckpoint):
             emulator = _structured(trained, domain, section, conditions.barriers, config_file)
             own = trained.files

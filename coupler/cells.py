@@ -23,9 +23,9 @@ def gaps(component: Component, variable: str) -> Cells | None:
     They are those outside its mask. Of a component that has none they are those without a value at the start, if
     there are values elsewhere.
     """
-    shape, mask = component.shape(variable), component.mask
+    shape, mask = component.shape(variable), component.cells_of(variable, component.mask)
     if mask is not None:
-        inside = len(shape) >= 2 and shape[-2:] == mask.shape
+        inside = len(shape) >= 2 and shape[-mask.ndim :] == mask.shape
         return np.broadcast_to(~mask, shape) if inside else np.zeros(shape, dtype=bool)
     values = _at_start(component, variable)
     if values is None or not (component.static or np.isfinite(values).any()):
@@ -40,9 +40,10 @@ def active_cells(component: Component, variable: str) -> Cells | None:
     rows and columns has a value at the start.
     """
     shape = component.shape(variable)
-    if component.mask is not None:
-        inside = len(shape) >= 2 and shape[-2:] == component.mask.shape
-        return np.broadcast_to(component.mask, shape) if inside else np.ones(shape, dtype=bool)
+    mask = component.cells_of(variable, component.mask)
+    if mask is not None:
+        inside = len(shape) >= 2 and shape[-mask.ndim :] == mask.shape
+        return np.broadcast_to(mask, shape) if inside else np.ones(shape, dtype=bool)
     grid = component.grid(variable)
     columns = shape[-2:]
     found = np.zeros(columns, dtype=bool)

@@ -263,6 +263,17 @@ class Component:
         mask = getattr(self.bmi, "mask", None)
         return None if mask is None else np.asarray(mask, dtype=bool)
 
+    def cells_of(self, variable: str, columns: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+        """Cells (layers, ny, nx) that take part where not all of a column do, otherwise `columns` (ny, nx).
+
+        A variable of fewer layers than the component has the topmost ones.
+        """
+        cells = getattr(self.bmi, "layer_mask", None)
+        shape = self.shape(variable)
+        if cells is None or len(shape) != 3 or shape[1:] != np.shape(cells)[1:] or shape[0] > len(cells):
+            return columns
+        return np.asarray(cells, dtype=bool)[-shape[0] :]
+
     @property
     def provenance(self) -> Mapping[str, str]:
         """SHA-256 of the files that the component read, as far as it tells."""

@@ -63,7 +63,7 @@ class Exchanger:
         """Cells in which a variable is guarded; None for all."""
         component, mask = self._components[name], self._plan.masks[name]
         if component.mask is not None:
-            return mask
+            return component.cells_of(variable, mask)
         missing = gaps(component, variable)
         if missing is None or not missing.any():
             return mask

@@ -196,7 +196,16 @@ class OutputFile:
             component = components[end.component]
             declared = _declaration(component, end.variable)
             static = component.static or getattr(declared, "role", None) is Role.STATIC
-            columns.append(_Column(end, component, name, static, substeps[end.component], masks[end.component]))
+            columns.append(
+                _Column(
+                    end,
+                    component,
+                    name,
+                    static,
+                    substeps[end.component],
+                    component.cells_of(end.variable, masks[end.component]),
+                )
+            )
         return columns
 
     def _make_variables(self) -> None:
@@ -357,7 +366,7 @@ class OutputFile:
         """Values with a mask over those that are missing, of which those in active cells are told once."""
         missing = ~np.isfinite(values)
         outside = np.zeros(values.shape, dtype=bool)
-        if column.mask is not None and values.ndim >= 2 and values.shape[-2:] == column.mask.shape:
+        if column.mask is not None and values.ndim >= 2 and values.shape[-column.mask.ndim :] == column.mask.shape:
             outside |= ~column.mask
         lacking = missing & ~outside
         if lacking.any() and not column.told:

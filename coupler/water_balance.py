@@ -162,6 +162,9 @@ class WaterBalance:
         self._runoff_to_metres_per_second = conversion(groundwater.units(RUNOFF), "m s-1").factor
         self._source_to_per_second = conversion(groundwater.units(NET_SOURCE), "s-1").factor
         thickness = groundwater.get_in("m", LAYER_THICKNESS)[-groundwater.shape(NET_SOURCE)[0] :]
+        cells = groundwater.cells_of(NET_SOURCE, None)
+        if cells is not None:
+            thickness = np.where(cells, thickness, 0.0)  # nothing is there, so nothing is given to it
         mask = plan.masks[groundwater.name]
         active = np.ones(thickness.shape[1:], dtype=bool) if mask is None else mask
         self._active = active

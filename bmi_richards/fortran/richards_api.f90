@@ -10,15 +10,17 @@ subroutine max_threads(n)
 end subroutine max_threads
 
 !> Saturation, relative permeability and their derivatives that belong to `head`.
-subroutine evaluate_state(nz, ncol, head, alpha, n, residual, span, minimum_head, table_points, threads, &
-  saturation, kr, dsaturation, dkr)
+subroutine evaluate_state(nz, ncol, top, head, alpha, n, kr_alpha, kr_n, residual, span, minimum_head, own_permeability, &
+  table_points, threads, saturation, kr, dsaturation, dkr)
   use, intrinsic :: iso_c_binding, only: c_double
   use richards_sweep, only: evaluate_all
   use richards_types, only: soil_t, options_t, state_t
   implicit none
   integer, intent(in) :: nz, ncol, table_points, threads
-  real(c_double), intent(in), target :: head(nz, ncol), alpha(nz, ncol), n(nz, ncol), residual(nz, ncol), span(nz, ncol)
-  real(c_double), intent(in), target :: minimum_head(nz, ncol)
+  integer, intent(in), target :: top(ncol)
+  logical, intent(in) :: own_permeability
+  real(c_double), intent(in), target :: head(nz, ncol), alpha(nz, ncol), n(nz, ncol), kr_alpha(nz, ncol), kr_n(nz, ncol)
+  real(c_double), intent(in), target :: residual(nz, ncol), span(nz, ncol), minimum_head(nz, ncol)
   real(c_double), intent(inout), target :: saturation(nz, ncol), kr(nz, ncol), dsaturation(nz, ncol), dkr(nz, ncol)
   !f2py threadsafe
   type(soil_t) :: soil
@@ -27,11 +29,15 @@ subroutine evaluate_state(nz, ncol, head, alpha, n, residual, span, minimum_head
 
   soil%nz = nz
   soil%ncol = ncol
+  soil%top => top
   soil%alpha => alpha
   soil%n => n
+  soil%kr_alpha => kr_alpha
+  soil%kr_n => kr_n
   soil%residual => residual
   soil%span => span
   soil%minimum_head => minimum_head
+  options%own_permeability = own_permeability
   options%table_points = table_points
   options%threads = threads
   state%head => head
@@ -43,11 +49,12 @@ subroutine evaluate_state(nz, ncol, head, alpha, n, residual, span, minimum_head
 end subroutine evaluate_state
 
 !> Advance the state by dt [h]; see advance_all.
-subroutine advance(nz, ncol, ngroups, nfaces, nstarts, dx, dy, dz, gap, alpha, n, residual, span, pore, elastic, vertical, bottom, &
-  east_conductivity, north_conductivity, slope_x, slope_y, cosine_x, cosine_y, minimum_head, floor_water, &
+subroutine advance(nz, ncol, ngroups, nfaces, nstarts, top, dx, dy, dz, gap, alpha, n, kr_alpha, kr_n, &
+  residual, span, pore, elastic, vertical, bottom, east_conductivity, north_conductivity, slope_x, slope_y, &
+  cosine_x, cosine_y, minimum_head, floor_water, &
   east, west, north, south, group_start, donor, inflow, outflow, boundary, &
   face_start, face_layer, face_flux, face_conductance, face_head, face_kr, face_lift, face_inflow, &
-  dt, tolerance, pass_tolerance, most_passes, drainage_kind, table_points, threads, lateral, ponding, &
+  dt, tolerance, pass_tolerance, most_passes, drainage_kind, own_permeability, table_points, threads, lateral, ponding, &
   source, prescribed_drainage, head, saturation, kr, dsaturation, dkr, &
   storage_change, applied, unmet, left, drained, iterations, ways, failed_layer, worst, column_change, &
   passes, change, converged)
@@ -56,9 +63,11 @@ subroutine advance(nz, ncol, ngroups, nfaces, nstarts, dx, dy, dz, gap, alpha, n
   use richards_types, only: soil_t, network_t, boundary_t, options_t, state_t, balance_t
   implicit none
   integer, intent(in) :: nz, ncol, ngroups, nfaces, nstarts
+  integer, intent(in), target :: top(ncol)
   real(c_double), intent(in) :: dx, dy
   real(c_double), intent(in), target :: dz(nz), gap(nz)
-  real(c_double), intent(in), target :: alpha(nz, ncol), n(nz, ncol), residual(nz, ncol), span(nz, ncol)
+  real(c_double), intent(in), target :: alpha(nz, ncol), n(nz, ncol), kr_alpha(nz, ncol), kr_n(nz, ncol)
+  real(c_double), intent(in), target :: residual(nz, ncol), span(nz, ncol)
   real(c_double), intent(in), target :: pore(nz, ncol), elastic(nz, ncol), vertical(nz, ncol), bottom(ncol)
   real(c_double), intent(in), target :: east_conductivity(nz, ncol), north_conductivity(nz, ncol)
   real(c_double), intent(in), target :: slope_x(ncol), slope_y(ncol), cosine_x(ncol), cosine_y(ncol)
@@ -72,7 +81,7 @@ subroutine advance(nz, ncol, ngroups, nfaces, nstarts, dx, dy, dz, gap, alpha, n
   real(c_double), intent(inout), target :: face_inflow(nfaces)
   real(c_double), intent(in) :: dt, tolerance, pass_tolerance
   integer, intent(in) :: most_passes, drainage_kind, table_points, threads
-  logical, intent(in) :: lateral, ponding
+  logical, intent(in) :: own_permeability, lateral, ponding
   real(c_double), intent(in) :: source(nz, ncol), prescribed_drainage(ncol)
   real(c_double), intent(inout), target :: head(nz, ncol), saturation(nz, ncol), kr(nz, ncol)
   real(c_double), intent(inout), target :: dsaturation(nz, ncol), dkr(nz, ncol)
@@ -92,12 +101,15 @@ subroutine advance(nz, ncol, ngroups, nfaces, nstarts, dx, dy, dz, gap, alpha, n
 
   soil%nz = nz
   soil%ncol = ncol
+  soil%top => top
   soil%dx = dx
   soil%dy = dy
   soil%dz => dz
   soil%gap => gap
   soil%alpha => alpha
   soil%n => n
+  soil%kr_alpha => kr_alpha
+  soil%kr_n => kr_n
   soil%residual => residual
   soil%span => span
   soil%pore => pore
@@ -141,6 +153,7 @@ subroutine advance(nz, ncol, ngroups, nfaces, nstarts, dx, dy, dz, gap, alpha, n
   options%pass_tolerance = pass_tolerance
   options%passes = most_passes
   options%drainage = drainage_kind
+  options%own_permeability = own_permeability
   options%table_points = table_points
   options%threads = threads
   options%lateral = lateral

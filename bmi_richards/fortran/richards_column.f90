@@ -8,7 +8,7 @@
 module richards_column
   use, intrinsic :: ieee_arithmetic, only: ieee_is_nan
   use, intrinsic :: iso_fortran_env, only: wp => real64
-  use richards_constitutive, only: evaluate_analytic, evaluate_table
+  use richards_constitutive, only: evaluate_analytic, evaluate_permeability, evaluate_table
   implicit none
   private
   public :: column_t, column_state_t, solve_column, jacobian, take_step, evaluate, ponding_power, ponding_answer
@@ -31,6 +31,9 @@ module richards_column
     real(wp), pointer, contiguous :: gap(:) => null()           !< distance of the centres of layers k and k+1 [m]
     real(wp), pointer, contiguous :: alpha(:) => null()         !< [m-1]
     real(wp), pointer, contiguous :: n(:) => null()             !< exponent of van Genuchten [-]
+    logical :: own_permeability = .false.                       !< kr has its own alpha and n
+    real(wp), pointer, contiguous :: kr_alpha(:) => null()      !< alpha of relative permeability [m-1]
+    real(wp), pointer, contiguous :: kr_n(:) => null()          !< n of relative permeability [-]
     real(wp), pointer, contiguous :: residual(:) => null()      !< residual saturation [-]
     real(wp), pointer, contiguous :: span(:) => null()          !< maximum less residual saturation [-]
     real(wp), pointer, contiguous :: pore(:) => null()          !< porosity*dz [m]
@@ -63,12 +66,13 @@ contains
     type(column_t), intent(in) :: column          !< properties of the column
     type(column_state_t), intent(inout) :: state  !< head of the column and what follows from it
 
+    call evaluate_analytic(column%nz, state%head, column%alpha, column%n, column%residual, column%span, &
+      state%saturation, state%kr, state%dsaturation, state%dkr)
     if (column%table_points > 0) then
-      call evaluate_table(column%nz, state%head, column%alpha, column%n, column%residual, column%span, column%table_points, &
-        column%minimum_head, state%saturation, state%kr, state%dsaturation, state%dkr)
-    else
-      call evaluate_analytic(column%nz, state%head, column%alpha, column%n, column%residual, column%span, &
-        state%saturation, state%kr, state%dsaturation, state%dkr)
+      call evaluate_table(column%nz, state%head, column%kr_alpha, column%kr_n, column%table_points, column%minimum_head, &
+        state%kr, state%dkr)
+    else if (column%own_permeability) then
+      call evaluate_permeability(column%nz, state%head, column%kr_alpha, column%kr_n, state%kr, state%dkr)
     end if
   end subroutine evaluate
 

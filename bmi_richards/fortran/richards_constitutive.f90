@@ -1,14 +1,14 @@
 !> Retention and relative permeability of van Genuchten (1980) with Mualem's m = 1 - 1/n, and their derivatives.
 !>
 !> With x = -alpha h and b = (1 + x^n)^-m:  S = Sr + (Ss - Sr) b  and  kr = (1 - x^(n-1) b)^2 sqrt(b);
-!> S = Ss and kr = 1 where h >= 0.  Lengths in m.
+!> S = Ss and kr = 1 where h >= 0.  Lengths in m. kr may have an alpha and an n of its own.
 !>
 !> Equations (2) and (3) of docs/theory.md.
 module richards_constitutive
   use, intrinsic :: iso_fortran_env, only: wp => real64
   implicit none
   private
-  public :: evaluate_analytic, evaluate_table
+  public :: evaluate_analytic, evaluate_permeability, evaluate_table
 
 contains
 
@@ -48,26 +48,36 @@ contains
     end do
   end subroutine evaluate_analytic
 
-  !> The same with kr interpolated linearly between `points` nodes from `minimum_head` to 0, and 0 below `minimum_head`.
+  !> Relative permeability and its derivative alone, for the layers of one column.
+  pure subroutine evaluate_permeability(nz, head, alpha, n, kr, dkr)
+    integer, intent(in) :: nz          !< layers
+    real(wp), intent(in) :: head(nz)   !< pressure head [m]
+    real(wp), intent(in) :: alpha(nz)  !< of relative permeability [m-1]
+    real(wp), intent(in) :: n(nz)      !< of relative permeability [-]
+    real(wp), intent(out) :: kr(nz)    !< relative permeability [-]
+    real(wp), intent(out) :: dkr(nz)   !< derivative of kr by head [m-1]
+    real(wp) :: nothing(nz), one(nz), saturation(nz), dsaturation(nz)
+
+    nothing = 0.0_wp
+    one = 1.0_wp
+    call evaluate_analytic(nz, head, alpha, n, nothing, one, saturation, kr, dsaturation, dkr)
+  end subroutine evaluate_permeability
+
+  !> Relative permeability interpolated linearly between `points` nodes from `minimum_head` to 0, and 0 below `minimum_head`.
   !>
   !> The nodes are evaluated where they are needed: no table is stored, so every cell may have its own parameters.
-  pure subroutine evaluate_table(nz, head, alpha, n, residual, span, points, minimum_head, saturation, kr, dsaturation, dkr)
+  pure subroutine evaluate_table(nz, head, alpha, n, points, minimum_head, kr, dkr)
     integer, intent(in) :: nz                 !< layers
     integer, intent(in) :: points             !< nodes of the table
     real(wp), intent(in) :: head(nz)          !< pressure head [m]
-    real(wp), intent(in) :: alpha(nz)         !< [m-1]
-    real(wp), intent(in) :: n(nz)             !< exponent of van Genuchten [-]
-    real(wp), intent(in) :: residual(nz)      !< residual saturation [-]
-    real(wp), intent(in) :: span(nz)          !< maximum less residual saturation [-]
+    real(wp), intent(in) :: alpha(nz)         !< of relative permeability [m-1]
+    real(wp), intent(in) :: n(nz)             !< of relative permeability [-]
     real(wp), intent(in) :: minimum_head(nz)  !< < 0 [m]
-    real(wp), intent(out) :: saturation(nz)   !< [-]
-    real(wp), intent(out) :: kr(nz)           !< relative permeability [-]
-    real(wp), intent(out) :: dsaturation(nz)  !< derivative of saturation by head [m-1]
-    real(wp), intent(out) :: dkr(nz)          !< derivative of kr by head [m-1]
+    real(wp), intent(inout) :: kr(nz)         !< relative permeability, that of saturated cells on entry [-]
+    real(wp), intent(inout) :: dkr(nz)        !< derivative of kr by head [m-1]
     real(wp) :: spacing, below, above, position
     integer :: k, node
 
-    call evaluate_analytic(nz, head, alpha, n, residual, span, saturation, kr, dsaturation, dkr)
     do k = 1, nz
       if (head(k) >= 0.0_wp) cycle
       if (head(k) <= minimum_head(k)) then

@@ -118,7 +118,7 @@ contains
     do c = 1, soil%ncol
       work%start(:, c) = state%head(:, c)
       work%water(:, c) = water(soil, state, c)
-      work%power(c) = ponding_power(state%head(soil%nz, c))
+      work%power(c) = ponding_power(state%head(soil%top(c), c))
       work%lateral(:, c) = 0.0_wp
       work%drained(c) = 0.0_wp
       work%solved(c) = 0
@@ -173,7 +173,7 @@ contains
     do c = 1, soil%ncol
       balance%storage_change(c) = sum(water(soil, state, c) - work%water(:, c))
       if (options%ponding) balance%storage_change(c) = balance%storage_change(c) &
-        + max(state%head(soil%nz, c), 0.0_wp) - max(work%start(soil%nz, c), 0.0_wp)
+        + max(state%head(soil%top(c), c), 0.0_wp) - max(work%start(soil%top(c), c), 0.0_wp)
       balance%outflow(c) = options%dt*network%boundary(c)*work%power(c)
       if (options%drainage == drainage_implicit) balance%drainage(c) = options%dt*soil%bottom(c)*state%kr(1, c)
       if (boundary%faces > 0) call take_inflow(soil, boundary, options, state, c)
@@ -193,7 +193,7 @@ contains
     real(wp) :: inflow(soil%nz), moved(soil%nz), imbalance
     type(column_t) :: column
     type(column_state_t) :: view
-    integer :: c
+    integer :: c, top
 
     !$omp do schedule(static)
     do c = 1, soil%ncol
@@ -201,6 +201,10 @@ contains
       call set_faces(soil, network, state, options%dt, c, work%system)
       call select_column(soil, options, state, c, column, view, network)
       if (boundary%faces > 0) call see_boundary(boundary, c, column)
+      ! cells above the top of a column stay as they are
+      work%system%lower(soil%top(c) + 1:, c) = 0.0_wp
+      work%system%diagonal(soil%top(c) + 1:, c) = 1.0_wp
+      work%system%upper(soil%top(c) + 1:, c) = 0.0_wp
       call jacobian(column, view, work%system%lower(:, c), work%system%diagonal(:, c), work%system%upper(:, c))
     end do
     !$omp end do
@@ -226,8 +230,9 @@ contains
     !$omp do schedule(static)
     do c = 1, soil%ncol
       call select_column(soil, options, state, c, column, view)
-      call take_step(soil%nz, column%alpha, view%head, -work%system%shift(:, c), work%relaxation, .false., moved)
-      view%head(:) = moved
+      top = soil%top(c)
+      call take_step(top, column%alpha, view%head, -work%system%shift(:top, c), work%relaxation, .false., moved(:top))
+      view%head(:) = moved(:top)
       call evaluate(column, view)
     end do
     !$omp end do
@@ -318,7 +323,7 @@ contains
       predicted = .not. predicted .and. round > simple_rounds .and. last - first < most_together
       if (predicted) call predict_powers(network, first, last, options%dt, work%inflow, work%answer, work%power)
     end do
-    balance%failed_layer(first) = soil%nz
+    balance%failed_layer(first) = soil%top(first)
     balance%residual(first) = balance%change(first)
   end subroutine solve_group
 
@@ -339,16 +344,17 @@ contains
     integer, intent(out) :: iterations                  !< of Newton's method
     type(column_t) :: column
     type(column_state_t) :: view
-    real(wp) :: supply(soil%nz), before(soil%nz), saturation_before(soil%nz), known, demand, available, drained
-    integer :: k, side, ways
+    real(wp) :: supply(soil%top(c)), before(soil%top(c)), saturation_before(soil%top(c)), known, demand, available, drained
+    integer :: k, side, ways, top
 
     call select_column(soil, options, state, c, column, view, network)
 
+    top = soil%top(c)
     balance%source(c) = 0.0_wp
     balance%unmet(c) = 0.0_wp
-    do k = 1, soil%nz
+    do k = 1, top
       known = work%water(k, c) + options%dt*work%lateral(k, c)
-      if (k == soil%nz) then
+      if (k == top) then
         if (options%ponding) known = known + max(work%start(k, c), 0.0_wp)
         do side = 1, 4
           if (network%donor(side, c) == 0) cycle
@@ -374,13 +380,13 @@ contains
 
     if (work%damped) then
       column%damped = .true.
-      column%damping => work%damping(:, c)
-      column%reference => work%reference(:, c)
+      column%damping => work%damping(:top, c)
+      column%reference => work%reference(:top, c)
     end if
 
     before = view%head
     saturation_before = view%saturation
-    call solve_column(column, supply, work%start(:, c), view, iterations, ways, balance%failed_layer(c), balance%residual(c))
+    call solve_column(column, supply, work%start(:top, c), view, iterations, ways, balance%failed_layer(c), balance%residual(c))
     balance%iterations(c) = balance%iterations(c) + iterations
     balance%ways(c) = max(balance%ways(c), ways)
     if (circling) then
@@ -391,7 +397,7 @@ contains
       end do
       work%answer(c) = ponding_answer(column, view)
     end if
-    work%power(c) = ponding_power(view%head(soil%nz))
+    work%power(c) = ponding_power(view%head(top))
     if (first_round) balance%change(c) = 0.0_wp
     balance%change(c) = max(balance%change(c), maxval(abs(max(view%head, 0.0_wp) - max(before, 0.0_wp))), &
       maxval(abs(view%saturation - saturation_before)))
@@ -404,7 +410,7 @@ contains
     type(boundary_t), intent(inout) :: boundary    !< faces through which water comes from outside
     type(options_t), intent(in) :: options         !< choices of the step
     integer, intent(in) :: c                       !< number of the column
-    real(wp), intent(inout) :: supply(soil%nz)     !< water of the cells that does not depend on their new heads [m]
+    real(wp), intent(inout) :: supply(soil%top(c))  !< water of the cells that does not depend on their new heads [m]
     type(column_t), intent(inout) :: column        !< properties of the column
     real(wp) :: inflow
     integer :: face, k
@@ -474,28 +480,33 @@ contains
     type(column_t), intent(out) :: column      !< properties of the column
     type(column_state_t), intent(out) :: view  !< head of the column and what follows from it
     type(network_t), intent(in), optional :: network  !< with it the column knows what runs off and drains
+    integer :: top
 
-    column%nz = soil%nz
+    top = soil%top(c)
+    column%nz = top
     column%dt = options%dt
     column%tolerance = options%tolerance
     column%table_points = options%table_points
-    column%gap => soil%gap
-    column%alpha => soil%alpha(:, c)
-    column%n => soil%n(:, c)
-    column%residual => soil%residual(:, c)
-    column%span => soil%span(:, c)
-    column%pore => soil%pore(:, c)
-    column%elastic => soil%elastic(:, c)
-    column%vertical => soil%vertical(:, c)
-    if (options%table_points > 0) column%minimum_head => soil%minimum_head(:, c)
+    column%gap => soil%gap(:top)
+    column%alpha => soil%alpha(:top, c)
+    column%n => soil%n(:top, c)
+    column%residual => soil%residual(:top, c)
+    column%span => soil%span(:top, c)
+    column%pore => soil%pore(:top, c)
+    column%elastic => soil%elastic(:top, c)
+    column%vertical => soil%vertical(:top, c)
+    column%own_permeability = options%own_permeability
+    column%kr_alpha => soil%kr_alpha(:top, c)
+    column%kr_n => soil%kr_n(:top, c)
+    if (options%table_points > 0) column%minimum_head => soil%minimum_head(:top, c)
     if (present(network)) then
       column%runoff = options%dt*network%outflow(c)
       if (options%drainage == drainage_implicit) column%drainage = options%dt*soil%bottom(c)
     end if
-    view%head => state%head(:, c)
-    view%saturation => state%saturation(:, c)
-    view%kr => state%kr(:, c)
-    view%dsaturation => state%dsaturation(:, c)
-    view%dkr => state%dkr(:, c)
+    view%head => state%head(:top, c)
+    view%saturation => state%saturation(:top, c)
+    view%kr => state%kr(:top, c)
+    view%dsaturation => state%dsaturation(:top, c)
+    view%dkr => state%dkr(:top, c)
   end subroutine select_column
 end module richards_sweep

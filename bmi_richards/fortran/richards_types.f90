@@ -1,5 +1,6 @@
 !> What the modules of the kernel hand to each other. Columns are numbered in flow order; arrays are (layer, column), layer 1 at
-!> the bottom, so that a column is contiguous in memory. Lengths in m, times in h.
+!> the bottom, so that a column is contiguous in memory. A column ends at its own topmost layer; what its cells above that hold has
+!> no effect: they store no water, and nothing flows through their faces. Lengths in m, times in h.
 module richards_types
   use, intrinsic :: iso_fortran_env, only: wp => real64
   implicit none
@@ -14,12 +15,15 @@ module richards_types
   type :: soil_t
     integer :: nz = 0                                              !< layers
     integer :: ncol = 0                                            !< columns
+    integer, pointer, contiguous :: top(:) => null()               !< topmost layer of each column
     real(wp) :: dx = 0.0_wp                                        !< size of a cell to the east [m]
     real(wp) :: dy = 0.0_wp                                        !< size of a cell to the north [m]
     real(wp), pointer, contiguous :: dz(:) => null()               !< layer thickness [m]
     real(wp), pointer, contiguous :: gap(:) => null()              !< distance of the centres of layers k and k+1 [m]
     real(wp), pointer, contiguous :: alpha(:, :) => null()         !< [m-1]
     real(wp), pointer, contiguous :: n(:, :) => null()             !< [-]
+    real(wp), pointer, contiguous :: kr_alpha(:, :) => null()      !< of relative permeability; alpha itself, or its own [m-1]
+    real(wp), pointer, contiguous :: kr_n(:, :) => null()          !< of relative permeability; n itself, or its own [-]
     real(wp), pointer, contiguous :: residual(:, :) => null()      !< Sr [-]
     real(wp), pointer, contiguous :: span(:, :) => null()          !< Ss - Sr [-]
     real(wp), pointer, contiguous :: pore(:, :) => null()          !< porosity * dz [m]
@@ -70,6 +74,7 @@ module richards_types
     integer :: passes = 2                !< passes over the domain, or the most of them
     integer :: drainage = drainage_none  !< what happens at the bottom
     integer :: table_points = 0          !< nodes of the kr table, 0: analytic
+    logical :: own_permeability = .false.  !< relative permeability has its own alpha and n
     integer :: threads = 1               !< of the kernel
     logical :: lateral = .true.          !< lateral groundwater flow
     logical :: ponding = .true.          !< water stands on the ground; otherwise it leaves at once (seepage face)

@@ -88,6 +88,8 @@ def prepare_material(config: TrainConfig, here: Processes, progress: Progress) -
     except ConfigError as error:
         raise ConfigError(f"output: {error}") from error
     domain, task = Domain.load(config.domain), config.task()
+    domain.refuse_own_permeability("a surrogate")
+    domain.refuse_uneven_ground("a surrogate")
     statics = static_channels.from_domain(domain)
     if not here.is_first:
         here.wait()  # the first one makes store and statistics

@@ -24,6 +24,7 @@ KNOWN = "known"
 FUNCTIONS = ("variable", "grid_labels", "save_state", "load_state", "start_from")
 ATTRIBUTES = (
     "mask",
+    "layer_mask",
     "provenance",
     "saves_state",
     "takes_end",
@@ -84,4 +85,5 @@ _DECODERS: dict[str, Callable[[Any], Any]] = {
     "variable": _variable,
     "grid_labels": tuple,
     "mask": lambda value: np.asarray(value, dtype=bool),
+    "layer_mask": lambda value: np.asarray(value, dtype=bool),
 }

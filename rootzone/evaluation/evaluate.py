@@ -166,8 +166,11 @@ def _temporary(folder: Path) -> tempfile.TemporaryDirectory[str]:
 
 def _domain(wanted: Wanted) -> Domain:
     if wanted.domain is not None:
-        return Domain.load(load_config(wanted.domain, DomainConfig))
-    return domain_of(wanted.run if is_parflow_run(wanted.reference) else wanted.reference)
+        domain = Domain.load(load_config(wanted.domain, DomainConfig))
+    else:
+        domain = domain_of(wanted.run if is_parflow_run(wanted.reference) else wanted.reference)
+    domain.refuse_uneven_ground("an evaluation")
+    return domain
 
 
 def _start(wanted: Wanted) -> np.datetime64:

@@ -47,6 +47,8 @@ class Boundaries:
     surface: dict[str, Any] = field(default_factory=dict)
     boundaries: list[dict[str, Any]] = field(default_factory=list)
     overland: bool = True
+    follows_ground: bool = False
+    """Whether columns end at their own topmost layers; otherwise what lies above the ground is rock."""
 
     @property
     def spec(self) -> dict[str, Any]:
@@ -136,20 +138,42 @@ class _Reader:
                 f"{key} is {kind}: no water comes or goes over the ground but what is prescribed, and heads may "
                 "rise above it; here such water ponds, and hardly flows (roughness 1 h m-1/3, ParFlow's default)"
             )
-        if any(flux != fluxes[0] for flux in fluxes):
-            notes.refuse(
-                f"Patch.{top}.BCPressure.Type",
-                f"other values than at {' and '.join(tops[1:])}; here the ground has one (ignored: that of {top!r})",
+        flux = fluxes[0] if fluxes else None
+        if any(other != flux for other in fluxes):
+            flux = self._of_patches(tops, fluxes)
+        if flux is not None:
+            result.surface["flux"] = flux
+        if self.geometries.has_level_top:
+            return
+        result.follows_ground = bool(result.overland or result.surface)
+        what = "columns end there" if result.follows_ground else "what lies above it is rock"
+        notes.notice(f"the ground of {self.geometries.domain!r} rises and falls through the layers; {what}")
+
+    def _of_patches(self, tops: list[str], fluxes: list[Any]) -> Any:
+        """Return one rate for patches at the ground that differ: maps, in a cycle if a patch follows one."""
+        patches = [self.geometries.patches[top] for top in tops]
+        cycles = [flux for flux in fluxes if isinstance(flux, dict) and "cycle" in flux]
+        times = [([entry["hours"] for entry in flux["cycle"]], flux["repeat"]) for flux in cycles]
+        if any(isinstance(flux, str | dict) and flux not in cycles for flux in fluxes) or any(
+            time != times[0] for time in times
+        ):
+            self.notes.refuse(
+                f"Patch.{tops[0]}.BCPressure.Type",
+                f"other maps or another cycle than at {' and '.join(tops[1:])}; patches at the ground may differ in "
+                f"their values, not in their times (ignored: what is at {tops[0]!r})",
             )
-        if fluxes and fluxes[0] is not None:
-            result.surface["flux"] = fluxes[0]
-        if not self.geometries.has_level_top and (result.overland or result.surface):
-            raise self.definition.error(
-                "Domain.GeomName",
-                f"{self.geometries.domain!r} does not have the same highest layer in all its columns, which is "
-                "supported where nothing flows over and through the ground (FluxConst 0). Ground that rises and falls "
-                "needs Solver.TerrainFollowingGrid with slopes",
-            )
+            return fluxes[0]
+        rates = []
+        for number in range(len(times[0][0]) if times else 1):
+            values = np.zeros(self.grid.surface)
+            for patch, flux in zip(patches, fluxes, strict=True):
+                values[patch.ground] = flux["cycle"][number]["rate"] if isinstance(flux, dict) else flux or 0.0
+            name = f"surface_flux_{number}" if times else "surface_flux"
+            rates.append(simplest(values, self.geometries.mask).spec(name, "m h-1", self.folder))
+        if not times:
+            return rates[0]
+        hours, repeat = times[0]
+        return {"cycle": [{"hours": h, "rate": r} for h, r in zip(hours, rates, strict=True)], "repeat": repeat}
 
     def _rain(self, patch: str, kind: str) -> Any:
         """Return the water onto the ground [m h-1], None if there is none."""
@@ -163,7 +187,8 @@ class _Reader:
             return None
         file = Pfb(self.definition.file(key), self.definition, key)
         if kind == "FluxFile":  # has the whole grid, of which the cells at the patch count
-            values = file.values(self.grid.shape)[self.geometries.layers][-1]
+            top = self.geometries.top_layer.astype(np.intp)[np.newaxis]
+            values = np.take_along_axis(file.values(self.grid.shape)[self.geometries.layers], top, axis=0)[0]
         else:
             values = file.values(self.grid.surface)
         spec = simplest(-values, self.geometries.mask).spec("surface_flux", "m h-1", self.folder)

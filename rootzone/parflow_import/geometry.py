@@ -162,8 +162,9 @@ class Geometries:
         cells = np.asarray(z[:, np.newaxis, np.newaxis] & y[:, np.newaxis] & x)
         _, (south, north), (west, east) = ends
         sw, se, nw, ne = (west, south), (east, south), (west, north), (east, north)
-        walls = [Patch({Face.SIDE}, np.array([wall])) for wall in ((sw, nw), (se, ne), (sw, se), (nw, ne))]
-        flat = [Patch({face}, np.empty((0, 2, 2))) for face in (Face.BOTTOM, Face.TOP)]
+        nowhere = np.zeros(grid.surface, dtype=bool)
+        walls = [Patch({Face.SIDE}, np.array([wall]), nowhere) for wall in ((sw, nw), (se, ne), (sw, se), (nw, ne))]
+        flat = [Patch({face}, np.empty((0, 2, 2)), nowhere | (face is Face.TOP)) for face in (Face.BOTTOM, Face.TOP)]
         return Shape(cells, [*walls, *flat], is_box=True)
 
     def _domain_cells(self) -> tuple[Mask, slice, Mask]:
@@ -194,10 +195,11 @@ class Geometries:
                 f"{self.domain!r} holds layers {layers.start} to {layers.stop - 1} of the computational grid's "
                 f"0 to {self._grid.nz - 1}; the others are left out"
             )
-        if rock.any():
+        below = rock & (np.cumsum(shape.cells[::-1], axis=0)[::-1] > 0)
+        if below.any():
             self._notes.notice(
-                f"{int(rock.sum())} cells in {int(rock.any(axis=0).sum())} columns lie outside {self.domain!r}, "
-                "between its lowest and its highest layer; here they are rock that holds hardly any water and lets "
+                f"{int(below.sum())} cells in {int(below.any(axis=0).sum())} columns lie outside {self.domain!r}, "
+                "between its lowest layer and its ground; here they are rock that holds hardly any water and lets "
                 "none through"
             )
         return columns, layers, rock
@@ -217,6 +219,12 @@ class Geometries:
     def has_level_top(self) -> bool:
         """Whether the domain reaches to the same layer in all its columns."""
         return not bool(self.rock[self.layers.stop - 1].any())
+
+    @property
+    def top_layer(self) -> Floats:
+        """Topmost layer (ny, nx) of the domain's columns, counted from its lowest; the highest elsewhere."""
+        from_above = np.argmin(self.rock[self.layers][::-1], axis=0)
+        return np.asarray(self.layers.stop - self.layers.start - 1.0 - np.where(self.mask, from_above, 0))
 
     def _patches(self) -> dict[str, Patch]:
         key = f"Geom.{self.domain}.Patches"

@@ -11,6 +11,7 @@ from rootzone.parflow_import.definition import Definition
 from rootzone.parflow_import.geometry import Geometries, Part
 from rootzone.parflow_import.grid import ParflowGrid
 from rootzone.parflow_import.notices import Notes
+from rootzone.parflow_import.solid import Face
 from rootzone.parflow_import.sources import Constant, File, Folder, Netcdf, Pfb, Source, simplest
 
 _FILES = ("PFBFile", "NCFile")
@@ -18,9 +19,18 @@ _KINDS = ("Constant", "HydroStaticPatch", "HydroStaticDepth", *_FILES)
 
 
 def read_initial(
-    definition: Definition, grid: ParflowGrid, geometries: Geometries, layers: list[float], folder: Folder, notes: Notes
+    definition: Definition,
+    grid: ParflowGrid,
+    geometries: Geometries,
+    layers: list[float],
+    follows_ground: bool,
+    folder: Folder,
+    notes: Notes,
 ) -> dict[str, Any]:
     """Return the ``initial:`` section of ``groundwater.yaml``; `layers` [m] are those of the domain, bottom first.
+
+    Where columns end at a ground that rises and falls (`follows_ground`), the depth of the water table is counted from
+    there.
 
     Raises
     ------
@@ -47,10 +57,22 @@ def read_initial(
         return {"pressure_head": _spec(geometries.field(parts, names_key), grid, geometries, layers, folder)}
     depth = sum(layers)
     if names == [geometries.domain]:
-        return {"water_table_depth": _table_depth(definition, grid, geometries, geometries.domain, kind, depth)}
+        table = _table_depth(definition, grid, geometries, geometries.domain, kind, depth)
+        is_level = kind == "HydroStaticDepth" or definition.text(f"{own}.RefPatch") != geometries.sole_patch(Face.TOP)
+        if not (follows_ground and is_level):
+            return {"water_table_depth": table}
+        ground = np.cumsum(layers)[geometries.top_layer.astype(np.intp)]
+        depths = simplest(ground - (depth - table), geometries.mask)
+        return {"water_table_depth": depths.spec("water_table_depth", "m", folder)}
     centres = np.cumsum(layers) - 0.5 * np.array(layers)
     parts = []
     for name in names:
+        if follows_ground and definition.text(f"Geom.{name}.ICPressure.RefPatch", "") == geometries.sole_patch(
+            Face.TOP
+        ):
+            raise definition.error(
+                f"Geom.{name}.ICPressure.RefPatch", "the ground is not level; supported for one geometry, the domain"
+            )
         table = _table_depth(definition, grid, geometries, name, kind, depth)
         profile = np.zeros(grid.nz)
         profile[geometries.layers] = depth - table - centres

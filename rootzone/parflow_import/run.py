@@ -37,6 +37,7 @@ from rootzone.parflow_import.layers import read_layers
 from rootzone.parflow_import.notices import Notes
 from rootzone.parflow_import.prescribed import read_prescribed
 from rootzone.parflow_import.soil import ImportedSoil, read_soil
+from rootzone.parflow_import.sources import Computed
 from rootzone.parflow_import.surface import Surface, read_surface
 from rootzone.parflow_import.timing import Timing, read_timing
 from rootzone.parflow_import.wells import read_wells
@@ -142,12 +143,15 @@ def _map(definition: Definition, grid: ParflowGrid, folder: ImportFolder, option
     soil = read_soil(definition, grid, geometries, notes)
     boundaries = read_boundaries(definition, grid, geometries, sum(layers), folder, notes)
     surface = read_surface(definition, grid, geometries, boundaries.overland, notes)
-    initial = read_initial(definition, grid, geometries, layers, folder, notes)
+    initial = read_initial(definition, grid, geometries, layers, boundaries.follows_ground, folder, notes)
     clm = read_clm_files(definition, grid, notes) if has_land(definition) else None
     start, reuse = (NO_CALENDAR, None) if clm is None else (clm.clmin.start, records_reused(definition))
     timing = read_timing(definition, start, reuse, options.hours, notes)
     title = f"Imported from ParFlow's {definition.path.name}"
     domain = _domain(grid, layers, geometries, soil, surface, clm, folder)
+    if boundaries.follows_ground:
+        domain["top_layer"] = Computed(geometries.top_layer).spec("top_layer", "1", folder)
+        notes.map("Domain.GeomName", "domain.yaml", "top_layer")
     if clm is None:
         notes.notice(
             f"Solver.LSM is none: no rain and no evapotranspiration but what the definition prescribes; the run begins "

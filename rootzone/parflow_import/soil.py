@@ -39,10 +39,11 @@ class Table:
 
 @dataclass(frozen=True)
 class ImportedSoil:
-    """Fields of the subsurface; conductivity [m h-1] by axis."""
+    """Fields of the subsurface; conductivity [m h-1] by axis; of relative permeability what retention has otherwise."""
 
     porosity: Source
     van_genuchten: dict[str, Source]
+    relative_permeability: dict[str, Source]
     conductivity: dict[str, Source]
     specific_storage: Source
     table: Table | None
@@ -56,9 +57,15 @@ class ImportedSoil:
         k = {axis: deep(s, f"conductivity_{axis}", "m h-1") for axis, s in self.conductivity.items()}
         if self.conductivity["y"] is self.conductivity["x"]:
             del k["y"]
+        curve = {name: deep(s, name, VAN_GENUCHTEN[name][1]) for name, s in self.van_genuchten.items()}
+        if self.relative_permeability:
+            curve["relative_permeability"] = {
+                name: deep(s, f"relative_permeability_{name}", VAN_GENUCHTEN[name][1])
+                for name, s in self.relative_permeability.items()
+            }
         return {
             "porosity": deep(self.porosity, "porosity", "1"),
-            "van_genuchten": {name: deep(s, name, VAN_GENUCHTEN[name][1]) for name, s in self.van_genuchten.items()},
+            "van_genuchten": curve,
             "conductivity": k,
             "specific_storage": deep(self.specific_storage, "specific_storage", "m-1"),
         }
@@ -75,8 +82,10 @@ def read_soil(definition: Definition, grid: ParflowGrid, geometries: Geometries,
     reader = _Reader(definition, grid, geometries, notes)
     _check_units(definition, notes)
     retention = reader.retention()
-    table = reader.relative_permeability(retention)
-    return ImportedSoil(reader.porosity(), retention, reader.conductivity(), reader.specific_storage(), table)
+    permeability, table = reader.relative_permeability(retention)
+    return ImportedSoil(
+        reader.porosity(), retention, permeability, reader.conductivity(), reader.specific_storage(), table
+    )
 
 
 def _check_units(definition: Definition, notes: Notes) -> None:
@@ -217,19 +226,16 @@ class _Reader:
             return self._whole(f"Geom.{self.geometries.domain}.{group}.{below}.Filename", f"van_genuchten.{name}")
         return self._constants(f"Phase.{group}.GeomNames", f"{group}.{below}", f"van_genuchten.{name}")
 
-    def relative_permeability(self, retention: dict[str, Source]) -> Table | None:
-        """Check that it has the parameters of the retention curve; returns its table, if it has one."""
-        definition = self.definition
-        definition.choice("Phase.RelPerm.Type", ("VanGenuchten",))
-        for name in ("alpha", "n"):
-            own = self._van_genuchten("RelPerm", name)
-            if not _same(own, retention[name], self.grid.shape):
-                self.notes.refuse(
-                    "Phase.RelPerm.GeomNames",
-                    f"{name} of relative permeability is not {name} of saturation everywhere; here one curve has both "
-                    "(ignored: that of saturation)",
-                )
-        return self._table()
+    def relative_permeability(self, retention: dict[str, Source]) -> tuple[dict[str, Source], Table | None]:
+        """Return its parameters where they are not those of retention, and its table, if it has one."""
+        self.definition.choice("Phase.RelPerm.Type", ("VanGenuchten",))
+        every = {name: self._van_genuchten("RelPerm", name) for name in ("alpha", "n")}
+        own = {name: s for name, s in every.items() if not _same(s, retention[name], self.grid.shape)}
+        if own:
+            self.notes.map(
+                "Phase.RelPerm.GeomNames, Geom.*.RelPerm", "domain.yaml", "van_genuchten.relative_permeability"
+            )
+        return own, self._table()
 
     def _table(self) -> Table | None:
         definition = self.definition

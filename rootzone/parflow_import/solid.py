@@ -40,10 +40,13 @@ class Patch:
         Where on the geometry it has area.
     walls : ndarray, shape (n, 2, 2)
         Where its vertical parts stand: the two ends (x, y) [m] of each.
+    ground : ndarray of bool, shape (ny, nx)
+        Columns whose uppermost face is its.
     """
 
     faces: set[Face]
     walls: Floats
+    ground: Mask
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,8 @@ def rasterise(solid: Solid, grid: ParflowGrid) -> Shape:
     position = np.arange(len(column)) - np.repeat(first, np.diff(first, append=len(column)))
     upper = set(triangle[position % 2 == 1].tolist())
     lower = set(triangle[position % 2 == 0].tolist())
+    uppermost = np.full(grid.ny * grid.nx, -1)
+    uppermost[column] = triangle  # the last of each column stays
     vertical = _plan_area(solid.vertices[solid.triangles]) == 0.0
     patches = []
     for patch in solid.patches:
@@ -103,7 +108,13 @@ def rasterise(solid: Solid, grid: ParflowGrid) -> Shape:
             )
             if there
         }
-        patches.append(Patch(faces, _stands(solid.vertices[solid.triangles[patch[vertical[patch]]]])))
+        patches.append(
+            Patch(
+                faces,
+                _stands(solid.vertices[solid.triangles[patch[vertical[patch]]]]),
+                np.isin(uppermost, patch).reshape(grid.surface),
+            )
+        )
     return Shape(np.asarray(cells.reshape(grid.shape)), patches)
 
 

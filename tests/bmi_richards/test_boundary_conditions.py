@@ -1,63 +1,22 @@
 """Slope forms, surface conditions, sides, bottom and barriers: the equations, conservation and symmetry."""
 
 from dataclasses import replace
-from math import inf
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from richards_conditions import CONVERGED, assert_closed, boundary, everything, rate, transposed
 from richards_domains import Floats, hydrostatic, make_domain, random_domain
 from richards_residual import residual
 
-from bmi_common.boundary_conditions import Barriers, Boundary, Conditions, Side, outer_faces
+from bmi_common.boundary_conditions import Barriers, Conditions, Side
 from bmi_common.groundwater_config import Mode
 from bmi_common.overland import SurfaceCondition
-from bmi_common.rates import Intervals, Rate
 from bmi_common.slopes import SlopeFormulation
-from bmi_richards.options import Convergence, SolverConfig
-from bmi_richards.solver import HourBalance, RichardsSolver
-
-CONVERGED = SolverConfig(passes=Convergence(tolerance=1e-12, most=200))
-
-
-def rate(*values: float) -> Rate:
-    """A cycle of intervals of two hours."""
-    return Rate(Intervals(2.0 * np.arange(1, len(values) + 1), inf), np.array(values))
-
-
-def boundary(
-    domain: SimpleNamespace, side: Side, flux: Rate | None = None, head: Rate | None = None, layers: slice = slice(None)
-) -> Boundary:
-    faces = np.zeros(domain.porosity.shape, dtype=bool)
-    faces[0 if side == "bottom" else layers] = outer_faces(domain.mask, side)
-    return Boundary(side, faces, flux, head)
-
-
-def everything(domain: SimpleNamespace, random: np.random.Generator, surface: SurfaceCondition) -> Conditions:
-    """A flux or a head on every side and the bottom, barriers, and rain that comes and goes."""
-    shape, top = domain.porosity.shape, float(domain.dz.sum())
-    return Conditions(
-        surface=surface,
-        surface_flux=rate(0.03, -0.0002, 0.0),
-        boundaries=(
-            boundary(domain, "west", head=rate(top + 0.2, top - 1.0)),
-            boundary(domain, "east", flux=rate(0.01, -0.001), layers=slice(0, 3)),
-            boundary(domain, "south", head=Rate.steady(top - random.uniform(0.0, 3.0, size=shape[1:]))),
-            boundary(domain, "north", flux=rate(-1e-4)),
-            boundary(domain, "bottom", head=rate(top - 2.0)),
-        ),
-        barriers=Barriers(*(random.choice([0.0, 0.01, 1.0, 3.0], size=shape) for _ in range(3))),
-    )
-
-
-def assert_closed(balance: HourBalance) -> None:
-    through = (
-        abs(balance.source) + balance.outflow + balance.seepage + abs(balance.surface_flux)
-        + abs(balance.boundary_inflow)
-    )  # fmt: skip
-    assert abs(balance.residual) <= max(1e-10 * through, 16.0 * np.finfo(float).eps * balance.storage)
+from bmi_richards.options import SolverConfig
+from bmi_richards.solver import RichardsSolver
 
 
 @pytest.mark.parametrize("formulation", SlopeFormulation)
@@ -83,6 +42,30 @@ def test_heads_solve_the_equations_as_written_down_a_second_time(
         assert_closed(balance)
 
 
+def test_relative_permeability_may_have_its_own_parameters() -> None:
+    random = np.random.default_rng(11)
+    domain = random_domain(random, ny=4, nx=5, nz=4)
+    start = hydrostatic(domain, domain.dz.sum() - random.uniform(0.0, 2.0, (4, 5)))
+    source = np.zeros(start.shape)
+
+    def after_rain(alpha: Floats | None, n: Floats | None, check: bool = False) -> Floats:
+        domain.relative_permeability_alpha, domain.relative_permeability_n = alpha, n
+        conditions = everything(domain, np.random.default_rng(11), SurfaceCondition.OVERLAND_KINEMATIC)
+        solver = RichardsSolver(domain, start, CONVERGED, conditions)
+        for hour in range(4):
+            before = solver.head
+            assert_closed(solver.step(source, time=float(hour)))
+            if check:
+                left = residual(domain, conditions, before, solver.head, source, float(hour))
+                assert np.abs(left).max() <= 1e-10
+        return solver.head
+
+    one_curve = after_rain(None, None)
+    np.testing.assert_array_equal(after_rain(domain.alpha, domain.n), one_curve)
+    own = after_rain(0.5 * domain.alpha, 1.0 + 1.5 * (domain.n - 1.0), check=True)
+    assert np.nanmax(np.abs(own - one_curve)) > 1e-3
+
+
 @pytest.mark.parametrize("surface", SurfaceCondition)
 @settings(deadline=None, max_examples=15)
 @given(seed=st.integers(0, 2**32 - 1))
@@ -97,17 +80,6 @@ def test_the_balance_closes_with_everything_that_can_act(surface: SurfaceConditi
         balance = solver.step(np.zeros(solver.shape), time=float(hour))
         assert_closed(balance)
         assert balance.storage - before == pytest.approx(balance.storage_change, abs=1e-12 * balance.storage)
-
-
-def transposed(domain: SimpleNamespace) -> SimpleNamespace:
-    """The domain with east and north exchanged."""
-    swapped = {
-        name: np.ascontiguousarray(np.swapaxes(value, -1, -2)) if np.ndim(value) > 1 else value
-        for name, value in vars(domain).items()
-    }
-    for name in ("conductivity", "slope"):
-        swapped[f"{name}_x"], swapped[f"{name}_y"] = swapped[f"{name}_y"], swapped[f"{name}_x"]
-    return SimpleNamespace(**swapped)
 
 
 @pytest.mark.parametrize("formulation", SlopeFormulation)

@@ -141,8 +141,9 @@ def test_a_column_converges_to_the_ode_solution_in_first_order() -> None:
     assert errors[1] / errors[2] == pytest.approx(2.0, abs=0.2)
 
 
-def test_a_table_of_relative_permeability_converges_to_the_formula() -> None:
-    domain = make_domain(np.full(8, 0.1))
+@pytest.mark.parametrize("own", [{}, {"relative_permeability_alpha": 3.0, "relative_permeability_n": 1.9}])
+def test_a_table_of_relative_permeability_converges_to_the_formula(own: dict[str, float]) -> None:
+    domain = make_domain(np.full(8, 0.1), **own)
     head = hydrostatic(domain, 0.2)
     source = np.zeros_like(head)
     source[-1] = 0.02

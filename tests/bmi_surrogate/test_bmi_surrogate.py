@@ -297,3 +297,10 @@ def test_a_predrnn_takes_nothing_beside_the_source_of_the_land(write: Any, confi
     with pytest.raises(ConfigError) as caught:
         prepare(Path(write({**configuration, **given})))
     assert [m.key for m in caught.value.mistakes] == ["surface.flux", "barriers", "sources", "wells"]
+
+
+def test_relative_permeability_of_its_own_is_refused(write: Any, configuration: dict[str, Any]) -> None:
+    configuration["domain"]["van_genuchten"]["relative_permeability"] = {"n": 2.0}
+    with pytest.raises(ConfigError) as caught:
+        prepare(Path(write(configuration)))
+    assert caught.value.key == "domain.van_genuchten.relative_permeability"

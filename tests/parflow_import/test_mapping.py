@@ -243,6 +243,16 @@ def test_tables_of_relative_permeability(parflow: ParflowRun) -> None:
     assert "interpolated" not in parflow.imported("--overwrite").output
 
 
+def test_relative_permeability_with_another_exponent_than_saturation(parflow: ParflowRun) -> None:
+    parflow.keys["Geom.domain.RelPerm.N"] = 3.0
+    parflow.imported()
+    curve, domain = parflow.yaml("domain")["van_genuchten"], parflow.domain()
+    assert curve["n"] == 2.5
+    assert curve["relative_permeability"] == {"n": 3.0}
+    np.testing.assert_array_equal(domain.relative_permeability_alpha, domain.alpha)
+    np.testing.assert_array_equal(domain.relative_permeability_n, 3.0)
+
+
 def test_switches_of_the_land(parflow: ParflowRun) -> None:
     parflow.with_clm()
     parflow.keys |= {

@@ -33,7 +33,6 @@ PHYSICS: dict[str, dict[str, Any]] = {
     "OverlandFlowDiffusive": {"OverlandFlowDiffusive": 1},
     "Patch.x_lower.BCPressure.Type": {"Patch.x_lower.BCPressure.Type": "PressureFile"},
     "Patch.z_upper.BCPressure.Type": {"Patch.z_upper.BCPressure.Type": "OverlandDiffusive"},
-    "Phase.RelPerm.GeomNames": {"Geom.domain.RelPerm.Alpha": 2.5},
     "InternalBC.Names": {"InternalBC.Names": "spring", "InternalBC.spring.X": 100.0},
     "NetCDF.EvapTransFileTransient": {"NetCDF.EvapTransFileTransient": True},
 }

@@ -13,6 +13,7 @@ from parflow_runs import ISLANDS, NX, NY, NZ, ParflowRun, with_solid
 
 from bmi_common.fields import read_pfb
 from bmi_common.pfsol import read_solids, write_solid
+from bmi_richards.config import prepare
 from rootzone.parflow_import.grid import ParflowGrid
 from rootzone.parflow_import.solid import Face, rasterise
 
@@ -103,8 +104,71 @@ def test_a_few_columns_under_slanted_sides_are_whole(parflow: ParflowRun) -> Non
     assert "1 of 6 columns of 'domain' lack layers" in output
     expected = [[True, True, True, False], [True, True, False, False], [True, False, False, False]]
     np.testing.assert_array_equal(parflow.domain().mask, expected)
-    parflow.keys["Solver.TerrainFollowingGrid"] = False  # then the surface of the solid is the ground
-    assert "does not have the same highest layer in all its columns" in parflow("--overwrite").output
+
+
+def test_the_ground_of_a_solid_may_rise_and_fall_through_level_layers(parflow: ParflowRun) -> None:
+    with_solid(parflow)
+    (parflow.folder / "basin.pfsol").write_text(
+        "1\n4\n0 0 0\n4000 0 0\n0 1500 0\n0 0 8\n1\n4\n0 1 2\n0 1 3\n0 2 3\n1 2 3\n3\n1\n3\n1\n0\n2\n1 2\n"
+    )
+    parflow.keys["Solver.TerrainFollowingGrid"] = False
+    assert "rises and falls through the layers; columns end there" in parflow.imported().output
+    j, i = np.mgrid[0:NY, 0:NX]
+    height = 8.0 * (1.0 - (i + 0.5) * 1000.0 / 4000.0 - (j + 0.5) * 500.0 / 1500.0)
+    domain = parflow.domain()
+    cells = (np.arange(domain.nz)[:, None, None] + 0.5) * domain.dz[0] < height
+    np.testing.assert_array_equal(domain.cells_in_ground, cells)
+    # the head at the base is 4 m everywhere, and the depth of the table is counted from the ground of each column
+    head = parflow.run()["soil_water__pressure_head"]
+    np.testing.assert_array_equal(np.isfinite(head[-1]), cells)
+    parflow.keys["Patch.ground.BCPressure.Type"] = "FluxConst"  # nothing comes or goes: heads may rise above the ground
+    assert "what lies above it is rock" in parflow.imported("--overwrite").output
+    assert parflow.domain().top_layer is None
+
+
+def test_patches_at_the_ground_have_fluxes_of_their_own(parflow: ParflowRun) -> None:
+    """A box whose top is two triangles: rain comes and goes on the south-eastern one, and is steady on the other."""
+    with_solid(parflow)
+    corners = [(x, y, z) for z in (0, 5.5) for x, y in ((0, 0), (4000, 0), (4000, 1500), (0, 1500))]
+    triangles = [(0, 1, 2), (0, 2, 3), (4, 5, 6), (4, 6, 7)]
+    triangles += [t for a, b in ((0, 1), (1, 2), (2, 3), (3, 0)) for t in ((a, b, b + 4), (a, b + 4, a + 4))]
+    patches = [[2], [3], [0, 1], list(range(4, 12))]
+    lines = [
+        "1",
+        "8",
+        *(" ".join(map(str, c)) for c in corners),
+        "1",
+        "12",
+        *(" ".join(map(str, t)) for t in triangles),
+    ]
+    lines += ["4", *(str(n) for patch in patches for n in (len(patch), *patch))]
+    (parflow.folder / "basin.pfsol").write_text("\n".join(lines))
+    names = ("south", "north", "base", "walls")
+    parflow.keys |= {
+        "Geom.domain.Patches": " ".join(names),
+        "BCPressure.PatchNames": " ".join(names),
+        **{f"Patch.{name}.BCPressure.Type": "FluxConst" for name in names},
+        **{f"Patch.{name}.BCPressure.Cycle": "constant" for name in names},
+        **{f"Patch.{name}.BCPressure.alltime.Value": 0.0 for name in names},
+        "Patch.north.BCPressure.alltime.Value": -0.002,
+        "Cycle.Names": "constant rain",
+        "Cycle.rain.Names": "on off",
+        "Cycle.rain.on.Length": 2,
+        "Cycle.rain.off.Length": 3,
+        "Cycle.rain.Repeat": -1,
+        "Patch.south.BCPressure.Cycle": "rain",
+        "Patch.south.BCPressure.on.Value": -0.01,
+        "Patch.south.BCPressure.off.Value": 0.0,
+    }
+    parflow.imported()
+    rate = prepare(parflow.output / "groundwater.yaml").conditions.surface_flux
+    assert rate is not None
+    j, i = np.mgrid[0:NY, 0:NX]
+    south = (j + 0.5) / NY < (i + 0.5) / NX - 1e-5
+    assert south.any()
+    assert not south.all()
+    for time, rain in ((0.0, 0.01), (2.0, 0.0), (5.0, 0.01)):
+        np.testing.assert_array_equal(rate.mean(time, 1.0), np.where(south, rain, 0.002))
 
 
 def test_a_solid_may_be_a_zone_of_the_soil(parflow: ParflowRun) -> None:

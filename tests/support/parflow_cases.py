@@ -192,6 +192,9 @@ def read(folder: Path, run: str) -> Call:
         conductivity_y=field_of("Geom.domain.Perm.TensorFileY"),
         conductivity_z=field_of("Geom.domain.Perm.TensorFileZ"),
         slope_formulation=PARFLOW_NAMES[keys["Solver.TerrainFollowingGrid.SlopeUpwindFormulation"]],
+        top_layer=None,
+        relative_permeability_alpha=None,
+        relative_permeability_n=None,
         slope_x=field_of("TopoSlopesX.FileName", 1)[0],
         slope_y=field_of("TopoSlopesY.FileName", 1)[0],
         manning=field_of("Mannings.FileName", 1)[0] * 3600.0,  # ParFlow's is in h m-1/3

@@ -44,9 +44,11 @@ def make_domain(
         array = np.asarray(value)
         if array.ndim == 1:
             array = array[:, np.newaxis, np.newaxis]
-        surface = name in ("slope_x", "slope_y", "manning", "mask")
+        surface = name in ("slope_x", "slope_y", "manning", "mask", "top_layer")
         fields[name] = np.array(np.broadcast_to(array, shape[1:] if surface else shape))
-    return SimpleNamespace(dx=dx, dy=dx, dz=thickness, slope_formulation=slope_formulation, **fields)
+    optional = ("relative_permeability_alpha", "relative_permeability_n", "top_layer")
+    own = {name: fields.pop(name, None) for name in optional}
+    return SimpleNamespace(dx=dx, dy=dx, dz=thickness, slope_formulation=slope_formulation, **fields, **own)
 
 
 def hydrostatic(domain: SimpleNamespace, height: ArrayLike) -> Floats:
@@ -111,6 +113,9 @@ def pearl_river(reference: Path) -> tuple[SimpleNamespace, Floats]:
         conductivity_z=vertical,
         specific_storage=np.full_like(porosity, 1e-4),
         slope_formulation=SlopeFormulation.UPWIND,
+        top_layer=None,
+        relative_permeability_alpha=None,
+        relative_permeability_n=None,
         slope_x=field("unname.slopex")[0],
         slope_y=field("unname.slopey")[0],
         manning=field("unname.manning")[0] * 3600.0,
@@ -136,6 +141,9 @@ def parflow_domain(file: Path) -> SimpleNamespace:
         conductivity_z=data["kz"],
         specific_storage=np.full_like(data["alpha"], float(data["specific_storage"])),
         slope_formulation=SlopeFormulation.UPWIND,
+        top_layer=None,
+        relative_permeability_alpha=None,
+        relative_permeability_n=None,
         slope_x=data["slope_x"],
         slope_y=data["slope_y"],
         manning=data["manning"] * 3600.0,

@@ -18,11 +18,13 @@ STEPS = {"west": (0, -1), "east": (0, 1), "south": (-1, 0), "north": (1, 0)}
 def residual(
     domain: SimpleNamespace, conditions: Conditions, before: Floats, after: Floats, source: Floats, hour: float
 ) -> Floats:
-    """Water that each cell gains and nothing explains over an hour [m], (nz, ny, nx); 0 outside the mask."""
+    """Water that each cell gains and nothing explains over an hour [m], (nz, ny, nx); 0 where there is none."""
     nz, ny, nx = after.shape
     dz, mask = domain.dz, domain.mask
     area = {"x": domain.dx, "y": domain.dy}
     left = np.zeros(after.shape)
+    tops = np.full(mask.shape, nz - 1) if domain.top_layer is None else domain.top_layer
+    ponds = np.take_along_axis(after, tops[np.newaxis], axis=0)[0]
 
     def water(k: int, j: int, i: int, h: float) -> float:
         saturation, _ = soil(domain, (k, j, i), h)
@@ -39,10 +41,10 @@ def residual(
         return 0 <= j < ny and 0 <= i < nx and bool(mask[j, i])
 
     for j, i in np.argwhere(mask):
-        for k in range(nz):
+        for k in range(tops[j, i] + 1):
             cell, h = (k, j, i), after[k, j, i]
             left[cell] += water(*cell, h) - water(*cell, before[cell]) - dz[k] * source[cell]
-            if k + 1 < nz:
+            if k < tops[j, i]:
                 above, h_above = (k + 1, j, i), after[k + 1, j, i]
                 k1, k2 = domain.conductivity_z[cell], domain.conductivity_z[above]
                 mean = (dz[k] + dz[k + 1]) / (dz[k] / k1 + dz[k + 1] / k2)
@@ -51,7 +53,7 @@ def residual(
                 left[cell] += flux
                 left[above] -= flux
             for axis, (dj, di) in (("x", (0, 1)), ("y", (1, 0))):
-                if not active(j + dj, i + di):
+                if not active(j + dj, i + di) or k > tops[j + dj, i + di]:
                     continue
                 other, h_other = (k, j + dj, i + di), after[k, j + dj, i + di]
                 conductivity = getattr(domain, f"conductivity_{axis}")
@@ -61,21 +63,23 @@ def residual(
                 flux = mean * upwind(drop, (cell, h), (other, h_other)) * drop * factor(axis, cell)
                 left[cell] += flux * dz[k] / area[axis]
                 left[other] -= flux * dz[k] / area[axis]
-        top = (nz - 1, j, i)
+        top = (int(tops[j, i]), j, i)
         left[top] += max(after[top], 0.0)
         if conditions.surface is not SurfaceCondition.SEEPAGE_FACE:
             left[top] -= max(before[top], 0.0)
             for side, (dj, di) in STEPS.items():
-                out, width = overland_out(domain, conditions.surface, after[-1], (j, i), side, active), side
+                out, width = overland_out(domain, conditions.surface, ponds, (j, i), side, active), side
                 out /= domain.dx if width in ("west", "east") else domain.dy
                 left[top] += out
                 if active(j + dj, i + di):
-                    left[-1, j + dj, i + di] -= out
+                    left[tops[j + dj, i + di], j + dj, i + di] -= out
         if conditions.surface_flux is not None:
             left[top] -= at(conditions.surface_flux.mean(hour, 1.0), j, i)
     centres = np.cumsum(dz) - 0.5 * dz
     for boundary in conditions.boundaries:
         for k, j, i in np.argwhere(boundary.faces):
+            if k > tops[j, i]:
+                continue
             bottom = boundary.side == "bottom"
             axis = "z" if bottom else "x" if boundary.side in ("west", "east") else "y"
             share = 1.0 if bottom else dz[k] / area[axis]
@@ -101,10 +105,15 @@ def soil(domain: SimpleNamespace, cell: Cell, h: float) -> tuple[float, float]:
     low, high = domain.residual_saturation[cell], domain.maximum_saturation[cell]
     if h >= 0.0:
         return high, 1.0
-    n = domain.n[cell]
-    m = 1.0 - 1.0 / n
-    effective = (1.0 + (-domain.alpha[cell] * h) ** n) ** -m
-    return low + (high - low) * effective, np.sqrt(effective) * (1.0 - (1.0 - effective ** (1.0 / m)) ** m) ** 2
+
+    def effective(alpha: float, n: float) -> float:
+        return float((1.0 + (-alpha * h) ** n) ** -(1.0 - 1.0 / n))
+
+    held = effective(domain.alpha[cell], domain.n[cell])
+    alpha, n = domain.relative_permeability_alpha, domain.relative_permeability_n
+    flowing = held if alpha is None else effective(alpha[cell], n[cell])
+    m = 1.0 - 1.0 / (domain.n if n is None else n)[cell]
+    return low + (high - low) * held, np.sqrt(flowing) * (1.0 - (1.0 - flowing ** (1.0 / m)) ** m) ** 2
 
 
 def slopes_at(domain: SimpleNamespace, axis: str, cell: Cell, other: Cell) -> tuple[float, float]:
