@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import parflow_cases
 import pytest
+from listening import listen
 
 from bmi_common import BmiStateError, ConfigError, ModelError
 from bmi_common import groundwater as names
@@ -143,7 +144,8 @@ def test_a_cut_step_is_reported_and_the_balance_closes(
 def test_parflow_does_not_outlive_python(write: Write, double: parflow_cases.Double, how: signal.Signals) -> None:
     double.behave("hang")
     pid_file = double.home / "pid"
-    with subprocess.Popen([sys.executable, "-c", _SCRIPT, write(configuration())], stderr=subprocess.DEVNULL) as python:
+    command = [sys.executable, "-c", _SCRIPT, write(configuration())]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, preexec_fn=listen) as python:
         deadline = time.monotonic() + 60.0
         while not (pid_file.exists() and pid_file.read_text()):
             assert python.poll() is None

@@ -10,6 +10,7 @@ from pathlib import Path
 import netCDF4
 import pytest
 from click.testing import CliRunner
+from listening import listen
 
 from rootzone.bmi_run import main
 from rootzone.command import EXIT_INTERRUPTED
@@ -36,7 +37,9 @@ def interrupted(run, kind) -> str:
         str(run.output),
     ]
     environment = {**os.environ, "PYTHONPATH": str(SUPPORT)}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=listen
+    )
     end = time.monotonic() + 60.0
     while not (run.output / "hourly.nc").is_file() and time.monotonic() < end:
         time.sleep(0.02)

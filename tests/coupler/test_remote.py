@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from listening import listen
 
 pytest.importorskip("grpc4bmi", reason="grpc4bmi is not installed")
 
@@ -550,6 +551,7 @@ def test_ctrl_c_is_for_the_run_and_its_children_end_with_it(fake) -> None:
         env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
+        preexec_fn=listen,
         start_new_session=True,
         text=True,
     )

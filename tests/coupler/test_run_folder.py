@@ -13,6 +13,7 @@ import netCDF4
 import pytest
 import yaml
 from click.testing import CliRunner
+from listening import listen
 
 from bmi_common.folder_lock import LOCK, FolderIsBusyError
 from bmi_common.groundwater import DISCHARGE, PRESSURE_HEAD
@@ -33,7 +34,9 @@ def start(run, *arguments):
     """Start the command in a process of its own."""
     command = [sys.executable, "-c", "from rootzone.bmi_run import main; main()", *map(str, arguments)]
     environment = {**os.environ, "PYTHONPATH": str(SUPPORT)}
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=listen
+    )
 
 
 def await_file(path, process):

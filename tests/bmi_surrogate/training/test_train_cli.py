@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import yaml
 from click.testing import CliRunner, Result
+from listening import listen
 from training_cases import (
     VALIDATION,
     assert_same,
@@ -244,7 +245,8 @@ STAGES = {
 def start(file: Path) -> subprocess.Popen[str]:
     """Train twice: the second time goes on where the first one was interrupted."""
     env = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([sys.executable, "-c", _CHILD, str(file)], stderr=subprocess.PIPE, text=True, env=env)
+    command = [sys.executable, "-c", _CHILD, str(file)]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=env, preexec_fn=listen)
 
 
 def wait_for(child: subprocess.Popen[str], log: Path, iterations: int) -> None:
