@@ -210,7 +210,7 @@ class BoundaryFaces:
 
     @property
     def boundary_inflow(self) -> float:
-        """Net inflow through sides and bottom in the last step, over the area of a column [m]."""
+        """Net inflow through sides, bottom, and ground held at a head in the last step, over the area of a column [m]."""
         return self._sum(self._places[: self._boundaries])
 
     @property
@@ -255,21 +255,22 @@ def _of_boundary(
     dx, dy = spacing
     faces = boundary.faces.reshape(dz.size, -1)[:, network.cells]
     layer, column = np.nonzero(faces & (np.arange(dz.size)[:, np.newaxis] < top))
-    centre = (np.cumsum(dz) - 0.5 * dz)[layer]
+    centre, half = (np.cumsum(dz) - 0.5 * dz)[layer], 0.5 * dz[layer]
     axis, width = {"west": ("x", dx), "east": ("x", dx), "south": ("y", dy), "north": ("y", dy)}.get(
         boundary.side, ("z", 0.0)
     )
-    bottom = axis == "z"
+    level = axis == "z"
+    lift = {"bottom": half, "top": -half}.get(boundary.side, np.zeros(layer.size))
     rate = boundary.flux if boundary.head is None else boundary.head
     assert rate is not None
     return _Group(
         rate=rate,
         layer=layer,
         column=column,
-        area=np.ones(layer.size) if bottom else dz[layer] / width,
-        distance=0.5 * dz[layer] if bottom else np.full(layer.size, 0.5 * width),
-        height=np.zeros(layer.size) if bottom else centre,
-        lift=centre if bottom else np.zeros(layer.size),
+        area=np.ones(layer.size) if level else dz[layer] / width,
+        distance=half if level else np.full(layer.size, 0.5 * width),
+        height=centre - lift,
+        lift=lift,
         conductivity=None if boundary.head is None else soil.conductivity[axis][layer, column],
     )
 

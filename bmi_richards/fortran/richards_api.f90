@@ -54,7 +54,7 @@ subroutine advance(nz, ncol, ngroups, nfaces, nstarts, top, dx, dy, dz, gap, alp
   cosine_x, cosine_y, minimum_head, floor_water, &
   east, west, north, south, group_start, donor, inflow, outflow, boundary, &
   face_start, face_layer, face_flux, face_conductance, face_head, face_kr, face_lift, face_inflow, &
-  dt, tolerance, pass_tolerance, most_passes, drainage_kind, own_permeability, table_points, threads, lateral, ponding, &
+  dt, tolerance, pass_tolerance, most_passes, drainage_kind, own_permeability, table_points, threads, lateral, ground, &
   source, prescribed_drainage, head, saturation, kr, dsaturation, dkr, &
   storage_change, applied, unmet, left, drained, iterations, ways, failed_layer, worst, column_change, &
   passes, change, converged)
@@ -80,8 +80,8 @@ subroutine advance(nz, ncol, ngroups, nfaces, nstarts, top, dx, dy, dz, gap, alp
   real(c_double), intent(in), target :: face_lift(nfaces)
   real(c_double), intent(inout), target :: face_inflow(nfaces)
   real(c_double), intent(in) :: dt, tolerance, pass_tolerance
-  integer, intent(in) :: most_passes, drainage_kind, table_points, threads
-  logical, intent(in) :: own_permeability, lateral, ponding
+  integer, intent(in) :: most_passes, drainage_kind, table_points, threads, ground
+  logical, intent(in) :: own_permeability, lateral
   real(c_double), intent(in) :: source(nz, ncol), prescribed_drainage(ncol)
   real(c_double), intent(inout), target :: head(nz, ncol), saturation(nz, ncol), kr(nz, ncol)
   real(c_double), intent(inout), target :: dsaturation(nz, ncol), dkr(nz, ncol)
@@ -157,7 +157,7 @@ subroutine advance(nz, ncol, ngroups, nfaces, nstarts, top, dx, dy, dz, gap, alp
   options%table_points = table_points
   options%threads = threads
   options%lateral = lateral
-  options%ponding = ponding
+  options%ground = ground
 
   state%head => head
   state%saturation => saturation

@@ -2,7 +2,7 @@
 !>
 !> Residual of cell k [m]:  W(h) + dt (F_top - F_bottom) - supply, where W = dz (phi S + Ss h S) is the water of the cell,
 !> F the upward flux through its faces, and the supply gathers what does not depend on the column's own new heads: the water at
-!> the start, sources, lateral flow and overland inflow. The top cell adds max(h, 0) + dt c max(h, 0)^(5/3).
+!> the start, sources, lateral flow and overland inflow. Under an open ground the top cell adds max(h, 0) + dt c max(h, 0)^(5/3).
 !>
 !> Equations (4) to (6), (8) to (10), and (8b) of docs/theory.md.
 module richards_column
@@ -26,6 +26,7 @@ module richards_column
     integer :: table_points = 0                                 !< nodes of the kr table, 0: analytic
     real(wp) :: dt = 0.0_wp                                     !< [h]
     real(wp) :: tolerance = 0.0_wp                              !< largest residual of a cell [m]
+    logical :: closed = .false.                                 !< no water stands on the ground, whatever the head below it
     real(wp) :: runoff = 0.0_wp                                 !< dt * coefficient of the overland faces the column feeds [m-2/3]
     real(wp) :: drainage = 0.0_wp                               !< dt * vertical conductivity of a freely draining bottom, or 0 [m]
     real(wp), pointer, contiguous :: gap(:) => null()           !< distance of the centres of layers k and k+1 [m]
@@ -94,7 +95,7 @@ contains
     integer :: k
 
     answer = 0.0_wp
-    if (state%head(column%nz) <= 0.0_wp) return
+    if (column%closed .or. state%head(column%nz) <= 0.0_wp) return
     call jacobian(column, state, lower, diagonal, upper)
     do k = 2, column%nz
       diagonal(k) = diagonal(k) - lower(k)*upper(k - 1)/diagonal(k - 1)
@@ -199,7 +200,7 @@ contains
       state%head(:) = start
       call evaluate(column, state)
       water = (column%pore + column%elastic*start)*state%saturation
-      water(column%nz) = water(column%nz) + max(start(column%nz), 0.0_wp)
+      if (.not. column%closed) water(column%nz) = water(column%nz) + max(start(column%nz), 0.0_wp)
       good = start
       reached = 0.0_wp
       increment = 0.125_wp
@@ -328,7 +329,7 @@ contains
       diagonal(1) = diagonal(1) + column%drainage*state%dkr(1)
     end if
     if (column%faces > 0) call add_boundary_inflow(column, state, residual, diagonal)
-    if (state%head(nz) > 0.0_wp) then
+    if (state%head(nz) > 0.0_wp .and. .not. column%closed) then
       power = column%runoff*state%head(nz)**(2.0_wp/3.0_wp)
       residual(nz) = residual(nz) + state%head(nz)*(1.0_wp + power)
       diagonal(nz) = diagonal(nz) + 1.0_wp + 5.0_wp/3.0_wp*power

@@ -15,7 +15,7 @@ module richards_sweep
   use richards_correction, only: system_t, allocate_system, set_faces, add_faces, solve_system
   use richards_lateral, only: face_fluxes, net_inflow, response
   use richards_types, only: soil_t, network_t, boundary_t, options_t, state_t, balance_t, &
-    drainage_implicit, drainage_lagged, drainage_prescribed
+    drainage_implicit, drainage_lagged, drainage_prescribed, ground_ponds, ground_closed
   implicit none
   private
   public :: evaluate_all, advance_all
@@ -172,7 +172,7 @@ contains
     !$omp do schedule(static)
     do c = 1, soil%ncol
       balance%storage_change(c) = sum(water(soil, state, c) - work%water(:, c))
-      if (options%ponding) balance%storage_change(c) = balance%storage_change(c) &
+      if (options%ground == ground_ponds) balance%storage_change(c) = balance%storage_change(c) &
         + max(state%head(soil%top(c), c), 0.0_wp) - max(work%start(soil%top(c), c), 0.0_wp)
       balance%outflow(c) = options%dt*network%boundary(c)*work%power(c)
       if (options%drainage == drainage_implicit) balance%drainage(c) = options%dt*soil%bottom(c)*state%kr(1, c)
@@ -355,7 +355,7 @@ contains
     do k = 1, top
       known = work%water(k, c) + options%dt*work%lateral(k, c)
       if (k == top) then
-        if (options%ponding) known = known + max(work%start(k, c), 0.0_wp)
+        if (options%ground == ground_ponds) known = known + max(work%start(k, c), 0.0_wp)
         do side = 1, 4
           if (network%donor(side, c) == 0) cycle
           known = known + options%dt*network%inflow(side, c)*work%power(network%donor(side, c))
@@ -486,6 +486,7 @@ contains
     column%nz = top
     column%dt = options%dt
     column%tolerance = options%tolerance
+    column%closed = options%ground == ground_closed
     column%table_points = options%table_points
     column%gap => soil%gap(:top)
     column%alpha => soil%alpha(:top, c)

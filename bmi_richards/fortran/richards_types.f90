@@ -7,9 +7,13 @@ module richards_types
   private
   public :: soil_t, network_t, boundary_t, options_t, state_t, balance_t
   public :: drainage_none, drainage_implicit, drainage_lagged, drainage_prescribed
+  public :: ground_ponds, ground_seeps, ground_closed
 
   !> Bottom boundary: no flow, or gravity drainage from the new head, from the head at the start, or as given.
   integer, parameter :: drainage_none = 0, drainage_implicit = 1, drainage_lagged = 2, drainage_prescribed = 3
+
+  !> What water above the ground does: it stands and flows, leaves at once, or there is none, because the ground is closed.
+  integer, parameter :: ground_ponds = 0, ground_seeps = 1, ground_closed = 2
 
   !> Constant properties of the cells (layer, column).
   type :: soil_t
@@ -77,7 +81,7 @@ module richards_types
     logical :: own_permeability = .false.  !< relative permeability has its own alpha and n
     integer :: threads = 1               !< of the kernel
     logical :: lateral = .true.          !< lateral groundwater flow
-    logical :: ponding = .true.          !< water stands on the ground; otherwise it leaves at once (seepage face)
+    integer :: ground = ground_ponds     !< what water above the ground does
   end type options_t
 
   !> Head and what follows from it (layer, column).

@@ -143,13 +143,13 @@ def _map(definition: Definition, grid: ParflowGrid, folder: ImportFolder, option
     soil = read_soil(definition, grid, geometries, notes)
     boundaries = read_boundaries(definition, grid, geometries, sum(layers), folder, notes)
     surface = read_surface(definition, grid, geometries, boundaries.overland, notes)
-    initial = read_initial(definition, grid, geometries, layers, boundaries.follows_ground, folder, notes)
+    initial = read_initial(definition, grid, geometries, layers, folder, notes)
     clm = read_clm_files(definition, grid, notes) if has_land(definition) else None
     start, reuse = (NO_CALENDAR, None) if clm is None else (clm.clmin.start, records_reused(definition))
     timing = read_timing(definition, start, reuse, options.hours, notes)
     title = f"Imported from ParFlow's {definition.path.name}"
     domain = _domain(grid, layers, geometries, soil, surface, clm, folder)
-    if boundaries.follows_ground:
+    if not geometries.has_level_top:
         domain["top_layer"] = Computed(geometries.top_layer).spec("top_layer", "1", folder)
         notes.map("Domain.GeomName", "domain.yaml", "top_layer")
     if clm is None:

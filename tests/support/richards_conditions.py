@@ -23,7 +23,7 @@ def boundary(
     domain: SimpleNamespace, side: Side, flux: Rate | None = None, head: Rate | None = None, layers: slice = slice(None)
 ) -> Boundary:
     faces = np.zeros(domain.porosity.shape, dtype=bool)
-    faces[0 if side == "bottom" else layers] = outer_faces(domain.mask, side)
+    faces[{"bottom": 0, "top": -1}.get(side, layers)] = outer_faces(domain.mask, side)
     return Boundary(side, faces, flux, head)
 
 
