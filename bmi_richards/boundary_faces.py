@@ -210,7 +210,7 @@ class BoundaryFaces:
 
     @property
     def boundary_inflow(self) -> float:
-        """Net inflow through sides, bottom, and ground held at a head in the last step, over the area of a column [m]."""
+        """Net inflow through sides, bottom and held ground in the last step, over the area of a column [m]."""
         return self._sum(self._places[: self._boundaries])
 
     @property

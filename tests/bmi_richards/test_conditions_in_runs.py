@@ -34,6 +34,9 @@ def write(folder: Path, condition: str) -> Path:
     content = yaml.safe_load(groundwater.read_text())
     content |= CONDITIONS
     content["surface"] = {**CONDITIONS["surface"], "condition": condition}
+    if condition == "closed":
+        held = {"cycle": [{"hours": 70, "rate": 23.0}, {"hours": 40, "rate": 22.0}]}
+        content["boundaries"] = [*CONDITIONS["boundaries"], {"side": "top", "head": held}]
     groundwater.write_text(yaml.safe_dump(content))
     rates = (f"{hour},{1e-3 * np.sin(hour / 30.0)}\n" for hour in range(HOURS))
     (folder / "east.csv").write_text("hour,inflow\n" + "".join(rates))
@@ -63,7 +66,7 @@ def run(*arguments: str) -> None:
     assert result.exit_code == 0, result.output
 
 
-@pytest.mark.parametrize("condition", ["overland_kinematic", "overland_flow", "seepage_face"])
+@pytest.mark.parametrize("condition", ["overland_kinematic", "overland_flow", "seepage_face", "closed"])
 def test_a_month_closes_every_hour_and_goes_on_from_its_checkpoint_bit_for_bit(tmp_path: Path, condition: str) -> None:
     coupled = write(tmp_path, condition)
     run(str(coupled), "--output", str(tmp_path / "whole"))
@@ -73,7 +76,7 @@ def test_a_month_closes_every_hour_and_goes_on_from_its_checkpoint_bit_for_bit(t
     for name in ("surface_flux", "boundary_inflow", "prescribed_source"):
         assert np.abs(terms[name]).min() > 0.0
     assert (terms["seepage"].max() > 0.0) == (condition == "seepage_face")
-    assert (terms["outflow"].max() > 0.0) == (condition != "seepage_face")
+    assert (terms["outflow"].max() > 0.0) == condition.startswith("overland")
 
     with netCDF4.Dataset(tmp_path / "whole" / "heads.nc") as file:
         heads = np.asarray(file[HEAD][:])
