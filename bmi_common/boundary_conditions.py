@@ -235,7 +235,7 @@ class Conditions:
         rates: dict[str, Rate | None] = {"surface.flux": self.surface_flux}
         for number, boundary in enumerate(self.boundaries):
             rates |= {f"boundaries.{number}.flux": boundary.flux, f"boundaries.{number}.head": boundary.head}
-        rates |= {f"wells.{number}.rate": well.rate for number, well in enumerate(self.wells)}
+        rates |= {f"wells.{n}.{'head' if well.holds else 'rate'}": well.rate for n, well in enumerate(self.wells)}
         known = {key: rate.end for key, rate in rates.items() if rate is not None}
         return known if self.sources is None else {**known, "sources": self.sources.end}
 
@@ -314,7 +314,7 @@ class ConditionsConfig(Config):
             Who cannot, for the message.
         but : tuple of str
             Keys that it can: ``surface.condition`` (any), ``surface.flux``, ``boundaries``, ``barriers``, ``sources``,
-            ``wells``, ``wells.takes`` (from rivers, too).
+            ``wells`` at a rate, ``wells.takes`` (from rivers and at a head, too).
 
         Raises
         ------
@@ -323,6 +323,7 @@ class ConditionsConfig(Config):
         """
         condition = self.surface.condition
         from_rivers = [number for number, well in enumerate(self.wells) if well.takes is Takes.RIVER]
+        held = [number for number, well in enumerate(self.wells) if well.head is not None]
         given = {
             "surface.condition": (condition is not SurfaceCondition.OVERLAND_KINEMATIC, condition.value),
             "surface.flux": (self.surface.flux is not None, "a flux at the ground"),
@@ -334,6 +335,7 @@ class ConditionsConfig(Config):
         mistakes = Mistakes()
         if "wells.takes" not in but and "wells" in but:
             given |= {f"wells.{number}.takes": (True, "intakes from rivers") for number in from_rivers}
+            given |= {f"wells.{number}.head": (True, "wells that hold a head") for number in held}
         for key, (is_given, what) in given.items():
             if is_given and key not in but:
                 mistakes.note(ConfigError(f"{component} does not take {what}; bmi_richards:BmiRichards does", key=key))

@@ -53,7 +53,7 @@ subroutine advance(nz, ncol, ngroups, nfaces, nstarts, top, dx, dy, dz, gap, alp
   residual, span, pore, elastic, vertical, bottom, east_conductivity, north_conductivity, slope_x, slope_y, &
   cosine_x, cosine_y, minimum_head, floor_water, &
   east, west, north, south, group_start, donor, inflow, outflow, boundary, &
-  face_start, face_layer, face_flux, face_conductance, face_head, face_kr, face_lift, face_inflow, &
+  face_start, face_layer, face_holds, face_flux, face_conductance, face_head, face_kr, face_lift, face_inflow, &
   dt, tolerance, pass_tolerance, most_passes, drainage_kind, own_permeability, table_points, threads, lateral, ground, &
   source, prescribed_drainage, head, saturation, kr, dsaturation, dkr, &
   storage_change, applied, unmet, left, drained, iterations, ways, failed_layer, worst, column_change, &
@@ -75,7 +75,7 @@ subroutine advance(nz, ncol, ngroups, nfaces, nstarts, top, dx, dy, dz, gap, alp
   integer, intent(in), target :: east(ncol), west(ncol), north(ncol), south(ncol)
   integer, intent(in), target :: group_start(ngroups + 1), donor(4, ncol)
   real(c_double), intent(in), target :: inflow(4, ncol), outflow(ncol), boundary(ncol)
-  integer, intent(in), target :: face_start(nstarts), face_layer(nfaces)
+  integer, intent(in), target :: face_start(nstarts), face_layer(nfaces), face_holds(nfaces)
   real(c_double), intent(in), target :: face_flux(nfaces), face_conductance(nfaces), face_head(nfaces), face_kr(nfaces)
   real(c_double), intent(in), target :: face_lift(nfaces)
   real(c_double), intent(inout), target :: face_inflow(nfaces)
@@ -140,6 +140,7 @@ subroutine advance(nz, ncol, ngroups, nfaces, nstarts, top, dx, dy, dz, gap, alp
     faces%faces = nfaces
     faces%start => face_start
     faces%layer => face_layer
+    faces%holds => face_holds
     faces%flux => face_flux
     faces%conductance => face_conductance
     faces%head => face_head

@@ -57,15 +57,16 @@ module richards_types
     real(wp), pointer, contiguous :: boundary(:) => null()                !< the part that leaves the domain [h-1 m-2/3]
   end type network_t
 
-  !> Faces of the cells through which water comes from outside: at a flux, or from a boundary at a pressure head. Those of
-  !> column c are the faces start(c) to start(c + 1) - 1; with no face at all nothing but `faces` is set.
+  !> Faces of the cells through which water comes from outside: at a flux, from a boundary at a pressure head, or as much as holds
+  !> the cell at one. Those of column c are the faces start(c) to start(c + 1) - 1; with no face at all nothing but `faces` is set.
   type :: boundary_t
     integer :: faces = 0                                           !< all of them
     integer, pointer, contiguous :: start(:) => null()             !< first face of each column, and one past the last
     integer, pointer, contiguous :: layer(:) => null()             !< layer that the water goes to
     real(wp), pointer, contiguous :: flux(:) => null()             !< per area of a column, inwards positive [m h-1]
     real(wp), pointer, contiguous :: conductance(:) => null()      !< flux per head at kr = 1, 0 where a flux is given [h-1]
-    real(wp), pointer, contiguous :: head(:) => null()             !< pressure head of the boundary [m]
+    integer, pointer, contiguous :: holds(:) => null()             !< 1 where the cell itself is held at the head, otherwise 0
+    real(wp), pointer, contiguous :: head(:) => null()             !< pressure head of the boundary, or of the cell [m]
     real(wp), pointer, contiguous :: kr(:) => null()               !< relative permeability of the cell's soil at it [-]
     real(wp), pointer, contiguous :: lift(:) => null()             !< height of the cell above the face [m]
     real(wp), pointer, contiguous :: inflow(:) => null()           !< what came through over the step, on return [m]

@@ -26,6 +26,14 @@ CONDITIONS: dict[str, Any] = {
     ],
     "sources": [1.0e-6] + [0.0] * (len(LAYERS) - 1),
     "barriers": {"y": 0.5},
+    "wells": [
+        {
+            "name": "dip",
+            "cell": {"x": 0, "y": 1},
+            "screen": [2.5, 10.0],
+            "head": {"cycle": [{"hours": 60, "rate": 21.0}, {"hours": 50, "rate": 23.0}]},
+        }
+    ],
 }
 
 
@@ -73,6 +81,8 @@ def test_a_month_closes_every_hour_and_goes_on_from_its_checkpoint_bit_for_bit(t
     with netCDF4.Dataset(tmp_path / "whole" / "water_balance.nc") as ledger:
         terms = {name: np.asarray(ledger[name][:]) for name in ledger.variables if name != "time"}
     assert len(terms["residual"]) == HOURS
+    assert terms["extraction"].max() > 0.0
+    assert terms["injection"].max() > 0.0
     for name in ("surface_flux", "boundary_inflow", "prescribed_source"):
         assert np.abs(terms[name]).min() > 0.0
     assert (terms["seepage"].max() > 0.0) == (condition == "seepage_face")

@@ -22,7 +22,7 @@ def refused(parflow: ParflowRun, *arguments: str) -> str:
 
 
 PHYSICS: dict[str, dict[str, Any]] = {
-    "Wells.deep.Type": {"Wells.Names": "deep", "Wells.deep.Type": "Pressure"},
+    "Wells.deep.InputType": {"Wells.Names": "deep", "Wells.deep.InputType": "Recirc"},
     "Wells.both.InputType": {"Wells.Names": "both", "Wells.both.InputType": "Recirc"},
     "Contaminants.Names": {"Contaminants.Names": "tce"},
     "Reservoirs.Names": {"Reservoirs.Names": "lake", "Reservoirs.lake.Release_X": 100.0},

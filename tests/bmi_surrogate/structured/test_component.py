@@ -99,10 +99,14 @@ def test_wells_act_as_the_sources_that_take_as_much(write: Write, content: dict[
 
 def test_conditions_that_it_does_not_take_are_refused_by_key(write: Write, content: dict[str, Any]) -> None:
     given = {"surface": {"condition": "overland_flow"}, "boundaries": [{"side": "west", "flux": 0.0}]}
-    given |= {"wells": [{"name": "mill", "cell": {"x": 1, "y": 1}, "takes": "river", "rate": 1.0}]}
+    mill = {"name": "mill", "cell": {"x": 1, "y": 1}, "takes": "river", "rate": 1.0}
+    dip = {"name": "dip", "cell": {"x": 1, "y": 1}, "screen": [0.0, 1.0], "head": 1.0}
+    given |= {"wells": [mill, dip]}
     with pytest.raises(ConfigError) as caught:
         prepare(Path(write({**content, **given})))
-    assert [m.key for m in caught.value.mistakes] == ["surface.condition", "boundaries", "wells.0.takes"]
+    assert [m.key for m in caught.value.mistakes] == [
+        "surface.condition", "boundaries", "wells.0.takes", "wells.1.head"
+    ]  # fmt: skip
 
 
 def test_water_is_conserved_with_the_runoff_that_is_published(write: Write, content: dict[str, Any]) -> None:
