@@ -34,6 +34,7 @@ from rootzone.parflow_import.land import (
     records_reused,
 )
 from rootzone.parflow_import.layers import read_layers
+from rootzone.parflow_import.leaf_area import read_leaf_area
 from rootzone.parflow_import.notices import Notes
 from rootzone.parflow_import.prescribed import read_prescribed
 from rootzone.parflow_import.soil import ImportedSoil, read_soil
@@ -166,6 +167,10 @@ def _map(definition: Definition, grid: ParflowGrid, folder: ImportFolder, option
         timing = timing.shortened(forcing.hours)
         if forcing.hourly is not None:
             folder.write_weather(forcing.hourly)
+        leaf_area = read_leaf_area(definition, grid, geometries.mask, timing, notes)
+        if leaf_area is not None:
+            folder.write_leaf_area(leaf_area)
+            land["leaf_area"] = leaf_area.spec
         land = {"start": timing.start, "domain": DOMAIN, **land, "forcing": forcing.spec}
         folder.write_yaml(LAND, f"{title}, drv_clmin.dat and {clm.vegetation.path.name}.", land)
     wells = read_wells(definition, grid, geometries, layers, soil, notes)

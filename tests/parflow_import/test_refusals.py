@@ -40,7 +40,6 @@ PHYSICS: dict[str, dict[str, Any]] = {
 LAND_PHYSICS: dict[str, dict[str, Any]] = {
     "Solver.CLM.IrrigationType": {"Solver.CLM.IrrigationType": "Drip", "Solver.CLM.IrrigationRate": 1.0},
     "Solver.CLM.UseSlopeAspect": {"Solver.CLM.UseSlopeAspect": True},
-    "Solver.CLM.ForceVegetation": {"Solver.CLM.ForceVegetation": True},
     "Solver.CLM.RZWaterStress": {"Solver.CLM.RZWaterStress": 2},
 }
 
