@@ -321,10 +321,32 @@ class WellWater:
     unmet: Array
 
     @classmethod
-    def as_asked(cls, wells: Sequence[Well], start: float, hours: float) -> WellWater:
-        """Take all that wells should take in a step of some hours from a time [h] on."""
-        volumes = [-well.sign * float(well.rate.mean(start, hours)) * hours for well in wells]
-        return cls(wells, np.array(volumes), np.zeros(len(wells)))
+    def within(cls, wells: Sequence[Well], start: float, hours: float, room: Array) -> tuple[WellWater, list[Array]]:
+        """Take what wells at a rate should take in a step of some hours from a time [h] on, as far as it is there.
+
+        Parameters
+        ----------
+        wells : sequence of Well
+            In the order in which they are served.
+        start, hours : float
+            Of the step [h].
+        room : ndarray, shape (nz, ny, nx)
+            Water that each cell can give [m3], at least 0; what wells take is subtracted, what they bring added.
+
+        Returns
+        -------
+        WellWater
+        list of ndarray, shape (nz,)
+            Water that each well takes from the layers of its column [m3], negative where it is brought.
+        """
+        asked = np.array([-well.sign * float(well.rate.mean(start, hours)) * hours for well in wells])
+        unmet, taken = np.zeros(len(wells)), []
+        for number, well in enumerate(wells):
+            wanted = asked[number] * well.shares
+            taken.append(np.minimum(wanted, room[:, *well.cell]))
+            room[:, *well.cell] -= taken[-1]
+            unmet[number] = (wanted - taken[-1]).sum()
+        return cls(wells, asked - unmet, unmet), taken
 
     @property
     def extraction(self) -> float:
