@@ -259,26 +259,45 @@ class DeclaredBmi(GridFunctions, VariableFunctions):
     def update_until(self, time: float) -> None:
         """Advance to `time` [s], a whole number of steps; a past time does nothing."""
         self._need("update_until")
+        whole = self._steps_until(time, "update_until")
+        if self.spans_steps and whole:
+            self._advance(whole)
+            return
+        for _ in range(whole):
+            self.update()
+
+    def skip_until(self, time: float) -> None:
+        """Let time pass up to `time` [s], a whole number of steps, without making them; a past time does nothing.
+
+        The state stays as it is; what the configuration gives over time, series and cycles, is that of `time` from
+        then on. For a component whose state another one replaces before the next step.
+
+        Raises
+        ------
+        ValueError
+            For a time after the end, or between two steps.
+        """
+        self._need("skip_until")
+        self._steps_done += self._steps_until(time, "skip_until")
+
+    def _steps_until(self, time: float, function: str) -> int:
+        """Return the number of steps up to `time` [s], 0 for a past time."""
         steps = (time - self.time) / self._setup.time_step
         if steps <= 0:
-            return
+            return 0
         if not time <= self._setup.end_time:  # NaN included; refused before the first step, not after the last
             raise ValueError(
-                f"{self.component_name}.update_until: {time:g} s is not before the end time, {self._setup.end_time:g} s"
+                f"{self.component_name}.{function}: {time:g} s is not before the end time, {self._setup.end_time:g} s"
             )
         whole = round(steps)
         if not isclose(steps, whole, abs_tol=1e-9 * max(1.0, abs(time / self._setup.time_step))):
             step = self._setup.time_step
             before = self.time + int(steps) * step
             raise ValueError(
-                f"{self.component_name}.update_until: {time:g} s is no whole number of steps of {step:g} s; "
+                f"{self.component_name}.{function}: {time:g} s is no whole number of steps of {step:g} s; "
                 f"the nearest are {before:g} s and {before + step:g} s"
             )
-        if self.spans_steps:
-            self._advance(whole)
-            return
-        for _ in range(whole):
-            self.update()
+        return whole
 
     def finalize(self) -> None:
         """Release resources; calling it again, or before `initialize`, does nothing."""

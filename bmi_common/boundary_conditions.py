@@ -28,7 +28,7 @@ from bmi_common.rates import Intervals, Rate, RateConfig, first_entry
 from bmi_common.units import conversion
 from bmi_common.wells import Takes, Well, WellConfig, read_wells
 
-Side = Literal["west", "east", "south", "north", "bottom"]
+Side = Literal["west", "east", "south", "north", "bottom", "top"]
 
 LARGEST_FLUX = 100.0
 """Through a boundary or the ground [m h-1]; more is a slip of units."""
@@ -52,12 +52,12 @@ class SurfaceConfig(Config):
 
 
 class BoundaryConfig(Config):
-    """A part of the sides or the bottom of the domain; nothing flows through what no boundary covers.
+    """A part of the sides, the bottom or the ground; nothing flows through what no boundary covers.
 
     Attributes
     ----------
     side : str
-        Side that the outer faces look to, or the bottom.
+        Side that the outer faces look to, the bottom, or the ground (``top``), which takes a head only.
     mask : FieldConfig, optional
         Map of the columns whose outer faces on that side belong to it (values above 0); by default all.
     layers : list of int, optional
@@ -78,8 +78,10 @@ class BoundaryConfig(Config):
     def _flux_or_head(self) -> BoundaryConfig:
         if (self.flux is None) == (self.head is None):
             raise ValueError("give either flux [m h-1] or head [m]")
-        if self.side == "bottom" and self.layers is not None:
-            raise ValueError("layers: without effect at the bottom, which is that of layer 0")
+        if self.side in ("bottom", "top") and self.layers is not None:
+            raise ValueError(f"layers: without effect at the {self.side}, which is that of each column")
+        if self.side == "top" and self.head is None:
+            raise ValueError("the ground takes a head here; a flux onto it is `surface: {flux: ...}`")
         return self
 
     @field_validator("layers")
@@ -233,7 +235,7 @@ class Conditions:
         rates: dict[str, Rate | None] = {"surface.flux": self.surface_flux}
         for number, boundary in enumerate(self.boundaries):
             rates |= {f"boundaries.{number}.flux": boundary.flux, f"boundaries.{number}.head": boundary.head}
-        rates |= {f"wells.{number}.rate": well.rate for number, well in enumerate(self.wells)}
+        rates |= {f"wells.{n}.{'head' if well.holds else 'rate'}": well.rate for n, well in enumerate(self.wells)}
         known = {key: rate.end for key, rate in rates.items() if rate is not None}
         return known if self.sources is None else {**known, "sources": self.sources.end}
 
@@ -274,6 +276,10 @@ class ConditionsConfig(Config):
                 boundaries.append(_read_boundary(spec, domain, self.start))
         with mistakes.noted():
             _require_disjoint(boundaries)
+        for number, spec in enumerate(self.boundaries):
+            if spec.side == "top" and self.surface.condition is not SurfaceCondition.CLOSED:
+                why = "a head at the ground needs `surface: {condition: closed}`, under which no water stands on it"
+                mistakes.note(ConfigError(why, key=f"boundaries.{number}.side"))
         with mistakes.noted(), errors_under("barriers"):
             barriers = None if self.barriers is None else _read_barriers(self.barriers, domain)
         with mistakes.noted(), errors_under("sources"):
@@ -308,7 +314,7 @@ class ConditionsConfig(Config):
             Who cannot, for the message.
         but : tuple of str
             Keys that it can: ``surface.condition`` (any), ``surface.flux``, ``boundaries``, ``barriers``, ``sources``,
-            ``wells``, ``wells.takes`` (from rivers, too).
+            ``wells`` at a rate, ``wells.takes`` (from rivers and at a head, too).
 
         Raises
         ------
@@ -317,10 +323,11 @@ class ConditionsConfig(Config):
         """
         condition = self.surface.condition
         from_rivers = [number for number, well in enumerate(self.wells) if well.takes is Takes.RIVER]
+        held = [number for number, well in enumerate(self.wells) if well.head is not None]
         given = {
             "surface.condition": (condition is not SurfaceCondition.OVERLAND_KINEMATIC, condition.value),
             "surface.flux": (self.surface.flux is not None, "a flux at the ground"),
-            "boundaries": (bool(self.boundaries), "conditions at sides and bottom"),
+            "boundaries": (bool(self.boundaries), "conditions at sides, bottom and ground"),
             "barriers": (self.barriers is not None, "flow barriers"),
             "sources": (self.sources is not None, "prescribed sources"),
             "wells": (bool(self.wells), "wells"),
@@ -328,6 +335,7 @@ class ConditionsConfig(Config):
         mistakes = Mistakes()
         if "wells.takes" not in but and "wells" in but:
             given |= {f"wells.{number}.takes": (True, "intakes from rivers") for number in from_rivers}
+            given |= {f"wells.{number}.head": (True, "wells that hold a head") for number in held}
         for key, (is_given, what) in given.items():
             if is_given and key not in but:
                 mistakes.note(ConfigError(f"{component} does not take {what}; bmi_richards:BmiRichards does", key=key))
@@ -347,8 +355,8 @@ def _read_rate(spec: RateConfig | None, name: str, domain: Domain, start: dateti
 
 
 def outer_faces(mask: NDArray[np.bool_], side: Side) -> NDArray[np.bool_]:
-    """Active cells (ny, nx) whose face on a side has no active cell behind it; all for the bottom."""
-    if side == "bottom":
+    """Active cells (ny, nx) whose face on a side has no active cell behind it; all for bottom and top."""
+    if side in ("bottom", "top"):
         return mask.copy()
     outside = ~np.pad(mask, 1, constant_values=False)
     behind = {
@@ -372,6 +380,8 @@ def _read_boundary(spec: BoundaryConfig, domain: Domain, start: datetime | None)
         raise ConfigError(f"the domain has layers 0 to {domain.nz - 1}, got {max(layers)}", key="layers")
     faces = np.zeros(domain.subsurface.shape, dtype=bool)
     faces[slice(None) if layers is None else layers] = columns
+    if spec.side == "top":
+        faces &= domain.topmost_cells
     if domain.top_layer is not None:
         faces &= domain.cells_in_ground
         if columns.any() and not faces.any():

@@ -319,6 +319,12 @@ class Domain:
         return np.asarray(self.mask & (np.arange(self.nz)[:, np.newaxis, np.newaxis] <= self.top_layer))
 
     @property
+    def topmost_cells(self) -> Mask:
+        """The uppermost cell of each active column (nz, ny, nx)."""
+        top = self.nz - 1 if self.top_layer is None else self.top_layer
+        return np.asarray(self.mask & (np.arange(self.nz)[:, np.newaxis, np.newaxis] == top))
+
+    @property
     def height_of_ground(self) -> Array:
         """Height [m] of the ground above the bottom of the domain (ny, nx)."""
         heights = np.cumsum(self.dz)

@@ -98,7 +98,7 @@ def build_network(
     dx, dy : float
         Cell size [m].
     condition : SurfaceCondition
-        How water flows over the ground; nothing does over a seepage face.
+        How water flows over the ground; nothing does over a seepage face or closed ground.
     """
     neighbours = _neighbours(mask)
     if condition is SurfaceCondition.OVERLAND_KINEMATIC:

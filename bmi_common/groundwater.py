@@ -115,7 +115,13 @@ SUPPLY_VARIABLES = (
 
 CONDITION_VARIABLES = (
     *SUPPLY_VARIABLES,
-    Variable(BOUNDARY_INFLOW_VOLUME, "m3", SCALAR, Role.OUTPUT, "net inflow through sides and bottom in the last step"),
+    Variable(
+        BOUNDARY_INFLOW_VOLUME,
+        "m3",
+        SCALAR,
+        Role.OUTPUT,
+        "net inflow through sides, bottom and held ground in the last step",
+    ),
     Variable(SEEPAGE_VOLUME, "m3", SCALAR, Role.OUTPUT, "water that left through seepage faces in the last step"),
     Variable(
         UNMET_OUTFLOW_VOLUME,

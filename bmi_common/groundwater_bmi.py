@@ -20,6 +20,7 @@ SERIES = (
     "boundaries.*.head.file",
     "sources.file",
     "wells.*.rate.file",
+    "wells.*.head.file",
 )
 """Keys of files that may go on further when a run goes on from a state."""
 

@@ -22,6 +22,13 @@ class SurfaceCondition(Enum):
     """It stands and flows out of each cell in x and y, over the cell's own slope in each direction."""
     SEEPAGE_FACE = "seepage_face"
     """It leaves at once."""
+    CLOSED = "closed"
+    """There is none: the ground is a lid, under which heads may rise above it."""
+
+    @property
+    def has_water_standing(self) -> bool:
+        """Whether water stands on the ground and flows over it."""
+        return self in (SurfaceCondition.OVERLAND_KINEMATIC, SurfaceCondition.OVERLAND_FLOW)
 
 
 def boundary_outflow(

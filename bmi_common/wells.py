@@ -5,7 +5,7 @@ Equations (8c) and (8d) of docs/theory.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -25,6 +25,8 @@ from bmi_common.rates import Rate, RateConfig
 
 LARGEST_FLUX = 100.0
 """Of a well over the area of its cell [m h-1]; more is a slip of units."""
+LARGEST_HEAD = 1.0e4
+"""That a well can hold [m]; more is a height above the sea."""
 LARGEST_IRRIGATION = 0.5
 """Depth that irrigated cells can get [m h-1]; more is a slip of units."""
 
@@ -71,10 +73,12 @@ class WellConfig(Config):
         What the rate is shared by, among the layers that the screen reaches.
     layers : mapping of int to float, optional
         In the place of a screen, shares of layers, 0 the bottom, in the rate; their sum counts as 1.
-    rate : RateConfig
+    rate : RateConfig, optional
         Water taken or brought [m3 h-1], not negative.
+    head : RateConfig, optional
+        In the place of a rate, the hydraulic head [m] above the bottom of the domain that the layers are held at.
     action : Action
-        Whether water is taken or brought.
+        Whether water is taken or brought at a rate.
     irrigates : IrrigationConfig, optional
         Cells that get the water in the next step; by default it leaves the model.
     """
@@ -87,7 +91,8 @@ class WellConfig(Config):
     layers: Annotated[dict[Annotated[int, Field(ge=0)], Annotated[float, Field(ge=0)]], Field(min_length=1)] | None = (
         None
     )
-    rate: RateConfig
+    rate: RateConfig | None = None
+    head: RateConfig | None = None
     action: Action = Action.EXTRACTION
     irrigates: IrrigationConfig | None = None
 
@@ -104,6 +109,15 @@ class WellConfig(Config):
         if layers is not None and not 0.0 < sum(layers.values()) < np.inf:
             raise ValueError("the shares must be finite, and one of them above 0")
         return layers
+
+    @model_validator(mode="after")
+    def _rate_or_head(self) -> WellConfig:
+        if (self.rate is None) == (self.head is None):
+            raise ValueError("give either rate [m3 h-1] or head [m]")
+        idle = [key for key in ("takes", "share", "action", "irrigates") if key in self.model_fields_set]
+        if self.head is not None and idle:
+            raise ValueError(f"{', '.join(idle)}: without effect beside head, which takes and brings what it needs")
+        return self
 
     @model_validator(mode="after")
     def _fits_together(self) -> WellConfig:
@@ -124,7 +138,8 @@ class WellConfig(Config):
     @property
     def files(self) -> tuple[Path, ...]:
         """Files that it is read from."""
-        return (*self.rate.files, *(() if self.irrigates is None else self.irrigates.files))
+        parts = (self.rate, self.head, self.irrigates)
+        return tuple(file for part in parts if part is not None for file in part.files)
 
     def read(self, domain: Domain, start: datetime | None = None) -> Well:
         """Find cell and layers, and read what is in files; a series with dates begins with `start` (UTC).
@@ -138,7 +153,7 @@ class WellConfig(Config):
         cell, rate, irrigation = None, None, None
         with mistakes.noted(), errors_under("cell"):
             cell = self.cell.cell(domain)
-        with mistakes.noted(), errors_under("rate"):
+        with mistakes.noted(), errors_under("rate" if self.head is None else "head"):
             rate = self._read_rate(domain, start)
         with mistakes.noted(), errors_under("irrigates"):
             irrigation = None if self.irrigates is None else self.irrigates.read(domain)
@@ -155,15 +170,22 @@ class WellConfig(Config):
             rate=rate,
             action=self.action,
             irrigation=irrigation,
+            holds=self.head is not None,
         )
         self._require_possible(well, domain)
         return well
 
     def _read_rate(self, domain: Domain, start: datetime | None) -> Rate:
-        rate = self.rate.read("rate", "m3 h-1", domain, start)
+        name, units, spec = ("rate", "m3 h-1", self.rate) if self.head is None else ("head", "m", self.head)
+        assert spec is not None
+        rate = spec.read(name, units, domain, start)
         if rate.values.ndim > 1:
             raise ConfigError("a map; a well needs one value, or one for each interval of time")
-        if not rate.values.min() >= 0.0:
+        if self.head is not None:
+            most = float(np.abs(rate.values).max())
+            if not most <= LARGEST_HEAD:
+                raise ConfigError(f"must lie between {-LARGEST_HEAD:g} and {LARGEST_HEAD:g} m, got {most:g}")
+        elif not rate.values.min() >= 0.0:
             raise ConfigError(
                 f"must be at least 0 m3 h-1, got {rate.values.min():g}; `action` says whether water is taken "
                 "(extraction) or brought (injection)"
@@ -195,6 +217,8 @@ class WellConfig(Config):
         return np.asarray(shares / shares.sum())
 
     def _require_possible(self, well: Well, domain: Domain) -> None:
+        if well.holds:
+            return
         area, most = domain.dx * domain.dy, float(well.rate.values.max())
         if most > LARGEST_FLUX * area:
             raise ConfigError(
@@ -237,11 +261,14 @@ class Well:
     shares : ndarray, shape (nz,)
         Of the layers in the rate; their sum is 1.
     rate : Rate
-        Water taken or brought [m3 h-1], not negative.
+        Water taken or brought [m3 h-1], not negative; of a well that holds a head, the hydraulic head [m] above the
+        bottom of the domain.
     action : Action
-        Whether water is taken or brought.
+        Whether water is taken or brought at the rate.
     irrigation : Irrigation, optional
         What it irrigates.
+    holds : bool
+        Whether it holds its layers at a head, by what it takes or brings.
     """
 
     name: str
@@ -251,6 +278,7 @@ class Well:
     rate: Rate
     action: Action
     irrigation: Irrigation | None = None
+    holds: bool = False
 
     @property
     def sign(self) -> float:
@@ -263,11 +291,12 @@ class Well:
             where = "from the river"
         else:
             layers = np.flatnonzero(self.shares)
-            each = ", ".join(f"{k}: {self.shares[k]:.3g}" for k in layers)
+            each = ", ".join(f"{k}" if self.holds else f"{k}: {self.shares[k]:.3g}" for k in layers)
             where = f"in {'layer' if len(layers) == 1 else 'layers'} {each}"
         least, most = float(self.rate.values.min()), float(self.rate.values.max())
         rate = f"{most:g}" if least == most else f"{least:g} to {most:g}"
-        text = f"well {self.name}: {self.action} of {rate} m3 h-1 {where}, cell x = {i}, y = {j}"
+        does = f"a head of {rate} m" if self.holds else f"{self.action} of {rate} m3 h-1"
+        text = f"well {self.name}: {does} {where}, cell x = {i}, y = {j}"
         if self.irrigation is None:
             return text
         return f"{text}; irrigates {np.count_nonzero(self.irrigation.cells)} cells ({self.irrigation.method})"
@@ -292,25 +321,47 @@ class WellWater:
     unmet: Array
 
     @classmethod
-    def as_asked(cls, wells: Sequence[Well], start: float, hours: float) -> WellWater:
-        """Take all that wells should take in a step of some hours from a time [h] on."""
-        volumes = [-well.sign * float(well.rate.mean(start, hours)) * hours for well in wells]
-        return cls(wells, np.array(volumes), np.zeros(len(wells)))
+    def within(cls, wells: Sequence[Well], start: float, hours: float, room: Array) -> tuple[WellWater, list[Array]]:
+        """Take what wells at a rate should take in a step of some hours from a time [h] on, as far as it is there.
+
+        Parameters
+        ----------
+        wells : sequence of Well
+            In the order in which they are served.
+        start, hours : float
+            Of the step [h].
+        room : ndarray, shape (nz, ny, nx)
+            Water that each cell can give [m3], at least 0; what wells take is subtracted, what they bring added.
+
+        Returns
+        -------
+        WellWater
+        list of ndarray, shape (nz,)
+            Water that each well takes from the layers of its column [m3], negative where it is brought.
+        """
+        asked = np.array([-well.sign * float(well.rate.mean(start, hours)) * hours for well in wells])
+        unmet, taken = np.zeros(len(wells)), []
+        for number, well in enumerate(wells):
+            wanted = asked[number] * well.shares
+            taken.append(np.minimum(wanted, room[:, *well.cell]))
+            room[:, *well.cell] -= taken[-1]
+            unmet[number] = (wanted - taken[-1]).sum()
+        return cls(wells, asked - unmet, unmet), taken
 
     @property
     def extraction(self) -> float:
         """Taken, and gone from the model."""
-        return self._sum(lambda well: well.action is Action.EXTRACTION and well.irrigation is None)
+        return float(sum(max(volume, 0.0) for well, volume in self._each if well.irrigation is None))
 
     @property
     def withdrawal(self) -> float:
         """Taken for irrigation."""
-        return self._sum(lambda well: well.irrigation is not None)
+        return float(sum(volume for well, volume in self._each if well.irrigation is not None))
 
     @property
     def injection(self) -> float:
         """Brought into the ground."""
-        return -self._sum(lambda well: well.action is Action.INJECTION) + 0.0
+        return float(sum(max(-volume, 0.0) for _, volume in self._each))
 
     @property
     def unmet_extraction(self) -> float:
@@ -320,14 +371,11 @@ class WellWater:
     @property
     def supplies(self) -> list[tuple[Irrigation, float]]:
         """What is irrigated, and the volume taken for it."""
-        return [
-            (well.irrigation, float(volume))
-            for well, volume in zip(self.wells, self.taken, strict=True)
-            if well.irrigation is not None
-        ]
+        return [(well.irrigation, float(volume)) for well, volume in self._each if well.irrigation is not None]
 
-    def _sum(self, belongs: Callable[[Well], bool]) -> float:
-        return float(sum(v for well, v in zip(self.wells, self.taken, strict=True) if belongs(well)))
+    @property
+    def _each(self) -> Iterator[tuple[Well, float]]:
+        return zip(self.wells, self.taken, strict=True)
 
 
 def read_wells(specs: Sequence[WellConfig], domain: Domain, start: datetime | None = None) -> tuple[Well, ...]:
@@ -348,4 +396,14 @@ def read_wells(specs: Sequence[WellConfig], domain: Domain, start: datetime | No
         with mistakes.noted(), errors_under(f"wells.{number}"):
             wells.append(spec.read(domain, start))
     mistakes.require_none()
+    _require_held_once(wells)
     return tuple(wells)
+
+
+def _require_held_once(wells: Sequence[Well]) -> None:
+    held: dict[tuple[int, int, int], int] = {}
+    for number, well in enumerate(wells):
+        for layer in np.flatnonzero(well.shares) if well.holds else ():
+            first = held.setdefault((int(layer), *well.cell), number)
+            if first != number:
+                raise ConfigError(f"holds a cell that well {first} holds, too", key=f"wells.{number}.head")

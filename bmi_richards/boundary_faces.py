@@ -108,12 +108,19 @@ class _Group:
     conductivity: Floats | None
     ponded: bool = False
     """Whether no more can be taken than stands on the ground."""
+    holds: bool = False
+    """Whether the cells themselves are held at the head."""
 
     def values(self, cells: Integers, time: float, length: float) -> Floats:
         """Flux per area of the column [m h-1], or pressure head [m], at each face over a step."""
         mean = self.rate.mean(time, length)
         given = mean if mean.ndim == 0 else mean.ravel()[cells[self.column]]
-        return np.asarray(given * self.area if self.conductivity is None else given - self.height)
+        return np.asarray(given - self.height if self.is_head else given * self.area)
+
+    @property
+    def is_head(self) -> bool:
+        """Whether the rate is a head."""
+        return self.holds or self.conductivity is not None
 
 
 class BoundaryFaces:
@@ -154,7 +161,7 @@ class BoundaryFaces:
             self._groups.append(_of_ground(conditions.surface_flux, top))
         self._grounds = len(self._groups)
         self._wells, self._area = conditions.wells, spacing[0] * spacing[1]
-        self._groups += [_of_well(well, network, shape, self._area) for well in self._wells]
+        self._groups += [_of_well(well, network, dz, shape, self._area) for well in self._wells]
         self._layer, column, conductance, lift = (
             np.concatenate([np.zeros(0, dtype=kind), *parts])
             for kind, parts in (
@@ -177,6 +184,7 @@ class BoundaryFaces:
             "face_layer": np.ones(1, dtype=np.int32) if none else (self._layer[order] + 1).astype(np.int32),
             "face_conductance": np.zeros(1) if none else conductance[order],
             "face_lift": np.zeros(1) if none else lift[order],
+            "face_holds": np.zeros(max(order.size, 1), dtype=np.int32),
             **{f"face_{name}": np.zeros(max(order.size, 1)) for name in ("flux", "head", "kr", "inflow")},
         }
         self._of_wells = np.zeros(max(order.size, 1), dtype=bool)
@@ -184,7 +192,8 @@ class BoundaryFaces:
             self._of_wells[of_group] = True
         self._short = np.zeros(len(self._groups))  # of what stands on the ground, by group [m]
         for group, of_group in zip(self._groups, self._places, strict=True):
-            self._arrays["face_head"][of_group] = 0.0 if group.conductivity is None else np.nan  # not known yet
+            self._arrays["face_head"][of_group] = np.nan if group.is_head else 0.0  # not known yet
+            self._arrays["face_holds"][of_group] = group.holds
 
     def arguments(
         self, time: float, length: float, ponded: Floats
@@ -196,12 +205,14 @@ class BoundaryFaces:
         standing = ponded.copy()
         for number, (group, place) in enumerate(zip(self._groups, self._places, strict=True)):
             values = group.values(self._cells, time, length)
-            if group.conductivity is None:
+            if not group.is_head:
                 if group.ponded:
                     wanted, values = values, np.maximum(values, -standing[group.column] / length)
                     standing[group.column] += values * length
                     self._short[number] = float((values - wanted).sum()) * length
                 self._arrays["face_flux"][place] = values
+            elif group.holds:
+                self._arrays["face_head"][place] = values
             elif not np.array_equal(values, self._arrays["face_head"][place]):
                 self._arrays["face_head"][place] = values
                 kr = self._soil.relative_permeability(values, group.layer, group.column)
@@ -210,7 +221,7 @@ class BoundaryFaces:
 
     @property
     def boundary_inflow(self) -> float:
-        """Net inflow through sides and bottom in the last step, over the area of a column [m]."""
+        """Net inflow through sides, bottom and held ground in the last step, over the area of a column [m]."""
         return self._sum(self._places[: self._boundaries])
 
     @property
@@ -226,7 +237,8 @@ class BoundaryFaces:
     def well_water(self, length: float) -> WellWater:
         """Tell what wells have taken in the last step, of `length` [h], and what they should have taken beyond that."""
         places, short = self._places[self._grounds :], self._short[self._grounds :]
-        inflow, cut = self._arrays["face_inflow"], self._arrays["face_inflow"] - length * self._arrays["face_flux"]
+        inflow = self._arrays["face_inflow"]
+        cut = np.where(self._arrays["face_holds"] == 1, 0.0, inflow - length * self._arrays["face_flux"])
         return WellWater(
             self._wells,
             np.array([-inflow[place].sum() * self._area for place in places]),
@@ -255,21 +267,22 @@ def _of_boundary(
     dx, dy = spacing
     faces = boundary.faces.reshape(dz.size, -1)[:, network.cells]
     layer, column = np.nonzero(faces & (np.arange(dz.size)[:, np.newaxis] < top))
-    centre = (np.cumsum(dz) - 0.5 * dz)[layer]
+    centre, half = (np.cumsum(dz) - 0.5 * dz)[layer], 0.5 * dz[layer]
     axis, width = {"west": ("x", dx), "east": ("x", dx), "south": ("y", dy), "north": ("y", dy)}.get(
         boundary.side, ("z", 0.0)
     )
-    bottom = axis == "z"
+    level = axis == "z"
+    lift = {"bottom": half, "top": -half}.get(boundary.side, np.zeros(layer.size))
     rate = boundary.flux if boundary.head is None else boundary.head
     assert rate is not None
     return _Group(
         rate=rate,
         layer=layer,
         column=column,
-        area=np.ones(layer.size) if bottom else dz[layer] / width,
-        distance=0.5 * dz[layer] if bottom else np.full(layer.size, 0.5 * width),
-        height=np.zeros(layer.size) if bottom else centre,
-        lift=centre if bottom else np.zeros(layer.size),
+        area=np.ones(layer.size) if level else dz[layer] / width,
+        distance=half if level else np.full(layer.size, 0.5 * width),
+        height=centre - lift,
+        lift=lift,
         conductivity=None if boundary.head is None else soil.conductivity[axis][layer, column],
     )
 
@@ -289,7 +302,7 @@ def _of_ground(flux: Rate, top: NDArray[np.int32]) -> _Group:
     )
 
 
-def _of_well(well: Well, network: FlowNetwork, shape: tuple[int, ...], area: float) -> _Group:
+def _of_well(well: Well, network: FlowNetwork, dz: Floats, shape: tuple[int, ...], area: float) -> _Group:
     layer = np.flatnonzero(well.shares)
     cell = np.ravel_multi_index(well.cell, shape)
     nothing = np.zeros(layer.size)
@@ -299,8 +312,9 @@ def _of_well(well: Well, network: FlowNetwork, shape: tuple[int, ...], area: flo
         column=np.full(layer.size, np.flatnonzero(network.cells == cell)[0]),
         area=well.sign * well.shares[layer] / area,
         distance=nothing,
-        height=nothing,
+        height=(np.cumsum(dz) - 0.5 * dz)[layer],
         lift=nothing,
         conductivity=None,
         ponded=well.takes is Takes.RIVER,
+        holds=well.holds,
     )

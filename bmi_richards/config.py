@@ -176,12 +176,13 @@ def _require_meaning(config: RichardsConfig) -> None:
                         key=f"boundaries.{number}.side",
                     )
                 )
-    if config.surface.condition is SurfaceCondition.SEEPAGE_FACE:
+    ground = {SurfaceCondition.SEEPAGE_FACE: "a seepage face", SurfaceCondition.CLOSED: "closed ground"}.get(
+        config.surface.condition
+    )
+    if ground is not None:
         if config.richards.gauges:
-            mistakes.note(
-                ConfigError("no water flows over a seepage face, where a gauge could be", key="richards.gauges")
-            )
+            mistakes.note(ConfigError(f"no water flows over {ground}, where a gauge could be", key="richards.gauges"))
         for number, well in enumerate(config.wells):
             if well.takes is Takes.RIVER:
-                mistakes.note(ConfigError("no water stands on a seepage face", key=f"wells.{number}.takes"))
+                mistakes.note(ConfigError(f"no water stands on {ground}", key=f"wells.{number}.takes"))
     mistakes.require_none()

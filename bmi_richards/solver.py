@@ -46,6 +46,8 @@ _MEMORY = (
     ("dsaturation", "m-1", "derivative of saturation with head"),
     ("dkr", "m-1", "derivative of relative permeability with head"),
 )
+_GROUNDS = {SurfaceCondition.SEEPAGE_FACE: 1, SurfaceCondition.CLOSED: 2}
+"""What the kernel is told of the ground; 0 where water stands on it."""
 _DRAINAGE_KINDS = {Drainage.IMPLICIT: 1, Drainage.LAGGED: 2, Drainage.PRESCRIBED: 3}
 
 
@@ -153,7 +155,7 @@ class HourBalance:
     surface_flux : float
         Prescribed flux as applied, into the ground positive.
     boundary_inflow : float
-        Net inflow through sides and bottom.
+        Net inflow through sides, bottom, and ground that is held at a head.
     unmet_outflow : float
         Prescribed fluxes out of the domain, through ground, sides and bottom, that were cut as sinks are; never
         negative.
@@ -229,7 +231,7 @@ class RichardsSolver:
     ) -> None:
         self.options = options or SolverConfig()
         self.conditions = conditions or Conditions()
-        self._ponds = self.conditions.surface is not SurfaceCondition.SEEPAGE_FACE
+        self._ponds = self.conditions.surface.has_water_standing
         self._mask = np.asarray(domain.mask, dtype=bool)
         self._dz = np.ascontiguousarray(domain.dz, dtype=np.float64)
         self._dx, self._dy = float(domain.dx), float(domain.dy)
@@ -282,7 +284,7 @@ class RichardsSolver:
 
     @property
     def ponding(self) -> Floats:
-        """Depth of ponded water [m] (ny, nx), NaN outside the mask; 0 on a seepage face."""
+        """Depth of ponded water [m] (ny, nx), NaN outside the mask; 0 on a seepage face and closed ground."""
         return self._scatter_surface(self._depth if self._ponds else np.zeros_like(self._depth))
 
     @property
@@ -330,7 +332,9 @@ class RichardsSolver:
 
     @property
     def _depth(self) -> Floats:
-        """Head of the topmost cells above the ground [m], at least 0 (ncol)."""
+        """Water above the ground [m] (ncol): the head of the topmost cells where that is above 0 and ground is open."""
+        if self.conditions.surface is SurfaceCondition.CLOSED:
+            return np.zeros(self.network.cells.size)
         return np.asarray(np.maximum(self._of_tops(self._head), 0.0))
 
     def _of_tops(self, columns: Floats) -> Floats:
@@ -478,7 +482,7 @@ class RichardsSolver:
             table_points=options.table.points if options.table else 0,
             threads=self._threads,
             lateral=options.mode is Mode.FULL,
-            ponding=self._ponds,
+            ground=_GROUNDS.get(self.conditions.surface, 0),
             **self._boundary_faces.arguments(time, dt, self._depth),
             source=source,
             prescribed_drainage=prescribed,

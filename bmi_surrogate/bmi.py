@@ -86,8 +86,8 @@ class BmiSurrogate(GroundwaterBmi):
         """Net source [h-1] of the hour: the land's in the root zone, or all that is given, in every layer."""
         domain, conditions = self._prepared.domain, self._prepared.conditions
         hour = self.time / SECONDS_PER_HOUR
-        water = WellWater.as_asked(conditions.wells, hour, 1.0)
-        self._publish_wells(water, 1.0)
+        if not conditions.wells:
+            self._publish_wells(WellWater((), np.zeros(0), np.zeros(0)), 1.0)
         if conditions.sources is None and conditions.surface_flux is None and not conditions.wells:
             return self.values[names.NET_SOURCE]
         source = self._net_source(hour, 1.0)
@@ -95,9 +95,19 @@ class BmiSurrogate(GroundwaterBmi):
             flux = np.broadcast_to(conditions.surface_flux.mean(hour, 1.0), domain.surface.shape)
             source[-1] += flux / domain.dz[-1]
             self.values[names.SURFACE_FLUX_VOLUME][...] = float(flux[domain.mask].sum()) * domain.dx * domain.dy
-        for well, taken in zip(conditions.wells, water.taken, strict=True):
-            source[:, *well.cell] -= taken * well.shares / (domain.dz * domain.dx * domain.dy)
+        if conditions.wells:
+            self._pump(hour, source)
         return source
+
+    def _pump(self, hour: float, source: Array) -> None:
+        """Take from the sources [h-1] what wells take in the hour, as far as their layers can give it."""
+        domain, wells = self._prepared.domain, self._prepared.conditions.wells
+        depth = self._diagnosis.water_above_floor(self._published_head)
+        depth += source * domain.dz[:, np.newaxis, np.newaxis]
+        water, taken = WellWater.within(wells, hour, 1.0, np.maximum(depth, 0.0) * domain.dx * domain.dy)
+        self._publish_wells(water, 1.0)
+        for well, volumes in zip(wells, taken, strict=True):
+            source[:, *well.cell] -= volumes / (domain.dz * domain.dx * domain.dy)
 
     def _state_dict(self) -> Mapping[str, StateArray]:
         self._adopt_written_head()

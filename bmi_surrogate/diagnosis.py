@@ -8,6 +8,7 @@ import numpy as np
 
 from bmi_common import Domain, van_genuchten, water_table
 from bmi_common.arrays import Array
+from bmi_common.floor_head import FLOOR_HEAD, reachable_floor
 from bmi_common.overland import boundary_outflow
 
 
@@ -52,6 +53,24 @@ class Diagnosis:
             columns(f) for f in (domain.alpha, domain.n, domain.residual_saturation, domain.maximum_saturation)
         )
         self._porosity, self._specific_storage = columns(domain.porosity), columns(domain.specific_storage)
+
+    def water_above_floor(self, head: Array) -> Array:
+        """Water [m] that each cell holds beyond that at the floor head, ponded water included; (nz, ny, nx), >= 0.
+
+        NaN outside the domain.
+        """
+        d = self._domain
+        columns, floor = head[:, d.mask], reachable_floor(FLOOR_HEAD, self._porosity, self._specific_storage)
+        held, kept = (
+            d.dz[:, np.newaxis]
+            * van_genuchten.saturation(h, *self._retention)
+            * (self._porosity + self._specific_storage * h)
+            for h in (columns, floor)
+        )
+        water = np.full(head.shape, np.nan)
+        water[:, d.mask] = np.maximum(held - kept, 0.0)
+        water[-1, d.mask] += np.maximum(columns[-1], 0.0)
+        return water
 
     def of(self, head: Array) -> Diagnosed:
         """Diagnose from a pressure head [m], shape (nz, ny, nx)."""

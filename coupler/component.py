@@ -315,6 +315,23 @@ class Component:
         if not arrived:
             raise ComponentError(f"{self.name}: was asked to advance to {until:g} s and stands at {reached:g} s")
 
+    def skip(self, until: float) -> None:
+        """Let time pass up to `until` seconds after the start without a step, if the component can do that.
+
+        Raises
+        ------
+        ComponentError
+            If the component fails.
+        """
+        if self.stands_at(until) or not self.has("skip_until"):
+            return
+        own = until - self.behind
+        try:
+            time = own / self._model.to_seconds + float(self.bmi.get_start_time())
+            getattr(self.bmi, "skip_until")(time)  # noqa: B009  # no part of BMI
+        except Exception as error:
+            raise self._failed(error) from error
+
     # ------------------------------------------------------------------ state files
 
     def has(self, function: str) -> bool:

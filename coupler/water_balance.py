@@ -72,7 +72,7 @@ class Balance:
     surface_flux : float
         Prescribed flux into the ground.
     boundary_inflow : float
-        Net inflow through sides and bottom.
+        Net inflow through sides, bottom, and ground that is held at a head.
     seepage : float
         Water that left through seepage faces.
     extraction : float
@@ -138,7 +138,7 @@ TERMS = {
     "drainage": "drainage through the bottom in the step",
     "prescribed_source": "prescribed sources in the step, as asked for, into the soil positive",
     "surface_flux": "prescribed flux into the ground in the step",
-    "boundary_inflow": "net inflow through sides and bottom in the step",
+    "boundary_inflow": "net inflow through sides, bottom and held ground in the step",
     "seepage": "water that left through seepage faces in the step",
     "extraction": "water that wells took out of the model in the step",
     "injection": "water that wells brought in the step",

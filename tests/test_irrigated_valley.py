@@ -165,3 +165,54 @@ def test_a_series_that_ends_before_the_run_is_a_mistake(tmp_path: Path) -> None:
     result = run("--check", str(coupled))
     assert result.exit_code == 2
     assert "groundwater can go on until 2020-07-02T23:00" in " ".join(result.output.split())
+
+
+def watched(folder: Path, action: str, **options: Any) -> Path:
+    """Two days of physics, audited by physics, or by what differs from it in `options`."""
+    physics = {"class": "bmi_richards:BmiRichards", "config": "groundwater.yaml", "options": options}
+    audit = {"component": physics, "every": "6h", "window": "2h", "action": action}
+    thresholds = {"water_table": "1e-12 m", "soil_water": "1e-9 m"}
+    control = {"audit": {**audit, "thresholds": thresholds}}
+    coupled = write(folder, hours=48, error_control=control, checkpoint={"every": "15h", "keep": 9})
+    succeeds(str(coupled), "--output", str(folder / "out"))
+    return folder / "out"
+
+
+def test_what_audits_a_run_pumps_when_the_run_does(tmp_path: Path) -> None:
+    """Between its windows an auditor makes no step; its clock, which cycles and series follow, must not stand still."""
+    out = watched(tmp_path, "warn")
+    (deviation,) = read(out / "error_control.nc", "audit_soil_water")
+    assert np.isfinite(deviation).sum() == 16
+    assert np.nanmax(deviation) == 0.0
+
+
+def test_the_series_of_what_audits_a_run_must_reach_its_end(tmp_path: Path) -> None:
+    short = {"name": "town", "cell": {"x": 2, "y": 1}, "screen": [2.0, 20.0]}
+    short["rate"] = {"file": str(tmp_path / "short.csv"), "column": "q"}
+    (tmp_path / "short.csv").write_text("hour,q\n" + "".join(f"{t},1.0\n" for t in range(47)))
+    physics = {"class": "bmi_richards:BmiRichards", "config": "groundwater.yaml", "options": {"wells": [short]}}
+    audit = {"component": physics, "every": "6h", "window": "2h", "thresholds": {"water_table": "1 m"}}
+    result = run("--check", str(write(tmp_path, hours=48, error_control={"audit": audit})))
+    assert result.exit_code == 2
+    said = " ".join(result.output.split())
+    assert "error_control.audit.component: it can go on until 2020-07-02T23:00 (wells.0.rate), the run ends" in said
+
+
+def test_irrigation_goes_on_when_physics_takes_over(tmp_path: Path) -> None:
+    out = watched(tmp_path, "switch", richards={"passes": 6})
+    (in_charge,) = read(out / "error_control.nc", "physics_in_charge")
+    assert in_charge[-1] == 1.0
+    rates, short = (
+        rate * 3600.0
+        for rate in read(
+            out / "wells.nc", "well_water_extraction__volume_flow_rate", "well_water_unmet_extraction__volume_flow_rate"
+        )
+    )
+    pumped = np.where(np.arange(48) % 24 < 8, 600.0, 0.0)
+    np.testing.assert_allclose(rates[:, 0] + short[:, 0], pumped, rtol=1e-9, atol=1e-9)
+    (irrigation,) = read(out / "water_balance.nc", "irrigation")
+    np.testing.assert_allclose(irrigation[1:], (rates[:, 0] + rates[:, 1])[:-1], rtol=1e-6, atol=1e-6)
+
+    heads = read(out / "heads.nc", "soil_water__pressure_head")[0]
+    succeeds("--restart", str(out / "checkpoints" / "2020-07-02T06-00-00"))
+    np.testing.assert_array_equal(read(out / "heads.nc", "soil_water__pressure_head")[0], heads)

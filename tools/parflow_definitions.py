@@ -30,7 +30,7 @@ from coupler.stepper import Stepper
 from rootzone.parflow_import import import_run
 from rootzone.parflow_import.definition import Definition, read_definition
 
-SECONDS: Final = 120.0
+SECONDS: Final = 300.0
 """Time for the import and the hour of one definition."""
 
 
@@ -101,6 +101,8 @@ def _import_and_step(path: Path) -> Outcome:
         except ConfigError as error:
             if "no such file" in str(error):
                 return Outcome("out of scope: its files are not there", str(error))
+            if "finite" in str(error):
+                return Outcome("out of scope: its files hold no numbers", str(error))
             return Outcome(f"not imported: {_key(error)}", str(error))
         try:
             prepared = prepare(load_run(imported.run), Path(scratch))

@@ -53,8 +53,8 @@ subroutine advance(nz, ncol, ngroups, nfaces, nstarts, top, dx, dy, dz, gap, alp
   residual, span, pore, elastic, vertical, bottom, east_conductivity, north_conductivity, slope_x, slope_y, &
   cosine_x, cosine_y, minimum_head, floor_water, &
   east, west, north, south, group_start, donor, inflow, outflow, boundary, &
-  face_start, face_layer, face_flux, face_conductance, face_head, face_kr, face_lift, face_inflow, &
-  dt, tolerance, pass_tolerance, most_passes, drainage_kind, own_permeability, table_points, threads, lateral, ponding, &
+  face_start, face_layer, face_holds, face_flux, face_conductance, face_head, face_kr, face_lift, face_inflow, &
+  dt, tolerance, pass_tolerance, most_passes, drainage_kind, own_permeability, table_points, threads, lateral, ground, &
   source, prescribed_drainage, head, saturation, kr, dsaturation, dkr, &
   storage_change, applied, unmet, left, drained, iterations, ways, failed_layer, worst, column_change, &
   passes, change, converged)
@@ -75,13 +75,13 @@ subroutine advance(nz, ncol, ngroups, nfaces, nstarts, top, dx, dy, dz, gap, alp
   integer, intent(in), target :: east(ncol), west(ncol), north(ncol), south(ncol)
   integer, intent(in), target :: group_start(ngroups + 1), donor(4, ncol)
   real(c_double), intent(in), target :: inflow(4, ncol), outflow(ncol), boundary(ncol)
-  integer, intent(in), target :: face_start(nstarts), face_layer(nfaces)
+  integer, intent(in), target :: face_start(nstarts), face_layer(nfaces), face_holds(nfaces)
   real(c_double), intent(in), target :: face_flux(nfaces), face_conductance(nfaces), face_head(nfaces), face_kr(nfaces)
   real(c_double), intent(in), target :: face_lift(nfaces)
   real(c_double), intent(inout), target :: face_inflow(nfaces)
   real(c_double), intent(in) :: dt, tolerance, pass_tolerance
-  integer, intent(in) :: most_passes, drainage_kind, table_points, threads
-  logical, intent(in) :: own_permeability, lateral, ponding
+  integer, intent(in) :: most_passes, drainage_kind, table_points, threads, ground
+  logical, intent(in) :: own_permeability, lateral
   real(c_double), intent(in) :: source(nz, ncol), prescribed_drainage(ncol)
   real(c_double), intent(inout), target :: head(nz, ncol), saturation(nz, ncol), kr(nz, ncol)
   real(c_double), intent(inout), target :: dsaturation(nz, ncol), dkr(nz, ncol)
@@ -140,6 +140,7 @@ subroutine advance(nz, ncol, ngroups, nfaces, nstarts, top, dx, dy, dz, gap, alp
     faces%faces = nfaces
     faces%start => face_start
     faces%layer => face_layer
+    faces%holds => face_holds
     faces%flux => face_flux
     faces%conductance => face_conductance
     faces%head => face_head
@@ -157,7 +158,7 @@ subroutine advance(nz, ncol, ngroups, nfaces, nstarts, top, dx, dy, dz, gap, alp
   options%table_points = table_points
   options%threads = threads
   options%lateral = lateral
-  options%ponding = ponding
+  options%ground = ground
 
   state%head => head
   state%saturation => saturation

@@ -2,9 +2,11 @@
 !>
 !> Residual of cell k [m]:  W(h) + dt (F_top - F_bottom) - supply, where W = dz (phi S + Ss h S) is the water of the cell,
 !> F the upward flux through its faces, and the supply gathers what does not depend on the column's own new heads: the water at
-!> the start, sources, lateral flow and overland inflow. The top cell adds max(h, 0) + dt c max(h, 0)^(5/3).
+!> the start, sources, lateral flow and overland inflow. Under an open ground the top cell adds max(h, 0) + dt c max(h, 0)^(5/3).
 !>
-!> Equations (4) to (6), (8) to (10), and (8b) of docs/theory.md.
+!> A cell that is held at a head has h = H in the place of its balance.
+!>
+!> Equations (4) to (6), (8) to (10), (8b) and (8e) of docs/theory.md.
 module richards_column
   use, intrinsic :: ieee_arithmetic, only: ieee_is_nan
   use, intrinsic :: iso_fortran_env, only: wp => real64
@@ -12,7 +14,7 @@ module richards_column
   implicit none
   private
   public :: column_t, column_state_t, solve_column, jacobian, take_step, evaluate, ponding_power, ponding_answer
-  public :: boundary_inflow
+  public :: boundary_inflow, balance_cells
 
   !> Lower heads [m] than this (oven-dry soil) solve nothing: where S > 0 the compressible term S h could feed any sink.
   real(wp), parameter :: driest_head = -1.0e5_wp
@@ -26,6 +28,7 @@ module richards_column
     integer :: table_points = 0                                 !< nodes of the kr table, 0: analytic
     real(wp) :: dt = 0.0_wp                                     !< [h]
     real(wp) :: tolerance = 0.0_wp                              !< largest residual of a cell [m]
+    logical :: closed = .false.                                 !< no water stands on the ground, whatever the head below it
     real(wp) :: runoff = 0.0_wp                                 !< dt * coefficient of the overland faces the column feeds [m-2/3]
     real(wp) :: drainage = 0.0_wp                               !< dt * vertical conductivity of a freely draining bottom, or 0 [m]
     real(wp), pointer, contiguous :: gap(:) => null()           !< distance of the centres of layers k and k+1 [m]
@@ -43,10 +46,11 @@ module richards_column
     logical :: damped = .false.                                 !< the lateral flow answers to the column's own heads
     real(wp), pointer, contiguous :: damping(:) => null()       !< dt * response of lateral flow to the own head [-]
     real(wp), pointer, contiguous :: reference(:) => null()     !< heads that the lateral flow was taken from [m]
-    integer :: faces = 0                                        !< faces towards boundaries at a head
+    integer :: faces = 0                                        !< faces through which water comes from outside
     integer, pointer, contiguous :: face_layer(:) => null()     !< layer that a face belongs to
     real(wp), pointer, contiguous :: conductance(:) => null()   !< flux through a face per head at kr = 1 [h-1]
-    real(wp), pointer, contiguous :: face_head(:) => null()     !< pressure head of the boundary [m]
+    integer, pointer, contiguous :: holds(:) => null()          !< 1 where the cell is held at the head, otherwise 0
+    real(wp), pointer, contiguous :: face_head(:) => null()     !< pressure head of the boundary, or of the cell [m]
     real(wp), pointer, contiguous :: face_kr(:) => null()       !< relative permeability at it [-]
     real(wp), pointer, contiguous :: lift(:) => null()          !< height of the cell above the face [m]
   end type column_t
@@ -94,7 +98,7 @@ contains
     integer :: k
 
     answer = 0.0_wp
-    if (state%head(column%nz) <= 0.0_wp) return
+    if (column%closed .or. state%head(column%nz) <= 0.0_wp) return
     call jacobian(column, state, lower, diagonal, upper)
     do k = 2, column%nz
       diagonal(k) = diagonal(k) - lower(k)*upper(k - 1)/diagonal(k - 1)
@@ -199,7 +203,7 @@ contains
       state%head(:) = start
       call evaluate(column, state)
       water = (column%pore + column%elastic*start)*state%saturation
-      water(column%nz) = water(column%nz) + max(start(column%nz), 0.0_wp)
+      if (.not. column%closed) water(column%nz) = water(column%nz) + max(start(column%nz), 0.0_wp)
       good = start
       reached = 0.0_wp
       increment = 0.125_wp
@@ -289,6 +293,28 @@ contains
     real(wp), intent(out) :: lower(column%nz)     !< lower diagonal of the Jacobian [-]
     real(wp), intent(out) :: diagonal(column%nz)  !< main diagonal of the Jacobian [-]
     real(wp), intent(out) :: upper(column%nz)     !< upper diagonal of the Jacobian [-]
+    integer :: face, k
+
+    call balance_cells(column, supply, state, residual, lower, diagonal, upper)
+    do face = 1, column%faces
+      if (column%holds(face) == 0) cycle
+      k = column%face_layer(face)
+      residual(k) = state%head(k) - column%face_head(face)
+      lower(k) = 0.0_wp
+      diagonal(k) = 1.0_wp
+      upper(k) = 0.0_wp
+    end do
+  end subroutine assemble
+
+  !> Balances of all cells, as if none were held at a head, and their derivatives.
+  pure subroutine balance_cells(column, supply, state, residual, lower, diagonal, upper)
+    type(column_t), intent(in) :: column          !< properties of the column
+    real(wp), intent(in) :: supply(column%nz)     !< water of the cells that does not depend on their new heads [m]
+    type(column_state_t), intent(in) :: state     !< head of the column and what follows from it
+    real(wp), intent(out) :: residual(column%nz)  !< of the cells [m]
+    real(wp), intent(out) :: lower(column%nz)     !< lower diagonal of the Jacobian [-]
+    real(wp), intent(out) :: diagonal(column%nz)  !< main diagonal of the Jacobian [-]
+    real(wp), intent(out) :: upper(column%nz)     !< upper diagonal of the Jacobian [-]
     real(wp) :: gradient, conductance, flux, by_lower, by_upper, power
     integer :: k, nz
 
@@ -328,12 +354,12 @@ contains
       diagonal(1) = diagonal(1) + column%drainage*state%dkr(1)
     end if
     if (column%faces > 0) call add_boundary_inflow(column, state, residual, diagonal)
-    if (state%head(nz) > 0.0_wp) then
+    if (state%head(nz) > 0.0_wp .and. .not. column%closed) then
       power = column%runoff*state%head(nz)**(2.0_wp/3.0_wp)
       residual(nz) = residual(nz) + state%head(nz)*(1.0_wp + power)
       diagonal(nz) = diagonal(nz) + 1.0_wp + 5.0_wp/3.0_wp*power
     end if
-  end subroutine assemble
+  end subroutine balance_cells
 
   !> Derivatives of the water balances of a column by its heads, without lateral flow.
   pure subroutine jacobian(column, state, lower, diagonal, upper)
@@ -359,7 +385,7 @@ contains
 
     do face = 1, column%faces
       conductance = column%dt*column%conductance(face)
-      if (conductance == 0.0_wp) cycle  ! its flux is given
+      if (conductance == 0.0_wp) cycle  ! its flux is given, or its cell is held
       k = column%face_layer(face)
       drop = column%face_head(face) - column%lift(face) - state%head(k)
       residual(k) = residual(k) - column%dt*boundary_inflow(column, state, face)

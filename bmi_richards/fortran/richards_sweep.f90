@@ -11,11 +11,11 @@ module richards_sweep
   use, intrinsic :: iso_fortran_env, only: wp => real64
   use richards_circle, only: predict_powers
   use richards_column, only: column_t, column_state_t, solve_column, jacobian, take_step, evaluate, ponding_power, &
-    ponding_answer, boundary_inflow
+    ponding_answer, boundary_inflow, balance_cells
   use richards_correction, only: system_t, allocate_system, set_faces, add_faces, solve_system
   use richards_lateral, only: face_fluxes, net_inflow, response
   use richards_types, only: soil_t, network_t, boundary_t, options_t, state_t, balance_t, &
-    drainage_implicit, drainage_lagged, drainage_prescribed
+    drainage_implicit, drainage_lagged, drainage_prescribed, ground_ponds, ground_closed
   implicit none
   private
   public :: evaluate_all, advance_all
@@ -31,6 +31,8 @@ module richards_sweep
 
   !> A correction that leaves more than this of the imbalance is halved, down to the least.
   real(wp), parameter :: stalled = 0.97_wp, least_relaxation = 0.02_wp
+  !> Diagonal of a cell that the correction cannot move, beside the lateral faces of others [-].
+  real(wp), parameter :: rigid = 1.0e20_wp
 
   !> Work of a step that lives from pass to pass.
   type :: work_t
@@ -172,7 +174,7 @@ contains
     !$omp do schedule(static)
     do c = 1, soil%ncol
       balance%storage_change(c) = sum(water(soil, state, c) - work%water(:, c))
-      if (options%ponding) balance%storage_change(c) = balance%storage_change(c) &
+      if (options%ground == ground_ponds) balance%storage_change(c) = balance%storage_change(c) &
         + max(state%head(soil%top(c), c), 0.0_wp) - max(work%start(soil%top(c), c), 0.0_wp)
       balance%outflow(c) = options%dt*network%boundary(c)*work%power(c)
       if (options%drainage == drainage_implicit) balance%drainage(c) = options%dt*soil%bottom(c)*state%kr(1, c)
@@ -213,6 +215,7 @@ contains
       call net_inflow(soil, network, work%east, work%north, c, inflow)
       work%system%right(:, c) = options%dt*(inflow - work%lateral(:, c)) &
         + work%damping(:, c)*(state%head(:, c) - work%reference(:, c))
+      if (boundary%faces > 0) call hold_shift(boundary, c, work%system)
       call add_faces(network, c, work%system)
     end do
     !$omp end do
@@ -237,6 +240,21 @@ contains
     end do
     !$omp end do
   end subroutine correct
+
+  !> Let the correction leave the cells of column `c` that are held at a head where they are.
+  subroutine hold_shift(boundary, c, system)
+    type(boundary_t), intent(in) :: boundary  !< faces through which water comes from outside
+    integer, intent(in) :: c                  !< number of the column
+    type(system_t), intent(inout) :: system   !< the columns' Jacobian without lateral faces, and the right-hand side
+    integer :: face, k
+
+    do face = boundary%start(c), boundary%start(c + 1) - 1
+      if (boundary%holds(face) == 0) cycle
+      k = boundary%layer(face)
+      system%diagonal(k, c) = rigid
+      system%right(k, c) = 0.0_wp
+    end do
+  end subroutine hold_shift
 
   !> The share of one thread in a pass over the groups, from upstream to downstream.
   subroutine sweep(soil, network, boundary, options, source, pass, work, state, balance)
@@ -355,7 +373,7 @@ contains
     do k = 1, top
       known = work%water(k, c) + options%dt*work%lateral(k, c)
       if (k == top) then
-        if (options%ponding) known = known + max(work%start(k, c), 0.0_wp)
+        if (options%ground == ground_ponds) known = known + max(work%start(k, c), 0.0_wp)
         do side = 1, 4
           if (network%donor(side, c) == 0) cycle
           known = known + options%dt*network%inflow(side, c)*work%power(network%donor(side, c))
@@ -387,6 +405,7 @@ contains
     before = view%head
     saturation_before = view%saturation
     call solve_column(column, supply, work%start(:top, c), view, iterations, ways, balance%failed_layer(c), balance%residual(c))
+    if (boundary%faces > 0) call take_held(boundary, c, column, view, supply)
     balance%iterations(c) = balance%iterations(c) + iterations
     balance%ways(c) = max(balance%ways(c), ways)
     if (circling) then
@@ -436,11 +455,29 @@ contains
     last = boundary%start(c + 1) - 1
     column%faces = last - first + 1
     column%face_layer => boundary%layer(first:last)
+    column%holds => boundary%holds(first:last)
     column%conductance => boundary%conductance(first:last)
     column%face_head => boundary%head(first:last)
     column%face_kr => boundary%kr(first:last)
     column%lift => boundary%lift(first:last)
   end subroutine see_boundary
+
+  !> Set the inflow to cells that are held at a head: what their balances lack.
+  subroutine take_held(boundary, c, column, view, supply)
+    type(boundary_t), intent(inout) :: boundary  !< faces through which water comes from outside
+    integer, intent(in) :: c                     !< number of the column
+    type(column_t), intent(in) :: column         !< properties of the column
+    type(column_state_t), intent(in) :: view     !< head of the column and what follows from it
+    real(wp), intent(in) :: supply(column%nz)    !< water of the cells that does not depend on their new heads [m]
+    real(wp) :: missing(column%nz), lower(column%nz), diagonal(column%nz), upper(column%nz)
+    integer :: face
+
+    if (.not. any(column%holds == 1)) return
+    call balance_cells(column, supply, view, missing, lower, diagonal, upper)
+    do face = 1, column%faces
+      if (column%holds(face) == 1) boundary%inflow(boundary%start(c) + face - 1) = missing(column%face_layer(face))
+    end do
+  end subroutine take_held
 
   !> Complete the inflow through the faces of a column by that from boundaries at a head, which follows from the new heads.
   subroutine take_inflow(soil, boundary, options, state, c)
@@ -486,6 +523,7 @@ contains
     column%nz = top
     column%dt = options%dt
     column%tolerance = options%tolerance
+    column%closed = options%ground == ground_closed
     column%table_points = options%table_points
     column%gap => soil%gap(:top)
     column%alpha => soil%alpha(:top, c)

@@ -7,9 +7,13 @@ module richards_types
   private
   public :: soil_t, network_t, boundary_t, options_t, state_t, balance_t
   public :: drainage_none, drainage_implicit, drainage_lagged, drainage_prescribed
+  public :: ground_ponds, ground_seeps, ground_closed
 
   !> Bottom boundary: no flow, or gravity drainage from the new head, from the head at the start, or as given.
   integer, parameter :: drainage_none = 0, drainage_implicit = 1, drainage_lagged = 2, drainage_prescribed = 3
+
+  !> What water above the ground does: it stands and flows, leaves at once, or there is none, because the ground is closed.
+  integer, parameter :: ground_ponds = 0, ground_seeps = 1, ground_closed = 2
 
   !> Constant properties of the cells (layer, column).
   type :: soil_t
@@ -53,15 +57,16 @@ module richards_types
     real(wp), pointer, contiguous :: boundary(:) => null()                !< the part that leaves the domain [h-1 m-2/3]
   end type network_t
 
-  !> Faces of the cells through which water comes from outside: at a flux, or from a boundary at a pressure head. Those of
-  !> column c are the faces start(c) to start(c + 1) - 1; with no face at all nothing but `faces` is set.
+  !> Faces of the cells through which water comes from outside: at a flux, from a boundary at a pressure head, or as much as holds
+  !> the cell at one. Those of column c are the faces start(c) to start(c + 1) - 1; with no face at all nothing but `faces` is set.
   type :: boundary_t
     integer :: faces = 0                                           !< all of them
     integer, pointer, contiguous :: start(:) => null()             !< first face of each column, and one past the last
     integer, pointer, contiguous :: layer(:) => null()             !< layer that the water goes to
     real(wp), pointer, contiguous :: flux(:) => null()             !< per area of a column, inwards positive [m h-1]
     real(wp), pointer, contiguous :: conductance(:) => null()      !< flux per head at kr = 1, 0 where a flux is given [h-1]
-    real(wp), pointer, contiguous :: head(:) => null()             !< pressure head of the boundary [m]
+    integer, pointer, contiguous :: holds(:) => null()             !< 1 where the cell itself is held at the head, otherwise 0
+    real(wp), pointer, contiguous :: head(:) => null()             !< pressure head of the boundary, or of the cell [m]
     real(wp), pointer, contiguous :: kr(:) => null()               !< relative permeability of the cell's soil at it [-]
     real(wp), pointer, contiguous :: lift(:) => null()             !< height of the cell above the face [m]
     real(wp), pointer, contiguous :: inflow(:) => null()           !< what came through over the step, on return [m]
@@ -77,7 +82,7 @@ module richards_types
     logical :: own_permeability = .false.  !< relative permeability has its own alpha and n
     integer :: threads = 1               !< of the kernel
     logical :: lateral = .true.          !< lateral groundwater flow
-    logical :: ponding = .true.          !< water stands on the ground; otherwise it leaves at once (seepage face)
+    integer :: ground = ground_ponds     !< what water above the ground does
   end type options_t
 
   !> Head and what follows from it (layer, column).

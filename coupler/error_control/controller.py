@@ -100,6 +100,7 @@ class ErrorControl:
             return
         if self._audit_wanted or window.is_due(done):
             self._audit_wanted = False
+            self._physics.catch_up(self._groundwater)
             self._physics.take_head(self._groundwater.get(PRESSURE_HEAD))
             window.begin()
 

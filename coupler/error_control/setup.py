@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from bmi_common.errors import ConfigError, Mistakes, errors_under
@@ -100,6 +100,7 @@ def set_up(
         def load(key: str, entry: ComponentConfig) -> Shadow:
             shadow = Shadow.load(key, entry, groundwater, settings)
             undo.callback(shadow.component.finalize)
+            _require_reach(shadow, time)
             return shadow
 
         if spec.audit is not None:
@@ -122,6 +123,17 @@ def set_up(
         mistakes.require_none()
         undo.pop_all()
     return setup
+
+
+def _require_reach(shadow: Shadow, time: TimeConfig) -> None:
+    """Refuse a component whose series end before the run, which its clock goes along with."""
+    component = shadow.component
+    if component.has("skip_until") and component.end_time < (time.end - time.start).total_seconds() * (1.0 - 1e-12):
+        last = time.start + timedelta(seconds=component.end_time)
+        series = f" ({component.ends_with})" if component.ends_with else ""
+        raise component.mistake(
+            f"it can go on until {last:%Y-%m-%dT%H:%M}{series}, the run ends at {time.end:%Y-%m-%dT%H:%M}"
+        )
 
 
 def restore(setup: ErrorControlSetup, found: Checkpoint, components: Mapping[str, Component]) -> None:

@@ -71,6 +71,10 @@ class Shadow:
         """Replace the pressure head."""
         self.component.set(PRESSURE_HEAD, head)
 
+    def catch_up(self, groundwater: Component) -> None:
+        """Set the clock to that of the run, because cycles and series of the configuration follow it."""
+        self.component.skip(groundwater.time)
+
     def follow(self, groundwater: Component, seconds: float) -> None:
         """Make the step that the run's component has just made, under the same source."""
         self.component.set(NET_SOURCE, groundwater.get(NET_SOURCE))

@@ -21,7 +21,7 @@ METHOD = "Ask"
 KNOWN = "known"
 """The question which of the names below the component has."""
 
-FUNCTIONS = ("variable", "grid_labels", "save_state", "load_state", "start_from")
+FUNCTIONS = ("variable", "grid_labels", "save_state", "load_state", "start_from", "skip_until")
 ATTRIBUTES = (
     "mask",
     "layer_mask",

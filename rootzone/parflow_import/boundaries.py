@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -14,15 +15,15 @@ from rootzone.parflow_import.geometry import Geometries
 from rootzone.parflow_import.grid import ParflowGrid
 from rootzone.parflow_import.notices import Notes
 from rootzone.parflow_import.solid import Face
-from rootzone.parflow_import.sources import Floats, Folder, Mask, Pfb, simplest
+from rootzone.parflow_import.sources import Computed, Floats, Folder, Mask, Pfb, simplest
 
 _CONDITIONS: Final = {
     "OverlandKinematic": "overland_kinematic",
     "OverlandFlow": "overland_flow",
     "OverlandFlowPFB": "overland_flow",
     "SeepageFace": "seepage_face",
-    "FluxConst": "overland_kinematic",
-    "FluxFile": "overland_kinematic",
+    "FluxConst": "closed",
+    "FluxFile": "closed",
 }
 """Condition at the ground, by the type of its patch."""
 _INSTEAD: Final = {
@@ -30,12 +31,13 @@ _INSTEAD: Final = {
     "where water backs up",
     "FluxVolumetric": "a volume a time over the patch; give it as FluxConst, divided by the area of the patch",
     "ExactSolution": "a test function of ParFlow; give heads by DirEquilRefPatch",
-    "PressureFile": "heads by cell; give one head a patch by DirEquilRefPatch",
+    "PressureFile": "heads by cell of a side; give one head a patch by DirEquilRefPatch",
     "FluxFile": "fluxes by cell of a side; give one flux a patch by FluxConst",
 }
 _HELD: Final = ("DirEquilRefPatch", "DirEquilPLinear")
-_CLOSED: Final = ("FluxConst", "FluxFile")
-"""Types under which no water flows over the ground."""
+_HELD_GROUND: Final = (*_HELD, "PressureFile")
+_CLOSED: Final = ("FluxConst", "FluxFile", *_HELD_GROUND)
+"""Types under which no water stands on the ground or flows over it."""
 _LOWER: Final = ("west", "south", "bottom")
 """Sides at which a velocity along the axis flows in."""
 
@@ -47,8 +49,6 @@ class Boundaries:
     surface: dict[str, Any] = field(default_factory=dict)
     boundaries: list[dict[str, Any]] = field(default_factory=list)
     overland: bool = True
-    follows_ground: bool = False
-    """Whether columns end at their own topmost layers; otherwise what lies above the ground is rock."""
 
     @property
     def spec(self) -> dict[str, Any]:
@@ -107,67 +107,95 @@ class _Reader:
     # ----------------------------------------------------------------- ground
 
     def _ground(self, tops: list[str], kinds: dict[str, str], result: Boundaries) -> None:
-        notes, top = self.notes, tops[0]
+        held = [patch for patch in tops if kinds[patch] in _HELD_GROUND]
+        rest = [patch for patch in tops if patch not in held]
+        top = (rest or held)[0]
         key, kind = f"Patch.{top}.BCPressure.Type", kinds[top]
         result.overland = kind not in _CLOSED
-        if kind not in _CONDITIONS:
-            why = _INSTEAD.get(kind, "a head that is held at the ground")
-            notes.refuse(key, f"{kind}: {why} (ignored: as with OverlandKinematic)")
+        if kind not in _CONDITIONS and top not in held:
+            why = _INSTEAD.get(kind, "no condition of the ground")
+            self.notes.refuse(key, f"{kind}: {why} (ignored: as with OverlandKinematic)")
             return
-        fluxes = []
+        condition = _CONDITIONS.get(kind, "closed")
+        if condition != "overland_kinematic":
+            result.surface["condition"] = condition
+        fluxes: dict[str, Any] = {}
         for patch in tops:
-            if kinds[patch] != kind:
-                notes.refuse(
+            if patch in held:
+                self._hold(patch, kinds[patch], top, result)
+                fluxes[patch] = None
+            elif kinds[patch] != kind:
+                self.notes.refuse(
                     f"Patch.{patch}.BCPressure.Type",
                     f"{kinds[patch]} beside {kind} at {top!r}; here the ground has one condition (ignored: {kind})",
                 )
-                continue
-            below = self.geometries.patches[patch].faces - {Face.TOP}
-            if below:
-                where = " and ".join(sorted(face.value for face in below))
-                notes.refuse(
-                    f"Patch.{patch}.BCPressure.Type",
-                    f"{kind} at the {where}, too; here nothing flows there (ignored: nothing flows)",
-                )
-            fluxes.append(self._rain(patch, kind))
-        condition = _CONDITIONS[kind]
-        if condition != "overland_kinematic":
-            result.surface["condition"] = condition
-        if not result.overland:
-            notes.notice(
-                f"{key} is {kind}: no water comes or goes over the ground but what is prescribed, and heads may "
-                "rise above it; here such water ponds, and hardly flows (roughness 1 h m-1/3, ParFlow's default)"
-            )
-        flux = fluxes[0] if fluxes else None
-        if any(other != flux for other in fluxes):
-            flux = self._of_patches(tops, fluxes)
+            else:
+                fluxes[patch] = self._rain(patch, kind)
+            self._refuse_below(patch, kinds[patch])
+        flux = fluxes[top]
+        if any(other != flux for other in fluxes.values()):
+            flux = self._of_patches(fluxes)
         if flux is not None:
             result.surface["flux"] = flux
-        if self.geometries.has_level_top:
-            return
-        result.follows_ground = bool(result.overland or result.surface)
-        what = "columns end there" if result.follows_ground else "what lies above it is rock"
-        notes.notice(f"the ground of {self.geometries.domain!r} rises and falls through the layers; {what}")
-
-    def _of_patches(self, tops: list[str], fluxes: list[Any]) -> Any:
-        """Return one rate for patches at the ground that differ: maps, in a cycle if a patch follows one."""
-        patches = [self.geometries.patches[top] for top in tops]
-        cycles = [flux for flux in fluxes if isinstance(flux, dict) and "cycle" in flux]
-        times = [([entry["hours"] for entry in flux["cycle"]], flux["repeat"]) for flux in cycles]
-        if any(isinstance(flux, str | dict) and flux not in cycles for flux in fluxes) or any(
-            time != times[0] for time in times
-        ):
-            self.notes.refuse(
-                f"Patch.{tops[0]}.BCPressure.Type",
-                f"other maps or another cycle than at {' and '.join(tops[1:])}; patches at the ground may differ in "
-                f"their values, not in their times (ignored: what is at {tops[0]!r})",
+        if not self.geometries.has_level_top:
+            self.notes.notice(
+                f"the ground of {self.geometries.domain!r} rises and falls through the layers; columns end there"
             )
-            return fluxes[0]
+
+    def _refuse_below(self, patch: str, kind: str) -> None:
+        """Refuse what a patch of the ground does elsewhere."""
+        below = self.geometries.patches[patch].faces - {Face.TOP}
+        if below:
+            where = " and ".join(sorted(face.value for face in below))
+            self.notes.refuse(
+                f"Patch.{patch}.BCPressure.Type",
+                f"{kind} at the {where}, too; here nothing flows there (ignored: nothing flows)",
+            )
+
+    def _hold(self, patch: str, kind: str, top: str, result: Boundaries) -> None:
+        """Hold the ground of a patch at a head."""
+        key = f"Patch.{patch}.BCPressure.Type"
+        if result.overland:
+            self.notes.refuse(
+                key,
+                f"{kind} beside overland flow at {top!r}; the ground has one condition (ignored: overland flow)",
+            )
+            return
+        if not self.geometries.has_level_top:
+            self.notes.refuse(
+                key,
+                f"{kind} on ground that rises and falls through the layers, whose steps are held, too (ignored: "
+                "nothing flows)",
+            )
+            return
+        entry: dict[str, Any] = {"side": "top"}
+        columns = self.geometries.patches[patch].ground & self.geometries.mask
+        if not np.array_equal(columns, self.geometries.mask):
+            entry["mask"] = Computed(columns.astype(np.float64)).spec(f"{patch}_top", "1", self.folder)
+        entry["head"] = self._head(patch, kind)
+        result.boundaries.append(entry)
+
+    def _of_patches(self, fluxes: dict[str, Any]) -> Any:
+        """Return one rate for patches at the ground that differ: maps, in a cycle if a patch follows one."""
+        given = list(fluxes.values())
+        cycles = [flux for flux in given if isinstance(flux, dict) and "cycle" in flux]
+        times = [([entry["hours"] for entry in flux["cycle"]], flux["repeat"]) for flux in cycles]
+        maps = [flux for flux in given if isinstance(flux, str | dict) and flux not in cycles]
+        maps += [entry["rate"] for flux in cycles for entry in flux["cycle"] if not isinstance(entry["rate"], float)]
+        if maps or any(time != times[0] for time in times):
+            top, *others = fluxes
+            self.notes.refuse(
+                f"Patch.{top}.BCPressure.Type",
+                f"other maps or another cycle than at {' and '.join(others)}; patches at the ground may differ in "
+                f"their values, not in their times (ignored: what is at {top!r})",
+            )
+            return given[0]
         rates = []
         for number in range(len(times[0][0]) if times else 1):
             values = np.zeros(self.grid.surface)
-            for patch, flux in zip(patches, fluxes, strict=True):
-                values[patch.ground] = flux["cycle"][number]["rate"] if isinstance(flux, dict) else flux or 0.0
+            for patch, flux in fluxes.items():
+                rate = flux["cycle"][number]["rate"] if isinstance(flux, dict) else flux or 0.0
+                values[self.geometries.patches[patch].ground] = rate
             name = f"surface_flux_{number}" if times else "surface_flux"
             rates.append(simplest(values, self.geometries.mask).spec(name, "m h-1", self.folder))
         if not times:
@@ -179,20 +207,31 @@ class _Reader:
         """Return the water onto the ground [m h-1], None if there is none."""
         if kind not in ("OverlandFlowPFB", "FluxFile"):
             return self._rate(patch, -1.0)
-        own = f"Patch.{patch}.BCPressure"
-        intervals = self.definition.names(f"Cycle.{self.definition.text(f'{own}.Cycle')}.Names")
-        key = f"{own}.{intervals[0]}.FileName" if intervals else f"{own}.Cycle"
-        if len(intervals) != 1:
-            self.notes.refuse(f"{own}.Type", f"{kind} in a cycle of {len(intervals)} intervals (ignored: no rain)")
-            return None
-        file = Pfb(self.definition.file(key), self.definition, key)
-        if kind == "FluxFile":  # has the whole grid, of which the cells at the patch count
-            top = self.geometries.top_layer.astype(np.intp)[np.newaxis]
-            values = np.take_along_axis(file.values(self.grid.shape)[self.geometries.layers], top, axis=0)[0]
-        else:
-            values = file.values(self.grid.surface)
-        spec = simplest(-values, self.geometries.mask).spec("surface_flux", "m h-1", self.folder)
-        return None if spec == 0.0 else spec
+        rain = self._from_files(patch, "surface_flux", "m h-1", lambda values: -values, surface=kind != "FluxFile")
+        return None if rain == 0.0 else rain
+
+    def _from_files(
+        self, patch: str, name: str, units: str, change: Callable[[Floats], Floats], *, surface: bool
+    ) -> Any:
+        """Return the maps of a patch, (ny, nx) in each interval of its cycle, as a rate.
+
+        Files that do not have the grid of the `surface` have the whole grid, of which the topmost cells count.
+        """
+        own, definition = f"Patch.{patch}.BCPressure", self.definition
+        several = len(definition.names(f"Cycle.{definition.text(f'{own}.Cycle')}.Names")) > 1
+
+        def spell(interval: str) -> Any:
+            key = f"{own}.{interval}.FileName"
+            file = Pfb(definition.file(key), definition, key)
+            if surface:
+                values = file.values(self.grid.surface)
+            else:
+                top = self.geometries.top_layer.astype(np.intp)[np.newaxis]
+                values = np.take_along_axis(file.values(self.grid.shape)[self.geometries.layers], top, axis=0)[0]
+            named = f"{name}_{interval}" if several else name
+            return simplest(change(values) + 0.0, self.geometries.mask).spec(named, units, self.folder)
+
+        return rate_of(definition, f"{own}.Cycle", read_cycle(definition, f"{own}.Cycle", spell))
 
     # -------------------------------------------------------------- elsewhere
 
@@ -217,13 +256,19 @@ class _Reader:
                 )
             if kind == "FluxConst":
                 entry["flux"] = self._rate(patch, 1.0 if side in _LOWER else -1.0)
-            elif kind == "DirEquilRefPatch":
-                above = self.depth - self.geometries.reference_depth(f"Patch.{patch}.BCPressure", self.depth)
-                entry["head"] = self._rate(patch, 1.0, above)
             else:
-                head = self._along_a_line(patch)
-                entry["head"] = simplest(head, self.geometries.mask).spec(f"head_{patch}", "m", self.folder)
+                entry["head"] = self._head(patch, kind)
             result.boundaries.append(entry)
+
+    def _head(self, patch: str, kind: str) -> Any:
+        """Head [m] above the bottom of the domain that a patch is held at; by file only at the ground."""
+        if kind == "DirEquilRefPatch":
+            above = self.depth - self.geometries.reference_depth(f"Patch.{patch}.BCPressure", self.depth)
+            return self._rate(patch, 1.0, above)
+        if kind == "PressureFile":
+            return self._from_files(patch, f"head_{patch}", "m", lambda values: values + self.depth, surface=False)
+        head = self._along_a_line(patch)
+        return simplest(head, self.geometries.mask).spec(f"head_{patch}", "m", self.folder)
 
     def _faces(self, patch: str) -> dict[Side, Mask | None]:
         """Sides of the domain that a patch covers, and the columns where it is not all of them."""

@@ -15,7 +15,7 @@ from rootzone.parflow_import.grid import ParflowGrid
 from rootzone.parflow_import.sources import Floats
 
 _NAME_WIDTH: Final = 15
-_CLASSES: Final = 18
+CLASSES: Final = 18
 _BARE_SOIL: Final = 18
 _BARREN: Final = 16
 
@@ -101,13 +101,13 @@ class VegetationMap:
         ConfigError
             If it is missing, has cells outside the grid, lacks cells, or shares that do not add up to 1.
         """
-        table = np.full((*grid.surface, 5 + _CLASSES), np.nan)
+        table = np.full((*grid.surface, 5 + CLASSES), np.nan)
         for number, line in enumerate(read_lines(path), 1):
             words = line.split()
             if not words or not words[0].isdigit():
                 continue
-            if len(words) != 7 + _CLASSES:
-                raise ConfigError(f"{path}:{number}: {len(words)} columns, needs {7 + _CLASSES} (IGBP classes 1-18)")
+            if len(words) != 7 + CLASSES:
+                raise ConfigError(f"{path}:{number}: {len(words)} columns, needs {7 + CLASSES} (IGBP classes 1-18)")
             try:
                 x, y = int(words[0]), int(words[1])
                 values = [fortran_number(word) for word in words[2:]]

@@ -10,7 +10,7 @@ from rootzone.parflow_import.definition import Definition
 from rootzone.parflow_import.notices import Notes
 
 
-def read_cycle(definition: Definition, key: str, value: Callable[[str], float]) -> list[dict[str, float]]:
+def read_cycle(definition: Definition, key: str, value: Callable[[str], Any]) -> list[dict[str, Any]]:
     """Intervals of a cycle and their values, as `cycle:` of a rate has them.
 
     Parameters
@@ -20,7 +20,7 @@ def read_cycle(definition: Definition, key: str, value: Callable[[str], float]) 
     key : str
         Key that names the cycle.
     value : callable
-        Value in an interval, by its name.
+        Value in an interval, by its name: a number, or what a configuration says for a map.
 
     Raises
     ------
@@ -42,7 +42,7 @@ def read_cycle(definition: Definition, key: str, value: Callable[[str], float]) 
     return entries
 
 
-def rate_of(definition: Definition, key: str, entries: list[dict[str, float]]) -> Any:
+def rate_of(definition: Definition, key: str, entries: list[dict[str, Any]]) -> Any:
     """Write the intervals of the cycle that a key names as a rate of the configuration; if all are equal, a number.
 
     ParFlow counts the intervals from the start of the run, but the passes from time 0 of its clock; after the last pass
@@ -61,7 +61,7 @@ def rate_of(definition: Definition, key: str, entries: list[dict[str, float]]) -
         return last
     if before == 0.0:
         return {"cycle": entries, "repeat": repeat}
-    written: list[dict[str, float]] = []
+    written: list[dict[str, Any]] = []
     while remaining > 0.0:
         entry = entries[len(written) % len(entries)]
         written.append({**entry, "hours": min(entry["hours"], float(f"{remaining:.12g}"))})

@@ -23,14 +23,12 @@ def read_initial(
     grid: ParflowGrid,
     geometries: Geometries,
     layers: list[float],
-    follows_ground: bool,
     folder: Folder,
     notes: Notes,
 ) -> dict[str, Any]:
     """Return the ``initial:`` section of ``groundwater.yaml``; `layers` [m] are those of the domain, bottom first.
 
-    Where columns end at a ground that rises and falls (`follows_ground`), the depth of the water table is counted from
-    there.
+    Where the ground rises and falls through the layers, the depth of the water table is counted from there.
 
     Raises
     ------
@@ -59,7 +57,7 @@ def read_initial(
     if names == [geometries.domain]:
         table = _table_depth(definition, grid, geometries, geometries.domain, kind, depth)
         is_level = kind == "HydroStaticDepth" or definition.text(f"{own}.RefPatch") != geometries.sole_patch(Face.TOP)
-        if not (follows_ground and is_level):
+        if geometries.has_level_top or not is_level:
             return {"water_table_depth": table}
         ground = np.cumsum(layers)[geometries.top_layer.astype(np.intp)]
         depths = simplest(ground - (depth - table), geometries.mask)
@@ -67,9 +65,8 @@ def read_initial(
     centres = np.cumsum(layers) - 0.5 * np.array(layers)
     parts = []
     for name in names:
-        if follows_ground and definition.text(f"Geom.{name}.ICPressure.RefPatch", "") == geometries.sole_patch(
-            Face.TOP
-        ):
+        patch = definition.text(f"Geom.{name}.ICPressure.RefPatch", "")
+        if not geometries.has_level_top and patch == geometries.sole_patch(Face.TOP):
             raise definition.error(
                 f"Geom.{name}.ICPressure.RefPatch", "the ground is not level; supported for one geometry, the domain"
             )

@@ -202,12 +202,9 @@ def _stress(definition: Definition, notes: Notes) -> dict[str, Any]:
 
 
 def _check_switches(definition: Definition, notes: Notes) -> None:
-    for key, meaning in (
-        (f"{_OWN}UseSlopeAspect", "radiation on slopes; here the ground is level for the sun"),
-        (f"{_OWN}ForceVegetation", "leaf area from files; `leaf_area:` of land.yaml takes a NetCDF series"),
-    ):
-        if definition.flag(key):
-            notes.refuse(key, f"{meaning} (ignored: without)")
+    if definition.flag(f"{_OWN}UseSlopeAspect"):
+        why = "radiation on slopes; here the ground is level for the sun (ignored: without)"
+        notes.refuse(f"{_OWN}UseSlopeAspect", why)
     irrigation = definition.text(f"{_OWN}IrrigationType", "none")
     if irrigation.lower() != "none":
         notes.refuse(f"{_OWN}IrrigationType", f"irrigation ({irrigation}) (ignored: without)")

@@ -34,6 +34,7 @@ from rootzone.parflow_import.land import (
     records_reused,
 )
 from rootzone.parflow_import.layers import read_layers
+from rootzone.parflow_import.leaf_area import read_leaf_area
 from rootzone.parflow_import.notices import Notes
 from rootzone.parflow_import.prescribed import read_prescribed
 from rootzone.parflow_import.soil import ImportedSoil, read_soil
@@ -143,13 +144,13 @@ def _map(definition: Definition, grid: ParflowGrid, folder: ImportFolder, option
     soil = read_soil(definition, grid, geometries, notes)
     boundaries = read_boundaries(definition, grid, geometries, sum(layers), folder, notes)
     surface = read_surface(definition, grid, geometries, boundaries.overland, notes)
-    initial = read_initial(definition, grid, geometries, layers, boundaries.follows_ground, folder, notes)
+    initial = read_initial(definition, grid, geometries, layers, folder, notes)
     clm = read_clm_files(definition, grid, notes) if has_land(definition) else None
     start, reuse = (NO_CALENDAR, None) if clm is None else (clm.clmin.start, records_reused(definition))
     timing = read_timing(definition, start, reuse, options.hours, notes)
     title = f"Imported from ParFlow's {definition.path.name}"
     domain = _domain(grid, layers, geometries, soil, surface, clm, folder)
-    if boundaries.follows_ground:
+    if not geometries.has_level_top:
         domain["top_layer"] = Computed(geometries.top_layer).spec("top_layer", "1", folder)
         notes.map("Domain.GeomName", "domain.yaml", "top_layer")
     if clm is None:
@@ -166,6 +167,10 @@ def _map(definition: Definition, grid: ParflowGrid, folder: ImportFolder, option
         timing = timing.shortened(forcing.hours)
         if forcing.hourly is not None:
             folder.write_weather(forcing.hourly)
+        leaf_area = read_leaf_area(definition, grid, geometries.mask, timing, notes)
+        if leaf_area is not None:
+            folder.write_leaf_area(leaf_area)
+            land["leaf_area"] = leaf_area.spec
         land = {"start": timing.start, "domain": DOMAIN, **land, "forcing": forcing.spec}
         folder.write_yaml(LAND, f"{title}, drv_clmin.dat and {clm.vegetation.path.name}.", land)
     wells = read_wells(definition, grid, geometries, layers, soil, notes)

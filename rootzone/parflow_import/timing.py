@@ -8,10 +8,13 @@ from math import ceil, floor, isclose
 from typing import Final
 
 from bmi_common.durations import describe
+from bmi_common.errors import ConfigError
 from rootzone.parflow_import.definition import Definition
 from rootzone.parflow_import.notices import Notes
 
 _STEP: Final = "TimeStep"
+_STOP: Final = "TimingInfo.StopTime"
+_DUMP: Final = "TimingInfo.DumpInterval"
 _MOST_STEPS: Final = 10**8
 _HOUR: Final = timedelta(hours=1)
 
@@ -101,29 +104,35 @@ def read_timing(
         If the period or the step is none, or, with a land component, these steps are not 1 h.
     """
     first = definition.number("TimingInfo.StartTime", 0.0)
-    hours = definition.number("TimingInfo.StopTime") - first
+    hours = definition.number(_STOP) - first
     if hours <= 0:
-        raise definition.error("TimingInfo.StopTime", f"must be after StartTime, {first:g} h")
+        raise definition.error(_STOP, f"must be after StartTime, {first:g} h")
     if period is not None:
         notes.notice(f"TimingInfo.StopTime: the run of {hours:g} h is made one of {period:g} h, as asked")
         hours = period
-    dump = definition.number("TimingInfo.DumpInterval", 1.0)
-    step = _step(definition, hours, notes)
-    # ParFlow cuts the steps so that one ends with the run, and one with each output
-    step = min(step, hours, dump if dump > 0 else hours)
-    count = round(hours / step) if isclose(hours / step, round(hours / step), rel_tol=1e-9) else floor(hours / step)
-    if count > _MOST_STEPS:
-        raise definition.error(f"{_STEP}.Value", f"{count} steps of {step:g} h; at most {_MOST_STEPS:g} are possible")
+    end_key = _STOP if period is None else "--period"
     try:
         start + timedelta(hours=hours)
     except OverflowError:
-        raise definition.error("TimingInfo.StopTime", f"{hours:g} h are longer than any calendar") from None
+        raise _error(definition, end_key, f"{hours:g} h are longer than any calendar") from None
+    dump = definition.number(_DUMP, 1.0)
+    lengths = {_step_key(definition): _step(definition, hours, notes), end_key: hours}
+    if dump > 0:
+        lengths[_DUMP] = dump
+    # ParFlow cuts the steps so that one ends with the run, and one with each output
+    key = min(lengths, key=lambda key: lengths[key])
+    step = lengths[key]
+    count = round(hours / step) if isclose(hours / step, round(hours / step), rel_tol=1e-9) else floor(hours / step)
+    if count > _MOST_STEPS:
+        raise _error(
+            definition, key, f"{count} steps of {step:g} h in {hours:g} h; at most {_MOST_STEPS:g} are possible"
+        )
     length = timedelta(hours=step)
     if length <= timedelta(0):
-        raise definition.error(f"{_STEP}.Value", f"{step:g} h is shorter than a microsecond")
+        raise _error(definition, key, f"{step:g} h is shorter than a microsecond")
     definition.use(*definition.below("TimingInfo"))
     if reuse is not None:
-        length, count = _with_land(definition, step, count, reuse, notes)
+        length, count = _with_land(definition, key, step, count, reuse, notes)
     if not isclose(count * (length / _HOUR), hours, rel_tol=1e-9):
         notes.notice(
             f"TimingInfo.StopTime: {hours:g} h are no whole number of steps; the run ends with the last whole one, "
@@ -135,6 +144,16 @@ def read_timing(
         notes.notice(f"TimingInfo.DumpInterval {dump:g}: states are written every {written(whole * length)}")
     notes.map("TimingInfo, TimeStep", "coupled.yaml", "time", how=f": {count} steps of {written(length)}")
     return Timing(start, count, length, step, min(whole, count))
+
+
+def _error(definition: Definition, key: str, message: str) -> ConfigError:
+    """Return the mistake of a key of the definition, or of an option of the command line."""
+    return ConfigError(f"{key}: {message}") if key.startswith("--") else definition.error(key, message)
+
+
+def _step_key(definition: Definition) -> str:
+    """Key that the length of the steps is wrong by, if it is."""
+    return f"{_STEP}.{'Value' if definition.text(f'{_STEP}.Type', 'Constant') == 'Constant' else 'Type'}"
 
 
 def _step(definition: Definition, hours: float, notes: Notes) -> float:
@@ -166,8 +185,16 @@ def _step(definition: Definition, hours: float, notes: Notes) -> float:
     return constant
 
 
-def _with_land(definition: Definition, step: float, count: int, reuse: int, notes: Notes) -> tuple[timedelta, int]:
-    key = f"{_STEP}.Value" if reuse == 1 else "Solver.CLM.ReuseCount"
+def _with_land(
+    definition: Definition, key: str, step: float, count: int, reuse: int, notes: Notes
+) -> tuple[timedelta, int]:
+    """Return length [h] and number of the land's steps; `key` is what gives the groundwater's steps their length."""
+    own = key.startswith(_STEP)
+    if not own and step < 1.0 / reuse:
+        what = "states are written every" if key == _DUMP else "the run lasts"
+        raise _error(definition, key, f"{what} {step:g} h; with a land component it must be at least 1 h")
+    if own and reuse != 1:
+        key = "Solver.CLM.ReuseCount"
     if not isclose(step * reuse, 1.0, rel_tol=1e-9):
         raise definition.error(
             key,
@@ -179,5 +206,5 @@ def _with_land(definition: Definition, step: float, count: int, reuse: int, note
             "where ParFlow-CLM makes as many as the groundwater"
         )
     if count < reuse:
-        raise definition.error("TimingInfo.StopTime", "the run is shorter than the land's step of 1 h")
+        raise definition.error(_STOP, "the run is shorter than the land's step of 1 h")
     return _HOUR, count // reuse

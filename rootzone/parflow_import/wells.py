@@ -70,15 +70,15 @@ class _Reader:
         if definition.text(f"{own}.InputType", "Vertical") != "Vertical":
             self.notes.refuse(f"{own}.InputType", "a well that takes and brings water (ignored: without it)")
             return None
-        if definition.text(f"{own}.Type", "Flux") != "Flux":
-            self.notes.refuse(f"{own}.Type", "a well that holds the head of its cells (ignored: without it)")
-            return None
+        holds = definition.choice(f"{own}.Type", ("Flux", "Pressure"), "Flux") == "Pressure"
         action = _ACTIONS[definition.choice(f"{own}.Action", tuple(_ACTIONS))]
         method = definition.choice(f"{own}.Method", ("Standard", "Weighted"))
         cell = self._cell(own)
         lowest, highest = (self._index(f"{own}.Z{end}", self.grid.z0, self.grid.dz) for end in ("Lower", "Upper"))
         if highest < lowest:
             raise definition.error(f"{own}.ZUpper", "must not be below ZLower")
+        if holds:
+            return self._held(name, cell, self._inside(lowest, highest, cell, own))
         parts = self._parts(lowest, highest, cell, method == "Weighted", own)
         key = f"{own}.Cycle"
         phase = definition.names("Phase.Names", "water")[0]
@@ -116,13 +116,42 @@ class _Reader:
         distance = (self.definition.number(key) - lower) / size - 0.5
         return int(distance + np.copysign(0.5, distance))
 
-    def _parts(self, lowest: int, highest: int, cell: tuple[int, int], weighted: bool, own: str) -> dict[int, float]:
-        """Part of the rate that each layer of the domain gets; together they are not 1."""
+    def _inside(self, lowest: int, highest: int, cell: tuple[int, int], own: str) -> list[int]:
+        """Layers of the computational grid, from the lowest to the highest of a well, that are the domain's."""
         first = self.geometries.layers.start
         inside = [k for k in range(lowest, highest + 1) if 0 <= k - first < len(self.multipliers)]
         inside = [k for k in inside if not self.geometries.rock[(k, *cell)]]
         if not inside:
             raise self.definition.error(f"{own}.ZLower", "the well is outside the layers of the domain")
+        return inside
+
+    def _held(self, name: str, cell: tuple[int, int], layers: list[int]) -> dict[str, Any] | None:
+        """Return a well that holds its layers at a head; ParFlow gives the pressure head at height 0 of its grid."""
+        own, first = f"Wells.{name}", self.geometries.layers.start
+        if not (self.multipliers[: layers[-1] - first + 1] == 1.0).all():
+            self.notes.refuse(
+                f"{own}.Type",
+                "Pressure in or above layers that dzScale stretches; ParFlow's manual does not tell which "
+                "heights count then (ignored: without the well)",
+            )
+            return None
+        bottom = self.grid.z0 + first * self.grid.dz
+        key = f"{own}.Cycle"
+
+        def head(interval: str) -> float:
+            return float(f"{self.definition.number(f'{own}.{interval}.Pressure.Value') - bottom:.12g}")
+
+        return {
+            "name": name,
+            "cell": {"x": cell[1], "y": cell[0]},
+            "layers": {k - first: 1.0 for k in layers},
+            "head": rate_of(self.definition, key, read_cycle(self.definition, key, head)),
+        }
+
+    def _parts(self, lowest: int, highest: int, cell: tuple[int, int], weighted: bool, own: str) -> dict[int, float]:
+        """Part of the rate that each layer of the domain gets; together they are not 1."""
+        first = self.geometries.layers.start
+        inside = self._inside(lowest, highest, cell, own)
         count = highest - lowest + 1
         weights = self._weights(inside, count, cell, own) if weighted else np.ones(len(inside))
         return {

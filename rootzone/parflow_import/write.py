@@ -15,6 +15,7 @@ import yaml
 
 from rootzone.parflow_import.forcing import STANDARD_NAMES, WEATHER_FILE, HourlyFiles
 from rootzone.parflow_import.grid import ParflowGrid
+from rootzone.parflow_import.leaf_area import LEAF_AREA_FILE, LEAVES, STEMS, DailyLeafArea
 from rootzone.parflow_import.prescribed import SOURCES, SOURCES_FILE
 from rootzone.parflow_import.sources import FIELDS_FILE, Floats
 
@@ -23,7 +24,7 @@ DOMAIN: Final = "domain.yaml"
 LAND: Final = "land.yaml"
 GROUNDWATER: Final = "groundwater.yaml"
 NOTES: Final = "import.md"
-FILES: Final = (RUN, DOMAIN, LAND, GROUNDWATER, FIELDS_FILE, WEATHER_FILE, SOURCES_FILE, NOTES)
+FILES: Final = (RUN, DOMAIN, LAND, GROUNDWATER, FIELDS_FILE, WEATHER_FILE, LEAF_AREA_FILE, SOURCES_FILE, NOTES)
 
 
 class ImportFolder:
@@ -120,6 +121,20 @@ class ImportFolder:
                 variable.standard_name, variable.units = standard_name, units
                 for hour, values in enumerate(files.read(name)):
                     variable[hour] = values
+
+    def write_leaf_area(self, area: DailyLeafArea) -> None:
+        """Write leaf and stem area by the day."""
+        with _netcdf(self._staging / LEAF_AREA_FILE, self._grid, self.layers) as dataset:
+            time = _time_axis(dataset, datetime.combine(area.first, datetime.min.time()))
+            time.long_name, time.bounds = "noon of the day", "time_bounds"
+            dataset.createDimension("bounds", 2)
+            days = np.arange(len(area.leaves), dtype=np.float64)
+            time[:] = 24.0 * days + 12.0
+            dataset.createVariable("time_bounds", "f8", ("time", "bounds"))[:] = 24.0 * np.stack([days, days + 1.0], -1)
+            for name, values, what in ((LEAVES, area.leaves, "leaf"), (STEMS, area.stems, "stem")):
+                variable = dataset.createVariable(name, "f8", ("time", "y", "x"), zlib=True)
+                variable.units, variable.long_name = "1", f"{what} area index"
+                variable[:] = values
 
 
 @contextmanager

@@ -156,6 +156,18 @@ def test_update_until_a_past_or_present_time_does_nothing(rained_on: Bucket) -> 
         assert rained_on.get_current_time() == 3 * HOUR
 
 
+def test_time_that_is_skipped_changes_nothing_but_the_clock(rained_on: Bucket) -> None:
+    before = {name: values.copy() for name, values in rained_on.values.items()}
+    at = rained_on.get_current_time()
+    rained_on.skip_until(at + 5 * HOUR)
+    rained_on.skip_until(at)  # past
+    assert rained_on.get_current_time() == at + 5 * HOUR
+    for name, values in before.items():
+        np.testing.assert_array_equal(rained_on.values[name], values)
+    with pytest.raises(ValueError, match="skip_until"):
+        rained_on.skip_until(at + 5.5 * HOUR)
+
+
 def test_update_until_a_fraction_of_a_step_names_the_nearest_times_and_does_not_advance(rained_on: Bucket) -> None:
     rained_on.update()
     with pytest.raises(ValueError, match=r"9000 s is no whole number of steps.*nearest are 7200 s and 10800 s"):

@@ -176,6 +176,34 @@ def test_water_above_a_seepage_face_leaves_within_the_hour() -> None:
     np.testing.assert_allclose(np.nansum(solver.outflow) * 1e6, balance.seepage)
 
 
+def test_under_closed_ground_water_presses_and_does_not_stand() -> None:
+    domain = make_domain([2.0, 0.5], 2, 3, slope_x=0.01)
+    conditions = Conditions(surface=SurfaceCondition.CLOSED, surface_flux=rate(0.05))
+    solver = RichardsSolver(domain, hydrostatic(domain, 2.2), CONVERGED, conditions)
+    for hour in range(12):
+        balance = solver.step(np.zeros(solver.shape), time=float(hour))
+        assert_closed(balance)
+        assert balance.storage_change == pytest.approx(0.05 * 6e6, rel=1e-9)
+        assert balance.ponding == balance.outflow == balance.seepage == 0.0
+    assert solver.head[-1].min() > 100.0
+    np.testing.assert_array_equal(solver.ponding, 0.0)
+
+
+def test_between_a_held_bottom_and_held_ground_heads_follow_darcys_law() -> None:
+    """Steady and saturated: the drop of the hydraulic head is shared as the resistances dz/K of the layers are."""
+    conductivity, dz = np.array([0.01, 0.04, 0.02]), np.array([2.0, 1.0, 0.5])
+    domain = make_domain(dz, 1, 2, conductivity_z=conductivity, specific_storage=0.0)
+    sides = (boundary(domain, "bottom", head=rate(5.0)), boundary(domain, "top", head=rate(6.4)))
+    conditions = Conditions(surface=SurfaceCondition.CLOSED, boundaries=sides)
+    solver = RichardsSolver(domain, np.full((3, 1, 2), 1.0), CONVERGED, conditions)
+    balance = solver.step(np.zeros(solver.shape))
+    resistance = dz / conductivity
+    below_centre = np.cumsum(resistance) - 0.5 * resistance
+    hydraulic = 5.0 + 1.4 * below_centre / resistance.sum()
+    np.testing.assert_allclose(solver.head[:, 0, 0], hydraulic - (np.cumsum(dz) - 0.5 * dz), rtol=0.0, atol=1e-12)
+    assert balance.boundary_inflow == pytest.approx(0.0, abs=1e-3)
+
+
 def test_columns_that_drain_freely_take_fluxes_and_heads_at_their_sides() -> None:
     domain = make_domain([5.0, 1.0, 0.5], 2, 3)
     conditions = Conditions(

@@ -26,6 +26,14 @@ CONDITIONS: dict[str, Any] = {
     ],
     "sources": [1.0e-6] + [0.0] * (len(LAYERS) - 1),
     "barriers": {"y": 0.5},
+    "wells": [
+        {
+            "name": "dip",
+            "cell": {"x": 0, "y": 1},
+            "screen": [2.5, 10.0],
+            "head": {"cycle": [{"hours": 60, "rate": 21.0}, {"hours": 50, "rate": 23.0}]},
+        }
+    ],
 }
 
 
@@ -34,6 +42,9 @@ def write(folder: Path, condition: str) -> Path:
     content = yaml.safe_load(groundwater.read_text())
     content |= CONDITIONS
     content["surface"] = {**CONDITIONS["surface"], "condition": condition}
+    if condition == "closed":
+        held = {"cycle": [{"hours": 70, "rate": 23.0}, {"hours": 40, "rate": 22.0}]}
+        content["boundaries"] = [*CONDITIONS["boundaries"], {"side": "top", "head": held}]
     groundwater.write_text(yaml.safe_dump(content))
     rates = (f"{hour},{1e-3 * np.sin(hour / 30.0)}\n" for hour in range(HOURS))
     (folder / "east.csv").write_text("hour,inflow\n" + "".join(rates))
@@ -63,17 +74,19 @@ def run(*arguments: str) -> None:
     assert result.exit_code == 0, result.output
 
 
-@pytest.mark.parametrize("condition", ["overland_kinematic", "overland_flow", "seepage_face"])
+@pytest.mark.parametrize("condition", ["overland_kinematic", "overland_flow", "seepage_face", "closed"])
 def test_a_month_closes_every_hour_and_goes_on_from_its_checkpoint_bit_for_bit(tmp_path: Path, condition: str) -> None:
     coupled = write(tmp_path, condition)
     run(str(coupled), "--output", str(tmp_path / "whole"))
     with netCDF4.Dataset(tmp_path / "whole" / "water_balance.nc") as ledger:
         terms = {name: np.asarray(ledger[name][:]) for name in ledger.variables if name != "time"}
     assert len(terms["residual"]) == HOURS
+    assert terms["extraction"].max() > 0.0
+    assert terms["injection"].max() > 0.0
     for name in ("surface_flux", "boundary_inflow", "prescribed_source"):
         assert np.abs(terms[name]).min() > 0.0
     assert (terms["seepage"].max() > 0.0) == (condition == "seepage_face")
-    assert (terms["outflow"].max() > 0.0) == (condition != "seepage_face")
+    assert (terms["outflow"].max() > 0.0) == condition.startswith("overland")
 
     with netCDF4.Dataset(tmp_path / "whole" / "heads.nc") as file:
         heads = np.asarray(file[HEAD][:])

@@ -142,6 +142,11 @@ def test_a_series_with_a_hole_is_refused_before_the_run(tmp_path: Path) -> None:
             r"boundaries\.0\.layers: .* layers 0 to 10, got 11",
         ),
         ({"boundaries": [{"side": "bottom", "layers": [0], "flux": 0}]}, "layers: without effect at the bottom"),
+        ({"boundaries": [{"side": "top", "flux": 0}]}, r"boundaries\.0: the ground takes a head here; a flux"),
+        (
+            {"boundaries": [{"side": "top", "head": 20.0}]},
+            r"boundaries\.0\.side: a head at the ground needs `surface: {condition: closed}`",
+        ),
         ({"boundaries": [{"side": "west", "head": 2200.0e3}]}, r"boundaries\.0\.head: .*between"),
         ({"boundaries": [{"side": "west", "mask": 0.0, "flux": 0}]}, r"boundaries\.0\.mask: no active cell"),
         (

@@ -1,5 +1,6 @@
 """Wells, intakes from rivers and the water that they hold for irrigation."""
 
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,15 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from richards_cases import LAYERS, NX, NY, rain, started, valley
+from richards_conditions import assert_closed, everything
 from richards_domains import Floats, hydrostatic, make_domain, random_domain
+from richards_residual import residual
 
 from bmi_common import ConfigError, grids
 from bmi_common import groundwater as names
 from bmi_common.boundary_conditions import Conditions
 from bmi_common.groundwater_config import Mode
+from bmi_common.overland import SurfaceCondition
 from bmi_common.rates import Intervals, Rate
 from bmi_common.wells import Action, Takes, Well, lengths_in_layers
 from bmi_richards import BmiRichards
@@ -34,6 +38,10 @@ def well(
     action = Action.INJECTION if min(rates) < 0.0 else Action.EXTRACTION
     rate = Rate(Intervals(np.arange(1.0, len(rates) + 1.0), inf), np.abs(np.array(rates)))
     return Well(name, cell, takes, np.asarray(shares), rate, action)
+
+
+def held(name: str, cell: tuple[int, int], shares: list[float], head: Rate) -> Well:
+    return Well(name, cell, Takes.GROUNDWATER, np.asarray(shares), head, Action.EXTRACTION, holds=True)
 
 
 def configured(folder: Path, *wells: dict[str, Any], **changes: Any) -> BmiRichards:
@@ -70,6 +78,58 @@ def test_a_well_acts_as_the_source_that_takes_or_brings_as_much() -> None:
         assert balance.unmet_extraction == 0.0
         assert balance.source == 0.0
         assert balance.storage_change == pytest.approx(expected.storage_change, abs=1e-6)
+
+
+@pytest.mark.parametrize("surface", [SurfaceCondition.OVERLAND_KINEMATIC, SurfaceCondition.CLOSED])
+def test_a_well_at_a_head_holds_its_cells_by_what_their_balances_lack(surface: SurfaceCondition) -> None:
+    random = np.random.default_rng(6)
+    domain = random_domain(random, ny=4, nx=5, nz=5)
+    depth, cell = float(domain.dz.sum()), (1, 2)
+    domain.mask[cell] = domain.mask[3, 4] = True
+    centres = np.cumsum(domain.dz) - 0.5 * domain.dz
+    head = Rate(Intervals(np.array([2.0, 4.0]), inf), depth + np.array([-1.5, 0.4]))
+    wells = (
+        held("dip", cell, [0.0, 1.0, 1.0, 0.0, 0.0], head),
+        held("spring", (3, 4), [0.0, 0.0, 0.0, 0.0, 1.0], Rate.steady(np.array(depth - 0.2))),
+        well("pump", cell, [1.0, 0.0, 0.0, 0.0, 0.0], 5.0),
+    )
+    conditions = replace(everything(domain, random, surface), wells=wells)
+    start = hydrostatic(domain, depth - random.uniform(0.0, 2.0, (4, 5)))
+    solver = RichardsSolver(domain, start, CONVERGED, conditions)
+    nothing = np.zeros(solver.shape)
+    signs = set()
+    for hour in range(4):
+        before = solver.head
+        balance = solver.step(nothing, time=float(hour))
+        assert_closed(balance)
+        level = float(head.mean(float(hour), 1.0))
+        np.testing.assert_array_equal(solver.head[1:3, *cell], level - centres[1:3])
+        left = residual(domain, conditions, before, solver.head, nothing, float(hour)) * AREA
+        dip, spring, pump = solver.well_water.taken
+        assert left[1:3, *cell].sum() == pytest.approx(-dip, rel=1e-9, abs=1e-3)
+        assert left[4, 3, 4] == pytest.approx(-spring, rel=1e-9, abs=1e-3)
+        assert left[0, *cell] == pytest.approx(-pump, rel=1e-9, abs=1e-3)
+        left[1:3, *cell] = left[4, 3, 4] = left[0, *cell] = 0.0
+        assert np.abs(left).max() <= 1e-10 * AREA
+        taken = np.array([dip, spring, pump])
+        assert balance.extraction == pytest.approx(taken[taken > 0.0].sum())
+        assert balance.injection == pytest.approx(-taken[taken < 0.0].sum())
+        assert balance.unmet_extraction == 0.0
+        signs.add(np.sign(dip))
+    assert signs == {-1.0, 1.0}
+
+
+def test_where_columns_drain_freely_a_well_holds_its_head_too() -> None:
+    domain = make_domain([5.0, 1.0, 0.5], 1, 2)
+    wells = (held("dip", (0, 1), [0.0, 1.0, 0.0], Rate.steady(np.array(5.2))),)
+    solver = RichardsSolver(
+        domain, np.full((3, 1, 2), -1.0), SolverConfig(mode=Mode.FREE_DRAINAGE), Conditions(wells=wells)
+    )
+    for _ in range(5):
+        balance = solver.step(np.zeros(solver.shape))
+        assert_closed(balance)
+        assert solver.head[1, 0, 1] == pytest.approx(-0.3, abs=1e-15)
+        assert balance.injection > 0.0
 
 
 @pytest.mark.parametrize("mode", Mode)
@@ -240,6 +300,9 @@ GOOD = {"name": "a", "cell": {"x": 0, "y": 0}, "screen": [1.0, 9.0], "rate": 1.0
             r"wells\.0\.irrigates\.cells\.0: cell x = 0, y = 9 is outside",
         ),
         ({"action": "injection", "irrigates": {"mask": 1, "method": "drip"}}, r"wells\.0: irrigates: an injection"),
+        ({"head": 3.0}, r"wells\.0: give either rate \[m3 h-1\] or head"),
+        ({"head": 3.0, "rate": None, "action": "injection"}, r"wells\.0: action: without effect beside head"),
+        ({"head": 9e4, "rate": None}, r"wells\.0\.head: must lie between -10000 and 10000 m, got 90000"),
         ({"rate": 9e5, "irrigates": {"cells": [{"x": 0, "y": 0}], "method": "drip"}}, r"would get 0\.9 m h-1"),
     ],
 )
@@ -261,13 +324,20 @@ def test_all_mistakes_are_told_together(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-def test_no_water_stands_on_a_seepage_face(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"wells\.0\.takes: no water stands on a seepage face"):
+@pytest.mark.parametrize(("condition", "name"), [("seepage_face", "a seepage face"), ("closed", "closed ground")])
+def test_no_water_stands_on_a_seepage_face_or_closed_ground(tmp_path: Path, condition: str, name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"wells\.0\.takes: no water stands on {name}"):
         configured(
             tmp_path,
             {"name": "a", "cell": {"x": 0, "y": 0}, "takes": "river", "rate": 1.0},
-            surface={"condition": "seepage_face"},
+            surface={"condition": condition},
         )
+
+
+def test_two_wells_do_not_hold_one_cell(tmp_path: Path) -> None:
+    dip = {"name": "dip", "cell": {"x": 0, "y": 0}, "screen": [0.0, 1.0], "head": 20.0}
+    with pytest.raises(ConfigError, match=r"wells\.1\.head: holds a cell that well 0 holds, too"):
+        configured(tmp_path, dip, {**dip, "name": "other", "screen": [0.5, 3.0]})
 
 
 def test_the_grid_of_wells_has_their_places(tmp_path: Path) -> None:

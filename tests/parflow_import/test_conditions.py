@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from parflow_runs import NX, NY, NZ, SHAPE, ParflowRun, with_solid
 
+from bmi_richards.config import prepare
 from rootzone.parflow_import import import_run
 
 STORM = {
@@ -102,6 +103,44 @@ def test_velocities_along_the_axes_become_fluxes_into_the_domain(
     parflow.keys[f"Patch.{patch}.BCPressure.alltime.Value"] = 1e-3
     parflow.imported()
     assert parflow.yaml("groundwater")["boundaries"] == [{"side": side, "flux": sign * 1e-3}]
+
+
+def test_ground_that_is_held_at_a_head_is_closed(parflow: ParflowRun) -> None:
+    held(parflow, "z_upper", -0.5, "z_upper")
+    parflow.imported()
+    groundwater = parflow.yaml("groundwater")
+    assert groundwater["surface"] == {"condition": "closed"}
+    assert groundwater["boundaries"] == [{"side": "top", "head": 5.0}]
+
+
+def test_pressure_of_a_file_holds_the_ground_above_the_topmost_cells(parflow: ParflowRun) -> None:
+    pressure = np.linspace(-1.0, 2.0, NZ * NY * NX).reshape(SHAPE)
+    parflow.pfb("pressure.pfb", pressure, SHAPE)
+    parflow.keys |= {
+        "Patch.z_upper.BCPressure.Type": "PressureFile",
+        "Patch.z_upper.BCPressure.alltime.FileName": "pressure.pfb",
+    }
+    parflow.imported()
+    (ground,) = prepare(parflow.output / "groundwater.yaml").conditions.boundaries
+    assert ground.head is not None
+    np.testing.assert_allclose(ground.head.mean(0.0, 1.0), pressure[-1] + 5.5, rtol=1e-12)
+
+
+def test_rain_of_files_follows_its_cycle(parflow: ParflowRun) -> None:
+    rain = np.linspace(0.001, 0.002, NY * NX).reshape(1, NY, NX)
+    parflow.pfb("rain.pfb", -rain, rain.shape)
+    parflow.pfb("dry.pfb", np.zeros_like(rain), rain.shape)
+    parflow.keys |= STORM | {
+        "Patch.z_upper.BCPressure.Type": "OverlandFlowPFB",
+        "Patch.z_upper.BCPressure.Cycle": "storm",
+        "Patch.z_upper.BCPressure.rain.FileName": "rain.pfb",
+        "Patch.z_upper.BCPressure.dry.FileName": "dry.pfb",
+    }
+    parflow.imported()
+    rate = prepare(parflow.output / "groundwater.yaml").conditions.surface_flux
+    assert rate is not None
+    for hour, factor in ((0.0, 1.0), (2.0, 0.0), (5.0, 1.0)):
+        np.testing.assert_array_equal(rate.mean(hour, 1.0), factor * rain[0])
 
 
 def test_heads_count_from_the_bottom_whichever_patch_they_refer_to(parflow: ParflowRun) -> None:

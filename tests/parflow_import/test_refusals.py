@@ -22,7 +22,7 @@ def refused(parflow: ParflowRun, *arguments: str) -> str:
 
 
 PHYSICS: dict[str, dict[str, Any]] = {
-    "Wells.deep.Type": {"Wells.Names": "deep", "Wells.deep.Type": "Pressure"},
+    "Wells.deep.InputType": {"Wells.Names": "deep", "Wells.deep.InputType": "Recirc"},
     "Wells.both.InputType": {"Wells.Names": "both", "Wells.both.InputType": "Recirc"},
     "Contaminants.Names": {"Contaminants.Names": "tce"},
     "Reservoirs.Names": {"Reservoirs.Names": "lake", "Reservoirs.lake.Release_X": 100.0},
@@ -40,7 +40,6 @@ PHYSICS: dict[str, dict[str, Any]] = {
 LAND_PHYSICS: dict[str, dict[str, Any]] = {
     "Solver.CLM.IrrigationType": {"Solver.CLM.IrrigationType": "Drip", "Solver.CLM.IrrigationRate": 1.0},
     "Solver.CLM.UseSlopeAspect": {"Solver.CLM.UseSlopeAspect": True},
-    "Solver.CLM.ForceVegetation": {"Solver.CLM.ForceVegetation": True},
     "Solver.CLM.RZWaterStress": {"Solver.CLM.RZWaterStress": 2},
 }
 
@@ -239,6 +238,9 @@ def test_files_that_are_no_definition(parflow: ParflowRun, name: str, content: s
         (CLMIN, None, {"Solver.CLM.FieldCapacity": 3.3}, "saturations between 0 and 1"),
         (CLMIN, None, {"Solver.CLM.IstepStart": 31}, "weather.txt has 30 rows, one an hour; the run needs 35"),
         (CLMIN, None, {"TimeStep.Value": 0.5}, "TimeStep.Value: 1 steps of 0.5 h use one record of the weather"),
+        (CLMIN, None, {"TimingInfo.StopTime": 0.5}, "TimingInfo.StopTime: the run lasts 0.5 h; with a land component"),
+        (CLMIN, None, {"TimingInfo.DumpInterval": 0.5}, "TimingInfo.DumpInterval: states are written every 0.5 h;"),
+        (CLMIN, None, {"TimingInfo.StopTime": 1e-12}, "TimingInfo.StopTime: 1e-12 h is shorter than a microsecond"),
         (CLMIN, None, {"Solver.CLM.ReuseCount": 2}, "Solver.CLM.ReuseCount: 2 steps of 1 h use one record"),
         (CLMIN, None, {"Solver.CLM.RootZoneNZ": 12}, "must lie between 1 and the number of layers, 11, got 12"),
     ],

@@ -121,9 +121,14 @@ def test_the_ground_of_a_solid_may_rise_and_fall_through_level_layers(parflow: P
     # the head at the base is 4 m everywhere, and the depth of the table is counted from the ground of each column
     head = parflow.run()["soil_water__pressure_head"]
     np.testing.assert_array_equal(np.isfinite(head[-1]), cells)
-    parflow.keys["Patch.ground.BCPressure.Type"] = "FluxConst"  # nothing comes or goes: heads may rise above the ground
-    assert "what lies above it is rock" in parflow.imported("--overwrite").output
-    assert parflow.domain().top_layer is None
+    parflow.keys["Patch.ground.BCPressure.Type"] = "FluxConst"
+    parflow.imported("--overwrite")
+    np.testing.assert_array_equal(parflow.domain().cells_in_ground, cells)
+    parflow.keys |= {
+        "Patch.ground.BCPressure.Type": "DirEquilRefPatch",
+        "Patch.ground.BCPressure.RefPatch": "base",
+    }
+    assert "DirEquilRefPatch on ground that rises and falls" in parflow("--overwrite").output
 
 
 def test_patches_at_the_ground_have_fluxes_of_their_own(parflow: ParflowRun) -> None:
@@ -169,6 +174,18 @@ def test_patches_at_the_ground_have_fluxes_of_their_own(parflow: ParflowRun) -> 
     assert not south.all()
     for time, rain in ((0.0, 0.01), (2.0, 0.0), (5.0, 0.01)):
         np.testing.assert_array_equal(rate.mean(time, 1.0), np.where(south, rain, 0.002))
+
+    parflow.keys |= {"Patch.north.BCPressure.Type": "DirEquilRefPatch", "Patch.north.BCPressure.RefPatch": "base"}
+    parflow.keys["Patch.north.BCPressure.alltime.Value"] = 4.0
+    parflow.imported("--overwrite")
+    conditions = prepare(parflow.output / "groundwater.yaml").conditions
+    (ground,), rate = conditions.boundaries, conditions.surface_flux
+    np.testing.assert_array_equal(ground.faces[-1], ~south)
+    assert not ground.faces[:-1].any()
+    assert ground.head is not None
+    assert rate is not None
+    assert ground.head.mean(0.0, 1.0) == 4.0
+    np.testing.assert_array_equal(rate.mean(0.0, 1.0), np.where(south, 0.01, 0.0))
 
 
 def test_a_solid_may_be_a_zone_of_the_soil(parflow: ParflowRun) -> None:

@@ -24,12 +24,20 @@ def boundary(
 ) -> Boundary:
     faces = np.zeros(domain.porosity.shape, dtype=bool)
     faces[0 if side == "bottom" else layers] = outer_faces(domain.mask, side)
+    if side == "top":
+        tops = domain.dz.size - 1 if domain.top_layer is None else domain.top_layer
+        faces &= np.arange(domain.dz.size)[:, np.newaxis, np.newaxis] == tops
     return Boundary(side, faces, flux, head)
 
 
 def everything(domain: SimpleNamespace, random: np.random.Generator, surface: SurfaceCondition) -> Conditions:
-    """A flux or a head on every side and the bottom, barriers, and rain that comes and goes."""
+    """A flux or a head on every side and the bottom, barriers, and rain that comes and goes.
+
+    Closed ground is held at a head in every second row.
+    """
     shape, top = domain.porosity.shape, float(domain.dz.sum())
+    ground = boundary(domain, "top", head=rate(top + 0.1, top - 0.4))
+    ground.faces[:, ::2] = False
     return Conditions(
         surface=surface,
         surface_flux=rate(0.03, -0.0002, 0.0),
@@ -39,6 +47,7 @@ def everything(domain: SimpleNamespace, random: np.random.Generator, surface: Su
             boundary(domain, "south", head=Rate.steady(top - random.uniform(0.0, 3.0, size=shape[1:]))),
             boundary(domain, "north", flux=rate(-1e-4)),
             boundary(domain, "bottom", head=rate(top - 2.0)),
+            *([ground] if surface is SurfaceCondition.CLOSED else []),
         ),
         barriers=Barriers(*(random.choice([0.0, 0.01, 1.0, 3.0], size=shape) for _ in range(3))),
     )

@@ -64,8 +64,9 @@ def residual(
                 left[cell] += flux * dz[k] / area[axis]
                 left[other] -= flux * dz[k] / area[axis]
         top = (int(tops[j, i]), j, i)
-        left[top] += max(after[top], 0.0)
-        if conditions.surface is not SurfaceCondition.SEEPAGE_FACE:
+        if conditions.surface is not SurfaceCondition.CLOSED:
+            left[top] += max(after[top], 0.0)
+        if conditions.surface in (SurfaceCondition.OVERLAND_KINEMATIC, SurfaceCondition.OVERLAND_FLOW):
             left[top] -= max(before[top], 0.0)
             for side, (dj, di) in STEPS.items():
                 out, width = overland_out(domain, conditions.surface, ponds, (j, i), side, active), side
@@ -80,16 +81,16 @@ def residual(
         for k, j, i in np.argwhere(boundary.faces):
             if k > tops[j, i]:
                 continue
-            bottom = boundary.side == "bottom"
-            axis = "z" if bottom else "x" if boundary.side in ("west", "east") else "y"
-            share = 1.0 if bottom else dz[k] / area[axis]
+            upwards = {"bottom": 1.0, "top": -1.0}.get(boundary.side, 0.0)
+            axis = "z" if upwards else "x" if boundary.side in ("west", "east") else "y"
+            share = 1.0 if upwards else dz[k] / area[axis]
             if boundary.flux is not None:
                 left[k, j, i] -= share * at(boundary.flux.mean(hour, 1.0), j, i)
                 continue
             assert boundary.head is not None
-            outside = at(boundary.head.mean(hour, 1.0), j, i) - (0.0 if bottom else centres[k])
-            distance = 0.5 * (dz[k] if bottom else area[axis])
-            drop = (outside - after[k, j, i]) / distance - (1.0 if bottom else 0.0)
+            outside = at(boundary.head.mean(hour, 1.0), j, i) - (centres[k] - 0.5 * dz[k] * upwards)
+            distance = 0.5 * (dz[k] if upwards else area[axis])
+            drop = (outside - after[k, j, i]) / distance - upwards
             kr = upwind(drop, ((k, j, i), outside), ((k, j, i), after[k, j, i]))
             left[k, j, i] -= share * getattr(domain, f"conductivity_{axis}")[k, j, i] * kr * drop
     return left

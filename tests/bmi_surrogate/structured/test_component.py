@@ -97,12 +97,40 @@ def test_wells_act_as_the_sources_that_take_as_much(write: Write, content: dict[
     assert change == pytest.approx(-80.0 - outflow, rel=1e-6, abs=0.1)
 
 
+def test_wells_take_what_their_layers_hold_above_the_floor_and_report_the_rest(
+    write: Write, content: dict[str, Any]
+) -> None:
+    area, top = 1000.0 * 800.0, len(LAYERS) - 1
+    wells = [
+        {"name": "greedy", "cell": {"x": 1, "y": 1}, "layers": {top: 1.0}, "rate": 1.0e5},
+        {"name": "second", "cell": {"x": 1, "y": 1}, "layers": {top: 1.0}, "rate": 3.0},
+        {"name": "small", "cell": {"x": 0, "y": 1}, "layers": {0: 1.0}, "rate": 7.0},
+    ]
+    model = started(write, {**content, "wells": wells})
+    model.set_value(names.NET_SOURCE, np.full((10, NY, NX), -1e-6))
+    wetness = model.values[names.SATURATION] * model.values[names.POROSITY]
+    wet = float(wetness[top, 1, 1]) * LAYERS[top] * area
+    before = float(model.values[names.STORAGE_VOLUME])
+    model.update()
+    extraction, unmet = (float(model.values[n]) for n in (names.EXTRACTION_VOLUME, names.UNMET_EXTRACTION_VOLUME))
+    assert extraction + unmet == pytest.approx(1.0e5 + 10.0)
+    assert 0.5 * wet < extraction - 7.0 < wet  # all that is not residual, and nothing for the second
+    cells = int(np.isfinite(model.values[names.PONDED_DEPTH]).sum())
+    outflow = float(np.nansum(model.values[names.RUNOFF])) * 3600.0 * area
+    change = float(model.values[names.STORAGE_VOLUME]) - before
+    assert change == pytest.approx(-extraction - outflow - 1e-6 * sum(LAYERS[1:]) * cells * area, rel=1e-5)
+
+
 def test_conditions_that_it_does_not_take_are_refused_by_key(write: Write, content: dict[str, Any]) -> None:
     given = {"surface": {"condition": "overland_flow"}, "boundaries": [{"side": "west", "flux": 0.0}]}
-    given |= {"wells": [{"name": "mill", "cell": {"x": 1, "y": 1}, "takes": "river", "rate": 1.0}]}
+    mill = {"name": "mill", "cell": {"x": 1, "y": 1}, "takes": "river", "rate": 1.0}
+    dip = {"name": "dip", "cell": {"x": 1, "y": 1}, "screen": [0.0, 1.0], "head": 1.0}
+    given |= {"wells": [mill, dip]}
     with pytest.raises(ConfigError) as caught:
         prepare(Path(write({**content, **given})))
-    assert [m.key for m in caught.value.mistakes] == ["surface.condition", "boundaries", "wells.0.takes"]
+    assert [m.key for m in caught.value.mistakes] == [
+        "surface.condition", "boundaries", "wells.0.takes", "wells.1.head"
+    ]  # fmt: skip
 
 
 def test_water_is_conserved_with_the_runoff_that_is_published(write: Write, content: dict[str, Any]) -> None:
