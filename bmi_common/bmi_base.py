@@ -20,6 +20,7 @@ from bmi_common import state_file
 from bmi_common.bmi_grids import GridFunctions
 from bmi_common.bmi_variables import VariableFunctions
 from bmi_common.errors import BmiStateError, ConfigError, ModelError, describe_cell
+from bmi_common.georeference import Georeference
 from bmi_common.grids import Grid
 from bmi_common.state_file import SavedState, StateArray, StateHeader
 from bmi_common.variables import Role, Variable
@@ -63,6 +64,8 @@ class Setup:
         Calendar time (UTC) of BMI time 0, if the component knows.
     initial_state : Path, optional
         State file to start from, as `DeclaredBmi.start_from` does.
+    georeference : Georeference, optional
+        Where the cells of the horizontal grid lie on the earth.
     """
 
     grids: Mapping[int, Grid]
@@ -72,6 +75,7 @@ class Setup:
     mask: NDArray[np.bool_] | None = None
     start: datetime | None = None
     initial_state: Path | None = None
+    georeference: Georeference | None = None
 
 
 class DeclaredBmi(GridFunctions, VariableFunctions):
@@ -187,6 +191,11 @@ class DeclaredBmi(GridFunctions, VariableFunctions):
     def mask(self) -> NDArray[np.bool_] | None:
         """Cells (ny, nx) that take part, or None where all do."""
         return self._setup.mask
+
+    @property
+    def georeference(self) -> Georeference | None:
+        """Where the cells of the horizontal grid lie on the earth, if the component knows."""
+        return self._setup.georeference
 
     @property
     def provenance(self) -> Mapping[str, str]:

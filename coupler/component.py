@@ -15,6 +15,7 @@ from bmipy import Bmi
 from numpy.typing import NDArray
 
 from bmi_common.errors import ConfigError, RootzoneError
+from bmi_common.georeference import Georeference
 from bmi_common.suggest import did_you_mean
 from bmi_common.units import conversion
 from coupler import remote
@@ -262,6 +263,12 @@ class Component:
         """Cells (ny, nx) that take part; None where the component does not say."""
         mask = getattr(self.bmi, "mask", None)
         return None if mask is None else np.asarray(mask, dtype=bool)
+
+    @property
+    def georeference(self) -> Georeference | None:
+        """Where the cells of the horizontal grid lie on the earth; None where the component does not say."""
+        found = getattr(self.bmi, "georeference", None)
+        return found if isinstance(found, Georeference) else None
 
     @property
     def provenance(self) -> Mapping[str, str]:
