@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -79,7 +80,7 @@ def drained_area(network: FlowNetwork, cell_area: float) -> Array:
         fed = np.flatnonzero(network.donor[side])
         share[side, fed] = network.inflow[side, fed] / network.outflow[network.donor[side, fed] - 1]
     first = network.group_start[network.level_start - 1] - 1
-    for begin, end in zip(first[:-1], first[1:], strict=True):
+    for begin, end in pairwise(first):
         for side in range(4):
             donor = network.donor[side, begin:end]
             earlier = (donor > 0) & (donor <= begin)
@@ -118,8 +119,8 @@ def _flow(domain: Domain, slope_x: Array, slope_y: Array) -> list[Finding]:
         first = describe_cell(divmod(int(outlets.cells[~large][0]), domain.nx))
         found.append(
             Finding(
-                f"water leaves over {leaks} more cells of the rim, which drain {100.0 * lost / whole:.3g} % of the domain, "
-                f"the first is {first}; western and southern rims leak where the ground rises inwards",
+                f"water leaves over {leaks} more cells of the rim, which drain {100.0 * lost / whole:.3g} % of the "
+                f"domain, the first is {first}; western and southern rims leak where the ground rises inwards",
                 doubtful=True,
             )
         )

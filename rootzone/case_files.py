@@ -61,7 +61,7 @@ def coupled(
     *,
     title: str,
     time: Mapping[str, Any],
-    components: Mapping[str, Mapping[str, str]],
+    components: Mapping[str, Mapping[str, Any]],
     exchanges: Sequence[tuple[str, str]],
     output: Sequence[Mapping[str, Any]],
     **sections: Any,

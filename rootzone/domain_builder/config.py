@@ -22,10 +22,6 @@ def _as_file(data: Any) -> Any:
     return {"file": data} if isinstance(data, str | Path) else data
 
 
-def _as_value(data: Any) -> Any:
-    return {"value": data} if isinstance(data, int | float) and not isinstance(data, bool) else _as_file(data)
-
-
 class RasterConfig(Config):
     """A raster that GDAL reads; in YAML its path alone may stand for it.
 
@@ -68,20 +64,14 @@ class MapConfig(Config):
     value: Finite | None = None
     raster: RasterConfig | None = None
 
-    @model_validator(mode="before")
-    @classmethod
-    def _either(cls, data: Any) -> Any:
-        data = _as_value(data)
-        if isinstance(data, dict) and "value" not in data and "raster" not in data:
-            return {"raster": data}
-        return data
+
+def _map(data: Any) -> Any:
+    if isinstance(data, int | float) and not isinstance(data, bool):
+        return {"value": data}
+    return {"raster": _as_file(data)}
 
 
-Map = MapConfig
-
-
-def _one_or_more(data: Any) -> Any:
-    return data if isinstance(data, list) else [data]
+Map = Annotated[MapConfig, BeforeValidator(_map)]
 
 
 class ProfileConfig(Config):
@@ -89,20 +79,20 @@ class ProfileConfig(Config):
 
     maps: Annotated[list[Map], Field(min_length=1)]
 
-    @model_validator(mode="before")
-    @classmethod
-    def _listed(cls, data: Any) -> Any:
-        if isinstance(data, dict) and "maps" in data:
-            return data
-        if isinstance(data, dict) and "files" in data:
-            shared = {key: value for key, value in data.items() if key != "files"}
-            files = data["files"] if isinstance(data["files"], list) else [data["files"]]
-            return {"maps": [{**shared, "file": file} for file in files]}
-        if isinstance(data, dict) and "bands" in data:
-            shared = {key: value for key, value in data.items() if key != "bands"}
-            bands = data["bands"] if isinstance(data["bands"], int) else 0
-            return {"maps": [{**shared, "band": band} for band in range(1, bands + 1)]}
-        return {"maps": _one_or_more(data)}
+
+def _profile(data: Any) -> Any:
+    if isinstance(data, dict) and "files" in data:
+        shared = {key: value for key, value in data.items() if key != "files"}
+        files = data["files"] if isinstance(data["files"], list) else [data["files"]]
+        return {"maps": [{**shared, "file": file} for file in files]}
+    if isinstance(data, dict) and isinstance(data.get("bands"), int):
+        shared = {key: value for key, value in data.items() if key != "bands"}
+        return {"maps": [{**shared, "band": band} for band in range(1, data["bands"] + 1)]}
+    return {"maps": data if isinstance(data, list) else [data]}
+
+
+Profile = Annotated[ProfileConfig, BeforeValidator(_profile)]
+"""A map or a list of them; ``{files: [...], units: ...}``, or ``{file: ..., bands: 6}`` of one file."""
 
 
 class GridConfig(Config):
@@ -128,10 +118,9 @@ class PourPointConfig(Config):
     y: Finite
     snap: Positive | None = None
 
-    @model_validator(mode="before")
-    @classmethod
-    def _from_pair(cls, data: Any) -> Any:
-        return {"x": data[0], "y": data[1]} if isinstance(data, list | tuple) and len(data) == 2 else data
+
+def _pair(data: Any) -> Any:
+    return {"x": data[0], "y": data[1]} if isinstance(data, list | tuple) and len(data) == 2 else data
 
 
 class RegionConfig(Config):
@@ -144,7 +133,7 @@ class RegionConfig(Config):
     bounding_box: tuple[Finite, Finite, Finite, Finite] | None = None
     polygon: ConfigPath | None = None
     mask: Raster | None = None
-    pour_point: PourPointConfig | None = None
+    pour_point: Annotated[PourPointConfig, BeforeValidator(_pair)] | None = None
     crs: str | None = None
 
     @model_validator(mode="after")
@@ -214,13 +203,13 @@ class SoilConfig(Config):
     `depths` are the limits of the intervals of the maps [m], from the surface down, or the name of a data base.
     """
 
-    sand: ProfileConfig | None = None
-    silt: ProfileConfig | None = None
-    clay: ProfileConfig | None = None
-    bulk_density: ProfileConfig | None = None
-    organic_carbon: ProfileConfig | None = None
-    usda: ProfileConfig | None = None
-    classes: ProfileConfig | None = None
+    sand: Profile | None = None
+    silt: Profile | None = None
+    clay: Profile | None = None
+    bulk_density: Profile | None = None
+    organic_carbon: Profile | None = None
+    usda: Profile | None = None
+    classes: Profile | None = None
     table: dict[int, SoilClassConfig] = {}
     depths: Literal["soilgrids", "gsde"] | list[Annotated[float, Field(ge=0)]] | None = None
     depth_to_bedrock: Map | None = None
@@ -294,11 +283,16 @@ class LandCoverConfig(RasterConfig):
 
 
 class InitialConfig(Config):
-    """The start: depth of the water table [m], and the recharge [mm a-1] that the groundwater is spun up with."""
+    """The start: depth of the water table [m], and the recharge [mm a-1] that the groundwater is spun up with.
+
+    The spin-up takes `years` at most; the coupled run repeats its first year up to `coupled_years` times before it
+    begins. Both end when the storage change of a year is below `storage_change` of the net source.
+    """
 
     water_table_depth: Annotated[float, Field(ge=0)] = 2.0
     recharge: Map | None = None
     years: Annotated[int, Field(ge=1, le=1000)] = 60
+    coupled_years: Annotated[int, Field(ge=1, le=1000)] | None = None
     storage_change: Annotated[float, Field(gt=0, lt=1)] = 0.01
 
 

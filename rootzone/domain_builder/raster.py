@@ -184,7 +184,7 @@ def read_shares(
         )
         if window.width < 0 or window.height < 0:
             raise ConfigError(f"{spec.file}: does not cover the region: it lies beside it", key=key)
-        window = window.round_offsets("floor").round_lengths("ceil")
+        window = window.round_offsets(op="floor").round_lengths(op="ceil")
         window = window.intersection(rasterio.windows.Window(0, 0, data.width, data.height))
         thin = max(1, int(_cells_across(data, crs, grid) / _SUBCELLS))
         shape = (max(1, int(window.height) // thin), max(1, int(window.width) // thin))

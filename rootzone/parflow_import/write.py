@@ -122,6 +122,6 @@ class ImportFolder:
 
     def _netcdf(self, name: str) -> AbstractContextManager[netCDF4.Dataset]:
         grid = self._grid
-        northing: Floats = grid.y0 + (np.arange(grid.ny) + 0.5) * grid.dy
-        easting: Floats = grid.x0 + (np.arange(grid.nx) + 0.5) * grid.dx
+        northing: Floats = grid.y0 + (np.arange(grid.ny, dtype=np.float64) + 0.5) * grid.dy
+        easting: Floats = grid.x0 + (np.arange(grid.nx, dtype=np.float64) + 0.5) * grid.dx
         return gridded_netcdf(self._staging / name, self.layers.stop - self.layers.start, northing, easting)
