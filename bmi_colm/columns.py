@@ -63,12 +63,20 @@ class FrozenSoil(StrEnum):
     CONSERVING = "conserving"
 
 
+class BelowCanopy(StrEnum):
+    """What becomes of weather that holds below a canopy: it is lifted above all canopies, or refused."""
+
+    PROFILE = "profile"
+    REFUSE = "refuse"
+
+
 class ReferenceHeight(Config):
-    """Heights [m] above the ground at which the forcing holds."""
+    """Heights [m] above the ground at which the forcing holds, and what to do where canopies are taller."""
 
     wind: Annotated[float, Field(gt=0)] = 50.0
     temperature: Annotated[float, Field(gt=0)] = 40.0
     humidity: Annotated[float, Field(gt=0)] = 40.0
+    below_canopy: BelowCanopy = BelowCanopy.PROFILE
 
 
 class PhysicsConfig(Config):
