@@ -78,7 +78,6 @@ docs: setup-development
 	python tools/bmi_tables.py
 	python tools/cli_options.py
 	python tools/configuration_keys.py
-	python tools/collected_pages.py
 	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
 	@echo "open build/site/index.html (with search: python -m http.server --directory build/site)"
 
