@@ -38,6 +38,8 @@ _HELD: Final = ("DirEquilRefPatch", "DirEquilPLinear")
 _HELD_GROUND: Final = (*_HELD, "PressureFile")
 _CLOSED: Final = ("FluxConst", "FluxFile", *_HELD_GROUND)
 """Types under which no water stands on the ground or flows over it."""
+_DAMPING: Final = tuple(f"{name}DampP{n}" for name in ("OverlandFlowSpinUp", "OverlandSpinup") for n in (1, 2))
+"""Keys of the spin-up of overland flow, as pftools and as ParFlow's manual spell them."""
 _LOWER: Final = ("west", "south", "bottom")
 """Sides at which a velocity along the axis flows in."""
 
@@ -117,6 +119,8 @@ class _Reader:
             self.notes.refuse(key, f"{kind}: {why} (ignored: as with OverlandKinematic)")
             return
         condition = _CONDITIONS.get(kind, "closed")
+        if self._spins_up(kind):
+            condition = "seepage_face"
         if condition != "overland_kinematic":
             result.surface["condition"] = condition
         fluxes: dict[str, Any] = {}
@@ -141,6 +145,19 @@ class _Reader:
             self.notes.notice(
                 f"the ground of {self.geometries.domain!r} rises and falls through the layers; columns end there"
             )
+
+    def _spins_up(self, kind: str) -> bool:
+        """Whether water leaves the ground at once, as ParFlow's spin-up of overland flow has it."""
+        definition, key = self.definition, "OverlandFlowSpinUp"
+        if not definition.flag(key):
+            return False
+        if kind == "OverlandKinematic":
+            self.notes.refuse(key, "a spin-up that ParFlow's manual tells of OverlandFlow only (ignored: without)")
+            return False
+        for name in _DAMPING:
+            if name in definition and definition.number(name) != 0.0:
+                self.notes.refuse(name, "damping of the spin-up by an exponential of the head (ignored: without)")
+        return kind in ("OverlandFlow", "OverlandFlowPFB")
 
     def _refuse_below(self, patch: str, kind: str) -> None:
         """Refuse what a patch of the ground does elsewhere."""

@@ -18,7 +18,7 @@ _WITHOUT_EFFECT: Final = re.compile(
     r"|Smoother|Symmetric|TwoNorm|Weight|CompCompress|Beta\w+)"
     r"|Solver\.CLM\.(Print|Write|OverwriteDrv).*"
     r"|Solver\.CLM\.(BinaryOutDir|CLMFileDir|CLMDumpInterval|SingleFile|DailyRST|MetFileNT|FstepStart)"
-    r"|OverlandFlowSpinUpDampP[12]"
+    r"|OverlandFlowSpinUp(DampP[12])?"
     # what only matters to a type, a name or a switch that has been looked at
     r"|(Geom|GeomInput|Domain|Cycle|Cell|dzScale|Patch|BCSaturation|Phase|TimeStep|Perm)\..*"
     r"|(TopoSlopes[XY]|Mannings|SpecificStorage|ICPressure|InternalBC)\..*"
@@ -32,7 +32,6 @@ _TRUE_MEANS: Final = {
     "Solver.Nonlinear.ChannelWidthExistX": "channels narrower than a cell",
     "Solver.Nonlinear.ChannelWidthExistY": "channels narrower than a cell",
     "Solver.Spinup": "a mode that lets no water stay on the surface",
-    "OverlandFlowSpinUp": "a mode that lets no water stay on the surface",
     "Solver.OverlandFlowSpinUp": "a mode that lets no water stay on the surface",
     "OverlandFlowDiffusive": "the diffusive wave; here overland flow is the kinematic wave",
 }
