@@ -28,7 +28,6 @@ PHYSICS: dict[str, dict[str, Any]] = {
     "Reservoirs.Names": {"Reservoirs.Names": "lake", "Reservoirs.lake.Release_X": 100.0},
     "Phase.Names": {"Phase.Names": "water air"},
     "PhaseSources.water.Type": {"PhaseSources.water.Type": "PredefinedFunction"},
-    "Solver.Nonlinear.ChannelWidthExistX": {"Solver.Nonlinear.ChannelWidthExistX": 1},
     "OverlandFlowSpinUp": {"OverlandFlowSpinUp": 1},
     "OverlandFlowDiffusive": {"OverlandFlowDiffusive": 1},
     "Patch.x_lower.BCPressure.Type": {"Patch.x_lower.BCPressure.Type": "PressureFile"},
