@@ -143,7 +143,7 @@ def _map(definition: Definition, grid: ParflowGrid, folder: ImportFolder, option
     folder.layers = geometries.layers
     layers = read_layers(definition, grid, geometries, notes)[geometries.layers]
     soil = read_soil(definition, grid, geometries, notes)
-    boundaries = read_boundaries(definition, grid, geometries, sum(layers), folder, notes)
+    boundaries = read_boundaries(definition, grid, geometries, layers, folder, notes)
     surface = read_surface(definition, grid, geometries, boundaries.overland, notes)
     initial = read_initial(definition, grid, geometries, layers, folder, notes)
     clm = read_clm_files(definition, grid, notes) if has_land(definition) else None
