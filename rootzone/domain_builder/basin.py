@@ -12,7 +12,7 @@ from bmi_common.errors import Mistakes
 from rootzone.domain_builder.config import BasinConfig
 from rootzone.domain_builder.gauges import Gauge, place_gauges
 from rootzone.domain_builder.grid import BasinGrid
-from rootzone.domain_builder.ground import Ground, read_ground
+from rootzone.domain_builder.ground import Ground, read_ground, steepness
 from rootzone.domain_builder.hydraulics import Hydraulics
 from rootzone.domain_builder.land_cover import LandCover, read_land_cover
 from rootzone.domain_builder.permeability import read_rock
@@ -86,7 +86,7 @@ def read_basin(config: BasinConfig) -> Basin:
     if config.permeability is not None:
         with mistakes.noted():
             bottom = np.full(rock.shape[1], np.inf) if soil is None else soil.bottom
-            steep = np.hypot(ground.slope_x, ground.slope_y)[mask]
+            steep = steepness(ground)[mask]
             below, rock = read_rock(config.permeability, grid, mask, dz, bottom, steep)
             hydraulics = None if hydraulics is None else below.where(rock, hydraulics)
     with mistakes.noted():

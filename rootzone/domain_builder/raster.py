@@ -189,9 +189,9 @@ def read_shares(
         thin = max(1, int(_cells_across(data, crs, grid) / _SUBCELLS))
         shape = (max(1, int(window.height) // thin), max(1, int(window.width) // thin))
         raw = data.read(spec.band, window=window, out_shape=shape, masked=True)
-        transform = data.window_transform(window) * library("affine").Affine.scale(
-            window.width / shape[1], window.height / shape[0]
-        )
+        a = data.window_transform(window)
+        across, along = window.width / shape[1], window.height / shape[0]
+        transform = library("affine").Affine(a.a * across, a.b * along, a.c, a.d * across, a.e * along, a.f)
         nodata = data.nodata if spec.nodata is None else spec.nodata
         aligned = _aligned(data, crs, grid)
         finer = _finer(data, crs, grid)
