@@ -327,7 +327,7 @@ def print_plan(prepared: PreparedRun, console: Console) -> None:
         for change in prepared.files[name].changes:
             console.print(f"     {change}")
         for line in component.description:
-            console.print(f"     has {line}", markup=False)
+            console.print(f"     {line}", markup=False)
         for x in plan.incoming[name]:
             console.print(f"     takes {x}")
     for o in config.output:

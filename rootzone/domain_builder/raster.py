@@ -175,17 +175,19 @@ def read_shares(
         around = warp.transform_bounds(grid.crs.to_wkt(), crs.to_wkt(), *grid.bounds)
         west, south, east, north = around
         pad_x, pad_y = (abs(data.transform.a), abs(data.transform.e))
-        window = rasterio.windows.from_bounds(
-            max(west - pad_x, data.bounds.left),
-            max(south - pad_y, data.bounds.bottom),
-            min(east + pad_x, data.bounds.right),
-            min(north + pad_y, data.bounds.top),
-            data.transform,
-        )
-        if window.width < 0 or window.height < 0:
-            raise ConfigError(f"{spec.file}: does not cover the region: it lies beside it", key=key)
-        window = window.round_offsets(op="floor").round_lengths(op="ceil")
-        window = window.intersection(rasterio.windows.Window(0, 0, data.width, data.height))
+        whole = rasterio.windows.Window(0, 0, data.width, data.height)
+        window = whole
+        if data.transform.e < 0.0:  # rows begin in the north, as in nearly all rasters
+            box = (
+                max(west - pad_x, data.bounds.left),
+                max(south - pad_y, data.bounds.bottom),
+                min(east + pad_x, data.bounds.right),
+                min(north + pad_y, data.bounds.top),
+            )
+            if box[0] >= box[2] or box[1] >= box[3]:
+                raise ConfigError(f"{spec.file}: does not cover the region: it lies beside it", key=key)
+            window = rasterio.windows.from_bounds(*box, data.transform)
+            window = window.round_offsets(op="floor").round_lengths(op="ceil").intersection(whole)
         thin = max(1, int(_cells_across(data, crs, grid) / _SUBCELLS))
         shape = (max(1, int(window.height) // thin), max(1, int(window.width) // thin))
         raw = data.read(spec.band, window=window, out_shape=shape, masked=True)
