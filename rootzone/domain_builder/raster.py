@@ -124,42 +124,43 @@ def in_units(values: Array, spec: RasterConfig, units: str, key: str) -> Array:
     return values * change.factor + change.offset
 
 
-def read_field(spec: MapConfig, grid: BasinGrid, mask: Mask, key: str, units: str) -> Array:
-    """Return a number or a raster on the grid, complete in the region; see `read_map` and `complete`."""
+def read_field(spec: MapConfig, grid: BasinGrid, needed: Mask, key: str, units: str) -> Array:
+    """Return a number or a raster on the grid; see `read_map` and `complete`."""
     if spec.raster is None:
         assert spec.value is not None
         return np.full(grid.shape, spec.value)
-    return complete(read_map(spec.raster, grid, key, units), spec.raster, grid, mask, key)
+    return complete(read_map(spec.raster, grid, key, units), spec.raster, grid, needed, key)
 
 
-def complete(values: Array, spec: RasterConfig, grid: BasinGrid, mask: Mask, key: str) -> Array:
-    """Refuse cells of the region without a value, or give them that of the nearest cell.
+def complete(values: Array, spec: RasterConfig, grid: BasinGrid, needed: Mask, key: str) -> Array:
+    """Refuse cells that are needed and have no value; all others without one get that of the nearest cell.
 
     Raises
     ------
     ConfigError
         Telling how many they are, and where the first.
     """
-    lacking = mask & ~np.isfinite(values)
-    if not lacking.any():
+    known = np.isfinite(values)
+    if known.all():
         return values
-    if not np.isfinite(values).any():
+    lacking = needed & ~known
+    if lacking.any() and not known.any():
         raise ConfigError(f"{spec.file}: does not cover the region: no cell of it has a value", key=key)
-    if spec.missing == "nearest":
-        nearest = distance_transform_edt(~np.isfinite(values), return_distances=False, return_indices=True)
-        return np.asarray(np.where(np.isfinite(values), values, values[tuple(nearest)]))
-    j, i = np.argwhere(lacking)[0]
-    x, y = grid.centre(int(j), int(i))
-    share = 100.0 * lacking.sum() / mask.sum()
-    raise ConfigError(
-        f"{spec.file}: has no value in {lacking.sum()} of {mask.sum()} cells of the region ({share:.3g} %), the first "
-        f"at x {x:.0f}, y {y:.0f}; give a map that covers it, or `missing: nearest`",
-        key=key,
-    )
+    if lacking.any() and spec.missing == "error":
+        j, i = np.argwhere(lacking)[0]
+        x, y = grid.centre(int(j), int(i))
+        share = 100.0 * lacking.sum() / needed.sum()
+        raise ConfigError(
+            f"{spec.file}: has no value in {lacking.sum()} of {needed.sum()} cells of the region ({share:.3g} %), the "
+            f"first at x {x:.0f}, y {y:.0f}; give a map that covers it, or `missing: nearest`",
+            key=key,
+        )
+    nearest = distance_transform_edt(~known, return_distances=False, return_indices=True)
+    return np.asarray(values[tuple(nearest)])
 
 
 def read_shares(
-    spec: RasterConfig, grid: BasinGrid, mask: Mask, key: str, table: Mapping[int, int] | None
+    spec: RasterConfig, grid: BasinGrid, needed: Mask, key: str, table: Mapping[int, int] | None
 ) -> dict[int, Array]:
     """Shares of classes in each cell, (ny, nx) [1], by class of `table`, or by those of the file without one.
 
@@ -223,7 +224,7 @@ def read_shares(
         shares[int(number)] = np.ascontiguousarray(part[::-1]).astype(np.float64)
     if not shares:
         raise ConfigError(f"{spec.file}: does not cover the region: no cell of it has a value", key=key)
-    return {number: complete(part, spec, grid, mask, key) for number, part in shares.items()}
+    return {number: complete(part, spec, grid, needed, key) for number, part in shares.items()}
 
 
 def majority(shares: Mapping[int, Array]) -> Array:

@@ -261,9 +261,9 @@ def _write_fields(config: BasinConfig, basin: Basin, path: Path) -> None:
         height.units, height.positive, height.axis = "m", "up", "Z"
         height.long_name = "height of the layer centre above the bottom of the column"
         height[:] = np.cumsum(basin.dz) - 0.5 * basin.dz
-        for field in fields(basin.hydraulics):
+        for field in fields(basin.soil.hydraulics):
             units, meaning = _HYDRAULICS[field.name]
-            _variable(data, field.name, getattr(basin.hydraulics, field.name), units, meaning, mask=mask)
+            _variable(data, field.name, getattr(basin.soil.hydraulics, field.name), units, meaning, mask=mask)
         for name, part in soil.texture.items():
             units, meaning = _TEXTURE[name]
             _variable(data, name, part, units, meaning, mask=mask)
