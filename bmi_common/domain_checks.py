@@ -18,7 +18,7 @@ _SQUARE_METRES_PER_KM2 = 1.0e6
 _OUTLETS_TOLD = 3
 _LEAK: Final = 0.01
 """Share of the domain that drains through a cell of the rim, below which the cell is a leak beside real outlets."""
-_USUAL_CONDUCTIVITY: Final = (1.0e-8, 5.0)  # m h-1, from clay and tight rock to gravel
+_USUAL_CONDUCTIVITY: Final = (1.0e-11, 5.0)  # m h-1, from tight rock at depth to gravel
 _LIKE_METRES_PER_SECOND: Final = 1.0e-4  # m h-1: above no real topsoil's, and below it are loams in m/s
 _LIKE_CENTIMETRES_PER_DAY: Final = 1.0  # m h-1
 

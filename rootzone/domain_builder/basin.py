@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,7 @@ from bmi_common.errors import Mistakes
 from rootzone.domain_builder.config import BasinConfig
 from rootzone.domain_builder.gauges import Gauge, place_gauges
 from rootzone.domain_builder.grid import BasinGrid
-from rootzone.domain_builder.ground import Ground, read_ground
-from rootzone.domain_builder.hydraulics import Hydraulics
+from rootzone.domain_builder.ground import Ground, read_ground, steepness
 from rootzone.domain_builder.land_cover import LandCover, read_land_cover
 from rootzone.domain_builder.permeability import read_rock
 from rootzone.domain_builder.raster import read_field
@@ -30,9 +29,7 @@ class Basin:
     region, ground, cover : Region, Ground, LandCover
         Which cells, how they drain, what grows there.
     soil : Soil
-        Texture and depth of the soil.
-    hydraulics : Hydraulics
-        Of all layers, rock included.
+        Texture and depth of the soil, and hydraulic parameters of all layers, rock included.
     rock : ndarray of bool, shape (nz, n)
         Which layers are rock.
     dz : ndarray, shape (nz,)
@@ -47,7 +44,6 @@ class Basin:
     ground: Ground
     cover: LandCover
     soil: Soil
-    hydraulics: Hydraulics
     rock: NDArray[np.bool_]
     dz: NDArray[np.float64]
     recharge: Array | None
@@ -75,29 +71,29 @@ def read_basin(config: BasinConfig) -> Basin:
     region = read_region(config)
     ground = read_ground(config, region)
     grid, mask = region.grid, ground.mask
+    needed = region.mask  # banks may lie beyond the maps
     dz = np.array(config.layers, dtype=np.float64)
     mistakes = Mistakes()
-    soil = hydraulics = cover = recharge = None
+    soil = cover = recharge = None
     gauges: dict[str, Gauge] = {}
     rock = np.zeros((dz.size, int(mask.sum())), dtype=np.bool_)
     with mistakes.noted():
-        soil = read_soil(config.soil, grid, mask, dz, below=config.permeability is not None)
-        hydraulics = soil.hydraulics
+        soil = read_soil(config.soil, grid, mask, needed, dz, below=config.permeability is not None)
     if config.permeability is not None:
         with mistakes.noted():
             bottom = np.full(rock.shape[1], np.inf) if soil is None else soil.bottom
-            steep = np.hypot(ground.slope_x, ground.slope_y)[mask]
-            below, rock = read_rock(config.permeability, grid, mask, dz, bottom, steep)
-            hydraulics = None if hydraulics is None else below.where(rock, hydraulics)
+            steep = steepness(ground)[mask]
+            below, rock = read_rock(config.permeability, grid, mask, needed, dz, bottom, steep)
+            if soil is not None:
+                soil = replace(soil, hydraulics=below.where(rock, soil.hydraulics))
     with mistakes.noted():
-        cover = read_land_cover(config.land_cover, config.rivers, grid, mask, ground.river)
+        cover = read_land_cover(config.land_cover, config.rivers, grid, needed, ground.river)
     if config.initial.recharge is not None:
         with mistakes.noted():
-            recharge = read_field(config.initial.recharge, grid, mask, "initial.recharge", "mm common_year-1")
+            recharge = read_field(config.initial.recharge, grid, needed, "initial.recharge", "mm common_year-1")
     with mistakes.noted():
         gauges = place_gauges(config, grid, ground)
     mistakes.require_none()
     assert soil is not None
-    assert hydraulics is not None
     assert cover is not None
-    return Basin(region, ground, cover, soil, hydraulics, rock, dz, recharge, gauges)
+    return Basin(region, ground, cover, soil, rock, dz, recharge, gauges)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import tempfile
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,8 +75,11 @@ def _make(config: BasinConfig, document: Document, staging: Path, target: Path) 
     write_report(config, basin, findings, commands, staging / REPORT, target)
     del domain, basin
     gc.collect()  # the proof reads all of it once more
-    _prove(document, staging)
-    return Built(findings, commands)
+    with warnings.catch_warnings(record=True) as kept:
+        warnings.simplefilter("default")
+        _prove(document, staging)
+    told = dict.fromkeys(str(w.message) for w in kept if w.category.__module__.startswith(_OURS))
+    return Built([*findings, *(Finding(message, doubtful=True) for message in told)], commands)
 
 
 def _commands(config: BasinConfig, target: Path) -> list[str]:
@@ -110,6 +114,8 @@ def _prove(document: Document, staging: Path) -> None:
 
 
 _PROOF = ".proof.yaml"
+_OURS = ("bmi_", "coupler", "rootzone")
+"""Packages whose warnings are about the basin."""
 
 
 def _without_spun_up_state(staging: Path, name: str) -> Path:

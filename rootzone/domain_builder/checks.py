@@ -11,7 +11,7 @@ from rootzone.domain_builder.config import BasinConfig
 from rootzone.domain_builder.region import river_area
 
 _MUCH_MOVED = 5.0  # m, mean over the basin
-_FAR = 2.0  # cells
+_FAR = 3.0  # cells
 _SHOWN = 0.005
 
 

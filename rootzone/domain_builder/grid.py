@@ -117,9 +117,7 @@ def require_metres(crs: Any, key: str, near: tuple[float, float] | None = None) 
         if near is not None:
             zone = int((near[0] + 180.0) % 360.0 // 6.0) + 1
             advice = f"such as EPSG:{(32600 if near[1] >= 0.0 else 32700) + zone}, UTM zone {zone}"
-        raise ConfigError(
-            f"{crs.name} has coordinates in degrees; cells need metres: a projected CRS, {advice}", key=key
-        )
+        raise ConfigError(f"{crs.name} is in degrees; cells need metres: a projected CRS, {advice}", key=key)
     units = {axis.unit_name for axis in crs.axis_info[:2]}
     if units != {"metre"}:
         raise ConfigError(f"{crs.name} has coordinates in {', '.join(sorted(units))}; needed are metres", key=key)

@@ -54,6 +54,17 @@ class Ground:
     river: Mask
 
 
+def steepness(ground: Ground) -> Array:
+    """Slope of the ground within each cell (ny, nx) [1]: the mean of those of its faces."""
+    parts = []
+    for slope, axis in ((ground.slope_x, 1), (ground.slope_y, 0)):
+        before = np.roll(slope, 1, axis=axis)
+        first = np.arange(slope.shape[axis]) == 0
+        before = np.where(first if axis == 1 else first[:, np.newaxis], slope, before)
+        parts.append(0.5 * (before + slope))
+    return np.hypot(*parts)
+
+
 def read_ground(config: BasinConfig, region: Region) -> Ground:
     """Make the ground of a region drain, or take the slopes that the user has.
 

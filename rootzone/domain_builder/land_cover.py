@@ -40,8 +40,10 @@ class LandCover:
     manning: Array
 
 
-def read_land_cover(spec: LandCoverConfig, rivers: RiverConfig, grid: BasinGrid, mask: Mask, river: Mask) -> LandCover:
-    """Read land cover; `river` are the cells (ny, nx) with the roughness of rivers.
+def read_land_cover(
+    spec: LandCoverConfig, rivers: RiverConfig, grid: BasinGrid, needed: Mask, river: Mask
+) -> LandCover:
+    """Read land cover, which is `needed` in some cells; `river` are those with the roughness of rivers.
 
     Raises
     ------
@@ -51,7 +53,7 @@ def read_land_cover(spec: LandCoverConfig, rivers: RiverConfig, grid: BasinGrid,
     tables = table("land_cover")
     legend = tables["legends"][spec.legend] if isinstance(spec.legend, str) else spec.legend
     try:
-        shares = read_shares(spec, grid, mask, "land_cover", legend)
+        shares = read_shares(spec, grid, needed, "land_cover", legend)
     except ConfigError as error:
         if isinstance(spec.legend, str) and "no row" in error.message:
             others = ", ".join(name for name in tables["legends"] if name != spec.legend)

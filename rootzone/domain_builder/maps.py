@@ -187,7 +187,7 @@ def _classes(
 
 
 def _conductivity(p: _Painter) -> Map:
-    hydraulics: Hydraulics = p.basin.hydraulics
+    hydraulics: Hydraulics = p.basin.soil.hydraulics
     dz = p.basin.dz
     bottoms = np.cumsum(dz[::-1])[::-1]
     chosen = np.unique(np.linspace(0, dz.size - 1, min(dz.size, _MOST_LAYERS)).round().astype(int))[::-1]
@@ -209,7 +209,7 @@ def _soil(p: _Painter) -> Map:
     bottom, basin = p.basin.soil.bottom, p.basin
     deep = np.isfinite(bottom).all()
     figure, panels = p.figure(2 if deep else 1)
-    porosity = p.spread(basin.hydraulics.porosity[-1])
+    porosity = p.spread(basin.soil.hydraulics.porosity[-1])
     image = p.image(panels[0], porosity, "porosity of the top layer", cmap="YlGnBu", **_between(porosity, 0.0, 100.0))
     figure.colorbar(image, ax=panels[0], label="1", shrink=0.85)
     if deep:

@@ -59,14 +59,22 @@ def mean_of_decay(top: Array, bottom: Array, folding: Array) -> Array:
 
 
 def read_rock(
-    spec: PermeabilityConfig, grid: BasinGrid, mask: Mask, dz: NDArray[np.float64], soil_bottom: Array, slope: Array
+    spec: PermeabilityConfig,
+    grid: BasinGrid,
+    mask: Mask,
+    needed: Mask,
+    dz: NDArray[np.float64],
+    soil_bottom: Array,
+    slope: Array,
 ) -> tuple[Hydraulics, Mask]:
     """Read what lies below the soil.
 
     Parameters
     ----------
-    spec, grid, mask
-        What to read, and for which cells.
+    spec, grid
+        What to read, and where to.
+    mask, needed : ndarray of bool, shape (ny, nx)
+        Active cells, and those of them that maps must cover.
     dz : ndarray, shape (nz,)
         Thickness of the layers [m], bottom first.
     soil_bottom : ndarray, shape (n,)
@@ -88,12 +96,12 @@ def read_rock(
     """
     if spec.log10_permeability is not None:
         key = "permeability.log10_permeability"
-        logarithm = read_field(spec.log10_permeability, grid, mask, key, "1")[mask]
+        logarithm = read_field(spec.log10_permeability, grid, needed, key, "1")[mask]
     else:
         assert spec.classes is not None
         key = "permeability.classes"
         found = read_map(spec.classes, grid, key, "1", "nearest")
-        classes = complete(found, spec.classes, grid, mask, key)[mask].astype(np.int64)
+        classes = complete(found, spec.classes, grid, needed, key)[mask].astype(np.int64)
         numbers, back = np.unique(classes, return_inverse=True)
         foreign = [int(n) for n in numbers if int(n) not in spec.table]
         if foreign:
@@ -117,10 +125,10 @@ def read_rock(
         begin = np.maximum(tops, soil_bottom) - soil_bottom
         end = np.maximum(bottoms - soil_bottom, begin + 1e-3)  # of layers in the soil, which take nothing from here
         along = along * mean_of_decay(begin, end, folding_depth(slope, spec.decay))
-    porosity = read_field(spec.porosity, grid, mask, "permeability.porosity", "1")[mask]
+    porosity = read_field(spec.porosity, grid, needed, "permeability.porosity", "1")[mask]
 
     def everywhere(value: float) -> Array:
-        return np.full(rock.shape, value)
+        return np.broadcast_to(np.float64(value), rock.shape)
 
     return Hydraulics(
         porosity=np.broadcast_to(porosity, rock.shape),

@@ -124,42 +124,43 @@ def in_units(values: Array, spec: RasterConfig, units: str, key: str) -> Array:
     return values * change.factor + change.offset
 
 
-def read_field(spec: MapConfig, grid: BasinGrid, mask: Mask, key: str, units: str) -> Array:
-    """Return a number or a raster on the grid, complete in the region; see `read_map` and `complete`."""
+def read_field(spec: MapConfig, grid: BasinGrid, needed: Mask, key: str, units: str) -> Array:
+    """Return a number or a raster on the grid; see `read_map` and `complete`."""
     if spec.raster is None:
         assert spec.value is not None
         return np.full(grid.shape, spec.value)
-    return complete(read_map(spec.raster, grid, key, units), spec.raster, grid, mask, key)
+    return complete(read_map(spec.raster, grid, key, units), spec.raster, grid, needed, key)
 
 
-def complete(values: Array, spec: RasterConfig, grid: BasinGrid, mask: Mask, key: str) -> Array:
-    """Refuse cells of the region without a value, or give them that of the nearest cell.
+def complete(values: Array, spec: RasterConfig, grid: BasinGrid, needed: Mask, key: str) -> Array:
+    """Refuse cells that are needed and have no value; all others without one get that of the nearest cell.
 
     Raises
     ------
     ConfigError
         Telling how many they are, and where the first.
     """
-    lacking = mask & ~np.isfinite(values)
-    if not lacking.any():
+    known = np.isfinite(values)
+    if known.all():
         return values
-    if not np.isfinite(values).any():
+    lacking = needed & ~known
+    if lacking.any() and not known.any():
         raise ConfigError(f"{spec.file}: does not cover the region: no cell of it has a value", key=key)
-    if spec.missing == "nearest":
-        nearest = distance_transform_edt(~np.isfinite(values), return_distances=False, return_indices=True)
-        return np.asarray(np.where(np.isfinite(values), values, values[tuple(nearest)]))
-    j, i = np.argwhere(lacking)[0]
-    x, y = grid.centre(int(j), int(i))
-    share = 100.0 * lacking.sum() / mask.sum()
-    raise ConfigError(
-        f"{spec.file}: has no value in {lacking.sum()} of {mask.sum()} cells of the region ({share:.3g} %), the first "
-        f"at x {x:.0f}, y {y:.0f}; give a map that covers it, or `missing: nearest`",
-        key=key,
-    )
+    if lacking.any() and spec.missing == "error":
+        j, i = np.argwhere(lacking)[0]
+        x, y = grid.centre(int(j), int(i))
+        share = 100.0 * lacking.sum() / needed.sum()
+        raise ConfigError(
+            f"{spec.file}: has no value in {lacking.sum()} of {needed.sum()} cells of the region ({share:.3g} %), the "
+            f"first at x {x:.0f}, y {y:.0f}; give a map that covers it, or `missing: nearest`",
+            key=key,
+        )
+    nearest = distance_transform_edt(~known, return_distances=False, return_indices=True)
+    return np.asarray(values[tuple(nearest)])
 
 
 def read_shares(
-    spec: RasterConfig, grid: BasinGrid, mask: Mask, key: str, table: Mapping[int, int] | None
+    spec: RasterConfig, grid: BasinGrid, needed: Mask, key: str, table: Mapping[int, int] | None
 ) -> dict[int, Array]:
     """Shares of classes in each cell, (ny, nx) [1], by class of `table`, or by those of the file without one.
 
@@ -175,23 +176,25 @@ def read_shares(
         around = warp.transform_bounds(grid.crs.to_wkt(), crs.to_wkt(), *grid.bounds)
         west, south, east, north = around
         pad_x, pad_y = (abs(data.transform.a), abs(data.transform.e))
-        window = rasterio.windows.from_bounds(
-            max(west - pad_x, data.bounds.left),
-            max(south - pad_y, data.bounds.bottom),
-            min(east + pad_x, data.bounds.right),
-            min(north + pad_y, data.bounds.top),
-            data.transform,
-        )
-        if window.width < 0 or window.height < 0:
-            raise ConfigError(f"{spec.file}: does not cover the region: it lies beside it", key=key)
-        window = window.round_offsets(op="floor").round_lengths(op="ceil")
-        window = window.intersection(rasterio.windows.Window(0, 0, data.width, data.height))
+        whole = rasterio.windows.Window(0, 0, data.width, data.height)
+        window = whole
+        if data.transform.e < 0.0:  # rows begin in the north, as in nearly all rasters
+            box = (
+                max(west - pad_x, data.bounds.left),
+                max(south - pad_y, data.bounds.bottom),
+                min(east + pad_x, data.bounds.right),
+                min(north + pad_y, data.bounds.top),
+            )
+            if box[0] >= box[2] or box[1] >= box[3]:
+                raise ConfigError(f"{spec.file}: does not cover the region: it lies beside it", key=key)
+            window = rasterio.windows.from_bounds(*box, data.transform)
+            window = window.round_offsets(op="floor").round_lengths(op="ceil").intersection(whole)
         thin = max(1, int(_cells_across(data, crs, grid) / _SUBCELLS))
         shape = (max(1, int(window.height) // thin), max(1, int(window.width) // thin))
         raw = data.read(spec.band, window=window, out_shape=shape, masked=True)
-        transform = data.window_transform(window) * library("affine").Affine.scale(
-            window.width / shape[1], window.height / shape[0]
-        )
+        a = data.window_transform(window)
+        across, along = window.width / shape[1], window.height / shape[0]
+        transform = library("affine").Affine(a.a * across, a.b * along, a.c, a.d * across, a.e * along, a.f)
         nodata = data.nodata if spec.nodata is None else spec.nodata
         aligned = _aligned(data, crs, grid)
         finer = _finer(data, crs, grid)
@@ -221,7 +224,7 @@ def read_shares(
         shares[int(number)] = np.ascontiguousarray(part[::-1]).astype(np.float64)
     if not shares:
         raise ConfigError(f"{spec.file}: does not cover the region: no cell of it has a value", key=key)
-    return {number: complete(part, spec, grid, mask, key) for number, part in shares.items()}
+    return {number: complete(part, spec, grid, needed, key) for number, part in shares.items()}
 
 
 def majority(shares: Mapping[int, Array]) -> Array:

@@ -39,7 +39,7 @@ class Soil:
     Attributes
     ----------
     hydraulics : Hydraulics
-        As if all layers were soil.
+        Of all layers; as it is read, as if all were soil.
     bottom : ndarray, shape (n,)
         Depth of the lower limit of soil [m]; infinite where nothing says it.
     texture : dict of ndarray, shape (nz, n)
@@ -57,13 +57,17 @@ class Soil:
     log_conductivity_deviation: Array | None = None
 
 
-def read_soil(spec: SoilConfig, grid: BasinGrid, mask: Mask, dz: NDArray[np.float64], below: bool) -> Soil:
+def read_soil(
+    spec: SoilConfig, grid: BasinGrid, mask: Mask, needed: Mask, dz: NDArray[np.float64], below: bool
+) -> Soil:
     """Read the soil of a basin.
 
     Parameters
     ----------
-    spec, grid, mask
-        What to read, and for which cells.
+    spec, grid
+        What to read, and where to.
+    mask, needed : ndarray of bool, shape (ny, nx)
+        Active cells, and those of them that maps must cover.
     dz : ndarray, shape (nz,)
         Thickness of the layers [m], bottom first.
     below : bool
@@ -79,7 +83,7 @@ def read_soil(spec: SoilConfig, grid: BasinGrid, mask: Mask, dz: NDArray[np.floa
     if spec.depth_to_bedrock is not None:
         if not below:
             raise ConfigError("without effect, because no permeability is given", key="soil.depth_to_bedrock")
-        bottom = read_field(spec.depth_to_bedrock, grid, mask, "soil.depth_to_bedrock", "m")[mask]
+        bottom = read_field(spec.depth_to_bedrock, grid, needed, "soil.depth_to_bedrock", "m")[mask]
     elif below:
         if limits is None:
             raise ConfigError(
@@ -88,7 +92,7 @@ def read_soil(spec: SoilConfig, grid: BasinGrid, mask: Mask, dz: NDArray[np.floa
                 key="soil",
             )
         bottom = np.full(int(mask.sum()), limits[-1])
-    reader = _Reader(grid, mask, dz, limits or (0.0, float(dz.sum())))
+    reader = _Reader(grid, mask, needed, dz, limits or (0.0, float(dz.sum())))
     if spec.usda is not None or spec.classes is not None:
         return _of_classes(spec, reader, bottom)
     return _of_texture(spec, reader, bottom)
@@ -100,6 +104,7 @@ class _Reader:
 
     grid: BasinGrid
     mask: Mask
+    needed: Mask
     dz: NDArray[np.float64]
     limits: tuple[float, ...]
 
@@ -114,10 +119,10 @@ class _Reader:
     def _map(self, spec: MapConfig, key: str, kind: str) -> Array:
         units = _QUANTITIES[kind][0] if kind in _QUANTITIES else "1"
         if spec.raster is None:
-            return read_field(spec, self.grid, self.mask, key, units)[self.mask]
+            return read_field(spec, self.grid, self.needed, key, units)[self.mask]
         how = "continuous" if kind in _QUANTITIES else "nearest"
         found = read_map(spec.raster, self.grid, key, units, how)  # type: ignore[arg-type]
-        return complete(found, spec.raster, self.grid, self.mask, key)[self.mask]
+        return complete(found, spec.raster, self.grid, self.needed, key)[self.mask]
 
     def averaged(self, profile: ProfileConfig, name: str) -> Array:
         """Means over the layers by the thickness that intervals share with them, (nz, n)."""

@@ -35,6 +35,8 @@ STATE: Final = "spin_up/spun_up/groundwater.nc"
 
 _STEADY: Final = datetime(2000, 1, 1)
 """Start of the spin-up, whose recharge knows no date."""
+_SPIN_UP_PASSES: Final = {"tolerance": 1.0e-3, "most": 200}
+"""A millimetre is enough on the way to a steady state; on steep ground a step of a day may swing by less for good."""
 _OUTLET: Final = "outlet"
 
 _LAND_OUTPUT: Final = (
@@ -130,7 +132,7 @@ def _spin_up(config: BasinConfig, title: str) -> dict[str, Any]:
             "groundwater": {
                 "class": "bmi_richards:BmiRichards",
                 "config": GROUNDWATER,
-                "options": {"richards": {"time_step": 24.0}},
+                "options": {"richards": {"time_step": 24.0, "passes": _SPIN_UP_PASSES}},
             },
         },
         exchanges=[(f"recharge.{source}", f"groundwater.{source}")],
@@ -259,9 +261,9 @@ def _write_fields(config: BasinConfig, basin: Basin, path: Path) -> None:
         height.units, height.positive, height.axis = "m", "up", "Z"
         height.long_name = "height of the layer centre above the bottom of the column"
         height[:] = np.cumsum(basin.dz) - 0.5 * basin.dz
-        for field in fields(basin.hydraulics):
+        for field in fields(basin.soil.hydraulics):
             units, meaning = _HYDRAULICS[field.name]
-            _variable(data, field.name, getattr(basin.hydraulics, field.name), units, meaning, mask=mask)
+            _variable(data, field.name, getattr(basin.soil.hydraulics, field.name), units, meaning, mask=mask)
         for name, part in soil.texture.items():
             units, meaning = _TEXTURE[name]
             _variable(data, name, part, units, meaning, mask=mask)

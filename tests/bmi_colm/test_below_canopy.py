@@ -21,7 +21,7 @@ def test_weather_below_a_canopy_acts_as_the_same_weather_lifted_above_it(tmp_pat
     lifted = lifting({name: np.array(value) for name, value in WEATHER.items()})
     step(low, 5)
     step(high, 5, {name: float(value) for name, value in lifted.items()})
-    for name in set(low.get_output_var_names()):
+    for name in low.get_output_var_names():
         np.testing.assert_array_equal(low.values[name], high.values[name], err_msg=name)
 
 
