@@ -43,6 +43,7 @@ module structured_hour
     real(wp), allocatable :: open(:, :)             !< 1 where the balance is not closed, or else 0 [-]
     real(wp), allocatable :: change(:, :)           !< of routing [m]
     real(wp), allocatable :: passed(:, :)           !< of routing [m]
+    logical :: wanting = .true.                     !< a column is open, or its overland inflow has changed
   end type work_t
 
 contains
@@ -59,7 +60,6 @@ contains
     real(wp), intent(inout) :: head(lanes, columns%layers, columns%blocks)  !< [m]
     real(wp), intent(inout) :: map(cells, columns%layers)  !< head at the end, where there are columns [m]
     type(work_t) :: work
-    logical :: done
     integer :: b, refinement, repetition
 
     call allocate_work(columns, work)
@@ -100,10 +100,7 @@ contains
       call exchange(columns, work)
     end do
     do repetition = 1, effort%repetitions
-      !$omp single
-      done = all(work%open <= 0.0_wp .and. abs(work%better - work%inflow) <= inflow_tolerance*(1.0_wp + work%inflow))
-      !$omp end single
-      if (done) exit
+      if (.not. work%wanting) exit
       !$omp do schedule(static)
       do b = 1, columns%blocks
         call search_again(columns, b, effort%later_sweeps, work)
@@ -314,8 +311,7 @@ contains
 
     !$omp simd
     do l = 1, lanes
-      work%open(l, b) = merge(1.0_wp, work%open(l, b), &
-        abs(work%better(l, b) - work%inflow(l, b)) > inflow_tolerance*(1.0_wp + work%inflow(l, b)))
+      work%open(l, b) = merge(1.0_wp, work%open(l, b), has_changed(work%better(l, b), work%inflow(l, b)))
       work%inflow(l, b) = work%better(l, b)
     end do
     if (any(work%open(:, b) > 0.0_wp)) call close_and_pond(columns, b, sweeps, work)
@@ -363,8 +359,16 @@ contains
     !$omp end do
     !$omp single
     call route(columns, work%found, work%response, work%inflow, work%better, work%change, work%passed)
+    work%wanting = any(work%open > 0.0_wp .or. has_changed(work%better, work%inflow))
     !$omp end single
   end subroutine exchange
+
+  !> Whether overland inflow differs from that which a balance was closed with.
+  pure elemental logical function has_changed(better, inflow)
+    real(wp), intent(in) :: better  !< [m]
+    real(wp), intent(in) :: inflow  !< [m]
+    has_changed = abs(better - inflow) > inflow_tolerance*(1.0_wp + inflow)
+  end function has_changed
 
   !> Heads at the end of the hour, in place and on the map.
   subroutine end_block(columns, b, cells, work, head, map)

@@ -251,38 +251,21 @@ contains
     real(sp), intent(in) :: values(lanes, inputs)             !< [-]
     real(sp), intent(in) :: parameters(group, 0:inputs)       !< biases, then weights [-]
     real(sp), intent(inout) :: sums(lanes, group)             !< [-]
-    real(sp) :: s1, s2, s3, s4, s5, s6, s7, s8
-    integer :: i, l
+    real(sp) :: summed(lanes, group)
+    integer :: i, l, o
 
-    !$omp simd private(s1, s2, s3, s4, s5, s6, s7, s8)
-    do l = 1, lanes
-      s1 = parameters(1, 0)
-      s2 = parameters(2, 0)
-      s3 = parameters(3, 0)
-      s4 = parameters(4, 0)
-      s5 = parameters(5, 0)
-      s6 = parameters(6, 0)
-      s7 = parameters(7, 0)
-      s8 = parameters(8, 0)
-      do i = 1, inputs
-        s1 = s1 + parameters(1, i)*values(l, i)
-        s2 = s2 + parameters(2, i)*values(l, i)
-        s3 = s3 + parameters(3, i)*values(l, i)
-        s4 = s4 + parameters(4, i)*values(l, i)
-        s5 = s5 + parameters(5, i)*values(l, i)
-        s6 = s6 + parameters(6, i)*values(l, i)
-        s7 = s7 + parameters(7, i)*values(l, i)
-        s8 = s8 + parameters(8, i)*values(l, i)
-      end do
-      sums(l, 1) = s1
-      sums(l, 2) = s2
-      sums(l, 3) = s3
-      sums(l, 4) = s4
-      sums(l, 5) = s5
-      sums(l, 6) = s6
-      sums(l, 7) = s7
-      sums(l, 8) = s8
+    do o = 1, group
+      summed(:, o) = parameters(o, 0)
     end do
+    do i = 1, inputs
+      do o = 1, group
+        !$omp simd
+        do l = 1, lanes
+          summed(l, o) = summed(l, o) + parameters(o, i)*values(l, i)
+        end do
+      end do
+    end do
+    sums = summed
   end subroutine add_group
 
 end module structured_network
