@@ -1,5 +1,5 @@
-!> Flat interface that f2py wraps; all physics is in the modules beside this file. Kinds are c_double, c_float because f2py knows
-!> those names; they are real64 and real32. Arrays are described in structured_types.
+!> Flat interface that f2py wraps; all physics is in the modules beside this file. Kinds are c_double because f2py knows that name;
+!> it is real64. Arrays are described in structured_types.
 
 !> Lanes of a block, and outputs of a group of the network's.
 subroutine sizes(block_lanes, output_group)
@@ -25,7 +25,7 @@ subroutine advance(nlanes, layers, blocks, sides, ncol, nstarts, nwidths, nparam
   rise_east, rise_north, cosine_east, cosine_north, conveyance_in, conveyance_out, east, west, north, south, donor, level_start, &
   cell, widths, parameters, soil_features, scale, refinements, sweeps, later_sweeps, rough_sweeps, repetitions, threads, &
   supply, head, map)
-  use, intrinsic :: iso_c_binding, only: c_double, c_float
+  use, intrinsic :: iso_c_binding, only: c_double
   use structured_hour, only: advance_hour
   use structured_types, only: columns_t, effort_t, network_t
   implicit none
@@ -42,7 +42,7 @@ subroutine advance(nlanes, layers, blocks, sides, ncol, nstarts, nwidths, nparam
   integer, intent(in), target :: east(nlanes, blocks), west(nlanes, blocks), north(nlanes, blocks), south(nlanes, blocks)
   integer, intent(in), target :: donor(sides, ncol), level_start(nstarts), cell(nlanes, blocks)
   integer, intent(in), target :: widths(nwidths)
-  real(c_float), intent(in), target :: parameters(nparameters), soil_features(nlanes, nfeatures, blocks)
+  real(c_double), intent(in), target :: parameters(nparameters), soil_features(nlanes, nfeatures, blocks)
   real(c_double), intent(in), target :: scale(layers)
   integer, intent(in) :: refinements, sweeps, later_sweeps, rough_sweeps, repetitions, threads
   real(c_double), intent(in) :: supply(cells, supplied)

@@ -3,7 +3,7 @@
 !> nothing of each other, is vector code. Behind the last column there is at least one lane of dry soil without neighbours,
 !> which stands for the neighbours that columns lack. Lengths in m, times in h.
 module structured_types
-  use, intrinsic :: iso_fortran_env, only: wp => real64, sp => real32
+  use, intrinsic :: iso_fortran_env, only: wp => real64
   implicit none
   private
   public :: lanes, sides, columns_t, network_t, effort_t
@@ -47,8 +47,8 @@ module structured_types
   !> The perceptron that judges a column; with one width there is none.
   type :: network_t
     integer, pointer, contiguous :: widths(:) => null()              !< of its layers, input first
-    real(sp), pointer, contiguous :: parameters(:) => null()         !< layer by layer; see structured_network [-]
-    real(sp), pointer, contiguous :: soil_features(:, :, :) => null()  !< features that do not change [-]
+    real(wp), pointer, contiguous :: parameters(:) => null()         !< layer by layer; see structured_network [-]
+    real(wp), pointer, contiguous :: soil_features(:, :, :) => null()  !< features that do not change [-]
     real(wp), pointer, contiguous :: scale(:) => null()              !< typical change of a layer's coordinate in an hour [m]
   end type network_t
 

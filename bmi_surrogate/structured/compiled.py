@@ -150,20 +150,20 @@ def _network(model: StructuredModel, columns: ColumnProperties, blocks: _Blocks)
     """Widths and parameters of the perceptron, layer by layer; groups of outputs, each with its biases first."""
     widths = [feature_count(model.architecture.layers)]
     if not model.architecture.hidden:
-        nothing = np.zeros((_LANES, 1, blocks.blocks), dtype=np.float32, order="F")
-        return {"widths": np.array(widths, np.int32), "parameters": np.zeros(1, np.float32), "soil_features": nothing}
+        nothing = np.zeros((_LANES, 1, blocks.blocks), order="F")
+        return {"widths": np.array(widths, np.int32), "parameters": np.zeros(1), "soil_features": nothing}
     parts = []
     for layer in (*(part for part in model.correction.inner if isinstance(part, nn.Linear)), model.correction.last):
         outputs = layer.out_features
-        rows = torch.cat((layer.bias[:, None], layer.weight), dim=1).detach().cpu().numpy()
-        padded = np.zeros((-(-outputs // _GROUP) * _GROUP, rows.shape[1]), dtype=np.float32)
+        rows = torch.cat((layer.bias[:, None], layer.weight), dim=1).to(torch.float64).detach().cpu().numpy()
+        padded = np.zeros((-(-outputs // _GROUP) * _GROUP, rows.shape[1]))
         padded[:outputs] = rows
         parts += [padded[first : first + _GROUP].T.ravel() for first in range(0, outputs, _GROUP)]
         widths.append(outputs)
     return {
         "widths": np.array(widths, dtype=np.int32),
         "parameters": np.concatenate(parts),
-        "soil_features": blocks.layered(soil_features(columns).to(torch.float32).numpy(), 0.0),
+        "soil_features": blocks.layered(soil_features(columns).numpy(), 0.0),
     }
 
 
