@@ -19,7 +19,7 @@ from bmi_surrogate.structured.columns import ColumnProperties
 from bmi_surrogate.structured.correction import feature_count, soil_features
 from bmi_surrogate.structured.model import ROUGHLY, StructuredModel
 
-_LANES, _GROUP = _kernel.sizes()
+_LANES, _GROUP, _FLAT_MEMORY, _LAYER_MEMORY = _kernel.sizes()
 _COLUMNS_WORTH_A_THREAD = 500
 _DRY_HEAD = -1.0
 
@@ -52,6 +52,7 @@ class CompiledEngine:
             "later_sweeps": effort.later_sweeps,
             "rough_sweeps": ROUGHLY.sweeps,
             "repetitions": effort.repetitions(columns),
+            "memory": np.empty(self._blocks.blocks * (_FLAT_MEMORY + self._shape[0] * _LAYER_MEMORY)),
         }
         self._head = self._blocks.layered(np.full((self._shape[0], columns.count), _DRY_HEAD), _DRY_HEAD)
 
