@@ -1,8 +1,8 @@
 !> What the perceptron sees of the columns of a block, and what it says: gains of the last solve and weights of the closure.
 !>
-!> Parameters are those of training, in single precision, and computed with in double precision, so that results do not depend on
-!> the order of sums by more than the rounding of heads. They lie layer by layer: the
-!> outputs in groups, padded to whole ones, and for each group its biases and then its weights, (output of the group, input).
+!> Parameters are stored in single precision, as training leaves them, but computed with in double precision: sums in single
+!> precision would differ from PyTorch's by more than heads may. They lie layer by layer, the outputs in groups that are padded
+!> to whole ones; each group has its biases first and then its weights, (output of the group, input).
 !>
 !> Equations (14) and (15) of docs/theory.md, whose change of the coordinate and weights w these are.
 module structured_network
@@ -186,9 +186,9 @@ contains
 
     !> Add squashed values of so many layers, times a factor and plus an offset.
     subroutine add(count, factor, offset)
-      integer, intent(in) :: count     !< layers
-      real(wp), intent(in) :: factor   !< [-]
-      real(wp), intent(in) :: offset   !< [-]
+      integer, intent(in) :: count    !< layers
+      real(wp), intent(in) :: factor  !< [-]
+      real(wp), intent(in) :: offset  !< [-]
       integer :: i, j
       do j = 1, count
         !$omp simd
@@ -212,7 +212,7 @@ contains
 
   !> The perceptron: linear layers with SiLU, x/(1 + exp(-x)), between them.
   subroutine perceive(network, values)
-    type(network_t), intent(in) :: network     !< parameters
+    type(network_t), intent(in) :: network                                    !< parameters
     real(wp), intent(inout) :: values(lanes, maxval(network%widths) + group)  !< features, then outputs [-]
     real(wp) :: sums(lanes, maxval(network%widths) + group), small(lanes, maxval(network%widths) + group)
     integer :: layer, last, l, o, place
@@ -248,10 +248,10 @@ contains
 
   !> A group of outputs of a linear layer, whose sums stay in registers.
   pure subroutine add_group(inputs, values, parameters, sums)
-    integer, intent(in) :: inputs                             !< of the layer
-    real(wp), intent(in) :: values(lanes, inputs)             !< [-]
-    real(wp), intent(in) :: parameters(group, 0:inputs)       !< biases, then weights [-]
-    real(wp), intent(inout) :: sums(lanes, group)             !< [-]
+    integer, intent(in) :: inputs                        !< of the layer
+    real(wp), intent(in) :: values(lanes, inputs)        !< [-]
+    real(wp), intent(in) :: parameters(group, 0:inputs)  !< biases, then weights [-]
+    real(wp), intent(inout) :: sums(lanes, group)        !< [-]
     real(wp) :: summed(lanes, group)
     integer :: i, l, o
 
