@@ -108,7 +108,7 @@ class Correction(nn.Module):
         Parameters
         ----------
         seen : Tensor, shape (columns, features)
-            From `features`.
+            From `features`; taken in the precision of the parameters.
         residual_scale : Tensor, shape (columns,)
             Largest change by the last solve, in units of each layer's typical hourly change. Gains and weights go to 1
             as it vanishes: a solve linearised at a nearly exact guess needs no advice.
@@ -120,7 +120,7 @@ class Correction(nn.Module):
         weights : Tensor, shape (layers, columns), float64
             Of the closure; 0 for the bottom layer, whose head follows from its own equation.
         """
-        out: Tensor = self.last(self.inner(seen)).T.to(torch.float64)
+        out: Tensor = self.last(self.inner(seen.to(self.last.weight.dtype))).T.to(torch.float64)
         half = 0.5 * (LARGEST_GAIN + 1.0)
         fade = residual_scale / (residual_scale + FADING_SCALE)
         gain = 1.0 + fade * half * torch.tanh(out[: self.layers] / half)
@@ -132,6 +132,12 @@ class Correction(nn.Module):
 def feature_count(layers: int) -> int:
     """Count the features of a column with so many layers."""
     return LAYERED * layers - 1 + SURFACE
+
+
+def soil_features(columns: ColumnProperties) -> Tensor:
+    """Compute the features that do not change, (2 x layers, columns)."""
+    conductivity = torch.log10(columns.conductivity_z.clamp(min=1.0e-8)) / 2.0 + 1.0
+    return torch.cat((conductivity, torch.log(columns.retention.n - 1.0) + 0.5))
 
 
 def features(columns: ColumnProperties, start: Start, guess: ColumnHeads, change: Tensor, scale: Tensor) -> Tensor:
@@ -150,7 +156,7 @@ def features(columns: ColumnProperties, start: Start, guess: ColumnHeads, change
 
     Returns
     -------
-    Tensor, shape (columns, features), float32
+    Tensor, shape (columns, features), float64
     """
     retention = columns.retention
     head = guess.head
@@ -165,8 +171,7 @@ def features(columns: ColumnProperties, start: Start, guess: ColumnHeads, change
         torch.asinh(start.lateral / WATER_SCALE) / 3.0,
         torch.asinh((guess.coordinate - start.state.coordinate) / scale),
         torch.asinh(change / (FINE * scale)) / 2.0,
-        torch.log10(columns.conductivity_z.clamp(min=1.0e-8)) / 2.0 + 1.0,
-        torch.log(retention.n - 1.0) + 0.5,
+        soil_features(columns),
     ]
     surface = [
         torch.asinh(start.ponded / PONDING_SCALE) / 3.0,
@@ -174,4 +179,4 @@ def features(columns: ColumnProperties, start: Start, guess: ColumnHeads, change
         torch.asinh(start.inflow / PONDING_SCALE) / 3.0,
         torch.asinh(columns.conveyance_out / 100.0) / 3.0,
     ]
-    return torch.cat([*layered, torch.stack(surface)]).T.to(torch.float32)
+    return torch.cat([*layered, torch.stack(surface)]).T
