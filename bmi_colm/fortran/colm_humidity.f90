@@ -2,10 +2,10 @@
 !>
 !> Equation (28) of docs/theory.md.
 module colm_humidity
-  use colm_constants, only: wp, freezing_point
+  use colm_constants, only: wp, lanes, freezing_point
   implicit none
   private
-  public :: saturation, vapour_pressure, specific_humidity
+  public :: saturation, saturate, vapour_pressure
 
   ! Degree-8 polynomials in degrees Celsius, hPa (Flatau, Walko and Cotton 1992).
   real(wp), parameter :: over_water(0:8) = [ &
@@ -33,34 +33,39 @@ contains
     real(wp), intent(out) :: e_slope     !< slope of the vapour pressure [Pa K-1]
     real(wp), intent(out) :: q           !< specific humidity at saturation [kg kg-1]
     real(wp), intent(out) :: q_slope     !< slope of the specific humidity [kg kg-1 K-1]
-    real(wp) :: t, inverse
+    real(wp) :: t, warm, inverse
 
     t = min(fitted_range, max(-fitted_range, temperature - freezing_point))
-    if (t >= 0.0_wp) then
-      e = pascal_per_hectopascal*polynomial(over_water, t)
-      e_slope = pascal_per_hectopascal*polynomial(over_water_slope, t)
-    else
-      e = pascal_per_hectopascal*polynomial(over_ice, t)
-      e_slope = pascal_per_hectopascal*polynomial(over_ice_slope, t)
-    end if
+    warm = merge(1.0_wp, 0.0_wp, t >= 0.0_wp)
+    e = pascal_per_hectopascal*(warm*polynomial(over_water, t) + (1.0_wp - warm)*polynomial(over_ice, t))
+    e_slope = pascal_per_hectopascal*(warm*polynomial(over_water_slope, t) + (1.0_wp - warm)*polynomial(over_ice_slope, t))
     inverse = 1.0_wp/(pressure - 0.378_wp*e)
     q = 0.622_wp*e*inverse
     q_slope = 0.622_wp*pressure*inverse**2*e_slope
   end subroutine saturation
 
-  !> Vapour pressure of air [Pa].
-  pure real(wp) function vapour_pressure(q, pressure)
-    real(wp), intent(in) :: q         !< specific humidity [kg kg-1]
-    real(wp), intent(in) :: pressure  !< of the air [Pa]
-    vapour_pressure = q*pressure/(0.622_wp + 0.378_wp*q)
-  end function vapour_pressure
+  !> The same of a block of columns.
+  pure subroutine saturate(temperature, pressure, e, q, q_slope)
+    real(wp), intent(in) :: temperature(lanes)  !< [K]
+    real(wp), intent(in) :: pressure(lanes)     !< of the air [Pa]
+    real(wp), intent(out) :: e(lanes)           !< saturation vapour pressure [Pa]
+    real(wp), intent(out) :: q(lanes)           !< specific humidity at saturation [kg kg-1]
+    real(wp), intent(out) :: q_slope(lanes)     !< slope of the specific humidity [kg kg-1 K-1]
+    real(wp) :: e_slope
+    integer :: l
+    !$omp simd private(e_slope)
+    do l = 1, lanes
+      call saturation(temperature(l), pressure(l), e(l), e_slope, q(l), q_slope(l))
+    end do
+  end subroutine saturate
 
-  !> Specific humidity of air [kg kg-1].
-  pure real(wp) function specific_humidity(e, pressure)
-    real(wp), intent(in) :: e         !< vapour pressure [Pa]
-    real(wp), intent(in) :: pressure  !< of the air [Pa]
-    specific_humidity = 0.622_wp*e/(pressure - 0.378_wp*e)
-  end function specific_humidity
+  !> Vapour pressure of air [Pa].
+  pure function vapour_pressure(q, pressure) result(e)
+    real(wp), intent(in) :: q(lanes)         !< specific humidity [kg kg-1]
+    real(wp), intent(in) :: pressure(lanes)  !< of the air [Pa]
+    real(wp) :: e(lanes)
+    e = q*pressure/(0.622_wp + 0.378_wp*q)
+  end function vapour_pressure
 
   !> Value of a polynomial of degree 8.
   pure real(wp) function polynomial(a, x)
