@@ -33,15 +33,10 @@ contains
     real(wp), intent(out) :: e_slope     !< slope of the vapour pressure [Pa K-1]
     real(wp), intent(out) :: q           !< specific humidity at saturation [kg kg-1]
     real(wp), intent(out) :: q_slope     !< slope of the specific humidity [kg kg-1 K-1]
-    real(wp) :: t, warm, inverse
-
-    t = min(fitted_range, max(-fitted_range, temperature - freezing_point))
-    warm = merge(1.0_wp, 0.0_wp, t >= 0.0_wp)
-    e = pascal_per_hectopascal*(warm*polynomial(over_water, t) + (1.0_wp - warm)*polynomial(over_ice, t))
-    e_slope = pascal_per_hectopascal*(warm*polynomial(over_water_slope, t) + (1.0_wp - warm)*polynomial(over_ice_slope, t))
-    inverse = 1.0_wp/(pressure - 0.378_wp*e)
-    q = 0.622_wp*e*inverse
-    q_slope = 0.622_wp*pressure*inverse**2*e_slope
+    e = fitted(over_water, over_ice, temperature)
+    e_slope = fitted(over_water_slope, over_ice_slope, temperature)
+    q = 0.622_wp*e/(pressure - 0.378_wp*e)
+    q_slope = 0.622_wp*pressure*e_slope/(pressure - 0.378_wp*e)**2
   end subroutine saturation
 
   !> The same of a block of columns.
@@ -55,7 +50,10 @@ contains
     integer :: l
     !$omp simd private(e_slope)
     do l = 1, lanes
-      call saturation(temperature(l), pressure(l), e(l), e_slope, q(l), q_slope(l))
+      e(l) = fitted(over_water, over_ice, temperature(l))
+      e_slope = fitted(over_water_slope, over_ice_slope, temperature(l))
+      q(l) = 0.622_wp*e(l)/(pressure(l) - 0.378_wp*e(l))
+      q_slope(l) = 0.622_wp*pressure(l)*e_slope/(pressure(l) - 0.378_wp*e(l))**2
     end do
   end subroutine saturate
 
@@ -67,10 +65,19 @@ contains
     e = q*pressure/(0.622_wp + 0.378_wp*q)
   end function vapour_pressure
 
-  !> Value of a polynomial of degree 8.
-  pure real(wp) function polynomial(a, x)
-    real(wp), intent(in) :: a(0:8)  !< coefficients [hPa K-k]
-    real(wp), intent(in) :: x       !< temperature above freezing [K]
-    polynomial = a(0) + x*(a(1) + x*(a(2) + x*(a(3) + x*(a(4) + x*(a(5) + x*(a(6) + x*(a(7) + x*a(8))))))))
-  end function polynomial
+  !> Value of the polynomial of degree 8 that belongs to the temperature, in Pa (or Pa K-1) for coefficients in hPa.
+  pure real(wp) function fitted(warm, cold, temperature) result(y)
+    !$omp declare simd(fitted) uniform(warm, cold) notinbranch
+    real(wp), intent(in) :: warm(0:8)           !< coefficients above freezing [hPa K-k]
+    real(wp), intent(in) :: cold(0:8)           !< coefficients below freezing [hPa K-k]
+    real(wp), intent(in), value :: temperature  !< [K]
+    real(wp) :: t
+    integer :: k
+    t = min(fitted_range, max(-fitted_range, temperature - freezing_point))
+    y = merge(warm(8), cold(8), t >= 0.0_wp)
+    do k = 7, 0, -1
+      y = merge(warm(k), cold(k), t >= 0.0_wp) + t*y
+    end do
+    y = pascal_per_hectopascal*y
+  end function fitted
 end module colm_humidity
