@@ -86,6 +86,7 @@ contains
     root_limit = huge(1.0_wp)
     around%roots%share => root_share
     around%roots%limit => root_limit
+    around%published = o%published_numerics
     around%carbon_dioxide = o%carbon_dioxide*air%pressure
     do l = 1, lanes
       call describe_ground(o, p(l), forcing(l), s(l), step(l), l, around, top_head(l), roughness_ground(l), out(l))

@@ -1,6 +1,6 @@
 !> Energy balance of the leaves: leaf temperature, transpiration, and what the ground below loses to the canopy air.
 !>
-!> Equations (43) to (46) of docs/theory.md (Dai, Dickinson and Wang 2004: one leaf temperature, sunlit and shaded
+!> Equations (43) to (46) and (63) of docs/theory.md (Dai, Dickinson and Wang 2004: one leaf temperature, sunlit and shaded
 !> stomata), solved by Newton's method for a block of columns. A column whose solution has settled keeps it while its
 !> neighbours in the block go on.
 module colm_leaf_temperature
@@ -28,7 +28,7 @@ module colm_leaf_temperature
     real(wp), dimension(lanes) :: ground_temperature           !< at the start of the step [K]
     type(ground_vapour) :: ground                              !< humidity of air in contact with the ground
     real(wp), dimension(lanes) :: evaporation_factor           !< of the ground [-]
-    logical :: bounded = .false.                               !< vapour that limits hold back is missing in the canopy air, too
+    logical :: published                                       !< iteration and limits are those of the published library
     logical, dimension(lanes) :: ground_is_given = .false.     !< the ground gives off what follows, whatever the air
     real(wp), dimension(lanes) :: ground_evaporation = 0.0_wp  !< [kg m-2 s-1]
     real(wp), dimension(lanes) :: ground_obukhov               !< Obukhov length of the bare ground [m]
@@ -95,6 +95,7 @@ module colm_leaf_temperature
     real(wp), dimension(lanes) :: evaporation                 !< from the leaves [kg m-2 s-1]
     real(wp), dimension(lanes) :: step, previous_step         !< of the leaf temperature [K]
     real(wp), dimension(lanes) :: error, previous_error       !< of the energy balance [W m-2]
+    real(wp), dimension(lanes) :: previous_residual           !< of the energy balance in the iteration before [W m-2]
     real(wp), dimension(lanes) :: sign_changes                !< of the Obukhov length [-]
   end type canopy_iterate
 
@@ -119,11 +120,20 @@ module colm_leaf_temperature
     real(wp), dimension(lanes) :: longwave, longwave_slope            !< net longwave radiation [W m-2], [W m-2 K-1]
   end type leaf_response
 
+  integer, parameter :: most_iterations = 40
+  real(wp), parameter :: largest_step = 3.0_wp            !< [K]
+  real(wp), parameter :: temperature_tolerance = 0.01_wp  !< of a step before the last [K]
+  real(wp), parameter :: energy_tolerance = 0.1_wp        !< [W m-2]
+  integer, parameter :: allowed_sign_changes = 4          !< of the Obukhov length
+  ! of our iteration
+  integer, parameter :: fewest_iterations = 4
+  integer, parameter :: fast_iterations = 12              !< what has not settled then goes slowly
+  real(wp), parameter :: last_step = 1.0e-3_wp            !< [K]
+  real(wp), parameter :: least_slope = 0.3_wp             !< of the residual over that of the fluxes [-]
+  real(wp), parameter :: largest_slope = 5.0_wp           !< of the residual over that of the fluxes [-]
+  ! of the published one
+  integer, parameter :: published_iterations = 6
   ! empirical, as in the Common Land Model (Dai et al. 2003; Dai, Dickinson and Wang 2004)
-  integer, parameter :: fewest_iterations = 6, most_iterations = 40, allowed_sign_changes = 4
-  real(wp), parameter :: largest_step = 3.0_wp              !< [K]
-  real(wp), parameter :: temperature_tolerance = 0.01_wp    !< [K]
-  real(wp), parameter :: energy_tolerance = 0.1_wp          !< [W m-2]
   real(wp), parameter :: extinction_of_capacity = 0.11_wp   !< of carboxylation and respiration, per leaf area [m2 m-2]
   real(wp), parameter :: soil_respiration = 0.22e-6_wp      !< [mol m-2 s-1]
   real(wp), parameter :: carbon_dioxide_exchange = 1.37_wp  !< ratio of boundary layer resistances, CO2 to vapour [-]
@@ -154,11 +164,17 @@ contains
     do i = 1, most_iterations
       call find_conductances(air, canopy, around, c, now, g)
       call find_fluxes(air, around, c, now, g, r)
-      call step_temperature(around, c, r, i > 1, now)
-      call balance_canopy_air(air, around, c, g, i > 1, now)
-      settled = open .and. (i == most_iterations .or. (i > fewest_iterations &
-        .and. max(abs(now%step), abs(now%previous_step)) < temperature_tolerance &
-        .and. max(now%error, now%previous_error) < energy_tolerance))
+      if (around%published) then
+        call step_as_published(around, c, r, i > 1, now)
+        settled = i > published_iterations .and. max(abs(now%step), abs(now%previous_step)) < temperature_tolerance &
+          .and. max(now%error, now%previous_error) < energy_tolerance
+      else
+        call step_temperature(around, c, r, i, now)
+        settled = i >= fewest_iterations .and. abs(now%step) < last_step .and. now%error < energy_tolerance &
+          .and. abs(now%previous_step) < temperature_tolerance
+      end if
+      call balance_canopy_air(air, around, c, g, i, now)
+      settled = open .and. (settled .or. i == most_iterations)
       if (any(settled)) then
         call keep(air, canopy, around, c, now, g, r, time_step, settled, s, f)
         open = open .and. .not. settled
@@ -341,13 +357,41 @@ contains
     r%transpiration_slope = met_share*r%demand_slope
     r%wet_evaporation = min(c%most_wet, g%wet*gradient)
     r%wet_slope = merge(g%wet*gradient_slope, 0.0_wp, r%wet_evaporation < c%most_wet)
-    if (around%bounded) call hold_back(air, around, c, now, gradient, g, r)
+    if (.not. around%published) call hold_back(air, around, c, now, gradient, g, r)
     r%longwave = c%sky_and_ground - c%emission*now%temperature**4
     r%longwave_slope = -4.0_wp*c%emission*now%temperature**3
   end subroutine find_fluxes
 
-  !> Damped Newton step of leaf temperature for equation (45).
-  pure subroutine step_temperature(around, c, r, damped, now)
+  !> Step of leaf temperature towards equation (45): equation (63).
+  !>
+  !> The slopes of the fluxes leave out what stomata and stability do; the secant of the last two residuals has it. A slope
+  !> far from that of the fluxes is not one of temperature, but of what else has changed.
+  pure subroutine step_temperature(around, c, r, i, now)
+    type(leaf_surroundings), intent(in) :: around  !< what the leaves see
+    type(leaf_constants), intent(in) :: c          !< constants of the iteration
+    type(leaf_response), intent(in) :: r           !< fluxes of the leaves
+    integer, intent(in) :: i                       !< number of the iteration
+    type(canopy_iterate), intent(inout) :: now     !< leaves and canopy air
+    real(wp), dimension(lanes) :: residual, slope, secant, last_change
+
+    residual = c%absorbed + r%longwave - r%sensible - latent_heat_vaporisation*(r%transpiration + r%wet_evaporation) &
+      + around%interception_capacity*(around%precipitation_temperature - now%temperature)
+    slope = r%sensible_slope + latent_heat_vaporisation*(r%transpiration_slope + r%wet_slope) - r%longwave_slope &
+      + around%interception_capacity
+    if (i > 1) then
+      last_change = sign(max(1.0e-6_wp, abs(now%previous_step)), now%previous_step)
+      secant = (now%previous_residual - residual)/last_change
+      slope = max(merge(least_slope, 1.0_wp, i <= fast_iterations)*slope, min(largest_slope*slope, secant))
+    end if
+    now%step = max(-largest_step, min(largest_step, residual/slope))
+    if (i > fast_iterations) now%step = 0.5_wp*now%step
+    now%error = abs(residual)
+    now%previous_residual = residual
+    now%temperature = now%temperature + now%step
+  end subroutine step_temperature
+
+  !> Damped Newton step of leaf temperature for equation (45) as the published library has it.
+  pure subroutine step_as_published(around, c, r, damped, now)
     type(leaf_surroundings), intent(in) :: around  !< what the leaves see
     type(leaf_constants), intent(in) :: c          !< constants of the iteration
     type(leaf_response), intent(in) :: r           !< fluxes of the leaves
@@ -367,15 +411,15 @@ contains
     if (damped) now%step = merge(0.5_wp*(now%step + now%previous_step), now%step, now%step*now%previous_step <= 0.0_wp)
     now%error = abs(now%step)*sqrt(r%longwave_slope**2 + r%sensible_slope**2 + latent_slope**2)
     now%temperature = now%temperature + now%step
-  end subroutine step_temperature
+  end subroutine step_as_published
 
   !> Canopy air at the new leaf temperature (equation 44), and the stability that belongs to it.
-  pure subroutine balance_canopy_air(air, around, c, g, count_signs, now)
+  pure subroutine balance_canopy_air(air, around, c, g, i, now)
     type(air_block), intent(in) :: air             !< atmosphere
     type(leaf_surroundings), intent(in) :: around  !< what the leaves see
     type(leaf_constants), intent(in) :: c          !< constants of the iteration
     type(canopy_conductances), intent(in) :: g     !< conductances
-    logical, intent(in) :: count_signs             !< the Obukhov length of the iteration before is not a guess
+    integer, intent(in) :: i                       !< number of the iteration
     type(canopy_iterate), intent(inout) :: now     !< leaves and canopy air
     real(wp), dimension(lanes) :: tstar, qstar, given_humidity
 
@@ -394,7 +438,9 @@ contains
     qstar = von_karman*(air%humidity - now%air_humidity)/g%to_vapour
     now%previous_obukhov = now%obukhov
     call update_stability(air, c%z_wind, g%ustar, tstar, qstar, now%wind, now%obukhov)
-    if (count_signs) now%sign_changes = now%sign_changes + merge(1.0_wp, 0.0_wp, now%previous_obukhov*now%obukhov < 0.0_wp)
+    if (i > 1) now%sign_changes = now%sign_changes + merge(1.0_wp, 0.0_wp, now%previous_obukhov*now%obukhov < 0.0_wp)
+    if (.not. around%published .and. i > fast_iterations) &
+      now%obukhov = 2.0_wp/(1.0_wp/now%obukhov + 1.0_wp/now%previous_obukhov)
     ! undecided: nearly neutral from here on
     now%obukhov = merge(-100.0_wp*c%z_wind, now%obukhov, now%sign_changes >= allowed_sign_changes)
   end subroutine balance_canopy_air
@@ -415,7 +461,7 @@ contains
     f%demand = r%demand + r%demand_slope*now%step
     call take_up(around%roots, f%demand, transpiration, met_share)
     wet_evaporation = r%wet_evaporation + r%wet_slope*now%step
-    if (around%bounded) then
+    if (.not. around%published) then
       ! the last linear step can go below zero: dew
       wet_evaporation = wet_evaporation + min(0.0_wp, transpiration)
       transpiration = max(0.0_wp, transpiration)

@@ -22,7 +22,6 @@ module colm_surface_balance
 
   !> Water that the step can take at most.
   type :: surface_limits
-    logical :: hold = .false.          !< the limits are kept
     real(wp) :: ground                 !< from the top layer, be it snow or soil [kg m-2 s-1]
     logical :: shared = .false.        !< ground and roots take from the same top layer
     real(wp) :: liquid = huge(1.0_wp)  !< part of `ground` that is liquid; beyond that ice goes [kg m-2 s-1]
@@ -57,7 +56,6 @@ contains
     integer :: top
 
     top = n_snow + 1 - s%snow_layers
-    limits%hold = .true.
     roots = max(0.0_wp, min(available, s%liquid(n_snow + 1:)))/time_step
     limits%shared = .not. body .and. s%snow_layers == 0
     if (.not. limits%shared) then
@@ -93,8 +91,7 @@ contains
     integer :: l
 
     all_columns = .true.
-    around%bounded = all(limits%hold)
-    if (.not. around%bounded) then
+    if (around%published) then
       call solve(p, air, bare, canopy, covered, fall, ground_solar, time_step, conserve, around, all_columns, s, leaf, f)
       return
     end if

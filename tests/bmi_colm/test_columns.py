@@ -100,23 +100,6 @@ def assert_same(one: list[dict[str, np.ndarray]], other: list[dict[str, np.ndarr
             np.testing.assert_array_equal(a[name], b[name], err_msg=name)
 
 
-def test_threads_do_not_change_results():
-    assert_same(day(columns(200, threads=1)), day(columns(200, threads=3)))
-
-
-def test_columns_do_not_depend_on_their_neighbours():
-    n = 30
-    together = columns(n)
-    order = np.random.default_rng(1).permutation(n)
-    shuffled = columns(
-        land_cover=np.resize(SOIL_COVERS, n)[order],
-        texture=SoilTexture.from_usda(np.resize(["sand", "loam", "clay"], n)[order]),
-    )
-    a = together.step(MILD, -2.0, 0.6).latent_heat.copy()
-    b = shuffled.step(MILD, -2.0, 0.6).latent_heat.copy()
-    np.testing.assert_array_equal(a[order], b)
-
-
 def test_a_copied_state_continues_identically():
     model = columns()
     day(model)
