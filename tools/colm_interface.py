@@ -128,7 +128,7 @@ def interface(table: ModuleType) -> str:
     scalars = fields(table.StepOptions)
     sets = {variable: (fields(getattr(table, name)), intent) for name, (variable, intent) in SETS.items()}
     items = [*scalars, *(item for arrays, _ in sets.values() for item in arrays)]
-    names = textwrap.wrap(", ".join([*(item.name for item in items), "threads", "n", "n_soil"]), 112)
+    names = textwrap.wrap(", ".join([*(item.name for item in items), "order", "threads", "n", "n_soil"]), 112)
     text = [
         HEADER,
         "",
@@ -140,6 +140,7 @@ def interface(table: ModuleType) -> str:
         "end subroutine max_threads",
         "",
         "!> Advance all columns by one step. Columns with status /= 0 keep their state.",
+        "!> order: columns, from 1, as they are put side by side; the more alike, the faster.",
         "subroutine advance( &",
         *(f"    {line} &" for line in names[:-1]),
         f"    {names[-1]})",
@@ -148,7 +149,7 @@ def interface(table: ModuleType) -> str:
         "  use colm_types, only: step_options, column_inputs, column_parameters, column_state, column_fluxes",
         "  use colm_column, only: advance_block, ok",
         "  implicit none",
-        "  integer(c_int), intent(in) :: n, n_soil, threads",
+        "  integer(c_int), intent(in) :: n, n_soil, threads, order(n)",
         *(f"  {declaration(item, False)}, intent(in) :: {item.name}" for item in scalars),
         *(
             f"  {declaration(item, False)}, intent({intent}) :: {item.name}{subscript(['n', *item.metadata['shape']])}"
@@ -175,7 +176,7 @@ def interface(table: ModuleType) -> str:
         "  !$omp do schedule(dynamic, 4)",
         "  do first = 1, n, lanes",
         "    do l = 1, lanes",
-        "      i = min(n, first + l - 1)  ! a block that is not full repeats the last column",
+        "      i = order(min(n, first + l - 1))  ! a block that is not full repeats the last column",
         *(
             f"      {whole(lane(variable), item)} = {element(item)}"
             for variable, (arrays, _) in sets.items()
@@ -185,7 +186,7 @@ def interface(table: ModuleType) -> str:
         "    end do",
         "    call advance_block(options, parameters, inputs, state, fluxes)",
         "    do l = 1, min(lanes, n - first + 1)",
-        "      i = first + l - 1",
+        "      i = order(first + l - 1)",
         "      status(i) = fluxes(l)%status",
         "      if (fluxes(l)%status /= ok) cycle",
         *(

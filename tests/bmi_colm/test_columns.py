@@ -126,12 +126,12 @@ def test_kernel_refuses_arrays_that_it_would_have_to_copy():
     model = columns()
     arrays = model._arrays | {"temperature": np.ascontiguousarray(model.state.temperature)}
     with pytest.raises(ValueError, match=r"temperature|contiguous"):
-        _kernel.advance(**vars(model._step_options()), **arrays, threads=1)
+        _kernel.advance(**vars(model._step_options()), **arrays, order=model._order, threads=1)
 
 
 def test_the_kernel_takes_what_the_table_names_and_nothing_else():
     table = (StepOptions, ColumnParameters, ColumnState, ColumnInputs, ColumnFluxes)
-    named = {f.name for part in table for f in fields(part)} | {"threads"}
+    named = {f.name for part in table for f in fields(part)} | {"order", "threads"}
     call = re.match(r"advance\(([^)]*)\)", _kernel.advance.__doc__.replace("\n", ""))
     assert set(re.split(r"[,\s]+", call[1])) == named
 
