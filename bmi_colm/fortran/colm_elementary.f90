@@ -14,11 +14,10 @@ module colm_elementary
   private
   public :: exponential, logarithm, power, arctangent
 
-  real(wp), parameter :: ln2_upper = 0.693147180369123816490_wp     !< first 32 bits of ln 2: n times it is exact [-]
-  real(wp), parameter :: ln2_lower = 1.90821492927058770002e-10_wp  !< the rest of ln 2 [-]
-  real(wp), parameter :: per_ln2 = 1.44269504088896340736_wp        !< 1 / ln 2 [-]
-  real(wp), parameter :: shifter = 6755399441055744.0_wp            !< 1.5 2^52: an integer added to it fills the last bits [-]
-  real(wp), parameter :: two52 = 4503599627370496.0_wp              !< 2^52, to whose last bits an integer may be joined [-]
+  real(wp), parameter :: ln2_upper = aint(log(2.0_wp)*2.0_wp**33)/2.0_wp**33  !< first 33 bits of ln 2: n times it is exact [-]
+  real(wp), parameter :: ln2_lower = 7.44061711001239671613e-11_wp            !< ln 2 less these [-]
+  real(wp), parameter :: shifter = 1.5_wp*2.0_wp**52                          !< an integer added fills its last bits [-]
+  real(wp), parameter :: two52 = 2.0_wp**52                                   !< its last bits take an integer, too [-]
   integer(int64), parameter :: mantissa_bits = 52, bias = 1023
   integer(int64), parameter :: one_bits = transfer(1.0_wp, 0_int64), two52_bits = transfer(two52, 0_int64)
   integer(int64), parameter :: root_half_bits = transfer(sqrt(0.5_wp), 0_int64)
@@ -36,7 +35,7 @@ contains
     !$omp simd private(bounded, shifted, n, r, q)
     do l = 1, lanes
       bounded = max(-708.0_wp, min(709.0_wp, x(l)))
-      shifted = bounded*per_ln2 + shifter
+      shifted = bounded*(1.0_wp/log(2.0_wp)) + shifter
       n = shifted - shifter
       r = (bounded - n*ln2_upper) - n*ln2_lower
       q = 1.0_wp/479001600.0_wp + r*(1.0_wp/6227020800.0_wp)

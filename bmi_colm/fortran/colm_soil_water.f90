@@ -24,9 +24,9 @@ module colm_soil_water
 
   !> What the roots can bring to the leaves.
   type :: root_supply
-    real(wp), pointer, contiguous :: share(:, :)     !< of each layer in a demand that all can meet (lanes, layers) [-]
-    real(wp), pointer, contiguous :: limit(:, :)     !< that each layer can give (lanes, layers) [kg m-2 s-1]
-    real(wp) :: unlimited(lanes) = huge(1.0_wp)      !< demand that all layers can meet [kg m-2 s-1]
+    real(wp), pointer, contiguous :: share(:, :)  !< of each layer in a demand that all can meet (lanes, layers) [-]
+    real(wp), pointer, contiguous :: limit(:, :)  !< that each layer can give (lanes, layers) [kg m-2 s-1]
+    real(wp) :: unlimited(lanes) = huge(1.0_wp)   !< demand that all layers can meet [kg m-2 s-1]
   end type root_supply
 
   real(wp), parameter :: least_stress = 1.0e-10_wp  !< [-]
@@ -117,10 +117,10 @@ contains
 
   !> Water that the roots take up for a demand of the leaves: each layer gives its share, up to its limit.
   pure subroutine take_up(roots, demand, total, slope)
-    type(root_supply), intent(in) :: roots    !< what the roots can bring
-    real(wp), intent(in) :: demand(lanes)     !< transpiration that the air asks for [kg m-2 s-1]
-    real(wp), intent(out) :: total(lanes)     !< water taken up [kg m-2 s-1]
-    real(wp), intent(out) :: slope(lanes)     !< of the total to the demand [-]
+    type(root_supply), intent(in) :: roots  !< what the roots can bring
+    real(wp), intent(in) :: demand(lanes)   !< transpiration that the air asks for [kg m-2 s-1]
+    real(wp), intent(out) :: total(lanes)   !< water taken up [kg m-2 s-1]
+    real(wp), intent(out) :: slope(lanes)   !< of the total to the demand [-]
     real(wp), dimension(lanes) :: limited, limited_slope
     integer :: k
 

@@ -70,7 +70,7 @@ def test_order_and_neighbours_change_no_bit(published):
 @pytest.mark.reference
 @pytest.mark.slow
 def test_a_trifle_in_the_air_changes_no_flux_by_much(reference):
-    """The published iteration, ending wherever it is after 40 steps, did so in 17 hours of this year's 157680."""
+    """Newton's method damped as in the published library changed 17 of this year's 157680 column-hours."""
     case = Case.load(reference / "colm", "dry")
     twins = np.repeat(np.arange(18), 2)  # the second of each has air warmer by 1e-4 K
     model = case.model(ColumnConfig(), columns=twins)
