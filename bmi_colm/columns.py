@@ -230,6 +230,8 @@ class ColumnModel:
         self.threads = threads
         self.time = start
         self._starts_cold = state is None
+        # columns of one cover take about as many iterations: neighbours in a block of the kernel wait for each other
+        self._order = 1 + np.argsort(np.broadcast_to(land_cover, self.n), kind="stable").astype(np.int32)
         layers = self.parameters.thickness.shape[1]
         self.state: ColumnState = state or ColumnState.cold_start(self.n, layers, self.options.initial_temperature)
         self.forcing: ColumnInputs = ColumnInputs.empty(self.n, layers)
@@ -285,7 +287,7 @@ class ColumnModel:
     def advance(self) -> ColumnFluxes:
         """Advance with what `forcing` holds already; see `step`."""
         options = self._step_options()
-        _kernel.advance(**vars(options), **self._arrays, threads=self.threads)
+        _kernel.advance(**vars(options), **self._arrays, order=self._order, threads=self.threads)
         self._check()
         self._starts_cold = False
         self.time += timedelta(seconds=options.time_step)
