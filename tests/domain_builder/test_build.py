@@ -146,7 +146,11 @@ def test_a_polygon_is_the_region_and_lines_are_rivers(tmp_path):
     geopandas.GeoDataFrame(geometry=[circle], crs=domain_maps.UTM).to_crs("EPSG:4326").to_file(tmp_path / "region.gpkg")
     bed = LineString([(WEST + 1500.0, SOUTH + 3900.0), (WEST + 1500.0, SOUTH + 100.0)])  # beside the valley's floor
     geopandas.GeoDataFrame(geometry=[bed], crs=domain_maps.UTM).to_file(tmp_path / "rivers.gpkg")
-    changes = {"region": {"polygon": "region.gpkg"}, "rivers": {"vector": "rivers.gpkg", "depth": 50.0}}
+    changes = {
+        "region": {"polygon": "region.gpkg"},
+        "rivers": {"vector": "rivers.gpkg", "depth": 50.0},
+        "elevation": {"file": "elevation.tif", "outlets": [[WEST + 1500.0, SOUTH + 500.0]]},
+    }
     path = domain_maps.write_basin(tmp_path, content, changes)
     call(bmi_domain, path, "--output", tmp_path / "basin")
     domain = Domain.load(load_config(tmp_path / "basin" / "domain.yaml", DomainConfig))
