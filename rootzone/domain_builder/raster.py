@@ -92,7 +92,7 @@ def read_map(spec: RasterConfig, grid: BasinGrid, key: str, units: str, kind: Ki
         Southern row first, NaN where the raster has no value.
     """
     if spec.column is not None:
-        return in_units(_burnt(spec, grid, key, spec.column) * spec.scale, spec, units, key)
+        return _in_units(_burnt(spec, grid, key, spec.column) * spec.scale, spec, units, key)
     rasterio = library("rasterio")
     resampling = library("rasterio.warp").Resampling
     with opened(spec, key) as data:
@@ -114,7 +114,7 @@ def read_map(spec: RasterConfig, grid: BasinGrid, key: str, units: str, kind: Ki
         )
         scale, offset = data.scales[spec.band - 1], data.offsets[spec.band - 1]
     found = np.ascontiguousarray(found[::-1]) * scale + offset
-    return in_units(found * spec.scale, spec, units, key)
+    return _in_units(found * spec.scale, spec, units, key)
 
 
 def _burnt(spec: RasterConfig, grid: BasinGrid, key: str, column: str) -> Array:
@@ -154,7 +154,7 @@ def read_shapes(path: Path, crs: str | None, target: Any, key: str) -> Any:
     return shapes.to_crs(target)
 
 
-def in_units(values: Array, spec: RasterConfig, units: str, key: str) -> Array:
+def _in_units(values: Array, spec: RasterConfig, units: str, key: str) -> Array:
     """Convert values from the units that the user names."""
     if spec.units is None:
         return values

@@ -196,6 +196,11 @@ BAD = [
     ({"permeability": {"log10_permeability": -1300.0}, "soil.depth_to_bedrock": 1.0}, r"say `scale: 0\.01`"),
     ({"soil.depth_to_bedrock": 1.0}, r"soil\.depth_to_bedrock: without effect"),
     ({"gauges": {"weir": {"x": WEST, "y": SOUTH + 2000.0}}}, r"gauges\.weir: .*(off the river|outside|no cell)"),
+    (
+        {"forcing": {"type": "netcdf", "file": "cover.tif"}, "period": {"start": "2020-01-01", "end": "2020-01-02"}},
+        r"basin\.yaml:\d+: forcing: .*cover\.tif",
+    ),
+    ({"forcing": {"type": "netcdf", "file": "cover.tif"}}, r"forcing and period go together"),
     ({"land_cover": {"file": "cover.tif", "legend": "igpb"}}, r"land_cover\.legend"),
     ({"elevation": {"file": "elevation.tif", "pit": "fill"}}, r"elevation\.pit: unknown key; did you mean 'pits'"),
     ({"layers": [5.0, 1.0], "root_zone": 3}, r"root_zone: 3 layers, but the domain has 2"),
