@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import shlex
 import tempfile
 import warnings
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from rootzone.domain_builder.checks import examine_basin
 from rootzone.domain_builder.config import BasinConfig
 from rootzone.domain_builder.libraries import require_libraries
 from rootzone.domain_builder.report import write_report
-from rootzone.domain_builder.write import DOMAIN, FILES, REPORT, RUN, SPIN_UP, write_basin
+from rootzone.domain_builder.write import DOMAIN, FILES, LAND, REPORT, RUN, SPIN_UP, write_basin
 
 
 @dataclass(frozen=True)
@@ -83,12 +84,9 @@ def _make(config: BasinConfig, document: Document, staging: Path, target: Path) 
 
 
 def _commands(config: BasinConfig, target: Path) -> list[str]:
-    commands = []
-    if config.initial.recharge is not None:
-        commands.append(f"bmi-run {target / SPIN_UP} --output {target / 'spin_up'}")
-    if config.forcing is not None:
-        commands.append(f"bmi-run {target / RUN} --output {target / 'run'}")
-    return commands
+    runs = [] if config.initial.recharge is None else [(SPIN_UP, "spin_up")]
+    runs += [] if config.forcing is None else [(RUN, "run")]
+    return [shlex.join(["bmi-run", str(target / file), "--output", str(target / folder)]) for file, folder in runs]
 
 
 def _read_back(document: Document, staging: Path) -> Domain:
@@ -138,7 +136,10 @@ def _of_basin(error: ConfigError, document: Document, staging: Path) -> ConfigEr
         if head == "forcing" or (document.data.get("land") and head in document.data["land"]):
             key = mistake.key if head == "forcing" else f"land.{mistake.key}"
             return document.located(ConfigError(message, key=key))
-        where = "" if mistake.file is None else f"{Path(mistake.file).name}: "
-        return ConfigError(f"the basin cannot run: {where}{mistake.key}: {message}", file=document.path)
+        name = "" if mistake.file is None else Path(mistake.file).name
+        if name == LAND and not mistake.key:  # weather that does not fit
+            return document.located(ConfigError(message, key="forcing"))
+        parts = ("the basin cannot run", name, mistake.key, message)
+        return ConfigError(": ".join(part for part in parts if part), file=document.path)
 
     return together(map(placed, error.mistakes))

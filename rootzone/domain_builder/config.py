@@ -31,6 +31,8 @@ class RasterConfig(Config):
         GeoTIFF, NetCDF or another format.
     variable : str, optional
         Of a file that holds several, such as NetCDF.
+    column : str, optional
+        Of a file of polygons, such as that of GLHYMPS: the value of the polygon that holds the centre of a cell.
     band : int
         From 1.
     crs : str, optional
@@ -47,6 +49,7 @@ class RasterConfig(Config):
 
     file: ConfigPath
     variable: str | None = None
+    column: str | None = None
     band: Annotated[int, Field(ge=1)] = 1
     crs: str | None = None
     nodata: float | None = None
@@ -169,13 +172,13 @@ class ElevationConfig(RasterConfig):
     """The elevation model [m], and what is done so that all of it drains.
 
     `pits` are filled, or carved through; `minimum_slope` is that along the way of the water. `outlets` of a region
-    other than a basin of a pour point: the lowest place where water leaves, every place with some `upstream_area`, or
+    other than a basin of a pour point: the place where the most of it drains, every place with some `upstream_area`, or
     points (in the CRS of `region`).
     """
 
     pits: Literal["fill", "carve"] = "fill"
     minimum_slope: Annotated[float, Field(gt=0, le=0.1)] = 1.0e-4
-    outlets: Literal["lowest"] | RimOutletsConfig | list[Point] = "lowest"
+    outlets: Literal["largest"] | RimOutletsConfig | list[Point] = "largest"
 
 
 class SlopesConfig(Config):

@@ -15,7 +15,7 @@ from rootzone.domain_builder.drainage import Drainage, drain
 from rootzone.domain_builder.grid import BasinGrid
 from rootzone.domain_builder.libraries import library
 from rootzone.domain_builder.natural_flow import NaturalFlow, natural_flow
-from rootzone.domain_builder.raster import complete, read_map
+from rootzone.domain_builder.raster import complete, read_map, read_shapes
 from rootzone.domain_builder.region import Region, in_crs, river_area
 
 Mask = NDArray[np.bool_]
@@ -128,15 +128,8 @@ def _burnt(config: BasinConfig, region: Region) -> Array:
         return region.elevation
     if not depth:
         raise ConfigError("say how deep the rivers are burnt: depth [m]", key="rivers.depth")
-    geopandas, features = library("geopandas"), library("rasterio.features")
-    try:
-        lines = geopandas.read_file(path)
-    except Exception as error:  # pyogrio has its own for each thing that a file may lack
-        raise ConfigError(f"{path}: cannot be read as lines: {error}", key="rivers.vector") from None
-    if lines.crs is None:
-        raise ConfigError(f"{path}: has no coordinate reference system", key="rivers.vector")
-    lines = lines.to_crs(region.grid.crs)
-    on = features.rasterize(
+    lines = read_shapes(path, None, region.grid.crs, "rivers.vector")
+    on = library("rasterio.features").rasterize(
         lines.geometry,
         out_shape=region.grid.shape,
         transform=region.grid.transform,
@@ -162,7 +155,7 @@ def _outlets(spec: ElevationConfig, config: BasinConfig, region: Region, flow: N
                 key=key,
             )
         return chosen
-    if spec.outlets == "lowest":
+    if spec.outlets == "largest":
         whole = float(region.mask.sum()) * grid.cell_area
         large = [(cell, area) for cell, area in zip(ends, areas, strict=True) if area > _SECOND_OUTLET * whole]
         if len(large) > 1:

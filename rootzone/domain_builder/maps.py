@@ -26,6 +26,9 @@ _FINEST = 900
 """Cells along a side that a figure shows; of more every second, third … is drawn."""
 _MOST_LAYERS = 6
 
+_RELIEF = ListedColormap(matplotlib.colormaps["gist_earth"](np.linspace(0.3, 0.97, 256)))
+"""From green to white: the ground of a basin is no sea."""
+
 _COVER_COLOURS = {
     1: "#1b5e20", 2: "#2e7d32", 3: "#4c8c4a", 4: "#66a35c", 5: "#7cb342", 6: "#a1887f", 7: "#d7ccc8", 8: "#b5a642",
     9: "#d4c46a", 10: "#dce775", 11: "#4db6ac", 12: "#f2b84b", 13: "#c0392b", 14: "#f6d58a", 15: "#e3f2fd",
@@ -110,10 +113,10 @@ def _ground(p: _Painter) -> Map | None:
         return None
     figure, (relief, area) = p.figure(2)
     z = np.where(p.basin.mask, ground.elevation, np.nan)
-    image = p.image(relief, z, "elevation", cmap="gist_earth", **_between(z, 0.0, 100.0))
+    image = p.image(relief, z, "elevation", cmap=_RELIEF, **_between(z, 0.0, 100.0))
     with np.errstate(invalid="ignore"):
         shade = LightSource(315, 40).hillshade(z, vert_exag=_exaggeration(z, grid.dx), dx=grid.dx, dy=-grid.dy)
-    p.image(relief, shade, "elevation", cmap="gray", vmin=0.0, vmax=1.0, alpha=0.35)
+    p.image(relief, shade, "elevation", cmap="gray", vmin=0.0, vmax=1.0, alpha=0.3)
     figure.colorbar(image, ax=relief, label="m above sea level", shrink=0.85)
     rivers = np.where(ground.river, 1.0, np.nan)
     p.image(relief, rivers, "elevation and rivers", cmap=ListedColormap(["#1f6fb4"]))

@@ -39,14 +39,14 @@ def viscosity_of_water(temperature: float) -> float:
 def conductivity(log10_permeability: Array, temperature: float) -> Array:
     """Saturated conductivity [m h-1] of a permeability (log10 of m2) at the temperature [degrees C] of the water.
 
-    Equation (D1) of docs/theory.md.
+    Equation (64) of docs/theory.md.
     """
     factor = density_of_water(temperature) * GRAVITY / viscosity_of_water(temperature) * SECONDS_PER_HOUR
     return np.asarray(10.0**log10_permeability * factor)
 
 
 def folding_depth(slope: Array, decay: DecayConfig) -> Array:
-    """Depth [m] in which conductivity falls to 1/e, equation (D2) of docs/theory.md.
+    """Depth [m] in which conductivity falls to 1/e, equation (65) of docs/theory.md.
 
     Fan, Miguez-Macho, Weaver, Walko and Robock (2007), J. Geophys. Res. 112, D10125.
     """
@@ -54,7 +54,7 @@ def folding_depth(slope: Array, decay: DecayConfig) -> Array:
 
 
 def mean_of_decay(top: Array, bottom: Array, folding: Array) -> Array:
-    """Mean of exp(-z / f) between two depths [m], equation (D3) of docs/theory.md."""
+    """Mean of exp(-z / f) between two depths [m], equation (66) of docs/theory.md."""
     return np.asarray(folding / (bottom - top) * (np.exp(-top / folding) - np.exp(-bottom / folding)))
 
 

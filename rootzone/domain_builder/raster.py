@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -13,6 +14,7 @@ from scipy.ndimage import distance_transform_edt
 
 from bmi_common.arrays import Array
 from bmi_common.errors import ConfigError
+from bmi_common.suggest import did_you_mean
 from bmi_common.units import conversion
 from rootzone.domain_builder.config import MapConfig, RasterConfig
 from rootzone.domain_builder.grid import BasinGrid, Bounds, read_crs
@@ -89,6 +91,8 @@ def read_map(spec: RasterConfig, grid: BasinGrid, key: str, units: str, kind: Ki
     ndarray, shape (ny, nx)
         Southern row first, NaN where the raster has no value.
     """
+    if spec.column is not None:
+        return _in_units(_burnt(spec, grid, key, spec.column) * spec.scale, spec, units, key)
     rasterio = library("rasterio")
     resampling = library("rasterio.warp").Resampling
     with opened(spec, key) as data:
@@ -110,10 +114,47 @@ def read_map(spec: RasterConfig, grid: BasinGrid, key: str, units: str, kind: Ki
         )
         scale, offset = data.scales[spec.band - 1], data.offsets[spec.band - 1]
     found = np.ascontiguousarray(found[::-1]) * scale + offset
-    return in_units(found * spec.scale, spec, units, key)
+    return _in_units(found * spec.scale, spec, units, key)
 
 
-def in_units(values: Array, spec: RasterConfig, units: str, key: str) -> Array:
+def _burnt(spec: RasterConfig, grid: BasinGrid, key: str, column: str) -> Array:
+    """Values of the polygons that hold the centres of cells, NaN where there is none."""
+    shapes = read_shapes(spec.file, spec.crs, grid.crs, key)
+    if column not in shapes.columns:
+        raise ConfigError(f"{spec.file}: no column {column!r}{did_you_mean(column, map(str, shapes.columns))}", key=key)
+    values = np.asarray(shapes[column], dtype=np.float64)
+    if spec.nodata is not None:
+        values = np.where(values == spec.nodata, np.nan, values)
+    pairs = [(shape, value) for shape, value in zip(shapes.geometry, values, strict=True) if np.isfinite(value)]
+    if not pairs:
+        raise ConfigError(f"{spec.file}: does not cover the region: no polygon of it lies there", key=key)
+    burnt = library("rasterio.features").rasterize(
+        pairs, out_shape=grid.shape, transform=grid.transform, fill=np.nan, dtype="float64"
+    )
+    return np.ascontiguousarray(burnt[::-1])
+
+
+def read_shapes(path: Path, crs: str | None, target: Any, key: str) -> Any:
+    """Read a file of lines or polygons (a GeoDataFrame), in the CRS `target`; `crs` is its own if it has none.
+
+    Raises
+    ------
+    ConfigError
+        The file cannot be read, or has no CRS.
+    """
+    geopandas = library("geopandas")
+    try:
+        shapes = geopandas.read_file(path)
+    except Exception as error:  # pyogrio has its own for each thing that a file may lack
+        raise ConfigError(f"{path}: cannot be read as lines or polygons: {error}", key=key) from None
+    if crs is not None:
+        shapes = shapes.set_crs(read_crs(crs, f"{key}.crs"), allow_override=True)
+    if shapes.crs is None:
+        raise ConfigError(f"{path}: has no coordinate reference system; say it with `crs`", key=key)
+    return shapes.to_crs(target)
+
+
+def _in_units(values: Array, spec: RasterConfig, units: str, key: str) -> Array:
     """Convert values from the units that the user names."""
     if spec.units is None:
         return values

@@ -15,7 +15,7 @@ from rootzone.domain_builder.config import BasinConfig, RasterConfig
 from rootzone.domain_builder.grid import BasinGrid, Bounds, grid_over, read_crs, require_metres
 from rootzone.domain_builder.libraries import library
 from rootzone.domain_builder.natural_flow import natural_flow, snap
-from rootzone.domain_builder.raster import bounds_of, complete, crs_of, opened, read_map
+from rootzone.domain_builder.raster import bounds_of, complete, crs_of, opened, read_map, read_shapes
 
 Mask = NDArray[np.bool_]
 
@@ -157,17 +157,8 @@ def _bounds(config: BasinConfig, crs: Any) -> Bounds:
 
 
 def _polygon(config: BasinConfig, crs: Any) -> Any:
-    geopandas = library("geopandas")
-    path = config.region.polygon
-    try:
-        shapes = geopandas.read_file(path)
-    except Exception as error:  # pyogrio has its own for each thing that a file may lack
-        raise ConfigError(f"{path}: cannot be read as polygons: {error}", key="region.polygon") from None
-    if config.region.crs is not None:
-        shapes = shapes.set_crs(read_crs(config.region.crs, "region.crs"), allow_override=True)
-    if shapes.crs is None:
-        raise ConfigError(f"{path}: has no coordinate reference system; say it with `region.crs`", key="region.polygon")
-    return shapes.to_crs(crs)
+    assert config.region.polygon is not None
+    return read_shapes(config.region.polygon, config.region.crs, crs, "region.polygon")
 
 
 def _inside_polygon(config: BasinConfig, grid: BasinGrid) -> Mask:

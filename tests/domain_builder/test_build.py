@@ -24,9 +24,9 @@ def call(command, *arguments: object) -> str:
     return result.output
 
 
-def refusal(path: Path, *arguments: object) -> str:
+def refusal(path: Path) -> str:
     before = sorted(path.parent.rglob("*"))
-    result = CliRunner().invoke(bmi_domain, [str(path), "--output", str(path.parent / "basin"), *map(str, arguments)])
+    result = CliRunner().invoke(bmi_domain, [str(path), "--output", str(path.parent / "another")])
     assert result.exit_code == 2, result.output
     assert sorted(path.parent.rglob("*")) == before  # nothing was written
     return result.output
@@ -137,6 +137,30 @@ def test_a_pour_point_gives_its_basin(tmp_path):
     assert "look at this" not in said
 
 
+def test_a_polygon_is_the_region_and_lines_are_rivers(tmp_path):
+    geopandas = pytest.importorskip("geopandas")
+    from shapely.geometry import LineString, Point
+
+    content = domain_maps.write_maps(tmp_path)
+    circle = Point(WEST + 2000.0, SOUTH + 2000.0).buffer(1500.0)
+    geopandas.GeoDataFrame(geometry=[circle], crs=domain_maps.UTM).to_crs("EPSG:4326").to_file(tmp_path / "region.gpkg")
+    bed = LineString([(WEST + 1500.0, SOUTH + 3900.0), (WEST + 1500.0, SOUTH + 100.0)])  # beside the valley's floor
+    geopandas.GeoDataFrame(geometry=[bed], crs=domain_maps.UTM).to_file(tmp_path / "rivers.gpkg")
+    changes = {
+        "region": {"polygon": "region.gpkg"},
+        "rivers": {"vector": "rivers.gpkg", "depth": 50.0},
+        "elevation": {"file": "elevation.tif", "outlets": [[WEST + 1500.0, SOUTH + 500.0]]},
+    }
+    path = domain_maps.write_basin(tmp_path, content, changes)
+    call(bmi_domain, path, "--output", tmp_path / "basin")
+    domain = Domain.load(load_config(tmp_path / "basin" / "domain.yaml", DomainConfig))
+    assert domain.mask.sum() * 200.0**2 == pytest.approx(np.pi * 1500.0**2, rel=0.05)
+    outlet = outlets_of(network_of(domain), 200.0**2).cells[0]
+    x = domain.cells.easting[outlet % domain.nx]
+    assert abs(x - (WEST + 1500.0)) <= 200.0
+    assert "say how deep" in refusal(domain_maps.write_basin(tmp_path, content, {"rivers": {"vector": "rivers.gpkg"}}))
+
+
 # ---------------------------------------------------------------------- mistakes
 
 BAD = [
@@ -172,6 +196,11 @@ BAD = [
     ({"permeability": {"log10_permeability": -1300.0}, "soil.depth_to_bedrock": 1.0}, r"say `scale: 0\.01`"),
     ({"soil.depth_to_bedrock": 1.0}, r"soil\.depth_to_bedrock: without effect"),
     ({"gauges": {"weir": {"x": WEST, "y": SOUTH + 2000.0}}}, r"gauges\.weir: .*(off the river|outside|no cell)"),
+    (
+        {"forcing": {"type": "netcdf", "file": "cover.tif"}, "period": {"start": "2020-01-01", "end": "2020-01-02"}},
+        r"basin\.yaml:\d+: forcing: .*cover\.tif",
+    ),
+    ({"forcing": {"type": "netcdf", "file": "cover.tif"}}, r"forcing and period go together"),
     ({"land_cover": {"file": "cover.tif", "legend": "igpb"}}, r"land_cover\.legend"),
     ({"elevation": {"file": "elevation.tif", "pit": "fill"}}, r"elevation\.pit: unknown key; did you mean 'pits'"),
     ({"layers": [5.0, 1.0], "root_zone": 3}, r"root_zone: 3 layers, but the domain has 2"),

@@ -73,3 +73,21 @@ def test_shares_of_classes_add_up_and_the_largest_is_taken(tmp_path):
     np.testing.assert_array_equal(majority(shares), 5.0)
     with pytest.raises(ConfigError, match="class 30 has no row in the table"):
         read_shares(spec, cells, everywhere, "a", {10: 5})
+
+
+def test_polygons_give_the_value_of_the_one_that_holds_the_centre_of_a_cell(tmp_path):
+    geopandas = pytest.importorskip("geopandas")
+    from shapely.geometry import box
+
+    middle = WEST + 2000.0
+    parts = [box(WEST, SOUTH, middle, SOUTH + 4000.0), box(middle, SOUTH, WEST + 4000.0, SOUTH + 3000.0)]
+    geopandas.GeoDataFrame({"logK": [-1300, -1500]}, geometry=parts, crs=UTM).to_crs("EPSG:4326").to_file(
+        tmp_path / "rock.gpkg"
+    )
+    spec = RasterConfig(file=tmp_path / "rock.gpkg", column="logK", scale=0.01)
+    found = read_map(spec, grid(200.0, 20), "a", "1")
+    np.testing.assert_allclose(found[:, :9], -13.0)
+    np.testing.assert_allclose(found[:14, 11:], -15.0)
+    assert np.isnan(found[16:, 11:]).all()
+    with pytest.raises(ConfigError, match="no column 'logk'"):
+        read_map(spec.model_copy(update={"column": "logk"}), grid(200.0, 20), "a", "1")

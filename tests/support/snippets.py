@@ -31,14 +31,15 @@ from bmi_richards.config import RichardsConfig
 from bmi_surrogate.config import SurrogateConfig
 from bmi_surrogate.training.config import TrainConfig
 from coupler.config import RunConfig
+from rootzone.domain_builder.config import BasinConfig
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "cfg" / "demo"
 
 _FENCED = re.compile(r"(?:<!-- ([\w ]+): ([^\n]*?) -->\s*\n)?^( *)```(\w+)\n(.*?)^\3```", re.MULTILINE | re.DOTALL)
 _TOP_KEY = re.compile(r"^(?=[A-Za-z_])", re.MULTILINE)
-_FILE = re.compile(r"[\w./*-]+\.(?:yaml|nc|csv|pfb|so|dat|safetensors)")
-_COMMAND = re.compile(r"(?:\w+=\S+ )*(?:bmi-(?:run|evaluate|train)|pytest|make)(?= |$)")
+_FILE = re.compile(r"[\w./*-]+\.(?:yaml|nc|csv|pfb|so|dat|safetensors|tif)")
+_COMMAND = re.compile(r"(?:\w+=\S+ )*(?:bmi-(?:run|evaluate|train|domain)|pytest|make)(?= |$)")
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,7 @@ FILES: Mapping[type[BaseModel], str] = {
     ParflowConfig: "groundwater.yaml",
     SurrogateConfig: "groundwater.yaml",
     TrainConfig: "../demo_training/train.yaml",
+    BasinConfig: "basin.yaml",
 }
 """The kinds of files, and for each the one of the demo basin that a piece of YAML replaces a part of."""
 
