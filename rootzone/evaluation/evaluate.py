@@ -28,6 +28,8 @@ from rootzone.evaluation.start import day_before, head_in_file, initial_head
 from rootzone.evaluation.variables import parse_thresholds
 from rootzone.evaluation.water import water_error
 
+EVALUATED_RUN = "hybrid"
+"""What the run that is evaluated is called, unless it has another name."""
 FREE_DRAINAGE, PERSISTENCE, CLIMATOLOGY = "free drainage", "persistence", "climatology"
 
 _LONGEST_NAME = 60
@@ -67,7 +69,7 @@ class Wanted:
     free_drainage: Path | None = None
     climatology: tuple[Path, ...] = ()
     segments: tuple[Path, ...] = ()
-    name: str = "hybrid"
+    name: str = EVALUATED_RUN
     domain: Path | None = None
     initial: Path | None = None
     thresholds: tuple[str, ...] = ()

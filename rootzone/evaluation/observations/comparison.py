@@ -16,6 +16,8 @@ from bmi_common.calendar import HOUR, Times, show
 from bmi_common.config import Document, read_yaml, validate
 from bmi_common.errors import ConfigError, Mistakes
 from bmi_common.parflow_dumps import is_parflow_run
+from rootzone.evaluation.aggregator import REFERENCE
+from rootzone.evaluation.evaluate import EVALUATED_RUN
 from rootzone.evaluation.observations import rain_regimes
 from rootzone.evaluation.observations.averaging import Hourly, to_hours
 from rootzone.evaluation.observations.config import ObservationsConfig, StationConfig
@@ -26,6 +28,9 @@ from rootzone.evaluation.observations.series import ObservedSeries, read_series
 from rootzone.evaluation.observations.simulated import Site, read_run, site
 from rootzone.evaluation.precipitation import precipitation_of
 from rootzone.evaluation.run_record import domain_of, run_files
+
+RUN_ALONE = "run"
+"""What a run without a reference is called, unless it has another name."""
 
 ALL = "all"
 """What pairs of any rain are called beside the regimes of rain."""
@@ -51,6 +56,16 @@ class WantedStations:
     runs: Mapping[str, Path]
     domain: Path | None = None
     precipitation: Path | None = None
+
+
+def stations_of(
+    file: Path, reference: Path | None, run: Path, name: str | None, domain: Path | None, precipitation: Path | None
+) -> WantedStations:
+    """Return what to compare with stations: a run, beside its reference if there is one."""
+    runs = {name or (RUN_ALONE if reference is None else EVALUATED_RUN): run}
+    if reference is not None:
+        runs[REFERENCE] = reference
+    return WantedStations(file, runs, domain, precipitation)
 
 
 @dataclass(frozen=True)
@@ -170,6 +185,13 @@ def read_observations(file: Path) -> tuple[Document, ObservationsConfig]:
         first.setdefault(station.name, i)
     mistakes.require_none()
     return document, config
+
+
+def station_files(wanted: WantedStations) -> list[Path]:
+    """Return all files and folders that `compare` reads; raises `ConfigError` as `read_observations`."""
+    _, config = read_observations(wanted.file)
+    given = [path for path in (wanted.domain, wanted.precipitation) if path is not None]
+    return [wanted.file, *wanted.runs.values(), *config.files, *given]
 
 
 def compare(wanted: WantedStations) -> Comparison:
