@@ -74,7 +74,7 @@ def to_hours(series: ObservedSeries) -> ObservedSeries:
     Raises
     ------
     ConfigError
-        If they do not fill hours.
+        If they lie in two hours each, or fill none.
     """
     lengths = series.end - series.begin
     if not isinstance(series.length, timedelta) or series.length >= timedelta(hours=1):
@@ -92,11 +92,17 @@ def to_hours(series: ObservedSeries) -> ObservedSeries:
     begin = hour[first]
     filled = np.add.reduceat(lengths / seconds, first)
     values = np.add.reduceat(series.values * (lengths / seconds), first) / filled
+    values[filled != 3600.0] = np.nan
+    if np.isnan(values).all():
+        raise ConfigError(
+            f"no hour is filled by values of {describe(series.length)} each; if one stands for its hour, give "
+            "`interval: 1h`"
+        )
     return replace(
         series,
         begin=begin,
         end=begin + HOUR,
-        values=np.where(filled == 3600.0, values, np.nan),
+        values=values,
         length=timedelta(hours=1),
         reading=f"{series.reading}; averaged to hours",
     )

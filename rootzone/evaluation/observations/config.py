@@ -124,7 +124,7 @@ class StationConfig(Config):
             if self.gauge is not None:
                 raise ValueError(f"gauge: without effect on {self.kind.title}; give the cell")
             if self.cell is None:
-                raise ValueError("cell: is missing; give {x, y}, the cell's numbers, or {latitude, longitude}")
+                raise ValueError("cell: is missing; give {x, y}, {easting, northing} or {latitude, longitude}")
         if self.quantity == "soil_moisture" and self.depth is None:
             raise ValueError("depth: is missing; soil moisture is compared at a depth [m] below the ground")
         if self.quantity not in ("soil_moisture", "head") and self.depth is not None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bmi_common.arrays import Array
 from bmi_common.calendar import Times
@@ -142,19 +140,9 @@ def _series(
         i = int(wild[0])
         raise error_at(
             i,
-            f"{station.kind.title} {out_of_range(converted[i], low, high, station.kind.units)}; if {values[i]:g} "
-            f"stands for no value, give `missing: [{values[i]:g}]`",
+            f"{station.kind.title} {out_of_range(converted[i], low, high, station.kind.units)}; if "
+            f"{values[i]:.10g} stands for no value, give `missing: [{values[i]:.10g}]`",
         )
     if np.isnan(converted).all():
         raise ConfigError(f"{station.file}: has no value of {station.kind.title} that counts; {reading}")
     return ObservedSeries(spans.begin, spans.end, converted, spans.length, reading)
-
-
-def covering(series: Sequence[ObservedSeries]) -> tuple[np.datetime64, np.datetime64]:
-    """Return begin of the first and end of the last interval of several series."""
-    return min(s.begin[0] for s in series), max(s.end[-1] for s in series)
-
-
-def known(series: ObservedSeries) -> NDArray[np.bool_]:
-    """Tell which intervals have a value."""
-    return np.isfinite(series.values)

@@ -180,16 +180,18 @@ def _length(stamps: Stamps) -> Interval:
     if stamps.precision is Precision.DAY:
         if steps.size and (steps >= 28 * DAY).all() and (steps <= 31 * DAY).all():
             raise ConfigError(
-                "the dates are a month apart; give `interval: month` for means of months, `interval: 1d` for values of "
-                "these days"
+                "is missing; the dates of the file are a month apart: give `month` for means of months, `1d` for "
+                "values of these days",
+                key="interval",
             )
         return timedelta(days=1)
     if not steps.size:
-        raise ConfigError("a single time does not tell its interval; give it, such as `interval: 1h`")
+        raise ConfigError("is missing; the file has a single time: give what its value is the mean of", key="interval")
     shortest = steps.min()
     regular = shortest <= DAY and (steps % shortest == 0 * _SECOND).all() and np.median(steps) == shortest
     if not regular:
         raise ConfigError(
-            "the times are not evenly spaced; give the interval that a value stands for, such as `interval: 1h`"
+            "is missing; the times of the file are not evenly spaced: give what a value is the mean of, such as 1h",
+            key="interval",
         )
     return timedelta(seconds=int(shortest / _SECOND))
