@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from station_cases import CELL, DAYS, HOUR, HOURS, START, Stations
 import rootzone
 from bmi_common.errors import ConfigError
 from rootzone.evaluation.observations.comparison import Comparison, WantedStations, compare
+from rootzone.evaluation.observations.config import StationConfig
 from rootzone.evaluation.observations.flow_duration import curve
+from rootzone.evaluation.observations.kinds import KINDS
 from rootzone.evaluation.observations.peaks import peaks
 
 DAY = 24 * HOUR
@@ -437,3 +440,11 @@ def test_a_reference_without_the_variable_is_left_out_and_this_is_said(basin: St
         result = basin.evaluate(reference, basin.run_folder, "--observations", path)
     assert result.exit_code == 0, result.output
     assert "note: outlet: reference is left out" in result.output
+
+
+def test_every_key_of_a_station_is_in_the_guide() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    table = guide.partition("| key of a station |")[2].partition("\n\n")[0]
+    named = {name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+    assert named == set(StationConfig.model_fields)
+    assert all(f"`{key}`" in guide for key in KINDS)

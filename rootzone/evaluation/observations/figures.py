@@ -110,7 +110,7 @@ def relations(s: StationComparison) -> Figure:
 def _scatter(axes: Axes, s: StationComparison) -> None:
     for run, values, colour, wider in _runs(s):
         label = f"{run}: KGE {s.scores[run][ALL].kge:.3f}, NSE {s.scores[run][ALL].nse:.3f}"
-        size = wider**2 * float(np.clip(4000.0 / len(values), 5.0, 22.0))
+        size = wider * float(np.clip(4000.0 / len(values), 5.0, 22.0))
         axes.scatter(s.observed, values, s=size, color=colour, alpha=0.5, linewidths=0, label=label, zorder=3)
     every = np.concatenate([s.observed, *s.simulated.values()])
     low, high = float(every.min()), float(every.max())
