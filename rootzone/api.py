@@ -172,7 +172,7 @@ def evaluate(
             None if free_drainage is None else _folder(free_drainage),
             tuple(map(_folder, climatology)),
             tuple(map(_folder, segments)),
-            name or EVALUATED_RUN,
+            EVALUATED_RUN if name is None else name,
             thresholds=tuple(f"{key}={value}" for key, value in (thresholds or {}).items()),
             segment_length=segment_length,
             precipitation=rain,

@@ -21,6 +21,19 @@ EXIT_NOT_MET = 1
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 
+_OF_REFERENCE = (
+    "free_drainage",
+    "thresholds",
+    "climatology",
+    "segments",
+    "segment_length",
+    "reanalysis",
+    "initial",
+    "start",
+    "strict",
+)
+"""Parameters that mean something beside a reference only."""
+
 
 @click.command()
 @click.argument("first", type=PATH, required=False, metavar="[REFERENCE]")
@@ -120,7 +133,7 @@ def main(
                 free_drainage,
                 climatology,
                 segments,
-                name or EVALUATED_RUN,
+                EVALUATED_RUN if name is None else name,
                 domain,
                 initial,
                 thresholds,
@@ -154,20 +167,6 @@ def main(
         sys.exit(EXIT_INTERRUPTED)
     if strict and found.assessment is not None and not found.assessment.met:
         sys.exit(EXIT_NOT_MET)
-
-
-_OF_REFERENCE = (
-    "free_drainage",
-    "thresholds",
-    "climatology",
-    "segments",
-    "segment_length",
-    "reanalysis",
-    "initial",
-    "start",
-    "strict",
-)
-"""Parameters that mean something beside a reference only."""
 
 
 def _idle(context: click.Context) -> list[str]:

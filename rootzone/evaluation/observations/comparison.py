@@ -62,7 +62,8 @@ def stations_of(
     file: Path, reference: Path | None, run: Path, name: str | None, domain: Path | None, precipitation: Path | None
 ) -> WantedStations:
     """Return what to compare with stations: a run, beside its reference if there is one."""
-    runs = {name or (RUN_ALONE if reference is None else EVALUATED_RUN): run}
+    default = RUN_ALONE if reference is None else EVALUATED_RUN
+    runs = {default if name is None else name: run}
     if reference is not None:
         runs[REFERENCE] = reference
     return WantedStations(file, runs, domain, precipitation)
@@ -297,17 +298,22 @@ def _compare(
     station: _Station, runs: Mapping[str, Hourly | ConfigError], rain: Hourly | None, notes: list[str]
 ) -> StationComparison:
     series, name = station.series, station.config.name
-    hourly: dict[str, Hourly] = {}
-    for run, of in runs.items():
-        if isinstance(of, Hourly):
-            hourly[run] = of
-        else:
-            notes.append(f"{name}: {run} is left out: {of.message}.")
-    means = {run: of.means(series.begin, series.end) for run, of in hourly.items()}
     known = np.isfinite(series.values)
-    paired: NDArray[np.bool_] = known & np.logical_and.reduce([np.isfinite(m) for m in means.values()])
-    if not paired.any():
-        raise ConfigError(_no_pair(station, next(iter(hourly.values()))))
+    paired: NDArray[np.bool_] = known
+    hourly: dict[str, Hourly] = {}
+    means: dict[str, Array] = {}
+    for run, of in runs.items():  # the evaluated one first; others are left out where they have nothing
+        if isinstance(of, ConfigError):
+            notes.append(f"{name}: {run} is left out: {of.message}.")
+            continue
+        mean = of.means(series.begin, series.end)
+        both = paired & np.isfinite(mean)
+        if not both.any():
+            if not means:
+                raise ConfigError(_no_pair(station, of))
+            notes.append(f"{name}: {run} is left out: it has none of the intervals that the other has.")
+            continue
+        hourly[run], means[run], paired = of, mean, both
     begin, end = series.begin[paired], series.end[paired]
     wettest = np.full(len(begin), np.nan) if rain is None else rain.largest(begin, end)
     return StationComparison(

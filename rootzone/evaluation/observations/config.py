@@ -38,7 +38,7 @@ class Format(StrEnum):
 
 
 def _quantity(value: Any) -> Any:
-    if value not in KINDS:
+    if not isinstance(value, str) or value not in KINDS:
         raise ValueError(f"no quantity {str(value)[:_LONGEST_NAME]!r}{did_you_mean(str(value), KINDS)}")
     return value
 

@@ -59,7 +59,7 @@ class ReportTable:
         """Return the table in Markdown, without its title."""
         rule = "".join("---|" if i in self.text else "---:|" for i in range(len(self.head)))
         lines = [self.head, *self.rows]
-        head, *rows = ("| " + " | ".join(line) + " |" for line in lines)
+        head, *rows = ("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
         return "\n".join([head, f"|{rule}", *rows]) + "\n"
 
     def rich(self) -> Table:
