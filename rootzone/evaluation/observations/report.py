@@ -134,7 +134,7 @@ def _write_pairs(c: Comparison, path: Path) -> None:
 def _write_page(c: Comparison, drawn: Sequence[Drawn], path: Path, pages: Sequence[tuple[str, str]]) -> None:
     first, last = (str(t.astype("datetime64[m]")).replace("T", " ") for t in c.period)
     scores, *others = _tables(c)
-    sections = [page.section(s.name, None, drawn) for s in c.stations]
+    sections = [page.section(s.name, None, drawn, f"station-{n}") for n, s in enumerate(c.stations, 1)]
     page.render(
         path,
         title=f"{c.run} beside measurements",

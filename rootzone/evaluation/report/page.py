@@ -105,10 +105,15 @@ def render(
     path.write_text(page, encoding="utf-8")
 
 
-def section(title: str, table: tables.ReportTable | None, figures: Sequence[Drawn]) -> dict[str, Any]:
-    """Return a section of a page: its table, and those of the figures that belong to it."""
+def section(
+    title: str, table: tables.ReportTable | None, figures: Sequence[Drawn], anchor: str | None = None
+) -> dict[str, Any]:
+    """Return a section of a page: its table, and those of the figures that belong to it.
+
+    The `anchor` is what links lead to, by default made of the title.
+    """
     return {
-        "id": re.sub(r"[^a-z]+", "-", title.lower()),
+        "id": re.sub(r"[^a-z]+", "-", title.lower()) if anchor is None else anchor,
         "title": title,
         "table": table,
         "figures": [
