@@ -173,10 +173,9 @@ def test_xyconv_attention_takes_its_own_tile_only(make: Any) -> None:
 
 @pytest.mark.slow
 @needs_compiler
-@pytest.mark.parametrize("tile", [8, "whole"])
-def test_compiled_step_equals_the_eager_one_and_is_compiled_once(make: Any, tile: Any) -> None:
+def test_compiled_step_equals_the_eager_one_and_is_compiled_once(make: Any) -> None:
     """Rounding differs, by up to 5e-7 of the standard deviation in an hour."""
-    compiled, eager = make(compile=True, tile=tile), make(tile=tile)
+    compiled, eager = make(compile=True, tile=8), make(tile=8)
     # what construction did not compile would stop a run for seconds in its first hours, or after a restart
     with torch.compiler.set_stance("fail_on_recompile"):
         run(compiled)

@@ -52,7 +52,7 @@ class Case:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("active_set", [False, True])
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=20)
 @given(seeds)
 def test_every_column_is_balanced(active_set: bool, seed: int) -> None:
     case = Case(seed)
@@ -60,7 +60,7 @@ def test_every_column_is_balanced(active_set: bool, seed: int) -> None:
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=12)
 @given(seeds)
 def test_both_searches_find_the_same(seed: int) -> None:
     case = Case(seed)
@@ -87,7 +87,7 @@ def test_a_column_that_takes_long_is_not_given_up_when_its_inflow_has_settled(ac
     assert after[-1].max() < 3.3
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=12)
 @given(seeds)
 def test_the_water_of_the_domain_is_what_came_in_less_what_left_over_its_edge(seed: int) -> None:
     case = Case(seed)

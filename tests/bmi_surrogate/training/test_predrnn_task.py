@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import functools
 import shutil
 from pathlib import Path
 from typing import Any
@@ -350,7 +351,11 @@ def test_a_saved_checkpoint_does_what_the_module_did(
 
 @pytest.mark.slow
 @pytest.mark.skipif(not any(map(shutil.which, ("c++", "g++", "clang++"))), reason="no C++ compiler")
-def test_a_compiled_module_gives_the_same_losses_and_gradients(make: Any, batch: Batch) -> None:
+def test_a_compiled_module_gives_the_same_losses_and_gradients(
+    make: Any, batch: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # graphs of forward and backward as for the compiler, without a minute of it: its C++ is PyTorch's to test
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="aot_eager"))
     task, module = make(hidden=4, cells=1, loss={"decoupling": 0.0})
     fast = copy.deepcopy(module)
     task.compiled(fast)

@@ -237,8 +237,8 @@ for _ in range(2):
         print("exit", end.code, file=sys.stderr)
 """
 STAGES = {
-    "stages": [{"iterations": 100, "hours": 1}, {"iterations": 40, "hours": 3}],
-    "validation": {"every": 50, "hours": 2},
+    "stages": [{"iterations": 50, "hours": 1}, {"iterations": 20, "hours": 3}],
+    "validation": {"every": 25, "hours": 2},
 }
 
 
@@ -271,14 +271,14 @@ def test_killed_and_interrupted_it_ends_the_same(basin: Path, whole: Path) -> No
     log = out / "seed_0" / LOG
 
     child = start(file)
-    wait_for(child, log, random.randint(5, 50))
+    wait_for(child, log, random.randint(5, 25))
     child.kill()
     child.communicate()
     assert child.returncode == -signal.SIGKILL
     assert (out / "seed_0" / STATE).is_file()
 
     child = start(file)
-    for kind, iterations in ((signal.SIGTERM, 70), (signal.SIGINT, 110)):
+    for kind, iterations in ((signal.SIGTERM, 35), (signal.SIGINT, 55)):
         wait_for(child, log, iterations)
         child.send_signal(kind)
     said = child.communicate(timeout=60)[1]
@@ -286,7 +286,7 @@ def test_killed_and_interrupted_it_ends_the_same(basin: Path, whole: Path) -> No
     assert said.count(message) == said.count("stopping after this iteration") == 2, said
     assert said.strip().endswith(message)
     assert "Traceback" not in said
-    assert 110 <= state_of(out)["iteration"] < 140
+    assert 55 <= state_of(out)["iteration"] < 70
 
     train(file)
     assert_same(state_of(whole), state_of(out))
