@@ -17,7 +17,8 @@ from bmi_common.units import SECONDS_PER_HOUR
 _SQUARE_METRES_PER_KM2 = 1.0e6
 _OUTLETS_TOLD = 3
 _LEAK: Final = 0.01
-"""Share of the domain that drains through a cell of the rim, below which the cell is a leak beside real outlets."""
+_LEAK_CELLS: Final = 50
+"""A cell of the rim is a leak beside real outlets if less than this share of the domain, and of cells, drain there."""
 _USUAL_CONDUCTIVITY: Final = (1.0e-11, 5.0)  # m h-1, from tight rock at depth to gravel
 _LIKE_METRES_PER_SECOND: Final = 1.0e-4  # m h-1: above no real topsoil's, and below it are loams in m/s
 _LIKE_CENTIMETRES_PER_DAY: Final = 1.0  # m h-1
@@ -101,7 +102,7 @@ def _flow(domain: Domain, slope_x: Array, slope_y: Array) -> list[Finding]:
     network = network_of(domain)
     whole = domain.mask.sum() * domain.dx * domain.dy
     outlets = outlets_of(network, domain.dx * domain.dy)
-    large = outlets.areas >= _LEAK * whole
+    large = outlets.areas >= min(_LEAK * whole, _LEAK_CELLS * domain.dx * domain.dy)
     told = ", ".join(
         f"{describe_cell(divmod(int(c), domain.nx))} {_km2(a)}"
         for c, a in zip(outlets.cells[large][:_OUTLETS_TOLD], outlets.areas[large][:_OUTLETS_TOLD], strict=True)

@@ -6,7 +6,7 @@ from abc import abstractmethod
 
 import numpy as np
 
-from bmi_common import grids
+from bmi_common import grids, water_table
 from bmi_common import groundwater as names
 from bmi_common.arrays import Array
 from bmi_common.bmi_base import DeclaredBmi
@@ -88,14 +88,14 @@ class GroundwaterBmi(DeclaredBmi):
         """What a user should see of the configuration before a run: what the domain is like, and the wells."""
         if not self.values:
             return ()
-        depth = self.values[names.WATER_TABLE_DEPTH][self._prepared.domain.mask]
-        range_of_depth = f"{depth.min():.3g} to {depth.max():.3g} m, median {np.median(depth):.3g} m"
-        start = f"water table at the start: {range_of_depth} below ground"
-        return (
-            *map(str, examine(self._prepared.domain)),
-            start,
-            *(f"has {well}" for well in self._prepared.conditions.wells),
-        )
+        prepared = self._prepared
+        start: tuple[str, ...] = ()
+        if prepared.initial_state is None:
+            depth = water_table.depth(prepared.head, prepared.domain.dz)[prepared.domain.mask]
+            reach = f"{depth.min():.3g} to {depth.max():.3g} m, median {np.median(depth):.3g} m"
+            start = (f"water table at the start: {reach} below ground",)
+        wells = (f"has {well}" for well in prepared.conditions.wells)
+        return (*map(str, examine(prepared.domain)), *start, *wells)
 
     def _start_wells(self) -> None:
         """Publish that no well has taken anything yet."""
