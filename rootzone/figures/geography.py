@@ -19,6 +19,8 @@ from rootzone.evaluation.run_record import domain_of
 _METRES_PER_KILOMETRE = 1000.0
 _RIVER = 0.02
 """Share of the domain that drains through a cell of a river, at least."""
+_GATHERS = 0.2
+"""Share that drains through the largest river of a basin, at least: over a plane water runs side by side."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,9 @@ def rivers_of(network: FlowNetwork, nx: int) -> Rivers:
         begin.append(network.cells[giver[large]])
         end.append(network.cells[fed[large]])
         size.append(share[giver[large]])
+    if share.max() < _GATHERS:
+        nothing = np.zeros((0, 2), dtype=np.intp)
+        return Rivers(nothing, nothing, np.zeros(0))
     upper, lower = (np.stack(divmod(np.concatenate(cells), nx), axis=-1) for cells in (begin, end))
     return Rivers(upper, lower, np.concatenate(size))
 

@@ -91,7 +91,8 @@ def _draw(axes: Axes, of: Quantity, mean: NDArray[Any], rivers: Rivers | None) -
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(5))
     bar = axes.inset_axes((1.02, 0.0, 0.04, 1.0))
-    axes.figure.colorbar(image, cax=bar, label=of.units, extend=_extend(finite, low, high))
+    axes.figure.colorbar(image, cax=bar, extend=_extend(finite, low, high))
+    bar.set_title(of.units, fontsize=8, loc="left")  # a label beside the bar reads as that of the next map
 
 
 def _extend(values: NDArray[Any], low: float, high: float) -> str:

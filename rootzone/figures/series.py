@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from rootzone.evaluation.figures.style import BLUE, SKY, dates, new_figure
+from rootzone.evaluation.figures.style import BLACK, BLUE, SKY, dates, new_figure
 from rootzone.figures.quantities import RAIN, quantity
 
 _PANEL = (9.0, 1.7)  # inches
@@ -19,9 +19,12 @@ _MOST_LINES = 10
 
 
 def series(panels: Sequence[xr.DataArray], data: xr.Dataset) -> Figure | None:
-    """Draw means over the cells with 10-90 % of the cells shaded, and a line for each of a few points."""
+    """Draw median and mean of the cells with 10-90 % shaded, and a line for each of a few points.
+
+    What is the same everywhere and always is left out.
+    """
     rain = next((p for p in panels if p.attrs.get("csdms_name") == RAIN), None)
-    others = [p for p in panels if p is not rain]
+    others = [p for p in panels if p is not rain and not _is_constant(p)]
     if not others and rain is None:
         return None
     rows = len(others) + (rain is not None)
@@ -35,6 +38,12 @@ def series(panels: Sequence[xr.DataArray], data: xr.Dataset) -> Figure | None:
     axes[-1].set_xlabel("UTC")
     figure.align_ylabels(axes)
     return figure
+
+
+def _is_constant(panel: xr.DataArray) -> bool:
+    """Tell whether all values are the same: nothing to draw, unless there is one only."""
+    finite = panel.values[np.isfinite(panel.values)]
+    return bool(panel.sizes["time"] > 1 and (finite.size == 0 or np.ptp(finite) == 0.0))
 
 
 def draw_rain(axes: Axes, rain: xr.DataArray, data: xr.Dataset) -> None:
@@ -71,7 +80,8 @@ def _draw(axes: Axes, panel: xr.DataArray, data: xr.Dataset, first: bool) -> Non
     elif cells:
         low, high = of.values.quantile(0.1, cells), of.values.quantile(0.9, cells)
         axes.fill_between(time, low, high, color=BLUE, alpha=0.2, lw=0, label="10–90 % of cells")
-        axes.plot(time, of.values.mean(cells), color=BLUE, lw=1.1, marker=alone, label="mean")
+        axes.plot(time, of.values.median(cells), color=BLUE, lw=1.1, marker=alone, label="median")
+        axes.plot(time, of.values.mean(cells), color=BLACK, lw=0.8, ls="--", marker=alone, label="mean")
     else:
         axes.plot(time, of.values, color=BLUE, lw=1.1, marker=alone)
     if axes.get_legend_handles_labels()[0] and (points is not None or first):

@@ -25,13 +25,14 @@ def _summary(notes: Notes, with_land: bool) -> str:
     """Say in a few lines what the user gets."""
     lines = [
         "Groundwater and overland flow: ParFlow's equations, solved another way. Driven by the same sources, heads "
-        "were within 1e-6 m (root mean square) of ParFlow 3.15 in all runs that it was compared with"
+        "were within 1e-6 m (root mean square) of ParFlow 3.15 in all runs over level layers that it was compared with"
         + (", but for what is left out below." if notes.ignored else ", but for the differences below.")
     ]
     if with_land:
         lines.append(
             "Land: another model, CoLM in the place of ParFlow's CLM. Evapotranspiration and infiltration differ, and "
-            "with them the heads; the guide from_parflow.md has the size for two watersheds."
+            "with them the heads: over two autumn days of Upper Verde it evaporated 5.2 mm where CLM had 2.3 mm. The "
+            "guide docs/from_parflow.md compares both for two watersheds."
         )
     return "\n\n".join(lines)
 

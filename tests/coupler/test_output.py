@@ -334,7 +334,7 @@ def test_a_series_has_means_in_the_middle_of_their_interval_and_other_values_at_
     fake.run["figures"] = True
     fake.run["output"][0] |= {"every": "3h", "method": method}
     fake.succeeds()
-    (line,) = drawn[0].axes[0].lines
+    line = drawn[0].axes[0].lines[0]
     assert list(line.get_xdata()) == [np.datetime64(first), np.datetime64(first) + np.timedelta64(3, "h")]
 
 

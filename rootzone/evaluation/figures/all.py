@@ -87,7 +87,7 @@ def _wanted(a: Assessment) -> Iterator[_Figure]:
         "; at the bottom the error of the domain-mean latent heat." if LATENT_HEAT in a.cells else "."
     )
     yield "domain_means", "Errors over time", text, lambda: series.domain_means(a)
-    if a.of_kind("segment"):
+    if len(a.of_kind("segment")) > 1:
         text = "Segments: precipitation with the standard deviation of its hours, and means of the median errors."
         yield "segments", "Errors over time", text, lambda: series.segments(a)
     yield from _relations(a)
