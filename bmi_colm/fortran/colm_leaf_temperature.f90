@@ -128,7 +128,10 @@ module colm_leaf_temperature
   ! of our iteration
   integer, parameter :: fewest_iterations = 4
   integer, parameter :: fast_iterations = 12              !< what has not settled then goes slowly
+  real(wp), parameter :: slow_step = 0.5_wp               !< share of a step that is taken then [-]
+  real(wp), parameter :: slow_stability = 0.25_wp         !< weight of the new in the Obukhov length then [-]
   real(wp), parameter :: last_step = 1.0e-3_wp            !< [K]
+  real(wp), parameter :: stability_tolerance = 0.01_wp    !< of the last change of zeta [-]
   real(wp), parameter :: least_slope = 0.3_wp             !< of the residual over that of the fluxes [-]
   real(wp), parameter :: largest_slope = 5.0_wp           !< of the residual over that of the fluxes [-]
   ! of the published one
@@ -155,6 +158,7 @@ contains
     type(canopy_iterate) :: now
     type(canopy_conductances) :: g
     type(leaf_response) :: r
+    real(wp) :: zeta(lanes)
     logical, dimension(lanes) :: open, settled
     integer :: i
 
@@ -166,14 +170,19 @@ contains
       call find_fluxes(air, around, c, now, g, r)
       if (around%published) then
         call step_as_published(around, c, r, i > 1, now)
-        settled = i > published_iterations .and. max(abs(now%step), abs(now%previous_step)) < temperature_tolerance &
-          .and. max(now%error, now%previous_error) < energy_tolerance
       else
         call step_temperature(around, c, r, i, now)
-        settled = i >= fewest_iterations .and. abs(now%step) < last_step .and. now%error < energy_tolerance &
-          .and. abs(now%previous_step) < temperature_tolerance
       end if
       call balance_canopy_air(air, around, c, g, i, now)
+      settled = abs(now%previous_step) < temperature_tolerance .and. now%error < energy_tolerance
+      if (around%published) then
+        settled = settled .and. i > published_iterations .and. abs(now%step) < temperature_tolerance &
+          .and. now%previous_error < energy_tolerance
+      else
+        zeta = c%z_wind/now%obukhov
+        settled = settled .and. i >= fewest_iterations .and. abs(now%step) < last_step &
+          .and. abs(zeta - c%z_wind/now%previous_obukhov) < stability_tolerance*(1.0_wp + abs(zeta))
+      end if
       settled = open .and. (settled .or. i == most_iterations)
       if (any(settled)) then
         call keep(air, canopy, around, c, now, g, r, time_step, settled, s, f)
@@ -384,7 +393,7 @@ contains
       slope = max(merge(least_slope, 1.0_wp, i <= fast_iterations)*slope, min(largest_slope*slope, secant))
     end if
     now%step = max(-largest_step, min(largest_step, residual/slope))
-    if (i > fast_iterations) now%step = 0.5_wp*now%step
+    if (i > fast_iterations) now%step = slow_step*now%step
     now%error = abs(residual)
     now%previous_residual = residual
     now%temperature = now%temperature + now%step
@@ -438,9 +447,10 @@ contains
     qstar = von_karman*(air%humidity - now%air_humidity)/g%to_vapour
     now%previous_obukhov = now%obukhov
     call update_stability(air, c%z_wind, g%ustar, tstar, qstar, now%wind, now%obukhov)
-    if (i > 1) now%sign_changes = now%sign_changes + merge(1.0_wp, 0.0_wp, now%previous_obukhov*now%obukhov < 0.0_wp)
-    if (.not. around%published .and. i > fast_iterations) &
-      now%obukhov = 2.0_wp/(1.0_wp/now%obukhov + 1.0_wp/now%previous_obukhov)
+    if (.not. around%published .and. i > fast_iterations) now%obukhov &
+      = 1.0_wp/(slow_stability/now%obukhov + (1.0_wp - slow_stability)/now%previous_obukhov)
+    if (i > merge(1, fast_iterations, around%published)) &
+      now%sign_changes = now%sign_changes + merge(1.0_wp, 0.0_wp, now%previous_obukhov*now%obukhov < 0.0_wp)
     ! undecided: nearly neutral from here on
     now%obukhov = merge(-100.0_wp*c%z_wind, now%obukhov, now%sign_changes >= allowed_sign_changes)
   end subroutine balance_canopy_air
