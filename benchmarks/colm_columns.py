@@ -1,6 +1,7 @@
 """Cost of the land columns: microseconds per column and hour.
 
 Run ``python benchmarks/colm_columns.py --columns 20000 --threads 1 2``; ``--json FILE`` also writes the table.
+``--against CHECKOUT`` runs the code of another checkout by turns and prints the ratios (`compare.py`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from time import perf_counter, process_time
 
 import numpy as np
+from compare import compare
 
 from bmi_colm.columns import ColumnModel
 from bmi_colm.soil import SoilTexture
@@ -27,6 +29,7 @@ MIXES = {
     "land ice": [15],
     "open water": [17],
 }
+SNOW = "mixed, snow"
 SNOW_DAYS = 10
 
 
@@ -83,14 +86,22 @@ def main() -> None:
     parser.add_argument("--columns", type=int, default=5000)
     parser.add_argument("--hours", type=int, default=24)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--only", choices=[*MIXES, SNOW], nargs="+", default=[*MIXES, SNOW])
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--against", type=Path, metavar="CHECKOUT")
+    parser.add_argument("--rounds", type=int, default=5, help="of both checkouts")
     options = parser.parse_args()
+    if options.against:
+        given = [f"--columns={options.columns}", f"--hours={options.hours}"]
+        given += ["--threads", *map(str, options.threads), "--only", *options.only]
+        compare(Path(__file__), given, options.against, options.rounds, options.json)
+        return
     rows = []
     print("microseconds per column-step")
     print(f"{'columns':>14}  {'threads':>7}  {'wall clock':>10}  {'processor':>10}")
     cases = [(name, covers, False) for name, covers in MIXES.items()]
-    cases.append(("mixed, snow", MIXES["mixed covers"], True))
-    for name, covers, snow in cases:
+    cases.append((SNOW, MIXES["mixed covers"], True))
+    for name, covers, snow in (case for case in cases if case[0] in options.only):
         for threads in options.threads:
             wall, processor = measure(covers, options.columns, options.hours, threads, snow)
             rows.append({"columns": name, "threads": threads, "wall_us": wall, "processor_us": processor})

@@ -3,7 +3,9 @@
 Runs ``cfg/pearl_river.yaml`` (the paper's domain, 252 x 146 cells) once for each, dry and in a storm, all in one go, so
 that the figures compare:
 
-    python benchmarks/coupled_hour.py --data FOLDER [--hours 24] [--threads 2] [--json FILE]
+    python benchmarks/coupled_hour.py --data FOLDER [--hours 24] [--threads 2] [--json FILE] [--against CHECKOUT]
+
+With ``--against`` the code of another checkout runs by turns, and the ratios are printed (`compare.py`).
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import click
+from compare import compare
 from rich.console import Console
 from rich.table import Table
 
@@ -71,8 +74,22 @@ def measure(groundwater: str, weather: str, data: Path, hours: int, threads: int
     "--only", multiple=True, type=click.Choice([*GROUNDWATER]), help="Groundwater; repeatable [default: all]."
 )
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the figures there too.")
-def main(data: Path, hours: int, threads: int, only: tuple[str, ...], json_file: Path | None) -> None:
+@click.option("--against", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Another checkout.")
+@click.option("--rounds", default=5, show_default=True, help="Of both checkouts.")
+def main(
+    data: Path,
+    hours: int,
+    threads: int,
+    only: tuple[str, ...],
+    json_file: Path | None,
+    against: Path | None,
+    rounds: int,
+) -> None:
     """Measure all runs and print a table."""
+    if against is not None:
+        given = [f"--data={data.resolve()}", f"--hours={hours}", f"--threads={threads}"]
+        compare(Path(__file__), [*given, *(f"--only={name}" for name in only)], against, rounds, json_file)
+        return
     table = Table(title=f"seconds per model hour, 252 x 146 x 11, {hours} h, {threads} threads")
     parts = ("land", "groundwater", "output", "coupler")
     for heading in ("weather", "groundwater is", *parts, "total", "coupler share"):

@@ -45,6 +45,7 @@ class BmiSurrogate(GroundwaterBmi):
     may_change = (
         "surrogate.device",
         "surrogate.threads",
+        "surrogate.engine",
         "surrogate.compile",
         *SERIES,
     )

@@ -26,7 +26,7 @@ from bmi_surrogate.predrnn.emulator import PredRNNEmulator, PredRNNOptions
 from bmi_surrogate.predrnn.normalisation import moments_of_statics
 from bmi_surrogate.structured import StructuredArchitecture, StructuredModel
 from bmi_surrogate.structured.checkpoint import StructuredCheckpoint
-from bmi_surrogate.structured.emulator import StructuredEmulator, StructuredOptions
+from bmi_surrogate.structured.emulator import EngineName, StructuredEmulator, StructuredOptions
 
 SHIPPED_REFINEMENTS = 2
 """Of the weights that come with the demo basin: three solves in all."""
@@ -46,9 +46,13 @@ _FOR_NETWORKS = (
     "statics_statistics",
     "tile",
     "overlap",
+    "compile",
     "precision",
 )
 """Keys without meaning for the structured surrogate."""
+
+_FOR_STRUCTURED = ("engine",)
+"""Keys without meaning for a PredRNN."""
 
 _OF_STRUCTURED = ("surface.flux", "barriers", "sources", "wells")
 """Conditions that the structured surrogate takes."""
@@ -72,6 +76,7 @@ class SurrogateSection(Config):
     overlap: Literal["independent", "averaged"] = "independent"
     device: str = "auto"
     threads: Threads | None = None
+    engine: EngineName | None = None
     compile: bool = False
     precision: Literal["float32", "float64"] = "float32"
 
@@ -177,20 +182,17 @@ def _structured(
     barriers: Barriers | None,
     config_file: Path,
 ) -> StructuredEmulator:
-    for key in _FOR_NETWORKS:
-        if getattr(section, key) != SurrogateSection.model_fields[key].default:
-            raise ConfigError(
-                "has no meaning for the structured surrogate; remove it", key=f"surrogate.{key}", file=config_file
-            )
+    _refuse(section, _FOR_NETWORKS, "the structured surrogate", config_file)
     _require_layers(len(trained.layer_thickness), trained.layer_thickness, domain, section.checkpoint)
     with errors_under("surrogate", config_file):
-        options = StructuredOptions(section.device, section.threads, section.compile)
+        options = StructuredOptions(section.device, section.threads, section.engine)
         return StructuredEmulator(trained.model, domain, options, barriers)
 
 
 def _predrnn(
     trained: PredRNNCheckpoint, domain: Domain, section: SurrogateSection, config_file: Path
 ) -> tuple[Emulator, tuple[Path, ...]]:
+    _refuse(section, _FOR_STRUCTURED, "a PredRNN", config_file)
     a, path = trained.network.architecture, trained.files[0]
     _require_layers(a.layers, trained.layer_thickness, domain, path)
     if a.source_layers != domain.root_zone_layers:
@@ -205,6 +207,12 @@ def _predrnn(
         network = PredRNNEmulator(trained, fields, domain.mask, section.options())
         emulator: Emulator = ClosedEmulator(network, domain) if a.balance == "closed" else network
     return emulator, (*trained.files, *(() if section.statics is None else section.statics.files))
+
+
+def _refuse(section: SurrogateSection, keys: tuple[str, ...], surrogate: str, config_file: Path) -> None:
+    for key in keys:
+        if getattr(section, key) != SurrogateSection.model_fields[key].default:
+            raise ConfigError(f"has no meaning for {surrogate}; remove it", key=f"surrogate.{key}", file=config_file)
 
 
 def _require_layers(layers: int, known: tuple[float, ...] | None, domain: Domain, path: Path | None) -> None:

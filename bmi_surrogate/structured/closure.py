@@ -12,7 +12,6 @@ inflow, whose Jacobian is triangular in flow order).
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -82,6 +81,10 @@ class Effort(NamedTuple):
         """Newton sweeps of a repetition."""
         return max(3, self.sweeps // 3)
 
+    def repetitions(self, columns: ColumnProperties) -> int:
+        """Most repetitions where columns that are closed drop out: each settles one more level of the flow order."""
+        return self.routing + len(columns.levels) if self.routing else 0
+
 
 class Closed(NamedTuple):
     """Columns whose balance is closed.
@@ -98,21 +101,6 @@ class Closed(NamedTuple):
     inflow: Tensor
 
 
-class Search(NamedTuple):
-    """How the balance is evaluated.
-
-    Attributes
-    ----------
-    balance : callable
-        `balance`, or a compiled one.
-    block : int or None
-        Columns evaluated together on a CPU; None for all.
-    """
-
-    balance: Callable[[Soil, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]] = balance
-    block: int | None = _BLOCK
-
-
 def close(
     columns: ColumnProperties,
     start: Start,
@@ -120,7 +108,6 @@ def close(
     weights: Tensor,
     effort: Effort,
     active_set: bool,
-    search: Search | None = None,
 ) -> Closed:
     """Shift `guess` until every column's balance is closed.
 
@@ -137,8 +124,6 @@ def close(
     active_set : bool
         Go on with the columns that are not closed yet only. This needs their number on the host, which a CPU has at
         once and a GPU would have to wait for.
-    search : Search, optional
-        How the balance is evaluated.
 
     Returns
     -------
@@ -148,7 +133,7 @@ def close(
     """
     with torch.no_grad():
         fixed = guess.detach(), weights.detach()
-        shift, inflow = _search(columns, start, *fixed, effort, active_set, search or Search())
+        shift, inflow = _search(columns, start, *fixed, effort, active_set)
     found = guess + shift * weights
     if not torch.is_grad_enabled() or not (guess.requires_grad or weights.requires_grad):
         return Closed(found, inflow)
@@ -172,19 +157,16 @@ def _search(
     weights: Tensor,
     effort: Effort,
     active_set: bool,
-    search: Search,
 ) -> tuple[Tensor, Tensor]:
     soil, available, inflow = Soil.of(columns), start.available, start.inflow
     newton = _newton_in_blocks if active_set else _newton
     begin = _Found(torch.zeros_like(inflow), torch.ones_like(inflow), torch.zeros_like(inflow, dtype=torch.bool))
-    found = newton(search, soil, guess, weights, available + inflow, begin, effort.sweeps)
+    found = newton(soil, guess, weights, available + inflow, begin, effort.sweeps)
     better = _routed(columns, guess, weights, found, inflow, active_set)
-    # each repetition settles at least one more level of the flow order
-    repetitions = effort.routing + len(columns.levels) if active_set and effort.routing else effort.routing
-    for _ in range(repetitions):
+    for _ in range(effort.repetitions(columns) if active_set else effort.routing):
         if not active_set:
             inflow = better
-            found = newton(search, soil, guess, weights, available + inflow, found, effort.later_sweeps)
+            found = newton(soil, guess, weights, available + inflow, found, effort.later_sweeps)
         else:
             changed = (better - inflow).abs() > INFLOW_TOLERANCE * (1.0 + inflow)
             which = torch.nonzero(changed | ~found.closed)[:, 0]
@@ -192,7 +174,6 @@ def _search(
                 return found.shift, inflow
             inflow = better
             some = newton(
-                search,
                 soil.some(which),
                 guess[:, which],
                 weights[:, which],
@@ -224,13 +205,11 @@ def _routed(
     return (inflow + total[:-1]).clamp(min=0.0)
 
 
-def _newton(
-    search: Search, soil: Soil, guess: Tensor, weights: Tensor, available: Tensor, begin: _Found, sweeps: int
-) -> _Found:
+def _newton(soil: Soil, guess: Tensor, weights: Tensor, available: Tensor, begin: _Found, sweeps: int) -> _Found:
     shift, slope, closed = begin
     low, high = torch.full_like(shift, -torch.inf), torch.full_like(shift, torch.inf)
     for _ in range(sweeps):
-        excess, slope = search.balance(soil, guess + shift * weights, weights, available)
+        excess, slope = balance(soil, guess + shift * weights, weights, available)
         closed = excess.abs() <= TOLERANCE
         pond = (guess[-1] + shift * weights[-1]).clamp(min=0.0) / weights[-1]
         shift, low, high = _next(shift, low, high, excess, slope, pond)
@@ -238,25 +217,23 @@ def _newton(
 
 
 def _newton_in_blocks(
-    search: Search, soil: Soil, guess: Tensor, weights: Tensor, available: Tensor, begin: _Found, sweeps: int
+    soil: Soil, guess: Tensor, weights: Tensor, available: Tensor, begin: _Found, sweeps: int
 ) -> _Found:
     columns = guess.shape[1]
-    if search.block is None or columns <= search.block:
-        return _newton_active_set(search, soil, guess, weights, available, begin, sweeps)
+    if columns <= _BLOCK:
+        return _newton_active_set(soil, guess, weights, available, begin, sweeps)
     parts = []
-    for first in range(0, columns, search.block):
-        some = slice(first, first + search.block)
+    for first in range(0, columns, _BLOCK):
+        some = slice(first, first + _BLOCK)
         start = _Found(*(part[some] for part in begin))
         parts.append(
-            _newton_active_set(
-                search, soil.some(some), guess[:, some], weights[:, some], available[some], start, sweeps
-            )
+            _newton_active_set(soil.some(some), guess[:, some], weights[:, some], available[some], start, sweeps)
         )
     return _Found(*(torch.cat(same) for same in zip(*parts, strict=True)))
 
 
 def _newton_active_set(
-    search: Search, soil: Soil, guess: Tensor, weights: Tensor, available: Tensor, begin: _Found, sweeps: int
+    soil: Soil, guess: Tensor, weights: Tensor, available: Tensor, begin: _Found, sweeps: int
 ) -> _Found:
     """As `_newton`, but go on with the columns that are not closed yet only."""
     shift = begin.shift
@@ -265,7 +242,7 @@ def _newton_active_set(
     low, high = torch.full_like(shift, -torch.inf), torch.full_like(shift, torch.inf)
     for _ in range(sweeps):
         coordinate = guess + shift * weights
-        excess, slope = search.balance(soil, coordinate, weights, available)
+        excess, slope = balance(soil, coordinate, weights, available)
         is_empty = (excess > 0.0) & (slope <= LEAST_SLOPE) & (coordinate[-1] * soil.retention.alpha[-1] < -KNEE)
         is_open = (excess.abs() > TOLERANCE) & ~is_empty
         growth[which], closed[which] = slope, ~is_open

@@ -177,7 +177,8 @@ def solve(columns: ColumnProperties, start: Start, guess: ColumnHeads, inflow: T
     diagonal[-1] += (head[-1] > 0.0).to(head.dtype) * (1.0 + outflow_slope(columns.conveyance_out, ponded))
 
     change = columns.retention.coordinate(head + _thomas(-coupling, diagonal, -excess)) - guess.coordinate
-    limit = torch.where(head < 0.0, LARGEST_CHANGE_DRY, LARGEST_CHANGE_WET)
+    # numbers alone would be taken in single precision
+    limit = torch.where(head < 0.0, head.new_tensor(LARGEST_CHANGE_DRY), head.new_tensor(LARGEST_CHANGE_WET))
     return torch.minimum(torch.maximum(change, -limit), limit)
 
 

@@ -134,6 +134,12 @@ def feature_count(layers: int) -> int:
     return LAYERED * layers - 1 + SURFACE
 
 
+def soil_features(columns: ColumnProperties) -> Tensor:
+    """Compute the features that do not change, (2 x layers, columns)."""
+    conductivity = torch.log10(columns.conductivity_z.clamp(min=1.0e-8)) / 2.0 + 1.0
+    return torch.cat((conductivity, torch.log(columns.retention.n - 1.0) + 0.5))
+
+
 def features(columns: ColumnProperties, start: Start, guess: ColumnHeads, change: Tensor, scale: Tensor) -> Tensor:
     """Features of every column.
 
@@ -165,8 +171,7 @@ def features(columns: ColumnProperties, start: Start, guess: ColumnHeads, change
         torch.asinh(start.lateral / WATER_SCALE) / 3.0,
         torch.asinh((guess.coordinate - start.state.coordinate) / scale),
         torch.asinh(change / (FINE * scale)) / 2.0,
-        torch.log10(columns.conductivity_z.clamp(min=1.0e-8)) / 2.0 + 1.0,
-        torch.log(retention.n - 1.0) + 0.5,
+        soil_features(columns),
     ]
     surface = [
         torch.asinh(start.ponded / PONDING_SCALE) / 3.0,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -14,9 +14,12 @@ from bmi_common import ConfigError, Domain
 from bmi_common.arrays import Array
 from bmi_common.boundary_conditions import Barriers
 from bmi_common.state_file import StateArray, fingerprint
-from bmi_surrogate.compute import compiling, find_device, require_compiler, using_threads
+from bmi_surrogate.compute import find_device, using_threads
 from bmi_surrogate.structured.columns import ColumnProperties
-from bmi_surrogate.structured.model import Kernels, StructuredModel
+from bmi_surrogate.structured.compiled import CompiledEngine
+from bmi_surrogate.structured.model import StructuredModel
+
+EngineName = Literal["compiled", "torch"]
 
 
 @dataclass(frozen=True)
@@ -28,14 +31,75 @@ class StructuredOptions:
     device : str
         ``"auto"`` (CUDA where there is a device, otherwise CPU) or a name that PyTorch knows.
     threads : int or None
-        Threads on a CPU; None for PyTorch's choice.
-    compile : bool
-        Compile what the time is spent in (takes about a minute, needs a C++ compiler on a CPU).
+        Threads on a CPU; None for the engine's choice.
+    engine : {"compiled", "torch"} or None
+        What computes an hour: the Fortran kernel, which needs a CPU, or PyTorch. None takes the kernel on a CPU,
+        PyTorch on another device. They agree but for rounding.
     """
 
     device: str = "auto"
     threads: int | None = None
-    compile: bool = False
+    engine: EngineName | None = None
+
+
+class Engine(Protocol):
+    """Computes the hours of a structured surrogate."""
+
+    @property
+    def head(self) -> Array:
+        """Pressure head [m] of the active columns, (layers, columns)."""
+        ...
+
+    @head.setter
+    def head(self, head: Array) -> None: ...
+
+    def step(self, source: Array) -> Array:
+        """Advance an hour under a net source [h-1] (source layers, ny, nx): head [m], NaN in inactive cells."""
+        ...
+
+
+class TorchEngine:
+    """Advances the heads of a domain by hours in PyTorch; an `Engine`.
+
+    Parameters
+    ----------
+    model : StructuredModel
+        Weights; copied.
+    columns : ColumnProperties
+        Soil and terrain, on the device.
+    device : torch.device
+        Where to compute.
+    threads : int, optional
+        Threads on a CPU; by default PyTorch's choice.
+    """
+
+    def __init__(
+        self, model: StructuredModel, columns: ColumnProperties, device: torch.device, threads: int | None = None
+    ) -> None:
+        self._columns, self._device, self._threads = columns, device, threads
+        self._model = StructuredModel(model.architecture).eval()
+        self._model.load_state_dict(model.state_dict())
+        self._model.to(device)
+        self._head = torch.empty(0)
+
+    @property
+    def head(self) -> Array:
+        """Pressure head [m] of the columns, (layers, columns)."""
+        head: Array = self._head.cpu().numpy()
+        return head
+
+    @head.setter
+    def head(self, head: Array) -> None:
+        self._head = torch.from_numpy(np.array(head)).to(self._device)
+
+    @torch.inference_mode()
+    def step(self, source: Array) -> Array:
+        """Advance an hour under a net source [h-1] (source layers, ny, nx): head [m], NaN in inactive cells."""
+        with using_threads(self._threads):
+            active_set = self._device.type == "cpu"
+            self._head = self._model(self._columns, self._head, self._columns.pack_array(source), active_set).head
+            head: Array = self._columns.unpack(self._head, float("nan"))[0].cpu().numpy()
+            return head
 
 
 class StructuredEmulator:
@@ -57,8 +121,8 @@ class StructuredEmulator:
     Raises
     ------
     ConfigError
-        If the domain lacks a field or has other layers than the model, if the device does not exist, or if the step
-        cannot be compiled.
+        If the domain lacks a field or has other layers than the model, if the device does not exist, or if it is not
+        one of the engine.
     """
 
     def __init__(
@@ -72,14 +136,14 @@ class StructuredEmulator:
         if model.architecture.layers != domain.nz:
             raise ConfigError(f"the surrogate has {model.architecture.layers} layers, the domain has {domain.nz}")
         self.options = options
-        self.device = find_device(options.device)
-        self.columns = ColumnProperties.of_domain(domain, self.device, barriers)
-        self._model = StructuredModel(model.architecture).eval()
-        self._model.load_state_dict(model.state_dict())
-        self._model.to(self.device)
-        self._head = torch.empty(0)
-        if options.compile:
-            self._compile(domain.root_zone.shape)
+        self.device = _find_device(options)
+        columns = ColumnProperties.of_domain(domain, self.device, barriers)
+        self._cells = columns.cells.cpu().numpy()
+        self._engine: Engine
+        if options.engine == "torch" or self.device.type != "cpu":
+            self._engine = TorchEngine(model, columns, self.device, options.threads)
+        else:
+            self._engine = CompiledEngine(model, columns, options.threads)
         parameters = sorted(model.state_dict().items())
         words = [part for name, value in parameters for part in (name, value.detach().cpu().numpy())]
         self._fingerprint = fingerprint(repr(model.architecture), *words)
@@ -89,17 +153,14 @@ class StructuredEmulator:
         """Hash of parameters and architecture."""
         return self._fingerprint
 
-    @torch.inference_mode()
     def start(self, head: Array) -> None:
         """Begin with a pressure head [m], shape (layers, ny, nx)."""
-        self._head = self.columns.pack_array(head)
+        self._engine.head = self._packed(head)
 
-    @torch.inference_mode()
     def set_head(self, head: Array, changed: NDArray[np.bool_]) -> None:
         """Replace the pressure head [m] of the `changed` cells, both (layers, ny, nx)."""
-        self._head = torch.where(self.columns.pack_array(changed) > 0.0, self.columns.pack_array(head), self._head)
+        self._engine.head = np.where(self._packed(changed), self._packed(head), self._engine.head)
 
-    @torch.inference_mode()
     def step(self, source: Array) -> Array:
         """Advance one hour.
 
@@ -113,25 +174,23 @@ class StructuredEmulator:
         ndarray, shape (layers, ny, nx)
             Pressure head [m] at the end of the hour; NaN in inactive cells.
         """
-        with using_threads(self.options.threads):
-            active_set = self.device.type == "cpu"
-            self._head = self._model(self.columns, self._head, self.columns.pack_array(source), active_set).head
-            head: Array = self.columns.unpack(self._head, float("nan"))[0].cpu().numpy()
-            return head
+        return self._engine.step(source)
 
     def state_dict(self) -> dict[str, StateArray]:
         """Return the pressure head of the active columns."""
-        return {"head": StateArray(self._head.cpu().numpy(), ("layer", "column"))}
+        return {"head": StateArray(self._engine.head, ("layer", "column"))}
 
-    @torch.inference_mode()
     def load_state_dict(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Go on from what `state_dict` gave."""
-        self._head = torch.from_numpy(np.array(state["head"])).to(self.device)
+        self._engine.head = np.array(state["head"])
 
-    def _compile(self, source: tuple[int, ...]) -> None:
-        require_compiler(self.device)
-        self._model.kernels = Kernels.compiled()
-        surface = self.columns.shape[1:]
-        with compiling():
-            self.start(np.full((self._model.architecture.layers, *surface), -1.0))
-            self.step(np.zeros(source))
+    def _packed(self, field: NDArray[Any]) -> NDArray[Any]:
+        """Take the columns (layers, columns) of a field (layers, ny, nx)."""
+        return field.reshape(len(field), -1)[:, self._cells]
+
+
+def _find_device(options: StructuredOptions) -> torch.device:
+    device = find_device("cpu" if options.engine == "compiled" and options.device == "auto" else options.device)
+    if options.engine == "compiled" and device.type != "cpu":
+        raise ConfigError(f"engine: compiled runs on a CPU, not on {options.device}; remove one of the two keys")
+    return device

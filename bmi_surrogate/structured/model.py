@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from bmi_surrogate.structured.closure import Effort, Search, balance, close
-from bmi_surrogate.structured.column_solve import ColumnHeads, Start, begin, solve
+from bmi_surrogate.structured.closure import Effort, close
+from bmi_surrogate.structured.column_solve import ColumnHeads, begin, solve
 from bmi_surrogate.structured.columns import ColumnProperties
 from bmi_surrogate.structured.correction import Correction, StructuredArchitecture, features
 
-_EAGER = Search()
-_ROUGHLY = Effort(routing=0, sweeps=4)
+ROUGHLY = Effort(routing=0, sweeps=4)
 """For guesses between solves."""
 
 
@@ -24,25 +21,6 @@ class Hour(NamedTuple):
 
     head: Tensor
     coordinate: Tensor
-
-
-@dataclass(frozen=True)
-class Kernels:
-    """The functions that an hour's time is spent in."""
-
-    begin: Callable[[ColumnProperties, Tensor, Tensor], Start] = begin
-    evaluate: Callable[[ColumnProperties, Tensor], ColumnHeads] = ColumnHeads.of
-    solve: Callable[[ColumnProperties, Start, ColumnHeads, Tensor], Tensor] = solve
-    search: Search = _EAGER
-
-    @classmethod
-    def compiled(cls) -> Kernels:
-        """Compile each at its first call; compiled, columns need no blocks to stay in a CPU's caches."""
-
-        def faster(function: Any) -> Any:
-            return torch.compile(function, dynamic=True)
-
-        return cls(faster(begin), faster(ColumnHeads.of), faster(solve), Search(faster(balance), None))
 
 
 class StructuredModel(nn.Module):
@@ -59,8 +37,6 @@ class StructuredModel(nn.Module):
     ----------
     scale : Tensor, shape (layers, 1)
         Typical change of the coordinate u in an hour [m], the unit of the correction; from the training data.
-    kernels : Kernels
-        Eager, or compiled.
     """
 
     scale: Tensor
@@ -68,7 +44,6 @@ class StructuredModel(nn.Module):
     def __init__(self, architecture: StructuredArchitecture) -> None:
         super().__init__()
         self.architecture = architecture
-        self.kernels = Kernels()
         if architecture.hidden:
             self.correction = Correction(architecture)
         self.register_buffer("scale", torch.full((architecture.layers, 1), 0.01, dtype=torch.float64))
@@ -88,19 +63,18 @@ class StructuredModel(nn.Module):
             See `closure.close`.
         """
         a = self.architecture
-        k = self.kernels
-        start = k.begin(columns, head, source.to(head.dtype))
+        start = begin(columns, head, source.to(head.dtype))
         weights = torch.ones_like(head)
         weights[0] = 0.0
-        coordinate, inflow = start.state.coordinate + k.solve(columns, start, start.state, start.inflow), start.inflow
+        coordinate, inflow = start.state.coordinate + solve(columns, start, start.state, start.inflow), start.inflow
         for refinement in range(a.refinements):
-            coordinate, inflow = close(columns, start, coordinate, weights, _ROUGHLY, active_set, k.search)
-            guess = k.evaluate(columns, coordinate)
-            change = k.solve(columns, start, guess, inflow)
+            coordinate, inflow = close(columns, start, coordinate, weights, ROUGHLY, active_set)
+            guess = ColumnHeads.of(columns, coordinate)
+            change = solve(columns, start, guess, inflow)
             if a.hidden and refinement == a.refinements - 1:
                 residual_scale = (change / self.scale).abs().amax(dim=0)
                 gain, weights = self.correction(features(columns, start, guess, change, self.scale), residual_scale)
                 change = change * gain
             coordinate = coordinate + change
-        coordinate = close(columns, start, coordinate, weights, a.effort, active_set, k.search).coordinate
+        coordinate = close(columns, start, coordinate, weights, a.effort, active_set).coordinate
         return Hour(columns.retention.head(coordinate), coordinate)

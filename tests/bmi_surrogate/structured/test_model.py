@@ -7,8 +7,8 @@ from richards_domains import Floats
 from structured_cases import basin, columns_of, maps, packed, random_head, solver_of, trained, weather
 
 from bmi_surrogate import StructuredArchitecture, StructuredModel
+from bmi_surrogate.structured import closure
 from bmi_surrogate.structured.correction import LARGEST_GAIN, Correction
-from bmi_surrogate.structured.model import Kernels
 
 
 def bare(refinements: int) -> StructuredModel:
@@ -92,7 +92,7 @@ def test_gains_and_weights_are_bounded_and_fade_where_there_is_no_trouble() -> N
     assert torch.equal(weights[1:], torch.ones_like(weights[1:]))
 
 
-def test_an_hour_of_columns_does_not_depend_on_how_many_are_searched_together() -> None:
+def test_an_hour_of_columns_does_not_depend_on_how_many_are_searched_together(monkeypatch: pytest.MonkeyPatch) -> None:
     domain = basin()
     columns, model = columns_of(domain), trained(seed=3)
     head = packed(columns, start_of(domain))
@@ -100,7 +100,7 @@ def test_an_hour_of_columns_does_not_depend_on_how_many_are_searched_together() 
     with torch.inference_mode():
         active_set = model(columns, head, source, True).head
         plain = model(columns, head, source, False).head
-        model.kernels = Kernels(search=model.kernels.search._replace(block=5))
+        monkeypatch.setattr(closure, "_BLOCK", 5)
         blocks = model(columns, head, source, True).head
     torch.testing.assert_close(plain, active_set, rtol=0.0, atol=1e-6)
     torch.testing.assert_close(blocks, active_set, rtol=0.0, atol=1e-9)

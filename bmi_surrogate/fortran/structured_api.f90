@@ -1,0 +1,95 @@
+!> Flat interface that f2py wraps; all physics is in the modules beside this file. Kinds are c_double, c_float because f2py knows
+!> those names; they are real64 and real32. Arrays are described in structured_types.
+
+!> Lanes of a block, and outputs of a group of the network's.
+subroutine sizes(block_lanes, output_group)
+  use structured_network, only: group
+  use structured_types, only: lanes
+  implicit none
+  integer, intent(out) :: block_lanes, output_group
+  block_lanes = lanes
+  output_group = group
+end subroutine sizes
+
+!> Threads that OpenMP would use.
+subroutine max_threads(n)
+  use omp_lib, only: omp_get_max_threads
+  implicit none
+  integer, intent(out) :: n
+  n = omp_get_max_threads()
+end subroutine max_threads
+
+!> Advance the heads by an hour; see advance_hour.
+subroutine advance(nlanes, layers, blocks, sides, ncol, nstarts, nwidths, nparameters, nfeatures, cells, supplied, &
+  dz, height, porosity, specific_storage, alpha, n, m, residual, maximum, vertical, east_conductance, north_conductance, &
+  rise_east, rise_north, cosine_east, cosine_north, conveyance_in, conveyance_out, east, west, north, south, donor, level_start, &
+  cell, widths, parameters, soil_features, scale, refinements, sweeps, later_sweeps, rough_sweeps, repetitions, threads, &
+  supply, head, map)
+  use, intrinsic :: iso_c_binding, only: c_double, c_float
+  use structured_hour, only: advance_hour
+  use structured_types, only: columns_t, effort_t, network_t
+  implicit none
+  integer, intent(in) :: nlanes, layers, blocks, sides, ncol, nstarts, nwidths, nparameters, nfeatures, cells, supplied
+  real(c_double), intent(in), target :: dz(layers), height(layers)
+  real(c_double), intent(in), target :: porosity(nlanes, layers, blocks), specific_storage(nlanes, layers, blocks)
+  real(c_double), intent(in), target :: alpha(nlanes, layers, blocks), n(nlanes, layers, blocks), m(nlanes, layers, blocks)
+  real(c_double), intent(in), target :: residual(nlanes, layers, blocks), maximum(nlanes, layers, blocks)
+  real(c_double), intent(in), target :: vertical(nlanes, layers, blocks)
+  real(c_double), intent(in), target :: east_conductance(nlanes, layers, blocks), north_conductance(nlanes, layers, blocks)
+  real(c_double), intent(in), target :: rise_east(nlanes, blocks), rise_north(nlanes, blocks)
+  real(c_double), intent(in), target :: cosine_east(nlanes, blocks), cosine_north(nlanes, blocks)
+  real(c_double), intent(in), target :: conveyance_in(sides, ncol), conveyance_out(nlanes, blocks)
+  integer, intent(in), target :: east(nlanes, blocks), west(nlanes, blocks), north(nlanes, blocks), south(nlanes, blocks)
+  integer, intent(in), target :: donor(sides, ncol), level_start(nstarts), cell(nlanes, blocks)
+  integer, intent(in), target :: widths(nwidths)
+  real(c_float), intent(in), target :: parameters(nparameters), soil_features(nlanes, nfeatures, blocks)
+  real(c_double), intent(in), target :: scale(layers)
+  integer, intent(in) :: refinements, sweeps, later_sweeps, rough_sweeps, repetitions, threads
+  real(c_double), intent(in) :: supply(cells, supplied)
+  real(c_double), intent(inout) :: head(nlanes, layers, blocks), map(cells, layers)
+  !f2py threadsafe
+  type(columns_t) :: columns
+  type(network_t) :: network
+  type(effort_t) :: effort
+
+  columns%layers = layers
+  columns%blocks = blocks
+  columns%dz => dz
+  columns%height => height
+  columns%porosity => porosity
+  columns%specific_storage => specific_storage
+  columns%alpha => alpha
+  columns%n => n
+  columns%m => m
+  columns%residual => residual
+  columns%maximum => maximum
+  columns%vertical => vertical
+  columns%east_conductance => east_conductance
+  columns%north_conductance => north_conductance
+  columns%rise_east => rise_east
+  columns%rise_north => rise_north
+  columns%cosine_east => cosine_east
+  columns%cosine_north => cosine_north
+  columns%conveyance_in => conveyance_in
+  columns%conveyance_out => conveyance_out
+  columns%east => east
+  columns%west => west
+  columns%north => north
+  columns%south => south
+  columns%donor => donor
+  columns%level_start => level_start
+  columns%cell => cell
+
+  network%widths => widths
+  network%parameters => parameters
+  network%soil_features => soil_features
+  network%scale => scale
+
+  effort%refinements = refinements
+  effort%sweeps = sweeps
+  effort%later_sweeps = later_sweeps
+  effort%rough_sweeps = rough_sweeps
+  effort%repetitions = repetitions
+
+  call advance_hour(columns, network, effort, threads, cells, supplied, supply, head, map)
+end subroutine advance

@@ -1,0 +1,398 @@
+!> One hour of the whole domain: solves and closures of the blocks, and what columns give each other between them.
+!>
+!> Threads share the blocks out; what crosses between columns - lateral flow, overland flow - is taken between two loops over them,
+!> from results that are complete. So neither the number of threads nor a column's place changes a bit.
+!>
+!> Equations (7), (14) and (15) of docs/theory.md.
+module structured_hour
+  use, intrinsic :: iso_fortran_env, only: wp => real64
+  use structured_closure, only: close_block
+  use structured_network, only: judge_block
+  use structured_retention, only: find_coordinates, find_heads, find_permeabilities, find_saturations
+  use structured_routing, only: inflow_of_block, route
+  use structured_solve, only: find_water, outflow_slope, overland_power, pond_powers, solve_block
+  use structured_types, only: columns_t, effort_t, lanes, network_t
+  implicit none
+  private
+  public :: advance_hour
+
+  !> Of overland inflow, relative to 1 m and the inflow.
+  real(wp), parameter :: inflow_tolerance = 1.0e-9_wp
+
+  !> Memory of an hour.
+  type :: work_t
+    real(wp), allocatable :: water(:, :, :)         !< in the layers at the start [m]
+    real(wp), allocatable :: capacity(:, :, :)      !< of the layers at the start [-]
+    real(wp), allocatable :: permeability(:, :, :)  !< relative, at the start [-]
+    real(wp), allocatable :: source(:, :, :)        !< water of the hour [m]
+    real(wp), allocatable :: lateral(:, :, :)       !< water of the hour [m]
+    real(wp), allocatable :: east(:, :, :)          !< flow through the east faces [m]
+    real(wp), allocatable :: north(:, :, :)         !< flow through the north faces [m]
+    real(wp), allocatable :: guess(:, :, :)         !< coordinate at the end of the hour, but for the shift [m]
+    real(wp), allocatable :: weights(:, :, :)       !< of the layers in the closure [-]
+    real(wp), allocatable :: ponded(:, :)           !< at the start [m]
+    real(wp), allocatable :: available(:, :)        !< water but for overland flow [m]
+    real(wp), allocatable :: start_inflow(:, :)     !< overland, by the ponding at the start [m]
+    real(wp), allocatable :: inflow(:, :)           !< overland, that balances were closed with last [m]
+    real(wp), allocatable :: better(:, :)           !< overland, that they should be closed with [m]
+    real(wp), allocatable :: found(:, :)            !< overland, by the depths that were found [m]
+    real(wp), allocatable :: flow(:, :)             !< ponded depth to 5/3 [m5/3]
+    real(wp), allocatable :: response(:, :)         !< of that to inflow [m2/3]
+    real(wp), allocatable :: shift(:, :)            !< that closes the balance [m]
+    real(wp), allocatable :: growth(:, :)           !< of the balance with the shift [-]
+    real(wp), allocatable :: open(:, :)             !< 1 where the balance is not closed, or else 0 [-]
+    real(wp), allocatable :: change(:, :)           !< of routing [m]
+    real(wp), allocatable :: passed(:, :)           !< of routing [m]
+    logical :: wanting = .true.                     !< a column is open, or its overland inflow has changed
+  end type work_t
+
+contains
+
+  !> Advance the heads of all columns by an hour.
+  subroutine advance_hour(columns, network, effort, threads, cells, supplied, supply, head, map)
+    type(columns_t), intent(in) :: columns         !< soil and terrain
+    type(network_t), intent(in) :: network         !< of the last refinement
+    type(effort_t), intent(in) :: effort           !< numbers of solves and sweeps
+    integer, intent(in) :: threads                 !< that share the blocks
+    integer, intent(in) :: cells                   !< of a map
+    integer, intent(in) :: supplied                !< layers that get water, the uppermost
+    real(wp), intent(in) :: supply(cells, supplied)  !< net source [h-1]
+    real(wp), intent(inout) :: head(lanes, columns%layers, columns%blocks)  !< [m]
+    real(wp), intent(inout) :: map(cells, columns%layers)  !< head at the end, where there are columns [m]
+    type(work_t) :: work
+    integer :: b, refinement, repetition
+
+    call allocate_work(columns, work)
+    !$omp parallel num_threads(threads) default(shared) private(b, refinement, repetition)
+    !$omp do schedule(static)
+    do b = 1, columns%blocks
+      call begin_block(columns, b, cells, supplied, supply, head(:, :, b), work)
+    end do
+    !$omp end do
+    !$omp do schedule(static)
+    do b = 1, columns%blocks
+      call find_face_flows(columns, b, head, work)
+      call inflow_of_block(columns, b, work%flow, work%start_inflow(:, b))
+    end do
+    !$omp end do
+    !$omp do schedule(static)
+    do b = 1, columns%blocks
+      call first_solve(columns, b, head(:, :, b), work)
+      if (effort%refinements > 0) then
+        call search(columns, b, effort%rough_sweeps, work)
+      else
+        call search(columns, b, effort%sweeps, work)
+      end if
+    end do
+    !$omp end do
+    call exchange(columns, work)
+    do refinement = 1, effort%refinements
+      !$omp do schedule(static)
+      do b = 1, columns%blocks
+        call refine(columns, network, b, refinement == effort%refinements, head(:, :, b), work)
+        if (refinement < effort%refinements) then
+          call search(columns, b, effort%rough_sweeps, work)
+        else
+          call search(columns, b, effort%sweeps, work)
+        end if
+      end do
+      !$omp end do
+      call exchange(columns, work)
+    end do
+    do repetition = 1, effort%repetitions
+      if (.not. work%wanting) exit
+      !$omp do schedule(static)
+      do b = 1, columns%blocks
+        call search_again(columns, b, effort%later_sweeps, work)
+      end do
+      !$omp end do
+      call exchange(columns, work)
+    end do
+    !$omp do schedule(static)
+    do b = 1, columns%blocks
+      call end_block(columns, b, cells, work, head(:, :, b), map)
+    end do
+    !$omp end do
+    !$omp end parallel
+  end subroutine advance_hour
+
+  subroutine allocate_work(columns, work)
+    type(columns_t), intent(in) :: columns  !< soil and terrain
+    type(work_t), intent(inout) :: work     !< memory
+    integer :: layers, blocks
+    layers = columns%layers
+    blocks = columns%blocks
+    allocate (work%water(lanes, layers, blocks), work%capacity(lanes, layers, blocks), work%permeability(lanes, layers, blocks))
+    allocate (work%source(lanes, layers, blocks), work%lateral(lanes, layers, blocks), work%east(lanes, layers, blocks))
+    allocate (work%north(lanes, layers, blocks), work%guess(lanes, layers, blocks), work%weights(lanes, layers, blocks))
+    allocate (work%ponded(lanes, blocks), work%available(lanes, blocks), work%start_inflow(lanes, blocks))
+    allocate (work%inflow(lanes, blocks), work%better(lanes, blocks), work%found(lanes, blocks), work%flow(lanes, blocks))
+    allocate (work%response(lanes, blocks), work%shift(lanes, blocks), work%growth(lanes, blocks), work%open(lanes, blocks))
+    allocate (work%change(lanes, blocks), work%passed(lanes, blocks))
+  end subroutine allocate_work
+
+  !> What the head at the start and the source of the hour determine in each column by itself.
+  subroutine begin_block(columns, b, cells, supplied, supply, head, work)
+    type(columns_t), intent(in) :: columns               !< soil and terrain
+    integer, intent(in) :: b                             !< block
+    integer, intent(in) :: cells                         !< of a map
+    integer, intent(in) :: supplied                      !< layers that get water
+    real(wp), intent(in) :: supply(cells, supplied)      !< net source [h-1]
+    real(wp), intent(in) :: head(lanes, columns%layers)  !< [m]
+    type(work_t), intent(inout) :: work                  !< of the hour
+    real(wp), dimension(lanes, columns%layers) :: saturation, slope, power
+    real(wp) :: root(lanes)
+    integer :: k, l, layers
+
+    layers = columns%layers
+    do k = 1, layers
+      do l = 1, lanes
+        work%source(l, k, b) = 0.0_wp
+        if (k > layers - supplied .and. columns%cell(l, b) > 0) then
+          work%source(l, k, b) = supply(columns%cell(l, b), k - layers + supplied)*columns%dz(k)
+        end if
+      end do
+    end do
+    call find_saturations(lanes*layers, columns%alpha(:, :, b), columns%n(:, :, b), columns%m(:, :, b), &
+      columns%residual(:, :, b), columns%maximum(:, :, b), head, saturation, slope, power)
+    call find_permeabilities(lanes*layers, columns%m(:, :, b), head, power, work%permeability(:, :, b))
+    call find_water(columns, b, head, saturation, slope, work%water(:, :, b), work%capacity(:, :, b))
+    work%ponded(:, b) = merge(head(:, layers), 0.0_wp, head(:, layers) > 0.0_wp)
+    call pond_powers(work%ponded(:, b), work%flow(:, b), root)
+  end subroutine begin_block
+
+  !> Flow through the east and north faces of a block in the hour by Darcy's law, permeability taken upwind.
+  subroutine find_face_flows(columns, b, head, work)
+    type(columns_t), intent(in) :: columns                                          !< soil and terrain
+    integer, intent(in) :: b                                                        !< block
+    real(wp), intent(in) :: head(lanes, columns%layers, columns%blocks)  !< [m]
+    type(work_t), intent(inout) :: work                                             !< of the hour
+
+    call flows(columns%east_conductance(:, :, b), columns%rise_east(:, b), columns%cosine_east(:, b), columns%east(:, b), &
+      head, work%permeability, work%east(:, :, b))
+    call flows(columns%north_conductance(:, :, b), columns%rise_north(:, b), columns%cosine_north(:, b), columns%north(:, b), &
+      head, work%permeability, work%north(:, :, b))
+
+  contains
+
+    subroutine flows(conductance, rise, cosine, neighbour, heads, permeabilities, flow)
+      real(wp), intent(in) :: conductance(lanes, columns%layers)                           !< [h-1]
+      real(wp), intent(in) :: rise(lanes)                                                  !< [m]
+      real(wp), intent(in) :: cosine(lanes)                                                !< [-]
+      integer, intent(in) :: neighbour(lanes)                                              !< its first element
+      real(wp), intent(in) :: heads(lanes*columns%layers*columns%blocks)           !< [m]
+      real(wp), intent(in) :: permeabilities(lanes*columns%layers*columns%blocks)  !< [-]
+      real(wp), intent(out) :: flow(lanes, columns%layers)                                 !< [m]
+      real(wp) :: drop, upwind
+      integer :: k, l, own, other
+
+      do k = 1, columns%layers
+        !$omp simd private(drop, upwind, own, other)
+        do l = 1, lanes
+          own = ((b - 1)*columns%layers + k - 1)*lanes + l
+          other = neighbour(l) + (k - 1)*lanes
+          drop = (heads(own) - heads(other))*cosine(l) - rise(l)
+          upwind = merge(permeabilities(own), permeabilities(other), drop > 0.0_wp)
+          flow(l, k) = conductance(l, k)*upwind*drop
+        end do
+      end do
+    end subroutine flows
+
+  end subroutine find_face_flows
+
+  !> What columns gain from each other at the start, and the solve linearised there.
+  subroutine first_solve(columns, b, head, work)
+    type(columns_t), intent(in) :: columns               !< soil and terrain
+    integer, intent(in) :: b                             !< block
+    real(wp), intent(in) :: head(lanes, columns%layers)  !< [m]
+    type(work_t), intent(inout) :: work                  !< of the hour
+    real(wp), dimension(lanes, columns%layers) :: coordinate, gain, change
+    integer :: k, l, layers
+
+    layers = columns%layers
+    call find_lateral(columns, b, work%east, work%north, work%lateral(:, :, b))
+    work%available(:, b) = work%ponded(:, b)
+    do k = 1, layers
+      !$omp simd
+      do l = 1, lanes
+        gain(l, k) = work%source(l, k, b) + work%lateral(l, k, b)
+        work%available(l, b) = work%available(l, b) + (work%water(l, k, b) + work%source(l, k, b) + work%lateral(l, k, b))
+        work%weights(l, k, b) = merge(0.0_wp, 1.0_wp, k == 1)
+      end do
+    end do
+    call find_coordinates(lanes*layers, columns%alpha(:, :, b), head, coordinate)
+    call solve_block(columns, b, head, coordinate, work%permeability(:, :, b), work%capacity(:, :, b), gain, work%ponded(:, b), &
+      work%start_inflow(:, b), change)
+    work%guess(:, :, b) = coordinate + change
+  end subroutine first_solve
+
+  !> Lateral gain of a block: what comes in from the west and the south less what leaves to the east and the north.
+  subroutine find_lateral(columns, b, east, north, lateral)
+    type(columns_t), intent(in) :: columns                                 !< terrain
+    integer, intent(in) :: b                                               !< block
+    real(wp), intent(in) :: east(lanes*columns%layers*columns%blocks)   !< flow [m]
+    real(wp), intent(in) :: north(lanes*columns%layers*columns%blocks)  !< flow [m]
+    real(wp), intent(out) :: lateral(lanes, columns%layers)                !< [m]
+    integer :: k, l, own
+
+    do k = 1, columns%layers
+      !$omp simd private(own)
+      do l = 1, lanes
+        own = ((b - 1)*columns%layers + k - 1)*lanes + l
+        lateral(l, k) = east(columns%west(l, b) + (k - 1)*lanes) - east(own) &
+          - north(own) + north(columns%south(l, b) + (k - 1)*lanes)
+      end do
+    end do
+  end subroutine find_lateral
+
+  !> Solve linearised at the guess, and correct the guess; the last time by the gains of the network.
+  subroutine refine(columns, network, b, last, start_head, work)
+    type(columns_t), intent(in) :: columns                     !< soil and terrain
+    type(network_t), intent(in) :: network                     !< of the last refinement
+    integer, intent(in) :: b                                   !< block
+    logical, intent(in) :: last                                !< refinement
+    real(wp), intent(in) :: start_head(lanes, columns%layers)  !< [m]
+    type(work_t), intent(inout) :: work                        !< of the hour
+    real(wp), dimension(lanes, columns%layers) :: coordinate, head, stretch, saturation, slope, power, permeability
+    real(wp), dimension(lanes, columns%layers) :: water, capacity, gain, change, moved
+    integer :: elements, k, l, layers
+
+    layers = columns%layers
+    elements = lanes*layers
+    do k = 1, layers
+      !$omp simd
+      do l = 1, lanes
+        coordinate(l, k) = work%guess(l, k, b) + work%shift(l, b)*work%weights(l, k, b)
+      end do
+    end do
+    call find_heads(elements, columns%alpha(:, :, b), coordinate, head, stretch)
+    call find_saturations(elements, columns%alpha(:, :, b), columns%n(:, :, b), columns%m(:, :, b), &
+      columns%residual(:, :, b), columns%maximum(:, :, b), head, saturation, slope, power)
+    call find_permeabilities(elements, columns%m(:, :, b), head, power, permeability)
+    call find_water(columns, b, head, saturation, slope, water, capacity)
+    do k = 1, layers
+      !$omp simd
+      do l = 1, lanes
+        gain(l, k) = work%source(l, k, b) + work%lateral(l, k, b) - (water(l, k) - work%water(l, k, b))
+      end do
+    end do
+    call solve_block(columns, b, head, coordinate, permeability, capacity, gain, work%ponded(:, b), work%better(:, b), change)
+    if (last .and. size(network%widths) > 1) then
+      call find_coordinates(elements, columns%alpha(:, :, b), start_head, moved)
+      moved = coordinate - moved
+      call judge_block(columns, network, b, head, saturation, permeability, work%source(:, :, b), work%lateral(:, :, b), moved, &
+        change, work%ponded(:, b), work%start_inflow(:, b), gain, work%weights(:, :, b))
+      change = change*gain
+    end if
+    work%guess(:, :, b) = coordinate + change
+  end subroutine refine
+
+  !> Close the balances of a block from the guess, with the overland inflow of the start.
+  subroutine search(columns, b, sweeps, work)
+    type(columns_t), intent(in) :: columns  !< soil and terrain
+    integer, intent(in) :: b                !< block
+    integer, intent(in) :: sweeps           !< at most
+    type(work_t), intent(inout) :: work     !< of the hour
+
+    work%inflow(:, b) = work%start_inflow(:, b)
+    work%shift(:, b) = 0.0_wp
+    work%growth(:, b) = 1.0_wp
+    work%open(:, b) = 1.0_wp
+    call close_and_pond(columns, b, sweeps, work)
+  end subroutine search
+
+  !> Close the balances again of columns whose overland inflow has changed or that are still open.
+  subroutine search_again(columns, b, sweeps, work)
+    type(columns_t), intent(in) :: columns  !< soil and terrain
+    integer, intent(in) :: b                !< block
+    integer, intent(in) :: sweeps           !< at most
+    type(work_t), intent(inout) :: work     !< of the hour
+    integer :: l
+
+    !$omp simd
+    do l = 1, lanes
+      work%open(l, b) = merge(1.0_wp, work%open(l, b), has_changed(work%better(l, b), work%inflow(l, b)))
+      work%inflow(l, b) = work%better(l, b)
+    end do
+    if (any(work%open(:, b) > 0.0_wp)) call close_and_pond(columns, b, sweeps, work)
+  end subroutine search_again
+
+  !> Search, and find what stands on the ground then and how it answers to inflow.
+  subroutine close_and_pond(columns, b, sweeps, work)
+    type(columns_t), intent(in) :: columns  !< soil and terrain
+    integer, intent(in) :: b                !< block
+    integer, intent(in) :: sweeps           !< at most
+    type(work_t), intent(inout) :: work     !< of the hour
+    real(wp), dimension(lanes) :: available, ponded, root
+    real(wp) :: growth
+    integer :: l, top
+
+    top = columns%layers
+    available = work%available(:, b) + work%inflow(:, b)
+    call close_block(columns, b, sweeps, work%guess(:, :, b), work%weights(:, :, b), available, work%open(:, b), &
+      work%shift(:, b), work%growth(:, b))
+    !$omp simd
+    do l = 1, lanes
+      ponded(l) = work%guess(l, top, b) + work%shift(l, b)*work%weights(l, top, b)
+      ponded(l) = merge(ponded(l), 0.0_wp, ponded(l) > 0.0_wp)
+    end do
+    call pond_powers(ponded, work%flow(:, b), root)
+    !$omp simd private(growth)
+    do l = 1, lanes
+      ! a growth of before the last sweep may lack the pond
+      growth = max(work%growth(l, b), &
+        work%weights(l, top, b)*(1.0_wp + outflow_slope(columns%conveyance_out(l, b), root(l))))
+      work%response(l, b) = overland_power*root(l)*work%weights(l, top, b)/growth
+    end do
+  end subroutine close_and_pond
+
+  !> Overland inflow by the depths that were found, and a better one; called by all threads.
+  subroutine exchange(columns, work)
+    type(columns_t), intent(in) :: columns  !< terrain
+    type(work_t), intent(inout) :: work     !< of the hour
+    integer :: b
+
+    !$omp do schedule(static)
+    do b = 1, columns%blocks
+      call inflow_of_block(columns, b, work%flow, work%found(:, b))
+    end do
+    !$omp end do
+    !$omp single
+    call route(columns, work%found, work%response, work%inflow, work%better, work%change, work%passed)
+    work%wanting = any(work%open > 0.0_wp .or. has_changed(work%better, work%inflow))
+    !$omp end single
+  end subroutine exchange
+
+  !> Whether overland inflow differs from that which a balance was closed with.
+  pure elemental logical function has_changed(better, inflow)
+    real(wp), intent(in) :: better  !< [m]
+    real(wp), intent(in) :: inflow  !< [m]
+    has_changed = abs(better - inflow) > inflow_tolerance*(1.0_wp + inflow)
+  end function has_changed
+
+  !> Heads at the end of the hour, in place and on the map.
+  subroutine end_block(columns, b, cells, work, head, map)
+    type(columns_t), intent(in) :: columns                !< soil and terrain
+    integer, intent(in) :: b                              !< block
+    integer, intent(in) :: cells                          !< of a map
+    type(work_t), intent(in) :: work                      !< of the hour
+    real(wp), intent(out) :: head(lanes, columns%layers)  !< [m]
+    real(wp), intent(inout) :: map(cells, columns%layers) !< [m]
+    real(wp), dimension(lanes, columns%layers) :: coordinate, stretch
+    integer :: k, l
+
+    do k = 1, columns%layers
+      !$omp simd
+      do l = 1, lanes
+        coordinate(l, k) = work%guess(l, k, b) + work%shift(l, b)*work%weights(l, k, b)
+      end do
+    end do
+    call find_heads(lanes*columns%layers, columns%alpha(:, :, b), coordinate, head, stretch)
+    do k = 1, columns%layers
+      do l = 1, lanes
+        if (columns%cell(l, b) > 0) map(columns%cell(l, b), k) = head(l, k)
+      end do
+    end do
+  end subroutine end_block
+
+end module structured_hour

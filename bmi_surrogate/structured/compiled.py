@@ -1,0 +1,171 @@
+"""The hour of a structured surrogate in Fortran: `StructuredModel` without gradients, on a CPU.
+
+The mathematics is that of the modules beside this one; both give the same heads but for rounding. Columns lie in blocks
+of lanes, (lane, layer, block), as the kernel wants them; lanes without a column hold dry soil without neighbours.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from bmi_common.arrays import Array
+from bmi_surrogate import _kernel
+from bmi_surrogate.structured.columns import ColumnProperties
+from bmi_surrogate.structured.correction import feature_count, soil_features
+from bmi_surrogate.structured.model import ROUGHLY, StructuredModel
+
+_LANES, _GROUP = _kernel.sizes()
+_COLUMNS_WORTH_A_THREAD = 500
+_DRY_HEAD = -1.0
+
+
+class CompiledEngine:
+    """Advances the heads of a domain by hours; an `Engine`.
+
+    Parameters
+    ----------
+    model : StructuredModel
+        Weights; copied.
+    columns : ColumnProperties
+        Soil and terrain of one map, on the CPU; copied.
+    threads : int, optional
+        Threads; by default as many as OpenMP would use, but one for every 500 columns at most.
+    """
+
+    def __init__(self, model: StructuredModel, columns: ColumnProperties, threads: int | None = None) -> None:
+        self._blocks = _Blocks(columns.count)
+        self._shape = (model.architecture.layers, *columns.shape[1:])
+        self._threads = threads or min(int(_kernel.max_threads()), columns.count // _COLUMNS_WORTH_A_THREAD + 1)
+        effort = model.architecture.effort
+        self._arguments: dict[str, Any] = {
+            **_soil(columns, self._blocks),
+            **_terrain(columns, self._blocks),
+            **_network(model, columns, self._blocks),
+            "scale": _numbers(model.scale[:, 0]),
+            "refinements": model.architecture.refinements,
+            "sweeps": effort.sweeps,
+            "later_sweeps": effort.later_sweeps,
+            "rough_sweeps": ROUGHLY.sweeps,
+            "repetitions": effort.repetitions(columns),
+        }
+        self._head = self._blocks.layered(np.full((self._shape[0], columns.count), _DRY_HEAD), _DRY_HEAD)
+
+    @property
+    def head(self) -> Array:
+        """Pressure head [m] of the columns, (layers, columns)."""
+        return self._blocks.columns_of(self._head)
+
+    @head.setter
+    def head(self, head: Array) -> None:
+        self._head = self._blocks.layered(head, _DRY_HEAD)
+
+    def step(self, source: Array) -> Array:
+        """Advance an hour under a net source [h-1] (source layers, ny, nx): head [m], NaN in inactive cells."""
+        maps = np.full((self._shape[0], self._shape[1] * self._shape[2]), np.nan)
+        supply = np.ascontiguousarray(source, dtype=np.float64).reshape(len(source), -1)
+        _kernel.advance(supply=supply.T, head=self._head, map=maps.T, threads=self._threads, **self._arguments)
+        return maps.reshape(self._shape)
+
+
+class _Blocks:
+    """Puts columns into blocks; at least one lane stays without a column."""
+
+    def __init__(self, columns: int) -> None:
+        self.columns = columns
+        self.blocks = columns // _LANES + 1
+        self.lanes = self.blocks * _LANES
+
+    def layered(self, values: Array, fill: float) -> NDArray[Any]:
+        """Put (layers, columns) into (lane, layer, block)."""
+        rows = self.row(values, fill).reshape(len(values), self.blocks, _LANES)
+        return np.ascontiguousarray(rows.transpose(1, 0, 2)).T
+
+    def flat(self, values: NDArray[Any], fill: float) -> NDArray[Any]:
+        """Put (columns,) into (lane, block)."""
+        return self.row(values, fill).reshape(self.blocks, _LANES).T
+
+    def row(self, values: NDArray[Any], fill: float) -> NDArray[Any]:
+        """Append the lanes without a column to (..., columns)."""
+        full = np.full((*values.shape[:-1], self.lanes), fill, dtype=values.dtype)
+        full[..., : self.columns] = values
+        return full
+
+    def columns_of(self, values: NDArray[Any]) -> Array:
+        """Take the columns of (lane, layer, block) as (layers, columns)."""
+        layers = values.shape[1]
+        rows: Array = values.T.transpose(1, 0, 2).reshape(layers, self.lanes)[:, : self.columns].copy()
+        return rows
+
+    def first_elements(self, column: NDArray[Any], layers: int) -> NDArray[np.int32]:
+        """Where (columns,) numbers of columns have their bottom layer in (lane, layer, block), from 1."""
+        block, lane = np.divmod(self.row(column, self.columns), _LANES)
+        return (block * _LANES * layers + lane + 1).astype(np.int32).reshape(self.blocks, _LANES).T
+
+
+def _soil(columns: ColumnProperties, blocks: _Blocks) -> dict[str, NDArray[Any]]:
+    retention = columns.retention
+    n = _numbers(retention.n)
+    layered = {
+        "porosity": (_numbers(columns.porosity), 0.4),
+        "specific_storage": (_numbers(columns.specific_storage), 1.0e-4),
+        "alpha": (_numbers(retention.alpha), 1.0),
+        "n": (n, 2.0),
+        "m": (1.0 - 1.0 / n, 0.5),
+        "residual": (_numbers(retention.residual), 0.1),
+        "maximum": (_numbers(retention.maximum), 1.0),
+        "vertical": (np.vstack((_numbers(columns.vertical), np.zeros((1, columns.count)))), 0.0),
+        "east_conductance": (_numbers(columns.east_conductance), 0.0),
+        "north_conductance": (_numbers(columns.north_conductance), 0.0),
+    }
+    return {
+        "dz": _numbers(columns.dz[:, 0]),
+        "height": np.append(_numbers(columns.height[:, 0]), 1.0),
+        **{name: blocks.layered(values, fill) for name, (values, fill) in layered.items()},
+    }
+
+
+def _terrain(columns: ColumnProperties, blocks: _Blocks) -> dict[str, NDArray[Any]]:
+    layers = columns.porosity.shape[0]
+    flat = ("rise_east", "rise_north", "cosine_east", "cosine_north", "conveyance_out")
+    donor = blocks.row(columns.donors.numpy(), columns.count) + 1
+    return {
+        **{name: blocks.flat(_numbers(getattr(columns, name)), 0.0) for name in flat},
+        **{
+            side: blocks.first_elements(getattr(columns, side).numpy(), layers)
+            for side in ("east", "west", "north", "south")
+        },
+        "donor": np.asfortranarray(donor.astype(np.int32)),
+        "conveyance_in": np.asfortranarray(blocks.row(_numbers(columns.conveyance_in), 0.0)),
+        "level_start": np.array(columns.levels, dtype=np.int32) + 1,
+        "cell": blocks.flat((columns.cells.numpy() + 1).astype(np.int32), 0),
+    }
+
+
+def _network(model: StructuredModel, columns: ColumnProperties, blocks: _Blocks) -> dict[str, NDArray[Any]]:
+    """Widths and parameters of the perceptron, layer by layer; groups of outputs, each with its biases first."""
+    widths = [feature_count(model.architecture.layers)]
+    if not model.architecture.hidden:
+        nothing = np.zeros((_LANES, 1, blocks.blocks), dtype=np.float32, order="F")
+        return {"widths": np.array(widths, np.int32), "parameters": np.zeros(1, np.float32), "soil_features": nothing}
+    parts = []
+    for layer in (*(part for part in model.correction.inner if isinstance(part, nn.Linear)), model.correction.last):
+        outputs = layer.out_features
+        rows = torch.cat((layer.bias[:, None], layer.weight), dim=1).detach().cpu().numpy()
+        padded = np.zeros((-(-outputs // _GROUP) * _GROUP, rows.shape[1]), dtype=np.float32)
+        padded[:outputs] = rows
+        parts += [padded[first : first + _GROUP].T.ravel() for first in range(0, outputs, _GROUP)]
+        widths.append(outputs)
+    return {
+        "widths": np.array(widths, dtype=np.int32),
+        "parameters": np.concatenate(parts),
+        "soil_features": blocks.layered(soil_features(columns).to(torch.float32).numpy(), 0.0),
+    }
+
+
+def _numbers(values: Tensor) -> Array:
+    return values.detach().cpu().numpy().astype(np.float64)
