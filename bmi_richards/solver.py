@@ -261,6 +261,7 @@ class RichardsSolver:
         )
         results = ("storage_change", "applied", "unmet", "left", "drained", "worst", "column_change")
         self._columns = {name: np.zeros(shape[1]) for name in results}
+        self._iterations = np.zeros(shape[1], dtype=np.int32)
         self._last_dt = 1.0
         self._statics["floor_water"] = self._floor_water(domain)
         self.set_head(head)
@@ -403,11 +404,9 @@ class RichardsSolver:
         self._require_ground(np.asarray(source, dtype=np.float64))
         prescribed = self._prescribed(drainage)
         before = self._head.copy(order="F")
-        failed, iterations, ways = (np.zeros(self.network.cells.size, dtype=np.int32) for _ in range(3))
+        failed, ways = (np.zeros(self.network.cells.size, dtype=np.int32) for _ in range(2))
         # the kernel works in place; a failed step is taken back below
-        advance = partial(
-            self._advance, columns_source, prescribed, time, dt, failed_layer=failed, iterations=iterations, ways=ways
-        )
+        advance = partial(self._advance, columns_source, prescribed, time, dt, failed_layer=failed, ways=ways)
         wanted = self.options.passes
         passes, change, converged = advance(wanted)
         if isinstance(wanted, int) and wanted > 1 and change > _LARGEST_LAST_CHANGE and not failed.any():
@@ -440,7 +439,7 @@ class RichardsSolver:
             irrigation_withdrawal=self._well_water.withdrawal,
             injection=self._well_water.injection,
             unmet_extraction=self._well_water.unmet_extraction,
-            newton=NewtonCount.of(iterations, ways),
+            newton=NewtonCount.of(self._iterations, ways),
             passes=int(passes),
             last_change=float(change),
         )
@@ -468,6 +467,7 @@ class RichardsSolver:
             west=network.west,
             north=network.north,
             south=network.south,
+            level_start=network.level_start,
             group_start=network.group_start,
             donor=network.donor,
             inflow=network.inflow,
@@ -491,6 +491,7 @@ class RichardsSolver:
             kr=self._kr,
             dsaturation=self._dsaturation,
             dkr=self._dkr,
+            iterations=self._iterations,
             **counts,
             **self._columns,
         )

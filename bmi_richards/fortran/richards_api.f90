@@ -49,10 +49,10 @@ subroutine evaluate_state(nz, ncol, top, head, alpha, n, kr_alpha, kr_n, residua
 end subroutine evaluate_state
 
 !> Advance the state by dt [h]; see advance_all.
-subroutine advance(nz, ncol, ngroups, nfaces, nstarts, top, dx, dy, dz, gap, alpha, n, kr_alpha, kr_n, &
+subroutine advance(nz, ncol, nlevels, ngroups, nfaces, nstarts, top, dx, dy, dz, gap, alpha, n, kr_alpha, kr_n, &
   residual, span, pore, elastic, vertical, bottom, east_conductivity, north_conductivity, slope_x, slope_y, &
   cosine_x, cosine_y, minimum_head, floor_water, &
-  east, west, north, south, group_start, donor, inflow, outflow, boundary, &
+  east, west, north, south, level_start, group_start, donor, inflow, outflow, boundary, &
   face_start, face_layer, face_holds, face_flux, face_conductance, face_head, face_kr, face_lift, face_inflow, &
   dt, tolerance, pass_tolerance, most_passes, drainage_kind, own_permeability, table_points, threads, lateral, ground, &
   source, prescribed_drainage, head, saturation, kr, dsaturation, dkr, &
@@ -62,7 +62,7 @@ subroutine advance(nz, ncol, ngroups, nfaces, nstarts, top, dx, dy, dz, gap, alp
   use richards_sweep, only: advance_all
   use richards_types, only: soil_t, network_t, boundary_t, options_t, state_t, balance_t
   implicit none
-  integer, intent(in) :: nz, ncol, ngroups, nfaces, nstarts
+  integer, intent(in) :: nz, ncol, nlevels, ngroups, nfaces, nstarts
   integer, intent(in), target :: top(ncol)
   real(c_double), intent(in) :: dx, dy
   real(c_double), intent(in), target :: dz(nz), gap(nz)
@@ -73,7 +73,7 @@ subroutine advance(nz, ncol, ngroups, nfaces, nstarts, top, dx, dy, dz, gap, alp
   real(c_double), intent(in), target :: slope_x(ncol), slope_y(ncol), cosine_x(ncol), cosine_y(ncol)
   real(c_double), intent(in), target :: minimum_head(nz, ncol), floor_water(nz, ncol)
   integer, intent(in), target :: east(ncol), west(ncol), north(ncol), south(ncol)
-  integer, intent(in), target :: group_start(ngroups + 1), donor(4, ncol)
+  integer, intent(in), target :: level_start(nlevels + 1), group_start(ngroups + 1), donor(4, ncol)
   real(c_double), intent(in), target :: inflow(4, ncol), outflow(ncol), boundary(ncol)
   integer, intent(in), target :: face_start(nstarts), face_layer(nfaces), face_holds(nfaces)
   real(c_double), intent(in), target :: face_flux(nfaces), face_conductance(nfaces), face_head(nfaces), face_kr(nfaces)
@@ -129,6 +129,7 @@ subroutine advance(nz, ncol, ngroups, nfaces, nstarts, top, dx, dy, dz, gap, alp
   network%west => west
   network%north => north
   network%south => south
+  network%level_start => level_start
   network%group_start => group_start
   network%donor => donor
   network%inflow => inflow

@@ -7,7 +7,10 @@ module richards_types
   private
   public :: soil_t, network_t, boundary_t, options_t, state_t, balance_t
   public :: drainage_none, drainage_implicit, drainage_lagged, drainage_prescribed
-  public :: ground_ponds, ground_seeps, ground_closed
+  public :: ground_ponds, ground_seeps, ground_closed, lanes
+
+  !> Columns that are solved side by side: as many numbers as the widest vector registers hold.
+  integer, parameter :: lanes = 8
 
   !> Bottom boundary: no flow, or gravity drainage from the new head, from the head at the start, or as given.
   integer, parameter :: drainage_none = 0, drainage_implicit = 1, drainage_lagged = 2, drainage_prescribed = 3
@@ -45,11 +48,12 @@ module richards_types
   end type soil_t
 
   !> Neighbours and the order of overland flow: donors come before the columns they feed. A group is one column, or the
-  !> columns of one cycle of the slope field.
+  !> columns of one cycle of the slope field. Groups of a level do not feed each other.
   type :: network_t
     integer, pointer, contiguous :: east(:) => null(), west(:) => null()  !< neighbouring columns, 0 where there is none
     integer, pointer, contiguous :: north(:) => null()                    !< column to the north
     integer, pointer, contiguous :: south(:) => null()                    !< column to the south
+    integer, pointer, contiguous :: level_start(:) => null()              !< first group of each level, and one past the last
     integer, pointer, contiguous :: group_start(:) => null()              !< first column of each group, and one past the last
     integer, pointer, contiguous :: donor(:, :) => null()                 !< columns whose ponding flows in, 0 for none
     real(wp), pointer, contiguous :: inflow(:, :) => null()               !< (4, column) face coefficient [h-1 m-2/3]
