@@ -13,11 +13,13 @@
 module richards_block
   use, intrinsic :: iso_fortran_env, only: wp => real64
   use richards_constitutive, only: evaluate_analytic, evaluate_permeability, evaluate_table
-  use richards_types, only: soil_t, network_t, boundary_t, options_t, state_t, drainage_implicit, ground_closed, lanes
+  use richards_types, only: soil_t, network_t, boundary_t, options_t, state_t, drainage_implicit, ground_closed, lanes, &
+    soil_alpha, soil_n, soil_residual, soil_span, soil_pore, soil_elastic, soil_vertical, soil_properties, &
+    state_head, state_saturation, state_kr, state_dsaturation, state_dkr, state_variables, work_fields
   use vector_math, only: powers
   implicit none
   private
-  public :: block_t, allocate_block, choose_columns, take, take_soil, take_state, take_lane, put_state, put_lane
+  public :: block_t, allocate_block, choose_columns, take, take_soil, take_state, put_state, put_lane
   public :: evaluate, assemble, balance_cells, ponding_powers, boundary_inflow
 
   !> Arrays are (lane, layer).
@@ -35,27 +37,18 @@ module richards_block
     real(wp) :: drainage(lanes) = 0.0_wp                    !< dt * vertical conductivity of a freely draining bottom, or 0 [m]
     real(wp), allocatable :: gap(:)                         !< distance of the centres of layers k and k+1 [m]
     real(wp), allocatable :: inverse_gap(:)                 !< its inverse [m-1]
-    real(wp), allocatable :: alpha(:, :)                    !< [m-1]
-    real(wp), allocatable :: n(:, :)                        !< exponent of van Genuchten [-]
+    real(wp), allocatable :: soil(:, :, :)                  !< (lane, layer, property) of the columns [any]
+    real(wp), allocatable :: state(:, :, :)                 !< (lane, layer, variable) of the columns [any]
     real(wp), allocatable :: half_m(:, :)                   !< (1 - 1/n)/2 [-]
     real(wp), allocatable :: kr_alpha(:, :)                 !< alpha of relative permeability, if it has its own [m-1]
     real(wp), allocatable :: kr_n(:, :)                     !< n of relative permeability [-]
     real(wp), allocatable :: kr_half_m(:, :)                !< (1 - 1/n)/2 of it [-]
     real(wp), allocatable :: minimum_head(:, :)             !< lowest head of the kr table [m]
-    real(wp), allocatable :: residual(:, :)                 !< residual saturation [-]
-    real(wp), allocatable :: span(:, :)                     !< maximum less residual saturation [-]
-    real(wp), allocatable :: pore(:, :)                     !< porosity*dz [m]
-    real(wp), allocatable :: elastic(:, :)                  !< specific storage*dz [-]
-    real(wp), allocatable :: vertical(:, :)                 !< conductivity of the face k | k+1 [m h-1]
     real(wp), allocatable :: damping(:, :)                  !< dt * response of lateral flow to the own head [-]
     real(wp), allocatable :: reference(:, :)                !< heads that the lateral flow was taken from [m]
-    real(wp), allocatable :: start(:, :)                    !< heads at the start of the step [m]
+    real(wp), allocatable :: work(:, :, :)                  !< (lane, layer, field) what the step keeps of the columns [any]
+    real(wp), allocatable :: source(:, :)                   !< volume per bulk volume, into the soil positive [h-1]
     real(wp), allocatable :: supply(:, :)                   !< water of the cells that does not depend on their new heads [m]
-    real(wp), allocatable :: head(:, :)                     !< [m]
-    real(wp), allocatable :: saturation(:, :)               !< [-]
-    real(wp), allocatable :: kr(:, :)                       !< relative permeability [-]
-    real(wp), allocatable :: dsaturation(:, :)              !< derivative of saturation by head [m-1]
-    real(wp), allocatable :: dkr(:, :)                      !< derivative of kr by head [m-1]
   end type block_t
 
 contains
@@ -69,16 +62,14 @@ contains
 
     nz = soil%nz
     block%table_points = options%table_points
-    block%own_permeability = options%own_permeability .or. options%table_points > 0
+    block%own_permeability = options%own_permeability
     block%closed = options%ground == ground_closed
     block%tolerance = options%tolerance
-    allocate (block%alpha(lanes, nz), block%n(lanes, nz), block%half_m(lanes, nz))
-    allocate (block%residual(lanes, nz), block%span(lanes, nz), block%pore(lanes, nz), block%elastic(lanes, nz))
-    allocate (block%vertical(lanes, nz), block%start(lanes, nz), block%supply(lanes, nz))
-    allocate (block%head(lanes, nz), block%saturation(lanes, nz), block%kr(lanes, nz))
-    allocate (block%dsaturation(lanes, nz), block%dkr(lanes, nz))
+    allocate (block%soil(lanes, nz, soil_properties), block%state(lanes, nz, state_variables))
+    allocate (block%work(lanes, nz, work_fields), block%source(lanes, nz))
+    allocate (block%half_m(lanes, nz), block%supply(lanes, nz))
     allocate (block%damping(lanes, nz), block%reference(lanes, nz))
-    if (block%own_permeability) then
+    if (block%own_permeability .or. block%table_points > 0) then
       allocate (block%kr_alpha(lanes, nz), block%kr_n(lanes, nz), block%kr_half_m(lanes, nz), block%minimum_head(lanes, nz))
     end if
     if (associated(soil%gap)) then
@@ -100,38 +91,21 @@ contains
     block%top = top
   end subroutine choose_columns
 
-  !> Values of the columns of a block.
-  pure subroutine take(block, values, field)
-    type(block_t), intent(in) :: block                      !< whose columns
-    real(wp), intent(in), contiguous :: values(:, :)        !< (layer, column) [any]
-    real(wp), intent(inout) :: field(lanes, block%top)      !< of the block [any]
-    integer :: k, l
+  !> Values of the columns of a block: `size` of each, which become (lane, layer), or (lane, layer, property).
+  pure subroutine take(block, size, columns, values, field)
+    type(block_t), intent(in) :: block              !< whose columns
+    integer, intent(in) :: size                     !< values of a column
+    integer, intent(in) :: columns                  !< of the domain
+    real(wp), intent(in) :: values(size, columns)   !< of all columns [any]
+    real(wp), intent(inout) :: field(lanes, size)   !< of the block [any]
+    integer :: i, l
 
     do l = 1, lanes
-      do k = 1, block%top
-        field(l, k) = values(k, block%column(l))
+      do i = 1, size
+        field(l, i) = values(i, block%column(l))
       end do
     end do
   end subroutine take
-
-  !> Values of one column, repeated in lanes that have no column of their own.
-  pure subroutine take_lane(block, l, values, field)
-    type(block_t), intent(in) :: block                  !< whose lanes
-    integer, intent(in) :: l                            !< lane
-    real(wp), intent(in) :: values(block%top)           !< of the column [any]
-    real(wp), intent(inout) :: field(lanes, block%top)  !< of the block [any]
-    integer :: other, k
-
-    do k = 1, block%top
-      field(l, k) = values(k)
-    end do
-    if (l < block%live) return
-    do k = 1, block%top
-      do other = l + 1, lanes
-        field(other, k) = values(k)
-      end do
-    end do
-  end subroutine take_lane
 
   !> Values of one lane.
   pure subroutine put_lane(block, l, field, values)
@@ -146,33 +120,30 @@ contains
     end do
   end subroutine put_lane
 
-  !> Retention and relative permeability of the soil.
+  !> Properties of the soil.
   subroutine take_soil(soil, block)
     type(soil_t), intent(in) :: soil       !< properties of the cells
     type(block_t), intent(inout) :: block  !< with its columns
 
-    call take(block, soil%alpha, block%alpha)
-    call take(block, soil%n, block%n)
-    call halve(block%top, block%n, block%half_m)
-    call take(block, soil%residual, block%residual)
-    call take(block, soil%span, block%span)
-    if (.not. block%own_permeability) return
-    call take(block, soil%kr_alpha, block%kr_alpha)
-    call take(block, soil%kr_n, block%kr_n)
-    call halve(block%top, block%kr_n, block%kr_half_m)
-    if (block%table_points > 0) call take(block, soil%minimum_head, block%minimum_head)
+    call take(block, soil%nz*soil_properties, soil%ncol, soil%cells, block%soil)
+    call halve(lanes*block%top, block%soil(:, :, soil_n), block%half_m)
+    if (.not. block%own_permeability .and. block%table_points == 0) return
+    call take(block, soil%nz, soil%ncol, soil%kr_alpha, block%kr_alpha)
+    call take(block, soil%nz, soil%ncol, soil%kr_n, block%kr_n)
+    call take(block, soil%nz, soil%ncol, soil%minimum_head, block%minimum_head)
+    call halve(lanes*block%top, block%kr_n, block%kr_half_m)
 
   contains
 
     !> m/2.
-    pure subroutine halve(top, n, half_m)
-      integer, intent(in) :: top                   !< layers
-      real(wp), intent(in) :: n(lanes*top)         !< [-]
-      real(wp), intent(out) :: half_m(lanes*top)   !< [-]
+    pure subroutine halve(elements, n, half_m)
+      integer, intent(in) :: elements            !< of the arrays
+      real(wp), intent(in) :: n(elements)        !< [-]
+      real(wp), intent(out) :: half_m(elements)  !< [-]
       integer :: i
 
       !$omp simd
-      do i = 1, lanes*top
+      do i = 1, elements
         half_m(i) = 0.5_wp - 0.5_wp/n(i)
       end do
     end subroutine halve
@@ -187,14 +158,7 @@ contains
     type(block_t), intent(inout) :: block   !< with its columns
 
     call take_soil(soil, block)
-    call take(block, soil%pore, block%pore)
-    call take(block, soil%elastic, block%elastic)
-    call take(block, soil%vertical, block%vertical)
-    call take(block, state%head, block%head)
-    call take(block, state%saturation, block%saturation)
-    call take(block, state%kr, block%kr)
-    call take(block, state%dsaturation, block%dsaturation)
-    call take(block, state%dkr, block%dkr)
+    call take(block, soil%nz*state_variables, soil%ncol, state%cells, block%state)
     block%damped = .false.
     block%dt = options%dt
     block%runoff = options%dt*network%outflow(block%column)
@@ -207,14 +171,13 @@ contains
     type(block_t), intent(in) :: block      !< evaluated
     integer, intent(in) :: l                !< lane
     type(state_t), intent(inout) :: state   !< of the domain
+    integer :: i, k
 
-    associate (c => block%column(l))
-      call put_lane(block, l, block%head, state%head(:, c))
-      call put_lane(block, l, block%saturation, state%saturation(:, c))
-      call put_lane(block, l, block%kr, state%kr(:, c))
-      call put_lane(block, l, block%dsaturation, state%dsaturation(:, c))
-      call put_lane(block, l, block%dkr, state%dkr(:, c))
-    end associate
+    do i = 1, state_variables
+      do k = 1, block%top
+        state%cells(k, i, block%column(l)) = block%state(l, k, i)
+      end do
+    end do
   end subroutine put_state
 
   !> Constitutive relations at the present head.
@@ -224,25 +187,27 @@ contains
 
     ! below the water table there is nothing to compute
     do first = 1, block%top
-      if (any(block%head(:, first) < 0.0_wp)) exit
+      if (any(block%state(:, first, state_head) < 0.0_wp)) exit
     end do
     do k = 1, first - 1
-      block%saturation(:, k) = block%residual(:, k) + block%span(:, k)
-      block%kr(:, k) = 1.0_wp
-      block%dsaturation(:, k) = 0.0_wp
-      block%dkr(:, k) = 0.0_wp
+      block%state(:, k, state_saturation) = block%soil(:, k, soil_residual) + block%soil(:, k, soil_span)
+      block%state(:, k, state_kr) = 1.0_wp
+      block%state(:, k, state_dsaturation) = 0.0_wp
+      block%state(:, k, state_dkr) = 0.0_wp
     end do
     if (first > block%top) return
     elements = lanes*(block%top - first + 1)
-    call evaluate_analytic(elements, block%head(1, first), block%alpha(1, first), block%n(1, first), block%half_m(1, first), &
-      block%residual(1, first), block%span(1, first), block%saturation(1, first), block%kr(1, first), &
-      block%dsaturation(1, first), block%dkr(1, first))
+    call evaluate_analytic(elements, block%state(1, first, state_head), block%soil(1, first, soil_alpha), &
+      block%soil(1, first, soil_n), block%half_m(1, first), block%soil(1, first, soil_residual), &
+      block%soil(1, first, soil_span), block%state(1, first, state_saturation), block%state(1, first, state_kr), &
+      block%state(1, first, state_dsaturation), block%state(1, first, state_dkr))
     if (block%table_points > 0) then
-      call evaluate_table(elements, block%head(1, first), block%kr_alpha(1, first), block%kr_n(1, first), &
-        block%kr_half_m(1, first), block%table_points, block%minimum_head(1, first), block%kr(1, first), block%dkr(1, first))
+      call evaluate_table(elements, block%state(1, first, state_head), block%kr_alpha(1, first), block%kr_n(1, first), &
+        block%kr_half_m(1, first), block%table_points, block%minimum_head(1, first), block%state(1, first, state_kr), &
+        block%state(1, first, state_dkr))
     else if (block%own_permeability) then
-      call evaluate_permeability(elements, block%head(1, first), block%kr_alpha(1, first), block%kr_n(1, first), &
-        block%kr_half_m(1, first), block%kr(1, first), block%dkr(1, first))
+      call evaluate_permeability(elements, block%state(1, first, state_head), block%kr_alpha(1, first), block%kr_n(1, first), &
+        block%kr_half_m(1, first), block%state(1, first, state_kr), block%state(1, first, state_dkr))
     end if
   end subroutine evaluate
 
@@ -285,7 +250,7 @@ contains
       do face = boundary%start(block%column(l)), boundary%start(block%column(l) + 1) - 1
         if (boundary%holds(face) == 0) cycle
         k = boundary%layer(face)
-        residual(l, k) = block%head(l, k) - boundary%head(face)
+        residual(l, k) = block%state(l, k, state_head) - boundary%head(face)
         lower(l, k) = 0.0_wp
         diagonal(l, k) = 1.0_wp
         upper(l, k) = 0.0_wp
@@ -310,16 +275,17 @@ contains
     do k = 1, top
       !$omp simd private(room)
       do l = 1, lanes
-        room = block%pore(l, k) + block%elastic(l, k)*block%head(l, k)
-        residual(l, k) = room*block%saturation(l, k) - block%supply(l, k)
-        diagonal(l, k) = room*block%dsaturation(l, k) + block%elastic(l, k)*block%saturation(l, k)
+        room = block%soil(l, k, soil_pore) + block%soil(l, k, soil_elastic)*block%state(l, k, state_head)
+        residual(l, k) = room*block%state(l, k, state_saturation) - block%supply(l, k)
+        diagonal(l, k) = room*block%state(l, k, state_dsaturation) &
+          + block%soil(l, k, soil_elastic)*block%state(l, k, state_saturation)
       end do
     end do
     if (block%damped) then
       do k = 1, top
         !$omp simd
         do l = 1, lanes
-          residual(l, k) = residual(l, k) + block%damping(l, k)*(block%head(l, k) - block%reference(l, k))
+          residual(l, k) = residual(l, k) + block%damping(l, k)*(block%state(l, k, state_head) - block%reference(l, k))
           diagonal(l, k) = diagonal(l, k) + block%damping(l, k)
         end do
       end do
@@ -330,11 +296,11 @@ contains
       inverse_gap = block%inverse_gap(k)
       !$omp simd private(gradient, conductance, flux, by_gradient, by_kr, by_lower, by_upper, upwards)
       do l = 1, lanes
-        gradient = (block%head(l, k) - block%head(l, k + 1))*inverse_gap - 1.0_wp
+        gradient = (block%state(l, k, state_head) - block%state(l, k + 1, state_head))*inverse_gap - 1.0_wp
         upwards = gradient > 0.0_wp
-        conductance = block%dt(l)*block%vertical(l, k)
-        by_gradient = conductance*merge(block%kr(l, k), block%kr(l, k + 1), upwards)
-        by_kr = conductance*merge(block%dkr(l, k), block%dkr(l, k + 1), upwards)*gradient
+        conductance = block%dt(l)*block%soil(l, k, soil_vertical)
+        by_gradient = conductance*merge(block%state(l, k, state_kr), block%state(l, k + 1, state_kr), upwards)
+        by_kr = conductance*merge(block%state(l, k, state_dkr), block%state(l, k + 1, state_dkr), upwards)*gradient
         flux = by_gradient*gradient
         by_gradient = by_gradient*inverse_gap
         by_lower = by_gradient + merge(by_kr, 0.0_wp, upwards)
@@ -349,17 +315,17 @@ contains
     end do
     !$omp simd
     do l = 1, lanes
-      residual(l, 1) = residual(l, 1) + block%drainage(l)*block%kr(l, 1)
-      diagonal(l, 1) = diagonal(l, 1) + block%drainage(l)*block%dkr(l, 1)
+      residual(l, 1) = residual(l, 1) + block%drainage(l)*block%state(l, 1, state_kr)
+      diagonal(l, 1) = diagonal(l, 1) + block%drainage(l)*block%state(l, 1, state_dkr)
     end do
     if (boundary%faces > 0) call add_boundary_inflow(block, boundary, residual, diagonal)
-    if (.not. block%closed .and. any(block%head(:, top) > 0.0_wp)) then
-      call ponding_powers(block%head(:, top), root, power)
+    if (.not. block%closed .and. any(block%state(:, top, state_head) > 0.0_wp)) then
+      call ponding_powers(block%state(:, top, state_head), root, power)
       !$omp simd
       do l = 1, lanes
-        residual(l, top) = residual(l, top) + (max(block%head(l, top), 0.0_wp) + block%runoff(l)*power(l))
+        residual(l, top) = residual(l, top) + (max(block%state(l, top, state_head), 0.0_wp) + block%runoff(l)*power(l))
         diagonal(l, top) = diagonal(l, top) &
-          + merge(1.0_wp + 5.0_wp/3.0_wp*(block%runoff(l)*root(l)), 0.0_wp, block%head(l, top) > 0.0_wp)
+          + merge(1.0_wp + 5.0_wp/3.0_wp*(block%runoff(l)*root(l)), 0.0_wp, block%state(l, top, state_head) > 0.0_wp)
       end do
     end if
   end subroutine balance_cells
@@ -378,10 +344,11 @@ contains
         conductance = block%dt(l)*boundary%conductance(face)
         if (conductance == 0.0_wp) cycle  ! its flux is given, or its cell is held
         k = boundary%layer(face)
-        drop = boundary%head(face) - boundary%lift(face) - block%head(l, k)
-        residual(l, k) = residual(l, k) - block%dt(l)*boundary_inflow(boundary, face, block%head(l, k), block%kr(l, k))
+        drop = boundary%head(face) - boundary%lift(face) - block%state(l, k, state_head)
+        residual(l, k) = residual(l, k) &
+          - block%dt(l)*boundary_inflow(boundary, face, block%state(l, k, state_head), block%state(l, k, state_kr))
         diagonal(l, k) = diagonal(l, k) &
-          + conductance*merge(boundary%kr(face), block%kr(l, k) - block%dkr(l, k)*drop, drop > 0.0_wp)
+          + conductance*merge(boundary%kr(face), block%state(l, k, state_kr) - block%state(l, k, state_dkr)*drop, drop > 0.0_wp)
       end do
     end do
   end subroutine add_boundary_inflow

@@ -8,7 +8,7 @@ module richards_newton
   use, intrinsic :: ieee_arithmetic, only: ieee_is_nan
   use, intrinsic :: iso_fortran_env, only: wp => real64
   use richards_block, only: block_t, evaluate, assemble, ponding_powers
-  use richards_types, only: boundary_t, lanes
+  use richards_types, only: boundary_t, lanes, soil_alpha, soil_pore, soil_elastic, state_head, state_saturation, work_start
   implicit none
   private
   public :: solve_block, take_step, find_answers
@@ -27,10 +27,10 @@ contains
   !> Five ways are tried in turn. `iterations` counts those of all, 0 if the guess already was the solution; `ways` is how many
   !> were needed; `failed_layer` is 0, or the layer whose residual `worst` [m] is largest when all have failed.
   subroutine solve_block(block, boundary, iterations, ways, failed_layer, worst)
-    type(block_t), intent(inout) :: block      !< with supply and start
-    type(boundary_t), intent(in) :: boundary   !< faces through which water comes from outside
-    integer, intent(out) :: iterations(lanes)  !< of Newton's method
-    integer, intent(out) :: ways(lanes)        !< ways that were needed
+    type(block_t), intent(inout) :: block        !< with its supply
+    type(boundary_t), intent(in) :: boundary     !< faces through which water comes from outside
+    integer, intent(out) :: iterations(lanes)    !< of Newton's method
+    integer, intent(out) :: ways(lanes)          !< ways that were needed
     integer, intent(out) :: failed_layer(lanes)  !< 0, or the layer with the largest residual
     real(wp), intent(out) :: worst(lanes)        !< largest residual [m]
     real(wp), dimension(lanes, block%top) :: residual, lower, diagonal, upper
@@ -86,10 +86,10 @@ contains
       do k = block%top, 1, -1
         if (k < block%top) wet = wet + block%gap(k)
         do l = 1, lanes
-          first = block%start(l, k)
+          first = block%work(l, k, work_start)
           if (way == 2) first = max(first, wet)
-          if (way == 4) first = min(first, -0.3_wp/block%alpha(l, k))
-          block%head(l, k) = merge(first, block%head(l, k), open(l) > 0.0_wp)
+          if (way == 4) first = min(first, -0.3_wp/block%soil(l, k, soil_alpha))
+          block%state(l, k, state_head) = merge(first, block%state(l, k, state_head), open(l) > 0.0_wp)
         end do
       end do
       call evaluate(block)
@@ -120,11 +120,12 @@ contains
       if (backtracking) call sum_sizes(block%top, residual, norm)
       call solve_tridiagonal(block%top, lower, diagonal, upper, residual, step)
       call stop_without_step(block%top, step, going)
-      previous = block%head(:, :block%top)
+      previous = block%state(:, :block%top, state_head)
       fraction = merge(1.0_wp, 0.5_wp, iteration <= full_steps)
       searching = going
       do halving = 1, 12
-        call take_step(block%top, block%alpha, previous, step, fraction, cautious, searching, block%head)
+        call take_step(block%top, block%soil(:, :, soil_alpha), previous, step, fraction, cautious, searching, &
+          block%state(:, :, state_head))
         call evaluate(block)
         call assemble(block, boundary, residual, lower, diagonal, upper)
         if (.not. backtracking) exit
@@ -156,9 +157,11 @@ contains
     drainage = block%drainage
     supply = block%supply(:, :top)
     if (block%damped) damping = block%damping(:, :top)
-    water = (block%pore(:, :top) + block%elastic(:, :top)*block%start(:, :top))*block%saturation(:, :top)
-    if (.not. block%closed) water(:, top) = water(:, top) + max(block%start(:, top), 0.0_wp)
-    good = block%start(:, :top)
+    ! the supply of which the start is the solution
+    water = (block%soil(:, :top, soil_pore) + block%soil(:, :top, soil_elastic)*block%work(:, :top, work_start)) &
+      *block%state(:, :top, state_saturation)
+    if (.not. block%closed) water(:, top) = water(:, top) + max(block%work(:, top, work_start), 0.0_wp)
+    good = block%work(:, :top, work_start)
     reached = 0.0_wp
     increment = 0.125_wp
     do stage = 1, most_stages
@@ -177,11 +180,11 @@ contains
         if (going(l) <= 0.0_wp) then
           reached(l) = share(l)
           if (reached(l) >= 1.0_wp) open(l) = 0.0_wp
-          good(l, :) = block%head(l, :top)
+          good(l, :) = block%state(l, :top, state_head)
           increment(l) = min(2.0_wp*increment(l), 1.0_wp - reached(l))
         else
           increment(l) = 0.25_wp*increment(l)
-          block%head(l, :top) = good(l, :)
+          block%state(l, :top, state_head) = good(l, :)
         end if
       end do
       if (all(open <= 0.0_wp)) exit
@@ -210,8 +213,9 @@ contains
       !$omp simd private(limit)
       do l = 1, lanes
         ! written so that NaN is no solution
-        limit = block%tolerance + 8.0_wp*epsilon(1.0_wp)*(abs(diagonal(l, k)*block%head(l, k)) + abs(block%supply(l, k)))
-        solved(l) = merge(solved(l), 0.0_wp, block%head(l, k) > driest_head .and. abs(residual(l, k)) <= limit)
+        limit = block%tolerance &
+          + 8.0_wp*epsilon(1.0_wp)*(abs(diagonal(l, k)*block%state(l, k, state_head)) + abs(block%supply(l, k)))
+        solved(l) = merge(solved(l), 0.0_wp, block%state(l, k, state_head) > driest_head .and. abs(residual(l, k)) <= limit)
       end do
     end do
     going = merge(0.0_wp, going, solved > 0.0_wp)
@@ -335,7 +339,7 @@ contains
     if (block%closed) return
     call assemble(block, boundary, residual, lower, diagonal, upper)
     call solve_tridiagonal(block%top, lower, diagonal, upper, residual, step)
-    call ponding_powers(block%head(:, block%top), root, power)
+    call ponding_powers(block%state(:, block%top, state_head), root, power)
     answer = 5.0_wp/3.0_wp*root*diagonal(:, block%top)
   end subroutine find_answers
 end module richards_newton

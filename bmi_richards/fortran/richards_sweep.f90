@@ -9,15 +9,17 @@
 module richards_sweep
   use, intrinsic :: iso_c_binding, only: c_int
   use, intrinsic :: iso_fortran_env, only: wp => real64
-  use richards_block, only: block_t, allocate_block, choose_columns, take, take_lane, take_soil, take_state, put_lane, put_state, &
-    evaluate, assemble, balance_cells, boundary_inflow, ponding_powers
+  use richards_block, only: block_t, allocate_block, choose_columns, take, take_soil, take_state, put_lane, &
+    put_state, evaluate, assemble, balance_cells, boundary_inflow, ponding_powers
   use richards_circle, only: predict_powers
   use richards_correction, only: system_t, allocate_system, set_faces, add_faces, solve_system
-  use richards_lateral, only: face_fluxes, net_inflow, response
+  use richards_lateral, only: net_inflow, response
   use richards_newton, only: solve_block, take_step, find_answers
   use richards_order, only: order_t, arrange
   use richards_types, only: soil_t, network_t, boundary_t, options_t, state_t, balance_t, lanes, &
-    drainage_implicit, drainage_lagged, drainage_prescribed, ground_ponds
+    drainage_implicit, drainage_lagged, drainage_prescribed, ground_ponds, &
+    soil_alpha, soil_pore, soil_elastic, soil_floor, state_head, state_saturation, state_kr, state_variables, &
+    work_start, work_water, work_lateral, work_fields
   implicit none
   private
   public :: evaluate_all, advance_all
@@ -36,10 +38,8 @@ module richards_sweep
 
   !> Work of a step that lives from pass to pass.
   type :: work_t
-    real(wp), allocatable :: start(:, :)                             !< heads at the start [m]
-    real(wp), allocatable :: water(:, :)                             !< water of the cells at the start [m]
+    real(wp), pointer, contiguous :: cells(:, :, :) => null()        !< (layer, field, column), as numbered in richards_types [any]
     real(wp), allocatable :: drained(:)                              !< bottom outflow that is known in advance [m h-1]
-    real(wp), allocatable :: east(:, :), north(:, :), lateral(:, :)  !< [m h-1]
     real(wp), allocatable :: damping(:, :)                           !< dt * response of lateral flow to a column's own heads [-]
     real(wp), allocatable :: reference(:, :)                         !< heads that damped lateral flow was taken from [m]
     type(system_t) :: system                                         !< that moves the heads between damped passes
@@ -76,7 +76,7 @@ contains
     do first = 1, soil%ncol, lanes
       call choose_columns([(c, c=first, min(first + lanes - 1, soil%ncol))], soil%nz, block)
       call take_soil(soil, block)
-      call take(block, state%head, block%head)
+      call take(block, soil%nz*state_variables, soil%ncol, state%cells, block%state)
       call evaluate(block)
       do l = 1, block%live
         call put_state(block, l, state)
@@ -93,13 +93,15 @@ contains
   !> by more, and then one that conserves water exactly; `converged` is then whether the tolerance was reached. One pass is exact
   !> without lateral flow.
   !> Where columns fail, `balance%failed_layer` is set and the state is that of no time: the caller restores it.
-  subroutine advance_all(soil, network, boundary, options, source, prescribed_drainage, state, balance, passes, change, converged)
+  subroutine advance_all(soil, network, boundary, options, source, prescribed_drainage, cells, state, balance, passes, change, &
+    converged)
     type(soil_t), intent(in) :: soil                        !< properties of the cells
     type(network_t), intent(in) :: network                  !< neighbours and order of the columns
     type(boundary_t), intent(inout) :: boundary             !< faces through which water comes from outside
     type(options_t), intent(in) :: options                  !< choices of the step
     real(wp), intent(in) :: source(soil%nz, soil%ncol)      !< volume per bulk volume [h-1], into the soil positive
     real(wp), intent(in) :: prescribed_drainage(soil%ncol)  !< [m h-1], used if the option says so
+    real(wp), intent(inout), target :: cells(soil%nz, work_fields, soil%ncol)  !< room for the step; on return with its start [any]
     type(state_t), intent(inout) :: state                   !< head and what follows from it
     type(balance_t), intent(inout) :: balance               !< what the step did to each column
     integer, intent(out) :: passes                          !< passes done
@@ -110,10 +112,8 @@ contains
     integer :: c
     logical :: done
 
-    allocate (work%start(soil%nz, soil%ncol), work%water(soil%nz, soil%ncol), work%drained(soil%ncol))
-    allocate (work%lateral(soil%nz, soil%ncol), work%power(soil%ncol))
-    if (options%lateral) allocate (work%east(soil%nz, soil%ncol), work%north(soil%nz, soil%ncol))
-    allocate (work%solved(soil%ncol))
+    work%cells => cells
+    allocate (work%drained(soil%ncol), work%power(soil%ncol), work%solved(soil%ncol))
     if (size(network%group_start) <= soil%ncol) allocate (work%inflow(soil%ncol), work%answer(soil%ncol))
     work%damped = options%lateral .and. options%pass_tolerance > 0.0_wp
     if (work%damped) then
@@ -129,13 +129,12 @@ contains
     call allocate_block(soil, options, block)
     !$omp do schedule(static)
     do c = 1, soil%ncol
-      work%start(:, c) = state%head(:, c)
-      work%water(:, c) = water(soil, state, c)
-      work%lateral(:, c) = 0.0_wp
+      work%cells(:, work_start, c) = state%cells(:, state_head, c)
       work%drained(c) = 0.0_wp
       work%solved(c) = 0
-      if (allocated(work%answer)) work%power(c) = ponding_power(state%head(soil%top(c), c))
-      if (options%drainage == drainage_lagged) work%drained(c) = soil%bottom(c)*state%kr(1, c)
+      if (allocated(work%answer)) work%power(c) = ponding_power(state%cells(soil%top(c), state_head, c))
+      if (.not. options%lateral) work%cells(:, work_lateral, c) = 0.0_wp
+      if (options%drainage == drainage_lagged) work%drained(c) = soil%bottom(c)*state%cells(1, state_kr, c)
       if (options%drainage == drainage_prescribed) work%drained(c) = prescribed_drainage(c)
       balance%iterations(c) = 0
       balance%ways(c) = 0
@@ -151,16 +150,11 @@ contains
       if (options%lateral) then
         !$omp do schedule(static)
         do c = 1, soil%ncol
-          call face_fluxes(soil, network, state, c, work%east(:, c), work%north(:, c))
-        end do
-        !$omp end do
-        !$omp do schedule(static)
-        do c = 1, soil%ncol
-          call net_inflow(soil, network, work%east, work%north, c, work%lateral(:, c))
+          call net_inflow(soil, network, state, c, work%cells(:, work_lateral, c))
           if (work%damped) then
             call response(soil, network, state, c, work%damping(:, c))
             work%damping(:, c) = options%dt*work%damping(:, c)
-            work%reference(:, c) = state%head(:, c)
+            work%reference(:, c) = state%cells(:, state_head, c)
           end if
         end do
         !$omp end do
@@ -184,11 +178,8 @@ contains
 
     !$omp do schedule(static)
     do c = 1, soil%ncol
-      balance%storage_change(c) = sum(water(soil, state, c) - work%water(:, c))
-      if (options%ground == ground_ponds) balance%storage_change(c) = balance%storage_change(c) &
-        + max(state%head(soil%top(c), c), 0.0_wp) - max(work%start(soil%top(c), c), 0.0_wp)
       balance%outflow(c) = options%dt*network%boundary(c)*work%power(c)
-      if (options%drainage == drainage_implicit) balance%drainage(c) = options%dt*soil%bottom(c)*state%kr(1, c)
+      if (options%drainage == drainage_implicit) balance%drainage(c) = options%dt*soil%bottom(c)*state%cells(1, state_kr, c)
       if (boundary%faces > 0) call take_inflow(boundary, options, state, c)
     end do
     !$omp end do
@@ -209,7 +200,6 @@ contains
 
     !$omp do schedule(static)
     do c = 1, soil%ncol
-      call face_fluxes(soil, network, state, c, work%east(:, c), work%north(:, c))
       call set_faces(soil, network, state, options%dt, c, work%system)
     end do
     !$omp end do
@@ -223,9 +213,9 @@ contains
     !$omp end do
     !$omp do schedule(static)
     do c = 1, soil%ncol
-      call net_inflow(soil, network, work%east, work%north, c, inflow)
-      work%system%right(:, c) = options%dt*(inflow - work%lateral(:, c)) &
-        + work%damping(:, c)*(state%head(:, c) - work%reference(:, c))
+      call net_inflow(soil, network, state, c, inflow)
+      work%system%right(:, c) = options%dt*(inflow - work%cells(:, work_lateral, c)) &
+        + work%damping(:, c)*(state%cells(:, state_head, c) - work%reference(:, c))
       if (boundary%faces > 0) call hold_shift(boundary, c, work%system)
       call add_faces(network, c, work%system)
     end do
@@ -294,11 +284,11 @@ contains
 
     call choose_columns(columns, soil%top(columns(1)), block)
     call take_soil(soil, block)
-    call take(block, state%head, block%head)
-    call take(block, system%shift, shift)
-    previous = block%head
-    call take_step(block%top, block%alpha, previous, -shift, spread(relaxation, 1, lanes), .false., spread(1.0_wp, 1, lanes), &
-      block%head)
+    call take(block, soil%nz*state_variables, soil%ncol, state%cells, block%state)
+    call take(block, soil%nz, soil%ncol, system%shift, shift)
+    previous = block%state(:, :, state_head)
+    call take_step(block%top, block%soil(:, :, soil_alpha), previous, -shift, spread(relaxation, 1, lanes), .false., &
+      spread(1.0_wp, 1, lanes), block%state(:, :, state_head))
     call evaluate(block)
     do l = 1, block%live
       call put_state(block, l, state)
@@ -347,10 +337,10 @@ contains
       associate (columns => work%order%column(first:last))
         if (options%threads > 1) call await_donors(network, columns, circle, pass, work%solved)
         if (circle) then
-          call solve_circle(soil, network, boundary, options, source, columns(1), columns(size(columns)), work, block, state, &
-            balance)
+          call solve_circle(soil, network, boundary, options, source, pass == 1, columns(1), columns(size(columns)), work, block, &
+            state, balance)
         else
-          call solve_columns(soil, network, boundary, options, source, columns, .false., work, block, state, balance)
+          call solve_columns(soil, network, boundary, options, source, pass == 1, columns, .false., work, block, state, balance)
         end if
       end associate
       do i = first, last
@@ -387,12 +377,13 @@ contains
   end subroutine await_donors
 
   !> Solve the columns of a cycle round and round until a round changes none of them.
-  subroutine solve_circle(soil, network, boundary, options, source, first, last, work, block, state, balance)
+  subroutine solve_circle(soil, network, boundary, options, source, starting, first, last, work, block, state, balance)
     type(soil_t), intent(in) :: soil                    !< properties of the cells
     type(network_t), intent(in) :: network              !< neighbours and order of the columns
     type(boundary_t), intent(inout) :: boundary         !< faces through which water comes from outside
     type(options_t), intent(in) :: options              !< choices of the step
     real(wp), intent(in) :: source(soil%nz, soil%ncol)  !< volume per bulk volume, into the soil positive [h-1]
+    logical, intent(in) :: starting                     !< first pass of the step
     integer, intent(in) :: first                        !< first column of the cycle
     integer, intent(in) :: last                         !< last column of the cycle
     type(work_t), intent(inout) :: work                 !< work of the step
@@ -408,7 +399,8 @@ contains
     do round = 1, most_rounds
       before = balance%iterations(first:last)
       do c = first, last
-        call solve_columns(soil, network, boundary, options, source, [c], .true., work, block, state, balance)
+        call solve_columns(soil, network, boundary, options, source, starting .and. round == 1, [c], .true., work, block, state, &
+          balance)
         if (balance%failed_layer(c) > 0) return
         ! of all rounds together
         change(c) = max(change(c), balance%change(c))
@@ -424,41 +416,50 @@ contains
   end subroutine solve_circle
 
   !> Gather the water that flows to columns and solve them.
-  subroutine solve_columns(soil, network, boundary, options, source, columns, circling, work, block, state, balance)
+  subroutine solve_columns(soil, network, boundary, options, source, starting, columns, circling, work, block, state, balance)
     type(soil_t), intent(in) :: soil                    !< properties of the cells
     type(network_t), intent(in) :: network              !< neighbours and order of the columns
     type(boundary_t), intent(inout) :: boundary         !< faces through which water comes from outside
     type(options_t), intent(in) :: options              !< choices of the step
     real(wp), intent(in) :: source(soil%nz, soil%ncol)  !< volume per bulk volume, into the soil positive [h-1]
+    logical, intent(in) :: starting                     !< the state still is that at the start of the step
     integer, intent(in) :: columns(:)                   !< numbers of the columns
     logical, intent(in) :: circling                     !< it is one of a cycle
     type(work_t), intent(inout) :: work                 !< work of the step
     type(block_t), intent(inout) :: block               !< of this thread
     type(state_t), intent(inout) :: state               !< head and what follows from it
     type(balance_t), intent(inout) :: balance           !< what the step did to each column
-    real(wp), dimension(lanes, soil%nz) :: before, saturation_before
-    real(wp) :: supply(soil%nz), overland(lanes), change(lanes), answer(lanes), root(lanes), power(lanes), worst(lanes)
-    integer :: iterations(lanes), ways(lanes), failed_layer(lanes), c, l, top
+    real(wp), dimension(lanes, soil%nz) :: head_before, saturation_before, water
+    real(wp), dimension(lanes) :: overland, applied, unmet, drained, change, answer, root, power, worst
+    integer, dimension(lanes) :: iterations, ways, failed_layer
+    integer :: c, l, top
 
     top = soil%top(columns(1))
     call choose_columns(columns, top, block)
     call take_state(soil, network, options, state, block)
-    call take(block, work%start, block%start)
-    do l = 1, block%live
-      c = block%column(l)
-      overland(l) = overland_inflow(network, options, work%power, c)
-      call give_water(soil, options, source, work, c, overland(l), supply, balance)
-      if (boundary%faces > 0) call give_boundary(soil, boundary, options, c, supply)
-      call take_lane(block, l, supply, block%supply)
+    call take(block, soil%nz*work_fields, soil%ncol, work%cells, block%work)
+    call take(block, soil%nz, soil%ncol, source, block%source)
+    if (starting) then
+      call find_water(block, options, water)
+      block%work(:, :top, work_water) = water(:, :top)
+      do l = 1, block%live
+        call put_lane(block, l, water, work%cells(:, work_water, block%column(l)))
+      end do
+    end if
+    do l = 1, lanes
+      overland(l) = overland_inflow(network, options, work%power, block%column(l))
+      drained(l) = options%dt*work%drained(block%column(l))
     end do
+    call give_water(block, soil, options, overland, drained, applied, unmet)
+    if (boundary%faces > 0) call give_boundary(boundary, options, block)
     if (work%damped) then
       block%damped = .true.
-      call take(block, work%damping, block%damping)
-      call take(block, work%reference, block%reference)
+      call take(block, soil%nz, soil%ncol, work%damping, block%damping)
+      call take(block, soil%nz, soil%ncol, work%reference, block%reference)
     end if
 
-    before(:, :top) = block%head(:, :top)
-    saturation_before(:, :top) = block%saturation(:, :top)
+    head_before(:, :top) = block%state(:, :top, state_head)
+    saturation_before(:, :top) = block%state(:, :top, state_saturation)
     call solve_block(block, boundary, iterations, ways, failed_layer, worst)
     if (boundary%faces > 0) call take_held(boundary, block)
     if (circling) then
@@ -466,13 +467,20 @@ contains
       work%inflow(columns(1)) = overland(1)
       work%answer(columns(1)) = answer(1)
     end if
-    call ponding_powers(block%head(:, top), root, power)
-    call find_change(top, before, block%head, saturation_before, block%saturation, change)
+    call ponding_powers(block%state(:, top, state_head), root, power)
+    call find_change(top, head_before, block%state(:, :, state_head), saturation_before, block%state(:, :, state_saturation), &
+      change)
+    call find_water(block, options, water)
     do l = 1, block%live
       c = block%column(l)
       ! what a lane without an iteration holds is that of its column
       if (iterations(l) > 0) call put_state(block, l, state)
       work%power(c) = power(l)
+      balance%source(c) = applied(l)
+      balance%unmet(c) = unmet(l)
+      balance%drainage(c) = drained(l)
+      balance%storage(c) = sum(water(l, :top))
+      balance%storage_change(c) = sum(water(l, :top) - block%work(l, :top, work_water))
       balance%iterations(c) = balance%iterations(c) + iterations(l)
       balance%ways(c) = max(balance%ways(c), ways(l))
       balance%failed_layer(c) = failed_layer(l)
@@ -480,6 +488,24 @@ contains
       balance%change(c) = merge(change(l), 0.0_wp, iterations(l) > 0)
     end do
   end subroutine solve_columns
+
+  !> Water of the cells of a block, dz (phi S + Ss h S) [m], with what stands on the ground in the topmost.
+  pure subroutine find_water(block, options, water)
+    type(block_t), intent(in) :: block                !< evaluated
+    type(options_t), intent(in) :: options            !< choices of the step
+    real(wp), intent(inout) :: water(lanes, block%top)  !< [m]
+    integer :: k, l
+
+    do k = 1, block%top
+      !$omp simd
+      do l = 1, lanes
+        water(l, k) = (block%soil(l, k, soil_pore) + block%soil(l, k, soil_elastic)*block%state(l, k, state_head)) &
+          *block%state(l, k, state_saturation)
+      end do
+    end do
+    if (options%ground == ground_ponds) water(:, block%top) = water(:, block%top) &
+      + max(block%state(:, block%top, state_head), 0.0_wp)
+  end subroutine find_water
 
   !> Largest change of positive head [m] or saturation [-] of each lane.
   pure subroutine find_change(top, head_before, head, saturation_before, saturation, change)
@@ -522,61 +548,60 @@ contains
     end do
   end function overland_inflow
 
-  !> Water of the cells of a column that does not depend on their new heads, but that of boundaries.
-  subroutine give_water(soil, options, source, work, c, overland, supply, balance)
-    type(soil_t), intent(in) :: soil                    !< properties of the cells
-    type(options_t), intent(in) :: options              !< choices of the step
-    real(wp), intent(in) :: source(soil%nz, soil%ncol)  !< volume per bulk volume, into the soil positive [h-1]
-    type(work_t), intent(in) :: work                    !< work of the step
-    integer, intent(in) :: c                            !< number of the column
-    real(wp), intent(in) :: overland                    !< inflow over the ground [m]
-    real(wp), intent(out) :: supply(soil%top(c))        !< [m]
-    type(balance_t), intent(inout) :: balance           !< source and drainage as applied
-    real(wp) :: given, available, drained
-    integer :: k, top
+  !> Water of the cells that does not depend on their new heads, but that of boundaries.
+  pure subroutine give_water(block, soil, options, overland, drained, applied, unmet)
+    type(block_t), intent(inout) :: block      !< its supply is set
+    type(soil_t), intent(in) :: soil           !< thickness of the layers
+    type(options_t), intent(in) :: options     !< choices of the step
+    real(wp), intent(in) :: overland(lanes)    !< inflow over the ground [m]
+    real(wp), intent(inout) :: drained(lanes)  !< through the bottom, as far as it is known in advance; then what there is of it [m]
+    real(wp), intent(out) :: applied(lanes)    !< source [m]
+    real(wp), intent(out) :: unmet(lanes)      !< sinks beyond the water that the cells can give [m]
+    real(wp) :: available, given
+    integer :: k, l
 
-    top = soil%top(c)
-    balance%source(c) = 0.0_wp
-    balance%unmet(c) = 0.0_wp
-    do k = 1, top
-      supply(k) = work%water(k, c) + options%dt*work%lateral(k, c)
-    end do
-    if (options%ground == ground_ponds) supply(top) = supply(top) + max(work%start(top, c), 0.0_wp)
-    supply(top) = supply(top) + overland
-    do k = 1, top
-      given = options%dt*soil%dz(k)*source(k, c)
-      if (given < 0.0_wp) then
+    applied = 0.0_wp
+    unmet = 0.0_wp
+    do k = 1, block%top
+      !$omp simd
+      do l = 1, lanes
+        block%supply(l, k) = block%work(l, k, work_water) + options%dt*block%work(l, k, work_lateral)
+      end do
+      if (k == block%top) block%supply(:, k) = block%supply(:, k) + overland
+      !$omp simd private(available, given)
+      do l = 1, lanes
+        given = options%dt*soil%dz(k)*block%source(l, k)
         ! a sink beyond the water that the cell can give would be "met" by a head of -1e9 m
-        available = max(supply(k) - soil%floor_water(k, c), 0.0_wp)
-        balance%unmet(c) = balance%unmet(c) + max(-given - available, 0.0_wp)
-        given = max(given, -available)
-      end if
-      supply(k) = supply(k) + given
-      balance%source(c) = balance%source(c) + given
+        available = block%supply(l, k) - block%soil(l, k, soil_floor)
+        available = merge(available, 0.0_wp, available > 0.0_wp)
+        unmet(l) = unmet(l) - merge(given + available, 0.0_wp, given < -available)
+        given = merge(-available, given, given < -available)
+        block%supply(l, k) = block%supply(l, k) + given
+        applied(l) = applied(l) + given
+      end do
     end do
-    drained = options%dt*work%drained(c)
-    if (options%drainage == drainage_lagged) drained = min(drained, max(supply(1) - soil%floor_water(1, c), 0.0_wp))
-    supply(1) = supply(1) - drained
-    balance%drainage(c) = drained
+    if (options%drainage == drainage_lagged) drained = min(drained, &
+      max(block%supply(:, 1) - block%soil(:, 1, soil_floor), 0.0_wp))
+    block%supply(:, 1) = block%supply(:, 1) - drained
   end subroutine give_water
 
-  !> Add the given fluxes through the faces of a column to its supply. What flows out beyond the water that the cell can give is
-  !> cut, as a sink is.
-  subroutine give_boundary(soil, boundary, options, c, supply)
-    type(soil_t), intent(in) :: soil                !< properties of the cells
-    type(boundary_t), intent(inout) :: boundary     !< faces through which water comes from outside
-    type(options_t), intent(in) :: options          !< choices of the step
-    integer, intent(in) :: c                        !< number of the column
-    real(wp), intent(inout) :: supply(soil%top(c))  !< water of the cells that does not depend on their new heads [m]
+  !> Add the given fluxes through the faces of the columns to their supply. What flows out beyond the water that the cell can give
+  !> is cut, as a sink is.
+  subroutine give_boundary(boundary, options, block)
+    type(boundary_t), intent(inout) :: boundary  !< faces through which water comes from outside
+    type(options_t), intent(in) :: options       !< choices of the step
+    type(block_t), intent(inout) :: block        !< with its supply
     real(wp) :: inflow
-    integer :: face, k
+    integer :: face, k, l
 
-    do face = boundary%start(c), boundary%start(c + 1) - 1
-      k = boundary%layer(face)
-      inflow = options%dt*boundary%flux(face)
-      if (inflow < 0.0_wp) inflow = max(inflow, min(soil%floor_water(k, c) - supply(k), 0.0_wp))
-      boundary%inflow(face) = inflow
-      supply(k) = supply(k) + inflow
+    do l = 1, block%live
+      do face = boundary%start(block%column(l)), boundary%start(block%column(l) + 1) - 1
+        k = boundary%layer(face)
+        inflow = options%dt*boundary%flux(face)
+        if (inflow < 0.0_wp) inflow = max(inflow, min(block%soil(l, k, soil_floor) - block%supply(l, k), 0.0_wp))
+        boundary%inflow(face) = inflow
+        block%supply(l, k) = block%supply(l, k) + inflow
+      end do
     end do
   end subroutine give_boundary
 
@@ -610,7 +635,8 @@ contains
     do face = boundary%start(c), boundary%start(c + 1) - 1
       if (boundary%conductance(face) <= 0.0_wp) cycle
       k = boundary%layer(face)
-      boundary%inflow(face) = options%dt*boundary_inflow(boundary, face, state%head(k, c), state%kr(k, c))
+      boundary%inflow(face) = options%dt*boundary_inflow(boundary, face, state%cells(k, state_head, c), &
+        state%cells(k, state_kr, c))
     end do
   end subroutine take_inflow
 
@@ -622,14 +648,4 @@ contains
     call ponding_powers(spread(head, 1, lanes), root, power)
     ponding_power = power(1)
   end function ponding_power
-
-  !> Water of the cells of a column, dz (phi S + Ss h S) [m].
-  pure function water(soil, state, c)
-    type(soil_t), intent(in) :: soil    !< properties of the cells
-    type(state_t), intent(in) :: state  !< head and what follows from it
-    integer, intent(in) :: c            !< number of the column
-    real(wp) :: water(soil%nz)
-
-    water = (soil%pore(:, c) + soil%elastic(:, c)*state%head(:, c))*state%saturation(:, c)
-  end function water
 end module richards_sweep
