@@ -20,16 +20,21 @@ from bmi_richards import _kernel
 Floats = NDArray[np.float64]
 Integers = NDArray[np.intp]
 
+_STATE_VARIABLES = 5
+"""Of a cell in the kernel: head, saturation, relative permeability, and two derivatives."""
+
 
 @dataclass(frozen=True)
 class CellSoil:
-    """Soil of the columns in flow order, (nz, ncol) each.
+    """Soil of the columns in flow order.
 
     Attributes
     ----------
-    alpha, n, kr_alpha, kr_n, residual, span, minimum_head : ndarray
-        As the kernel takes them.
-    conductivity : mapping of str to ndarray
+    cells : (nz, properties, ncol)
+        Properties as the kernel takes them.
+    kr_alpha, kr_n, minimum_head : (nz, ncol)
+        What relative permeability has of its own; (1, 1) where it has nothing.
+    conductivity : mapping of str to (nz, ncol)
         Saturated conductivity [m h-1] along ``x``, ``y`` and ``z``.
     own_permeability : bool
         Whether relative permeability has its own alpha and n.
@@ -37,12 +42,9 @@ class CellSoil:
         Of the table of relative permeability; 0 for the formula.
     """
 
-    alpha: Floats
-    n: Floats
+    cells: Floats
     kr_alpha: Floats
     kr_n: Floats
-    residual: Floats
-    span: Floats
     minimum_head: Floats
     conductivity: Mapping[str, Floats]
     own_permeability: bool
@@ -52,28 +54,21 @@ class CellSoil:
         """Relative permeability [-] of some cells at other heads [m] than their own."""
 
         def of_cells(field: Floats) -> Floats:
-            return np.asfortranarray(field[layer, column][np.newaxis])
+            return field if field.size == 1 else np.asfortranarray(field[layer, column][np.newaxis])
 
-        saturation, kr, dsaturation, dkr = (np.zeros((1, head.size), order="F") for _ in range(4))
+        state = np.zeros((1, _STATE_VARIABLES, head.size), order="F")
+        state[0, 0] = head
         _kernel.evaluate_state(
-            np.ones(head.size, dtype=np.int32),
-            np.asfortranarray(head[np.newaxis]),
-            of_cells(self.alpha),
-            of_cells(self.n),
+            np.asfortranarray(self.cells[layer, :, column].T[np.newaxis]),
             of_cells(self.kr_alpha),
             of_cells(self.kr_n),
-            of_cells(self.residual),
-            of_cells(self.span),
             of_cells(self.minimum_head),
             self.own_permeability,
             self.table_points,
             1,
-            saturation,
-            kr,
-            dsaturation,
-            dkr,
+            state,
         )
-        return np.asarray(kr[0])
+        return np.array(state[0, 2])
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,10 @@ a tolerance (on 1 km cells the second of two changes 1e-3)."""
 _TO_TOLERANCE = Convergence()
 _WAYS = 5
 """Ways that the kernel tries to solve a column, in turn."""
+_SOIL = ("alpha", "n", "residual", "span", "pore", "elastic", "vertical", "floor_water")
+"""Properties of the cells, in the order of the kernel, which wants those of a column together."""
+_WORK_FIELDS = 3
+"""Values of a cell that the kernel keeps during a step; the first is the head at the start."""
 _MEMORY = (
     ("head", "m", "pressure head"),
     ("saturation", "1", "saturation"),
@@ -251,18 +255,21 @@ class RichardsSolver:
         )
         self._place_tops(domain.top_layer)
         self._own_permeability = domain.relative_permeability_alpha is not None
+        self._soil_cells = np.zeros((self._dz.size, len(_SOIL), self.network.cells.size), order="F")
+        self._soil = dict(zip(_SOIL, np.moveaxis(self._soil_cells, 1, 0), strict=True))
         self._statics = self._prepare(domain)
-        self._place_barriers(self._statics)
+        self._place_barriers()
         self._boundary_faces = self._find_boundary_faces(domain)
         self._well_water = self._boundary_faces.well_water(0.0)
         shape = (self._dz.size, self.network.cells.size)
-        self._head, self._saturation, self._kr, self._dsaturation, self._dkr = (
-            np.zeros(shape, order="F") for _ in range(5)
-        )
-        results = ("storage_change", "applied", "unmet", "left", "drained", "worst", "column_change")
+        self._state = np.zeros((shape[0], len(_MEMORY), shape[1]), order="F")
+        self._head, self._saturation, self._kr, self._dsaturation, self._dkr = np.moveaxis(self._state, 1, 0)
+        self._work = np.zeros((shape[0], _WORK_FIELDS, shape[1]), order="F")
+        results = ("storage", "storage_change", "applied", "unmet", "left", "drained", "worst", "column_change")
         self._columns = {name: np.zeros(shape[1]) for name in results}
+        self._iterations = np.zeros(shape[1], dtype=np.int32)
         self._last_dt = 1.0
-        self._statics["floor_water"] = self._floor_water(domain)
+        self._soil["floor_water"][...] = self._floor_water()
         self.set_head(head)
 
     # ------------------------------------------------------------------ state
@@ -322,7 +329,7 @@ class RichardsSolver:
     @property
     def storage(self) -> float:
         """Water in the ground and ponded [m3]."""
-        water = (self._statics["pore"] + self._statics["elastic"] * self._head) * self._saturation
+        water = (self._soil["pore"] + self._soil["elastic"] * self._head) * self._saturation
         return float(water.sum() * self._area) + self.ponded_volume
 
     @property
@@ -349,7 +356,7 @@ class RichardsSolver:
         ValueError
             If the shape is wrong or a head inside the mask is not finite.
         """
-        self._head = self._gather(np.broadcast_to(np.asarray(head, dtype=np.float64), self.shape), "pressure head")
+        self._head[...] = self._gather(np.broadcast_to(np.asarray(head, dtype=np.float64), self.shape), "pressure head")
         self._evaluate()
 
     def state_dict(self) -> dict[str, StateArray]:
@@ -368,9 +375,10 @@ class RichardsSolver:
     def fingerprint(self) -> str:
         """Hash of the properties that tie saturation and relative permeability to the head."""
         table = self.options.table
-        statics = [self._statics[n] for n in ("alpha", "n", "residual", "span", "pore", "elastic", "minimum_head")]
+        soil = [self._soil[n] for n in ("alpha", "n", "residual", "span", "pore", "elastic")]
+        lowest = self._statics["minimum_head"] if table else np.full(self._head.shape, -1.0)
         own = [self._statics[n] for n in ("kr_alpha", "kr_n")] if self._own_permeability else []
-        return fingerprint(str(table.points if table else 0), *statics, *own)
+        return fingerprint(str(table.points if table else 0), *soil, lowest, *own)
 
     # ------------------------------------------------------------------- step
 
@@ -402,12 +410,10 @@ class RichardsSolver:
         columns_source = self._gather(np.asarray(source, dtype=np.float64), "source")
         self._require_ground(np.asarray(source, dtype=np.float64))
         prescribed = self._prescribed(drainage)
-        before = self._head.copy(order="F")
-        failed, iterations, ways = (np.zeros(self.network.cells.size, dtype=np.int32) for _ in range(3))
+        before = self._work[:, 0]  # the kernel sets it
+        failed, ways = (np.zeros(self.network.cells.size, dtype=np.int32) for _ in range(2))
         # the kernel works in place; a failed step is taken back below
-        advance = partial(
-            self._advance, columns_source, prescribed, time, dt, failed_layer=failed, iterations=iterations, ways=ways
-        )
+        advance = partial(self._advance, columns_source, prescribed, time, dt, failed_layer=failed, ways=ways)
         wanted = self.options.passes
         passes, change, converged = advance(wanted)
         if isinstance(wanted, int) and wanted > 1 and change > _LARGEST_LAST_CHANGE and not failed.any():
@@ -425,7 +431,7 @@ class RichardsSolver:
         self._well_water = self._boundary_faces.well_water(dt)
         volume = {name: float(depths.sum()) * self._area for name, depths in self._columns.items()}
         return HourBalance(
-            storage=self.storage,
+            storage=volume["storage"],
             storage_change=volume["storage_change"],
             ponding=self.ponded_volume,
             source=volume["applied"],
@@ -440,7 +446,7 @@ class RichardsSolver:
             irrigation_withdrawal=self._well_water.withdrawal,
             injection=self._well_water.injection,
             unmet_extraction=self._well_water.unmet_extraction,
-            newton=NewtonCount.of(iterations, ways),
+            newton=NewtonCount.of(self._iterations, ways),
             passes=int(passes),
             last_change=float(change),
         )
@@ -463,11 +469,13 @@ class RichardsSolver:
             dx=self._dx,
             dy=self._dy,
             top=self._top,
+            soil_cells=self._soil_cells,
             **self._statics,
             east=network.east,
             west=network.west,
             north=network.north,
             south=network.south,
+            level_start=network.level_start,
             group_start=network.group_start,
             donor=network.donor,
             inflow=network.inflow,
@@ -486,11 +494,9 @@ class RichardsSolver:
             **self._boundary_faces.arguments(time, dt, self._depth),
             source=source,
             prescribed_drainage=prescribed,
-            head=self._head,
-            saturation=self._saturation,
-            kr=self._kr,
-            dsaturation=self._dsaturation,
-            dkr=self._dkr,
+            work_cells=self._work,
+            state_cells=self._state,
+            iterations=self._iterations,
             **counts,
             **self._columns,
         )
@@ -560,7 +566,7 @@ class RichardsSolver:
             self._refuse(lost, columns, "source", "must be 0 above the ground")
 
     def _prepare(self, domain: DomainLike) -> dict[str, Floats]:
-        """Properties of the cells as the kernel wants them."""
+        """Set the properties of the cells as the kernel wants them; return those that do not lie in `_soil`."""
         dz = self._dz[:, np.newaxis]
         there = True if self._above is None else ~self._above
 
@@ -573,15 +579,19 @@ class RichardsSolver:
         if not np.all(maximum > residual):
             raise ValueError("maximum_saturation must be above residual_saturation everywhere")
         alpha, n = self._gather(domain.alpha, "alpha", above=0.0), self._gather(domain.n, "n", above=1.0)
-        kr_alpha, kr_n = alpha, n  # without their own the arrays themselves: no more memory
-        if self._own_permeability:
-            own = domain.relative_permeability_alpha, domain.relative_permeability_n
-            kr_alpha = self._gather(own[0], "relative_permeability_alpha", above=0.0)
-            kr_n = self._gather(own[1], "relative_permeability_n", above=1.0)
         vertical = conductivity("z")
         network = self.network
-        table = self.options.table
-        lowest = np.broadcast_to(table.min_head if table else -1.0, self.shape)
+        soil = {
+            "alpha": alpha,
+            "n": n,
+            "residual": residual,
+            "span": maximum - residual,
+            "pore": dz * self._gather(domain.porosity, "porosity", above=0.0) * there,
+            "elastic": dz * self._gather(domain.specific_storage, "specific_storage", at_least=0.0) * there,
+            "vertical": _vertical_mean(vertical, dz),
+        }
+        for name, values in soil.items():
+            self._soil[name][...] = values
         form = domain.slope_formulation
         slopes = {
             "x": face_slopes(self._surface(domain.slope_x, "slope_x"), form, -1),
@@ -590,42 +600,42 @@ class RichardsSolver:
         return {
             "dz": self._dz,
             "gap": np.append(0.5 * (self._dz[1:] + self._dz[:-1]), 0.0),
-            "alpha": alpha,
-            "n": n,
-            "kr_alpha": kr_alpha,
-            "kr_n": kr_n,
-            "residual": residual,
-            "span": np.asfortranarray(maximum - residual),
-            "pore": np.asfortranarray(dz * self._gather(domain.porosity, "porosity", above=0.0) * there),
-            "elastic": np.asfortranarray(
-                dz * self._gather(domain.specific_storage, "specific_storage", at_least=0.0) * there
-            ),
-            "vertical": np.asfortranarray(_vertical_mean(vertical, dz)),
             "bottom": np.ascontiguousarray(vertical[0]),
             "east_conductivity": np.asfortranarray(dz * _lateral_mean(conductivity("x"), network.east)),
             "north_conductivity": np.asfortranarray(dz * _lateral_mean(conductivity("y"), network.north)),
             **{f"slope_{axis}": face.fall.ravel()[network.cells] for axis, face in slopes.items()},
             **{f"cosine_{axis}": face.cosine.ravel()[network.cells] for axis, face in slopes.items()},
-            "minimum_head": self._gather(lowest, "min_head"),
+            **self._prepare_permeability(domain, alpha, n),
         }
 
-    def _place_barriers(self, statics: dict[str, Floats]) -> None:
+    def _prepare_permeability(self, domain: DomainLike, alpha: Floats, n: Floats) -> dict[str, Floats]:
+        """Return what relative permeability has of its own; one cell each where it has nothing."""
+        table = self.options.table
+        if not (self._own_permeability or table):
+            return {name: np.ones((1, 1)) for name in ("kr_alpha", "kr_n", "minimum_head")}
+        if self._own_permeability:
+            alpha = self._gather(domain.relative_permeability_alpha, "relative_permeability_alpha", above=0.0)
+            n = self._gather(domain.relative_permeability_n, "relative_permeability_n", above=1.0)
+        lowest = np.broadcast_to(table.min_head if table else -1.0, self.shape)
+        return {"kr_alpha": alpha, "kr_n": n, "minimum_head": self._gather(lowest, "min_head")}
+
+    def _place_barriers(self) -> None:
         """Multiply the conductivities of the upper faces of the cells by the factors of the flow barriers."""
         barriers = self.conditions.barriers
         if barriers is None:
             return
-        for face, factor, name in (
-            ("east_conductivity", barriers.x, "barriers.x"),
-            ("north_conductivity", barriers.y, "barriers.y"),
-            ("vertical", barriers.z, "barriers.z"),
+        for conductivity, factor, name in (
+            (self._statics["east_conductivity"], barriers.x, "barriers.x"),
+            (self._statics["north_conductivity"], barriers.y, "barriers.y"),
+            (self._soil["vertical"], barriers.z, "barriers.z"),
         ):
-            statics[face] = np.asfortranarray(statics[face] * self._gather(factor, name, at_least=0.0))
+            conductivity *= self._gather(factor, name, at_least=0.0)
 
     def _find_boundary_faces(self, domain: DomainLike) -> BoundaryFaces:
-        names = ("alpha", "n", "kr_alpha", "kr_n", "residual", "span", "minimum_head")
         table = self.options.table
         soil = CellSoil(
-            **{name: self._statics[name] for name in names},
+            cells=self._soil_cells,
+            **{name: self._statics[name] for name in ("kr_alpha", "kr_n", "minimum_head")},
             conductivity={axis: self._gather(getattr(domain, f"conductivity_{axis}"), axis) for axis in "xyz"},
             own_permeability=self._own_permeability,
             table_points=table.points if table else 0,
@@ -633,35 +643,26 @@ class RichardsSolver:
         spacing = self._dx, self._dy
         return BoundaryFaces(self.conditions, self.network, self._top, self._dz, spacing, self._mask.shape, soil)
 
-    def _floor_water(self, domain: DomainLike) -> Floats:
+    def _floor_water(self) -> Floats:
         """Water [m] of each cell at the floor head, which sinks leave in it."""
-        pore, elastic = self._statics["pore"], self._statics["elastic"]
+        pore, elastic = self._soil["pore"], self._soil["elastic"]
         room = pore if self._above is None else np.where(self._above, 1.0, pore)
-        floor = reachable_floor(self.options.floor_head, room, elastic)
-        self._head = np.asfortranarray(floor)
+        self._head[...] = reachable_floor(self.options.floor_head, room, elastic)
         self._evaluate()
-        return np.asfortranarray((pore + elastic * floor) * self._saturation)
+        return np.asarray((pore + elastic * self._head) * self._saturation)
 
     def _evaluate(self) -> None:
         """Bring saturation and relative permeability up to date with the head."""
         table = self.options.table
         _kernel.evaluate_state(
-            self._top,
-            self._head,
-            self._statics["alpha"],
-            self._statics["n"],
+            self._soil_cells,
             self._statics["kr_alpha"],
             self._statics["kr_n"],
-            self._statics["residual"],
-            self._statics["span"],
             self._statics["minimum_head"],
             self._own_permeability,
             table.points if table else 0,
             self._threads,
-            self._saturation,
-            self._kr,
-            self._dsaturation,
-            self._dkr,
+            self._state,
         )
 
     # ------------------------------------------------------- grids and columns

@@ -9,19 +9,19 @@ subroutine max_threads(n)
   n = omp_get_max_threads()
 end subroutine max_threads
 
-!> Saturation, relative permeability and their derivatives that belong to `head`.
-subroutine evaluate_state(nz, ncol, top, head, alpha, n, kr_alpha, kr_n, residual, span, minimum_head, own_permeability, &
-  table_points, threads, saturation, kr, dsaturation, dkr)
+!> Saturation, relative permeability and their derivatives that belong to the heads of `state`.
+subroutine evaluate_state(nz, properties, variables, ncol, own_layers, own_columns, soil_cells, kr_alpha, kr_n, minimum_head, &
+  own_permeability, table_points, threads, state_cells)
   use, intrinsic :: iso_c_binding, only: c_double
   use richards_sweep, only: evaluate_all
   use richards_types, only: soil_t, options_t, state_t
   implicit none
-  integer, intent(in) :: nz, ncol, table_points, threads
-  integer, intent(in), target :: top(ncol)
+  integer, intent(in) :: nz, properties, variables, ncol, own_layers, own_columns, table_points, threads
   logical, intent(in) :: own_permeability
-  real(c_double), intent(in), target :: head(nz, ncol), alpha(nz, ncol), n(nz, ncol), kr_alpha(nz, ncol), kr_n(nz, ncol)
-  real(c_double), intent(in), target :: residual(nz, ncol), span(nz, ncol), minimum_head(nz, ncol)
-  real(c_double), intent(inout), target :: saturation(nz, ncol), kr(nz, ncol), dsaturation(nz, ncol), dkr(nz, ncol)
+  real(c_double), intent(in), target :: soil_cells(nz, properties, ncol)
+  real(c_double), intent(in), target :: kr_alpha(own_layers, own_columns), kr_n(own_layers, own_columns)
+  real(c_double), intent(in), target :: minimum_head(own_layers, own_columns)
+  real(c_double), intent(inout), target :: state_cells(nz, variables, ncol)
   !f2py threadsafe
   type(soil_t) :: soil
   type(options_t) :: options
@@ -29,51 +29,42 @@ subroutine evaluate_state(nz, ncol, top, head, alpha, n, kr_alpha, kr_n, residua
 
   soil%nz = nz
   soil%ncol = ncol
-  soil%top => top
-  soil%alpha => alpha
-  soil%n => n
+  soil%cells => soil_cells
   soil%kr_alpha => kr_alpha
   soil%kr_n => kr_n
-  soil%residual => residual
-  soil%span => span
   soil%minimum_head => minimum_head
   options%own_permeability = own_permeability
   options%table_points = table_points
   options%threads = threads
-  state%head => head
-  state%saturation => saturation
-  state%kr => kr
-  state%dsaturation => dsaturation
-  state%dkr => dkr
+  state%cells => state_cells
   call evaluate_all(soil, options, state)
 end subroutine evaluate_state
 
 !> Advance the state by dt [h]; see advance_all.
-subroutine advance(nz, ncol, ngroups, nfaces, nstarts, top, dx, dy, dz, gap, alpha, n, kr_alpha, kr_n, &
-  residual, span, pore, elastic, vertical, bottom, east_conductivity, north_conductivity, slope_x, slope_y, &
-  cosine_x, cosine_y, minimum_head, floor_water, &
-  east, west, north, south, group_start, donor, inflow, outflow, boundary, &
+subroutine advance(nz, ncol, nlevels, ngroups, nfaces, nstarts, properties, variables, fields, own_layers, own_columns, &
+  top, dx, dy, dz, gap, soil_cells, kr_alpha, kr_n, minimum_head, bottom, east_conductivity, north_conductivity, slope_x, slope_y, &
+  cosine_x, cosine_y, &
+  east, west, north, south, level_start, group_start, donor, inflow, outflow, boundary, &
   face_start, face_layer, face_holds, face_flux, face_conductance, face_head, face_kr, face_lift, face_inflow, &
   dt, tolerance, pass_tolerance, most_passes, drainage_kind, own_permeability, table_points, threads, lateral, ground, &
-  source, prescribed_drainage, head, saturation, kr, dsaturation, dkr, &
-  storage_change, applied, unmet, left, drained, iterations, ways, failed_layer, worst, column_change, &
+  source, prescribed_drainage, work_cells, state_cells, &
+  storage, storage_change, applied, unmet, left, drained, iterations, ways, failed_layer, worst, column_change, &
   passes, change, converged)
   use, intrinsic :: iso_c_binding, only: c_double
   use richards_sweep, only: advance_all
   use richards_types, only: soil_t, network_t, boundary_t, options_t, state_t, balance_t
   implicit none
-  integer, intent(in) :: nz, ncol, ngroups, nfaces, nstarts
+  integer, intent(in) :: nz, ncol, nlevels, ngroups, nfaces, nstarts, properties, variables, fields, own_layers, own_columns
   integer, intent(in), target :: top(ncol)
   real(c_double), intent(in) :: dx, dy
   real(c_double), intent(in), target :: dz(nz), gap(nz)
-  real(c_double), intent(in), target :: alpha(nz, ncol), n(nz, ncol), kr_alpha(nz, ncol), kr_n(nz, ncol)
-  real(c_double), intent(in), target :: residual(nz, ncol), span(nz, ncol)
-  real(c_double), intent(in), target :: pore(nz, ncol), elastic(nz, ncol), vertical(nz, ncol), bottom(ncol)
+  real(c_double), intent(in), target :: soil_cells(nz, properties, ncol), bottom(ncol)
+  real(c_double), intent(in), target :: kr_alpha(own_layers, own_columns), kr_n(own_layers, own_columns)
+  real(c_double), intent(in), target :: minimum_head(own_layers, own_columns)
   real(c_double), intent(in), target :: east_conductivity(nz, ncol), north_conductivity(nz, ncol)
   real(c_double), intent(in), target :: slope_x(ncol), slope_y(ncol), cosine_x(ncol), cosine_y(ncol)
-  real(c_double), intent(in), target :: minimum_head(nz, ncol), floor_water(nz, ncol)
   integer, intent(in), target :: east(ncol), west(ncol), north(ncol), south(ncol)
-  integer, intent(in), target :: group_start(ngroups + 1), donor(4, ncol)
+  integer, intent(in), target :: level_start(nlevels + 1), group_start(ngroups + 1), donor(4, ncol)
   real(c_double), intent(in), target :: inflow(4, ncol), outflow(ncol), boundary(ncol)
   integer, intent(in), target :: face_start(nstarts), face_layer(nfaces), face_holds(nfaces)
   real(c_double), intent(in), target :: face_flux(nfaces), face_conductance(nfaces), face_head(nfaces), face_kr(nfaces)
@@ -83,9 +74,9 @@ subroutine advance(nz, ncol, ngroups, nfaces, nstarts, top, dx, dy, dz, gap, alp
   integer, intent(in) :: most_passes, drainage_kind, table_points, threads, ground
   logical, intent(in) :: own_permeability, lateral
   real(c_double), intent(in) :: source(nz, ncol), prescribed_drainage(ncol)
-  real(c_double), intent(inout), target :: head(nz, ncol), saturation(nz, ncol), kr(nz, ncol)
-  real(c_double), intent(inout), target :: dsaturation(nz, ncol), dkr(nz, ncol)
-  real(c_double), intent(inout), target :: storage_change(ncol), applied(ncol), unmet(ncol), left(ncol), drained(ncol)
+  real(c_double), intent(inout), target :: work_cells(nz, fields, ncol), state_cells(nz, variables, ncol)
+  real(c_double), intent(inout), target :: storage(ncol), storage_change(ncol), applied(ncol), unmet(ncol)
+  real(c_double), intent(inout), target :: left(ncol), drained(ncol)
   integer, intent(inout), target :: iterations(ncol), ways(ncol), failed_layer(ncol)
   real(c_double), intent(inout), target :: worst(ncol), column_change(ncol)
   integer, intent(out) :: passes
@@ -106,15 +97,9 @@ subroutine advance(nz, ncol, ngroups, nfaces, nstarts, top, dx, dy, dz, gap, alp
   soil%dy = dy
   soil%dz => dz
   soil%gap => gap
-  soil%alpha => alpha
-  soil%n => n
+  soil%cells => soil_cells
   soil%kr_alpha => kr_alpha
   soil%kr_n => kr_n
-  soil%residual => residual
-  soil%span => span
-  soil%pore => pore
-  soil%elastic => elastic
-  soil%vertical => vertical
   soil%bottom => bottom
   soil%east => east_conductivity
   soil%north => north_conductivity
@@ -123,12 +108,12 @@ subroutine advance(nz, ncol, ngroups, nfaces, nstarts, top, dx, dy, dz, gap, alp
   soil%cosine_x => cosine_x
   soil%cosine_y => cosine_y
   soil%minimum_head => minimum_head
-  soil%floor_water => floor_water
 
   network%east => east
   network%west => west
   network%north => north
   network%south => south
+  network%level_start => level_start
   network%group_start => group_start
   network%donor => donor
   network%inflow => inflow
@@ -160,12 +145,9 @@ subroutine advance(nz, ncol, ngroups, nfaces, nstarts, top, dx, dy, dz, gap, alp
   options%lateral = lateral
   options%ground = ground
 
-  state%head => head
-  state%saturation => saturation
-  state%kr => kr
-  state%dsaturation => dsaturation
-  state%dkr => dkr
+  state%cells => state_cells
 
+  balance%storage => storage
   balance%storage_change => storage_change
   balance%source => applied
   balance%unmet => unmet
@@ -177,5 +159,6 @@ subroutine advance(nz, ncol, ngroups, nfaces, nstarts, top, dx, dy, dz, gap, alp
   balance%residual => worst
   balance%change => column_change
 
-  call advance_all(soil, network, faces, options, source, prescribed_drainage, state, balance, passes, change, converged)
+  call advance_all(soil, network, faces, options, source, prescribed_drainage, work_cells, state, balance, passes, &
+    change, converged)
 end subroutine advance

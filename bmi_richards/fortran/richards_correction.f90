@@ -11,7 +11,7 @@
 !> Equations (11) and (11a) of docs/theory.md.
 module richards_correction
   use, intrinsic :: iso_fortran_env, only: wp => real64
-  use richards_types, only: soil_t, network_t, state_t
+  use richards_types, only: soil_t, network_t, state_t, state_head, state_kr, state_dkr
   implicit none
   private
   public :: system_t, allocate_system, set_faces, add_faces, solve_system
@@ -95,14 +95,14 @@ contains
       other = 0.0_wp
       if (neighbour == 0) return
       do k = 1, soil%nz
-        gradient = (state%head(k, column) - state%head(k, neighbour))/distance*cosine - slope
+        gradient = (state%cells(k, state_head, column) - state%cells(k, state_head, neighbour))/distance*cosine - slope
         conductance = dt*transmissivity(k)/distance
         if (gradient > 0.0_wp) then
-          other(k) = -conductance*state%kr(k, column)*cosine/distance
-          own(k) = conductance*state%dkr(k, column)*gradient - other(k)
+          other(k) = -conductance*state%cells(k, state_kr, column)*cosine/distance
+          own(k) = conductance*state%cells(k, state_dkr, column)*gradient - other(k)
         else
-          own(k) = conductance*state%kr(k, neighbour)*cosine/distance
-          other(k) = conductance*state%dkr(k, neighbour)*gradient - own(k)
+          own(k) = conductance*state%cells(k, state_kr, neighbour)*cosine/distance
+          other(k) = conductance*state%cells(k, state_dkr, neighbour)*gradient - own(k)
         end if
       end do
     end subroutine derive

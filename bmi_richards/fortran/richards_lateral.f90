@@ -3,70 +3,75 @@
 !> Through the face between a cell i and its east (north) neighbour j, per area of a cell [m h-1]:
 !>     F = dz K kr_up [(h_i - h_j) / dx c - s] / dx,
 !> with the harmonic mean K, fall s and factor c of the slope formulation, and kr taken upstream by the sign of the bracket.
-!> Every face is computed once, so what leaves one cell enters the other. Fluxes from old heads overshoot on fine grids, where a
-!> cell holds less water than its faces carry in a step; `response` is what a column's own head makes of its lateral flow, with
-!> which the passes before the last are damped.
+!> Both cells of a face compute its flux, from the same numbers in the same way: what leaves one enters the other, and no column
+!> waits for a neighbour. Fluxes from old heads overshoot on fine grids, where a cell holds less water than its faces carry in a
+!> step; `response` is what a column's own head makes of its lateral flow, with which the passes before the last are damped.
 !>
 !> Equations (7) and (11) of docs/theory.md.
 module richards_lateral
   use, intrinsic :: iso_fortran_env, only: wp => real64
-  use richards_types, only: soil_t, network_t, state_t
+  use richards_types, only: soil_t, network_t, state_t, state_head, state_kr, state_dkr
   implicit none
   private
-  public :: face_fluxes, net_inflow, response
+  public :: net_inflow, response
 
 contains
 
-  !> Fluxes [m h-1] out of a column through its east and its north faces.
-  subroutine face_fluxes(soil, network, state, column, east, north)
-    type(soil_t), intent(in) :: soil         !< properties of the cells
-    type(network_t), intent(in) :: network   !< neighbours and order of the columns
-    type(state_t), intent(in) :: state       !< head and what follows from it
-    integer, intent(in) :: column            !< number of the column
-    real(wp), intent(out) :: east(soil%nz)   !< flux through the east face [m h-1]
-    real(wp), intent(out) :: north(soil%nz)  !< flux through the north face [m h-1]
+  !> Net lateral inflow of a column [m h-1].
+  subroutine net_inflow(soil, network, state, column, inflow)
+    type(soil_t), intent(in) :: soil          !< properties of the cells
+    type(network_t), intent(in) :: network    !< neighbours and order of the columns
+    type(state_t), intent(in) :: state        !< head and what follows from it
+    integer, intent(in) :: column             !< number of the column
+    real(wp), intent(out) :: inflow(soil%nz)  !< [m h-1]
 
-    call faces(network%east(column), soil%east(:, column), soil%slope_x(column), soil%cosine_x(column), soil%dx, east)
-    call faces(network%north(column), soil%north(:, column), soil%slope_y(column), soil%cosine_y(column), soil%dy, north)
+    inflow = 0.0_wp
+    if (network%east(column) > 0) call add(column, network%east(column), soil%east, soil%slope_x, soil%cosine_x, soil%dx, -1.0_wp)
+    if (network%north(column) > 0) &
+      call add(column, network%north(column), soil%north, soil%slope_y, soil%cosine_y, soil%dy, -1.0_wp)
+    if (network%west(column) > 0) call add(network%west(column), column, soil%east, soil%slope_x, soil%cosine_x, soil%dx, 1.0_wp)
+    if (network%south(column) > 0) &
+      call add(network%south(column), column, soil%north, soil%slope_y, soil%cosine_y, soil%dy, 1.0_wp)
 
   contains
 
-    !> Fluxes through the faces of one side.
-    subroutine faces(neighbour, transmissivity, slope, cosine, distance, flux)
-      integer, intent(in) :: neighbour                 !< column on the other side, 0 for none
-      real(wp), intent(in) :: transmissivity(soil%nz)  !< dz times conductivity of the face [m2 h-1]
-      real(wp), intent(in) :: slope                    !< fall of gravity along the face [-]
-      real(wp), intent(in) :: cosine                   !< factor of the gradient [-]
-      real(wp), intent(in) :: distance                 !< of the centres [m]
-      real(wp), intent(out) :: flux(soil%nz)           !< out of the column [m h-1]
-      real(wp) :: gradient
-      integer :: k
+    !> Add the fluxes through the faces of one side.
+    subroutine add(lower, upper, transmissivity, slope, cosine, distance, sense)
+      integer, intent(in) :: lower                                !< column west or south of the faces, which they belong to
+      integer, intent(in) :: upper                                !< column east or north of them
+      real(wp), intent(in) :: transmissivity(soil%nz, soil%ncol)  !< dz times conductivity of the faces [m2 h-1]
+      real(wp), intent(in) :: slope(soil%ncol)                    !< fall of gravity along the faces [-]
+      real(wp), intent(in) :: cosine(soil%ncol)                   !< factor of the gradient [-]
+      real(wp), intent(in) :: distance                            !< of the centres [m]
+      real(wp), intent(in) :: sense                               !< 1 where the column is the upper one, -1 where the lower [-]
 
-      if (neighbour == 0) then
-        flux = 0.0_wp
-        return
-      end if
-      do k = 1, soil%nz
-        gradient = (state%head(k, column) - state%head(k, neighbour))/distance*cosine - slope
-        flux(k) = transmissivity(k)/distance*gradient &
-          *merge(state%kr(k, column), state%kr(k, neighbour), gradient > 0.0_wp)
-      end do
-    end subroutine faces
-  end subroutine face_fluxes
-
-  !> Net lateral inflow of a column [m h-1] from the fluxes of all faces.
-  pure subroutine net_inflow(soil, network, east, north, column, inflow)
-    type(soil_t), intent(in) :: soil                   !< properties of the cells
-    type(network_t), intent(in) :: network             !< neighbours and order of the columns
-    real(wp), intent(in) :: east(soil%nz, soil%ncol)   !< fluxes through all east faces [m h-1]
-    real(wp), intent(in) :: north(soil%nz, soil%ncol)  !< fluxes through all north faces [m h-1]
-    integer, intent(in) :: column                      !< number of the column
-    real(wp), intent(out) :: inflow(soil%nz)           !< net lateral inflow [m h-1]
-
-    inflow = -east(:, column) - north(:, column)
-    if (network%west(column) > 0) inflow = inflow + east(:, network%west(column))
-    if (network%south(column) > 0) inflow = inflow + north(:, network%south(column))
+      call add_fluxes(soil%nz, state%cells(:, state_head, lower), state%cells(:, state_kr, lower), &
+        state%cells(:, state_head, upper), state%cells(:, state_kr, upper), transmissivity(:, lower), slope(lower), &
+        cosine(lower)/distance, sense/distance, inflow)
+    end subroutine add
   end subroutine net_inflow
+
+  !> Add the fluxes from one column to another.
+  pure subroutine add_fluxes(nz, head, kr, other_head, other_kr, transmissivity, slope, closeness, per_distance, inflow)
+    integer, intent(in) :: nz                   !< layers
+    real(wp), intent(in) :: head(nz)            !< of the column that they come from [m]
+    real(wp), intent(in) :: kr(nz)              !< relative permeability of it [-]
+    real(wp), intent(in) :: other_head(nz)      !< of the other column [m]
+    real(wp), intent(in) :: other_kr(nz)        !< relative permeability of it [-]
+    real(wp), intent(in) :: transmissivity(nz)  !< dz times conductivity of the face [m2 h-1]
+    real(wp), intent(in) :: slope               !< fall of gravity along the face [-]
+    real(wp), intent(in) :: closeness           !< factor of the gradient by the distance of the centres [m-1]
+    real(wp), intent(in) :: per_distance        !< inverse of the distance, with the sign that the flux has as inflow [m-1]
+    real(wp), intent(inout) :: inflow(nz)       !< [m h-1]
+    real(wp) :: gradient
+    integer :: k
+
+    !$omp simd private(gradient)
+    do k = 1, nz
+      gradient = (head(k) - other_head(k))*closeness - slope
+      inflow(k) = inflow(k) + transmissivity(k)*per_distance*gradient*merge(kr(k), other_kr(k), gradient > 0.0_wp)
+    end do
+  end subroutine add_fluxes
 
   !> Decrease of the net lateral inflow per rise of a column's own heads [h-1].
   subroutine response(soil, network, state, column, conductance)
@@ -98,10 +103,12 @@ contains
 
       if (neighbour == 0) return
       do k = 1, soil%nz
-        outward = (state%head(k, column) - state%head(k, neighbour))/distance*cosine(lower) - sense*slope(lower)
+        outward = (state%cells(k, state_head, column) - state%cells(k, state_head, neighbour))/distance*cosine(lower) &
+          - sense*slope(lower)
         ! the larger kr of the two, whichever is upstream: damping may be too strong, not too weak
         conductance(k) = conductance(k) + transmissivity(k, lower)/distance*( &
-          max(state%kr(k, column), state%kr(k, neighbour))*cosine(lower)/distance + max(outward, 0.0_wp)*state%dkr(k, column))
+          max(state%cells(k, state_kr, column), state%cells(k, state_kr, neighbour))*cosine(lower)/distance &
+          + max(outward, 0.0_wp)*state%cells(k, state_dkr, column))
       end do
     end subroutine add
   end subroutine response

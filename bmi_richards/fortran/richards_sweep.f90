@@ -9,19 +9,21 @@
 module richards_sweep
   use, intrinsic :: iso_c_binding, only: c_int
   use, intrinsic :: iso_fortran_env, only: wp => real64
+  use richards_block, only: block_t, allocate_block, choose_columns, take, take_soil, take_state, put_lane, &
+    put_state, evaluate, assemble, balance_cells, boundary_inflow, ponding_powers
   use richards_circle, only: predict_powers
-  use richards_column, only: column_t, column_state_t, solve_column, jacobian, take_step, evaluate, ponding_power, &
-    ponding_answer, boundary_inflow, balance_cells
   use richards_correction, only: system_t, allocate_system, set_faces, add_faces, solve_system
-  use richards_lateral, only: face_fluxes, net_inflow, response
-  use richards_types, only: soil_t, network_t, boundary_t, options_t, state_t, balance_t, &
-    drainage_implicit, drainage_lagged, drainage_prescribed, ground_ponds, ground_closed
+  use richards_lateral, only: net_inflow, response
+  use richards_newton, only: solve_block, take_step, find_answers
+  use richards_order, only: order_t, arrange
+  use richards_types, only: soil_t, network_t, boundary_t, options_t, state_t, balance_t, lanes, &
+    drainage_implicit, drainage_lagged, drainage_prescribed, ground_ponds, &
+    soil_alpha, soil_pore, soil_elastic, soil_floor, state_head, state_saturation, state_kr, state_variables, &
+    work_start, work_water, work_lateral, work_fields
   implicit none
   private
   public :: evaluate_all, advance_all
 
-  !> Groups of the flow order that a thread takes at a time.
-  integer, parameter :: chunk = 8
   !> Looks at a donor before a waiting thread offers its processor to others.
   integer, parameter :: patience = 1000
   !> Rounds through a cycle of the slope field before it counts as failed.
@@ -36,10 +38,8 @@ module richards_sweep
 
   !> Work of a step that lives from pass to pass.
   type :: work_t
-    real(wp), allocatable :: start(:, :)                             !< heads at the start [m]
-    real(wp), allocatable :: water(:, :)                             !< water of the cells at the start [m]
+    real(wp), pointer, contiguous :: cells(:, :, :) => null()        !< (layer, field, column), as numbered in richards_types [any]
     real(wp), allocatable :: drained(:)                              !< bottom outflow that is known in advance [m h-1]
-    real(wp), allocatable :: east(:, :), north(:, :), lateral(:, :)  !< [m h-1]
     real(wp), allocatable :: damping(:, :)                           !< dt * response of lateral flow to a column's own heads [-]
     real(wp), allocatable :: reference(:, :)                         !< heads that damped lateral flow was taken from [m]
     type(system_t) :: system                                         !< that moves the heads between damped passes
@@ -50,7 +50,8 @@ module richards_sweep
     real(wp) :: imbalance = huge(1.0_wp)                             !< norm of what the last pass left unbalanced [m]
     real(wp) :: relaxation = 1.0_wp                                  !< share of the correction that is taken [-]
     logical :: damped = .false.                                      !< damped passes conserve water only once converged
-    integer :: next = 1                                              !< first group that no thread has taken in this pass
+    type(order_t) :: order                                           !< columns that are solved side by side
+    integer :: next = 1                                              !< first block that no thread has taken in this pass
   end type work_t
 
   interface
@@ -66,16 +67,23 @@ contains
     type(soil_t), intent(in) :: soil        !< properties of the cells
     type(options_t), intent(in) :: options  !< choices of the step
     type(state_t), intent(inout) :: state   !< head and what follows from it
-    type(column_t) :: column
-    type(column_state_t) :: view
-    integer :: c
+    type(block_t) :: block
+    integer :: c, first, l
 
-    !$omp parallel do num_threads(options%threads) private(column, view) schedule(static)
-    do c = 1, soil%ncol
-      call select_column(soil, options, state, c, column, view)
-      call evaluate(column, view)
+    !$omp parallel num_threads(options%threads) private(block, l)
+    call allocate_block(soil, options, block)
+    !$omp do schedule(static)
+    do first = 1, soil%ncol, lanes
+      call choose_columns([(c, c=first, min(first + lanes - 1, soil%ncol))], soil%nz, block)
+      call take_soil(soil, block)
+      call take(block, soil%nz*state_variables, soil%ncol, state%cells, block%state)
+      call evaluate(block)
+      do l = 1, block%live
+        call put_state(block, l, state)
+      end do
     end do
-    !$omp end parallel do
+    !$omp end do
+    !$omp end parallel
   end subroutine evaluate_all
 
   !> Advance all columns by dt. On return `passes` is the number done and `change` what the last one changed
@@ -85,46 +93,48 @@ contains
   !> by more, and then one that conserves water exactly; `converged` is then whether the tolerance was reached. One pass is exact
   !> without lateral flow.
   !> Where columns fail, `balance%failed_layer` is set and the state is that of no time: the caller restores it.
-  subroutine advance_all(soil, network, boundary, options, source, prescribed_drainage, state, balance, passes, change, converged)
+  subroutine advance_all(soil, network, boundary, options, source, prescribed_drainage, cells, state, balance, passes, change, &
+    converged)
     type(soil_t), intent(in) :: soil                        !< properties of the cells
     type(network_t), intent(in) :: network                  !< neighbours and order of the columns
     type(boundary_t), intent(inout) :: boundary             !< faces through which water comes from outside
     type(options_t), intent(in) :: options                  !< choices of the step
     real(wp), intent(in) :: source(soil%nz, soil%ncol)      !< volume per bulk volume [h-1], into the soil positive
     real(wp), intent(in) :: prescribed_drainage(soil%ncol)  !< [m h-1], used if the option says so
+    real(wp), intent(inout), target :: cells(soil%nz, work_fields, soil%ncol)  !< room for the step; on return with its start [any]
     type(state_t), intent(inout) :: state                   !< head and what follows from it
     type(balance_t), intent(inout) :: balance               !< what the step did to each column
     integer, intent(out) :: passes                          !< passes done
     real(wp), intent(out) :: change                         !< largest in the last pass, of positive head [m] or saturation [-]
     logical, intent(out) :: converged                       !< the pass tolerance was reached
-    type(work_t), target :: work
+    type(work_t) :: work
+    type(block_t) :: block
     integer :: c
     logical :: done
 
-    allocate (work%start(soil%nz, soil%ncol), work%water(soil%nz, soil%ncol), work%drained(soil%ncol))
-    allocate (work%lateral(soil%nz, soil%ncol), work%power(soil%ncol))
-    if (options%lateral) allocate (work%east(soil%nz, soil%ncol), work%north(soil%nz, soil%ncol))
-    allocate (work%solved(soil%ncol))
+    work%cells => cells
+    allocate (work%drained(soil%ncol), work%power(soil%ncol), work%solved(soil%ncol))
     if (size(network%group_start) <= soil%ncol) allocate (work%inflow(soil%ncol), work%answer(soil%ncol))
     work%damped = options%lateral .and. options%pass_tolerance > 0.0_wp
     if (work%damped) then
       allocate (work%damping(soil%nz, soil%ncol), work%reference(soil%nz, soil%ncol))
       call allocate_system(soil%nz, soil%ncol, work%system)
     end if
+    call arrange(soil, network, balance%iterations, work%order)
     passes = 0
     done = .false.
     converged = .true.
 
-    !$omp parallel num_threads(options%threads) default(shared) private(c)
+    !$omp parallel num_threads(options%threads) default(shared) private(c, block)
+    call allocate_block(soil, options, block)
     !$omp do schedule(static)
     do c = 1, soil%ncol
-      work%start(:, c) = state%head(:, c)
-      work%water(:, c) = water(soil, state, c)
-      work%power(c) = ponding_power(state%head(soil%top(c), c))
-      work%lateral(:, c) = 0.0_wp
+      work%cells(:, work_start, c) = state%cells(:, state_head, c)
       work%drained(c) = 0.0_wp
       work%solved(c) = 0
-      if (options%drainage == drainage_lagged) work%drained(c) = soil%bottom(c)*state%kr(1, c)
+      if (allocated(work%answer)) work%power(c) = ponding_power(state%cells(soil%top(c), state_head, c))
+      if (.not. options%lateral) work%cells(:, work_lateral, c) = 0.0_wp
+      if (options%drainage == drainage_lagged) work%drained(c) = soil%bottom(c)*state%cells(1, state_kr, c)
       if (options%drainage == drainage_prescribed) work%drained(c) = prescribed_drainage(c)
       balance%iterations(c) = 0
       balance%ways(c) = 0
@@ -135,26 +145,21 @@ contains
 
     do while (.not. done)
       if (options%lateral .and. options%pass_tolerance > 0.0_wp .and. passes > 0) then
-        call correct(soil, network, boundary, options, work, state)
+        call correct(soil, network, boundary, options, work, block, state)
       end if
       if (options%lateral) then
         !$omp do schedule(static)
         do c = 1, soil%ncol
-          call face_fluxes(soil, network, state, c, work%east(:, c), work%north(:, c))
-        end do
-        !$omp end do
-        !$omp do schedule(static)
-        do c = 1, soil%ncol
-          call net_inflow(soil, network, work%east, work%north, c, work%lateral(:, c))
+          call net_inflow(soil, network, state, c, work%cells(:, work_lateral, c))
           if (work%damped) then
             call response(soil, network, state, c, work%damping(:, c))
             work%damping(:, c) = options%dt*work%damping(:, c)
-            work%reference(:, c) = state%head(:, c)
+            work%reference(:, c) = state%cells(:, state_head, c)
           end if
         end do
         !$omp end do
       end if
-      call sweep(soil, network, boundary, options, source, passes + 1, work, state, balance)
+      call sweep(soil, network, boundary, options, source, passes + 1, work, block, state, balance)
       !$omp barrier
       !$omp single
       passes = passes + 1
@@ -173,48 +178,44 @@ contains
 
     !$omp do schedule(static)
     do c = 1, soil%ncol
-      balance%storage_change(c) = sum(water(soil, state, c) - work%water(:, c))
-      if (options%ground == ground_ponds) balance%storage_change(c) = balance%storage_change(c) &
-        + max(state%head(soil%top(c), c), 0.0_wp) - max(work%start(soil%top(c), c), 0.0_wp)
       balance%outflow(c) = options%dt*network%boundary(c)*work%power(c)
-      if (options%drainage == drainage_implicit) balance%drainage(c) = options%dt*soil%bottom(c)*state%kr(1, c)
-      if (boundary%faces > 0) call take_inflow(soil, boundary, options, state, c)
+      if (options%drainage == drainage_implicit) balance%drainage(c) = options%dt*soil%bottom(c)*state%cells(1, state_kr, c)
+      if (boundary%faces > 0) call take_inflow(boundary, options, state, c)
     end do
     !$omp end do
     !$omp end parallel
   end subroutine advance_all
 
   !> Move all heads by what spreads the water that the last pass left unbalanced. Called by all threads.
-  subroutine correct(soil, network, boundary, options, work, state)
-    type(soil_t), intent(in) :: soil             !< properties of the cells
-    type(network_t), intent(in) :: network       !< neighbours and order of the columns
-    type(boundary_t), intent(in) :: boundary     !< faces through which water comes from outside
-    type(options_t), intent(in) :: options       !< choices of the step
-    type(work_t), intent(inout), target :: work  !< work of the step
-    type(state_t), intent(inout) :: state        !< head and what follows from it
-    real(wp) :: inflow(soil%nz), moved(soil%nz), imbalance
-    type(column_t) :: column
-    type(column_state_t) :: view
-    integer :: c, top
+  subroutine correct(soil, network, boundary, options, work, block, state)
+    type(soil_t), intent(in) :: soil          !< properties of the cells
+    type(network_t), intent(in) :: network    !< neighbours and order of the columns
+    type(boundary_t), intent(in) :: boundary  !< faces through which water comes from outside
+    type(options_t), intent(in) :: options    !< choices of the step
+    type(work_t), intent(inout) :: work       !< work of the step
+    type(block_t), intent(inout) :: block     !< of this thread
+    type(state_t), intent(inout) :: state     !< head and what follows from it
+    real(wp) :: inflow(soil%nz), imbalance
+    integer :: b, c, i, last
 
     !$omp do schedule(static)
     do c = 1, soil%ncol
-      call face_fluxes(soil, network, state, c, work%east(:, c), work%north(:, c))
       call set_faces(soil, network, state, options%dt, c, work%system)
-      call select_column(soil, options, state, c, column, view, network)
-      if (boundary%faces > 0) call see_boundary(boundary, c, column)
-      ! cells above the top of a column stay as they are
-      work%system%lower(soil%top(c) + 1:, c) = 0.0_wp
-      work%system%diagonal(soil%top(c) + 1:, c) = 1.0_wp
-      work%system%upper(soil%top(c) + 1:, c) = 0.0_wp
-      call jacobian(column, view, work%system%lower(:, c), work%system%diagonal(:, c), work%system%upper(:, c))
+    end do
+    !$omp end do
+    !$omp do schedule(static)
+    do b = 1, work%order%blocks
+      do i = work%order%start(b), work%order%start(b + 1) - 1, work%order%width(b)
+        last = i + work%order%width(b) - 1
+        call linearise(soil, network, boundary, options, state, work%order%column(i:last), block, work%system)
+      end do
     end do
     !$omp end do
     !$omp do schedule(static)
     do c = 1, soil%ncol
-      call net_inflow(soil, network, work%east, work%north, c, inflow)
-      work%system%right(:, c) = options%dt*(inflow - work%lateral(:, c)) &
-        + work%damping(:, c)*(state%head(:, c) - work%reference(:, c))
+      call net_inflow(soil, network, state, c, inflow)
+      work%system%right(:, c) = options%dt*(inflow - work%cells(:, work_lateral, c)) &
+        + work%damping(:, c)*(state%cells(:, state_head, c) - work%reference(:, c))
       if (boundary%faces > 0) call hold_shift(boundary, c, work%system)
       call add_faces(network, c, work%system)
     end do
@@ -231,15 +232,68 @@ contains
     !$omp end single
     call solve_system(network, work%system)
     !$omp do schedule(static)
-    do c = 1, soil%ncol
-      call select_column(soil, options, state, c, column, view)
-      top = soil%top(c)
-      call take_step(top, column%alpha, view%head, -work%system%shift(:top, c), work%relaxation, .false., moved(:top))
-      view%head(:) = moved(:top)
-      call evaluate(column, view)
+    do b = 1, work%order%blocks
+      do i = work%order%start(b), work%order%start(b + 1) - 1, work%order%width(b)
+        last = i + work%order%width(b) - 1
+        call move_heads(soil, work%system, work%relaxation, work%order%column(i:last), block, state)
+      end do
     end do
     !$omp end do
   end subroutine correct
+
+  !> Jacobians of columns, without lateral faces.
+  subroutine linearise(soil, network, boundary, options, state, columns, block, system)
+    type(soil_t), intent(in) :: soil          !< properties of the cells
+    type(network_t), intent(in) :: network    !< neighbours and order of the columns
+    type(boundary_t), intent(in) :: boundary  !< faces through which water comes from outside
+    type(options_t), intent(in) :: options    !< choices of the step
+    type(state_t), intent(in) :: state        !< head and what follows from it
+    integer, intent(in) :: columns(:)         !< their numbers
+    type(block_t), intent(inout) :: block     !< of this thread
+    type(system_t), intent(inout) :: system   !< its tridiagonal systems are set
+    real(wp), dimension(lanes, soil%nz) :: residual, lower, diagonal, upper
+    integer :: l
+
+    call choose_columns(columns, soil%top(columns(1)), block)
+    call take_state(soil, network, options, state, block)
+    block%supply = 0.0_wp
+    call assemble(block, boundary, residual, lower, diagonal, upper)
+    do l = 1, block%live
+      associate (c => block%column(l))
+        ! cells above the top of a column stay as they are
+        system%lower(block%top + 1:, c) = 0.0_wp
+        system%diagonal(block%top + 1:, c) = 1.0_wp
+        system%upper(block%top + 1:, c) = 0.0_wp
+        call put_lane(block, l, lower, system%lower(:, c))
+        call put_lane(block, l, diagonal, system%diagonal(:, c))
+        call put_lane(block, l, upper, system%upper(:, c))
+      end associate
+    end do
+  end subroutine linearise
+
+  !> Move the heads of columns by the solution of the system.
+  subroutine move_heads(soil, system, relaxation, columns, block, state)
+    type(soil_t), intent(in) :: soil        !< properties of the cells
+    type(system_t), intent(in) :: system    !< solved
+    real(wp), intent(in) :: relaxation      !< share of the solution that is taken [-]
+    integer, intent(in) :: columns(:)       !< their numbers
+    type(block_t), intent(inout) :: block   !< of this thread
+    type(state_t), intent(inout) :: state   !< head and what follows from it
+    real(wp), dimension(lanes, soil%nz) :: shift, previous
+    integer :: l
+
+    call choose_columns(columns, soil%top(columns(1)), block)
+    call take_soil(soil, block)
+    call take(block, soil%nz*state_variables, soil%ncol, state%cells, block%state)
+    call take(block, soil%nz, soil%ncol, system%shift, shift)
+    previous = block%state(:, :, state_head)
+    call take_step(block%top, block%soil(:, :, soil_alpha), previous, -shift, spread(relaxation, 1, lanes), .false., &
+      spread(1.0_wp, 1, lanes), block%state(:, :, state_head))
+    call evaluate(block)
+    do l = 1, block%live
+      call put_state(block, l, state)
+    end do
+  end subroutine move_heads
 
   !> Let the correction leave the cells of column `c` that are held at a head where they are.
   subroutine hold_shift(boundary, c, system)
@@ -256,50 +310,60 @@ contains
     end do
   end subroutine hold_shift
 
-  !> The share of one thread in a pass over the groups, from upstream to downstream.
-  subroutine sweep(soil, network, boundary, options, source, pass, work, state, balance)
+  !> The share of one thread in a pass over the blocks, from upstream to downstream.
+  subroutine sweep(soil, network, boundary, options, source, pass, work, block, state, balance)
     type(soil_t), intent(in) :: soil                    !< properties of the cells
     type(network_t), intent(in) :: network              !< neighbours and order of the columns
     type(boundary_t), intent(inout) :: boundary         !< faces through which water comes from outside
     type(options_t), intent(in) :: options              !< choices of the step
     real(wp), intent(in) :: source(soil%nz, soil%ncol)  !< volume per bulk volume, into the soil positive [h-1]
     integer, intent(in) :: pass                         !< number of the pass
-    type(work_t), intent(inout), target :: work         !< work of the step
+    type(work_t), intent(inout) :: work                 !< work of the step
+    type(block_t), intent(inout) :: block               !< of this thread
     type(state_t), intent(inout) :: state               !< head and what follows from it
     type(balance_t), intent(inout) :: balance           !< what the step did to each column
-    integer :: groups, mine, group, c
+    integer :: mine, first, last, i
+    logical :: circle
 
-    groups = size(network%group_start) - 1
     do
       !$omp atomic capture
       mine = work%next
-      work%next = work%next + chunk
+      work%next = work%next + 1
       !$omp end atomic
-      if (mine > groups) exit
-      do group = mine, min(mine + chunk - 1, groups)
-        if (options%threads > 1) call await_donors(network, group, pass, work%solved)
-        call solve_group(soil, network, boundary, options, source, work, state, balance, group)
-        do c = network%group_start(group), network%group_start(group + 1) - 1
-          !$omp atomic write seq_cst
-          work%solved(c) = pass
-        end do
+      if (mine > work%order%blocks) exit
+      first = work%order%start(mine)
+      last = work%order%start(mine + 1) - 1
+      circle = work%order%width(mine) <= last - first
+      associate (columns => work%order%column(first:last))
+        if (options%threads > 1) call await_donors(network, columns, circle, pass, work%solved)
+        if (circle) then
+          call solve_circle(soil, network, boundary, options, source, pass == 1, columns(1), columns(size(columns)), work, block, &
+            state, balance)
+        else
+          call solve_columns(soil, network, boundary, options, source, pass == 1, columns, .false., work, block, state, balance)
+        end if
+      end associate
+      do i = first, last
+        !$omp atomic write seq_cst
+        work%solved(work%order%column(i)) = pass
       end do
     end do
   end subroutine sweep
 
-  !> Wait until the donors of a group have been solved in this pass. They precede it in the flow order, so another thread has them.
-  subroutine await_donors(network, group, pass, solved)
+  !> Wait until the donors of columns have been solved in this pass. They precede them in the order, so another thread has them.
+  subroutine await_donors(network, columns, circle, pass, solved)
     type(network_t), intent(in) :: network  !< neighbours and order of the columns
-    integer, intent(in) :: group            !< number of the group
+    integer, intent(in) :: columns(:)       !< their numbers
+    logical, intent(in) :: circle           !< they feed each other
     integer, intent(in) :: pass             !< number of the pass
     integer, intent(in) :: solved(:)        !< last pass in which each column was solved
-    integer :: c, side, donor, seen, looks
+    integer :: i, side, donor, seen, looks
     integer(c_int) :: ignored
 
-    do c = network%group_start(group), network%group_start(group + 1) - 1
+    do i = 1, size(columns)
       do side = 1, 4
-        donor = network%donor(side, c)
-        if (donor == 0 .or. donor >= network%group_start(group)) cycle
+        donor = network%donor(side, columns(i))
+        if (donor == 0 .or. (circle .and. donor >= columns(1))) cycle
         looks = 0
         do
           !$omp atomic read seq_cst
@@ -312,239 +376,276 @@ contains
     end do
   end subroutine await_donors
 
-  !> Solve a column, or round and round the columns of a cycle until a round changes none of them.
-  subroutine solve_group(soil, network, boundary, options, source, work, state, balance, group)
+  !> Solve the columns of a cycle round and round until a round changes none of them.
+  subroutine solve_circle(soil, network, boundary, options, source, starting, first, last, work, block, state, balance)
     type(soil_t), intent(in) :: soil                    !< properties of the cells
     type(network_t), intent(in) :: network              !< neighbours and order of the columns
     type(boundary_t), intent(inout) :: boundary         !< faces through which water comes from outside
     type(options_t), intent(in) :: options              !< choices of the step
     real(wp), intent(in) :: source(soil%nz, soil%ncol)  !< volume per bulk volume, into the soil positive [h-1]
-    type(work_t), intent(inout), target :: work         !< work of the step
+    logical, intent(in) :: starting                     !< first pass of the step
+    integer, intent(in) :: first                        !< first column of the cycle
+    integer, intent(in) :: last                         !< last column of the cycle
+    type(work_t), intent(inout) :: work                 !< work of the step
+    type(block_t), intent(inout) :: block               !< of this thread
     type(state_t), intent(inout) :: state               !< head and what follows from it
     type(balance_t), intent(inout) :: balance           !< what the step did to each column
-    integer, intent(in) :: group                        !< number of the group
-    integer :: c, first, last, round, iterations, of_column
+    real(wp) :: change(first:last)
+    integer :: before(first:last), c, round
     logical :: predicted
 
-    first = network%group_start(group)
-    last = network%group_start(group + 1) - 1
     predicted = .false.
-    do round = 1, merge(1, most_rounds, first == last)
-      iterations = 0
+    change = 0.0_wp
+    do round = 1, most_rounds
+      before = balance%iterations(first:last)
       do c = first, last
-        call solve_one(soil, network, boundary, options, source, work, state, balance, c, round == 1, last > first, of_column)
+        call solve_columns(soil, network, boundary, options, source, starting .and. round == 1, [c], .true., work, block, state, &
+          balance)
         if (balance%failed_layer(c) > 0) return
-        iterations = iterations + of_column
+        ! of all rounds together
+        change(c) = max(change(c), balance%change(c))
+        balance%change(c) = change(c)
       end do
       ! of flow that was predicted another round must show that it is the columns' own
-      if (first == last .or. (iterations == 0 .and. .not. predicted)) return
+      if (all(balance%iterations(first:last) == before) .and. .not. predicted) return
       predicted = .not. predicted .and. round > simple_rounds .and. last - first < most_together
       if (predicted) call predict_powers(network, first, last, options%dt, work%inflow, work%answer, work%power)
     end do
     balance%failed_layer(first) = soil%top(first)
     balance%residual(first) = balance%change(first)
-  end subroutine solve_group
+  end subroutine solve_circle
 
-  !> Gather the water that flows to a column and solve it.
-  subroutine solve_one(soil, network, boundary, options, source, work, state, balance, c, first_round, circling, &
-    iterations)
+  !> Gather the water that flows to columns and solve them.
+  subroutine solve_columns(soil, network, boundary, options, source, starting, columns, circling, work, block, state, balance)
     type(soil_t), intent(in) :: soil                    !< properties of the cells
     type(network_t), intent(in) :: network              !< neighbours and order of the columns
     type(boundary_t), intent(inout) :: boundary         !< faces through which water comes from outside
     type(options_t), intent(in) :: options              !< choices of the step
     real(wp), intent(in) :: source(soil%nz, soil%ncol)  !< volume per bulk volume, into the soil positive [h-1]
-    type(work_t), intent(inout), target :: work         !< work of the step
+    logical, intent(in) :: starting                     !< the state still is that at the start of the step
+    integer, intent(in) :: columns(:)                   !< numbers of the columns
+    logical, intent(in) :: circling                     !< it is one of a cycle
+    type(work_t), intent(inout) :: work                 !< work of the step
+    type(block_t), intent(inout) :: block               !< of this thread
     type(state_t), intent(inout) :: state               !< head and what follows from it
     type(balance_t), intent(inout) :: balance           !< what the step did to each column
-    integer, intent(in) :: c                            !< number of the column
-    logical, intent(in) :: first_round                  !< first round through a cycle
-    logical, intent(in) :: circling                     !< the column is one of a cycle
-    integer, intent(out) :: iterations                  !< of Newton's method
-    type(column_t) :: column
-    type(column_state_t) :: view
-    real(wp) :: supply(soil%top(c)), before(soil%top(c)), saturation_before(soil%top(c)), known, demand, available, drained
-    integer :: k, side, ways, top
+    real(wp), dimension(lanes, soil%nz) :: head_before, saturation_before, water
+    real(wp), dimension(lanes) :: overland, applied, unmet, drained, change, answer, root, power, worst
+    integer, dimension(lanes) :: iterations, ways, failed_layer
+    integer :: c, l, top
 
-    call select_column(soil, options, state, c, column, view, network)
-
-    top = soil%top(c)
-    balance%source(c) = 0.0_wp
-    balance%unmet(c) = 0.0_wp
-    do k = 1, top
-      known = work%water(k, c) + options%dt*work%lateral(k, c)
-      if (k == top) then
-        if (options%ground == ground_ponds) known = known + max(work%start(k, c), 0.0_wp)
-        do side = 1, 4
-          if (network%donor(side, c) == 0) cycle
-          known = known + options%dt*network%inflow(side, c)*work%power(network%donor(side, c))
-        end do
-      end if
-      demand = -options%dt*soil%dz(k)*source(k, c)
-      if (demand > 0.0_wp) then
-        ! a sink beyond the water that the cell can give would be "met" by a head of -1e9 m
-        available = max(known - soil%floor_water(k, c), 0.0_wp)
-        balance%unmet(c) = balance%unmet(c) + max(demand - available, 0.0_wp)
-        demand = min(demand, available)
-      end if
-      supply(k) = known - demand
-      balance%source(c) = balance%source(c) - demand
-    end do
-    drained = options%dt*work%drained(c)
-    if (options%drainage == drainage_lagged) drained = min(drained, max(supply(1) - soil%floor_water(1, c), 0.0_wp))
-    supply(1) = supply(1) - drained
-    balance%drainage(c) = drained
-
-    if (boundary%faces > 0) call give_boundary(soil, boundary, options, c, supply, column)
-
-    if (work%damped) then
-      column%damped = .true.
-      column%damping => work%damping(:top, c)
-      column%reference => work%reference(:top, c)
-    end if
-
-    before = view%head
-    saturation_before = view%saturation
-    call solve_column(column, supply, work%start(:top, c), view, iterations, ways, balance%failed_layer(c), balance%residual(c))
-    if (boundary%faces > 0) call take_held(boundary, c, column, view, supply)
-    balance%iterations(c) = balance%iterations(c) + iterations
-    balance%ways(c) = max(balance%ways(c), ways)
-    if (circling) then
-      work%inflow(c) = 0.0_wp
-      do side = 1, 4
-        if (network%donor(side, c) > 0) work%inflow(c) = work%inflow(c) &
-          + options%dt*network%inflow(side, c)*work%power(network%donor(side, c))
+    top = soil%top(columns(1))
+    call choose_columns(columns, top, block)
+    call take_state(soil, network, options, state, block)
+    call take(block, soil%nz*work_fields, soil%ncol, work%cells, block%work)
+    call take(block, soil%nz, soil%ncol, source, block%source)
+    if (starting) then
+      call find_water(block, options, water)
+      block%work(:, :top, work_water) = water(:, :top)
+      do l = 1, block%live
+        call put_lane(block, l, water, work%cells(:, work_water, block%column(l)))
       end do
-      work%answer(c) = ponding_answer(column, view)
     end if
-    work%power(c) = ponding_power(view%head(top))
-    if (first_round) balance%change(c) = 0.0_wp
-    balance%change(c) = max(balance%change(c), maxval(abs(max(view%head, 0.0_wp) - max(before, 0.0_wp))), &
-      maxval(abs(view%saturation - saturation_before)))
-  end subroutine solve_one
-
-  !> Add the given fluxes through the faces of a column to its supply, and let it see the boundaries at a head. What flows out
-  !> beyond the water that the cell can give is cut, as a sink is.
-  subroutine give_boundary(soil, boundary, options, c, supply, column)
-    type(soil_t), intent(in) :: soil               !< properties of the cells
-    type(boundary_t), intent(inout) :: boundary    !< faces through which water comes from outside
-    type(options_t), intent(in) :: options         !< choices of the step
-    integer, intent(in) :: c                       !< number of the column
-    real(wp), intent(inout) :: supply(soil%top(c))  !< water of the cells that does not depend on their new heads [m]
-    type(column_t), intent(inout) :: column        !< properties of the column
-    real(wp) :: inflow
-    integer :: face, k
-
-    do face = boundary%start(c), boundary%start(c + 1) - 1
-      k = boundary%layer(face)
-      inflow = options%dt*boundary%flux(face)
-      if (inflow < 0.0_wp) inflow = max(inflow, min(soil%floor_water(k, c) - supply(k), 0.0_wp))
-      boundary%inflow(face) = inflow
-      supply(k) = supply(k) + inflow
+    do l = 1, lanes
+      overland(l) = overland_inflow(network, options, work%power, block%column(l))
+      drained(l) = options%dt*work%drained(block%column(l))
     end do
-    call see_boundary(boundary, c, column)
+    call give_water(block, soil, options, overland, drained, applied, unmet)
+    if (boundary%faces > 0) call give_boundary(boundary, options, block)
+    if (work%damped) then
+      block%damped = .true.
+      call take(block, soil%nz, soil%ncol, work%damping, block%damping)
+      call take(block, soil%nz, soil%ncol, work%reference, block%reference)
+    end if
+
+    head_before(:, :top) = block%state(:, :top, state_head)
+    saturation_before(:, :top) = block%state(:, :top, state_saturation)
+    call solve_block(block, boundary, iterations, ways, failed_layer, worst)
+    if (boundary%faces > 0) call take_held(boundary, block)
+    if (circling) then
+      call find_answers(block, boundary, answer)
+      work%inflow(columns(1)) = overland(1)
+      work%answer(columns(1)) = answer(1)
+    end if
+    call ponding_powers(block%state(:, top, state_head), root, power)
+    call find_change(top, head_before, block%state(:, :, state_head), saturation_before, block%state(:, :, state_saturation), &
+      change)
+    call find_water(block, options, water)
+    do l = 1, block%live
+      c = block%column(l)
+      ! what a lane without an iteration holds is that of its column
+      if (iterations(l) > 0) call put_state(block, l, state)
+      work%power(c) = power(l)
+      balance%source(c) = applied(l)
+      balance%unmet(c) = unmet(l)
+      balance%drainage(c) = drained(l)
+      balance%storage(c) = sum(water(l, :top))
+      balance%storage_change(c) = sum(water(l, :top) - block%work(l, :top, work_water))
+      balance%iterations(c) = balance%iterations(c) + iterations(l)
+      balance%ways(c) = max(balance%ways(c), ways(l))
+      balance%failed_layer(c) = failed_layer(l)
+      balance%residual(c) = worst(l)
+      balance%change(c) = merge(change(l), 0.0_wp, iterations(l) > 0)
+    end do
+  end subroutine solve_columns
+
+  !> Water of the cells of a block, dz (phi S + Ss h S) [m], with what stands on the ground in the topmost.
+  pure subroutine find_water(block, options, water)
+    type(block_t), intent(in) :: block                !< evaluated
+    type(options_t), intent(in) :: options            !< choices of the step
+    real(wp), intent(inout) :: water(lanes, block%top)  !< [m]
+    integer :: k, l
+
+    do k = 1, block%top
+      !$omp simd
+      do l = 1, lanes
+        water(l, k) = (block%soil(l, k, soil_pore) + block%soil(l, k, soil_elastic)*block%state(l, k, state_head)) &
+          *block%state(l, k, state_saturation)
+      end do
+    end do
+    if (options%ground == ground_ponds) water(:, block%top) = water(:, block%top) &
+      + max(block%state(:, block%top, state_head), 0.0_wp)
+  end subroutine find_water
+
+  !> Largest change of positive head [m] or saturation [-] of each lane.
+  pure subroutine find_change(top, head_before, head, saturation_before, saturation, change)
+    integer, intent(in) :: top                              !< layers
+    real(wp), intent(in) :: head_before(lanes, top)         !< [m]
+    real(wp), intent(in) :: head(lanes, top)                !< [m]
+    real(wp), intent(in) :: saturation_before(lanes, top)   !< [-]
+    real(wp), intent(in) :: saturation(lanes, top)          !< [-]
+    real(wp), intent(out) :: change(lanes)                  !< [m] or [-]
+    real(wp) :: of_head, of_saturation
+    integer :: k, l
+
+    change = 0.0_wp
+    do k = 1, top
+      !$omp simd private(of_head, of_saturation)
+      do l = 1, lanes
+        of_head = merge(head(l, k), 0.0_wp, head(l, k) > 0.0_wp) &
+          - merge(head_before(l, k), 0.0_wp, head_before(l, k) > 0.0_wp)
+        of_saturation = abs(saturation(l, k) - saturation_before(l, k))
+        of_head = abs(of_head)
+        change(l) = merge(of_head, change(l), of_head > change(l))
+        change(l) = merge(of_saturation, change(l), of_saturation > change(l))
+      end do
+    end do
+  end subroutine find_change
+
+  !> Overland inflow of a column over the step [m].
+  pure function overland_inflow(network, options, power, c) result(inflow)
+    type(network_t), intent(in) :: network  !< neighbours and order of the columns
+    type(options_t), intent(in) :: options  !< choices of the step
+    real(wp), intent(in) :: power(:)        !< max(h, 0)^(5/3) of all columns [m5/3]
+    integer, intent(in) :: c                !< number of the column
+    real(wp) :: inflow
+    integer :: side
+
+    inflow = 0.0_wp
+    do side = 1, 4
+      if (network%donor(side, c) == 0) cycle
+      inflow = inflow + options%dt*network%inflow(side, c)*power(network%donor(side, c))
+    end do
+  end function overland_inflow
+
+  !> Water of the cells that does not depend on their new heads, but that of boundaries.
+  pure subroutine give_water(block, soil, options, overland, drained, applied, unmet)
+    type(block_t), intent(inout) :: block      !< its supply is set
+    type(soil_t), intent(in) :: soil           !< thickness of the layers
+    type(options_t), intent(in) :: options     !< choices of the step
+    real(wp), intent(in) :: overland(lanes)    !< inflow over the ground [m]
+    real(wp), intent(inout) :: drained(lanes)  !< through the bottom, as far as it is known in advance; then what there is of it [m]
+    real(wp), intent(out) :: applied(lanes)    !< source [m]
+    real(wp), intent(out) :: unmet(lanes)      !< sinks beyond the water that the cells can give [m]
+    real(wp) :: available, given
+    integer :: k, l
+
+    applied = 0.0_wp
+    unmet = 0.0_wp
+    do k = 1, block%top
+      !$omp simd
+      do l = 1, lanes
+        block%supply(l, k) = block%work(l, k, work_water) + options%dt*block%work(l, k, work_lateral)
+      end do
+      if (k == block%top) block%supply(:, k) = block%supply(:, k) + overland
+      !$omp simd private(available, given)
+      do l = 1, lanes
+        given = options%dt*soil%dz(k)*block%source(l, k)
+        ! a sink beyond the water that the cell can give would be "met" by a head of -1e9 m
+        available = block%supply(l, k) - block%soil(l, k, soil_floor)
+        available = merge(available, 0.0_wp, available > 0.0_wp)
+        unmet(l) = unmet(l) - merge(given + available, 0.0_wp, given < -available)
+        given = merge(-available, given, given < -available)
+        block%supply(l, k) = block%supply(l, k) + given
+        applied(l) = applied(l) + given
+      end do
+    end do
+    if (options%drainage == drainage_lagged) drained = min(drained, &
+      max(block%supply(:, 1) - block%soil(:, 1, soil_floor), 0.0_wp))
+    block%supply(:, 1) = block%supply(:, 1) - drained
+  end subroutine give_water
+
+  !> Add the given fluxes through the faces of the columns to their supply. What flows out beyond the water that the cell can give
+  !> is cut, as a sink is.
+  subroutine give_boundary(boundary, options, block)
+    type(boundary_t), intent(inout) :: boundary  !< faces through which water comes from outside
+    type(options_t), intent(in) :: options       !< choices of the step
+    type(block_t), intent(inout) :: block        !< with its supply
+    real(wp) :: inflow
+    integer :: face, k, l
+
+    do l = 1, block%live
+      do face = boundary%start(block%column(l)), boundary%start(block%column(l) + 1) - 1
+        k = boundary%layer(face)
+        inflow = options%dt*boundary%flux(face)
+        if (inflow < 0.0_wp) inflow = max(inflow, min(block%soil(l, k, soil_floor) - block%supply(l, k), 0.0_wp))
+        boundary%inflow(face) = inflow
+        block%supply(l, k) = block%supply(l, k) + inflow
+      end do
+    end do
   end subroutine give_boundary
 
-  !> Views of the faces of column `c`.
-  subroutine see_boundary(boundary, c, column)
-    type(boundary_t), intent(in) :: boundary  !< faces through which water comes from outside
-    integer, intent(in) :: c                  !< number of the column
-    type(column_t), intent(inout) :: column   !< properties of the column
-    integer :: first, last
-
-    first = boundary%start(c)
-    last = boundary%start(c + 1) - 1
-    column%faces = last - first + 1
-    column%face_layer => boundary%layer(first:last)
-    column%holds => boundary%holds(first:last)
-    column%conductance => boundary%conductance(first:last)
-    column%face_head => boundary%head(first:last)
-    column%face_kr => boundary%kr(first:last)
-    column%lift => boundary%lift(first:last)
-  end subroutine see_boundary
-
   !> Set the inflow to cells that are held at a head: what their balances lack.
-  subroutine take_held(boundary, c, column, view, supply)
+  subroutine take_held(boundary, block)
     type(boundary_t), intent(inout) :: boundary  !< faces through which water comes from outside
-    integer, intent(in) :: c                     !< number of the column
-    type(column_t), intent(in) :: column         !< properties of the column
-    type(column_state_t), intent(in) :: view     !< head of the column and what follows from it
-    real(wp), intent(in) :: supply(column%nz)    !< water of the cells that does not depend on their new heads [m]
-    real(wp) :: missing(column%nz), lower(column%nz), diagonal(column%nz), upper(column%nz)
-    integer :: face
+    type(block_t), intent(in) :: block           !< solved
+    real(wp), dimension(lanes, block%top) :: missing, lower, diagonal, upper
+    integer :: face, l
+    logical :: balanced
 
-    if (.not. any(column%holds == 1)) return
-    call balance_cells(column, supply, view, missing, lower, diagonal, upper)
-    do face = 1, column%faces
-      if (column%holds(face) == 1) boundary%inflow(boundary%start(c) + face - 1) = missing(column%face_layer(face))
+    balanced = .false.
+    do l = 1, block%live
+      do face = boundary%start(block%column(l)), boundary%start(block%column(l) + 1) - 1
+        if (boundary%holds(face) == 0) cycle
+        if (.not. balanced) call balance_cells(block, boundary, missing, lower, diagonal, upper)
+        balanced = .true.
+        boundary%inflow(face) = missing(l, boundary%layer(face))
+      end do
     end do
   end subroutine take_held
 
   !> Complete the inflow through the faces of a column by that from boundaries at a head, which follows from the new heads.
-  subroutine take_inflow(soil, boundary, options, state, c)
-    type(soil_t), intent(in) :: soil             !< properties of the cells
+  subroutine take_inflow(boundary, options, state, c)
     type(boundary_t), intent(inout) :: boundary  !< faces through which water comes from outside
     type(options_t), intent(in) :: options       !< choices of the step
     type(state_t), intent(in) :: state           !< head and what follows from it
     integer, intent(in) :: c                     !< number of the column
-    type(column_t) :: column
-    type(column_state_t) :: view
-    integer :: face
+    integer :: face, k
 
-    call select_column(soil, options, state, c, column, view)
-    call see_boundary(boundary, c, column)
-    do face = 1, column%faces
-      if (column%conductance(face) > 0.0_wp) boundary%inflow(boundary%start(c) + face - 1) &
-        = options%dt*boundary_inflow(column, view, face)
+    do face = boundary%start(c), boundary%start(c + 1) - 1
+      if (boundary%conductance(face) <= 0.0_wp) cycle
+      k = boundary%layer(face)
+      boundary%inflow(face) = options%dt*boundary_inflow(boundary, face, state%cells(k, state_head, c), &
+        state%cells(k, state_kr, c))
     end do
   end subroutine take_inflow
 
-  !> Water of the cells of a column, dz (phi S + Ss h S) [m].
-  pure function water(soil, state, c)
-    type(soil_t), intent(in) :: soil    !< properties of the cells
-    type(state_t), intent(in) :: state  !< head and what follows from it
-    integer, intent(in) :: c            !< number of the column
-    real(wp) :: water(soil%nz)
+  !> max(h, 0)^(5/3) [m5/3], as of a lane.
+  pure function ponding_power(head)
+    real(wp), intent(in) :: head  !< [m]
+    real(wp) :: ponding_power, root(lanes), power(lanes)
 
-    water = (soil%pore(:, c) + soil%elastic(:, c)*state%head(:, c))*state%saturation(:, c)
-  end function water
-
-  !> Views of column `c` in the arrays of the domain.
-  subroutine select_column(soil, options, state, c, column, view, network)
-    type(soil_t), intent(in) :: soil           !< properties of the cells
-    type(options_t), intent(in) :: options     !< choices of the step
-    type(state_t), intent(in) :: state         !< head and what follows from it
-    integer, intent(in) :: c                   !< number of the column
-    type(column_t), intent(out) :: column      !< properties of the column
-    type(column_state_t), intent(out) :: view  !< head of the column and what follows from it
-    type(network_t), intent(in), optional :: network  !< with it the column knows what runs off and drains
-    integer :: top
-
-    top = soil%top(c)
-    column%nz = top
-    column%dt = options%dt
-    column%tolerance = options%tolerance
-    column%closed = options%ground == ground_closed
-    column%table_points = options%table_points
-    column%gap => soil%gap(:top)
-    column%alpha => soil%alpha(:top, c)
-    column%n => soil%n(:top, c)
-    column%residual => soil%residual(:top, c)
-    column%span => soil%span(:top, c)
-    column%pore => soil%pore(:top, c)
-    column%elastic => soil%elastic(:top, c)
-    column%vertical => soil%vertical(:top, c)
-    column%own_permeability = options%own_permeability
-    column%kr_alpha => soil%kr_alpha(:top, c)
-    column%kr_n => soil%kr_n(:top, c)
-    if (options%table_points > 0) column%minimum_head => soil%minimum_head(:top, c)
-    if (present(network)) then
-      column%runoff = options%dt*network%outflow(c)
-      if (options%drainage == drainage_implicit) column%drainage = options%dt*soil%bottom(c)
-    end if
-    view%head => state%head(:top, c)
-    view%saturation => state%saturation(:top, c)
-    view%kr => state%kr(:top, c)
-    view%dsaturation => state%dsaturation(:top, c)
-    view%dkr => state%dkr(:top, c)
-  end subroutine select_column
+    call ponding_powers(spread(head, 1, lanes), root, power)
+    ponding_power = power(1)
+  end function ponding_power
 end module richards_sweep

@@ -151,6 +151,46 @@ def test_results_do_not_depend_on_threads_to_the_last_bit(seed: int) -> None:
         assert balance == balances[0]
 
 
+@pytest.mark.parametrize("uneven", [False, True])
+def test_a_column_alone_is_solved_as_among_others_to_the_last_bit(uneven: bool) -> None:
+    # storms on dry ground, rest and drying side by side: some columns need further ways, some no iteration
+    random = np.random.default_rng(3)
+    nx = 203
+    domain = random_domain(random, ny=1, nx=nx)
+    domain.mask[...] = True
+    domain.slope_x[...] = domain.slope_y[...] = domain.conductivity_x[...] = domain.conductivity_y[...] = 0.0
+    layers = domain.dz.size
+    if uneven:
+        domain.top_layer = random.integers(layers - 3, layers, (1, nx))
+    tops = np.full(nx, layers - 1) if domain.top_layer is None else domain.top_layer[0]
+    head = np.where(random.random(nx) < 0.6, -(10.0 ** random.uniform(-1.0, 4.0, (layers, 1, nx))), 0.0)
+    head[:, 0, ::5] = 0.5 - (np.cumsum(domain.dz) - 0.5 * domain.dz)[:, np.newaxis]
+    rain = np.where(random.random((2, nx)) < 0.5, random.uniform(0.0, 0.1, (2, nx)), -0.001)
+    rain[:, ::5] = 0.0
+    sources = np.zeros((2, layers, 1, nx))
+    sources[:, tops, 0, np.arange(nx)] = rain[:, :] / domain.dz[tops]
+
+    together = RichardsSolver(domain, head, SolverConfig(threads=1))
+    alone = [RichardsSolver(_only(domain, i), head[..., i : i + 1], SolverConfig(threads=1)) for i in range(nx)]
+    rungs = np.zeros(4, dtype=int)
+    for source in sources:
+        rungs += together.step(source).newton.rungs
+        for i, solver in enumerate(alone):
+            solver.step(source[..., i : i + 1])
+            for name, one in solver.state_dict().items():
+                np.testing.assert_array_equal(one.values[..., 0], together.state_dict()[name].values[..., i], name)
+    assert rungs[0] > 0
+    assert rungs[1] > 0
+
+
+def _only(domain: SimpleNamespace, column: int) -> SimpleNamespace:
+    """One column of a domain of one row."""
+    shape = domain.mask.shape
+    return SimpleNamespace(
+        **{n: v[..., column : column + 1] if np.shape(v)[-2:] == shape else v for n, v in vars(domain).items()}
+    )
+
+
 def test_passes_to_a_tolerance_converge_on_a_fine_grid() -> None:
     random = np.random.default_rng(5)
     fine = {
