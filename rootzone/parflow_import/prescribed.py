@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,10 +25,12 @@ _LOOPING: Final = "Solver.EvapTransFileLooping"
 _FILE: Final = "Solver.EvapTrans.FileName"
 _BARRIERS: Final = {axis: f"Solver.Nonlinear.FlowBarrier{axis.upper()}" for axis in "xyz"}
 
-_BARRIER: Final = FieldQuantity("a flow barrier's factor", Limits("1", 0.0, sys.float_info.max))
+_LARGEST: Final = 1.0e30
+"""Finite, for messages; whatever is below is taken."""
+_BARRIER: Final = FieldQuantity("a flow barrier's factor", Limits("1", 0.0, _LARGEST))
 _DEFAULT_BARRIER: Final = 1.0
 """What ParFlow takes in cells of no named geometry."""
-_SOURCE: Final = FieldQuantity("a source", Limits("h-1", -sys.float_info.max, sys.float_info.max))
+_SOURCE: Final = FieldQuantity("a source", Limits("h-1", -_LARGEST, _LARGEST))
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ def test_what_no_active_cell_can_have_is_told_with_key_file_and_cell(parflow: Pa
     give(parflow, name, values)
     message = " ".join(parflow().output.split())
     assert f"case.pfidb: {key}: {parflow.folder / name}.pfb: " in message
-    assert "x = 2, y = 1, z = 4" in message
+    assert "(k=4, j=1, i=2)" in message
 
 
 def test_the_file_of_the_step_that_lacks_a_number_is_named(parflow: ParflowRun, tmp_path: Path) -> None:
