@@ -145,7 +145,7 @@ class OwnedFolder:
                     f"{'file' if i == len(parts) - 1 else 'folder'} there, or move the link away"
                 )
             if stat.S_ISREG(mode) != (i == len(parts) - 1):
-                raise ConfigError(f"{path}: is not what a {self.holds} has written there; move it away")
+                raise ConfigError(f"{path}: is not what {_a(self.holds)} has written there; move it away")
         return True
 
     def _is_draft(self, name: str) -> bool:

@@ -139,7 +139,7 @@ def read_timing(
     if count * length != timedelta(hours=hours):
         notes.notice(
             f"TimingInfo.StopTime: {hours:.12g} h are not a whole number of steps of {describe(length)}; the run ends "
-            f"after {count} of them, {count * length / _HOUR:.12g} h"
+            f"after {count} of them, {count * length / _HOUR:.15g} h"
         )
     every = abs(dump) if dump < 0 else dump / (length / _HOUR)
     whole = max(1, round(every))
