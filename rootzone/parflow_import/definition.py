@@ -148,11 +148,9 @@ class Definition:
     def file(self, key: str) -> Path:
         """Existing file that a key names."""
         path = self.location(key)
-        if path.is_dir():
-            raise self.error(key, f"{path}: is a folder, not a file")
         if not path.is_file():
-            here = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-            raise self.error(key, f"no such file: {path}{did_you_mean(path.name, here) if here else ''}")
+            here = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() and not path.is_dir() else []
+            raise self.error(key, f"{absent(path)}{did_you_mean(path.name, here) if here else ''}")
         return path
 
     def location(self, key: str, default: str | None = None) -> Path:
@@ -174,6 +172,11 @@ class Definition:
         if default is not None:
             return default
         raise ConfigError(f"{self.path}: {key}: this key is missing{_similar(key, self._values)}")
+
+
+def absent(path: Path) -> str:
+    """Say that there is no file of this name, or a folder in its place."""
+    return f"{'is a folder, not a file' if path.is_dir() else 'no such file'}: {path}"
 
 
 def _similar(key: str, known: Mapping[str, Value]) -> str:

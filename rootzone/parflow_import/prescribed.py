@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bmi_common.domain import Limits
-from rootzone.parflow_import.definition import Definition
+from rootzone.parflow_import.definition import Definition, absent
 from rootzone.parflow_import.geometry import FieldQuantity, Geometries, Part
 from rootzone.parflow_import.notices import Notes
 from rootzone.parflow_import.sources import Constant, Floats, Folder, Pfb, Source, simplest
@@ -65,7 +65,7 @@ class TransientFiles:
                 file = self._file(self.first + step % self.count)
             if not file.is_file():
                 raise self.definition.error(
-                    _FILE, f"no such file: {file}; the run of {self.steps} steps (TimingInfo) needs one for each"
+                    _FILE, f"{absent(file)}; the run of {self.steps} steps (TimingInfo) needs one for each"
                 )
             yield _source(Pfb(file, self.definition, _FILE), self.geometries)
 

@@ -34,6 +34,7 @@ PHYSICS: dict[str, dict[str, Any]] = {
     "OverlandFlowDiffusive": {"OverlandFlowDiffusive": 1},
     "Patch.x_lower.BCPressure.Type": {"Patch.x_lower.BCPressure.Type": "PressureFile"},
     "Patch.z_upper.BCPressure.Type": {"Patch.z_upper.BCPressure.Type": "OverlandDiffusive"},
+    "Solver.Spinup": {"Solver.Spinup": True},
     "InternalBC.Names": {"InternalBC.Names": "spring", "InternalBC.spring.X": 100.0},
     "NetCDF.EvapTransFileTransient": {"NetCDF.EvapTransFileTransient": True},
 }
@@ -272,7 +273,9 @@ def test_a_line_needs_two_points(parflow: ParflowRun, points: int) -> None:
 def test_a_folder_in_the_place_of_a_file_is_told(parflow: ParflowRun) -> None:
     (parflow.folder / "start.pfb").mkdir()
     parflow.keys |= {"ICPressure.Type": "PFBFile", "Geom.domain.ICPressure.FileName": "start.pfb"}
-    assert "Geom.domain.ICPressure.FileName: " + str(parflow.folder / "start.pfb") + ": is a folder" in refused(parflow)
+    assert f"Geom.domain.ICPressure.FileName: is a folder, not a file: {parflow.folder / 'start.pfb'}" in refused(
+        parflow
+    )
 
 
 def test_nothing_is_written_beside_the_folder(parflow: ParflowRun, monkeypatch: pytest.MonkeyPatch) -> None:
