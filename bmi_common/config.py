@@ -55,6 +55,16 @@ _Loader.add_implicit_resolver(
 )
 
 
+class _TextLoader(_Loader):
+    """Loader that leaves scalars as they are written, but for those that are empty or null."""
+
+
+_TextLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag.endswith((":null", ":merge"))]
+    for first, resolvers in _Loader.yaml_implicit_resolvers.items()
+}
+
+
 @dataclass
 class Document:
     """A YAML file as plain data, with the line of every key.
@@ -160,8 +170,15 @@ def _positions(value: Any, at: Position) -> Iterator[Position]:
         yield from _positions(part, (*at, key))
 
 
-def read_yaml(path: Path) -> Document:
+def read_yaml(path: Path, *, as_text: bool = False) -> Document:
     """Read a YAML file with the safe loader.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    as_text : bool
+        Whether keys and values stay as they are written: YAML 1.1 makes true of ``on``, 8 of ``010``.
 
     Raises
     ------
@@ -179,11 +196,11 @@ def read_yaml(path: Path) -> Document:
             raise
         raise ConfigError(f"{path}: cannot be read: {error}") from error
     document = Document(path, None, {})
-    parse_yaml(text, document)
+    parse_yaml(text, document, _TextLoader if as_text else _Loader)
     return document
 
 
-def parse_yaml(text: str, document: Document) -> None:
+def parse_yaml(text: str, document: Document, loader_of: type[_Loader] = _Loader) -> None:
     """Fill `document` with what a YAML text says.
 
     Raises
@@ -192,7 +209,7 @@ def parse_yaml(text: str, document: Document) -> None:
         If the text is no YAML, holds a key twice, or is too large or too deep.
     """
     try:
-        loader = _Loader(text)
+        loader = loader_of(text)
     except yaml.YAMLError as error:  # characters that YAML does not allow
         raise document.error((), f"not valid YAML: {_in_one_line(error)}") from error
     try:

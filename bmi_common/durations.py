@@ -64,12 +64,12 @@ def add_period(start: datetime, period: str) -> datetime:
 
 
 def describe(length: timedelta) -> str:
-    """Write a length as users do: ``1h``, ``15min``, ``30d``."""
-    seconds = length.total_seconds()
-    for unit in ("d", "h", "min"):
-        if seconds >= _UNITS[unit] and seconds % _UNITS[unit] == 0:
-            return f"{seconds / _UNITS[unit]:g}{unit}"
-    return f"{seconds:g}s"
+    """Write a length as users do, to the microsecond: ``1h``, ``15min``, ``30d``, ``1199.988s``."""
+    for unit in ("d", "h", "min", "s"):
+        whole, rest = divmod(length, timedelta(seconds=_UNITS[unit]))
+        if whole and not rest:
+            return f"{whole}{unit}"
+    return f"{length.total_seconds():.6f}".rstrip("0") + "s"
 
 
 def divides(part: timedelta, whole: timedelta) -> bool:

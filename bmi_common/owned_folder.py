@@ -145,7 +145,7 @@ class OwnedFolder:
                     f"{'file' if i == len(parts) - 1 else 'folder'} there, or move the link away"
                 )
             if stat.S_ISREG(mode) != (i == len(parts) - 1):
-                raise ConfigError(f"{path}: is not what a {self.holds} has written there; move it away")
+                raise ConfigError(f"{path}: is not what {_a(self.holds)} has written there; move it away")
         return True
 
     def _is_draft(self, name: str) -> bool:
@@ -174,9 +174,12 @@ class OwnedFolder:
         new = list(dict.fromkeys(names))
         if not new and self.record.exists():
             return
-        if not self.record.exists():
-            self._begin()
-        self._append(new)
+        try:
+            if not self.record.exists():
+                self._begin()
+            self._append(new)
+        except OSError as error:  # a full disk
+            raise ConfigError(f"{self.path}: cannot be written: {error}") from error
         self._owned.update(dict.fromkeys(new))
 
     def _append(self, entries: Iterable[Any]) -> None:
@@ -215,6 +218,7 @@ class OwnedFolder:
             If a file of the user's would be replaced; all is as it was then.
         """
         self._enter(())
+        self._remove_stagings()  # of works that were killed: the folder is locked for this one
         absolute = Path(os.path.realpath(self.path))
         prefix, parent = (f".{absolute.name}.", absolute.parent) if beside else (_STAGING, absolute)
         with tempfile.TemporaryDirectory(prefix=prefix, dir=parent, ignore_cleanup_errors=True) as name_of_made:
@@ -262,12 +266,15 @@ class OwnedFolder:
         self.require_removable()
         try:
             self.remove(self.files())
-            for path in self.path.glob(f"{_STAGING}*"):
-                if not path.is_symlink():
-                    shutil.rmtree(path, ignore_errors=True)
+            self._remove_stagings()
             self._begin()
         except OSError as error:
             raise ConfigError(f"{self.path}: cannot be written: {error}") from error
+
+    def _remove_stagings(self) -> None:
+        for path in self.path.glob(f"{_STAGING}*"):
+            if not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove files of ours in this order, and folders below this one that are empty then; never others."""

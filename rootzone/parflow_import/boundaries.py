@@ -11,7 +11,7 @@ import numpy as np
 from bmi_common.boundary_conditions import Side
 from rootzone.parflow_import.cycles import rate_of, read_cycle
 from rootzone.parflow_import.definition import Definition
-from rootzone.parflow_import.geometry import Geometries
+from rootzone.parflow_import.geometry import TOWARDS, Geometries
 from rootzone.parflow_import.grid import ParflowGrid
 from rootzone.parflow_import.notices import Notes
 from rootzone.parflow_import.solid import Face
@@ -222,7 +222,7 @@ class _Reader:
         columns = self.geometries.patches[patch].ground & self.geometries.mask
         if not np.array_equal(columns, self.geometries.mask):
             entry["mask"] = Computed(columns.astype(np.float64)).spec(f"{patch}_top", "1", self.folder)
-        entry["head"] = self._head(patch, kind)
+        entry["head"] = self._head(patch, kind, "top")
         result.boundaries.append(entry)
 
     def _of_patches(self, fluxes: dict[str, Any]) -> Any:
@@ -308,18 +308,18 @@ class _Reader:
             if kind == "FluxConst":
                 entry["flux"] = self._rate(patch, 1.0 if side in _LOWER else -1.0)
             else:
-                entry["head"] = self._head(patch, kind)
+                entry["head"] = self._head(patch, kind, side)
             result.boundaries.append(entry)
 
-    def _head(self, patch: str, kind: str) -> Any:
+    def _head(self, patch: str, kind: str, side: Side) -> Any:
         """Head [m] above the bottom of the domain that a patch is held at; by file only at the ground."""
         if kind == "DirEquilRefPatch":
             above = self.depth - self.geometries.reference_depth(f"Patch.{patch}.BCPressure", self.depth)
             return self._rate(patch, 1.0, above)
         if kind == "PressureFile":
             return self._from_files(patch, f"head_{patch}", "m", lambda values: values + self.depth, surface=False)
-        head = self._along_a_line(patch)
-        return simplest(head, self.geometries.mask).spec(f"head_{patch}", "m", self.folder)
+        head = self._along_a_line(patch, side)
+        return simplest(head, self.geometries.mask).spec(f"head_{patch}_{side}", "m", self.folder)
 
     def _faces(self, patch: str) -> dict[Side, Mask | None]:
         """Sides of the domain that a patch covers, and the columns where it is not all of them."""
@@ -336,8 +336,12 @@ class _Reader:
                 result[side] = None if whole else mask
         return result
 
-    def _along_a_line(self, patch: str) -> Floats:
-        """Head [m] above the bottom of the domain, (ny, nx), of ``DirEquilPLinear``."""
+    def _along_a_line(self, patch: str, side: Side) -> Floats:
+        """Head [m] above the bottom of the domain, (ny, nx), of ``DirEquilPLinear`` at the faces of a side.
+
+        The centre of a face is projected onto the line. As in ParFlow, the two points around it are found from the
+        second one on, and beyond the first and the last point the nearest two are extrapolated.
+        """
         definition, grid = self.definition, self.grid
         own = f"Patch.{patch}.BCPressure"
         intervals = definition.names(f"Cycle.{definition.text(f'{own}.Cycle')}.Names")
@@ -349,15 +353,29 @@ class _Reader:
         if (x0, y0) == (x1, y1):
             raise definition.error(f"{own}.{intervals[0]}.XUpper", "the line begins where it ends")
         points = range(definition.integer(f"{own}.{intervals[0]}.NumPoints"))
-        if not points:
-            raise definition.error(f"{own}.{intervals[0]}.NumPoints", "must be at least 1")
-        places = [definition.number(f"{own}.{intervals[0]}.{k}.Location") for k in points]
-        values = [definition.number(f"{own}.{intervals[0]}.{k}.Value") for k in points]
-        x = grid.x0 + (np.arange(grid.nx) + 0.5) * grid.dx
-        y = (grid.y0 + (np.arange(grid.ny) + 0.5) * grid.dy)[:, np.newaxis]
+        if len(points) < 2:
+            raise definition.error(
+                f"{own}.{intervals[0]}.NumPoints",
+                f"must be at least 2, between which ParFlow takes a line, got {len(points)}",
+            )
+        places = np.array([definition.number(f"{own}.{intervals[0]}.{k}.Location") for k in points])
+        values = np.array([definition.number(f"{own}.{intervals[0]}.{k}.Value") for k in points])
+        for k in points[1:]:
+            if places[k] == places[k - 1]:
+                raise definition.error(
+                    f"{own}.{intervals[0]}.{k}.Location", f"is that of point {k - 1}, {places[k]:g}; points must differ"
+                )
+        dj, di = TOWARDS.get(side, (0, 0))
+        x = grid.x0 + (np.arange(grid.nx) + 0.5 + 0.5 * di) * grid.dx
+        y = (grid.y0 + (np.arange(grid.ny) + 0.5 + 0.5 * dj) * grid.dy)[:, np.newaxis]
         along = ((x - x0) * (x1 - x0) + (y - y0) * (y1 - y0)) / ((x1 - x0) ** 2 + (y1 - y0) ** 2)
         bottom = grid.z0 + self.geometries.layers.start * grid.dz
-        return np.asarray(np.interp(along, places, values) - bottom)
+        upper = np.full(along.shape, len(places) - 1)
+        for k in reversed(range(1, len(places) - 1)):
+            upper[along < places[k]] = k
+        lower = upper - 1
+        slope = (values[upper] - values[lower]) / (places[upper] - places[lower])
+        return np.asarray(values[lower] + slope * (along - places[lower]) - bottom)
 
     # ------------------------------------------------------------------ values
 

@@ -16,8 +16,10 @@ from bmi_common.suggest import did_you_mean
 
 Value = str | int | float | bool
 
-_TRUTH: Final = {"true": True, "false": False}
+_TRUTH: Final = {"true": True, "false": False, "yes": True, "no": False, "on": True, "off": False}
+"""ParFlow's words, and those that its Python tools read from YAML."""
 _FORTRAN_ONE: Final = re.compile(r"d[+-]?0+", re.ASCII | re.IGNORECASE)
+_DECIMAL_COMMA: Final = re.compile(r",\d", re.ASCII)
 _VARIABLE: Final = re.compile(r"\$(?:\{(\w+)\}|(\w+))", re.ASCII)
 
 
@@ -110,6 +112,8 @@ class Definition:
 
     def _note_rest(self, key: str, text: str, read: str) -> None:
         rest = text[len(read) :]
+        if _DECIMAL_COMMA.match(rest):
+            raise self.error(key, f"expected a number, got {text!r}; decimals follow a point, not a comma")
         if not rest or _FORTRAN_ONE.fullmatch(rest):
             return
         try:
@@ -145,8 +149,8 @@ class Definition:
         """Existing file that a key names."""
         path = self.location(key)
         if not path.is_file():
-            here = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-            raise self.error(key, f"no such file: {path}{did_you_mean(path.name, here) if here else ''}")
+            here = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() and not path.is_dir() else []
+            raise self.error(key, f"{absent(path)}{did_you_mean(path.name, here) if here else ''}")
         return path
 
     def location(self, key: str, default: str | None = None) -> Path:
@@ -170,6 +174,11 @@ class Definition:
         raise ConfigError(f"{self.path}: {key}: this key is missing{_similar(key, self._values)}")
 
 
+def absent(path: Path) -> str:
+    """Say that there is no file of this name, or a folder in its place."""
+    return f"{'is a folder, not a file' if path.is_dir() else 'no such file'}: {path}"
+
+
 def _similar(key: str, known: Mapping[str, Value]) -> str:
     hint = did_you_mean(key, known)
     return hint if "did you mean" in hint else ""
@@ -184,7 +193,7 @@ def read_definition(path: Path) -> Definition:
         If it is missing, of another kind, or damaged.
     """
     if not path.is_file():
-        raise ConfigError(f"{path}: no such file")
+        raise ConfigError(f"{path}: {'is a folder, not a file' if path.is_dir() else 'no such file'}")
     match path.suffix.lower():
         case ".pfidb":
             return Definition(path, read_pfidb(path))
@@ -198,7 +207,7 @@ def read_definition(path: Path) -> Definition:
 
 
 def _from_yaml(path: Path) -> Definition:
-    document = read_yaml(path)
+    document = read_yaml(path, as_text=True)
     if not isinstance(document.data, Mapping):
         raise ConfigError(f"{path}: not a run definition: expected keys and values at the top")
     values: dict[str, Value] = {}

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from rootzone.parflow_import.definition import Definition
+from rootzone.parflow_import.definition import Definition, absent
 from rootzone.parflow_import.grid import ParflowGrid
 from rootzone.parflow_import.notices import Notes
 from rootzone.parflow_import.sources import Floats, Folder, Pfb
@@ -48,7 +48,7 @@ class HourlyFiles:
         for step in range(self.first, self.first + self.hours):
             file = self.directory / f"{self.prefix}.{variable}.{step:06d}.pfb"
             if not file.is_file():
-                raise self.definition.error(key, f"no such file: {file}")
+                raise self.definition.error(key, absent(file))
             yield Pfb(file, self.definition, key).values(self.grid.surface)
 
 
@@ -103,7 +103,7 @@ def read_forcing(
     if kind == "1D":
         file = directory / name
         if not file.is_file():
-            raise definition.error(key, f"no such file: {file}")
+            raise definition.error(key, absent(file))
         with file.open(encoding="utf-8", errors="replace") as lines:
             last = sum(1 for line in lines if line.strip())
         what = f"{file} has {last} rows, one an hour"

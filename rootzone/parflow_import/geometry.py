@@ -38,7 +38,7 @@ _BOX_PATCHES = "left right front back bottom top"
 """What ParFlow calls the patches of a box that names none: x lower, x upper, y lower, y upper, z lower, z upper."""
 
 
-_TOWARDS: dict[Side, tuple[int, int]] = {"west": (0, -1), "east": (0, 1), "south": (-1, 0), "north": (1, 0)}
+TOWARDS: dict[Side, tuple[int, int]] = {"west": (0, -1), "east": (0, 1), "south": (-1, 0), "north": (1, 0)}
 """Steps in j and i to the neighbour on each side."""
 
 
@@ -216,6 +216,11 @@ class Geometries:
         return bool(slanted)
 
     @property
+    def active(self) -> Mask:
+        """Cells (nz, ny, nx) that ParFlow computes; in all others files may hold anything."""
+        return self._shapes[self.domain].cells & ~self.rock
+
+    @property
     def has_level_top(self) -> bool:
         """Whether the domain reaches to the same layer in all its columns."""
         return not bool(self.rock[self.layers.stop - 1].any())
@@ -250,7 +255,7 @@ class Geometries:
         ends = np.array([wall for _, wall in walls])
         grid = self._grid
         result: dict[Side, Mask] = {}
-        for side, (dj, di) in _TOWARDS.items():
+        for side, (dj, di) in TOWARDS.items():
             outer = self.outer_faces(side)
             j, i = np.nonzero(outer)
             x = grid.x0 + (i + 0.5 + 0.5 * di) * grid.dx
@@ -303,7 +308,7 @@ class Geometries:
         """Read an indicator file once: fields name its classes again and again."""
         if file.file not in self._classes:
             classes = file.values(self._grid.shape)
-            if not np.array_equal(classes, np.round(classes)):
+            if not np.array_equal(classes[self.active], np.round(classes[self.active])):
                 raise self._definition.error(file.key, f"{file.file}: an indicator file holds whole numbers")
             self._classes[file.file] = classes
         return self._classes[file.file]
@@ -336,8 +341,17 @@ class Geometries:
         field = self._put_together(parts, key)
         values = field.values(self._grid.shape)  # a file of another shape is found here
         if quantity is not None:
-            self._check_range(values, parts, quantity, self.cells(self.domain, key))
+            self._check_range(values, parts, quantity, self.active)
+            if quantity.limits.find_outside(values, self.rock) is not None:  # a fill value, which has no effect there
+                values[self.rock] = values[self.active][0]
+                return simplest(values, self.mask)
         return field
+
+    def values(self, part: Part, quantity: FieldQuantity) -> Floats:
+        """Read one part of a field (nz, ny, nx); errors of values in active cells are those of `field`."""
+        values = part.source.values(self._grid.shape)
+        self._check_range(values, [part], quantity, self.active)
+        return values
 
     def surface_field(self, parts: Sequence[Part], key: str, quantity: FieldQuantity, default: float) -> Source:
         """Put a field of the surface together; a geometry holds in every column that it has a cell in, as in ParFlow.
@@ -390,7 +404,10 @@ class Geometries:
         file = next(i.file for i in indicators if i is not None)
         if not isinstance(file, Pfb):
             return None
-        present = [int(v) for v in np.unique(self._read_classes(file))]
+        classes = np.unique(self._read_classes(file))
+        if not np.array_equal(classes, np.round(classes)) or not np.isfinite(classes).all():  # outside the active cells
+            return None
+        present = [int(v) for v in classes]
         table = dict.fromkeys(present, values[0]) if background else {}
         for indicator, value in zip(indicators, values[1:] if background else values, strict=True):
             assert indicator is not None
@@ -409,12 +426,12 @@ class Geometries:
             values[here] = part.source.values(self._grid.shape)[here]
         self._check_complete(values, key)
         if self.rock.any():  # what it is there has no effect
-            given = np.isfinite(values) & self._shapes[self.domain].cells & ~self.rock
+            given = np.isfinite(values) & self.active
             values[np.isnan(values) & self.rock] = values[given][0]
         return values
 
     def _check_complete(self, values: Floats, key: str) -> None:
-        missing = int((np.isnan(values) & self._shapes[self.domain].cells & ~self.rock).sum())
+        missing = int((np.isnan(values) & self.active).sum())
         if missing:
             raise self._definition.error(key, f"{missing} cells of the domain are in none of the named geometries")
 

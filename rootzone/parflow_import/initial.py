@@ -80,7 +80,7 @@ def read_initial(
 def _spec(head: Source, grid: ParflowGrid, geometries: Geometries, layers: list[float], folder: Folder) -> Any:
     """Spell a field of heads; in rock, where ParFlow has none, water is at rest with the lowest cell of the domain."""
     values = head.values(grid.shape)
-    missing = ~np.isfinite(values) & geometries.cells(geometries.domain, "Domain.GeomName") & ~geometries.rock
+    missing = ~np.isfinite(values) & geometries.active
     if missing.any() and isinstance(head, File):
         where = describe_cell(tuple(int(i) for i in np.argwhere(missing)[0]))
         raise head.definition.error(

@@ -29,7 +29,8 @@ _TRUE_MEANS: Final = {
     "NetCDF.EvapTransFileTransient": "sources from a NetCDF file; give them as PFB files (EvapTransFileTransient), or "
     "as `sources:` of groundwater.yaml after the import",
     "Solver.SlopeAccountingCLM": "radiation on slopes; here the ground is level for the sun",
-    "Solver.Spinup": "a mode that lets no water stay on the surface",
+    "Solver.Spinup": "puts heads above 0 in the top layer to 0 after every step, which destroys water; "
+    "for ground that water leaves at once, set OverlandFlowSpinUp with OverlandFlow (here seepage_face) in its place",
     "Solver.OverlandFlowSpinUp": "a mode that lets no water stay on the surface",
     "OverlandFlowDiffusive": "the diffusive wave; here overland flow is the kinematic wave",
 }

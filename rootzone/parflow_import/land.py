@@ -12,7 +12,7 @@ from bmi_colm.tables import vegetation_table
 from bmi_common.errors import ConfigError
 from rootzone.parflow_import.clm_files import ClmInput, VegetationMap
 from rootzone.parflow_import.clm_vegetation import read_vegetation
-from rootzone.parflow_import.definition import Definition
+from rootzone.parflow_import.definition import Definition, absent
 from rootzone.parflow_import.grid import ParflowGrid
 from rootzone.parflow_import.notices import Notes
 from rootzone.parflow_import.sources import FIELDS_FILE, Constant, Floats, Folder, Mask, simplest
@@ -56,7 +56,7 @@ def read_clm_files(definition: Definition, grid: ParflowGrid, notes: Notes) -> C
     """Read ``drv_clmin.dat`` and the vegetation map that it names, in the folder of the run."""
     path = definition.folder / "drv_clmin.dat"
     if not path.is_file():
-        raise definition.error("Solver.LSM", f"CLM needs drv_clmin.dat where ParFlow runs; no such file: {path}")
+        raise definition.error("Solver.LSM", f"CLM needs drv_clmin.dat where ParFlow runs; {absent(path)}")
     clmin = ClmInput.read(path)
     if clmin.values.get("vclass", "2") != "2":
         notes.refuse("drv_clmin.vclass", f"{clmin.path}: {clmin.text('vclass')}: land cover must be IGBP (2)")
@@ -64,7 +64,7 @@ def read_clm_files(definition: Definition, grid: ParflowGrid, notes: Notes) -> C
         notes.refuse("drv_clmin.startcode", f"{clmin.path}: a restart file of CLM (ignored: the land starts cold)")
     map_file = definition.folder / clmin.text("vegtf")
     if not map_file.is_file():
-        raise ConfigError(f"{path}: vegtf: no such file: {map_file}")
+        raise ConfigError(f"{path}: vegtf: {absent(map_file)}")
     try:
         vegetation = VegetationMap.read(map_file, grid)
     except ConfigError as error:
@@ -152,7 +152,7 @@ def _vegetation_parameters(
         return {}
     path = definition.folder / name
     if not path.is_file():
-        raise ConfigError(f"vegpf: no such file: {path}", file=files.clmin.path)
+        raise ConfigError(f"vegpf: {absent(path)}", file=files.clmin.path)
     notes.map(
         name, "land.yaml", "vegetation", how=": leaf and stem area, height, roots, optical properties of the classes"
     )

@@ -31,10 +31,11 @@ def read_layers(definition: Definition, grid: ParflowGrid, geometries: Geometrie
         notes.map("ComputationalGrid", "domain.yaml", "grid", "layers", how=f": {grid.nz} of {grid.dz:g} m")
         return [grid.dz] * grid.nz
     scale = _multipliers(definition, grid, geometries)
-    if not (scale > 0).all():
-        raise definition.error("dzScale.Type", f"multipliers must be above 0, got {scale.min():g}")
-    deep = float(scale.sum() * grid.dz)
-    notes.map("ComputationalGrid, dzScale", "domain.yaml", "grid", "layers", how=f": {grid.nz}, {deep:g} m deep")
+    own = scale[geometries.layers]
+    if not (own > 0).all():
+        raise definition.error("dzScale.Type", f"multipliers must be above 0, got {own.min():g}")
+    deep = float(own.sum() * grid.dz)
+    notes.map("ComputationalGrid, dzScale", "domain.yaml", "grid", "layers", how=f": {len(own)}, {deep:g} m deep")
     # 12 digits: 0.05 times 2 m should read 0.1
     return [float(f"{grid.dz * s:.12g}") for s in scale]
 
@@ -53,7 +54,13 @@ def _multipliers(definition: Definition, grid: ParflowGrid, geometries: Geometri
         keys = {name: f"Geom.{name}.dzScale.Value" for name in definition.names("dzScale.GeomNames", "")}
         parts = [Part(name, Constant(definition.number(key)), key) for name, key in keys.items()]
         values = geometries.field(parts, "dzScale.GeomNames", default=_DEFAULT_SCALE).values(grid.shape)
-    columns = values[:, geometries.mask]
-    if not (columns == columns[:, :1]).all():
-        raise definition.error("dzScale.Type", "multipliers differ within a layer; layers must be as thick everywhere")
-    return np.asarray(columns[:, 0])
+    active = geometries.active
+    scale = values[:, geometries.mask][:, 0].copy()
+    for k in np.flatnonzero(active.any(axis=(1, 2))):
+        layer = values[k][active[k]]
+        if not (layer == layer[0]).all():
+            raise definition.error(
+                "dzScale.Type", "multipliers differ within a layer; layers must be as thick everywhere"
+            )
+        scale[k] = layer[0]
+    return np.asarray(scale)

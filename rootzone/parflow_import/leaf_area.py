@@ -11,7 +11,7 @@ import numpy as np
 
 from bmi_common.errors import ConfigError
 from rootzone.parflow_import.clm_files import CLASSES, fortran_number, read_lines
-from rootzone.parflow_import.definition import Definition
+from rootzone.parflow_import.definition import Definition, absent
 from rootzone.parflow_import.grid import ParflowGrid
 from rootzone.parflow_import.notices import Notes
 from rootzone.parflow_import.sources import Floats, Mask, Pfb
@@ -84,7 +84,7 @@ def read_leaf_area(
 def _read_map(definition: Definition, grid: ParflowGrid, mask: Mask) -> np.ndarray[Any, np.dtype[np.int64]]:
     path = definition.folder / _MAP
     if not path.is_file():
-        raise definition.error(_KEY, f"no such file: {path}")
+        raise definition.error(_KEY, absent(path))
     values = Pfb(path, definition, _KEY).values(grid.surface)
     good = np.isin(values, np.arange(1, CLASSES + 1))
     if not good[mask].all():
@@ -96,7 +96,7 @@ def _read_map(definition: Definition, grid: ParflowGrid, mask: Mask) -> np.ndarr
 def _read_rows(definition: Definition, path: Path, first: int, count: int) -> Floats:
     """Read some rows, (count, classes), of a file with a row an hour and a column a class."""
     if not path.is_file():
-        raise definition.error(_KEY, f"no such file: {path}")
+        raise definition.error(_KEY, absent(path))
     try:
         lines = [(number, line.split()) for number, line in enumerate(read_lines(path), 1) if line.strip()]
         if len(lines) < first + count:

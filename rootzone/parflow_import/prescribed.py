@@ -8,11 +8,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-from rootzone.parflow_import.definition import Definition
-from rootzone.parflow_import.geometry import Geometries, Part
-from rootzone.parflow_import.grid import ParflowGrid
+from bmi_common.domain import Limits
+from rootzone.parflow_import.definition import Definition, absent
+from rootzone.parflow_import.geometry import FieldQuantity, Geometries, Part
 from rootzone.parflow_import.notices import Notes
-from rootzone.parflow_import.sources import Constant, File, Floats, Folder, Pfb, Source
+from rootzone.parflow_import.sources import Constant, Floats, Folder, Pfb, Source, simplest
 from rootzone.parflow_import.timing import Timing
 
 SOURCES_FILE: Final = "sources.nc"
@@ -25,6 +25,13 @@ _LOOPING: Final = "Solver.EvapTransFileLooping"
 _FILE: Final = "Solver.EvapTrans.FileName"
 _BARRIERS: Final = {axis: f"Solver.Nonlinear.FlowBarrier{axis.upper()}" for axis in "xyz"}
 
+_LARGEST: Final = 1.0e30
+"""Finite, for messages; whatever is below is taken."""
+_BARRIER: Final = FieldQuantity("a flow barrier's factor", Limits("1", 0.0, _LARGEST))
+_DEFAULT_BARRIER: Final = 1.0
+"""What ParFlow takes in cells of no named geometry."""
+_SOURCE: Final = FieldQuantity("a source", Limits("h-1", -_LARGEST, _LARGEST))
+
 
 @dataclass(frozen=True)
 class TransientFiles:
@@ -34,8 +41,8 @@ class TransientFiles:
     ----------
     definition : Definition
         The run.
-    grid : ParflowGrid
-        Grid of the files.
+    geometries : Geometries
+        The cells that the sources act in.
     steps : int
         Steps of the run.
     first : int
@@ -45,7 +52,7 @@ class TransientFiles:
     """
 
     definition: Definition
-    grid: ParflowGrid
+    geometries: Geometries
     steps: int
     first: int
     loops: bool
@@ -58,9 +65,9 @@ class TransientFiles:
                 file = self._file(self.first + step % self.count)
             if not file.is_file():
                 raise self.definition.error(
-                    _FILE, f"no such file: {file}; the run of {self.steps} steps (TimingInfo) needs one for each"
+                    _FILE, f"{absent(file)}; the run of {self.steps} steps (TimingInfo) needs one for each"
                 )
-            yield Pfb(file, self.definition, _FILE).values(self.grid.shape)
+            yield _source(Pfb(file, self.definition, _FILE), self.geometries)
 
     @cached_property
     def count(self) -> int:
@@ -82,7 +89,7 @@ class Prescribed:
 
 
 def read_prescribed(
-    definition: Definition, grid: ParflowGrid, geometries: Geometries, timing: Timing, folder: Folder, notes: Notes
+    definition: Definition, geometries: Geometries, timing: Timing, folder: Folder, notes: Notes
 ) -> Prescribed:
     """Read ``EvapTransFile``, ``EvapTransFileTransient``, constant ``PhaseSources`` and flow barriers.
 
@@ -92,7 +99,7 @@ def read_prescribed(
         For missing files and files of another shape.
     """
     keys: dict[str, Any] = {}
-    barriers = _barriers(definition, grid, geometries, folder, notes)
+    barriers = _barriers(definition, geometries, folder, notes)
     if barriers:
         keys["barriers"] = barriers
     constant = _phase_source(definition, geometries, notes)
@@ -102,10 +109,13 @@ def read_prescribed(
         if constant is not None:
             notes.refuse("PhaseSources", f"sources of the phase beside {given[0]} (ignored: those of the file alone)")
         if given[0] == _TRANSIENT:
-            transient = _transient(definition, grid, timing, notes)
+            transient = _transient(definition, geometries, timing, notes)
             keys["sources"] = {"file": SOURCES_FILE, "variable": SOURCES, "interval": timing.groundwater_step}
         else:
-            keys["sources"] = _field(Pfb(definition.file(_FILE), definition, _FILE), grid, folder)
+            file = Pfb(definition.file(_FILE), definition, _FILE)
+            values = _source(file, geometries)
+            source: Source = simplest(values, geometries.mask) if geometries.rock.any() else file
+            keys["sources"] = folder.in_layers(source.spec("source", "h-1", folder))
         notes.map(f"{_FILE}, {given[0]}", "groundwater.yaml", "sources", how=" [h-1]")
     elif constant is not None:
         keys["sources"] = folder.in_layers(constant.spec("source", "h-1", folder))
@@ -119,22 +129,22 @@ def read_prescribed(
     return Prescribed(keys, transient)
 
 
-def _transient(definition: Definition, grid: ParflowGrid, timing: Timing, notes: Notes) -> TransientFiles:
+def _source(file: Pfb, geometries: Geometries) -> Floats:
+    """Read sources (nz, ny, nx) [h-1]; in rock, where ParFlow has no cells, there are none."""
+    values = geometries.values(Part(geometries.domain, file, file.key), _SOURCE)
+    values[geometries.rock] = 0.0
+    return values
+
+
+def _transient(definition: Definition, geometries: Geometries, timing: Timing, notes: Notes) -> TransientFiles:
     first = definition.integer("Solver.CLM.IstepStart", 1) - 1
-    files = TransientFiles(definition, grid, timing.groundwater_steps, first, definition.flag(_LOOPING))
+    files = TransientFiles(definition, geometries, timing.groundwater_steps, first, definition.flag(_LOOPING))
     if files.loops and 0 < files.count < files.steps:
         notes.notice(f"{_LOOPING}: {files.count} files for {files.steps} steps; after the last the first follows again")
     return files
 
 
-def _field(file: File, grid: ParflowGrid, folder: Folder) -> Any:
-    file.values(grid.shape)  # another shape is found here
-    return folder.in_layers(file.spec("", "", folder))
-
-
-def _barriers(
-    definition: Definition, grid: ParflowGrid, geometries: Geometries, folder: Folder, notes: Notes
-) -> dict[str, Any]:
+def _barriers(definition: Definition, geometries: Geometries, folder: Folder, notes: Notes) -> dict[str, Any]:
     result = {}
     for axis, switch in _BARRIERS.items():
         group = f"FB{axis}"
@@ -144,13 +154,14 @@ def _barriers(
                     (k for k in (f"Geom.{geometries.domain}.{group}.FileName", f"{group}.FileName") if k in definition),
                     f"Geom.{geometries.domain}.{group}.FileName",
                 )
-                result[axis] = _field(Pfb(definition.file(key), definition, key), grid, folder)
+                parts, names_key = [Part(geometries.domain, Pfb(definition.file(key), definition, key), key)], key
             else:
-                names = definition.names(f"{group}.GeomNames", geometries.domain)
+                names_key = f"{group}.GeomNames"
+                names = definition.names(names_key, geometries.domain)
                 values = {name: f"Geom.{name}.{group}.Value" for name in names}
                 parts = [Part(name, Constant(definition.number(key)), key) for name, key in values.items()]
-                field = geometries.field(parts, f"{group}.GeomNames", default=1.0)
-                result[axis] = folder.in_layers(field.spec(f"barrier_{axis}", "1", folder))
+            field = geometries.field(parts, names_key, _BARRIER, default=_DEFAULT_BARRIER)
+            result[axis] = folder.in_layers(field.spec(f"barrier_{axis}", "1", folder))
             notes.map(f"{group}, {switch}", "groundwater.yaml", f"barriers.{axis}")
         definition.use(*definition.below(group), *(k for k in definition.below("Geom") if f".{group}." in k))
     return result

@@ -107,7 +107,7 @@ def import_run(
         owned.require_not_removed([definition_file])
         notes = Notes(tuple(ignore))
         options = _Options(_hours(period), clm_vegetation)
-        with owned.staging(beside=True) as staging:
+        with owned.staging() as staging:
             _make(definition_file, staging, target, options, notes)
     return Imported(target / RUN, notes)
 
@@ -136,6 +136,7 @@ def _make(definition_file: Path, staging: Path, target: Path, options: _Options,
     folder = ImportFolder(staging, target, definition.folder, grid)
     _map(definition, grid, folder, options, notes)
     _prove(definition, folder, staging, notes)
+    folder.settle()
 
 
 def _map(definition: Definition, grid: ParflowGrid, folder: ImportFolder, options: _Options, notes: Notes) -> None:
@@ -175,7 +176,7 @@ def _map(definition: Definition, grid: ParflowGrid, folder: ImportFolder, option
         land = {"start": timing.start, "domain": DOMAIN, **land, "forcing": forcing.spec}
         folder.write_yaml(LAND, f"{title}, drv_clmin.dat and {clm.vegetation.path.name}.", land)
     wells = read_wells(definition, grid, geometries, layers, soil, notes)
-    prescribed = read_prescribed(definition, grid, geometries, timing, folder, notes)
+    prescribed = read_prescribed(definition, geometries, timing, folder, notes)
     if prescribed.transient is not None:
         folder.write_sources(prescribed.transient.read(), timing.start, timing.groundwater_step)
     note_cycles(definition, {**boundaries.spec, "wells": wells}, timing.groundwater_step, notes)

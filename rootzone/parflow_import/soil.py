@@ -174,14 +174,17 @@ class _Reader:
                 factor = self._constants("Geom.Perm.TensorByGeom.Names", f"Perm.TensorVal{axis.upper()}")
             else:
                 factor = self._pfb(f"Geom.{self.geometries.domain}.Perm.TensorFile{axis.upper()}")
+            key = factor.key if isinstance(factor, Pfb) else "Perm.TensorType"
             result[axis] = self._in_rock(product(permeability, factor, self.grid.shape, self.geometries.mask), 0.0)
             limits = LIMITS[f"conductivity.{axis}"]
             values = result[axis].values(self.grid.shape)
-            cell = limits.find_outside(values, self.geometries.mask)
+            cell = limits.find_outside(values, self.geometries.active)
             if cell is not None:
+                where = f"{factor.file}: " if isinstance(factor, Pfb) else ""
                 raise definition.error(
-                    "Perm.TensorType",
-                    f"permeability in {axis} times its tensor {limits.refusal(values[cell])} at {describe_cell(cell)}",
+                    key,
+                    f"{where}permeability in {axis} times its tensor {limits.refusal(values[cell])} "
+                    f"at {describe_cell(cell)}",
                 )
         if _same(result["x"], result["y"], self.grid.shape):
             result["y"] = result["x"]
@@ -198,10 +201,11 @@ class _Reader:
         kind = definition.choice("SpecificStorage.Type", ("Constant", "PFBFile"), "Constant")
         self.notes.map("SpecificStorage.GeomNames, Geom.*.SpecificStorage", "domain.yaml", "specific_storage")
         if kind == "PFBFile":
-            return self._whole(f"Geom.{self.geometries.domain}.SpecificStorage.FileName", quantity)
-        storage = self._constants(
-            "SpecificStorage.GeomNames", "SpecificStorage.Value", quantity, _DEFAULT_SPECIFIC_STORAGE
-        )
+            storage = self._whole(f"Geom.{self.geometries.domain}.SpecificStorage.FileName", quantity)
+        else:
+            storage = self._constants(
+                "SpecificStorage.GeomNames", "SpecificStorage.Value", quantity, _DEFAULT_SPECIFIC_STORAGE
+            )
         return self._in_rock(storage, _STORAGE_OF_ROCK)
 
     def _in_rock(self, field: Source, value: float) -> Source:
@@ -216,7 +220,7 @@ class _Reader:
         self.notes.map("Phase.Saturation.GeomNames, Geom.*.Saturation", "domain.yaml", "van_genuchten")
         fields = {name: self._van_genuchten("Saturation", name) for name in VAN_GENUCHTEN}
         residual, maximum = (fields[f"{name}_saturation"].values(self.grid.shape) for name in ("residual", "maximum"))
-        if ((maximum <= residual) & self.geometries.mask).any():
+        if ((maximum <= residual) & self.geometries.active).any():
             raise self.definition.error("Phase.Saturation.GeomNames", "SSat must exceed SRes in all geometries")
         return fields
 

@@ -51,12 +51,12 @@ class Timing:
     @property
     def written_step(self) -> str:
         """The step as YAML has it."""
-        return written(self.step)
+        return describe(self.step)
 
     @property
     def written_dump(self) -> str:
         """The interval of the states as YAML has it."""
-        return written(self.dump * self.step)
+        return describe(self.dump * self.step)
 
     @property
     def hours_of_step(self) -> float:
@@ -72,12 +72,6 @@ class Timing:
         """Return the same with so many steps at most."""
         steps = min(steps, self.steps)
         return replace(self, steps=steps, dump=min(self.dump, steps))
-
-
-def written(length: timedelta) -> str:
-    """Write a length of time as YAML has it, without an exponent."""
-    short = describe(length)
-    return short if "e" not in short else f"{length.total_seconds():.6f}".rstrip("0") + "s"
 
 
 def read_timing(
@@ -116,13 +110,14 @@ def read_timing(
     except OverflowError:
         raise _error(definition, end_key, f"{hours:g} h are longer than any calendar") from None
     dump = definition.number(_DUMP, 1.0)
-    lengths = {_step_key(definition): _step(definition, hours, notes), end_key: hours}
+    own, growth = _step(definition, hours)
+    lengths = {_step_key(definition): own, end_key: hours}
     if dump > 0:
         lengths[_DUMP] = dump
     # ParFlow cuts the steps so that one ends with the run, and one with each output
     key = min(lengths, key=lambda key: lengths[key])
     step = lengths[key]
-    count = round(hours / step) if isclose(hours / step, round(hours / step), rel_tol=1e-9) else floor(hours / step)
+    count = _whole_steps(hours, step)
     if count > _MOST_STEPS:
         raise _error(
             definition, key, f"{count} steps of {step:g} h in {hours:g} h; at most {_MOST_STEPS:g} are possible"
@@ -133,17 +128,31 @@ def read_timing(
     definition.use(*definition.below("TimingInfo"))
     if reuse is not None:
         length, count = _with_land(definition, key, step, count, reuse, notes)
-    if not isclose(count * (length / _HOUR), hours, rel_tol=1e-9):
+    elif not isclose(length / _HOUR, step, rel_tol=1e-12):  # the calendar has whole microseconds
+        step = length / _HOUR
+        count = _whole_steps(hours, step)
+    if growth is not None:
         notes.notice(
-            f"TimingInfo.StopTime: {hours:g} h are no whole number of steps; the run ends with the last whole one, "
-            f"after {count * (length / _HOUR):g} h"
+            f"{_STEP}.Type is Growth: {growth}; here all {count} steps are {describe(length)}. Around wetting fronts, "
+            "heads differ by what the steps' error differs"
+        )
+    if count * length != timedelta(hours=hours):
+        notes.notice(
+            f"TimingInfo.StopTime: {hours:.12g} h are not a whole number of steps of {describe(length)}; the run ends "
+            f"after {count} of them, {count * length / _HOUR:.15g} h"
         )
     every = abs(dump) if dump < 0 else dump / (length / _HOUR)
     whole = max(1, round(every))
     if dump != 0.0 and not isclose(whole, every, rel_tol=1e-6):
-        notes.notice(f"TimingInfo.DumpInterval {dump:g}: states are written every {written(whole * length)}")
-    notes.map("TimingInfo, TimeStep", "coupled.yaml", "time", how=f": {count} steps of {written(length)}")
+        notes.notice(f"TimingInfo.DumpInterval {dump:g}: states are written every {describe(whole * length)}")
+    notes.map("TimingInfo, TimeStep", "coupled.yaml", "time", how=f": {count} steps of {describe(length)}")
     return Timing(start, count, length, step, min(whole, count))
+
+
+def _whole_steps(hours: float, step: float) -> int:
+    """Return how many steps of a length fill a period, up to rounding, or fit into it."""
+    count = hours / step
+    return round(count) if isclose(count, round(count), rel_tol=1e-9) else floor(count)
 
 
 def _error(definition: Definition, key: str, message: str) -> ConfigError:
@@ -156,13 +165,13 @@ def _step_key(definition: Definition) -> str:
     return f"{_STEP}.{'Value' if definition.text(f'{_STEP}.Type', 'Constant') == 'Constant' else 'Type'}"
 
 
-def _step(definition: Definition, hours: float, notes: Notes) -> float:
-    """Return the length of ParFlow's steps [h]; steps that grow become as many of one length."""
+def _step(definition: Definition, hours: float) -> tuple[float, str | None]:
+    """Return the length of ParFlow's steps [h]; steps that grow become as many of one length, and it is said how."""
     if definition.choice(f"{_STEP}.Type", ("Constant", "Growth"), "Constant") == "Constant":
         step = definition.number(f"{_STEP}.Value")
         if step <= 0:
             raise definition.error(f"{_STEP}.Value", f"must be above 0, got {step:g}")
-        return step
+        return step, None
     own = {name: definition.number(f"{_STEP}.{name}") for name in ("InitialStep", "GrowthFactor", "MaxStep")}
     definition.use(*definition.below(_STEP))
     for name, value in own.items():
@@ -176,13 +185,9 @@ def _step(definition: Definition, hours: float, notes: Notes) -> float:
             count += max(0, ceil((hours - time) / step - 1e-9))
             break
         step = following
-    constant = hours / count
-    if own["GrowthFactor"] != 1.0:
-        notes.notice(
-            f"{_STEP}.Type is Growth: ParFlow's {count} steps grow from {own['InitialStep']:g} to {step:g} h; here all "
-            f"are {constant:g} h. Around wetting fronts, heads differ by what the steps' error differs"
-        )
-    return constant
+    if own["GrowthFactor"] == 1.0:
+        return hours / count, None
+    return hours / count, f"ParFlow's {count} steps grow from {own['InitialStep']:g} to {step:g} h"
 
 
 def _with_land(

@@ -88,6 +88,10 @@ class _Reader:
             self.notes.refuse(f"{own}.Action", "a rate that changes its sign (ignored: without the well)")
             return []
         sign = -1.0 if min(values) < 0.0 else 1.0  # a negative injection is an extraction
+        if sign < 0.0:
+            self.notes.notice(
+                f"Wells.{name}: {min(values):g} m3/h of an {action} are an {_OTHER[action]}, as in ParFlow"
+            )
         share = sum(parts.values())
         for entry in entries:
             entry["rate"] = sign * entry["rate"] * share

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +12,7 @@ from typing import Any, Final
 import netCDF4
 import numpy as np
 
+from coupler.errors import writing
 from rootzone.case_files import gridded_netcdf, time_axis, write_yaml
 from rootzone.parflow_import.forcing import STANDARD_NAMES, WEATHER_FILE, HourlyFiles
 from rootzone.parflow_import.grid import ParflowGrid
@@ -33,7 +34,7 @@ class ImportFolder:
     Parameters
     ----------
     staging : Path
-        Where they are written; beside `target`, so that relative paths hold in both.
+        Where they are written.
     target : Path
         Where they will lie.
     source : Path
@@ -48,19 +49,15 @@ class ImportFolder:
         self._source = source.resolve()
         self._grid = grid
         self._fields: dict[str, tuple[Floats, str]] = {}
+        self._yaml: dict[str, tuple[str, Mapping[str, Any]]] = {}
         self.layers = slice(0, grid.nz)
 
     def path(self, file: Path) -> str:
-        """Spell a file or folder of the run as YAML refers to it."""
+        """Spell a file or folder as YAML refers to it: from the folder of ParFlow's run, wherever it lies."""
         resolved = file.resolve()
         if resolved == self._source:
             return "${run}"
-        if resolved.is_relative_to(self._source):
-            return f"${{run}}/{resolved.relative_to(self._source).as_posix()}"
-        return self._relative(resolved)
-
-    def _relative(self, path: Path) -> str:
-        return Path(os.path.relpath(path, self._target.resolve())).as_posix()
+        return f"${{run}}/{Path(os.path.relpath(resolved, self._source)).as_posix()}"
 
     def keep(self, name: str, values: Floats, units: str) -> None:
         """Take a field for `fields.nc`, of one with layers those of the domain."""
@@ -78,15 +75,27 @@ class ImportFolder:
         return {**whole, "layers": [self.layers.start, self.layers.stop]}
 
     def write_yaml(self, name: str, comment: str, content: Mapping[str, Any]) -> None:
-        """Write a YAML file under a line of comment."""
-        data = {"paths": {"run": self._relative(self._source)}, **content}
-        if "${run}" not in str(content):
-            del data["paths"]
-        write_yaml(self._staging / name, comment, data)
+        """Write a YAML file under a line of comment, with paths that hold where it is written."""
+        self._yaml[name] = comment, content
+        self._write_yaml(name, self._staging)
+
+    def settle(self) -> None:
+        """Write the YAML files once more, with paths that hold where they will lie."""
+        for name in self._yaml:
+            self._write_yaml(name, self._target)
+
+    def _write_yaml(self, name: str, base: Path) -> None:
+        comment, content = self._yaml[name]
+        paths = {}
+        if "${run}" in str(content):
+            paths = {"paths": {"run": Path(os.path.relpath(self._source, base.resolve())).as_posix()}}
+        with self._writing():
+            write_yaml(self._staging / name, comment, {**paths, **content})
 
     def write_text(self, name: str, text: str) -> None:
         """Write a text file."""
-        (self._staging / name).write_text(text, encoding="utf-8")
+        with self._writing():
+            (self._staging / name).write_text(text, encoding="utf-8")
 
     def write_fields(self) -> None:
         """Write `fields.nc`, if there are fields to keep."""
@@ -135,8 +144,14 @@ class ImportFolder:
                 variable.units, variable.long_name = "1", f"{what} area index"
                 variable[:] = values
 
-    def _netcdf(self, name: str) -> AbstractContextManager[netCDF4.Dataset]:
+    def _writing(self) -> AbstractContextManager[None]:
+        return writing(self._target)
+
+    @contextmanager
+    def _netcdf(self, name: str) -> Iterator[netCDF4.Dataset]:
         grid = self._grid
         northing: Floats = grid.y0 + (np.arange(grid.ny, dtype=np.float64) + 0.5) * grid.dy
         easting: Floats = grid.x0 + (np.arange(grid.nx, dtype=np.float64) + 0.5) * grid.dx
-        return gridded_netcdf(self._staging / name, self.layers.stop - self.layers.start, northing, easting)
+        layers = self.layers.stop - self.layers.start
+        with self._writing(), gridded_netcdf(self._staging / name, layers, northing, easting) as dataset:
+            yield dataset

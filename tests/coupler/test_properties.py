@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 few = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
-durations = st.integers(1, 10**9).map(lambda s: timedelta(seconds=s))
+durations = st.integers(1, 10**15).map(lambda n: timedelta(microseconds=n))
 DIVISORS_OF_AN_HOUR = [s for s in range(60, 3601) if 3600 % s == 0]
 
 
@@ -32,9 +32,7 @@ DIVISORS_OF_AN_HOUR = [s for s in range(60, 3601) if 3600 % s == 0]
 
 @given(durations)
 def test_a_duration_is_read_back_as_it_is_told(length):
-    told = describe(length)
-    assume("e" not in told)  # more digits than people write
-    assert parse_duration(told) == pytest.approx(length, rel=1e-5)
+    assert parse_duration(describe(length)) == length
 
 
 @given(part=st.integers(1, 5000), whole=st.integers(1, 5000))

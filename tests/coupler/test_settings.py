@@ -52,7 +52,8 @@ def test_what_is_no_period_is_refused(period):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(3600, "1h"), (5400, "90min"), (86400, "1d"), (90, "90s"), (0.5, "0.5s")]
+    ("seconds", "text"),
+    [(3600, "1h"), (5400, "90min"), (86400, "1d"), (90, "90s"), (0.5, "0.5s"), (1199.988, "1199.988s")],
 )
 def test_durations_are_told_as_users_write_them(seconds, text):
     assert describe(timedelta(seconds=seconds)) == text

@@ -1,5 +1,6 @@
 """Ground, sides, bottom, sources, barriers, layers and steps of a definition."""
 
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import netCDF4
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from parflow_runs import NX, NY, NZ, SHAPE, ParflowRun, with_solid
 
+from bmi_common.durations import parse_duration
 from bmi_richards.config import prepare
 from rootzone.parflow_import import import_run
 
@@ -263,6 +265,83 @@ def test_without_a_land_the_run_has_the_steps_of_parflow(
     head = parflow.run()["soil_water__pressure_head"]
     assert np.isfinite(head.isel(time=-1)).all()
     assert f"coupled.yaml: time: {steps} steps" in (parflow.output / "import.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("changes", "steps", "end"),
+    [
+        ({"TimeStep.Value": 0.33333}, 15, "2000-01-01T04:59:59.82"),
+        ({"TimeStep.Value": 0.3333333333}, 15, "2000-01-01T05:00"),
+        ({"TimingInfo.DumpInterval": 1.0 / 7.0}, 35, "2000-01-01T04:59:59.999990"),
+        ({"TimeStep.Value": 0.7, "TimingInfo.DumpInterval": -1}, 7, "2000-01-01T04:54"),
+        (
+            {
+                "TimeStep.Type": "Growth",
+                "TimeStep.InitialStep": 0.01,
+                "TimeStep.GrowthFactor": 1.1,
+                "TimeStep.MaxStep": 250.0,
+                "TimingInfo.StopTime": 1.0e4,
+                "TimingInfo.DumpInterval": 500.0,
+            },
+            None,
+            None,
+        ),
+    ],
+)
+def test_steps_of_any_length_fill_a_period_to_the_microsecond(
+    parflow: ParflowRun, changes: dict[str, object], steps: int | None, end: str | None
+) -> None:
+    parflow.keys |= changes
+    parflow.imported()
+    time = parflow.yaml("coupled")["time"]
+    begins, ends, step = datetime.fromisoformat(time["start"]), datetime.fromisoformat(time["end"]), time["step"]
+    assert (ends - begins) % parse_duration(step) == timedelta(0)
+    notes = (parflow.output / "import.md").read_text()
+    assert f" steps of {step} |" in notes
+    if end is not None:
+        assert (ends - begins) // parse_duration(step) == steps
+        assert ends == datetime.fromisoformat(end)
+        assert ("TimingInfo.StopTime: 5 h are not a whole number" in notes) == (end != "2000-01-01T05:00")
+    else:
+        assert f"steps are {step}. Around wetting fronts" in notes
+
+
+Y = 250.0 + 500.0 * np.arange(NY)
+
+
+@pytest.mark.parametrize(
+    ("line", "points", "west", "east"),
+    [
+        ((0, 0, 0, 1500), [(0.25, 2.0), (0.75, 3.0)], 1.5 + Y / 750, None),  # extrapolated at both ends
+        ((0, 0, 0, 1500), [(1.0, 2.0), (0.0, 3.0)], 3.0 - Y / 1500, None),  # from the upper end to the lower
+        (
+            (0, 0, 4000, 1500),
+            [(0.0, 2.0), (0.5, 3.0), (1.0, 4.0)],
+            2.0 + 2.0 * Y * 1500 / (4000**2 + 1500**2),
+            2.0 + 2.0 * (4000**2 + Y * 1500) / (4000**2 + 1500**2),
+        ),
+    ],
+)
+def test_heads_along_a_line_are_those_where_faces_project_onto_it(
+    parflow: ParflowRun,
+    line: tuple[float, ...],
+    points: list[tuple[float, float]],
+    west: np.ndarray,
+    east: np.ndarray | None,
+) -> None:
+    for patch in ("x_lower", "x_upper"):
+        own = f"Patch.{patch}.BCPressure"
+        parflow.keys |= {f"{own}.Type": "DirEquilPLinear", f"{own}.alltime.NumPoints": len(points)}
+        ends = zip(("XLower", "YLower", "XUpper", "YUpper"), line, strict=True)
+        parflow.keys |= {f"{own}.alltime.{end}": value for end, value in ends}
+        for k, (location, value) in enumerate(points):
+            parflow.keys |= {f"{own}.alltime.{k}.Location": location, f"{own}.alltime.{k}.Value": value}
+    parflow.imported()
+    conditions = prepare(parflow.output / "groundwater.yaml").conditions.boundaries
+    for condition, column, expected in zip(conditions, (0, -1), (west, west if east is None else east), strict=True):
+        assert condition.head is not None
+        head = np.broadcast_to(condition.head.mean(0.0, 1.0), (NY, NX))
+        np.testing.assert_allclose(head[:, column], expected, rtol=1e-12)
 
 
 def test_a_record_that_ends_early_shortens_the_run_and_a_period_asks_for_one(parflow: ParflowRun) -> None:

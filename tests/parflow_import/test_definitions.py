@@ -86,6 +86,27 @@ def test_flat_nested_and_mixed_yaml_give_the_same_run(parflow: ParflowRun, tmp_p
     assert found.split("\n", 1)[1] == expected.split("\n", 1)[1]
 
 
+def test_yaml_is_read_as_text_as_parflow_reads_it(parflow: ParflowRun) -> None:
+    parflow.keys |= {
+        "Cycle.Names": "constant rain",
+        "Cycle.rain.Names": "on off",
+        "Cycle.rain.on.Length": 2,
+        "Cycle.rain.off.Length": 3,
+        "Cycle.rain.Repeat": -1,
+        "Patch.z_upper.BCPressure.Cycle": "rain",
+        "Patch.z_upper.BCPressure.on.Value": -0.01,
+        "Patch.z_upper.BCPressure.off.Value": 0.0,
+    }
+    text = yaml.safe_dump(nested(parflow.keys, 9)).replace("'on':", "on:").replace("'off':", "off:")
+    assert "on:" in text
+    file = parflow.folder / "case.yaml"
+    file.write_text(text.replace(f"NZ: {NZ}", f"NZ: 0{NZ}"))  # which YAML 1.1 takes for an octal number
+    import_run(file, parflow.output)
+    cycle = [{"hours": 2.0, "rate": 0.01}, {"hours": 3.0, "rate": 0.0}]
+    assert parflow.yaml("groundwater")["surface"]["flux"]["cycle"] == cycle
+    assert parflow.domain().nz == NZ
+
+
 def test_what_no_geometry_gives_is_what_parflow_takes(parflow: ParflowRun) -> None:
     parflow.keys |= {"TopoSlopesX.GeomNames": "", "Mannings.GeomNames": "", "SpecificStorage.GeomNames": ""}
     for key in [k for k in parflow.keys if k.startswith("TopoSlopesY.")]:

@@ -9,6 +9,8 @@ from click.testing import CliRunner
 from parflow_runs import CLMIN, NX, NY, NZ, SHAPE, ParflowRun, vegetation_map
 
 from rootzone.bmi_run import main
+from rootzone.parflow_import import write
+from rootzone.parflow_import.write import ImportFolder
 
 
 def refused(parflow: ParflowRun, *arguments: str) -> str:
@@ -32,6 +34,7 @@ PHYSICS: dict[str, dict[str, Any]] = {
     "OverlandFlowDiffusive": {"OverlandFlowDiffusive": 1},
     "Patch.x_lower.BCPressure.Type": {"Patch.x_lower.BCPressure.Type": "PressureFile"},
     "Patch.z_upper.BCPressure.Type": {"Patch.z_upper.BCPressure.Type": "OverlandDiffusive"},
+    "Solver.Spinup": {"Solver.Spinup": True},
     "InternalBC.Names": {"InternalBC.Names": "spring", "InternalBC.spring.X": 100.0},
     "NetCDF.EvapTransFileTransient": {"NetCDF.EvapTransFileTransient": True},
 }
@@ -93,6 +96,7 @@ def test_only_refused_keys_can_be_ignored(parflow: ParflowRun, key: str, message
             {"Geom.domain.Perm.Type": "TurnBands"},
             "Geom.domain.Perm.Type: 'TurnBands' is not supported",
         ),
+        ({"Geom.domain.Porosity.Value": "0,4"}, "Geom.domain.Porosity.Value: expected a number, got '0,4'; decimals"),
         ({"Geom.domain.Porosity.Value": "much"}, "Geom.domain.Porosity.Value: expected a number, got 'much'"),
         ({"Solver": "Impes"}, "Solver: 'Impes' is not supported; supported: Richards"),
         ({"Solver.TerrainFollowingGrid": "perhaps"}, "Solver.TerrainFollowingGrid: expected True or False"),
@@ -255,6 +259,63 @@ def test_a_restart_file_of_clm_is_refused(parflow: ParflowRun) -> None:
     parflow.with_clm(CLMIN.replace("startcode      2", "startcode      1"))
     assert "drv_clmin.startcode" in refused(parflow)
     parflow.imported("--ignore", "drv_clmin.startcode")
+
+
+@pytest.mark.parametrize("points", [0, 1])
+def test_a_line_needs_two_points(parflow: ParflowRun, points: int) -> None:
+    own = "Patch.x_lower.BCPressure"
+    ends = {"XLower": 0.0, "YLower": 0.0, "XUpper": 0.0, "YUpper": 1500.0, "0.Location": 0.0, "0.Value": 2.0}
+    parflow.keys |= {f"{own}.Type": "DirEquilPLinear", f"{own}.alltime.NumPoints": points}
+    parflow.keys |= {f"{own}.alltime.{name}": value for name, value in ends.items()}
+    assert f"{own}.alltime.NumPoints: must be at least 2" in refused(parflow)
+
+
+def test_a_folder_in_the_place_of_a_file_is_told(parflow: ParflowRun) -> None:
+    (parflow.folder / "start.pfb").mkdir()
+    parflow.keys |= {"ICPressure.Type": "PFBFile", "Geom.domain.ICPressure.FileName": "start.pfb"}
+    assert f"Geom.domain.ICPressure.FileName: is a folder, not a file: {parflow.folder / 'start.pfb'}" in refused(
+        parflow
+    )
+
+
+def test_nothing_is_written_beside_the_folder(parflow: ParflowRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder may be a mount point, or the only one that can be written."""
+    parflow.output.mkdir()
+    seen: list[list[str]] = []
+    settle = ImportFolder.settle
+
+    def look(folder: ImportFolder) -> None:
+        seen.append(sorted(p.name for p in parflow.folder.parent.iterdir()))
+        settle(folder)
+
+    monkeypatch.setattr(ImportFolder, "settle", look)
+    parflow.imported()
+    assert seen == [["imported", "run"]]
+
+
+def test_what_a_killed_import_has_left_is_removed_by_the_next(parflow: ParflowRun) -> None:
+    parflow.imported()
+    expected = sorted(p.name for p in parflow.output.iterdir())
+    left = parflow.output / ".rootzone.staging-killed"
+    left.mkdir()
+    (left / "fields.nc").write_text("half")
+    parflow.imported("--overwrite")
+    assert sorted(p.name for p in parflow.output.iterdir()) == expected
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("NetCDF: HDF error")])
+def test_a_full_disk_is_one_message_that_names_the_folder(
+    parflow: ParflowRun, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def full(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(write, "gridded_netcdf", full)
+    parflow.keys["Geom.domain.Upper.X"] = 3000.0  # a mask, which needs fields.nc
+    result = parflow()
+    assert result.exit_code == 1
+    assert f"{parflow.output}: cannot be written: {error}" in " ".join(result.output.split())
+    assert not parflow.output.exists()
 
 
 def test_an_existing_folder_is_replaced_only_when_asked(parflow: ParflowRun) -> None:

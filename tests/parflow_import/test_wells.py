@@ -64,11 +64,13 @@ def test_a_weighted_well_follows_the_permeability(parflow: ParflowRun) -> None:
     assert well["rate"] == pytest.approx(12.0)
 
 
-def test_a_negative_injection_is_an_extraction(parflow: ParflowRun) -> None:
-    with_well(parflow, Action="Injection", **{"alltime.Flux.water.Value": -5.0})
-    parflow.imported()
+@pytest.mark.parametrize(("action", "other"), [("Injection", "extraction"), ("Extraction", "injection")])
+def test_a_negative_rate_is_one_the_other_way_and_noticed(parflow: ParflowRun, action: str, other: str) -> None:
+    with_well(parflow, Action=action, **{"alltime.Flux.water.Value": -5.0})
+    output = " ".join(parflow.imported().output.split())
     (well,) = parflow.yaml("groundwater")["wells"]
-    assert (well["action"], well["rate"]) == ("extraction", 5.0)
+    assert (well["action"], well["rate"]) == (other, 5.0)
+    assert f"Wells.pump: -5 m3/h of an {action.lower()} are an {other}, as in ParFlow" in output
 
 
 def test_a_well_at_a_pressure_holds_each_of_its_layers_at_it(parflow: ParflowRun) -> None:
