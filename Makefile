@@ -30,7 +30,7 @@ demo: setup
 	bmi-run cfg/coupled-richards.yaml --output output/demo/physics --overwrite
 	bmi-run cfg/coupled-free-drainage.yaml --output output/demo/free_drainage --overwrite
 	bmi-evaluate output/demo/physics output/demo/hybrid --free-drainage output/demo/free_drainage \
-		--threshold water_table=0.1m --precipitation cfg/demo/weather.nc --output output/demo/evaluation --overwrite
+		--threshold water_table=0.1m --output output/demo/evaluation --overwrite
 
 # A run writes timing.json when it has ended, bmi-train goes on where it was stopped: what is complete is not repeated.
 TRAINING := output/demo_training
@@ -78,7 +78,6 @@ docs: setup-development
 	python tools/bmi_tables.py
 	python tools/cli_options.py
 	python tools/configuration_keys.py
-	python tools/collected_pages.py
 	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
 	@echo "open build/site/index.html (with search: python -m http.server --directory build/site)"
 

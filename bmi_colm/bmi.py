@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from bmi_colm import _kernel
 from bmi_colm import variables as names
 from bmi_colm.available_water import AvailableWater
-from bmi_colm.columns import ColumnModel
+from bmi_colm.columns import BelowCanopy, ColumnModel, ReferenceHeight
 from bmi_colm.config import PreparedLand, prepare
 from bmi_colm.diagnostics import DIAGNOSTICS, LAYERED_DIAGNOSTICS
 from bmi_colm.forcing import names as forcing_names
+from bmi_colm.forcing.blending import Heights, Lifting
 from bmi_colm.land import WATER_DENSITY, LandSurface
 from bmi_colm.leaf_area import LeafArea
 from bmi_colm.tables import require_carbon_dioxide
@@ -63,7 +64,8 @@ class BmiColm(LandSurface):
         self._prepared, self._leaf_area = prepared, None
         mistakes = Mistakes()
         with mistakes.noted(), errors_under(file=config_file):
-            self._columns = _column_model(prepared)
+            self._lifting = _lifting(prepared)
+            self._columns = _column_model(prepared, self._lifting)
         self._available_water = AvailableWater.of(prepared.domain, prepared.config.floor_head)
         with mistakes.noted(), errors_under(file=config_file):
             self._announced = 0
@@ -93,8 +95,11 @@ class BmiColm(LandSurface):
         self._announce_extrapolation(None)
         mask, grid = self._prepared.domain.mask, self._prepared.grid
         head, saturation = self._top_first(names.PRESSURE_HEAD), self._top_first(names.SATURATION)
+        weather = {name: self.values[name][mask] for name in _KERNEL_NAMES.values()}
+        if self._lifting is not None:
+            weather = self._lifting(weather)
         fluxes = self._columns.step(
-            {short: self.values[name][mask] for short, name in _KERNEL_NAMES.items()},
+            {short: weather[name] for short, name in _KERNEL_NAMES.items()},
             grid.spread(head),
             grid.spread(saturation),
             grid.share_out(self._available_water.at(head, saturation)),
@@ -198,8 +203,41 @@ class BmiColm(LandSurface):
             self._columns.forcing.prescribed_stem_area[:] = stem
 
 
-def _column_model(prepared: PreparedLand) -> ColumnModel:
+class LiftedWeatherWarning(UserWarning):
+    """Weather that holds below a canopy."""
+
+
+def _lifting(prepared: PreparedLand) -> Lifting | None:
+    """Say how weather gets above the canopies where it holds below one, and warn of it."""
+    config = prepared.config
+    heights = config.reference_height
+    if heights.below_canopy is BelowCanopy.REFUSE or config.published_numerics:
+        return None
+    by_class = {number: entry.canopy_height for number, entry in prepared.vegetation.items()}
+    canopy = np.array([by_class[int(number)] for number in prepared.land_cover])
+    own = prepared.maps.get("canopy_height")
+    if own is not None:
+        canopy = np.where(np.isfinite(own), own, canopy)
+    tallest = float(canopy.max(initial=0.0))
+    lifting = Lifting.above(tallest, Heights(heights.wind, heights.temperature, heights.humidity))
+    if lifting is not None:
+        warnings.warn(
+            f"the tallest canopy has {tallest:g} m: the weather is lifted above it, {lifting}; "
+            "`reference_height: {below_canopy: refuse}` refuses instead",
+            LiftedWeatherWarning,
+            stacklevel=2,
+        )
+    return lifting
+
+
+def _column_model(prepared: PreparedLand, lifting: Lifting | None) -> ColumnModel:
     config, domain = prepared.config, prepared.domain
+    options = config.build()
+    if lifting is not None:
+        lifted = ReferenceHeight(
+            wind=lifting.lifted.wind, temperature=lifting.lifted.temperature, humidity=lifting.lifted.humidity
+        )
+        options = options.model_copy(update={"reference_height": lifted})
     assert domain.latitude is not None
     assert domain.longitude is not None
     return ColumnModel(
@@ -210,7 +248,7 @@ def _column_model(prepared: PreparedLand) -> ColumnModel:
         latitude=domain.latitude[domain.mask],
         longitude=domain.longitude[domain.mask],
         start=config.start,
-        options=config.build(),
+        options=options,
         threads=config.threads or _kernel.max_threads(),
         vegetation=prepared.vegetation,
         soil=prepared.soil,

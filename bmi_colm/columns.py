@@ -63,12 +63,20 @@ class FrozenSoil(StrEnum):
     CONSERVING = "conserving"
 
 
+class BelowCanopy(StrEnum):
+    """What becomes of weather that holds below a canopy: it is lifted above all canopies, or refused."""
+
+    PROFILE = "profile"
+    REFUSE = "refuse"
+
+
 class ReferenceHeight(Config):
-    """Heights [m] above the ground at which the forcing holds."""
+    """Heights [m] above the ground at which the forcing holds, and what to do where canopies are taller."""
 
     wind: Annotated[float, Field(gt=0)] = 50.0
     temperature: Annotated[float, Field(gt=0)] = 40.0
     humidity: Annotated[float, Field(gt=0)] = 40.0
+    below_canopy: BelowCanopy = BelowCanopy.PROFILE
 
 
 class PhysicsConfig(Config):
@@ -222,6 +230,8 @@ class ColumnModel:
         self.threads = threads
         self.time = start
         self._starts_cold = state is None
+        # columns of one cover take about as many iterations: neighbours in a block of the kernel wait for each other
+        self._order = 1 + np.argsort(np.broadcast_to(land_cover, self.n), kind="stable").astype(np.int32)
         layers = self.parameters.thickness.shape[1]
         self.state: ColumnState = state or ColumnState.cold_start(self.n, layers, self.options.initial_temperature)
         self.forcing: ColumnInputs = ColumnInputs.empty(self.n, layers)
@@ -277,7 +287,7 @@ class ColumnModel:
     def advance(self) -> ColumnFluxes:
         """Advance with what `forcing` holds already; see `step`."""
         options = self._step_options()
-        _kernel.advance(**vars(options), **self._arrays, threads=self.threads)
+        _kernel.advance(**vars(options), **self._arrays, order=self._order, threads=self.threads)
         self._check()
         self._starts_cold = False
         self.time += timedelta(seconds=options.time_step)

@@ -79,6 +79,7 @@ class LandSurface(DeclaredBmi):
             time_step=time_step,
             end_time=FOREVER if end is None else (end - config.start).total_seconds(),
             mask=domain.mask,
+            georeference=domain.georeference,
             start=config.start,
             initial_state=config.initial.state if config.initial else None,
         )

@@ -20,6 +20,7 @@ from bmi_common import state_file
 from bmi_common.bmi_grids import GridFunctions
 from bmi_common.bmi_variables import VariableFunctions
 from bmi_common.errors import BmiStateError, ConfigError, ModelError, describe_cell
+from bmi_common.georeference import Georeference
 from bmi_common.grids import Grid
 from bmi_common.state_file import SavedState, StateArray, StateHeader
 from bmi_common.variables import Role, Variable
@@ -65,6 +66,8 @@ class Setup:
         Calendar time (UTC) of BMI time 0, if the component knows.
     initial_state : Path, optional
         State file to start from, as `DeclaredBmi.start_from` does.
+    georeference : Georeference, optional
+        Where the cells of the horizontal grid lie on the earth.
     """
 
     grids: Mapping[int, Grid]
@@ -75,6 +78,7 @@ class Setup:
     layer_mask: NDArray[np.bool_] | None = None
     start: datetime | None = None
     initial_state: Path | None = None
+    georeference: Georeference | None = None
 
 
 class DeclaredBmi(GridFunctions, VariableFunctions):
@@ -195,6 +199,11 @@ class DeclaredBmi(GridFunctions, VariableFunctions):
     def layer_mask(self) -> NDArray[np.bool_] | None:
         """Cells (nz, ny, nx) of the layers that take part, or None where all of the columns of the mask do."""
         return self._setup.layer_mask
+
+    @property
+    def georeference(self) -> Georeference | None:
+        """Where the cells of the horizontal grid lie on the earth, if the component knows."""
+        return self._setup.georeference
 
     @property
     def provenance(self) -> Mapping[str, str]:

@@ -17,6 +17,7 @@ from bmi_common.config import Config, load_nested
 from bmi_common.errors import ConfigError, Mistakes, describe_cell, out_of_range
 from bmi_common.fields import FieldConfig, rows_turned
 from bmi_common.file_grid import Cells, Direction, degrees_between
+from bmi_common.georeference import CrsConfig, Georeference
 from bmi_common.slopes import SlopeFormulation
 
 Mask = NDArray[np.bool_]
@@ -100,6 +101,10 @@ def _thicknesses(data: Any) -> Any:
     return [spec.dz * multiplier for multiplier in spec.multipliers]
 
 
+Layers = Annotated[list[Length], Field(min_length=1), BeforeValidator(_thicknesses)]
+"""Thicknesses of layers [m], bottom first, or ParFlow's ``{dz: 0.02, multipliers: [...]}``."""
+
+
 class RootZoneConfig(Config):
     """The upper part of the column that exchanges water with the land: its `layers`, counted from the top."""
 
@@ -160,7 +165,8 @@ class DomainConfig(Config):
     """
 
     grid: GridConfig
-    layers: Annotated[list[Length], Field(min_length=1), BeforeValidator(_thicknesses)]
+    crs: CrsConfig | None = None
+    layers: Layers
     root_zone: RootZoneConfig | None = None
     mask: FieldConfig | None = None
     top_layer: FieldConfig | None = None
@@ -237,6 +243,8 @@ class Domain:
         Manning's roughness [s m-1/3].
     cells : Cells
         Where the cells are, for whatever else is read onto the domain.
+    grid_mapping : mapping, optional
+        The coordinate reference system as attributes of a CF grid mapping variable.
     """
 
     surface: grids.Grid
@@ -265,6 +273,14 @@ class Domain:
     manning: Array | None = None
     cells: Cells = field(default=Cells((0, 0)), repr=False)
     files: tuple[Path, ...] = field(default=(), repr=False)
+    grid_mapping: Mapping[str, Any] | None = field(default=None, repr=False)
+
+    @property
+    def georeference(self) -> Georeference | None:
+        """Where the cells lie on the earth, if the domain says its coordinate reference system."""
+        if self.grid_mapping is None:
+            return None
+        return Georeference(self.grid_mapping, self.dx * self.dy, self.latitude, self.longitude)
 
     @property
     def nx(self) -> int:
@@ -393,6 +409,10 @@ class Domain:
         def deep(s: FieldConfig, name: str) -> Array:
             return read(s, name, subsurface.shape)
 
+        grid_mapping = None
+        if spec.crs is not None:
+            with mistakes.noted():
+                grid_mapping = spec.crs.read()
         vg, k = spec.van_genuchten, spec.conductivity
         conductivity = {} if k is None else {"x": k.x, "y": k.y or k.x, "z": k.z or k.x}
         fields = {f"conductivity_{axis}": deep(s, f"conductivity.{axis}") for axis, s in conductivity.items()}
@@ -427,6 +447,7 @@ class Domain:
             slope_formulation=spec.slope_formulation,
             manning=flat(spec.manning, "manning"),
             cells=cells,
+            grid_mapping=grid_mapping,
             files=(*(() if spec._file is None else (spec._file,)), *_files_of(spec)),
             **fields,
         )

@@ -10,6 +10,7 @@ from bmi_common import grids
 from bmi_common import groundwater as names
 from bmi_common.arrays import Array
 from bmi_common.bmi_base import DeclaredBmi
+from bmi_common.domain_checks import examine
 from bmi_common.groundwater_config import PreparedGroundwater
 from bmi_common.irrigation import Method, fluxes
 from bmi_common.wells import WellWater
@@ -84,8 +85,17 @@ class GroundwaterBmi(DeclaredBmi):
 
     @property
     def description(self) -> tuple[str, ...]:
-        """What a user should see of the configuration before a run: the wells."""
-        return tuple(map(str, self._prepared.conditions.wells)) if self.values else ()
+        """What a user should see of the configuration before a run: what the domain is like, and the wells."""
+        if not self.values:
+            return ()
+        depth = self.values[names.WATER_TABLE_DEPTH][self._prepared.domain.mask]
+        range_of_depth = f"{depth.min():.3g} to {depth.max():.3g} m, median {np.median(depth):.3g} m"
+        start = f"water table at the start: {range_of_depth} below ground"
+        return (
+            *map(str, examine(self._prepared.domain)),
+            start,
+            *(f"has {well}" for well in self._prepared.conditions.wells),
+        )
 
     def _start_wells(self) -> None:
         """Publish that no well has taken anything yet."""

@@ -1,4 +1,4 @@
-"""Places: cells that a configuration names by number, or by latitude and longitude."""
+"""Places: cells that a configuration names by number, by metres of the grid, or by latitude and longitude."""
 
 from __future__ import annotations
 
@@ -15,18 +15,27 @@ _EARTH_RADIUS = 6.371e6  # m
 
 
 class PlaceConfig(Config):
-    """Where a gauge or a well is: the cell's numbers from west (x) and south (y), from 0, or degrees north and east."""
+    """Where a gauge or a well is.
+
+    The cell's numbers from west (x) and south (y), from 0; metres east and north in the domain's grid, whose corner is
+    (x0, y0); or degrees north and east.
+    """
 
     x: Annotated[int, Field(ge=0)] | None = None
     y: Annotated[int, Field(ge=0)] | None = None
+    easting: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    northing: Annotated[float, Field(allow_inf_nan=False)] | None = None
     latitude: Annotated[float, Field(ge=-90, le=90)] | None = None
     longitude: Annotated[float, Field(ge=-180, le=360)] | None = None
 
     @model_validator(mode="after")
     def _one_place(self) -> PlaceConfig:
-        given = {key for key in ("x", "y", "latitude", "longitude") if getattr(self, key) is not None}
-        if given not in ({"x", "y"}, {"latitude", "longitude"}):
-            raise ValueError("give either x and y (the cell's numbers, from 0) or latitude and longitude")
+        given = {key for key in type(self).model_fields if getattr(self, key) is not None}
+        if given not in ({"x", "y"}, {"easting", "northing"}, {"latitude", "longitude"}):
+            raise ValueError(
+                "give either x and y (the cell's numbers, from 0), easting and northing (metres in the grid), or "
+                "latitude and longitude"
+            )
         return self
 
     def cell(self, domain: Domain) -> tuple[int, int]:
@@ -44,11 +53,30 @@ class PlaceConfig(Config):
                     f"y from 0 to {domain.ny - 1}"
                 )
             j, i = self.y, self.x
+        elif self.easting is not None and self.northing is not None:
+            j, i = self._holding(domain)
         else:
             j, i = self._nearest(domain)
         if not domain.mask[j, i]:
             raise ConfigError(f"cell x = {i}, y = {j} takes no part: the mask of the domain leaves it out")
         return j, i
+
+    def _holding(self, domain: Domain) -> tuple[int, int]:
+        """Cell whose area the point lies in."""
+        found = []
+        for what, at, centres, size in zip(
+            ("northing", "easting"),
+            (self.northing, self.easting),
+            domain.surface.coordinates,
+            (domain.dy, domain.dx),
+            strict=True,
+        ):
+            assert at is not None
+            low, high = float(centres[0] - 0.5 * size), float(centres[-1] + 0.5 * size)
+            if not low <= at <= high:
+                raise ConfigError(f"{what} {at:g} m is outside the domain, which reaches from {low:g} to {high:g} m")
+            found.append(min(int((at - low) / size), len(centres) - 1))
+        return found[0], found[1]
 
     def _nearest(self, domain: Domain) -> tuple[int, int]:
         assert self.latitude is not None

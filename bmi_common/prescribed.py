@@ -194,6 +194,7 @@ class PrescribedSource(DeclaredBmi):
             end_time=end,
             ends_with="" if config.series is None else "series",
             mask=domain.mask,
+            georeference=domain.georeference,
         )
 
     def _start(self) -> None:

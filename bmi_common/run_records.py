@@ -20,12 +20,21 @@ from bmi_common.calendar import HOUR
 from bmi_common.domain import Domain
 from bmi_common.durations import parse_duration
 from bmi_common.errors import ConfigError, describe_cell, out_of_range
-from bmi_common.groundwater import NET_SOURCE, POSSIBLE_HEADS, POSSIBLE_SOURCES, PRESSURE_HEAD
+from bmi_common.groundwater import (
+    DISCHARGE,
+    NET_SOURCE,
+    POSSIBLE_HEADS,
+    POSSIBLE_SOURCES,
+    PRESSURE_HEAD,
+    SATURATION,
+    WATER_TABLE_DEPTH,
+)
 from bmi_common.netcdf_file import NetcdfFile, NetcdfVariable, netcdf_name
 from bmi_common.netcdf_time import bounds, stamps
 from bmi_common.units import conversion
 
 LATENT_HEAT: Final = "land_surface_air_heat~net~latent__energy_flux"
+SENSIBLE_HEAT: Final = "land_surface_air_heat~net~sensible__energy_flux"
 
 _THICKNESS_TOLERANCE: Final = 1.0e-3  # relative; files hold thicknesses in single precision
 
@@ -40,7 +49,7 @@ class RecordedQuantity(NamedTuple):
     limits : tuple of float
         Smallest and largest possible value.
     rank : int
-        Dimensions of a record.
+        Dimensions of a record: 3 in layers, 2 on the surface, 1 at points.
     """
 
     units: str
@@ -52,6 +61,10 @@ QUANTITIES: Final[Mapping[str, RecordedQuantity]] = {
     PRESSURE_HEAD: RecordedQuantity("m", POSSIBLE_HEADS, 3),
     NET_SOURCE: RecordedQuantity("h-1", POSSIBLE_SOURCES, 3),
     LATENT_HEAT: RecordedQuantity("W m-2", (-1.0e4, 1.0e4), 2),
+    SENSIBLE_HEAT: RecordedQuantity("W m-2", (-1.0e4, 1.0e4), 2),
+    SATURATION: RecordedQuantity("1", (0.0, 1.0 + 1.0e-6), 3),
+    WATER_TABLE_DEPTH: RecordedQuantity("m", (0.0, 1.0e4), 2),
+    DISCHARGE: RecordedQuantity("m3 s-1", (-1.0e7, 1.0e7), 1),
 }
 
 
@@ -147,6 +160,8 @@ class NetcdfSeries(Series):
         Whether it is stored in double precision.
     is_point : bool
         Whether a record is the value at its end, not the mean over its interval.
+    points : tuple of str
+        Names of the points, where a record has a value for each; otherwise empty.
 
     Raises
     ------
@@ -171,9 +186,11 @@ class NetcdfSeries(Series):
         self.is_double = bool(found.dtype == np.float64)
         self._methods = found.text("cell_methods")
         self.is_point = "point" in self._methods
-        vertical, y, x = found.dimensions[1], *found.dimensions[-2:]
-        self.axes = self._along(y, y), self._along(x, x)
-        self.thickness = self._along("layer_thickness", vertical)
+        self.points = self._names(found.dimensions[1]) if len(self.shape) == 1 else ()
+        if len(self.shape) > 1:
+            vertical, y, x = found.dimensions[1], *found.dimensions[-2:]
+            self.axes = self._along(y, y), self._along(x, x)
+            self.thickness = self._along("layer_thickness", vertical)
 
     def __len__(self) -> int:
         return len(self.times)
@@ -225,6 +242,13 @@ class NetcdfSeries(Series):
     def _along(self, name: str, dimension: str) -> Array | None:
         there = name in self._file and self._file[name].dimensions == (dimension,)
         return self._file.values(name) if there else None
+
+    def _names(self, dimension: str) -> tuple[str, ...]:
+        """Names of points, which are their numbers where the file has none."""
+        name = f"{dimension}_name"
+        if name not in self._file:
+            return tuple(str(i) for i in range(self.shape[0]))
+        return tuple(str(label) for label in self._file.read(name))
 
 
 def hourly_series(path: Path, files: Iterable[Path], variable: str) -> list[NetcdfSeries]:

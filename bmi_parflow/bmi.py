@@ -49,6 +49,7 @@ class BmiParflow(GroundwaterBmi):
             grids=domain.published_grids,
             time_step=SECONDS_PER_HOUR,
             mask=domain.mask,
+            georeference=domain.georeference,
             initial_state=self._prepared.initial_state,
         )
 

@@ -74,6 +74,7 @@ class BmiRichards(GroundwaterBmi):
             ends_with=first,
             mask=domain.mask,
             layer_mask=None if domain.top_layer is None else domain.cells_in_ground,
+            georeference=domain.georeference,
             initial_state=self._prepared.initial_state,
         )
 

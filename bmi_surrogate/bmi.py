@@ -64,6 +64,7 @@ class BmiSurrogate(GroundwaterBmi):
             end_time=min(ends[first] * SECONDS_PER_HOUR, FOREVER),
             ends_with=first,
             mask=domain.mask,
+            georeference=domain.georeference,
             initial_state=self._prepared.initial_state,
         )
 

@@ -15,6 +15,7 @@ from bmipy import Bmi
 from numpy.typing import NDArray
 
 from bmi_common.errors import ConfigError, RootzoneError
+from bmi_common.georeference import Georeference
 from bmi_common.suggest import did_you_mean
 from bmi_common.units import conversion
 from coupler import remote
@@ -273,6 +274,12 @@ class Component:
         if cells is None or len(shape) != 3 or shape[1:] != np.shape(cells)[1:] or shape[0] > len(cells):
             return columns
         return np.asarray(cells, dtype=bool)[-shape[0] :]
+
+    @property
+    def georeference(self) -> Georeference | None:
+        """Where the cells of the horizontal grid lie on the earth; None where the component does not say."""
+        found = getattr(self.bmi, "georeference", None)
+        return found if isinstance(found, Georeference) else None
 
     @property
     def provenance(self) -> Mapping[str, str]:

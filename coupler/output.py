@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bmi_common.errors import ConfigError
+from bmi_common.georeference import Georeference
 from bmi_common.grids import ROOT_ZONE
 from bmi_common.groundwater import LAYER_THICKNESS
 from bmi_common.netcdf_file import netcdf_name
@@ -152,6 +153,8 @@ class OutputFile:
         if resume is not None and self.path.exists():
             self._data = reopen(self.path, resume, attributes)
             return
+        self._places: dict[tuple[str, ...], dict[str, str]] = {}
+        self._depths: dict[str, str] = {}
         self._first = self._records
         self._data = _begin(self.path, start, "end of the interval, UTC", attributes)
         self._type = "f4" if spec.precision == "single" else "f8"
@@ -239,9 +242,49 @@ class OutputFile:
                 attributes["cell_methods"] = "time: mean" if self._mean else "time: point"
                 if column.substeps > 1:
                     attributes["cell_methods"] += f" (interval: {component.time_step / 3600.0:g} hours)"
+            attributes |= self._place(component, dimensions)
             variable.setncatts(attributes)
             if static:
                 variable[...] = self._masked(column, component.get(end.variable))
+
+    def _place(self, component: Component, dimensions: tuple[str, ...]) -> dict[str, str]:
+        """Attributes that lead to the place of the cells, which is described when it is first met."""
+        place, horizontal = component.georeference, dimensions[-2:]
+        if place is None or len(horizontal) < 2 or any(d not in self._data.variables for d in horizontal):
+            return {}
+        if horizontal not in self._places:
+            self._places[horizontal] = self._describe_place(place, horizontal)
+        found = dict(self._places[horizontal])
+        depth = self._depths.get(dimensions[-3]) if len(dimensions) > 2 else None
+        if depth is not None:
+            found["coordinates"] = " ".join(filter(None, (depth, found.get("coordinates"))))
+        return found
+
+    def _describe_place(self, place: Georeference, horizontal: tuple[str, ...]) -> dict[str, str]:
+        mapping = self._data.createVariable(self._free("crs"), "i4", ())
+        mapping.setncatts(dict(place.grid_mapping))
+        area = self._data.createVariable(self._free("cell_area"), "f8", ())
+        area[...] = place.cell_area
+        area.setncatts({"standard_name": "cell_area", "long_name": "area of a cell", "units": "m2"})
+        named = []
+        for name, values, units in (
+            ("latitude", place.latitude, "degrees_north"),
+            ("longitude", place.longitude, "degrees_east"),
+        ):
+            if values is None:
+                continue
+            named.append(self._free(name))
+            variable = self._data.createVariable(named[-1], "f8", horizontal, zlib=True, complevel=1)
+            variable[...] = values
+            variable.setncatts({"standard_name": name, "long_name": f"{name} of the cell centre", "units": units})
+        found = {"grid_mapping": mapping.name}
+        return {**found, "coordinates": " ".join(named)} if named else found
+
+    def _free(self, name: str) -> str:
+        """Return a name that no variable of the file has or will have."""
+        while name in self._data.variables or any(name == column.name for column in self._columns):
+            name += "_"
+        return name
 
     def _dimensions(self, component: Component, grid: GridInfo) -> tuple[str, ...]:
         if grid.is_points:
@@ -262,6 +305,8 @@ class OutputFile:
                 self._data.createDimension(name, size)
                 if axis is not None and axis.ndim == 1:
                     self._make_axis(name, letter, axis)
+                if letter == "z" and component.georeference is not None:
+                    self._make_depth(component, name)
                 if name == "z" and LAYER_THICKNESS in component.outputs:
                     self._make_thickness(component, name)
             result.append(name)
@@ -313,6 +358,23 @@ class OutputFile:
             "z": {"long_name": "height of the layer centre above the bottom of the column", "positive": "up"},
         }[letter]
         axis.setncatts({**described, "units": "m", "axis": letter.upper()})
+
+    def _make_depth(self, component: Component, dimension: str) -> None:
+        """Depth below ground of the centres of layers, for readers who count from the top."""
+        if LAYER_THICKNESS not in component.outputs:
+            return
+        # of the layers of this grid, which are the topmost
+        thickness = component.get_in("m", LAYER_THICKNESS)
+        thickness = np.nanmax(thickness.reshape(thickness.shape[0], -1), axis=1)
+        thickness = thickness[-len(self._data.dimensions[dimension]) :]
+        name = self._free("depth" if dimension == "z" else f"{dimension}_depth")
+        variable = self._data.createVariable(name, "f8", (dimension,))
+        variable[:] = np.cumsum(thickness[::-1])[::-1] - 0.5 * thickness
+        variable.setncatts(
+            {"standard_name": "depth", "long_name": "depth of the layer centre below ground", "units": "m",
+             "positive": "down"}
+        )  # fmt: skip
+        self._depths[dimension] = name
 
     def _make_thickness(self, component: Component, dimension: str) -> None:
         thickness = component.get_in("m", LAYER_THICKNESS)

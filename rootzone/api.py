@@ -113,28 +113,32 @@ def check(file: str | Path, **settings: Any) -> str:
 
 
 def evaluate(
-    reference: str | Path | RunResult,
+    reference: str | Path | RunResult | None,
     run: str | Path | RunResult,
     output: str | Path | None = None,
     *,
+    observations: str | Path | None = None,
     free_drainage: str | Path | RunResult | None = None,
     thresholds: Mapping[str, str] | None = None,
     climatology: Sequence[str | Path | RunResult] = (),
     segments: Sequence[str | Path | RunResult] = (),
     precipitation: str | Path | None = None,
     reanalysis: str | Path | None = None,
-    name: str = "hybrid",
+    name: str | None = None,
     segment_length: timedelta = timedelta(hours=720),
     overwrite: bool = False,
 ) -> Evaluation:
-    """Compare a run with a reference and say until when it may be trusted, as ``bmi-evaluate`` does.
+    """Compare a run with a reference, with measurements, or with both, as ``bmi-evaluate`` does.
 
     Parameters
     ----------
     reference, run : path or RunResult
         Two runs that have written head and latent heat every hour; the reference may be the folder of a run of ParFlow.
+        None for a run that is compared with measurements alone.
     output : path, optional
         Folder for report, fields and figures; without it nothing is written.
+    observations : path, optional
+        ``observations.yaml``: stations with measurements.
     free_drainage : path or RunResult, optional
         The bound.
     thresholds : mapping
@@ -143,8 +147,8 @@ def evaluate(
         Earlier years; shorter runs from the reference's states.
     precipitation, reanalysis : path, optional
         Weather of the domain, if `run` has not written it; ERA5-Land's ``swvl1`` and ``slhf``.
-    name : str
-        What to call the run.
+    name : str, optional
+        What to call the run; ``hybrid`` beside a reference, ``run`` without one.
     segment_length : timedelta
         Length of the parts that maps and rain are given for.
     overwrite : bool
@@ -155,24 +159,36 @@ def evaluate(
     ConfigError
         For bad input; nothing was written.
     """
-    from rootzone.evaluation.evaluate import Wanted
+    from rootzone.evaluation.evaluate import EVALUATED_RUN, Wanted
+    from rootzone.evaluation.observations.comparison import stations_of
     from rootzone.evaluation.writing import evaluate_to
 
-    wanted = Wanted(
-        _folder(reference),
-        _folder(run),
-        None if free_drainage is None else _folder(free_drainage),
-        tuple(map(_folder, climatology)),
-        tuple(map(_folder, segments)),
-        name,
-        thresholds=tuple(f"{key}={value}" for key, value in (thresholds or {}).items()),
-        segment_length=segment_length,
-        precipitation=None if precipitation is None else Path(precipitation),
-        reanalysis=None if reanalysis is None else Path(reanalysis),
-    )
-    target = None if output is None else Path(output)
-    require_names(*wanted.inputs, target)
-    return Evaluation(*evaluate_to(wanted, target, overwrite))
+    rain, target = (None if path is None else Path(path) for path in (precipitation, output))
+    wanted = stations = None
+    if reference is not None:
+        wanted = Wanted(
+            _folder(reference),
+            _folder(run),
+            None if free_drainage is None else _folder(free_drainage),
+            tuple(map(_folder, climatology)),
+            tuple(map(_folder, segments)),
+            EVALUATED_RUN if name is None else name,
+            thresholds=tuple(f"{key}={value}" for key, value in (thresholds or {}).items()),
+            segment_length=segment_length,
+            precipitation=rain,
+            reanalysis=None if reanalysis is None else Path(reanalysis),
+        )
+    elif observations is None:
+        raise ConfigError("a run is compared with a reference, with observations, or with both; neither is given")
+    elif free_drainage is not None or thresholds or climatology or segments or reanalysis is not None:
+        raise ConfigError(
+            "free_drainage, thresholds, climatology, segments and reanalysis compare with a reference; give one"
+        )
+    if observations is not None:
+        compared = None if reference is None else _folder(reference)
+        stations = stations_of(Path(observations), compared, _folder(run), name, None, rain)
+    require_names(*(() if wanted is None else wanted.inputs), _folder(run), observations, rain, target)
+    return Evaluation(evaluate_to(wanted, stations, target, overwrite))
 
 
 def train(file: str | Path, *, quiet: bool = False) -> Trained:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from rootzone.evaluation.names import KEYS
 from rootzone.path_option import PATH
@@ -20,10 +21,29 @@ EXIT_NOT_MET = 1
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 
+_OF_REFERENCE = (
+    "free_drainage",
+    "thresholds",
+    "climatology",
+    "segments",
+    "segment_length",
+    "reanalysis",
+    "initial",
+    "start",
+    "strict",
+)
+"""Parameters that mean something beside a reference only."""
+
 
 @click.command()
-@click.argument("reference", type=PATH)
-@click.argument("run", type=PATH)
+@click.argument("first", type=PATH, required=False, metavar="[REFERENCE]")
+@click.argument("second", type=PATH, required=False, metavar="RUN")
+@click.option(
+    "--observations",
+    type=PATH,
+    metavar="OBSERVATIONS.YAML",
+    help="Stations with measurements; RUN, and REFERENCE if it is given, are compared with them.",
+)
 @click.option("--free-drainage", type=PATH, metavar="RUN", help="The bound: a run without lateral groundwater flow.")
 @click.option(
     "--threshold",
@@ -46,9 +66,11 @@ EXIT_INTERRUPTED = 130
 )
 @click.option("--precipitation", type=PATH, metavar="FILE", help="Run or NetCDF file, if RUN has written none.")
 @click.option("--reanalysis", type=PATH, metavar="FILE", help="NetCDF file with swvl1 and slhf of ERA5-Land.")
-@click.option("--name", default="hybrid", show_default=True, help="What to call RUN in tables and figures.")
+@click.option(
+    "--name", help="What to call RUN in tables and figures. [default: hybrid beside a REFERENCE, run without one]"
+)
 @click.option("--limits", hidden=True)
-@click.option("--domain", type=PATH, metavar="FILE", help="Domain, if not in REFERENCE's record.")
+@click.option("--domain", type=PATH, metavar="FILE", help="Domain, if not in the record of REFERENCE, or of RUN alone.")
 @click.option("--initial", type=PATH, metavar="FILE", help="Head at the start, if not in REFERENCE's record.")
 @click.option("--start", metavar="TIME", help="Time of dump 00000, if REFERENCE is of ParFlow [default: RUN's start].")
 @click.option("--strict", is_flag=True, help="Exit with 1 if a criterion is not met.")
@@ -56,8 +78,9 @@ EXIT_INTERRUPTED = 130
 @click.option("--overwrite", is_flag=True, help="Replace the evaluation that the folder holds.")
 @click.version_option(package_name="rootzone")
 def main(
-    reference: Path,
-    run: Path,
+    first: Path | None,
+    second: Path | None,
+    observations: Path | None,
     free_drainage: Path | None,
     thresholds: tuple[str, ...],
     climatology: tuple[Path, ...],
@@ -65,7 +88,7 @@ def main(
     segment_length: str,
     precipitation: Path | None,
     reanalysis: Path | None,
-    name: str,
+    name: str | None,
     limits: str | None,
     domain: Path | None,
     initial: Path | None,
@@ -81,46 +104,54 @@ def main(
     which there is the pressure alone. The reference's record names the domain and the state at the start. Persistence
     stands beside the run; with --free-drainage the bound does, with --climatology the mean of the month.
 
+    With --observations, runs are compared with what stations have measured; REFERENCE may be left out then.
+
     Exit codes: 0 compared, 1 a criterion is not met (with --strict), 2 bad input, 130 interrupted.
     """
     from bmi_common import terminal
     from bmi_common.config import require_names
     from bmi_common.errors import ConfigError, RootzoneError
     from bmi_common.interrupts import terminations_as_interrupts
-    from rootzone.evaluation.evaluate import Wanted
-    from rootzone.evaluation.report import tables
+    from rootzone.evaluation.evaluate import EVALUATED_RUN, Wanted
+    from rootzone.evaluation.observations.comparison import stations_of
     from rootzone.evaluation.writing import evaluate_to
 
+    if second is None:
+        _require_alone(first, observations, _idle(click.get_current_context()))
     console = terminal.console(stderr=True)
     try:
         _refuse(limits, strict and free_drainage is None and not thresholds)
-        optional = (free_drainage, precipitation, reanalysis, domain, initial, output)
-        require_names(reference, run, *climatology, *segments, *optional)
-        wanted = Wanted(
-            reference,
-            run,
-            free_drainage,
-            climatology,
-            segments,
-            name,
-            domain,
-            initial,
-            thresholds,
-            _segment_length(segment_length),
-            precipitation,
-            reanalysis,
-            _start(start),
-        )
         if overwrite and output is None:
             raise ConfigError("--overwrite goes with --output, the folder of the evaluation to be replaced")
+        reference, run = (first, second) if second is not None else (None, first)
+        assert run is not None
+        wanted = stations = None
+        if reference is not None:
+            wanted = Wanted(
+                reference,
+                run,
+                free_drainage,
+                climatology,
+                segments,
+                EVALUATED_RUN if name is None else name,
+                domain,
+                initial,
+                thresholds,
+                _segment_length(segment_length),
+                precipitation,
+                reanalysis,
+                _start(start),
+            )
+        if observations is not None:
+            stations = stations_of(observations, reference, run, name, domain, precipitation)
+        require_names(*(wanted.inputs if wanted is not None else (run,)), observations, precipitation, domain, output)
         with terminations_as_interrupts():
-            found, made = evaluate_to(wanted, output, overwrite)
-        for table in (tables.errors_table(found), tables.criteria_table(found.criteria)):
-            if table.rows:
-                terminal.console().print(table.rich())
+            found = evaluate_to(wanted, stations, output, overwrite)
+        for table in found.tables:
+            terminal.console().print(table.rich())
         for note in found.notes:
             console.print(f"note: {note}", style="yellow")
-        for path in made:
+        for path in found.files:
             console.print(f"wrote {path}")
     except RootzoneError as error:
         console.print(f"bmi-evaluate: {error}", style="red")
@@ -134,8 +165,28 @@ def main(
     except KeyboardInterrupt:
         console.print("bmi-evaluate: interrupted; nothing was written", style="red")
         sys.exit(EXIT_INTERRUPTED)
-    if strict and not found.met:
+    if strict and found.assessment is not None and not found.assessment.met:
         sys.exit(EXIT_NOT_MET)
+
+
+def _idle(context: click.Context) -> list[str]:
+    """Options that are given without a reference, beside which alone they mean something."""
+    return [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name in _OF_REFERENCE
+        and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
+    ]
+
+
+def _require_alone(run: Path | None, observations: Path | None, idle: list[str]) -> None:
+    """Refuse, as click does, a run that nothing is compared with, and options that need a reference."""
+    if run is None:
+        raise click.UsageError("Missing argument 'RUN'.")
+    if observations is None:
+        raise click.UsageError("Missing argument 'RUN'; a run without a REFERENCE is compared with --observations.")
+    if idle:
+        raise click.UsageError(f"{', '.join(idle)}: without effect, because no REFERENCE is given before RUN.")
 
 
 def _refuse(limits: str | None, strict_without_criteria: bool) -> None:

@@ -80,7 +80,7 @@ def write_report(config: RunConfig, folder: OwnedFolder) -> Path:
         If the evaluation fails; the run itself is done.
     """
     try:
-        return evaluate_into(wanted(config, folder.path), folder, REPORT)[1][0]
+        return evaluate_into(wanted(config, folder.path), None, folder, REPORT).files[0]
     except RootzoneError as error:
         raise ModelError(f"the run is done, but there is no report on it: {error}") from error
 

@@ -29,7 +29,7 @@ def plan_lines(prepared: PreparedRun) -> Iterator[str]:
         own = describe(timedelta(seconds=component.time_step))
         yield f"{i}. {_component(prepared, name)}, step {own}, {config.components[name].config}"
         yield from (f"     {change}" for change in prepared.files[name].changes)
-        yield from (f"     has {line}" for line in component.description)
+        yield from (f"     {line}" for line in component.description)
         yield from (f"     takes {exchange}" for exchange in plan.incoming[name])
     for o in config.output:
         yield f"writes {o.file} every {describe(o.every)} ({o.method}): " + ", ".join(map(str, o.variables))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # what takes long to import is imported where it is used
     import xarray as xr
     from matplotlib.figure import Figure
 
-    from rootzone.evaluation.assessment import Assessment
+    from rootzone.evaluation.writing import Findings
 
 
 class RunResult(Mapping[str, "xr.Dataset"]):
@@ -130,36 +130,52 @@ class Evaluation:
 
     Parameters
     ----------
-    assessment : Assessment
+    findings : Findings
         All of it.
+
+    Attributes
+    ----------
+    assessment : Assessment or None
+        The run beside its reference; None without one.
+    observed : Comparison or None
+        The run beside stations; None without any.
     files : list of Path
         What was written, the page first; empty without a folder.
     """
 
-    def __init__(self, assessment: Assessment, files: list[Path]) -> None:
-        self.assessment = assessment
-        self.files = files
+    def __init__(self, findings: Findings) -> None:
+        self._findings = findings
+        self.assessment = findings.assessment
+        self.observed = findings.observed
+        self.files = findings.files
 
     @property
     def met(self) -> bool | None:
         """Whether every criterion is met; None without a threshold or a bound to judge by."""
-        return self.assessment.met
+        return None if self.assessment is None else self.assessment.met
 
     @property
     def notes(self) -> list[str]:
         """What a reader must know: gaps, what was left out."""
-        return self.assessment.notes
+        return self._findings.notes
 
     @property
     def summary(self) -> dict[str, Any]:
-        """All numbers but series and maps, as in ``report.json``; NaN where there is none."""
+        """All numbers but series and maps, as in ``report.json``; NaN where there is none, {} without a reference."""
         from rootzone.evaluation.report.summary import summary
 
-        return summary(self.assessment)
+        return {} if self.assessment is None else summary(self.assessment)
+
+    @property
+    def stations(self) -> dict[str, Any]:
+        """Scores, peaks and places by station, as in ``observations.json``; NaN where there is none."""
+        from rootzone.evaluation.observations.report import summary
+
+        found = [] if self.observed is None else summary(self.observed)["stations"]
+        return {station["name"]: station for station in found}
 
     def __repr__(self) -> str:
-        from rootzone.evaluation.report import tables
-
-        a = self.assessment
-        found = [t for t in (tables.errors_table(a).transposed(), tables.criteria_table(a.criteria)) if t.rows]
+        found = self._findings.tables
+        if self.assessment is not None:
+            found[0] = found[0].transposed()  # as report.md has it
         return "\n\n".join(f"{table.title}\n\n{table.markdown()}" for table in found)

@@ -13,7 +13,6 @@ from urllib.parse import unquote, urldefrag
 
 import bmi_tables
 import cli_options
-import collected_pages
 import configuration_keys
 import page
 import pytest
@@ -40,8 +39,6 @@ GENERATED = [
     ("variables.md", "bmi_tables.py", bmi_tables.text),
     ("cli.md", "cli_options.py", cli_options.text),
     ("configuration.md", "configuration_keys.py", configuration_keys.text),
-    ("performance.md", "collected_pages.py", collected_pages.performance),
-    ("limits.md", "collected_pages.py", collected_pages.limits),
 ]
 
 pages = pytest.mark.parametrize("text", TEXTS, ids=lambda p: p.name)
@@ -218,7 +215,7 @@ def test_generated_pages_are_those_of_the_code(name, tool, text) -> None:
     ids=lambda value: getattr(value, "__name__", value),
 )
 def test_every_bmi_variable_has_its_row(title, component) -> None:
-    lines = collected_pages.section(bmi_tables.text(), title).splitlines()
+    lines = page.section(bmi_tables.text(), title).splitlines()
     rows = [[cell.strip(" `") for cell in line.strip("|").split(" | ")] for line in lines if line.startswith("| `")]
     bmi = component()
     inputs = bmi.get_input_var_names()

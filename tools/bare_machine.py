@@ -41,7 +41,9 @@ def environment(home: Path, python: Path) -> dict[str, str]:
     return {**kept, **own, "PATH": f"{python.parent}:{SYSTEM_PATH}"}
 
 
-def wheel_commands(python: Path, checkout: Path, folder: Path, settings: tuple[str, ...] = ()) -> Iterator[Command]:
+def wheel_commands(
+    python: Path, checkout: Path, folder: Path, settings: tuple[str, ...] = (), build: tuple[str, ...] = ()
+) -> Iterator[Command]:
     """Give what makes a wheel, installs it into ``folder/env`` and runs its demo into ``folder/demo/physics``.
 
     Parameters
@@ -54,10 +56,12 @@ def wheel_commands(python: Path, checkout: Path, folder: Path, settings: tuple[s
         Where everything goes, outside the checkout.
     settings : tuple of str
         More arguments of `bmi-run`.
+    build : tuple of str
+        More arguments of `pip wheel`.
     """
     programs = folder / "env" / "bin"
     yield Command((python, "-m", "venv", folder / "env"), folder)
-    yield Command((programs / "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, checkout), folder)
+    yield Command((programs / "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, *build, checkout), folder)
     [wheel] = folder.glob("*.whl")
     yield Command((programs / "pip", "install", "--quiet", wheel), folder)
     yield Command((programs / "bmi-init", "demo"), folder)

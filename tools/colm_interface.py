@@ -80,6 +80,11 @@ def element(item: Item) -> str:
     return item.name + subscript(["i", *(":" for _ in item.metadata["shape"])])
 
 
+def lane(variable: str) -> str:
+    """One column of the block."""
+    return f"{variable}(l)"
+
+
 def whole(variable: str, item: Item) -> str:
     """One column's field of a derived type, as what is assigned to: a section is not allocated anew."""
     return f"{variable}%{item.name}" + subscript(":" for _ in item.metadata["shape"])
@@ -123,7 +128,7 @@ def interface(table: ModuleType) -> str:
     scalars = fields(table.StepOptions)
     sets = {variable: (fields(getattr(table, name)), intent) for name, (variable, intent) in SETS.items()}
     items = [*scalars, *(item for arrays, _ in sets.values() for item in arrays)]
-    names = textwrap.wrap(", ".join([*(item.name for item in items), "threads", "n", "n_soil"]), 112)
+    names = textwrap.wrap(", ".join([*(item.name for item in items), "order", "threads", "n", "n_soil"]), 112)
     text = [
         HEADER,
         "",
@@ -135,14 +140,16 @@ def interface(table: ModuleType) -> str:
         "end subroutine max_threads",
         "",
         "!> Advance all columns by one step. Columns with status /= 0 keep their state.",
+        "!> order: columns, from 1, as they are put side by side; the more alike, the faster.",
         "subroutine advance( &",
         *(f"    {line} &" for line in names[:-1]),
         f"    {names[-1]})",
         "  use, intrinsic :: iso_c_binding, only: c_double, c_int",
+        "  use colm_constants, only: lanes",
         "  use colm_types, only: step_options, column_inputs, column_parameters, column_state, column_fluxes",
-        "  use colm_column, only: advance_column, ok",
+        "  use colm_column, only: advance_block, ok",
         "  implicit none",
-        "  integer(c_int), intent(in) :: n, n_soil, threads",
+        "  integer(c_int), intent(in) :: n, n_soil, threads, order(n)",
         *(f"  {declaration(item, False)}, intent(in) :: {item.name}" for item in scalars),
         *(
             f"  {declaration(item, False)}, intent({intent}) :: {item.name}{subscript(['n', *item.metadata['shape']])}"
@@ -153,34 +160,42 @@ def interface(table: ModuleType) -> str:
         "  !f2py integer, intent(hide), depend(latitude) :: n = len(latitude)",
         "  !f2py integer, intent(hide), depend(thickness) :: n_soil = shape(thickness, 1)",
         "  type(step_options) :: options",
-        *(f"  type(column_{variable}) :: {variable}" for variable in sets),
-        "  integer :: i",
+        *(f"  type(column_{variable}) :: {variable}(lanes)" for variable in sets),
+        "  integer :: first, i, l",
         "",
         *(f"  options%{item.name} = {item.name}" for item in scalars),
-        f"  !$omp parallel num_threads(threads) default(shared) private({', '.join(sets)})",
+        f"  !$omp parallel num_threads(threads) default(shared) private({', '.join(sets)}, i, l)",
+        "  do l = 1, lanes",
         *(
-            f"  allocate({variable}%{item.name}{subscript(item.metadata['shape'])})"
+            f"    allocate({lane(variable)}%{item.name}{subscript(item.metadata['shape'])})"
             for variable, (arrays, _) in sets.items()
             for item in arrays
             if has_run_time_extent(item)
         ),
-        "  !$omp do schedule(dynamic, 32)",
-        "  do i = 1, n",
+        "  end do",
+        "  !$omp do schedule(dynamic, 4)",
+        "  do first = 1, n, lanes",
+        "    do l = 1, lanes",
+        "      i = order(min(n, first + l - 1))  ! a block that is not full repeats the last column",
         *(
-            f"    {whole(variable, item)} = {element(item)}"
+            f"      {whole(lane(variable), item)} = {element(item)}"
             for variable, (arrays, _) in sets.items()
             if variable != "fluxes"
             for item in arrays
         ),
-        "    call advance_column(options, parameters, inputs, state, fluxes)",
-        "    status(i) = fluxes%status",
-        "    if (fluxes%status /= ok) cycle",
+        "    end do",
+        "    call advance_block(options, parameters, inputs, state, fluxes)",
+        "    do l = 1, min(lanes, n - first + 1)",
+        "      i = order(first + l - 1)",
+        "      status(i) = fluxes(l)%status",
+        "      if (fluxes(l)%status /= ok) cycle",
         *(
-            f"    {element(item)} = {variable}%{item.name}"
+            f"      {element(item)} = {lane(variable)}%{item.name}"
             for variable, (arrays, intent) in sets.items()
             if intent == "inout"
             for item in arrays
         ),
+        "    end do",
         "  end do",
         "  !$omp end do",
         "  !$omp end parallel",

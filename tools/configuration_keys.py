@@ -132,8 +132,11 @@ MEANINGS: Mapping[str, str] = {
     "surrogate.tile": "side of the tiles in cells, or the whole domain at once; else as trained",
     "surrogate.overlap": "pressure where tiles overlap: each tile its own, or the mean for all",
     "surrogate.device": "`auto` takes CUDA where there is one, else the CPU; or a name that PyTorch knows",
-    "surrogate.threads": "on a CPU; else PyTorch's choice",
-    "surrogate.compile": "compile the step; takes about a minute",
+    "surrogate.threads": "on a CPU; else PyTorch's choice, or with `engine: compiled` all, but one for every 500 "
+    "columns at most",
+    "surrogate.engine": "of the structured surrogate: the kernel, for CPUs, or PyTorch; else the kernel on a CPU, "
+    "PyTorch on another device",
+    "surrogate.compile": "compile the step of a PredRNN; takes about a minute",
     "surrogate.precision": "of weights and states of a PredRNN",
 }
 """What each key means; `all_keys` gives the keys that there are."""

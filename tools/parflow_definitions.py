@@ -30,7 +30,7 @@ from coupler.stepper import Stepper
 from rootzone.parflow_import import import_run
 from rootzone.parflow_import.definition import Definition, read_definition
 
-SECONDS: Final = 300.0
+SECONDS: Final = 600.0
 """Time for the import and the hour of one definition."""
 
 

@@ -1,7 +1,7 @@
 """What a user writes in the ``forcing:`` section of the land component's configuration."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
@@ -52,18 +52,34 @@ class ExternalForcing(Config):
     type: Literal["external"]
 
 
+STANDARD_LAPSE_RATE: Final = 0.0065
+"""Decrease of air temperature with height of the standard atmosphere [K m-1]."""
+
+
+class ElevationMap(Config):
+    """Elevation that the cells of a gridded record hold for: a NetCDF variable in m, or a geopotential in m2 s-2."""
+
+    file: ConfigPath
+    variable: str
+    units: str | None = None
+
+
+LapseRate = Annotated[float, Field(ge=-0.02, le=0.02, description="decrease of air temperature with height [K m-1]")]
+
+
 class _OneStation(Config):
     """Options of a record that may stand for one place only."""
 
     cycle: bool = Field(False, description="repeat the record (whole days) when the run goes beyond it")
     reference_elevation: float | None = Field(None, description="elevation the record is valid for [m]")
-    lapse_rate: float | None = Field(
-        None, ge=-0.02, le=0.02, description="decrease of air temperature with height [K m-1]"
-    )
+    lapse_rate: LapseRate | None = None
 
     @model_validator(mode="after")
     def _both_or_none(self) -> Self:
-        if (self.reference_elevation is None) != (self.lapse_rate is None):
+        if getattr(self, "elevation", None) is not None:
+            if self.reference_elevation is not None:
+                raise ValueError("give either elevation (a map) or reference_elevation (of one place)")
+        elif (self.reference_elevation is None) != (self.lapse_rate is None):
             raise ValueError("reference_elevation and lapse_rate go together: give both or neither")
         return self
 
@@ -125,6 +141,7 @@ class NetcdfForcing(_OneStation):
         "start", description="which instant of its hour a time stamp marks; not used where the file has bounds"
     )
     remap: Literal["nearest"] | None = None
+    elevation: ElevationMap | None = None
     check_values: CheckValues = "all"
 
 
@@ -137,7 +154,15 @@ class Era5LandForcing(Config):
         "mean", description="value of an instantaneous variable in an hour: mean of both ends, or its start"
     )
     remap: Literal["nearest"] | None = None
+    elevation: ElevationMap | None = None
+    lapse_rate: LapseRate | None = None
     check_values: CheckValues = "all"
+
+    @model_validator(mode="after")
+    def _lapse_rate_needs_elevation(self) -> Self:
+        if self.lapse_rate is not None and self.elevation is None:
+            raise ValueError("lapse_rate: without effect, because no elevation of the record's cells is given")
+        return self
 
 
 def _as_section(value: Any) -> Any:

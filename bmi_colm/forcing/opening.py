@@ -8,14 +8,16 @@ from numpy.typing import NDArray
 
 from bmi_colm.forcing.column import ColumnRecord
 from bmi_colm.forcing.config import (
+    STANDARD_LAPSE_RATE,
     ColumnForcing,
+    ElevationMap,
     Era5LandForcing,
     ExternalForcing,
     ForcingConfig,
     NetcdfForcing,
     ParflowForcing,
 )
-from bmi_colm.forcing.elevation import ElevationAdjustment
+from bmi_colm.forcing.elevation import ElevationAdjustment, read_elevation
 from bmi_colm.forcing.era5_land import Era5LandRecord
 from bmi_colm.forcing.netcdf import NetcdfRecord
 from bmi_colm.forcing.parflow import ParflowRecord
@@ -95,7 +97,7 @@ def open_forcing(
         record = _open(spec, cells)
         try:
             cycle = isinstance(spec, ColumnForcing | NetcdfForcing) and spec.cycle
-            adjust = _adjustment(spec, record, elevation)
+            adjust = _adjustment(spec, record, elevation, cells)
             forcing = RecordForcing(record, active, cycle=cycle, adjust=adjust)
             ends_only = not isinstance(spec, ColumnForcing) and spec.check_values == "ends"
             _check_run(forcing, record.label, start, end, step, ends_only)
@@ -123,7 +125,10 @@ def _adjustment(
     spec: ColumnForcing | ParflowForcing | NetcdfForcing | Era5LandForcing,
     record: Record,
     elevation: Array | None,
+    cells: Cells,
 ) -> ElevationAdjustment | None:
+    if isinstance(spec, NetcdfForcing | Era5LandForcing) and spec.elevation is not None:
+        return _from_map(spec.elevation, spec.lapse_rate, record, elevation, cells)
     if not isinstance(spec, ColumnForcing | NetcdfForcing):
         return None
     if spec.lapse_rate is None or spec.reference_elevation is None:
@@ -135,6 +140,17 @@ def _adjustment(
     if elevation is None:
         raise ConfigError(f"{record.label}: lapse_rate needs the elevation of the domain's cells")
     return ElevationAdjustment(elevation - spec.reference_elevation, spec.lapse_rate)
+
+
+def _from_map(
+    spec: ElevationMap, lapse_rate: float | None, record: Record, elevation: Array | None, cells: Cells
+) -> ElevationAdjustment:
+    """Adjust a gridded record from the elevation of its own cells to that of the domain's."""
+    if elevation is None or not np.any(elevation[cells.mask if cells.mask is not None else ...]):
+        raise ConfigError(f"{record.label}: forcing.elevation needs the elevation of the domain's cells")
+    own = read_elevation(spec.file, spec.variable, spec.units, cells)
+    rate = STANDARD_LAPSE_RATE if lapse_rate is None else lapse_rate
+    return ElevationAdjustment(elevation - own, rate, longwave=True)
 
 
 def _check_run(

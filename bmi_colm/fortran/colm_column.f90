@@ -1,21 +1,22 @@
-!> One step of one column.
+!> One step of a block of columns: what their leaves and the air do is computed side by side, the rest column by column.
 !>
 !> Equation (59) of docs/theory.md.
 module colm_column
-  use colm_constants, only: wp, visible, freezing_point, density_water, density_ice, heat_capacity_water, heat_capacity_ice, &
-    heat_capacity_air, latent_heat_fusion, latent_heat_vaporisation, latent_heat_sublimation, &
+  use colm_constants, only: wp, lanes, visible, freezing_point, density_water, density_ice, heat_capacity_water, &
+    heat_capacity_ice, heat_capacity_air, latent_heat_fusion, latent_heat_vaporisation, latent_heat_sublimation, &
     stefan_boltzmann, gas_constant_dry_air, roughness_soil, roughness_snow, roughness_ice, &
     roughness_water, minimum_wind, dry_adiabatic_lapse, least_canopy_area, wetland, land_ice, &
     open_water
   use colm_types, only: n_snow, step_options, column_parameters, column_state, column_inputs, column_fluxes
+  use colm_elementary, only: power
   use colm_humidity, only: vapour_pressure
   use colm_solar, only: cosine_of_zenith, split_shortwave
   use colm_two_stream, only: radiative_properties, longwave_gap, lowest_sun
   use colm_throughfall, only: falling_water, receive_precipitation
-  use colm_similarity, only: air_column, bare_exchange, bare_ground_exchange
-  use colm_canopy_air, only: canopy_geometry, describe_canopy
-  use colm_leaf_temperature, only: leaf_surroundings
-  use colm_surface_balance, only: surface_limits, surface_fluxes, find_limits, balance_surface
+  use colm_similarity, only: air_block, bare_exchange, bare_ground_exchange
+  use colm_canopy_air, only: canopy_geometry, describe_canopies
+  use colm_leaf_temperature, only: leaf_surroundings, leaf_fluxes
+  use colm_surface_balance, only: surface_limits, surface_fluxes, find_limits, balance_surfaces
   use colm_soil_water, only: reset_soil_water, root_stress, uptake_of_layer, evaporation_factor, ground_humidity, &
     follow_air
   use colm_layer_heat, only: water_capacity, water_heat
@@ -26,7 +27,7 @@ module colm_column
   use colm_phenology, only: update_leaf_area, update_snow_cover
   implicit none
   private
-  public :: advance_column
+  public :: advance_block
 
   integer, parameter, public :: ok = 0, not_finite = 1
 
@@ -37,166 +38,270 @@ module colm_column
   real(wp), parameter :: coldest = 180.0_wp         !< of the air [K]
   real(wp), parameter :: warmest = 326.0_wp         !< of the air [K]
 
+  !> What one column's step has found before its surface is balanced, and needs afterwards.
+  type :: column_step
+    logical :: body                         !< ice or water lies below the surface, not soil
+    logical :: conserve                     !< water keeps its mass and heat
+    logical :: covered                      !< leaves and stems are above the snow
+    real(wp) :: temperature                 !< of the air [K]
+    real(wp) :: solar                       !< shortwave radiation from the sky [W m-2]
+    real(wp) :: ground_solar                !< shortwave radiation absorbed by the ground [W m-2]
+    real(wp) :: water_before                !< canopy and snow water at the start of the step [kg m-2]
+    real(wp) :: snow_before                 !< snow water at the start of the step [kg m-2]
+    real(wp) :: ice_share(n_snow) = 0.0_wp  !< ice over all water of the snow layers at the start of the step [-]
+    type(falling_water) :: fall             !< what reaches the ground
+  end type column_step
+
 contains
 
-  !> Advance one column by one step.
-  pure subroutine advance_column(o, p, forcing, s, out)
+  !> Advance a block of columns by one step.
+  pure subroutine advance_block(o, p, forcing, s, out)
+    type(step_options), intent(in) :: o                !< choices and clock of the step
+    type(column_parameters), intent(in) :: p(lanes)    !< constants of the columns
+    type(column_inputs), intent(in) :: forcing(lanes)  !< atmosphere and soil water of the step
+    type(column_state), intent(inout) :: s(lanes)      !< states of the columns
+    type(column_fluxes), intent(inout) :: out(lanes)   !< results of the step
+    type(column_step) :: step(lanes)
+    type(air_block) :: air
+    type(bare_exchange) :: bare
+    type(canopy_geometry) :: canopy
+    type(leaf_surroundings) :: around
+    type(surface_limits) :: limits(lanes)
+    type(leaf_fluxes) :: leaf
+    type(surface_fluxes) :: surface(lanes)
+    real(wp), dimension(lanes, size(p(1)%thickness)), target :: root_share, root_limit
+    real(wp), dimension(lanes) :: roughness_ground, top_head, height, area
+    integer :: l
+
+    do l = 1, lanes
+      call start_step(o, p(l), forcing(l), s(l), step(l), out(l))
+    end do
+    call describe_air(o, forcing, step%temperature, air)
+    do l = 1, lanes
+      call receive_radiation(forcing(l)%shortwave, s(l), l, step(l), around, out(l))
+      call receive_water(o, p(l), forcing(l), air%wind(l), s(l), step(l), out(l))
+    end do
+
+    ! --- what the surface exchanges with the air
+    root_limit = huge(1.0_wp)
+    around%roots%share => root_share
+    around%roots%limit => root_limit
+    around%published = o%published_numerics
+    around%carbon_dioxide = o%carbon_dioxide*air%pressure
+    do l = 1, lanes
+      call describe_ground(o, p(l), forcing(l), s(l), step(l), l, around, top_head(l), roughness_ground(l), out(l))
+      if (.not. o%published_numerics) call find_limits(forcing(l)%available_water, step(l)%body, step(l)%conserve, &
+        o%time_step, s(l), root_limit(l, :), limits(l))
+    end do
+    call ground_humidity(around%ground_temperature, air%pressure, top_head, s%snow_fraction, around%ground)
+    if (o%published_numerics) call follow_air(air%humidity, around%ground)
+    call bare_ground_exchange(air, roughness_ground, around%ground_temperature, around%ground%humidity, bare)
+    around%ground_obukhov = bare%obukhov
+    if (any(step%covered)) then
+      ! any canopy in the lanes that have none
+      height = merge(p%canopy_height, 1.0_wp, step%covered)
+      area = merge(s%leaf_area + s%stem_area*s%exposed_fraction, 1.0_wp, step%covered)
+      call describe_canopies(height, area, roughness_ground, p%inverse_root_leaf_size, canopy)
+    end if
+    do l = 1, lanes
+      if (step(l)%covered) cycle
+      s(l)%leaf_temperature = step(l)%temperature
+      s(l)%roughness_length = roughness_ground(l)
+    end do
+    call balance_surfaces(p, air, bare, canopy, step%covered, step%fall, step%ground_solar, limits, o%time_step, &
+      step%conserve, around, s, leaf, surface)
+
+    do l = 1, lanes
+      call finish_step(o, p(l), forcing(l), air%wind(l), around, leaf, limits(l), surface(l), step(l), l, s(l), out(l))
+    end do
+  end subroutine advance_block
+
+  !> Water of the soil, and all of a cold start.
+  pure subroutine start_step(o, p, forcing, s, step, out)
     type(step_options), intent(in) :: o         !< choices and clock of the step
     type(column_parameters), intent(in) :: p    !< constants of the column
     type(column_inputs), intent(in) :: forcing  !< atmosphere and soil water of the step
     type(column_state), intent(inout) :: s      !< state of the column
+    type(column_step), intent(inout) :: step    !< what the step has found
     type(column_fluxes), intent(inout) :: out   !< results of the step
-    type(air_column) :: air
-    type(bare_exchange) :: bare
-    type(falling_water) :: fall
-    type(canopy_geometry) :: canopy
-    type(leaf_surroundings) :: around
-    type(surface_limits) :: limits
-    type(surface_fluxes) :: surface
-    real(wp), dimension(size(p%thickness)), target :: root_share, root_limit
-    real(wp) :: parts(2, 2), suction(size(p%thickness)), ice_share(n_snow)
-    real(wp) :: temperature, snow_before, water_before, ground_solar, area, roughness_ground, t0, change
-    real(wp) :: ground_sensible, ground_evaporation, excess, liquid, evaporated, sublimated, dew, frost
-    real(wp) :: ground_longwave, ground_latent
-    logical :: conserve, body
-    integer :: top, k
 
     out%status = ok
-    body = has_body(p)
-    conserve = o%conserve_frozen_water .or. body
-    temperature = min(warmest, max(coldest, forcing%air_temperature))
-    suction = max(forcing%head, o%lowest_head)
-    out%clamped_heads = count(forcing%head < o%lowest_head .and. .not. body)
-
-    ! --- water of the soil, air, radiation of the step
+    step%body = has_body(p)
+    step%conserve = o%conserve_frozen_water .or. step%body
+    step%temperature = min(warmest, max(coldest, forcing%air_temperature))
+    out%clamped_heads = count(forcing%head < o%lowest_head .and. .not. step%body)
     out%groundwater_heat = 0.0_wp
-    if (.not. body) call reset_soil_water(p, conserve, forcing%saturation, s, out%groundwater_heat)
+    if (.not. step%body) call reset_soil_water(p, step%conserve, forcing%saturation, s, out%groundwater_heat)
     out%groundwater_heat = out%groundwater_heat/o%time_step
     if (o%first_step) then
       out%groundwater_heat = 0.0_wp                ! the column had no water before
       call start_cold(o, p, forcing, s)
     end if
-    water_before = s%canopy_water + s%snow_water
-    call describe_air(o, forcing, temperature, air)
-    call split_shortwave(forcing%shortwave, s%cosine_zenith, parts)
-    around%sunlit_radiation = sum(s%sunlit_absorption*parts)
-    around%shaded_radiation = sum(s%shaded_absorption*parts)
-    around%sunlit_light = sum(s%sunlit_absorption(:, visible)*parts(:, visible))
-    around%shaded_light = sum(s%shaded_absorption(:, visible)*parts(:, visible))
-    out%reflected_shortwave = sum(s%albedo*parts)
-    ground_solar = sum(parts) - out%reflected_shortwave - around%sunlit_radiation - around%shaded_radiation
+    step%water_before = s%canopy_water + s%snow_water
+    step%snow_before = s%snow_water
+  end subroutine start_step
 
-    ! --- precipitation
-    snow_before = s%snow_water
+  !> Radiation absorbed by leaves and ground.
+  pure subroutine receive_radiation(shortwave, s, l, step, around, out)
+    real(wp), intent(in) :: shortwave                 !< from the sky [W m-2]
+    type(column_state), intent(in) :: s               !< state of the column
+    integer, intent(in) :: l                          !< lane of the column
+    type(column_step), intent(inout) :: step          !< what the step has found
+    type(leaf_surroundings), intent(inout) :: around  !< what the leaves see
+    type(column_fluxes), intent(inout) :: out         !< results of the step
+    real(wp) :: parts(2, 2)
+
+    call split_shortwave(shortwave, s%cosine_zenith, parts)
+    around%sunlit_radiation(l) = sum(s%sunlit_absorption*parts)
+    around%shaded_radiation(l) = sum(s%shaded_absorption*parts)
+    around%sunlit_light(l) = sum(s%sunlit_absorption(:, visible)*parts(:, visible))
+    around%shaded_light(l) = sum(s%shaded_absorption(:, visible)*parts(:, visible))
+    out%reflected_shortwave = sum(s%albedo*parts)
+    step%solar = sum(parts)
+    step%ground_solar = step%solar - out%reflected_shortwave - around%sunlit_radiation(l) - around%shaded_radiation(l)
+  end subroutine receive_radiation
+
+  !> Precipitation and irrigation.
+  pure subroutine receive_water(o, p, forcing, wind, s, step, out)
+    type(step_options), intent(in) :: o         !< choices and clock of the step
+    type(column_parameters), intent(in) :: p    !< constants of the column
+    type(column_inputs), intent(in) :: forcing  !< atmosphere and soil water of the step
+    real(wp), intent(in) :: wind                !< [m s-1]
+    type(column_state), intent(inout) :: s      !< state of the column
+    type(column_step), intent(inout) :: step    !< what the step has found
+    type(column_fluxes), intent(inout) :: out   !< results of the step
+    real(wp) :: area
+    integer :: k
+
     do k = n_snow + 1 - s%snow_layers, n_snow
-      ice_share(k) = s%ice(k)/(s%ice(k) + s%liquid(k))
+      step%ice_share(k) = s%ice(k)/(s%ice(k) + s%liquid(k))
     end do
     area = s%leaf_area + s%stem_area*s%exposed_fraction
-    if (area < least_canopy_area) s%longwave_gap = 1.0_wp
-    call receive_precipitation(o, p, forcing, temperature, area, s, fall)
-    out%interception = fall%intercepted
-    out%canopy_phase_heat = fall%canopy_phase_heat
-    if (fall%snow > 0.0_wp) then
+    step%covered = area >= least_canopy_area
+    if (.not. step%covered) s%longwave_gap = 1.0_wp
+    call receive_precipitation(o, p, forcing, step%temperature, area, s, step%fall)
+    out%interception = step%fall%intercepted
+    out%canopy_phase_heat = step%fall%canopy_phase_heat
+    if (step%fall%snow > 0.0_wp) then
       k = s%snow_layers
-      call add_snow(fall%snow*o%time_step, new_snow_density(temperature, air%wind), fall%temperature, conserve, s)
-      if (s%snow_layers > k) ice_share(n_snow) = 1.0_wp
+      call add_snow(step%fall%snow*o%time_step, new_snow_density(step%temperature, wind), step%fall%temperature, &
+        step%conserve, s)
+      if (s%snow_layers > k) step%ice_share(n_snow) = 1.0_wp
     end if
+  end subroutine receive_water
+
+  !> The ground as a source of vapour and of water for the roots.
+  pure subroutine describe_ground(o, p, forcing, s, step, l, around, top_head, roughness, out)
+    type(step_options), intent(in) :: o               !< choices and clock of the step
+    type(column_parameters), intent(in) :: p          !< constants of the column
+    type(column_inputs), intent(in) :: forcing        !< atmosphere and soil water of the step
+    type(column_state), intent(in) :: s               !< state of the column
+    type(column_step), intent(in) :: step             !< what the step has found
+    integer, intent(in) :: l                          !< lane of the column
+    type(leaf_surroundings), intent(inout) :: around  !< what the leaves see
+    real(wp), intent(out) :: top_head                 !< pressure head of the top layer, 0 for ice and water [m]
+    real(wp), intent(out) :: roughness                !< roughness length of the ground [m]
+    type(column_fluxes), intent(inout) :: out         !< results of the step
+    real(wp), dimension(size(p%thickness)) :: suction, share
+
+    suction = max(forcing%head, o%lowest_head)
+    top_head = merge(0.0_wp, suction(1), step%body)
+    roughness = (1.0_wp - s%snow_fraction)*bare_roughness(p, s) + s%snow_fraction*roughness_snow
     out%evaporation_factor = 1.0_wp
-    if (.not. body) out%evaporation_factor = evaporation_factor(p, s, o)
+    if (.not. step%body) out%evaporation_factor = evaporation_factor(p, s, o)
+    call root_stress(p, s, o, suction, out%root_stress, share)
+    around%roots%share(l, :) = share
+    around%stress(l) = out%root_stress
+    around%evaporation_factor(l) = out%evaporation_factor
+    around%longwave(l) = forcing%longwave
+    around%emissivity(l) = merge(emissivity_snow, emissivity_soil, step%body .or. s%snow_water > 0.0_wp)
+    around%ground_temperature(l) = s%temperature(n_snow + 1 - s%snow_layers)
+    around%interception_capacity(l) = step%fall%interception_capacity
+    around%precipitation_temperature(l) = step%fall%precipitation_temperature
+  end subroutine describe_ground
 
-    ! --- the ground as a source of vapour, and its exchange if it were bare
+  !> Results of the step, water that moves, and what the coming step starts with.
+  pure subroutine finish_step(o, p, forcing, wind, around, leaf, limits, surface, step, l, s, out)
+    type(step_options), intent(in) :: o            !< choices and clock of the step
+    type(column_parameters), intent(in) :: p       !< constants of the column
+    type(column_inputs), intent(in) :: forcing     !< atmosphere and soil water of the step
+    real(wp), intent(in) :: wind                   !< [m s-1]
+    type(leaf_surroundings), intent(in) :: around  !< what the leaves see
+    type(leaf_fluxes), intent(in) :: leaf          !< fluxes of the leaves
+    type(surface_limits), intent(in) :: limits     !< water that the step can take
+    type(surface_fluxes), intent(in) :: surface    !< fluxes of the ground
+    type(column_step), intent(in) :: step          !< what the step has found
+    integer, intent(in) :: l                       !< lane of the column
+    type(column_state), intent(inout) :: s         !< state of the column
+    type(column_fluxes), intent(inout) :: out      !< results of the step
+    real(wp) :: t0, emissivity, emission, excess, liquid, evaporated, sublimated, dew, frost
+    real(wp) :: ground_sensible, ground_evaporation, ground_longwave, ground_latent
+    integer :: top, k
+
     top = n_snow + 1 - s%snow_layers
-    t0 = s%temperature(top)
-    roughness_ground = (1.0_wp - s%snow_fraction)*bare_roughness(p, s) + s%snow_fraction*roughness_snow
-    call ground_humidity(t0, forcing%pressure, merge(0.0_wp, suction(1), body), s%snow_fraction, around%ground)
-    if (o%published_numerics) call follow_air(forcing%humidity, around%ground)
-    call bare_ground_exchange(air, roughness_ground, t0, around%ground%humidity, bare)
-
-    ! --- leaves and ground
-    call root_stress(p, s, o, suction, out%root_stress, root_share)
-    root_limit = huge(1.0_wp)
-    around%roots%share => root_share
-    around%roots%limit => root_limit
-    around%ground_obukhov = bare%obukhov
-    around%longwave = forcing%longwave
-    around%emissivity = merge(emissivity_snow, emissivity_soil, body .or. s%snow_water > 0.0_wp)
-    around%ground_temperature = t0
-    around%evaporation_factor = out%evaporation_factor
-    around%stress = out%root_stress
-    around%interception_capacity = fall%interception_capacity
-    around%precipitation_temperature = fall%precipitation_temperature
-    around%carbon_dioxide = o%carbon_dioxide*forcing%pressure
-    if (area >= least_canopy_area) then
-      call describe_canopy(p%canopy_height, area, roughness_ground, p%inverse_root_leaf_size, canopy)
-    else
-      s%leaf_temperature = temperature
-      s%roughness_length = roughness_ground
-    end if
-    if (.not. o%published_numerics) call find_limits(forcing%available_water, body, conserve, o%time_step, s, &
-      root_limit, limits)
-    call balance_surface(p, air, bare, canopy, area >= least_canopy_area, fall, ground_solar, limits, o%time_step, conserve, &
-      around, s, surface)
-    change = surface%warming
-    ground_sensible = surface%ground_sensible
-    ground_evaporation = surface%ground_evaporation
+    t0 = around%ground_temperature(l)
+    emissivity = around%emissivity(l)
 
     ! --- water that changes its phase at the surface
-    excess = max(0.0_wp, ground_evaporation - (s%liquid(top) + s%ice(top))/o%time_step)
-    ground_evaporation = ground_evaporation - excess
-    ground_sensible = ground_sensible + surface%latent_heat*excess
-    liquid = min(s%liquid(top)/o%time_step, max(0.0_wp, limits%liquid - uptake_of_layer(around%roots, surface%leaf%demand, 1)))
+    excess = max(0.0_wp, surface%ground_evaporation - (s%liquid(top) + s%ice(top))/o%time_step)
+    ground_evaporation = surface%ground_evaporation - excess
+    ground_sensible = surface%ground_sensible + surface%latent_heat*excess
+    liquid = min(s%liquid(top)/o%time_step, &
+      max(0.0_wp, limits%liquid - uptake_of_layer(around%roots, leaf%demand(l), l, 1)))
     call partition_ground_evaporation(ground_evaporation, s%temperature(top), liquid, evaporated, sublimated, dew, frost)
     ground_latent = surface%latent_heat*ground_evaporation
-    if (conserve) then
+    if (step%conserve) then
       ! what changes its phase takes the heat for it; the sum of both heat fluxes is that of the surface balance
       ground_sensible = ground_sensible + ground_latent
       ground_latent = latent_heat_vaporisation*(evaporated - dew) + latent_heat_sublimation*(sublimated - frost)
       ground_sensible = ground_sensible - ground_latent
     end if
-    ground_longwave = around%emissivity*(surface%longwave_below - stefan_boltzmann*(t0**4 + 4.0_wp*t0**3*change))
-    out%ground_heat = ground_solar + ground_longwave - ground_sensible - ground_latent &
-      + fall%heat_capacity*(fall%temperature - s%temperature(top))
+    emission = stefan_boltzmann*(t0**4 + 4.0_wp*t0**3*surface%warming)
+    ground_longwave = emissivity*(surface%longwave_below - emission)
+    out%ground_heat = step%ground_solar + ground_longwave - ground_sensible - ground_latent &
+      + step%fall%heat_capacity*(step%fall%temperature - s%temperature(top))
 
-    out%sensible_heat = surface%leaf%sensible + ground_sensible
-    out%latent_heat = latent_heat_vaporisation*surface%leaf%evaporation + ground_latent
-    out%evapotranspiration = surface%leaf%evaporation + ground_evaporation
+    out%sensible_heat = leaf%sensible(l) + ground_sensible
+    out%latent_heat = latent_heat_vaporisation*leaf%evaporation(l) + ground_latent
+    out%evapotranspiration = leaf%evaporation(l) + ground_evaporation
     out%ground_evaporation = ground_evaporation
-    out%canopy_evaporation = surface%leaf%evaporation
+    out%canopy_evaporation = leaf%evaporation(l)
     out%liquid_evaporation = evaporated
-    out%transpiration = surface%leaf%transpiration
-    out%precipitation_heat = surface%leaf%precipitation_heat + fall%heat_capacity*(fall%temperature - s%temperature(top))
-    out%outgoing_longwave = (1.0_wp - s%longwave_gap)*surface%leaf%longwave_emission + s%longwave_gap &
-      *((1.0_wp - around%emissivity)*surface%longwave_below + around%emissivity*stefan_boltzmann*t0**4) &
-      + 4.0_wp*around%emissivity*stefan_boltzmann*t0**3*change
+    out%transpiration = leaf%transpiration(l)
+    out%precipitation_heat = leaf%precipitation_heat(l) &
+      + step%fall%heat_capacity*(step%fall%temperature - s%temperature(top))
+    out%outgoing_longwave = (1.0_wp - s%longwave_gap)*leaf%longwave_emission(l) + s%longwave_gap &
+      *((1.0_wp - emissivity)*surface%longwave_below + emissivity*stefan_boltzmann*t0**4) &
+      + 4.0_wp*emissivity*stefan_boltzmann*t0**3*surface%warming
     ! the linear response of a far too warm ground may take more than there is
-    out%radiative_temperature = max(coldest, (max(0.0_wp, out%outgoing_longwave)/stefan_boltzmann)**0.25_wp)
-    out%screen_temperature = surface%leaf%screen_temperature
-    out%screen_humidity = surface%leaf%screen_humidity
-    out%energy_residual = sum(parts) - out%reflected_shortwave + forcing%longwave - out%outgoing_longwave &
-      - out%sensible_heat - out%latent_heat + out%precipitation_heat - surface%phase_heat - fall%melt_heat &
+    out%radiative_temperature = max(coldest, sqrt(sqrt(max(0.0_wp, out%outgoing_longwave)/stefan_boltzmann)))
+    out%screen_temperature = leaf%screen_temperature(l)
+    out%screen_humidity = leaf%screen_humidity(l)
+    out%energy_residual = step%solar - out%reflected_shortwave + forcing%longwave - out%outgoing_longwave &
+      - out%sensible_heat - out%latent_heat + out%precipitation_heat - surface%phase_heat - step%fall%melt_heat &
       - surface%stored_heat
 
     ! --- water of snow and surface, for the soil or off it
-    call route_water(o, p, conserve, air%wind, fall%rain, surface%bulk_melt, evaporated, sublimated, dew, frost, ice_share, &
-      surface%snow_melts, s, out)
+    call route_water(o, p, step%conserve, wind, step%fall%rain, surface%bulk_melt, evaporated, sublimated, dew, frost, &
+      step%ice_share, surface%snow_melts, s, out)
     do k = 1, size(p%thickness)
-      out%source(k) = -uptake_of_layer(around%roots, surface%leaf%demand, k)
+      out%source(k) = -uptake_of_layer(around%roots, leaf%demand(l), l, k)
     end do
     out%source(1) = out%source(1) + out%infiltration
     out%source(:) = out%source*3.6_wp/p%thickness
     out%water_residual = forcing%precipitation + (forcing%canopy_irrigation + forcing%ground_irrigation) &
-      - (out%evapotranspiration - max(0.0_wp, surface%leaf%transpiration)) &
-      - out%infiltration - out%runoff - out%body_gain - (s%canopy_water + s%snow_water - water_before)/o%time_step
+      - (out%evapotranspiration - max(0.0_wp, leaf%transpiration(l))) &
+      - out%infiltration - out%runoff - out%body_gain - (s%canopy_water + s%snow_water - step%water_before)/o%time_step
 
     ! --- vegetation, snow cover and radiation for the coming step
     call update_snow_cover(s)
     if (o%first_step .or. o%update_phenology) call update_leaf_area(p, forcing, s)
     call radiative_properties(p, s, cosine_of_zenith(o%calendar_day_end, p%latitude, p%longitude), &
-      s%liquid(n_snow + 1)/(density_water*p%thickness(1)), s%snow_water - snow_before, o%time_step)
+      s%liquid(n_snow + 1)/(density_water*p%thickness(1)), s%snow_water - step%snow_before, o%time_step)
     out%ground_temperature = s%temperature(n_snow + 1 - s%snow_layers)
     if (.not. (abs(out%energy_residual) < huge(1.0_wp) .and. abs(out%water_residual) < huge(1.0_wp))) &
       out%status = not_finite
-  end subroutine advance_column
+  end subroutine finish_step
 
   !> Let rain, melt and what the surface exchanged with the air pass through the snow, into the soil or off the column.
   pure subroutine route_water(o, p, conserve, wind, rain, bulk_melt, evaporated, sublimated, dew, frost, ice_share, &
@@ -351,20 +456,20 @@ contains
 
   !> The atmosphere at the reference heights, as the surface layer needs it.
   pure subroutine describe_air(o, f, temperature, air)
-    type(step_options), intent(in) :: o   !< choices and clock of the step
-    type(column_inputs), intent(in) :: f  !< atmosphere and soil water of the step
-    real(wp), intent(in) :: temperature   !< of the air at the reference height [K]
-    type(air_column), intent(out) :: air  !< atmosphere
+    type(step_options), intent(in) :: o          !< choices and clock of the step
+    type(column_inputs), intent(in) :: f(lanes)  !< atmosphere and soil water of the step
+    real(wp), intent(in) :: temperature(lanes)   !< of the air at the reference height [K]
+    type(air_block), intent(out) :: air          !< atmosphere
     air%height_wind = o%height_wind
     air%height_temperature = o%height_temperature
     air%height_humidity = o%height_humidity
-    air%wind = max(minimum_wind, sqrt(f%wind_x**2 + f%wind_y**2))
-    air%temperature = temperature + dry_adiabatic_lapse*o%height_temperature
-    air%potential_temperature = temperature*(1.0e5_wp/f%pressure)**(gas_constant_dry_air/heat_capacity_air)
-    air%virtual_potential_temperature = air%potential_temperature*(1.0_wp + 0.61_wp*f%humidity)
     air%humidity = f%humidity
     air%pressure = f%pressure
-    air%density = (f%pressure - 0.378_wp*vapour_pressure(f%humidity, f%pressure))/(gas_constant_dry_air*temperature)
+    air%wind = max(minimum_wind, sqrt(f%wind_x**2 + f%wind_y**2))
+    air%temperature = temperature + dry_adiabatic_lapse*o%height_temperature
+    air%potential_temperature = temperature*power(1.0e5_wp/air%pressure, gas_constant_dry_air/heat_capacity_air)
+    air%virtual_potential_temperature = air%potential_temperature*(1.0_wp + 0.61_wp*air%humidity)
+    air%density = (air%pressure - 0.378_wp*vapour_pressure(air%humidity, air%pressure))/(gas_constant_dry_air*temperature)
   end subroutine describe_air
 
   !> Evaporation takes liquid water first; the remainder is sublimation. Condensation is dew, or frost below freezing.

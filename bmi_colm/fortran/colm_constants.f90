@@ -5,6 +5,7 @@ module colm_constants
   private
 
   integer, parameter, public :: wp = real64
+  integer, parameter, public :: lanes = 16 !< columns that are computed side by side: whole vectors of any processor
 
   ! Spectral bands and beams.
   integer, parameter, public :: visible = 1, near_infrared = 2

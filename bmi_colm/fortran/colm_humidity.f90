@@ -2,10 +2,10 @@
 !>
 !> Equation (28) of docs/theory.md.
 module colm_humidity
-  use colm_constants, only: wp, freezing_point
+  use colm_constants, only: wp, lanes, freezing_point
   implicit none
   private
-  public :: saturation, vapour_pressure, specific_humidity
+  public :: saturation, saturate, vapour_pressure
 
   ! Degree-8 polynomials in degrees Celsius, hPa (Flatau, Walko and Cotton 1992).
   real(wp), parameter :: over_water(0:8) = [ &
@@ -33,39 +33,51 @@ contains
     real(wp), intent(out) :: e_slope     !< slope of the vapour pressure [Pa K-1]
     real(wp), intent(out) :: q           !< specific humidity at saturation [kg kg-1]
     real(wp), intent(out) :: q_slope     !< slope of the specific humidity [kg kg-1 K-1]
-    real(wp) :: t, inverse
-
-    t = min(fitted_range, max(-fitted_range, temperature - freezing_point))
-    if (t >= 0.0_wp) then
-      e = pascal_per_hectopascal*polynomial(over_water, t)
-      e_slope = pascal_per_hectopascal*polynomial(over_water_slope, t)
-    else
-      e = pascal_per_hectopascal*polynomial(over_ice, t)
-      e_slope = pascal_per_hectopascal*polynomial(over_ice_slope, t)
-    end if
-    inverse = 1.0_wp/(pressure - 0.378_wp*e)
-    q = 0.622_wp*e*inverse
-    q_slope = 0.622_wp*pressure*inverse**2*e_slope
+    e = fitted(over_water, over_ice, temperature)
+    e_slope = fitted(over_water_slope, over_ice_slope, temperature)
+    q = 0.622_wp*e/(pressure - 0.378_wp*e)
+    q_slope = 0.622_wp*pressure*e_slope/(pressure - 0.378_wp*e)**2
   end subroutine saturation
 
+  !> The same of a block of columns.
+  pure subroutine saturate(temperature, pressure, e, q, q_slope)
+    real(wp), intent(in) :: temperature(lanes)  !< [K]
+    real(wp), intent(in) :: pressure(lanes)     !< of the air [Pa]
+    real(wp), intent(out) :: e(lanes)           !< saturation vapour pressure [Pa]
+    real(wp), intent(out) :: q(lanes)           !< specific humidity at saturation [kg kg-1]
+    real(wp), intent(out) :: q_slope(lanes)     !< slope of the specific humidity [kg kg-1 K-1]
+    real(wp) :: e_slope
+    integer :: l
+    !$omp simd private(e_slope)
+    do l = 1, lanes
+      e(l) = fitted(over_water, over_ice, temperature(l))
+      e_slope = fitted(over_water_slope, over_ice_slope, temperature(l))
+      q(l) = 0.622_wp*e(l)/(pressure(l) - 0.378_wp*e(l))
+      q_slope(l) = 0.622_wp*pressure(l)*e_slope/(pressure(l) - 0.378_wp*e(l))**2
+    end do
+  end subroutine saturate
+
   !> Vapour pressure of air [Pa].
-  pure real(wp) function vapour_pressure(q, pressure)
-    real(wp), intent(in) :: q         !< specific humidity [kg kg-1]
-    real(wp), intent(in) :: pressure  !< of the air [Pa]
-    vapour_pressure = q*pressure/(0.622_wp + 0.378_wp*q)
+  pure function vapour_pressure(q, pressure) result(e)
+    real(wp), intent(in) :: q(lanes)         !< specific humidity [kg kg-1]
+    real(wp), intent(in) :: pressure(lanes)  !< of the air [Pa]
+    real(wp) :: e(lanes)
+    e = q*pressure/(0.622_wp + 0.378_wp*q)
   end function vapour_pressure
 
-  !> Specific humidity of air [kg kg-1].
-  pure real(wp) function specific_humidity(e, pressure)
-    real(wp), intent(in) :: e         !< vapour pressure [Pa]
-    real(wp), intent(in) :: pressure  !< of the air [Pa]
-    specific_humidity = 0.622_wp*e/(pressure - 0.378_wp*e)
-  end function specific_humidity
-
-  !> Value of a polynomial of degree 8.
-  pure real(wp) function polynomial(a, x)
-    real(wp), intent(in) :: a(0:8)  !< coefficients [hPa K-k]
-    real(wp), intent(in) :: x       !< temperature above freezing [K]
-    polynomial = a(0) + x*(a(1) + x*(a(2) + x*(a(3) + x*(a(4) + x*(a(5) + x*(a(6) + x*(a(7) + x*a(8))))))))
-  end function polynomial
+  !> Value of the polynomial of degree 8 that belongs to the temperature, in Pa (or Pa K-1) for coefficients in hPa.
+  pure real(wp) function fitted(warm, cold, temperature) result(y)
+    !$omp declare simd(fitted) uniform(warm, cold) notinbranch
+    real(wp), intent(in) :: warm(0:8)           !< coefficients above freezing [hPa K-k]
+    real(wp), intent(in) :: cold(0:8)           !< coefficients below freezing [hPa K-k]
+    real(wp), intent(in), value :: temperature  !< [K]
+    real(wp) :: t
+    integer :: k
+    t = min(fitted_range, max(-fitted_range, temperature - freezing_point))
+    y = merge(warm(8), cold(8), t >= 0.0_wp)
+    do k = 7, 0, -1
+      y = merge(warm(k), cold(k), t >= 0.0_wp) + t*y
+    end do
+    y = pascal_per_hectopascal*y
+  end function fitted
 end module colm_humidity

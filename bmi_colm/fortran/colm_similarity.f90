@@ -1,38 +1,41 @@
 !> Monin-Obukhov similarity in the atmospheric surface layer (Zeng, Dickinson and Zhao 1998).
 !>
-!> Equations (29) to (31) of docs/theory.md.
+!> Equations (29) to (31) of docs/theory.md. Differences of the profile functions are taken in one logarithm and one
+!> arctangent; each expression holds for all stabilities, so that lanes need not branch.
 module colm_similarity
-  use colm_constants, only: wp, pi, gravity, von_karman, minimum_wind, screen_height
+  use colm_constants, only: wp, lanes, gravity, von_karman, minimum_wind, screen_height
+  use colm_elementary, only: exponential, logarithm, power, arctangent
   implicit none
   private
-  public :: air_column, bare_exchange, momentum_profile, heat_profile, heat_gradient, first_guess, update_stability
-  public :: bare_ground_exchange, heat_roughness, screen_share
+  public :: air_block, bare_exchange, momentum_profile, heat_profile, heat_profile_between, heat_gradient, heat_roughness, &
+    first_guess, update_stability, bare_ground_exchange, screen_share
 
   !> Atmosphere at the reference heights, as the surface layer needs it.
-  type :: air_column
-    real(wp) :: height_wind                    !< height of the wind above the ground [m]
-    real(wp) :: height_temperature             !< height of the temperature above the ground [m]
-    real(wp) :: height_humidity                !< height of the humidity above the ground [m]
-    real(wp) :: wind                           !< at least minimum_wind [m s-1]
-    real(wp) :: temperature                    !< raised dry-adiabatically to the ground [K]
-    real(wp) :: potential_temperature          !< [K]
-    real(wp) :: virtual_potential_temperature  !< [K]
-    real(wp) :: humidity                       !< specific humidity [kg kg-1]
-    real(wp) :: pressure                       !< [Pa]
-    real(wp) :: density                        !< [kg m-3]
-  end type air_column
+  type :: air_block
+    real(wp) :: height_wind                           !< height of the wind above the ground [m]
+    real(wp) :: height_temperature                    !< height of the temperature above the ground [m]
+    real(wp) :: height_humidity                       !< height of the humidity above the ground [m]
+    real(wp) :: wind(lanes)                           !< at least minimum_wind [m s-1]
+    real(wp) :: temperature(lanes)                    !< raised dry-adiabatically to the ground [K]
+    real(wp) :: potential_temperature(lanes)          !< [K]
+    real(wp) :: virtual_potential_temperature(lanes)  !< [K]
+    real(wp) :: humidity(lanes)                       !< specific humidity [kg kg-1]
+    real(wp) :: pressure(lanes)                       !< [Pa]
+    real(wp) :: density(lanes)                        !< [kg m-3]
+  end type air_block
 
   !> Exchange between ground without vegetation and the air at the reference heights.
   type :: bare_exchange
-    real(wp) :: obukhov             !< Obukhov length [m]
-    real(wp) :: heat_conductance    !< [m s-1]
-    real(wp) :: vapour_conductance  !< [m s-1]
-    real(wp) :: screen_share        !< of the way from the ground to the reference height, 0 to 1 [-]
+    real(wp) :: obukhov(lanes)             !< Obukhov length [m]
+    real(wp) :: heat_conductance(lanes)    !< [m s-1]
+    real(wp) :: vapour_conductance(lanes)  !< [m s-1]
+    real(wp) :: screen_share(lanes)        !< of the way from the ground to the reference height, 0 to 1 [-]
   end type bare_exchange
 
   ! Zeng, Dickinson and Zhao (1998)
   real(wp), parameter :: convective_momentum = -1.574_wp     !< zeta of free convection, wind [-]
   real(wp), parameter :: convective_heat = -0.465_wp         !< zeta of free convection, heat [-]
+  real(wp), parameter :: convective_exponent = 0.333_wp      !< of zeta beyond these [-]
   real(wp), parameter :: boundary_layer_height = 1000.0_wp   !< [m]
   real(wp), parameter :: first_convective_velocity = 0.5_wp  !< [m s-1]
   real(wp), parameter :: air_viscosity = 1.5e-5_wp           !< kinematic [m2 s-1]
@@ -40,191 +43,196 @@ module colm_similarity
 
 contains
 
-  !> Integrated profile of wind from the roughness length to z: u = u*/kappa F.
-  pure real(wp) function momentum_profile(z, roughness, obukhov) result(f)
-    real(wp), intent(in) :: z          !< height above the displacement [m]
-    real(wp), intent(in) :: roughness  !< roughness length [m]
-    real(wp), intent(in) :: obukhov    !< Obukhov length [m]
-    real(wp) :: zeta
+  !> Integrated profile of wind from the roughness length to z: u = u*/kappa F [-].
+  pure function momentum_profile(z, roughness, obukhov) result(f)
+    real(wp), intent(in) :: z(lanes)          !< height above the displacement [m]
+    real(wp), intent(in) :: roughness(lanes)  !< roughness length [m]
+    real(wp), intent(in) :: obukhov(lanes)    !< Obukhov length [m]
+    real(wp) :: f(lanes)
+    real(wp), dimension(lanes) :: zeta, x, x2, x0, x02, size, reach, free, stable
 
     zeta = z/obukhov
-    if (zeta < convective_momentum) then
-      f = log(convective_momentum*obukhov/roughness) - psi_momentum(convective_momentum) + psi_momentum(roughness/obukhov) &
-        + 1.14_wp*((-zeta)**0.333_wp - (-convective_momentum)**0.333_wp)
-    else if (zeta < 0.0_wp) then
-      f = log(z/roughness) - psi_momentum(zeta) + psi_momentum(roughness/obukhov)
-    else
-      f = stable_profile(z, roughness, obukhov)
-    end if
+    x2 = sqrt(1.0_wp - 16.0_wp*min(0.0_wp, max(convective_momentum, zeta)))
+    x = sqrt(x2)
+    x02 = sqrt(1.0_wp - 16.0_wp*min(0.0_wp, roughness/obukhov))
+    x0 = sqrt(x02)
+    size = logarithm(max(1.0_wp, abs(zeta)))
+    reach = merge(min(z, convective_momentum*obukhov), min(z, obukhov), zeta < 0.0_wp)
+    free = max(0.0_wp, 1.14_wp*(exponential(convective_exponent*size) - (-convective_momentum)**convective_exponent))
+    stable = 5.0_wp*(min(1.0_wp, zeta) - roughness/obukhov) + 5.0_wp*size + max(0.0_wp, zeta - 1.0_wp)
+    f = logarithm(reach/roughness*(((1.0_wp + x0)/(1.0_wp + x))**2*((1.0_wp + x02)/(1.0_wp + x2)))) &
+      + 2.0_wp*arctangent((x - x0)/(1.0_wp + x*x0)) + merge(stable, free, zeta >= 0.0_wp)
   end function momentum_profile
 
-  !> The same for temperature or humidity.
-  pure real(wp) function heat_profile(z, roughness, obukhov) result(f)
-    real(wp), intent(in) :: z          !< height above the displacement [m]
-    real(wp), intent(in) :: roughness  !< roughness length [m]
-    real(wp), intent(in) :: obukhov    !< Obukhov length [m]
-    real(wp) :: zeta
-
-    zeta = z/obukhov
-    if (zeta < convective_heat) then
-      f = log(convective_heat*obukhov/roughness) - psi_heat(convective_heat) + psi_heat(roughness/obukhov) &
-        + 0.8_wp*((-convective_heat)**(-0.333_wp) - (-zeta)**(-0.333_wp))
-    else if (zeta < 0.0_wp) then
-      f = log(z/roughness) - psi_heat(zeta) + psi_heat(roughness/obukhov)
-    else
-      f = stable_profile(z, roughness, obukhov)
-    end if
+  !> Integrated profile of temperature or humidity from the roughness length to z [-].
+  pure function heat_profile(z, roughness, obukhov) result(f)
+    real(wp), intent(in) :: z(lanes)          !< height above the displacement [m]
+    real(wp), intent(in) :: roughness(lanes)  !< roughness length [m]
+    real(wp), intent(in) :: obukhov(lanes)    !< Obukhov length [m]
+    real(wp) :: f(lanes)
+    real(wp), dimension(lanes) :: y0
+    y0 = sqrt(1.0_wp - 16.0_wp*min(0.0_wp, roughness/obukhov))
+    f = logarithm(reach_of_heat(z, obukhov)/roughness*((1.0_wp + y0)/(1.0_wp + root_of_heat(z/obukhov)))**2) &
+      + heat_beyond(z/obukhov) - 5.0_wp*max(0.0_wp, roughness/obukhov)
   end function heat_profile
 
-  !> The same for both in stable air [-].
-  pure real(wp) function stable_profile(z, roughness, obukhov) result(f)
-    real(wp), intent(in) :: z          !< height above the displacement [m]
-    real(wp), intent(in) :: roughness  !< roughness length [m]
-    real(wp), intent(in) :: obukhov    !< Obukhov length [m]
-    real(wp) :: zeta
-    zeta = z/obukhov
-    if (zeta <= 1.0_wp) then
-      f = log(z/roughness) + 5.0_wp*zeta - 5.0_wp*roughness/obukhov
-    else
-      f = log(obukhov/roughness) + 5.0_wp - 5.0_wp*roughness/obukhov + 5.0_wp*log(zeta) + zeta - 1.0_wp
-    end if
-  end function stable_profile
+  !> The same from one height to a higher one [-].
+  pure function heat_profile_between(lower, upper, obukhov) result(f)
+    real(wp), intent(in) :: lower(lanes)    !< height above the displacement [m]
+    real(wp), intent(in) :: upper(lanes)    !< height above the displacement [m]
+    real(wp), intent(in) :: obukhov(lanes)  !< Obukhov length [m]
+    real(wp) :: f(lanes)
+    f = logarithm(reach_of_heat(upper, obukhov)/reach_of_heat(lower, obukhov) &
+      *((1.0_wp + root_of_heat(lower/obukhov))/(1.0_wp + root_of_heat(upper/obukhov)))**2) &
+      + heat_beyond(upper/obukhov) - heat_beyond(lower/obukhov)
+  end function heat_profile_between
 
-  !> Businger-Dyer function of wind in unstable air [-].
-  pure real(wp) function psi_momentum(zeta)
-    real(wp), intent(in) :: zeta  !< height over Obukhov length [-]
-    real(wp) :: x, x2
-    x2 = sqrt(1.0_wp - 16.0_wp*zeta)
-    x = sqrt(x2)
-    psi_momentum = log((0.5_wp*(1.0_wp + x))**2*(0.5_wp*(1.0_wp + x2))) - 2.0_wp*atan(x) + 0.5_wp*pi
-  end function psi_momentum
+  !> Height up to which the profile of heat is logarithmic with the Businger-Dyer function or linear [m].
+  pure function reach_of_heat(z, obukhov) result(y)
+    real(wp), intent(in) :: z(lanes)        !< height above the displacement [m]
+    real(wp), intent(in) :: obukhov(lanes)  !< Obukhov length [m]
+    real(wp) :: y(lanes)
+    y = min(z, merge(convective_heat*obukhov, obukhov, obukhov < 0.0_wp))
+  end function reach_of_heat
 
-  !> Businger-Dyer function of heat in unstable air [-].
-  pure real(wp) function psi_heat(zeta)
-    real(wp), intent(in) :: zeta  !< height over Obukhov length [-]
-    psi_heat = 2.0_wp*log(0.5_wp*(1.0_wp + sqrt(1.0_wp - 16.0_wp*zeta)))
-  end function psi_heat
+  !> Square of the x of the Businger-Dyer function of heat there; 1 in stable air [-].
+  pure function root_of_heat(zeta) result(y)
+    real(wp), intent(in) :: zeta(lanes)  !< height over Obukhov length [-]
+    real(wp) :: y(lanes)
+    y = sqrt(1.0_wp - 16.0_wp*min(0.0_wp, max(convective_heat, zeta)))
+  end function root_of_heat
 
-  !> Dimensionless gradient of temperature, the derivative of heat_profile times z.
-  pure real(wp) function heat_gradient(zeta)
-    real(wp), intent(in) :: zeta  !< height over Obukhov length [-]
-    if (zeta < convective_heat) then
-      heat_gradient = 0.9_wp*von_karman**(4.0_wp/3.0_wp)*(-zeta)**(-1.0_wp/3.0_wp)
-    else if (zeta < 0.0_wp) then
-      heat_gradient = 1.0_wp/sqrt(1.0_wp - 16.0_wp*zeta)
-    else if (zeta <= 1.0_wp) then
-      heat_gradient = 1.0_wp + 5.0_wp*zeta
-    else
-      heat_gradient = 5.0_wp + zeta
-    end if
+  !> What stability adds to the profile of heat: free convection, or stable air [-].
+  pure function heat_beyond(zeta) result(y)
+    real(wp), intent(in) :: zeta(lanes)  !< height over Obukhov length [-]
+    real(wp) :: y(lanes)
+    real(wp), dimension(lanes) :: size, free, stable
+    size = logarithm(max(-convective_heat, abs(zeta)))
+    free = max(0.0_wp, 0.8_wp*((-convective_heat)**(-convective_exponent) - exponential(-convective_exponent*size)))
+    stable = 5.0_wp*min(1.0_wp, zeta) + 5.0_wp*max(0.0_wp, size) + max(0.0_wp, zeta - 1.0_wp)
+    y = merge(stable, free, zeta >= 0.0_wp)
+  end function heat_beyond
+
+  !> Dimensionless gradient of temperature, the derivative of heat_profile times z [-].
+  pure function heat_gradient(zeta) result(y)
+    real(wp), intent(in) :: zeta(lanes)  !< height over Obukhov length [-]
+    real(wp) :: y(lanes)
+    real(wp), dimension(lanes) :: free, unstable, stable
+    free = 0.9_wp*von_karman**(4.0_wp/3.0_wp)*power(max(-convective_heat, -zeta), -1.0_wp/3.0_wp)
+    unstable = 1.0_wp/sqrt(1.0_wp - 16.0_wp*min(0.0_wp, zeta))
+    stable = merge(1.0_wp + 5.0_wp*zeta, 5.0_wp + zeta, zeta <= 1.0_wp)
+    y = merge(merge(free, unstable, zeta < convective_heat), stable, zeta < 0.0_wp)
   end function heat_gradient
 
-  !> Obukhov length and effective wind from the bulk Richardson number.
-  !> z is the wind height above the displacement; the differences are air minus surface.
+  !> Obukhov length and effective wind from the bulk Richardson number; the differences are air minus surface.
   pure subroutine first_guess(air, z, roughness, temperature_difference, humidity_difference, wind, obukhov)
-    type(air_column), intent(in) :: air             !< atmosphere
-    real(wp), intent(in) :: z                       !< height above the displacement [m]
-    real(wp), intent(in) :: roughness               !< roughness length [m]
-    real(wp), intent(in) :: temperature_difference  !< air minus surface [K]
-    real(wp), intent(in) :: humidity_difference     !< air minus surface [kg kg-1]
-    real(wp), intent(out) :: wind                   !< effective wind, with convection [m s-1]
-    real(wp), intent(out) :: obukhov                !< Obukhov length [m]
-    real(wp) :: virtual_difference, richardson, zeta
+    type(air_block), intent(in) :: air                     !< atmosphere
+    real(wp), intent(in) :: z(lanes)                       !< height of the wind above the displacement [m]
+    real(wp), intent(in) :: roughness(lanes)               !< roughness length [m]
+    real(wp), intent(in) :: temperature_difference(lanes)  !< air minus surface [K]
+    real(wp), intent(in) :: humidity_difference(lanes)     !< air minus surface [kg kg-1]
+    real(wp), intent(out) :: wind(lanes)                   !< effective wind, with convection [m s-1]
+    real(wp), intent(out) :: obukhov(lanes)                !< Obukhov length [m]
+    real(wp), dimension(lanes) :: virtual_difference, richardson, zeta, unstable, stable
 
     virtual_difference = temperature_difference*(1.0_wp + 0.61_wp*air%humidity) &
       + 0.61_wp*air%potential_temperature*humidity_difference
-    if (virtual_difference >= 0.0_wp) then
-      wind = max(air%wind, minimum_wind)
-    else
-      wind = sqrt(air%wind**2 + first_convective_velocity**2)
-    end if
+    wind = merge(max(air%wind, minimum_wind), sqrt(air%wind**2 + first_convective_velocity**2), virtual_difference >= 0.0_wp)
     richardson = gravity*z*virtual_difference/(air%virtual_potential_temperature*wind**2)
-    if (richardson >= 0.0_wp) then
-      zeta = min(2.0_wp, max(1.0e-6_wp, richardson*log(z/roughness)/(1.0_wp - 5.0_wp*min(richardson, 0.19_wp))))
-    else
-      zeta = max(-100.0_wp, min(-1.0e-6_wp, richardson*log(z/roughness)))
-    end if
-    obukhov = z/zeta
+    zeta = richardson*logarithm(z/roughness)
+    stable = min(2.0_wp, max(1.0e-6_wp, zeta/(1.0_wp - 5.0_wp*min(richardson, 0.19_wp))))
+    unstable = max(-100.0_wp, min(-1.0e-6_wp, zeta))
+    obukhov = z/merge(stable, unstable, richardson >= 0.0_wp)
   end subroutine first_guess
 
   !> Obukhov length and effective wind from the scales of the last iteration.
   pure subroutine update_stability(air, z, ustar, tstar, qstar, wind, obukhov)
-    type(air_column), intent(in) :: air  !< atmosphere
-    real(wp), intent(in) :: z            !< height above the displacement [m]
-    real(wp), intent(in) :: ustar        !< friction velocity [m s-1]
-    real(wp), intent(in) :: tstar        !< scale of temperature [K]
-    real(wp), intent(in) :: qstar        !< scale of specific humidity [kg kg-1]
-    real(wp), intent(out) :: wind        !< effective wind, with convection [m s-1]
-    real(wp), intent(out) :: obukhov     !< Obukhov length [m]
-    real(wp) :: virtual_scale, zeta, convective_velocity
+    type(air_block), intent(in) :: air       !< atmosphere
+    real(wp), intent(in) :: z(lanes)         !< height of the wind above the displacement [m]
+    real(wp), intent(in) :: ustar(lanes)     !< friction velocity [m s-1]
+    real(wp), intent(in) :: tstar(lanes)     !< scale of temperature [K]
+    real(wp), intent(in) :: qstar(lanes)     !< scale of specific humidity [kg kg-1]
+    real(wp), intent(out) :: wind(lanes)     !< effective wind, with convection [m s-1]
+    real(wp), intent(out) :: obukhov(lanes)  !< Obukhov length [m]
+    real(wp), dimension(lanes) :: virtual_scale, zeta, convective_velocity
 
     virtual_scale = tstar*(1.0_wp + 0.61_wp*air%humidity) + 0.61_wp*air%potential_temperature*qstar
     zeta = z*von_karman*gravity*virtual_scale/(ustar**2*air%virtual_potential_temperature)
-    if (zeta >= 0.0_wp) then
-      zeta = min(2.0_wp, max(zeta, 1.0e-6_wp))
-      wind = max(air%wind, minimum_wind)
-    else
-      zeta = max(-100.0_wp, min(zeta, -1.0e-6_wp))
-      convective_velocity = (-gravity*ustar*virtual_scale*boundary_layer_height/air%virtual_potential_temperature) &
-        **(1.0_wp/3.0_wp)
-      wind = sqrt(air%wind**2 + convective_velocity**2)
-    end if
+    convective_velocity = power(max(0.0_wp, -gravity*ustar*virtual_scale*boundary_layer_height &
+      /air%virtual_potential_temperature), 1.0_wp/3.0_wp)
+    wind = merge(max(air%wind, minimum_wind), sqrt(air%wind**2 + convective_velocity**2), zeta >= 0.0_wp)
+    zeta = merge(min(2.0_wp, max(1.0e-6_wp, zeta)), max(-100.0_wp, min(-1.0e-6_wp, zeta)), zeta >= 0.0_wp)
     obukhov = z/zeta
   end subroutine update_stability
 
-  !> Roughness length of heat over ground.
-  pure real(wp) function heat_roughness(roughness, ustar)
-    real(wp), intent(in) :: roughness  !< roughness length [m]
-    real(wp), intent(in) :: ustar      !< friction velocity [m s-1]
-    heat_roughness = roughness*exp(-0.13_wp*(ustar*roughness/air_viscosity)**0.45_wp)
+  !> Roughness length of heat over ground [m].
+  pure function heat_roughness(roughness, ustar) result(y)
+    real(wp), intent(in) :: roughness(lanes)  !< roughness length [m]
+    real(wp), intent(in) :: ustar(lanes)      !< friction velocity [m s-1]
+    real(wp) :: y(lanes)
+    y = roughness*exponential(-0.13_wp*power(ustar*roughness/air_viscosity, 0.45_wp))
   end function heat_roughness
 
-  !> How far, 0..1, the air at screen height above a level is on its way to that at the reference height z_top;
-  !> both heights and profiles as in heat_profile, between the level and z_top it has grown by to_top.
-  pure real(wp) function screen_share(level, z_top, profile_at_level, to_top, roughness, obukhov) result(share)
-    real(wp), intent(in) :: level             !< height of the level [m]
-    real(wp), intent(in) :: z_top             !< reference height [m]
-    real(wp), intent(in) :: profile_at_level  !< integrated profile up to the level [-]
-    real(wp), intent(in) :: to_top            !< integrated profile from the level to the reference height [-]
-    real(wp), intent(in) :: roughness         !< roughness length [m]
-    real(wp), intent(in) :: obukhov           !< Obukhov length [m]
-    share = 1.0_wp
-    if (level + screen_height < z_top) &
-      share = (heat_profile(level + screen_height, roughness, obukhov) - profile_at_level)/to_top
+  !> How far, 0 to 1, the air at screen height above a level is on its way to that at the reference height [-].
+  pure function screen_share(level, z_top, to_screen, to_top) result(share)
+    real(wp), intent(in) :: level(lanes)      !< height of the level above the displacement [m]
+    real(wp), intent(in) :: z_top(lanes)      !< reference height above the displacement [m]
+    real(wp), intent(in) :: to_screen(lanes)  !< integrated profile from the level to screen height above it [-]
+    real(wp), intent(in) :: to_top(lanes)     !< integrated profile from the level to the reference height [-]
+    real(wp) :: share(lanes)
+    share = merge(to_screen/to_top, 1.0_wp, level + screen_height < z_top)
   end function screen_share
 
   !> Exchange of ground without vegetation; its stability and friction velocity are used for the air under a canopy.
   pure subroutine bare_ground_exchange(air, roughness, ground_temperature, ground_humidity, b)
-    type(air_column), intent(in) :: air         !< atmosphere
-    real(wp), intent(in) :: roughness           !< roughness length [m]
-    real(wp), intent(in) :: ground_temperature  !< [K]
-    real(wp), intent(in) :: ground_humidity     !< specific humidity at the ground [kg kg-1]
-    type(bare_exchange), intent(out) :: b       !< exchange of the ground if it were bare
-    real(wp) :: wind, roughness_heat, ustar, tstar, qstar, obukhov, previous, dt, dq, to_heat, to_vapour
-    integer :: i, sign_changes
+    type(air_block), intent(in) :: air                 !< atmosphere
+    real(wp), intent(in) :: roughness(lanes)           !< roughness length [m]
+    real(wp), intent(in) :: ground_temperature(lanes)  !< [K]
+    real(wp), intent(in) :: ground_humidity(lanes)     !< specific humidity at the ground [kg kg-1]
+    type(bare_exchange), intent(out) :: b              !< exchange of the ground if it were bare
+    real(wp), dimension(lanes) :: z_wind, z_temperature, z_humidity, dt, dq, wind, obukhov, previous, roughness_heat
+    real(wp), dimension(lanes) :: ustar, to_heat, to_vapour, tstar, qstar, new_wind, new_obukhov, new_roughness, new_ustar
+    real(wp), dimension(lanes) :: new_to_heat, new_to_vapour
+    logical :: undecided(lanes)  ! about the sign of the Obukhov length: such lanes keep what they have
+    integer :: i, l, sign_changes(lanes)
 
+    z_wind = air%height_wind
+    z_temperature = air%height_temperature
+    z_humidity = air%height_humidity
     dt = air%temperature - ground_temperature
     dq = air%humidity - ground_humidity
-    roughness_heat = roughness
+    undecided = .false.
     sign_changes = 0
-    call first_guess(air, air%height_wind, roughness, dt, dq, wind, obukhov)
+    roughness_heat = roughness
+    call first_guess(air, z_wind, roughness, dt, dq, wind, obukhov)
     do i = 1, iterations
-      if (i > 1) roughness_heat = heat_roughness(roughness, ustar)
-      ustar = von_karman*wind/momentum_profile(air%height_wind, roughness, obukhov)
-      to_heat = heat_profile(air%height_temperature, roughness_heat, obukhov)
-      to_vapour = to_heat
-      if (air%height_humidity /= air%height_temperature) &
-        to_vapour = heat_profile(air%height_humidity, roughness_heat, obukhov)
+      if (i > 1) then
+        new_roughness = heat_roughness(roughness, ustar)
+        roughness_heat = merge(roughness_heat, new_roughness, undecided)
+      end if
+      new_ustar = von_karman*wind/momentum_profile(z_wind, roughness, obukhov)
+      new_to_heat = heat_profile(z_temperature, roughness_heat, obukhov)
+      new_to_vapour = new_to_heat
+      if (air%height_humidity /= air%height_temperature) new_to_vapour = heat_profile(z_humidity, roughness_heat, obukhov)
+      ustar = merge(ustar, new_ustar, undecided)
+      to_heat = merge(to_heat, new_to_heat, undecided)
+      to_vapour = merge(to_vapour, new_to_vapour, undecided)
       tstar = von_karman*dt/to_heat
       qstar = von_karman*dq/to_vapour
-      previous = obukhov
-      call update_stability(air, air%height_wind, ustar, tstar, qstar, wind, obukhov)
-      if (previous*obukhov < 0.0_wp) sign_changes = sign_changes + 1
-      if (sign_changes >= allowed_sign_changes) exit
+      call update_stability(air, z_wind, ustar, tstar, qstar, new_wind, new_obukhov)
+      do l = 1, lanes
+        if (undecided(l)) cycle
+        previous(l) = obukhov(l)
+        wind(l) = new_wind(l)
+        obukhov(l) = new_obukhov(l)
+        if (previous(l)*obukhov(l) < 0.0_wp) sign_changes(l) = sign_changes(l) + 1
+        undecided(l) = sign_changes(l) >= allowed_sign_changes
+      end do
     end do
     b%heat_conductance = von_karman*ustar/to_heat
     b%vapour_conductance = von_karman*ustar/to_vapour
-    b%screen_share = screen_share(roughness_heat, air%height_temperature, 0.0_wp, to_heat, roughness_heat, previous)
+    b%screen_share = screen_share(roughness_heat, z_temperature, &
+      heat_profile(roughness_heat + screen_height, roughness_heat, previous), to_heat)
     b%obukhov = obukhov
   end subroutine bare_ground_exchange
 end module colm_similarity

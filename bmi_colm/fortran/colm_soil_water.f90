@@ -2,11 +2,12 @@
 !>
 !> Equations (35) to (38) of docs/theory.md.
 module colm_soil_water
-  use colm_constants, only: wp, freezing_point, density_water, latent_heat_fusion, heat_capacity_water, heat_capacity_ice, &
+  use colm_constants, only: wp, lanes, freezing_point, density_water, latent_heat_fusion, heat_capacity_water, heat_capacity_ice, &
     vapour_gas_constant_over_gravity, no_evaporation_factor, cosine_evaporation_factor, stress_by_head, &
     stress_by_saturation
   use colm_types, only: n_snow, column_parameters, column_state, step_options
-  use colm_humidity, only: saturation
+  use colm_elementary, only: exponential
+  use colm_humidity, only: saturate
   use colm_layer_heat, only: water_capacity
   implicit none
   private
@@ -15,17 +16,17 @@ module colm_soil_water
 
   !> Specific humidity of air in contact with the ground [kg kg-1], and slopes to ground temperature [K-1].
   type :: ground_vapour
-    real(wp) :: humidity         !< in balance with the soil's water [kg kg-1]
-    real(wp) :: slope            !< its slope [kg kg-1 K-1]
-    real(wp) :: saturated        !< at saturation [kg kg-1]
-    real(wp) :: saturated_slope  !< its slope [kg kg-1 K-1]
+    real(wp) :: humidity(lanes)         !< in balance with the soil's water [kg kg-1]
+    real(wp) :: slope(lanes)            !< its slope [kg kg-1 K-1]
+    real(wp) :: saturated(lanes)        !< at saturation [kg kg-1]
+    real(wp) :: saturated_slope(lanes)  !< its slope [kg kg-1 K-1]
   end type ground_vapour
 
   !> What the roots can bring to the leaves.
   type :: root_supply
-    real(wp), pointer, contiguous :: share(:)  !< of each layer in a demand that all can meet [-]
-    real(wp), pointer, contiguous :: limit(:)  !< that each layer can give [kg m-2 s-1]
-    real(wp) :: unlimited = huge(1.0_wp)       !< demand that all layers can meet [kg m-2 s-1]
+    real(wp), pointer, contiguous :: share(:, :)  !< of each layer in a demand that all can meet (lanes, layers) [-]
+    real(wp), pointer, contiguous :: limit(:, :)  !< that each layer can give (lanes, layers) [kg m-2 s-1]
+    real(wp) :: unlimited(lanes) = huge(1.0_wp)   !< demand that all layers can meet [kg m-2 s-1]
   end type root_supply
 
   real(wp), parameter :: least_stress = 1.0e-10_wp  !< [-]
@@ -105,39 +106,46 @@ contains
   !> Find the demand that all layers can meet.
   pure subroutine limit_roots(roots)
     type(root_supply), intent(inout) :: roots  !< what the roots can bring
+    real(wp) :: of_layer(lanes)
     integer :: k
     roots%unlimited = huge(1.0_wp)
-    do k = 1, size(roots%limit)
-      if (roots%share(k) > 0.0_wp) roots%unlimited = min(roots%unlimited, roots%limit(k)/roots%share(k))
+    do k = 1, size(roots%limit, 2)
+      of_layer = roots%limit(:, k)/max(tiny(1.0_wp), roots%share(:, k))
+      roots%unlimited = merge(min(roots%unlimited, of_layer), roots%unlimited, roots%share(:, k) > 0.0_wp)
     end do
   end subroutine limit_roots
 
   !> Water that the roots take up for a demand of the leaves: each layer gives its share, up to its limit.
   pure subroutine take_up(roots, demand, total, slope)
     type(root_supply), intent(in) :: roots  !< what the roots can bring
-    real(wp), intent(in) :: demand          !< transpiration that the air asks for [kg m-2 s-1]
-    real(wp), intent(out) :: total          !< water taken up [kg m-2 s-1]
-    real(wp), intent(out) :: slope          !< of the total to the demand [-]
+    real(wp), intent(in) :: demand(lanes)   !< transpiration that the air asks for [kg m-2 s-1]
+    real(wp), intent(out) :: total(lanes)   !< water taken up [kg m-2 s-1]
+    real(wp), intent(out) :: slope(lanes)   !< of the total to the demand [-]
+    real(wp), dimension(lanes) :: limited, limited_slope
     integer :: k
+
     total = demand
     slope = 1.0_wp
-    if (demand <= roots%unlimited) return
-    total = 0.0_wp
-    slope = 0.0_wp
-    do k = 1, size(roots%share)
-      total = total + uptake_of_layer(roots, demand, k)
-      if (demand*roots%share(k) < roots%limit(k)) slope = slope + roots%share(k)
+    if (.not. any(demand > roots%unlimited)) return
+    limited = 0.0_wp
+    limited_slope = 0.0_wp
+    do k = 1, size(roots%share, 2)
+      limited = limited + min(demand*roots%share(:, k), roots%limit(:, k))
+      limited_slope = limited_slope + merge(roots%share(:, k), 0.0_wp, demand*roots%share(:, k) < roots%limit(:, k))
     end do
+    total = merge(limited, total, demand > roots%unlimited)
+    slope = merge(limited_slope, slope, demand > roots%unlimited)
   end subroutine take_up
 
-  !> What one layer gives for a demand of the leaves [kg m-2 s-1].
-  pure real(wp) function uptake_of_layer(roots, demand, k) result(uptake)
+  !> What one layer of one column gives for a demand of the leaves [kg m-2 s-1].
+  pure real(wp) function uptake_of_layer(roots, demand, l, k) result(uptake)
     type(root_supply), intent(in) :: roots  !< what the roots can bring
     real(wp), intent(in) :: demand          !< transpiration that the air asks for [kg m-2 s-1]
+    integer, intent(in) :: l                !< lane of the column
     integer, intent(in) :: k                !< soil layer
     ! not max, whose zero may have either sign
-    uptake = merge(demand, 0.0_wp, demand > 0.0_wp)*roots%share(k)
-    if (demand > roots%unlimited) uptake = min(uptake, roots%limit(k))
+    uptake = merge(demand, 0.0_wp, demand > 0.0_wp)*roots%share(l, k)
+    if (demand > roots%unlimited(l)) uptake = min(uptake, roots%limit(l, k))
   end function uptake_of_layer
 
   !> Factor on the vapour conductance between the top layer and the air, 0..1; snow evaporates freely.
@@ -159,15 +167,15 @@ contains
 
   !> Specific humidity at the ground surface, of the soil and at saturation, with slopes to ground temperature.
   pure subroutine ground_humidity(temperature, pressure, head, snow_fraction, h)
-    real(wp), intent(in) :: temperature    !< of the ground [K]
-    real(wp), intent(in) :: pressure       !< of the air [Pa]
-    real(wp), intent(in) :: head           !< pressure head of the top layer [m]
-    real(wp), intent(in) :: snow_fraction  !< share of the ground under snow [-]
-    type(ground_vapour), intent(out) :: h  !< humidity of air in contact with the ground
-    real(wp) :: e, e_slope, moisture
+    real(wp), intent(in) :: temperature(lanes)    !< of the ground [K]
+    real(wp), intent(in) :: pressure(lanes)       !< of the air [Pa]
+    real(wp), intent(in) :: head(lanes)           !< pressure head of the top layer [m]
+    real(wp), intent(in) :: snow_fraction(lanes)  !< share of the ground under snow [-]
+    type(ground_vapour), intent(out) :: h         !< humidity of air in contact with the ground
+    real(wp), dimension(lanes) :: e, moisture
 
-    call saturation(temperature, pressure, e, e_slope, h%saturated, h%saturated_slope)
-    moisture = exp(min(0.0_wp, 1000.0_wp*head)/(vapour_gas_constant_over_gravity*temperature))
+    call saturate(temperature, pressure, e, h%saturated, h%saturated_slope)
+    moisture = exponential(min(0.0_wp, 1000.0_wp*head)/(vapour_gas_constant_over_gravity*temperature))
     moisture = (1.0_wp - snow_fraction)*moisture + snow_fraction
     h%humidity = h%saturated*moisture
     h%slope = h%saturated_slope*moisture
@@ -176,12 +184,12 @@ contains
   !> The same as the published library has it: ground that is drier than the air above the canopy takes on its humidity,
   !> and dew falls towards the humidity of the soil.
   pure subroutine follow_air(air_humidity, h)
-    real(wp), intent(in) :: air_humidity     !< specific humidity of the air [kg kg-1]
-    type(ground_vapour), intent(inout) :: h  !< humidity of air in contact with the ground
-    if (h%saturated > air_humidity .and. air_humidity > h%humidity) then
-      h%humidity = air_humidity
-      h%slope = 0.0_wp
-    end if
+    real(wp), intent(in) :: air_humidity(lanes)  !< specific humidity of the air [kg kg-1]
+    type(ground_vapour), intent(inout) :: h      !< humidity of air in contact with the ground
+    logical :: follows(lanes)
+    follows = h%saturated > air_humidity .and. air_humidity > h%humidity
+    h%humidity = merge(air_humidity, h%humidity, follows)
+    h%slope = merge(0.0_wp, h%slope, follows)
     h%saturated = h%humidity
     h%saturated_slope = h%slope
   end subroutine follow_air
@@ -189,22 +197,16 @@ contains
   !> What the ground exchanges with air of a given humidity: it evaporates into drier air, hindered by the factor, and
   !> takes dew from air above saturation; in between nothing happens.
   pure subroutine vapour_exchange(h, air_humidity, factor, humidity, slope, hindrance)
-    type(ground_vapour), intent(in) :: h  !< humidity of air in contact with the ground
-    real(wp), intent(in) :: air_humidity  !< specific humidity of the air [kg kg-1]
-    real(wp), intent(in) :: factor        !< evaporation factor [-]
-    real(wp), intent(out) :: humidity     !< specific humidity that the ground shows the air [kg kg-1]
-    real(wp), intent(out) :: slope        !< its slope to ground temperature [kg kg-1 K-1]
-    real(wp), intent(out) :: hindrance    !< factor on the conductance [-]
-    humidity = h%humidity
-    slope = h%slope
-    if (h%humidity >= air_humidity) then
-      hindrance = factor
-    else if (air_humidity > h%saturated) then
-      humidity = h%saturated
-      slope = h%saturated_slope
-      hindrance = 1.0_wp
-    else
-      hindrance = 0.0_wp
-    end if
+    type(ground_vapour), intent(in) :: h         !< humidity of air in contact with the ground
+    real(wp), intent(in) :: air_humidity(lanes)  !< specific humidity of the air [kg kg-1]
+    real(wp), intent(in) :: factor(lanes)        !< evaporation factor [-]
+    real(wp), intent(out) :: humidity(lanes)     !< specific humidity that the ground shows the air [kg kg-1]
+    real(wp), intent(out) :: slope(lanes)        !< its slope to ground temperature [kg kg-1 K-1]
+    real(wp), intent(out) :: hindrance(lanes)    !< factor on the conductance [-]
+    real(wp) :: dew(lanes)
+    dew = merge(1.0_wp, 0.0_wp, air_humidity > h%saturated)
+    hindrance = merge(factor, dew, h%humidity >= air_humidity)
+    humidity = merge(h%humidity, h%saturated, h%humidity >= air_humidity .or. air_humidity <= h%saturated)
+    slope = merge(h%slope, h%saturated_slope, h%humidity >= air_humidity .or. air_humidity <= h%saturated)
   end subroutine vapour_exchange
 end module colm_soil_water

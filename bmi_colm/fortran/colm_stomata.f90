@@ -3,18 +3,19 @@
 !>
 !> Equations (39) to (42) of docs/theory.md.
 module colm_stomata
-  use colm_constants, only: wp
+  use colm_constants, only: wp, lanes
+  use colm_elementary, only: exponential
   implicit none
   private
-  public :: leaf_kinetics, kinetics, assimilation, molar_conductance
+  public :: leaf_kinetics, find_kinetics, find_assimilation, molar_conductance
 
   !> Kinetics at leaf temperature, per unit of scaled capacity (partial pressures in Pa).
   type :: leaf_kinetics
-    real(wp) :: compensation        !< CO2 compensation point [Pa]
-    real(wp) :: michaelis           !< Michaelis constant of carboxylation with oxygen competing [Pa]
-    real(wp) :: carboxylation       !< per ground and effective leaf area [mol m-2 s-1]
-    real(wp) :: electron_transport  !< per ground and effective leaf area [mol m-2 s-1]
-    real(wp) :: respiration         !< per ground and effective leaf area [mol m-2 s-1]
+    real(wp) :: compensation(lanes)        !< CO2 compensation point [Pa]
+    real(wp) :: michaelis(lanes)           !< Michaelis constant of carboxylation with oxygen competing [Pa]
+    real(wp) :: carboxylation(lanes)       !< per ground and effective leaf area [mol m-2 s-1]
+    real(wp) :: electron_transport(lanes)  !< per ground and effective leaf area [mol m-2 s-1]
+    real(wp) :: respiration(lanes)         !< per ground and effective leaf area [mol m-2 s-1]
   end type leaf_kinetics
 
   ! empirical, as in the Common Land Model (Dai, Dickinson and Wang 2004), after Collatz et al. (1991) and Sellers et al. (1996)
@@ -35,56 +36,57 @@ module colm_stomata
 contains
 
   !> Moles of air per volume [mol m-3], so that g [m s-1] = g [mol m-2 s-1] / molar_conductance.
-  pure real(wp) function molar_conductance(pressure, temperature)
-    real(wp), intent(in) :: pressure     !< of the air [Pa]
-    real(wp), intent(in) :: temperature  !< of the leaves [K]
-    molar_conductance = 44.6_wp*273.16_wp*pressure/1.013e5_wp/temperature
+  pure function molar_conductance(pressure, temperature) result(y)
+    real(wp), intent(in) :: pressure(lanes)     !< of the air [Pa]
+    real(wp), intent(in) :: temperature(lanes)  !< of the leaves [K]
+    real(wp) :: y(lanes)
+    y = 44.6_wp*273.16_wp*pressure/1.013e5_wp/temperature
   end function molar_conductance
 
   !> Equation (39).
-  pure function kinetics(temperature, oxygen, capacity, heat_slope, heat_temperature, stress) result(k)
-    real(wp), intent(in) :: temperature       !< of the leaves [K]
-    real(wp), intent(in) :: oxygen            !< partial pressure [Pa]
-    real(wp), intent(in) :: capacity          !< carboxylation at 25 C [mol m-2 s-1]
-    real(wp), intent(in) :: heat_slope        !< decline of carboxylation by heat [K-1]
-    real(wp), intent(in) :: heat_temperature  !< temperature at which heat halves carboxylation [K]
-    real(wp), intent(in) :: stress            !< water available to the roots, 0 none to 1 unstressed [-]
-    type(leaf_kinetics) :: k
+  pure subroutine find_kinetics(temperature, oxygen, capacity, heat_slope, heat_temperature, stress, k)
+    real(wp), intent(in) :: temperature(lanes)       !< of the leaves [K]
+    real(wp), intent(in) :: oxygen(lanes)            !< partial pressure [Pa]
+    real(wp), intent(in) :: capacity(lanes)          !< carboxylation at 25 C [mol m-2 s-1]
+    real(wp), intent(in) :: heat_slope(lanes)        !< decline of carboxylation by heat [K-1]
+    real(wp), intent(in) :: heat_temperature(lanes)  !< temperature at which heat halves carboxylation [K]
+    real(wp), intent(in) :: stress(lanes)            !< water available to the roots, 0 none to 1 unstressed [-]
+    type(leaf_kinetics), intent(out) :: k            !< kinetics at leaf temperature
     real(wp), parameter :: ln21 = log(2.1_wp), ln12 = log(1.2_wp), ln057 = log(0.57_wp), ln2 = log(2.0_wp)
     real(wp), parameter :: deactivation_reference = 1.0_wp &
       + exp((deactivation_entropy*reference_temperature - deactivation)/(gas_constant*reference_temperature))
-    real(wp) :: q, q21
+    real(wp), dimension(lanes) :: q, q21
 
     q = (temperature - reference_temperature)/10.0_wp
-    q21 = exp(ln21*q)
-    k%compensation = 0.5_wp*oxygen/(2600.0_wp*exp(ln057*q))
-    k%michaelis = 30.0_wp*q21*(1.0_wp + oxygen/(30000.0_wp*exp(ln12*q)))
-    k%carboxylation = stress*capacity*q21/(1.0_wp + exp(heat_slope*(temperature - heat_temperature)))
-    k%respiration = stress*respiration_share*capacity*exp(ln2*q) &
-      /(1.0_wp + exp(respiration_slope*(temperature - respiration_temperature)))
+    q21 = exponential(ln21*q)
+    k%compensation = 0.5_wp*oxygen/(2600.0_wp*exponential(ln057*q))
+    k%michaelis = 30.0_wp*q21*(1.0_wp + oxygen/(30000.0_wp*exponential(ln12*q)))
+    k%carboxylation = stress*capacity*q21/(1.0_wp + exponential(heat_slope*(temperature - heat_temperature)))
+    k%respiration = stress*respiration_share*capacity*exponential(ln2*q) &
+      /(1.0_wp + exponential(respiration_slope*(temperature - respiration_temperature)))
     k%electron_transport = stress*electron_per_carboxylation*capacity &
-      *exp(activation*(temperature - reference_temperature)/(gas_constant*temperature*reference_temperature)) &
+      *exponential(activation*(temperature - reference_temperature)/(gas_constant*temperature*reference_temperature)) &
       *deactivation_reference &
-      /(1.0_wp + exp((deactivation_entropy*temperature - deactivation)/(gas_constant*temperature)))
-  end function kinetics
+      /(1.0_wp + exponential((deactivation_entropy*temperature - deactivation)/(gas_constant*temperature)))
+  end subroutine find_kinetics
 
-  !> Net assimilation [mol m-2 s-1] and canopy resistance [s m-1] of one class of leaves.
-  pure subroutine assimilation(k, scale, electron_scale, light, efficiency, water_cost, deficit, carbon_dioxide, pressure, &
-    temperature, net, resistance)
-    type(leaf_kinetics), intent(in) :: k    !< kinetics at leaf temperature
-    real(wp), intent(in) :: scale           !< effective leaf area of carboxylation and respiration [m2 m-2]
-    real(wp), intent(in) :: electron_scale  !< effective leaf area of electron transport [m2 m-2]
-    real(wp), intent(in) :: light           !< visible radiation absorbed [W m-2]
-    real(wp), intent(in) :: efficiency      !< carbon dioxide per quanta [mol mol-1]
-    real(wp), intent(in) :: water_cost      !< marginal water cost of carbon [mol mol-1]
-    real(wp), intent(in) :: deficit         !< vapour pressure inside the leaf minus that of the canopy air [Pa]
-    real(wp), intent(in) :: carbon_dioxide  !< partial pressure in the canopy air [Pa]
-    real(wp), intent(in) :: pressure        !< of the air [Pa]
-    real(wp), intent(in) :: temperature     !< of the leaves [K]
-    real(wp), intent(out) :: net            !< net assimilation [mol m-2 s-1]
-    real(wp), intent(out) :: resistance     !< of the canopy to vapour [s m-1]
-    real(wp) :: d, ambient, compensation, inside_rubisco, inside_light, inside, rubisco, electron, by_light, gross
-    real(wp) :: conductance, c
+  !> Net assimilation and canopy resistance of one class of leaves.
+  pure subroutine find_assimilation(k, scale, electron_scale, light, efficiency, water_cost, deficit, carbon_dioxide, &
+    pressure, temperature, net, resistance)
+    type(leaf_kinetics), intent(in) :: k           !< kinetics at leaf temperature
+    real(wp), intent(in) :: scale(lanes)           !< effective leaf area of carboxylation and respiration [m2 m-2]
+    real(wp), intent(in) :: electron_scale(lanes)  !< effective leaf area of electron transport [m2 m-2]
+    real(wp), intent(in) :: light(lanes)           !< visible radiation absorbed [W m-2]
+    real(wp), intent(in) :: efficiency(lanes)      !< carbon dioxide per quanta [mol mol-1]
+    real(wp), intent(in) :: water_cost(lanes)      !< marginal water cost of carbon [mol mol-1]
+    real(wp), intent(in) :: deficit(lanes)         !< vapour pressure inside the leaf minus that of the canopy air [Pa]
+    real(wp), intent(in) :: carbon_dioxide(lanes)  !< partial pressure in the canopy air [Pa]
+    real(wp), intent(in) :: pressure(lanes)        !< of the air [Pa]
+    real(wp), intent(in) :: temperature(lanes)     !< of the leaves [K]
+    real(wp), intent(out) :: net(lanes)            !< net assimilation [mol m-2 s-1]
+    real(wp), intent(out) :: resistance(lanes)     !< of the canopy to vapour [s m-1]
+    real(wp), dimension(lanes) :: d, ambient, compensation, inside_rubisco, inside_light, inside, rubisco, electron, by_light
+    real(wp), dimension(lanes) :: gross, conductance, c
 
     d = max(deficit, least_vapour_deficit)/pressure
     ambient = carbon_dioxide/pressure
@@ -97,15 +99,10 @@ contains
     c = inside_light*pressure
     electron = min(quanta_per_energy*light*efficiency, k%electron_transport*electron_scale)
     by_light = electron*(c - k%compensation)/(c + 2.0_wp*k%compensation)
-    if (rubisco < by_light) then
-      gross = rubisco
-      inside = inside_rubisco
-    else
-      gross = by_light
-      inside = inside_light
-    end if
+    gross = merge(rubisco, by_light, rubisco < by_light)
+    inside = merge(inside_rubisco, inside_light, rubisco < by_light)
     net = gross - k%respiration*scale
     conductance = vapour_over_carbon*max(net, 1.0e-12_wp)/(ambient - inside)
     resistance = min(largest_resistance, molar_conductance(pressure, temperature)/conductance)
-  end subroutine assimilation
+  end subroutine find_assimilation
 end module colm_stomata

@@ -6,31 +6,29 @@
 !>
 !> Equation (47) of docs/theory.md.
 module colm_surface_balance
-  use colm_constants, only: wp, latent_heat_vaporisation, latent_heat_sublimation, stefan_boltzmann
+  use colm_constants, only: wp, lanes, latent_heat_vaporisation, latent_heat_sublimation, stefan_boltzmann
   use colm_types, only: n_snow, column_parameters, column_state
   use colm_humidity, only: saturation
-  use colm_similarity, only: air_column, bare_exchange
+  use colm_similarity, only: air_block, bare_exchange
   use colm_canopy_air, only: canopy_geometry
   use colm_throughfall, only: falling_water
-  use colm_leaf_temperature, only: leaf_surroundings, leaf_fluxes, solve_leaf
+  use colm_leaf_temperature, only: leaf_surroundings, leaf_fluxes, solve_leaves
   use colm_surface_exchange, only: exchange_without_canopy
   use colm_ground_temperature, only: advance_ground_temperature
   use colm_soil_water, only: root_supply, limit_roots, uptake_of_layer
   implicit none
   private
-  public :: surface_limits, surface_fluxes, find_limits, balance_surface
+  public :: surface_limits, surface_fluxes, find_limits, balance_surfaces
 
   !> Water that the step can take at most.
   type :: surface_limits
-    logical :: hold = .false.          !< the limits are kept
     real(wp) :: ground                 !< from the top layer, be it snow or soil [kg m-2 s-1]
     logical :: shared = .false.        !< ground and roots take from the same top layer
     real(wp) :: liquid = huge(1.0_wp)  !< part of `ground` that is liquid; beyond that ice goes [kg m-2 s-1]
   end type surface_limits
 
-  !> Fluxes to the air, those of the ground at its temperature at the end of the step.
+  !> Fluxes of the ground of one column at its temperature at the end of the step.
   type :: surface_fluxes
-    type(leaf_fluxes) :: leaf        !< of the leaves
     real(wp) :: ground_sensible      !< sensible heat of the ground [W m-2]
     real(wp) :: ground_evaporation   !< vapour from the ground [kg m-2 s-1]
     real(wp) :: latent_heat          !< that the ground's balance has counted [J kg-1]
@@ -58,7 +56,6 @@ contains
     integer :: top
 
     top = n_snow + 1 - s%snow_layers
-    limits%hold = .true.
     roots = max(0.0_wp, min(available, s%liquid(n_snow + 1:)))/time_step
     limits%shared = .not. body .and. s%snow_layers == 0
     if (.not. limits%shared) then
@@ -72,112 +69,140 @@ contains
   end subroutine find_limits
 
   !> Leaf, snow and soil temperature, canopy water and phases of the layers are advanced.
-  pure subroutine balance_surface(p, air, bare, canopy, has_canopy, fall, ground_solar, limits, time_step, conserve, &
-    around, s, f)
-    type(column_parameters), intent(in) :: p          !< constants of the column
-    type(air_column), intent(in) :: air               !< atmosphere
-    type(bare_exchange), intent(in) :: bare           !< exchange of the ground if it were bare
-    type(canopy_geometry), intent(in) :: canopy       !< geometry of the canopy
-    logical, intent(in) :: has_canopy                 !< leaves and stems are above the snow
-    type(falling_water), intent(in) :: fall           !< what reaches the ground
-    real(wp), intent(in) :: ground_solar              !< shortwave radiation absorbed by the ground [W m-2]
-    type(surface_limits), intent(in) :: limits        !< water that the step can take
-    real(wp), intent(in) :: time_step                 !< length of the step [s]
-    logical, intent(in) :: conserve                   !< water keeps its mass and heat
-    type(leaf_surroundings), intent(inout) :: around  !< what the leaves see
-    type(column_state), intent(inout) :: s            !< state of the column
-    type(surface_fluxes), intent(out) :: f            !< fluxes to the air and within the ground
-    real(wp), dimension(size(s%temperature)) :: temperature, liquid, ice
-    real(wp) :: leaf_temperature, canopy_water, roughness_length, snow_water, snow_depth, given
-    logical :: beyond
+  pure subroutine balance_surfaces(p, air, bare, canopy, covered, fall, ground_solar, limits, time_step, conserve, &
+    around, s, leaf, f)
+    type(column_parameters), intent(in) :: p(lanes)    !< constants of the columns
+    type(air_block), intent(in) :: air                 !< atmosphere
+    type(bare_exchange), intent(in) :: bare            !< exchange of the ground if it were bare
+    type(canopy_geometry), intent(in) :: canopy        !< geometry of the canopies
+    logical, intent(in) :: covered(lanes)              !< leaves and stems are above the snow
+    type(falling_water), intent(in) :: fall(lanes)     !< what reaches the ground
+    real(wp), intent(in) :: ground_solar(lanes)        !< shortwave radiation absorbed by the ground [W m-2]
+    type(surface_limits), intent(in) :: limits(lanes)  !< water that the step can take
+    real(wp), intent(in) :: time_step                  !< length of the step [s]
+    logical, intent(in) :: conserve(lanes)             !< water keeps its mass and heat
+    type(leaf_surroundings), intent(inout) :: around   !< what the leaves see
+    type(column_state), intent(inout) :: s(lanes)      !< states of the columns
+    type(leaf_fluxes), intent(out) :: leaf             !< fluxes of the leaves
+    type(surface_fluxes), intent(out) :: f(lanes)      !< fluxes of the ground
+    real(wp), dimension(size(s(1)%temperature), lanes) :: temperature, liquid, ice
+    real(wp), dimension(lanes) :: leaf_temperature, canopy_water, roughness_length, snow_water, snow_depth, given
+    logical, dimension(lanes) :: all_columns, beyond
+    integer :: l
 
-    if (.not. limits%hold) then
-      call solve(p, air, bare, canopy, has_canopy, fall, ground_solar, time_step, conserve, around, s, f)
+    all_columns = .true.
+    if (around%published) then
+      call solve(p, air, bare, canopy, covered, fall, ground_solar, time_step, conserve, around, all_columns, s, leaf, f)
       return
     end if
     ! what is advanced, as it was: a copy of the whole state would cost as much as the balance of bare ground
-    temperature = s%temperature
-    liquid = s%liquid
-    ice = s%ice
+    do l = 1, lanes
+      temperature(:, l) = s(l)%temperature
+      liquid(:, l) = s(l)%liquid
+      ice(:, l) = s(l)%ice
+    end do
     leaf_temperature = s%leaf_temperature
     canopy_water = s%canopy_water
     roughness_length = s%roughness_length
     snow_water = s%snow_water
     snow_depth = s%snow_depth
-    around%bounded = .true.
-    if (has_canopy) call limit_roots(around%roots)
-    call solve(p, air, bare, canopy, has_canopy, fall, ground_solar, time_step, conserve, around, s, f)
-    call bound_ground(air, limits, around%roots, s, f, beyond, given)
-    if (.not. beyond) return
-    s%temperature(:) = temperature
-    s%liquid(:) = liquid
-    s%ice(:) = ice
-    s%leaf_temperature = leaf_temperature
-    s%canopy_water = canopy_water
-    s%roughness_length = roughness_length
-    s%snow_water = snow_water
-    s%snow_depth = snow_depth
-    around%ground_is_given = .true.
-    around%ground_evaporation = given
-    if (limits%shared) around%roots%limit(1) = max(0.0_wp, around%roots%limit(1) - max(0.0_wp, given))
-    if (has_canopy) call limit_roots(around%roots)
-    call solve(p, air, bare, canopy, has_canopy, fall, ground_solar, time_step, conserve, around, s, f)
-  end subroutine balance_surface
+    call limit_roots(around%roots)
+    call solve(p, air, bare, canopy, covered, fall, ground_solar, time_step, conserve, around, all_columns, s, leaf, f)
+    do l = 1, lanes
+      call bound_ground(air%pressure(l), limits(l), around%roots, l, s(l), leaf, f(l), beyond(l), given(l))
+      if (.not. beyond(l)) cycle
+      s(l)%temperature(:) = temperature(:, l)
+      s(l)%liquid(:) = liquid(:, l)
+      s(l)%ice(:) = ice(:, l)
+      s(l)%leaf_temperature = leaf_temperature(l)
+      s(l)%canopy_water = canopy_water(l)
+      s(l)%roughness_length = roughness_length(l)
+      s(l)%snow_water = snow_water(l)
+      s(l)%snow_depth = snow_depth(l)
+      around%ground_is_given(l) = .true.
+      around%ground_evaporation(l) = given(l)
+      if (limits(l)%shared) around%roots%limit(l, 1) = max(0.0_wp, around%roots%limit(l, 1) - max(0.0_wp, given(l)))
+    end do
+    if (.not. any(beyond)) return
+    call limit_roots(around%roots)
+    call solve(p, air, bare, canopy, covered, fall, ground_solar, time_step, conserve, around, beyond, s, leaf, f)
+  end subroutine balance_surfaces
 
   !> Leaves with the ground at its temperature at the start of the step, then the ground.
-  pure subroutine solve(p, air, bare, canopy, has_canopy, fall, ground_solar, time_step, conserve, around, s, f)
+  pure subroutine solve(p, air, bare, canopy, covered, fall, ground_solar, time_step, conserve, around, wanted, s, leaf, f)
+    type(column_parameters), intent(in) :: p(lanes)  !< constants of the columns
+    type(air_block), intent(in) :: air               !< atmosphere
+    type(bare_exchange), intent(in) :: bare          !< exchange of the ground if it were bare
+    type(canopy_geometry), intent(in) :: canopy      !< geometry of the canopies
+    logical, intent(in) :: covered(lanes)            !< leaves and stems are above the snow
+    type(falling_water), intent(in) :: fall(lanes)   !< what reaches the ground
+    real(wp), intent(in) :: ground_solar(lanes)      !< shortwave radiation absorbed by the ground [W m-2]
+    real(wp), intent(in) :: time_step                !< length of the step [s]
+    logical, intent(in) :: conserve(lanes)           !< water keeps its mass and heat
+    type(leaf_surroundings), intent(in) :: around    !< what the leaves see
+    logical, intent(in) :: wanted(lanes)             !< columns to solve; nothing of the others is changed
+    type(column_state), intent(inout) :: s(lanes)    !< states of the columns
+    type(leaf_fluxes), intent(inout) :: leaf         !< fluxes of the leaves
+    type(surface_fluxes), intent(inout) :: f(lanes)  !< fluxes of the ground
+    integer :: l
+
+    if (any(wanted .and. covered)) call solve_leaves(p, s, air, canopy, around, time_step, wanted .and. covered, leaf)
+    if (.not. all(covered .or. .not. wanted)) &
+      call exchange_without_canopy(air, bare, around, wanted .and. .not. covered, leaf)
+    do l = 1, lanes
+      if (.not. wanted(l)) cycle
+      if (conserve(l) .and. leaf%transpiration(l) < 0.0_wp) then
+        ! the last linear step of the iteration can go below zero: dew
+        s(l)%canopy_water = s(l)%canopy_water - leaf%transpiration(l)*time_step
+        leaf%transpiration(l) = 0.0_wp
+      end if
+      call solve_ground(p(l), fall(l), ground_solar(l), time_step, conserve(l), around, leaf, l, s(l), f(l))
+    end do
+  end subroutine solve
+
+  !> Temperature of one column's ground in balance with what it gives to the air.
+  pure subroutine solve_ground(p, fall, ground_solar, time_step, conserve, around, leaf, l, s, f)
     type(column_parameters), intent(in) :: p       !< constants of the column
-    type(air_column), intent(in) :: air            !< atmosphere
-    type(bare_exchange), intent(in) :: bare        !< exchange of the ground if it were bare
-    type(canopy_geometry), intent(in) :: canopy    !< geometry of the canopy
-    logical, intent(in) :: has_canopy              !< leaves and stems are above the snow
     type(falling_water), intent(in) :: fall        !< what reaches the ground
     real(wp), intent(in) :: ground_solar           !< shortwave radiation absorbed by the ground [W m-2]
     real(wp), intent(in) :: time_step              !< length of the step [s]
     logical, intent(in) :: conserve                !< water keeps its mass and heat
     type(leaf_surroundings), intent(in) :: around  !< what the leaves see
+    type(leaf_fluxes), intent(in) :: leaf          !< fluxes of the leaves
+    integer, intent(in) :: l                       !< lane of the column
     type(column_state), intent(inout) :: s         !< state of the column
-    type(surface_fluxes), intent(out) :: f         !< fluxes to the air and within the ground
+    type(surface_fluxes), intent(out) :: f         !< fluxes of the ground
     real(wp) :: t0, hs, hs_slope
     integer :: top
 
-    if (has_canopy) then
-      call solve_leaf(p, s, air, canopy, around, time_step, f%leaf)
-      if (conserve .and. f%leaf%transpiration < 0.0_wp) then
-        ! the last linear step of the iteration can go below zero: dew
-        s%canopy_water = s%canopy_water - f%leaf%transpiration*time_step
-        f%leaf%transpiration = 0.0_wp
-      end if
-    else
-      call exchange_without_canopy(air, bare, around, f%leaf)
-    end if
-
     top = n_snow + 1 - s%snow_layers
-    t0 = around%ground_temperature
+    t0 = around%ground_temperature(l)
     f%latent_heat = latent_heat_vaporisation
     if (s%liquid(top) <= 0.0_wp .and. s%ice(top) > 0.0_wp) f%latent_heat = latent_heat_sublimation
-    f%longwave_below = s%longwave_gap*around%longwave + (1.0_wp - s%longwave_gap)*f%leaf%longwave_emission
-    hs = ground_solar - fall%melt_heat + around%emissivity*(f%longwave_below - stefan_boltzmann*t0**4) &
-      - f%leaf%ground_sensible - f%latent_heat*f%leaf%ground_evaporation + fall%heat_capacity*(fall%temperature - t0)
-    hs_slope = -(f%leaf%ground_sensible_slope + f%latent_heat*f%leaf%ground_evaporation_slope) &
-      - 4.0_wp*around%emissivity*stefan_boltzmann*t0**3 - fall%heat_capacity
+    f%longwave_below = s%longwave_gap*around%longwave(l) + (1.0_wp - s%longwave_gap)*leaf%longwave_emission(l)
+    hs = ground_solar - fall%melt_heat + around%emissivity(l)*(f%longwave_below - stefan_boltzmann*t0**4) &
+      - leaf%ground_sensible(l) - f%latent_heat*leaf%ground_evaporation(l) + fall%heat_capacity*(fall%temperature - t0)
+    hs_slope = -(leaf%ground_sensible_slope(l) + f%latent_heat*leaf%ground_evaporation_slope(l)) &
+      - 4.0_wp*around%emissivity(l)*stefan_boltzmann*t0**3 - fall%heat_capacity
     call advance_ground_temperature(p, s, top, hs, hs_slope, time_step, conserve, f%bulk_melt, f%phase_heat, f%stored_heat, &
       f%snow_melts)
     f%warming = s%temperature(top) - t0
-    f%ground_sensible = f%leaf%ground_sensible + f%leaf%ground_sensible_slope*f%warming
-    f%ground_evaporation = f%leaf%ground_evaporation + f%leaf%ground_evaporation_slope*f%warming
-  end subroutine solve
+    f%ground_sensible = leaf%ground_sensible(l) + leaf%ground_sensible_slope(l)*f%warming
+    f%ground_evaporation = leaf%ground_evaporation(l) + leaf%ground_evaporation_slope(l)*f%warming
+  end subroutine solve_ground
 
-  !> Whether the ground's vapour is beyond what it, or the air, can give, and the flux that is not.
+  !> Whether the vapour of one column's ground is beyond what it, or the air, can give, and the flux that is not.
   !>
   !> The flux grows linearly with the ground's temperature over the step. A ground that cools far goes from evaporation
   !> to dew on that line, from air that is not saturated; dew of the end of the step takes its place.
-  pure subroutine bound_ground(air, limits, roots, s, f, beyond, given)
-    type(air_column), intent(in) :: air         !< atmosphere
+  pure subroutine bound_ground(pressure, limits, roots, l, s, leaf, f, beyond, given)
+    real(wp), intent(in) :: pressure            !< of the air [Pa]
     type(surface_limits), intent(in) :: limits  !< water that the step can take
     type(root_supply), intent(in) :: roots      !< what the roots can bring
+    integer, intent(in) :: l                    !< lane of the column
     type(column_state), intent(in) :: s         !< state of the column
-    type(surface_fluxes), intent(in) :: f       !< fluxes to the air and within the ground
+    type(leaf_fluxes), intent(in) :: leaf       !< fluxes of the leaves
+    type(surface_fluxes), intent(in) :: f       !< fluxes of the ground
     logical, intent(out) :: beyond              !< the flux is more than there is
     real(wp), intent(out) :: given              !< vapour of the ground that there is [kg m-2 s-1]
     real(wp) :: most, e, e_slope, q, q_slope
@@ -185,19 +210,19 @@ contains
 
     given = f%ground_evaporation
     most = limits%ground
-    if (limits%shared) most = max(0.0_wp, most - uptake_of_layer(roots, f%leaf%demand, 1))
+    if (limits%shared) most = max(0.0_wp, most - uptake_of_layer(roots, leaf%demand(l), l, 1))
     if (given > most) then
       beyond = .true.
       given = most
-    else if (given < 0.0_wp .and. (f%leaf%ground_evaporation >= 0.0_wp &
-      .or. given < -f%leaf%dew_conductance*f%leaf%humidity_over_ground)) then
+    else if (given < 0.0_wp .and. (leaf%ground_evaporation(l) >= 0.0_wp &
+      .or. given < -leaf%dew_conductance(l)*leaf%humidity_over_ground(l))) then
       beyond = .true.
       top = n_snow + 1 - s%snow_layers
-      call saturation(s%temperature(top), air%pressure, e, e_slope, q, q_slope)
-      given = min(0.0_wp, f%leaf%dew_conductance*(q - f%leaf%humidity_over_ground))
+      call saturation(s%temperature(top), pressure, e, e_slope, q, q_slope)
+      given = min(0.0_wp, leaf%dew_conductance(l)*(q - leaf%humidity_over_ground(l)))
     else
       ! leaves may have taken up, as dew, vapour of the ground that has not come to be
-      beyond = f%leaf%evaporation + given < -f%leaf%vapour_of_air
+      beyond = leaf%evaporation(l) + given < -leaf%vapour_of_air(l)
     end if
   end subroutine bound_ground
 end module colm_surface_balance

@@ -7,12 +7,11 @@
 !> The functions are elemental; a loop in another file calls a vector version of them (`omp declare simd`). The procedures
 !> with a plural name take a whole array, inline the function, and are about twice as fast. NaN gives NaN.
 module vector_math
-  use, intrinsic :: iso_fortran_env, only: wp => real64, sp => real32, int64, int32
+  use, intrinsic :: iso_fortran_env, only: wp => real64, int64
   implicit none
   private
   public :: exponential, exponential_m1, logarithm, logarithm_1p, power, hyperbolic_tangent, arsinh
   public :: exponentials, exponentials_m1, logarithms, logarithms_1p, powers, hyperbolic_tangents, arsinhs
-  public :: single_exponentials
 
   real(wp), parameter :: log2_e = 1.44269504088896340735992468100189214_wp
   !> ln 2 in two parts; the first has so many zeros at its end that its products with exponents are exact.
@@ -28,12 +27,6 @@ module vector_math
   real(wp), parameter :: not_a_number = transfer(one_bits + 2_int64**62 + 2_int64**51, 0.0_wp)
   integer, parameter :: fraction_bits = 52
   integer(int64), parameter :: bias = 1023_int64
-
-  real(sp), parameter :: single_rounder = 1.5_sp*2.0_sp**23
-  real(sp), parameter :: single_log2_e = 1.44269504088896340735992468100189214_sp
-  real(sp), parameter :: single_ln2_high = 45426.0_sp*2.0_sp**(-16), single_ln2_low = 1.4286068203094172321e-6_sp
-  integer(int32), parameter :: single_rounder_bits = transfer(single_rounder, 0_int32)
-  integer, parameter :: single_fraction_bits = 23
 
 contains
 
@@ -249,32 +242,5 @@ contains
       z(i) = power(x(i), y)
     end do
   end subroutine powers
-
-  !> y = exp(x) in single precision, element by element; x is taken as -87 below it and as 88 above.
-  pure subroutine single_exponentials(n, x, y)
-    integer, intent(in) :: n  !< elements [-]
-    real(sp), intent(in) :: x(n)  !< [-]
-    real(sp), intent(out) :: y(n)  !< [-]
-    integer :: i
-    !$omp simd
-    do i = 1, n
-      y(i) = single_exponential(x(i))
-    end do
-  end subroutine single_exponentials
-
-  pure elemental function single_exponential(x) result(y)
-    !$omp declare simd(single_exponential) notinbranch
-    real(sp), intent(in) :: x  !< [-]
-    real(sp) :: y
-    real(sp) :: within, rounded, k, r
-    within = merge(-87.0_sp, x, x < -87.0_sp)
-    within = merge(88.0_sp, within, within > 88.0_sp)
-    rounded = within*single_log2_e + single_rounder
-    k = rounded - single_rounder
-    r = (within - k*single_ln2_high) - k*single_ln2_low
-    y = 1.0_sp + r*(1.0_sp + r*(1.0_sp/2.0_sp + r*(1.0_sp/6.0_sp + r*(1.0_sp/24.0_sp + &
-      r*(1.0_sp/120.0_sp + r*(1.0_sp/720.0_sp + r*(1.0_sp/5040.0_sp)))))))
-    y = y*transfer(ishft(transfer(rounded, 0_int32) - single_rounder_bits + 127_int32, single_fraction_bits), 0.0_sp)
-  end function single_exponential
 
 end module vector_math

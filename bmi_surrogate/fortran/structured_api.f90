@@ -1,14 +1,17 @@
-!> Flat interface that f2py wraps; all physics is in the modules beside this file. Kinds are c_double, c_float because f2py knows
-!> those names; they are real64 and real32. Arrays are described in structured_types.
+!> Flat interface that f2py wraps; all physics is in the modules beside this file. Kinds are c_double because f2py knows that name;
+!> it is real64. Arrays are described in structured_types.
 
-!> Lanes of a block, and outputs of a group of the network's.
-subroutine sizes(block_lanes, output_group)
+!> Lanes of a block, outputs of a group of the network's, and numbers of memory for a block and for a layer of one.
+subroutine sizes(block_lanes, output_group, flat_memory, layer_memory)
+  use structured_hour, only: memory_size
   use structured_network, only: group
   use structured_types, only: lanes
   implicit none
-  integer, intent(out) :: block_lanes, output_group
+  integer, intent(out) :: block_lanes, output_group, flat_memory, layer_memory
   block_lanes = lanes
   output_group = group
+  flat_memory = memory_size(0, 1)
+  layer_memory = memory_size(1, 1) - flat_memory
 end subroutine sizes
 
 !> Threads that OpenMP would use.
@@ -20,16 +23,16 @@ subroutine max_threads(n)
 end subroutine max_threads
 
 !> Advance the heads by an hour; see advance_hour.
-subroutine advance(nlanes, layers, blocks, sides, ncol, nstarts, nwidths, nparameters, nfeatures, cells, supplied, &
+subroutine advance(nlanes, layers, blocks, sides, ncol, nstarts, nwidths, nparameters, nfeatures, nmemory, cells, supplied, &
   dz, height, porosity, specific_storage, alpha, n, m, residual, maximum, vertical, east_conductance, north_conductance, &
   rise_east, rise_north, cosine_east, cosine_north, conveyance_in, conveyance_out, east, west, north, south, donor, level_start, &
   cell, widths, parameters, soil_features, scale, refinements, sweeps, later_sweeps, rough_sweeps, repetitions, threads, &
-  supply, head, map)
-  use, intrinsic :: iso_c_binding, only: c_double, c_float
+  supply, memory, head, map)
+  use, intrinsic :: iso_c_binding, only: c_double
   use structured_hour, only: advance_hour
   use structured_types, only: columns_t, effort_t, network_t
   implicit none
-  integer, intent(in) :: nlanes, layers, blocks, sides, ncol, nstarts, nwidths, nparameters, nfeatures, cells, supplied
+  integer, intent(in) :: nlanes, layers, blocks, sides, ncol, nstarts, nwidths, nparameters, nfeatures, nmemory, cells, supplied
   real(c_double), intent(in), target :: dz(layers), height(layers)
   real(c_double), intent(in), target :: porosity(nlanes, layers, blocks), specific_storage(nlanes, layers, blocks)
   real(c_double), intent(in), target :: alpha(nlanes, layers, blocks), n(nlanes, layers, blocks), m(nlanes, layers, blocks)
@@ -42,10 +45,11 @@ subroutine advance(nlanes, layers, blocks, sides, ncol, nstarts, nwidths, nparam
   integer, intent(in), target :: east(nlanes, blocks), west(nlanes, blocks), north(nlanes, blocks), south(nlanes, blocks)
   integer, intent(in), target :: donor(sides, ncol), level_start(nstarts), cell(nlanes, blocks)
   integer, intent(in), target :: widths(nwidths)
-  real(c_float), intent(in), target :: parameters(nparameters), soil_features(nlanes, nfeatures, blocks)
+  real(c_double), intent(in), target :: parameters(nparameters), soil_features(nlanes, nfeatures, blocks)
   real(c_double), intent(in), target :: scale(layers)
   integer, intent(in) :: refinements, sweeps, later_sweeps, rough_sweeps, repetitions, threads
   real(c_double), intent(in) :: supply(cells, supplied)
+  real(c_double), intent(inout), target :: memory(nmemory)
   real(c_double), intent(inout) :: head(nlanes, layers, blocks), map(cells, layers)
   !f2py threadsafe
   type(columns_t) :: columns
@@ -91,5 +95,5 @@ subroutine advance(nlanes, layers, blocks, sides, ncol, nstarts, nwidths, nparam
   effort%rough_sweeps = rough_sweeps
   effort%repetitions = repetitions
 
-  call advance_hour(columns, network, effort, threads, cells, supplied, supply, head, map)
+  call advance_hour(columns, network, effort, threads, cells, supplied, supply, memory, head, map)
 end subroutine advance

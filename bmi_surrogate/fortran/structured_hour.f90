@@ -14,55 +14,59 @@ module structured_hour
   use structured_types, only: columns_t, effort_t, lanes, network_t
   implicit none
   private
-  public :: advance_hour
+  public :: advance_hour, memory_size
 
   !> Of overland inflow, relative to 1 m and the inflow.
   real(wp), parameter :: inflow_tolerance = 1.0e-9_wp
 
-  !> Memory of an hour.
+  !> What an hour keeps from loop to loop. Its memory is the caller's, who keeps it from hour to hour.
   type :: work_t
-    real(wp), allocatable :: water(:, :, :)         !< in the layers at the start [m]
-    real(wp), allocatable :: capacity(:, :, :)      !< of the layers at the start [-]
-    real(wp), allocatable :: permeability(:, :, :)  !< relative, at the start [-]
-    real(wp), allocatable :: source(:, :, :)        !< water of the hour [m]
-    real(wp), allocatable :: lateral(:, :, :)       !< water of the hour [m]
-    real(wp), allocatable :: east(:, :, :)          !< flow through the east faces [m]
-    real(wp), allocatable :: north(:, :, :)         !< flow through the north faces [m]
-    real(wp), allocatable :: guess(:, :, :)         !< coordinate at the end of the hour, but for the shift [m]
-    real(wp), allocatable :: weights(:, :, :)       !< of the layers in the closure [-]
-    real(wp), allocatable :: ponded(:, :)           !< at the start [m]
-    real(wp), allocatable :: available(:, :)        !< water but for overland flow [m]
-    real(wp), allocatable :: start_inflow(:, :)     !< overland, by the ponding at the start [m]
-    real(wp), allocatable :: inflow(:, :)           !< overland, that balances were closed with last [m]
-    real(wp), allocatable :: better(:, :)           !< overland, that they should be closed with [m]
-    real(wp), allocatable :: found(:, :)            !< overland, by the depths that were found [m]
-    real(wp), allocatable :: flow(:, :)             !< ponded depth to 5/3 [m5/3]
-    real(wp), allocatable :: response(:, :)         !< of that to inflow [m2/3]
-    real(wp), allocatable :: shift(:, :)            !< that closes the balance [m]
-    real(wp), allocatable :: growth(:, :)           !< of the balance with the shift [-]
-    real(wp), allocatable :: open(:, :)             !< 1 where the balance is not closed, or else 0 [-]
-    real(wp), allocatable :: change(:, :)           !< of routing [m]
-    real(wp), allocatable :: passed(:, :)           !< of routing [m]
-    logical :: wanting = .true.                     !< a column is open, or its overland inflow has changed
+    real(wp), pointer, contiguous :: water(:, :, :) => null()         !< in the layers at the start [m]
+    real(wp), pointer, contiguous :: capacity(:, :, :) => null()      !< of the layers at the start [-]
+    real(wp), pointer, contiguous :: permeability(:, :, :) => null()  !< relative, at the start [-]
+    real(wp), pointer, contiguous :: source(:, :, :) => null()        !< water of the hour [m]
+    real(wp), pointer, contiguous :: lateral(:, :, :) => null()       !< water of the hour [m]
+    real(wp), pointer, contiguous :: east(:, :, :) => null()          !< flow through the east faces [m]
+    real(wp), pointer, contiguous :: north(:, :, :) => null()         !< flow through the north faces [m]
+    real(wp), pointer, contiguous :: guess(:, :, :) => null()         !< coordinate at the end of the hour, but for the shift [m]
+    real(wp), pointer, contiguous :: weights(:, :, :) => null()       !< of the layers in the closure [-]
+    real(wp), pointer, contiguous :: ponded(:, :) => null()           !< at the start [m]
+    real(wp), pointer, contiguous :: available(:, :) => null()        !< water but for overland flow [m]
+    real(wp), pointer, contiguous :: start_inflow(:, :) => null()     !< overland, by the ponding at the start [m]
+    real(wp), pointer, contiguous :: inflow(:, :) => null()           !< overland, that balances were closed with last [m]
+    real(wp), pointer, contiguous :: better(:, :) => null()           !< overland, that they should be closed with [m]
+    real(wp), pointer, contiguous :: found(:, :) => null()            !< overland, by the depths that were found [m]
+    real(wp), pointer, contiguous :: flow(:, :) => null()             !< ponded depth to 5/3 [m5/3]
+    real(wp), pointer, contiguous :: response(:, :) => null()         !< of that to inflow [m2/3]
+    real(wp), pointer, contiguous :: shift(:, :) => null()            !< that closes the balance [m]
+    real(wp), pointer, contiguous :: growth(:, :) => null()           !< of the balance with the shift [-]
+    real(wp), pointer, contiguous :: open(:, :) => null()             !< 1 where the balance is not closed, or else 0 [-]
+    real(wp), pointer, contiguous :: change(:, :) => null()           !< of routing [m]
+    real(wp), pointer, contiguous :: passed(:, :) => null()           !< of routing [m]
+    logical :: wanting = .true.                                       !< a column is open, or its overland inflow has changed
   end type work_t
+
+  !> Arrays of that kind, (lane, layer, block) and (lane, block).
+  integer, parameter :: layered_arrays = 9, flat_arrays = 13
 
 contains
 
   !> Advance the heads of all columns by an hour.
-  subroutine advance_hour(columns, network, effort, threads, cells, supplied, supply, head, map)
-    type(columns_t), intent(in) :: columns         !< soil and terrain
-    type(network_t), intent(in) :: network         !< of the last refinement
-    type(effort_t), intent(in) :: effort           !< numbers of solves and sweeps
-    integer, intent(in) :: threads                 !< that share the blocks
-    integer, intent(in) :: cells                   !< of a map
-    integer, intent(in) :: supplied                !< layers that get water, the uppermost
-    real(wp), intent(in) :: supply(cells, supplied)  !< net source [h-1]
+  subroutine advance_hour(columns, network, effort, threads, cells, supplied, supply, memory, head, map)
+    type(columns_t), intent(in) :: columns                                  !< soil and terrain
+    type(network_t), intent(in) :: network                                  !< of the last refinement
+    type(effort_t), intent(in) :: effort                                    !< numbers of solves and sweeps
+    integer, intent(in) :: threads                                          !< that share the blocks
+    integer, intent(in) :: cells                                            !< of a map
+    integer, intent(in) :: supplied                                         !< layers that get water, the uppermost
+    real(wp), intent(in) :: supply(cells, supplied)                         !< net source [h-1]
+    real(wp), intent(inout), target, contiguous :: memory(:)                !< of `memory_size` numbers, whatever they are [-]
     real(wp), intent(inout) :: head(lanes, columns%layers, columns%blocks)  !< [m]
-    real(wp), intent(inout) :: map(cells, columns%layers)  !< head at the end, where there are columns [m]
+    real(wp), intent(inout) :: map(cells, columns%layers)                   !< head at the end [m]
     type(work_t) :: work
     integer :: b, refinement, repetition
 
-    call allocate_work(columns, work)
+    call place_work(columns, memory, work)
     !$omp parallel num_threads(threads) default(shared) private(b, refinement, repetition)
     !$omp do schedule(static)
     do b = 1, columns%blocks
@@ -116,20 +120,59 @@ contains
     !$omp end parallel
   end subroutine advance_hour
 
-  subroutine allocate_work(columns, work)
-    type(columns_t), intent(in) :: columns  !< soil and terrain
-    type(work_t), intent(inout) :: work     !< memory
-    integer :: layers, blocks
-    layers = columns%layers
-    blocks = columns%blocks
-    allocate (work%water(lanes, layers, blocks), work%capacity(lanes, layers, blocks), work%permeability(lanes, layers, blocks))
-    allocate (work%source(lanes, layers, blocks), work%lateral(lanes, layers, blocks), work%east(lanes, layers, blocks))
-    allocate (work%north(lanes, layers, blocks), work%guess(lanes, layers, blocks), work%weights(lanes, layers, blocks))
-    allocate (work%ponded(lanes, blocks), work%available(lanes, blocks), work%start_inflow(lanes, blocks))
-    allocate (work%inflow(lanes, blocks), work%better(lanes, blocks), work%found(lanes, blocks), work%flow(lanes, blocks))
-    allocate (work%response(lanes, blocks), work%shift(lanes, blocks), work%growth(lanes, blocks), work%open(lanes, blocks))
-    allocate (work%change(lanes, blocks), work%passed(lanes, blocks))
-  end subroutine allocate_work
+  !> Numbers that an hour needs memory for.
+  pure integer function memory_size(layers, blocks)
+    integer, intent(in) :: layers  !< of a column
+    integer, intent(in) :: blocks  !< of columns
+    memory_size = lanes*blocks*(layered_arrays*layers + flat_arrays)
+  end function memory_size
+
+  !> Lay the arrays of an hour into its memory.
+  subroutine place_work(columns, memory, work)
+    type(columns_t), intent(in) :: columns                    !< soil and terrain
+    real(wp), intent(inout), target, contiguous :: memory(:)  !< of `memory_size` numbers [-]
+    type(work_t), intent(out) :: work                         !< in that memory
+    integer :: used
+
+    used = 0
+    call place_layered(work%water)
+    call place_layered(work%capacity)
+    call place_layered(work%permeability)
+    call place_layered(work%source)
+    call place_layered(work%lateral)
+    call place_layered(work%east)
+    call place_layered(work%north)
+    call place_layered(work%guess)
+    call place_layered(work%weights)
+    call place_flat(work%ponded)
+    call place_flat(work%available)
+    call place_flat(work%start_inflow)
+    call place_flat(work%inflow)
+    call place_flat(work%better)
+    call place_flat(work%found)
+    call place_flat(work%flow)
+    call place_flat(work%response)
+    call place_flat(work%shift)
+    call place_flat(work%growth)
+    call place_flat(work%open)
+    call place_flat(work%change)
+    call place_flat(work%passed)
+
+  contains
+
+    subroutine place_layered(array)
+      real(wp), pointer, contiguous, intent(out) :: array(:, :, :)  !< [-]
+      array(1:lanes, 1:columns%layers, 1:columns%blocks) => memory(used + 1:used + lanes*columns%layers*columns%blocks)
+      used = used + lanes*columns%layers*columns%blocks
+    end subroutine place_layered
+
+    subroutine place_flat(array)
+      real(wp), pointer, contiguous, intent(out) :: array(:, :)  !< [-]
+      array(1:lanes, 1:columns%blocks) => memory(used + 1:used + lanes*columns%blocks)
+      used = used + lanes*columns%blocks
+    end subroutine place_flat
+
+  end subroutine place_work
 
   !> What the head at the start and the source of the hour determine in each column by itself.
   subroutine begin_block(columns, b, cells, supplied, supply, head, work)
@@ -163,10 +206,10 @@ contains
 
   !> Flow through the east and north faces of a block in the hour by Darcy's law, permeability taken upwind.
   subroutine find_face_flows(columns, b, head, work)
-    type(columns_t), intent(in) :: columns                                          !< soil and terrain
-    integer, intent(in) :: b                                                        !< block
+    type(columns_t), intent(in) :: columns                               !< soil and terrain
+    integer, intent(in) :: b                                             !< block
     real(wp), intent(in) :: head(lanes, columns%layers, columns%blocks)  !< [m]
-    type(work_t), intent(inout) :: work                                             !< of the hour
+    type(work_t), intent(inout) :: work                                  !< of the hour
 
     call flows(columns%east_conductance(:, :, b), columns%rise_east(:, b), columns%cosine_east(:, b), columns%east(:, b), &
       head, work%permeability, work%east(:, :, b))
@@ -176,13 +219,13 @@ contains
   contains
 
     subroutine flows(conductance, rise, cosine, neighbour, heads, permeabilities, flow)
-      real(wp), intent(in) :: conductance(lanes, columns%layers)                           !< [h-1]
-      real(wp), intent(in) :: rise(lanes)                                                  !< [m]
-      real(wp), intent(in) :: cosine(lanes)                                                !< [-]
-      integer, intent(in) :: neighbour(lanes)                                              !< its first element
+      real(wp), intent(in) :: conductance(lanes, columns%layers)                   !< [h-1]
+      real(wp), intent(in) :: rise(lanes)                                          !< [m]
+      real(wp), intent(in) :: cosine(lanes)                                        !< [-]
+      integer, intent(in) :: neighbour(lanes)                                      !< its first element
       real(wp), intent(in) :: heads(lanes*columns%layers*columns%blocks)           !< [m]
       real(wp), intent(in) :: permeabilities(lanes*columns%layers*columns%blocks)  !< [-]
-      real(wp), intent(out) :: flow(lanes, columns%layers)                                 !< [m]
+      real(wp), intent(out) :: flow(lanes, columns%layers)                         !< [m]
       real(wp) :: drop, upwind
       integer :: k, l, own, other
 
@@ -228,11 +271,11 @@ contains
 
   !> Lateral gain of a block: what comes in from the west and the south less what leaves to the east and the north.
   subroutine find_lateral(columns, b, east, north, lateral)
-    type(columns_t), intent(in) :: columns                                 !< terrain
-    integer, intent(in) :: b                                               !< block
+    type(columns_t), intent(in) :: columns                              !< terrain
+    integer, intent(in) :: b                                            !< block
     real(wp), intent(in) :: east(lanes*columns%layers*columns%blocks)   !< flow [m]
     real(wp), intent(in) :: north(lanes*columns%layers*columns%blocks)  !< flow [m]
-    real(wp), intent(out) :: lateral(lanes, columns%layers)                !< [m]
+    real(wp), intent(out) :: lateral(lanes, columns%layers)             !< [m]
     integer :: k, l, own
 
     do k = 1, columns%layers
@@ -372,12 +415,12 @@ contains
 
   !> Heads at the end of the hour, in place and on the map.
   subroutine end_block(columns, b, cells, work, head, map)
-    type(columns_t), intent(in) :: columns                !< soil and terrain
-    integer, intent(in) :: b                              !< block
-    integer, intent(in) :: cells                          !< of a map
-    type(work_t), intent(in) :: work                      !< of the hour
-    real(wp), intent(out) :: head(lanes, columns%layers)  !< [m]
-    real(wp), intent(inout) :: map(cells, columns%layers) !< [m]
+    type(columns_t), intent(in) :: columns                 !< soil and terrain
+    integer, intent(in) :: b                               !< block
+    integer, intent(in) :: cells                           !< of a map
+    type(work_t), intent(in) :: work                       !< of the hour
+    real(wp), intent(out) :: head(lanes, columns%layers)   !< [m]
+    real(wp), intent(inout) :: map(cells, columns%layers)  !< [m]
     real(wp), dimension(lanes, columns%layers) :: coordinate, stretch
     integer :: k, l
 

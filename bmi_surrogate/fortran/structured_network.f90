@@ -1,13 +1,14 @@
 !> What the perceptron sees of the columns of a block, and what it says: gains of the last solve and weights of the closure.
 !>
-!> Features are computed in double precision and seen in single precision, as in training. Parameters lie layer by layer: the
-!> outputs in groups, padded to whole ones, and for each group its biases and then its weights, (output of the group, input).
+!> Parameters are stored in single precision, as training leaves them, but computed with in double precision: sums in single
+!> precision would differ from PyTorch's by more than heads may. They lie layer by layer, the outputs in groups that are padded
+!> to whole ones; each group has its biases first and then its weights, (output of the group, input).
 !>
 !> Equations (14) and (15) of docs/theory.md, whose change of the coordinate and weights w these are.
 module structured_network
-  use, intrinsic :: iso_fortran_env, only: wp => real64, sp => real32
+  use, intrinsic :: iso_fortran_env, only: wp => real64
   use structured_types, only: columns_t, lanes, network_t
-  use vector_math, only: arsinhs, exponentials, hyperbolic_tangents, logarithms, single_exponentials
+  use vector_math, only: arsinhs, exponentials, hyperbolic_tangents, logarithms
   implicit none
   private
   public :: group, judge_block
@@ -42,7 +43,7 @@ contains
     real(wp), intent(in) :: inflow(lanes)                        !< overland, by the ponding at the start [m]
     real(wp), intent(out) :: gain(lanes, columns%layers)         !< of the last solve's change [-]
     real(wp), intent(out) :: weights(lanes, columns%layers)      !< in the closure [-]
-    real(sp) :: values(lanes, maxval(network%widths) + group)
+    real(wp) :: values(lanes, maxval(network%widths) + group)
     real(wp), dimension(lanes, 2*columns%layers - 1) :: said, bounded
     real(wp) :: fade(lanes), half, share
     integer :: k, l, layers
@@ -57,7 +58,7 @@ contains
     do k = 1, 2*layers - 1
       !$omp simd
       do l = 1, lanes
-        said(l, k) = real(values(l, k), wp)/merge(half, share, k <= layers)
+        said(l, k) = values(l, k)/merge(half, share, k <= layers)
       end do
     end do
     call hyperbolic_tangents(lanes*(2*layers - 1), said, bounded)
@@ -102,7 +103,7 @@ contains
     real(wp), intent(in) :: change(lanes, columns%layers)        !< by the last solve [m]
     real(wp), intent(in) :: ponded_before(lanes)                 !< at the start of the hour [m]
     real(wp), intent(in) :: inflow(lanes)                        !< overland, by the ponding at the start [m]
-    real(sp), intent(inout) :: seen(lanes, *)                    !< features, one after the other [-]
+    real(wp), intent(inout) :: seen(lanes, *)                    !< features, one after the other [-]
     real(wp), dimension(lanes, columns%layers) :: raw, squashed
     integer :: elements, first, k, l, layers
 
@@ -185,14 +186,14 @@ contains
 
     !> Add squashed values of so many layers, times a factor and plus an offset.
     subroutine add(count, factor, offset)
-      integer, intent(in) :: count     !< layers
-      real(wp), intent(in) :: factor   !< [-]
-      real(wp), intent(in) :: offset   !< [-]
+      integer, intent(in) :: count    !< layers
+      real(wp), intent(in) :: factor  !< [-]
+      real(wp), intent(in) :: offset  !< [-]
       integer :: i, j
       do j = 1, count
         !$omp simd
         do i = 1, lanes
-          seen(i, first + j) = real(squashed(i, j)*factor + offset, sp)
+          seen(i, first + j) = squashed(i, j)*factor + offset
         end do
       end do
       first = first + count
@@ -204,16 +205,16 @@ contains
       real(wp) :: small(lanes)
       call arsinhs(lanes, value, small)
       first = first + 1
-      seen(:, first) = real(small/3.0_wp, sp)
+      seen(:, first) = small/3.0_wp
     end subroutine add_surface
 
   end subroutine see_block
 
   !> The perceptron: linear layers with SiLU, x/(1 + exp(-x)), between them.
   subroutine perceive(network, values)
-    type(network_t), intent(in) :: network     !< parameters
-    real(sp), intent(inout) :: values(lanes, maxval(network%widths) + group)  !< features, then outputs [-]
-    real(sp) :: sums(lanes, maxval(network%widths) + group), small(lanes, maxval(network%widths) + group)
+    type(network_t), intent(in) :: network                                    !< parameters
+    real(wp), intent(inout) :: values(lanes, maxval(network%widths) + group)  !< features, then outputs [-]
+    real(wp) :: sums(lanes, maxval(network%widths) + group), small(lanes, maxval(network%widths) + group)
     integer :: layer, last, l, o, place
 
     place = 1
@@ -233,11 +234,11 @@ contains
               small(l, o) = -sums(l, o)
             end do
           end do
-          call single_exponentials(lanes*outputs, small, values)
+          call exponentials(lanes*outputs, small, values)
           do o = 1, outputs
             !$omp simd
             do l = 1, lanes
-              values(l, o) = sums(l, o)/(1.0_sp + values(l, o))
+              values(l, o) = sums(l, o)/(1.0_wp + values(l, o))
             end do
           end do
         end if
@@ -247,11 +248,11 @@ contains
 
   !> A group of outputs of a linear layer, whose sums stay in registers.
   pure subroutine add_group(inputs, values, parameters, sums)
-    integer, intent(in) :: inputs                             !< of the layer
-    real(sp), intent(in) :: values(lanes, inputs)             !< [-]
-    real(sp), intent(in) :: parameters(group, 0:inputs)       !< biases, then weights [-]
-    real(sp), intent(inout) :: sums(lanes, group)             !< [-]
-    real(sp) :: summed(lanes, group)
+    integer, intent(in) :: inputs                        !< of the layer
+    real(wp), intent(in) :: values(lanes, inputs)        !< [-]
+    real(wp), intent(in) :: parameters(group, 0:inputs)  !< biases, then weights [-]
+    real(wp), intent(inout) :: sums(lanes, group)        !< [-]
+    real(wp) :: summed(lanes, group)
     integer :: i, l, o
 
     do o = 1, group

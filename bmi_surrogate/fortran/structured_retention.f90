@@ -23,11 +23,11 @@ contains
 
   !> Pressure heads of coordinates, and dh/du; 0 where the head has reached the driest.
   pure subroutine find_heads(elements, alpha, coordinate, head, stretch)
-    integer, intent(in) :: elements              !< of the arrays
-    real(wp), intent(in) :: alpha(elements)      !< [m-1]
-    real(wp), intent(in) :: coordinate(elements) !< u [m]
-    real(wp), intent(out) :: head(elements)      !< h [m]
-    real(wp), intent(out) :: stretch(elements)   !< [-]
+    integer, intent(in) :: elements               !< of the arrays
+    real(wp), intent(in) :: alpha(elements)       !< [m-1]
+    real(wp), intent(in) :: coordinate(elements)  !< u [m]
+    real(wp), intent(out) :: head(elements)       !< h [m]
+    real(wp), intent(out) :: stretch(elements)    !< [-]
     real(wp) :: exponent(elements), growth(elements)
     integer :: i
 

@@ -12,10 +12,10 @@ contains
 
   !> Overland inflow of the columns of a block in an hour.
   pure subroutine inflow_of_block(columns, b, flow, inflow)
-    type(columns_t), intent(in) :: columns                !< terrain
-    integer, intent(in) :: b                              !< block
-    real(wp), intent(in) :: flow(lanes*columns%blocks)    !< ponded depth to 5/3, of all columns [m5/3]
-    real(wp), intent(out) :: inflow(lanes)                !< [m]
+    type(columns_t), intent(in) :: columns              !< terrain
+    integer, intent(in) :: b                            !< block
+    real(wp), intent(in) :: flow(lanes*columns%blocks)  !< ponded depth to 5/3, of all columns [m5/3]
+    real(wp), intent(out) :: inflow(lanes)              !< [m]
     integer :: c, l, side
 
     do l = 1, lanes
@@ -30,13 +30,13 @@ contains
   !> Better overland inflow than that with which balances were closed: that of the depths found, and what its change does on the
   !> way downstream. Newton's method on the inflow, whose Jacobian is triangular in flow order.
   pure subroutine route(columns, found, response, inflow, better, change, passed)
-    type(columns_t), intent(in) :: columns                      !< terrain
-    real(wp), intent(in) :: found(lanes*columns%blocks)         !< inflow by the depths after the closure [m]
-    real(wp), intent(in) :: response(lanes*columns%blocks)      !< of depth to 5/3 to the inflow of a column [m2/3]
-    real(wp), intent(in) :: inflow(lanes*columns%blocks)        !< that balances were closed with [m]
-    real(wp), intent(out) :: better(lanes*columns%blocks)       !< [m]
-    real(wp), intent(inout) :: change(lanes*columns%blocks)     !< memory [m]
-    real(wp), intent(inout) :: passed(lanes*columns%blocks)     !< memory [m]
+    type(columns_t), intent(in) :: columns                   !< terrain
+    real(wp), intent(in) :: found(lanes*columns%blocks)      !< inflow by the depths after the closure [m]
+    real(wp), intent(in) :: response(lanes*columns%blocks)   !< of depth to 5/3 to the inflow of a column [m2/3]
+    real(wp), intent(in) :: inflow(lanes*columns%blocks)     !< that balances were closed with [m]
+    real(wp), intent(out) :: better(lanes*columns%blocks)    !< [m]
+    real(wp), intent(inout) :: change(lanes*columns%blocks)  !< memory [m]
+    real(wp), intent(inout) :: passed(lanes*columns%blocks)  !< memory [m]
     integer :: c, d, first, last, level, side
 
     do c = 1, lanes*columns%blocks

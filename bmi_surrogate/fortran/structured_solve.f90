@@ -23,13 +23,13 @@ contains
 
   !> Water in each layer and its derivative with respect to head.
   pure subroutine find_water(columns, b, head, saturation, slope, water, capacity)
-    type(columns_t), intent(in) :: columns                      !< soil
-    integer, intent(in) :: b                                    !< block
-    real(wp), intent(in) :: head(lanes, columns%layers)         !< [m]
-    real(wp), intent(in) :: saturation(lanes, columns%layers)   !< [-]
-    real(wp), intent(in) :: slope(lanes, columns%layers)        !< dS/dh [m-1]
-    real(wp), intent(out) :: water(lanes, columns%layers)       !< [m]
-    real(wp), intent(out) :: capacity(lanes, columns%layers)    !< [-]
+    type(columns_t), intent(in) :: columns                     !< soil
+    integer, intent(in) :: b                                   !< block
+    real(wp), intent(in) :: head(lanes, columns%layers)        !< [m]
+    real(wp), intent(in) :: saturation(lanes, columns%layers)  !< [-]
+    real(wp), intent(in) :: slope(lanes, columns%layers)       !< dS/dh [m-1]
+    real(wp), intent(out) :: water(lanes, columns%layers)      !< [m]
+    real(wp), intent(out) :: capacity(lanes, columns%layers)   !< [-]
     real(wp) :: room
     integer :: k, l
 
@@ -77,16 +77,16 @@ contains
 
   !> Change of the coordinate that the solve linearised at a guess makes to it.
   pure subroutine solve_block(columns, b, head, coordinate, permeability, capacity, gain, ponded_before, inflow, change)
-    type(columns_t), intent(in) :: columns                        !< soil and terrain
-    integer, intent(in) :: b                                      !< block
-    real(wp), intent(in) :: head(lanes, columns%layers)           !< of the guess [m]
-    real(wp), intent(in) :: coordinate(lanes, columns%layers)     !< of the guess [m]
-    real(wp), intent(in) :: permeability(lanes, columns%layers)   !< relative, of the guess [-]
-    real(wp), intent(in) :: capacity(lanes, columns%layers)       !< of the guess [-]
-    real(wp), intent(in) :: gain(lanes, columns%layers)           !< source and lateral flow less growth of the water [m]
-    real(wp), intent(in) :: ponded_before(lanes)                  !< at the start of the hour [m]
-    real(wp), intent(in) :: inflow(lanes)                         !< overland, of the hour [m]
-    real(wp), intent(out) :: change(lanes, columns%layers)        !< of the coordinate [m]
+    type(columns_t), intent(in) :: columns                       !< soil and terrain
+    integer, intent(in) :: b                                     !< block
+    real(wp), intent(in) :: head(lanes, columns%layers)          !< of the guess [m]
+    real(wp), intent(in) :: coordinate(lanes, columns%layers)    !< of the guess [m]
+    real(wp), intent(in) :: permeability(lanes, columns%layers)  !< relative, of the guess [-]
+    real(wp), intent(in) :: capacity(lanes, columns%layers)      !< of the guess [-]
+    real(wp), intent(in) :: gain(lanes, columns%layers)          !< source and lateral flow less growth of the water [m]
+    real(wp), intent(in) :: ponded_before(lanes)                 !< at the start of the hour [m]
+    real(wp), intent(in) :: inflow(lanes)                        !< overland, of the hour [m]
+    real(wp), intent(out) :: change(lanes, columns%layers)       !< of the coordinate [m]
     real(wp), dimension(lanes, columns%layers) :: coupling, right, diagonal, factor, moved
     real(wp), dimension(lanes) :: ponded, power, root
     real(wp) :: gradient, rise, inverse, limit

@@ -3,7 +3,7 @@
 !> nothing of each other, is vector code. Behind the last column there is at least one lane of dry soil without neighbours,
 !> which stands for the neighbours that columns lack. Lengths in m, times in h.
 module structured_types
-  use, intrinsic :: iso_fortran_env, only: wp => real64, sp => real32
+  use, intrinsic :: iso_fortran_env, only: wp => real64
   implicit none
   private
   public :: lanes, sides, columns_t, network_t, effort_t
@@ -35,7 +35,7 @@ module structured_types
     real(wp), pointer, contiguous :: cosine_north(:, :) => null()          !< factor of the pressure gradient, north face [-]
     real(wp), pointer, contiguous :: conveyance_in(:, :) => null()         !< (side, column) of a donor's face [h-1 m-2/3]
     real(wp), pointer, contiguous :: conveyance_out(:, :) => null()        !< of all faces that a column feeds [h-1 m-2/3]
-    integer, pointer, contiguous :: east(:, :) => null()                   !< first element of the neighbour in (lane, layer, block)
+    integer, pointer, contiguous :: east(:, :) => null()                   !< bottom of the neighbour in (lane, layer, block)
     integer, pointer, contiguous :: west(:, :) => null()                   !< the same to the west
     integer, pointer, contiguous :: north(:, :) => null()                  !< the same to the north
     integer, pointer, contiguous :: south(:, :) => null()                  !< the same to the south
@@ -46,10 +46,10 @@ module structured_types
 
   !> The perceptron that judges a column; with one width there is none.
   type :: network_t
-    integer, pointer, contiguous :: widths(:) => null()              !< of its layers, input first
-    real(sp), pointer, contiguous :: parameters(:) => null()         !< layer by layer; see structured_network [-]
-    real(sp), pointer, contiguous :: soil_features(:, :, :) => null()  !< features that do not change [-]
-    real(wp), pointer, contiguous :: scale(:) => null()              !< typical change of a layer's coordinate in an hour [m]
+    integer, pointer, contiguous :: widths(:) => null()                !< of its layers, input first
+    real(wp), pointer, contiguous :: parameters(:) => null()           !< layer by layer; see structured_network [-]
+    real(wp), pointer, contiguous :: soil_features(:, :, :) => null()  !< features that do not change [-]
+    real(wp), pointer, contiguous :: scale(:) => null()                !< typical change of a layer's coordinate in an hour [m]
   end type network_t
 
   !> How many solves, and how long to search for closed balances.

@@ -19,7 +19,7 @@ from bmi_surrogate.structured.columns import ColumnProperties
 from bmi_surrogate.structured.correction import feature_count, soil_features
 from bmi_surrogate.structured.model import ROUGHLY, StructuredModel
 
-_LANES, _GROUP = _kernel.sizes()
+_LANES, _GROUP, _FLAT_MEMORY, _LAYER_MEMORY = _kernel.sizes()
 _COLUMNS_WORTH_A_THREAD = 500
 _DRY_HEAD = -1.0
 
@@ -52,6 +52,7 @@ class CompiledEngine:
             "later_sweeps": effort.later_sweeps,
             "rough_sweeps": ROUGHLY.sweeps,
             "repetitions": effort.repetitions(columns),
+            "memory": np.empty(self._blocks.blocks * (_FLAT_MEMORY + self._shape[0] * _LAYER_MEMORY)),
         }
         self._head = self._blocks.layered(np.full((self._shape[0], columns.count), _DRY_HEAD), _DRY_HEAD)
 
@@ -150,20 +151,20 @@ def _network(model: StructuredModel, columns: ColumnProperties, blocks: _Blocks)
     """Widths and parameters of the perceptron, layer by layer; groups of outputs, each with its biases first."""
     widths = [feature_count(model.architecture.layers)]
     if not model.architecture.hidden:
-        nothing = np.zeros((_LANES, 1, blocks.blocks), dtype=np.float32, order="F")
-        return {"widths": np.array(widths, np.int32), "parameters": np.zeros(1, np.float32), "soil_features": nothing}
+        nothing = np.zeros((_LANES, 1, blocks.blocks), order="F")
+        return {"widths": np.array(widths, np.int32), "parameters": np.zeros(1), "soil_features": nothing}
     parts = []
     for layer in (*(part for part in model.correction.inner if isinstance(part, nn.Linear)), model.correction.last):
         outputs = layer.out_features
-        rows = torch.cat((layer.bias[:, None], layer.weight), dim=1).detach().cpu().numpy()
-        padded = np.zeros((-(-outputs // _GROUP) * _GROUP, rows.shape[1]), dtype=np.float32)
+        rows = torch.cat((layer.bias[:, None], layer.weight), dim=1).to(torch.float64).detach().cpu().numpy()
+        padded = np.zeros((-(-outputs // _GROUP) * _GROUP, rows.shape[1]))
         padded[:outputs] = rows
         parts += [padded[first : first + _GROUP].T.ravel() for first in range(0, outputs, _GROUP)]
         widths.append(outputs)
     return {
         "widths": np.array(widths, dtype=np.int32),
         "parameters": np.concatenate(parts),
-        "soil_features": blocks.layered(soil_features(columns).to(torch.float32).numpy(), 0.0),
+        "soil_features": blocks.layered(soil_features(columns).numpy(), 0.0),
     }
 
 

@@ -108,7 +108,7 @@ class Correction(nn.Module):
         Parameters
         ----------
         seen : Tensor, shape (columns, features)
-            From `features`.
+            From `features`; taken in the precision of the parameters.
         residual_scale : Tensor, shape (columns,)
             Largest change by the last solve, in units of each layer's typical hourly change. Gains and weights go to 1
             as it vanishes: a solve linearised at a nearly exact guess needs no advice.
@@ -120,7 +120,7 @@ class Correction(nn.Module):
         weights : Tensor, shape (layers, columns), float64
             Of the closure; 0 for the bottom layer, whose head follows from its own equation.
         """
-        out: Tensor = self.last(self.inner(seen)).T.to(torch.float64)
+        out: Tensor = self.last(self.inner(seen.to(self.last.weight.dtype))).T.to(torch.float64)
         half = 0.5 * (LARGEST_GAIN + 1.0)
         fade = residual_scale / (residual_scale + FADING_SCALE)
         gain = 1.0 + fade * half * torch.tanh(out[: self.layers] / half)
@@ -156,7 +156,7 @@ def features(columns: ColumnProperties, start: Start, guess: ColumnHeads, change
 
     Returns
     -------
-    Tensor, shape (columns, features), float32
+    Tensor, shape (columns, features), float64
     """
     retention = columns.retention
     head = guess.head
@@ -179,4 +179,4 @@ def features(columns: ColumnProperties, start: Start, guess: ColumnHeads, change
         torch.asinh(start.inflow / PONDING_SCALE) / 3.0,
         torch.asinh(columns.conveyance_out / 100.0) / 3.0,
     ]
-    return torch.cat([*layered, torch.stack(surface)]).T.to(torch.float32)
+    return torch.cat([*layered, torch.stack(surface)]).T

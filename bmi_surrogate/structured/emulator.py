@@ -79,7 +79,7 @@ class TorchEngine:
         self._columns, self._device, self._threads = columns, device, threads
         self._model = StructuredModel(model.architecture).eval()
         self._model.load_state_dict(model.state_dict())
-        self._model.to(device)
+        self._model.to(device, torch.float64)  # rounding in single precision would show in dry soil
         self._head = torch.empty(0)
 
     @property

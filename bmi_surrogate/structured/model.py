@@ -26,7 +26,8 @@ class Hour(NamedTuple):
 class StructuredModel(nn.Module):
     """Advances the pressure head of columns by an hour.
 
-    Parameters are those of the correction, in single precision; heads and balances are in double precision.
+    Parameters are those of the correction, in single precision, as in training; heads and balances are in double
+    precision, and at work (`double`) the correction is, too.
 
     Parameters
     ----------

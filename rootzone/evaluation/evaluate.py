@@ -12,14 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from bmi_common import ConfigError, Domain, DomainConfig, load_config
-from bmi_common.arrays import Array
 from bmi_common.calendar import HOUR, Times
 from bmi_common.parflow_dumps import is_parflow_run
 from rootzone.evaluation.aggregator import REFERENCE, Aggregator, aggregate
 from rootzone.evaluation.assessment import REANALYSIS, Assessment, every_hour
 from rootzone.evaluation.error_control import read_error_control
 from rootzone.evaluation.periods import common_hours, require_same_grid
-from rootzone.evaluation.precipitation import has_precipitation, precipitation
+from rootzone.evaluation.precipitation import precipitation_of
 from rootzone.evaluation.predictions import Climatology, Persistence, Prediction, RunPrediction
 from rootzone.evaluation.reanalysis import reanalysis
 from rootzone.evaluation.records import Records, netcdf_records, parflow_records, span
@@ -29,6 +28,8 @@ from rootzone.evaluation.start import day_before, head_in_file, initial_head
 from rootzone.evaluation.variables import parse_thresholds
 from rootzone.evaluation.water import water_error
 
+EVALUATED_RUN = "hybrid"
+"""What the run that is evaluated is called, unless it has another name."""
 FREE_DRAINAGE, PERSISTENCE, CLIMATOLOGY = "free drainage", "persistence", "climatology"
 
 _LONGEST_NAME = 60
@@ -68,7 +69,7 @@ class Wanted:
     free_drainage: Path | None = None
     climatology: tuple[Path, ...] = ()
     segments: tuple[Path, ...] = ()
-    name: str = "hybrid"
+    name: str = EVALUATED_RUN
     domain: Path | None = None
     initial: Path | None = None
     thresholds: tuple[str, ...] = ()
@@ -134,7 +135,7 @@ def evaluate(wanted: Wanted, scratch: Path | None = None) -> Assessment:
         if known:
             predictions[CLIMATOLOGY] = Climatology(known, domain)
         every, _ = every_hour(times)
-        rain = _precipitation(wanted, every, notes)
+        rain = precipitation_of(wanted.precipitation, (wanted.run, wanted.reference), every, notes)
         grid = None if wanted.reanalysis is None else reanalysis(wanted.reanalysis, every, domain)
         if grid is not None:
             notes.append(f"Reanalysis: {grid.method}.")
@@ -175,16 +176,6 @@ def _domain(wanted: Wanted) -> Domain:
 
 def _start(wanted: Wanted) -> np.datetime64:
     return start_of(wanted.run) if wanted.start is None else wanted.start
-
-
-def _precipitation(wanted: Wanted, times: Times, notes: list[str]) -> Array | None:
-    if wanted.precipitation is not None:
-        return precipitation(wanted.precipitation, times)
-    for path in (wanted.run, wanted.reference):
-        if not is_parflow_run(path) and has_precipitation(path):
-            return precipitation(path, times)
-    notes.append("No precipitation: the runs have written none and no --precipitation was given.")
-    return None
 
 
 def _sources(wanted: Wanted) -> dict[str, str]:

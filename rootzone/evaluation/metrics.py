@@ -76,6 +76,40 @@ def metrics(simulated: ArrayLike, reference: ArrayLike) -> Metrics:
     return Metrics(count, bias, rmse, mae, kge, r, alpha, beta, spearman(s, o))
 
 
+def nash_sutcliffe(simulated: ArrayLike, reference: ArrayLike) -> float:
+    """Efficiency [-] after Nash and Sutcliffe (1970), J. Hydrol. 10, 282-290, of one series.
+
+    1 minus the mean square error over the variance of the reference. NaN where fewer than two values count, or the
+    reference does not vary.
+
+    Parameters
+    ----------
+    simulated, reference : array_like, shape (times,)
+        Series in the same units; times at which either is not finite do not count.
+    """
+    s, o = _finite_pairs(simulated, reference)
+    if len(o) < 2 or not _varies(o):
+        return float("nan")
+    return float(1.0 - ((s - o) ** 2).sum() / ((o - o.mean()) ** 2).sum())
+
+
+def percent_bias(simulated: ArrayLike, reference: ArrayLike) -> float:
+    """Sum of simulated minus reference over the sum of the reference [%], positive where too much is simulated.
+
+    NaN where fewer than two values count, or the reference adds up to 0. Parameters are those of `nash_sutcliffe`.
+    """
+    s, o = _finite_pairs(simulated, reference)
+    if len(o) < 2 or o.sum() == 0.0:
+        return float("nan")
+    return float(100.0 * (s - o).sum() / o.sum())
+
+
+def _finite_pairs(simulated: ArrayLike, reference: ArrayLike) -> tuple[Array, Array]:
+    s, o = np.asarray(simulated, dtype=np.float64), np.asarray(reference, dtype=np.float64)
+    there = np.isfinite(s) & np.isfinite(o)
+    return s[there], o[there]
+
+
 def running_mean(values: Array, hours: int = 24) -> Array:
     """Mean of each hour and those before it, (hours,); NaN until so many are there."""
     result = np.full(values.shape, np.nan)

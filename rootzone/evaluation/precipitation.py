@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from bmi_common.arrays import Array
 from bmi_common.calendar import HOUR, Times
 from bmi_common.netcdf_file import NetcdfFile, NetcdfVariable
 from bmi_common.netcdf_time import interval_ends
+from bmi_common.parflow_dumps import is_parflow_run
 from bmi_common.units import conversion
 from rootzone.evaluation.run_record import run_files
 
@@ -63,6 +65,20 @@ def precipitation(path: Path, times: Times) -> Array:
     if coarse:
         raise ConfigError(coarse)
     raise ConfigError(f"{path}: has no precipitation ({NAME}, or a standard name {', '.join(_STANDARD_NAMES)})")
+
+
+def precipitation_of(given: Path | None, runs: Iterable[Path], times: Times, notes: list[str]) -> Array | None:
+    """Read precipitation as `precipitation` does, from what the user has given or from the first run that has it.
+
+    Returns None, and adds a note, where there is none. Runs of ParFlow are passed over.
+    """
+    if given is not None:
+        return precipitation(given, times)
+    for path in runs:
+        if not is_parflow_run(path) and has_precipitation(path):
+            return precipitation(path, times)
+    notes.append("No precipitation: the runs have written none and no --precipitation was given.")
+    return None
 
 
 def has_precipitation(path: Path) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -38,6 +38,8 @@ _HELD: Final = ("DirEquilRefPatch", "DirEquilPLinear")
 _HELD_GROUND: Final = (*_HELD, "PressureFile")
 _CLOSED: Final = ("FluxConst", "FluxFile", *_HELD_GROUND)
 """Types under which no water stands on the ground or flows over it."""
+_DAMPING: Final = tuple(f"{name}DampP{n}" for name in ("OverlandFlowSpinUp", "OverlandSpinup") for n in (1, 2))
+"""Keys of the spin-up of overland flow, as pftools and as ParFlow's manual spell them."""
 _LOWER: Final = ("west", "south", "bottom")
 """Sides at which a velocity along the axis flows in."""
 
@@ -58,16 +60,21 @@ class Boundaries:
 
 
 def read_boundaries(
-    definition: Definition, grid: ParflowGrid, geometries: Geometries, depth: float, folder: Folder, notes: Notes
+    definition: Definition,
+    grid: ParflowGrid,
+    geometries: Geometries,
+    layers: Sequence[float],
+    folder: Folder,
+    notes: Notes,
 ) -> Boundaries:
-    """Read the conditions of all patches of the domain; `depth` [m] is that of all layers.
+    """Read the conditions of all patches of the domain, whose `layers` [m] are those of the run, bottom first.
 
     Raises
     ------
     ConfigError
         For patches without a type, unknown cycles, missing values and files.
     """
-    return _Reader(definition, grid, geometries, depth, folder, notes).read()
+    return _Reader(definition, grid, geometries, np.asarray(layers), sum(layers), folder, notes).read()
 
 
 @dataclass
@@ -75,6 +82,7 @@ class _Reader:
     definition: Definition
     grid: ParflowGrid
     geometries: Geometries
+    dz: Floats
     depth: float
     folder: Folder
     notes: Notes
@@ -117,6 +125,8 @@ class _Reader:
             self.notes.refuse(key, f"{kind}: {why} (ignored: as with OverlandKinematic)")
             return
         condition = _CONDITIONS.get(kind, "closed")
+        if self._spins_up(kind):
+            condition = "seepage_face"
         if condition != "overland_kinematic":
             result.surface["condition"] = condition
         fluxes: dict[str, Any] = {}
@@ -133,7 +143,8 @@ class _Reader:
                 fluxes[patch] = self._rain(patch, kind)
             self._refuse_below(patch, kinds[patch])
         flux = fluxes[top]
-        if any(other != flux for other in fluxes.values()):
+        uneven = not self.geometries.has_level_top and any(_is_number(f) for f in fluxes.values())
+        if uneven or any(other != flux for other in fluxes.values()):
             flux = self._of_patches(fluxes)
         if flux is not None:
             result.surface["flux"] = flux
@@ -141,6 +152,45 @@ class _Reader:
             self.notes.notice(
                 f"the ground of {self.geometries.domain!r} rises and falls through the layers; columns end there"
             )
+
+    def _with_steps(self) -> Floats:
+        """Water that the topmost cells get (ny, nx) over that through the ground alone.
+
+        ParFlow takes the flux of a patch for a velocity along the axis of each face, those of steps in the ground, too:
+        rain flows in through a step that looks east or north, and out through one that looks west or south.
+        """
+        top, mask = self.geometries.top_layer, self.geometries.mask
+        there = np.pad(mask, 1)
+        tops = np.pad(top, 1)
+        share = np.ones(self.grid.surface)
+        inner = np.s_[1:-1]
+        for j, i, sign, width in (
+            (inner, np.s_[:-2], -1.0, self.grid.dx),
+            (inner, np.s_[2:], 1.0, self.grid.dx),
+            (np.s_[:-2], inner, -1.0, self.grid.dy),
+            (np.s_[2:], inner, 1.0, self.grid.dy),
+        ):
+            rise = np.where(mask & there[j, i], top - tops[j, i], 0.0)
+            share += np.where(rise > 0.0, sign * self.dz[top.astype(np.intp)] / width, 0.0)
+            if (rise > 1.0).any():
+                self.notes.notice(
+                    f"steps of more than one layer in the ground of {self.geometries.domain!r}: the flux of the ground "
+                    "goes through their topmost cells only, in ParFlow through all"
+                )
+        return share
+
+    def _spins_up(self, kind: str) -> bool:
+        """Whether water leaves the ground at once, as ParFlow's spin-up of overland flow has it."""
+        definition, key = self.definition, "OverlandFlowSpinUp"
+        if not definition.flag(key):
+            return False
+        if kind == "OverlandKinematic":
+            self.notes.refuse(key, "a spin-up that ParFlow's manual tells of OverlandFlow only (ignored: without)")
+            return False
+        for name in _DAMPING:
+            if name in definition and definition.number(name) != 0.0:
+                self.notes.refuse(name, "damping of the spin-up by an exponential of the head (ignored: without)")
+        return kind in ("OverlandFlow", "OverlandFlowPFB")
 
     def _refuse_below(self, patch: str, kind: str) -> None:
         """Refuse what a patch of the ground does elsewhere."""
@@ -191,13 +241,14 @@ class _Reader:
             )
             return given[0]
         rates = []
+        steps = 1.0 if self.geometries.has_level_top else self._with_steps()
         for number in range(len(times[0][0]) if times else 1):
             values = np.zeros(self.grid.surface)
             for patch, flux in fluxes.items():
                 rate = flux["cycle"][number]["rate"] if isinstance(flux, dict) else flux or 0.0
                 values[self.geometries.patches[patch].ground] = rate
             name = f"surface_flux_{number}" if times else "surface_flux"
-            rates.append(simplest(values, self.geometries.mask).spec(name, "m h-1", self.folder))
+            rates.append(simplest(values * steps, self.geometries.mask).spec(name, "m h-1", self.folder))
         if not times:
             return rates[0]
         hours, repeat = times[0]
@@ -323,3 +374,10 @@ class _Reader:
 
         rate = rate_of(definition, f"{own}.Cycle", read_cycle(definition, f"{own}.Cycle", value))
         return None if rate == 0.0 and above is None else rate
+
+
+def _is_number(rate: Any) -> bool:
+    """Whether a rate is a number, or a cycle of numbers that are not all 0."""
+    if isinstance(rate, dict):
+        return all(isinstance(entry["rate"], float) for entry in rate.get("cycle", [{"rate": None}]))
+    return isinstance(rate, float)

@@ -18,7 +18,7 @@ _WITHOUT_EFFECT: Final = re.compile(
     r"|Smoother|Symmetric|TwoNorm|Weight|CompCompress|Beta\w+)"
     r"|Solver\.CLM\.(Print|Write|OverwriteDrv).*"
     r"|Solver\.CLM\.(BinaryOutDir|CLMFileDir|CLMDumpInterval|SingleFile|DailyRST|MetFileNT|FstepStart)"
-    r"|OverlandFlowSpinUpDampP[12]"
+    r"|OverlandFlowSpinUp(DampP[12])?"
     # what only matters to a type, a name or a switch that has been looked at
     r"|(Geom|GeomInput|Domain|Cycle|Cell|dzScale|Patch|BCSaturation|Phase|TimeStep|Perm)\..*"
     r"|(TopoSlopes[XY]|Mannings|SpecificStorage|ICPressure|InternalBC)\..*"
@@ -29,10 +29,7 @@ _TRUE_MEANS: Final = {
     "NetCDF.EvapTransFileTransient": "sources from a NetCDF file; give them as PFB files (EvapTransFileTransient), or "
     "as `sources:` of groundwater.yaml after the import",
     "Solver.SlopeAccountingCLM": "radiation on slopes; here the ground is level for the sun",
-    "Solver.Nonlinear.ChannelWidthExistX": "channels narrower than a cell",
-    "Solver.Nonlinear.ChannelWidthExistY": "channels narrower than a cell",
     "Solver.Spinup": "a mode that lets no water stay on the surface",
-    "OverlandFlowSpinUp": "a mode that lets no water stay on the surface",
     "Solver.OverlandFlowSpinUp": "a mode that lets no water stay on the surface",
     "OverlandFlowDiffusive": "the diffusive wave; here overland flow is the kinematic wave",
 }
@@ -44,7 +41,6 @@ _NAMES_MEAN: Final = {
 _BELOW: Final = {
     "Contaminants.Names": ("Contaminants", "PhaseConcen", "Geom.Retardation"),
     "Reservoirs.Names": ("Reservoirs",),
-    "Solver.Nonlinear.ChannelWidthExistX": ("ChannelWidthX", "ChannelWidthY"),
 }
 """Groups of keys that say nothing without the switch or list above them."""
 
@@ -69,12 +65,21 @@ def check_solver(definition: Definition, notes: Notes) -> None:
         for group in groups:
             definition.use(*definition.below(group))
     _check_capillarity(definition, notes)
+    _pass_over_channel_widths(definition, notes)
     if definition.flag("Solver.ResetSurfacePressure"):
         notes.notice("Solver.ResetSurfacePressure: no surface pressure is reset here, which would destroy water")
     definition.use(*definition.below("Solver.ResetSurfacePressure"))
     floor = definition.number("Solver.OverlandKinematic.Epsilon", 1.0e-5)
     if floor != 1.0e-5:
         notes.notice(f"Solver.OverlandKinematic.Epsilon {floor:g}: here the least friction slope is 1e-05")
+
+
+def _pass_over_channel_widths(definition: Definition, notes: Notes) -> None:
+    """ParFlow reads and prints the widths of channels, its overland flow does not use them (manual of version 3.15)."""
+    switches = [f"Solver.Nonlinear.ChannelWidthExist{axis}" for axis in "XY"]
+    if any(definition.flag(key) for key in switches):
+        notes.notice("ChannelWidthX, ChannelWidthY: as in ParFlow, overland flow does not use the widths of channels")
+    definition.use(*switches, *definition.below("ChannelWidthX"), *definition.below("ChannelWidthY"))
 
 
 def _check_capillarity(definition: Definition, notes: Notes) -> None:

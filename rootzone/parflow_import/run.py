@@ -15,6 +15,7 @@ from bmi_common.errors import ConfigError, together
 from bmi_common.owned_folder import new_folder
 from coupler.config import load_run
 from coupler.preparation import prepare
+from rootzone.case_files import coupled
 from rootzone.parflow_import import report
 from rootzone.parflow_import.boundaries import read_boundaries
 from rootzone.parflow_import.cycles import note_cycles
@@ -142,7 +143,7 @@ def _map(definition: Definition, grid: ParflowGrid, folder: ImportFolder, option
     folder.layers = geometries.layers
     layers = read_layers(definition, grid, geometries, notes)[geometries.layers]
     soil = read_soil(definition, grid, geometries, notes)
-    boundaries = read_boundaries(definition, grid, geometries, sum(layers), folder, notes)
+    boundaries = read_boundaries(definition, grid, geometries, layers, folder, notes)
     surface = read_surface(definition, grid, geometries, boundaries.overland, notes)
     initial = read_initial(definition, grid, geometries, layers, folder, notes)
     clm = read_clm_files(definition, grid, notes) if has_land(definition) else None
@@ -226,21 +227,20 @@ def _groundwater(initial: dict[str, Any], soil: ImportedSoil, timing: Timing, fo
 
 def _coupled(definition: Definition, timing: Timing, with_land: bool) -> dict[str, Any]:
     source = names.NET_SOURCE
-    exchanges = [{"from": f"land.{source}", "to": f"groundwater.{source}"}]
+    exchanges = [(f"land.{source}", f"groundwater.{source}")]
     if with_land:
-        exchanges = [{"from": f"groundwater.{name}", "to": f"land.{name}"} for name in _STATES] + exchanges
+        exchanges = [(f"groundwater.{name}", f"land.{name}") for name in _STATES] + exchanges
     fluxes = [f"land.{name}" for name in _LAND_OUTPUT] if with_land else []
     fluxes += [f"groundwater.{name}" for name in _GROUNDWATER_OUTPUT]
-    return {
-        "title": f"{definition.path.stem}, imported from ParFlow",
-        "time": {"start": timing.start, "end": timing.end, "step": timing.written_step},
-        "components": {
+    return coupled(
+        title=f"{definition.path.stem}, imported from ParFlow",
+        time={"start": timing.start, "end": timing.end, "step": timing.written_step},
+        components={
             "land": {"class": "bmi_colm:BmiColm" if with_land else _NO_LAND, "config": LAND},
             "groundwater": {"class": "bmi_richards:BmiRichards", "config": GROUNDWATER},
         },
-        "order": ["land", "groundwater"],
-        "exchanges": exchanges,
-        "output": [
+        exchanges=exchanges,
+        output=[
             {"file": "hourly.nc", "every": timing.written_step, "variables": fluxes},
             {
                 "file": "states.nc",
@@ -251,8 +251,7 @@ def _coupled(definition: Definition, timing: Timing, with_land: bool) -> dict[st
         ],
         # without a land nothing is turned over that a residual could be measured by
         **({"checks": {"water_balance": {"tolerance": 1.0e-6, "action": "stop"}}} if with_land else {}),
-        "figures": True,
-    }
+    )
 
 
 def _prove(definition: Definition, folder: ImportFolder, staging: Path, notes: Notes) -> None:

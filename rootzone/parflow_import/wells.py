@@ -48,7 +48,7 @@ def read_wells(
     """
     reader = _Reader(definition, grid, geometries, np.asarray(layers) / grid.dz, soil, notes)
     names = definition.names(_NAMES, "")
-    wells = [well for name in names if (well := reader.read(name)) is not None]
+    wells = [well for name in names for well in reader.read(name)]
     definition.use(*definition.below("Wells"))
     if names:
         notes.map(_NAMES, "groundwater.yaml", "wells")
@@ -65,11 +65,11 @@ class _Reader:
     soil: ImportedSoil
     notes: Notes
 
-    def read(self, name: str) -> dict[str, Any] | None:
+    def read(self, name: str) -> list[dict[str, Any]]:
         definition, own = self.definition, f"Wells.{name}"
         if definition.text(f"{own}.InputType", "Vertical") != "Vertical":
             self.notes.refuse(f"{own}.InputType", "a well that takes and brings water (ignored: without it)")
-            return None
+            return []
         holds = definition.choice(f"{own}.Type", ("Flux", "Pressure"), "Flux") == "Pressure"
         action = _ACTIONS[definition.choice(f"{own}.Action", tuple(_ACTIONS))]
         method = definition.choice(f"{own}.Method", ("Standard", "Weighted"))
@@ -86,19 +86,20 @@ class _Reader:
         values = [entry["rate"] for entry in entries]
         if max(values) > 0.0 > min(values):
             self.notes.refuse(f"{own}.Action", "a rate that changes its sign (ignored: without the well)")
-            return None
+            return []
         sign = -1.0 if min(values) < 0.0 else 1.0  # a negative injection is an extraction
         share = sum(parts.values())
         for entry in entries:
             entry["rate"] = sign * entry["rate"] * share
         self._explain(name, max(values, key=abs) * sign, share)
-        return {
+        well = {
             "name": name,
             "cell": {"x": cell[1], "y": cell[0]},
             "layers": parts,
             "rate": rate_of(definition, key, entries),
             "action": action if sign > 0.0 else _OTHER[action],
         }
+        return [well]
 
     def _cell(self, own: str) -> tuple[int, int]:
         grid, definition = self.grid, self.definition
@@ -125,28 +126,33 @@ class _Reader:
             raise self.definition.error(f"{own}.ZLower", "the well is outside the layers of the domain")
         return inside
 
-    def _held(self, name: str, cell: tuple[int, int], layers: list[int]) -> dict[str, Any] | None:
-        """Return a well that holds its layers at a head; ParFlow gives the pressure head at height 0 of its grid."""
-        own, first = f"Wells.{name}", self.geometries.layers.start
-        if not (self.multipliers[: layers[-1] - first + 1] == 1.0).all():
-            self.notes.refuse(
-                f"{own}.Type",
-                "Pressure in or above layers that dzScale stretches; ParFlow's manual does not tell which "
-                "heights count then (ignored: without the well)",
+    def _held(self, name: str, cell: tuple[int, int], layers: list[int]) -> list[dict[str, Any]]:
+        """Return wells that hold the layers of one at a pressure head: at the same in all of them, as ParFlow does."""
+        key, first = f"Wells.{name}.Cycle", self.geometries.layers.start
+        dz = self.multipliers * self.grid.dz
+        centres = np.cumsum(dz) - 0.5 * dz
+        wells = []
+        for layer in (k - first for k in layers):
+            height = float(centres[layer])
+
+            def head(interval: str, height: float = height) -> float:
+                pressure = self.definition.number(f"Wells.{name}.{interval}.Pressure.Value")
+                return float(f"{pressure + height:.15g}")
+
+            wells.append(
+                {
+                    "name": name if len(layers) == 1 else f"{name}_{layer}",
+                    "cell": {"x": cell[1], "y": cell[0]},
+                    "layers": {layer: 1.0},
+                    "head": rate_of(self.definition, key, read_cycle(self.definition, key, head)),
+                }
             )
-            return None
-        bottom = self.grid.z0 + first * self.grid.dz
-        key = f"{own}.Cycle"
-
-        def head(interval: str) -> float:
-            return float(f"{self.definition.number(f'{own}.{interval}.Pressure.Value') - bottom:.12g}")
-
-        return {
-            "name": name,
-            "cell": {"x": cell[1], "y": cell[0]},
-            "layers": {k - first: 1.0 for k in layers},
-            "head": rate_of(self.definition, key, read_cycle(self.definition, key, head)),
-        }
+        if len(layers) > 1:
+            self.notes.notice(
+                f"Wells.{name}: ParFlow holds every layer of the well at the same pressure head, whatever its height; "
+                "so does the import, with a well for each layer. One well with a `head` has water at rest in its screen"
+            )
+        return wells
 
     def _parts(self, lowest: int, highest: int, cell: tuple[int, int], weighted: bool, own: str) -> dict[int, float]:
         """Part of the rate that each layer of the domain gets; together they are not 1."""

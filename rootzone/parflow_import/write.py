@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 import netCDF4
 import numpy as np
-import yaml
 
+from rootzone.case_files import gridded_netcdf, time_axis, write_yaml
 from rootzone.parflow_import.forcing import STANDARD_NAMES, WEATHER_FILE, HourlyFiles
 from rootzone.parflow_import.grid import ParflowGrid
 from rootzone.parflow_import.leaf_area import LEAF_AREA_FILE, LEAVES, STEMS, DailyLeafArea
@@ -82,8 +82,7 @@ class ImportFolder:
         data = {"paths": {"run": self._relative(self._source)}, **content}
         if "${run}" not in str(content):
             del data["paths"]
-        text = yaml.safe_dump(_plain(data), sort_keys=False, default_flow_style=None, width=120, allow_unicode=True)
-        (self._staging / name).write_text(f"# {comment}\n{text}", encoding="utf-8")
+        write_yaml(self._staging / name, comment, data)
 
     def write_text(self, name: str, text: str) -> None:
         """Write a text file."""
@@ -93,7 +92,7 @@ class ImportFolder:
         """Write `fields.nc`, if there are fields to keep."""
         if not self._fields:
             return
-        with _netcdf(self._staging / FIELDS_FILE, self._grid, self.layers) as dataset:
+        with self._netcdf(FIELDS_FILE) as dataset:
             for name, (values, units) in self._fields.items():
                 variable = dataset.createVariable(name, "f8", ("z", "y", "x")[-values.ndim :], zlib=True)
                 variable.units = units
@@ -101,8 +100,8 @@ class ImportFolder:
 
     def write_sources(self, series: Iterable[Floats], start: datetime, hours: float) -> None:
         """Write fields (nz, ny, nx) of sources [h-1], one for each step of so many `hours`."""
-        with _netcdf(self._staging / SOURCES_FILE, self._grid, self.layers) as dataset:
-            time = _time_axis(dataset, start)
+        with self._netcdf(SOURCES_FILE) as dataset:
+            time = time_axis(dataset, start)
             time.long_name = "start of the step"
             variable = dataset.createVariable(SOURCES, "f8", ("time", "z", "y", "x"), zlib=True)
             variable.units, variable.long_name = "h-1", "net source of water, volume per bulk volume"
@@ -112,8 +111,8 @@ class ImportFolder:
 
     def write_weather(self, files: HourlyFiles) -> None:
         """Write hourly files on the grid as one CF file."""
-        with _netcdf(self._staging / WEATHER_FILE, self._grid, self.layers) as dataset:
-            time = _time_axis(dataset, files.start)
+        with self._netcdf(WEATHER_FILE) as dataset:
+            time = time_axis(dataset, files.start)
             time.long_name = "start of the hour"
             time[:] = np.arange(files.hours, dtype=np.float64)
             for name, (standard_name, units) in STANDARD_NAMES.items():
@@ -124,8 +123,8 @@ class ImportFolder:
 
     def write_leaf_area(self, area: DailyLeafArea) -> None:
         """Write leaf and stem area by the day."""
-        with _netcdf(self._staging / LEAF_AREA_FILE, self._grid, self.layers) as dataset:
-            time = _time_axis(dataset, datetime.combine(area.first, datetime.min.time()))
+        with self._netcdf(LEAF_AREA_FILE) as dataset:
+            time = time_axis(dataset, datetime.combine(area.first, datetime.min.time()))
             time.long_name, time.bounds = "noon of the day", "time_bounds"
             dataset.createDimension("bounds", 2)
             days = np.arange(len(area.leaves), dtype=np.float64)
@@ -136,37 +135,8 @@ class ImportFolder:
                 variable.units, variable.long_name = "1", f"{what} area index"
                 variable[:] = values
 
-
-@contextmanager
-def _netcdf(path: Path, grid: ParflowGrid, layers: slice) -> Iterator[netCDF4.Dataset]:
-    with netCDF4.Dataset(path, "w") as dataset:
-        dataset.Conventions = "CF-1.8"
-        for name, count in zip("zyx", (layers.stop - layers.start, *grid.surface), strict=True):
-            dataset.createDimension(name, count)
-        for name, start, size, count in (("y", grid.y0, grid.dy, grid.ny), ("x", grid.x0, grid.dx, grid.nx)):
-            axis = dataset.createVariable(name, "f8", (name,))
-            axis.units, axis.axis = "m", name.upper()
-            axis.standard_name = f"projection_{name}_coordinate"
-            axis[:] = start + (np.arange(count) + 0.5) * size
-        yield dataset
-
-
-def _time_axis(dataset: netCDF4.Dataset, start: datetime) -> netCDF4.Variable[Any]:
-    dataset.createDimension("time", None)
-    time = dataset.createVariable("time", "f8", ("time",))
-    time.units = f"hours since {start:%Y-%m-%d %H:%M:%S}"
-    time.standard_name, time.calendar = "time", "standard"
-    return time
-
-
-def _plain(value: Any) -> Any:
-    """Spell times as they are written by hand, tuples as lists."""
-    match value:
-        case datetime():
-            return value.isoformat(timespec="auto" if value.second or value.microsecond else "minutes")
-        case Mapping():
-            return {key: _plain(v) for key, v in value.items()}
-        case list() | tuple():
-            return [_plain(v) for v in value]
-        case _:
-            return value
+    def _netcdf(self, name: str) -> AbstractContextManager[netCDF4.Dataset]:
+        grid = self._grid
+        northing: Floats = grid.y0 + (np.arange(grid.ny, dtype=np.float64) + 0.5) * grid.dy
+        easting: Floats = grid.x0 + (np.arange(grid.nx, dtype=np.float64) + 0.5) * grid.dx
+        return gridded_netcdf(self._staging / name, self.layers.stop - self.layers.start, northing, easting)

@@ -272,7 +272,7 @@ def test_dry_soil_is_clamped_with_a_warning_and_a_count(basin):
         ({"more": "evaporation_factor: 3"}, "evaporation_factor"),
         ({"more": "water_stress: 1"}, r"water_stress 1.*below 0"),
         ({"more": "frozen_soil: melt"}, "frozen_soil: input should be 'reference' or 'conserving', got 'melt'"),
-        ({"more": "reference_height: {wind: 10.0}"}, "reference height of wind"),
+        ({"more": "reference_height: {wind: 10.0, below_canopy: refuse}"}, "reference height of wind"),
         ({"more": "end: 2019-01-01T00:00"}, "must be after start"),
         ({"forcing": "externel"}, "forcing"),
     ],

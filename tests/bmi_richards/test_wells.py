@@ -256,9 +256,10 @@ def test_a_state_holds_the_water_that_is_on_its_way(tmp_path: Path) -> None:
 
 
 def test_a_run_sees_its_wells_before_it_starts(tmp_path: Path) -> None:
-    lines = configured(tmp_path, *WELLS).description
+    lines = [line for line in configured(tmp_path, *WELLS).description if line.startswith("has well ")]
     assert lines[0] == (
-        "well field: extraction of 500 to 3000 m3 h-1 in layer 0: 1, cell x = 0, y = 3; irrigates 2 cells (sprinkler)"
+        "has well field: extraction of 500 to 3000 m3 h-1 in layer 0: 1, cell x = 0, y = 3; "
+        "irrigates 2 cells (sprinkler)"
     )
     assert "in layers 0: 0.75, 5: 0.25" in lines[3]
     assert "from the river" in lines[2]

@@ -241,6 +241,7 @@ def without(section: str, key: str) -> Any:
         (lambda c: surrogate(c, tiles=16), "surrogate.tiles: unknown key; did you mean 'tile'"),
         (lambda c: surrogate(c, tile=64), "surrogate: the domain is 18 cells long"),
         (lambda c: surrogate(c, threads=0), "surrogate.threads"),
+        (lambda c: surrogate(c, engine="compiled"), "surrogate.engine: has no meaning for a PredRNN"),
         (lambda c: surrogate(c, statics_statistics="domain"), "stores the statistics of its statics; remove"),
         (without("domain", "slope"), "domain: slope.x is missing"),
         (without("domain", "conductivity"), "domain: conductivity.x is missing; .*surrogate.statics"),

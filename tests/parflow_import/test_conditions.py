@@ -126,6 +126,18 @@ def test_pressure_of_a_file_holds_the_ground_above_the_topmost_cells(parflow: Pa
     np.testing.assert_allclose(ground.head.mean(0.0, 1.0), pressure[-1] + 5.5, rtol=1e-12)
 
 
+@pytest.mark.parametrize("damping", ["", "OverlandFlowSpinUpDampP1", "OverlandSpinupDampP1"])
+def test_the_spin_up_of_overland_flow_is_a_seepage_face_without_its_damping(parflow: ParflowRun, damping: str) -> None:
+    parflow.keys |= {"OverlandFlowSpinUp": 1, "Patch.z_upper.BCPressure.Type": "OverlandFlow"}
+    if damping:
+        parflow.keys[damping] = 10.0
+        assert f"case.pfidb: {damping}: damping of the spin-up" in " ".join(parflow().output.split())
+        parflow.imported("--ignore", damping)
+    else:
+        parflow.imported()
+    assert parflow.yaml("groundwater")["surface"] == {"condition": "seepage_face"}
+
+
 def test_rain_of_files_follows_its_cycle(parflow: ParflowRun) -> None:
     rain = np.linspace(0.001, 0.002, NY * NX).reshape(1, NY, NX)
     parflow.pfb("rain.pfb", -rain, rain.shape)

@@ -192,6 +192,16 @@ def test_roughness_means_nothing_without_overland_flow(parflow: ParflowRun) -> N
     np.testing.assert_array_equal(parflow.domain().manning, np.full((NY, NX), 3600.0))
 
 
+def test_widths_of_channels_have_no_effect_in_parflow_and_here(parflow: ParflowRun) -> None:
+    parflow.keys |= {
+        "Solver.Nonlinear.ChannelWidthExistX": True,
+        "ChannelWidthX.Type": "Constant",
+        "ChannelWidthX.GeomNames": "domain",
+        "ChannelWidthX.Geom.domain.Value": 1.0,
+    }
+    assert "overland flow does not use the widths of channels" in " ".join(parflow.imported().output.split())
+
+
 def test_overland_flow_needs_a_roughness(parflow: ParflowRun) -> None:
     parflow.keys["Mannings.Geom.domain.Value"] = 0.0
     said = parflow().output

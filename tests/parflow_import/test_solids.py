@@ -124,6 +124,20 @@ def test_the_ground_of_a_solid_may_rise_and_fall_through_level_layers(parflow: P
     parflow.keys["Patch.ground.BCPressure.Type"] = "FluxConst"
     parflow.imported("--overwrite")
     np.testing.assert_array_equal(parflow.domain().cells_in_ground, cells)
+    # a velocity along the axes: rain flows in through steps that look east or north, too
+    parflow.keys["Patch.ground.BCPressure.alltime.Value"] = -0.001
+    parflow.imported("--overwrite")
+    rate = prepare(parflow.output / "groundwater.yaml").conditions.surface_flux
+    assert rate is not None
+    tops = np.where(cells.any(axis=0), cells.sum(axis=0) - 1, -1)
+    share = np.ones((NY, NX))
+    for axis, width in ((1, 1000.0), (0, 500.0)):
+        after = np.roll(tops, -1, axis=axis)
+        looks = (tops > after) & (after >= 0)
+        looks[(slice(None), -1) if axis else -1] = False
+        share += np.where(looks, domain.dz[0] / width, 0.0)
+    there = cells.any(axis=0)
+    np.testing.assert_allclose(rate.mean(0.0, 1.0)[there], 0.001 * share[there], rtol=1e-12)
     parflow.keys |= {
         "Patch.ground.BCPressure.Type": "DirEquilRefPatch",
         "Patch.ground.BCPressure.RefPatch": "base",

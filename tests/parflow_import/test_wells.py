@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 from parflow_runs import NX, NY, NZ, ParflowRun
 
@@ -70,21 +71,16 @@ def test_a_negative_injection_is_an_extraction(parflow: ParflowRun) -> None:
     assert (well["action"], well["rate"]) == ("extraction", 5.0)
 
 
-def test_the_pressure_of_a_well_counts_from_height_0_of_the_grid(parflow: ParflowRun) -> None:
-    parflow.keys |= {"ComputationalGrid.Lower.Z": 1.0, "Geom.domain.Lower.Z": 1.0, "Geom.domain.Upper.Z": 6.5}
-    with_well(parflow, Type="Pressure", ZLower=1.2, ZUpper=2.2, **{"alltime.Pressure.Value": 4.0})
-    parflow.imported()
-    (well,) = parflow.yaml("groundwater")["wells"]
-    assert well == {"name": "pump", "cell": {"x": 2, "y": 1}, "layers": {0: 1.0, 1: 1.0, 2: 1.0}, "head": 3.0}
-    head = parflow.run()["soil_water__pressure_head"]
-    # at the height z of the centre of a cell 4 m - z: 1.25 m, 1.75 m, 2.25 m
-    assert head[-1, :3, 1, 2].values.tolist() == [2.75, 2.25, 1.75]
-
-
-def test_layers_that_are_stretched_have_no_certain_heights_for_a_pressure(parflow: ParflowRun) -> None:
+def test_a_well_at_a_pressure_holds_each_of_its_layers_at_it(parflow: ParflowRun) -> None:
     with_layers(parflow)
     with_well(parflow, Type="Pressure", **{"alltime.Pressure.Value": 4.0})
-    assert "Wells.pump.Type: Pressure in or above layers that dzScale stretches" in refused(parflow)
+    assert "the same pressure head, whatever its height" in " ".join(parflow.imported().output.split())
+    wells = parflow.yaml("groundwater")["wells"]
+    assert [(well["name"], well["layers"], well["head"]) for well in wells] == [
+        ("pump_0", {0: 1.0}, 5.0), ("pump_1", {1: 1.0}, 6.5), ("pump_2", {2: 1.0}, 7.25)
+    ]  # fmt: skip
+    head = parflow.run()["soil_water__pressure_head"]
+    np.testing.assert_allclose(head[-1, :3, 1, 2], 4.0, rtol=1e-6)
 
 
 def test_what_lies_at_the_lower_edge_is_lost_as_in_parflow(parflow: ParflowRun) -> None:

@@ -31,14 +31,16 @@ from bmi_richards.config import RichardsConfig
 from bmi_surrogate.config import SurrogateConfig
 from bmi_surrogate.training.config import TrainConfig
 from coupler.config import RunConfig
+from rootzone.domain_builder.config import BasinConfig
+from rootzone.evaluation.observations.config import ObservationsConfig
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "cfg" / "demo"
 
 _FENCED = re.compile(r"(?:<!-- ([\w ]+): ([^\n]*?) -->\s*\n)?^( *)```(\w+)\n(.*?)^\3```", re.MULTILINE | re.DOTALL)
 _TOP_KEY = re.compile(r"^(?=[A-Za-z_])", re.MULTILINE)
-_FILE = re.compile(r"[\w./*-]+\.(?:yaml|nc|csv|pfb|so|dat|safetensors)")
-_COMMAND = re.compile(r"(?:\w+=\S+ )*(?:bmi-(?:run|evaluate|train)|pytest|make)(?= |$)")
+_FILE = re.compile(r"[\w./*-]+\.(?:yaml|nc|csv|txt|pfb|so|dat|safetensors|tif)")
+_COMMAND = re.compile(r"(?:\w+=\S+ )*(?:bmi-(?:run|evaluate|train|domain)|pytest|make)(?= |$)")
 
 
 @dataclass(frozen=True)
@@ -96,8 +98,10 @@ FILES: Mapping[type[BaseModel], str] = {
     ParflowConfig: "groundwater.yaml",
     SurrogateConfig: "groundwater.yaml",
     TrainConfig: "../demo_training/train.yaml",
+    BasinConfig: "basin.yaml",
+    ObservationsConfig: "observations.yaml",
 }
-"""The kinds of files, and for each the one of the demo basin that a piece of YAML replaces a part of."""
+"""The kinds of files, and for each the one of the demo basin that a piece of YAML replaces a part of, or its name."""
 
 
 def alternatives(text: str) -> list[dict[str, Any]]:
@@ -129,7 +133,11 @@ def validate(piece: Mapping[str, Any], folder: Path) -> None:
         for entry in (*DEMO.iterdir(), DEMO):
             (case / entry.name).symlink_to(entry)
     base = (DEMO / FILES[model]).resolve()
-    data = dict(piece) if {"grid", "start", "domain"} & piece.keys() else {**yaml.safe_load(base.read_text()), **piece}
+    data = (
+        dict(piece)
+        if {"grid", "start", "domain", "stations"} & piece.keys()
+        else {**yaml.safe_load(base.read_text()), **piece}
+    )
     if model is RunConfig and "order" not in piece:
         data["components"] = yaml.safe_load(base.read_text())["components"] | data["components"]
     for text in _texts(piece):

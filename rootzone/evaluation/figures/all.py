@@ -21,7 +21,8 @@ from rootzone.figure_text import show_as_written
 FOLDER = "figures"
 ERROR_CONTROL = "Error control"
 """Heading of what happened in the run."""
-_DPI = 110
+DPI = 110
+"""Of the figures of a page."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def draw_all(a: Assessment, folder: Path) -> list[Drawn]:
     with matplotlib.rc_context(SIZES):
         for name, section, caption, make in (*_wanted(a), *_control(a.control)):
             path = target / f"{name}.png"
-            show_as_written(make()).savefig(path, dpi=_DPI)
+            show_as_written(make()).savefig(path, dpi=DPI)
             drawn.append(Drawn(path, section, caption))
     return drawn
 
@@ -57,7 +58,7 @@ def draw_all(a: Assessment, folder: Path) -> list[Drawn]:
 def draw_baselines(a: Assessment, path: Path) -> None:
     """Draw the run beside the baselines, ``errors.png``."""
     with matplotlib.rc_context(SIZES):
-        show_as_written(series.baselines(a)).savefig(path, dpi=_DPI)
+        show_as_written(series.baselines(a)).savefig(path, dpi=DPI)
 
 
 _Figure = tuple[str, str, str, Callable[[], Figure]]

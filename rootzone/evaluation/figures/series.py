@@ -236,5 +236,6 @@ def _below_rain(a: Assessment, rows: int, height: float) -> tuple[Figure, list[A
     figure = new_figure(_WIDTH, sum(heights) + 0.5)
     panels = list(np.atleast_1d(figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)))
     if with_rain:
-        rain(panels.pop(0), a)
+        assert a.precipitation is not None
+        rain(panels.pop(0), a.times, a.precipitation)
     return figure, panels

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from bmi_common import Domain
 from bmi_common.arrays import Array
+from bmi_common.calendar import HOUR, Times
 from rootzone.evaluation.assessment import Assessment
 from rootzone.evaluation.metrics import running_mean
 
@@ -72,22 +73,29 @@ def bands(axes: Axes, times: Any, quantiles: Array, colour: str, floor: float) -
     axes.plot(times, q[:, 2], color=colour, linewidth=0.9, marker=alone, label="median")
 
 
-def rain(axes: Axes, assessment: Assessment) -> None:
-    """Draw the daily precipitation hanging from above."""
-    days, totals = daily_totals(assessment)
+def rain(axes: Axes, times: Times, precipitation: Array) -> None:
+    """Draw the daily precipitation, from that of hours [mm h-1] which end at `times`, hanging from above."""
+    days, totals = daily_totals(times, precipitation)
     axes.bar(days, totals, width=1.0, align="edge", color=SKY, linewidth=0)
     axes.set_ylim(max(1.0, float(np.nanmax(totals, initial=0.0))) * 1.1, 0.0)
     axes.set_ylabel("precipitation\n[mm d⁻¹]")
     dates(axes)
 
 
-def daily_totals(assessment: Assessment) -> tuple[Any, Array]:
+def hourly_rain(axes: Axes, times: Times, precipitation: Array) -> None:
+    """Draw the precipitation of hours [mm h-1] that end at `times`, hanging from above."""
+    axes.bar(times - HOUR, precipitation, width=1.0 / _HOURS_PER_DAY, align="edge", color=SKY, linewidth=0)
+    axes.set_ylim(max(1.0, float(np.nanmax(precipitation, initial=0.0))) * 1.1, 0.0)
+    axes.set_ylabel("precipitation\n[mm h⁻¹]")
+    dates(axes)
+
+
+def daily_totals(times: Times, precipitation: Array) -> tuple[Any, Array]:
     """Days, and their precipitation [mm]; NaN where an hour is unknown."""
-    assert assessment.precipitation is not None
-    day = (assessment.times - np.timedelta64(1, "h")).astype("datetime64[D]")
+    day = (times - HOUR).astype("datetime64[D]")
     days, inverse = np.unique(day, return_inverse=True)
     totals = np.zeros(len(days))
-    np.add.at(totals, inverse, assessment.precipitation)
+    np.add.at(totals, inverse, precipitation)
     return days, totals
 
 

@@ -21,9 +21,14 @@ from rootzone.evaluation.verdict import Criterion, span
 _TEMPLATE = Path(__file__).with_name("page.html")
 
 
-def write(a: Assessment, numbers: Mapping[str, Any], figures: Sequence[Drawn], path: Path) -> None:
-    """Write the page, which needs no other file; `numbers` is the assessment's `summary`."""
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+def write(
+    a: Assessment,
+    numbers: Mapping[str, Any],
+    figures: Sequence[Drawn],
+    path: Path,
+    pages: Sequence[tuple[str, str]] = (),
+) -> None:
+    """Write the page, which needs no other file; `numbers` is the assessment's `summary`, `pages` as of `render`."""
     first, last = (str(t.astype("datetime64[m]")).replace("T", " ") for t in (a.windows[0].begin, a.times[-1]))
     length = len(a.times)
     missing = f", {length - len(a.hour)} of them missing" if length > len(a.hour) else ""
@@ -33,17 +38,90 @@ def write(a: Assessment, numbers: Mapping[str, Any], figures: Sequence[Drawn], p
         tables.windows_table(a),
         tables.regimes_table(numbers["regimes"]),
     )
-    page = environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
+    render(
+        path,
         title=f"{a.run} beside the reference",
         period=f"{first} to {last} UTC, {length} hours{missing}; {int(a.domain.mask.sum())} active cells",
         cards=[_card(a, criterion, numbers["verdict"][criterion.variable]) for criterion in a.criteria],
         notes=a.notes,
         sections=_sections(a, numbers, figures),
-        tables=[table for table in found if table.rows],
-        sources=list(a.sources.items()),
+        numbers=[table for table in found if table.rows],
+        sources=a.sources,
+        files="The same numbers are in report.json, the fields in evaluation.nc, the figures in figures/.",
+        pages=pages,
+    )
+
+
+def render(
+    path: Path,
+    *,
+    title: str,
+    period: str,
+    cards: Sequence[Mapping[str, Any]],
+    notes: Sequence[str],
+    sections: Sequence[Mapping[str, Any]],
+    numbers: Sequence[tables.ReportTable],
+    sources: Mapping[str, str],
+    files: str,
+    pages: Sequence[tuple[str, str]],
+) -> None:
+    """Write a page from the template that all have.
+
+    Parameters
+    ----------
+    path : Path
+        The page.
+    title, period : str
+        Its head.
+    cards : sequence of mapping
+        What is read first: ``title``, ``headline``, ``lines``, ``good`` (True, False or None), ``percent`` of a bar, or
+        None.
+    notes : sequence of str
+        What a reader must know.
+    sections : sequence of mapping
+        Made by `section`.
+    numbers : sequence of ReportTable
+        Tables at the end.
+    sources : mapping
+        Folders and files by name.
+    files : str
+        Where the numbers are.
+    pages : sequence of (str, str)
+        Titles and files of further pages.
+    """
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    page = environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
+        title=title,
+        period=period,
+        cards=cards,
+        notes=notes,
+        sections=sections,
+        tables=numbers,
+        sources=list(sources.items()),
         version=version("rootzone"),
+        files=files,
+        pages=pages,
     )
     path.write_text(page, encoding="utf-8")
+
+
+def section(
+    title: str, table: tables.ReportTable | None, figures: Sequence[Drawn], anchor: str | None = None
+) -> dict[str, Any]:
+    """Return a section of a page: its table, and those of the figures that belong to it.
+
+    The `anchor` is what links lead to, by default made of the title.
+    """
+    return {
+        "id": re.sub(r"[^a-z]+", "-", title.lower()) if anchor is None else anchor,
+        "title": title,
+        "table": table,
+        "figures": [
+            {"caption": f.caption, "data": base64.b64encode(f.path.read_bytes()).decode("ascii")}
+            for f in figures
+            if f.section == title
+        ],
+    }
 
 
 def _card(a: Assessment, criterion: Criterion, of: Mapping[str, Any]) -> dict[str, Any]:
@@ -78,16 +156,4 @@ def _sections(a: Assessment, numbers: Mapping[str, Any], figures: Sequence[Drawn
     if decisions is not None:
         at[ERROR_CONTROL] = decisions
         titles += [] if ERROR_CONTROL in titles else [ERROR_CONTROL]
-    return [
-        {
-            "id": re.sub(r"[^a-z]+", "-", title.lower()),
-            "title": title,
-            "table": at.get(title),
-            "figures": [
-                {"caption": f.caption, "data": base64.b64encode(f.path.read_bytes()).decode("ascii")}
-                for f in figures
-                if f.section == title
-            ],
-        }
-        for title in titles
-    ]
+    return [section(title, at.get(title), figures) for title in titles]

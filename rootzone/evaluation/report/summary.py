@@ -64,7 +64,7 @@ def write(a: Assessment, numbers: Mapping[str, Any], folder: Path) -> list[Path]
         Where to.
     """
     as_json, as_markdown, hourly = (folder / n for n in ("report.json", "report.md", "hourly_errors.csv"))
-    as_json.write_text(json.dumps(_plain(numbers), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    as_json.write_text(json.dumps(plain(numbers), indent=2, allow_nan=False) + "\n", encoding="utf-8")
     found = (tables.errors_table(a).transposed(), tables.criteria_table(a.criteria))
     as_markdown.write_text("\n".join(table.markdown() for table in found), encoding="utf-8")
     _write_hourly(a.aggregator, hourly)
@@ -174,11 +174,12 @@ def _exact(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.7g}"
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return a value with numbers that are not finite as None, and mappings and lists as JSON has them."""
     if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
     return value

@@ -59,14 +59,14 @@ class ReportTable:
         """Return the table in Markdown, without its title."""
         rule = "".join("---|" if i in self.text else "---:|" for i in range(len(self.head)))
         lines = [self.head, *self.rows]
-        head, *rows = ("| " + " | ".join(line) + " |" for line in lines)
+        head, *rows = ("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
         return "\n".join([head, f"|{rule}", *rows]) + "\n"
 
     def rich(self) -> Table:
         """Return the table for a terminal."""
         table = Table(title=self.title)
         for i, title in enumerate(self.head):
-            table.add_column(title, justify="left" if i in self.text else "right")
+            table.add_column(title, justify="left" if i in self.text else "right", no_wrap=i not in self.text)
         for row in self.rows:
             table.add_row(*row)
         return table
@@ -158,9 +158,9 @@ def regimes_table(numbers: Mapping[str, Any]) -> ReportTable:
     return ReportTable("Regimes of depth, and how flux errors follow water table errors", head, rows)
 
 
-def number(value: float) -> str:
-    """Write a value to four significant digits; an en dash where there is none."""
-    return "–" if math.isnan(value) else f"{value:.4g}"
+def number(value: float, digits: int = 4) -> str:
+    """Write a value to so many significant digits; an en dash where there is none."""
+    return "–" if math.isnan(value) else f"{value:.{digits}g}"
 
 
 def _or_dash(there: bool, text: str) -> str:

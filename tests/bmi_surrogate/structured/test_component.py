@@ -187,6 +187,16 @@ def test_a_restart_from_a_state_file_is_exact(write: Write, content: dict[str, A
     np.testing.assert_array_equal(advance(other, 2), expected)
 
 
+def test_a_restart_may_change_the_engine(write: Write, content: dict[str, Any], tmp_path: Path) -> None:
+    by_torch = {**content, "surrogate": {**content["surrogate"], "engine": "torch"}}
+    model, other = started(write, by_torch), started(write, content)
+    advance(model, 3)
+    model.save_state(str(tmp_path / "state.nc"))
+    other.load_state(str(tmp_path / "state.nc"))
+    np.testing.assert_array_equal(other.values[names.PRESSURE_HEAD], model.values[names.PRESSURE_HEAD])
+    np.testing.assert_allclose(advance(other, 2), advance(model, 2), rtol=0.0, atol=1e-8)
+
+
 def test_a_head_that_is_set_is_gone_on_from(write: Write, content: dict[str, Any]) -> None:
     model, other = started(write, content), started(write, content)
     head = advance(model, 2)

@@ -1,0 +1,1 @@
+"""From maps to a running basin: what `bmi-domain` does."""

@@ -1,0 +1,1 @@
+"""A run beside what was measured: discharge, water tables, heads, soil moisture, heat fluxes."""

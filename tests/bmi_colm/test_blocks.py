@@ -1,0 +1,141 @@
+"""Columns are computed side by side in blocks; no column's result depends on which others are in its block."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from colm_reference import FORCING, Case
+
+from bmi_colm.columns import ColumnConfig, ColumnModel
+from bmi_colm.soil import SoilTexture
+
+FORTRAN = Path(__file__).parents[2] / "bmi_colm" / "fortran"
+COVERS = np.resize([*range(1, 18), 2, 2, 10], 45)
+SOILS = np.resize(["sand", "loam", "clay"], COVERS.size)
+THICKNESS = np.array([0.02, 0.03, 0.05, 0.08, 0.12, 0.2, 0.3, 0.5, 1.0, 1.5])
+NUMERICS = pytest.mark.parametrize("published", [False, True], ids=["default", "published"])
+
+
+def three_days(chosen: np.ndarray, published: bool, threads: int = 1) -> dict[str, np.ndarray]:
+    """State and fluxes of chosen columns after three days: mild with a shower, then snowfall, then sun and hot wind."""
+    model = ColumnModel(
+        land_cover=COVERS[chosen],
+        texture=SoilTexture.from_usda(SOILS[chosen]),
+        thickness=THICKNESS,
+        porosity=0.43,
+        latitude=np.linspace(30.0, 60.0, COVERS.size)[chosen],
+        longitude=0.0,
+        start=datetime(2020, 4, 1),
+        options=ColumnConfig(published_numerics=published),
+        threads=threads,
+    )
+    saturation = np.linspace(0.21, 1.0, COVERS.size)[chosen, None]
+    water = np.inf if published else np.linspace(0.0, 0.3, COVERS.size)[chosen, None]
+    for hour in range(72):
+        day, sun = hour // 24, max(0.0, np.sin(np.pi * (hour % 24 - 6) / 12))
+        weather = {
+            "shortwave": 800.0 * sun,
+            "longwave": 300.0,
+            "precipitation": 4e-4 if (day, hour % 24) in [(0, 15), (1, 3), (1, 4), (1, 5), (1, 6)] else 0.0,
+            "air_temperature": (288.0, 265.0, 300.0)[day] + 6.0 * sun,
+            "wind_x": (0.3, 4.0, 9.0)[day],
+            "wind_y": 0.0,
+            "pressure": 9.9e4,
+            "humidity": (0.009, 0.001, 0.002)[day],
+        }
+        model.step(weather, -1.0, saturation, water)
+    return {**model.state.arrays(), **model.fluxes.arrays()}
+
+
+def assert_same(one: dict[str, np.ndarray], other: dict[str, np.ndarray], of_one: np.ndarray) -> None:
+    for name in one:
+        np.testing.assert_array_equal(one[name][of_one], other[name], err_msg=name)
+
+
+@NUMERICS
+def test_order_and_neighbours_change_no_bit(published):
+    everything = np.arange(COVERS.size)
+    together = three_days(everything, published)
+    shuffled = np.random.default_rng(1).permutation(COVERS.size)
+    assert_same(together, three_days(shuffled, published, threads=2), shuffled)
+    for size in (1, 15, 16, 17):  # a block alone, not full, full, and one more
+        assert_same(together, three_days(shuffled[:size], published), shuffled[:size])
+
+
+@pytest.mark.reference
+@pytest.mark.slow
+def test_a_trifle_in_the_air_changes_no_flux_by_much(reference):
+    """Newton's method damped as in the published library changed 17 of this year's 157680 column-hours."""
+    case = Case.load(reference / "colm", "dry")
+    twins = np.repeat(np.arange(18), 2)  # the second of each has air warmer by 1e-4 K
+    model = case.model(ColumnConfig(), columns=twins)
+    flips = 0
+    for hour, values in enumerate(case.forcing):
+        weather = dict(zip(FORCING, values, strict=True))
+        weather["air_temperature"] = weather["air_temperature"] + np.tile([0.0, 1e-4], 18)
+        latent = model.step(weather, case.head[hour][twins], case.saturation[hour][twins]).latent_heat
+        flips += int((np.abs(latent[::2] - latent[1::2]) > 10.0).sum())
+        for array in model.state.arrays().values():
+            array[1::2] = array[::2]
+    assert flips <= 3
+
+
+ERRORS = """
+program errors
+  use, intrinsic :: iso_fortran_env, only: real128, int64
+  use colm_constants, only: wp, lanes
+  use colm_elementary, only: exponential, logarithm, power, arctangent
+  implicit none
+  real(wp), parameter :: infinity = huge(1.0_wp)*2.0_wp, nan = transfer(-2251799813685248_int64, 0.0_wp)
+  real(wp) :: x(lanes), worst(5), a(lanes)
+  integer :: i
+  worst = 0.0_wp
+  do i = 1, 3000
+    call random_number(x)
+    a = exponential(1417.0_wp*x - 708.0_wp)
+    call compare(1, a, exp(real(1417.0_wp*x - 708.0_wp, real128)))
+    call compare(1, exponential(x - 0.5_wp), exp(real(x - 0.5_wp, real128)))
+    a = exp(1400.0_wp*x - 700.0_wp)
+    call compare(2, logarithm(a), log(real(a, real128)))
+    call compare(2, logarithm(0.5_wp + x), log(real(0.5_wp + x, real128)))
+    a = exp(20.0_wp*x - 10.0_wp)
+    call compare(3, power(a, 1.0_wp/3.0_wp), real(a, real128)**real(1.0_wp/3.0_wp, real128))
+    call compare(4, arctangent(2.0_wp*x - 1.0_wp), atan(real(2.0_wp*x - 1.0_wp, real128)))
+  end do
+  print '(4f8.3)', worst(1:4)
+  x = [nan, 0.0_wp, -1.0_wp, 1.0_wp, infinity, spread(-1.0e9_wp, 1, lanes - 5)]
+  print '(*(es26.16e3))', exponential(x), logarithm(x), power(x, 0.5_wp)
+contains
+  subroutine compare(k, y, exact)
+    integer, intent(in) :: k
+    real(wp), intent(in) :: y(lanes)
+    real(real128), intent(in) :: exact(lanes)
+    worst(k) = max(worst(k), maxval(real(abs(y - exact)/spacing(real(exact, wp)), wp)))
+  end subroutine compare
+end program errors
+"""
+
+
+@pytest.mark.skipif(shutil.which("gfortran") is None, reason="compiles a small program with gfortran")
+@pytest.mark.parametrize("processor", [[], ["-march=native"]], ids=["any processor", "this one"])
+def test_elementary_functions_against_quadruple_precision(tmp_path, processor):
+    (tmp_path / "errors.f90").write_text(ERRORS)
+    sources = [FORTRAN / "colm_constants.f90", FORTRAN / "colm_elementary.f90", "errors.f90"]
+    options = ["-O3", "-fopenmp", "-ffree-line-length-132", "-fno-math-errno", "-fno-trapping-math", "-fno-range-check"]
+    subprocess.run(["gfortran", *options, *processor, *sources, "-o", "errors"], cwd=tmp_path, check=True)
+    run = subprocess.run([tmp_path / "errors"], capture_output=True, text=True, check=True)
+    worst, special = ([float(v) for v in line.split()] for line in run.stdout.splitlines())
+    # units in the last place; a power's error is that of its exponent, here at most 10/3
+    assert (np.array(worst) < [1.0, 1.0, 5.5, 2.0]).all()
+    lanes = len(special) // 3
+    exponential, logarithm, power = (special[i * lanes : i * lanes + 5] for i in range(3))
+    np.testing.assert_allclose(exponential[1:4], [1.0, np.exp(-1.0), np.e], rtol=3e-16)
+    np.testing.assert_array_equal(np.isnan(exponential), [True, False, False, False, True])
+    np.testing.assert_allclose(special[5], np.exp(-708.0), rtol=3e-16)
+    np.testing.assert_array_equal(logarithm, [np.nan, np.nan, np.nan, 0.0, np.nan])
+    np.testing.assert_array_equal(power, [np.nan, 0.0, np.nan, 1.0, np.nan])
