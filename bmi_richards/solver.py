@@ -265,7 +265,7 @@ class RichardsSolver:
         self._state = np.zeros((shape[0], len(_MEMORY), shape[1]), order="F")
         self._head, self._saturation, self._kr, self._dsaturation, self._dkr = np.moveaxis(self._state, 1, 0)
         self._work = np.zeros((shape[0], _WORK_FIELDS, shape[1]), order="F")
-        results = ("storage", "storage_change", "applied", "unmet", "left", "drained", "worst", "column_change")
+        results = ("storage_change", "applied", "unmet", "left", "drained", "worst", "column_change")
         self._columns = {name: np.zeros(shape[1]) for name in results}
         self._iterations = np.zeros(shape[1], dtype=np.int32)
         self._last_dt = 1.0
@@ -329,7 +329,7 @@ class RichardsSolver:
     @property
     def storage(self) -> float:
         """Water in the ground and ponded [m3]."""
-        water = (self._soil["pore"] + self._soil["elastic"] * self._head) * self._saturation
+        water = _kernel.ground_water(self._soil_cells, self._threads, self._state)
         return float(water.sum() * self._area) + self.ponded_volume
 
     @property
@@ -431,7 +431,7 @@ class RichardsSolver:
         self._well_water = self._boundary_faces.well_water(dt)
         volume = {name: float(depths.sum()) * self._area for name, depths in self._columns.items()}
         return HourBalance(
-            storage=volume["storage"],
+            storage=self.storage,
             storage_change=volume["storage_change"],
             ponding=self.ponded_volume,
             source=volume["applied"],

@@ -40,6 +40,28 @@ subroutine evaluate_state(nz, properties, variables, ncol, own_layers, own_colum
   call evaluate_all(soil, options, state)
 end subroutine evaluate_state
 
+!> Water in the ground of each column [m].
+subroutine ground_water(nz, properties, variables, ncol, soil_cells, threads, state_cells, water)
+  use, intrinsic :: iso_c_binding, only: c_double
+  use richards_sweep, only: sum_water
+  use richards_types, only: soil_t, options_t, state_t
+  implicit none
+  integer, intent(in) :: nz, properties, variables, ncol, threads
+  real(c_double), intent(in), target :: soil_cells(nz, properties, ncol), state_cells(nz, variables, ncol)
+  real(c_double), intent(out) :: water(ncol)
+  !f2py threadsafe
+  type(soil_t) :: soil
+  type(options_t) :: options
+  type(state_t) :: state
+
+  soil%nz = nz
+  soil%ncol = ncol
+  soil%cells => soil_cells
+  options%threads = threads
+  state%cells => state_cells
+  call sum_water(soil, options, state, water)
+end subroutine ground_water
+
 !> Advance the state by dt [h]; see advance_all.
 subroutine advance(nz, ncol, nlevels, ngroups, nfaces, nstarts, properties, variables, fields, own_layers, own_columns, &
   top, dx, dy, dz, gap, soil_cells, kr_alpha, kr_n, minimum_head, bottom, east_conductivity, north_conductivity, slope_x, slope_y, &
@@ -48,7 +70,7 @@ subroutine advance(nz, ncol, nlevels, ngroups, nfaces, nstarts, properties, vari
   face_start, face_layer, face_holds, face_flux, face_conductance, face_head, face_kr, face_lift, face_inflow, &
   dt, tolerance, pass_tolerance, most_passes, drainage_kind, own_permeability, table_points, threads, lateral, ground, &
   source, prescribed_drainage, work_cells, state_cells, &
-  storage, storage_change, applied, unmet, left, drained, iterations, ways, failed_layer, worst, column_change, &
+  storage_change, applied, unmet, left, drained, iterations, ways, failed_layer, worst, column_change, &
   passes, change, converged)
   use, intrinsic :: iso_c_binding, only: c_double
   use richards_sweep, only: advance_all
@@ -75,7 +97,7 @@ subroutine advance(nz, ncol, nlevels, ngroups, nfaces, nstarts, properties, vari
   logical, intent(in) :: own_permeability, lateral
   real(c_double), intent(in) :: source(nz, ncol), prescribed_drainage(ncol)
   real(c_double), intent(inout), target :: work_cells(nz, fields, ncol), state_cells(nz, variables, ncol)
-  real(c_double), intent(inout), target :: storage(ncol), storage_change(ncol), applied(ncol), unmet(ncol)
+  real(c_double), intent(inout), target :: storage_change(ncol), applied(ncol), unmet(ncol)
   real(c_double), intent(inout), target :: left(ncol), drained(ncol)
   integer, intent(inout), target :: iterations(ncol), ways(ncol), failed_layer(ncol)
   real(c_double), intent(inout), target :: worst(ncol), column_change(ncol)
@@ -147,7 +169,6 @@ subroutine advance(nz, ncol, nlevels, ngroups, nfaces, nstarts, properties, vari
 
   state%cells => state_cells
 
-  balance%storage => storage
   balance%storage_change => storage_change
   balance%source => applied
   balance%unmet => unmet

@@ -1,4 +1,4 @@
-!> One step of the whole domain: nonlinear block Gauss-Seidel over columns in the order of overland flow.
+!> One step of the whole domain: nonlinear block Gauss-Seidel over columns in the order of overland flow, eight side by side.
 !>
 !> Overland flow couples columns strongly but only downstream, so visiting columns from upstream to downstream solves it exactly;
 !> lateral groundwater flow couples weakly and is taken from the latest heads, once a pass. Threads take columns from the front of
@@ -22,7 +22,7 @@ module richards_sweep
     work_start, work_water, work_lateral, work_fields
   implicit none
   private
-  public :: evaluate_all, advance_all
+  public :: evaluate_all, sum_water, advance_all
 
   !> Looks at a donor before a waiting thread offers its processor to others.
   integer, parameter :: patience = 1000
@@ -85,6 +85,22 @@ contains
     !$omp end do
     !$omp end parallel
   end subroutine evaluate_all
+
+  !> Water in the ground of each column, the sum of dz (phi S + Ss h S) over its cells.
+  subroutine sum_water(soil, options, state, water)
+    type(soil_t), intent(in) :: soil              !< properties of the cells
+    type(options_t), intent(in) :: options        !< choices of the step
+    type(state_t), intent(in) :: state            !< head and what follows from it
+    real(wp), intent(out) :: water(soil%ncol)     !< [m]
+    integer :: c
+
+    !$omp parallel do num_threads(options%threads) schedule(static)
+    do c = 1, soil%ncol
+      water(c) = sum((soil%cells(:, soil_pore, c) + soil%cells(:, soil_elastic, c)*state%cells(:, state_head, c)) &
+        *state%cells(:, state_saturation, c))
+    end do
+    !$omp end parallel do
+  end subroutine sum_water
 
   !> Advance all columns by dt. On return `passes` is the number done and `change` what the last one changed
   !> most: a positive head [m] or a saturation [-]; heads of dry cells move far with no water in them.
@@ -479,7 +495,6 @@ contains
       balance%source(c) = applied(l)
       balance%unmet(c) = unmet(l)
       balance%drainage(c) = drained(l)
-      balance%storage(c) = sum(water(l, :top))
       balance%storage_change(c) = sum(water(l, :top) - block%work(l, :top, work_water))
       balance%iterations(c) = balance%iterations(c) + iterations(l)
       balance%ways(c) = max(balance%ways(c), ways(l))

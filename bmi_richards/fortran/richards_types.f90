@@ -106,8 +106,7 @@ module richards_types
 
   !> What a step did to each column: depths over the step [m], and what it took to solve.
   type :: balance_t
-    real(wp), pointer, contiguous :: storage(:) => null()         !< of ground and ponded water, at the end [m]
-    real(wp), pointer, contiguous :: storage_change(:) => null()  !< of it [m]
+    real(wp), pointer, contiguous :: storage_change(:) => null()  !< of ground and ponded water [m]
     real(wp), pointer, contiguous :: source(:) => null()          !< as applied [m]
     real(wp), pointer, contiguous :: unmet(:) => null()           !< sinks that were cut, >= 0 [m]
     real(wp), pointer, contiguous :: outflow(:) => null()         !< overland, out of the domain [m]
