@@ -72,7 +72,9 @@ def main(folder: Path, figure: Path) -> None:
         table.invert_yaxis()
         for axes in (rain, discharge, table):
             dates(axes)
-            axes.label_outer()
+            if axes is not table:
+                axes.tick_params(labelbottom=False)
+                axes.xaxis.get_offset_text().set_visible(False)
         drawn.savefig(figure, dpi=130)
 
 

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from rootzone.evaluation.figures.style import BLUE, SKY, dates, new_figure
+from rootzone.evaluation.observations.flow_duration import curve
 from rootzone.figures.quantities import RAIN, quantity
 from rootzone.figures.series import times
 
@@ -51,10 +52,10 @@ def _hang(axes: Axes, rain: xr.DataArray, data: xr.Dataset) -> None:
 
 
 def _duration(axes: Axes, flow: np.ndarray[tuple[int], np.dtype[np.float64]], units: str) -> None:
-    known = np.sort(flow[np.isfinite(flow)])[::-1]
+    shares, known = curve(flow[np.isfinite(flow)])
     if not known.size:
         return
-    axes.plot(100.0 * (np.arange(known.size) + 0.5) / known.size, known, color=BLUE, lw=1.2)
+    axes.plot(100.0 * shares, known, color=BLUE, lw=1.2)
     if known[-1] > 0.0:
         axes.set_yscale("log")
     axes.set_xlim(0.0, 100.0)
