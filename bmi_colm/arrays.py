@@ -58,6 +58,7 @@ class StepOptions:
     water_stress_type: int = _scalar("1", "`WaterStress`: 0 none, 1 pressure head, 2 saturation")
     conserve_frozen_water: bool = _scalar("1", "ice is part of the water that saturation stands for; nothing is lost")
     published_numerics: bool = _scalar("1", "reproduce oddities of the published library's numerics")
+    settle_leaves: bool = _scalar("1", "iterate leaf temperature and stability until both have settled")
     first_step: bool = _scalar("1", "cold start: radiation and phenology have not been computed yet")
     update_phenology: bool = _scalar("1", "leaf area is renewed at the end of this step")
 

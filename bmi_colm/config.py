@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from bmi_colm.arrays import COLD_START_TEMPERATURE
-from bmi_colm.columns import ColumnConfig, PhysicsConfig
+from bmi_colm.columns import ColumnConfig, LeafIteration, PhysicsConfig
 from bmi_colm.forcing import ForcingConfig
 from bmi_colm.forcing.config import UtcDatetime, forcing_files
 from bmi_colm.leaf_area import LeafAreaConfig
@@ -242,6 +242,8 @@ class LandConfig(PhysicsConfig):
                 "without effect, because with published_numerics the land takes water that is not there",
                 key="floor_head",
             )
+        if self.published_numerics and self.leaf_iteration is not LeafIteration.PUBLISHED:
+            raise ConfigError("is `published` with published_numerics; remove one of the two", key="leaf_iteration")
         if self.end is not None and self.end <= self.start:
             raise ValueError(f"end ({self.end}) must be after start ({self.start})")
         return self

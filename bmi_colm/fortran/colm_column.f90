@@ -87,6 +87,7 @@ contains
     around%roots%share => root_share
     around%roots%limit => root_limit
     around%published = o%published_numerics
+    around%settles = o%settle_leaves
     around%carbon_dioxide = o%carbon_dioxide*air%pressure
     do l = 1, lanes
       call describe_ground(o, p(l), forcing(l), s(l), step(l), l, around, top_head(l), roughness_ground(l), out(l))

@@ -28,7 +28,8 @@ module colm_leaf_temperature
     real(wp), dimension(lanes) :: ground_temperature           !< at the start of the step [K]
     type(ground_vapour) :: ground                              !< humidity of air in contact with the ground
     real(wp), dimension(lanes) :: evaporation_factor           !< of the ground [-]
-    logical :: published                                       !< iteration and limits are those of the published library
+    logical :: published                                       !< limits are those of the published library
+    logical :: settles                                         !< iterate until temperature and stability have settled
     logical, dimension(lanes) :: ground_is_given = .false.     !< the ground gives off what follows, whatever the air
     real(wp), dimension(lanes) :: ground_evaporation = 0.0_wp  !< [kg m-2 s-1]
     real(wp), dimension(lanes) :: ground_obukhov               !< Obukhov length of the bare ground [m]
@@ -168,20 +169,20 @@ contains
     do i = 1, most_iterations
       call find_conductances(air, canopy, around, c, now, g)
       call find_fluxes(air, around, c, now, g, r)
-      if (around%published) then
-        call step_as_published(around, c, r, i > 1, now)
-      else
+      if (around%settles) then
         call step_temperature(around, c, r, i, now)
+      else
+        call step_as_published(around, c, r, i > 1, now)
       end if
       call balance_canopy_air(air, around, c, g, i, now)
       settled = abs(now%previous_step) < temperature_tolerance .and. now%error < energy_tolerance
-      if (around%published) then
-        settled = settled .and. i > published_iterations .and. abs(now%step) < temperature_tolerance &
-          .and. now%previous_error < energy_tolerance
-      else
+      if (around%settles) then
         zeta = c%z_wind/now%obukhov
         settled = settled .and. i >= fewest_iterations .and. abs(now%step) < last_step &
           .and. abs(zeta - c%z_wind/now%previous_obukhov) < stability_tolerance*(1.0_wp + abs(zeta))
+      else
+        settled = settled .and. i > published_iterations .and. abs(now%step) < temperature_tolerance &
+          .and. now%previous_error < energy_tolerance
       end if
       settled = open .and. (settled .or. i == most_iterations)
       if (any(settled)) then
@@ -447,9 +448,9 @@ contains
     qstar = von_karman*(air%humidity - now%air_humidity)/g%to_vapour
     now%previous_obukhov = now%obukhov
     call update_stability(air, c%z_wind, g%ustar, tstar, qstar, now%wind, now%obukhov)
-    if (.not. around%published .and. i > fast_iterations) now%obukhov &
+    if (around%settles .and. i > fast_iterations) now%obukhov &
       = 1.0_wp/(slow_stability/now%obukhov + (1.0_wp - slow_stability)/now%previous_obukhov)
-    if (i > merge(1, fast_iterations, around%published)) &
+    if (i > merge(fast_iterations, 1, around%settles)) &
       now%sign_changes = now%sign_changes + merge(1.0_wp, 0.0_wp, now%previous_obukhov*now%obukhov < 0.0_wp)
     ! undecided: nearly neutral from here on
     now%obukhov = merge(-100.0_wp*c%z_wind, now%obukhov, now%sign_changes >= allowed_sign_changes)

@@ -230,7 +230,7 @@ contains
     !$omp simd
     do l = 1, lanes
       root(l) = merge(root(l), 0.0_wp, head(l) > 0.0_wp)
-      power(l) = head(l)*root(l)
+      power(l) = max(head(l), 0.0_wp)*root(l)  ! never a negative zero, which would tell of the neighbours
     end do
   end subroutine ponding_powers
 

@@ -17,6 +17,7 @@ from listening import listen
 
 from bmi_common.folder_lock import LOCK, FolderIsBusyError
 from bmi_common.groundwater import DISCHARGE, PRESSURE_HEAD
+from bmi_common.netcdf_file import netcdf_name
 from bmi_common.owned_folder import RECORD, taken
 from rootzone.bmi_run import main
 from rootzone.evaluation.run_record import run_files
@@ -98,6 +99,7 @@ def test_every_kind_of_figure_is_removed(fake):
         data.createVariable("gauge_name", str, ("gauge",))[0] = "outlet"
         data.createVariable("q", "f8", ("time", "gauge"))[:] = 1.0
         data["q"].setncatts({"csdms_name": DISCHARGE, "coordinates": "gauge_name"})
+        data[netcdf_name(PRESSURE_HEAD)][:, -1, 0, 0] -= 1.0  # what is the same everywhere has no map
     with taken(fake.output, "run") as folder:
         drawn = [path.name for path in draw(folder, ["hourly.nc"])]
     assert drawn == ["hourly_series.png", "hourly_maps.png", "hourly_hydrographs.png"]
