@@ -129,6 +129,16 @@ class OutputConfig(Config):
     method: Literal["mean", "point"] = "mean"
     precision: Literal["single", "double"] = "single"
     compression: Literal["zstd", "zlib", "none"] = "zstd"
+    significant_digits: Annotated[int, Field(ge=1, le=15)] | None = None
+
+    @model_validator(mode="after")
+    def _digits_that_the_numbers_have(self) -> OutputConfig:
+        most = 7 if self.precision == "single" else 15
+        if self.significant_digits is not None and self.significant_digits > most:
+            raise ValueError(
+                f"{self.significant_digits} significant_digits in {self.precision} precision, which has {most}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _variables_once(self) -> OutputConfig:

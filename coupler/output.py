@@ -24,7 +24,7 @@ from bmi_common.state_file import StateArray
 from bmi_common.variables import Role
 from coupler.append import FilePosition, reopen
 from coupler.component import Component
-from coupler.compression import choose_compression, chunk, filters
+from coupler.compression import chunk, filters
 from coupler.config import Endpoint, OutputConfig
 from coupler.disk_space import require_room
 from coupler.grids import NODE, GridInfo, first_cell
@@ -148,7 +148,7 @@ class OutputFile:
         position = resume or FilePosition()
         self._steps, self._records, self._first = position.steps, position.records, position.first
         self._columns = self._name_columns(spec, components, substeps, masks)
-        self._filters = filters(choose_compression("output.compression", spec))
+        self._filters = filters("output", spec)
         self._record_size = 8 * sum(math.prod(components[v.component].shape(v.variable)) for v in spec.variables)
         if resume is not None and self.path.exists():
             self._data = reopen(self.path, resume, attributes)

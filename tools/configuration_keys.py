@@ -83,6 +83,8 @@ MEANINGS: Mapping[str, str] = {
     "where the NetCDF library here lacks it and nothing is said. To read it takes netCDF-C 4.9 or later with its "
     "plug-ins, as xarray with netCDF4, NCO and CDO of today have them; write `zlib` for older readers",
     "output[].precision": "of the numbers in the file",
+    "output[].significant_digits": "decimal digits that are kept of each number, so that the file is smaller (5 of a "
+    "depth of 31.4159 m: 31.416); all without it. Needs netCDF-C 4.9 to write, nothing to read",
     "checks.water_balance.tolerance": "limit of the residual, over the water turned over in the step",
     "checks.water_balance.action": "what an excess does: the run ends (exit code 1), or a warning is logged",
     "checks.ranges": "`[lowest, highest]` by `component.variable`, in its units; goes before the component's own",
