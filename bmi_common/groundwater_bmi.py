@@ -117,6 +117,10 @@ class GroundwaterBmi(DeclaredBmi):
         for method, name in _IRRIGATION.items():
             values[name][domain.mask] = irrigation[method][domain.mask]
 
+    def _publish_discharge(self) -> None:
+        """Publish what the ponded depth in `values` makes flow at the gauges."""
+        self.values[names.DISCHARGE][...] = self._prepared.gauges.discharge(self.values[names.PONDED_DEPTH])
+
     def _publish_domain(self) -> None:
         """Fill the statics."""
         domain = self._prepared.domain

@@ -39,7 +39,6 @@ class BmiRichards(GroundwaterBmi):
         *names.CONDITION_VARIABLES,
         *names.WELL_VARIABLES,
         *names.WELL_RATE_VARIABLES,
-        names.DISCHARGE_VARIABLE,
         *SOLVER_VARIABLES,
     )
     may_change = (
@@ -68,7 +67,7 @@ class BmiRichards(GroundwaterBmi):
             ends["richards.drainage"] = len(drainage) * time_step
         first = min(ends, key=lambda key: ends[key])
         return Setup(
-            grids={**domain.published_grids, grids.POINTS: self._prepared.gauges, grids.WELLS: _places(self._prepared)},
+            grids={**self._prepared.grids, grids.WELLS: _places(self._prepared)},
             time_step=time_step * SECONDS_PER_HOUR,
             end_time=min(ends[first] * SECONDS_PER_HOUR, FOREVER),
             ends_with=first,
@@ -150,7 +149,7 @@ class BmiRichards(GroundwaterBmi):
         in_ground = balance.storage if balance else solver.storage
         values[names.STORAGE_VOLUME][...] = in_ground + values[names.IRRIGATION_STORAGE_VOLUME]
         values[names.PONDED_VOLUME][...] = balance.ponding if balance else solver.ponded_volume
-        values[names.DISCHARGE][...] = solver.discharge.ravel()[self._prepared.gauge_cells] / SECONDS_PER_HOUR
+        self._publish_discharge()
         self._published_head = head
 
     def _publish_balance(self, balance: HourBalance) -> None:

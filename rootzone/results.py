@@ -86,11 +86,14 @@ class RunResult(Mapping[str, "xr.Dataset"]):
 
     @property
     def gauges(self) -> xr.DataArray:
-        """Discharge at the gauges (time, gauge) [m3 s-1 or as written], of the first file that has it."""
+        """Discharge (time, gauge) [m3 s-1 or as written], of the first file that has it; gauges have their names.
+
+        ``result.gauges.sel(gauge="outlet")`` is one of them.
+        """
         for name in self.outputs:
             for variable in self[name].data_vars.values():
                 if variable.attrs.get("csdms_name") == DISCHARGE:
-                    return variable
+                    return _by_name(variable)
         raise ConfigError(f"{self.folder}: no file has {DISCHARGE}; write it, and give groundwater its `gauges:`")
 
     @property
@@ -123,6 +126,14 @@ class RunResult(Mapping[str, "xr.Dataset"]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _by_name(discharge: xr.DataArray) -> xr.DataArray:
+    """Give the points their names as an index, in the place of the component's word for them."""
+    (points,) = (d for d in discharge.dims if d != "time")
+    own = {str(c): str(c).removeprefix(f"{points}_") for c in discharge.coords if str(c).startswith(f"{points}_")}
+    found = discharge.rename({points: "gauge", **own})
+    return found.set_index(gauge="name") if "name" in found.coords else found
 
 
 class Evaluation:

@@ -16,6 +16,7 @@ from coupler.water_error import WaterError
 from rootzone.evaluation.aggregator import REFERENCE, Aggregator
 from rootzone.evaluation.cells import CellStatistics, cell_statistics, positions
 from rootzone.evaluation.error_control import ErrorControlRecord
+from rootzone.evaluation.gauges import GaugedFlow
 from rootzone.evaluation.metrics import Metrics, metrics
 from rootzone.evaluation.reanalysis import Reanalysis
 from rootzone.evaluation.variables import EVALUATED
@@ -86,6 +87,8 @@ class Assessment:
         Its domain means.
     control : ErrorControlRecord or None
         What error control did in the run.
+    gauges : list of GaugedFlow
+        Discharge at the gauges that both have; empty where one of them has written none.
     water : WaterError or None
         What the run's own water balance does not explain in the compared period; None without a record of it.
     notes : list of str
@@ -117,6 +120,7 @@ class Assessment:
     precipitation: Array | None
     reanalysis: Reanalysis | None
     control: ErrorControlRecord | None
+    gauges: list[GaugedFlow]
     water: WaterError | None
     notes: list[str]
     times: Times = field(init=False)

@@ -17,6 +17,7 @@ from bmi_common.parflow_dumps import is_parflow_run
 from rootzone.evaluation.aggregator import REFERENCE, Aggregator, aggregate
 from rootzone.evaluation.assessment import REANALYSIS, Assessment, every_hour
 from rootzone.evaluation.error_control import read_error_control
+from rootzone.evaluation.gauges import gauged_flows
 from rootzone.evaluation.periods import common_hours, require_same_grid
 from rootzone.evaluation.precipitation import precipitation_of
 from rootzone.evaluation.predictions import Climatology, Persistence, Prediction, RunPrediction
@@ -143,6 +144,10 @@ def evaluate(wanted: Wanted, scratch: Path | None = None) -> Assessment:
         if water is not None:
             notes.append(f"Water balance of {wanted.name}: {water}.")
         segments = [_segment(records(path), wanted.name, reference, truth, domain) for path in wanted.segments]
+        compared = {REFERENCE: wanted.reference, wanted.name: wanted.run}
+        if wanted.free_drainage is not None:
+            compared[FREE_DRAINAGE] = wanted.free_drainage
+        flows = gauged_flows(compared, every, notes)
         name = None if bound is None else FREE_DRAINAGE
         folder = None if scratch is None else Path(files.enter_context(_temporary(scratch)))
         aggregator = aggregate(times, truth, predictions, domain, name, folder)
@@ -156,6 +161,7 @@ def evaluate(wanted: Wanted, scratch: Path | None = None) -> Assessment:
             precipitation=rain,
             reanalysis=grid,
             control=control,
+            gauges=flows,
             water=water,
             notes=notes,
         )

@@ -40,10 +40,11 @@ class Findings:
 
     @property
     def tables(self) -> list[tables.ReportTable]:
-        """What is shown first: errors and criteria, scores at stations."""
+        """What is shown first: errors and criteria, discharge at gauges, scores at stations."""
         found = []
         if self.assessment is not None:
-            found += [tables.errors_table(self.assessment), tables.criteria_table(self.assessment.criteria)]
+            of = self.assessment
+            found += [tables.errors_table(of), tables.criteria_table(of.criteria), tables.discharge_screen_table(of)]
         if self.observed is not None:
             found.append(screen_table(self.observed))
         return [table for table in found if table.rows]

@@ -9,7 +9,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from bmi_common import Domain, DomainConfig, load_config
 from bmi_common import groundwater as names
+from bmi_common.domain_checks import gauges_at_outlets
 from bmi_common.durations import parse_duration
 from bmi_common.errors import ConfigError, together
 from bmi_common.owned_folder import new_folder
@@ -186,13 +188,16 @@ def _map(definition: Definition, grid: ParflowGrid, folder: ImportFolder, option
         notes.notice(notice)
     folder.write_yaml(DOMAIN, f"{title}. Bottom layer, southern row, western column first.", domain)
     groundwater = _groundwater(initial, soil, timing, folder) | boundaries.spec | prescribed.keys
+    folder.write_fields()
+    gauges = _gauges(folder.written(DOMAIN)) if boundaries.overland else {}
+    if gauges:
+        groundwater["gauges"] = gauges
     if wells:
         groundwater["wells"] = wells
     if prescribed.transient is not None:
         groundwater = {"start": timing.start, **groundwater}
     folder.write_yaml(GROUNDWATER, f"{title}.", groundwater)
-    folder.write_yaml(RUN, f"{title}; see {NOTES}.", _coupled(definition, timing, clm is not None))
-    folder.write_fields()
+    folder.write_yaml(RUN, f"{title}; see {NOTES}.", _coupled(definition, timing, clm is not None, bool(gauges)))
     folder.write_text(NOTES, report.markdown(definition, notes, clm is not None))
 
 
@@ -226,13 +231,21 @@ def _groundwater(initial: dict[str, Any], soil: ImportedSoil, timing: Timing, fo
     return result
 
 
-def _coupled(definition: Definition, timing: Timing, with_land: bool) -> dict[str, Any]:
+def _gauges(file: Path) -> dict[str, dict[str, int]]:
+    """Gauges at the outlets of the domain that has been written."""
+    try:
+        return gauges_at_outlets(Domain.load(load_config(file, DomainConfig)))
+    except ConfigError:
+        return {}  # `_prove` meets it again, and says what of the definition it comes from
+
+
+def _coupled(definition: Definition, timing: Timing, with_land: bool, with_gauges: bool) -> dict[str, Any]:
     source = names.NET_SOURCE
     exchanges = [(f"land.{source}", f"groundwater.{source}")]
     if with_land:
         exchanges = [(f"groundwater.{name}", f"land.{name}") for name in _STATES] + exchanges
     fluxes = [f"land.{name}" for name in _LAND_OUTPUT] if with_land else []
-    fluxes += [f"groundwater.{name}" for name in _GROUNDWATER_OUTPUT]
+    fluxes += [f"groundwater.{name}" for name in (*_GROUNDWATER_OUTPUT, *([names.DISCHARGE] if with_gauges else []))]
     return coupled(
         title=f"{definition.path.stem}, imported from ParFlow",
         time={"start": timing.start, "end": timing.end, "step": timing.written_step},

@@ -79,6 +79,10 @@ class ImportFolder:
         self._yaml[name] = comment, content
         self._write_yaml(name, self._staging)
 
+    def written(self, name: str) -> Path:
+        """Where a file lies while the import is made."""
+        return self._staging / name
+
     def settle(self) -> None:
         """Write the YAML files once more, with paths that hold where they will lie."""
         for name in self._yaml:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from rootzone.evaluation.assessment import Assessment
 from rootzone.evaluation.error_control import ErrorControlRecord
-from rootzone.evaluation.figures import maps, relations, series
+from rootzone.evaluation.figures import gauges, maps, relations, series
 from rootzone.evaluation.figures.error_control import error_control, has_figure
 from rootzone.evaluation.figures.style import SIZES, has_whole_day
 from rootzone.evaluation.names import LATENT_HEAT
@@ -19,8 +19,9 @@ from rootzone.evaluation.variables import EVALUATED
 from rootzone.figure_text import show_as_written
 
 FOLDER = "figures"
+DISCHARGE = "Discharge"
 ERROR_CONTROL = "Error control"
-"""Heading of what happened in the run."""
+"""Headings of what flows at the gauges, and of what happened in the run."""
 DPI = 110
 """Of the figures of a page."""
 
@@ -90,6 +91,10 @@ def _wanted(a: Assessment) -> Iterator[_Figure]:
     if len(a.of_kind("segment")) > 1:
         text = "Segments: precipitation with the standard deviation of its hours, and means of the median errors."
         yield "segments", "Errors over time", text, lambda: series.segments(a)
+    if a.gauges:
+        above = ", below the precipitation" if a.precipitation is not None else ""
+        text = f"Discharge at the gauges{above}; beside it the share of the time that a discharge is exceeded."
+        yield "hydrographs", DISCHARGE, text, lambda: gauges.hydrographs(a)
     yield from _relations(a)
     for key in a.cells:
         yield from _maps(a, key)

@@ -34,6 +34,8 @@ SIZES: dict[Any, Any] = {
 """Settings of matplotlib under which the figures are drawn."""
 
 _METRES_PER_KILOMETRE = 1000.0
+_LONGEST_HOURLY = np.timedelta64(45, "D")
+"""Up to here rain is drawn by hours, beyond by days."""
 _HOURS_PER_DAY = 24
 
 
@@ -80,6 +82,12 @@ def rain(axes: Axes, times: Times, precipitation: Array) -> None:
     axes.set_ylim(max(1.0, float(np.nanmax(totals, initial=0.0))) * 1.1, 0.0)
     axes.set_ylabel("precipitation\n[mm d⁻¹]")
     dates(axes)
+
+
+def hanging_rain(axes: Axes, times: Times, precipitation: Array) -> None:
+    """Draw precipitation [mm h-1] of hours that end at `times`: by hours, and in longer series by days."""
+    draw = hourly_rain if times[-1] - times[0] <= _LONGEST_HOURLY else rain
+    draw(axes, times, precipitation)
 
 
 def hourly_rain(axes: Axes, times: Times, precipitation: Array) -> None:

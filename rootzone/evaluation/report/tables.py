@@ -11,6 +11,7 @@ import numpy as np
 from rich.table import Table
 
 from rootzone.evaluation.assessment import Assessment
+from rootzone.evaluation.gauges import GaugedFlow
 from rootzone.evaluation.variables import EVALUATED
 from rootzone.evaluation.verdict import Criterion, span
 
@@ -121,6 +122,38 @@ def pairs_table(a: Assessment) -> ReportTable:
         for p in a.pairs
     ]
     return ReportTable("", ["domain mean of", "pair", *measures.values()], rows, (0, 1))
+
+
+_FLOW_SCORES = {"kge": "KGE", "nse": "NSE", "r": "r", "percent_bias": "bias [%]"}
+
+
+def discharge_table(a: Assessment) -> ReportTable:
+    """Agreement of the discharge at every gauge with that of the reference, and the largest peak."""
+    rows = [
+        [gauge.name, source, *(number(float(getattr(of, score))) for score in _FLOW_SCORES), *_peak(gauge, source, 4)]
+        for gauge in a.gauges
+        for source, of in gauge.scores.items()
+    ]
+    head = ["gauge", "", *_FLOW_SCORES.values(), "peak [m³ s⁻¹]", "error of the peak [%]", "late by [h]"]
+    return ReportTable("Discharge beside the reference", head, rows, (0, 1))
+
+
+def discharge_screen_table(a: Assessment) -> ReportTable:
+    """Return the same, as far as a terminal has room."""
+    shown = {score: title for score, title in _FLOW_SCORES.items() if score != "r"}
+    rows = [
+        [f"{gauge.name}, {source}", *(number(float(getattr(of, s)), 3) for s in shown), *_peak(gauge, source, 3)[:2]]
+        for gauge in a.gauges
+        for source, of in gauge.scores.items()
+    ]
+    return ReportTable("Discharge beside the reference", ["gauge", *shown.values(), "peak [m³/s]", "error [%]"], rows)
+
+
+def _peak(gauge: GaugedFlow, source: str, digits: int) -> list[str]:
+    """Largest peak of the reference, its error [%] and delay [h]."""
+    peak = gauge.peaks[source]
+    of = (np.nan, np.nan, np.nan) if peak is None else (peak.observed, peak.percent_error, peak.delay)
+    return [number(value, digits) for value in of]
 
 
 def decisions_table(a: Assessment) -> ReportTable | None:
