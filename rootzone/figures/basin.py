@@ -36,7 +36,6 @@ from rootzone.figures.map_panel import centres, draw_field
 from rootzone.figures.style import BLUE, ORANGE, legend_above, new_figure
 
 _PANEL = 5.4  # inches
-_MOST_OUTLETS = 3
 _LEAST_DRAINED = 0.01
 """Share of the domain that an outlet drains, to be marked."""
 _RELIEF = ListedColormap(matplotlib.colormaps["gist_earth"](np.linspace(0.3, 0.97, 256)))
@@ -118,8 +117,8 @@ def domain_map(of: Setting) -> Figure:
         draw_field(axes, elevation, x, y, cmap=_RELIEF, limits=(low, high), units="m")
         axes.set_title("elevation")
     else:
-        draw_outline(axes, domain.mask, x, y)
-        axes.set_aspect("equal")
+        flat = np.where(domain.mask, 0.5, np.nan)
+        draw_field(axes, flat, x, y, cmap=_RELIEF, limits=(0.0, 1.0), bar=False, words=False)
         axes.set_title(f"elevation {low:g} m everywhere" if low else "no elevation is given")
     if domain.slope_x is not None and domain.slope_y is not None:
         network = network_of(domain)
@@ -127,7 +126,7 @@ def domain_map(of: Setting) -> Figure:
         draw_rivers(axes, rivers, x, y)
         axes.plot([], [], color="#1f4e79", lw=1.2, label="river" if rivers.share.size else "")
         out = outlets_of(network, 1.0)
-        large = out.cells[out.areas >= _LEAST_DRAINED * domain.mask.sum()][:_MOST_OUTLETS]
+        large = out.cells[out.areas >= _LEAST_DRAINED * domain.mask.sum()]
         _marks(axes, [divmod(int(cell), domain.nx) for cell in large], x, y, "v", "outlet")
     axes.plot([], [], color="0.25", lw=0.7, label="no flow")
     _boundaries(axes, of, x, y)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rootzone.figures.geography import Rivers, edges, kilometres
 from rootzone.figures.map_panel import draw_field
 from rootzone.figures.quantities import Quantity, quantity
-from rootzone.figures.style import new_figure, spread, symmetric
+from rootzone.figures.style import new_figure, note_below, spread, symmetric
 
 _PANEL = 4.6  # inches
 _MOST_ACROSS = 3
@@ -70,8 +70,7 @@ def maps(panels: Sequence[xr.DataArray], period: str, rivers: Rivers | None) -> 
         row[0].set_ylabel("y [km]")
     figure.suptitle(f"Means of {period}", x=0.01, ha="left", fontsize=10)
     notes = [f"{head}: {'; '.join(of)}" for head, of in (("the same everywhere", uniform), ("elsewhere 0", few)) if of]
-    if notes:
-        figure.supxlabel("\n".join(notes), x=0.01, ha="left", fontsize=8)
+    note_below(figure, notes)
     return figure
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bmi_common.groundwater import RUNOFF
 from rootzone.figures.quantities import RAIN, boundary_outflow, quantity
-from rootzone.figures.style import BLACK, BLUE, SKY, dates, new_figure
+from rootzone.figures.style import BLACK, BLUE, SKY, dates, new_figure, note_below
 
 _PANEL = (9.0, 1.7)  # inches
 _MOST_LINES = 10
@@ -52,7 +52,7 @@ def series(panels: Sequence[xr.DataArray], data: xr.Dataset, period: str) -> Fig
     figure.align_ylabels(axes)
     figure.suptitle(period, x=0.01, ha="left", fontsize=10)
     if constant:
-        figure.supxlabel(f"the same everywhere and always: {_values(constant)}", x=0.01, ha="left", fontsize=8)
+        note_below(figure, [f"the same everywhere and always: {_values(constant)}"])
     return figure
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,6 +40,8 @@ _DATES: dict[str, list[str]] = {
 _LONGEST_HOURLY = np.timedelta64(45, "D")
 """Up to here rain is drawn by hours, beyond by days."""
 _HOURS_PER_DAY = 24
+_LETTERS_PER_INCH = 15
+"""Of a note below a figure."""
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -55,6 +58,14 @@ def legend_above(figure: Figure) -> None:
     }
     if found:
         figure.legend(list(found.values()), list(found), loc="outside upper right", ncols=6, frameon=False)
+
+
+def note_below(figure: Figure, lines: Sequence[str]) -> None:
+    """Write lines below all panels, broken to the width of the figure."""
+    if lines:
+        width = int(_LETTERS_PER_INCH * figure.get_figwidth())
+        broken = [part for line in lines for part in textwrap.wrap(line, width)]
+        figure.supxlabel("\n".join(broken), x=0.01, ha="left", fontsize=8)
 
 
 def dates(axes: Axes) -> None:

@@ -15,7 +15,19 @@ from rootzone.evaluation.names import LATENT_HEAT, SOIL_MOISTURE, WATER_TABLE
 from rootzone.evaluation.variables import EVALUATED
 from rootzone.evaluation.verdict import describe, holds
 from rootzone.evaluation.windows import TimeWindow
-from rootzone.figures.style import BLACK, BLUE, ORANGE, SKY, bands, dates, legend_above, logarithmic, new_figure, rain
+from rootzone.figures.style import (
+    BLACK,
+    BLUE,
+    ORANGE,
+    SKY,
+    bands,
+    dates,
+    legend_above,
+    logarithmic,
+    new_figure,
+    note_below,
+    rain,
+)
 
 WIDTH = 10.0
 LEAST = 1.0e-6
@@ -118,7 +130,7 @@ def layers(a: Assessment, name: str, quantity: str, units: str, smallest: float)
     left_out = [k for k in range(number - 1, -1, -1) if k not in drawn]
     if left_out:
         depths = "; ".join(_depths(a, number - 1 - k) for k in left_out)
-        figure.supxlabel(f"never above {low:.2g} {units}: {depths}", x=0.01, ha="left", fontsize=8)
+        note_below(figure, [f"never above {low:.2g} {units}: {depths}"])
     legend_above(figure)
     return figure
 
