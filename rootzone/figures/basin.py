@@ -16,6 +16,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from bmi_colm.config import LandConfig
 from bmi_colm.config import prepare as prepare_land
@@ -91,6 +92,8 @@ def setting_of(folder: Path) -> Setting | None:
     try:
         file = component_config(folder, "groundwater")
         content = read_yaml(file).data
+        if not isinstance(content, dict):
+            return None
         known = set(_Groundwater.model_fields)
         config = load_config(file, _Groundwater, ignore=[str(key) for key in content if key not in known])
         domain = Domain.load(config.domain)
@@ -101,7 +104,7 @@ def setting_of(folder: Path) -> Setting | None:
             for of in sections
             for name, place in of["gauges"].items()
         }
-    except (RootzoneError, ValueError, TypeError, AttributeError):
+    except (RootzoneError, ValidationError):
         return None  # a groundwater of another kind
     return Setting(domain, conditions.boundaries, conditions.wells, gauges)
 
