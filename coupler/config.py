@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from bmi_common.config import CalendarTime, Config, Document, folders, read_yaml, require_name, validate
 from bmi_common.durations import Duration, add_period, describe, divides
 from bmi_common.errors import ConfigError, ConfigErrors, Mistakes
+from coupler.animation_config import Animation
 from coupler.component_config import ComponentConfig
 from coupler.error_control.config import Action, ErrorControlConfig
 from coupler.report_config import Report
@@ -273,6 +274,7 @@ class RunConfig(Config):
     checkpoint: CheckpointConfig | None = None
     error_control: ErrorControlConfig | None = None
     figures: bool = False
+    animation: Animation = None
     report: Report = None
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
 

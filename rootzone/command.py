@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,12 +13,14 @@ from bmi_common import terminal
 from bmi_common.config import require_names
 from bmi_common.errors import ConfigError, RootzoneError
 from bmi_common.interrupts import terminations_as_interrupts
+from bmi_common.progress import Progress
 from coupler.errors import RunInterrupted
 from rootzone import execution
+from rootzone.command_line import EXIT_INTERRUPTED, fail
+from rootzone.run_log import on_screen
 
 EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
-EXIT_INTERRUPTED = 130
 
 
 _OF_IMPORT = ("--ignore", "--period", "--clm-vegetation")
@@ -42,16 +43,20 @@ def execute(
     restart: Path | None,
     definition: Path | None,
     import_options: ImportOptions,
+    quiet: bool = False,
+    verbose: bool = False,
 ) -> None:
     """Do what the options of ``bmi-run`` ask for; report on the console.
+
+    `quiet` prints errors only, `verbose` all that goes to the log.
 
     Raises
     ------
     SystemExit
         With the exit code of the command, unless all went well.
     """
-    console = terminal.console(stderr=True)
-    with _exit_codes(console), terminations_as_interrupts():
+    console = terminal.console(stderr=True, quiet=quiet, verbose=verbose)
+    with _exit_codes(), terminations_as_interrupts():
         require_names(file, output, restart, definition)
         if definition is not None:
             if file is not None or check or settings or restart is not None:
@@ -68,7 +73,7 @@ def execute(
             raise ConfigError("give the file of a run, or --restart and the folder of one")
         if check:
             for line in execution.check(file, settings, restart):
-                terminal.console().print(line)
+                terminal.console(quiet=quiet).print(line)
         elif restart is not None:
             execution.restart(file, settings, restart, console)
         elif file is not None:
@@ -76,7 +81,7 @@ def execute(
 
 
 @contextmanager
-def _exit_codes(console: Console) -> Iterator[None]:
+def _exit_codes() -> Iterator[None]:
     """End the process with one message and the code that belongs to what has gone wrong."""
     try:
         yield
@@ -93,8 +98,8 @@ def _exit_codes(console: Console) -> Iterator[None]:
         message, code = f"does not fit into memory: {error}; what was written until now is readable", EXIT_FAILED
     except KeyboardInterrupt:
         message, code = "interrupted; what was written until now is readable", EXIT_INTERRUPTED
-    console.print(f"bmi-run: {message}", style="red")
-    sys.exit(code)
+    terminal.console(stderr=True)  # for what the encoding of the terminal lacks
+    fail("bmi-run", message, code)
 
 
 def _import(definition: Path, output: Path | None, options: ImportOptions, overwrite: bool, console: Console) -> None:
@@ -102,7 +107,16 @@ def _import(definition: Path, output: Path | None, options: ImportOptions, overw
         raise ConfigError("--from-parflow needs --output, the folder for the run")
     from rootzone.parflow_import import import_run  # imports slowly
 
-    imported = import_run(definition, output, options.ignore, overwrite, options.period, options.clm_vegetation)
+    with on_screen(console):
+        imported = import_run(
+            definition,
+            output,
+            options.ignore,
+            overwrite,
+            options.period,
+            options.clm_vegetation,
+            Progress(console, "import"),
+        )
     for notice in imported.notes.notices:
         console.print(f"note: {notice}", style="yellow")
     for key, reason in imported.notes.ignored:

@@ -26,6 +26,7 @@ from coupler.run import Summary
 from coupler.run import run as step_all
 from coupler.run_folder import HOLDS, LOG, MARKER, PROVENANCE, STAGED, TIMING, all_files
 from coupler.spin_up import spin_up, write_states
+from rootzone.balance_text import balance_lines
 from rootzone.plan_text import plan_lines
 from rootzone.run_log import RunLog
 
@@ -89,7 +90,7 @@ def check(file: Path | None, settings: Sequence[str], start: Path | None = None)
         else:
             assert file is not None
             loaded = _load(file, settings, checking=True)
-        prepared = prepare(loaded, Path(staging), _check_report)
+        prepared = prepare(loaded, Path(staging), _check_results)
         with _finalized(prepared):
             if found is not None:
                 prepare_restart(prepared, found)
@@ -120,7 +121,12 @@ def _load_restart(
     return folder, found, _load(file or folder / MARKER, settings, checking)
 
 
-def _check_report(config: RunConfig) -> None:
+def _check_results(config: RunConfig) -> None:
+    """Refuse what could not be made of the run in the end."""
+    if config.animation is not None:
+        from rootzone.figures.animation import check_animation  # imports slowly
+
+        check_animation(config)
     if config.report is not None:
         from rootzone.final_report import check_report  # imports slowly
 
@@ -128,7 +134,7 @@ def _check_report(config: RunConfig) -> None:
 
 
 def _execute(loaded: LoadedRun, staging: Path, folder: OwnedFolder, console: Console) -> None:
-    prepared = prepare(loaded, staging, _check_report)
+    prepared = prepare(loaded, staging, _check_results)
     with RunLog(folder, console) as run_log, _finalized(prepared):
         record = provenance.collect(loaded, prepared.components, prepared.configs, folder.path)
         folder.require_not_removed(inputs_of(loaded, prepared.configs, record["inputs"]))
@@ -146,7 +152,7 @@ def _execute(loaded: LoadedRun, staging: Path, folder: OwnedFolder, console: Con
 
 
 def _continue(loaded: LoadedRun, staging: Path, checkpoint: Path, folder: OwnedFolder, console: Console) -> None:
-    prepared = prepare(loaded, staging, _check_report)
+    prepared = prepare(loaded, staging, _check_results)
     with RunLog(folder, console) as run_log, _finalized(prepared):
         found = prepare_restart(prepared, checkpoint)
         names = all_files(loaded.config, _staged(staging))
@@ -198,6 +204,10 @@ def _finish(
 
         for path in draw(folder, [o.file for o in config.output]):
             log.info("drew %s", path)
+    if config.animation is not None:
+        from rootzone.figures.animation import write_animation  # imports slowly
+
+        log.info("filmed %s", write_animation(config, folder))
     if config.report is not None:
         from rootzone.final_report import write_report  # imports slowly
 
@@ -227,27 +237,8 @@ def _report(summary: Summary, folder: OwnedFolder) -> None:
             seconds / summary.steps,
             100.0 * seconds / total,
         )
-    if summary.totals is not None:
-        t = summary.totals
-        log.info(
-            "water balance [m3]: net source %.6g, storage change %.6g, outflow %.6g, drainage %.6g, unmet demand "
-            "%.6g; %s; worst step %.2g of its turnover",
-            t.source,
-            t.storage_change,
-            t.outflow,
-            t.drainage,
-            t.unmet_demand,
-            summary.water_error,
-            summary.worst_residual,
-        )
-        if any((t.extraction, t.injection, t.irrigation, t.unmet_extraction)):
-            log.info(
-                "wells [m3]: extraction %.6g, injection %.6g, irrigation %.6g, unmet extraction %.6g",
-                t.extraction,
-                t.injection,
-                t.irrigation,
-                t.unmet_extraction,
-            )
+    for line in balance_lines(summary):
+        log.info("%s", line)
     folder.own(TIMING)
     (folder.path / TIMING).write_text(
         json.dumps({"model_hours": summary.model_hours, "steps": summary.steps, "seconds": summary.seconds}, indent=2)

@@ -28,7 +28,7 @@ def check_report(config: RunConfig) -> None:
         is not written every hour.
     """
     asked = wanted(config, Path())
-    check_name(asked.name, "report.name")
+    check_name(asked.called, "report.name")
     for key, path in (
         ("reference", asked.reference),
         ("free_drainage", asked.free_drainage),
@@ -68,6 +68,7 @@ def wanted(config: RunConfig, folder: Path) -> Wanted:
         segment_length=spec.segment_length,
         precipitation=spec.precipitation,
         reanalysis=spec.reanalysis,
+        stages=spec.stages,
     )
 
 

@@ -321,7 +321,7 @@ def test_timing_accounts_for_all_parts(fake):
 def test_log_file_and_screen_tell_the_same(fake):
     result = fake.succeeds()
     text = (fake.output / "run.log").read_text()
-    for words in ("6 model hours", "water balance [m3]: net source -18000", "done; results are in"):
+    for words in ("6 model hours", "from the land, less what it took               -18000", "done; results are in"):
         assert words in text
         assert words in result.output
 
