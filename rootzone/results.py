@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -133,7 +133,8 @@ def _by_name(discharge: xr.DataArray) -> xr.DataArray:
     """Give the points their names as an index, in the place of the component's word for them."""
     (points,) = (d for d in discharge.dims if d != "time")
     own = {str(c): str(c).removeprefix(f"{points}_") for c in discharge.coords if str(c).startswith(f"{points}_")}
-    found = discharge.rename({points: "gauge", **own})
+    names: dict[Hashable, str] = {points: "gauge", **own}
+    found = discharge.rename(names)
     return found.set_index(gauge="name") if "name" in found.coords else found
 
 
