@@ -20,6 +20,7 @@ from bmi_common.georeference import Georeference
 from bmi_common.grids import ROOT_ZONE
 from bmi_common.groundwater import LAYER_THICKNESS
 from bmi_common.netcdf_file import netcdf_name
+from bmi_common.netcdf_text import add_texts
 from bmi_common.state_file import StateArray
 from bmi_common.variables import Role
 from coupler.append import FilePosition, reopen
@@ -339,8 +340,7 @@ class OutputFile:
             return dimension
         self._data.createDimension(dimension, grid.shape[0])
         labels, x, y = _point_names(dimension)
-        names = self._data.createVariable(labels, str, (dimension,))
-        names[:] = np.array(grid.labels or [str(i) for i in range(grid.shape[0])], dtype=object)
+        names = add_texts(self._data, labels, dimension, grid.labels or [str(i) for i in range(grid.shape[0])])
         names.setncatts({"long_name": "name of the point", "cf_role": "timeseries_id"})
         for name, values, direction in ((x, grid.x, "east"), (y, grid.y, "north")):
             variable = self._data.createVariable(name, "f8", (dimension,))

@@ -131,8 +131,8 @@ class RunResult(Mapping[str, "xr.Dataset"]):
 def _by_name(discharge: xr.DataArray) -> xr.DataArray:
     """Give the points their names as an index, in the place of the component's word for them."""
     (points,) = (d for d in discharge.dims if d != "time")
-    own = {str(c): str(c).removeprefix(f"{points}_") for c in discharge.coords if str(c).startswith(f"{points}_")}
-    found = discharge.rename({points: "gauge", **own})
+    own = [str(c) for c in discharge.coords if str(c).startswith(f"{points}_")]
+    found = discharge.rename({points: "gauge"}).rename({c: c.removeprefix(f"{points}_") for c in own})
     return found.set_index(gauge="name") if "name" in found.coords else found
 
 

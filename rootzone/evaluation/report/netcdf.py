@@ -11,6 +11,7 @@ import netCDF4
 import numpy as np
 
 from bmi_common.arrays import Array
+from bmi_common.netcdf_text import add_texts
 from rootzone.evaluation.aggregator import MEDIAN, PROBABILITIES
 from rootzone.evaluation.assessment import REANALYSIS, Assessment
 from rootzone.evaluation.histogram import Histogram
@@ -75,10 +76,8 @@ def _coordinates(data: netCDF4.Dataset, a: Assessment) -> None:
         at = np.asarray((np.arange(size) + 0.5) * step)
         _put(data, name, (name,), at, f"distance {letter}ward", "m", standard_name=f"projection_{name}_coordinate")
     data.createDimension("window", len(a.windows))
-    names = data.createVariable("window_name", str, ("window",))
+    names = add_texts(data, "window_name", "window", [window.name for window in a.windows])
     names.long_name = "part of the period"
-    for i, window in enumerate(a.windows):
-        names[i] = window.name
     for side in ("begin", "end"):
         at = np.array([float((getattr(w, side) - start) / np.timedelta64(1, "h")) for w in a.windows], np.float64)
         _put(data, f"window_{side}", ("window",), at, f"{side} of the window, UTC", epoch, calendar="standard")
