@@ -237,6 +237,8 @@ class OutputFile:
             }
             if end.variable in _STANDARD_NAMES:
                 attributes["standard_name"] = _STANDARD_NAMES[end.variable]
+            if attributes["units"] == "K":
+                attributes["units_metadata"] = "temperature: on_scale"
             if component.grid(end.variable).is_points:
                 attributes["coordinates"] = " ".join(_point_names(dimensions[-1]))
             if not static:
@@ -555,6 +557,7 @@ def _begin(path: Path, start: datetime, meaning: str, attributes: Mapping[str, s
             "long_name": meaning,
             "units": f"hours since {start:%Y-%m-%d %H:%M:%S}",
             "calendar": "standard",
+            "units_metadata": "leap_seconds: none",
             "axis": "T",
         }
     )

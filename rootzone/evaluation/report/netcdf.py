@@ -65,7 +65,8 @@ def _coordinates(data: netCDF4.Dataset, a: Assessment) -> None:
     start = (a.times[0] - np.timedelta64(1, "h")).astype("datetime64[s]")
     epoch = f"hours since {str(start).replace('T', ' ')}"
     hours = np.arange(1.0, len(a.times) + 1.0)
-    _put(data, "time", ("time",), hours, "end of the hour, UTC", epoch, standard_name="time", calendar="standard")
+    clock = {"calendar": "standard", "units_metadata": "leap_seconds: none"}
+    _put(data, "time", ("time",), hours, "end of the hour, UTC", epoch, standard_name="time", **clock)
     _put(data, "quantile", ("quantile",), np.array(PROBABILITIES), "quantile over the active cells", "1")
     domain = a.domain
     centres = np.cumsum(domain.dz) - 0.5 * domain.dz
@@ -80,7 +81,7 @@ def _coordinates(data: netCDF4.Dataset, a: Assessment) -> None:
     names.long_name = "part of the period"
     for side in ("begin", "end"):
         at = np.array([float((getattr(w, side) - start) / np.timedelta64(1, "h")) for w in a.windows], np.float64)
-        _put(data, f"window_{side}", ("window",), at, f"{side} of the window, UTC", epoch, calendar="standard")
+        _put(data, f"window_{side}", ("window",), at, f"{side} of the window, UTC", epoch, **clock)
 
 
 def _series(data: netCDF4.Dataset, a: Assessment) -> None:
