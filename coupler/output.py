@@ -20,6 +20,7 @@ from bmi_common.georeference import Georeference
 from bmi_common.grids import ROOT_ZONE
 from bmi_common.groundwater import LAYER_THICKNESS
 from bmi_common.netcdf_file import netcdf_name
+from bmi_common.netcdf_text import add_texts
 from bmi_common.state_file import StateArray
 from bmi_common.variables import Role
 from coupler.append import FilePosition, reopen
@@ -236,6 +237,8 @@ class OutputFile:
             }
             if end.variable in _STANDARD_NAMES:
                 attributes["standard_name"] = _STANDARD_NAMES[end.variable]
+            if attributes["units"] == "K":
+                attributes["units_metadata"] = "temperature: on_scale"
             if component.grid(end.variable).is_points:
                 attributes["coordinates"] = " ".join(_point_names(dimensions[-1]))
             if not static:
@@ -339,8 +342,7 @@ class OutputFile:
             return dimension
         self._data.createDimension(dimension, grid.shape[0])
         labels, x, y = _point_names(dimension)
-        names = self._data.createVariable(labels, str, (dimension,))
-        names[:] = np.array(grid.labels or [str(i) for i in range(grid.shape[0])], dtype=object)
+        names = add_texts(self._data, labels, dimension, grid.labels or [str(i) for i in range(grid.shape[0])])
         names.setncatts({"long_name": "name of the point", "cf_role": "timeseries_id"})
         for name, values, direction in ((x, grid.x, "east"), (y, grid.y, "north")):
             variable = self._data.createVariable(name, "f8", (dimension,))
@@ -555,6 +557,7 @@ def _begin(path: Path, start: datetime, meaning: str, attributes: Mapping[str, s
             "long_name": meaning,
             "units": f"hours since {start:%Y-%m-%d %H:%M:%S}",
             "calendar": "standard",
+            "units_metadata": "leap_seconds: none",
             "axis": "T",
         }
     )

@@ -14,7 +14,16 @@ REPORT = "report"
 """Folder of the report in that of the run."""
 
 REPORT_FILES = ("report.html", "report.json", "report.md", "hourly_errors.csv", "evaluation.nc", "errors.png")
-"""Files that every report has, beside its figures."""
+"""Files that every report on a run beside its reference has, beside its figures."""
+
+OBSERVATION_FILES = (
+    "observations.html",
+    "observations.json",
+    "observations.md",
+    "observations.csv",
+    "observations.nc",
+)
+"""Files of a comparison with stations: page, numbers, tables, pairs."""
 
 
 def _whole_hours(value: timedelta) -> timedelta:
@@ -39,6 +48,8 @@ class ReportConfig(Config):
     ----------
     reference : Path, optional
         Run that the run is compared with; by default the run that ``error_control.segments`` restarts from.
+    observations : Path, optional
+        Stations with measurements; with them the report needs no reference.
     free_drainage : Path, optional
         The bound.
     thresholds : dict
@@ -54,6 +65,7 @@ class ReportConfig(Config):
     """
 
     reference: ConfigPath | None = None
+    observations: ConfigPath | None = None
     free_drainage: ConfigPath | None = None
     thresholds: dict[str, str] = {}
     precipitation: ConfigPath | None = None

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from coupler.config import BALANCE_FILE, CONTROL_FILE, DECISIONS_FILE, STATE_FILE, STATES, RunConfig
-from coupler.report_config import REPORT, REPORT_FILES
+from coupler.report_config import OBSERVATION_FILES, REPORT, REPORT_FILES
 
 HOLDS = "run"
 """What the record of a run's folder says that it holds."""
@@ -60,5 +60,6 @@ def all_files(config: RunConfig, staged: Iterable[str]) -> list[str]:
     if config.animation is not None:
         names.append(animation_file(config.animation.format))
     if config.report is not None:
-        names += [f"{REPORT}/{name}" for name in REPORT_FILES]
+        of_stations = () if config.report.observations is None else OBSERVATION_FILES
+        names += [f"{REPORT}/{name}" for name in (*REPORT_FILES, *of_stations)]
     return names

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -132,9 +132,8 @@ class RunResult(Mapping[str, "xr.Dataset"]):
 def _by_name(discharge: xr.DataArray) -> xr.DataArray:
     """Give the points their names as an index, in the place of the component's word for them."""
     (points,) = (d for d in discharge.dims if d != "time")
-    own = {str(c): str(c).removeprefix(f"{points}_") for c in discharge.coords if str(c).startswith(f"{points}_")}
-    names: dict[Hashable, str] = {points: "gauge", **own}
-    found = discharge.rename(names)
+    own = [str(c) for c in discharge.coords if str(c).startswith(f"{points}_")]
+    found = discharge.rename({points: "gauge"}).rename({c: c.removeprefix(f"{points}_") for c in own})
     return found.set_index(gauge="name") if "name" in found.coords else found
 
 

@@ -101,6 +101,7 @@ MEANINGS: Mapping[str, str] = {
     "animation.end": "end of what is shown; by default two days after the wettest hour",
     "animation.frames_per_second": "hours of hourly output a second",
     "report.reference": "run to compare with; by default that of `error_control.segments.restart_from`",
+    "report.observations": "[stations with measurements](evaluation.md#beside-measurements) to compare with",
     "report.free_drainage": "run with free drainage, the bound",
     "report.thresholds": "largest acceptable errors with units, such as `{water_table: 0.5m}`",
     "report.precipitation": "weather, if the run does not write it",

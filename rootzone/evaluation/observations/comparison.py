@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -189,6 +189,35 @@ def station_files(wanted: WantedStations) -> list[Path]:
     _, config = read_observations(wanted.file)
     given = [path for path in (wanted.domain, wanted.precipitation) if path is not None]
     return [wanted.file, *wanted.runs.values(), *config.files, *given]
+
+
+def check_stations(file: Path, written: Collection[str]) -> None:
+    """Refuse stations that a run could not be compared with in the end.
+
+    Parameters
+    ----------
+    file : Path
+        ``observations.yaml``.
+    written : collection of str
+        Variables that the run will have written every hour.
+
+    Raises
+    ------
+    ConfigError
+        With all mistakes in the file and in those that it names, and where what a station measures will not be written.
+    """
+    document, config = read_observations(file)
+    mistakes = Mistakes()
+    for i, station in enumerate(config.stations):
+        with mistakes.noted(), _placed(document, i):
+            to_hours(read_series(station))
+        with mistakes.noted(), _placed(document, i):
+            if not set(station.kind.variables) & set(written):
+                names = " or ".join(station.kind.variables)
+                raise ConfigError(
+                    f"the run does not write {names} with `every: 1h`; add it to `output:`", key="quantity"
+                )
+    mistakes.require_none()
 
 
 def compare(wanted: WantedStations) -> Comparison:
