@@ -25,7 +25,9 @@ class _WithVerbs(click.Command):
 @click.argument("file", type=PATH, metavar="COUPLED.YAML", required=False)
 @click.option("--check", is_flag=True, help="Resolve everything and print the exchange plan without running.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Replace a value of the file; repeatable.")
-@click.option("--output", type=PATH, metavar="DIR", help="Run folder [default: output/<name>].")
+@click.option(
+    "--output", type=PATH, metavar="DIR", help="Run folder [default: `folder` of the file, else output/<name>]."
+)
 @click.option("--overwrite", is_flag=True, help="Replace the run that the folder holds.")
 @click.option(
     "--restart",

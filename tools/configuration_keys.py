@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from bmi_common import FieldConfig
+from bmi_common.config import OutputPath
 from bmi_common.durations import describe
 from bmi_surrogate.config import SurrogateSection
 from coupler.component_config import ComponentConfig
@@ -53,6 +54,7 @@ SIGNS = (
 MEANINGS: Mapping[str, str] = {
     "paths": "folders by name, for use as `${name}` in this file and in those that it names",
     "title": "of the run, in its files and on the screen",
+    "folder": "of the run where no `--output` names one, relative to the file; else `output/<name of the file>`",
     "time.start": "start of the run, BMI time 0 of all components",
     "time.end": "end of the run, a whole number of steps later",
     "time.step": "coupling step; the steps of all components must divide it",
@@ -214,6 +216,8 @@ def _is_section(annotation: Any) -> bool:
 
 def _plain(annotation: Any) -> Any:
     """Return a type without what `Annotated` adds, within containers, too."""
+    if annotation == OutputPath:
+        return "folder"
     if get_origin(annotation) is Annotated:
         return _plain(get_args(annotation)[0])
     if get_origin(annotation) is dict:

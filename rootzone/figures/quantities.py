@@ -17,6 +17,7 @@ from bmi_common.groundwater import (
     PONDED_DEPTH,
     PRESSURE_HEAD,
     SATURATION,
+    VOLUME_FRACTION,
     WATER_TABLE_DEPTH,
 )
 from bmi_common.units import SECONDS_PER_HOUR
@@ -32,6 +33,7 @@ _TITLES: Final = {
     RAIN: "precipitation",
     PRESSURE_HEAD: "pressure head",
     SATURATION: "saturation",
+    VOLUME_FRACTION: "volumetric soil moisture",
     WATER_TABLE_DEPTH: "water table depth",
     PONDED_DEPTH: "ponded water",
     NET_SOURCE: "net water source of the land",
@@ -44,6 +46,7 @@ _FIXED: Final[dict[str, Colormap]] = {
     WATER_TABLE_DEPTH: cmocean.cm.deep_r,  # dark where water is near
     PONDED_DEPTH: cmocean.cm.dense,
     SATURATION: matplotlib.colormaps["YlGnBu"],
+    VOLUME_FRACTION: matplotlib.colormaps["YlGnBu"],
 }
 
 
