@@ -216,8 +216,6 @@ def _is_section(annotation: Any) -> bool:
 
 def _plain(annotation: Any) -> Any:
     """Return a type without what `Annotated` adds, within containers, too."""
-    if annotation == OutputPath:
-        return "folder"
     if get_origin(annotation) is Annotated:
         return _plain(get_args(annotation)[0])
     if get_origin(annotation) is dict:
@@ -243,6 +241,8 @@ def _limits(constraints: Iterable[Any]) -> Iterator[str]:
 
 def _words(annotation: Any) -> str:
     """Describe a type for people."""
+    if annotation == OutputPath:
+        return "folder"
     if get_origin(annotation) is Annotated:
         inner, *metadata = get_args(annotation)
         return ", ".join([_words(inner), *_limits(metadata)])
