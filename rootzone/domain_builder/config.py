@@ -323,9 +323,13 @@ class GaugeConfig(Config):
 
 
 class BasinConfig(Config):
-    """All of ``basin.yaml``; `forcing` is that section of the land's file, `land` further keys of it."""
+    """All of ``basin.yaml``; `forcing` is that section of the land's file, `land` further keys of it.
+
+    `catalog` is read before the rest: its sources become files.
+    """
 
     title: str = ""
+    catalog: str | list[str] | None = None
     grid: GridConfig
     region: RegionConfig = RegionConfig()
     elevation: Annotated[ElevationConfig, BeforeValidator(_as_file)] | None = None
