@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -39,9 +40,18 @@ _LONGEST_HOURLY = np.timedelta64(45, "D")
 _HOURS_PER_DAY = 24
 
 
+class _ShownFigure(Figure):
+    """A figure that a notebook shows, whether pyplot is in use there or not."""
+
+    def _repr_png_(self) -> bytes:
+        picture = BytesIO()
+        self.savefig(picture, format="png")
+        return picture.getvalue()
+
+
 def new_figure(width: float, height: float) -> Figure:
     """Return an empty figure of so many inches."""
-    return Figure(figsize=(width, height), layout="constrained")
+    return _ShownFigure(figsize=(width, height), layout="constrained")
 
 
 def dates(axes: Axes) -> None:
