@@ -17,7 +17,6 @@ ROOT = HERE.parent.parent
 WINDOW = {"y": slice(1, 11), "x": slice(21, 33)}
 HOURS = 240
 LEFT_OUT = (
-    "crs",
     "recharge",
     "upstream_area",
     "soil_depth",
