@@ -7,6 +7,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from bmi_common import ConfigError, Setup, grids, water_table
@@ -32,6 +33,7 @@ class BmiRichards(GroundwaterBmi):
     """
 
     component_name = "Richards"
+    runs_in_parts = True
     METADATA = str(Path(__file__).with_name("pymt"))  # where pymt looks
     variables = (
         *names.GROUNDWATER_VARIABLES,
@@ -56,7 +58,7 @@ class BmiRichards(GroundwaterBmi):
         domain = self._prepared.domain
         try:
             self._solver = RichardsSolver(
-                domain, self._prepared.head, self._prepared.options, self._prepared.conditions
+                domain, self._prepared.head, self._prepared.options, self._prepared.conditions, domain.part
             )
         except ValueError as error:
             raise ConfigError(str(error), file=config_file) from error
@@ -76,6 +78,7 @@ class BmiRichards(GroundwaterBmi):
             layer_mask=None if domain.top_layer is None else domain.cells_in_ground,
             georeference=domain.georeference,
             initial_state=self._prepared.initial_state,
+            part=domain.part,
         )
 
     def _start(self) -> None:
@@ -150,8 +153,16 @@ class BmiRichards(GroundwaterBmi):
         in_ground = balance.storage if balance else solver.storage
         values[names.STORAGE_VOLUME][...] = in_ground + values[names.IRRIGATION_STORAGE_VOLUME]
         values[names.PONDED_VOLUME][...] = balance.ponding if balance else solver.ponded_volume
-        values[names.DISCHARGE][...] = solver.discharge.ravel()[self._prepared.gauge_cells] / SECONDS_PER_HOUR
+        values[names.DISCHARGE][...] = self._of_gauges(solver.discharge) / SECONDS_PER_HOUR
         self._published_head = head
+
+    def _of_gauges(self, field: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Values (ny, nx) at the gauges, each from the part that has its cell."""
+        cells, part = self._prepared.gauge_cells, self._prepared.domain.part
+        if part is None:
+            return np.asarray(field.ravel()[cells])
+        own = cells >= 0
+        return np.array(part.world.sum(*np.where(own, field.ravel()[cells], 0.0))) if cells.size else np.zeros(0)
 
     def _publish_balance(self, balance: HourBalance) -> None:
         values = self.values
