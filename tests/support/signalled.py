@@ -1,4 +1,4 @@
-"""``bmi-run`` in which one process gets a signal once there is a checkpoint: rank, signal, folder, and the arguments."""
+"""``bmi-run`` in which a process gets a signal once there is a checkpoint: rank, signal, folder, and the arguments."""
 
 import os
 import sys
