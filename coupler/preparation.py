@@ -292,9 +292,9 @@ def _require_parts(config: RunConfig, components: Mapping[str, Component]) -> No
                     key=f"components.{name}",
                 )
             )
-    for key, given in (("error_control", config.error_control), ("spin_up", config.spin_up)):
-        if given is not None:
-            mistakes.note(ConfigError("several processes cannot share such a run yet; start one process", key=key))
+    if config.error_control is not None:
+        told = "several processes cannot share a run with error control yet; start one process"
+        mistakes.note(ConfigError(told, key="error_control"))
     for i, x in enumerate(config.exchanges):
         if x.fill == NEAREST:
             mistakes.note(

@@ -165,6 +165,8 @@ def _follow(loaded: LoadedRun, staging: Path, folder: OwnedFolder, console: Cons
     with OtherLogs() as log_of_process, _finalized(prepared):
         found = None if checkpoint is None else prepare_restart(prepared, checkpoint)
         current().agree()
+        if found is None and loaded.config.spin_up is not None:
+            write_states(spin_up(prepared, folder, console), prepared, folder)
         with deferred_interrupts("stopping after this step") as interrupted:
             step_all(prepared, folder, console, {}, found, interrupted)
         current().collected(log_of_process.messages)

@@ -23,7 +23,8 @@ def plan_lines(prepared: PreparedRun) -> Iterator[str]:
     part = next((c.part for c in prepared.components.values() if c.part is not None), None)
     if part is not None:
         counts = [int(count) for count in part.world.gathered(int(part.mask.sum()))]
-        yield f"cells: {sum(counts)} of {prod(part.shape)} take part; {len(counts)} processes have {_range(counts)} each"
+        each = f"{len(counts)} processes have {_range(counts)} each"
+        yield f"cells: {sum(counts)} of {prod(part.shape)} take part; {each}"
     elif plan.mask is not None:
         yield f"cells: {int(plan.mask.sum())} of {plan.mask.size} take part"
     for name in (n for n, component in prepared.components.items() if component.static):

@@ -103,7 +103,8 @@ MEANINGS: Mapping[str, str] = {
     "report.reanalysis": "NetCDF file with `swvl1` and `slhf` of ERA5-Land, to compare with",
     "report.name": "what to call the run in tables and figures",
     "report.segment_length": "length of the parts that maps and precipitation are given for, whole hours",
-    "mpi.decomposition": "parts of the domain from west to east and from south to north, one for each process that `mpiexec` starts; by default those with the shortest edges; see [On several processes](mpi.md)",
+    "mpi.decomposition": "parts of the domain from west to east and from south to north, one for each process that "
+    "`mpiexec` starts; by default those with the shortest edges ([mpi.md](mpi.md))",
     "seed": "of the random generators of Python, numpy and PyTorch",
     "error_control.segments.length": "from one restart to the next, counted from the start of the run",
     "error_control.segments.restart_from": "folder of a run with states at these times, or a component that goes along",
