@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,8 @@ class Part:
         Process that each cell of the window belongs to, active or not.
     wave : ndarray of int, shape (rows, columns)
         Waves of overland flow between the parts that reach a column of the window before it is solved.
+    order : ndarray of int, optional
+        Flat indices of the active cells of the whole domain in flow order, in process 0.
     """
 
     world: World
@@ -48,6 +51,7 @@ class Part:
     active: Mask
     owner: Integers
     wave: Integers
+    order: NDArray[np.intp] | None = None
 
     @property
     def own(self) -> Mask:
@@ -75,7 +79,7 @@ class Part:
         beside = near[1:-1, :-2] | near[1:-1, 2:] | near[:-2, 1:-1] | near[2:, 1:-1]
         return np.asarray(self.active & ~self.own & beside)
 
-    def whole(self, window: Array) -> Array | None:
+    def whole(self, window: NDArray[Any]) -> NDArray[Any] | None:
         """Put the cells of all parts together, (…, ny, nx), in process 0; None in the others."""
         parts = self.world.collected((self.rows, self.columns, self.own, window[..., self.own]))
         if parts is None:
@@ -85,13 +89,13 @@ class Part:
             field[..., rows, columns][..., own] = values
         return field
 
-    def windows(self, field: Array | None) -> Array:
+    def windows(self, field: NDArray[Any] | None) -> NDArray[Any]:
         """Give every process its window of a field of the whole domain (…, ny, nx) that process 0 has."""
         places = self.world.collected((self.rows, self.columns))
         cut = None
         if places is not None and field is not None:
             cut = [field[..., rows, columns].copy() for rows, columns in places]
-        found: Array = self.world.dealt(cut)
+        found: NDArray[Any] = self.world.dealt(cut)
         return found
 
 
@@ -112,14 +116,9 @@ def divide(mask: Mask, parts: int, decomposition: tuple[int, int] | None, cycles
     Raises
     ------
     ConfigError
-        If a part would have no active cell, or the decomposition has another number of parts.
+        If a part would have no active cell.
     """
     columns, rows = decomposition or _compact(mask.shape, parts)
-    if columns * rows != parts:
-        raise ConfigError(
-            f"{columns} times {rows} are {columns * rows} parts, and the run has {parts} processes",
-            key="mpi.decomposition",
-        )
     owner = np.zeros(mask.shape, dtype=np.int32)
     for i, (west, east) in enumerate(pairwise(_cuts(mask.sum(axis=0), columns))):
         for j, (south, north) in enumerate(pairwise(_cuts(mask[:, west:east].sum(axis=1), rows))):
@@ -206,4 +205,6 @@ def deal(world: World, mask: Mask | None, network: FlowNetwork | None) -> Part:
         wave = waves(network, owner)
         places = [window(owner == rank) for rank in range(world.size)]
         parts = [(mask.shape, *place, *(field[place].copy() for field in (mask, owner, wave))) for place in places]
-    return Part(world, *world.dealt(parts))
+    shape, rows, columns, active, owner, wave = world.dealt(parts)
+    order = None if network is None else network.cells
+    return Part(world, shape, rows, columns, active, owner, wave, order)

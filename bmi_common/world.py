@@ -27,6 +27,8 @@ _SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "PMIX_SIZE", "MPI_LOCALNRANKS", "P
 """Variables in which launchers tell each process how many there are."""
 _SLURM_SIZE, _SLURM_STEP = "SLURM_STEP_NUM_TASKS", "SLURM_STEP_ID"
 
+_RANKS = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "MPI_LOCALRANKID", "PALS_RANKID", "SLURM_PROCID")
+
 _NUMBERS, _VALUES, _FAILURE = 1, 2, 3
 """Tags of messages; those from `FIRST_FREE_TAG` on are the callers'."""
 FIRST_FREE_TAG = 16
@@ -103,6 +105,23 @@ class World:
     def agree(self) -> None:
         """Wait until all processes have come here."""
         self.sum(0.0)
+
+    def decompose(self, decomposition: tuple[int, int] | None) -> None:
+        """Divide domains into so many parts from west to east and from south to north; None leaves that open.
+
+        Raises
+        ------
+        ConfigError
+            If these are not as many as there are processes.
+        """
+        if decomposition is not None and decomposition[0] * decomposition[1] != self.size:
+            columns, rows = decomposition
+            processes = "one process" if self.size == 1 else f"{self.size} processes"
+            raise ConfigError(
+                f"{columns} times {rows} are {columns * rows} parts, and the run has {processes}",
+                key="mpi.decomposition",
+            )
+        self.decomposition = decomposition
 
     def fail(self, message: str, code: int) -> None:
         """Tell the other processes that this one has failed, with the exit code that belongs to it."""
@@ -251,6 +270,11 @@ def launched(environment: Mapping[str, str] = os.environ) -> int:
     if environment.get(_SLURM_STEP, "").isdigit():  # within srun, not in the batch script itself
         told.append(environment.get(_SLURM_SIZE, ""))
     return max([1, *(int(size) for size in told if size.isdigit())])
+
+
+def is_first(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether a launcher has told this process that it is the first, or has told it nothing: it speaks for all."""
+    return launched(environment) == 1 or next((environment[n] for n in _RANKS if n in environment), "0") == "0"
 
 
 def of_launcher() -> World:

@@ -401,7 +401,21 @@ class RichardsSolver:
         soil = [self._soil[n] for n in ("alpha", "n", "residual", "span", "pore", "elastic")]
         lowest = self._statics["minimum_head"] if table else np.full(self._head.shape, -1.0)
         own = [self._statics[n] for n in ("kr_alpha", "kr_n")] if self._own_permeability else []
-        return fingerprint(str(table.points if table else 0), *soil, lowest, *own)
+        fields = [*soil, lowest, *own]
+        if self._part is not None:
+            fields = [self._whole_columns(self._part, field) for field in fields]
+        return fingerprint(str(table.points if table else 0), *fields)
+
+    def _whole_columns(self, part: Part, columns: Floats) -> Floats:
+        """(nz, ncol) of the whole domain, in the order that one process would have them, in process 0."""
+        field = np.zeros((self.shape[0], self._mask.size))
+        field[:, self._cells] = columns[:, self._own]
+        whole, mask = part.whole(field.reshape(self.shape)), part.whole(part.mask)
+        if whole is None or mask is None or part.order is None:
+            return columns
+        flows = self.conditions.surface is SurfaceCondition.OVERLAND_KINEMATIC
+        order = part.order if flows else np.flatnonzero(mask)
+        return np.asarray(whole.reshape(self.shape[0], -1)[:, order])
 
     # ------------------------------------------------------------------- step
 

@@ -259,6 +259,16 @@ def _listed(value: Any) -> Any:
     return [] if value is None else value
 
 
+class MpiConfig(Config):
+    """How processes that ``mpiexec`` starts share the run.
+
+    The `decomposition` is how many parts the domain has from west to east and from south to north; by default those
+    with the shortest edges.
+    """
+
+    decomposition: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] | None = None
+
+
 class RunConfig(Config):
     """All of ``coupled.yaml``."""
 
@@ -277,6 +287,7 @@ class RunConfig(Config):
     figures: bool = False
     animation: Animation = None
     report: Report = None
+    mpi: MpiConfig = MpiConfig()
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
 
     @model_validator(mode="after")

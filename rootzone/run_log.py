@@ -45,6 +45,30 @@ def on_screen(console: Console) -> Iterator[None]:
         log.propagate = propagate
 
 
+class OtherLogs(logging.Handler):
+    """Warnings of a process other than the first, which that tells in the log of the run."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the message."""
+        self.messages.append(record.getMessage())
+
+    def __enter__(self) -> OtherLogs:
+        log.addHandler(self)
+        log.propagate = False
+        log_warnings()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        log.removeHandler(self)
+        log.propagate = True
+
+
 class RunLog:
     """Messages of a run, and what Python warns of, on the console and, once `open`, in the log of the run's folder."""
 

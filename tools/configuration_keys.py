@@ -112,6 +112,8 @@ MEANINGS: Mapping[str, str] = {
     "report.segment_length": "length of the parts that maps and precipitation are given for, whole hours",
     "report.stages": "where the early stage ends and the late one begins, from the start, whole hours; by default "
     "`[2500h, 6000h]` of a year, thirds of another period",
+    "mpi.decomposition": "parts of the domain from west to east and from south to north, one for each process that "
+    "`mpiexec` starts; by default those with the shortest edges ([mpi.md](mpi.md))",
     "seed": "of the random generators of Python, numpy and PyTorch",
     "error_control.segments.length": "from one restart to the next, counted from the start of the run",
     "error_control.segments.restart_from": "folder of a run with states at these times, or a component that goes along",
