@@ -115,7 +115,7 @@ class WholeComponent:
             return self._component.cells_of(variable, columns)
         shape, layers = self.shape(variable), self._layers
         if layers is None or len(shape) != 3 or shape[0] > len(layers):
-            return self.mask
+            return None if columns is None else self.mask
         return np.asarray(layers[-shape[0] :], dtype=bool)
 
     def get(self, variable: str) -> Array:
