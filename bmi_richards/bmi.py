@@ -32,6 +32,7 @@ class BmiRichards(GroundwaterBmi):
     """
 
     component_name = "Richards"
+    runs_in_parts = True
     METADATA = str(Path(__file__).with_name("pymt"))  # where pymt looks
     variables = (
         *names.GROUNDWATER_VARIABLES,
@@ -55,7 +56,7 @@ class BmiRichards(GroundwaterBmi):
         domain = self._prepared.domain
         try:
             self._solver = RichardsSolver(
-                domain, self._prepared.head, self._prepared.options, self._prepared.conditions
+                domain, self._prepared.head, self._prepared.options, self._prepared.conditions, domain.part
             )
         except ValueError as error:
             raise ConfigError(str(error), file=config_file) from error
@@ -75,6 +76,7 @@ class BmiRichards(GroundwaterBmi):
             layer_mask=None if domain.top_layer is None else domain.cells_in_ground,
             georeference=domain.georeference,
             initial_state=self._prepared.initial_state,
+            part=domain.part,
         )
 
     def _start(self) -> None:
@@ -143,7 +145,7 @@ class BmiRichards(GroundwaterBmi):
         solver, values = self._solver, self.values
         head = solver.head
         values[names.PRESSURE_HEAD][...] = head
-        values[names.SATURATION][...] = solver.saturation
+        self._publish_saturation(solver.saturation)
         values[names.WATER_TABLE_DEPTH][...] = water_table.depth(head, self._prepared.domain.dz, self._ground)
         values[names.PONDED_DEPTH][...] = solver.ponding
         in_ground = balance.storage if balance else solver.storage

@@ -20,11 +20,12 @@ from bmi_common.groundwater import SECTIONS
 from bmi_common.groundwater_config import GroundwaterConfig, Mode, PreparedGroundwater
 from bmi_common.netcdf_file import NetcdfFile
 from bmi_common.netcdf_time import entry_starts
+from bmi_common.overland import SurfaceCondition
 from bmi_common.places import PlaceConfig
 from bmi_common.rates import first_entry
 from bmi_common.units import conversion
 from bmi_common.wells import Takes
-from bmi_richards.options import CommonConfig, Drainage, PermeabilityTable, SolverConfig
+from bmi_richards.options import CommonConfig, Convergence, Drainage, PermeabilityTable, SolverConfig
 
 Floats = NDArray[np.float64]
 
@@ -133,6 +134,8 @@ def prepare(config_file: Path) -> PreparedRichards:
     domain = config.solver_domain("the Richards solver")
     drainage, own, mistakes = None, [config_file], Mistakes()
     with mistakes.noted(), errors_under(file=config_file):
+        if domain.part is not None:
+            _require_what_parts_can(config)
         conditions = config.read_conditions(domain)
         _require_meaning(config)
     with mistakes.noted():
@@ -174,6 +177,24 @@ def _gauges(config: RichardsConfig, file: Path) -> dict[str, PlaceConfig]:
         stacklevel=2,
     )
     return earlier
+
+
+def _require_what_parts_can(config: RichardsConfig) -> None:
+    """Refuse what processes that share the domain cannot do yet."""
+    given = {
+        "boundaries": bool(config.boundaries),
+        "wells": bool(config.wells),
+        "surface.condition": config.surface.condition is SurfaceCondition.OVERLAND_FLOW,
+        "richards.passes": isinstance(config.richards.passes, Convergence),
+    }
+    mistakes = Mistakes()
+    for key, is_given in given.items():
+        if is_given:
+            what = "passes to a tolerance" if key == "richards.passes" else key.replace(".", " ")
+            mistakes.note(
+                ConfigError(f"several processes cannot share a domain with {what} yet; run it on one", key=key)
+            )
+    mistakes.require_none()
 
 
 def _require_meaning(config: RichardsConfig) -> None:

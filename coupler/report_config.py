@@ -32,6 +32,15 @@ def _whole_hours(value: timedelta) -> timedelta:
     return value
 
 
+def _ascending(value: tuple[timedelta, timedelta]) -> tuple[timedelta, timedelta]:
+    if not timedelta() < value[0] < value[1]:
+        raise ValueError("must be two lengths, the second larger, such as [2500h, 6000h]")
+    return value
+
+
+_Hours = Annotated[Duration, AfterValidator(_whole_hours)]
+
+
 class ReportConfig(Config):
     """An evaluation by ``bmi-evaluate`` at the end of the run, into ``report/`` of its folder.
 
@@ -47,10 +56,12 @@ class ReportConfig(Config):
         Largest acceptable errors with units, such as ``{water_table: 0.5m}``.
     precipitation, reanalysis : Path, optional
         Weather, if the run does not write it; a gridded reanalysis.
-    name : str
-        What to call the run.
+    name : str, optional
+        What to call the run; by default as its folder.
     segment_length : timedelta
         Length of the parts that maps and precipitation are given for.
+    stages : list of timedelta, optional
+        Where the early stage ends and the late one begins, from the start of the run.
     """
 
     reference: ConfigPath | None = None
@@ -59,8 +70,9 @@ class ReportConfig(Config):
     thresholds: dict[str, str] = {}
     precipitation: ConfigPath | None = None
     reanalysis: ConfigPath | None = None
-    name: str = "hybrid"
-    segment_length: Annotated[Duration, AfterValidator(_whole_hours)] = timedelta(hours=720)
+    name: str | None = None
+    segment_length: _Hours = timedelta(hours=720)
+    stages: Annotated[tuple[_Hours, _Hours], AfterValidator(_ascending)] | None = None
 
 
 def _from_switch(value: Any) -> Any:

@@ -31,7 +31,9 @@ def check_report(config: RunConfig) -> None:
     spec = config.report
     assert spec is not None
     asked = wanted(config, Path())
-    check_name(spec.name, "report.name")
+    name = spec.name if asked is None else asked.called
+    if name is not None:
+        check_name(name, "report.name")
     for key, path in (
         ("reference", spec.reference),
         ("free_drainage", spec.free_drainage),
@@ -44,9 +46,9 @@ def check_report(config: RunConfig) -> None:
             f"{spec.reanalysis}: is not a file; give a NetCDF file with swvl1 and slhf", key="report.reanalysis"
         )
     hourly = {end.variable for o in config.output if o.every == timedelta(hours=1) for end in o.variables}
-    for name in (PRESSURE_HEAD, LATENT_HEAT) if asked is not None else ():
-        if name not in hourly:
-            raise ConfigError(f"compares {name}; write it every hour, in `output` with `every: 1h`", key="report")
+    for variable in (PRESSURE_HEAD, LATENT_HEAT) if asked is not None else ():
+        if variable not in hourly:
+            raise ConfigError(f"compares {variable}; write it every hour, in `output` with `every: 1h`", key="report")
     if spec.observations is not None:
         with errors_under("report.observations"):
             check_stations(spec.observations, hourly)
@@ -66,7 +68,7 @@ def wanted(config: RunConfig, folder: Path) -> Wanted | None:
     thresholds = tuple(f"{name}={value}" for name, value in spec.thresholds.items())
     parse_thresholds(thresholds)
     if reference is None:
-        idle = sorted({"free_drainage", "thresholds", "reanalysis", "segment_length"} & spec.model_fields_set)
+        idle = sorted({"free_drainage", "thresholds", "reanalysis", "segment_length", "stages"} & spec.model_fields_set)
         if idle:
             raise ConfigError("has no effect without a reference", key=f"report.{idle[0]}")
         return None
@@ -79,6 +81,7 @@ def wanted(config: RunConfig, folder: Path) -> Wanted | None:
         segment_length=spec.segment_length,
         precipitation=spec.precipitation,
         reanalysis=spec.reanalysis,
+        stages=spec.stages,
     )
 
 
@@ -88,9 +91,8 @@ def stations(config: RunConfig, folder: Path) -> WantedStations | None:
     assert spec is not None
     if spec.observations is None:
         return None
-    name = spec.name if "name" in spec.model_fields_set else None
     reference = spec.reference or _segments_reference(config)
-    return stations_of(spec.observations, reference, folder, name, None, spec.precipitation)
+    return stations_of(spec.observations, reference, folder, spec.name, None, spec.precipitation)
 
 
 def write_report(config: RunConfig, folder: OwnedFolder) -> Path:

@@ -108,10 +108,11 @@ class RunResult(Mapping[str, "xr.Dataset"]):
         return found
 
     def figures(self) -> dict[str, Figure]:
-        """Draw every output file: series, maps and hydrographs, by the names that ``figures: true`` gives to files."""
-        from rootzone.figures import figures_of
+        """Draw what ``figures: true`` draws, by the names that it gives to files: ``hourly_maps``, ``domain``."""
+        from rootzone.figures import figures_of, figures_of_run
 
-        return {f"{name}_{kind}": figure for name in self.outputs for kind, figure in figures_of(self[name]).items()}
+        of_files = {f"{name}_{kind}": f for name in self.outputs for kind, f in figures_of(self[name]).items()}
+        return of_files | figures_of_run(self.folder)
 
     def close(self) -> None:
         """Close the datasets; those that are asked for anew are opened anew."""

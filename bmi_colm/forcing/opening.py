@@ -26,6 +26,7 @@ from bmi_common.arrays import Array
 from bmi_common.calendar import HOUR, show, to_time
 from bmi_common.errors import ConfigError, each_warning_once
 from bmi_common.file_grid import Cells
+from bmi_common.partition import Part
 
 
 def open_forcing(
@@ -41,6 +42,7 @@ def open_forcing(
     easting: Array | None = None,
     elevation: Array | None = None,
     mask: NDArray[np.bool_] | None = None,
+    part: Part | None = None,
 ) -> Forcing:
     """Open the forcing of a run and check all of it that the run needs.
 
@@ -64,6 +66,8 @@ def open_forcing(
         Of the cells, (ny, nx) [m]; needed for a `lapse_rate` only.
     mask
         Active cells, (ny, nx) bool; all cells if not given. Values of other cells do not matter.
+    part
+        Of the domain, where processes share it; the cells are its window.
 
     Returns
     -------
@@ -92,7 +96,7 @@ def open_forcing(
     if isinstance(spec, ExternalForcing):
         return NoForcing()
     has_corner = northing is not None and easting is not None
-    cells = Cells(shape, latitude, longitude, northing, easting, has_corner=has_corner, mask=active)
+    cells = Cells(shape, latitude, longitude, northing, easting, has_corner=has_corner, mask=active, part=part)
     with each_warning_once():
         record = _open(spec, cells)
         try:
@@ -112,6 +116,8 @@ def _open(spec: ColumnForcing | ParflowForcing | NetcdfForcing | Era5LandForcing
         case ColumnForcing():
             return ColumnRecord(spec)
         case ParflowForcing():
+            if cells.part is not None:
+                raise ConfigError("several processes cannot share forcing in PFB files yet; run it on one process")
             return ParflowRecord(spec, cells.shape)
         case NetcdfForcing():
             return NetcdfRecord(spec, cells)
@@ -128,7 +134,7 @@ def _adjustment(
     cells: Cells,
 ) -> ElevationAdjustment | None:
     if isinstance(spec, NetcdfForcing | Era5LandForcing) and spec.elevation is not None:
-        return _from_map(spec.elevation, spec.lapse_rate, record, elevation, cells)
+        return _from_map(spec, spec.elevation, record, elevation, cells)
     if not isinstance(spec, ColumnForcing | NetcdfForcing):
         return None
     if spec.lapse_rate is None or spec.reference_elevation is None:
@@ -143,13 +149,13 @@ def _adjustment(
 
 
 def _from_map(
-    spec: ElevationMap, lapse_rate: float | None, record: Record, elevation: Array | None, cells: Cells
+    spec: NetcdfForcing | Era5LandForcing, file: ElevationMap, record: Record, elevation: Array | None, cells: Cells
 ) -> ElevationAdjustment:
     """Adjust a gridded record from the elevation of its own cells to that of the domain's."""
     if elevation is None or not np.any(elevation[cells.mask if cells.mask is not None else ...]):
         raise ConfigError(f"{record.label}: forcing.elevation needs the elevation of the domain's cells")
-    own = read_elevation(spec.file, spec.variable, spec.units, cells)
-    rate = STANDARD_LAPSE_RATE if lapse_rate is None else lapse_rate
+    own = read_elevation(file.file, file.variable, file.units, cells, spec.remap or "nearest")
+    rate = STANDARD_LAPSE_RATE if spec.lapse_rate is None else spec.lapse_rate
     return ElevationAdjustment(elevation - own, rate, longwave=True)
 
 

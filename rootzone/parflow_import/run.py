@@ -15,6 +15,7 @@ from bmi_common.domain_checks import gauges_at_outlets
 from bmi_common.durations import parse_duration
 from bmi_common.errors import ConfigError, together
 from bmi_common.owned_folder import new_folder
+from bmi_common.progress import Progress
 from coupler.config import load_run
 from coupler.preparation import prepare
 from rootzone.case_files import coupled
@@ -81,6 +82,7 @@ def import_run(
     overwrite: bool = False,
     period: str | None = None,
     clm_vegetation: bool = False,
+    progress: Progress | None = None,
 ) -> Imported:
     """Make a run of this package from a run definition of ParFlow.
 
@@ -98,6 +100,8 @@ def import_run(
         Length of the run (``48h``, ``30d``) in the place of that of the definition.
     clm_vegetation : bool
         Take parameters of the vegetation from ParFlow-CLM's ``drv_vegp.dat``.
+    progress : Progress, optional
+        Is told of the hourly files that are converted, which takes longest.
 
     Raises
     ------
@@ -110,7 +114,7 @@ def import_run(
         notes = Notes(tuple(ignore))
         options = _Options(_hours(period), clm_vegetation)
         with owned.staging() as staging:
-            _make(definition_file, staging, target, options, notes)
+            _make(definition_file, staging, target, options, notes, progress)
     return Imported(target / RUN, notes)
 
 
@@ -131,11 +135,13 @@ def _hours(period: str | None) -> float | None:
         raise ConfigError(f"--period: {error}") from None
 
 
-def _make(definition_file: Path, staging: Path, target: Path, options: _Options, notes: Notes) -> None:
+def _make(
+    definition_file: Path, staging: Path, target: Path, options: _Options, notes: Notes, progress: Progress | None
+) -> None:
     definition = read_definition(definition_file)
     check_solver(definition, notes)
     grid = read_grid(definition)
-    folder = ImportFolder(staging, target, definition.folder, grid)
+    folder = ImportFolder(staging, target, definition.folder, grid, progress)
     _map(definition, grid, folder, options, notes)
     _prove(definition, folder, staging, notes)
     folder.settle()
@@ -246,6 +252,8 @@ def _coupled(definition: Definition, timing: Timing, with_land: bool, with_gauge
         exchanges = [(f"groundwater.{name}", f"land.{name}") for name in _STATES] + exchanges
     fluxes = [f"land.{name}" for name in _LAND_OUTPUT] if with_land else []
     fluxes += [f"groundwater.{name}" for name in (*_GROUNDWATER_OUTPUT, *([names.DISCHARGE] if with_gauges else []))]
+    # without a land nothing is turned over that a residual could be measured by
+    checks: dict[str, Any] = {"checks": {"water_balance": {"tolerance": 1.0e-6, "action": "stop"}}} if with_land else {}
     return coupled(
         title=f"{definition.path.stem}, imported from ParFlow",
         time={"start": timing.start, "end": timing.end, "step": timing.written_step},
@@ -263,8 +271,7 @@ def _coupled(definition: Definition, timing: Timing, with_land: bool, with_gauge
                 "variables": [f"groundwater.{name}" for name in _STATES],
             },
         ],
-        # without a land nothing is turned over that a residual could be measured by
-        **({"checks": {"water_balance": {"tolerance": 1.0e-6, "action": "stop"}}} if with_land else {}),
+        **checks,
     )
 
 

@@ -394,7 +394,7 @@ def test_beside_a_reference_both_are_scored_and_its_report_stays_as_it_is(basin:
     assert both == plain
     folder = basin.folder / "report"
     scores = json.loads((folder / "observations.json").read_text())["stations"][0]["scores"]
-    assert scores["hybrid"]["all"]["kge"] == pytest.approx(1.0)
+    assert scores["run"]["all"]["kge"] == pytest.approx(1.0)
     assert scores["reference"]["all"]["percent_bias"] == pytest.approx(10.0)
     assert 'href="observations.html"' in (folder / "report.html").read_text()
     assert 'href="report.html"' in (folder / "observations.html").read_text()

@@ -10,9 +10,9 @@ from bmi_common.arrays import Array
 from bmi_common.calendar import HOUR
 from rootzone.evaluation.aggregator import REFERENCE
 from rootzone.evaluation.assessment import Assessment
-from rootzone.evaluation.figures.style import BLACK, BLUE, ORANGE, dates, hanging_rain, new_figure
 from rootzone.evaluation.gauges import GaugedFlow
 from rootzone.evaluation.observations.flow_duration import curve
+from rootzone.figures.style import BLACK, BLUE, ORANGE, dates, new_figure, rain
 
 _WIDTH, _RAIN, _FLOW = 10.0, 0.9, 2.3  # inches
 
@@ -26,7 +26,7 @@ def hydrographs(a: Assessment) -> Figure:
     first = None
     if a.precipitation is not None:
         first = figure.add_subplot(grid[0, 0])
-        hanging_rain(first, a.times, a.precipitation)
+        rain(first, a.times, a.precipitation)
         first.tick_params(labelbottom=False)
     for row, gauge in enumerate(a.gauges, shower):
         flow = figure.add_subplot(grid[row, 0], sharex=first)

@@ -17,7 +17,7 @@ from bmi_common.config import Document, read_yaml, validate
 from bmi_common.errors import ConfigError, Mistakes
 from bmi_common.parflow_dumps import is_parflow_run
 from rootzone.evaluation.aggregator import REFERENCE
-from rootzone.evaluation.evaluate import EVALUATED_RUN
+from rootzone.evaluation.evaluate import name_of
 from rootzone.evaluation.observations import rain_regimes
 from rootzone.evaluation.observations.averaging import Hourly, to_hours
 from rootzone.evaluation.observations.config import ObservationsConfig, StationConfig
@@ -28,9 +28,6 @@ from rootzone.evaluation.observations.series import ObservedSeries, read_series
 from rootzone.evaluation.observations.simulated import Site, read_run, site
 from rootzone.evaluation.precipitation import precipitation_of
 from rootzone.evaluation.run_record import domain_of, run_files
-
-RUN_ALONE = "run"
-"""What a run without a reference is called, unless it has another name."""
 
 ALL = "all"
 """What pairs of any rain are called beside the regimes of rain."""
@@ -62,8 +59,7 @@ def stations_of(
     file: Path, reference: Path | None, run: Path, name: str | None, domain: Path | None, precipitation: Path | None
 ) -> WantedStations:
     """Return what to compare with stations: a run, beside its reference if there is one."""
-    default = RUN_ALONE if reference is None else EVALUATED_RUN
-    runs = {default if name is None else name: run}
+    runs = {name_of(run) if name is None else name: run}
     if reference is not None:
         runs[REFERENCE] = reference
     return WantedStations(file, runs, domain, precipitation)

@@ -16,16 +16,16 @@ from rootzone.evaluation.variables import EVALUATED
 from rootzone.evaluation.verdict import Criterion, span
 
 MEASURES: Mapping[str, str] = {
-    "water_table_median": "median WT error [m]",
-    "water_table_median_worst": "median WT error, worst [m]",
-    "water_table_high": "90 % WT error [m]",
-    "water_table_high_worst": "90 % WT error, worst [m]",
-    "storage": "storage error [mm]",
-    "storage_worst": "storage error, worst [mm]",
-    "storage_slope": "its slope [mm/month]",
-    "saturation_rms": "saturation RMS",
-    "latent_heat_median": "median LE error [W/m2]",
-    "latent_heat_efficiency": "KGE of LE",
+    "water_table_median": "water table: median error [m]",
+    "water_table_median_worst": "water table: median, worst hour [m]",
+    "water_table_high": "water table: 90 % err below [m]",
+    "water_table_high_worst": "water table: 90 %, worst hour [m]",
+    "storage": "stored water: mean error [mm]",
+    "storage_worst": "stored water: worst hour [mm]",
+    "storage_slope": "stored water: growth [mm/month]",
+    "saturation_rms": "saturation: RMS error",
+    "latent_heat_median": "latent heat: median error [W m⁻²]",
+    "latent_heat_efficiency": "KGE of latent heat",
 }
 """Titles of what tables show of `Aggregator.summary`."""
 
@@ -74,17 +74,21 @@ class ReportTable:
 
 
 def errors_table(a: Assessment) -> ReportTable:
-    """Errors of all predictions over the period."""
+    """Errors of all predictions over the period; measures that none has are left out."""
     t = a.aggregator.times.astype("datetime64[m]")
     found = {name: a.aggregator.summary(name) for name in a.aggregator.predictions}
-    rows = [[title, *(number(of[measure]) for of in found.values())] for measure, title in MEASURES.items()]
+    rows = [
+        [title, *(number(of[measure]) for of in found.values())]
+        for measure, title in MEASURES.items()
+        if not all(math.isnan(of[measure]) for of in found.values())
+    ]
     return ReportTable(f"Errors beside the baselines: {len(t)} hours, {t[0]} to {t[-1]} UTC", ["", *found], rows)
 
 
 def criteria_table(criteria: Sequence[Criterion]) -> ReportTable:
     """Every criterion, whether it is met, and what it is held against."""
     rows = [[c.criterion, number(c.value), f"{c.relation} {number(c.limit)}", c.outcome, c.note] for c in criteria]
-    return ReportTable("Criteria", ["criterion", "value", "limit", "", "note"], rows, (0, 3, 4))
+    return ReportTable("Criteria", ["criterion", "value", "must be", "outcome", "note"], rows, (0, 3, 4))
 
 
 def verdict_table(a: Assessment, numbers: Mapping[str, Any]) -> ReportTable:
