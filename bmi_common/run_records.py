@@ -27,6 +27,7 @@ from bmi_common.groundwater import (
     POSSIBLE_SOURCES,
     PRESSURE_HEAD,
     SATURATION,
+    VOLUME_FRACTION,
     WATER_TABLE_DEPTH,
 )
 from bmi_common.netcdf_file import NetcdfFile, NetcdfVariable, netcdf_name
@@ -63,6 +64,7 @@ QUANTITIES: Final[Mapping[str, RecordedQuantity]] = {
     LATENT_HEAT: RecordedQuantity("W m-2", (-1.0e4, 1.0e4), 2),
     SENSIBLE_HEAT: RecordedQuantity("W m-2", (-1.0e4, 1.0e4), 2),
     SATURATION: RecordedQuantity("1", (0.0, 1.0 + 1.0e-6), 3),
+    VOLUME_FRACTION: RecordedQuantity("1", (0.0, 1.0 + 1.0e-6), 3),
     WATER_TABLE_DEPTH: RecordedQuantity("m", (0.0, 1.0e4), 2),
     DISCHARGE: RecordedQuantity("m3 s-1", (-1.0e7, 1.0e7), 1),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bmi_common.groundwater import DISCHARGE, PRESSURE_HEAD, SATURATION, WATER_TABLE_DEPTH
+from bmi_common.groundwater import DISCHARGE, PRESSURE_HEAD, SATURATION, VOLUME_FRACTION, WATER_TABLE_DEPTH
 from bmi_common.run_records import LATENT_HEAT, SENSIBLE_HEAT
 
 
@@ -54,7 +54,14 @@ KINDS: Mapping[str, Kind] = {
             peak=-1,
         ),
         Kind("head", "hydraulic head", "m", "m", (-1.0e3, 1.0e4), (PRESSURE_HEAD,)),
-        Kind("soil_moisture", "soil moisture", "m3 m-3", "m³ m⁻³", (0.0, 1.0), (SATURATION, PRESSURE_HEAD)),
+        Kind(
+            "soil_moisture",
+            "soil moisture",
+            "m3 m-3",
+            "m³ m⁻³",
+            (0.0, 1.0),
+            (VOLUME_FRACTION, SATURATION, PRESSURE_HEAD),
+        ),
         Kind("latent_heat", "latent heat", "W m-2", "W m⁻²", (-2.0e3, 3.0e3), (LATENT_HEAT,)),
         Kind("sensible_heat", "sensible heat", "W m-2", "W m⁻²", (-2.0e3, 3.0e3), (SENSIBLE_HEAT,)),
     )

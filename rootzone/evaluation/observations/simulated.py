@@ -13,7 +13,7 @@ from bmi_common import Domain, van_genuchten, water_table
 from bmi_common.arrays import Array
 from bmi_common.calendar import HOUR
 from bmi_common.errors import ConfigError
-from bmi_common.groundwater import DISCHARGE, SATURATION
+from bmi_common.groundwater import DISCHARGE, SATURATION, VOLUME_FRACTION
 from bmi_common.netcdf_file import NetcdfFile
 from bmi_common.run_records import NetcdfSeries, netcdf_series
 from bmi_common.suggest import did_you_mean
@@ -205,6 +205,8 @@ def _in_layer(variable: str, station: StationConfig, domain: Domain, cell: tuple
         centre = float(domain.dz[: k + 1].sum() - 0.5 * domain.dz[k])
         height = float(domain.elevation[j, i] - domain.height_of_ground[j, i] + centre)
         return lambda records: np.asarray(records[:, k, j, i] + height)
+    if variable == VOLUME_FRACTION:
+        return lambda records: records[:, k, j, i]
     porosity = float(domain.porosity[cell])
     if variable == SATURATION:
         return lambda records: np.asarray(records[:, k, j, i] * porosity)
