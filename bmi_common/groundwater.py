@@ -8,6 +8,7 @@ from bmi_common.variables import Role, Variable
 NET_SOURCE = "soil_root-zone_water__net_volume_flux"
 PRESSURE_HEAD = "soil_water__pressure_head"
 SATURATION = "soil_water__saturation"
+VOLUME_FRACTION = "soil_water__volume_fraction"
 ROOT_ZONE_HEAD = "soil_root-zone_water__pressure_head"
 ROOT_ZONE_SATURATION = "soil_root-zone_water__saturation"
 WATER_TABLE_DEPTH = "soil_water_sat-zone_top__depth"
@@ -64,6 +65,14 @@ GROUNDWATER_VARIABLES = (
     ),
     Variable(PRESSURE_HEAD, "m", SUBSURFACE, Role.STATE, "pressure head at layer centres", POSSIBLE_HEADS),
     Variable(SATURATION, "1", SUBSURFACE, Role.OUTPUT, "saturation, relative to porosity", _SATURATION_RANGE),
+    Variable(
+        VOLUME_FRACTION,
+        "1",
+        SUBSURFACE,
+        Role.OUTPUT,
+        "volumetric soil moisture: saturation times porosity",
+        _SATURATION_RANGE,
+    ),
     Variable(
         ROOT_ZONE_HEAD,
         "m",

@@ -121,6 +121,11 @@ class GroundwaterBmi(DeclaredBmi):
         """Publish what the ponded depth in `values` makes flow at the gauges."""
         self.values[names.DISCHARGE][...] = self._prepared.gauges.discharge(self.values[names.PONDED_DEPTH])
 
+    def _publish_saturation(self, saturation: Array) -> None:
+        """Fill saturation (nz, ny, nx), relative to porosity, and the water content that follows."""
+        self.values[names.SATURATION][...] = saturation
+        np.multiply(saturation, self.values[names.POROSITY], out=self.values[names.VOLUME_FRACTION])
+
     def _publish_domain(self) -> None:
         """Fill the statics."""
         domain = self._prepared.domain

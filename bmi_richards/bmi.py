@@ -143,7 +143,7 @@ class BmiRichards(GroundwaterBmi):
         solver, values = self._solver, self.values
         head = solver.head
         values[names.PRESSURE_HEAD][...] = head
-        values[names.SATURATION][...] = solver.saturation
+        self._publish_saturation(solver.saturation)
         values[names.WATER_TABLE_DEPTH][...] = water_table.depth(head, self._prepared.domain.dz, self._ground)
         values[names.PONDED_DEPTH][...] = solver.ponding
         in_ground = balance.storage if balance else solver.storage

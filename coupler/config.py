@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from bmi_common.config import CalendarTime, Config, Document, folders, read_yaml, require_name, validate
+from bmi_common.config import CalendarTime, Config, Document, OutputPath, folders, read_yaml, require_name, validate
 from bmi_common.durations import Duration, add_period, describe, divides
 from bmi_common.errors import ConfigError, ConfigErrors, Mistakes
 from coupler.animation_config import Animation
@@ -264,6 +264,7 @@ class RunConfig(Config):
 
     paths: dict[str, str] = {}
     title: str = ""
+    folder: OutputPath | None = None
     time: TimeConfig
     components: Annotated[dict[ComponentName, ComponentConfig], Field(min_length=1)]
     order: list[str]

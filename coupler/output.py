@@ -253,11 +253,11 @@ class OutputFile:
     def _place(self, component: Component, dimensions: tuple[str, ...]) -> dict[str, str]:
         """Attributes that lead to the place of the cells, which is described when it is first met."""
         place, horizontal = component.georeference, dimensions[-2:]
-        if place is None or len(horizontal) < 2 or any(d not in self._data.variables for d in horizontal):
-            return {}
-        if horizontal not in self._places:
-            self._places[horizontal] = self._describe_place(place, horizontal)
-        found = dict(self._places[horizontal])
+        found: dict[str, str] = {}
+        if place is not None and len(horizontal) == 2 and all(d in self._data.variables for d in horizontal):
+            if horizontal not in self._places:
+                self._places[horizontal] = self._describe_place(place, horizontal)
+            found |= self._places[horizontal]
         depth = self._depths.get(dimensions[-3]) if len(dimensions) > 2 else None
         if depth is not None:
             found["coordinates"] = " ".join(filter(None, (depth, found.get("coordinates"))))
@@ -308,7 +308,7 @@ class OutputFile:
                 self._data.createDimension(name, size)
                 if axis is not None and axis.ndim == 1:
                     self._make_axis(name, letter, axis)
-                if letter == "z" and component.georeference is not None:
+                if letter == "z":
                     self._make_depth(component, name)
                 if name == "z" and LAYER_THICKNESS in component.outputs:
                     self._make_thickness(component, name)
@@ -363,8 +363,8 @@ class OutputFile:
 
     def _make_depth(self, component: Component, dimension: str) -> None:
         """Depth below ground of the centres of layers, for readers who count from the top."""
-        if LAYER_THICKNESS not in component.outputs:
-            return
+        if LAYER_THICKNESS not in component.outputs or component.cells_of(LAYER_THICKNESS, None) is not None:
+            return  # where the ground rises and falls through the layers, they have no depth of their own
         # of the layers of this grid, which are the topmost
         thickness = component.get_in("m", LAYER_THICKNESS)
         thickness = np.nanmax(thickness.reshape(thickness.shape[0], -1), axis=1)

@@ -37,7 +37,7 @@ def run(
     file : path
         ``coupled.yaml``.
     output : path, optional
-        The run's folder, ``output/<name of the file>`` by default.
+        The run's folder; by default the `folder` of the file, else ``output/<name of the file>``.
     overwrite : bool
         Whether the run that the folder holds may be replaced.
     quiet : bool

@@ -34,7 +34,7 @@ _EXAMPLES = examples(
 @click.argument("file", type=PATH, metavar="COUPLED.YAML", required=False)
 @click.option("--check", is_flag=True, help="Resolve everything and print the exchange plan without running.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Replace a value of the file; repeatable.")
-@output_option("Run folder [default: output/<name>].")
+@output_option("Run folder [default: `folder` of the file, else output/<name>].")
 @click.option("--overwrite", is_flag=True, help="Replace the run that the folder holds.")
 @click.option(
     "--restart",

@@ -43,7 +43,7 @@ def run(file: Path, settings: Sequence[str], output: Path | None, overwrite: boo
     settings : sequence of str
         ``key=value``, in the place of values of the file.
     output : Path, optional
-        The run's folder, ``output/<name of the file>`` by default.
+        The run's folder; by default the `folder` of the file, else ``output/<name of the file>``.
     overwrite : bool
         Whether the run that the folder holds may be replaced.
     console : Console
@@ -58,7 +58,8 @@ def run(file: Path, settings: Sequence[str], output: Path | None, overwrite: boo
     """
     with tempfile.TemporaryDirectory() as staging:
         loaded = _load(file, settings, checking=False)
-        with new_folder(output or Path("output") / file.stem, HOLDS, overwrite, (LOG, STAGED)) as folder:
+        target = output or loaded.config.folder or Path("output") / file.stem
+        with new_folder(target, HOLDS, overwrite, (LOG, STAGED)) as folder:
             _execute(loaded, Path(staging), folder, console)
             return folder.path
 

@@ -191,3 +191,7 @@ class Evaluation:
         if self.assessment is not None:
             found[0] = found[0].transposed()  # as report.md has it
         return "\n\n".join(f"{table.title}\n\n{table.markdown()}" for table in found)
+
+    def _repr_markdown_(self) -> str:
+        """Tables, for a notebook."""
+        return repr(self)

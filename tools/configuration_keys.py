@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from bmi_common import FieldConfig
+from bmi_common.config import OutputPath
 from bmi_common.durations import describe
 from bmi_surrogate.config import SurrogateSection
 from coupler.component_config import ComponentConfig
@@ -53,6 +54,7 @@ SIGNS = (
 MEANINGS: Mapping[str, str] = {
     "paths": "folders by name, for use as `${name}` in this file and in those that it names",
     "title": "of the run, in its files and on the screen",
+    "folder": "of the run where no `--output` names one, relative to the file; else `output/<name of the file>`",
     "time.start": "start of the run, BMI time 0 of all components",
     "time.end": "end of the run, a whole number of steps later",
     "time.step": "coupling step; the steps of all components must divide it",
@@ -250,6 +252,8 @@ def _limits(constraints: Iterable[Any]) -> Iterator[str]:
 
 def _words(annotation: Any) -> str:
     """Describe a type for people."""
+    if annotation == OutputPath:
+        return "folder"
     if get_origin(annotation) is Annotated:
         inner, *metadata = get_args(annotation)
         return ", ".join([_words(inner), *_limits(metadata)])

@@ -18,6 +18,7 @@ from bmi_common.groundwater import (
     PRESSURE_HEAD,
     RUNOFF,
     SATURATION,
+    VOLUME_FRACTION,
     WATER_TABLE_DEPTH,
 )
 from bmi_common.units import SECONDS_PER_HOUR
@@ -25,7 +26,7 @@ from bmi_common.units import SECONDS_PER_HOUR
 RAIN: Final = "atmosphere_water_precipitation__mass_flux"
 
 SOIL_MOISTURE: Final = {
-    "csdms_name": "soil_water__volume_fraction",
+    "csdms_name": VOLUME_FRACTION,
     "long_name": "soil moisture, volume of water per volume of soil",
     "units": "m3 m-3",
 }
@@ -40,6 +41,7 @@ _TITLES: Final = {
     RAIN: "precipitation",
     PRESSURE_HEAD: "pressure head",
     SATURATION: "saturation",
+    VOLUME_FRACTION: "volumetric soil moisture",
     WATER_TABLE_DEPTH: "water table depth",
     PONDED_DEPTH: "ponded water",
     NET_SOURCE: "net water source of the land",
@@ -52,7 +54,7 @@ _FIXED: Final[dict[str, Colormap]] = {
     WATER_TABLE_DEPTH: cmocean.cm.deep_r,  # dark where water is near
     PONDED_DEPTH: cmocean.cm.dense,
     SATURATION: matplotlib.colormaps["YlGnBu"],
-    SOIL_MOISTURE["csdms_name"]: matplotlib.colormaps["YlGnBu"],
+    VOLUME_FRACTION: matplotlib.colormaps["YlGnBu"],
 }
 
 

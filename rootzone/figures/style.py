@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -44,9 +45,18 @@ _LETTERS_PER_INCH = 15
 """Of a note below a figure."""
 
 
+class _ShownFigure(Figure):
+    """A figure that a notebook shows, whether pyplot is in use there or not."""
+
+    def _repr_png_(self) -> bytes:
+        picture = BytesIO()
+        self.savefig(picture, format="png")
+        return picture.getvalue()
+
+
 def new_figure(width: float, height: float) -> Figure:
     """Return an empty figure of so many inches."""
-    return Figure(figsize=(width, height), layout="constrained")
+    return _ShownFigure(figsize=(width, height), layout="constrained")
 
 
 def legend_above(figure: Figure) -> None:

@@ -252,6 +252,8 @@ def _coupled(definition: Definition, timing: Timing, with_land: bool, with_gauge
         exchanges = [(f"groundwater.{name}", f"land.{name}") for name in _STATES] + exchanges
     fluxes = [f"land.{name}" for name in _LAND_OUTPUT] if with_land else []
     fluxes += [f"groundwater.{name}" for name in (*_GROUNDWATER_OUTPUT, *([names.DISCHARGE] if with_gauges else []))]
+    # without a land nothing is turned over that a residual could be measured by
+    checks: dict[str, Any] = {"checks": {"water_balance": {"tolerance": 1.0e-6, "action": "stop"}}} if with_land else {}
     return coupled(
         title=f"{definition.path.stem}, imported from ParFlow",
         time={"start": timing.start, "end": timing.end, "step": timing.written_step},
@@ -269,8 +271,7 @@ def _coupled(definition: Definition, timing: Timing, with_land: bool, with_gauge
                 "variables": [f"groundwater.{name}" for name in _STATES],
             },
         ],
-        # without a land nothing is turned over that a residual could be measured by
-        **({"checks": {"water_balance": {"tolerance": 1.0e-6, "action": "stop"}}} if with_land else {}),
+        **checks,
     )
 
 

@@ -57,7 +57,7 @@ def test_the_basin_is_checked_and_the_next_command_is_told(built):
     folder, said = built
     assert "1 outlet over the ground" in said
     assert "look at this" not in said
-    assert f"bmi-run {folder}/spin_up.yaml --output {folder}/spin_up" in said
+    assert f"bmi-run {folder}/spin_up.yaml\n" in said
     assert "sound" in call(bmi_run, folder / "spin_up.yaml", "--check")
     page = (folder / "report.html").read_text()
     assert page.count("<figure>") == 5

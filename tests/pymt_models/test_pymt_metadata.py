@@ -117,8 +117,8 @@ def test_the_folder_is_small_and_needs_nothing_outside(name: str, tmp_path: Path
 
 
 def test_the_basin_is_a_window_of_the_demo_basin_the_same_for_all() -> None:
-    with xr.open_dataset(ROOT / "cfg/demo/basin.nc") as whole, xr.open_dataset(folder_of("Colm") / "basin.nc") as cut:
-        rows, columns = slice(0, cut.sizes["y"]), slice(22, 22 + cut.sizes["x"])
+    with xr.open_dataset(ROOT / "cfg/demo/domain.nc") as whole, xr.open_dataset(folder_of("Colm") / "basin.nc") as cut:
+        rows, columns = slice(1, 1 + cut.sizes["y"]), slice(21, 21 + cut.sizes["x"])
         for variable in cut.data_vars:
             window = whole[variable].isel(y=rows, x=columns)
             np.testing.assert_allclose(cut[variable], window, rtol=1e-7, err_msg=str(variable))  # single precision
