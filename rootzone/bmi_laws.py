@@ -8,14 +8,19 @@ from pathlib import Path
 import click
 
 from coupler.warning_log import keeping_warnings
+from rootzone.command_line import EXIT_INTERRUPTED, Command, examples, fail, output_option, quiet_option
 from rootzone.path_option import PATH
 
 EXIT_BROKEN = 1
 EXIT_BAD_INPUT = 2
-EXIT_INTERRUPTED = 130
 
 
-@click.command()
+_EXAMPLES = examples(
+    "bmi-laws --list", "bmi-laws coupled.yaml coupled-richards.yaml --record 90d --law storm --law closure -o laws"
+)
+
+
+@click.command("bmi-laws", cls=Command, epilog=_EXAMPLES)
 @click.argument("files", type=PATH, nargs=-1, required=True, metavar="COUPLED.YAML...")
 @click.option("--law", "laws", multiple=True, metavar="NAME", help="Put this law alone; repeatable.")
 @click.option(
@@ -42,8 +47,9 @@ EXIT_INTERRUPTED = 130
     help="Repetitions of it in which storage must neither leak nor drift.",
 )
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Replace a value of each file; repeatable.")
-@click.option("--output", type=PATH, metavar="DIR", help="Folder for laws.json and laws.md.")
+@output_option("Folder for laws.json and laws.md.")
 @click.option("--overwrite", is_flag=True, help="Replace the laws that the folder holds.")
+@quiet_option
 @click.version_option(package_name="rootzone")
 @keeping_warnings
 def main(
@@ -54,14 +60,13 @@ def main(
     settings: tuple[str, ...],
     output: Path | None,
     overwrite: bool,
+    quiet: bool,
 ) -> None:
     """Put the land and the groundwater of each COUPLED.YAML to laws that nature keeps.
 
     The run is made with its own weather, then with weather that is changed: without rain, with a storm more, warmer,
     of another year, with snow. No output file of the run is written. A law that a component cannot answer is "not
     applicable", never kept.
-
-    Example: bmi-laws cfg/coupled.yaml cfg/coupled-richards.yaml --record 90d --law storm --law closure
 
     Exit codes: 0 no law is broken, 1 one is, or a run failed under its own weather, 2 bad input, 130 interrupted.
     """
@@ -72,20 +77,17 @@ def main(
     from rootzone.laws.command import put
     from rootzone.laws.report import screen_table
 
-    console = terminal.console(stderr=True)
+    console = terminal.console(stderr=True, quiet=quiet)
     try:
         with terminations_as_interrupts():
             found, written = put(files, settings, record, repeats, laws, output, overwrite, console)
     except RunFailed as error:
-        console.print(f"bmi-laws: {error}", style="red")
-        sys.exit(EXIT_BROKEN)
+        fail("bmi-laws", str(error), EXIT_BROKEN)
     except RootzoneError as error:
-        console.print(f"bmi-laws: {error}", style="red")
-        sys.exit(EXIT_BAD_INPUT)
+        fail("bmi-laws", str(error), EXIT_BAD_INPUT)
     except KeyboardInterrupt:
-        console.print("bmi-laws: interrupted; nothing was written", style="red")
-        sys.exit(EXIT_INTERRUPTED)
-    terminal.console().print(screen_table(found))
+        fail("bmi-laws", "interrupted; nothing was written", EXIT_INTERRUPTED)
+    terminal.console(quiet=quiet).print(screen_table(found))
     for path in written:
         console.print(f"wrote {path}")
     if any(f.is_broken for of in found.values() for f in of):

@@ -71,7 +71,7 @@ def test_a_run_of_parflow_is_imported_and_run(tmp_path: Path) -> None:
 def test_a_surrogate_is_trained_and_judged(tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="training needs PyTorch")
     page = ROOT / "docs" / "training.md"
-    text = next(s.text for s in snippets(page) if "[five-days]" in s.text)
+    text = next(s.text for s in snippets(page) if "[run-of-five-days]" in s.text)
     (tmp_path / "train.yaml").write_text(text, encoding="utf-8")
     follow(page, tmp_path)
     for made in ("trained/best.safetensors", "trained/training.png", "report/report.html"):

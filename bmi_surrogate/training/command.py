@@ -94,7 +94,7 @@ def _material(file: Path, console: Console) -> Iterator[Material]:
 
 def _report(found: Trained, console: Console) -> None:
     table = Table(title=f"best weights: {found.weights}")
-    for heading in ("seed", "iteration", f"{found.score_name} error [m]", "minutes"):
+    for heading in ("seed", "iteration", f"{found.score_name.replace('_', ' ')} error [m]", "minutes"):
         table.add_column(heading, justify="right")
     for outcome in found.outcomes:
         best = outcome.best

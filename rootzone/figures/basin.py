@@ -16,7 +16,6 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from bmi_colm.config import LandConfig
 from bmi_colm.config import prepare as prepare_land
@@ -66,6 +65,7 @@ class Setting:
 
 class _Groundwater(ConditionsConfig):
     domain: DomainField
+    gauges: dict[str, PlaceConfig] = {}
 
 
 def basin_figures(folder: Path) -> dict[str, Figure]:
@@ -98,13 +98,8 @@ def setting_of(folder: Path) -> Setting | None:
         config = load_config(file, _Groundwater, ignore=[str(key) for key in content if key not in known])
         domain = Domain.load(config.domain)
         conditions = config.read_conditions(domain)
-        sections = [of for of in content.values() if isinstance(of, dict) and "gauges" in of]
-        gauges = {
-            name: PlaceConfig.model_validate(place).cell(domain)
-            for of in sections
-            for name, place in of["gauges"].items()
-        }
-    except (RootzoneError, ValidationError):
+        gauges = {name: place.cell(domain) for name, place in config.gauges.items()}
+    except RootzoneError:
         return None  # a groundwater of another kind
     return Setting(domain, conditions.boundaries, conditions.wells, gauges)
 

@@ -107,7 +107,7 @@ def quantity(variable: xr.DataArray, *, by_day: bool) -> Quantity:
     title = _TITLES.get(name, long_name.split(",")[0])
     if "layer" in variable.attrs:
         title = f"{title}, {variable.attrs['layer']}"
-    depth = "depth below" in long_name
+    depth = name == WATER_TABLE_DEPTH or "depth below" in long_name
     if units == "K":
         return Quantity(title, "°C", variable - _KELVIN, depth)
     if units in _WATER_FLUXES:

@@ -173,7 +173,7 @@ def test_saturation_is_shown_as_soil_moisture_where_the_porosity_is_known():
     data["porosity"] = (("z", "y", "x"), np.full((2, NY, NX), 0.5), {"csdms_name": POROSITY, "units": "1"})
     data["layer_thickness"] = ("z", [1.0, 0.05])
     (axes,) = panels(figures_of(data)["maps"]).values()
-    assert axes.get_title(loc="left") == "soil moisture, 0–5 cm below ground"
+    assert axes.get_title(loc="left") == "volumetric soil moisture, 0–5 cm below ground"
     np.testing.assert_allclose(axes.images[0].get_array(), 0.5 * pattern(0.2, 0.8))
 
 

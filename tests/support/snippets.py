@@ -130,7 +130,7 @@ def validate(piece: Mapping[str, Any], folder: Path) -> None:
     case = folder / "case"
     if not case.exists():
         case.mkdir()
-        for entry in (*DEMO.iterdir(), DEMO):
+        for entry in (*DEMO.iterdir(), DEMO, ROOT / "cfg"):
             (case / entry.name).symlink_to(entry)
     base = (DEMO / FILES[model]).resolve()
     data = (

@@ -12,7 +12,7 @@ from rootzone.evaluation.aggregator import REFERENCE
 from rootzone.evaluation.assessment import Assessment
 from rootzone.evaluation.gauges import GaugedFlow
 from rootzone.evaluation.observations.flow_duration import curve
-from rootzone.figures.style import BLACK, BLUE, ORANGE, dates, new_figure, rain
+from rootzone.figures.style import BLACK, BLUE, ORANGE, dates, legend_above, new_figure, rain
 
 _WIDTH, _RAIN, _FLOW = 10.0, 0.9, 2.3  # inches
 
@@ -33,7 +33,7 @@ def hydrographs(a: Assessment) -> Figure:
         first = first or flow
         _flow(flow, a, gauge)
         _duration(figure.add_subplot(grid[row, 1]), a, gauge)
-    figure.axes[shower].legend(loc="upper left", frameon=False)
+    legend_above(figure)
     return figure
 
 

@@ -19,18 +19,7 @@ from rootzone.evaluation.observations.flow_duration import curve
 from rootzone.evaluation.observations.rain_regimes import RAIN_REGIMES, of_regime
 from rootzone.evaluation.observations.tables import has_flow_duration
 from rootzone.figure_text import show_as_written
-from rootzone.figures.style import (
-    BLACK,
-    BLUE,
-    GREEN,
-    GREY,
-    ORANGE,
-    SIZES,
-    SKY,
-    dates,
-    new_figure,
-    rain,
-)
+from rootzone.figures.style import BLACK, BLUE, GREEN, GREY, ORANGE, SIZES, SKY, dates, new_figure, rain
 
 _RUNS = (BLUE, ORANGE, GREEN)
 _REGIMES = dict(zip(RAIN_REGIMES, (GREY, SKY, BLUE), strict=True))
