@@ -12,7 +12,7 @@ from bmi_common import terminal
 from bmi_common.config import require_names
 from bmi_common.errors import ConfigError, RootzoneError
 from bmi_common.interrupts import terminations_as_interrupts
-from bmi_common.world import ALONE, OtherProcessFailed, among, current, is_first, of_launcher
+from bmi_common.world import OtherProcessFailed, among, current, is_first, of_launcher
 from coupler.errors import RunInterrupted
 from coupler.warning_log import forget_warnings
 from rootzone import execution
@@ -52,20 +52,18 @@ def execute(
     """
     console = terminal.console(stderr=True)
     console.quiet = not is_first()  # one process speaks for all that a launcher has started
-    world = ALONE
     try:
-        with terminations_as_interrupts():
-            world = of_launcher()
-            with among(world):
-                _execute(file, check, settings, output, overwrite, restart, definition, import_options, console)
+        with (
+            terminations_as_interrupts(),
+            among(of_launcher(), lambda error: (_explained(error) or ("", EXIT_FAILED))[1]),
+        ):
+            _execute(file, check, settings, output, overwrite, restart, definition, import_options, console)
         return
     except BaseException as error:
         told = _explained(error)
         if told is None:
-            world.fail(f"process {world.rank}: {type(error).__name__}: {error}", EXIT_FAILED)
             raise
     message, code = told
-    world.fail(message, code)
     if console.quiet:
         forget_warnings()
     console.print(f"bmi-run: {message}", style="red")
