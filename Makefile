@@ -2,6 +2,7 @@
 # make test: lint and test everything.   make test-fast: the unit tests alone, in less than a minute.
 # make fuzz: feed the readers of files with new hostile inputs; ROOTZONE_FUZZ=10 draws ten times as many.
 # make train-demo: train the surrogate on two years of the demo basin and judge it in the third; what is done is kept.
+# make demo-basin: invent the landscape of the demo basin, build the basin from its maps and spin it up (an hour at most).
 # make docs: write the generated pages and build the documentation site into build/site.
 # They set up what is missing: compilers (by apt when root), .venv, the package with its Fortran kernels and PyTorch; all but
 # `make demo` and `make train-demo` the development tools, too.
@@ -23,7 +24,7 @@ UNIT_TESTS := $(addprefix tests/,bmi_common bmi_colm bmi_richards bmi_surrogate 
 # packages of other environments must not shadow those of this one
 unexport PYTHONPATH PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX
 
-.PHONY: demo train-demo test test-fast fuzz lint docs setup setup-development prerequisites clean
+.PHONY: demo demo-basin train-demo test test-fast fuzz lint docs setup setup-development prerequisites clean
 
 demo: setup
 	bmi-run cfg/coupled.yaml --output output/demo/hybrid --overwrite
@@ -31,6 +32,16 @@ demo: setup
 	bmi-run cfg/coupled-free-drainage.yaml --output output/demo/free_drainage --overwrite
 	bmi-evaluate output/demo/physics output/demo/hybrid --free-drainage output/demo/free_drainage \
 		--threshold water_table=0.1m --output output/demo/evaluation --overwrite
+
+demo-basin: setup-development
+	python cfg/demo/make_landscape.py cfg/demo/maps
+	bmi-domain cfg/demo/basin.yaml --output output/demo/basin --overwrite
+	cp output/demo/basin/domain.nc output/demo/basin/domain.yaml cfg/demo/
+	bmi-run cfg/demo_recharge.yaml --output output/demo/recharge --overwrite
+	cp output/demo/recharge/initial_state.nc cfg/demo/steady_recharge.nc
+	bmi-run cfg/demo_spin_up.yaml --output output/demo/spin_up --overwrite
+	cp output/demo/spin_up/initial_state.nc cfg/demo/initial.nc
+	python cfg/demo/make_pymt_case.py
 
 # A run writes timing.json when it has ended, bmi-train goes on where it was stopped: what is complete is not repeated.
 TRAINING := output/demo_training

@@ -54,7 +54,7 @@ ROOT_ZONES = {
 
 def choose(each: int) -> tuple[dict[str, Floats], Floats]:
     """Fields of some columns of each land cover, surface soil and the layer below the root zone; water table depth."""
-    with netCDF4.Dataset(DEMO / "basin.nc") as basin, netCDF4.Dataset(DEMO / "initial.nc") as initial:
+    with netCDF4.Dataset(DEMO / "domain.nc") as basin, netCDF4.Dataset(DEMO / "initial.nc") as initial:
         cover = np.where(basin["mask"][:] > 0, basin["land_cover"][:], -1)
         random = np.random.default_rng(1)
         cells = np.concatenate(

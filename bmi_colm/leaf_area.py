@@ -172,7 +172,7 @@ class LeafArea:
             cells,
             convert=converter(file.attribute(name, "units") or "1", "1", where),
             hours=_months if months else self._stamps,
-            remap=self._spec.remap == "nearest",
+            remap=self._spec.remap,
             column=True,
             axis=_month_axis if months else time_axis,
         )

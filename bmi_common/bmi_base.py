@@ -24,6 +24,7 @@ from bmi_common.georeference import Georeference
 from bmi_common.grids import Grid
 from bmi_common.partition import Part
 from bmi_common.state_file import SavedState, StateArray, StateHeader
+from bmi_common.units import SECONDS_PER_HOUR
 from bmi_common.variables import Role, Variable
 from bmi_common.whole_state import whole_arrays, window_arrays
 
@@ -84,6 +85,18 @@ class Setup:
     initial_state: Path | None = None
     georeference: Georeference | None = None
     part: Part | None = None
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """Cells in words: how many in which grid, and how many take part."""
+        fields = [grid for grid in self.grids.values() if grid.rank >= 2 and not grid.is_points]
+        if not fields:
+            return ()
+        *layers, rows, columns = max(fields, key=lambda grid: grid.size).shape
+        sizes = dict.fromkeys(f"{size:g}" for grid in fields for size in grid.spacing)
+        told = f"{rows} x {columns} cells" + (f" of {' x '.join(sizes)} m" if sizes else "")
+        told = f"{layers[0]} layers of {told}" if layers else told
+        return (told,) if self.mask is None else (told, f"{int(self.mask.sum())} active")
 
 
 class DeclaredBmi(GridFunctions, VariableFunctions):
@@ -188,6 +201,16 @@ class DeclaredBmi(GridFunctions, VariableFunctions):
         return {}
 
     # ------------------------------------------------------------------ state
+
+    def __repr__(self) -> str:
+        """Class, grid and time: ``<BmiRichards: 11 layers of 48 x 64 cells of 1000 m, 2263 active, after 12 h>``."""
+        name = type(self).__name__
+        if self._state is not State.INITIALIZED:
+            return f"<{name}: {'not initialized' if self._state is State.CREATED else self._state.value}>"
+        start = self._setup.start
+        now = None if start is None else start + timedelta(seconds=self.time)
+        when = f"after {self.time / SECONDS_PER_HOUR:g} h" if now is None else f"at {now:%Y-%m-%dT%H:%M}"
+        return f"<{name}: {', '.join((*self._setup.cells, when))}>"
 
     @property
     def state(self) -> State:

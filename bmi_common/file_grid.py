@@ -25,7 +25,8 @@ _LONE_SPACING: Final = 0.1  # degrees; ERA5-Land's, where a file has one cell an
 _NOTICED, _REFUSED = 0.1, 0.4
 """Of a cell: how far cells of a file may lie from the domain's. Half a cell is a corner taken for a centre."""
 _SPACING_TOLERANCE: Final = 0.01
-_FARTHEST: Final = 3.0  # cells of the file, from a cell without values to the one that stands for it
+FARTHEST: Final = 3.0
+"""Cells of the file, from a cell without values to the one that stands for it."""
 
 _NAMES: Final[dict[Direction, tuple[str, ...]]] = {
     "y": ("y", "lat", "latitude", "south_north", "northing", "rlat", "nlat", "j", "row", "rows", "ny"),
@@ -111,16 +112,22 @@ class FileGrid(NamedTuple):
 class GridMap:
     """Part of a file's grid to read, and the cells to take from it.
 
-    `rows` and `columns` are what to read; `pick` are, within that, the row and column of each cell of the domain.
+    `rows` and `columns` are what to read; `pick` are, within that, the row and column of each cell of the domain,
+    (ny, nx); with `weights`, of several cells each, (n, ny, nx), which add up with these weights.
     """
 
     rows: slice
     columns: slice
     pick: tuple[NDArray[np.intp], NDArray[np.intp]]
+    weights: Array | None = None
 
     def __call__(self, values: Array) -> Array:
         """Return `values` (..., rows read, columns read) on the domain, (..., ny, nx)."""
-        return np.asarray(values[..., self.pick[0], self.pick[1]])
+        picked = np.asarray(values[..., self.pick[0], self.pick[1]])
+        if self.weights is None:
+            return picked
+        # a neighbour without weight may lack a value
+        return np.asarray(np.where(self.weights > 0.0, self.weights * picked, 0.0).sum(axis=-3))
 
     def of_file(self, values: Array) -> Array:
         """Return `values` (..., rows, columns) of the file's whole grid on the domain, (..., ny, nx)."""
@@ -128,8 +135,9 @@ class GridMap:
 
     def window(self, part: Part) -> GridMap:
         """Return the map for a window of the domain."""
-        place = (part.rows, part.columns)
-        return _part(self.rows.start + self.pick[0][place], self.columns.start + self.pick[1][place])
+        place = (..., part.rows, part.columns)
+        rows, columns = self.rows.start + self.pick[0][place], self.columns.start + self.pick[1][place]
+        return part_of(rows, columns, None if self.weights is None else self.weights[place])
 
 
 # ---------------------------------------------------------------------- what a file says
@@ -312,7 +320,8 @@ def same_grid(file: FileGrid, cells: Cells, where: str, *, assume: bool, fixed: 
     if file.shape != cells.whole_shape:
         raise ConfigError(
             f"{where}: grid (ny, nx) is {file.shape}, the domain is {cells.whole_shape}; "
-            "remap: nearest takes the nearest cell of the file for each cell of the domain"
+            "remap: nearest takes the nearest cell of the file for each cell of the domain, of weather remap: bilinear "
+            "interpolates"
         )
     if file.south_first is None and cells.whole_shape[0] > 1 and not assume:
         raise ConfigError(
@@ -352,10 +361,21 @@ def nearest(file: FileGrid, cells: Cells, where: str) -> GridMap:
     ConfigError
         Coordinates are missing, or a cell of the domain lies outside the file's grid.
     """
+    return part_of(*require_inside(file, cells, where, "nearest"))
+
+
+def require_inside(file: FileGrid, cells: Cells, where: str, remap: str) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return row and column of the file's cell nearest to each cell of the domain, (ny, nx); `remap` names the way.
+
+    Raises
+    ------
+    ConfigError
+        Coordinates are missing, or a cell of the domain lies outside the file's grid.
+    """
     if cells.latitude is None or cells.longitude is None:
-        raise ConfigError(f"{where}: remap: nearest needs latitude and longitude of the domain's cells")
+        raise ConfigError(f"{where}: remap: {remap} needs latitude and longitude of the domain's cells")
     if file.latitude is None or file.longitude is None:
-        raise ConfigError(f"{where}: remap: nearest needs latitude and longitude in the file")
+        raise ConfigError(f"{where}: remap: {remap} needs latitude and longitude in the file")
     locate = _nearest_on_axes if file.latitude.ndim == 1 else _nearest_of_points
     rows, columns, inside = locate(file.latitude, file.longitude, cells.latitude, cells.longitude)
     if not inside.all():
@@ -365,7 +385,7 @@ def nearest(file: FileGrid, cells: Cells, where: str) -> GridMap:
             f"first (row {j}, column {i}) at {cells.latitude[j, i]:g} N, {cells.longitude[j, i]:g} E; "
             f"the file covers {_extent(file.latitude)} N, {_extent(file.longitude)} E"
         )
-    return _part(rows, columns)
+    return rows, columns
 
 
 def nearest_with_values(grid: GridMap, has_value: Mask, file: FileGrid, cells: Cells, where: str) -> GridMap:
@@ -400,20 +420,20 @@ def nearest_with_values(grid: GridMap, has_value: Mask, file: FileGrid, cells: C
         return grid
     from scipy.spatial import KDTree  # imports slowly, and most files do not need it
 
-    latitude, longitude = _of_each_cell(file)
-    points = _on_sphere(latitude, longitude)
+    latitude, longitude = of_each_cell(file)
+    points = on_sphere(latitude, longitude)
     known = np.argwhere(has_value)
-    distance, index = KDTree(points[has_value]).query(_on_sphere(cells.latitude[bare], cells.longitude[bare]))
+    distance, index = KDTree(points[has_value]).query(on_sphere(cells.latitude[bare], cells.longitude[bare]))
     rows, columns = rows.copy(), columns.copy()
     rows[bare], columns[bare] = known[index].T
     active = bare if cells.mask is None else bare & cells.mask
     if active.any():
         count = active.size if cells.mask is None else int(cells.mask.sum())
         farthest = float(distance[active[bare]].max())
-        if farthest > _FARTHEST * _spacing(points):
+        if farthest > FARTHEST * typical_spacing(points):
             raise ConfigError(
                 f"{where}: {int(active.sum())} of {count} active cells have no value in the file, and the nearest cell "
-                f"with values is {farthest * EARTH_RADIUS:.0f} km away, more than {_FARTHEST:g} cells"
+                f"with values is {farthest * EARTH_RADIUS:.0f} km away, more than {FARTHEST:g} cells"
             )
         warnings.warn(
             f"{where}: {int(active.sum())} of {count} active cells have no value in the file (a coast?); each takes "
@@ -421,7 +441,7 @@ def nearest_with_values(grid: GridMap, has_value: Mask, file: FileGrid, cells: C
             InputNotice,
             stacklevel=2,
         )
-    return _part(rows, columns)
+    return part_of(rows, columns)
 
 
 def degrees_between(first: Array, second: Array) -> Array:
@@ -432,12 +452,14 @@ def degrees_between(first: Array, second: Array) -> Array:
 Located = tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.bool_]]
 
 
-def _part(rows: NDArray[np.intp], columns: NDArray[np.intp]) -> GridMap:
+def part_of(rows: NDArray[np.intp], columns: NDArray[np.intp], weights: Array | None = None) -> GridMap:
+    """Return the map that reads as little as holds these rows and columns of the file."""
     top, left = rows.min(), columns.min()
     return GridMap(
         slice(int(top), int(rows.max()) + 1),
         slice(int(left), int(columns.max()) + 1),
         (rows - top, columns - left),
+        weights,
     )
 
 
@@ -459,26 +481,28 @@ def _nearest_on_axes(file_latitude: Array, file_longitude: Array, latitude: Arra
 def _nearest_of_points(file_latitude: Array, file_longitude: Array, latitude: Array, longitude: Array) -> Located:
     from scipy.spatial import KDTree
 
-    points = _on_sphere(file_latitude, file_longitude)
-    distance, index = KDTree(points.reshape(-1, 3)).query(_on_sphere(latitude, longitude))
+    points = on_sphere(file_latitude, file_longitude)
+    distance, index = KDTree(points.reshape(-1, 3)).query(on_sphere(latitude, longitude))
     rows, columns = np.unravel_index(index, file_latitude.shape)
     diagonals = points[1:, 1:] - points[:-1, :-1]
     reach = 0.5 * np.linalg.norm(diagonals, axis=-1).max(initial=np.radians(_LONE_SPACING)) * (1.0 + 1e-3)
     return rows, columns, np.asarray(distance <= reach)
 
 
-def _on_sphere(latitude: Array, longitude: Array) -> Array:
+def on_sphere(latitude: Array, longitude: Array) -> Array:
+    """Return points of the unit sphere, (..., 3), of latitudes and longitudes [degrees]."""
     north, east = np.radians(latitude), np.radians(longitude)
     return np.stack([np.cos(north) * np.cos(east), np.cos(north) * np.sin(east), np.sin(north)], axis=-1)
 
 
-def _spacing(points: Array) -> float:
+def typical_spacing(points: Array) -> float:
     """Return the larger of the typical distances between rows and between columns, on the unit sphere."""
     steps = [np.linalg.norm(np.diff(points, axis=axis), axis=-1) for axis in (0, 1) if points.shape[axis] > 1]
     return max((float(np.median(s)) for s in steps), default=float(np.radians(_LONE_SPACING)))
 
 
-def _of_each_cell(file: FileGrid) -> tuple[Array, Array]:
+def of_each_cell(file: FileGrid) -> tuple[Array, Array]:
+    """Return latitude and longitude of each cell of a file that has them, (rows, columns)."""
     assert file.latitude is not None
     assert file.longitude is not None
     if file.latitude.ndim == 2:
@@ -494,7 +518,7 @@ def _check_place(file: FileGrid, cells: Cells, grid: GridMap, where: str) -> Non
         return
     if min(file.shape) > 1 and not np.ptp(cells.latitude) + np.ptp(cells.longitude):
         return  # one place stands for an idealised domain
-    latitude, longitude = (grid.of_file(c) for c in _of_each_cell(file))
+    latitude, longitude = (grid.of_file(c) for c in of_each_cell(file))
     spacings = [
         float(np.nanmedian(np.hypot(*(np.diff(values, axis=axis) for values in (latitude, longitude)))))
         for axis in (0, 1)

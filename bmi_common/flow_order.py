@@ -117,13 +117,7 @@ def build_network(
         Wave of each of them; the order is one of waves first.
     """
     neighbours = _neighbours(mask)
-    if condition is SurfaceCondition.OVERLAND_KINEMATIC:
-        conveyance = 1.0 / (manning * np.sqrt(np.maximum(np.hypot(slope_x, slope_y), SMALLEST_SLOPE)))
-        donor, inflow, outflow, boundary = _faces(mask, slope_x, slope_y, conveyance, neighbours, dx, dy)
-    else:
-        flows = condition is SurfaceCondition.OVERLAND_FLOW
-        west, south = (np.sign(s[mask]) * np.sqrt(np.abs(s[mask])) / manning[mask] * flows for s in (slope_x, slope_y))
-        donor, inflow, outflow, boundary = _faces_by_cell(west, south, neighbours, dx, dy)
+    donor, inflow, outflow, boundary = _overland(mask, slope_x, slope_y, manning, neighbours, dx, dy, condition)
     order, level_start, group_start = _order(
         donor, None if own is None else own[mask], None if wave is None else wave[mask]
     )
@@ -145,6 +139,43 @@ def build_network(
         outflow=outflow[order],
         boundary=boundary[order],
     )
+
+
+def conveyance_out(
+    mask: NDArray[np.bool_],
+    slope_x: Floats,
+    slope_y: Floats,
+    manning: Floats,
+    dx: float,
+    dy: float,
+    condition: SurfaceCondition = SurfaceCondition.OVERLAND_KINEMATIC,
+) -> Floats:
+    """Conveyance [h-1 m-2/3] of all faces that each cell drains through, (ny, nx); NaN in inactive cells.
+
+    Parameters as of `build_network`, whose `FlowNetwork.outflow` it is.
+    """
+    outflow = np.full(mask.shape, np.nan)
+    outflow[mask] = _overland(mask, slope_x, slope_y, manning, _neighbours(mask), dx, dy, condition)[2]
+    return outflow
+
+
+def _overland(
+    mask: NDArray[np.bool_],
+    slope_x: Floats,
+    slope_y: Floats,
+    manning: Floats,
+    neighbours: Integers,
+    dx: float,
+    dy: float,
+    condition: SurfaceCondition,
+) -> tuple[Integers, Floats, Floats, Floats]:
+    """Donors of each active cell in row-major order, and conveyances in, out, and out over the edge of the domain."""
+    if condition is SurfaceCondition.OVERLAND_KINEMATIC:
+        conveyance = 1.0 / (manning * np.sqrt(np.maximum(np.hypot(slope_x, slope_y), SMALLEST_SLOPE)))
+        return _faces(mask, slope_x, slope_y, conveyance, neighbours, dx, dy)
+    flows = condition is SurfaceCondition.OVERLAND_FLOW
+    west, south = (np.sign(s[mask]) * np.sqrt(np.abs(s[mask])) / manning[mask] * flows for s in (slope_x, slope_y))
+    return _faces_by_cell(west, south, neighbours, dx, dy)
 
 
 def _neighbours(mask: NDArray[np.bool_]) -> Integers:

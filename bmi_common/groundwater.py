@@ -8,6 +8,7 @@ from bmi_common.variables import Role, Variable
 NET_SOURCE = "soil_root-zone_water__net_volume_flux"
 PRESSURE_HEAD = "soil_water__pressure_head"
 SATURATION = "soil_water__saturation"
+VOLUME_FRACTION = "soil_water__volume_fraction"
 ROOT_ZONE_HEAD = "soil_root-zone_water__pressure_head"
 ROOT_ZONE_SATURATION = "soil_root-zone_water__saturation"
 WATER_TABLE_DEPTH = "soil_water_sat-zone_top__depth"
@@ -65,6 +66,14 @@ GROUNDWATER_VARIABLES = (
     Variable(PRESSURE_HEAD, "m", SUBSURFACE, Role.STATE, "pressure head at layer centres", POSSIBLE_HEADS),
     Variable(SATURATION, "1", SUBSURFACE, Role.OUTPUT, "saturation, relative to porosity", _SATURATION_RANGE),
     Variable(
+        VOLUME_FRACTION,
+        "1",
+        SUBSURFACE,
+        Role.OUTPUT,
+        "volumetric soil moisture: saturation times porosity",
+        _SATURATION_RANGE,
+    ),
+    Variable(
         ROOT_ZONE_HEAD,
         "m",
         ROOT_ZONE,
@@ -96,6 +105,7 @@ GROUNDWATER_VARIABLES = (
         "water in the subsurface, ponded, and on its way to irrigated land, all active cells",
     ),
     Variable(PONDED_VOLUME, "m3", SCALAR, Role.OUTPUT, "ponded water, all active cells; part of the storage"),
+    Variable(DISCHARGE, "m3 s-1", POINTS, Role.OUTPUT, "overland flow out of the gauge's cell"),
 )
 """What all have in common; the role of pressure head lets a state be set."""
 
@@ -177,6 +187,3 @@ WELL_RATE_VARIABLES = (
     Variable(UNMET_WELL_RATE, "m3 s-1", WELLS, Role.OUTPUT, "what a well should take beyond that"),
 )
 """Published by components that know what each well got."""
-
-DISCHARGE_VARIABLE = Variable(DISCHARGE, "m3 s-1", POINTS, Role.OUTPUT, "overland flow out of the gauge's cell")
-"""Published by components that route overland flow, at the gauges of their configuration."""

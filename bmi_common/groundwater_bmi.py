@@ -122,6 +122,15 @@ class GroundwaterBmi(DeclaredBmi):
         for method, name in _IRRIGATION.items():
             values[name][domain.mask] = irrigation[method][domain.mask]
 
+    def _publish_discharge(self) -> None:
+        """Publish what the ponded depth in `values` makes flow at the gauges."""
+        self.values[names.DISCHARGE][...] = self._prepared.gauges.discharge(self.values[names.PONDED_DEPTH])
+
+    def _publish_saturation(self, saturation: Array) -> None:
+        """Fill saturation (nz, ny, nx), relative to porosity, and the water content that follows."""
+        self.values[names.SATURATION][...] = saturation
+        np.multiply(saturation, self.values[names.POROSITY], out=self.values[names.VOLUME_FRACTION])
+
     def _publish_domain(self) -> None:
         """Fill the statics."""
         domain = self._prepared.domain

@@ -218,9 +218,12 @@ class OwnedFolder:
             If a file of the user's would be replaced; all is as it was then.
         """
         self._enter(())
-        self._remove_stagings()  # of works that were killed: the folder is locked for this one
         absolute = Path(os.path.realpath(self.path))
-        prefix, parent = (f".{absolute.name}.", absolute.parent) if beside else (_STAGING, absolute)
+        self._remove_stagings()  # of works that were killed: the folder is locked for this one
+        parent, prefix = absolute, _STAGING
+        if beside:
+            parent, prefix = absolute.parent, f"{_STAGING}{absolute.name}-"
+            _remove_stagings(parent, prefix)
         with tempfile.TemporaryDirectory(prefix=prefix, dir=parent, ignore_cleanup_errors=True) as name_of_made:
             made = Path(name_of_made)
             yield made
@@ -272,9 +275,7 @@ class OwnedFolder:
             raise ConfigError(f"{self.path}: cannot be written: {error}") from error
 
     def _remove_stagings(self) -> None:
-        for path in self.path.glob(f"{_STAGING}*"):
-            if not path.is_symlink():
-                shutil.rmtree(path, ignore_errors=True)
+        _remove_stagings(self.path, _STAGING)
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove files of ours in this order, and folders below this one that are empty then; never others."""
@@ -387,6 +388,14 @@ def new_folder(path: Path, holds: str, overwrite: bool, beginnings: Container[st
     with taken(path, holds) as owned:
         _require_ours(path, holds, overwrite, beginnings)
         yield owned
+
+
+def _remove_stagings(parent: Path, prefix: str) -> None:
+    """Remove folders that `tempfile` has given this prefix; its own part of a name has no hyphen."""
+    for path in parent.iterdir():
+        own = path.name.removeprefix(prefix)
+        if own != path.name and "-" not in own and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _remove_empty(folders: list[Path]) -> None:

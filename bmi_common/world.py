@@ -267,18 +267,22 @@ def current() -> World:
     return _current.get()
 
 
+def _told(error: BaseException) -> tuple[str, int]:
+    return str(error) or type(error).__name__, 1
+
+
 @contextmanager
-def among(world: World, code_of: Callable[[BaseException], int] = lambda error: 1) -> Iterator[None]:
+def among(world: World, told: Callable[[BaseException], tuple[str, int]] = _told) -> Iterator[None]:
     """Make the components of the block for these processes: each loads, and steps, its part of the domain.
 
-    What ends the block in one process ends it in all, as soon as they wait for one another. The exit codes that the
-    others get are those of `code_of`.
+    What ends the block in one process ends it in all, as soon as they wait for one another, with the message and the
+    exit code that `told` makes of it.
     """
     token = _current.set(world)
     try:
         yield
     except BaseException as error:
-        world.fail(str(error) or type(error).__name__, code_of(error))
+        world.fail(*told(error))
         raise
     finally:
         _current.reset(token)

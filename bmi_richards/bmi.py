@@ -7,7 +7,6 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from bmi_common import ConfigError, Setup, grids, water_table
@@ -42,7 +41,6 @@ class BmiRichards(GroundwaterBmi):
         *names.CONDITION_VARIABLES,
         *names.WELL_VARIABLES,
         *names.WELL_RATE_VARIABLES,
-        names.DISCHARGE_VARIABLE,
         *SOLVER_VARIABLES,
     )
     may_change = (
@@ -71,7 +69,7 @@ class BmiRichards(GroundwaterBmi):
             ends["richards.drainage"] = len(drainage) * time_step
         first = min(ends, key=lambda key: ends[key])
         return Setup(
-            grids={**domain.published_grids, grids.POINTS: self._prepared.gauges, grids.WELLS: _places(self._prepared)},
+            grids={**self._prepared.grids, grids.WELLS: _places(self._prepared)},
             time_step=time_step * SECONDS_PER_HOUR,
             end_time=min(ends[first] * SECONDS_PER_HOUR, FOREVER),
             ends_with=first,
@@ -148,22 +146,14 @@ class BmiRichards(GroundwaterBmi):
         solver, values = self._solver, self.values
         head = solver.head
         values[names.PRESSURE_HEAD][...] = head
-        values[names.SATURATION][...] = solver.saturation
+        self._publish_saturation(solver.saturation)
         values[names.WATER_TABLE_DEPTH][...] = water_table.depth(head, self._prepared.domain.dz, self._ground)
         values[names.PONDED_DEPTH][...] = solver.ponding
         in_ground = balance.storage if balance else solver.storage
         values[names.STORAGE_VOLUME][...] = in_ground + values[names.IRRIGATION_STORAGE_VOLUME]
         values[names.PONDED_VOLUME][...] = balance.ponding if balance else solver.ponded_volume
-        values[names.DISCHARGE][...] = self._of_gauges(solver.discharge) / SECONDS_PER_HOUR
+        self._publish_discharge()
         self._published_head = head
-
-    def _of_gauges(self, field: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Values (ny, nx) at the gauges, each from the part that has its cell."""
-        cells, part = self._prepared.gauge_cells, self._prepared.domain.part
-        if part is None:
-            return np.asarray(field.ravel()[cells])
-        own = cells >= 0
-        return np.array(part.world.sum(*np.where(own, field.ravel()[cells], 0.0))) if cells.size else np.zeros(0)
 
     def _publish_balance(self, balance: HourBalance) -> None:
         values = self.values

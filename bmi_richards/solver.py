@@ -331,14 +331,6 @@ class RichardsSolver:
         return self._scatter_surface(left / self._last_dt)
 
     @property
-    def discharge(self) -> Floats:
-        """Overland flow out of each cell [m3 h-1] (ny, nx), to other cells or over the edge, NaN outside the mask.
-
-        It is that of the present depth, which backward Euler takes for the whole step: what the balance has booked.
-        """
-        return self._scatter_surface(self.network.outflow * self._depth ** (5.0 / 3.0) * self._area)
-
-    @property
     def drainage(self) -> Floats:
         """Flow out through the bottom in the last step [m h-1] (ny, nx), NaN outside the mask."""
         return self._scatter_surface(self._columns["drained"] / self._last_dt)

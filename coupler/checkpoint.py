@@ -34,7 +34,7 @@ log = logging.getLogger("rootzone")
 RECORD = "checkpoint.json"
 BUFFERS = "coupler.nc"
 VERSION = 2
-_MAY_CHANGE = frozenset({"time.end", "paths", "title", "figures", "report", "checks", "checkpoint", "mpi"})
+_MAY_CHANGE = frozenset({"time.end", "paths", "title", "figures", "animation", "report", "checks", "checkpoint", "mpi"})
 _MAY_CHANGE_IN_COMPONENT = frozenset({"paths", "relative_to", "staged_from", "origins", "end"})
 _STATE_FUNCTIONS = ("save_state", "load_state")
 

@@ -14,9 +14,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from bmi_common.config import CalendarTime, Config, Document, folders, read_yaml, require_name, validate
+from bmi_common.config import CalendarTime, Config, Document, OutputPath, folders, read_yaml, require_name, validate
 from bmi_common.durations import Duration, add_period, describe, divides
 from bmi_common.errors import ConfigError, ConfigErrors, Mistakes
+from coupler.animation_config import Animation
 from coupler.component_config import ComponentConfig
 from coupler.error_control.config import Action, ErrorControlConfig
 from coupler.report_config import Report
@@ -273,6 +274,7 @@ class RunConfig(Config):
 
     paths: dict[str, str] = {}
     title: str = ""
+    folder: OutputPath | None = None
     time: TimeConfig
     components: Annotated[dict[ComponentName, ComponentConfig], Field(min_length=1)]
     order: list[str]
@@ -283,6 +285,7 @@ class RunConfig(Config):
     checkpoint: CheckpointConfig | None = None
     error_control: ErrorControlConfig | None = None
     figures: bool = False
+    animation: Animation = None
     report: Report = None
     mpi: MpiConfig = MpiConfig()
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0

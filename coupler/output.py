@@ -20,6 +20,7 @@ from bmi_common.georeference import Georeference
 from bmi_common.grids import ROOT_ZONE
 from bmi_common.groundwater import LAYER_THICKNESS
 from bmi_common.netcdf_file import netcdf_name
+from bmi_common.netcdf_text import add_texts
 from bmi_common.state_file import StateArray
 from bmi_common.variables import Role
 from bmi_common.world import current
@@ -253,6 +254,8 @@ class OutputFile:
             }
             if end.variable in _STANDARD_NAMES:
                 attributes["standard_name"] = _STANDARD_NAMES[end.variable]
+            if attributes["units"] == "K":
+                attributes["units_metadata"] = "temperature: on_scale"
             if component.grid(end.variable).is_points:
                 attributes["coordinates"] = " ".join(_point_names(dimensions[-1]))
             if not static:
@@ -267,11 +270,11 @@ class OutputFile:
     def _place(self, component: Component | WholeComponent, dimensions: tuple[str, ...]) -> dict[str, str]:
         """Attributes that lead to the place of the cells, which is described when it is first met."""
         place, horizontal = component.georeference, dimensions[-2:]
-        if place is None or len(horizontal) < 2 or any(d not in self._data.variables for d in horizontal):
-            return {}
-        if horizontal not in self._places:
-            self._places[horizontal] = self._describe_place(place, horizontal)
-        found = dict(self._places[horizontal])
+        found: dict[str, str] = {}
+        if place is not None and len(horizontal) == 2 and all(d in self._data.variables for d in horizontal):
+            if horizontal not in self._places:
+                self._places[horizontal] = self._describe_place(place, horizontal)
+            found |= self._places[horizontal]
         depth = self._depths.get(dimensions[-3]) if len(dimensions) > 2 else None
         if depth is not None:
             found["coordinates"] = " ".join(filter(None, (depth, found.get("coordinates"))))
@@ -322,7 +325,7 @@ class OutputFile:
                 self._data.createDimension(name, size)
                 if axis is not None and axis.ndim == 1:
                     self._make_axis(name, letter, axis)
-                if letter == "z" and component.georeference is not None:
+                if letter == "z":
                     self._make_depth(component, name)
                 if name == "z" and LAYER_THICKNESS in component.outputs:
                     self._make_thickness(component, name)
@@ -356,8 +359,7 @@ class OutputFile:
             return dimension
         self._data.createDimension(dimension, grid.shape[0])
         labels, x, y = _point_names(dimension)
-        names = self._data.createVariable(labels, str, (dimension,))
-        names[:] = np.array(grid.labels or [str(i) for i in range(grid.shape[0])], dtype=object)
+        names = add_texts(self._data, labels, dimension, grid.labels or [str(i) for i in range(grid.shape[0])])
         names.setncatts({"long_name": "name of the point", "cf_role": "timeseries_id"})
         for name, values, direction in ((x, grid.x, "east"), (y, grid.y, "north")):
             variable = self._data.createVariable(name, "f8", (dimension,))
@@ -378,8 +380,8 @@ class OutputFile:
 
     def _make_depth(self, component: Component | WholeComponent, dimension: str) -> None:
         """Depth below ground of the centres of layers, for readers who count from the top."""
-        if LAYER_THICKNESS not in component.outputs:
-            return
+        if LAYER_THICKNESS not in component.outputs or component.cells_of(LAYER_THICKNESS, None) is not None:
+            return  # where the ground rises and falls through the layers, they have no depth of their own
         # of the layers of this grid, which are the topmost
         thickness = component.get_in("m", LAYER_THICKNESS)
         thickness = np.nanmax(thickness.reshape(thickness.shape[0], -1), axis=1)
@@ -577,6 +579,7 @@ def _begin(path: Path, start: datetime, meaning: str, attributes: Mapping[str, s
             "long_name": meaning,
             "units": f"hours since {start:%Y-%m-%d %H:%M:%S}",
             "calendar": "standard",
+            "units_metadata": "leap_seconds: none",
             "axis": "T",
         }
     )

@@ -241,7 +241,7 @@ def _check_output(
     if grid.is_points and grid.shape == (0,):
         raise ConfigError(
             f"{end} has no points; name some in the configuration of {end.component}, "
-            "such as `richards: {gauges: {outlet: {x: 12, y: 0}}}`, or wells",
+            "such as `gauges: {outlet: {x: 12, y: 0}}`, or wells",
             key=key,
         )
 

@@ -60,6 +60,7 @@ def time_axis(dataset: netCDF4.Dataset, start: datetime) -> netCDF4.Variable[Any
 def coupled(
     *,
     title: str,
+    folder: str | None = None,
     time: Mapping[str, Any],
     components: Mapping[str, Mapping[str, Any]],
     exchanges: Sequence[tuple[str, str]],
@@ -69,6 +70,7 @@ def coupled(
     """Put together a ``coupled.yaml`` whose components step in the order given."""
     return {
         "title": title,
+        **({} if folder is None else {"folder": folder}),
         "time": dict(time),
         "components": {name: dict(spec) for name, spec in components.items()},
         "order": list(components),

@@ -12,14 +12,16 @@ from bmi_common import terminal
 from bmi_common.config import require_names
 from bmi_common.errors import ConfigError, RootzoneError
 from bmi_common.interrupts import terminations_as_interrupts
+from bmi_common.progress import Progress
 from bmi_common.world import OtherProcessFailed, among, current, is_first, of_launcher
 from coupler.errors import RunInterrupted
 from coupler.warning_log import forget_warnings
 from rootzone import execution
+from rootzone.command_line import EXIT_INTERRUPTED, fail
+from rootzone.run_log import on_screen
 
 EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
-EXIT_INTERRUPTED = 130
 
 
 _OF_IMPORT = ("--ignore", "--period", "--clm-vegetation")
@@ -42,20 +44,24 @@ def execute(
     restart: Path | None,
     definition: Path | None,
     import_options: ImportOptions,
+    quiet: bool = False,
+    verbose: bool = False,
 ) -> None:
     """Do what the options of ``bmi-run`` ask for; report on the console.
+
+    `quiet` prints errors only, `verbose` all that goes to the log.
 
     Raises
     ------
     SystemExit
         With the exit code of the command, unless all went well.
     """
-    console = terminal.console(stderr=True)
-    console.quiet = not is_first()  # one process speaks for all that a launcher has started
+    console = terminal.console(stderr=True, quiet=quiet, verbose=verbose)
+    console.quiet = console.quiet or not is_first()  # one process speaks for all that a launcher has started
     try:
         with (
             terminations_as_interrupts(),
-            among(of_launcher(), lambda error: (_explained(error) or ("", EXIT_FAILED))[1]),
+            among(of_launcher(), _told_to_others),
         ):
             _execute(file, check, settings, output, overwrite, restart, definition, import_options, console)
         return
@@ -64,10 +70,11 @@ def execute(
         if told is None:
             raise
     message, code = told
-    if console.quiet:
+    if not is_first():
         forget_warnings()
-    console.print(f"bmi-run: {message}", style="red")
-    sys.exit(code)
+        sys.exit(code)
+    terminal.console(stderr=True)  # for what the encoding of the terminal lacks
+    fail("bmi-run", message, code)
 
 
 def _execute(
@@ -101,11 +108,16 @@ def _execute(
         lines = execution.check(file, settings, restart)
         current().agree()
         for line in lines if current().leads else ():
-            terminal.console().print(line)
+            terminal.console(quiet=console.quiet).print(line)
     elif restart is not None:
         execution.restart(file, settings, restart, console)
     elif file is not None:
         execution.run(file, settings, output, overwrite, console)
+
+
+def _told_to_others(error: BaseException) -> tuple[str, int]:
+    """Return what the other processes of a run are told of what ends it in this one."""
+    return _explained(error) or (f"{type(error).__name__}: {error}", EXIT_FAILED)
 
 
 def _explained(error: BaseException) -> tuple[str, int] | None:
@@ -133,7 +145,16 @@ def _import(definition: Path, output: Path | None, options: ImportOptions, overw
         raise ConfigError("--from-parflow needs --output, the folder for the run")
     from rootzone.parflow_import import import_run  # imports slowly
 
-    imported = import_run(definition, output, options.ignore, overwrite, options.period, options.clm_vegetation)
+    with on_screen(console):
+        imported = import_run(
+            definition,
+            output,
+            options.ignore,
+            overwrite,
+            options.period,
+            options.clm_vegetation,
+            Progress(console, "import"),
+        )
     for notice in imported.notes.notices:
         console.print(f"note: {notice}", style="yellow")
     for key, reason in imported.notes.ignored:

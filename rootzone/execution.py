@@ -27,6 +27,7 @@ from coupler.run import Summary
 from coupler.run import run as step_all
 from coupler.run_folder import HOLDS, LOG, MARKER, PROVENANCE, STAGED, TIMING, all_files
 from coupler.spin_up import spin_up, write_states
+from rootzone.balance_text import balance_lines
 from rootzone.plan_text import plan_lines
 from rootzone.run_log import OtherLogs, RunLog
 
@@ -43,7 +44,7 @@ def run(file: Path, settings: Sequence[str], output: Path | None, overwrite: boo
     settings : sequence of str
         ``key=value``, in the place of values of the file.
     output : Path, optional
-        The run's folder, ``output/<name of the file>`` by default.
+        The run's folder; by default the `folder` of the file, else ``output/<name of the file>``.
     overwrite : bool
         Whether the run that the folder holds may be replaced.
     console : Console
@@ -58,11 +59,11 @@ def run(file: Path, settings: Sequence[str], output: Path | None, overwrite: boo
     """
     with tempfile.TemporaryDirectory() as staging:
         loaded = _load(file, settings, checking=False)
-        path = output or Path("output") / file.stem
+        target = output or loaded.config.folder or Path("output") / file.stem
         if not current().leads:
-            _follow(loaded, Path(staging), FolderOfProcessZero(path, HOLDS), console, None)
-            return path
-        with new_folder(path, HOLDS, overwrite, (LOG, STAGED)) as folder:
+            _follow(loaded, Path(staging), FolderOfProcessZero(target, HOLDS), console, None)
+            return target
+        with new_folder(target, HOLDS, overwrite, (LOG, STAGED)) as folder:
             _execute(loaded, Path(staging), folder, console)
             return folder.path
 
@@ -97,7 +98,7 @@ def check(file: Path | None, settings: Sequence[str], start: Path | None = None)
         else:
             assert file is not None
             loaded = _load(file, settings, checking=True)
-        prepared = prepare(loaded, Path(staging), _check_report)
+        prepared = prepare(loaded, Path(staging), _check_results)
         with _finalized(prepared):
             if found is not None:
                 prepare_restart(prepared, found)
@@ -149,7 +150,12 @@ def _load_restart(
     return folder, found, _load(file or folder / MARKER, settings, checking)
 
 
-def _check_report(config: RunConfig) -> None:
+def _check_results(config: RunConfig) -> None:
+    """Refuse what could not be made of the run in the end."""
+    if config.animation is not None:
+        from rootzone.figures.animation import check_animation  # imports slowly
+
+        check_animation(config)
     if config.report is not None:
         from rootzone.final_report import check_report  # imports slowly
 
@@ -157,7 +163,7 @@ def _check_report(config: RunConfig) -> None:
 
 
 def _execute(loaded: LoadedRun, staging: Path, folder: OwnedFolder, console: Console) -> None:
-    prepared = prepare(loaded, staging, _check_report)
+    prepared = prepare(loaded, staging, _check_results)
     with RunLog(folder, console) as run_log, _finalized(prepared):
         current().agree()  # that nobody refuses the run
         record = provenance.collect(loaded, prepared.components, prepared.configs, folder.path)
@@ -177,7 +183,7 @@ def _execute(loaded: LoadedRun, staging: Path, folder: OwnedFolder, console: Con
 
 def _follow(loaded: LoadedRun, staging: Path, folder: OwnedFolder, console: Console, checkpoint: Path | None) -> None:
     """Take part in a run, or its restart from a checkpoint, as a process that writes nothing."""
-    prepared = prepare(loaded, staging, _check_report)
+    prepared = prepare(loaded, staging, _check_results)
     with OtherLogs() as log_of_process, _finalized(prepared):
         found = None if checkpoint is None else prepare_restart(prepared, checkpoint)
         current().agree()
@@ -194,7 +200,7 @@ def _tell_warnings_of_others() -> None:
 
 
 def _continue(loaded: LoadedRun, staging: Path, checkpoint: Path, folder: OwnedFolder, console: Console) -> None:
-    prepared = prepare(loaded, staging, _check_report)
+    prepared = prepare(loaded, staging, _check_results)
     with RunLog(folder, console) as run_log, _finalized(prepared):
         found = prepare_restart(prepared, checkpoint)
         current().agree()
@@ -248,6 +254,10 @@ def _finish(
 
         for path in draw(folder, [o.file for o in config.output]):
             log.info("drew %s", path)
+    if config.animation is not None:
+        from rootzone.figures.animation import write_animation  # imports slowly
+
+        log.info("filmed %s", write_animation(config, folder))
     if config.report is not None:
         from rootzone.final_report import write_report  # imports slowly
 
@@ -277,27 +287,8 @@ def _report(summary: Summary, folder: OwnedFolder) -> None:
             seconds / summary.steps,
             100.0 * seconds / total,
         )
-    if summary.totals is not None:
-        t = summary.totals
-        log.info(
-            "water balance [m3]: net source %.6g, storage change %.6g, outflow %.6g, drainage %.6g, unmet demand "
-            "%.6g; %s; worst step %.2g of its turnover",
-            t.source,
-            t.storage_change,
-            t.outflow,
-            t.drainage,
-            t.unmet_demand,
-            summary.water_error,
-            summary.worst_residual,
-        )
-        if any((t.extraction, t.injection, t.irrigation, t.unmet_extraction)):
-            log.info(
-                "wells [m3]: extraction %.6g, injection %.6g, irrigation %.6g, unmet extraction %.6g",
-                t.extraction,
-                t.injection,
-                t.irrigation,
-                t.unmet_extraction,
-            )
+    for line in balance_lines(summary):
+        log.info("%s", line)
     folder.own(TIMING)
     (folder.path / TIMING).write_text(
         json.dumps({"model_hours": summary.model_hours, "steps": summary.steps, "seconds": summary.seconds}, indent=2)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 from rich.console import Console
 
 from bmi_common.owned_folder import OwnedFolder
+from bmi_common.terminal import Screen
 from coupler.run_folder import LOG
 from coupler.warning_log import log_warnings
 
@@ -18,13 +21,28 @@ class _Screen(logging.Handler):
     """Messages on the console of the progress bar, above the bar."""
 
     def __init__(self, console: Console) -> None:
-        super().__init__(logging.INFO)
+        super().__init__(logging.DEBUG if isinstance(console, Screen) and console.verbose else logging.INFO)
         self._console = console
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print the bare message, warnings in yellow."""
         style = "yellow" if record.levelno >= logging.WARNING else ""
         self._console.print(record.getMessage(), style=style)
+
+
+@contextmanager
+def on_screen(console: Console) -> Iterator[None]:
+    """Show messages, such as of progress, on the console while something is done that has no log file."""
+    handler, level, propagate = _Screen(console), log.level, log.propagate
+    log.setLevel(logging.DEBUG)
+    log.propagate = False
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(level)
+        log.propagate = propagate
 
 
 class OtherLogs(logging.Handler):

@@ -191,8 +191,8 @@ def test_the_files_of_the_page_on_own_domains_run(tmp_path: Path) -> None:
     blocks = YAML.findall((DOCS / "own_domain.md").read_text(encoding="utf-8"))
     for name, block in zip(("domain.yaml", "land.yaml", "groundwater.yaml"), blocks, strict=True):
         (tmp_path / name).write_text(block, encoding="utf-8")
-    for name in ("basin.nc", "weather.nc"):
-        shutil.copy(ROOT / "cfg" / "demo" / name, tmp_path)
+    for name, copied in (("domain.nc", "basin.nc"), ("weather.nc", "weather.nc")):
+        shutil.copy(ROOT / "cfg" / "demo" / name, tmp_path / copied)
     run = (ROOT / "cfg" / "coupled-richards.yaml").read_text(encoding="utf-8").replace("demo/", "")
     (tmp_path / "coupled.yaml").write_text(run, encoding="utf-8")
     arguments = ["--set", "time.end=2019-10-01T03:00", "--set", "figures=false", "--output", str(tmp_path / "run")]

@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from bmi_common import FieldConfig
+from bmi_common.config import OutputPath
 from bmi_common.durations import describe
 from bmi_surrogate.config import SurrogateSection
 from coupler.component_config import ComponentConfig
@@ -53,6 +54,7 @@ SIGNS = (
 MEANINGS: Mapping[str, str] = {
     "paths": "folders by name, for use as `${name}` in this file and in those that it names",
     "title": "of the run, in its files and on the screen",
+    "folder": "of the run where no `--output` names one, relative to the file; else `output/<name of the file>`",
     "time.start": "start of the run, BMI time 0 of all components",
     "time.end": "end of the run, a whole number of steps later",
     "time.step": "coupling step; the steps of all components must divide it",
@@ -96,13 +98,20 @@ MEANINGS: Mapping[str, str] = {
     "checkpoint.every": "interval of the checkpoints; one more is written at the end",
     "checkpoint.keep": "how many stay, the newest",
     "figures": "draw maps and series of the output files into `figures/`",
+    "animation.format": "of the film; `mp4` needs ffmpeg",
+    "animation.start": "begin of what is shown; by default a day before the wettest hour",
+    "animation.end": "end of what is shown; by default two days after the wettest hour",
+    "animation.frames_per_second": "hours of hourly output a second",
     "report.reference": "run to compare with; by default that of `error_control.segments.restart_from`",
+    "report.observations": "[stations with measurements](evaluation.md#beside-measurements) to compare with",
     "report.free_drainage": "run with free drainage, the bound",
     "report.thresholds": "largest acceptable errors with units, such as `{water_table: 0.5m}`",
     "report.precipitation": "weather, if the run does not write it",
     "report.reanalysis": "NetCDF file with `swvl1` and `slhf` of ERA5-Land, to compare with",
-    "report.name": "what to call the run in tables and figures",
+    "report.name": "what to call the run in tables and figures; by default as its folder",
     "report.segment_length": "length of the parts that maps and precipitation are given for, whole hours",
+    "report.stages": "where the early stage ends and the late one begins, from the start, whole hours; by default "
+    "`[2500h, 6000h]` of a year, thirds of another period",
     "mpi.decomposition": "parts of the domain from west to east and from south to north, one for each process that "
     "`mpiexec` starts; by default those with the shortest edges ([mpi.md](mpi.md))",
     "seed": "of the random generators of Python, numpy and PyTorch",
@@ -147,6 +156,8 @@ MEANINGS: Mapping[str, str] = {
 
 NOTES: Mapping[str, str] = {
     "error_control": "Any of the four may stand alone; what they do: [error_control.md](error_control.md).",
+    "animation": "Water table and rain through a storm as a film, `figures/water_table.gif`; `animation: true` takes "
+    "all defaults. It needs an output with the water table, best hourly.",
     "report": "An evaluation at the end of the run, into `report/` of its folder ([evaluation.md](evaluation.md)). "
     "`report: true` takes all defaults.",
     "surrogate": "This section stands in the file of `bmi_surrogate:BmiSurrogate` (`components.<name>.config`), the "
@@ -243,6 +254,8 @@ def _limits(constraints: Iterable[Any]) -> Iterator[str]:
 
 def _words(annotation: Any) -> str:
     """Describe a type for people."""
+    if annotation == OutputPath:
+        return "folder"
     if get_origin(annotation) is Annotated:
         inner, *metadata = get_args(annotation)
         return ", ".join([_words(inner), *_limits(metadata)])

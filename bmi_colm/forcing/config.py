@@ -56,6 +56,17 @@ STANDARD_LAPSE_RATE: Final = 0.0065
 """Decrease of air temperature with height of the standard atmosphere [K m-1]."""
 
 
+Remap = Literal["bilinear", "nearest"]
+
+_RemapKey = Annotated[
+    Remap,
+    Field(
+        description="how to map the cells of another grid by latitude and longitude: interpolated between four cells, "
+        "all but precipitation, or the nearest cell"
+    ),
+]
+
+
 class ElevationMap(Config):
     """Elevation that the cells of a gridded record hold for: a NetCDF variable in m, or a geopotential in m2 s-2."""
 
@@ -140,7 +151,7 @@ class NetcdfForcing(_OneStation):
     time_stamp: Literal["start", "middle", "end"] = Field(
         "start", description="which instant of its hour a time stamp marks; not used where the file has bounds"
     )
-    remap: Literal["nearest"] | None = None
+    remap: _RemapKey | None = None
     elevation: ElevationMap | None = None
     check_values: CheckValues = "all"
 
@@ -153,7 +164,7 @@ class Era5LandForcing(Config):
     states: Literal["mean", "start"] = Field(
         "mean", description="value of an instantaneous variable in an hour: mean of both ends, or its start"
     )
-    remap: Literal["nearest"] | None = None
+    remap: _RemapKey | None = None
     elevation: ElevationMap | None = None
     lapse_rate: LapseRate | None = None
     check_values: CheckValues = "all"

@@ -7,9 +7,11 @@ from typing import Final
 
 import numpy as np
 
+from bmi_colm.forcing.config import Remap
 from bmi_colm.forcing.humidity import saturation_vapour_pressure, specific_humidity
 from bmi_colm.forcing.names import AIR_PRESSURE, AIR_TEMPERATURE, LONGWAVE, SPECIFIC_HUMIDITY
 from bmi_common.arrays import Array
+from bmi_common.bilinear import bilinear
 from bmi_common.errors import ConfigError
 from bmi_common.file_grid import Cells, file_grid, horizontal, nearest
 from bmi_common.netcdf_file import NetcdfFile
@@ -68,8 +70,10 @@ def _emission(temperature: Array, pressure: Array, humidity: Array) -> Array:
     return np.asarray(emissivity * temperature**4)
 
 
-def read_elevation(path: Path, variable: str, units: str | None, cells: Cells) -> Array:
-    """Read the elevation [m] of a record's cells, (ny, nx), that of the nearest for each cell of the domain.
+def read_elevation(path: Path, variable: str, units: str | None, cells: Cells, remap: Remap = "nearest") -> Array:
+    """Read the elevation [m] that a record's values hold for in each cell of the domain, (ny, nx).
+
+    `remap` is how the record is mapped: interpolated air temperature holds for interpolated elevation.
 
     Raises
     ------
@@ -86,7 +90,8 @@ def read_elevation(path: Path, variable: str, units: str | None, cells: Cells) -
         values = file.part(variable, index)
         if metadata.dimensions.index(y) > metadata.dimensions.index(x):
             values = values.T
-        grid = nearest(file_grid(file, variable, y, x), cells, where)
+        mapped = bilinear if remap == "bilinear" else nearest
+        grid = mapped(file_grid(file, variable, y, x), cells, where)
         given = units or metadata.text("units")
     values = grid(values[grid.rows, grid.columns])
     for wanted, factor in (("m", 1.0), ("m2 s-2", 1.0 / GRAVITY)):

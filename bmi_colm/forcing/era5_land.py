@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from bmi_colm.forcing.config import Era5LandForcing
+from bmi_colm.forcing.config import Era5LandForcing, Remap
 from bmi_colm.forcing.humidity import saturation_vapour_pressure, specific_humidity
 from bmi_colm.forcing.names import (
     AIR_PRESSURE,
@@ -16,7 +16,7 @@ from bmi_colm.forcing.names import (
     WIND_X,
     WIND_Y,
 )
-from bmi_colm.forcing.netcdf import SeriesRecord, common_times, label, lacking, open_files
+from bmi_colm.forcing.netcdf import SeriesRecord, common_times, label, lacking, open_files, remap_of
 from bmi_colm.forcing.netcdf_series import ForcingSeries
 from bmi_colm.forcing.units import converter
 from bmi_common.arrays import Array
@@ -80,8 +80,11 @@ class Era5LandRecord(SeriesRecord):
         self._files = open_files(spec.file)
         self.label = label(self._files)
         self._mean = spec.states == "mean"
-        remap = spec.remap == "nearest"
-        self._series = {name: self._open(name, cells, remap) for name in _UNITS}
+        rain = ACCUMULATED[PRECIPITATION]
+        self._series = {
+            name: self._open(name, cells, remap_of(PRECIPITATION if name == rain else name, spec.remap))
+            for name in _UNITS
+        }
         self._stamps = {
             "accumulated": common_times(self._series[name].times for name in ACCUMULATED.values()),
             "instantaneous": common_times(self._series[name].times for name in (*INSTANTANEOUS.values(), DEW_POINT)),
@@ -92,7 +95,7 @@ class Era5LandRecord(SeriesRecord):
             complete &= np.isin(needed, self._stamps[kind])
         self.times = candidates[complete]
 
-    def _open(self, name: str, cells: Cells, remap: bool) -> ForcingSeries:
+    def _open(self, name: str, cells: Cells, remap: Remap | None) -> ForcingSeries:
         found = [(file, name) for file in self._files if name in file]
         if not found:
             raise ConfigError(

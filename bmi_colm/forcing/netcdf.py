@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bmi_colm.forcing.config import NetcdfForcing, StandardName, expand
+from bmi_colm.forcing.config import NetcdfForcing, Remap, StandardName, expand
+from bmi_colm.forcing.names import PRECIPITATION
 from bmi_colm.forcing.netcdf_series import ForcingSeries, hour_starts
 from bmi_colm.forcing.plausible import ForcingWarning
 from bmi_colm.forcing.record import Record
@@ -49,12 +50,12 @@ class NetcdfRecord(SeriesRecord):
         self._files = open_files(spec.file)
         try:
             self.label = label(self._files)
-            names: list[StandardName] = [name for ways in WAYS.values() for way in ways for name in way.reads]
-            found = {name: self._find(name, spec) for name in dict.fromkeys(names)}
+            readable: list[StandardName] = [name for ways in WAYS.values() for way in ways for name in way.reads]
+            found = {name: self._find(name, spec) for name in dict.fromkeys(readable)}
             self._ways = self._choose(found, spec)
             self._series = {
-                name: self._open(name, units, found[name], spec, cells)
-                for way in self._ways.values()
+                name: self._open(name, units, found[name], spec, cells, remap_of(names[0], spec.remap))
+                for names, way in self._ways.items()
                 for name, units in way.reads.items()
             }
             self.times = common_times(series.times for series in self._series.values())
@@ -141,7 +142,13 @@ class NetcdfRecord(SeriesRecord):
             )
 
     def _open(
-        self, standard_name: StandardName, target: str, found: Found, spec: NetcdfForcing, cells: Cells
+        self,
+        standard_name: StandardName,
+        target: str,
+        found: Found,
+        spec: NetcdfForcing,
+        cells: Cells,
+        remap: Remap | None,
     ) -> ForcingSeries:
         chosen = spec.variables.get(standard_name)
         all_units = {
@@ -162,7 +169,7 @@ class NetcdfRecord(SeriesRecord):
             cells,
             convert=_rate(units, target, where, f"{{{standard_name}: {{variable: {variable}, units: {units} h-1}}}}"),
             hours=hour_starts(spec.time_stamp),
-            remap=spec.remap == "nearest",
+            remap=remap,
             column=True,
             fill=True,
         )
@@ -183,6 +190,14 @@ class NetcdfRecord(SeriesRecord):
 
     def lacking(self, time: np.datetime64) -> str:  # noqa: D102
         return lacking(self._series.values(), time)
+
+
+def remap_of(name: str, remap: Remap | None) -> Remap | None:
+    """Return how a variable of the forcing (BMI name) is mapped: precipitation is not interpolated.
+
+    Between cells of a record interpolation would widen its showers and lower their peaks.
+    """
+    return "nearest" if remap is not None and name == PRECIPITATION else remap
 
 
 def _require_one(standard_name: StandardName, found: Found) -> None:

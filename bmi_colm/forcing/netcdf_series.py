@@ -8,8 +8,10 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from bmi_colm.forcing.config import Remap
 from bmi_colm.forcing.units import Converter
 from bmi_common.arrays import Array
+from bmi_common.bilinear import bilinear, bilinear_with_values
 from bmi_common.calendar import HOUR, Times, show
 from bmi_common.errors import ConfigError
 from bmi_common.file_grid import (
@@ -117,11 +119,11 @@ class ForcingSeries:
     hours
         Starts of hours (or whatever dates are wanted) of a time coordinate of a file.
     remap
-        Map by coordinates instead of asking for the domain's grid.
+        How to map by coordinates; without it the file must have the domain's grid.
     column
         Accept a variable without horizontal dimensions (or of one cell) for all cells.
     fill
-        With `remap`: take the nearest cell with values where the nearest has none.
+        With `remap`: take the nearest cell with values where a cell of the file never has one.
     axis
         Finds the time dimensions; by default those with dates.
 
@@ -138,14 +140,14 @@ class ForcingSeries:
         *,
         convert: Converter,
         hours: Callable[[NetcdfFile, str], Times],
-        remap: bool,
+        remap: Remap | None,
         column: bool,
         fill: bool = False,
         axis: FindTimeAxis | None = None,
     ) -> None:
         self._convert = convert
         self._cells = cells
-        self._remap, self._column, self._fill = remap, column, fill and remap
+        self._remap, self._column, self._fill = remap, column, fill and remap is not None
         self._maps: dict[tuple[object, ...], GridMap] = {}
         pieces = [self._piece(file, name, hours, axis or time_axis) for file, name in found]
         self._pieces = sorted((piece for piece in pieces if piece.times.size), key=lambda piece: piece.times.min())
@@ -278,16 +280,18 @@ class ForcingSeries:
         return replace(piece, grid=self._maps[key]).without_empty_ends()
 
     def _map(self, piece: _Piece, grid: FileGrid, where: str) -> GridMap:
-        if not self._remap:
+        if self._remap is None:
             return same_grid(grid, self._cells, where, assume=False)
-        found = nearest(grid, self._cells, where)
+        interpolates = self._remap == "bilinear"
+        found = (bilinear if interpolates else nearest)(grid, self._cells, where)
         if not self._fill:
             return found
         mapped = replace(piece, grid=found)
         for record in range(min(piece.times.size, _RECORDS_SEARCHED)):
             if np.isfinite(mapped.read(np.array([record]))).any():
                 has_value = np.isfinite(mapped.whole_grid(record))
-                return nearest_with_values(found, has_value, grid, self._cells, str(piece.file.path))
+                completed = bilinear_with_values if interpolates else nearest_with_values
+                return completed(found, has_value, grid, self._cells, str(piece.file.path))
         return found
 
 

@@ -134,7 +134,7 @@ def _adjustment(
     cells: Cells,
 ) -> ElevationAdjustment | None:
     if isinstance(spec, NetcdfForcing | Era5LandForcing) and spec.elevation is not None:
-        return _from_map(spec.elevation, spec.lapse_rate, record, elevation, cells)
+        return _from_map(spec, spec.elevation, record, elevation, cells)
     if not isinstance(spec, ColumnForcing | NetcdfForcing):
         return None
     if spec.lapse_rate is None or spec.reference_elevation is None:
@@ -149,13 +149,13 @@ def _adjustment(
 
 
 def _from_map(
-    spec: ElevationMap, lapse_rate: float | None, record: Record, elevation: Array | None, cells: Cells
+    spec: NetcdfForcing | Era5LandForcing, file: ElevationMap, record: Record, elevation: Array | None, cells: Cells
 ) -> ElevationAdjustment:
     """Adjust a gridded record from the elevation of its own cells to that of the domain's."""
     if elevation is None or not np.any(elevation[cells.mask if cells.mask is not None else ...]):
         raise ConfigError(f"{record.label}: forcing.elevation needs the elevation of the domain's cells")
-    own = read_elevation(spec.file, spec.variable, spec.units, cells)
-    rate = STANDARD_LAPSE_RATE if lapse_rate is None else lapse_rate
+    own = read_elevation(file.file, file.variable, file.units, cells, spec.remap or "nearest")
+    rate = STANDARD_LAPSE_RATE if spec.lapse_rate is None else spec.lapse_rate
     return ElevationAdjustment(elevation - own, rate, longwave=True)
 
 

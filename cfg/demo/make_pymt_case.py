@@ -1,7 +1,7 @@
 """Cut the small case of the pymt metadata out of the demo basin: the last ten rows above its outlet.
 
 Writes ``basin.nc``, ``initial.nc``, ``weather.nc`` and the surrogate's weights into the ``pymt`` folders of the
-components, each of which pymt copies as a whole. Run it again after `make_basin.py`, a spin-up or a training.
+components, each of which pymt copies as a whole. Run it again after a change of the basin, a spin-up or a training.
 """
 
 from __future__ import annotations
@@ -14,9 +14,17 @@ import xarray as xr
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 
-WINDOW = {"y": slice(0, 10), "x": slice(22, 34)}
+WINDOW = {"y": slice(1, 11), "x": slice(21, 33)}
 HOURS = 240
-UNUSED = ("rock_type", "upstream_cells")
+LEFT_OUT = (
+    "recharge",
+    "upstream_area",
+    "soil_depth",
+    "sand",
+    "clay",
+    "bulk_density",
+    "log_conductivity_deviation",
+)
 
 FOLDERS = {name: ROOT / f"bmi_{name}" / "pymt" for name in ("colm", "richards", "surrogate", "parflow")}
 
@@ -31,8 +39,8 @@ def write(data: xr.Dataset, name: str, components: tuple[str, ...]) -> None:
 
 def basin() -> xr.Dataset:
     """Terrain, covers and soils of the window; single precision is more than the fields are good for."""
-    with xr.open_dataset(HERE / "basin.nc") as data:
-        window = data.drop_vars(UNUSED).isel(WINDOW).load()
+    with xr.open_dataset(HERE / "domain.nc") as data:
+        window = data.drop_vars(LEFT_OUT).isel(WINDOW).load()
     return window.assign({name: window[name].astype("f4") for name in window.data_vars})
 
 

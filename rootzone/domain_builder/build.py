@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from bmi_common.config import Document, load_config, read_yaml
+from bmi_common.config import Document, load_config, read_yaml, validate
 from bmi_common.domain import Domain, DomainConfig
 from bmi_common.domain_checks import Finding, examine
 from bmi_common.errors import ConfigError, together
@@ -19,6 +19,7 @@ from bmi_common.owned_folder import new_folder
 from coupler.config import load_run
 from coupler.preparation import prepare
 from rootzone.domain_builder.basin import read_basin
+from rootzone.domain_builder.catalog import name_files
 from rootzone.domain_builder.checks import examine_basin
 from rootzone.domain_builder.config import BasinConfig
 from rootzone.domain_builder.libraries import require_libraries
@@ -53,7 +54,8 @@ def build(config_file: Path, target: Path | None, overwrite: bool = False) -> Bu
     """
     require_libraries()
     document = read_yaml(config_file)
-    config = load_config(config_file, BasinConfig)
+    name_files(document)
+    config = validate(document, BasinConfig, paths={})
     if target is None:
         with tempfile.TemporaryDirectory() as folder:
             return _make(config, document, Path(folder), Path(folder))
@@ -84,9 +86,9 @@ def _make(config: BasinConfig, document: Document, staging: Path, target: Path) 
 
 
 def _commands(config: BasinConfig, target: Path) -> list[str]:
-    runs = [] if config.initial.recharge is None else [(SPIN_UP, "spin_up")]
-    runs += [] if config.forcing is None else [(RUN, "run")]
-    return [shlex.join(["bmi-run", str(target / file), "--output", str(target / folder)]) for file, folder in runs]
+    runs = [] if config.initial.recharge is None else [SPIN_UP]
+    runs += [] if config.forcing is None else [RUN]
+    return [shlex.join(["bmi-run", str(target / file)]) for file in runs]
 
 
 def _read_back(document: Document, staging: Path) -> Domain:

@@ -30,7 +30,9 @@ RUN: Final = "coupled.yaml"
 REPORT: Final = "report.html"
 FILES: Final = (FIELDS, DOMAIN, LAND, GROUNDWATER, RECHARGE, SPIN_UP, RUN, REPORT)
 
-STATE: Final = "spin_up/spun_up/groundwater.nc"
+_SPIN_UP_FOLDER, _RUN_FOLDER = "spin_up", "run"
+"""Of the runs, in the folder of the basin."""
+STATE: Final = f"{_SPIN_UP_FOLDER}/spun_up/groundwater.nc"
 """Where the coupled run looks for the state of the spin-up, from the folder of the basin."""
 
 _STEADY: Final = datetime(2000, 1, 1)
@@ -116,9 +118,9 @@ def _groundwater(config: BasinConfig, basin: Basin) -> dict[str, Any]:
     if not cells and drainage is not None:
         several = len(drainage.outlets) > 1
         cells = {f"{_OUTLET}_{n}" if several else _OUTLET: c for n, c in enumerate(drainage.outlets)}
-    richards: dict[str, Any] = {"gauges": {name: {"x": i, "y": j} for name, (j, i) in cells.items()}} if cells else {}
+    gauges = {name: {"x": i, "y": j} for name, (j, i) in cells.items()}
     depth = config.initial.water_table_depth
-    return {"domain": DOMAIN, "initial": {"water_table_depth": depth}, **({"richards": richards} if richards else {})}
+    return {"domain": DOMAIN, "initial": {"water_table_depth": depth}, **({"gauges": gauges} if gauges else {})}
 
 
 def _spin_up(config: BasinConfig, title: str) -> dict[str, Any]:
@@ -126,6 +128,7 @@ def _spin_up(config: BasinConfig, title: str) -> dict[str, Any]:
     day = timedelta(days=1)
     return coupled(
         title=f"{title}, groundwater alone",
+        folder=_SPIN_UP_FOLDER,
         time={"start": _STEADY, "end": _STEADY + 10 * day, "step": "1d"},
         components={
             "recharge": {"class": "bmi_common.prescribed:PrescribedSource", "config": RECHARGE},
@@ -168,6 +171,7 @@ def _run(config: BasinConfig, basin: Basin, title: str) -> dict[str, Any]:
     source = names.NET_SOURCE
     return coupled(
         title=title,
+        folder=_RUN_FOLDER,
         time={"start": config.period.start, "end": config.period.end, "step": "1h"},
         components={"land": {"class": "bmi_colm:BmiColm", "config": LAND}, "groundwater": groundwater},
         exchanges=[
@@ -189,6 +193,7 @@ def _land(config: BasinConfig, basin: Basin, source: Path, target: Path) -> dict
         "forcing": _rebased(config.forcing, source, target),
     }
     if result["forcing"].get("type") == "era5_land":
+        result["forcing"].setdefault("remap", "bilinear")  # its cells are of degrees, those of the basin of metres
         result["reference_height"] = {"wind": 10.0, "temperature": 2.0, "humidity": 2.0}
     own: dict[str, Any] = _rebased(config.land, source, target)
     return result | own

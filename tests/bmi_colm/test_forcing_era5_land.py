@@ -403,6 +403,29 @@ def test_the_weather_is_brought_from_the_elevation_of_its_cells_to_that_of_the_d
     np.testing.assert_array_equal(adjusted[names.SHORTWAVE], plain[names.SHORTWAVE])
 
 
+def test_bilinear_weather_is_continuous_but_for_precipitation_and_comes_from_interpolated_elevation(file: Path) -> None:
+    height = np.array([[500.0, 500.0, 800.0], [200.0, 100.0, 0.0]])
+    air = 290.0 + np.broadcast_to(np.array([[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]]), (40, 2, 3))
+    write(file, values={"t2m": air}, amounts={"tp": distinct(40, 1e-5), "ssrd": distinct(40, 3600.0)})
+    z = write_geopotential(file.with_name("z.nc"), height)
+    # a quarter of a cell north and east of the south-western centre
+    domain = {"shape": (1, 1), "latitude": np.array([[24.525]]), "longitude": np.array([[113.225]])}
+    at = {name: {"remap": name} for name in ("bilinear", "nearest")}
+    with opened(file, spec=at["bilinear"], **domain) as forcing, opened(file, spec=at["nearest"], **domain) as single:
+        got, there = forcing.read(START + 3 * HOUR), single.read(START + 3 * HOUR)
+        np.testing.assert_allclose(got[names.AIR_TEMPERATURE], 290.0 + 3.0 - 0.75 + 0.25)
+        weights = np.outer([0.75, 0.25], [0.75, 0.25, 0.0])
+        sun = (weights * distinct(40, 1.0)[4, ::-1]).sum()  # southern row first
+        np.testing.assert_allclose(got[names.SHORTWAVE], sun)
+        np.testing.assert_array_equal(got[names.PRECIPITATION], there[names.PRECIPITATION])
+        assert there[names.AIR_TEMPERATURE] == pytest.approx(293.0)
+    own = (weights * height[::-1]).sum()
+    spec = at["bilinear"] | {"elevation": {"file": z, "variable": "z"}}
+    with opened(file, spec=spec, elevation=np.array([[own + 100.0]]), **domain) as forcing:
+        adjusted = forcing.read(START + 3 * HOUR)
+    np.testing.assert_allclose(adjusted[names.AIR_TEMPERATURE], got[names.AIR_TEMPERATURE] - 0.65)
+
+
 def test_a_lapse_rate_needs_the_elevation_of_the_record() -> None:
     with pytest.raises(ValueError, match="lapse_rate: without effect"):
         Era5LandForcing(type="era5_land", file="a.nc", lapse_rate=0.006)

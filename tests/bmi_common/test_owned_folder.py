@@ -144,3 +144,17 @@ def test_what_is_staged_appears_as_a_whole_or_not_at_all(tmp_path: Path) -> None
             (staging / "page.html").write_text("new")
     assert below(tmp_path) == ["a.nc", "report/figures/map.png", "report/mine.txt", "report/page.html"]
     assert (tmp_path / "report" / "page.html").read_text() == "new"
+
+
+def test_what_a_killed_work_has_staged_beside_its_folder_vanishes_with_the_next_one(tmp_path: Path) -> None:
+    names = (".rootzone.staging-basin-x1_y2z3a", ".rootzone.staging-basin-two-x1_y2z3a", "basin-x1_y2z3a")
+    for name in names:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "domain.nc").write_text("half")
+    with taken(tmp_path / "basin", "basin") as folder, folder.staging(beside=True) as staging:
+        assert staging.parent == tmp_path
+        assert not (tmp_path / names[0]).exists()
+        (staging / "domain.nc").write_text("whole")
+    # the second is that of a folder of another name
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(["basin", *names[1:]])
+    assert (tmp_path / "basin" / "domain.nc").read_text() == "whole"

@@ -65,6 +65,7 @@ def test_initial_state_is_water_at_rest_below_the_water_table(model: BmiRichards
     np.testing.assert_array_equal(value(model, names.RUNOFF), 0.0)
     np.testing.assert_array_equal(value(model, names.ELEVATION), 250.0)
     np.testing.assert_array_equal(value(model, names.POROSITY), 0.4)
+    np.testing.assert_array_equal(value(model, names.VOLUME_FRACTION), 0.4 * value(model, names.SATURATION))
     head = value(model, names.PRESSURE_HEAD).reshape(11, NY, NX)
     assert head[-1, 0, 0] == pytest.approx(-1.5 + LAYERS[-1] / 2)
     thickness = value(model, names.LAYER_THICKNESS).reshape(11, NY, NX)

@@ -198,6 +198,8 @@ def test_inactive_cells_are_nan(configuration: dict[str, Any], write: Any, domai
         if field.ndim >= 2:
             assert np.isfinite(field[..., mask > 0]).all(), v.name
             assert np.isnan(field[..., mask == 0]).all(), v.name
+    content = model.values[names.SATURATION] * model.values[names.POROSITY]
+    np.testing.assert_array_equal(model.values[names.VOLUME_FRACTION], content)
     assert np.isfinite(value(model, names.STORAGE_VOLUME)).all()
     assert np.isfinite(head[:, 10, 10]).all()
 

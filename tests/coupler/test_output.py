@@ -105,6 +105,10 @@ def test_axes_carry_cf_attributes_and_coordinates(fake, hourly):
     np.testing.assert_array_equal(data.z[:2], [5.0, 10.25])
     np.testing.assert_array_equal(data.root_zone_z, data.z[1:])
     np.testing.assert_array_equal(data.layer_thickness, [10.0] + [0.5] * 10)
+    np.testing.assert_array_equal(data.depth, [10.0, *np.arange(4.75, 0.0, -0.5)])
+    assert (data.depth.attrs["standard_name"], data.depth.attrs["positive"]) == ("depth", "down")
+    with netCDF4.Dataset(fake.output / "hourly.nc") as raw:
+        assert raw["time"].units_metadata == "leap_seconds: none"
 
 
 def test_names_are_those_that_cf_recommends(fake, hourly):
@@ -321,7 +325,7 @@ def test_timing_accounts_for_all_parts(fake):
 def test_log_file_and_screen_tell_the_same(fake):
     result = fake.succeeds()
     text = (fake.output / "run.log").read_text()
-    for words in ("6 model hours", "water balance [m3]: net source -18000", "done; results are in"):
+    for words in ("6 model hours", "from the land, less what it took               -18000", "done; results are in"):
         assert words in text
         assert words in result.output
 

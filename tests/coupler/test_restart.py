@@ -244,7 +244,7 @@ def test_cells_outside_the_mask_are_no_matter(run):
 
 def test_the_report_has_the_balance_of_the_whole_run(run):
     run.succeeds()
-    line = next(x for x in (run.output / "run.log").read_text().splitlines() if "net source" in x)
+    line = next(x for x in (run.output / "run.log").read_text().splitlines() if "from the land" in x)
     shutil.rmtree(run.output)
     stopped(run)
     output = restart(run, "--set", f"time.end={END}").output

@@ -117,8 +117,8 @@ def test_the_folder_is_small_and_needs_nothing_outside(name: str, tmp_path: Path
 
 
 def test_the_basin_is_a_window_of_the_demo_basin_the_same_for_all() -> None:
-    with xr.open_dataset(ROOT / "cfg/demo/basin.nc") as whole, xr.open_dataset(folder_of("Colm") / "basin.nc") as cut:
-        rows, columns = slice(0, cut.sizes["y"]), slice(22, 22 + cut.sizes["x"])
+    with xr.open_dataset(ROOT / "cfg/demo/domain.nc") as whole, xr.open_dataset(folder_of("Colm") / "basin.nc") as cut:
+        rows, columns = slice(1, 1 + cut.sizes["y"]), slice(21, 21 + cut.sizes["x"])
         for variable in cut.data_vars:
             window = whole[variable].isel(y=rows, x=columns)
             np.testing.assert_allclose(cut[variable], window, rtol=1e-7, err_msg=str(variable))  # single precision
@@ -179,11 +179,13 @@ def test_defaults_of_parameters_are_those_of_the_components(tmp_path: Path) -> N
     assert given == ReferenceHeight().model_dump(exclude={"below_canopy"})  # no number, which pymt needs
 
 
-def test_gauges_are_points_in_pymt_and_unstructured_elsewhere(tmp_path: Path) -> None:
-    from bmi_richards import BmiRichards
-
-    config = str(setup("Richards", tmp_path))
-    for component, expected in ((plugin("Richards")(), "points"), (BmiRichards(), "unstructured")):
+def test_gauges_are_points_in_pymt_and_unstructured_elsewhere(
+    tmp_path: Path, groundwater: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PARFLOW_DIR", str(install(tmp_path / "parflow").home))
+    config = str(setup(groundwater, tmp_path / "case"))
+    in_pymt = plugin(groundwater)
+    for component, expected in ((in_pymt(), "points"), (in_pymt.__mro__[2](), "unstructured")):
         component.initialize(config)
         grid = component.get_var_grid(names.DISCHARGE)
         assert component.get_grid_type(grid) == expected
