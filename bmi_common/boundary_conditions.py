@@ -369,11 +369,11 @@ def outer_faces(mask: NDArray[np.bool_], side: Side) -> NDArray[np.bool_]:
 
 
 def _read_boundary(spec: BoundaryConfig, domain: Domain, start: datetime | None) -> Boundary:
-    columns = outer_faces(domain.mask, spec.side)
+    columns = outer_faces(domain.active, spec.side) & domain.mask
     if spec.mask is not None:
         chosen = spec.mask.read("mask", domain.surface.shape, "1", domain.mask, cells=domain.cells) > 0.0
         columns &= chosen
-        if not columns.any():
+        if not _anywhere(columns, domain):
             raise ConfigError(f"no active cell of the map has an outer face to the {spec.side}", key="mask")
     layers = [0] if spec.side == "bottom" else spec.layers
     if layers is not None and max(layers) >= domain.nz:
@@ -384,7 +384,7 @@ def _read_boundary(spec: BoundaryConfig, domain: Domain, start: datetime | None)
         faces &= domain.topmost_cells
     if domain.top_layer is not None:
         faces &= domain.cells_in_ground
-        if columns.any() and not faces.any():
+        if _anywhere(columns, domain) and not _anywhere(faces, domain):
             raise ConfigError(f"no cell of these layers has an outer face to the {spec.side}", key="layers")
     flux, head = None, None
     with errors_under("flux"):
@@ -392,6 +392,12 @@ def _read_boundary(spec: BoundaryConfig, domain: Domain, start: datetime | None)
     with errors_under("head"):
         head = _read_rate(spec.head, "head", domain, start)
     return Boundary(spec.side, faces, flux, head)
+
+
+def _anywhere(cells: NDArray[np.bool_], domain: Domain) -> bool:
+    """Whether there is such a cell in any part of the domain."""
+    here = bool(cells.any())
+    return here if domain.part is None else domain.part.world.any(here)
 
 
 def _require_disjoint(boundaries: list[Boundary]) -> None:

@@ -329,6 +329,11 @@ class Domain:
         }
 
     @property
+    def active(self) -> Mask:
+        """Cells (ny, nx) that take part, those of other processes in the window included."""
+        return self.mask if self.part is None else self.part.active
+
+    @property
     def thickness(self) -> Array:
         """Layer thickness [m] as a (nz, ny, nx) field."""
         return np.broadcast_to(self.dz[:, np.newaxis, np.newaxis], self.subsurface.shape).copy()

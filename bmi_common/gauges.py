@@ -16,7 +16,7 @@ from bmi_common.flow_order import conveyance_out
 from bmi_common.grids import Grid
 from bmi_common.overland import OVERLAND_POWER, SurfaceCondition
 from bmi_common.partition import Part
-from bmi_common.places import PlaceConfig
+from bmi_common.places import PlaceConfig, points_at
 from bmi_common.units import SECONDS_PER_HOUR
 
 
@@ -72,14 +72,12 @@ class Gauges:
             return cls.none()
         if not condition.has_water_standing:
             raise ConfigError(f"no water flows over {condition.ground}, where a gauge could be", key="gauges")
-        part = domain.part
-        grid, at = _locate(named, domain) if part is None else _locate_in_parts(named, domain, part)
+        grid, at = _locate(named, domain)
         slope_x, slope_y, manning = (domain.require(f, "discharge") for f in ("slope_x", "slope_y", "manning"))
-        active = domain.mask if part is None else part.active
         conveyance = conveyance_out(
-            active, slope_x, slope_y, manning / SECONDS_PER_HOUR, domain.dx, domain.dy, condition
+            domain.active, slope_x, slope_y, manning / SECONDS_PER_HOUR, domain.dx, domain.dy, condition
         )
-        return cls(grid, at, np.where(at < 0, 0.0, conveyance.ravel()[at]), domain.dx * domain.dy, part)
+        return cls(grid, at, np.where(at < 0, 0.0, conveyance.ravel()[at]), domain.dx * domain.dy, domain.part)
 
     def discharge(self, ponded: Array) -> Array:
         """Overland flow out of each gauge's cell [m3 s-1], to other cells or over the edge: equation (10b).
@@ -97,38 +95,12 @@ class Gauges:
 
 
 def _locate(named: Mapping[str, PlaceConfig], domain: Domain) -> tuple[Grid, NDArray[np.intp]]:
-    """Return the grid of the gauges and their flat cell indices."""
+    """Return the grid of the gauges and their flat cell indices, -1 where another part has the cell."""
     mistakes = Mistakes()
-    cells: list[tuple[int, int]] = []
+    cells: list[tuple[int, int] | None] = []
     for name, spec in named.items():
         with mistakes.noted(), errors_under(f"gauges.{name}"):
-            cells.append(spec.cell(domain))
+            cells.append(spec.cell_here(domain))
     mistakes.require_none()
-    at = np.array([j * domain.nx + i for j, i in cells], dtype=np.intp)
-    return grids.points_in_cells(domain.surface, list(named), cells), at
-
-
-def _locate_in_parts(named: Mapping[str, PlaceConfig], domain: Domain, part: Part) -> tuple[Grid, NDArray[np.intp]]:
-    """As `_locate`; each gauge is where a part has its cell."""
-    cells, places = [], []
-    for name, spec in named.items():
-        with errors_under(f"gauges.{name}"):
-            if spec.x is None or spec.y is None:
-                raise ConfigError("name the cell by x and y: several processes cannot find it by its coordinates yet")
-            ny, nx = part.shape
-            if spec.x >= nx or spec.y >= ny:
-                raise ConfigError(
-                    f"cell x = {spec.x}, y = {spec.y} is outside the domain, which has x from 0 to {nx - 1} and "
-                    f"y from 0 to {ny - 1}"
-                )
-            j, i = spec.y - part.rows.start, spec.x - part.columns.start
-            inside = 0 <= j < domain.ny and 0 <= i < domain.nx and bool(part.own[j, i])
-            if inside and not domain.mask[j, i]:
-                raise ConfigError(
-                    f"cell x = {spec.x}, y = {spec.y} takes no part: the mask of the domain leaves it out"
-                )
-            cells.append(j * domain.nx + i if inside else -1)
-            y, x = domain.surface.coordinates
-            places.append((float(y[j]), float(x[i])) if inside else (0.0, 0.0))
-    told = part.world.sum(*(value for place in places for value in place)) if places else ()
-    return grids.points(list(named), told[::2], told[1::2]), np.array(cells, dtype=np.intp)
+    at = np.array([-1 if cell is None else cell[0] * domain.nx + cell[1] for cell in cells], dtype=np.intp)
+    return points_at(domain, list(named), cells), at

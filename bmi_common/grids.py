@@ -107,12 +107,6 @@ def points(labels: Sequence[str], y: Sequence[float], x: Sequence[float]) -> Gri
     return Grid("unstructured", (len(labels),), coordinates, labels=tuple(labels))
 
 
-def points_in_cells(horizontal: Grid, labels: Sequence[str], cells: Sequence[tuple[int, int]]) -> Grid:
-    """Named points at the centres of cells (j, i) of a surface grid."""
-    y, x = horizontal.coordinates
-    return points(labels, [float(y[j]) for j, _ in cells], [float(x[i]) for _, i in cells])
-
-
 def scalar() -> Grid:
     """Grid of one value."""
     return Grid("scalar", (), ())

@@ -73,12 +73,20 @@ class IrrigationConfig(Config):
         if self.mask is not None:
             chosen = self.mask.read("mask", domain.mask.shape, "1", domain.mask, cells=domain.cells)
             irrigated = (chosen > 0.0) & domain.mask
-            if not irrigated.any():
+            if not _count(irrigated, domain):
                 raise ConfigError("no active cell of the map has a value above 0: nothing is irrigated", key="mask")
         for number, place in enumerate(self.cells or ()):
             with errors_under(f"cells.{number}"):
-                irrigated[place.cell(domain)] = True
-        return Irrigation(irrigated, self.method)
+                cell = place.cell_here(domain)
+                if cell is not None:
+                    irrigated[cell] = True
+        return Irrigation(irrigated, self.method, _count(irrigated, domain))
+
+
+def _count(cells: NDArray[np.bool_], domain: Domain) -> int:
+    """Cells of the whole domain."""
+    count = int(np.count_nonzero(cells))
+    return count if domain.part is None else int(domain.part.world.sum(count)[0])
 
 
 @dataclass(frozen=True)
@@ -91,14 +99,17 @@ class Irrigation:
         Those that get the water, each the same.
     method : Method
         How.
+    count : int
+        How many cells they are, in the whole domain.
     """
 
     cells: NDArray[np.bool_]
     method: Method
+    count: int
 
     def flux(self, volume: float, cell_area: float, hours: float) -> Array:
         """Mass flux [kg m-2 s-1] (ny, nx) by which the cells, of an area [m2] each, get a volume [m3] in some hours."""
-        depth = volume / (np.count_nonzero(self.cells) * cell_area)
+        depth = volume / (self.count * cell_area)
         return np.where(self.cells, WATER_DENSITY * depth / (hours * SECONDS_PER_HOUR), 0.0)
 
 

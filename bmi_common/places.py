@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
@@ -10,6 +11,7 @@ from pydantic import Field, model_validator
 from bmi_common.config import Config
 from bmi_common.domain import Domain
 from bmi_common.errors import ConfigError
+from bmi_common.grids import Grid, points
 
 _EARTH_RADIUS = 6.371e6  # m
 
@@ -61,6 +63,32 @@ class PlaceConfig(Config):
             raise ConfigError(f"cell x = {i}, y = {j} takes no part: the mask of the domain leaves it out")
         return j, i
 
+    def cell_here(self, domain: Domain) -> tuple[int, int] | None:
+        """Cell (j, i) of the place in the window of the domain that this process has; None if another part has it.
+
+        Raises
+        ------
+        ConfigError
+            As `cell`; or if processes share the domain and the place is not named by the cell's numbers.
+        """
+        part = domain.part
+        if part is None:
+            return self.cell(domain)
+        if self.x is None or self.y is None:
+            raise ConfigError("name the cell by x and y: several processes cannot find it by its coordinates yet")
+        ny, nx = part.shape
+        if self.x >= nx or self.y >= ny:
+            raise ConfigError(
+                f"cell x = {self.x}, y = {self.y} is outside the domain, which has x from 0 to {nx - 1} and "
+                f"y from 0 to {ny - 1}"
+            )
+        j, i = self.y - part.rows.start, self.x - part.columns.start
+        if not (0 <= j < domain.ny and 0 <= i < domain.nx and part.own[j, i]):
+            return None
+        if not domain.mask[j, i]:
+            raise ConfigError(f"cell x = {self.x}, y = {self.y} takes no part: the mask of the domain leaves it out")
+        return j, i
+
     def _holding(self, domain: Domain) -> tuple[int, int]:
         """Cell whose area the point lies in."""
         found = []
@@ -98,3 +126,13 @@ class PlaceConfig(Config):
             )
         j, i = divmod(nearest, domain.nx)
         return j, i
+
+
+def points_at(domain: Domain, labels: Sequence[str], cells: Sequence[tuple[int, int] | None]) -> Grid:
+    """Named points at the centres of cells (j, i); where processes share the domain, each cell is in one of them."""
+    rows, columns = domain.surface.coordinates
+    places = [(0.0, 0.0) if cell is None else (float(rows[cell[0]]), float(columns[cell[1]])) for cell in cells]
+    if domain.part is not None and places:
+        told = domain.part.world.sum(*(value for place in places for value in place))
+        places = [*zip(told[::2], told[1::2], strict=True)]
+    return points(labels, [y for y, _ in places], [x for _, x in places])

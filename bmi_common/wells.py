@@ -22,6 +22,7 @@ from bmi_common.errors import ConfigError, Mistakes, errors_under
 from bmi_common.irrigation import Irrigation, IrrigationConfig
 from bmi_common.places import PlaceConfig
 from bmi_common.rates import Rate, RateConfig
+from bmi_common.world import World
 
 LARGEST_FLUX = 100.0
 """Of a well over the area of its cell [m h-1]; more is a slip of units."""
@@ -152,7 +153,7 @@ class WellConfig(Config):
         mistakes = Mistakes()
         cell, rate, irrigation = None, None, None
         with mistakes.noted(), errors_under("cell"):
-            cell = self.cell.cell(domain)
+            cell = self.cell.cell_here(domain)
         with mistakes.noted(), errors_under("rate" if self.head is None else "head"):
             rate = self._read_rate(domain, start)
         with mistakes.noted(), errors_under("irrigates"):
@@ -160,13 +161,12 @@ class WellConfig(Config):
         with mistakes.noted():
             self._require_layers(domain, domain.nz if cell is None else _layers_of(domain, cell))
         mistakes.require_none()
-        assert cell is not None
         assert rate is not None
         well = Well(
             name=self.name,
             cell=cell,
             takes=self.takes,
-            shares=self._shares(domain, cell),
+            shares=np.zeros(domain.nz) if cell is None else self._shares(domain, cell),
             rate=rate,
             action=self.action,
             irrigation=irrigation,
@@ -227,7 +227,7 @@ class WellConfig(Config):
                 key="rate",
             )
         if well.irrigation is not None:
-            depth = most / (np.count_nonzero(well.irrigation.cells) * area)
+            depth = most / (well.irrigation.count * area)
             if depth > LARGEST_IRRIGATION:
                 raise ConfigError(
                     f"the irrigated cells would get {depth:g} m h-1 of water, more than {LARGEST_IRRIGATION:g}",
@@ -254,12 +254,12 @@ class Well:
     ----------
     name : str
         By which it is published.
-    cell : (int, int)
-        Row and column (j, i).
+    cell : (int, int), optional
+        Row and column (j, i); None where another part of the domain has it.
     takes : Takes
         What an extraction takes.
     shares : ndarray, shape (nz,)
-        Of the layers in the rate; their sum is 1.
+        Of the layers in the rate; their sum is 1, and 0 where another part has the cell.
     rate : Rate
         Water taken or brought [m3 h-1], not negative; of a well that holds a head, the hydraulic head [m] above the
         bottom of the domain.
@@ -272,7 +272,7 @@ class Well:
     """
 
     name: str
-    cell: tuple[int, int]
+    cell: tuple[int, int] | None
     takes: Takes
     shares: Array
     rate: Rate
@@ -286,7 +286,6 @@ class Well:
         return 1.0 if self.action is Action.INJECTION else -1.0
 
     def __str__(self) -> str:
-        j, i = self.cell
         if self.takes is Takes.RIVER:
             where = "from the river"
         else:
@@ -296,10 +295,11 @@ class Well:
         least, most = float(self.rate.values.min()), float(self.rate.values.max())
         rate = f"{most:g}" if least == most else f"{least:g} to {most:g}"
         does = f"a head of {rate} m" if self.holds else f"{self.action} of {rate} m3 h-1"
-        text = f"well {self.name}: {does} {where}, cell x = {i}, y = {j}"
+        at = "in another part" if self.cell is None else f"cell x = {self.cell[1]}, y = {self.cell[0]}"
+        text = f"well {self.name}: {does} {where}, {at}"
         if self.irrigation is None:
             return text
-        return f"{text}; irrigates {np.count_nonzero(self.irrigation.cells)} cells ({self.irrigation.method})"
+        return f"{text}; irrigates {self.irrigation.count} cells ({self.irrigation.method})"
 
 
 @dataclass(frozen=True)
@@ -342,11 +342,17 @@ class WellWater:
         asked = np.array([-well.sign * float(well.rate.mean(start, hours)) * hours for well in wells])
         unmet, taken = np.zeros(len(wells)), []
         for number, well in enumerate(wells):
+            assert well.cell is not None
             wanted = asked[number] * well.shares
             taken.append(np.minimum(wanted, room[:, *well.cell]))
             room[:, *well.cell] -= taken[-1]
             unmet[number] = (wanted - taken[-1]).sum()
         return cls(wells, asked - unmet, unmet), taken
+
+    def of_all(self, world: World) -> WellWater:
+        """Put together what all parts of the domain have told of their wells."""
+        every = np.array(world.sum(*self.taken.tolist(), *self.unmet.tolist()))
+        return WellWater(self.wells, *np.split(every, 2)) if self.wells else self
 
     @property
     def extraction(self) -> float:
@@ -403,7 +409,8 @@ def read_wells(specs: Sequence[WellConfig], domain: Domain, start: datetime | No
 def _require_held_once(wells: Sequence[Well]) -> None:
     held: dict[tuple[int, int, int], int] = {}
     for number, well in enumerate(wells):
-        for layer in np.flatnonzero(well.shares) if well.holds else ():
+        for layer in np.flatnonzero(well.shares) if well.holds and well.cell is not None else ():
+            assert well.cell is not None
             first = held.setdefault((int(layer), *well.cell), number)
             if first != number:
                 raise ConfigError(f"holds a cell that well {first} holds, too", key=f"wells.{number}.head")

@@ -11,6 +11,7 @@ No wait hangs because another process has failed: one that fails tells the other
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -33,8 +34,12 @@ _NUMBERS, _VALUES, _FAILURE = 1, 2, 3
 """Tags of messages; those from `FIRST_FREE_TAG` on are the callers'."""
 FIRST_FREE_TAG = 16
 
-_PATIENCE = 50
-"""Looks at a request before a waiting process looks for failures of others and offers its processor."""
+_PATIENCE = 200
+"""Looks at a request before a waiting process looks for failures of others, too, and sleeps between two looks."""
+_NAP = 2.0e-5
+"""Seconds between two looks; with more processes than processors, others compute meanwhile."""
+_GRACE = 10.0
+"""Seconds in which another process may say why a message from it does not fit."""
 
 
 class OtherProcessFailed(RootzoneError):  # noqa: N818  # reads better where it is raised and caught
@@ -156,11 +161,19 @@ class MpiWorld(World):
     def _poll(self, done: Callable[[], Any]) -> Any:
         """Return what `done` gives once that is true; raise `OtherProcessFailed` if another process fails meanwhile."""
         looks = 0
-        while not (found := done()):
-            looks += 1
-            if looks % _PATIENCE == 0:
+        try:
+            while not (found := done()):
+                looks += 1
+                if looks > _PATIENCE:
+                    self._require_no_failure()
+                    time.sleep(_NAP)
+        except self._mpi.Exception:
+            # a process that has met a mistake may be elsewhere than this one
+            until = time.monotonic() + _GRACE
+            while time.monotonic() < until:
                 self._require_no_failure()
-                os.sched_yield()
+                time.sleep(_NAP)
+            raise
         return found
 
     def _require_no_failure(self) -> None:
@@ -254,12 +267,23 @@ def current() -> World:
     return _current.get()
 
 
+def _told(error: BaseException) -> tuple[str, int]:
+    return str(error) or type(error).__name__, 1
+
+
 @contextmanager
-def among(world: World) -> Iterator[None]:
-    """Make the components of the block for these processes: each loads, and steps, its part of the domain."""
+def among(world: World, told: Callable[[BaseException], tuple[str, int]] = _told) -> Iterator[None]:
+    """Make the components of the block for these processes: each loads, and steps, its part of the domain.
+
+    What ends the block in one process ends it in all, as soon as they wait for one another, with the message and the
+    exit code that `told` makes of it.
+    """
     token = _current.set(world)
     try:
         yield
+    except BaseException as error:
+        world.fail(*told(error))
+        raise
     finally:
         _current.reset(token)
 

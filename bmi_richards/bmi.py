@@ -14,6 +14,7 @@ from bmi_common import groundwater as names
 from bmi_common.bmi_base import FOREVER
 from bmi_common.groundwater_bmi import SERIES, GroundwaterBmi
 from bmi_common.hashing import hashes
+from bmi_common.places import points_at
 from bmi_common.state_file import StateArray
 from bmi_common.units import SECONDS_PER_HOUR
 from bmi_richards.config import PreparedRichards, prepare
@@ -172,4 +173,4 @@ class BmiRichards(GroundwaterBmi):
 def _places(prepared: PreparedRichards) -> grids.Grid:
     """Points at the wells."""
     wells = prepared.conditions.wells
-    return grids.points_in_cells(prepared.domain.surface, [well.name for well in wells], [well.cell for well in wells])
+    return points_at(prepared.domain, [well.name for well in wells], [well.cell for well in wells])

@@ -299,12 +299,14 @@ def _of_ground(flux: Rate, top: NDArray[np.int32]) -> _Group:
 
 def _of_well(well: Well, network: FlowNetwork, dz: Floats, shape: tuple[int, ...], area: float) -> _Group:
     layer = np.flatnonzero(well.shares)
-    cell = np.ravel_multi_index(well.cell, shape)
+    column = 0
+    if well.cell is not None:
+        column = int(np.flatnonzero(network.cells == np.ravel_multi_index(well.cell, shape))[0])
     nothing = np.zeros(layer.size)
     return _Group(
         rate=well.rate,
         layer=layer,
-        column=np.full(layer.size, np.flatnonzero(network.cells == cell)[0]),
+        column=np.full(layer.size, column),
         area=well.sign * well.shares[layer] / area,
         distance=nothing,
         height=(np.cumsum(dz) - 0.5 * dz)[layer],

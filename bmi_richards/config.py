@@ -182,8 +182,6 @@ def _gauges(config: RichardsConfig, file: Path) -> dict[str, PlaceConfig]:
 def _require_what_parts_can(config: RichardsConfig) -> None:
     """Refuse what processes that share the domain cannot do yet."""
     given = {
-        "boundaries": bool(config.boundaries),
-        "wells": bool(config.wells),
         "surface.condition": config.surface.condition is SurfaceCondition.OVERLAND_FLOW,
         "richards.passes": isinstance(config.richards.passes, Convergence),
     }

@@ -208,7 +208,8 @@ class HourBalance:
 
     def of_all(self, world: World) -> HourBalance:
         """Put the balances of all parts of a domain together; what is of all of them already stays."""
-        there = ("storage", "ponding", "newton", "passes", "last_change")
+        there = ["storage", "ponding", "newton", "passes", "last_change"]
+        there += ["extraction", "irrigation_withdrawal", "injection", "unmet_extraction"]
         names = [f.name for f in fields(self) if f.name not in there]
         sums = dict(zip(names, world.sum(*(getattr(self, name) for name in names)), strict=True))
         return HourBalance(**{**vars(self), **sums, "newton": self.newton.of_all(world)})
@@ -471,6 +472,8 @@ class RichardsSolver:
             raise error
         self._last_dt = dt
         self._well_water = self._boundary_faces.well_water(dt)
+        if self._part is not None:
+            self._well_water = self._well_water.of_all(self._part.world)
         volume = {name: float(depths[self._own].sum()) * self._area for name, depths in self._columns.items()}
         balance = HourBalance(
             storage=self.storage,

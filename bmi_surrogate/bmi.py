@@ -109,6 +109,7 @@ class BmiSurrogate(GroundwaterBmi):
         water, taken = WellWater.within(wells, hour, 1.0, np.maximum(depth, 0.0) * domain.dx * domain.dy)
         self._publish_wells(water, 1.0)
         for well, volumes in zip(wells, taken, strict=True):
+            assert well.cell is not None  # no other process has a part of the domain
             source[:, *well.cell] -= volumes / (domain.dz * domain.dx * domain.dy)
 
     def _state_dict(self) -> Mapping[str, StateArray]:

@@ -112,6 +112,11 @@ def _version(package: str) -> str:
         return "not installed"
 
 
+def version() -> str:
+    """Version of this software."""
+    return _version("rootzone")
+
+
 def write(record: Mapping[str, Any], folder: Path) -> None:
     """Write ``run.yaml``, the resolved configuration, and ``provenance.json``, everything."""
     text = yaml.safe_dump(record["configuration"], sort_keys=False, allow_unicode=True)

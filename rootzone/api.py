@@ -13,6 +13,7 @@ from rich.console import Console
 from bmi_common import terminal
 from bmi_common.config import require_names
 from bmi_common.errors import ConfigError
+from bmi_common.world import current
 from coupler.warning_log import keeping_warnings
 from rootzone import execution
 from rootzone.results import Evaluation, RunResult
@@ -213,7 +214,7 @@ def train(file: str | Path, *, quiet: bool = False) -> Trained:
 
 
 def _console(quiet: bool) -> Console:
-    return terminal.console(stderr=True, quiet=quiet)
+    return terminal.console(stderr=True, quiet=quiet or not current().leads)
 
 
 def _folder(run: str | Path | RunResult) -> Path:

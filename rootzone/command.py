@@ -13,7 +13,7 @@ from bmi_common.config import require_names
 from bmi_common.errors import ConfigError, RootzoneError
 from bmi_common.interrupts import terminations_as_interrupts
 from bmi_common.progress import Progress
-from bmi_common.world import ALONE, OtherProcessFailed, among, current, is_first, of_launcher
+from bmi_common.world import OtherProcessFailed, among, current, is_first, of_launcher
 from coupler.errors import RunInterrupted
 from coupler.warning_log import forget_warnings
 from rootzone import execution
@@ -58,20 +58,18 @@ def execute(
     """
     console = terminal.console(stderr=True, quiet=quiet, verbose=verbose)
     console.quiet = console.quiet or not is_first()  # one process speaks for all that a launcher has started
-    world = ALONE
     try:
-        with terminations_as_interrupts():
-            world = of_launcher()
-            with among(world):
-                _execute(file, check, settings, output, overwrite, restart, definition, import_options, console)
+        with (
+            terminations_as_interrupts(),
+            among(of_launcher(), _told_to_others),
+        ):
+            _execute(file, check, settings, output, overwrite, restart, definition, import_options, console)
         return
     except BaseException as error:
         told = _explained(error)
         if told is None:
-            world.fail(f"process {world.rank}: {type(error).__name__}: {error}", EXIT_FAILED)
             raise
     message, code = told
-    world.fail(message, code)
     if not is_first():
         forget_warnings()
         sys.exit(code)
@@ -115,6 +113,11 @@ def _execute(
         execution.restart(file, settings, restart, console)
     elif file is not None:
         execution.run(file, settings, output, overwrite, console)
+
+
+def _told_to_others(error: BaseException) -> tuple[str, int]:
+    """Return what the other processes of a run are told of what ends it in this one."""
+    return _explained(error) or (f"{type(error).__name__}: {error}", EXIT_FAILED)
 
 
 def _explained(error: BaseException) -> tuple[str, int] | None:

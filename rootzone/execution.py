@@ -13,7 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bmi_common.errors import Mistakes, RootzoneError, errors_under
+from bmi_common.errors import ConfigError, Mistakes, RootzoneError, errors_under
 from bmi_common.folder_lock import require_at_rest
 from bmi_common.interrupts import deferred_interrupts
 from bmi_common.owned_folder import FolderOfProcessZero, OwnedFolder, listed, new_folder, read_record, taken
@@ -110,6 +110,7 @@ def _load(file: Path, settings: Sequence[str], checking: bool) -> LoadedRun:
         loaded = load_run(file, settings)
         with errors_under(file=loaded.document.path):
             current().decompose(loaded.config.mpi.decomposition)
+        _require_same_everywhere(loaded)
         return loaded
     except UnsoundRun as error:
         if not checking:
@@ -120,6 +121,21 @@ def _load(file: Path, settings: Sequence[str], checking: bool) -> LoadedRun:
             check_components(error.document, Path(staging))
         mistakes.require_none()
         raise
+
+
+def _require_same_everywhere(loaded: LoadedRun) -> None:
+    """Refuse processes that share a run and have another version of the software, or read another file."""
+    world = current()
+    if world.size == 1:
+        return
+    here = {
+        "version of the software": provenance.version(),
+        "content of the file": repr(loaded.document.data),
+    }
+    for rank, there in enumerate(world.gathered(here)):
+        for what, value in there.items():
+            if value != here[what]:
+                raise ConfigError(f"processes {world.rank} and {rank} have another {what}", file=loaded.document.path)
 
 
 def _load_restart(

@@ -103,14 +103,36 @@ def test_a_restart_on_another_number_of_processes_changes_nothing(runs, tmp_path
     require_same_balance(runs[1], tmp_path / "run")
 
 
+def test_wells_irrigation_and_boundaries_are_those_of_one_process(tmp_path) -> None:
+    boundaries = "groundwater.options.boundaries=[{side: south, flux: -1.0e-5}, {side: west, head: 103.0}]"
+    settings = ("time.end=2019-10-01T06:00", "figures=false", boundaries)
+    options = [text for setting in settings for text in ("--set", setting)]
+    for processes in (1, 3):
+        bmi_run(processes, CASES / "demo_wells.yaml", *options, "--output", tmp_path / str(processes))
+    for file in ("hourly.nc", "wells.nc"):
+        expected, found = (values(tmp_path / str(n) / file) for n in (1, 3))
+        assert [v for v in expected if expected[v].tobytes() != found[v].tobytes()] == []
+    expected, found = (values(tmp_path / str(n) / "water_balance.nc") for n in (1, 3))
+    for term in ("boundary_inflow", "extraction", "irrigation", "injection", "outflow"):
+        assert np.any(expected[term] != 0.0), term
+        np.testing.assert_allclose(found[term], expected[term], rtol=1e-11)
+
+
 @pytest.mark.parametrize(
     ("file", "settings", "message"),
     [
         ("coupled-richards.yaml", ["mpi.decomposition=[2, 2]"], "mpi.decomposition: 2 times 2 are 4 parts"),
-        ("coupled-richards.yaml", ["groundwater.richards.passes={tolerance: 1.0e-6}"], "richards.passes"),
-        ("demo_wells.yaml", [], "demo_wells.yaml:12: wells: "),
+        (
+            "coupled-richards.yaml",
+            ["groundwater.options.richards.passes={tolerance: 1.0e-6}"],
+            "with passes to a tolerance yet",
+        ),
+        (
+            "coupled-richards.yaml",
+            ["groundwater.options.surface={condition: overland_flow}"],
+            "with surface condition yet",
+        ),
         ("coupled.yaml", [], "components.groundwater: bmi_surrogate:BmiSurrogate cannot share its domain"),
-        ("demo_spin_up.yaml", [], "spin_up: several processes cannot share such a run yet"),
         ("coupled-richards.yaml", ["time.stop=3"], "time.stop: unknown key"),
     ],
 )

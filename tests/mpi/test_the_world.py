@@ -1,0 +1,44 @@
+"""How many processes share a run, and that one process needs no MPI."""
+
+import subprocess
+import sys
+
+import pytest
+
+from bmi_common.errors import ConfigError
+from bmi_common.world import ALONE, among, current, is_first, launched, of_launcher
+
+
+@pytest.mark.parametrize(
+    ("environment", "count", "first"),
+    [
+        ({}, 1, True),
+        ({"PMI_SIZE": "4", "PMI_RANK": "0"}, 4, True),
+        ({"PMI_SIZE": "4", "PMI_RANK": "3"}, 4, False),
+        ({"OMPI_COMM_WORLD_SIZE": "2", "OMPI_COMM_WORLD_RANK": "1"}, 2, False),
+        ({"SLURM_STEP_NUM_TASKS": "8", "SLURM_PROCID": "5"}, 1, True),  # the script of a batch job, not srun
+        ({"SLURM_STEP_NUM_TASKS": "8", "SLURM_STEP_ID": "0", "SLURM_PROCID": "5"}, 8, False),
+    ],
+)
+def test_the_launcher_tells_how_many_processes_there_are(environment, count, first) -> None:
+    assert launched(environment) == count
+    assert is_first(environment) == first
+
+
+def test_one_process_imports_no_mpi() -> None:
+    script = "import sys; from rootzone import command; command.of_launcher(); sys.exit('mpi4py' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_components_are_made_for_the_world_of_their_block() -> None:
+    assert current() is ALONE
+    with among(ALONE):
+        assert current() is ALONE
+    assert current() is ALONE
+
+
+def test_the_launcher_of_another_mpi_is_refused(monkeypatch) -> None:
+    pytest.importorskip("mpi4py")
+    monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "3")  # this process has been started alone
+    with pytest.raises(ConfigError, match=r"started 3 processes.*use the mpiexec of that MPI"):
+        of_launcher()
