@@ -67,7 +67,7 @@ def main(folder: Path, figure: Path) -> None:
             median = _median(data[netcdf_name(WATER_TABLE_DEPTH)])
             table.plot(data["time"].values, median, color=colour, ls=line, lw=1.3)
         discharge.set_title("discharge at the outlet [m³ s⁻¹]")
-        discharge.legend(frameon=False, loc="upper right")
+        discharge.legend(frameon=False, loc="upper left")
         table.set_title("water table depth, median of the basin [m]")
         table.invert_yaxis()
         for axes in (rain, discharge, table):

@@ -163,7 +163,12 @@ def _run(config: BasinConfig, basin: Basin, title: str) -> dict[str, Any]:
     fluxes = [f"land.{v}" for v in _LAND_OUTPUT] + [f"groundwater.{v}" for v in _GROUNDWATER_OUTPUT]
     output: list[dict[str, Any]] = [
         {"file": "daily.nc", "every": "1d", "variables": fluxes},
-        {"file": "states.nc", "every": "1d", "method": "point", "variables": [f"groundwater.{v}" for v in _STATES]},
+        {
+            "file": "states.nc",
+            "every": "1d",
+            "method": "point",
+            "variables": [f"groundwater.{v}" for v in (names.PRESSURE_HEAD, names.VOLUME_FRACTION)],
+        },
     ]
     if discharge:
         rain = "land.atmosphere_water_precipitation__mass_flux"

@@ -62,6 +62,17 @@ def live(fake):
 # ---------------------------------------------------------------- whose it is
 
 
+def test_the_file_names_the_folder_of_its_run_from_wherever_the_command_is_given(fake, monkeypatch):
+    fake.run["folder"] = "runs/first"
+    elsewhere = fake.folder / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    for arguments, folder in (((), fake.folder / "runs" / "first"), (("--output", "own"), elsewhere / "own")):
+        result = CliRunner().invoke(main, [str(fake.write()), *arguments])
+        assert result.exit_code == 0, result.output
+        assert (folder / "run.yaml").is_file()
+
+
 def test_a_project_of_the_users_that_looks_like_a_run_is_no_run(fake):
     (fake.output / "config").mkdir(parents=True)
     (fake.output / "checkpoints" / "1").mkdir(parents=True)

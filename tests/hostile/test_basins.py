@@ -69,6 +69,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ground[:, -10:] -= 15.0 * (1.0 + np.arange(10))
     domain_maps.write(made / "ground.tif", ground)
     domain_maps.write(made / "coarse.tif", np.ones((10, 10), dtype=np.uint8), cell=400.0)
+    (made / "first.yaml").write_text(yaml.safe_dump(RICH), encoding="utf-8")
+    build(made / "first.yaml", None)  # an editable installation compiles what is imported for the first time
     return made
 
 
