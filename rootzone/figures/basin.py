@@ -129,8 +129,9 @@ def domain_map(of: Setting) -> Figure:
     axes.plot([], [], color="0.25", lw=0.7, label="no flow")
     _boundaries(axes, of, x, y)
     _marks(axes, list(of.gauges.values()), x, y, "o", "gauge")
-    _marks(axes, [well.cell for well in of.wells], x, y, "s", "well")
-    for name, (j, i) in [*of.gauges.items(), *((well.name, well.cell) for well in of.wells)]:
+    wells = {well.name: well.cell for well in of.wells if well.cell is not None}
+    _marks(axes, list(wells.values()), x, y, "s", "well")
+    for name, (j, i) in [*of.gauges.items(), *wells.items()]:
         axes.annotate(name, (x[i], y[j]), xytext=(6, 4), textcoords="offset points", fontsize=7)
     legend_above(figure)
     return figure
