@@ -52,6 +52,7 @@ class _Idle(DeclaredBmi):
                 grids.SUBSURFACE: grids.layered(surface, thickness),
                 grids.ROOT_ZONE: grids.root_zone(surface, thickness, ROOT_ZONE_LAYERS),
                 grids.SCALAR: grids.scalar(),
+                grids.POINTS: grids.points((), (), ()),
             },
             mask=mask,
         )

@@ -15,9 +15,9 @@ import xarray as xr
 import rootzone
 from bmi_common.groundwater import RUNOFF, WATER_TABLE_DEPTH
 from bmi_common.netcdf_file import netcdf_name
-from rootzone.evaluation.figures.style import BLACK, BLUE, ORANGE, SIZES, SKY, dates, new_figure
 from rootzone.figures.geography import draw_outline, draw_rivers, edges, kilometres, rivers_of_run
 from rootzone.figures.quantities import RAIN, quantity
+from rootzone.figures.style import BLACK, BLUE, ORANGE, SIZES, SKY, dates, new_figure
 
 RUNS = {
     "physics": ("physics (Richards)", BLACK, "-"),

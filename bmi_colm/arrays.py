@@ -1,8 +1,8 @@
 """The table of what the Fortran kernel exchanges with Python: name, units, meaning and shape, once.
 
-The arrays of a block of columns are owned by Python and changed in place by the kernel. All are Fortran-contiguous with
-the column first, so that nothing is copied. Layers follow from the top: those of soil, or five of snow (empty ones
-first) and then those of soil. How many of soil there are is known at run time.
+The arrays of a block of columns are owned by Python and changed in place by the kernel. Python has the column first; in
+memory it is the slowest, so that what a column needs lies together. Layers follow from the top: those of soil, or five
+of snow (empty ones first) and then those of soil. How many of soil there are is known at run time.
 
 The build makes the Fortran side, `colm_types.f90` and `colm_api.f90`, from the dataclasses of this module
 (`tools/colm_interface.py`): a new argument is one line here.
@@ -73,13 +73,18 @@ class ColumnArrays:
         extents = {SOIL: soil_layers, SOIL_AND_SNOW: soil_layers + N_SNOW}
 
         def zeros(shape: tuple[int | str, ...], dtype: type) -> NDArray[Any]:
-            return np.zeros((n, *(extents[e] if isinstance(e, str) else e for e in shape)), dtype=dtype, order="F")
+            within = [extents[e] if isinstance(e, str) else e for e in shape]
+            return np.moveaxis(np.zeros((*within, n), dtype=dtype, order="F"), -1, 0)
 
         return cls(**{f.name: zeros(f.metadata["shape"], f.metadata["dtype"]) for f in fields(cls)})
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the arrays by name, not copied."""
         return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    def for_kernel(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays by name as the kernel takes them, the column last and Fortran-contiguous; not copied."""
+        return {name: np.moveaxis(array, 0, -1) for name, array in self.arrays().items()}
 
 
 @dataclass
@@ -228,4 +233,5 @@ class ColumnFluxes(ColumnArrays):
     water_residual: Array = _column("kg m-2 s-1", "what the water balance leaves over")
     source: Array = _column("h-1", "net source of the soil layers, per bulk volume", SOIL)
     clamped_heads: Integers = _column("1", "number of layers with a head below the lowest", dtype=np.int32)
+    leaf_iterations: Integers = _column("1", "iterations that leaf temperature took, 0 without leaves", dtype=np.int32)
     status: Integers = _column("1", "0, or 1 if a balance is not finite: the column keeps its state", dtype=np.int32)

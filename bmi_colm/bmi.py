@@ -56,6 +56,7 @@ class BmiColm(LandSurface):
 
     component_name = "CoLM"
     starts_at_time_of_day = True
+    runs_in_parts = True
     METADATA = str(Path(__file__).with_name("pymt"))  # where pymt looks
     variables = (*LandSurface.variables, *names.IRRIGATION_VARIABLES, *names.DIAGNOSTICS)
 
@@ -219,6 +220,8 @@ def _lifting(prepared: PreparedLand) -> Lifting | None:
     if own is not None:
         canopy = np.where(np.isfinite(own), own, canopy)
     tallest = float(canopy.max(initial=0.0))
+    if prepared.domain.part is not None:
+        tallest = prepared.domain.part.world.largest(tallest)
     lifting = Lifting.above(tallest, Heights(heights.wind, heights.temperature, heights.humidity))
     if lifting is not None:
         warnings.warn(

@@ -256,10 +256,10 @@ class ColumnModel:
         self.fluxes.ground_temperature[:] = self.state.temperature[np.arange(self.n), top]
         self.fluxes.screen_temperature[:] = self.state.leaf_temperature
         self._arrays: dict[str, NDArray[Any]] = {
-            **self.forcing.arrays(),
-            **self.parameters.arrays(),
-            **self.state.arrays(),
-            **self.fluxes.arrays(),
+            **self.forcing.for_kernel(),
+            **self.parameters.for_kernel(),
+            **self.state.for_kernel(),
+            **self.fluxes.for_kernel(),
         }
 
     def step(

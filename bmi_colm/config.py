@@ -32,6 +32,7 @@ from bmi_colm.tables.schema import SOIL_BOUNDS, SoilField, SoilOverrides, Vegeta
 from bmi_common import Config, ConfigError, ConfigPath, Domain, DomainField, FieldConfig, load_config
 from bmi_common.config import Threads
 from bmi_common.errors import Mistakes, describe_cell, errors_under
+from bmi_common.file_grid import Cells
 from bmi_common.floor_head import FLOOR_HEAD
 from bmi_common.suggest import did_you_mean
 
@@ -112,6 +113,7 @@ class TextureConfig(Config):
     def read(self, domain: Domain, table: SoilTable, grid: SoilGrid) -> SoilTexture:
         """Texture of the active columns, soil layers from the top."""
         if self.colm is not None:
+            _require_one_process(domain, "soil_texture.colm")
             return _on_soil(to_layers(read_readin(self.colm, domain.mask).texture), grid)
         if isinstance(self.usda, str):
             return SoilTexture.from_usda(np.full(int(domain.mask.sum()), self.usda), table)
@@ -171,7 +173,9 @@ def _has_no_layers(spec: FieldConfig, key: str, domain: Domain, units: str) -> b
     if spec.file is None:
         return isinstance(spec.value, float)
     try:
-        spec.read(key, domain.surface.shape, units, np.zeros(domain.mask.shape, dtype=bool))
+        # without coordinates, which the reading that counts compares
+        place = None if domain.part is None else Cells(domain.cells.shape, part=domain.part)
+        spec.read(key, domain.surface.shape, units, np.zeros(domain.mask.shape, dtype=bool), cells=place)
     except ConfigError:  # of another shape, or unreadable: the second reading says so
         return False
     return True
@@ -179,8 +183,15 @@ def _has_no_layers(spec: FieldConfig, key: str, domain: Domain, units: str) -> b
 
 def _read_cover(spec: CoverConfig, domain: Domain) -> Floats:
     if isinstance(spec, ReadinCover):
+        _require_one_process(domain, "land_cover.colm")
         return spec.read(domain.mask)
     return spec.read("land_cover", domain.surface.shape, "1", domain.mask, cells=domain.cells)
+
+
+def _require_one_process(domain: Domain, key: str) -> None:
+    """Refuse a file of the active columns of the whole domain, of which a process has a part."""
+    if domain.part is not None:
+        raise ConfigError("several processes cannot share this file yet; give a field, or run on one process", key=key)
 
 
 def _check_cover(cover: Floats, classes: Collection[int], cells: NDArray[np.int64], source: str) -> None:

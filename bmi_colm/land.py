@@ -66,6 +66,7 @@ class LandSurface(DeclaredBmi):
                 easting=domain.cells.easting if domain.cells.has_corner else None,
                 elevation=domain.elevation,
                 mask=domain.mask,
+                part=domain.part,
             )
         self._prepared = prepared
         self._warned = False
@@ -82,6 +83,7 @@ class LandSurface(DeclaredBmi):
             georeference=domain.georeference,
             start=config.start,
             initial_state=config.initial.state if config.initial else None,
+            part=domain.part,
         )
 
     def _fill_initial(self, surface_temperature: NDArray[np.float64] | float) -> None:
@@ -128,6 +130,9 @@ class LandSurface(DeclaredBmi):
                 )
 
     def _report_clamped(self, count: int) -> None:
+        part = self._prepared.domain.part
+        if part is not None:
+            count = int(part.world.sum(count)[0])
         self.values[names.CLAMPED_HEADS][...] = count
         if count and not self._warned:
             self._warned = True

@@ -22,8 +22,11 @@ from bmi_common.bmi_variables import VariableFunctions
 from bmi_common.errors import BmiStateError, ConfigError, ModelError, describe_cell
 from bmi_common.georeference import Georeference
 from bmi_common.grids import Grid
+from bmi_common.partition import Part
 from bmi_common.state_file import SavedState, StateArray, StateHeader
+from bmi_common.units import SECONDS_PER_HOUR
 from bmi_common.variables import Role, Variable
+from bmi_common.whole_state import whole_arrays, window_arrays
 
 FOREVER = float(np.finfo(np.float64).max)
 
@@ -68,6 +71,8 @@ class Setup:
         State file to start from, as `DeclaredBmi.start_from` does.
     georeference : Georeference, optional
         Where the cells of the horizontal grid lie on the earth.
+    part : Part, optional
+        Of the domain, where processes share it: the grids are its window.
     """
 
     grids: Mapping[int, Grid]
@@ -79,6 +84,19 @@ class Setup:
     start: datetime | None = None
     initial_state: Path | None = None
     georeference: Georeference | None = None
+    part: Part | None = None
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """Cells in words: how many in which grid, and how many take part."""
+        fields = [grid for grid in self.grids.values() if grid.rank >= 2 and not grid.is_points]
+        if not fields:
+            return ()
+        *layers, rows, columns = max(fields, key=lambda grid: grid.size).shape
+        sizes = dict.fromkeys(f"{size:g}" for grid in fields for size in grid.spacing)
+        told = f"{rows} x {columns} cells" + (f" of {' x '.join(sizes)} m" if sizes else "")
+        told = f"{layers[0]} layers of {told}" if layers else told
+        return (told,) if self.mask is None else (told, f"{int(self.mask.sum())} active")
 
 
 class DeclaredBmi(GridFunctions, VariableFunctions):
@@ -92,6 +110,10 @@ class DeclaredBmi(GridFunctions, VariableFunctions):
 
     saves_state: ClassVar[bool] = True
     """Whether state files hold all that the component remembers; where not, it refuses to write and to read them."""
+
+    runs_in_parts: ClassVar[bool] = False
+    """Whether processes can share the domain, each with its own part. Scalars and points that such a component
+    publishes are those of the whole domain, in all processes."""
 
     takes_end: ClassVar[bool] = False
     """Whether the configuration has the keys ``start`` and ``end`` (UTC). A coupler writes the period of its run
@@ -180,6 +202,16 @@ class DeclaredBmi(GridFunctions, VariableFunctions):
 
     # ------------------------------------------------------------------ state
 
+    def __repr__(self) -> str:
+        """Class, grid and time: ``<BmiRichards: 11 layers of 48 x 64 cells of 1000 m, 2263 active, after 12 h>``."""
+        name = type(self).__name__
+        if self._state is not State.INITIALIZED:
+            return f"<{name}: {'not initialized' if self._state is State.CREATED else self._state.value}>"
+        start = self._setup.start
+        now = None if start is None else start + timedelta(seconds=self.time)
+        when = f"after {self.time / SECONDS_PER_HOUR:g} h" if now is None else f"at {now:%Y-%m-%dT%H:%M}"
+        return f"<{name}: {', '.join((*self._setup.cells, when))}>"
+
     @property
     def state(self) -> State:
         """Where in its life the instance is."""
@@ -194,6 +226,11 @@ class DeclaredBmi(GridFunctions, VariableFunctions):
     def mask(self) -> NDArray[np.bool_] | None:
         """Cells (ny, nx) that take part, or None where all do."""
         return self._setup.mask
+
+    @property
+    def part(self) -> Part | None:
+        """Part of the domain that this process has; None where it has the whole."""
+        return self._setup.part
 
     @property
     def layer_mask(self) -> NDArray[np.bool_] | None:
@@ -358,7 +395,11 @@ class DeclaredBmi(GridFunctions, VariableFunctions):
         header = StateHeader(
             self.component_name, self.time, calendar, self._fingerprints(), {"supplied": sorted(self.supplied)}
         )
-        state_file.write_state(Path(path), header, arrays)
+        part = self._setup.part
+        if part is not None:
+            arrays = whole_arrays(part, arrays)
+        if part is None or part.world.leads:
+            state_file.write_state(Path(path), header, arrays)
 
     def load_state(self, path: str | Path) -> None:
         """Go on from a state file at its BMI time, bit for bit as if there had been no stop.
@@ -413,11 +454,19 @@ class DeclaredBmi(GridFunctions, VariableFunctions):
         self._take_over(saved, goes_on=False)
 
     def _read_state(self, path: Path) -> SavedState:
-        saved = state_file.read_state(path, self.component_name)
-        arrays = self._state_arrays()
-        statics = [_file_name(v.name) for v in self.variables if v.role is Role.STATIC]
-        state_file.require_fitting(saved, arrays, self._grid_arrays(), statics)
-        state_file.require_fingerprints(saved, self._fingerprints())
+        part, fingerprints = self._setup.part, self._fingerprints()
+        expected = self._state_arrays()
+        arrays = expected if part is None else whole_arrays(part, expected)
+        saved = None
+        if part is None or part.world.leads:
+            saved = state_file.read_state(path, self.component_name)
+            statics = [_file_name(v.name) for v in self.variables if v.role is Role.STATIC]
+            state_file.require_fitting(saved, arrays, self._grid_arrays(), statics)
+            state_file.require_fingerprints(saved, fingerprints)
+        if part is not None:
+            header = part.world.shared(None if saved is None else saved.header)
+            saved = SavedState(path, header, window_arrays(part, None if saved is None else saved.arrays, expected))
+        assert saved is not None
         return saved
 
     def _take_over(self, saved: SavedState, goes_on: bool) -> None:

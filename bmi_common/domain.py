@@ -14,11 +14,14 @@ from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo, model_
 from bmi_common import grids
 from bmi_common.arrays import Array
 from bmi_common.config import Config, load_nested
-from bmi_common.errors import ConfigError, Mistakes, describe_cell, out_of_range
+from bmi_common.errors import ConfigError, Mistakes, count_cells_from, describe_cell, out_of_range
 from bmi_common.fields import FieldConfig, rows_turned
 from bmi_common.file_grid import Cells, Direction, degrees_between
+from bmi_common.flow_order import FlowNetwork, build_network
 from bmi_common.georeference import CrsConfig, Georeference
+from bmi_common.partition import Part, deal
 from bmi_common.slopes import SlopeFormulation
+from bmi_common.world import World, current
 
 Mask = NDArray[np.bool_]
 
@@ -245,6 +248,8 @@ class Domain:
         Where the cells are, for whatever else is read onto the domain.
     grid_mapping : mapping, optional
         The coordinate reference system as attributes of a CF grid mapping variable.
+    part : Part, optional
+        Of the whole domain, where processes share it: all fields are its window then, and `mask` has its own cells.
     """
 
     surface: grids.Grid
@@ -274,6 +279,7 @@ class Domain:
     cells: Cells = field(default=Cells((0, 0)), repr=False)
     files: tuple[Path, ...] = field(default=(), repr=False)
     grid_mapping: Mapping[str, Any] | None = field(default=None, repr=False)
+    part: Part | None = field(default=None, repr=False)
 
     @property
     def georeference(self) -> Georeference | None:
@@ -380,19 +386,22 @@ class Domain:
 
     @classmethod
     def load(cls, spec: DomainConfig) -> Domain:
-        """Read all fields of a specification.
+        """Read all fields of a specification, of the part that this process has (`bmi_common.world.current`).
 
         Raises
         ------
         ConfigError
             For files that cannot be read, wrong shapes, values outside their physical range in active cells.
         """
-        g = spec.grid
+        part = _part(spec, current())
         dz = np.array(spec.layers, dtype=np.float64)
-        surface = grids.surface(g.ny, g.nx, g.dy, g.dx, g.y0, g.x0)
+        surface = _surface(spec.grid)
+        if part is not None:
+            surface = surface.window(part.rows, part.columns)
+            count_cells_from(*part.offset)
         subsurface = grids.layered(surface, dz)
-        cells = _place(spec, surface, dz)
-        mask = _read_mask(spec.mask, subsurface.shape, cells)
+        cells = _place(spec, surface, dz, part)
+        mask = _read_mask(spec.mask, subsurface.shape, cells) if part is None else part.mask
         cells = replace(cells, mask=mask)
         _check_directions(spec, cells)
 
@@ -448,6 +457,7 @@ class Domain:
             manning=flat(spec.manning, "manning"),
             cells=cells,
             grid_mapping=grid_mapping,
+            part=part,
             files=(*(() if spec._file is None else (spec._file,)), *_files_of(spec)),
             **fields,
         )
@@ -457,7 +467,43 @@ class Domain:
         return domain
 
 
-def _place(spec: DomainConfig, surface: grids.Grid, dz: Array) -> Cells:
+def _surface(grid: GridConfig) -> grids.Grid:
+    return grids.surface(grid.ny, grid.nx, grid.dy, grid.dx, grid.y0, grid.x0)
+
+
+def _part(spec: DomainConfig, world: World) -> Part | None:
+    """Return the part of the domain that this process has; None where there is one process only.
+
+    Process 0 looks at mask and slopes of the whole domain. Components that have the same domain share its parts.
+    """
+    if world.size == 1:
+        return None
+    known = spec.model_dump_json()
+    if known not in world.parts:
+        mask = network = None
+        if world.leads:
+            mask, network = _terrain(spec)
+        world.parts[known] = deal(world, mask, network)
+    found: Part = world.parts[known]
+    return found
+
+
+def _terrain(spec: DomainConfig) -> tuple[Mask, FlowNetwork]:
+    """Return the mask of the whole domain and its network of overland flow through faces, level without slopes."""
+    surface, dz = _surface(spec.grid), np.array(spec.layers, dtype=np.float64)
+    cells = _place(spec, surface, dz)
+    mask = _read_mask(spec.mask, (len(dz), *surface.shape), cells)
+    cells = replace(cells, mask=mask)
+    if spec.slope is None:
+        slope_x = slope_y = np.zeros(mask.shape)
+    else:
+        slope_x = _read(spec.slope.x, "slope.x", surface.shape, cells, ("x",))
+        slope_y = _read(spec.slope.y, "slope.y", surface.shape, cells, ("y",))
+    roughness = np.ones(mask.shape)  # which the order of flow does not depend on
+    return mask, build_network(mask, slope_x, slope_y, roughness, spec.grid.dx, spec.grid.dy)
+
+
+def _place(spec: DomainConfig, surface: grids.Grid, dz: Array, part: Part | None = None) -> Cells:
     """Return where the cells are, before it is known which of them take part."""
     anywhere = np.zeros(surface.shape, dtype=bool)
     of_rows, of_columns = surface.coordinates
@@ -467,6 +513,7 @@ def _place(spec: DomainConfig, surface: grids.Grid, dz: Array) -> Cells:
         easting=of_columns,
         has_corner={"x0", "y0"} <= spec.grid.model_fields_set,
         thickness=dz,
+        part=part,
     )
     latitude, longitude = (
         None if s is None else s.read(name, surface.shape, "degrees", anywhere, cells=cells)

@@ -98,11 +98,26 @@ def outlets_of(network: FlowNetwork, cell_area: float) -> Outlets:
     return Outlets(network.cells[at][order], areas[order])
 
 
+def gauges_at_outlets(domain: Domain) -> dict[str, dict[str, int]]:
+    """Return the section ``gauges`` for the largest outlets, empty where nothing that drains a basin leaves."""
+    cell_area = domain.dx * domain.dy
+    outlets = outlets_of(network_of(domain), cell_area)
+    cells = outlets.cells[_are_large(outlets, domain)][:_OUTLETS_TOLD]
+    several = len(cells) > 1
+    names = (f"outlet_{n}" if several else "outlet" for n in range(1, len(cells) + 1))
+    return {name: {"x": int(c) % domain.nx, "y": int(c) // domain.nx} for name, c in zip(names, cells, strict=True)}
+
+
+def _are_large(outlets: Outlets, domain: Domain) -> NDArray[np.bool_]:
+    columns = int(domain.mask.sum())
+    return np.asarray(outlets.areas >= min(_LEAK * columns, _LEAK_CELLS) * domain.dx * domain.dy)
+
+
 def _flow(domain: Domain, slope_x: Array, slope_y: Array) -> list[Finding]:
     network = network_of(domain)
     whole = domain.mask.sum() * domain.dx * domain.dy
     outlets = outlets_of(network, domain.dx * domain.dy)
-    large = outlets.areas >= min(_LEAK * whole, _LEAK_CELLS * domain.dx * domain.dy)
+    large = _are_large(outlets, domain)
     told = ", ".join(
         f"{describe_cell(divmod(int(c), domain.nx))} {_km2(a)}"
         for c, a in zip(outlets.cells[large][:_OUTLETS_TOLD], outlets.areas[large][:_OUTLETS_TOLD], strict=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -194,7 +195,18 @@ def out_of_range(value: float, low: float, high: float, units: str = "1") -> str
     return f"must lie {describe_range(low, high, units)}, got {text}"
 
 
+_origin: ContextVar[tuple[int, int]] = ContextVar("origin", default=(0, 0))
+
+
+def count_cells_from(row: int, column: int) -> None:
+    """Let messages count cells from the corner of the whole domain; this process has a window that begins there."""
+    _origin.set((row, column))
+
+
 def describe_cell(cell: tuple[int, ...]) -> str:
     """Name a cell as ``cell (k=.., j=.., i=..)``, with as many indices as it has."""
     names = ("k", "j", "i")[-len(cell) :]
+    if len(cell) > 1:
+        row, column = _origin.get()
+        cell = (*cell[:-2], cell[-2] + row, cell[-1] + column)
     return "cell (" + ", ".join(f"{n}={int(v)}" for n, v in zip(names, cell, strict=True)) + ")"

@@ -141,13 +141,17 @@ class FieldConfig(Config):
         if self.stack is not None:
             return self._read_stack(name, shape, units, mask, cells, fixed)
         source = self._source(name)
+        part = None if cells is None else cells.part
+        whole = shape if part is None else (*shape[:-2], *part.shape)
         values, given = self._raw(shape, name, cells, fixed)
         while values.ndim > len(shape) and values.shape[0] == 1:
             values = values[0]
+        if part is not None and values.shape[-2:] == part.shape:
+            values = part.cut(values)
         if len(shape) == 3 and (map_in_all_layers or shape[0] == 1) and values.shape in (shape[1:], (1, *shape[1:])):
             values = np.broadcast_to(values, shape)
         if values.shape != shape:
-            raise ConfigError(f"{source}: {name} has shape {values.shape}, the domain needs {shape}")
+            raise ConfigError(f"{source}: {name} has shape {values.shape}, the domain needs {whole}")
         _check_finite(values, mask, f"{source}: {name}")
         if given is not None and given != units:
             try:
@@ -362,6 +366,10 @@ def read_netcdf_variable(
         order = [d for d in dimensions if d not in last] + last
         if moment is not None:
             index[dimensions.index(order[0])] = slice(moment, moment + 1)
+        grid = None
+        if y is not None and x is not None:
+            grid = _put_in_order(file, variable, (y, x), cells, fixed, where)
+            index[dimensions.index(y)], index[dimensions.index(x)] = grid.rows, grid.columns
         values = file.part(variable, tuple(index) or ...)
         values = values.transpose([dimensions.index(d) for d in order])
         if moment is not None:
@@ -373,8 +381,8 @@ def read_netcdf_variable(
                 taken = cells.thickness[-file.size(z) :]
                 if taken.size == file.size(z):
                     check_depths(file, z, taken, where)
-        if y is not None and x is not None:
-            values = _put_in_order(file, variable, (y, x), cells, fixed, where)(values)
+        if grid is not None:
+            values = grid(values)
     return values, units
 
 
@@ -410,7 +418,7 @@ def _put_in_order(
     grid = file_grid(file, variable, *axes)
     if cells is not None and grid.south_first is None and cells.turned and grid.shape[0] > 1:
         _say_unturned(file.path)
-    if cells is None or grid.shape != cells.shape:  # whoever asked for another shape says so
+    if cells is None or grid.shape != cells.whole_shape:  # whoever asked for another shape says so
         return turned(grid, where, fixed)
     return same_grid(grid, cells, where, assume=True, fixed=fixed)
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from bmi_common.arrays import Array
 from bmi_common.errors import ConfigError, InputNotice
 from bmi_common.netcdf_file import NetcdfFile, NetcdfVariable, base_name
+from bmi_common.partition import Part
 from bmi_common.units import conversion
 
 Mask = NDArray[np.bool_]
@@ -69,6 +70,8 @@ class Cells:
         Of the layers [m], bottom first.
     turned : bool
         Whether the maps of latitude and longitude had to be turned.
+    part : Part, optional
+        Of the domain, where it is divided; the cells are those of its window then.
     """
 
     shape: tuple[int, int]
@@ -80,6 +83,12 @@ class Cells:
     mask: Mask | None = None
     thickness: Array | None = None
     turned: bool = False
+    part: Part | None = None
+
+    @property
+    def whole_shape(self) -> tuple[int, int]:
+        """(ny, nx) of the whole domain, which maps in files have."""
+        return self.shape if self.part is None else self.part.shape
 
 
 class FileGrid(NamedTuple):
@@ -119,6 +128,16 @@ class GridMap:
             return picked
         # a neighbour without weight may lack a value
         return np.asarray(np.where(self.weights > 0.0, self.weights * picked, 0.0).sum(axis=-3))
+
+    def of_file(self, values: Array) -> Array:
+        """Return `values` (..., rows, columns) of the file's whole grid on the domain, (..., ny, nx)."""
+        return self(values[..., self.rows, self.columns])
+
+    def window(self, part: Part) -> GridMap:
+        """Return the map for a window of the domain."""
+        place = (..., part.rows, part.columns)
+        rows, columns = self.rows.start + self.pick[0][place], self.columns.start + self.pick[1][place]
+        return part_of(rows, columns, None if self.weights is None else self.weights[place])
 
 
 # ---------------------------------------------------------------------- what a file says
@@ -298,18 +317,20 @@ def same_grid(file: FileGrid, cells: Cells, where: str, *, assume: bool, fixed: 
         Shapes differ; the direction of the rows is unknown; the file's cells lie elsewhere than the domain's; or
         values that must not be turned would have to be.
     """
-    if file.shape != cells.shape:
+    if file.shape != cells.whole_shape:
         raise ConfigError(
-            f"{where}: grid (ny, nx) is {file.shape}, the domain is {cells.shape}; "
+            f"{where}: grid (ny, nx) is {file.shape}, the domain is {cells.whole_shape}; "
             "remap: nearest takes the nearest cell of the file for each cell of the domain, of weather remap: bilinear "
             "interpolates"
         )
-    if file.south_first is None and cells.shape[0] > 1 and not assume:
+    if file.south_first is None and cells.whole_shape[0] > 1 and not assume:
         raise ConfigError(
             f"{where}: no coordinate tells whether row 0 is south or north; "
             "needed is a latitude or a projection_y_coordinate of the rows"
         )
     grid = turned(file, where, fixed)
+    if cells.part is not None:
+        grid = grid.window(cells.part)
     _check_place(file, cells, grid, where)
     return grid
 
@@ -497,7 +518,7 @@ def _check_place(file: FileGrid, cells: Cells, grid: GridMap, where: str) -> Non
         return
     if min(file.shape) > 1 and not np.ptp(cells.latitude) + np.ptp(cells.longitude):
         return  # one place stands for an idealised domain
-    latitude, longitude = (c[grid.pick] for c in of_each_cell(file))
+    latitude, longitude = (grid.of_file(c) for c in of_each_cell(file))
     spacings = [
         float(np.nanmedian(np.hypot(*(np.diff(values, axis=axis) for values in (latitude, longitude)))))
         for axis in (0, 1)
@@ -533,6 +554,8 @@ def _check_metres(file: FileGrid, cells: Cells, where: str) -> None:
         if there is None or own is None or there.size < 2 or not np.isfinite(there).all():
             continue
         there = there[::-1] if up is False else there
+        if cells.part is not None:
+            there = there[cells.part.rows if axis == "northing" else cells.part.columns]
         spacing, size = (there[-1] - there[0]) / (there.size - 1), (own[-1] - own[0]) / (own.size - 1)
         if abs(spacing / size - 1.0) > _SPACING_TOLERANCE:
             raise ConfigError(f"{where}: its cells are {spacing:g} m apart ({axis}), those of the domain {size:g} m")

@@ -4,6 +4,10 @@ Kinematic overland flow goes through the east and north faces of the cells, away
 face raises, or leaves each cell by its own slopes, so the depth of a cell depends on upstream cells only. Columns are
 therefore grouped in levels: a column's level is one more than the highest level among its donors. A cycle of the slope
 field (a strongly connected component) is kept together as one group, which the kernel iterates.
+
+Where a domain is divided among processes, water that flows from one part to another makes waves: a column's wave is
+the highest of its donors', and one more where that donor lies in another part. Each process solves its columns wave by
+wave.
 """
 
 from dataclasses import dataclass
@@ -36,7 +40,8 @@ class FlowNetwork:
     level_start : (nlevels + 1,) int32
         First group of each level.
     group_start : (ngroups + 1,) int32
-        First column of each group; a group of more than one column is a cycle.
+        First column of each group; a group of more than one column is a cycle. The last entry is one past the last
+        column that is solved here; columns of other parts of the domain follow.
     donor : (4, ncol) int32
         Columns whose ponded water flows into each column.
     inflow : (4, ncol)
@@ -57,6 +62,11 @@ class FlowNetwork:
     inflow: Floats
     outflow: Floats
     boundary: Floats
+
+    @property
+    def own(self) -> int:
+        """Number of columns that are solved here."""
+        return int(self.group_start[-1]) - 1
 
     @property
     def levels(self) -> int:
@@ -84,6 +94,8 @@ def build_network(
     dx: float,
     dy: float,
     condition: SurfaceCondition = SurfaceCondition.OVERLAND_KINEMATIC,
+    own: NDArray[np.bool_] | None = None,
+    wave: NDArray[np.int32] | None = None,
 ) -> FlowNetwork:
     """Order the active cells by overland flow.
 
@@ -99,16 +111,16 @@ def build_network(
         Cell size [m].
     condition : SurfaceCondition
         How water flows over the ground; nothing does over a seepage face or closed ground.
+    own : (ny, nx) bool, optional
+        Cells that are solved here, where the domain is divided; the other cells of `mask` come last in the order.
+    wave : (ny, nx) int32, optional
+        Wave of each of them; the order is one of waves first.
     """
     neighbours = _neighbours(mask)
-    if condition is SurfaceCondition.OVERLAND_KINEMATIC:
-        conveyance = 1.0 / (manning * np.sqrt(np.maximum(np.hypot(slope_x, slope_y), SMALLEST_SLOPE)))
-        donor, inflow, outflow, boundary = _faces(mask, slope_x, slope_y, conveyance, neighbours, dx, dy)
-    else:
-        flows = condition is SurfaceCondition.OVERLAND_FLOW
-        west, south = (np.sign(s[mask]) * np.sqrt(np.abs(s[mask])) / manning[mask] * flows for s in (slope_x, slope_y))
-        donor, inflow, outflow, boundary = _faces_by_cell(west, south, neighbours, dx, dy)
-    order, level_start, group_start = _order(donor)
+    donor, inflow, outflow, boundary = _overland(mask, slope_x, slope_y, manning, neighbours, dx, dy, condition)
+    order, level_start, group_start = _order(
+        donor, None if own is None else own[mask], None if wave is None else wave[mask]
+    )
 
     rank = np.zeros(order.size + 1, dtype=np.int32)  # new number of each old number, both from 1; 0 stays "none"
     rank[order + 1] = np.arange(1, order.size + 1)
@@ -127,6 +139,43 @@ def build_network(
         outflow=outflow[order],
         boundary=boundary[order],
     )
+
+
+def conveyance_out(
+    mask: NDArray[np.bool_],
+    slope_x: Floats,
+    slope_y: Floats,
+    manning: Floats,
+    dx: float,
+    dy: float,
+    condition: SurfaceCondition = SurfaceCondition.OVERLAND_KINEMATIC,
+) -> Floats:
+    """Conveyance [h-1 m-2/3] of all faces that each cell drains through, (ny, nx); NaN in inactive cells.
+
+    Parameters as of `build_network`, whose `FlowNetwork.outflow` it is.
+    """
+    outflow = np.full(mask.shape, np.nan)
+    outflow[mask] = _overland(mask, slope_x, slope_y, manning, _neighbours(mask), dx, dy, condition)[2]
+    return outflow
+
+
+def _overland(
+    mask: NDArray[np.bool_],
+    slope_x: Floats,
+    slope_y: Floats,
+    manning: Floats,
+    neighbours: Integers,
+    dx: float,
+    dy: float,
+    condition: SurfaceCondition,
+) -> tuple[Integers, Floats, Floats, Floats]:
+    """Donors of each active cell in row-major order, and conveyances in, out, and out over the edge of the domain."""
+    if condition is SurfaceCondition.OVERLAND_KINEMATIC:
+        conveyance = 1.0 / (manning * np.sqrt(np.maximum(np.hypot(slope_x, slope_y), SMALLEST_SLOPE)))
+        return _faces(mask, slope_x, slope_y, conveyance, neighbours, dx, dy)
+    flows = condition is SurfaceCondition.OVERLAND_FLOW
+    west, south = (np.sign(s[mask]) * np.sqrt(np.abs(s[mask])) / manning[mask] * flows for s in (slope_x, slope_y))
+    return _faces_by_cell(west, south, neighbours, dx, dy)
 
 
 def _neighbours(mask: NDArray[np.bool_]) -> Integers:
@@ -206,22 +255,33 @@ def _faces_by_cell(
     return donor, inflow, outflow, boundary
 
 
-def _order(donor: Integers) -> tuple[NDArray[np.intp], Integers, Integers]:
-    """Columns sorted by level, and the starts of levels and groups (numbers from 1)."""
+def _order(
+    donor: Integers, own: NDArray[np.bool_] | None = None, wave: Integers | None = None
+) -> tuple[NDArray[np.intp], Integers, Integers]:
+    """Columns sorted by wave and level, and the starts of levels and groups (numbers from 1)."""
     columns = donor.shape[1]
     receiver = np.tile(np.arange(columns), 4)[donor.ravel() > 0]
     giver = donor.ravel()[donor.ravel() > 0] - 1
+    if own is not None and wave is not None:  # what comes from another part or an earlier wave is there before
+        within = own[giver] & own[receiver] & (wave[giver] == wave[receiver])
+        receiver, giver = receiver[within], giver[within]
     feeds = csr_array((np.ones(giver.size, dtype=np.int8), (giver, receiver)), shape=(columns, columns))
     groups, group_of = connected_components(feeds, directed=True, connection="strong")
 
     between = group_of[giver] != group_of[receiver]
-    level_of_group = _levels(groups, group_of[giver[between]], group_of[receiver[between]])
-    order = np.lexsort((np.arange(columns), group_of, level_of_group[group_of]))
+    level = _levels(groups, group_of[giver[between]], group_of[receiver[between]])[group_of]
+    if own is not None and wave is not None:
+        level = np.unique(np.where(own, wave.astype(np.int64) * (level.max() + 1) + level, -1), return_inverse=True)[1]
+        level -= int(not own.all())  # -1 in other parts
+    order = np.lexsort((np.arange(columns), group_of, level))
+    if own is not None:
+        order = np.r_[order[own[order]], order[~own[order]]]
+        columns = int(own.sum())
 
-    sorted_group = group_of[order]
+    sorted_group = group_of[order[:columns]]
     first = np.flatnonzero(np.r_[True, sorted_group[1:] != sorted_group[:-1]])
     group_start = np.r_[first, columns].astype(np.int32) + 1
-    level_sizes = np.bincount(level_of_group)
+    level_sizes = np.bincount(level[order[first]])
     level_start = np.r_[0, np.cumsum(level_sizes)].astype(np.int32) + 1
     return order, level_start, group_start
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
@@ -51,6 +51,12 @@ class Grid:
     def size(self) -> int:
         """Number of cells."""
         return prod(self.shape)
+
+    def window(self, rows: slice, columns: slice) -> Grid:
+        """Return the grid of some rows and columns."""
+        *above, y, x = self.coordinates
+        y, x = y[rows], x[columns]
+        return replace(self, shape=(*self.shape[:-2], y.size, x.size), coordinates=(*above, y, x))
 
     @property
     def is_points(self) -> bool:

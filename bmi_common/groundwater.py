@@ -105,6 +105,7 @@ GROUNDWATER_VARIABLES = (
         "water in the subsurface, ponded, and on its way to irrigated land, all active cells",
     ),
     Variable(PONDED_VOLUME, "m3", SCALAR, Role.OUTPUT, "ponded water, all active cells; part of the storage"),
+    Variable(DISCHARGE, "m3 s-1", POINTS, Role.OUTPUT, "overland flow out of the gauge's cell"),
 )
 """What all have in common; the role of pressure head lets a state be set."""
 
@@ -186,6 +187,3 @@ WELL_RATE_VARIABLES = (
     Variable(UNMET_WELL_RATE, "m3 s-1", WELLS, Role.OUTPUT, "what a well should take beyond that"),
 )
 """Published by components that know what each well got."""
-
-DISCHARGE_VARIABLE = Variable(DISCHARGE, "m3 s-1", POINTS, Role.OUTPUT, "overland flow out of the gauge's cell")
-"""Published by components that route overland flow, at the gauges of their configuration."""

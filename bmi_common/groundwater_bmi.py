@@ -53,7 +53,9 @@ class GroundwaterBmi(DeclaredBmi):
 
     def _adopt_written_head(self) -> None:
         """Take over what was written through the pointer."""
-        if not np.array_equal(self.values[names.PRESSURE_HEAD], self._published_head, equal_nan=True):
+        written = not np.array_equal(self.values[names.PRESSURE_HEAD], self._published_head, equal_nan=True)
+        part = self._prepared.domain.part
+        if written if part is None else part.world.any(written):
             self._adopt_head()
 
     def _net_source(self, time: float, length: float) -> Array:
@@ -66,7 +68,10 @@ class GroundwaterBmi(DeclaredBmi):
         if prescribed is not None:
             source += prescribed.mean(time, length)
             depth = np.tensordot(domain.dz, source[:, domain.mask], axes=1)
-            self.values[names.PRESCRIBED_VOLUME][...] = float(depth.sum()) * length * domain.dx * domain.dy
+            volume = float(depth.sum()) * length * domain.dx * domain.dy
+            if domain.part is not None:
+                (volume,) = domain.part.world.sum(volume)
+            self.values[names.PRESCRIBED_VOLUME][...] = volume
         source[-domain.root_zone_layers :] += self.values[names.NET_SOURCE]
         return source
 
@@ -86,7 +91,7 @@ class GroundwaterBmi(DeclaredBmi):
     @property
     def description(self) -> tuple[str, ...]:
         """What a user should see of the configuration before a run: what the domain is like, and the wells."""
-        if not self.values:
+        if not self.values or self._prepared.domain.part is not None:
             return ()
         prepared = self._prepared
         start: tuple[str, ...] = ()
@@ -116,6 +121,10 @@ class GroundwaterBmi(DeclaredBmi):
         irrigation = fluxes(water.supplies, domain.mask.shape, domain.dx * domain.dy, length)
         for method, name in _IRRIGATION.items():
             values[name][domain.mask] = irrigation[method][domain.mask]
+
+    def _publish_discharge(self) -> None:
+        """Publish what the ponded depth in `values` makes flow at the gauges."""
+        self.values[names.DISCHARGE][...] = self._prepared.gauges.discharge(self.values[names.PONDED_DEPTH])
 
     def _publish_saturation(self, saturation: Array) -> None:
         """Fill saturation (nz, ny, nx), relative to porosity, and the water content that follows."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -10,7 +11,10 @@ from bmi_common.arrays import Array
 from bmi_common.boundary_conditions import Conditions, ConditionsConfig
 from bmi_common.domain import Domain, DomainField
 from bmi_common.errors import Mistakes
+from bmi_common.gauges import Gauges
+from bmi_common.grids import POINTS, Grid
 from bmi_common.initial import InitialConfig
+from bmi_common.places import PlaceConfig
 
 _OF_SOLVERS = ("conductivity_x", "conductivity_y", "conductivity_z", "slope_x", "slope_y", "manning")
 
@@ -30,6 +34,7 @@ class GroundwaterConfig(ConditionsConfig):
 
     domain: DomainField
     initial: InitialConfig
+    gauges: dict[str, PlaceConfig] = {}
 
     def solver_domain(self, solver: str) -> Domain:
         """Read the domain; raises `ConfigError` if it lacks what lateral and overland flow need, naming `solver`."""
@@ -58,6 +63,8 @@ class PreparedGroundwater:
         State file to start from.
     conditions : Conditions
         What acts beside the land.
+    gauges : Gauges
+        Cells whose discharge is published.
     """
 
     domain: Domain
@@ -65,3 +72,9 @@ class PreparedGroundwater:
     files: tuple[Path, ...]
     initial_state: Path | None = None
     conditions: Conditions = field(default_factory=Conditions)
+    gauges: Gauges = field(default_factory=Gauges.none)
+
+    @property
+    def grids(self) -> Mapping[int, Grid]:
+        """Grids of the variables that all groundwater components have, by their numbers in BMI."""
+        return {**self.domain.published_grids, POINTS: self.gauges.grid}

@@ -13,6 +13,10 @@ SMALLEST_SLOPE = 1.0e-5
 """Least slope in the kinematic formula (ParFlow's value), so that flat cells have finite conveyance."""
 
 
+OVERLAND_POWER = 5.0 / 3.0
+"""Of the ponded depth, in Manning's formula for wide flow."""
+
+
 class SurfaceCondition(Enum):
     """ParFlow's condition at the ground: what happens to ponded water."""
 
@@ -29,6 +33,13 @@ class SurfaceCondition(Enum):
     def has_water_standing(self) -> bool:
         """Whether water stands on the ground and flows over it."""
         return self in (SurfaceCondition.OVERLAND_KINEMATIC, SurfaceCondition.OVERLAND_FLOW)
+
+    @property
+    def ground(self) -> str:
+        """What the ground is, in a sentence."""
+        return {SurfaceCondition.SEEPAGE_FACE: "a seepage face", SurfaceCondition.CLOSED: "closed ground"}.get(
+            self, "open ground"
+        )
 
 
 def boundary_outflow(
@@ -72,5 +83,5 @@ def boundary_outflow(
     fall = np.where(over_x, np.abs(slope_x) / dx, 0.0) + np.where(over_y, np.abs(slope_y) / dy, 0.0)
     outflow = np.full(mask.shape, np.nan)
     steepness = np.maximum(np.hypot(slope_x[mask], slope_y[mask]), SMALLEST_SLOPE)
-    outflow[mask] = fall[mask] / (manning[mask] * np.sqrt(steepness)) * np.maximum(depth[mask], 0.0) ** (5.0 / 3.0)
+    outflow[mask] = fall[mask] / (manning[mask] * np.sqrt(steepness)) * np.maximum(depth[mask], 0.0) ** OVERLAND_POWER
     return outflow

@@ -301,6 +301,22 @@ class OwnedFolder:
                 folder.rmdir()
 
 
+class FolderOfProcessZero(OwnedFolder):
+    """The folder as the other processes of a run have it: they write nothing in it."""
+
+    def own(self, *names: str) -> None:
+        """Leave the record to process 0."""
+        return
+
+    def adopt(self, names: Iterable[str]) -> None:
+        """Leave the record to process 0."""
+        return
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Leave the files to process 0."""
+        return
+
+
 def draft_name(name: str) -> str:
     """Name under which a file of this name is written before it is whole."""
     return f".{name}.partial"

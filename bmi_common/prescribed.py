@@ -158,6 +158,7 @@ class PrescribedSource(DeclaredBmi):
 
     component_name = "Prescribed source"
     takes_end = True
+    runs_in_parts = True
     may_change = ("series.file",)
     variables = (
         Variable(names.NET_SOURCE, "h-1", grids.ROOT_ZONE, Role.OUTPUT, "net water source, into the soil positive"),
@@ -195,6 +196,7 @@ class PrescribedSource(DeclaredBmi):
             ends_with="" if config.series is None else "series",
             mask=domain.mask,
             georeference=domain.georeference,
+            part=domain.part,
         )
 
     def _start(self) -> None:

@@ -46,7 +46,7 @@ class BmiParflow(GroundwaterBmi):
         installation = find_installation(section.parflow_dir, section.mpi_command, p * q)
         self._simulation = Simulation(domain, section, installation)
         return Setup(
-            grids=domain.published_grids,
+            grids=self._prepared.grids,
             time_step=SECONDS_PER_HOUR,
             mask=domain.mask,
             georeference=domain.georeference,
@@ -109,6 +109,7 @@ class BmiParflow(GroundwaterBmi):
 
     def _load_state_dict(self, state: Mapping[str, Floats]) -> None:
         self._published_head = self.values[names.PRESSURE_HEAD].copy()
+        self._publish_discharge()
 
     def _state_dict(self) -> Mapping[str, Floats]:  # type: ignore[override]  # nothing beside the values, brought up to date
         self._adopt_written_head()
@@ -154,4 +155,5 @@ class BmiParflow(GroundwaterBmi):
         values[names.PONDED_DEPTH][...] = np.maximum(head[-1], 0.0)
         values[names.STORAGE_VOLUME][...] = storage_volume(domain, head, saturation)
         values[names.PONDED_VOLUME][...] = domain.dx * domain.dy * np.nansum(values[names.PONDED_DEPTH])
+        self._publish_discharge()
         self._published_head = head

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 from bmi_common import Config, ConfigError, ConfigPath, load_config
 from bmi_common.config import OutputPath
 from bmi_common.errors import Mistakes, errors_under
+from bmi_common.gauges import Gauges
 from bmi_common.groundwater import SECTIONS
 from bmi_common.groundwater_config import GroundwaterConfig, Mode, PreparedGroundwater
 from bmi_parflow.definition import MOST_STORAGE_CLASSES, Key, check_overrides
@@ -105,9 +106,11 @@ def prepare(config_file: Path) -> PreparedParflow:
     config = load_config(config_file, ParflowConfig, ignore=SECTIONS)
     domain = config.solver_domain("ParFlow")
     section = config.parflow
-    mistakes = Mistakes()
+    mistakes, gauges = Mistakes(), Gauges.none()
     with mistakes.noted(), errors_under(file=config_file):
         config.refuse("the ParFlow component")
+    with mistakes.noted(), errors_under(file=config_file):
+        gauges = Gauges.read(config.gauges, domain, config.surface.condition)
     with mistakes.noted(), errors_under(file=config_file):
         domain.refuse_own_permeability("the ParFlow component")
         domain.refuse_uneven_ground("the ParFlow component")
@@ -137,6 +140,7 @@ def prepare(config_file: Path) -> PreparedParflow:
         domain=domain,
         head=head,
         section=section,
+        gauges=gauges,
         files=(config_file, *config.initial.files, *domain.files),
         initial_state=config.initial.state,
     )

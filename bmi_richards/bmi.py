@@ -32,6 +32,7 @@ class BmiRichards(GroundwaterBmi):
     """
 
     component_name = "Richards"
+    runs_in_parts = True
     METADATA = str(Path(__file__).with_name("pymt"))  # where pymt looks
     variables = (
         *names.GROUNDWATER_VARIABLES,
@@ -39,7 +40,6 @@ class BmiRichards(GroundwaterBmi):
         *names.CONDITION_VARIABLES,
         *names.WELL_VARIABLES,
         *names.WELL_RATE_VARIABLES,
-        names.DISCHARGE_VARIABLE,
         *SOLVER_VARIABLES,
     )
     may_change = (
@@ -56,7 +56,7 @@ class BmiRichards(GroundwaterBmi):
         domain = self._prepared.domain
         try:
             self._solver = RichardsSolver(
-                domain, self._prepared.head, self._prepared.options, self._prepared.conditions
+                domain, self._prepared.head, self._prepared.options, self._prepared.conditions, domain.part
             )
         except ValueError as error:
             raise ConfigError(str(error), file=config_file) from error
@@ -68,7 +68,7 @@ class BmiRichards(GroundwaterBmi):
             ends["richards.drainage"] = len(drainage) * time_step
         first = min(ends, key=lambda key: ends[key])
         return Setup(
-            grids={**domain.published_grids, grids.POINTS: self._prepared.gauges, grids.WELLS: _places(self._prepared)},
+            grids={**self._prepared.grids, grids.WELLS: _places(self._prepared)},
             time_step=time_step * SECONDS_PER_HOUR,
             end_time=min(ends[first] * SECONDS_PER_HOUR, FOREVER),
             ends_with=first,
@@ -76,6 +76,7 @@ class BmiRichards(GroundwaterBmi):
             layer_mask=None if domain.top_layer is None else domain.cells_in_ground,
             georeference=domain.georeference,
             initial_state=self._prepared.initial_state,
+            part=domain.part,
         )
 
     def _start(self) -> None:
@@ -150,7 +151,7 @@ class BmiRichards(GroundwaterBmi):
         in_ground = balance.storage if balance else solver.storage
         values[names.STORAGE_VOLUME][...] = in_ground + values[names.IRRIGATION_STORAGE_VOLUME]
         values[names.PONDED_VOLUME][...] = balance.ponding if balance else solver.ponded_volume
-        values[names.DISCHARGE][...] = solver.discharge.ravel()[self._prepared.gauge_cells] / SECONDS_PER_HOUR
+        self._publish_discharge()
         self._published_head = head
 
     def _publish_balance(self, balance: HourBalance) -> None:

@@ -153,7 +153,7 @@ class BoundaryFaces:
         self._groups = [_of_boundary(b, network, top, dz, spacing, soil) for b in conditions.boundaries]
         self._boundaries = len(self._groups)
         if conditions.surface_flux is not None:
-            self._groups.append(_of_ground(conditions.surface_flux, top))
+            self._groups.append(_of_ground(conditions.surface_flux, top[: network.own]))
         self._grounds = len(self._groups)
         self._wells, self._area = conditions.wells, spacing[0] * spacing[1]
         self._groups += [_of_well(well, network, dz, shape, self._area) for well in self._wells]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,9 +13,9 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from bmi_common import Config, ConfigError, ConfigPath, Domain, FieldConfig, load_config
-from bmi_common.errors import Mistakes, errors_under
+from bmi_common.errors import InputNotice, Mistakes, errors_under
 from bmi_common.fields import read_netcdf_variable
-from bmi_common.grids import Grid
+from bmi_common.gauges import Gauges
 from bmi_common.groundwater import SECTIONS
 from bmi_common.groundwater_config import GroundwaterConfig, Mode, PreparedGroundwater
 from bmi_common.netcdf_file import NetcdfFile
@@ -24,8 +25,7 @@ from bmi_common.places import PlaceConfig
 from bmi_common.rates import first_entry
 from bmi_common.units import conversion
 from bmi_common.wells import Takes
-from bmi_richards.gauges import locate
-from bmi_richards.options import CommonConfig, Drainage, PermeabilityTable, SolverConfig
+from bmi_richards.options import CommonConfig, Convergence, Drainage, PermeabilityTable, SolverConfig
 
 Floats = NDArray[np.float64]
 
@@ -65,12 +65,15 @@ class PrescribedDrainage(Config):
 
 
 class RichardsSection(CommonConfig):
-    """The section ``richards:``: options of the solver, those that name files included, its step and gauges."""
+    """The section ``richards:``: options of the solver, those that name files included, and its step.
+
+    ``gauges`` is where files of earlier versions have what stands beside the section now.
+    """
 
     drainage: Literal["implicit", "lagged"] | PrescribedDrainage | None = None
     relative_permeability: Literal["analytic"] | TableConfig = "analytic"
     time_step: Annotated[float, Field(gt=0)] = 1.0
-    gauges: dict[str, PlaceConfig] = {}
+    gauges: dict[str, PlaceConfig] | None = None
 
     @model_validator(mode="after")
     def _drainage_needs_a_free_bottom(self) -> RichardsSection:
@@ -112,17 +115,11 @@ class PreparedRichards(PreparedGroundwater):
         Prescribed drainage [m h-1].
     time_step : float
         Length of a step [h].
-    gauges : Grid
-        Points where discharge is published.
-    gauge_cells : (gauges,)
-        Flat indices of their cells.
     """
 
     options: SolverConfig
     drainage: Floats | None
     time_step: float
-    gauges: Grid
-    gauge_cells: NDArray[np.intp]
 
 
 def prepare(config_file: Path) -> PreparedRichards:
@@ -137,6 +134,8 @@ def prepare(config_file: Path) -> PreparedRichards:
     domain = config.solver_domain("the Richards solver")
     drainage, own, mistakes = None, [config_file], Mistakes()
     with mistakes.noted(), errors_under(file=config_file):
+        if domain.part is not None:
+            _require_what_parts_can(config)
         conditions = config.read_conditions(domain)
         _require_meaning(config)
     with mistakes.noted():
@@ -147,8 +146,9 @@ def prepare(config_file: Path) -> PreparedRichards:
         own.append(prescribed.file)
     with mistakes.noted():
         options = config.richards.build(domain)
+    gauges = Gauges.none()
     with mistakes.noted(), errors_under(file=config_file):
-        gauges, gauge_cells = locate(config.richards.gauges, domain)
+        gauges = Gauges.read(_gauges(config, config_file), domain, config.surface.condition)
     mistakes.require_none()
     return PreparedRichards(
         domain=domain,
@@ -159,9 +159,42 @@ def prepare(config_file: Path) -> PreparedRichards:
         conditions=conditions,
         time_step=config.richards.time_step,
         gauges=gauges,
-        gauge_cells=gauge_cells,
         initial_state=config.initial.state,
     )
+
+
+def _gauges(config: RichardsConfig, file: Path) -> dict[str, PlaceConfig]:
+    """Return the section ``gauges``, or what stands in its place in files of earlier versions."""
+    earlier = config.richards.gauges
+    if earlier is None:
+        return config.gauges
+    if config.gauges:
+        raise ConfigError("stands beside `gauges:` as well; keep that one alone", key="richards.gauges")
+    warnings.warn(
+        f"{file}: richards.gauges: is read as `gauges:` beside the sections, where every groundwater component finds "
+        "it; move it there",
+        InputNotice,
+        stacklevel=2,
+    )
+    return earlier
+
+
+def _require_what_parts_can(config: RichardsConfig) -> None:
+    """Refuse what processes that share the domain cannot do yet."""
+    given = {
+        "boundaries": bool(config.boundaries),
+        "wells": bool(config.wells),
+        "surface.condition": config.surface.condition is SurfaceCondition.OVERLAND_FLOW,
+        "richards.passes": isinstance(config.richards.passes, Convergence),
+    }
+    mistakes = Mistakes()
+    for key, is_given in given.items():
+        if is_given:
+            what = "passes to a tolerance" if key == "richards.passes" else key.replace(".", " ")
+            mistakes.note(
+                ConfigError(f"several processes cannot share a domain with {what} yet; run it on one", key=key)
+            )
+    mistakes.require_none()
 
 
 def _require_meaning(config: RichardsConfig) -> None:
@@ -176,12 +209,8 @@ def _require_meaning(config: RichardsConfig) -> None:
                         key=f"boundaries.{number}.side",
                     )
                 )
-    ground = {SurfaceCondition.SEEPAGE_FACE: "a seepage face", SurfaceCondition.CLOSED: "closed ground"}.get(
-        config.surface.condition
-    )
-    if ground is not None:
-        if config.richards.gauges:
-            mistakes.note(ConfigError(f"no water flows over {ground}, where a gauge could be", key="richards.gauges"))
+    if not config.surface.condition.has_water_standing:
+        ground = config.surface.condition.ground
         for number, well in enumerate(config.wells):
             if well.takes is Takes.RIVER:
                 mistakes.note(ConfigError(f"no water stands on {ground}", key=f"wells.{number}.takes"))

@@ -9,7 +9,7 @@ times in h.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any, Protocol
 
@@ -22,12 +22,15 @@ from bmi_common.floor_head import reachable_floor
 from bmi_common.flow_order import FlowNetwork, build_network
 from bmi_common.groundwater_config import Mode
 from bmi_common.overland import SurfaceCondition
+from bmi_common.partition import Part
 from bmi_common.slopes import SlopeFormulation, face_slopes
 from bmi_common.state_file import StateArray, fingerprint
 from bmi_common.units import SECONDS_PER_HOUR
 from bmi_common.wells import WellWater
+from bmi_common.world import World
 from bmi_richards import _kernel
 from bmi_richards.boundary_faces import BoundaryFaces, CellSoil
+from bmi_richards.neighbours import Neighbours
 from bmi_richards.options import Convergence, Drainage, SolverConfig
 
 Floats = NDArray[np.float64]
@@ -127,6 +130,11 @@ class NewtonCount:
         """Newton iterations of a column, on average."""
         return self.iterations / self.columns
 
+    def of_all(self, world: World) -> NewtonCount:
+        """Put the counts of all parts of a domain together."""
+        iterations, columns, *rungs = map(int, world.sum(self.iterations, self.columns, *self.rungs))
+        return NewtonCount(iterations, int(world.largest(self.most)), columns, tuple(rungs))
+
     @classmethod
     def of(cls, iterations: NDArray[np.int32], ways: NDArray[np.int32]) -> NewtonCount:
         """Sum up what the kernel counted for each column."""
@@ -198,6 +206,13 @@ class HourBalance:
     passes: int
     last_change: float
 
+    def of_all(self, world: World) -> HourBalance:
+        """Put the balances of all parts of a domain together; what is of all of them already stays."""
+        there = ("storage", "ponding", "newton", "passes", "last_change")
+        names = [f.name for f in fields(self) if f.name not in there]
+        sums = dict(zip(names, world.sum(*(getattr(self, name) for name in names)), strict=True))
+        return HourBalance(**{**vars(self), **sums, "newton": self.newton.of_all(world)})
+
     @property
     def residual(self) -> float:
         """Storage change that nothing explains [m3]."""
@@ -219,6 +234,9 @@ class RichardsSolver:
     conditions : Conditions, optional
         What acts on ground, sides and bottom, wells, and flow barriers; by default the kinematic wave on the ground,
         and nothing else. Prescribed sources are part of the source of each step.
+    part : Part, optional
+        Of a domain that processes share; `domain` is its window then, and volumes are those of the whole domain. All
+        processes call `set_head`, `step`, `storage` and `ponded_volume` together.
 
     Raises
     ------
@@ -232,11 +250,14 @@ class RichardsSolver:
         head: ArrayLike,
         options: SolverConfig | None = None,
         conditions: Conditions | None = None,
+        part: Part | None = None,
     ) -> None:
         self.options = options or SolverConfig()
+        self._part = part
         self.conditions = conditions or Conditions()
         self._ponds = self.conditions.surface.has_water_standing
-        self._mask = np.asarray(domain.mask, dtype=bool)
+        own = np.asarray(domain.mask, dtype=bool)
+        self._mask = own if part is None else own | part.halo
         self._dz = np.ascontiguousarray(domain.dz, dtype=np.float64)
         self._dx, self._dy = float(domain.dx), float(domain.dy)
         self._area = self._dx * self._dy
@@ -252,7 +273,11 @@ class RichardsSolver:
             self._dx,
             self._dy,
             self.conditions.surface,
+            None if part is None else own,
+            None if part is None else part.wave,
         )
+        self._own = slice(self.network.own)  # columns that are solved here; those of the halo follow
+        self._cells = self.network.cells[self._own]
         self._place_tops(domain.top_layer)
         self._own_permeability = domain.relative_permeability_alpha is not None
         self._soil_cells = np.zeros((self._dz.size, len(_SOIL), self.network.cells.size), order="F")
@@ -269,6 +294,7 @@ class RichardsSolver:
         self._columns = {name: np.zeros(shape[1]) for name in results}
         self._iterations = np.zeros(shape[1], dtype=np.int32)
         self._last_dt = 1.0
+        self._neighbours = None if part is None else Neighbours(part, self.network, shape[0])
         self._soil["floor_water"][...] = self._floor_water()
         self.set_head(head)
 
@@ -304,14 +330,6 @@ class RichardsSolver:
         return self._scatter_surface(left / self._last_dt)
 
     @property
-    def discharge(self) -> Floats:
-        """Overland flow out of each cell [m3 h-1] (ny, nx), to other cells or over the edge, NaN outside the mask.
-
-        It is that of the present depth, which backward Euler takes for the whole step: what the balance has booked.
-        """
-        return self._scatter_surface(self.network.outflow * self._depth ** (5.0 / 3.0) * self._area)
-
-    @property
     def drainage(self) -> Floats:
         """Flow out through the bottom in the last step [m h-1] (ny, nx), NaN outside the mask."""
         return self._scatter_surface(self._columns["drained"] / self._last_dt)
@@ -329,13 +347,17 @@ class RichardsSolver:
     @property
     def storage(self) -> float:
         """Water in the ground and ponded [m3]."""
-        water = _kernel.ground_water(self._soil_cells, self._threads, self._state)
-        return float(water.sum() * self._area) + self.ponded_volume
+        water = _kernel.ground_water(self._soil_cells, self._threads, self._state)[self._own]
+        return self._sum(float(water.sum() * self._area)) + self.ponded_volume
 
     @property
     def ponded_volume(self) -> float:
         """Ponded water [m3], part of ``storage``."""
-        return float(self._depth.sum() * self._area) if self._ponds else 0.0
+        return self._sum(float(self._depth[self._own].sum() * self._area)) if self._ponds else 0.0
+
+    def _sum(self, volume: float) -> float:
+        """Sum over all parts of the domain."""
+        return volume if self._part is None else self._part.world.sum(volume)[0]
 
     @property
     def _depth(self) -> Floats:
@@ -356,7 +378,8 @@ class RichardsSolver:
         ValueError
             If the shape is wrong or a head inside the mask is not finite.
         """
-        self._head[...] = self._gather(np.broadcast_to(np.asarray(head, dtype=np.float64), self.shape), "pressure head")
+        own = self._gather_own(np.broadcast_to(np.asarray(head, dtype=np.float64), self.shape), "pressure head")
+        self._head[:, self._own] = own
         self._evaluate()
 
     def state_dict(self) -> dict[str, StateArray]:
@@ -369,7 +392,7 @@ class RichardsSolver:
     def load_state_dict(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Go on from what `state_dict` gave."""
         for name, _, _ in _MEMORY:
-            getattr(self, f"_{name}")[...] = self._gather(state[name], name)
+            getattr(self, f"_{name}")[:, self._own] = self._gather_own(state[name], name)
 
     @property
     def fingerprint(self) -> str:
@@ -378,7 +401,21 @@ class RichardsSolver:
         soil = [self._soil[n] for n in ("alpha", "n", "residual", "span", "pore", "elastic")]
         lowest = self._statics["minimum_head"] if table else np.full(self._head.shape, -1.0)
         own = [self._statics[n] for n in ("kr_alpha", "kr_n")] if self._own_permeability else []
-        return fingerprint(str(table.points if table else 0), *soil, lowest, *own)
+        fields = [*soil, lowest, *own]
+        if self._part is not None:
+            fields = [self._whole_columns(self._part, field) for field in fields]
+        return fingerprint(str(table.points if table else 0), *fields)
+
+    def _whole_columns(self, part: Part, columns: Floats) -> Floats:
+        """(nz, ncol) of the whole domain, in the order that one process would have them, in process 0."""
+        field = np.zeros((self.shape[0], self._mask.size))
+        field[:, self._cells] = columns[:, self._own]
+        whole, mask = part.whole(field.reshape(self.shape)), part.whole(part.mask)
+        if whole is None or mask is None or part.order is None:
+            return columns
+        flows = self.conditions.surface is SurfaceCondition.OVERLAND_KINEMATIC
+        order = part.order if flows else np.flatnonzero(mask)
+        return np.asarray(whole.reshape(self.shape[0], -1)[:, order])
 
     # ------------------------------------------------------------------- step
 
@@ -407,7 +444,7 @@ class RichardsSolver:
         """
         if not dt > 0.0:
             raise ValueError(f"dt must be above 0 h, not {dt}")
-        columns_source = self._gather(np.asarray(source, dtype=np.float64), "source")
+        columns_source = self._with_halo(self._gather_own(np.asarray(source, dtype=np.float64), "source"))
         self._require_ground(np.asarray(source, dtype=np.float64))
         prescribed = self._prescribed(drainage)
         before = self._work[:, 0]  # the kernel sets it
@@ -416,21 +453,26 @@ class RichardsSolver:
         advance = partial(self._advance, columns_source, prescribed, time, dt, failed_layer=failed, ways=ways)
         wanted = self.options.passes
         passes, change, converged = advance(wanted)
-        if isinstance(wanted, int) and wanted > 1 and change > _LARGEST_LAST_CHANGE and not failed.any():
+        again = isinstance(wanted, int) and wanted > 1 and change > _LARGEST_LAST_CHANGE and not failed.any()
+        if again and self._part is None:
             self._take_back(before)
             passes, change, converged = advance(_TO_TOLERANCE)
         error: ModelError | None = None
         if failed.any():
             error = self._describe_failure(failed, columns_source, before)
+        elif self._part is not None:
+            error = self._describe_division(change) if again and converged else None
         elif not converged:
             error = self._describe_divergence(passes, change)
+        if self._part is not None and not converged:  # in some part; all parts tell the same
+            error = next(e for e in self._part.world.gathered(error) if e is not None)
         if error:
             self._take_back(before)
             raise error
         self._last_dt = dt
         self._well_water = self._boundary_faces.well_water(dt)
-        volume = {name: float(depths.sum()) * self._area for name, depths in self._columns.items()}
-        return HourBalance(
+        volume = {name: float(depths[self._own].sum()) * self._area for name, depths in self._columns.items()}
+        balance = HourBalance(
             storage=self.storage,
             storage_change=volume["storage_change"],
             ponding=self.ponded_volume,
@@ -438,7 +480,7 @@ class RichardsSolver:
             unmet_demand=volume["unmet"],
             outflow=volume["left"],
             drainage=volume["drained"],
-            seepage=0.0 if self._ponds else float(self._depth.sum()) * self._area,
+            seepage=0.0 if self._ponds else float(self._depth[self._own].sum()) * self._area,
             surface_flux=self._boundary_faces.surface_flux * self._area,
             boundary_inflow=self._boundary_faces.boundary_inflow * self._area,
             unmet_outflow=self._boundary_faces.unmet_outflow(dt) * self._area,
@@ -446,10 +488,11 @@ class RichardsSolver:
             irrigation_withdrawal=self._well_water.withdrawal,
             injection=self._well_water.injection,
             unmet_extraction=self._well_water.unmet_extraction,
-            newton=NewtonCount.of(self._iterations, ways),
+            newton=NewtonCount.of(self._iterations[self._own], ways[self._own]),
             passes=int(passes),
             last_change=float(change),
         )
+        return balance if self._part is None else balance.of_all(self._part.world)
 
     def _take_back(self, head: Floats) -> None:
         self._head[...] = head
@@ -465,7 +508,7 @@ class RichardsSolver:
         **counts: NDArray[np.int32],
     ) -> tuple[int, float, bool]:
         options, network = self.options, self.network
-        return _kernel.advance(
+        handle = _kernel.attach(
             dx=self._dx,
             dy=self._dy,
             top=self._top,
@@ -500,6 +543,15 @@ class RichardsSolver:
             **counts,
             **self._columns,
         )
+        try:
+            if self._neighbours is None:
+                return _kernel.advance(handle)
+            assert isinstance(passes, int)
+            lateral = options.mode is Mode.FULL
+            done, change, failed = self._neighbours.advance(handle, passes, lateral, self._state)
+            return done, change, not failed
+        finally:
+            _kernel.detach(handle)
 
     def _prescribed(self, drainage: ArrayLike | None) -> Floats:
         wanted = self.options.mode is Mode.FREE_DRAINAGE and self.options.drainage is Drainage.PRESCRIBED
@@ -509,7 +561,7 @@ class RichardsSolver:
             raise ValueError("`drainage` was given, but the options do not prescribe drainage")
         if drainage is None:
             return np.zeros(self.network.cells.size)
-        return self._surface(drainage, "drainage").ravel()[self.network.cells]
+        return self._with_halo(self._surface(drainage, "drainage", own=True).ravel()[self._cells])
 
     def _describe_failure(self, failed: NDArray[np.int32], source: Floats, before: Floats) -> ModelError:
         column = int(np.flatnonzero(failed)[0])  # the most upstream: others may have failed because of it
@@ -523,8 +575,15 @@ class RichardsSolver:
             cell=(layer, j, i),
         )
 
+    def _describe_division(self, change: float) -> ModelError:
+        return ModelError(
+            f"lateral groundwater flow has not converged: the last of {self.options.passes} passes still changed a "
+            f"column by {change:.3g} (m of positive head, or saturation), and several processes cannot make the passes "
+            "to a tolerance that one would make now; use one process, more passes or a shorter step"
+        )
+
     def _describe_divergence(self, passes: int, change: float) -> ModelError:
-        column = int(np.argmax(self._columns["column_change"]))
+        column = int(np.argmax(self._columns["column_change"][self._own]))
         j, i = divmod(int(self.network.cells[column]), self._mask.shape[1])
         return ModelError(
             f"lateral groundwater flow has not converged: pass {passes} still changed a column "
@@ -560,8 +619,8 @@ class RichardsSolver:
         """Refuse sources where there is no cell, which would be lost."""
         if self._above is None:
             return
-        columns = source.reshape(self.shape[0], -1)[:, self.network.cells]
-        lost = self._above & (columns != 0.0) & ~np.isnan(columns)
+        columns = source.reshape(self.shape[0], -1)[:, self._cells]
+        lost = self._above[:, self._own] & (columns != 0.0) & ~np.isnan(columns)
         if lost.any():
             self._refuse(lost, columns, "source", "must be 0 above the ground")
 
@@ -667,49 +726,69 @@ class RichardsSolver:
 
     # ------------------------------------------------------- grids and columns
 
+    def _gather_own(self, field: ArrayLike, name: str) -> Floats:
+        """As `_gather`, of the columns that are solved here."""
+        return self._gather(field, name, columns=self._own)
+
+    def _with_halo(self, own: Floats) -> Floats:
+        """Values of the columns that are solved here, and 0 in those of the halo."""
+        if self._part is None:
+            return own
+        columns = np.zeros((*own.shape[:-1], self.network.cells.size), order="F")
+        columns[..., self._own] = own
+        return columns
+
     def _gather(
-        self, field: ArrayLike | None, name: str, above: float | None = None, at_least: float | None = None
+        self,
+        field: ArrayLike | None,
+        name: str,
+        above: float | None = None,
+        at_least: float | None = None,
+        columns: slice = slice(None),
     ) -> Floats:
         """(nz, ny, nx) to (nz, ncol) in flow order, each column contiguous."""
         values = np.asarray(_present(field, name), dtype=np.float64)
         if values.shape != self.shape:
             raise ValueError(f"{name} has shape {values.shape}, the domain is (nz, ny, nx) = {self.shape}")
-        columns: Floats = np.ascontiguousarray(values.reshape(self.shape[0], -1).T[self.network.cells]).T
+        found: Floats = np.ascontiguousarray(values.reshape(self.shape[0], -1).T[self.network.cells[columns]]).T
         if self._above is not None:  # what lies there has no effect, and may be NaN
-            columns = np.asfortranarray(np.where(self._above, self._of_tops(columns), columns))
-        if above is not None and not np.all(columns > above):
-            self._refuse(~(columns > above), columns, name, f"must be above {above:g}")
-        if at_least is not None and not np.all(columns >= at_least):
-            self._refuse(~(columns >= at_least), columns, name, f"must be at least {at_least:g}")
-        if not np.all(np.isfinite(columns)):
-            self._refuse(~np.isfinite(columns), columns, name, "must be finite inside the mask")
-        return columns
+            tops = found[self._top[columns] - 1, np.arange(found.shape[1])]
+            found = np.asfortranarray(np.where(self._above[:, columns], tops, found))
+        if above is not None and not np.all(found > above):
+            self._refuse(~(found > above), found, name, f"must be above {above:g}")
+        if at_least is not None and not np.all(found >= at_least):
+            self._refuse(~(found >= at_least), found, name, f"must be at least {at_least:g}")
+        if not np.all(np.isfinite(found)):
+            self._refuse(~np.isfinite(found), found, name, "must be finite inside the mask")
+        return found
 
     def _refuse(self, bad: NDArray[np.bool_], columns: Floats, name: str, demand: str) -> None:
         layer, column = (int(index[0]) for index in np.nonzero(bad))
         j, i = divmod(int(self.network.cells[column]), self._mask.shape[1])
         raise ValueError(f"{name} is {columns[layer, column]:g} in cell (k, j, i) = ({layer}, {j}, {i}): it {demand}")
 
-    def _surface(self, field: ArrayLike | None, name: str, above: float | None = None) -> Floats:
-        """Check a (ny, nx) field."""
+    def _surface(self, field: ArrayLike | None, name: str, above: float | None = None, own: bool = False) -> Floats:
+        """Check a (ny, nx) field, with the columns of the halo or in the `own` ones alone."""
         values = np.asarray(_present(field, name), dtype=np.float64)
+        mask = self._part.mask if own and self._part is not None else self._mask
         if values.shape != self._mask.shape:
             raise ValueError(f"{name} has shape {values.shape}, the domain is (ny, nx) = {self._mask.shape}")
         bad = ~np.isfinite(values) if above is None else ~(np.isfinite(values) & (values > above))
-        if np.any(bad & self._mask):
-            j, i = (int(index[0]) for index in np.nonzero(bad & self._mask))
+        if np.any(bad & mask):
+            j, i = (int(index[0]) for index in np.nonzero(bad & mask))
             demand = "finite" if above is None else f"finite and above {above:g}"
             raise ValueError(f"{name} is {values[j, i]:g} in cell (j, i) = ({j}, {i}): it must be {demand}")
         return np.where(self._mask, values, 1.0)
 
     def _scatter(self, columns: Floats) -> Floats:
         field = np.full((self.shape[0], self._mask.size), np.nan)
-        field[:, self.network.cells] = columns if self._above is None else np.where(self._above, np.nan, columns)
+        own = columns[:, self._own]
+        field[:, self._cells] = own if self._above is None else np.where(self._above[:, self._own], np.nan, own)
         return field.reshape(self.shape)
 
     def _scatter_surface(self, columns: Floats) -> Floats:
         field = np.full(self._mask.size, np.nan)
-        field[self.network.cells] = columns
+        field[self._cells] = columns[self._own]
         return field.reshape(self._mask.shape)
 
 

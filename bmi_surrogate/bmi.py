@@ -59,7 +59,7 @@ class BmiSurrogate(GroundwaterBmi):
         first = min(ends, key=lambda key: ends[key])
         self._hashes = hashes(self._prepared.files)
         return Setup(
-            grids=domain.published_grids,
+            grids=self._prepared.grids,
             time_step=SECONDS_PER_HOUR,
             end_time=min(ends[first] * SECONDS_PER_HOUR, FOREVER),
             ends_with=first,
@@ -118,6 +118,7 @@ class BmiSurrogate(GroundwaterBmi):
     def _load_state_dict(self, state: Mapping[str, NDArray[Any]]) -> None:
         self._prepared.emulator.load_state_dict(state)
         self._published_head = self.values[names.PRESSURE_HEAD].copy()
+        self._publish_discharge()
 
     def _fingerprints(self) -> Mapping[str, str]:
         return {"network": self._prepared.emulator.fingerprint}
@@ -155,3 +156,4 @@ class BmiSurrogate(GroundwaterBmi):
         values[names.RUNOFF][...] = diagnosed.outflow
         values[names.STORAGE_VOLUME][...] = diagnosed.storage + values[names.IRRIGATION_STORAGE_VOLUME]
         values[names.PONDED_VOLUME][...] = diagnosed.ponded_volume
+        self._publish_discharge()

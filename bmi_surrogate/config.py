@@ -15,6 +15,7 @@ from bmi_common.arrays import Array
 from bmi_common.boundary_conditions import Barriers, Conditions
 from bmi_common.config import Threads
 from bmi_common.errors import Mistakes, errors_under
+from bmi_common.gauges import Gauges
 from bmi_common.groundwater import SECTIONS
 from bmi_common.groundwater_config import GroundwaterConfig, PreparedGroundwater
 from bmi_surrogate.checkpoint import load as load_checkpoint
@@ -123,9 +124,11 @@ def prepare(config_file: Path) -> PreparedSurrogate:
     domain = Domain.load(config.domain)
     emulator: Emulator
     mistakes = Mistakes()
-    conditions = Conditions()
+    conditions, gauges = Conditions(), Gauges.none()
     with mistakes.noted(), errors_under(file=config_file):
         conditions = config.read_conditions(domain)
+    with mistakes.noted(), errors_under(file=config_file):
+        gauges = Gauges.read(config.gauges, domain, config.surface.condition)
     with mistakes.noted():
         trained = _trained(section, domain, config_file)
         structured = isinstance(trained, StructuredCheckpoint)
@@ -150,6 +153,7 @@ def prepare(config_file: Path) -> PreparedSurrogate:
         emulator=emulator,
         files=tuple(dict.fromkeys((config_file, *own, *conditions.files, *config.initial.files, *domain.files))),
         conditions=conditions,
+        gauges=gauges,
         initial_state=config.initial.state,
     )
 

@@ -120,6 +120,7 @@ def keep_records(path: Path, count: int) -> None:
         with netCDF4.Dataset(partial, "w", format="NETCDF4") as target:
             target.set_fill_off()
             source.set_auto_maskandscale(False)
+            source.set_auto_chartostring(False)
             target.setncatts({name: source.getncattr(name) for name in source.ncattrs()})
             for name, dimension in source.dimensions.items():
                 target.createDimension(name, None if dimension.isunlimited() else len(dimension))
@@ -140,6 +141,7 @@ def _like(variable: Any, target: Any, name: str) -> Any:
         fill_value=attributes.pop("_FillValue", None),
     )
     made.set_auto_maskandscale(False)
+    made.set_auto_chartostring(False)
     made.setncatts(attributes)
     return made
 

@@ -25,6 +25,7 @@ from bmi_common.errors import ConfigError, Mistakes, RootzoneError
 from bmi_common.hashing import sha256
 from bmi_common.owned_folder import OwnedFolder, draft_name
 from bmi_common.state_file import StateArray, StateHeader, commit, flush, read_state, write_state
+from bmi_common.world import current
 from coupler.component import Component
 from coupler.config import CHECKPOINTS, RunConfig
 
@@ -33,7 +34,7 @@ log = logging.getLogger("rootzone")
 RECORD = "checkpoint.json"
 BUFFERS = "coupler.nc"
 VERSION = 2
-_MAY_CHANGE = frozenset({"time.end", "paths", "title", "figures", "report", "checks", "checkpoint"})
+_MAY_CHANGE = frozenset({"time.end", "paths", "title", "figures", "animation", "report", "checks", "checkpoint", "mpi"})
 _MAY_CHANGE_IN_COMPONENT = frozenset({"paths", "relative_to", "staged_from", "origins", "end"})
 _STATE_FUNCTIONS = ("save_state", "load_state")
 
@@ -235,12 +236,16 @@ def write(
     ComponentError, ModelError, OSError
         If a state cannot be written; the older checkpoints are then as they were.
     """
+    states = {f"{component.name}.nc": component for component in components if not component.static}
+    if not current().leads:  # process 0 writes what they all give
+        for name, component in states.items():
+            component.save_state(folder.path / name)
+        return folder.path
     remove_remains(folder)
     name = _name(contents["time"])
     folder.remove(_files(folder).get(name, []))
     below = f"{CHECKPOINTS}/{name}"
     target = folder.path / below
-    states = {f"{component.name}.nc": component for component in components if not component.static}
     folder.own(*(f"{below}/{name}" for name in (*states, BUFFERS, RECORD)))
     target.mkdir(parents=True, exist_ok=True)
     already = {p.name for p in target.iterdir()}  # a user's notes

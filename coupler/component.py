@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from bmi_common.errors import ConfigError, RootzoneError
 from bmi_common.georeference import Georeference
+from bmi_common.partition import Part
 from bmi_common.suggest import did_you_mean
 from bmi_common.units import conversion
 from coupler import remote
@@ -257,6 +258,17 @@ class Component:
     def description(self) -> tuple[str, ...]:
         """Lines that the component tells of its configuration."""
         return tuple(getattr(self.bmi, "description", ()))
+
+    @property
+    def part(self) -> Part | None:
+        """Part of the domain that this process has; None where it has the whole."""
+        found = getattr(self.bmi, "part", None)
+        return found if isinstance(found, Part) else None
+
+    @property
+    def runs_in_parts(self) -> bool:
+        """Whether processes can share the component's domain, each with its own part."""
+        return bool(getattr(self.bmi, "runs_in_parts", False))
 
     @property
     def mask(self) -> NDArray[np.bool_] | None:

@@ -36,16 +36,41 @@ def choose_compression(key: str, spec: OutputConfig) -> Compression:
     return "zlib"
 
 
-def filters(compression: Compression) -> dict[str, Any]:
-    """Return what ``Dataset.createVariable`` wants, at the fastest level: higher ones hardly make fields smaller."""
-    return {} if compression == "none" else {"compression": compression, "complevel": 1, "shuffle": True}
+def filters(key: str, spec: OutputConfig) -> dict[str, Any]:
+    """Return what ``Dataset.createVariable`` wants, at the fastest level: higher ones hardly make fields smaller.
+
+    Raises
+    ------
+    ConfigError
+        Naming a key below `key`, if the NetCDF library lacks what is asked for.
+    """
+    compression = choose_compression(f"{key}.compression", spec)
+    used: dict[str, Any] = {}
+    if compression != "none":
+        used = {"compression": compression, "complevel": 1, "shuffle": True}
+    if spec.significant_digits is not None:
+        if not getattr(netCDF4, "__has_quantization_support__", False):
+            raise ConfigError(
+                f"the NetCDF library {netCDF4.__netcdf4libversion__} of this Python cannot round to digits; leave the "
+                "key out, or install netCDF-C 4.9",
+                key=f"{key}.significant_digits",
+            )
+        used |= _rounding(spec.significant_digits)
+    return used
 
 
 def filters_of(variable: Any) -> dict[str, Any]:
     """Return what ``Dataset.createVariable`` wants for the filters of a variable that is there."""
     used = variable.filters() or {}
     compression = next((name for name in ("zlib", "zstd") if used.get(name)), None)
-    return {"compression": compression, "complevel": used.get("complevel", 0), "shuffle": used.get("shuffle", False)}
+    found = {"compression": compression, "complevel": used.get("complevel", 0), "shuffle": used.get("shuffle", False)}
+    rounded = variable.quantization() if getattr(netCDF4, "__has_quantization_support__", False) else None
+    return found | (_rounding(rounded[0]) if rounded else {})
+
+
+def _rounding(digits: int) -> dict[str, Any]:
+    # keeps as many bits of each number as its decimal digits need; BitGroom would keep the same of all
+    return {"significant_digits": digits, "quantize_mode": "GranularBitRound"}
 
 
 def require_filters(data: Any, path: Path) -> None:

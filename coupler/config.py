@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from bmi_common.config import CalendarTime, Config, Document, OutputPath, folders, read_yaml, require_name, validate
 from bmi_common.durations import Duration, add_period, describe, divides
 from bmi_common.errors import ConfigError, ConfigErrors, Mistakes
+from coupler.animation_config import Animation
 from coupler.component_config import ComponentConfig
 from coupler.error_control.config import Action, ErrorControlConfig
 from coupler.report_config import Report
@@ -129,6 +130,16 @@ class OutputConfig(Config):
     method: Literal["mean", "point"] = "mean"
     precision: Literal["single", "double"] = "single"
     compression: Literal["zstd", "zlib", "none"] = "zstd"
+    significant_digits: Annotated[int, Field(ge=1, le=15)] | None = None
+
+    @model_validator(mode="after")
+    def _digits_that_the_numbers_have(self) -> OutputConfig:
+        most = 7 if self.precision == "single" else 15
+        if self.significant_digits is not None and self.significant_digits > most:
+            raise ValueError(
+                f"{self.significant_digits} significant_digits in {self.precision} precision, which has {most}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _variables_once(self) -> OutputConfig:
@@ -248,6 +259,16 @@ def _listed(value: Any) -> Any:
     return [] if value is None else value
 
 
+class MpiConfig(Config):
+    """How processes that ``mpiexec`` starts share the run.
+
+    The `decomposition` is how many parts the domain has from west to east and from south to north; by default those
+    with the shortest edges.
+    """
+
+    decomposition: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] | None = None
+
+
 class RunConfig(Config):
     """All of ``coupled.yaml``."""
 
@@ -264,7 +285,9 @@ class RunConfig(Config):
     checkpoint: CheckpointConfig | None = None
     error_control: ErrorControlConfig | None = None
     figures: bool = False
+    animation: Animation = None
     report: Report = None
+    mpi: MpiConfig = MpiConfig()
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
 
     @model_validator(mode="after")

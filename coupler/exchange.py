@@ -13,6 +13,7 @@ from coupler.cells import gaps
 from coupler.component import Component
 from coupler.config import Endpoint, Method
 from coupler.plan import Plan, PlannedExchange
+from coupler.whole import whole, window
 
 
 class Exchanger:
@@ -114,17 +115,23 @@ class Exchanger:
 
     def state_dict(self) -> dict[str, StateArray]:
         """Return the sums over the sub-steps of the last step; all else follows from the components' values."""
-        return {
-            f"exchange_sum_{i}": StateArray(self._accumulated[key], long_name="sum of " + ".".join(key))
+        sums = {
+            f"exchange_sum_{i}": (key, whole(self._components[key[0]].part, self._accumulated[key]))
             for i, key in enumerate(sorted(self._summed))
             if key in self._accumulated
+        }
+        return {
+            name: StateArray(values, long_name="sum of " + ".".join(key))
+            for name, (key, values) in sums.items()
+            if values is not None
         }
 
     def load_state_dict(self, state: Mapping[str, Array]) -> None:
         """Go on from what `state_dict` gave."""
         for i, key in enumerate(sorted(self._summed)):
-            if f"exchange_sum_{i}" in state:
-                self._accumulated[key] = state[f"exchange_sum_{i}"]
+            name, part = f"exchange_sum_{i}", self._components[key[0]].part
+            if name in state if part is None else part.world.shared(name in state):
+                self._accumulated[key] = window(part, state.get(name))
 
     def _values(self, x: PlannedExchange) -> Array:
         """Return the values for the target, in its units, on its grid, and filled where that is wanted."""

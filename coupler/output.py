@@ -20,14 +20,17 @@ from bmi_common.georeference import Georeference
 from bmi_common.grids import ROOT_ZONE
 from bmi_common.groundwater import LAYER_THICKNESS
 from bmi_common.netcdf_file import netcdf_name
+from bmi_common.netcdf_text import add_texts
 from bmi_common.state_file import StateArray
 from bmi_common.variables import Role
+from bmi_common.world import current
 from coupler.append import FilePosition, reopen
 from coupler.component import Component
-from coupler.compression import choose_compression, chunk, filters
+from coupler.compression import chunk, filters
 from coupler.config import Endpoint, OutputConfig
 from coupler.disk_space import require_room
 from coupler.grids import NODE, GridInfo, first_cell
+from coupler.whole import WholeComponent, whole, window
 
 log = logging.getLogger("rootzone")
 
@@ -96,6 +99,7 @@ class _Column:
 
     end: Endpoint
     component: Component
+    view: Component | WholeComponent  # of the whole domain, where processes share it
     name: str
     static: bool
     substeps: int  # of its component in a coupling step
@@ -105,7 +109,7 @@ class _Column:
 
 
 class OutputFile:
-    """One NetCDF file with records at a fixed interval.
+    """One NetCDF file with records at a fixed interval; process 0 writes it, where processes share the domain.
 
     Parameters
     ----------
@@ -148,8 +152,11 @@ class OutputFile:
         position = resume or FilePosition()
         self._steps, self._records, self._first = position.steps, position.records, position.first
         self._columns = self._name_columns(spec, components, substeps, masks)
-        self._filters = filters(choose_compression("output.compression", spec))
-        self._record_size = 8 * sum(math.prod(components[v.component].shape(v.variable)) for v in spec.variables)
+        self._filters = filters("output", spec)
+        self._record_size = 8 * sum(math.prod(c.view.shape(c.end.variable)) for c in self._columns)
+        self._writes = current().leads
+        if not self._writes:
+            return
         if resume is not None and self.path.exists():
             self._data = reopen(self.path, resume, attributes)
             return
@@ -169,18 +176,21 @@ class OutputFile:
 
     def state_dict(self) -> list[StateArray]:
         """Return the sums of the record under way, variable by variable; empty between two records."""
+        summed = [(c, whole(c.component.part, c.accumulated)) for c in self._columns if c.accumulated is not None]
         return [
-            StateArray(c.accumulated, long_name=f"sum of {c.end} for {self.path.name}")
-            for c in self._columns
-            if c.accumulated is not None
+            StateArray(values, long_name=f"sum of {c.end} for {self.path.name}")
+            for c, values in summed
+            if values is not None
         ]
 
     def load_state_dict(self, state: Sequence[NDArray[np.float64]]) -> None:
         """Go on from what `state_dict` gave."""
         under_way = self._mean and self._steps % self._steps_per_record > 0
         summed = [c for c in self._columns if under_way and not c.static]
-        for column, values in zip(summed, state, strict=True):
-            column.accumulated = values
+        if self._writes and len(summed) != len(state):
+            raise ValueError(f"{len(state)} sums for {len(summed)} variables of {self.path.name}")
+        for i, column in enumerate(summed):
+            column.accumulated = window(column.component.part, state[i] if self._writes else None)
 
     def _make_time_bounds(self) -> None:
         self._data.createDimension("bounds", 2)
@@ -195,25 +205,33 @@ class OutputFile:
         masks: Mapping[str, NDArray[np.bool_] | None],
     ) -> list[_Column]:
         columns = []
+        views: dict[str, Component | WholeComponent] = {}
+        for end in spec.variables:
+            component = components[end.component]
+            if component.name not in views and component.part is not None:
+                statics = [
+                    e.variable for e in spec.variables if e.component == component.name and _is_static(component, e)
+                ]
+                views[component.name] = WholeComponent(component, masks[end.component], statics)
         for end, name in zip(spec.variables, column_names(spec), strict=True):
             component = components[end.component]
-            declared = _declaration(component, end.variable)
-            static = component.static or getattr(declared, "role", None) is Role.STATIC
+            view = views.get(component.name, component)
             columns.append(
                 _Column(
                     end,
                     component,
+                    view,
                     name,
-                    static,
+                    _is_static(component, end),
                     substeps[end.component],
-                    component.cells_of(end.variable, masks[end.component]),
+                    view.cells_of(end.variable, masks[end.component]),
                 )
             )
         return columns
 
     def _make_variables(self) -> None:
         for column in self._columns:
-            end, component, name, static = column.end, column.component, column.name, column.static
+            end, component, name, static = column.end, column.view, column.name, column.static
             declared = _declaration(component, end.variable)
             dimensions = self._dimensions(component, component.grid(end.variable))
             chunks = chunk(component.shape(end.variable), np.dtype(self._type).itemsize)
@@ -236,6 +254,8 @@ class OutputFile:
             }
             if end.variable in _STANDARD_NAMES:
                 attributes["standard_name"] = _STANDARD_NAMES[end.variable]
+            if attributes["units"] == "K":
+                attributes["units_metadata"] = "temperature: on_scale"
             if component.grid(end.variable).is_points:
                 attributes["coordinates"] = " ".join(_point_names(dimensions[-1]))
             if not static:
@@ -247,14 +267,14 @@ class OutputFile:
             if static:
                 variable[...] = self._masked(column, component.get(end.variable))
 
-    def _place(self, component: Component, dimensions: tuple[str, ...]) -> dict[str, str]:
+    def _place(self, component: Component | WholeComponent, dimensions: tuple[str, ...]) -> dict[str, str]:
         """Attributes that lead to the place of the cells, which is described when it is first met."""
         place, horizontal = component.georeference, dimensions[-2:]
-        if place is None or len(horizontal) < 2 or any(d not in self._data.variables for d in horizontal):
-            return {}
-        if horizontal not in self._places:
-            self._places[horizontal] = self._describe_place(place, horizontal)
-        found = dict(self._places[horizontal])
+        found: dict[str, str] = {}
+        if place is not None and len(horizontal) == 2 and all(d in self._data.variables for d in horizontal):
+            if horizontal not in self._places:
+                self._places[horizontal] = self._describe_place(place, horizontal)
+            found |= self._places[horizontal]
         depth = self._depths.get(dimensions[-3]) if len(dimensions) > 2 else None
         if depth is not None:
             found["coordinates"] = " ".join(filter(None, (depth, found.get("coordinates"))))
@@ -286,7 +306,7 @@ class OutputFile:
             name += "_"
         return name
 
-    def _dimensions(self, component: Component, grid: GridInfo) -> tuple[str, ...]:
+    def _dimensions(self, component: Component | WholeComponent, grid: GridInfo) -> tuple[str, ...]:
         if grid.is_points:
             return (self._points(component, grid),)
         if grid.location != NODE:
@@ -305,7 +325,7 @@ class OutputFile:
                 self._data.createDimension(name, size)
                 if axis is not None and axis.ndim == 1:
                     self._make_axis(name, letter, axis)
-                if letter == "z" and component.georeference is not None:
+                if letter == "z":
                     self._make_depth(component, name)
                 if name == "z" and LAYER_THICKNESS in component.outputs:
                     self._make_thickness(component, name)
@@ -323,7 +343,7 @@ class OutputFile:
             return len(self._data.dimensions[name]) == size
         return axis.shape == known.shape and bool(np.allclose(axis, known[:], rtol=1.0e-9, atol=1.0e-6))
 
-    def _elements(self, component: Component, grid: GridInfo) -> str:
+    def _elements(self, component: Component | WholeComponent, grid: GridInfo) -> str:
         """Name of the dimension of values at edges or faces of a grid."""
         name = f"{component.name}_grid{grid.identifier}_{grid.location}"
         while not self._suits(name, grid.shape[0], None):
@@ -332,15 +352,14 @@ class OutputFile:
             self._data.createDimension(name, grid.shape[0])
         return name
 
-    def _points(self, component: Component, grid: GridInfo) -> str:
+    def _points(self, component: Component | WholeComponent, grid: GridInfo) -> str:
         """Name of the dimension of a component's points, which are described when they are first met."""
         dimension = f"{component.name}_point"
         if dimension in self._data.dimensions:
             return dimension
         self._data.createDimension(dimension, grid.shape[0])
         labels, x, y = _point_names(dimension)
-        names = self._data.createVariable(labels, str, (dimension,))
-        names[:] = np.array(grid.labels or [str(i) for i in range(grid.shape[0])], dtype=object)
+        names = add_texts(self._data, labels, dimension, grid.labels or [str(i) for i in range(grid.shape[0])])
         names.setncatts({"long_name": "name of the point", "cf_role": "timeseries_id"})
         for name, values, direction in ((x, grid.x, "east"), (y, grid.y, "north")):
             variable = self._data.createVariable(name, "f8", (dimension,))
@@ -359,10 +378,10 @@ class OutputFile:
         }[letter]
         axis.setncatts({**described, "units": "m", "axis": letter.upper()})
 
-    def _make_depth(self, component: Component, dimension: str) -> None:
+    def _make_depth(self, component: Component | WholeComponent, dimension: str) -> None:
         """Depth below ground of the centres of layers, for readers who count from the top."""
-        if LAYER_THICKNESS not in component.outputs:
-            return
+        if LAYER_THICKNESS not in component.outputs or component.cells_of(LAYER_THICKNESS, None) is not None:
+            return  # where the ground rises and falls through the layers, they have no depth of their own
         # of the layers of this grid, which are the topmost
         thickness = component.get_in("m", LAYER_THICKNESS)
         thickness = np.nanmax(thickness.reshape(thickness.shape[0], -1), axis=1)
@@ -376,7 +395,7 @@ class OutputFile:
         )  # fmt: skip
         self._depths[dimension] = name
 
-    def _make_thickness(self, component: Component, dimension: str) -> None:
+    def _make_thickness(self, component: Component | WholeComponent, dimension: str) -> None:
         thickness = component.get_in("m", LAYER_THICKNESS)
         if thickness.shape[0] != len(self._data.dimensions[dimension]):
             return
@@ -407,7 +426,8 @@ class OutputFile:
             self._write()
 
     def _write(self) -> None:
-        require_room(self.path, self._record_size)
+        if self._writes:
+            require_room(self.path, self._record_size)
         n = self._records
         hours = self._every.total_seconds() / 3600.0
         for column in self._columns:
@@ -418,10 +438,14 @@ class OutputFile:
                 column.accumulated = None
             else:
                 values = column.component.get(column.end.variable)
-            self._data[column.name][n - self._first, ...] = self._masked(column, values)
+            of_all = whole(column.component.part, values)
+            if of_all is not None and self._writes:
+                self._data[column.name][n - self._first, ...] = self._masked(column, of_all)
+        self._records += 1
+        if not self._writes:
+            return
         self._data["time_bounds"][n - self._first, :] = (n * hours, (n + 1) * hours)
         self._data["time"][n - self._first] = (n + 1) * hours
-        self._records += 1
         self._data.sync()
 
     def _masked(self, column: _Column, values: NDArray[Any]) -> Any:
@@ -446,7 +470,7 @@ class OutputFile:
 
     def close(self) -> None:
         """Close the file."""
-        if self._data.isopen():
+        if self._writes and self._data.isopen():
             self._data.close()
 
     def __enter__(self) -> OutputFile:
@@ -555,6 +579,7 @@ def _begin(path: Path, start: datetime, meaning: str, attributes: Mapping[str, s
             "long_name": meaning,
             "units": f"hours since {start:%Y-%m-%d %H:%M:%S}",
             "calendar": "standard",
+            "units_metadata": "leap_seconds: none",
             "axis": "T",
         }
     )
@@ -566,6 +591,10 @@ def _point_names(dimension: str) -> tuple[str, str, str]:
     return f"{dimension}_name", f"{dimension}_x", f"{dimension}_y"
 
 
-def _declaration(component: Component, variable: str) -> object:
+def _is_static(component: Component, end: Endpoint) -> bool:
+    return component.static or getattr(_declaration(component, end.variable), "role", None) is Role.STATIC
+
+
+def _declaration(component: Component | WholeComponent, variable: str) -> object:
     declared = getattr(component.bmi, "variable", None)
     return declared(variable) if callable(declared) else None

@@ -17,7 +17,7 @@ from bmi_common.units import Conversion, conversion
 from bmi_common.variables import Role
 from coupler.cells import NEAREST, Fill, active_cells, gaps
 from coupler.component import Component
-from coupler.compression import choose_compression
+from coupler.compression import filters
 from coupler.config import Endpoint, ExchangeConfig, Method, OutputConfig, RunConfig
 from coupler.grids import GridMapping, first_cell, map_grids
 from coupler.output import require_distinct_names
@@ -157,7 +157,7 @@ def make_plan(
         with mistakes.noted():
             require_distinct_names(f"output.{i}.variables", output)
         with mistakes.noted():
-            choose_compression(f"output.{i}.compression", output)
+            filters(f"output.{i}", output)
         _notice_of_rest(output, config, plan)
     for key in config.checks.ranges:
         with mistakes.noted():
@@ -241,7 +241,7 @@ def _check_output(
     if grid.is_points and grid.shape == (0,):
         raise ConfigError(
             f"{end} has no points; name some in the configuration of {end.component}, "
-            "such as `richards: {gauges: {outlet: {x: 12, y: 0}}}`, or wells",
+            "such as `gauges: {outlet: {x: 12, y: 0}}`, or wells",
             key=key,
         )
 

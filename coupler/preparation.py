@@ -12,8 +12,10 @@ from typing import Any
 from bmi_common.config import Document, folders, validate
 from bmi_common.errors import ConfigError, Mistakes, together
 from bmi_common.groundwater import LAYER_THICKNESS, NET_SOURCE, RUNOFF, STORAGE_VOLUME
+from bmi_common.world import current
 from coupler import checkpoint, random_state
 from coupler.append import FilePosition, check_file, require_closed
+from coupler.cells import NEAREST
 from coupler.checkpoint import Checkpoint
 from coupler.component import Component
 from coupler.component_config import ComponentConfig, ComponentFile, RunSettings, component_file
@@ -92,6 +94,10 @@ def prepare(loaded: LoadedRun, staging: Path, check: Callable[[RunConfig], None]
         with attempt.noted():
             check(config)
     attempt.create(config.components)
+    if current().size > 1:
+        with attempt.noted():
+            _require_parts(config, attempt.created)
+        attempt.require_success()
     random_state.seed(config.seed)
     with ExitStack() as undo:
         settings = RunSettings(loaded.named, config.time.start, config.last_time, staging, loaded.document)
@@ -207,6 +213,8 @@ class _Attempt:
                     self._of_run.note(self._document.located(error))
                 else:
                     self._of_files[name] = together(self._with_period(m, settings) for m in error.mistakes)
+                if current().size > 1:  # the other processes may not have met it, and wait for this one
+                    return
                 continue
             undo.callback(component.finalize)
             self.ready[name] = component
@@ -252,11 +260,14 @@ def prepare_restart(prepared: PreparedRun, folder: Path) -> Checkpoint:
         If the checkpoint is damaged or belongs to another run, or an output file cannot be continued.
     """
     config = prepared.loaded.config
-    found = checkpoint.read(folder)
+    world = current()
+    read = checkpoint.read(folder) if world.leads else None
+    found: Checkpoint = world.shared(None if read is None else replace(read, buffers={}))
+    found = found if read is None else read  # the arrays are dealt out where they are taken
     with checkpoint.understood(found.folder):
         with _located_in(prepared.loaded.document):
             changed = checkpoint.require_same_settings(found, config, prepared.configs, prepared.components)
-        for name, position in found.run["files"].items():
+        for name, position in found.run["files"].items() if world.leads else ():
             require_closed(found.run_folder / name)
             check_file(found.run_folder / name, FilePosition(**position))
         if prepared.error_control is not None:
@@ -265,6 +276,31 @@ def prepare_restart(prepared: PreparedRun, folder: Path) -> Checkpoint:
         random_state.restore(found.run["random"])
     prepared.plan.notices += changed
     return found
+
+
+def _require_parts(config: RunConfig, components: Mapping[str, Component]) -> None:
+    """Refuse what processes that share the domain cannot do yet."""
+    mistakes = Mistakes()
+    for name, component in components.items():
+        spec = config.components[name]
+        if spec.grpc is not None or spec.isolate or not component.runs_in_parts:
+            mistakes.note(
+                ConfigError(
+                    f"{spec.class_path or spec.grpc} cannot share its domain with other processes"
+                    f"{' where it runs in one of its own' if spec.isolate else ''}; bmi_colm:BmiColm, "
+                    "bmi_richards:BmiRichards and bmi_common.prescribed:PrescribedSource can; start one process",
+                    key=f"components.{name}",
+                )
+            )
+    if config.error_control is not None:
+        told = "several processes cannot share a run with error control yet; start one process"
+        mistakes.note(ConfigError(told, key="error_control"))
+    for i, x in enumerate(config.exchanges):
+        if x.fill == NEAREST:
+            mistakes.note(
+                ConfigError("several processes cannot fill from the nearest cell yet", key=f"exchanges.{i}.fill")
+            )
+    mistakes.require_none()
 
 
 def _set_up_error_control(

@@ -14,6 +14,7 @@ from typing import NoReturn
 from rich.console import Console
 
 from bmi_common.owned_folder import OwnedFolder
+from bmi_common.world import current
 from coupler import checkpoint, provenance, random_state
 from coupler.checkpoint import Checkpoint
 from coupler.component import Component
@@ -77,7 +78,7 @@ def run(
     console : Console
         For the progress.
     record : dict
-        As `provenance.collect` makes it.
+        As `provenance.collect` makes it; empty in processes that write nothing.
     restart : Checkpoint, optional
         Where to go on.
     interrupted : callable
@@ -98,7 +99,7 @@ def run(
     first, coming = stepper.done, config.time.steps - stepper.done
     folder.own(*step_files(config, stepper.water_balance is not None))
     control = _control(prepared, stepper, folder.path, restart)
-    attributes = provenance.attributes(record, config.title or prepared.loaded.document.path.stem)
+    attributes = provenance.attributes(record, config.title or prepared.loaded.document.path.stem) if record else {}
     with ExitStack() as stack:
         files = stack.enter_context(
             RunFiles(
@@ -123,7 +124,7 @@ def run(
         for _ in range(coming):
             under_way.step()
             advance()
-            if interrupted() and stepper.done < config.time.steps:
+            if current().any(interrupted()) and stepper.done < config.time.steps:
                 under_way.stop()
         total = time.perf_counter() - begin
     return Summary(

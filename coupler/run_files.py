@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bmi_common.state_file import StateArray
+from bmi_common.world import current
 from coupler.append import FilePosition
 from coupler.checkpoint import Checkpoint, understood
 from coupler.component import Component
@@ -67,7 +68,8 @@ class RunFiles:
     ) -> None:
         time = config.time
         positions = {} if restart is None else {n: FilePosition(**p) for n, p in restart.run["files"].items()}
-        for name in positions:
+        leads = current().leads
+        for name in positions if leads else ():
             if not (folder / name).exists():
                 log.warning("%s is gone; a new one begins with the coming record", folder / name)
         self.outputs: list[OutputFile] = []
@@ -97,10 +99,10 @@ class RunFiles:
                 if restart is not None:
                     with understood(restart.folder):
                         self.outputs[-1].load_state_dict(_sums(restart.buffers, len(self.outputs) - 1))
-            if with_balance:
+            if with_balance and leads:
                 terms = {name: (meaning, "m3", "time: sum") for name, meaning in TERMS.items()}
                 self.balance = series(BALANCE_FILE, terms)
-            if control:
+            if control and leads:
                 self.control = series(CONTROL_FILE, {n: (*c, "time: point") for n, c in control.items()})
         except BaseException:
             self.close()

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from coupler.config import BALANCE_FILE, CONTROL_FILE, DECISIONS_FILE, STATE_FILE, STATES, RunConfig
-from coupler.report_config import REPORT, REPORT_FILES
+from coupler.report_config import OBSERVATION_FILES, REPORT, REPORT_FILES
 
 HOLDS = "run"
 """What the record of a run's folder says that it holds."""
@@ -16,12 +16,23 @@ PROVENANCE, LOG, TIMING = "provenance.json", "run.log", "timing.json"
 STAGED = "config"
 """Folder of the components' files that the run has completed."""
 FIGURES = "figures"
-FIGURE_KINDS = ("series", "maps", "hydrographs")
+FIGURE_KINDS = ("series", "maps", "rain", "hydrographs")
+RUN_FIGURES = ("domain", "land")
 
 
 def figure_file(output: str, kind: str) -> str:
     """Name of a figure of an output file."""
     return f"{FIGURES}/{Path(output).stem}_{kind}.png"
+
+
+def run_figure_file(name: str) -> str:
+    """Name of a figure of what a run is made of."""
+    return f"{FIGURES}/{name}.png"
+
+
+def animation_file(kind: str) -> str:
+    """Name of the film of a run, by its format."""
+    return f"{FIGURES}/water_table.{kind}"
 
 
 def step_files(config: RunConfig, with_balance: bool) -> list[str]:
@@ -45,6 +56,10 @@ def all_files(config: RunConfig, staged: Iterable[str]) -> list[str]:
         names += [STATE_FILE, *(f"{STATES}/{name}.nc" for name in config.components)]
     if config.figures:
         names += [figure_file(o.file, kind) for o in config.output for kind in FIGURE_KINDS]
+        names += [run_figure_file(name) for name in RUN_FIGURES]
+    if config.animation is not None:
+        names.append(animation_file(config.animation.format))
     if config.report is not None:
-        names += [f"{REPORT}/{name}" for name in REPORT_FILES]
+        of_stations = () if config.report.observations is None else OBSERVATION_FILES
+        names += [f"{REPORT}/{name}" for name in (*REPORT_FILES, *of_stations)]
     return names

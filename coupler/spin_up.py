@@ -14,6 +14,7 @@ from bmi_common.durations import add_period
 from bmi_common.netcdf_file import netcdf_name
 from bmi_common.owned_folder import OwnedFolder
 from bmi_common.variables import Role
+from bmi_common.world import current
 from coupler.component import Component
 from coupler.config import STATE_FILE, STATES
 from coupler.errors import components_named, writing
@@ -21,6 +22,7 @@ from coupler.preparation import PreparedRun
 from coupler.progress import RunProgress
 from coupler.stepper import Stepper
 from coupler.water_balance import Balance
+from coupler.whole import whole
 
 log = logging.getLogger("rootzone")
 
@@ -129,7 +131,8 @@ def _carry_on(prepared: PreparedRun, run_folder: OwnedFolder) -> States:
     folder = run_folder.path / STATES
     with writing(folder), components_named():
         run_folder.own(*(f"{STATES}/{name}.nc" for name in whole))
-        folder.mkdir(exist_ok=True)
+        if current().leads:
+            folder.mkdir(exist_ok=True)
         for name in whole:
             prepared.components[name].save_state(folder / f"{name}.nc")
     carried = states(prepared)
@@ -143,6 +146,10 @@ def _carry_on(prepared: PreparedRun, run_folder: OwnedFolder) -> States:
 
 def write_states(values: States, prepared: PreparedRun, folder: OwnedFolder) -> None:
     """Write carried states as NetCDF in double precision, to start other runs from."""
+    of_all = {key: whole(prepared.components[key[0]].part, array) for key, array in values.items()}
+    values = {key: array for key, array in of_all.items() if array is not None}
+    if not current().leads:
+        return
     folder.own(STATE_FILE)
     with netCDF4.Dataset(folder.path / STATE_FILE, "w", format="NETCDF4") as data:
         data.setncatts(

@@ -75,6 +75,12 @@ def keeping_warnings(command: Callable[P, R]) -> Callable[P, R]:
     return keeping
 
 
+def forget_warnings() -> None:
+    """Let go of the warnings that a command has kept; another process of the run tells them."""
+    if _collectors:
+        _collectors[-1].kept.clear()
+
+
 def log_warnings() -> None:
     """Write the warnings that a command has kept, and all that follow, into the log of the run."""
     if _collectors:

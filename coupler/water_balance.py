@@ -28,6 +28,7 @@ from bmi_common.groundwater import (
     UNMET_VOLUME,
 )
 from bmi_common.units import WATER_DENSITY, conversion
+from bmi_common.world import current
 from coupler.component import Component
 from coupler.plan import Plan
 from coupler.water_error import WaterError
@@ -155,7 +156,7 @@ class WaterBalance:
     """Books the balance of the component that takes up the root-zone source, step by step."""
 
     def __init__(self, groundwater: Component, plan: Plan) -> None:
-        self.component = groundwater
+        self.component, self._world = groundwater, current()
         spacing = np.empty(2)
         groundwater.bmi.get_grid_spacing(groundwater.grid(RUNOFF).identifier, spacing)
         self._area = float(spacing[0] * spacing[1])
@@ -193,21 +194,18 @@ class WaterBalance:
             return
         handed = self.component.get(NET_SOURCE)[:, self._active] * self._layer_volume
         handed *= self._source_to_per_second * seconds
+        source, turned_over = self._world.sum(float(handed.sum()), float(np.abs(handed).sum()))
         storage, outflow = self._scalar(STORAGE_VOLUME), self._outflow(seconds)
         drainage, unmet = self._scalar(DRAINAGE_VOLUME), self._scalar(UNMET_VOLUME)
         irrigation, self._on_its_way = self._on_its_way, self._irrigation()
         beside = {term: self._scalar(variable) for term, variable in _BESIDE.items()}
         self._open += Balance(
-            source=float(handed.sum()),
+            source=source,
             storage_change=storage - self.storage,
             outflow=outflow,
             drainage=drainage,
             unmet_demand=unmet,
-            turnover=float(np.abs(handed).sum())
-            + abs(outflow)
-            + abs(drainage)
-            + sum(map(abs, beside.values()))
-            + abs(irrigation),
+            turnover=turned_over + abs(outflow) + abs(drainage) + sum(map(abs, beside.values())) + abs(irrigation),
             rounding=_ROUNDING * abs(storage),
             irrigation=irrigation,
             unmet_extraction=self._scalar(UNMET_EXTRACTION_VOLUME),
@@ -261,7 +259,7 @@ class WaterBalance:
         if OUTFLOW_VOLUME in self.component.outputs:
             return self._scalar(OUTFLOW_VOLUME)
         rate = self.component.get(RUNOFF)[self._active] * self._runoff_to_metres_per_second
-        return float(rate.sum()) * self._area * seconds
+        return self._world.sum(float(rate.sum()))[0] * self._area * seconds
 
     def _irrigation(self) -> float:
         """Water [m3] that the groundwater holds ready for the land, which takes it before its next step is booked."""
@@ -270,6 +268,7 @@ class WaterBalance:
             for v in _IRRIGATION
             if v in self.component.outputs
         )
+        (flux,) = self._world.sum(flux)
         return flux / WATER_DENSITY * self._area * self.component.time_step
 
     def _scalar(self, variable: str) -> float:

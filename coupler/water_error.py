@@ -34,13 +34,12 @@ class WaterError:
         return self.absolute / self.turnover if self.turnover > 0.0 else float("nan")
 
     def __str__(self) -> str:
-        of = (
-            f" ({100.0 * self.net_fraction:.3g} % and {100.0 * self.absolute_fraction:.3g} % of the "
-            f"{self.turnover:.3g} m3 turned over)"
-            if self.turnover > 0.0
-            else ""
+        if not self.turnover > 0.0:
+            return f"unexplained: {self.net:.3g} m3 net, {self.absolute:.3g} m3 if nothing cancels"
+        return (
+            f"unexplained: {self.net:.3g} m3 net ({100.0 * self.net_fraction:.2g} % of the {self.turnover:.3g} m3 "
+            f"turned over), {self.absolute:.3g} m3 ({100.0 * self.absolute_fraction:.2g} %) if nothing cancels"
         )
-        return f"residual {self.net:.3g} m3 net, {self.absolute:.3g} m3 as a sum of sizes{of}"
 
     def attributes(self) -> dict[str, float]:
         """Numbers for a file, with units in their names."""

@@ -126,6 +126,7 @@ def evaluate(
     reanalysis: str | Path | None = None,
     name: str | None = None,
     segment_length: timedelta = timedelta(hours=720),
+    stages: tuple[timedelta, timedelta] | None = None,
     overwrite: bool = False,
 ) -> Evaluation:
     """Compare a run with a reference, with measurements, or with both, as ``bmi-evaluate`` does.
@@ -148,9 +149,12 @@ def evaluate(
     precipitation, reanalysis : path, optional
         Weather of the domain, if `run` has not written it; ERA5-Land's ``swvl1`` and ``slhf``.
     name : str, optional
-        What to call the run; ``hybrid`` beside a reference, ``run`` without one.
+        What to call the run; its folder's name by default.
     segment_length : timedelta
         Length of the parts that maps and rain are given for.
+    stages : tuple of timedelta, optional
+        Where the early stage ends and the late one begins, from the start; by default 2500 and 6000 h of a year, thirds
+        of another period.
     overwrite : bool
         Whether the evaluation that the folder holds may be replaced.
 
@@ -159,7 +163,7 @@ def evaluate(
     ConfigError
         For bad input; nothing was written.
     """
-    from rootzone.evaluation.evaluate import EVALUATED_RUN, Wanted
+    from rootzone.evaluation.evaluate import Wanted
     from rootzone.evaluation.observations.comparison import stations_of
     from rootzone.evaluation.writing import evaluate_to
 
@@ -172,11 +176,12 @@ def evaluate(
             None if free_drainage is None else _folder(free_drainage),
             tuple(map(_folder, climatology)),
             tuple(map(_folder, segments)),
-            EVALUATED_RUN if name is None else name,
+            name,
             thresholds=tuple(f"{key}={value}" for key, value in (thresholds or {}).items()),
             segment_length=segment_length,
             precipitation=rain,
             reanalysis=None if reanalysis is None else Path(reanalysis),
+            stages=stages,
         )
     elif observations is None:
         raise ConfigError("a run is compared with a reference, with observations, or with both; neither is given")

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
+from rootzone.command_line import Command, examples, fail, output_option, quiet_option
 from rootzone.path_option import PATH
 
 EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
 
 
-@click.command()
+_EXAMPLES = examples("bmi-domain basin.yaml --check", "bmi-domain basin.yaml -o basin")
+
+
+@click.command("bmi-domain", cls=Command, epilog=_EXAMPLES)
 @click.argument("file", type=PATH, metavar="BASIN.YAML")
-@click.option("--output", type=PATH, metavar="DIR", help="Folder of the basin [default: named after the file].")
+@output_option("Folder of the basin [default: named after the file].")
 @click.option("--overwrite", is_flag=True, help="Replace the basin that the folder holds.")
 @click.option("--check", is_flag=True, help="Read all maps and tell about the basin; write nothing.")
+@quiet_option
 @click.version_option(package_name="rootzone")
-def main(file: Path, output: Path | None, overwrite: bool, check: bool) -> None:
+def main(file: Path, output: Path | None, overwrite: bool, check: bool, quiet: bool) -> None:
     """Build the basin of BASIN.YAML from maps: domain, land, groundwater, the runs and a report with maps.
 
     Needs the extra `domain`: pip install 'rootzone[domain]'.
@@ -35,11 +39,11 @@ def main(file: Path, output: Path | None, overwrite: bool, check: bool) -> None:
         target = None if check else output or Path(file.stem)
         built = build(file, target, overwrite)
     except ConfigError as error:
-        click.echo(click.style(f"bmi-domain: {error}", fg="red"), err=True)
-        sys.exit(EXIT_BAD_INPUT)
+        fail("bmi-domain", str(error), EXIT_BAD_INPUT)
     except (OSError, MemoryError) as error:
-        click.echo(click.style(f"bmi-domain: cannot read or write: {error}", fg="red"), err=True)
-        sys.exit(EXIT_FAILED)
+        fail("bmi-domain", f"cannot read or write: {error}", EXIT_FAILED)
+    if quiet:
+        return
     for finding in built.findings:
         click.echo(click.style(f"  {finding}", fg="yellow" if finding.doubtful else None))
     if target is not None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
+from rootzone.command_line import EXIT_INTERRUPTED, Command, examples, fail, output_option, quiet_option, verbose_option
 from rootzone.evaluation.names import KEYS
 from rootzone.path_option import PATH
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:  # what takes long to import is imported where it is used
 
 EXIT_NOT_MET = 1
 EXIT_BAD_INPUT = 2
-EXIT_INTERRUPTED = 130
 
 _OF_REFERENCE = (
     "free_drainage",
@@ -27,6 +27,7 @@ _OF_REFERENCE = (
     "climatology",
     "segments",
     "segment_length",
+    "stages",
     "reanalysis",
     "initial",
     "start",
@@ -35,7 +36,14 @@ _OF_REFERENCE = (
 """Parameters that mean something beside a reference only."""
 
 
-@click.command()
+_EXAMPLES = examples(
+    "bmi-evaluate physics my-run -o report",
+    "bmi-evaluate physics my-run --free-drainage free --threshold water_table=0.1m -o report --strict",
+    "bmi-evaluate --observations observations.yaml my-run -o stations",
+)
+
+
+@click.command("bmi-evaluate", cls=Command, epilog=_EXAMPLES)
 @click.argument("first", type=PATH, required=False, metavar="[REFERENCE]")
 @click.argument("second", type=PATH, required=False, metavar="RUN")
 @click.option(
@@ -67,15 +75,21 @@ _OF_REFERENCE = (
 @click.option("--precipitation", type=PATH, metavar="FILE", help="Run or NetCDF file, if RUN has written none.")
 @click.option("--reanalysis", type=PATH, metavar="FILE", help="NetCDF file with swvl1 and slhf of ERA5-Land.")
 @click.option(
-    "--name", help="What to call RUN in tables and figures. [default: hybrid beside a REFERENCE, run without one]"
+    "--stages",
+    metavar="EARLY,LATE",
+    help="Where the early stage ends and the late one begins, from the start. [default: 2500h,6000h of a year, thirds "
+    "of another period]",
 )
+@click.option("--name", help="What to call RUN in tables and figures. [default: the name of its folder]")
 @click.option("--limits", hidden=True)
 @click.option("--domain", type=PATH, metavar="FILE", help="Domain, if not in the record of REFERENCE, or of RUN alone.")
 @click.option("--initial", type=PATH, metavar="FILE", help="Head at the start, if not in REFERENCE's record.")
 @click.option("--start", metavar="TIME", help="Time of dump 00000, if REFERENCE is of ParFlow [default: RUN's start].")
 @click.option("--strict", is_flag=True, help="Exit with 1 if a criterion is not met.")
-@click.option("--output", type=PATH, metavar="DIR", help="Write report, fields and figures here.")
+@output_option("Write report, fields and figures here.")
 @click.option("--overwrite", is_flag=True, help="Replace the evaluation that the folder holds.")
+@quiet_option
+@verbose_option("Print all files that are written, not only the pages.")
 @click.version_option(package_name="rootzone")
 def main(
     first: Path | None,
@@ -88,6 +102,7 @@ def main(
     segment_length: str,
     precipitation: Path | None,
     reanalysis: Path | None,
+    stages: str | None,
     name: str | None,
     limits: str | None,
     domain: Path | None,
@@ -96,6 +111,8 @@ def main(
     strict: bool,
     output: Path | None,
     overwrite: bool,
+    quiet: bool,
+    verbose: bool,
 ) -> None:
     """Compare the hourly records of RUN with those of REFERENCE, and say until when RUN may be trusted.
 
@@ -112,13 +129,14 @@ def main(
     from bmi_common.config import require_names
     from bmi_common.errors import ConfigError, RootzoneError
     from bmi_common.interrupts import terminations_as_interrupts
-    from rootzone.evaluation.evaluate import EVALUATED_RUN, Wanted
+    from rootzone.evaluation.evaluate import Wanted
     from rootzone.evaluation.observations.comparison import stations_of
     from rootzone.evaluation.writing import evaluate_to
+    from rootzone.run_log import on_screen
 
     if second is None:
         _require_alone(first, observations, _idle(click.get_current_context()))
-    console = terminal.console(stderr=True)
+    console = terminal.console(stderr=True, quiet=quiet, verbose=verbose)
     try:
         _refuse(limits, strict and free_drainage is None and not thresholds)
         if overwrite and output is None:
@@ -133,7 +151,7 @@ def main(
                 free_drainage,
                 climatology,
                 segments,
-                EVALUATED_RUN if name is None else name,
+                name,
                 domain,
                 initial,
                 thresholds,
@@ -141,30 +159,28 @@ def main(
                 precipitation,
                 reanalysis,
                 _start(start),
+                _stages(stages),
             )
         if observations is not None:
             stations = stations_of(observations, reference, run, name, domain, precipitation)
         require_names(*(wanted.inputs if wanted is not None else (run,)), observations, precipitation, domain, output)
-        with terminations_as_interrupts():
-            found = evaluate_to(wanted, stations, output, overwrite)
+        with terminations_as_interrupts(), on_screen(console):
+            found = evaluate_to(wanted, stations, output, overwrite, console)
         for table in found.tables:
-            terminal.console().print(table.rich())
+            terminal.console(quiet=quiet).print(table.rich())
         for note in found.notes:
             console.print(f"note: {note}", style="yellow")
         for path in found.files:
-            console.print(f"wrote {path}")
+            if verbose or path.suffix == ".html":
+                console.print(f"wrote {path}")
     except RootzoneError as error:
-        console.print(f"bmi-evaluate: {error}", style="red")
-        sys.exit(EXIT_BAD_INPUT)
+        fail("bmi-evaluate", str(error), EXIT_BAD_INPUT)
     except OSError as error:
-        console.print(f"bmi-evaluate: cannot read or write: {error}", style="red")
-        sys.exit(EXIT_BAD_INPUT)
+        fail("bmi-evaluate", f"cannot read or write: {error}", EXIT_BAD_INPUT)
     except MemoryError as error:
-        console.print(f"bmi-evaluate: does not fit into memory: {error}; nothing was written", style="red")
-        sys.exit(EXIT_BAD_INPUT)
+        fail("bmi-evaluate", f"does not fit into memory: {error}; nothing was written", EXIT_BAD_INPUT)
     except KeyboardInterrupt:
-        console.print("bmi-evaluate: interrupted; nothing was written", style="red")
-        sys.exit(EXIT_INTERRUPTED)
+        fail("bmi-evaluate", "interrupted; nothing was written", EXIT_INTERRUPTED)
     if strict and found.assessment is not None and not found.assessment.met:
         sys.exit(EXIT_NOT_MET)
 
@@ -212,6 +228,16 @@ def _segment_length(text: str) -> timedelta:
     if length % timedelta(hours=1):
         raise ConfigError(f"--segment-length {text}: must be a whole number of hours")
     return length
+
+
+def _stages(text: str | None) -> tuple[timedelta, timedelta] | None:
+    from bmi_common.errors import errors_under
+    from rootzone.evaluation.windows import parse_stages
+
+    if text is None:
+        return None
+    with errors_under("--stages"):
+        return parse_stages(text)
 
 
 def _start(text: str | None) -> np.datetime64 | None:

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NoReturn
 
 import click
 
 from rootzone.cases import CASES, Case, Step, put
+from rootzone.command_line import Command, examples, fail, quiet_option
 from rootzone.path_option import PATH
 
+_NAME = "bmi-init"
 EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
 
 
-@click.command()
+_EXAMPLES = examples("bmi-init", "bmi-init demo", "bmi-init demo my-demo -q")
+
+
+@click.command(_NAME, cls=Command, epilog=_EXAMPLES)
 @click.argument("case", required=False)
 @click.argument("folder", type=PATH, required=False)
+@quiet_option
 @click.version_option(package_name="rootzone")
-def main(case: str | None, folder: Path | None) -> None:
+def main(case: str | None, folder: Path | None, quiet: bool) -> None:
     """Put a ready CASE into FOLDER, and say how to go on; FOLDER is named after the case if it is not given.
 
     Without arguments: list the cases. Nothing is overwritten or deleted.
@@ -32,15 +36,16 @@ def main(case: str | None, folder: Path | None) -> None:
         click.echo(_listed())
         return
     if case not in CASES:
-        _fail(f"there is no case {case!r}; there are: {', '.join(CASES)}", EXIT_BAD_INPUT)
+        fail(_NAME, f"there is no case {case!r}; there are: {', '.join(CASES)}", EXIT_BAD_INPUT)
     target = folder or Path(case)
     try:
         size = put(CASES[case], target)
     except FileExistsError as error:
-        _fail(f"{error}; name a new folder: bmi-init {case} FOLDER", EXIT_BAD_INPUT)
+        fail(_NAME, f"{error}; name a new folder: bmi-init {case} FOLDER", EXIT_BAD_INPUT)
     except OSError as error:
-        _fail(f"cannot write {error.filename or target}: {error.strerror or error}", EXIT_FAILED)
-    click.echo(f"{target}: {CASES[case].title} ({size / 1e6:.1f} MB)\n\n{_next(CASES[case], target)}")
+        fail(_NAME, f"cannot write {error.filename or target}: {error.strerror or error}", EXIT_FAILED)
+    if not quiet:
+        click.echo(f"{target}: {CASES[case].title} ({size / 1e6:.1f} MB)\n\n{_next(CASES[case], target)}")
 
 
 def _listed() -> str:
@@ -62,8 +67,3 @@ def _next(case: Case, folder: Path) -> str:
 def _lines(steps: list[Step]) -> list[str]:
     width = max(len(step.command) for step in steps)
     return [f"  {step.command:{width}s}   # {step.what}" for step in steps]
-
-
-def _fail(message: str, code: int) -> NoReturn:
-    click.echo(click.style(f"bmi-init: {message}", fg="red"), err=True)
-    sys.exit(code)

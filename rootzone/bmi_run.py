@@ -7,12 +7,13 @@ from pathlib import Path
 import click
 
 from coupler.warning_log import keeping_warnings
+from rootzone.command_line import Command, examples, output_option, quiet_option, verbose_option
 from rootzone.path_option import PATH
 
 _VERBS = {"check": "--check", "restart": "--restart", "import-parflow": "--from-parflow"}
 
 
-class _WithVerbs(click.Command):
+class _WithVerbs(Command):
     """A command whose first word may be a verb, which stands for the option of the same meaning."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -21,13 +22,19 @@ class _WithVerbs(click.Command):
         return super().parse_args(ctx, args)
 
 
-@click.command(cls=_WithVerbs)
+_EXAMPLES = examples(
+    "bmi-run coupled.yaml --check",
+    "bmi-run coupled.yaml -o my-run --set time.end=2019-10-03 --set checkpoint.every=5d",
+    "bmi-run --restart my-run --set time.end=2019-10-15",
+    "bmi-run --from-parflow run.pfidb -o imported --period 48h",
+)
+
+
+@click.command("bmi-run", cls=_WithVerbs, epilog=_EXAMPLES)
 @click.argument("file", type=PATH, metavar="COUPLED.YAML", required=False)
 @click.option("--check", is_flag=True, help="Resolve everything and print the exchange plan without running.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Replace a value of the file; repeatable.")
-@click.option(
-    "--output", type=PATH, metavar="DIR", help="Run folder [default: `folder` of the file, else output/<name>]."
-)
+@output_option("Run folder [default: `folder` of the file, else output/<name>].")
 @click.option("--overwrite", is_flag=True, help="Replace the run that the folder holds.")
 @click.option(
     "--restart",
@@ -58,6 +65,8 @@ class _WithVerbs(click.Command):
     is_flag=True,
     help="With --from-parflow: take roots, heights, leaf areas and albedo of the vegetation from drv_vegp.dat.",
 )
+@quiet_option
+@verbose_option("Print what else is in the run's log: checkpoints, and why a run stops.")
 @click.version_option(package_name="rootzone")
 @keeping_warnings
 def main(
@@ -71,6 +80,8 @@ def main(
     ignore: tuple[str, ...],
     period: str | None,
     clm_vegetation: bool,
+    quiet: bool,
+    verbose: bool,
 ) -> None:
     """Step the BMI components of COUPLED.YAML together.
 
@@ -87,4 +98,4 @@ def main(
     from rootzone.command import ImportOptions, execute
 
     options = ImportOptions(ignore, period, clm_vegetation)
-    execute(file, check, settings, output, overwrite, restart, definition, options)
+    execute(file, check, settings, output, overwrite, restart, definition, options, quiet, verbose)

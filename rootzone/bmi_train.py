@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
+from rootzone.command_line import Command, examples, fail, quiet_option
 from rootzone.path_option import PATH
 
 EXIT_BAD_INPUT = 2
 
 
-@click.command()
+_EXAMPLES = examples("bmi-train train.yaml --check", "bmi-train train.yaml")
+
+
+@click.command("bmi-train", cls=Command, epilog=_EXAMPLES)
 @click.argument("file", type=PATH, metavar="TRAIN.YAML")
 @click.option("--check", is_flag=True, help="Read and check the configuration, prepare the data, and stop.")
+@quiet_option
 @click.version_option(package_name="rootzone")
-def main(file: Path, check: bool) -> None:
+def main(file: Path, check: bool, quiet: bool) -> None:
     """Train a surrogate of groundwater as TRAIN.YAML says: prepare, fit, validate, keep the best weights.
 
     The same command goes on where an earlier one was interrupted. Several GPUs: torchrun -m rootzone.bmi_train
@@ -28,9 +32,8 @@ def main(file: Path, check: bool) -> None:
     try:
         from bmi_surrogate.training.command import run  # imports slowly
     except ImportError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(EXIT_BAD_INPUT)
-    run(file, check)
+        fail("bmi-train", str(error), EXIT_BAD_INPUT)
+    run(file, check, quiet)
 
 
 if __name__ == "__main__":

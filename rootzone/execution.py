@@ -13,10 +13,11 @@ from typing import Any
 
 from rich.console import Console
 
-from bmi_common.errors import Mistakes, RootzoneError
+from bmi_common.errors import Mistakes, RootzoneError, errors_under
 from bmi_common.folder_lock import require_at_rest
 from bmi_common.interrupts import deferred_interrupts
-from bmi_common.owned_folder import OwnedFolder, listed, new_folder, read_record, taken
+from bmi_common.owned_folder import FolderOfProcessZero, OwnedFolder, listed, new_folder, read_record, taken
+from bmi_common.world import current
 from coupler import provenance
 from coupler.checkpoint import Checkpoint, adopt, find, remove_later, run_folder_of
 from coupler.config import LoadedRun, RunConfig, UnsoundRun, load_run
@@ -26,8 +27,9 @@ from coupler.run import Summary
 from coupler.run import run as step_all
 from coupler.run_folder import HOLDS, LOG, MARKER, PROVENANCE, STAGED, TIMING, all_files
 from coupler.spin_up import spin_up, write_states
+from rootzone.balance_text import balance_lines
 from rootzone.plan_text import plan_lines
-from rootzone.run_log import RunLog
+from rootzone.run_log import OtherLogs, RunLog
 
 log = logging.getLogger("rootzone")
 
@@ -58,6 +60,9 @@ def run(file: Path, settings: Sequence[str], output: Path | None, overwrite: boo
     with tempfile.TemporaryDirectory() as staging:
         loaded = _load(file, settings, checking=False)
         target = output or loaded.config.folder or Path("output") / file.stem
+        if not current().leads:
+            _follow(loaded, Path(staging), FolderOfProcessZero(target, HOLDS), console, None)
+            return target
         with new_folder(target, HOLDS, overwrite, (LOG, STAGED)) as folder:
             _execute(loaded, Path(staging), folder, console)
             return folder.path
@@ -69,7 +74,10 @@ def restart(file: Path | None, settings: Sequence[str], start: Path, console: Co
     Without a `file` the run's own record is taken. Raises as `run` does.
     """
     with tempfile.TemporaryDirectory() as staging:
-        folder, _, loaded = _load_restart(file, settings, start, checking=False)
+        folder, found, loaded = _load_restart(file, settings, start, checking=False)
+        if not current().leads:
+            _follow(loaded, Path(staging), FolderOfProcessZero(folder, HOLDS), console, found)
+            return folder
         with taken(folder, HOLDS) as owned:
             _continue(loaded, Path(staging), find(start), owned, console)
     return folder
@@ -90,7 +98,7 @@ def check(file: Path | None, settings: Sequence[str], start: Path | None = None)
         else:
             assert file is not None
             loaded = _load(file, settings, checking=True)
-        prepared = prepare(loaded, Path(staging), _check_report)
+        prepared = prepare(loaded, Path(staging), _check_results)
         with _finalized(prepared):
             if found is not None:
                 prepare_restart(prepared, found)
@@ -99,7 +107,10 @@ def check(file: Path | None, settings: Sequence[str], start: Path | None = None)
 
 def _load(file: Path, settings: Sequence[str], checking: bool) -> LoadedRun:
     try:
-        return load_run(file, settings)
+        loaded = load_run(file, settings)
+        with errors_under(file=loaded.document.path):
+            current().decompose(loaded.config.mpi.decomposition)
+        return loaded
     except UnsoundRun as error:
         if not checking:
             raise
@@ -115,13 +126,20 @@ def _load_restart(
     file: Path | None, settings: Sequence[str], start: Path, checking: bool
 ) -> tuple[Path, Path, LoadedRun]:
     """Return the folder of the run, the checkpoint, and the configuration."""
-    folder = run_folder_of(start)
-    require_at_rest(folder)  # before its checkpoints are looked at, which come and go
-    found = find(start)
+    folder, found = run_folder_of(start), start
+    if current().leads:
+        require_at_rest(folder)  # before its checkpoints are looked at, which come and go
+        found = find(start)
+    found = current().shared(found)
     return folder, found, _load(file or folder / MARKER, settings, checking)
 
 
-def _check_report(config: RunConfig) -> None:
+def _check_results(config: RunConfig) -> None:
+    """Refuse what could not be made of the run in the end."""
+    if config.animation is not None:
+        from rootzone.figures.animation import check_animation  # imports slowly
+
+        check_animation(config)
     if config.report is not None:
         from rootzone.final_report import check_report  # imports slowly
 
@@ -129,8 +147,9 @@ def _check_report(config: RunConfig) -> None:
 
 
 def _execute(loaded: LoadedRun, staging: Path, folder: OwnedFolder, console: Console) -> None:
-    prepared = prepare(loaded, staging, _check_report)
+    prepared = prepare(loaded, staging, _check_results)
     with RunLog(folder, console) as run_log, _finalized(prepared):
+        current().agree()  # that nobody refuses the run
         record = provenance.collect(loaded, prepared.components, prepared.configs, folder.path)
         folder.require_not_removed(inputs_of(loaded, prepared.configs, record["inputs"]))
         folder.require_room(all_files(loaded.config, _staged(staging)))
@@ -146,10 +165,29 @@ def _execute(loaded: LoadedRun, staging: Path, folder: OwnedFolder, console: Con
         _finish(prepared, folder, console, record, None)
 
 
+def _follow(loaded: LoadedRun, staging: Path, folder: OwnedFolder, console: Console, checkpoint: Path | None) -> None:
+    """Take part in a run, or its restart from a checkpoint, as a process that writes nothing."""
+    prepared = prepare(loaded, staging, _check_results)
+    with OtherLogs() as log_of_process, _finalized(prepared):
+        found = None if checkpoint is None else prepare_restart(prepared, checkpoint)
+        current().agree()
+        if found is None and loaded.config.spin_up is not None:
+            write_states(spin_up(prepared, folder, console), prepared, folder)
+        with deferred_interrupts("stopping after this step") as interrupted:
+            step_all(prepared, folder, console, {}, found, interrupted)
+        current().collected(log_of_process.messages)
+
+
+def _tell_warnings_of_others() -> None:
+    for message in dict.fromkeys(m for messages in current().collected([]) or () for m in messages):
+        log.warning("%s", message)
+
+
 def _continue(loaded: LoadedRun, staging: Path, checkpoint: Path, folder: OwnedFolder, console: Console) -> None:
-    prepared = prepare(loaded, staging, _check_report)
+    prepared = prepare(loaded, staging, _check_results)
     with RunLog(folder, console) as run_log, _finalized(prepared):
         found = prepare_restart(prepared, checkpoint)
+        current().agree()
         names = all_files(loaded.config, _staged(staging))
         collected = provenance.collect(loaded, prepared.components, prepared.configs, folder.path)
         record, changed = provenance.renew(collected, folder.path, found.folder.name)
@@ -193,12 +231,17 @@ def _finish(
     config = prepared.loaded.config
     with deferred_interrupts("stopping after this step") as interrupted:
         summary = step_all(prepared, folder, console, record, restart, interrupted)
+    _tell_warnings_of_others()
     _report(summary, folder)
     if config.figures:
         from rootzone.figures import draw  # imports slowly
 
         for path in draw(folder, [o.file for o in config.output]):
             log.info("drew %s", path)
+    if config.animation is not None:
+        from rootzone.figures.animation import write_animation  # imports slowly
+
+        log.info("filmed %s", write_animation(config, folder))
     if config.report is not None:
         from rootzone.final_report import write_report  # imports slowly
 
@@ -228,27 +271,8 @@ def _report(summary: Summary, folder: OwnedFolder) -> None:
             seconds / summary.steps,
             100.0 * seconds / total,
         )
-    if summary.totals is not None:
-        t = summary.totals
-        log.info(
-            "water balance [m3]: net source %.6g, storage change %.6g, outflow %.6g, drainage %.6g, unmet demand "
-            "%.6g; %s; worst step %.2g of its turnover",
-            t.source,
-            t.storage_change,
-            t.outflow,
-            t.drainage,
-            t.unmet_demand,
-            summary.water_error,
-            summary.worst_residual,
-        )
-        if any((t.extraction, t.injection, t.irrigation, t.unmet_extraction)):
-            log.info(
-                "wells [m3]: extraction %.6g, injection %.6g, irrigation %.6g, unmet extraction %.6g",
-                t.extraction,
-                t.injection,
-                t.irrigation,
-                t.unmet_extraction,
-            )
+    for line in balance_lines(summary):
+        log.info("%s", line)
     folder.own(TIMING)
     (folder.path / TIMING).write_text(
         json.dumps({"model_hours": summary.model_hours, "steps": summary.steps, "seconds": summary.seconds}, indent=2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from bmi_common.errors import ConfigError, ModelError, RootzoneError
+from bmi_common.errors import ConfigError, ModelError, RootzoneError, errors_under
 from bmi_common.groundwater import PRESSURE_HEAD
 from bmi_common.owned_folder import OwnedFolder
 from bmi_common.parflow_dumps import is_parflow_run
@@ -14,6 +14,7 @@ from coupler.config import RunConfig
 from coupler.report_config import REPORT
 from coupler.run_folder import MARKER
 from rootzone.evaluation.evaluate import Wanted, check_name
+from rootzone.evaluation.observations.comparison import WantedStations, check_stations, stations_of
 from rootzone.evaluation.variables import parse_thresholds
 from rootzone.evaluation.writing import evaluate_into
 
@@ -24,41 +25,53 @@ def check_report(config: RunConfig) -> None:
     Raises
     ------
     ConfigError
-        If there is no reference, a threshold or the name is wrong, a path is not a run, or a variable that is compared
-        is not written every hour.
+        If there is nothing to compare with, a threshold or the name is wrong, a path is not a run, a variable that is
+        compared is not written every hour, or stations have mistakes.
     """
+    spec = config.report
+    assert spec is not None
     asked = wanted(config, Path())
-    check_name(asked.name, "report.name")
+    name = spec.name if asked is None else asked.called
+    if name is not None:
+        check_name(name, "report.name")
     for key, path in (
-        ("reference", asked.reference),
-        ("free_drainage", asked.free_drainage),
-        ("precipitation", asked.precipitation),
+        ("reference", spec.reference),
+        ("free_drainage", spec.free_drainage),
+        ("precipitation", spec.precipitation),
     ):
         if path is not None and not (path.is_file() or (path / MARKER).is_file() or is_parflow_run(path)):
             raise ConfigError(f"{path}: neither a run folder ({MARKER} is not there) nor a file", key=f"report.{key}")
-    if asked.reanalysis is not None and not asked.reanalysis.is_file():
+    if spec.reanalysis is not None and not spec.reanalysis.is_file():
         raise ConfigError(
-            f"{asked.reanalysis}: is not a file; give a NetCDF file with swvl1 and slhf", key="report.reanalysis"
+            f"{spec.reanalysis}: is not a file; give a NetCDF file with swvl1 and slhf", key="report.reanalysis"
         )
-    for name in (PRESSURE_HEAD, LATENT_HEAT):
-        found = [o for o in config.output if any(end.variable == name for end in o.variables)]
-        if not any(o.every == timedelta(hours=1) for o in found):
-            raise ConfigError(f"compares {name}; write it every hour, in `output` with `every: 1h`", key="report")
+    hourly = {end.variable for o in config.output if o.every == timedelta(hours=1) for end in o.variables}
+    for variable in (PRESSURE_HEAD, LATENT_HEAT) if asked is not None else ():
+        if variable not in hourly:
+            raise ConfigError(f"compares {variable}; write it every hour, in `output` with `every: 1h`", key="report")
+    if spec.observations is not None:
+        with errors_under("report.observations"):
+            check_stations(spec.observations, hourly)
 
 
-def wanted(config: RunConfig, folder: Path) -> Wanted:
-    """Say what the report of the run in this folder compares."""
+def wanted(config: RunConfig, folder: Path) -> Wanted | None:
+    """Say what the report of the run in this folder compares; None where it is stations alone."""
     spec = config.report
     assert spec is not None
     reference = spec.reference or _segments_reference(config)
-    if reference is None:
+    if reference is None and spec.observations is None:
         raise ConfigError(
-            "what is the run to be compared with? Give `report: {reference: RUN}`, or let "
-            "error_control.segments restart from a run",
+            "what is the run to be compared with? Give `report: {reference: RUN}` or `report: {observations: FILE}`, "
+            "or let error_control.segments restart from a run",
             key="report",
         )
     thresholds = tuple(f"{name}={value}" for name, value in spec.thresholds.items())
     parse_thresholds(thresholds)
+    if reference is None:
+        idle = sorted({"free_drainage", "thresholds", "reanalysis", "segment_length", "stages"} & spec.model_fields_set)
+        if idle:
+            raise ConfigError("has no effect without a reference", key=f"report.{idle[0]}")
+        return None
     return Wanted(
         reference,
         folder,
@@ -68,7 +81,18 @@ def wanted(config: RunConfig, folder: Path) -> Wanted:
         segment_length=spec.segment_length,
         precipitation=spec.precipitation,
         reanalysis=spec.reanalysis,
+        stages=spec.stages,
     )
+
+
+def stations(config: RunConfig, folder: Path) -> WantedStations | None:
+    """Say which stations the report of the run in this folder compares it with; None where there are none."""
+    spec = config.report
+    assert spec is not None
+    if spec.observations is None:
+        return None
+    reference = spec.reference or _segments_reference(config)
+    return stations_of(spec.observations, reference, folder, spec.name, None, spec.precipitation)
 
 
 def write_report(config: RunConfig, folder: OwnedFolder) -> Path:
@@ -80,7 +104,8 @@ def write_report(config: RunConfig, folder: OwnedFolder) -> Path:
         If the evaluation fails; the run itself is done.
     """
     try:
-        return evaluate_into(wanted(config, folder.path), None, folder, REPORT).files[0]
+        asked, measured = wanted(config, folder.path), stations(config, folder.path)
+        return evaluate_into(asked, measured, folder, REPORT).files[0]
     except RootzoneError as error:
         raise ModelError(f"the run is done, but there is no report on it: {error}") from error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from math import prod
 
 from bmi_common.durations import describe
 from coupler.error_control.words import intentions
@@ -19,7 +20,12 @@ def plan_lines(prepared: PreparedRun) -> Iterator[str]:
         f"time: {time.start:%Y-%m-%dT%H:%M} to {time.end:%Y-%m-%dT%H:%M} UTC, {time.steps} steps of "
         f"{describe(time.step)}"
     )
-    if plan.mask is not None:
+    part = next((c.part for c in prepared.components.values() if c.part is not None), None)
+    if part is not None:
+        counts = [int(count) for count in part.world.gathered(int(part.mask.sum()))]
+        each = f"{len(counts)} processes have {_range(counts)} each"
+        yield f"cells: {sum(counts)} of {prod(part.shape)} take part; {each}"
+    elif plan.mask is not None:
         yield f"cells: {int(plan.mask.sum())} of {plan.mask.size} take part"
     for name in (n for n, component in prepared.components.items() if component.static):
         yield f"static: {_component(prepared, name)}, {config.components[name].config}"
@@ -38,6 +44,10 @@ def plan_lines(prepared: PreparedRun) -> Iterator[str]:
     if config.error_control is not None:
         yield from (f"error control: {line}" for line in intentions(config.error_control))
     yield from (f"note: {notice}" for notice in plan.notices)
+
+
+def _range(counts: list[int]) -> str:
+    return f"{min(counts)} to {max(counts)}" if len(set(counts)) > 1 else str(counts[0])
 
 
 def _component(prepared: PreparedRun, name: str) -> str:

@@ -86,11 +86,14 @@ class RunResult(Mapping[str, "xr.Dataset"]):
 
     @property
     def gauges(self) -> xr.DataArray:
-        """Discharge at the gauges (time, gauge) [m3 s-1 or as written], of the first file that has it."""
+        """Discharge (time, gauge) [m3 s-1 or as written], of the first file that has it; gauges have their names.
+
+        ``result.gauges.sel(gauge="outlet")`` is one of them.
+        """
         for name in self.outputs:
             for variable in self[name].data_vars.values():
                 if variable.attrs.get("csdms_name") == DISCHARGE:
-                    return variable
+                    return _by_name(variable)
         raise ConfigError(f"{self.folder}: no file has {DISCHARGE}; write it, and give groundwater its `gauges:`")
 
     @property
@@ -105,10 +108,11 @@ class RunResult(Mapping[str, "xr.Dataset"]):
         return found
 
     def figures(self) -> dict[str, Figure]:
-        """Draw every output file: series, maps and hydrographs, by the names that ``figures: true`` gives to files."""
-        from rootzone.figures import figures_of
+        """Draw what ``figures: true`` draws, by the names that it gives to files: ``hourly_maps``, ``domain``."""
+        from rootzone.figures import figures_of, figures_of_run
 
-        return {f"{name}_{kind}": figure for name in self.outputs for kind, figure in figures_of(self[name]).items()}
+        of_files = {f"{name}_{kind}": f for name in self.outputs for kind, f in figures_of(self[name]).items()}
+        return of_files | figures_of_run(self.folder)
 
     def close(self) -> None:
         """Close the datasets; those that are asked for anew are opened anew."""
@@ -123,6 +127,14 @@ class RunResult(Mapping[str, "xr.Dataset"]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _by_name(discharge: xr.DataArray) -> xr.DataArray:
+    """Give the points their names as an index, in the place of the component's word for them."""
+    (points,) = (d for d in discharge.dims if d != "time")
+    own = [str(c) for c in discharge.coords if str(c).startswith(f"{points}_")]
+    found = discharge.rename({points: "gauge"}).rename({c: c.removeprefix(f"{points}_") for c in own})
+    return found.set_index(gauge="name") if "name" in found.coords else found
 
 
 class Evaluation:
@@ -179,3 +191,7 @@ class Evaluation:
         if self.assessment is not None:
             found[0] = found[0].transposed()  # as report.md has it
         return "\n\n".join(f"{table.title}\n\n{table.markdown()}" for table in found)
+
+    def _repr_markdown_(self) -> str:
+        """Tables, for a notebook."""
+        return repr(self)

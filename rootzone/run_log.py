@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 from rich.console import Console
 
 from bmi_common.owned_folder import OwnedFolder
+from bmi_common.terminal import Screen
 from coupler.run_folder import LOG
 from coupler.warning_log import log_warnings
 
@@ -18,13 +21,52 @@ class _Screen(logging.Handler):
     """Messages on the console of the progress bar, above the bar."""
 
     def __init__(self, console: Console) -> None:
-        super().__init__(logging.INFO)
+        super().__init__(logging.DEBUG if isinstance(console, Screen) and console.verbose else logging.INFO)
         self._console = console
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print the bare message, warnings in yellow."""
         style = "yellow" if record.levelno >= logging.WARNING else ""
         self._console.print(record.getMessage(), style=style)
+
+
+@contextmanager
+def on_screen(console: Console) -> Iterator[None]:
+    """Show messages, such as of progress, on the console while something is done that has no log file."""
+    handler, level, propagate = _Screen(console), log.level, log.propagate
+    log.setLevel(logging.DEBUG)
+    log.propagate = False
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(level)
+        log.propagate = propagate
+
+
+class OtherLogs(logging.Handler):
+    """Warnings of a process other than the first, which that tells in the log of the run."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the message."""
+        self.messages.append(record.getMessage())
+
+    def __enter__(self) -> OtherLogs:
+        log.addHandler(self)
+        log.propagate = False
+        log_warnings()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        log.removeHandler(self)
+        log.propagate = True
 
 
 class RunLog:

@@ -64,17 +64,29 @@ def test_files_of_a_run_are_datasets_that_are_opened_when_used(result: rootzone.
 def test_what_a_run_does_not_have_is_said(result: rootzone.RunResult, tmp_path: Path) -> None:
     with pytest.raises(AttributeError, match=r"has no monthly.nc; it has .*hourly"):
         _ = result.monthly
+    (tmp_path / "run.yaml").touch()
     with pytest.raises(rootzone.ConfigError, match=r"no file has .*volume_flow_rate; write it"):
-        _ = result.gauges
+        _ = rootzone.RunResult(tmp_path).gauges
+    (tmp_path / "run.yaml").unlink()
     with pytest.raises(rootzone.ConfigError, match="is not the folder of a run"):
         rootzone.RunResult(tmp_path)
+
+
+def test_gauges_are_found_by_their_names(result: rootzone.RunResult) -> None:
+    outlet = result.gauges.sel(gauge="outlet")
+    assert outlet.dims == ("time",)
+    assert (outlet.attrs["units"], float(outlet["y"])) == ("m3 s-1", 500.0)
+    area = 1.0e6
+    runoff = result.hourly["land_surface_water_runoff__volume_flux"].sum(["y", "x"]) * area
+    np.testing.assert_allclose(outlet, runoff, rtol=1e-6)  # single precision in the file
+    result.close()
 
 
 def test_figures_are_drawn_without_files(result: rootzone.RunResult) -> None:
     before = set(result.folder.rglob("*"))
     drawn = result.figures()
     result.close()
-    assert {"hourly_series", "hourly_maps"} <= drawn.keys()
+    assert {"hourly_series", "hourly_maps", "hourly_hydrographs"} <= drawn.keys()
     assert all(isinstance(figure, Figure) for figure in drawn.values())
     assert set(result.folder.rglob("*")) == before
 

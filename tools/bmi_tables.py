@@ -26,7 +26,7 @@ GRIDS = {
         "the root zone: the top layers of grid 1, at their heights there, the lowest of them first",
     ),
     SCALAR: ("`scalar`", "()", "one value"),
-    POINTS: ("`unstructured`", "(number of gauges)", "gauges of the configuration, nodes without edges and faces"),
+    POINTS: ("`unstructured`", "(number of gauges)", "gauges of the groundwater, nodes without edges and faces"),
     WELLS: ("`unstructured`", "(number of wells)", "wells of the configuration, as the gauges"),
 }
 """Type, shape and meaning of each grid of `bmi_common.grids`."""

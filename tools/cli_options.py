@@ -14,7 +14,17 @@ PROJECT = Path(__file__).parents[1] / "pyproject.toml"
 
 INTRODUCTION = """# Commands
 
-What `--help` says. Messages go to standard error, results to standard output and into the output folder.
+What `--help` says. Messages go to standard error, an error after the name of its command; results go to standard output
+and into the output folder. `-q` leaves the errors.
+
+The Tab key completes options and files after one line in `~/.bashrc`, the same for the other commands:
+
+```bash
+eval "$(_BMI_RUN_COMPLETE=bash_source bmi-run)"
+```
+
+For zsh it is `zsh_source` in `~/.zshrc`, for fish `_BMI_RUN_COMPLETE=fish_source bmi-run | source` in
+`~/.config/fish/config.fish`.
 """
 
 
@@ -47,7 +57,9 @@ def _section(name: str, command: click.Command) -> str:
             written, meaning = record
             rows.append((f"`{written}`", " ".join(meaning.split())))
     parts = [f"## {name}", f"```text\n{usage}\n```", inspect.cleandoc(command.help or "")]
-    return "\n\n".join([*parts, page.table(("option", "meaning"), rows)]) + "\n"
+    shown = [line.strip() for line in (command.epilog or "").splitlines()[2:]]
+    examples = "```bash\n" + "\n".join(shown) + "\n```"
+    return "\n\n".join([*parts, page.table(("option", "meaning"), rows), examples]) + "\n"
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ def field_of_type(item: Item) -> str:
 
 def element(item: Item) -> str:
     """Column `i` of an array."""
-    return item.name + subscript(["i", *(":" for _ in item.metadata["shape"])])
+    return item.name + subscript([*(":" for _ in item.metadata["shape"]), "i"])
 
 
 def lane(variable: str) -> str:
@@ -152,13 +152,13 @@ def interface(table: ModuleType) -> str:
         "  integer(c_int), intent(in) :: n, n_soil, threads, order(n)",
         *(f"  {declaration(item, False)}, intent(in) :: {item.name}" for item in scalars),
         *(
-            f"  {declaration(item, False)}, intent({intent}) :: {item.name}{subscript(['n', *item.metadata['shape']])}"
+            f"  {declaration(item, False)}, intent({intent}) :: {item.name}{subscript([*item.metadata['shape'], 'n'])}"
             for arrays, intent in sets.values()
             for item in arrays
         ),
         "  !f2py threadsafe",
         "  !f2py integer, intent(hide), depend(latitude) :: n = len(latitude)",
-        "  !f2py integer, intent(hide), depend(thickness) :: n_soil = shape(thickness, 1)",
+        "  !f2py integer, intent(hide), depend(thickness) :: n_soil = shape(thickness, 0)",
         "  type(step_options) :: options",
         *(f"  type(column_{variable}) :: {variable}(lanes)" for variable in sets),
         "  integer :: first, i, l",

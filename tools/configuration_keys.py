@@ -85,6 +85,8 @@ MEANINGS: Mapping[str, str] = {
     "where the NetCDF library here lacks it and nothing is said. To read it takes netCDF-C 4.9 or later with its "
     "plug-ins, as xarray with netCDF4, NCO and CDO of today have them; write `zlib` for older readers",
     "output[].precision": "of the numbers in the file",
+    "output[].significant_digits": "decimal digits that are kept of each number, so that the file is smaller (5 of a "
+    "depth of 31.4159 m: 31.416); all without it. Needs netCDF-C 4.9 to write, nothing to read",
     "checks.water_balance.tolerance": "limit of the residual, over the water turned over in the step",
     "checks.water_balance.action": "what an excess does: the run ends (exit code 1), or a warning is logged",
     "checks.ranges": "`[lowest, highest]` by `component.variable`, in its units; goes before the component's own",
@@ -96,13 +98,22 @@ MEANINGS: Mapping[str, str] = {
     "checkpoint.every": "interval of the checkpoints; one more is written at the end",
     "checkpoint.keep": "how many stay, the newest",
     "figures": "draw maps and series of the output files into `figures/`",
+    "animation.format": "of the film; `mp4` needs ffmpeg",
+    "animation.start": "begin of what is shown; by default a day before the wettest hour",
+    "animation.end": "end of what is shown; by default two days after the wettest hour",
+    "animation.frames_per_second": "hours of hourly output a second",
     "report.reference": "run to compare with; by default that of `error_control.segments.restart_from`",
+    "report.observations": "[stations with measurements](evaluation.md#beside-measurements) to compare with",
     "report.free_drainage": "run with free drainage, the bound",
     "report.thresholds": "largest acceptable errors with units, such as `{water_table: 0.5m}`",
     "report.precipitation": "weather, if the run does not write it",
     "report.reanalysis": "NetCDF file with `swvl1` and `slhf` of ERA5-Land, to compare with",
-    "report.name": "what to call the run in tables and figures",
+    "report.name": "what to call the run in tables and figures; by default as its folder",
     "report.segment_length": "length of the parts that maps and precipitation are given for, whole hours",
+    "report.stages": "where the early stage ends and the late one begins, from the start, whole hours; by default "
+    "`[2500h, 6000h]` of a year, thirds of another period",
+    "mpi.decomposition": "parts of the domain from west to east and from south to north, one for each process that "
+    "`mpiexec` starts; by default those with the shortest edges ([mpi.md](mpi.md))",
     "seed": "of the random generators of Python, numpy and PyTorch",
     "error_control.segments.length": "from one restart to the next, counted from the start of the run",
     "error_control.segments.restart_from": "folder of a run with states at these times, or a component that goes along",
@@ -145,6 +156,8 @@ MEANINGS: Mapping[str, str] = {
 
 NOTES: Mapping[str, str] = {
     "error_control": "Any of the four may stand alone; what they do: [error_control.md](error_control.md).",
+    "animation": "Water table and rain through a storm as a film, `figures/water_table.gif`; `animation: true` takes "
+    "all defaults. It needs an output with the water table, best hourly.",
     "report": "An evaluation at the end of the run, into `report/` of its folder ([evaluation.md](evaluation.md)). "
     "`report: true` takes all defaults.",
     "surrogate": "This section stands in the file of `bmi_surrogate:BmiSurrogate` (`components.<name>.config`), the "

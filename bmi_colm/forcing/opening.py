@@ -26,6 +26,7 @@ from bmi_common.arrays import Array
 from bmi_common.calendar import HOUR, show, to_time
 from bmi_common.errors import ConfigError, each_warning_once
 from bmi_common.file_grid import Cells
+from bmi_common.partition import Part
 
 
 def open_forcing(
@@ -41,6 +42,7 @@ def open_forcing(
     easting: Array | None = None,
     elevation: Array | None = None,
     mask: NDArray[np.bool_] | None = None,
+    part: Part | None = None,
 ) -> Forcing:
     """Open the forcing of a run and check all of it that the run needs.
 
@@ -64,6 +66,8 @@ def open_forcing(
         Of the cells, (ny, nx) [m]; needed for a `lapse_rate` only.
     mask
         Active cells, (ny, nx) bool; all cells if not given. Values of other cells do not matter.
+    part
+        Of the domain, where processes share it; the cells are its window.
 
     Returns
     -------
@@ -92,7 +96,7 @@ def open_forcing(
     if isinstance(spec, ExternalForcing):
         return NoForcing()
     has_corner = northing is not None and easting is not None
-    cells = Cells(shape, latitude, longitude, northing, easting, has_corner=has_corner, mask=active)
+    cells = Cells(shape, latitude, longitude, northing, easting, has_corner=has_corner, mask=active, part=part)
     with each_warning_once():
         record = _open(spec, cells)
         try:
@@ -112,6 +116,8 @@ def _open(spec: ColumnForcing | ParflowForcing | NetcdfForcing | Era5LandForcing
         case ColumnForcing():
             return ColumnRecord(spec)
         case ParflowForcing():
+            if cells.part is not None:
+                raise ConfigError("several processes cannot share forcing in PFB files yet; run it on one process")
             return ParflowRecord(spec, cells.shape)
         case NetcdfForcing():
             return NetcdfRecord(spec, cells)

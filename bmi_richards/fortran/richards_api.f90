@@ -62,8 +62,9 @@ subroutine ground_water(nz, properties, variables, ncol, soil_cells, threads, st
   call sum_water(soil, options, state, water)
 end subroutine ground_water
 
-!> Advance the state by dt [h]; see advance_all.
-subroutine advance(nz, ncol, nlevels, ngroups, nfaces, nstarts, properties, variables, fields, own_layers, own_columns, &
+!> Tell the kernel of a step of dt [h]; see advance_all. What is returned stands for it until `detach`, and so long the arrays must
+!> stay where they are.
+subroutine attach(nz, ncol, nlevels, ngroups, nfaces, nstarts, properties, variables, fields, own_layers, own_columns, &
   top, dx, dy, dz, gap, soil_cells, kr_alpha, kr_n, minimum_head, bottom, east_conductivity, north_conductivity, slope_x, slope_y, &
   cosine_x, cosine_y, &
   east, west, north, south, level_start, group_start, donor, inflow, outflow, boundary, &
@@ -71,115 +72,243 @@ subroutine advance(nz, ncol, nlevels, ngroups, nfaces, nstarts, properties, vari
   dt, tolerance, pass_tolerance, most_passes, drainage_kind, own_permeability, table_points, threads, lateral, ground, &
   source, prescribed_drainage, work_cells, state_cells, &
   storage_change, applied, unmet, left, drained, iterations, ways, failed_layer, worst, column_change, &
-  passes, change, converged)
-  use, intrinsic :: iso_c_binding, only: c_double
-  use richards_sweep, only: advance_all
-  use richards_types, only: soil_t, network_t, boundary_t, options_t, state_t, balance_t
+  handle)
+  use, intrinsic :: iso_c_binding, only: c_double, c_int64_t
+  use richards_step, only: step_t, keep
   implicit none
   integer, intent(in) :: nz, ncol, nlevels, ngroups, nfaces, nstarts, properties, variables, fields, own_layers, own_columns
-  integer, intent(in), target :: top(ncol)
+  integer, intent(inout), target :: top(ncol)
   real(c_double), intent(in) :: dx, dy
-  real(c_double), intent(in), target :: dz(nz), gap(nz)
-  real(c_double), intent(in), target :: soil_cells(nz, properties, ncol), bottom(ncol)
-  real(c_double), intent(in), target :: kr_alpha(own_layers, own_columns), kr_n(own_layers, own_columns)
-  real(c_double), intent(in), target :: minimum_head(own_layers, own_columns)
-  real(c_double), intent(in), target :: east_conductivity(nz, ncol), north_conductivity(nz, ncol)
-  real(c_double), intent(in), target :: slope_x(ncol), slope_y(ncol), cosine_x(ncol), cosine_y(ncol)
-  integer, intent(in), target :: east(ncol), west(ncol), north(ncol), south(ncol)
-  integer, intent(in), target :: level_start(nlevels + 1), group_start(ngroups + 1), donor(4, ncol)
-  real(c_double), intent(in), target :: inflow(4, ncol), outflow(ncol), boundary(ncol)
-  integer, intent(in), target :: face_start(nstarts), face_layer(nfaces), face_holds(nfaces)
-  real(c_double), intent(in), target :: face_flux(nfaces), face_conductance(nfaces), face_head(nfaces), face_kr(nfaces)
-  real(c_double), intent(in), target :: face_lift(nfaces)
+  real(c_double), intent(inout), target :: dz(nz), gap(nz)
+  real(c_double), intent(inout), target :: soil_cells(nz, properties, ncol), bottom(ncol)
+  real(c_double), intent(inout), target :: kr_alpha(own_layers, own_columns), kr_n(own_layers, own_columns)
+  real(c_double), intent(inout), target :: minimum_head(own_layers, own_columns)
+  real(c_double), intent(inout), target :: east_conductivity(nz, ncol), north_conductivity(nz, ncol)
+  real(c_double), intent(inout), target :: slope_x(ncol), slope_y(ncol), cosine_x(ncol), cosine_y(ncol)
+  integer, intent(inout), target :: east(ncol), west(ncol), north(ncol), south(ncol)
+  integer, intent(inout), target :: level_start(nlevels + 1), group_start(ngroups + 1), donor(4, ncol)
+  real(c_double), intent(inout), target :: inflow(4, ncol), outflow(ncol), boundary(ncol)
+  integer, intent(inout), target :: face_start(nstarts), face_layer(nfaces), face_holds(nfaces)
+  real(c_double), intent(inout), target :: face_flux(nfaces), face_conductance(nfaces), face_head(nfaces), face_kr(nfaces)
+  real(c_double), intent(inout), target :: face_lift(nfaces)
   real(c_double), intent(inout), target :: face_inflow(nfaces)
   real(c_double), intent(in) :: dt, tolerance, pass_tolerance
   integer, intent(in) :: most_passes, drainage_kind, table_points, threads, ground
   logical, intent(in) :: own_permeability, lateral
-  real(c_double), intent(in) :: source(nz, ncol), prescribed_drainage(ncol)
+  real(c_double), intent(inout), target :: source(nz, ncol), prescribed_drainage(ncol)
   real(c_double), intent(inout), target :: work_cells(nz, fields, ncol), state_cells(nz, variables, ncol)
   real(c_double), intent(inout), target :: storage_change(ncol), applied(ncol), unmet(ncol)
   real(c_double), intent(inout), target :: left(ncol), drained(ncol)
   integer, intent(inout), target :: iterations(ncol), ways(ncol), failed_layer(ncol)
   real(c_double), intent(inout), target :: worst(ncol), column_change(ncol)
+  integer(c_int64_t), intent(out) :: handle
+  type(step_t), pointer :: step
+
+  allocate (step)
+  step%soil%nz = nz
+  step%soil%ncol = ncol
+  step%soil%top => top
+  step%soil%dx = dx
+  step%soil%dy = dy
+  step%soil%dz => dz
+  step%soil%gap => gap
+  step%soil%cells => soil_cells
+  step%soil%kr_alpha => kr_alpha
+  step%soil%kr_n => kr_n
+  step%soil%bottom => bottom
+  step%soil%east => east_conductivity
+  step%soil%north => north_conductivity
+  step%soil%slope_x => slope_x
+  step%soil%slope_y => slope_y
+  step%soil%cosine_x => cosine_x
+  step%soil%cosine_y => cosine_y
+  step%soil%minimum_head => minimum_head
+
+  step%network%east => east
+  step%network%west => west
+  step%network%north => north
+  step%network%south => south
+  step%network%level_start => level_start
+  step%network%group_start => group_start
+  step%network%donor => donor
+  step%network%inflow => inflow
+  step%network%outflow => outflow
+  step%network%boundary => boundary
+
+  ! without boundaries one face that belongs to no column is passed, because f2py takes no empty arrays
+  if (nstarts > 1) then
+    step%boundary%faces = nfaces
+    step%boundary%start => face_start
+    step%boundary%layer => face_layer
+    step%boundary%holds => face_holds
+    step%boundary%flux => face_flux
+    step%boundary%conductance => face_conductance
+    step%boundary%head => face_head
+    step%boundary%kr => face_kr
+    step%boundary%lift => face_lift
+    step%boundary%inflow => face_inflow
+  end if
+
+  step%options%dt = dt
+  step%options%tolerance = tolerance
+  step%options%pass_tolerance = pass_tolerance
+  step%options%passes = most_passes
+  step%options%drainage = drainage_kind
+  step%options%own_permeability = own_permeability
+  step%options%table_points = table_points
+  step%options%threads = threads
+  step%options%lateral = lateral
+  step%options%ground = ground
+
+  step%state%cells => state_cells
+
+  step%balance%storage_change => storage_change
+  step%balance%source => applied
+  step%balance%unmet => unmet
+  step%balance%outflow => left
+  step%balance%drainage => drained
+  step%balance%iterations => iterations
+  step%balance%ways => ways
+  step%balance%failed_layer => failed_layer
+  step%balance%residual => worst
+  step%balance%change => column_change
+
+  step%source => source
+  step%prescribed_drainage => prescribed_drainage
+  step%cells => work_cells
+  handle = keep(step)
+end subroutine attach
+
+!> Advance the state by the whole step; see advance_all.
+subroutine advance(handle, passes, change, converged)
+  use, intrinsic :: iso_c_binding, only: c_double, c_int64_t
+  use richards_step, only: step_t, kept
+  use richards_sweep, only: advance_all
+  implicit none
+  integer(c_int64_t), intent(in) :: handle
   integer, intent(out) :: passes
   real(c_double), intent(out) :: change
   logical, intent(out) :: converged
   !f2py threadsafe
-  type(soil_t) :: soil
-  type(network_t) :: network
-  type(boundary_t) :: faces
-  type(options_t) :: options
-  type(state_t) :: state
-  type(balance_t) :: balance
+  type(step_t), pointer :: step
 
-  soil%nz = nz
-  soil%ncol = ncol
-  soil%top => top
-  soil%dx = dx
-  soil%dy = dy
-  soil%dz => dz
-  soil%gap => gap
-  soil%cells => soil_cells
-  soil%kr_alpha => kr_alpha
-  soil%kr_n => kr_n
-  soil%bottom => bottom
-  soil%east => east_conductivity
-  soil%north => north_conductivity
-  soil%slope_x => slope_x
-  soil%slope_y => slope_y
-  soil%cosine_x => cosine_x
-  soil%cosine_y => cosine_y
-  soil%minimum_head => minimum_head
-
-  network%east => east
-  network%west => west
-  network%north => north
-  network%south => south
-  network%level_start => level_start
-  network%group_start => group_start
-  network%donor => donor
-  network%inflow => inflow
-  network%outflow => outflow
-  network%boundary => boundary
-
-  ! without boundaries one face that belongs to no column is passed, because f2py takes no empty arrays
-  if (nstarts > 1) then
-    faces%faces = nfaces
-    faces%start => face_start
-    faces%layer => face_layer
-    faces%holds => face_holds
-    faces%flux => face_flux
-    faces%conductance => face_conductance
-    faces%head => face_head
-    faces%kr => face_kr
-    faces%lift => face_lift
-    faces%inflow => face_inflow
-  end if
-
-  options%dt = dt
-  options%tolerance = tolerance
-  options%pass_tolerance = pass_tolerance
-  options%passes = most_passes
-  options%drainage = drainage_kind
-  options%own_permeability = own_permeability
-  options%table_points = table_points
-  options%threads = threads
-  options%lateral = lateral
-  options%ground = ground
-
-  state%cells => state_cells
-
-  balance%storage_change => storage_change
-  balance%source => applied
-  balance%unmet => unmet
-  balance%outflow => left
-  balance%drainage => drained
-  balance%iterations => iterations
-  balance%ways => ways
-  balance%failed_layer => failed_layer
-  balance%residual => worst
-  balance%change => column_change
-
-  call advance_all(soil, network, faces, options, source, prescribed_drainage, work_cells, state, balance, passes, &
-    change, converged)
+  step => kept(handle)
+  call advance_all(step%soil, step%network, step%boundary, step%options, step%source, step%prescribed_drainage, step%cells, &
+    step%state, step%balance, passes, change, converged)
 end subroutine advance
+
+!> Begin the step of a part of the domain; see begin_step.
+subroutine start(handle)
+  use, intrinsic :: iso_c_binding, only: c_int64_t
+  use richards_step, only: step_t, kept
+  use richards_sweep, only: begin_step
+  implicit none
+  integer(c_int64_t), intent(in) :: handle
+  !f2py threadsafe
+  type(step_t), pointer :: step
+
+  step => kept(handle)
+  call begin_step(step%soil, step%network, step%options, step%prescribed_drainage, step%cells, step%state, step%balance, step%work)
+end subroutine start
+
+!> Begin the next pass; see begin_pass.
+subroutine start_pass(handle)
+  use, intrinsic :: iso_c_binding, only: c_int64_t
+  use richards_step, only: step_t, kept
+  use richards_sweep, only: begin_pass
+  implicit none
+  integer(c_int64_t), intent(in) :: handle
+  !f2py threadsafe
+  type(step_t), pointer :: step
+
+  step => kept(handle)
+  step%pass = step%pass + 1
+  call begin_pass(step%soil, step%network, step%options, step%state, step%work)
+end subroutine start_pass
+
+!> Solve the columns of a wave.
+subroutine solve_wave(handle, first, last)
+  use, intrinsic :: iso_c_binding, only: c_int64_t
+  use richards_step, only: step_t, kept
+  use richards_sweep, only: sweep_columns
+  implicit none
+  integer(c_int64_t), intent(in) :: handle
+  integer, intent(in) :: first, last
+  !f2py threadsafe
+  type(step_t), pointer :: step
+
+  step => kept(handle)
+  call sweep_columns(step%soil, step%network, step%boundary, step%options, step%source, step%pass, first, last, step%work, &
+    step%state, step%balance)
+end subroutine solve_wave
+
+!> End a pass; see end_pass.
+subroutine finish_pass(handle, change, failed)
+  use, intrinsic :: iso_c_binding, only: c_double, c_int64_t
+  use richards_step, only: step_t, kept
+  use richards_sweep, only: end_pass
+  implicit none
+  integer(c_int64_t), intent(in) :: handle
+  real(c_double), intent(out) :: change
+  logical, intent(out) :: failed
+  type(step_t), pointer :: step
+
+  step => kept(handle)
+  call end_pass(step%network, step%balance, change, failed)
+end subroutine finish_pass
+
+!> End the step; see end_step.
+subroutine finish(handle)
+  use, intrinsic :: iso_c_binding, only: c_int64_t
+  use richards_step, only: step_t, kept
+  use richards_sweep, only: end_step
+  implicit none
+  integer(c_int64_t), intent(in) :: handle
+  !f2py threadsafe
+  type(step_t), pointer :: step
+
+  step => kept(handle)
+  call end_step(step%soil, step%network, step%boundary, step%options, step%work, step%state, step%balance)
+end subroutine finish
+
+!> Ponding powers [m5/3] of columns (numbers from 1), for other parts of the domain.
+subroutine get_powers(handle, n, columns, powers)
+  use, intrinsic :: iso_c_binding, only: c_double, c_int64_t
+  use richards_step, only: step_t, kept
+  implicit none
+  integer(c_int64_t), intent(in) :: handle
+  integer, intent(in) :: n
+  integer, intent(in) :: columns(n)
+  real(c_double), intent(out) :: powers(n)
+  type(step_t), pointer :: step
+
+  step => kept(handle)
+  powers = step%work%power(columns)
+end subroutine get_powers
+
+!> Set the ponding powers [m5/3] of columns (numbers from 1) of other parts of the domain.
+subroutine set_powers(handle, n, columns, powers)
+  use, intrinsic :: iso_c_binding, only: c_double, c_int64_t
+  use richards_step, only: step_t, kept
+  implicit none
+  integer(c_int64_t), intent(in) :: handle
+  integer, intent(in) :: n
+  integer, intent(in) :: columns(n)
+  real(c_double), intent(in) :: powers(n)
+  type(step_t), pointer :: step
+
+  step => kept(handle)
+  step%work%power(columns) = powers
+end subroutine set_powers
+
+!> Let go of a step.
+subroutine detach(handle)
+  use, intrinsic :: iso_c_binding, only: c_int64_t
+  use richards_step, only: step_t, kept
+  implicit none
+  integer(c_int64_t), intent(in) :: handle
+  type(step_t), pointer :: step
+
+  step => kept(handle)
+  deallocate (step)
+end subroutine detach

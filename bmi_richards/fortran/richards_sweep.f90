@@ -23,6 +23,7 @@ module richards_sweep
   implicit none
   private
   public :: evaluate_all, sum_water, advance_all
+  public :: work_t, begin_step, begin_pass, sweep_columns, end_pass, end_step
 
   !> Looks at a donor before a waiting thread offers its processor to others.
   integer, parameter :: patience = 1000
@@ -51,7 +52,8 @@ module richards_sweep
     real(wp) :: relaxation = 1.0_wp                                  !< share of the correction that is taken [-]
     logical :: damped = .false.                                      !< damped passes conserve water only once converged
     type(order_t) :: order                                           !< columns that are solved side by side
-    integer :: next = 1                                              !< first block that no thread has taken in this pass
+    integer :: next = 1                                              !< first block that no thread has taken in this sweep
+    integer :: last = 0                                              !< last block of this sweep
   end type work_t
 
   interface
@@ -125,56 +127,22 @@ contains
     logical, intent(out) :: converged                       !< the pass tolerance was reached
     type(work_t) :: work
     type(block_t) :: block
-    integer :: c
     logical :: done
 
-    work%cells => cells
-    allocate (work%drained(soil%ncol), work%power(soil%ncol), work%solved(soil%ncol))
-    if (size(network%group_start) <= soil%ncol) allocate (work%inflow(soil%ncol), work%answer(soil%ncol))
-    work%damped = options%lateral .and. options%pass_tolerance > 0.0_wp
-    if (work%damped) then
-      allocate (work%damping(soil%nz, soil%ncol), work%reference(soil%nz, soil%ncol))
-      call allocate_system(soil%nz, soil%ncol, work%system)
-    end if
-    call arrange(soil, network, balance%iterations, work%order)
+    call allocate_work(soil, network, options, cells, balance, work)
     passes = 0
     done = .false.
     converged = .true.
 
-    !$omp parallel num_threads(options%threads) default(shared) private(c, block)
+    !$omp parallel num_threads(options%threads) default(shared) private(block)
     call allocate_block(soil, options, block)
-    !$omp do schedule(static)
-    do c = 1, soil%ncol
-      work%cells(:, work_start, c) = state%cells(:, state_head, c)
-      work%drained(c) = 0.0_wp
-      work%solved(c) = 0
-      if (allocated(work%answer)) work%power(c) = ponding_power(state%cells(soil%top(c), state_head, c))
-      if (.not. options%lateral) work%cells(:, work_lateral, c) = 0.0_wp
-      if (options%drainage == drainage_lagged) work%drained(c) = soil%bottom(c)*state%cells(1, state_kr, c)
-      if (options%drainage == drainage_prescribed) work%drained(c) = prescribed_drainage(c)
-      balance%iterations(c) = 0
-      balance%ways(c) = 0
-      balance%failed_layer(c) = 0
-      balance%residual(c) = 0.0_wp
-    end do
-    !$omp end do
+    call set_start(soil, options, prescribed_drainage, work, state, balance)
 
     do while (.not. done)
       if (options%lateral .and. options%pass_tolerance > 0.0_wp .and. passes > 0) then
         call correct(soil, network, boundary, options, work, block, state)
       end if
-      if (options%lateral) then
-        !$omp do schedule(static)
-        do c = 1, soil%ncol
-          call net_inflow(soil, network, state, c, work%cells(:, work_lateral, c))
-          if (work%damped) then
-            call response(soil, network, state, c, work%damping(:, c))
-            work%damping(:, c) = options%dt*work%damping(:, c)
-            work%reference(:, c) = state%cells(:, state_head, c)
-          end if
-        end do
-        !$omp end do
-      end if
+      if (options%lateral) call set_lateral(soil, network, options, soil%ncol, work, state)
       call sweep(soil, network, boundary, options, source, passes + 1, work, block, state, balance)
       !$omp barrier
       !$omp single
@@ -192,15 +160,192 @@ contains
       !$omp end single
     end do
 
+    call set_losses(soil, network, boundary, options, soil%ncol, work, state, balance)
+    !$omp end parallel
+  end subroutine advance_all
+
+  !> Room for a step, and the order of its columns.
+  subroutine allocate_work(soil, network, options, cells, balance, work)
+    type(soil_t), intent(in) :: soil        !< properties of the cells
+    type(network_t), intent(in) :: network  !< neighbours and order of the columns
+    type(options_t), intent(in) :: options  !< choices of the step
+    real(wp), intent(inout), target :: cells(soil%nz, work_fields, soil%ncol)  !< what a step keeps of the cells [any]
+    type(balance_t), intent(in) :: balance  !< of the step before, whose iterations tell which columns are alike
+    type(work_t), intent(inout) :: work     !< work of the step
+
+    work%cells => cells
+    allocate (work%drained(soil%ncol), work%power(soil%ncol), work%solved(soil%ncol))
+    if (size(network%group_start) <= soil%ncol) allocate (work%inflow(soil%ncol), work%answer(soil%ncol))
+    work%damped = options%lateral .and. options%pass_tolerance > 0.0_wp
+    if (work%damped) then
+      allocate (work%damping(soil%nz, soil%ncol), work%reference(soil%nz, soil%ncol))
+      call allocate_system(soil%nz, soil%ncol, work%system)
+    end if
+    call arrange(soil, network, balance%iterations, work%order)
+    work%last = work%order%blocks
+  end subroutine allocate_work
+
+  !> Keep what the step starts from. Called by all threads.
+  subroutine set_start(soil, options, prescribed_drainage, work, state, balance)
+    type(soil_t), intent(in) :: soil                        !< properties of the cells
+    type(options_t), intent(in) :: options                  !< choices of the step
+    real(wp), intent(in) :: prescribed_drainage(soil%ncol)  !< [m h-1], used if the option says so
+    type(work_t), intent(inout) :: work                     !< work of the step
+    type(state_t), intent(in) :: state                      !< head and what follows from it
+    type(balance_t), intent(inout) :: balance               !< what the step did to each column
+    integer :: c
+
     !$omp do schedule(static)
     do c = 1, soil%ncol
+      work%cells(:, work_start, c) = state%cells(:, state_head, c)
+      work%drained(c) = 0.0_wp
+      work%solved(c) = 0
+      if (allocated(work%answer)) work%power(c) = ponding_power(state%cells(soil%top(c), state_head, c))
+      if (.not. options%lateral) work%cells(:, work_lateral, c) = 0.0_wp
+      if (options%drainage == drainage_lagged) work%drained(c) = soil%bottom(c)*state%cells(1, state_kr, c)
+      if (options%drainage == drainage_prescribed) work%drained(c) = prescribed_drainage(c)
+      balance%iterations(c) = 0
+      balance%ways(c) = 0
+      balance%failed_layer(c) = 0
+      balance%residual(c) = 0.0_wp
+    end do
+    !$omp end do
+  end subroutine set_start
+
+  !> Lateral inflow of the first columns, from the latest heads, for a pass. Called by all threads.
+  subroutine set_lateral(soil, network, options, columns, work, state)
+    type(soil_t), intent(in) :: soil        !< properties of the cells
+    type(network_t), intent(in) :: network  !< neighbours and order of the columns
+    type(options_t), intent(in) :: options  !< choices of the step
+    integer, intent(in) :: columns          !< how many of the columns
+    type(work_t), intent(inout) :: work     !< work of the step
+    type(state_t), intent(in) :: state      !< head and what follows from it
+    integer :: c
+
+    !$omp do schedule(static)
+    do c = 1, columns
+      call net_inflow(soil, network, state, c, work%cells(:, work_lateral, c))
+      if (work%damped) then
+        call response(soil, network, state, c, work%damping(:, c))
+        work%damping(:, c) = options%dt*work%damping(:, c)
+        work%reference(:, c) = state%cells(:, state_head, c)
+      end if
+    end do
+    !$omp end do
+  end subroutine set_lateral
+
+  !> What the first columns have lost over the step. Called by all threads.
+  subroutine set_losses(soil, network, boundary, options, columns, work, state, balance)
+    type(soil_t), intent(in) :: soil              !< properties of the cells
+    type(network_t), intent(in) :: network        !< neighbours and order of the columns
+    type(boundary_t), intent(inout) :: boundary   !< faces through which water comes from outside
+    type(options_t), intent(in) :: options        !< choices of the step
+    integer, intent(in) :: columns                !< how many of the columns
+    type(work_t), intent(in) :: work              !< work of the step
+    type(state_t), intent(in) :: state            !< head and what follows from it
+    type(balance_t), intent(inout) :: balance     !< what the step did to each column
+    integer :: c
+
+    !$omp do schedule(static)
+    do c = 1, columns
       balance%outflow(c) = options%dt*network%boundary(c)*work%power(c)
       if (options%drainage == drainage_implicit) balance%drainage(c) = options%dt*soil%bottom(c)*state%cells(1, state_kr, c)
       if (boundary%faces > 0) call take_inflow(boundary, options, state, c)
     end do
     !$omp end do
+  end subroutine set_losses
+
+  !> Begin a step of a part of the domain, whose last columns belong to other parts: others solve them, and their heads, relative
+  !> permeabilities and ponding powers are handed in. `begin_pass`, `sweep_columns` as often as there are waves, and `end_pass`
+  !> follow, as often as there are passes, and `end_step`.
+  subroutine begin_step(soil, network, options, prescribed_drainage, cells, state, balance, work)
+    type(soil_t), intent(in) :: soil                        !< properties of the cells
+    type(network_t), intent(in) :: network                  !< neighbours and order of the columns
+    type(options_t), intent(in) :: options                  !< choices of the step
+    real(wp), intent(in) :: prescribed_drainage(soil%ncol)  !< [m h-1], used if the option says so
+    real(wp), intent(inout), target :: cells(soil%nz, work_fields, soil%ncol)  !< room for the step; on return with its start [any]
+    type(state_t), intent(in) :: state                      !< head and what follows from it
+    type(balance_t), intent(inout) :: balance               !< what the step did to each column
+    type(work_t), intent(inout) :: work                     !< work of the step
+
+    call allocate_work(soil, network, options, cells, balance, work)
+    !$omp parallel num_threads(options%threads) default(shared)
+    call set_start(soil, options, prescribed_drainage, work, state, balance)
     !$omp end parallel
-  end subroutine advance_all
+    work%solved(own_columns(network) + 1:) = huge(1)
+  end subroutine begin_step
+
+  !> Begin a pass: the heads and relative permeabilities of the columns of other parts are the latest.
+  subroutine begin_pass(soil, network, options, state, work)
+    type(soil_t), intent(in) :: soil        !< properties of the cells
+    type(network_t), intent(in) :: network  !< neighbours and order of the columns
+    type(options_t), intent(in) :: options  !< choices of the step
+    type(state_t), intent(in) :: state      !< head and what follows from it
+    type(work_t), intent(inout) :: work     !< work of the step
+
+    if (.not. options%lateral) return
+    !$omp parallel num_threads(options%threads) default(shared)
+    call set_lateral(soil, network, options, own_columns(network), work, state)
+    !$omp end parallel
+  end subroutine begin_pass
+
+  !> Solve the columns of a wave, which begins and ends with a level, in a pass.
+  subroutine sweep_columns(soil, network, boundary, options, source, pass, first, last, work, state, balance)
+    type(soil_t), intent(in) :: soil                    !< properties of the cells
+    type(network_t), intent(in) :: network              !< neighbours and order of the columns
+    type(boundary_t), intent(inout) :: boundary         !< faces through which water comes from outside
+    type(options_t), intent(in) :: options              !< choices of the step
+    real(wp), intent(in) :: source(soil%nz, soil%ncol)  !< volume per bulk volume [h-1], into the soil positive
+    integer, intent(in) :: pass                         !< number of the pass
+    integer, intent(in) :: first                        !< first column of the wave
+    integer, intent(in) :: last                         !< last column of the wave
+    type(work_t), intent(inout) :: work                 !< work of the step
+    type(state_t), intent(inout) :: state               !< head and what follows from it
+    type(balance_t), intent(inout) :: balance           !< what the step did to each column
+    type(block_t) :: block
+
+    ! blocks lie in the order of levels
+    work%next = count(work%order%start(:work%order%blocks) < first) + 1
+    work%last = count(work%order%start(:work%order%blocks) <= last)
+    !$omp parallel num_threads(options%threads) default(shared) private(block)
+    call allocate_block(soil, options, block)
+    call sweep(soil, network, boundary, options, source, pass, work, block, state, balance)
+    !$omp end parallel
+  end subroutine sweep_columns
+
+  !> End a pass: what it has changed most, a positive head [m] or a saturation [-], and whether a column failed.
+  subroutine end_pass(network, balance, change, failed)
+    type(network_t), intent(in) :: network  !< order of the columns
+    type(balance_t), intent(in) :: balance  !< what the step did to each column
+    real(wp), intent(out) :: change         !< largest, of positive head [m] or saturation [-]
+    logical, intent(out) :: failed          !< a column has no solution
+
+    change = maxval(balance%change(:own_columns(network)))
+    failed = any(balance%failed_layer(:own_columns(network)) > 0)
+  end subroutine end_pass
+
+  !> End a step: what the part's own columns have lost.
+  subroutine end_step(soil, network, boundary, options, work, state, balance)
+    type(soil_t), intent(in) :: soil              !< properties of the cells
+    type(network_t), intent(in) :: network        !< neighbours and order of the columns
+    type(boundary_t), intent(inout) :: boundary   !< faces through which water comes from outside
+    type(options_t), intent(in) :: options        !< choices of the step
+    type(work_t), intent(in) :: work              !< work of the step
+    type(state_t), intent(in) :: state            !< head and what follows from it
+    type(balance_t), intent(inout) :: balance     !< what the step did to each column
+
+    !$omp parallel num_threads(options%threads) default(shared)
+    call set_losses(soil, network, boundary, options, own_columns(network), work, state, balance)
+    !$omp end parallel
+  end subroutine end_step
+
+  !> Columns that are solved here; those of other parts follow.
+  pure function own_columns(network) result(columns)
+    type(network_t), intent(in) :: network  !< order of the columns
+    integer :: columns
+
+    columns = network%group_start(size(network%group_start)) - 1
+  end function own_columns
 
   !> Move all heads by what spreads the water that the last pass left unbalanced. Called by all threads.
   subroutine correct(soil, network, boundary, options, work, block, state)
@@ -346,7 +491,7 @@ contains
       mine = work%next
       work%next = work%next + 1
       !$omp end atomic
-      if (mine > work%order%blocks) exit
+      if (mine > work%last) exit
       first = work%order%start(mine)
       last = work%order%start(mine + 1) - 1
       circle = work%order%width(mine) <= last - first

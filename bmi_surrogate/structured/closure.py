@@ -17,8 +17,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from bmi_common.overland import OVERLAND_POWER
 from bmi_surrogate.structured.column_solve import (
-    OVERLAND_POWER,
     Start,
     capacity,
     outflow_slope,

@@ -13,10 +13,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from bmi_common.overland import OVERLAND_POWER
 from bmi_surrogate.structured.columns import ColumnProperties, Soil, padded
 
-OVERLAND_POWER = 5.0 / 3.0
-"""Of the depth in Manning's formula."""
 LARGEST_CHANGE_DRY, LARGEST_CHANGE_WET = 0.15, 0.3
 """Of the coordinate u [m] by a solve, where the guess is unsaturated and saturated: fronts make it overshoot."""
 _LEAST_CAPACITY = 1.0e-9

@@ -30,8 +30,8 @@ EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 
 
-def run(file: Path, check: bool) -> None:
-    """Train as a file says, or only `check` that it can be done; report on the console.
+def run(file: Path, check: bool, quiet: bool = False) -> None:
+    """Train as a file says, or only `check` that it can be done; report on the console unless `quiet`.
 
     Raises
     ------
@@ -39,8 +39,10 @@ def run(file: Path, check: bool) -> None:
         With the exit code of the command, unless training has ended.
     """
     first = os.environ.get("RANK", "0") == "0"
-    console = terminal.console(stderr=True, quiet=not first)
-    logging.basicConfig(level=logging.INFO if first else logging.ERROR, format="%(message)s", stream=sys.stderr)
+    console = terminal.console(stderr=True, quiet=quiet or not first)
+    logging.basicConfig(
+        level=logging.INFO if first and not quiet else logging.ERROR, format="%(message)s", stream=sys.stderr
+    )
     try:
         require_name(file)
         with terminations_as_interrupts():
@@ -107,5 +109,5 @@ def _report(found: Trained, console: Console) -> None:
 
 
 def _fail(error: Exception, code: int) -> None:
-    print(f"error: {error}", file=sys.stderr)
+    print(f"bmi-train: {error}", file=sys.stderr)
     sys.exit(code)

@@ -1,8 +1,9 @@
-"""What a training reports: a CSV file of losses and validations, and a figure of them."""
+"""What a training reports: a CSV file of losses and validations, and figures of them, of one seed and of all."""
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,8 @@ FIELDS = (
     "water_table_high",
     "head",
 )
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+"""Okabe and Ito (2008): told apart by colour-blind eyes."""
 
 
 class CsvLogger:
@@ -64,25 +67,53 @@ class CsvLogger:
 
     def draw(self, path: Path, reference: float | None) -> None:
         """Draw loss and water table error over the iterations; `reference` is persistence's error [m]."""
-        figure = Figure(figsize=(8.0, 6.0), layout="constrained")
-        axes = figure.subplots(2, 1, sharex=True)
-        for axis, name, label in zip(
-            axes, ("loss", "water_table"), ("loss", "mean absolute error of\nthe water table [m]"), strict=True
-        ):
-            points = [(int(r["iteration"]), float(r[name])) for r in self.rows if r[name]]
+        _draw({"": self.rows}, path, reference)
+
+
+def draw_seeds(logs: Mapping[str, Path], path: Path, reference: float | None) -> None:
+    """Draw the courses of several trainings, of their logs by name, into one figure.
+
+    Parameters
+    ----------
+    logs : mapping
+        Files that `CsvLogger` has written.
+    path : Path
+        The figure.
+    reference : float, optional
+        Error of persistence [m].
+
+    Raises
+    ------
+    ConfigError
+        If a file is not a training log.
+    """
+    _draw({name: _read(file) for name, file in logs.items()}, path, reference)
+
+
+def _draw(courses: Mapping[str, list[dict[str, str]]], path: Path, reference: float | None) -> None:
+    figure = Figure(figsize=(8.0, 6.0), layout="constrained")
+    axes = figure.subplots(2, 1, sharex=True)
+    for axis, name, label in zip(
+        axes, ("loss", "water_table"), ("loss", "mean absolute error of\nthe water table [m]"), strict=True
+    ):
+        for number, (title, rows) in enumerate(courses.items()):
+            points = [(int(r["iteration"]), float(r[name])) for r in rows if r[name]]
             if points:
                 x, y = np.array(points).T
-                axis.plot(x, y, color="tab:blue", marker="o" if name == "water_table" else "", markersize=3)
-            axis.set_ylabel(label)
-            axis.set_yscale("log")
-            axis.grid(alpha=0.3)
-        if reference:
-            axes[1].axhline(reference, color="0.5", linestyle="--", label="persistence")
-            axes[1].legend()
-        axes[1].set_xlabel("iteration")
-        partial = path.with_name(f".{path.name}.partial")
-        figure.savefig(partial, dpi=120, format="png")
-        partial.replace(path)
+                marker = "o" if name == "water_table" else ""
+                axis.plot(x, y, color=_COLOURS[number % len(_COLOURS)], marker=marker, markersize=3, label=title)
+        axis.set_ylabel(label)
+        axis.set_yscale("log")
+        axis.grid(alpha=0.3)
+    if reference:
+        axes[1].axhline(reference, color="0.5", linestyle="--", label="persistence")
+    handles, labels = axes[1].get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, labels, loc="outside upper right", ncols=6, frameon=False)
+    axes[1].set_xlabel("iteration")
+    partial = path.with_name(f".{path.name}.partial")
+    figure.savefig(partial, dpi=120, format="png")
+    partial.replace(path)
 
 
 def _text(value: float | int | None) -> str:

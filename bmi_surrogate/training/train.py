@@ -23,6 +23,7 @@ from bmi_surrogate.compute import require_compiler
 from bmi_surrogate.predrnn import statics as static_channels
 from bmi_surrogate.training.config import TrainConfig
 from bmi_surrogate.training.distributed import Processes
+from bmi_surrogate.training.logger import draw_seeds
 from bmi_surrogate.training.prepare import prepare
 from bmi_surrogate.training.sampling import Sampler, whole
 from bmi_surrogate.training.statistics import data_statistics
@@ -40,6 +41,8 @@ HOLDS = "training"
 """What the record of its folder says that it holds."""
 
 _WEIGHTS = (".safetensors", ".yaml")
+SEEDS_FIGURE = "training.png"
+"""Courses of all seeds."""
 _FILES = (STATE, LOG, FIGURE, *(f"{BEST}{suffix}" for suffix in _WEIGHTS))
 
 
@@ -230,6 +233,7 @@ def _train(
         # the best weights, which lie there already, may be of a seed that comes later and was trained before
         is_known = was_finished and seed != config.seeds[-1]
         weights = _keep(material, outcomes, source, folder, judged=not is_known)
+        _draw_seeds(config, len(outcomes), float(material.persistence.water_table), folder)
         if not outcomes[-1].finished:
             break
     finished = len(outcomes) == len(config.seeds) and outcomes[-1].finished
@@ -238,6 +242,15 @@ def _train(
     if finished and material.processes.is_first:
         _judge(outcomes, reference)
     return Trained(tuple(outcomes), weights, finished, reference, name)
+
+
+def _draw_seeds(config: TrainConfig, count: int, reference: float, folder: OwnedFolder | None) -> None:
+    """Draw the courses of the first so many seeds in one figure."""
+    if folder is None or count < 2:
+        return
+    folder.own(SEEDS_FIGURE)
+    logs = {f"seed {seed}": folder.path / f"seed_{seed}" / LOG for seed in config.seeds[:count]}
+    draw_seeds(logs, folder.path / SEEDS_FIGURE, reference)
 
 
 def _plan(training: Trainer) -> str:

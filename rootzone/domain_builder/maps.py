@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import BoundaryNorm, LightSource, ListedColormap, LogNorm, Normalize
+from matplotlib.colors import LightSource, ListedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from bmi_colm.tables import soil_table, vegetation_table
 from bmi_common.arrays import Array
 from rootzone.domain_builder.basin import Basin
 from rootzone.domain_builder.hydraulics import Hydraulics
-from rootzone.evaluation.figures.style import BLACK, ORANGE, new_figure
+from rootzone.figures.classes import cover_colour, draw_classes, texture_colour
+from rootzone.figures.style import BLACK, ORANGE, new_figure
 
 _METRES_PER_KILOMETRE = 1000.0
 _PANEL = 5.0  # inches
@@ -28,13 +29,6 @@ _MOST_LAYERS = 6
 
 _RELIEF = ListedColormap(matplotlib.colormaps["gist_earth"](np.linspace(0.3, 0.97, 256)))
 """From green to white: the ground of a basin is no sea."""
-
-_COVER_COLOURS = {
-    1: "#1b5e20", 2: "#2e7d32", 3: "#4c8c4a", 4: "#66a35c", 5: "#7cb342", 6: "#a1887f", 7: "#d7ccc8", 8: "#b5a642",
-    9: "#d4c46a", 10: "#dce775", 11: "#4db6ac", 12: "#f2b84b", 13: "#c0392b", 14: "#f6d58a", 15: "#e3f2fd",
-    16: "#bdb39f", 17: "#3b7dd8",
-}  # fmt: skip
-"""By IGBP class."""
 
 
 @dataclass(frozen=True)
@@ -162,14 +156,12 @@ def _slopes(p: _Painter) -> Map:
 def _covers(p: _Painter) -> Map:
     figure, panels = p.figure(2 if p.basin.soil.usda is not None else 1)
     names = {number: entry.name for number, entry in vegetation_table().items()}
-    classes = p.basin.cover.classes
-    _classes(p, panels[0], classes, "land cover (IGBP)", names, _COVER_COLOURS.__getitem__)
+    _classes(p, panels[0], p.basin.cover.classes, "land cover (IGBP)", names, cover_colour)
     caption = "Land cover: the class with the largest share of each cell."
     if p.basin.soil.usda is not None:
         textures = {t.number: name for name, t in soil_table().textures.items()}
-        palette = matplotlib.colormaps["YlOrBr"]
         usda = p.spread(p.basin.soil.usda.astype(np.float64))
-        _classes(p, panels[1], usda, "texture of the top layer (USDA)", textures, lambda n: palette(0.08 + 0.075 * n))
+        _classes(p, panels[1], usda, "texture of the top layer (USDA)", textures, texture_colour)
         caption += " Texture: the class of the top layer."
     return Map("classes", caption, figure)
 
@@ -177,16 +169,8 @@ def _covers(p: _Painter) -> Map:
 def _classes(
     p: _Painter, axes: Axes, values: Array, title: str, names: Mapping[int, str], colour: Callable[[int], Any]
 ) -> None:
-    numbers, counts = np.unique(values[p.basin.mask].astype(int), return_counts=True)
-    bounds = np.append(numbers - 0.5, numbers[-1] + 0.5)
-    colours = ListedColormap([colour(int(n)) for n in numbers])
-    p.image(axes, values, title, cmap=colours, norm=BoundaryNorm(bounds, len(numbers)) if len(numbers) > 1 else None)
-    order = np.argsort(-counts)
-    handles = [
-        Patch(color=colour(int(numbers[k])), label=f"{names[int(numbers[k])]} {100.0 * counts[k] / counts.sum():.2g} %")
-        for k in order
-    ]
-    axes.legend(handles=handles[:10], loc="upper left", bbox_to_anchor=(0.0, -0.16), ncols=2, fontsize=7, frameon=False)
+    inside = np.where(p.basin.mask, values, np.nan)
+    draw_classes(axes, inside, names, colour, partial(p.image, axes, title=title))
 
 
 def _conductivity(p: _Painter) -> Map:

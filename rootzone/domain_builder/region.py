@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import label
+from scipy.ndimage import binary_fill_holes, label
 
 from bmi_common.arrays import Array
 from bmi_common.errors import ConfigError
@@ -82,8 +82,11 @@ def read_region(config: BasinConfig) -> Region:
     elif spec.bounding_box is not None:
         mask = np.zeros(grid.shape, dtype=np.bool_)
         mask[1:-1, 1:-1] = True
-    else:
+    elif elevation is None or fixed:
         mask = np.ones(grid.shape, dtype=np.bool_)
+    else:
+        # a map ends within cells, or along a basin; holes in it are asked for, and told as missing
+        mask = binary_fill_holes(np.isfinite(elevation))
     mask, left_out = _largest_piece(mask, outlet)
     if mask.sum() < FEWEST_CELLS:
         raise ConfigError(
@@ -195,7 +198,8 @@ def _basin(config: BasinConfig, grid: BasinGrid, elevation: Array) -> tuple[Mask
         x, y = grid.centre(int(j), int(i))
         raise ConfigError(
             f"the basin reaches the edge of the elevation map in {int(touching.sum())} cells, the first at x {x:.0f}, "
-            f"y {y:.0f}, so that a part of it may lie beyond; give a larger map or bounding_box",
+            f"y {y:.0f}, so that a part of it may lie beyond; give a larger map or bounding_box, or leave `region` out "
+            "if the map is cut out along the basin",
             key="region.pour_point",
         )
     return mask, cell

@@ -15,7 +15,7 @@ from bmi_common.domain_checks import Finding
 from rootzone.domain_builder.basin import Basin
 from rootzone.domain_builder.config import BasinConfig
 from rootzone.domain_builder.maps import draw_maps
-from rootzone.evaluation.figures.style import SIZES
+from rootzone.figures.style import SIZES
 
 _TEMPLATE = Path(__file__).with_name("report.html")
 _DPI = 110

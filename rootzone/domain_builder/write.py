@@ -118,9 +118,9 @@ def _groundwater(config: BasinConfig, basin: Basin) -> dict[str, Any]:
     if not cells and drainage is not None:
         several = len(drainage.outlets) > 1
         cells = {f"{_OUTLET}_{n}" if several else _OUTLET: c for n, c in enumerate(drainage.outlets)}
-    richards: dict[str, Any] = {"gauges": {name: {"x": i, "y": j} for name, (j, i) in cells.items()}} if cells else {}
+    gauges = {name: {"x": i, "y": j} for name, (j, i) in cells.items()}
     depth = config.initial.water_table_depth
-    return {"domain": DOMAIN, "initial": {"water_table_depth": depth}, **({"richards": richards} if richards else {})}
+    return {"domain": DOMAIN, "initial": {"water_table_depth": depth}, **({"gauges": gauges} if gauges else {})}
 
 
 def _spin_up(config: BasinConfig, title: str) -> dict[str, Any]:

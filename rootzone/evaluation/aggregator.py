@@ -13,6 +13,7 @@ import numpy as np
 from bmi_common import Domain
 from bmi_common.arrays import Array
 from bmi_common.calendar import Times
+from bmi_common.progress import Progress
 from rootzone.evaluation.growth import growth
 from rootzone.evaluation.histogram import Histogram, LogBins
 from rootzone.evaluation.metrics import metrics
@@ -237,6 +238,7 @@ def aggregate(
     domain: Domain,
     bound: str | None = None,
     folder: Path | None = None,
+    progress: Progress | None = None,
 ) -> Aggregator:
     """Compare predictions with the reference at hours that all of them have, in one pass over the files.
 
@@ -248,6 +250,8 @@ def aggregate(
         What is compared with it, the run first.
     times, domain, bound, folder
         As in `Aggregator`.
+    progress : Progress, optional
+        Is told of the hours that are done.
 
     Raises
     ------
@@ -258,6 +262,8 @@ def aggregate(
     for part in blocks(len(times), domain.subsurface.shape):
         truth = reference.quantities(times[part])
         found.record(part, truth, {name: p.quantities(times[part]) for name, p in predictions.items()})
+        if progress is not None:
+            progress(part.stop, len(times), "hours")
     return found
 
 

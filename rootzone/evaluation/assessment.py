@@ -16,7 +16,8 @@ from coupler.water_error import WaterError
 from rootzone.evaluation.aggregator import REFERENCE, Aggregator
 from rootzone.evaluation.cells import CellStatistics, cell_statistics, positions
 from rootzone.evaluation.error_control import ErrorControlRecord
-from rootzone.evaluation.metrics import Metrics, metrics
+from rootzone.evaluation.gauges import GaugedFlow
+from rootzone.evaluation.metrics import Metrics, metrics, running_mean
 from rootzone.evaluation.reanalysis import Reanalysis
 from rootzone.evaluation.variables import EVALUATED
 from rootzone.evaluation.verdict import AcceptanceVerdict, Criterion, criteria, judge, segment_criteria
@@ -76,6 +77,8 @@ class Assessment:
         Largest acceptable errors by variable.
     segment_length : timedelta
         Length of the segments that maps and precipitation are given for.
+    stages : tuple of timedelta, optional
+        Where the early stage ends and the late one begins, from the start of the period.
     sources : mapping
         Folder or file of the reference and of the runs by name.
     segments : list of Aggregator
@@ -86,6 +89,8 @@ class Assessment:
         Its domain means.
     control : ErrorControlRecord or None
         What error control did in the run.
+    gauges : list of GaugedFlow
+        Discharge at the gauges that both have; empty where one of them has written none.
     water : WaterError or None
         What the run's own water balance does not explain in the compared period; None without a record of it.
     notes : list of str
@@ -117,8 +122,10 @@ class Assessment:
     precipitation: Array | None
     reanalysis: Reanalysis | None
     control: ErrorControlRecord | None
+    gauges: list[GaugedFlow]
     water: WaterError | None
     notes: list[str]
+    stages: tuple[timedelta, timedelta] | None = None
     times: Times = field(init=False)
     hour: NDArray[np.int64] = field(init=False)
     windows: list[TimeWindow] = field(init=False)
@@ -130,7 +137,7 @@ class Assessment:
 
     def __post_init__(self) -> None:
         self.times, self.hour = every_hour(self.aggregator.times)
-        self.windows = windows(self.times, self.segment_length)
+        self.windows = windows(self.times, self.segment_length, self.stages)
         columns = int(self.domain.mask.sum())
         found = {
             key: cell_statistics(series, key, columns, self.windows, self.hour, self.thresholds.get(key))
@@ -168,6 +175,11 @@ class Assessment:
         """Whether every criterion is met; None without any."""
         return all(c.met for c in self.criteria) if self.criteria else None
 
+    @property
+    def has_whole_day(self) -> bool:
+        """Whether 24 hours follow one another somewhere, so that there are running means to draw."""
+        return bool(np.isfinite(running_mean(self.filled(np.zeros(len(self.hour))))).any())
+
     def against(self, key: str) -> str:
         """Say what the errors of a variable are held against."""
         limits = [] if self.aggregator.bound_median(key) is None else [f"{self.bound}'s error"]
@@ -201,6 +213,18 @@ class Assessment:
         """Mean over a window's records of the median absolute error; NaN without records."""
         part = self.aggregator.median(key)[positions(window, self.hour)]
         return float(part.mean()) if len(part) else float("nan")
+
+    def window_deviation(self, key: str, window: TimeWindow) -> float:
+        """Return the standard deviation over a window's records of the median absolute error; NaN without records."""
+        part = self.aggregator.median(key)[positions(window, self.hour)]
+        return float(part.std()) if len(part) else float("nan")
+
+    @property
+    def showers(self) -> TimeWindow | None:
+        """The segment whose hourly rain varies most; None without rain, or with one segment only."""
+        found = [(w, r.deviation) for w, r in zip(self.windows, self.rain, strict=False) if w.kind == "segment"]
+        known = [(w, deviation) for w, deviation in found if deviation > 0.0]
+        return max(known, key=lambda of: of[1])[0] if len(found) > 1 and known else None
 
     def _verdicts(self) -> dict[str, AcceptanceVerdict]:
         verdicts = {}

@@ -31,12 +31,15 @@ class CellStatistics:
         Each measure (windows, columns).
     verdict : AcceptanceVerdict, optional
         Over the whole period, each attribute (columns,); without a bound or a threshold there is none.
+    bound : ndarray, shape (windows, columns), optional
+        Means of the bound.
     """
 
     reference: Array
     simulated: Array
     agreement: Metrics
     verdict: AcceptanceVerdict | None
+    bound: Array | None = None
 
 
 def positions(window: TimeWindow, hour: NDArray[np.int64]) -> slice:
@@ -79,11 +82,12 @@ def cell_statistics(
     bound = others[0] if others else None
     step = max(1, BLOCK_VALUES // max(1, truth.records))
     shape = (len(windows), columns)
-    means = np.full((2, *shape), np.nan)
+    means = np.full((2 if bound is None else 3, *shape), np.nan)
     agreement = Metrics(*(np.full(shape, np.nan) for _ in Metrics._fields))
     verdicts: list[AcceptanceVerdict] = []
     for cells in (slice(i, min(i + step, columns)) for i in range(0, columns, step)):
         o, s = truth.series(cells), run.series(cells)
+        b = None if bound is None else bound.series(cells)
         if np.isnan(o).all() or np.isnan(s).all():
             return None
         for w, window in enumerate(windows):
@@ -91,12 +95,14 @@ def cell_statistics(
             if part.stop == part.start:
                 continue
             means[0, w, cells], means[1, w, cells] = o[:, part].mean(axis=1), s[:, part].mean(axis=1)
+            if b is not None:
+                means[2, w, cells] = b[:, part].mean(axis=1)
             for into, values in zip(agreement, metrics(s[:, part], o[:, part]), strict=True):
                 into[w, cells] = values
-        if bound is not None or threshold is not None:
-            of_bound = None if bound is None else np.abs(bound.series(cells) - o)
+        if b is not None or threshold is not None:
+            of_bound = None if b is None else np.abs(b - o)
             verdicts.append(judge(np.abs(s - o), of_bound, threshold, EVALUATED[key].resolution, hour))
-    return CellStatistics(means[0], means[1], agreement, _joined(verdicts))
+    return CellStatistics(means[0], means[1], agreement, _joined(verdicts), None if bound is None else means[2])
 
 
 def _joined(parts: list[AcceptanceVerdict]) -> AcceptanceVerdict | None:

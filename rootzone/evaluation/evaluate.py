@@ -14,9 +14,11 @@ import numpy as np
 from bmi_common import ConfigError, Domain, DomainConfig, load_config
 from bmi_common.calendar import HOUR, Times
 from bmi_common.parflow_dumps import is_parflow_run
+from bmi_common.progress import Progress
 from rootzone.evaluation.aggregator import REFERENCE, Aggregator, aggregate
 from rootzone.evaluation.assessment import REANALYSIS, Assessment, every_hour
 from rootzone.evaluation.error_control import read_error_control
+from rootzone.evaluation.gauges import gauged_flows
 from rootzone.evaluation.periods import common_hours, require_same_grid
 from rootzone.evaluation.precipitation import precipitation_of
 from rootzone.evaluation.predictions import Climatology, Persistence, Prediction, RunPrediction
@@ -28,8 +30,8 @@ from rootzone.evaluation.start import day_before, head_in_file, initial_head
 from rootzone.evaluation.variables import parse_thresholds
 from rootzone.evaluation.water import water_error
 
-EVALUATED_RUN = "hybrid"
-"""What the run that is evaluated is called, unless it has another name."""
+RUN = "run"
+"""What the run that is evaluated is called where its folder has a name that another source has."""
 FREE_DRAINAGE, PERSISTENCE, CLIMATOLOGY = "free drainage", "persistence", "climatology"
 
 _LONGEST_NAME = 60
@@ -50,8 +52,8 @@ class Wanted:
         The bound.
     climatology, segments : tuple of Path
         Earlier runs for the climatology; restarted runs.
-    name : str
-        What to call the run.
+    name : str, optional
+        What to call the run; by default `name_of` its folder.
     domain, initial : Path, optional
         Domain and head at the start, if the reference's record does not name them.
     thresholds : tuple of str
@@ -62,6 +64,9 @@ class Wanted:
         Weather of the domain; a gridded reanalysis.
     start : datetime64, optional
         Time of the initial dump of a run of ParFlow; by default the start of the run beside it.
+    stages : tuple of timedelta, optional
+        From the start of the period to the end of its early and to the begin of its late stage; by default as
+        `windows.windows` has it.
     """
 
     reference: Path
@@ -69,7 +74,7 @@ class Wanted:
     free_drainage: Path | None = None
     climatology: tuple[Path, ...] = ()
     segments: tuple[Path, ...] = ()
-    name: str = EVALUATED_RUN
+    name: str | None = None
     domain: Path | None = None
     initial: Path | None = None
     thresholds: tuple[str, ...] = ()
@@ -77,6 +82,12 @@ class Wanted:
     precipitation: Path | None = None
     reanalysis: Path | None = None
     start: np.datetime64 | None = None
+    stages: tuple[timedelta, timedelta] | None = None
+
+    @property
+    def called(self) -> str:
+        """What the run is called."""
+        return name_of(self.run) if self.name is None else self.name
 
     @property
     def inputs(self) -> list[Path]:
@@ -86,16 +97,30 @@ class Wanted:
         return [self.reference, self.run, *others, *self.climatology, *self.segments]
 
 
+def name_of(run: Path) -> str:
+    """Return the name of a run's folder, or `RUN` where it is none for tables and NetCDF variables (`check_name`)."""
+    found = run.resolve()
+    name = found.name if not found.is_file() else found.parent.name
+    return RUN if _refusal(name) else name
+
+
 def check_name(name: str, key: str) -> None:
     """Raise `ConfigError`, naming `key`, for a name of the run that tables and NetCDF variables cannot have."""
+    refusal = _refusal(name)
+    if refusal:
+        raise ConfigError(refusal, key=key)
+
+
+def _refusal(name: str) -> str:
     taken = {word(other) for other in (*_TAKEN, REFERENCE, REANALYSIS)}
     if word(name) in taken or _NUMBERED.fullmatch(name):
-        raise ConfigError(f"{name!r} is the name of the reference or of a baseline; choose another", key=key)
+        return f"{name!r} is the name of the reference or of a baseline; choose another"
     if not name.strip() or not name.isprintable() or len(name) > _LONGEST_NAME:
-        raise ConfigError(f"{name[:100]!r} must have 1 to {_LONGEST_NAME} printable characters", key=key)
+        return f"{name[:100]!r} must have 1 to {_LONGEST_NAME} printable characters"
+    return ""
 
 
-def evaluate(wanted: Wanted, scratch: Path | None = None) -> Assessment:
+def evaluate(wanted: Wanted, scratch: Path | None = None, progress: Progress | None = None) -> Assessment:
     """Compare and judge.
 
     Parameters
@@ -105,13 +130,15 @@ def evaluate(wanted: Wanted, scratch: Path | None = None) -> Assessment:
     scratch : Path, optional
         Folder in which the series of all cells may lie meanwhile, 4 bytes a value; without it nothing is said of
         single cells.
+    progress : Progress, optional
+        Is told of the hours that are compared.
 
     Raises
     ------
     ConfigError
         For files that lack a variable, have other grids, or no hours in common, and for wrong thresholds.
     """
-    check_name(wanted.name, "--name")
+    check_name(wanted.called, "--name")
     thresholds = parse_thresholds(wanted.thresholds)
     domain = _domain(wanted)
     control = read_error_control(wanted.run)
@@ -127,7 +154,7 @@ def evaluate(wanted: Wanted, scratch: Path | None = None) -> Assessment:
                 require_same_grid(other, reference)
         times, notes = common_hours(reference, run, bound)
         truth = RunPrediction(reference, domain)
-        predictions: dict[str, Prediction] = {wanted.name: RunPrediction(run, domain)}
+        predictions: dict[str, Prediction] = {wanted.called: RunPrediction(run, domain)}
         if bound is not None:
             predictions[FREE_DRAINAGE] = RunPrediction(bound, domain)
         known = [records(path) for path in wanted.climatology]
@@ -141,21 +168,27 @@ def evaluate(wanted: Wanted, scratch: Path | None = None) -> Assessment:
             notes.append(f"Reanalysis: {grid.method}.")
         water = water_error(wanted.run, every)
         if water is not None:
-            notes.append(f"Water balance of {wanted.name}: {water}.")
-        segments = [_segment(records(path), wanted.name, reference, truth, domain) for path in wanted.segments]
+            notes.append(f"Water balance of {wanted.called}: {water}.")
+        segments = [_segment(records(path), wanted.called, reference, truth, domain) for path in wanted.segments]
+        compared = {REFERENCE: wanted.reference, wanted.called: wanted.run}
+        if wanted.free_drainage is not None:
+            compared[FREE_DRAINAGE] = wanted.free_drainage
+        flows = gauged_flows(compared, every, notes)
         name = None if bound is None else FREE_DRAINAGE
         folder = None if scratch is None else Path(files.enter_context(_temporary(scratch)))
-        aggregator = aggregate(times, truth, predictions, domain, name, folder)
+        aggregator = aggregate(times, truth, predictions, domain, name, folder, progress)
         return Assessment(
             aggregator=aggregator,
             domain=domain,
             thresholds=thresholds,
             segment_length=wanted.segment_length,
+            stages=wanted.stages,
             sources=_sources(wanted),
             segments=segments,
             precipitation=rain,
             reanalysis=grid,
             control=control,
+            gauges=flows,
             water=water,
             notes=notes,
         )
@@ -181,7 +214,7 @@ def _start(wanted: Wanted) -> np.datetime64:
 def _sources(wanted: Wanted) -> dict[str, str]:
     given = {
         "reference": wanted.reference,
-        wanted.name: wanted.run,
+        wanted.called: wanted.run,
         FREE_DRAINAGE: wanted.free_drainage,
         **{f"{CLIMATOLOGY} {i}": path for i, path in enumerate(wanted.climatology, 1)},
         **{f"segment {i}": path for i, path in enumerate(wanted.segments, 1)},

@@ -26,7 +26,12 @@ def domain_of(path: Path) -> Domain:
 
 
 def groundwater_config(path: Path) -> Path:
-    """Return the file that the groundwater component of a run has read, from the run's record.
+    """Return the file that the groundwater component of a run has read, as `component_config`."""
+    return component_config(path, "groundwater")
+
+
+def component_config(path: Path, name: str) -> Path:
+    """Return the file that a component of a run has read, from the run's record.
 
     Raises
     ------
@@ -37,10 +42,10 @@ def groundwater_config(path: Path) -> Path:
     if not record.is_file():
         raise ConfigError(f"{path}: not a run folder ({MARKER} is not there); give --domain and --initial")
     components = load_run(record).config.components
-    if "groundwater" not in components:
-        raise ConfigError(f"{record}: no component groundwater; give --domain and --initial")
-    staged = path / STAGED / "groundwater.yaml"
-    return staged if staged.is_file() else components["groundwater"].config
+    if name not in components:
+        raise ConfigError(f"{record}: no component {name}; give --domain and --initial")
+    staged = path / STAGED / f"{name}.yaml"
+    return staged if staged.is_file() else components[name].config
 
 
 def start_of(path: Path) -> np.datetime64:

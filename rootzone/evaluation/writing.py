@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.console import Console
+
 from bmi_common.owned_folder import OwnedFolder, new_folder
+from bmi_common.progress import Progress
 from rootzone.evaluation.assessment import Assessment
 from rootzone.evaluation.evaluate import Wanted, check_name, evaluate
 from rootzone.evaluation.figures import draw_all, draw_baselines
@@ -40,10 +43,11 @@ class Findings:
 
     @property
     def tables(self) -> list[tables.ReportTable]:
-        """What is shown first: errors and criteria, scores at stations."""
+        """What is shown first: errors and criteria, discharge at gauges, scores at stations."""
         found = []
         if self.assessment is not None:
-            found += [tables.errors_table(self.assessment), tables.criteria_table(self.assessment.criteria)]
+            of = self.assessment
+            found += [tables.errors_table(of), tables.criteria_table(of.criteria), tables.discharge_screen_table(of)]
         if self.observed is not None:
             found.append(screen_table(self.observed))
         return [table for table in found if table.rows]
@@ -55,7 +59,11 @@ class Findings:
 
 
 def evaluate_to(
-    wanted: Wanted | None, stations: WantedStations | None, output: Path | None, overwrite: bool
+    wanted: Wanted | None,
+    stations: WantedStations | None,
+    output: Path | None,
+    overwrite: bool,
+    console: Console | None = None,
 ) -> Findings:
     """Evaluate, and write report, fields and figures into a folder of their own, if one is given.
 
@@ -69,6 +77,8 @@ def evaluate_to(
         The folder.
     overwrite : bool
         Whether the evaluation that it holds may be replaced.
+    console : Console, optional
+        For progress.
 
     Raises
     ------
@@ -77,15 +87,20 @@ def evaluate_to(
     """
     if output is None:
         observed = None if stations is None else _compare(stations)
-        return Findings(None if wanted is None else evaluate(wanted), observed, [])
+        progress = None if console is None else Progress(console, "compare")
+        return Findings(None if wanted is None else evaluate(wanted, progress=progress), observed, [])
     with new_folder(output, HOLDS, overwrite) as folder:
         inputs = ([] if wanted is None else wanted.inputs) + ([] if stations is None else station_files(stations))
         folder.require_not_removed(inputs)
-        return evaluate_into(wanted, stations, folder)
+        return evaluate_into(wanted, stations, folder, console=console)
 
 
 def evaluate_into(
-    wanted: Wanted | None, stations: WantedStations | None, folder: OwnedFolder, below: str = ""
+    wanted: Wanted | None,
+    stations: WantedStations | None,
+    folder: OwnedFolder,
+    below: str = "",
+    console: Console | None = None,
 ) -> Findings:
     """Evaluate, and write report, fields and figures.
 
@@ -93,7 +108,7 @@ def evaluate_into(
 
     Parameters
     ----------
-    wanted, stations
+    wanted, stations, console
         As of `evaluate_to`.
     folder : OwnedFolder
         Where to write.
@@ -108,22 +123,25 @@ def evaluate_into(
     made: list[Path] = []
     with folder.staging(below) as staging:
         observed = None if stations is None else _compare(stations)
-        found = None if wanted is None else evaluate(wanted, staging)
+        compared, drawn = (None if console is None else Progress(console, label) for label in ("compare", "draw"))
+        found = None if wanted is None else evaluate(wanted, staging, compared)
         if found is not None:
-            made += write(found, staging, () if observed is None else (("Stations", observations.PAGE),))
+            made += write(found, staging, () if observed is None else (("Stations", observations.PAGE),), drawn)
         if observed is not None:
             made += observations.write(observed, staging, () if found is None else (("Beside the reference", _PAGE),))
         made = [path.relative_to(staging) for path in made]
     return Findings(found, observed, [folder.path / below / path for path in made])
 
 
-def write(a: Assessment, folder: Path, pages: tuple[tuple[str, str], ...] = ()) -> list[Path]:
+def write(
+    a: Assessment, folder: Path, pages: tuple[tuple[str, str], ...] = (), progress: Progress | None = None
+) -> list[Path]:
     """Write an evaluation; returns the files, the page first. `pages` are titles and files of further pages."""
     numbers = summary.summary(a)
     made = summary.write(a, numbers, folder)
     netcdf.write(a, folder / "evaluation.nc")
     draw_baselines(a, folder / "errors.png")
-    figures = draw_all(a, folder)
+    figures = draw_all(a, folder, progress)
     page.write(a, numbers, figures, folder / _PAGE, pages)
     return [folder / _PAGE, *made, folder / "evaluation.nc", folder / "errors.png", *(f.path for f in figures)]
 

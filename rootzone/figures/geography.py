@@ -11,6 +11,7 @@ from matplotlib.collections import LineCollection
 from numpy.typing import NDArray
 
 from bmi_common.arrays import Array
+from bmi_common.domain import Domain
 from bmi_common.domain_checks import drained_area, network_of
 from bmi_common.errors import RootzoneError
 from bmi_common.flow_order import FlowNetwork
@@ -61,10 +62,16 @@ def rivers_of(network: FlowNetwork, nx: int) -> Rivers:
 def rivers_of_run(folder: Path) -> Rivers | None:
     """Find the rivers of a run's domain; None where its groundwater names no domain with slopes."""
     try:
-        domain = domain_of(folder)
-        return rivers_of(network_of(domain), domain.nx)
+        return rivers_of_domain(domain_of(folder))
     except RootzoneError:
         return None
+
+
+def rivers_of_domain(domain: Domain) -> Rivers | None:
+    """Find the rivers of a domain; None without slopes."""
+    if domain.slope_x is None or domain.slope_y is None:
+        return None
+    return rivers_of(network_of(domain), domain.nx)
 
 
 def draw_outline(axes: Axes, there: NDArray[np.bool_], x: Array, y: Array) -> None:

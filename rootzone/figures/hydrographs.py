@@ -7,10 +7,10 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from rootzone.evaluation.figures.style import BLUE, SKY, dates, new_figure
 from rootzone.evaluation.observations.flow_duration import curve
 from rootzone.figures.quantities import RAIN, quantity
 from rootzone.figures.series import times
+from rootzone.figures.style import BLUE, SKY, dates, new_figure
 
 _PANEL = (9.0, 2.3)  # inches
 

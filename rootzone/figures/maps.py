@@ -12,17 +12,20 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from rootzone.evaluation.figures.style import new_figure, spread, symmetric
-from rootzone.figures.geography import Rivers, draw_outline, draw_rivers, edges, kilometres
+from rootzone.figures.geography import Rivers, edges, kilometres
+from rootzone.figures.map_panel import draw_field
 from rootzone.figures.quantities import Quantity, quantity
+from rootzone.figures.style import new_figure, note_below, spread, symmetric
 
 _PANEL = 4.6  # inches
 _MOST_ACROSS = 3
 _ALIKE = 1.0e-9
+_FEW = 0.02
+"""Share of the cells in which a field is not 0, below which a map would show nothing, as of outflow at an outlet."""
 
 
 def maps(panels: Sequence[xr.DataArray], period: str, rivers: Rivers | None) -> Figure | None:
-    """Draw the means of variables over the period; what is the same everywhere is said in a line below.
+    """Draw the means of variables over the period; what has no pattern is said in a line below.
 
     Parameters
     ----------
@@ -33,7 +36,7 @@ def maps(panels: Sequence[xr.DataArray], period: str, rivers: Rivers | None) -> 
     rivers : Rivers, optional
         Drawn over each map, if they are of its grid.
     """
-    shown, uniform = [], []
+    shown, uniform, few = [], [], []
     for panel in panels:
         of = quantity(panel, by_day=True)
         mean = of.values.mean("time").values
@@ -42,7 +45,11 @@ def maps(panels: Sequence[xr.DataArray], period: str, rivers: Rivers | None) -> 
             continue
         if np.ptp(finite) <= _ALIKE * max(1.0, float(np.abs(finite).max())):
             uniform.append(f"{of.title} {finite[0]:.3g} {of.units}".strip())
-        elif _has_pattern(finite):
+        elif np.count_nonzero(finite) < _FEW * finite.size:
+            some = finite[finite != 0.0]
+            size = f"{some.min():.3g} to {some.max():.3g}" if np.ptp(some) else f"{some[0]:.3g}"
+            few.append(f"{of.title} in {some.size} of {finite.size} cells, {size} {of.units}".strip())
+        else:
             shown.append((of, mean))
     if not shown:
         return None
@@ -62,48 +69,20 @@ def maps(panels: Sequence[xr.DataArray], period: str, rivers: Rivers | None) -> 
     for row in axes:
         row[0].set_ylabel("y [km]")
     figure.suptitle(f"Means of {period}", x=0.01, ha="left", fontsize=10)
-    if uniform:
-        figure.supxlabel("the same everywhere: " + "; ".join(uniform), x=0.01, ha="left", fontsize=8)
+    notes = [f"{head}: {'; '.join(of)}" for head, of in (("the same everywhere", uniform), ("elsewhere 0", few)) if of]
+    note_below(figure, notes)
     return figure
 
 
 def _draw(axes: Axes, of: Quantity, mean: NDArray[Any], rivers: Rivers | None) -> None:
     x, y = kilometres(of.values["x"].values), kilometres(of.values["y"].values)
-    there = np.isfinite(mean)
-    finite = mean[there]
+    finite = mean[np.isfinite(mean)]
     cmap, signed = of.colours(finite)
-    low, high = symmetric(finite) if signed else spread(finite)
-    edge_x, edge_y = edges(x), edges(y)
-    image = axes.imshow(
-        mean,
-        origin="lower",
-        extent=(edge_x[0], edge_x[-1], edge_y[0], edge_y[-1]),
-        cmap=cmap,
-        vmin=low,
-        vmax=high,
-        interpolation="nearest",
-    )
-    draw_outline(axes, there, x, y)
-    if rivers is not None and rivers.begin.size and max(rivers.begin.max(0)[0], rivers.end.max(0)[0]) < len(y):
-        draw_rivers(axes, rivers, x, y)
+    limits = symmetric(finite) if signed else spread(finite)
+    draw_field(axes, mean, x, y, cmap=cmap, limits=limits, units=of.units, rivers=rivers)
     axes.set_title(of.title)
-    axes.grid(visible=False)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(5))
-    bar = axes.inset_axes((1.02, 0.0, 0.04, 1.0))
-    axes.figure.colorbar(image, cax=bar, extend=_extend(finite, low, high))
-    bar.set_title(of.units, fontsize=8, loc="left")  # a label beside the bar reads as that of the next map
-
-
-def _extend(values: NDArray[Any], low: float, high: float) -> str:
-    """Say at which ends of the colours values lie beyond them."""
-    below, above = bool(values.min() < low), bool(values.max() > high)
-    return {(True, True): "both", (True, False): "min", (False, True): "max"}.get((below, above), "neither")
-
-
-def _has_pattern(finite: NDArray[Any]) -> bool:
-    """Tell whether a map shows something: not if all but a few cells are zero, as outflow over the boundary is."""
-    return bool(np.count_nonzero(finite) >= 0.02 * finite.size)
 
 
 def _ratio(panel: xr.DataArray) -> float:

@@ -16,6 +16,7 @@ from bmi_common.groundwater import (
     NET_SOURCE,
     PONDED_DEPTH,
     PRESSURE_HEAD,
+    RUNOFF,
     SATURATION,
     VOLUME_FRACTION,
     WATER_TABLE_DEPTH,
@@ -23,6 +24,13 @@ from bmi_common.groundwater import (
 from bmi_common.units import SECONDS_PER_HOUR
 
 RAIN: Final = "atmosphere_water_precipitation__mass_flux"
+
+SOIL_MOISTURE: Final = {
+    "csdms_name": VOLUME_FRACTION,
+    "long_name": "soil moisture, volume of water per volume of soil",
+    "units": "m3 m-3",
+}
+"""Attributes of saturation times porosity."""
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _KELVIN = 273.15
@@ -40,7 +48,7 @@ _TITLES: Final = {
     DISCHARGE: "discharge",
     "soil_surface_water_infiltration__volume_flux": "infiltration less evaporation at the ground",
     "land_surface__temperature": "surface temperature",
-    "land_surface_water_runoff__volume_flux": "outflow over the boundary",
+    RUNOFF: "overland outflow over the boundary",
 }
 _FIXED: Final[dict[str, Colormap]] = {
     WATER_TABLE_DEPTH: cmocean.cm.deep_r,  # dark where water is near
@@ -107,6 +115,12 @@ def quantity(variable: xr.DataArray, *, by_day: bool) -> Quantity:
         shown = (variable * (_WATER_FLUXES[units] * seconds)).assign_attrs(variable.attrs)
         return Quantity(title, "mm d⁻¹" if by_day else "mm h⁻¹", shown, depth)
     return Quantity(title, _pretty(units), variable, depth)
+
+
+def boundary_outflow(variable: xr.DataArray) -> Quantity:
+    """Sum overland outflow per cell area [m s-1] (…, y, x) over the cells: it leaves through few of them."""
+    x, y = (abs(np.diff(variable[d].values[:2]).sum()) for d in ("x", "y"))
+    return Quantity(_TITLES[RUNOFF], _pretty("m3 s-1"), variable.sum(("y", "x")) * (x * y))
 
 
 def _pretty(units: str) -> str:

@@ -10,21 +10,34 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from rootzone.evaluation.figures.style import BLACK, BLUE, SKY, dates, new_figure
-from rootzone.figures.quantities import RAIN, quantity
+from bmi_common.groundwater import RUNOFF
+from rootzone.figures.quantities import RAIN, boundary_outflow, quantity
+from rootzone.figures.style import BLACK, BLUE, SKY, dates, new_figure, note_below
 
 _PANEL = (9.0, 1.7)  # inches
 _MOST_LINES = 10
 """Points that get a line each in a series; more are summed up as cells are."""
 
 
-def series(panels: Sequence[xr.DataArray], data: xr.Dataset) -> Figure | None:
+def series(panels: Sequence[xr.DataArray], data: xr.Dataset, period: str) -> Figure | None:
     """Draw median and mean of the cells with 10-90 % shaded, and a line for each of a few points.
 
-    What is the same everywhere and always is left out.
+    What is the same everywhere and always is said in a line below.
+
+    Parameters
+    ----------
+    panels : sequence of DataArray
+        Variables (time, ...).
+    data : Dataset
+        The file that they are of.
+    period : str
+        Which time it covers.
     """
     rain = next((p for p in panels if p.attrs.get("csdms_name") == RAIN), None)
-    others = [p for p in panels if p is not rain and not _is_constant(p)]
+    if rain is not None and not np.nanmax(rain.values, initial=0.0):
+        rain = None
+    constant = [p for p in panels if p is not rain and _is_constant(p)]
+    others = [p for p in panels if p is not rain and not any(p is c for c in constant)]
     if not others and rain is None:
         return None
     rows = len(others) + (rain is not None)
@@ -37,6 +50,9 @@ def series(panels: Sequence[xr.DataArray], data: xr.Dataset) -> Figure | None:
     dates(axes[-1])
     axes[-1].set_xlabel("UTC")
     figure.align_ylabels(axes)
+    figure.suptitle(period, x=0.01, ha="left", fontsize=10)
+    if constant:
+        note_below(figure, [f"the same everywhere and always: {_values(constant)}"])
     return figure
 
 
@@ -44,6 +60,15 @@ def _is_constant(panel: xr.DataArray) -> bool:
     """Tell whether all values are the same: nothing to draw, unless there is one only."""
     finite = panel.values[np.isfinite(panel.values)]
     return bool(panel.sizes["time"] > 1 and (finite.size == 0 or np.ptp(finite) == 0.0))
+
+
+def _values(constant: Sequence[xr.DataArray]) -> str:
+    said = []
+    for panel in constant:
+        of = quantity(panel, by_day=False)
+        known = of.values.values[np.isfinite(of.values.values)]
+        said.append(f"{of.title} {known[0]:.3g} {of.units}".strip() if known.size else f"{of.title} not known")
+    return "; ".join(said)
 
 
 def draw_rain(axes: Axes, rain: xr.DataArray, data: xr.Dataset) -> None:
@@ -68,8 +93,9 @@ def times(panel: xr.DataArray, data: xr.Dataset) -> NDArray[np.datetime64]:
 
 
 def _draw(axes: Axes, panel: xr.DataArray, data: xr.Dataset, first: bool) -> None:
-    of = quantity(panel, by_day=False)
-    cells = [d for d in panel.dims if d != "time"]
+    outflow = panel.attrs.get("csdms_name") == RUNOFF and min(panel.sizes.get(d, 0) for d in ("y", "x")) > 1
+    of = boundary_outflow(panel) if outflow else quantity(panel, by_day=False)
+    cells = [d for d in of.values.dims if d != "time"]
     time = times(panel, data)
     points = next((d for d in cells if f"{d}_name" in panel.coords), None)
     alone = "." if len(time) == 1 else ""  # a line needs two

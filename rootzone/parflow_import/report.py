@@ -31,8 +31,8 @@ def _summary(notes: Notes, with_land: bool) -> str:
     if with_land:
         lines.append(
             "Land: another model, CoLM in the place of ParFlow's CLM. Evapotranspiration and infiltration differ, and "
-            "with them the heads: over two autumn days of Upper Verde it evaporated 5.2 mm where CLM had 2.3 mm. The "
-            "guide docs/from_parflow.md compares both for two watersheds."
+            "with them the heads: over two autumn days of Upper Verde it evaporated 5.2 mm where CLM had 2.3 mm; "
+            "docs/against_parflow.md compares both for two watersheds."
         )
     return "\n\n".join(lines)
 

@@ -9,10 +9,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from bmi_common import Domain, DomainConfig, load_config
 from bmi_common import groundwater as names
+from bmi_common.domain_checks import gauges_at_outlets
 from bmi_common.durations import parse_duration
 from bmi_common.errors import ConfigError, together
 from bmi_common.owned_folder import new_folder
+from bmi_common.progress import Progress
 from coupler.config import load_run
 from coupler.preparation import prepare
 from rootzone.case_files import coupled
@@ -79,6 +82,7 @@ def import_run(
     overwrite: bool = False,
     period: str | None = None,
     clm_vegetation: bool = False,
+    progress: Progress | None = None,
 ) -> Imported:
     """Make a run of this package from a run definition of ParFlow.
 
@@ -96,6 +100,8 @@ def import_run(
         Length of the run (``48h``, ``30d``) in the place of that of the definition.
     clm_vegetation : bool
         Take parameters of the vegetation from ParFlow-CLM's ``drv_vegp.dat``.
+    progress : Progress, optional
+        Is told of the hourly files that are converted, which takes longest.
 
     Raises
     ------
@@ -108,7 +114,7 @@ def import_run(
         notes = Notes(tuple(ignore))
         options = _Options(_hours(period), clm_vegetation)
         with owned.staging() as staging:
-            _make(definition_file, staging, target, options, notes)
+            _make(definition_file, staging, target, options, notes, progress)
     return Imported(target / RUN, notes)
 
 
@@ -129,11 +135,13 @@ def _hours(period: str | None) -> float | None:
         raise ConfigError(f"--period: {error}") from None
 
 
-def _make(definition_file: Path, staging: Path, target: Path, options: _Options, notes: Notes) -> None:
+def _make(
+    definition_file: Path, staging: Path, target: Path, options: _Options, notes: Notes, progress: Progress | None
+) -> None:
     definition = read_definition(definition_file)
     check_solver(definition, notes)
     grid = read_grid(definition)
-    folder = ImportFolder(staging, target, definition.folder, grid)
+    folder = ImportFolder(staging, target, definition.folder, grid, progress)
     _map(definition, grid, folder, options, notes)
     _prove(definition, folder, staging, notes)
     folder.settle()
@@ -186,13 +194,16 @@ def _map(definition: Definition, grid: ParflowGrid, folder: ImportFolder, option
         notes.notice(notice)
     folder.write_yaml(DOMAIN, f"{title}. Bottom layer, southern row, western column first.", domain)
     groundwater = _groundwater(initial, soil, timing, folder) | boundaries.spec | prescribed.keys
+    folder.write_fields()
+    gauges = _gauges(folder.written(DOMAIN)) if boundaries.overland else {}
+    if gauges:
+        groundwater["gauges"] = gauges
     if wells:
         groundwater["wells"] = wells
     if prescribed.transient is not None:
         groundwater = {"start": timing.start, **groundwater}
     folder.write_yaml(GROUNDWATER, f"{title}.", groundwater)
-    folder.write_yaml(RUN, f"{title}; see {NOTES}.", _coupled(definition, timing, clm is not None))
-    folder.write_fields()
+    folder.write_yaml(RUN, f"{title}; see {NOTES}.", _coupled(definition, timing, clm is not None, bool(gauges)))
     folder.write_text(NOTES, report.markdown(definition, notes, clm is not None))
 
 
@@ -226,13 +237,23 @@ def _groundwater(initial: dict[str, Any], soil: ImportedSoil, timing: Timing, fo
     return result
 
 
-def _coupled(definition: Definition, timing: Timing, with_land: bool) -> dict[str, Any]:
+def _gauges(file: Path) -> dict[str, dict[str, int]]:
+    """Gauges at the outlets of the domain that has been written."""
+    try:
+        return gauges_at_outlets(Domain.load(load_config(file, DomainConfig)))
+    except ConfigError:
+        return {}  # `_prove` meets it again, and says what of the definition it comes from
+
+
+def _coupled(definition: Definition, timing: Timing, with_land: bool, with_gauges: bool) -> dict[str, Any]:
     source = names.NET_SOURCE
     exchanges = [(f"land.{source}", f"groundwater.{source}")]
     if with_land:
         exchanges = [(f"groundwater.{name}", f"land.{name}") for name in _STATES] + exchanges
     fluxes = [f"land.{name}" for name in _LAND_OUTPUT] if with_land else []
-    fluxes += [f"groundwater.{name}" for name in _GROUNDWATER_OUTPUT]
+    fluxes += [f"groundwater.{name}" for name in (*_GROUNDWATER_OUTPUT, *([names.DISCHARGE] if with_gauges else []))]
+    # without a land nothing is turned over that a residual could be measured by
+    checks: dict[str, Any] = {"checks": {"water_balance": {"tolerance": 1.0e-6, "action": "stop"}}} if with_land else {}
     return coupled(
         title=f"{definition.path.stem}, imported from ParFlow",
         time={"start": timing.start, "end": timing.end, "step": timing.written_step},
@@ -250,8 +271,7 @@ def _coupled(definition: Definition, timing: Timing, with_land: bool) -> dict[st
                 "variables": [f"groundwater.{name}" for name in _STATES],
             },
         ],
-        # without a land nothing is turned over that a residual could be measured by
-        **({"checks": {"water_balance": {"tolerance": 1.0e-6, "action": "stop"}}} if with_land else {}),
+        **checks,
     )
 
 

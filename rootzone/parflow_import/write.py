@@ -12,6 +12,7 @@ from typing import Any, Final
 import netCDF4
 import numpy as np
 
+from bmi_common.progress import Progress
 from coupler.errors import writing
 from rootzone.case_files import gridded_netcdf, time_axis, write_yaml
 from rootzone.parflow_import.forcing import STANDARD_NAMES, WEATHER_FILE, HourlyFiles
@@ -41,9 +42,14 @@ class ImportFolder:
         Folder of ParFlow's run; files in it are referred to by ``${run}``.
     grid : ParflowGrid
         For the coordinates of NetCDF files.
+    progress : Progress, optional
+        Is told of the hours of weather that are converted.
     """
 
-    def __init__(self, staging: Path, target: Path, source: Path, grid: ParflowGrid) -> None:
+    def __init__(
+        self, staging: Path, target: Path, source: Path, grid: ParflowGrid, progress: Progress | None = None
+    ) -> None:
+        self._progress = progress
         self._staging = staging
         self._target = target
         self._source = source.resolve()
@@ -78,6 +84,10 @@ class ImportFolder:
         """Write a YAML file under a line of comment, with paths that hold where it is written."""
         self._yaml[name] = comment, content
         self._write_yaml(name, self._staging)
+
+    def written(self, name: str) -> Path:
+        """Where a file lies while the import is made."""
+        return self._staging / name
 
     def settle(self) -> None:
         """Write the YAML files once more, with paths that hold where they will lie."""
@@ -124,11 +134,14 @@ class ImportFolder:
             time = time_axis(dataset, files.start)
             time.long_name = "start of the hour"
             time[:] = np.arange(files.hours, dtype=np.float64)
-            for name, (standard_name, units) in STANDARD_NAMES.items():
+            for place, (name, (standard_name, units)) in enumerate(STANDARD_NAMES.items()):
                 variable = dataset.createVariable(name, "f8", ("time", "y", "x"), zlib=True)
                 variable.standard_name, variable.units = standard_name, units
                 for hour, values in enumerate(files.read(name)):
                     variable[hour] = values
+                    if self._progress is not None:
+                        done, total = place * files.hours + hour + 1, len(STANDARD_NAMES) * files.hours
+                        self._progress(done, total, "files of weather")
 
     def write_leaf_area(self, area: DailyLeafArea) -> None:
         """Write leaf and stem area by the day."""

@@ -103,7 +103,7 @@ def assert_same(one: list[dict[str, np.ndarray]], other: list[dict[str, np.ndarr
 def test_a_copied_state_continues_identically():
     model = columns()
     day(model)
-    copy = ColumnState(**{name: array.copy(order="F") for name, array in model.state.arrays().items()})
+    copy = ColumnState(**{name: array.copy(order="K") for name, array in model.state.arrays().items()})
     continued = columns(start=model.time, state=copy)
     assert_same(day(model), day(continued))
 
@@ -119,12 +119,12 @@ def test_kernel_works_on_the_arrays_themselves():
         assert array.ctypes.data == addresses[name]
     for arrays_of in (model.parameters, model.forcing, model.state, model.fluxes):
         # only such arrays pass from numpy to Fortran without a copy
-        assert all(a.flags.f_contiguous and a.dtype in (np.float64, np.int32) for a in arrays_of.arrays().values())
+        assert all(a.flags.f_contiguous and a.dtype in (np.float64, np.int32) for a in arrays_of.for_kernel().values())
 
 
 def test_kernel_refuses_arrays_that_it_would_have_to_copy():
     model = columns()
-    arrays = model._arrays | {"temperature": np.ascontiguousarray(model.state.temperature)}
+    arrays = model._arrays | {"temperature": np.ascontiguousarray(model._arrays["temperature"])}
     with pytest.raises(ValueError, match=r"temperature|contiguous"):
         _kernel.advance(**vars(model._step_options()), **arrays, order=model._order, threads=1)
 

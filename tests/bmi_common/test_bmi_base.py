@@ -6,11 +6,7 @@ import pytest
 from fakes import DEPTH, HEAD, RAIN, THICKNESS, VOLUME, WIND, Bucket
 
 from bmi_common import BmiStateError, ModelError, Role, State, UnknownNameError, Variable, grids
-from bmi_common.groundwater import (
-    BALANCE_VARIABLES,
-    DISCHARGE_VARIABLE,
-    GROUNDWATER_VARIABLES,
-)
+from bmi_common.groundwater import BALANCE_VARIABLES, GROUNDWATER_VARIABLES
 from bmi_common.groundwater import ROOT_ZONE_HEAD as PART
 
 HOUR = 3600.0
@@ -33,6 +29,17 @@ def test_names_units_and_types_are_known_before_initialize() -> None:
     assert component.get_var_location(HEAD) == "node"
     assert component.get_time_units() == "s"
     assert component.get_start_time() == 0.0
+
+
+def test_a_component_says_what_it_is_where_it_computes_and_when(config: str) -> None:
+    component = Bucket()
+    assert repr(component) == "<Bucket: not initialized>"
+    component.initialize(config)
+    component.values[RAIN][...] = 0.0
+    component.update()
+    assert repr(component) == "<Bucket: 11 layers of 3 x 4 cells of 100 x 200 m, 12 active, after 1 h>"
+    component.finalize()
+    assert repr(component) == "<Bucket: finalized>"
 
 
 @pytest.mark.parametrize(
@@ -448,7 +455,7 @@ def test_structured_grids_have_no_edges_and_faces(bucket: Bucket) -> None:
 def test_groundwater_variables_have_units_that_udunits_knows_and_distinct_names() -> None:
     from bmi_common import units
 
-    table = (*GROUNDWATER_VARIABLES, *BALANCE_VARIABLES, DISCHARGE_VARIABLE)
+    table = (*GROUNDWATER_VARIABLES, *BALANCE_VARIABLES)
     assert len({v.name for v in table}) == len(table)
     for v in table:
         units.parse(v.units)

@@ -22,7 +22,7 @@ DAYS = 60
 
 def run(folder: Path, series: bool) -> str:
     """Spin up; a series repeats two months with rain in every second week only."""
-    groundwater = valley(folder, {"gauges": {"outlet": OUTLET}})
+    groundwater = valley(folder, gauges={"outlet": OUTLET})
     content = yaml.safe_load(groundwater.read_text())
     content["richards"]["time_step"] = 24.0
     content["initial"] = {"water_table_depth": 3.0}

@@ -40,6 +40,7 @@ mask: {{file: mask.nc, variable: mask}}
 """
 
 INITIAL = "initial: {pressure_head: [47.0, -3.5, -2.5, -1.5, -0.7, -0.5, -0.4, -0.3, -0.3, -0.3, -0.3]}\n"
+GROUNDWATER = "domain: domain.yaml\n" + INITIAL + "gauges: {corner: {x: 1, y: 0}}\n"
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def domain_files(folder: Path, nx: int, ny: int) -> list[Path]:
 
 def richards(folder: Path) -> list[Path]:
     """Build a plane of 4 x 3 columns that drains to its corner."""
-    text = "domain: domain.yaml\n" + INITIAL + "richards: {threads: 1, gauges: {corner: {x: 1, y: 0}}}\n"
+    text = GROUNDWATER + "richards: {threads: 1}\n"
     text += "wells:\n  - {name: pump, cell: {x: 2, y: 1}, layers: {0: 1}, rate: 1.0"
     text += ", irrigates: {cells: [{x: 3, y: 1}], method: drip}}\n"
     config = _write(folder, "richards.yaml", text)
@@ -122,7 +123,7 @@ def parflow(folder: Path) -> list[Path]:
     """Build the same plane for a double of ParFlow."""
     home = install(folder / "parflow").home
     section = f"parflow: {{parflow_dir: {home}}}\nrichards: {{threads: 1}}\n"
-    config = _write(folder, "parflow.yaml", "domain: domain.yaml\n" + INITIAL + section)
+    config = _write(folder, "parflow.yaml", GROUNDWATER + section)
     return [config, *domain_files(folder, nx=4, ny=3)]
 
 
@@ -170,7 +171,7 @@ def surrogate(folder: Path) -> list[Path]:
     """Build a random network of 8 x 8 tiles on a domain that they do not divide."""
     weights = folder / "weights.safetensors"
     save(replace(make_checkpoint(), layer_thickness=None), weights)
-    text = "domain: domain.yaml\n" + INITIAL + "surrogate: {checkpoint: weights.safetensors, threads: 1}\n"
+    text = GROUNDWATER + "surrogate: {checkpoint: weights.safetensors, threads: 1}\n"
     config = _write(folder, "surrogate.yaml", text)
     return [config, weights, weights.with_suffix(".yaml"), *domain_files(folder, nx=11, ny=9)]
 
@@ -181,7 +182,7 @@ def structured(folder: Path) -> list[Path]:
     domain = domain_files(folder, nx=4, ny=3)
     thickness = Domain.load(load_config(domain[0], DomainConfig)).dz.tolist()
     save(structured_checkpoint(layers=thickness), weights)
-    text = "domain: domain.yaml\n" + INITIAL + "surrogate: {checkpoint: weights.safetensors, threads: 1}\n"
+    text = GROUNDWATER + "surrogate: {checkpoint: weights.safetensors, threads: 1}\n"
     return [_write(folder, "surrogate.yaml", text), weights, weights.with_suffix(".yaml"), *domain]
 
 

@@ -22,13 +22,13 @@ NO_GAUGES = {"grid_topology": "no unstructured grids"}
 SKIPPED = {
     "fakes:Bucket": NO_GAUGES,
     "bmi_richards:BmiRichards": {},
-    "bmi_parflow:BmiParflow": NO_GAUGES,
+    "bmi_parflow:BmiParflow": {},
     "bmi_common.prescribed:PrescribedSource": {
         **NO_GAUGES,
         "possible_values": "no name of an output",
         **dict.fromkeys(("set_get", "set_at_indices", "set_effect"), "no inputs"),
     },
-    "bmi_surrogate:BmiSurrogate": NO_GAUGES,
+    "bmi_surrogate:BmiSurrogate": {},
     "bmi_colm:BmiColm": NO_GAUGES,
     "bmi_colm:BmiColmLibrary": {**NO_GAUGES, "state_restore": "no state files"},
 }

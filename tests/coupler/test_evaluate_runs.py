@@ -25,7 +25,7 @@ def years(tmp_path: Path) -> Years:
 def test_a_run_that_is_the_reference_has_no_error(years: Years) -> None:
     reference = years.run("reference", field(72, 3.0), a_day(72))
     run = years.run("run", field(72, 3.0), a_day(72))
-    errors = years.report(reference, run)["errors"]["hybrid"]
+    errors = years.report(reference, run)["errors"]["run"]
     assert errors["water_table_median_worst"] == errors["storage_worst"] == errors["saturation_rms"] == 0.0
     assert errors["latent_heat_efficiency"] == pytest.approx(1.0)
 
@@ -35,17 +35,17 @@ def test_errors_are_those_of_the_columns_that_take_part(years: Years) -> None:
     reference = years.run("reference", field(30, 3.0), a_day(30))
     run = years.run("run", field(30, 3.0) + shift, a_day(30) + 7.0)
     errors = years.report(reference, run)["errors"]
-    assert errors["hybrid"]["water_table_median"] == pytest.approx(0.3)
-    assert errors["hybrid"]["water_table_high"] == pytest.approx(np.quantile([0.1, 0.2, 0.3, 0.4, 0.5], 0.9))
-    assert errors["hybrid"]["latent_heat_median"] == pytest.approx(7.0)
-    assert errors["hybrid"]["latent_heat_bias"] == pytest.approx(1.0 + 7.0 / a_day(30).mean())
+    assert errors["run"]["water_table_median"] == pytest.approx(0.3)
+    assert errors["run"]["water_table_high"] == pytest.approx(np.quantile([0.1, 0.2, 0.3, 0.4, 0.5], 0.9))
+    assert errors["run"]["latent_heat_median"] == pytest.approx(7.0)
+    assert errors["run"]["latent_heat_bias"] == pytest.approx(1.0 + 7.0 / a_day(30).mean())
     assert errors["persistence"]["water_table_median"] == pytest.approx(1.0)  # it started at 2 m
 
 
 def test_storage_and_saturation_follow_from_the_retention_curve(years: Years) -> None:
     reference = years.run("reference", field(24, 3.0), a_day(24))
     run = years.run("run", field(24, 3.5), a_day(24))
-    errors = years.report(reference, run)["errors"]["hybrid"]
+    errors = years.report(reference, run)["errors"]["run"]
 
     def wetness(depth: float) -> np.ndarray:
         head = np.minimum(TOP - depth - CENTRES, 0.0)
@@ -73,7 +73,7 @@ def test_the_hourly_errors_are_written(years: Years) -> None:
     with (years.folder / "report" / "hourly_errors.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [rows[i]["time"] for i in (0, -1)] == ["2020-01-01T01:00", "2020-01-03T00:00"]
-    np.testing.assert_allclose([float(r["hybrid.water_table_median"]) for r in rows], drift[:, 0, 0], rtol=1e-5)
+    np.testing.assert_allclose([float(r["run.water_table_median"]) for r in rows], drift[:, 0, 0], rtol=1e-5)
     assert float(rows[0]["reference.water_table_depth"]) == pytest.approx(3.0)
     assert (years.folder / "report" / "errors.png").stat().st_size > 10_000
 

@@ -394,7 +394,7 @@ def test_beside_a_reference_both_are_scored_and_its_report_stays_as_it_is(basin:
     assert both == plain
     folder = basin.folder / "report"
     scores = json.loads((folder / "observations.json").read_text())["stations"][0]["scores"]
-    assert scores["hybrid"]["all"]["kge"] == pytest.approx(1.0)
+    assert scores["run"]["all"]["kge"] == pytest.approx(1.0)
     assert scores["reference"]["all"]["percent_bias"] == pytest.approx(10.0)
     assert 'href="observations.html"' in (folder / "report.html").read_text()
     assert 'href="report.html"' in (folder / "observations.html").read_text()
@@ -440,6 +440,38 @@ def test_a_reference_without_the_variable_is_left_out_and_this_is_said(basin: St
         result = basin.evaluate(reference, basin.run_folder, "--observations", path)
     assert result.exit_code == 0, result.output
     assert "note: outlet: reference is left out" in result.output
+
+
+@pytest.mark.slow
+def test_discharge_at_the_gauges_of_both_runs_is_compared(basin: Stations) -> None:
+    """With noise, by the definitions; the name of the bridge is known to one of them only."""
+    noisy = 1.1 * basin.discharge * np.exp(0.2 * np.random.default_rng(3).standard_normal(HOURS))
+    reference, run = basin.make_run("truth"), basin.make_run("noisy", noisy)
+    with netCDF4.Dataset(run / "fluxes.nc", "a") as data:
+        data["point_name"][1] = "ford"
+    report = basin.report(reference, run, figures={"hydrographs"})
+    assert list(report["discharge"]) == ["outlet"]
+    found = report["discharge"]["outlet"]["hybrid"]
+    peak = found.pop("peak")
+    agree(found, expected_scores(noisy, basin.discharge))
+    largest = int(np.argmax(basin.discharge))
+    assert peak["time"] == str(START + HOUR * largest + HOUR // 2)
+    assert peak["reference"] == basin.discharge[largest]
+    folder = basin.folder / "report"
+    assert (folder / "figures" / "hydrographs.png").stat().st_size > 10_000
+    assert 'id="discharge"' in (folder / "report.html").read_text()
+    with drawing(False):
+        printed = basin.evaluate(reference, run).output
+    assert "Discharge beside the reference" in printed
+    assert re.search(rf"outlet, hybrid .*{found['kge']:.3g}", printed)
+
+
+@pytest.mark.slow
+def test_discharge_that_one_run_lacks_is_told(basin: Stations) -> None:
+    depth, latent = basin.depth[:, None, None] * np.ones((1, 2, 3)), np.ones((HOURS, 2, 3))
+    report = basin.report(basin.run("without", depth, latent), basin.run_folder)
+    assert "discharge" not in report
+    assert "No discharge is compared: hybrid has written it every hour, reference has not." in report["notes"]
 
 
 def test_every_key_of_a_station_is_in_the_guide() -> None:

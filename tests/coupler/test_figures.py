@@ -1,18 +1,30 @@
 """Maps, series and hydrographs of a run: what they show, in which units and colours."""
 
+from datetime import datetime
+from pathlib import Path
+
 import numpy as np
 import pytest
 import xarray as xr
 from matplotlib.collections import LineCollection
+from PIL import Image
 
+from bmi_common import ConfigError, Domain, DomainConfig, load_config
+from bmi_common.boundary_conditions import Boundary, outer_faces
 from bmi_common.flow_order import build_network
-from bmi_common.groundwater import DISCHARGE, PONDED_DEPTH, WATER_TABLE_DEPTH
+from bmi_common.groundwater import DISCHARGE, PONDED_DEPTH, POROSITY, RUNOFF, SATURATION, WATER_TABLE_DEPTH
+from coupler.animation_config import AnimationConfig
+from coupler.config import load_run
 from rootzone.figures import figures_of
+from rootzone.figures.animation import check_animation, film
+from rootzone.figures.basin import Setting, domain_map
 from rootzone.figures.geography import draw_outline, rivers_of
+from rootzone.figures.map_panel import in_words
 from rootzone.figures.quantities import RAIN, quantity
 
 pytestmark = pytest.mark.slow
 
+CFG = Path(__file__).parents[2] / "cfg"
 LATENT_HEAT = "land_surface_air_heat~net~latent__energy_flux"
 NX, NY = 5, 4
 TIMES = np.datetime64("2020-01-01T00", "ns") + np.arange(1, 7) * np.timedelta64(1, "h")
@@ -152,3 +164,107 @@ def test_a_hydrograph_has_the_rain_and_the_duration_of_flows():
     np.testing.assert_array_equal(duration.lines[0].get_ydata(), [8.0, 5.0, 4.0, 3.0, 2.0, 1.0])
     assert rain.get_ylabel() == "rain [mm h⁻¹]"
     assert not any(isinstance(c, LineCollection) for c in hydrograph.collections)
+
+
+def test_saturation_is_shown_as_soil_moisture_where_the_porosity_is_known():
+    data = dataset()
+    layers = np.broadcast_to(pattern(0.2, 0.8), (6, 2, NY, NX))
+    data["s"] = (("time", "z", "y", "x"), layers, {"csdms_name": SATURATION, "units": "1"})
+    data["porosity"] = (("z", "y", "x"), np.full((2, NY, NX), 0.5), {"csdms_name": POROSITY, "units": "1"})
+    data["layer_thickness"] = ("z", [1.0, 0.05])
+    (axes,) = panels(figures_of(data)["maps"]).values()
+    assert axes.get_title(loc="left") == "soil moisture, 0–5 cm below ground"
+    np.testing.assert_allclose(axes.images[0].get_array(), 0.5 * pattern(0.2, 0.8))
+
+
+def test_outflow_over_the_boundary_is_the_sum_of_the_cells():
+    leaves = np.zeros((NY, NX))
+    leaves[0, 1] = 2.0e-6
+    data = dataset(out=variable(leaves * np.arange(6.0)[:, None, None], RUNOFF, "m s-1"))
+    (axes,) = figures_of(data)["series"].axes
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), 2.0 * np.arange(6.0))  # of a cell of 1 km2, in m3 s-1
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ([], "not defined"),
+        ([0.5] * 4, "all cells 0.5"),
+        ([0.5, 0.501], "all cells 0.5 to 0.501"),
+        ([0.5] * 200 + [0.0], "98 % of the cells 0.5"),
+        ([0.0, 0.3, 0.6, 1.0], ""),
+    ],
+)
+def test_a_map_of_one_colour_says_its_values(values, words):
+    assert in_words(np.array(values), (0.0, 1.0)) == words
+
+
+def test_daily_rain_adds_up():
+    data = dataset()
+    ends = np.datetime64("2020-01-01T00", "ns") + np.arange(6, 54, 6) * np.timedelta64(1, "h")  # two days
+    rate = np.repeat([1.0, 3.0], 4) / 3600.0
+    data = xr.Dataset(
+        {
+            "rain": (("time",), rate, {"csdms_name": RAIN, "units": "kg m-2 s-1"}),
+            "time_bounds": (("time", "bounds"), np.stack([ends - np.timedelta64(6, "h"), ends], axis=1)),
+        },
+        {"time": ends},
+    )
+    bars, total = figures_of(data)["rain"].axes
+    assert [bar.get_height() for bar in bars.patches] == pytest.approx([24.0, 72.0])
+    assert total.lines[0].get_ydata()[-1] == pytest.approx(96.0)
+
+
+def test_the_map_of_the_domain_shows_its_boundaries_where_they_are():
+    domain = Domain.load(load_config(CFG / "demo" / "domain.yaml", DomainConfig))
+    faces = np.broadcast_to(outer_faces(domain.mask, "south"), domain.subsurface.shape)
+    head = Boundary("south", faces, None, object())
+    figure = domain_map(Setting(domain, [head], gauges={"outlet": (0, 27)}))
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert {"river", "outlet", "gauge", "head given", "no flow"} == set(labels)
+    lines = next(c for c in figure.axes[0].collections if c.get_label() == "head given").get_segments()
+    assert len(lines) == np.count_nonzero(faces[0])
+    rows, columns = np.nonzero(faces[0])
+    np.testing.assert_allclose(sorted(line[0][1] for line in lines), sorted(rows * domain.dy / 1000.0))
+    np.testing.assert_allclose(sorted(line[0][0] for line in lines), sorted(columns * domain.dx / 1000.0))
+
+
+def storm():
+    """Ten days of hours with a storm on the sixth."""
+    ends = np.datetime64("2020-01-01T00", "ns") + np.arange(1, 241) * np.timedelta64(1, "h")
+    rain, depth = np.zeros((240, NY, NX)), pattern(0.0, 2.0) + np.linspace(0.0, 1.0, 240)[:, None, None]
+    rain[130] = 1.0e-3
+    return xr.Dataset(
+        {
+            "depth": (("time", "y", "x"), depth, {"csdms_name": WATER_TABLE_DEPTH, "units": "m"}),
+            "rain": (("time", "y", "x"), rain, {"csdms_name": RAIN, "units": "kg m-2 s-1"}),
+        },
+        {"time": ends, "y": 500.0 + 1000.0 * np.arange(NY), "x": 500.0 + 1000.0 * np.arange(NX)},
+    )
+
+
+@pytest.mark.parametrize(
+    ("spec", "frames"),
+    [
+        (AnimationConfig(), 24 + 1 + 48),
+        (AnimationConfig(start=datetime(2020, 1, 1), end=datetime(2020, 1, 1, 5), frames_per_second=2), 5),
+    ],
+)
+def test_a_film_has_a_frame_an_hour_of_its_period(tmp_path, spec, frames):
+    film(storm(), tmp_path / "film.gif", spec)
+    with Image.open(tmp_path / "film.gif") as made:
+        assert made.n_frames == frames
+        assert made.info["duration"] == pytest.approx(1000.0 / spec.frames_per_second, abs=10.0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "key", "words"),
+    [
+        (["animation=true", "output=[]"], "animation", "which no file"),
+        (["animation={start: 2018-01-01}"], "animation.start", "is not in the time of the run"),
+    ],
+)
+def test_a_film_that_the_run_could_not_have_is_refused(settings, key, words):
+    with pytest.raises(ConfigError, match=words) as found:
+        check_animation(load_run(CFG / "coupled-richards.yaml", settings).config)
+    assert found.value.key == key

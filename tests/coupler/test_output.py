@@ -105,6 +105,10 @@ def test_axes_carry_cf_attributes_and_coordinates(fake, hourly):
     np.testing.assert_array_equal(data.z[:2], [5.0, 10.25])
     np.testing.assert_array_equal(data.root_zone_z, data.z[1:])
     np.testing.assert_array_equal(data.layer_thickness, [10.0] + [0.5] * 10)
+    np.testing.assert_array_equal(data.depth, [10.0, *np.arange(4.75, 0.0, -0.5)])
+    assert (data.depth.attrs["standard_name"], data.depth.attrs["positive"]) == ("depth", "down")
+    with netCDF4.Dataset(fake.output / "hourly.nc") as raw:
+        assert raw["time"].units_metadata == "leap_seconds: none"
 
 
 def test_names_are_those_that_cf_recommends(fake, hourly):
@@ -193,6 +197,24 @@ def test_fields_are_compressed_as_asked_and_hold_the_same(fake, hourly, compress
     assert hourly(compression=compression).equals(plain)
     with raw(fake) as data:
         assert [name for name in ("zstd", "zlib") if data[SOURCE].filters()[name]] == [compression]
+
+
+@pytest.mark.parametrize(("precision", "digits"), [("single", 4), ("double", 6)])
+def test_numbers_keep_the_digits_that_are_asked_for_in_a_smaller_file(fake, hourly, precision, digits):
+    exact = hourly(precision="double", compression="none")[SOURCE].values
+    rounded = hourly(precision=precision, compression="none", significant_digits=digits)[SOURCE].values
+    np.testing.assert_allclose(rounded, exact, rtol=0.5 * 10.0 ** (1 - digits), atol=0.0)
+    assert not np.array_equal(rounded, exact)
+    with raw(fake) as data:
+        assert data[SOURCE].quantization() == (digits, "GranularBitRound")
+
+
+def test_more_digits_than_the_numbers_have_and_a_library_that_cannot_round_are_refused(fake, monkeypatch):
+    fake.run["output"][0]["significant_digits"] = 8
+    fake.refuses("output.0", "8 significant_digits in single precision, which has 7")
+    fake.run["output"][0]["significant_digits"] = 4
+    monkeypatch.setattr(netCDF4, "__has_quantization_support__", False)
+    fake.refuses("significant_digits", "cannot round to digits")
 
 
 def test_without_zstandard_in_the_library_the_default_is_zlib_and_zstd_is_refused(fake, hourly, monkeypatch):
@@ -303,7 +325,7 @@ def test_timing_accounts_for_all_parts(fake):
 def test_log_file_and_screen_tell_the_same(fake):
     result = fake.succeeds()
     text = (fake.output / "run.log").read_text()
-    for words in ("6 model hours", "water balance [m3]: net source -18000", "done; results are in"):
+    for words in ("6 model hours", "from the land, less what it took               -18000", "done; results are in"):
         assert words in text
         assert words in result.output
 

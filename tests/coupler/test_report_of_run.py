@@ -4,12 +4,16 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import xarray as xr
 import yaml
 from click.testing import CliRunner
 from evaluation_cases import Years, a_day, drawing, field
+from station_cases import HOUR, HOURS, START, Stations
 
 from bmi_common import ConfigError, ModelError
+from bmi_common.groundwater import DISCHARGE
 from bmi_common.owned_folder import taken
 from coupler.config import RunConfig, load_run
 from rootzone.bmi_run import main
@@ -73,6 +77,32 @@ def test_variables_that_are_not_written_are_found_before_the_run(years: Years) -
     (run / "run.yaml").write_text(yaml.safe_dump(content))
     with pytest.raises(ConfigError, match=r"soil_water__pressure_head.*every: 1h"):
         check_report(config(run, {"reference": str(run)}))
+
+
+def test_a_report_may_be_of_stations_alone(tmp_path: Path) -> None:
+    basin = Stations(tmp_path)
+    measured = basin.discharge * np.exp(0.1 * np.random.default_rng(5).standard_normal(HOURS))
+    measured[7] = np.nan
+    outlet = {"name": "outlet", "quantity": "discharge", "file": basin.hours_csv("q.csv", measured)}
+    observations = {"observations": str(basin.observations(outlet))}
+    asked = config(basin.run_folder, observations)
+    with pytest.raises(ConfigError, match=r"stations\.0\.quantity: the run does not write channel_water.*add it"):
+        check_report(asked)
+    content = yaml.safe_load((basin.run_folder / "run.yaml").read_text())
+    content["output"][1]["variables"].append(f"groundwater.{DISCHARGE}")
+    (basin.run_folder / "run.yaml").write_text(yaml.safe_dump(content))
+    asked = load_run(basin.run_folder / "run.yaml").config
+    check_report(asked)
+    with taken(basin.run_folder, "run") as folder, drawing(False):
+        assert write_report(asked, folder).name == "observations.html"
+    with xr.open_dataset(basin.run_folder / "report" / "observations.nc", group="outlet") as pairs:
+        kept = np.delete(np.arange(HOURS), 7)
+        np.testing.assert_array_equal(pairs["observed"], measured[kept])
+        np.testing.assert_array_equal(pairs["simulated_run"], basin.discharge[kept])
+        assert pairs["observed"].attrs["units"] == "m3 s-1"
+        assert pairs["time"].values[0] == START + HOUR
+    with pytest.raises(ConfigError, match=r"report\.thresholds: has no effect without a reference"):
+        check_report(config(basin.run_folder, {**observations, "thresholds": {"water_table": "1m"}}))
 
 
 def test_a_report_that_fails_leaves_the_run(years: Years) -> None:

@@ -137,6 +137,23 @@ def test_a_pour_point_gives_its_basin(tmp_path):
     assert "look at this" not in said
 
 
+def test_without_a_region_cells_on_the_end_of_the_map_and_beyond_are_left_out(tmp_path):
+    content = domain_maps.write_maps(tmp_path)
+    ground = domain_maps.valley()
+    row, column = np.mgrid[0:SIDE, 0:SIDE]
+    ground[np.hypot(row - 40, column - 40) > 38] = np.nan  # cut out along a basin
+    changes = {"region": None, "grid": {"crs": domain_maps.UTM, "cell": 230.0}}  # no corner of a cell on one of the map
+    for file in (tmp_path / "elevation.tif", tmp_path / "holed.tif"):
+        domain_maps.write(file, ground, nodata=np.nan)
+        ground[34:46, 34:46] = np.nan
+    call(bmi_domain, domain_maps.write_basin(tmp_path, content, changes), "--output", tmp_path / "basin")
+    domain = Domain.load(load_config(tmp_path / "basin" / "domain.yaml", DomainConfig))
+    # cells that the map covers in part belong to it
+    assert 1.0 < domain.mask.sum() * 230.0**2 / (np.pi * (38 * 50.0) ** 2) < 1.2
+    told = refusal(domain_maps.write_basin(tmp_path, content, changes | {"elevation.file": "holed.tif"}))
+    assert "has no value in" in told
+
+
 def test_a_polygon_is_the_region_and_lines_are_rivers(tmp_path):
     geopandas = pytest.importorskip("geopandas")
     from shapely.geometry import LineString, Point

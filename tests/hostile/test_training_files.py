@@ -39,7 +39,7 @@ def check(file: Path) -> None:
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     if result.exit_code:
-        messages = [line for line in result.stderr.splitlines() if line.startswith(("error: ", "Error: "))]
+        messages = [line for line in result.stderr.splitlines() if line.startswith("bmi-train: ")]
         assert len(messages) == 1, result.output
         raise RootzoneError(messages[0])
 

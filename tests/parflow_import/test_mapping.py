@@ -9,6 +9,7 @@ from parflow import Run
 from parflow_runs import CLMIN, NX, NY, NZ, SHAPE, ParflowRun, vegetation_map
 
 from bmi_common import Domain
+from bmi_common.groundwater import DISCHARGE
 from rootzone.parflow_import import import_run
 
 TEXTURES = (np.arange(NZ * NY * NX).reshape(SHAPE) % 3 + 1).astype(float)
@@ -251,6 +252,20 @@ def test_relative_permeability_with_another_exponent_than_saturation(parflow: Pa
     assert curve["relative_permeability"] == {"n": 3.0}
     np.testing.assert_array_equal(domain.relative_permeability_alpha, domain.alpha)
     np.testing.assert_array_equal(domain.relative_permeability_n, 3.0)
+
+
+def test_the_largest_outlets_are_gauges_and_their_discharge_is_written(parflow: ParflowRun) -> None:
+    parflow.keys["TopoSlopesY.Geom.domain.Value"] = 0.0  # each row drains to its western end
+    parflow.imported()
+    assert parflow.yaml("groundwater")["gauges"] == {f"outlet_{j + 1}": {"x": 0, "y": j} for j in range(NY)}
+    hourly = next(o for o in parflow.yaml("coupled")["output"] if o["file"] == "hourly.nc")
+    assert f"groundwater.{DISCHARGE}" in hourly["variables"]
+
+
+def test_ground_without_a_slope_has_no_gauge(parflow: ParflowRun) -> None:
+    parflow.keys |= {f"TopoSlopes{axis}.Geom.domain.Value": 0.0 for axis in "XY"}
+    parflow.imported()
+    assert "gauges" not in parflow.yaml("groundwater")
 
 
 def test_switches_of_the_land(parflow: ParflowRun) -> None:

@@ -179,11 +179,13 @@ def test_defaults_of_parameters_are_those_of_the_components(tmp_path: Path) -> N
     assert given == ReferenceHeight().model_dump(exclude={"below_canopy"})  # no number, which pymt needs
 
 
-def test_gauges_are_points_in_pymt_and_unstructured_elsewhere(tmp_path: Path) -> None:
-    from bmi_richards import BmiRichards
-
-    config = str(setup("Richards", tmp_path))
-    for component, expected in ((plugin("Richards")(), "points"), (BmiRichards(), "unstructured")):
+def test_gauges_are_points_in_pymt_and_unstructured_elsewhere(
+    tmp_path: Path, groundwater: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PARFLOW_DIR", str(install(tmp_path / "parflow").home))
+    config = str(setup(groundwater, tmp_path / "case"))
+    in_pymt = plugin(groundwater)
+    for component, expected in ((in_pymt(), "points"), (in_pymt.__mro__[2](), "unstructured")):
         component.initialize(config)
         grid = component.get_var_grid(names.DISCHARGE)
         assert component.get_grid_type(grid) == expected

@@ -37,7 +37,7 @@ def test_physics_runs_and_is_evaluated(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     done = command("rootzone.bmi_evaluate", tmp_path, "run", "run")
     assert done.returncode == 0, done.stderr
-    assert "median WT error" in done.stdout
+    assert "water table: median error" in done.stdout
 
 
 @pytest.mark.parametrize("class_name", ["BmiSurrogate", "BmiSurogate"])

@@ -14,7 +14,9 @@ NY, NX = 4, 3
 OUTLET = {"x": 1, "y": 0}
 
 
-def valley(folder: Path, richards: dict[str, Any], **domain: Any) -> Path:
+def valley(
+    folder: Path, richards: dict[str, Any] | None = None, gauges: dict[str, Any] | None = None, **domain: Any
+) -> Path:
     """A tilted V whose channel, column 1, leaves over the south edge; the cell in the north-east takes no part."""
     with netCDF4.Dataset(folder / "valley.nc", "w") as data:
         for name, size in (("y", NY), ("x", NX)):
@@ -44,7 +46,8 @@ def valley(folder: Path, richards: dict[str, Any], **domain: Any) -> Path:
             **domain,
         },
         "initial": {"water_table_depth": 0.02},
-        "richards": richards,
+        "gauges": gauges or {},
+        "richards": richards or {},
     }
     file = folder / "groundwater.yaml"
     file.write_text(yaml.safe_dump(content, sort_keys=False))

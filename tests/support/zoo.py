@@ -53,6 +53,7 @@ class _Fake(DeclaredBmi):
                 grids.SUBSURFACE: grids.layered(surface, self.dz),
                 grids.ROOT_ZONE: grids.root_zone(surface, self.dz, 10),
                 grids.SCALAR: grids.scalar(),
+                grids.POINTS: grids.points((), (), ()),
             },
             time_step=float(c.get("step", 3600.0)),
             end_time=float(c.get("end", FOREVER)),

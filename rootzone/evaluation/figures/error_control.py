@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from rootzone.evaluation.error_control import ErrorControlRecord
-from rootzone.evaluation.figures.style import BLACK, BLUE, GREY, ORANGE, SKY, dates, logarithmic, new_figure
+from rootzone.figures.style import BLACK, BLUE, GREY, ORANGE, SKY, dates, legend_above, logarithmic, new_figure
 
 _LEAST = 1.0e-9
 
@@ -20,12 +20,7 @@ def error_control(control: ErrorControlRecord) -> Figure:
     figure = new_figure(10.0, 0.6 + 1.9 * len(panels))
     for axes, (name, kind) in zip(np.atleast_1d(figure.subplots(len(panels), 1, sharex=True)), panels, strict=True):
         _panel(axes, control, name, kind)
-    handles = {
-        label: handle for axes in figure.axes for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
-    }
-    figure.axes[0].legend(
-        handles.values(), handles.keys(), loc="lower left", bbox_to_anchor=(0.0, 1.1), ncols=6, frameon=False
-    )
+    legend_above(figure)
     return figure
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ from bmi_common.config import Document, read_yaml, validate
 from bmi_common.errors import ConfigError, Mistakes
 from bmi_common.parflow_dumps import is_parflow_run
 from rootzone.evaluation.aggregator import REFERENCE
-from rootzone.evaluation.evaluate import EVALUATED_RUN
+from rootzone.evaluation.evaluate import name_of
 from rootzone.evaluation.observations import rain_regimes
 from rootzone.evaluation.observations.averaging import Hourly, to_hours
 from rootzone.evaluation.observations.config import ObservationsConfig, StationConfig
@@ -28,9 +28,6 @@ from rootzone.evaluation.observations.series import ObservedSeries, read_series
 from rootzone.evaluation.observations.simulated import Site, read_run, site
 from rootzone.evaluation.precipitation import precipitation_of
 from rootzone.evaluation.run_record import domain_of, run_files
-
-RUN_ALONE = "run"
-"""What a run without a reference is called, unless it has another name."""
 
 ALL = "all"
 """What pairs of any rain are called beside the regimes of rain."""
@@ -62,8 +59,7 @@ def stations_of(
     file: Path, reference: Path | None, run: Path, name: str | None, domain: Path | None, precipitation: Path | None
 ) -> WantedStations:
     """Return what to compare with stations: a run, beside its reference if there is one."""
-    default = RUN_ALONE if reference is None else EVALUATED_RUN
-    runs = {default if name is None else name: run}
+    runs = {name_of(run) if name is None else name: run}
     if reference is not None:
         runs[REFERENCE] = reference
     return WantedStations(file, runs, domain, precipitation)
@@ -193,6 +189,35 @@ def station_files(wanted: WantedStations) -> list[Path]:
     _, config = read_observations(wanted.file)
     given = [path for path in (wanted.domain, wanted.precipitation) if path is not None]
     return [wanted.file, *wanted.runs.values(), *config.files, *given]
+
+
+def check_stations(file: Path, written: Collection[str]) -> None:
+    """Refuse stations that a run could not be compared with in the end.
+
+    Parameters
+    ----------
+    file : Path
+        ``observations.yaml``.
+    written : collection of str
+        Variables that the run will have written every hour.
+
+    Raises
+    ------
+    ConfigError
+        With all mistakes in the file and in those that it names, and where what a station measures will not be written.
+    """
+    document, config = read_observations(file)
+    mistakes = Mistakes()
+    for i, station in enumerate(config.stations):
+        with mistakes.noted(), _placed(document, i):
+            to_hours(read_series(station))
+        with mistakes.noted(), _placed(document, i):
+            if not set(station.kind.variables) & set(written):
+                names = " or ".join(station.kind.variables)
+                raise ConfigError(
+                    f"the run does not write {names} with `every: 1h`; add it to `output:`", key="quantity"
+                )
+    mistakes.require_none()
 
 
 def compare(wanted: WantedStations) -> Comparison:

@@ -13,7 +13,13 @@ from matplotlib.ticker import PercentFormatter
 from bmi_common.arrays import Array
 from bmi_common.calendar import HOUR, Times
 from rootzone.evaluation.figures.all import DPI, FOLDER, Drawn
-from rootzone.evaluation.figures.style import (
+from rootzone.evaluation.observations.averaging import Hourly
+from rootzone.evaluation.observations.comparison import ALL, Comparison, StationComparison
+from rootzone.evaluation.observations.flow_duration import curve
+from rootzone.evaluation.observations.rain_regimes import RAIN_REGIMES, of_regime
+from rootzone.evaluation.observations.tables import has_flow_duration
+from rootzone.figure_text import show_as_written
+from rootzone.figures.style import (
     BLACK,
     BLUE,
     GREEN,
@@ -22,21 +28,12 @@ from rootzone.evaluation.figures.style import (
     SIZES,
     SKY,
     dates,
-    hourly_rain,
     new_figure,
     rain,
 )
-from rootzone.evaluation.observations.averaging import Hourly
-from rootzone.evaluation.observations.comparison import ALL, Comparison, StationComparison
-from rootzone.evaluation.observations.flow_duration import curve
-from rootzone.evaluation.observations.rain_regimes import RAIN_REGIMES, of_regime
-from rootzone.evaluation.observations.tables import has_flow_duration
-from rootzone.figure_text import show_as_written
 
 _RUNS = (BLUE, ORANGE, GREEN)
 _REGIMES = dict(zip(RAIN_REGIMES, (GREY, SKY, BLUE), strict=True))
-_LONGEST_HOURLY = np.timedelta64(45, "D")
-"""Up to here rain is drawn by hours, beyond by days."""
 _SUBDAILY = np.timedelta64(6, "h")
 _FLUXES = ("latent_heat", "sensible_heat")
 
@@ -66,8 +63,7 @@ def series(c: Comparison, s: StationComparison) -> Figure:
     figure = new_figure(10.0, sum(heights) + 0.4)
     panels = list(np.atleast_1d(figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)))
     if shower is not None:
-        draw_rain = hourly_rain if end - begin <= _LONGEST_HOURLY else rain
-        draw_rain(panels.pop(0), shower.ends, shower.values)
+        rain(panels.pop(0), shower.ends, shower.values)
     axes = panels[0]
     coarse = bool(np.median(s.end - s.begin) > HOUR)
     for run, means, colour, wider in _runs(s):

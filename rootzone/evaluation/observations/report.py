@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from coupler.report_config import OBSERVATION_FILES
 from rootzone.evaluation.figures.all import FOLDER, Drawn
-from rootzone.evaluation.observations import figures, flow_duration, tables
+from rootzone.evaluation.observations import figures, flow_duration, netcdf, tables
 from rootzone.evaluation.observations.comparison import ALL, Comparison, StationComparison
 from rootzone.evaluation.observations.peaks import Peak
 from rootzone.evaluation.observations.rain_regimes import RAIN_REGIMES, names_of
@@ -20,7 +21,7 @@ from rootzone.evaluation.report import page
 from rootzone.evaluation.report.summary import plain
 from rootzone.evaluation.report.tables import ReportTable, number
 
-PAGE, NUMBERS, MARKDOWN, PAIRS = "observations.html", "observations.json", "observations.md", "observations.csv"
+PAGE, NUMBERS, MARKDOWN, PAIRS, PAIRS_NETCDF = OBSERVATION_FILES
 
 VERSION = 1
 """Of the keys of ``observations.json``."""
@@ -40,13 +41,14 @@ def summary(c: Comparison) -> dict[str, Any]:
 
 def write(c: Comparison, folder: Path, pages: Sequence[tuple[str, str]] = ()) -> list[Path]:
     """Write all files; return their paths, the page first. `pages` are titles and files of further pages."""
-    as_page, as_json, as_markdown, pairs = (folder / name for name in (PAGE, NUMBERS, MARKDOWN, PAIRS))
+    as_page, as_json, as_markdown, pairs, as_netcdf = (folder / name for name in OBSERVATION_FILES)
     as_json.write_text(json.dumps(plain(summary(c)), indent=2, allow_nan=False) + "\n", encoding="utf-8")
     as_markdown.write_text("\n".join(f"{table.title}\n\n{table.markdown()}" for table in _tables(c)), encoding="utf-8")
     _write_pairs(c, pairs)
+    netcdf.write(c, as_netcdf)
     drawn = figures.draw(c, folder)
     _write_page(c, drawn, as_page, pages)
-    return [as_page, as_json, as_markdown, pairs, *(d.path for d in drawn)]
+    return [as_page, as_json, as_markdown, pairs, as_netcdf, *(d.path for d in drawn)]
 
 
 def _tables(c: Comparison) -> list[ReportTable]:
@@ -144,7 +146,7 @@ def _write_page(c: Comparison, drawn: Sequence[Drawn], path: Path, pages: Sequen
         sections=[page.section("Scores", scores, ()), *sections],
         numbers=others,
         sources=c.sources,
-        files=f"The same numbers are in {NUMBERS}, the pairs in {PAIRS}, the figures in {FOLDER}/.",
+        files=f"The same numbers are in {NUMBERS}, the pairs in {PAIRS} and {PAIRS_NETCDF}, the figures in {FOLDER}/.",
         pages=pages,
     )
 

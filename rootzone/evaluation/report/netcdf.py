@@ -11,6 +11,7 @@ import netCDF4
 import numpy as np
 
 from bmi_common.arrays import Array
+from bmi_common.netcdf_text import add_texts
 from rootzone.evaluation.aggregator import MEDIAN, PROBABILITIES
 from rootzone.evaluation.assessment import REANALYSIS, Assessment
 from rootzone.evaluation.histogram import Histogram
@@ -64,7 +65,8 @@ def _coordinates(data: netCDF4.Dataset, a: Assessment) -> None:
     start = (a.times[0] - np.timedelta64(1, "h")).astype("datetime64[s]")
     epoch = f"hours since {str(start).replace('T', ' ')}"
     hours = np.arange(1.0, len(a.times) + 1.0)
-    _put(data, "time", ("time",), hours, "end of the hour, UTC", epoch, standard_name="time", calendar="standard")
+    clock = {"calendar": "standard", "units_metadata": "leap_seconds: none"}
+    _put(data, "time", ("time",), hours, "end of the hour, UTC", epoch, standard_name="time", **clock)
     _put(data, "quantile", ("quantile",), np.array(PROBABILITIES), "quantile over the active cells", "1")
     domain = a.domain
     centres = np.cumsum(domain.dz) - 0.5 * domain.dz
@@ -75,13 +77,11 @@ def _coordinates(data: netCDF4.Dataset, a: Assessment) -> None:
         at = np.asarray((np.arange(size) + 0.5) * step)
         _put(data, name, (name,), at, f"distance {letter}ward", "m", standard_name=f"projection_{name}_coordinate")
     data.createDimension("window", len(a.windows))
-    names = data.createVariable("window_name", str, ("window",))
+    names = add_texts(data, "window_name", "window", [window.name for window in a.windows])
     names.long_name = "part of the period"
-    for i, window in enumerate(a.windows):
-        names[i] = window.name
     for side in ("begin", "end"):
         at = np.array([float((getattr(w, side) - start) / np.timedelta64(1, "h")) for w in a.windows], np.float64)
-        _put(data, f"window_{side}", ("window",), at, f"{side} of the window, UTC", epoch, calendar="standard")
+        _put(data, f"window_{side}", ("window",), at, f"{side} of the window, UTC", epoch, **clock)
 
 
 def _series(data: netCDF4.Dataset, a: Assessment) -> None:

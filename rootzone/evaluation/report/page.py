@@ -13,7 +13,7 @@ import jinja2
 import numpy as np
 
 from rootzone.evaluation.assessment import Assessment
-from rootzone.evaluation.figures import ERROR_CONTROL, Drawn
+from rootzone.evaluation.figures import DISCHARGE, ERROR_CONTROL, Drawn
 from rootzone.evaluation.report import tables
 from rootzone.evaluation.variables import EVALUATED
 from rootzone.evaluation.verdict import Criterion, span
@@ -152,7 +152,11 @@ def _card(a: Assessment, criterion: Criterion, of: Mapping[str, Any]) -> dict[st
 def _sections(a: Assessment, numbers: Mapping[str, Any], figures: Sequence[Drawn]) -> list[dict[str, Any]]:
     titles = list(dict.fromkeys(f.section for f in figures))
     decisions = tables.decisions_table(a)
-    at = {"Verdict": tables.verdict_table(a, numbers["verdict"]), "Errors over time": tables.pairs_table(a)}
+    at = {
+        "Verdict": tables.verdict_table(a, numbers["verdict"]),
+        "Errors over time": tables.pairs_table(a),
+        DISCHARGE: tables.discharge_table(a),
+    }
     if decisions is not None:
         at[ERROR_CONTROL] = decisions
         titles += [] if ERROR_CONTROL in titles else [ERROR_CONTROL]

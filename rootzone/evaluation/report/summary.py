@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from rootzone.evaluation import gauges
 from rootzone.evaluation.aggregator import REFERENCE, REGIMES, Aggregator
 from rootzone.evaluation.assessment import Assessment
 from rootzone.evaluation.histogram import power_law
@@ -46,6 +47,7 @@ def summary(a: Assessment) -> dict[str, Any]:
         ],
         "windows": [_window(a, i) for i in range(len(a.windows))],
         "regimes": {name: _regime(a, name) for name in REGIMES},
+        **({"discharge": gauges.numbers(a.gauges)} if a.gauges else {}),
         **({} if a.control is None else {"error_control": a.control.decisions}),
         **({} if a.water is None else {"water_balance": a.water.attributes()}),
     }
@@ -65,7 +67,8 @@ def write(a: Assessment, numbers: Mapping[str, Any], folder: Path) -> list[Path]
     """
     as_json, as_markdown, hourly = (folder / n for n in ("report.json", "report.md", "hourly_errors.csv"))
     as_json.write_text(json.dumps(plain(numbers), indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    found = (tables.errors_table(a).transposed(), tables.criteria_table(a.criteria))
+    found = [tables.errors_table(a).transposed(), tables.criteria_table(a.criteria)]
+    found += [tables.discharge_table(a)] if a.gauges else []
     as_markdown.write_text("\n".join(table.markdown() for table in found), encoding="utf-8")
     _write_hourly(a.aggregator, hourly)
     return [as_json, as_markdown, hourly]

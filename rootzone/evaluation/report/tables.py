@@ -11,20 +11,21 @@ import numpy as np
 from rich.table import Table
 
 from rootzone.evaluation.assessment import Assessment
+from rootzone.evaluation.gauges import GaugedFlow
 from rootzone.evaluation.variables import EVALUATED
 from rootzone.evaluation.verdict import Criterion, span
 
 MEASURES: Mapping[str, str] = {
-    "water_table_median": "median WT error [m]",
-    "water_table_median_worst": "median WT error, worst [m]",
-    "water_table_high": "90 % WT error [m]",
-    "water_table_high_worst": "90 % WT error, worst [m]",
-    "storage": "storage error [mm]",
-    "storage_worst": "storage error, worst [mm]",
-    "storage_slope": "its slope [mm/month]",
-    "saturation_rms": "saturation RMS",
-    "latent_heat_median": "median LE error [W/m2]",
-    "latent_heat_efficiency": "KGE of LE",
+    "water_table_median": "water table: median error [m]",
+    "water_table_median_worst": "water table: median, worst hour [m]",
+    "water_table_high": "water table: 90 % err below [m]",
+    "water_table_high_worst": "water table: 90 %, worst hour [m]",
+    "storage": "stored water: mean error [mm]",
+    "storage_worst": "stored water: worst hour [mm]",
+    "storage_slope": "stored water: growth [mm/month]",
+    "saturation_rms": "saturation: RMS error",
+    "latent_heat_median": "latent heat: median error [W m⁻²]",
+    "latent_heat_efficiency": "KGE of latent heat",
 }
 """Titles of what tables show of `Aggregator.summary`."""
 
@@ -73,17 +74,21 @@ class ReportTable:
 
 
 def errors_table(a: Assessment) -> ReportTable:
-    """Errors of all predictions over the period."""
+    """Errors of all predictions over the period; measures that none has are left out."""
     t = a.aggregator.times.astype("datetime64[m]")
     found = {name: a.aggregator.summary(name) for name in a.aggregator.predictions}
-    rows = [[title, *(number(of[measure]) for of in found.values())] for measure, title in MEASURES.items()]
+    rows = [
+        [title, *(number(of[measure]) for of in found.values())]
+        for measure, title in MEASURES.items()
+        if not all(math.isnan(of[measure]) for of in found.values())
+    ]
     return ReportTable(f"Errors beside the baselines: {len(t)} hours, {t[0]} to {t[-1]} UTC", ["", *found], rows)
 
 
 def criteria_table(criteria: Sequence[Criterion]) -> ReportTable:
     """Every criterion, whether it is met, and what it is held against."""
     rows = [[c.criterion, number(c.value), f"{c.relation} {number(c.limit)}", c.outcome, c.note] for c in criteria]
-    return ReportTable("Criteria", ["criterion", "value", "limit", "", "note"], rows, (0, 3, 4))
+    return ReportTable("Criteria", ["criterion", "value", "must be", "outcome", "note"], rows, (0, 3, 4))
 
 
 def verdict_table(a: Assessment, numbers: Mapping[str, Any]) -> ReportTable:
@@ -121,6 +126,38 @@ def pairs_table(a: Assessment) -> ReportTable:
         for p in a.pairs
     ]
     return ReportTable("", ["domain mean of", "pair", *measures.values()], rows, (0, 1))
+
+
+_FLOW_SCORES = {"kge": "KGE", "nse": "NSE", "r": "r", "percent_bias": "bias [%]"}
+
+
+def discharge_table(a: Assessment) -> ReportTable:
+    """Agreement of the discharge at every gauge with that of the reference, and the largest peak."""
+    rows = [
+        [gauge.name, source, *(number(float(getattr(of, score))) for score in _FLOW_SCORES), *_peak(gauge, source, 4)]
+        for gauge in a.gauges
+        for source, of in gauge.scores.items()
+    ]
+    head = ["gauge", "", *_FLOW_SCORES.values(), "peak [m³ s⁻¹]", "error of the peak [%]", "late by [h]"]
+    return ReportTable("Discharge beside the reference", head, rows, (0, 1))
+
+
+def discharge_screen_table(a: Assessment) -> ReportTable:
+    """Return the same, as far as a terminal has room."""
+    shown = {score: title for score, title in _FLOW_SCORES.items() if score != "r"}
+    rows = [
+        [f"{gauge.name}, {source}", *(number(float(getattr(of, s)), 3) for s in shown), *_peak(gauge, source, 3)[:2]]
+        for gauge in a.gauges
+        for source, of in gauge.scores.items()
+    ]
+    return ReportTable("Discharge beside the reference", ["gauge", *shown.values(), "peak [m³/s]", "error [%]"], rows)
+
+
+def _peak(gauge: GaugedFlow, source: str, digits: int) -> list[str]:
+    """Largest peak of the reference, its error [%] and delay [h]."""
+    peak = gauge.peaks[source]
+    of = (np.nan, np.nan, np.nan) if peak is None else (peak.observed, peak.percent_error, peak.delay)
+    return [number(value, digits) for value in of]
 
 
 def decisions_table(a: Assessment) -> ReportTable | None:

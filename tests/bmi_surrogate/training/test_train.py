@@ -61,6 +61,7 @@ def test_the_best_of_all_seeds_is_kept_and_the_others_if_asked(basin: Path) -> N
         assert all(torch.equal(own[key], kept[key]) for key in own)
     a, b = (basin / "out" / name for name in ("best.safetensors", f"seed_{best}/best.safetensors"))
     assert a.read_bytes() == b.read_bytes()
+    assert (basin / "out" / "training.png").read_bytes().startswith(b"\x89PNG")  # the courses of all
 
 
 def test_without_an_ensemble_there_is_one_file_of_weights(basin: Path) -> None:

@@ -45,7 +45,7 @@ def assert_bad_input(result: Result, *words: str) -> None:
     assert result.exit_code == 2, (result.output, result.exception)
     lines = [line for line in result.stderr.splitlines() if line.strip()]
     assert len(lines) == 1, result.stderr
-    assert lines[0].startswith("error: ")
+    assert lines[0].startswith("bmi-train: ")
     for word in words:
         assert word in lines[0], (word, lines[0])
 
@@ -194,7 +194,9 @@ def test_a_failure_while_training_has_its_own_exit_code(basin: Path) -> None:
     result = run(basin / "out.yaml")
     assert result.exit_code == 1
     last = result.stderr.strip().splitlines()[-1]
-    assert re.match(r"error: the loss is not finite in iteration 1: by the sample at hour \d+, tile at cell \(j=", last)
+    assert re.match(
+        r"bmi-train: the loss is not finite in iteration 1: by the sample at hour \d+, tile at cell \(j=", last
+    )
 
 
 def test_a_full_disk_is_one_line(basin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,7 +206,7 @@ def test_a_full_disk_is_one_line(basin: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("bmi_surrogate.training.training_state.commit", full)
     result = run(write_config(basin))
     assert result.exit_code == 1
-    assert result.stderr.strip().splitlines()[-1].startswith("error: [Errno 28] No space left on device:")
+    assert result.stderr.strip().splitlines()[-1].startswith("bmi-train: [Errno 28] No space left on device:")
 
 
 def test_check_prepares_and_trains_nothing(basin: Path, caplog: pytest.LogCaptureFixture) -> None:

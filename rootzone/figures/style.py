@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -10,11 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
-from bmi_common import Domain
 from bmi_common.arrays import Array
 from bmi_common.calendar import HOUR, Times
-from rootzone.evaluation.assessment import Assessment
-from rootzone.evaluation.metrics import running_mean
 
 # Okabe and Ito (2008), "Color universal design"
 BLACK, BLUE, ORANGE, GREEN, SKY, GREY = "#000000", "#0072B2", "#D55E00", "#009E73", "#56B4E9", "#777777"
@@ -33,20 +32,58 @@ SIZES: dict[Any, Any] = {
 }
 """Settings of matplotlib under which the figures are drawn."""
 
-_METRES_PER_KILOMETRE = 1000.0
+_DATES: dict[str, list[str]] = {
+    "formats": ["%Y", "%b", "%d %b", "%H:%M", "%H:%M", "%S.%f"],
+    "zero_formats": ["", "%Y", "%b", "%d %b", "%H:%M", "%H:%M"],
+    "offset_formats": ["", "%Y", "%Y", "%Y", "%Y", "%Y"],
+}
+"""Of ticks by the year, month, day, hour, minute and second: hours need no date, which the days beside them have."""
+_LONGEST_HOURLY = np.timedelta64(45, "D")
+"""Up to here rain is drawn by hours, beyond by days."""
 _HOURS_PER_DAY = 24
+_LETTERS_PER_INCH = 15
+"""Of a note below a figure."""
+
+
+class _ShownFigure(Figure):
+    """A figure that a notebook shows, whether pyplot is in use there or not."""
+
+    def _repr_png_(self) -> bytes:
+        picture = BytesIO()
+        self.savefig(picture, format="png")
+        return picture.getvalue()
 
 
 def new_figure(width: float, height: float) -> Figure:
     """Return an empty figure of so many inches."""
-    return Figure(figsize=(width, height), layout="constrained")
+    return _ShownFigure(figsize=(width, height), layout="constrained")
+
+
+def legend_above(figure: Figure) -> None:
+    """Put one legend of all panels above them, where it hides no curve."""
+    found = {
+        str(label): handle
+        for axes in figure.axes
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    if found:
+        figure.legend(list(found.values()), list(found), loc="outside upper right", ncols=6, frameon=False)
+
+
+def note_below(figure: Figure, lines: Sequence[str]) -> None:
+    """Write lines below all panels, broken to the width of the figure."""
+    if lines:
+        width = int(_LETTERS_PER_INCH * figure.get_figwidth())
+        broken = [part for line in lines for part in textwrap.wrap(line, width)]
+        figure.supxlabel("\n".join(broken), x=0.01, ha="left", fontsize=8)
 
 
 def dates(axes: Axes) -> None:
-    """Label the horizontal axis with dates."""
+    """Label the horizontal axis with dates, and with the year at its end."""
     locator = AutoDateLocator()  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    formatter = ConciseDateFormatter(locator, **_DATES)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_formatter(formatter)
     axes.margins(x=0.005)
 
 
@@ -74,19 +111,16 @@ def bands(axes: Axes, times: Any, quantiles: Array, colour: str, floor: float) -
 
 
 def rain(axes: Axes, times: Times, precipitation: Array) -> None:
-    """Draw the daily precipitation, from that of hours [mm h-1] which end at `times`, hanging from above."""
-    days, totals = daily_totals(times, precipitation)
-    axes.bar(days, totals, width=1.0, align="edge", color=SKY, linewidth=0)
-    axes.set_ylim(max(1.0, float(np.nanmax(totals, initial=0.0))) * 1.1, 0.0)
-    axes.set_ylabel("precipitation\n[mm d⁻¹]")
-    dates(axes)
-
-
-def hourly_rain(axes: Axes, times: Times, precipitation: Array) -> None:
-    """Draw the precipitation of hours [mm h-1] that end at `times`, hanging from above."""
-    axes.bar(times - HOUR, precipitation, width=1.0 / _HOURS_PER_DAY, align="edge", color=SKY, linewidth=0)
-    axes.set_ylim(max(1.0, float(np.nanmax(precipitation, initial=0.0))) * 1.1, 0.0)
-    axes.set_ylabel("precipitation\n[mm h⁻¹]")
+    """Draw precipitation, from that of hours [mm h-1] which end at `times`, from above; of long periods by days."""
+    if times[-1] - times[0] <= _LONGEST_HOURLY:
+        axes.bar(times - HOUR, precipitation, width=1.0 / _HOURS_PER_DAY, align="edge", color=SKY, linewidth=0)
+        most, units = float(np.nanmax(precipitation, initial=0.0)), "mm h⁻¹"
+    else:
+        days, totals = daily_totals(times, precipitation)
+        axes.bar(days, totals, width=1.0, align="edge", color=SKY, linewidth=0)
+        most, units = float(np.nanmax(totals, initial=0.0)), "mm d⁻¹"
+    axes.set_ylim(max(1.0, most) * 1.1, 0.0)
+    axes.set_ylabel(f"precipitation\n[{units}]")
     dates(axes)
 
 
@@ -99,46 +133,12 @@ def daily_totals(times: Times, precipitation: Array) -> tuple[Any, Array]:
     return days, totals
 
 
-def has_whole_day(assessment: Assessment) -> bool:
-    """Whether 24 hours follow one another somewhere, so that there are running means to draw."""
-    records = assessment.filled(np.zeros(len(assessment.hour)))
-    return bool(np.isfinite(running_mean(records, _HOURS_PER_DAY)).any())
-
-
 def logarithmic(axes: Axes, least: float) -> None:
     """Make the vertical axis logarithmic; where nothing above 0 is drawn it begins at `least`."""
     drawn = [np.asarray(line.get_ydata(), dtype=np.float64) for line in axes.lines]
     if not any((values > 0.0).any() for values in drawn):
         axes.set_ylim(least, 10.0 * least)  # matplotlib cannot find limits itself
     axes.set_yscale("log")
-
-
-def field(
-    figure: Figure,
-    axes: Axes,
-    values: Array,
-    domain: Domain,
-    label: str,
-    cmap: str,
-    limits: tuple[float, float],
-    extend: str = "neither",
-) -> None:
-    """Draw a map (y, x) with a colour bar."""
-    width, height = (n * d / _METRES_PER_KILOMETRE for n, d in ((domain.nx, domain.dx), (domain.ny, domain.dy)))
-    image = axes.imshow(
-        values,
-        origin="lower",
-        extent=(0.0, width, 0.0, height),
-        cmap=cmap,
-        vmin=limits[0],
-        vmax=limits[1],
-        interpolation="nearest",
-    )
-    axes.grid(visible=False)
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.spines[:].set_visible(False)
-    figure.colorbar(image, ax=axes, label=label, shrink=0.85, extend=extend)
 
 
 def spread(values: Array | Sequence[Array], low: float = 2.0, high: float = 98.0) -> tuple[float, float]:

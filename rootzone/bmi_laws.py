@@ -1,0 +1,106 @@
+"""Command line: ``bmi-laws``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from coupler.warning_log import keeping_warnings
+from rootzone.path_option import PATH
+
+EXIT_BROKEN = 1
+EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130
+
+
+@click.command()
+@click.argument("files", type=PATH, nargs=-1, required=True, metavar="COUPLED.YAML...")
+@click.option("--law", "laws", multiple=True, metavar="NAME", help="Put this law alone; repeatable.")
+@click.option(
+    "--list",
+    "listing",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda *a: _list(*a),
+    help="Say which laws there are, and stop.",
+)
+@click.option(
+    "--record",
+    default="365d",
+    show_default=True,
+    metavar="LENGTH",
+    help="Weather of the run that experiments repeat and change, from its start on.",
+)
+@click.option(
+    "--repeats",
+    default=50,
+    show_default=True,
+    type=click.IntRange(1, 1000),
+    help="Repetitions of it in which storage must neither leak nor drift.",
+)
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Replace a value of each file; repeatable.")
+@click.option("--output", type=PATH, metavar="DIR", help="Folder for laws.json and laws.md.")
+@click.option("--overwrite", is_flag=True, help="Replace the laws that the folder holds.")
+@click.version_option(package_name="rootzone")
+@keeping_warnings
+def main(
+    files: tuple[Path, ...],
+    laws: tuple[str, ...],
+    record: str,
+    repeats: int,
+    settings: tuple[str, ...],
+    output: Path | None,
+    overwrite: bool,
+) -> None:
+    """Put the land and the groundwater of each COUPLED.YAML to laws that nature keeps.
+
+    The run is made with its own weather, then with weather that is changed: without rain, with a storm more, warmer,
+    of another year, with snow. No output file of the run is written. A law that a component cannot answer is "not
+    applicable", never kept.
+
+    Example: bmi-laws cfg/coupled.yaml cfg/coupled-richards.yaml --record 90d --law storm --law closure
+
+    Exit codes: 0 no law is broken, 1 one is, or a run failed under its own weather, 2 bad input, 130 interrupted.
+    """
+    from bmi_common import terminal
+    from bmi_common.errors import RootzoneError
+    from bmi_common.interrupts import terminations_as_interrupts
+    from coupler.errors import RunFailed
+    from rootzone.laws.command import put
+    from rootzone.laws.report import screen_table
+
+    console = terminal.console(stderr=True)
+    try:
+        with terminations_as_interrupts():
+            found, written = put(files, settings, record, repeats, laws, output, overwrite, console)
+    except RunFailed as error:
+        console.print(f"bmi-laws: {error}", style="red")
+        sys.exit(EXIT_BROKEN)
+    except RootzoneError as error:
+        console.print(f"bmi-laws: {error}", style="red")
+        sys.exit(EXIT_BAD_INPUT)
+    except KeyboardInterrupt:
+        console.print("bmi-laws: interrupted; nothing was written", style="red")
+        sys.exit(EXIT_INTERRUPTED)
+    terminal.console().print(screen_table(found))
+    for path in written:
+        console.print(f"wrote {path}")
+    if any(f.is_broken for of in found.values() for f in of):
+        sys.exit(EXIT_BROKEN)
+
+
+def _list(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if not wanted or context.resilient_parsing:
+        return
+    from rootzone.laws.probing import LAWS
+
+    for name, law in LAWS.items():
+        click.echo(f"{name:20s} {(law.__doc__ or '').strip().splitlines()[0]}")
+    context.exit()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""What all commands have alike: options, examples below the help, one style of messages."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from rootzone.path_option import PATH
+
+EXIT_INTERRUPTED = 130
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Command(click.Command):
+    """A command whose messages begin with its name, those of click about its options, too."""
+
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        """Run the command; a mistake of the user in its options ends the process with one message."""
+        if not options.get("standalone_mode", True):
+            return super().main(*arguments, **options)
+        name = self.name or ""
+        try:
+            code = super().main(*arguments, **{**options, "standalone_mode": False})
+        except click.ClickException as error:
+            context = getattr(error, "ctx", None)
+            if context is not None:
+                click.echo(f"{context.get_usage()}\nTry '{name} --help' for help.\n", err=True)
+            fail(name, error.format_message(), error.exit_code)
+        except click.Abort:
+            fail(name, "interrupted", EXIT_INTERRUPTED)
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def fail(name: str, message: str, code: int) -> NoReturn:
+    """Print a message of a command in red, and end the process with a code."""
+    click.echo(click.style(f"{name}: {message}", fg="red"), err=True)
+    sys.exit(code)
+
+
+def output_option(text: str) -> Callable[[F], F]:
+    """Return ``-o``, ``--output``: the folder that a command writes."""
+    return click.option("-o", "--output", type=PATH, metavar="DIR", help=text)
+
+
+def quiet_option(function: F) -> F:
+    """Add ``-q``, ``--quiet``."""
+    return click.option("-q", "--quiet", is_flag=True, help="Print errors only.")(function)
+
+
+def verbose_option(text: str) -> Callable[[F], F]:
+    """Return ``-v``, ``--verbose``: more of what is under way."""
+    return click.option("-v", "--verbose", is_flag=True, help=text)
+
+
+def examples(*lines: str) -> str:
+    """Return commands as the end of a help."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)

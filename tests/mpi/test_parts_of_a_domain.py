@@ -1,0 +1,84 @@
+"""Parts of a domain on several processes: the same heads, to the last bit, as the whole domain on one."""
+
+import sys
+
+import numpy as np
+import pytest
+from mpi_runs import launch, needs_mpi
+from parts_of_domains import part_of, unlike, window_of
+from richards_domains import hydrostatic, random_domain
+
+from bmi_common.flow_order import build_network
+from bmi_common.partition import divide, waves
+from bmi_richards import RichardsSolver, SolverConfig
+
+HOURS = 4
+
+
+def compare(seed: int) -> None:
+    """Step a random domain whole and in parts; every process runs this."""
+    from mpi4py import MPI
+
+    from bmi_common.world import MpiWorld
+
+    world = MpiWorld(MPI.COMM_WORLD)
+    random = np.random.default_rng(seed)
+    shape = tuple(int(n) for n in random.integers(9, 24, 2))
+    domain = random_domain(random, *shape)
+    if seed % 2:  # slopes that no relief has: water goes in circles
+        domain.slope_x, domain.slope_y = (random.normal(0.0, 0.05, shape) for _ in range(2))
+    head = hydrostatic(domain, domain.dz.sum() - random.uniform(0.0, 1.0, shape))
+    source = np.zeros(domain.porosity.shape)
+    source[-1] = random.uniform(0.0, 0.05, shape) / domain.dz[-1]
+    part = part_of(domain, world)
+    whole = RichardsSolver(domain, head, SolverConfig())
+    mine = RichardsSolver(window_of(domain, part), part.cut(head), SolverConfig(), part=part)
+    for _ in range(HOURS):
+        expected, found = whole.step(source), mine.step(part.cut(source))
+        assert expected.passes == found.passes == 2
+        assert expected.newton == found.newton
+        for name in ("storage_change", "source", "outflow", "unmet_demand"):
+            assert getattr(found, name) == pytest.approx(getattr(expected, name), rel=1e-12, abs=1e-12 * found.storage)
+    for name in ("head", "saturation", "ponding", "outflow", "discharge"):
+        together = part.whole(getattr(mine, name))
+        if together is not None:
+            assert unlike(together, getattr(whole, name)) == 0, name
+    assert world.largest(float(part.wave.max())) > 0.0, "no water flows from part to part"
+
+
+@needs_mpi
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [2, 3, 4])
+@pytest.mark.parametrize("seed", [4, 5])
+def test_heads_and_flow_are_those_of_one_process_to_the_last_bit(processes: int, seed: int) -> None:
+    launch(processes, sys.executable, __file__, str(seed))
+
+
+def test_every_column_has_one_part_and_a_cycle_lies_in_one() -> None:
+    random = np.random.default_rng(5)
+    domain = random_domain(random, 20, 17)
+    domain.slope_x, domain.slope_y = (random.normal(0.0, 0.05, (20, 17)) for _ in range(2))
+    network = build_network(domain.mask, domain.slope_x, domain.slope_y, domain.manning, 1000.0, 1000.0)
+    assert network.cycles
+    for parts in (2, 3, 4, 6):
+        owner = divide(domain.mask, parts, None, network.cycles)
+        counts = np.bincount(owner[domain.mask], minlength=parts)
+        assert counts.min() > 0.5 * counts.mean()
+        assert all(np.unique(owner.reshape(-1)[cycle]).size == 1 for cycle in network.cycles)
+
+
+def test_a_wave_is_one_more_than_that_of_a_donor_in_another_part() -> None:
+    random = np.random.default_rng(2)
+    domain = random_domain(random, 12, 9)
+    network = build_network(domain.mask, domain.slope_x, domain.slope_y, domain.manning, 1000.0, 1000.0)
+    owner = divide(domain.mask, 4, (2, 2), network.cycles)
+    wave, part = (field.reshape(-1)[network.cells] for field in (waves(network, owner), owner))
+    for column, donors in enumerate(network.donor.T):
+        giving = donors[donors > 0] - 1
+        expected = max((int(wave[d]) + int(part[d] != part[column]) for d in giving), default=0)
+        assert wave[column] == expected
+    assert wave.max() > 0
+
+
+if __name__ == "__main__":
+    compare(int(sys.argv[1]))

@@ -1,0 +1,178 @@
+"""Coupled runs that processes share: the files, checkpoints, messages and exit codes of one process."""
+
+import shutil
+import signal
+import sys
+from pathlib import Path
+
+import netCDF4
+import numpy as np
+import pytest
+import signalled
+import yaml
+from click.testing import CliRunner
+from mpi_runs import launch, needs_mpi
+
+from rootzone.bmi_run import main
+
+pytestmark = [needs_mpi, pytest.mark.slow]
+
+CASES = Path(__file__).parents[2] / "cfg"
+BMI_RUN = (sys.executable, "-c", "from rootzone.bmi_run import main; main()")
+END, STOP = "2019-10-01T08:00", "2019-10-01T04-00-00"
+FIELDS = (
+    "land.land_surface_air_heat~net~latent__energy_flux",
+    "land.land_surface__temperature",
+    "groundwater.soil_water__pressure_head",
+    "groundwater.soil_root-zone_water__net_volume_flux",
+    "groundwater.soil_layer__thickness",
+    "groundwater.land_surface_water_runoff__volume_flux",
+    "groundwater.channel_water_x-section__volume_flow_rate",
+)
+"""Maps with and without layers, of part of the layers, a static one, and a gauge."""
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory) -> Path:
+    """The demo basin, with files in double precision whose records end between checkpoints."""
+    folder = tmp_path_factory.mktemp("case")
+    shutil.copytree(CASES / "demo", folder / "demo")
+    run = yaml.safe_load((CASES / "coupled-richards.yaml").read_text())
+    common = {"precision": "double", "variables": list(FIELDS)}
+    run["time"]["end"] = END
+    run["output"] = [{"file": "hourly.nc", "every": "1h", **common}, {"file": "means.nc", "every": "3h", **common}]
+    run["checkpoint"] = {"every": "4h", "keep": 5}
+    run["figures"] = False
+    (folder / "run.yaml").write_text(yaml.safe_dump(run, sort_keys=False))
+    return folder
+
+
+def bmi_run(processes: int, *arguments: object, code: int = 0) -> str:
+    texts = [str(a) for a in arguments]
+    if processes > 1:
+        return launch(processes, *BMI_RUN, *texts, code=code)
+    result = CliRunner().invoke(main, texts)
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+@pytest.fixture(scope="module")
+def runs(case, tmp_path_factory) -> dict[int, Path]:
+    """The run on one and on two processes."""
+    found = {n: tmp_path_factory.mktemp("runs") / str(n) for n in (1, 2)}
+    for processes, folder in found.items():
+        bmi_run(processes, case / "run.yaml", "--output", folder)
+    return found
+
+
+def values(file: Path) -> dict[str, np.ndarray]:
+    with netCDF4.Dataset(file) as data:
+        data.set_auto_mask(False)
+        return {name: np.asarray(v[...]) for name, v in data.variables.items() if v.dtype is not str}
+
+
+def require_same_fields(one: Path, other: Path) -> None:
+    for name in ("hourly.nc", "means.nc"):
+        expected, found = values(one / name), values(other / name)
+        assert expected.keys() == found.keys()
+        assert [v for v in expected if expected[v].tobytes() != found[v].tobytes()] == []
+
+
+def require_same_balance(one: Path, other: Path) -> None:
+    expected, found = values(one / "water_balance.nc"), values(other / "water_balance.nc")
+    with netCDF4.Dataset(one / "checkpoints" / STOP / "groundwater.nc") as state:
+        storage = float(state["model_domain_water__storage_volume"][...])
+    for name in expected:  # differences of storages are as exact as these
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-12, atol=1e-15 * storage)
+
+
+@pytest.mark.parametrize("processes", [2, 3, 4])
+def test_files_hold_what_one_process_writes_to_the_last_bit(case, runs, tmp_path, processes) -> None:
+    folder = runs.get(processes) or tmp_path / "run"
+    if processes not in runs:
+        bmi_run(processes, case / "run.yaml", "--output", folder)
+    require_same_fields(runs[1], folder)
+    require_same_balance(runs[1], folder)
+
+
+@pytest.mark.parametrize(("first", "then"), [(2, 3), (2, 1), (1, 2)])
+def test_a_restart_on_another_number_of_processes_changes_nothing(runs, tmp_path, first, then) -> None:
+    shutil.copytree(runs[first], tmp_path / "run")
+    bmi_run(then, "--restart", tmp_path / "run" / "checkpoints" / STOP)
+    require_same_fields(runs[1], tmp_path / "run")
+    require_same_balance(runs[1], tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("file", "settings", "message"),
+    [
+        ("coupled-richards.yaml", ["mpi.decomposition=[2, 2]"], "mpi.decomposition: 2 times 2 are 4 parts"),
+        ("coupled-richards.yaml", ["groundwater.richards.passes={tolerance: 1.0e-6}"], "richards.passes"),
+        ("demo_wells.yaml", [], "demo_wells.yaml:12: wells: "),
+        ("coupled.yaml", [], "components.groundwater: bmi_surrogate:BmiSurrogate cannot share its domain"),
+        ("demo_spin_up.yaml", [], "spin_up: several processes cannot share such a run yet"),
+        ("coupled-richards.yaml", ["time.stop=3"], "time.stop: unknown key"),
+    ],
+)
+def test_what_processes_cannot_share_is_refused_in_one_message_before_anything_is_written(
+    tmp_path, file, settings, message
+) -> None:
+    options = [text for setting in settings for text in ("--set", setting)]
+    told = bmi_run(3, CASES / file, *options, "--output", tmp_path / "run", code=2)
+    assert message in told
+    assert told.count("bmi-run: ") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_more_processes_than_columns_are_refused(case, tmp_path) -> None:
+    shutil.copytree(case, tmp_path / "case")
+    with netCDF4.Dataset(tmp_path / "case" / "demo" / "basin.nc", "a") as data:
+        active = np.argwhere(data["mask"][...] > 0)
+        data["mask"][...] = 0.0
+        for j, i in active[:2]:
+            data["mask"][j, i] = 1.0
+    told = bmi_run(3, tmp_path / "case" / "run.yaml", "--output", tmp_path / "run", code=2)
+    assert "2 active columns" in told
+    assert "use fewer" in told
+    assert told.count("bmi-run: ") == 1
+
+
+def test_a_mistake_in_the_part_of_another_process_names_the_cell_of_the_whole_domain(case, tmp_path) -> None:
+    shutil.copytree(case, tmp_path / "case")
+    with netCDF4.Dataset(tmp_path / "case" / "demo" / "basin.nc", "a") as data:
+        j, i = np.argwhere(data["mask"][...] > 0)[-1]  # of the northernmost row
+        data["porosity"][..., j, i] = 5.0
+    told = bmi_run(3, tmp_path / "case" / "run.yaml", "--output", tmp_path / "run", code=2)
+    assert "porosity must lie between 0.001 and 1, got 5" in told
+    assert f"j={j}, i={i})" in told
+    assert told.count("bmi-run: ") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_guard_in_one_process_ends_all_with_the_message_of_one(case, runs, tmp_path) -> None:
+    ponded = values(runs[1] / "hourly.nc")["land_surface_water_runoff__volume_flux"]
+    limit = 0.5 * float(np.nanmax(np.where(ponded < 1e30, ponded, np.nan)))
+    setting = f"checks.ranges={{groundwater.land_surface_water_runoff__volume_flux: [0.0, {limit}]}}"
+    told = bmi_run(3, case / "run.yaml", "--set", setting, "--output", tmp_path / "run", code=1)
+    assert "land_surface_water_runoff__volume_flux is" in told
+    assert told.count("bmi-run: ") == 1
+    assert values(tmp_path / "run" / "hourly.nc")["time"].size < 8
+
+
+def test_an_interrupt_of_one_process_ends_all_with_a_checkpoint(case, runs, tmp_path) -> None:
+    folder = tmp_path / "run"
+    script = (sys.executable, signalled.__file__, "1", str(int(signal.SIGINT)), str(folder))
+    told = launch(2, *script, str(case / "run.yaml"), "--output", str(folder), code=130)
+    assert "go on with bmi-run --restart" in told
+    bmi_run(3, "--restart", folder)
+    require_same_fields(runs[1], folder)
+
+
+def test_a_process_that_is_killed_takes_the_others_along_and_the_run_goes_on_from_its_checkpoint(
+    case, runs, tmp_path
+) -> None:
+    folder = tmp_path / "run"
+    script = (sys.executable, signalled.__file__, "1", str(int(signal.SIGKILL)), str(folder))
+    launch(2, *script, str(case / "run.yaml"), "--output", str(folder), code=9)
+    bmi_run(2, "--restart", folder)
+    require_same_fields(runs[1], folder)

@@ -1,0 +1,100 @@
+"""The laws of land and groundwater: a sound pair keeps them, and each law sees the component that breaks it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+from law_cases import DAYS, write
+
+from bmi_colm.forcing.names import AIR_TEMPERATURE, LONGWAVE, PRECIPITATION, SPECIFIC_HUMIDITY
+from rootzone.bmi_laws import main
+from rootzone.laws.weather import Weather
+
+RECORD = ("--record", f"{DAYS}d", "--repeats", "4")
+BREAKERS = {
+    "closure": ("groundwater", "Leaky", "closure"),
+    "drought": ("groundwater", "Leaky", "drought"),
+    "well": ("groundwater", "Thirsty", "well"),
+    "largest-storm": ("groundwater", "Stopping", "largest storm"),
+    "energy": ("land", "Cold", "longwave"),
+    "calendar": ("land", "Dated", "calendar"),
+}
+
+
+def bmi_laws(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(a) for a in arguments])
+
+
+def found(folder: Path) -> dict[str, dict]:
+    (answers,) = json.loads((folder / "laws.json").read_text()).values()
+    return {answer["law"]: answer for answer in answers}
+
+
+@pytest.mark.slow
+def test_land_with_richards_keeps_every_law_that_four_days_can_show(tmp_path: Path) -> None:
+    file = write(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    result = bmi_laws(file, *RECORD, "--output", tmp_path / "laws")
+    assert result.exit_code == 0, result.output
+    answers = found(tmp_path / "laws")
+    assert {law for law, a in answers.items() if a["status"] == "broken"} == set()
+    assert {law for law, a in answers.items() if a["status"] == "not applicable"} == {"steady weather", "drift"}
+    assert "storage does not settle" in answers["drift"]["words"]
+    assert len(answers) == 16
+    assert {*tmp_path.iterdir()} == {*before, tmp_path / "laws"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("law", BREAKERS)
+def test_a_law_sees_the_component_that_breaks_it(tmp_path: Path, law: str) -> None:
+    part, breaker, name = BREAKERS[law]
+    file = write(tmp_path)
+    content = yaml.safe_load(file.read_text())
+    content["components"][part]["class"] = f"law_breakers:{breaker}"
+    file.write_text(yaml.safe_dump(content))
+    result = bmi_laws(file, *RECORD, "--law", law, "--output", tmp_path / "laws")
+    assert result.exit_code == 1, result.output
+    assert found(tmp_path / "laws")[name]["status"] == "broken"
+
+
+def test_laws_of_rain_are_not_applicable_where_none_falls(tmp_path: Path) -> None:
+    result = bmi_laws(write(tmp_path, rain=0.0), *RECORD, "--law", "largest-storm", "--output", tmp_path / "laws")
+    assert result.exit_code == 0, result.output
+    answer = found(tmp_path / "laws")["largest storm"]
+    assert (answer["status"], answer["measured"]) == ("not applicable", None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--law", "strom"), "--law: 'strom' is not a law; did you mean 'storm'?"),
+        (("--record", "4 parsecs"), "--record"),
+        (("--record", "30min"), "not made of ten or more steps"),
+        (("--overwrite",), "--overwrite goes with --output"),
+        (("--set", "time.stepp=1h"), "time.stepp"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_is_computed_or_written(tmp_path: Path, arguments, words) -> None:
+    file = write(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    result = bmi_laws(file, *arguments)
+    assert (result.exit_code, words in result.output.replace("\n", " ")) == (2, True), result.output
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_warmer_air_keeps_its_relative_humidity_and_the_emissivity_of_its_sky() -> None:
+    values = {
+        AIR_TEMPERATURE: np.full((2, 1), 290.0),
+        SPECIFIC_HUMIDITY: np.full((2, 1), 0.006),
+        "atmosphere_bottom_air__pressure": np.full((2, 1), 9.5e4),
+        LONGWAVE: np.full((2, 1), 330.0),
+        PRECIPITATION: np.zeros((2, 1)),
+    }
+    warmer = Weather(values).warmer_by(3.0).values
+    # by Magnus' formula, independently: e_s(293 K) / e_s(290 K)
+    magnus = np.exp(17.62 * (293.0 - 273.15) / (243.12 + 293.0 - 273.15) - 17.62 * 16.85 / (243.12 + 16.85))
+    np.testing.assert_allclose(warmer[SPECIFIC_HUMIDITY] / 0.006, magnus, rtol=2e-3)
+    np.testing.assert_allclose(warmer[LONGWAVE], 330.0 * (293.0 / 290.0) ** 4, rtol=1e-12)
