@@ -276,6 +276,7 @@ contains
       + 4.0_wp*emissivity*stefan_boltzmann*t0**3*surface%warming
     ! the linear response of a far too warm ground may take more than there is
     out%radiative_temperature = max(coldest, sqrt(sqrt(max(0.0_wp, out%outgoing_longwave)/stefan_boltzmann)))
+    out%leaf_iterations = leaf%iterations(l)
     out%screen_temperature = leaf%screen_temperature(l)
     out%screen_humidity = leaf%screen_humidity(l)
     out%energy_residual = step%solar - out%reflected_shortwave + forcing%longwave - out%outgoing_longwave &

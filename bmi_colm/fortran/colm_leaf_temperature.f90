@@ -57,6 +57,7 @@ module colm_leaf_temperature
     real(wp), dimension(lanes) :: vapour_of_air             !< what the air above can give at most [kg m-2 s-1]
     real(wp), dimension(lanes) :: screen_temperature        !< 2 m above the level that exchanges heat [K]
     real(wp), dimension(lanes) :: screen_humidity           !< specific humidity there [kg kg-1]
+    integer, dimension(lanes) :: iterations = 0             !< made in the step
   end type leaf_fluxes
 
   !> What stays constant during the iteration.
@@ -187,6 +188,7 @@ contains
       settled = open .and. (settled .or. i == most_iterations)
       if (any(settled)) then
         call keep(air, canopy, around, c, now, g, r, time_step, settled, s, f)
+        f%iterations = f%iterations + merge(i, 0, settled)
         open = open .and. .not. settled
         if (.not. any(open)) exit
       end if
