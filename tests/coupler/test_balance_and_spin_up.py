@@ -51,7 +51,7 @@ def test_residual_is_the_leak(fake):
 
 
 def test_residual_is_in_the_final_report(fake):
-    assert "residual 1.8e+03" in fake.use("LeakyBucket").succeeds().output
+    assert "unexplained: 1.8e+03 m3 net" in fake.use("LeakyBucket").succeeds().output
 
 
 def test_gains_and_losses_that_cancel_are_told_in_full(fake):
@@ -65,7 +65,7 @@ def test_gains_and_losses_that_cancel_are_told_in_full(fake):
     assert told.net_residual_m3 == pytest.approx(0.0, abs=1e-9 * lost)
     assert told.absolute_residual_m3 == pytest.approx(6 * lost)
     assert told.turnover_m3 == pytest.approx(float(told.turnover.sum()))
-    percent = 100.0 * 6 * lost / float(told.turnover.sum())
+    percent = 100.0 * (told.absolute_residual_m3 / told.turnover_m3)
     assert f"{6 * lost:.3g} m3 ({percent:.2g} %) if nothing cancels" in again.output
 
 
