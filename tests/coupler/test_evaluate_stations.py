@@ -373,7 +373,7 @@ def test_a_run_alone_gets_page_numbers_pairs_and_figures(basin: Stations) -> Non
     assert "outlet: discharge" in result.output
     folder = basin.folder / "alone"
     names = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.name.startswith(".")} - {"figures"}
-    written = {f"observations.{suffix}" for suffix in ("html", "json", "md", "csv")}
+    written = {f"observations.{suffix}" for suffix in ("html", "json", "md", "csv", "nc")}
     assert names == written | {"figures/station_1_series.png", "figures/station_1_scatter.png"}
     report = json.loads((folder / "observations.json").read_text())
     agree(report["stations"][0]["scores"]["run"]["all"], expected_scores(basin.discharge, o))
@@ -451,7 +451,7 @@ def test_discharge_at_the_gauges_of_both_runs_is_compared(basin: Stations) -> No
         data["point_name"][1] = "ford"
     report = basin.report(reference, run, figures={"hydrographs"})
     assert list(report["discharge"]) == ["outlet"]
-    found = report["discharge"]["outlet"]["hybrid"]
+    found = report["discharge"]["outlet"]["noisy"]
     peak = found.pop("peak")
     agree(found, expected_scores(noisy, basin.discharge))
     largest = int(np.argmax(basin.discharge))
@@ -463,7 +463,7 @@ def test_discharge_at_the_gauges_of_both_runs_is_compared(basin: Stations) -> No
     with drawing(False):
         printed = basin.evaluate(reference, run).output
     assert "Discharge beside the reference" in printed
-    assert re.search(rf"outlet, hybrid .*{found['kge']:.3g}", printed)
+    assert re.search(rf"outlet, noisy .*{found['kge']:.3g}", printed)
 
 
 @pytest.mark.slow
@@ -471,7 +471,7 @@ def test_discharge_that_one_run_lacks_is_told(basin: Stations) -> None:
     depth, latent = basin.depth[:, None, None] * np.ones((1, 2, 3)), np.ones((HOURS, 2, 3))
     report = basin.report(basin.run("without", depth, latent), basin.run_folder)
     assert "discharge" not in report
-    assert "No discharge is compared: hybrid has written it every hour, reference has not." in report["notes"]
+    assert "No discharge is compared: run has written it every hour, reference has not." in report["notes"]
 
 
 def test_every_key_of_a_station_is_in_the_guide() -> None:
