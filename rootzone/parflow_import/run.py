@@ -195,7 +195,8 @@ def _map(definition: Definition, grid: ParflowGrid, folder: ImportFolder, option
     folder.write_yaml(DOMAIN, f"{title}. Bottom layer, southern row, western column first.", domain)
     groundwater = _groundwater(initial, soil, timing, folder) | boundaries.spec | prescribed.keys
     folder.write_fields()
-    gauges = _gauges(folder.written(DOMAIN)) if boundaries.overland else {}
+    seeps = boundaries.spec.get("surface", {}).get("condition") == "seepage_face"
+    gauges = _gauges(folder.written(DOMAIN)) if boundaries.overland and not seeps else {}
     if gauges:
         groundwater["gauges"] = gauges
     if wells:

@@ -148,7 +148,7 @@ def test_what_processes_cannot_share_is_refused_in_one_message_before_anything_i
 
 def test_more_processes_than_columns_are_refused(case, tmp_path) -> None:
     shutil.copytree(case, tmp_path / "case")
-    with netCDF4.Dataset(tmp_path / "case" / "demo" / "basin.nc", "a") as data:
+    with netCDF4.Dataset(tmp_path / "case" / "demo" / "domain.nc", "a") as data:
         active = np.argwhere(data["mask"][...] > 0)
         data["mask"][...] = 0.0
         for j, i in active[:2]:
@@ -161,7 +161,7 @@ def test_more_processes_than_columns_are_refused(case, tmp_path) -> None:
 
 def test_a_mistake_in_the_part_of_another_process_names_the_cell_of_the_whole_domain(case, tmp_path) -> None:
     shutil.copytree(case, tmp_path / "case")
-    with netCDF4.Dataset(tmp_path / "case" / "demo" / "basin.nc", "a") as data:
+    with netCDF4.Dataset(tmp_path / "case" / "demo" / "domain.nc", "a") as data:
         j, i = np.argwhere(data["mask"][...] > 0)[-1]  # of the northernmost row
         data["porosity"][..., j, i] = 5.0
     told = bmi_run(3, tmp_path / "case" / "run.yaml", "--output", tmp_path / "run", code=2)
