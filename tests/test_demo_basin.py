@@ -442,7 +442,7 @@ def test_the_demo_reads_the_domain_as_the_built_runs_do(built: Path) -> None:
     assert kept["forcing"].pop("file") == "weather.nc"
     assert made == kept
     made, kept = (yaml.safe_load((folder / "groundwater.yaml").read_text()) for folder in (built, DEMO))
-    assert made["richards"]["gauges"]["outlet"] == kept["richards"]["gauges"]["outlet"]
+    assert made["gauges"]["outlet"] == kept["gauges"]["outlet"]
 
 
 def test_invented_ground_falls_to_the_outlet_within_the_divide() -> None:
