@@ -75,7 +75,7 @@ def test_what_a_run_does_not_have_is_said(result: rootzone.RunResult, tmp_path: 
 def test_gauges_are_found_by_their_names(result: rootzone.RunResult) -> None:
     outlet = result.gauges.sel(gauge="outlet")
     assert outlet.dims == ("time",)
-    assert (outlet.attrs["units"], float(outlet["y"])) == ("m3 s-1", 500.0)
+    assert (outlet.attrs["units"], float(outlet["y"])) == ("m3 s-1", 2_688_500.0)
     area = 1.0e6
     runoff = result.hourly["land_surface_water_runoff__volume_flux"].sum(["y", "x"]) * area
     np.testing.assert_allclose(outlet, runoff, rtol=1e-6)  # single precision in the file
