@@ -100,10 +100,9 @@ def test_every_parameter_stands_in_the_template_and_every_brace_is_a_parameter(n
 def test_staged_files_hold_nothing_that_the_template_engine_would_replace(name: str) -> None:
     for file in folder_of(name).iterdir():
         content = file.read_bytes()
-        assert b"{{" not in content, file
         if file.suffix == ".yaml":
-            assert not re.search(rb"\{[%#]", content), file
-        else:  # taken for text, it would be rendered and written anew
+            assert not re.search(rb"\{[{%#]", content), file
+        else:  # copied as it is; taken for text, it would be rendered and written anew
             assert b"\0" in content[:1024], file
 
 
@@ -120,7 +119,7 @@ def test_the_basin_is_a_window_of_the_demo_basin_the_same_for_all() -> None:
     with xr.open_dataset(ROOT / "cfg/demo/domain.nc") as whole, xr.open_dataset(folder_of("Colm") / "basin.nc") as cut:
         rows, columns = slice(1, 1 + cut.sizes["y"]), slice(21, 21 + cut.sizes["x"])
         for variable in cut.data_vars:
-            window = whole[variable].isel(y=rows, x=columns)
+            window = whole[variable].isel(y=rows, x=columns, missing_dims="ignore")
             np.testing.assert_allclose(cut[variable], window, rtol=1e-7, err_msg=str(variable))  # single precision
     for which in ("basin.nc", "domain.yaml"):
         assert len({(folder_of(n) / which).read_bytes() for n in PLUGINS}) == 1, which
