@@ -1,4 +1,6 @@
 !> A step that is under way: what the kernel has been told of it, and its work, from one call to the next.
+!>
+!> Equations (10) and (11b) of docs/theory.md.
 module richards_step
   use, intrinsic :: iso_c_binding, only: c_f_pointer, c_int64_t, c_loc, c_null_ptr, c_ptr
   use, intrinsic :: iso_fortran_env, only: wp => real64
