@@ -52,7 +52,7 @@ TILE = 16
 BLOCK = 32
 STEPS_IN_A_ROW = 3
 DEMO = Path(__file__).parents[1] / "cfg" / "demo"
-COLUMNS_OF_DEMO = 2263
+COLUMNS_OF_DEMO = 2501
 RAIN = {"dry": 0.0, "storm": 0.015}
 """Water that falls in an hour [m]."""
 FORMATS = {"channels last": torch.channels_last, "channels first": torch.contiguous_format}
