@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.table import Table
+from rich.text import Text
 
 from rootzone.laws.findings import Finding, Status
 
@@ -23,7 +24,7 @@ def screen_table(findings: Mapping[str, Sequence[Finding]]) -> Table:
     for name in findings:
         table.add_column(name)
     for law, answers in _by_law(findings).items():
-        table.add_row(law, *(f"[{_STYLES[a.status]}]{_short(a)}[/]" if a else "" for a in answers))
+        table.add_row(law, *(Text(_short(a), style=_STYLES[a.status]) if a else "" for a in answers))
     return table
 
 
