@@ -1,9 +1,10 @@
-"""Put three kinds of groundwater to the laws of ``bmi-laws``, in a valley of twenty cells under a year of the demo's weather.
+"""Put three kinds of groundwater to the laws of ``bmi-laws``, in a valley under a year of the demo's weather.
 
     python benchmarks/laws.py FOLDER [--soil loam] [--repeats 50] [--predrnn WEIGHTS.yaml] [--law NAME]
 
-Land over the Richards solver, over the shipped structured surrogate (the soils and the weather of the valley are not those
-of its training), and over a PredRNN whose weights are given. FOLDER gets the case and, in ``laws/``, a table.
+The valley has twenty cells, and soils that the shipped structured surrogate has not seen in training. Land runs over the
+Richards solver, over that surrogate, and over a PredRNN whose weights are given. FOLDER gets the case and, in ``laws/``,
+a table.
 """
 
 from __future__ import annotations
