@@ -2,9 +2,9 @@
 
     python benchmarks/laws.py FOLDER [--soil loam] [--repeats 50] [--predrnn WEIGHTS.yaml] [--law NAME]
 
-The valley has twenty cells, and soils that the shipped structured surrogate has not seen in training. Land runs over the
-Richards solver, over that surrogate, and over a PredRNN whose weights are given. FOLDER gets the case and, in ``laws/``,
-a table.
+The valley has twenty cells, and soils that the shipped structured surrogate has not seen in training. Land runs over
+the Richards solver, over that surrogate, and over a PredRNN whose weights are given. FOLDER gets the case and, in
+``laws/``, a table.
 """
 
 from __future__ import annotations

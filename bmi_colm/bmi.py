@@ -221,7 +221,7 @@ def _lifting(prepared: PreparedLand) -> Lifting | None:
         canopy = np.where(np.isfinite(own), own, canopy)
     tallest = float(canopy.max(initial=0.0))
     if prepared.domain.part is not None:
-        tallest = prepared.domain.part.world.largest(tallest)
+        tallest = prepared.domain.part.world.largest(tallest)[0]
     lifting = Lifting.above(tallest, Heights(heights.wind, heights.temperature, heights.humidity))
     if lifting is not None:
         warnings.warn(

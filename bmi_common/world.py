@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -86,9 +87,9 @@ class World:
         """Whether a flag is raised in any process."""
         return self.sum(float(flag))[0] > 0.0
 
-    def largest(self, number: float) -> float:
-        """Largest of the processes' numbers."""
-        return float(max(self.gathered(number)))
+    def largest(self, *numbers: float) -> tuple[float, ...]:
+        """Return of each number the largest that a process has."""
+        return numbers
 
     def gathered(self, value: Any) -> list[Any]:
         """Values of all processes, in the order of their ranks; all processes get them."""
@@ -212,13 +213,19 @@ class MpiWorld(World):
 
     def sum(self, *numbers: float) -> tuple[float, ...]:
         """See `World.sum`."""
+        return self._reduced(numbers, np.add)
+
+    def largest(self, *numbers: float) -> tuple[float, ...]:
+        """See `World.largest`."""
+        return self._reduced(numbers, np.maximum)
+
+    def _reduced(self, numbers: Sequence[float], two_into_one: Callable[[Array, Array], Array]) -> tuple[float, ...]:
+        """Put the numbers of all processes together, in the order of their ranks."""
         own = np.array(numbers, dtype=np.float64)
         if self.leads:
             every = [own, *(np.empty_like(own) for _ in range(1, self.size))]
             self.wait([self.receive(every[rank], rank, _NUMBERS) for rank in self._others()])
-            total = every[0]
-            for part in every[1:]:
-                total = total + part
+            total = reduce(two_into_one, every)
             self.wait([self.send(total, rank, _NUMBERS) for rank in self._others()])
         else:
             total = np.empty_like(own)

@@ -25,7 +25,7 @@ from bmi_common.places import PlaceConfig
 from bmi_common.rates import first_entry
 from bmi_common.units import conversion
 from bmi_common.wells import Takes
-from bmi_richards.options import CommonConfig, Convergence, Drainage, PermeabilityTable, SolverConfig
+from bmi_richards.options import CommonConfig, Drainage, PermeabilityTable, SolverConfig
 
 Floats = NDArray[np.float64]
 
@@ -181,18 +181,11 @@ def _gauges(config: RichardsConfig, file: Path) -> dict[str, PlaceConfig]:
 
 def _require_what_parts_can(config: RichardsConfig) -> None:
     """Refuse what processes that share the domain cannot do yet."""
-    given = {
-        "surface.condition": config.surface.condition is SurfaceCondition.OVERLAND_FLOW,
-        "richards.passes": isinstance(config.richards.passes, Convergence),
-    }
-    mistakes = Mistakes()
-    for key, is_given in given.items():
-        if is_given:
-            what = "passes to a tolerance" if key == "richards.passes" else key.replace(".", " ")
-            mistakes.note(
-                ConfigError(f"several processes cannot share a domain with {what} yet; run it on one", key=key)
-            )
-    mistakes.require_none()
+    if config.surface.condition is SurfaceCondition.OVERLAND_FLOW:
+        raise ConfigError(
+            "several processes cannot share a domain with `overland_flow` yet; run it on one",
+            key="surface.condition",
+        )
 
 
 def _require_meaning(config: RichardsConfig) -> None:

@@ -133,7 +133,7 @@ class NewtonCount:
     def of_all(self, world: World) -> NewtonCount:
         """Put the counts of all parts of a domain together."""
         iterations, columns, *rungs = map(int, world.sum(self.iterations, self.columns, *self.rungs))
-        return NewtonCount(iterations, int(world.largest(self.most)), columns, tuple(rungs))
+        return NewtonCount(iterations, int(world.largest(self.most)[0]), columns, tuple(rungs))
 
     @classmethod
     def of(cls, iterations: NDArray[np.int32], ways: NDArray[np.int32]) -> NewtonCount:
@@ -295,7 +295,7 @@ class RichardsSolver:
         self._columns = {name: np.zeros(shape[1]) for name in results}
         self._iterations = np.zeros(shape[1], dtype=np.int32)
         self._last_dt = 1.0
-        self._neighbours = None if part is None else Neighbours(part, self.network, shape[0])
+        self._neighbours = None if part is None else Neighbours(part, self.network)
         self._soil["floor_water"][...] = self._floor_water()
         self.set_head(head)
 
@@ -453,19 +453,16 @@ class RichardsSolver:
         # the kernel works in place; a failed step is taken back below
         advance = partial(self._advance, columns_source, prescribed, time, dt, failed_layer=failed, ways=ways)
         wanted = self.options.passes
-        passes, change, converged = advance(wanted)
-        again = isinstance(wanted, int) and wanted > 1 and change > _LARGEST_LAST_CHANGE and not failed.any()
-        if again and self._part is None:
+        passes, change, converged, solved = advance(wanted)
+        if isinstance(wanted, int) and wanted > 1 and solved and change > _LARGEST_LAST_CHANGE:
             self._take_back(before)
-            passes, change, converged = advance(_TO_TOLERANCE)
+            passes, change, converged, solved = advance(_TO_TOLERANCE)
         error: ModelError | None = None
         if failed.any():
             error = self._describe_failure(failed, columns_source, before)
-        elif self._part is not None:
-            error = self._describe_division(change) if again and converged else None
-        elif not converged:
+        elif solved and not converged and self._columns["column_change"][self._own].max() == change:
             error = self._describe_divergence(passes, change)
-        if self._part is not None and not converged:  # in some part; all parts tell the same
+        if self._part is not None and not (solved and converged):  # in some part; all parts tell the same
             error = next(e for e in self._part.world.gathered(error) if e is not None)
         if error:
             self._take_back(before)
@@ -509,8 +506,10 @@ class RichardsSolver:
         dt: float,
         passes: int | Convergence,
         **counts: NDArray[np.int32],
-    ) -> tuple[int, float, bool]:
+    ) -> tuple[int, float, bool, bool]:
+        """Make the passes; return how many, the largest last change, whether they converged, and had solutions."""
         options, network = self.options, self.network
+        to_tolerance = isinstance(passes, Convergence)
         handle = _kernel.attach(
             dx=self._dx,
             dy=self._dy,
@@ -547,12 +546,9 @@ class RichardsSolver:
             **self._columns,
         )
         try:
-            if self._neighbours is None:
-                return _kernel.advance(handle)
-            assert isinstance(passes, int)
-            lateral = options.mode is Mode.FULL
-            done, change, failed = self._neighbours.advance(handle, passes, lateral, self._state)
-            return done, change, not failed
+            if self._neighbours is not None:
+                return self._neighbours.advance(handle, options.mode is Mode.FULL, to_tolerance, self._state)
+            return *_kernel.advance(handle), not counts["failed_layer"].any()
         finally:
             _kernel.detach(handle)
 
@@ -576,13 +572,6 @@ class RichardsSolver:
             f"no solution for a column{others}: a residual of {self._columns['worst'][column]:.3g} m is left where the "
             f"head was {before[layer, column]:.4g} m and the source is {source[layer, column]:.4g} h-1",
             cell=(layer, j, i),
-        )
-
-    def _describe_division(self, change: float) -> ModelError:
-        return ModelError(
-            f"lateral groundwater flow has not converged: the last of {self.options.passes} passes still changed a "
-            f"column by {change:.3g} (m of positive head, or saturation), and several processes cannot make the passes "
-            "to a tolerance that one would make now; use one process, more passes or a shorter step"
         )
 
     def _describe_divergence(self, passes: int, change: float) -> ModelError:

@@ -257,6 +257,114 @@ subroutine finish_pass(handle, change, failed)
   call end_pass(step%network, step%balance, change, failed)
 end subroutine finish_pass
 
+!> Whether a pass was the last, by the largest change and the failures of the whole domain; see judge_pass.
+subroutine judge(handle, change, failed, passes, converged, done)
+  use, intrinsic :: iso_c_binding, only: c_double, c_int64_t
+  use richards_step, only: step_t, kept
+  use richards_sweep, only: judge_pass
+  implicit none
+  integer(c_int64_t), intent(in) :: handle
+  real(c_double), intent(in) :: change
+  logical, intent(in) :: failed
+  integer, intent(out) :: passes
+  logical, intent(out) :: converged, done
+  type(step_t), pointer :: step
+
+  step => kept(handle)
+  call judge_pass(step%options, change, failed, step%work, step%passes, step%converged, done)
+  passes = step%passes
+  converged = step%converged
+end subroutine judge
+
+!> A stage of the correction between two passes; see correct_stage.
+subroutine correct(handle, stage, done)
+  use, intrinsic :: iso_c_binding, only: c_int64_t
+  use richards_step, only: step_t, kept
+  use richards_sweep, only: correct_stage
+  implicit none
+  integer(c_int64_t), intent(in) :: handle
+  integer, intent(in) :: stage
+  logical, intent(out) :: done
+  !f2py threadsafe
+  type(step_t), pointer :: step
+
+  step => kept(handle)
+  call correct_stage(step%soil, step%network, step%boundary, step%options, stage, step%work, step%state, done)
+end subroutine correct
+
+!> Sizes of the largest terms of the correction's two sums [m2].
+subroutine get_largest(handle, largest)
+  use, intrinsic :: iso_c_binding, only: c_double, c_int64_t
+  use richards_correction, only: largest_terms
+  use richards_step, only: step_t, kept
+  implicit none
+  integer(c_int64_t), intent(in) :: handle
+  real(c_double), intent(out) :: largest(2)
+  type(step_t), pointer :: step
+
+  step => kept(handle)
+  largest = largest_terms(step%work%system)
+end subroutine get_largest
+
+!> Sums of the slices of the correction's terms [m2], by the largest terms of the whole domain.
+subroutine get_sums(handle, largest, sums)
+  use, intrinsic :: iso_c_binding, only: c_double, c_int64_t
+  use richards_correction, only: sum_slices
+  use richards_step, only: step_t, kept
+  implicit none
+  integer(c_int64_t), intent(in) :: handle
+  real(c_double), intent(in) :: largest(2)
+  real(c_double), intent(out) :: sums(3, 2)
+  type(step_t), pointer :: step
+
+  step => kept(handle)
+  sums = sum_slices(step%work%system, largest)
+end subroutine get_sums
+
+!> Set the correction's sums to those of the whole domain [m2].
+subroutine set_sums(handle, sums)
+  use, intrinsic :: iso_c_binding, only: c_double, c_int64_t
+  use richards_correction, only: put_together
+  use richards_step, only: step_t, kept
+  implicit none
+  integer(c_int64_t), intent(in) :: handle
+  real(c_double), intent(in) :: sums(3, 2)
+  type(step_t), pointer :: step
+
+  step => kept(handle)
+  step%work%system%sums = put_together(sums)
+end subroutine set_sums
+
+!> Heads [m] that the correction tries in columns (numbers from 1), for other parts of the domain.
+subroutine get_moved(handle, nz, n, columns, moved)
+  use, intrinsic :: iso_c_binding, only: c_double, c_int64_t
+  use richards_step, only: step_t, kept
+  implicit none
+  integer(c_int64_t), intent(in) :: handle
+  integer, intent(in) :: nz, n
+  integer, intent(in) :: columns(n)
+  real(c_double), intent(out) :: moved(nz, n)
+  type(step_t), pointer :: step
+
+  step => kept(handle)
+  moved = step%work%system%moved(:, columns)
+end subroutine get_moved
+
+!> Set the heads [m] that the correction tries in columns (numbers from 1) of other parts of the domain.
+subroutine set_moved(handle, nz, n, columns, moved)
+  use, intrinsic :: iso_c_binding, only: c_double, c_int64_t
+  use richards_step, only: step_t, kept
+  implicit none
+  integer(c_int64_t), intent(in) :: handle
+  integer, intent(in) :: nz, n
+  integer, intent(in) :: columns(n)
+  real(c_double), intent(in) :: moved(nz, n)
+  type(step_t), pointer :: step
+
+  step => kept(handle)
+  step%work%system%moved(:, columns) = moved
+end subroutine set_moved
+
 !> End the step; see end_step.
 subroutine finish(handle)
   use, intrinsic :: iso_c_binding, only: c_int64_t

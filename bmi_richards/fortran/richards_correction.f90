@@ -8,6 +8,10 @@
 !> systems of the columns as preconditioner. The moved heads are where the next pass starts: they change how many passes are
 !> needed, not what the passes converge to.
 !>
+!> A part of a domain solves the system with the other parts: between the stages of an iteration `moved` of the columns of other
+!> parts is handed in, and sums are those of all parts. They are exact, so that they do not depend on the order of the columns:
+!> terms are cut into slices of so few bits that no addition rounds.
+!>
 !> Equations (11) and (11a) of docs/theory.md.
 module richards_correction
   use, intrinsic :: iso_fortran_env, only: wp => real64
@@ -15,11 +19,15 @@ module richards_correction
   implicit none
   private
   public :: system_t, allocate_system, set_faces, add_faces, solve_system
+  public :: slices, begin_solution, choose_direction, try_direction, follow_direction, try_residual, follow_residual
+  public :: add_up, largest_terms, sum_slices, put_together
 
   !> The solution is accepted when the norm of what is left has fallen by this factor.
   real(wp), parameter :: reduction = 1.0e-2_wp
   !> Iterations after which it is taken as it is.
   integer, parameter :: most_iterations = 60
+  !> Slices of a term, and bits of each: the rest of the 52 is room for the sum over 2**30 columns.
+  integer, parameter :: slices = 3, bits = 22
 
   !> Matrix, right-hand side and work of the linear system, (layer, column).
   type :: system_t
@@ -39,28 +47,30 @@ module richards_correction
     real(wp), allocatable :: moved(:, :)        !< a vector after preconditioning [m]
     real(wp), allocatable :: image(:, :)        !< the matrix times the preconditioned direction [m]
     real(wp), allocatable :: half_image(:, :)   !< the matrix times the preconditioned residual [m]
-    real(wp), allocatable :: partial(:, :)      !< sums of the columns, added in their order by one thread [m2]
+    real(wp), allocatable :: terms(:, :)        !< of two sums over the columns that are solved here, (column, sum) [m2]
+    real(wp) :: sums(2) = 0.0_wp                !< over all columns of the domain [m2]
     real(wp) :: rho = 1.0_wp                    !< product of shadow and residual [m2]
     real(wp) :: alpha = 1.0_wp                  !< step along the direction [-]
-    real(wp) :: beta = 0.0_wp                   !< share of the old direction in the new [-]
     real(wp) :: omega = 1.0_wp                  !< step of least residual [-]
     real(wp) :: wanted = 0.0_wp                 !< sum of squares at which the system is solved [m2]
+    integer :: iterations = 0                   !< so far
     logical :: done = .false.                   !< the system is solved as far as it will be
   end type system_t
 
 contains
 
   !> Room for the system.
-  subroutine allocate_system(nz, ncol, system)
+  subroutine allocate_system(nz, ncol, own, system)
     integer, intent(in) :: nz              !< layers
-    integer, intent(in) :: ncol            !< columns
+    integer, intent(in) :: ncol            !< columns, with those of other parts
+    integer, intent(in) :: own             !< columns that are solved here
     type(system_t), intent(out) :: system  !< with arrays of that size
 
     allocate (system%lower(nz, ncol), system%diagonal(nz, ncol), system%upper(nz, ncol), system%factor(nz, ncol))
     allocate (system%east_own(nz, ncol), system%east_other(nz, ncol))
     allocate (system%north_own(nz, ncol), system%north_other(nz, ncol))
     allocate (system%right(nz, ncol), system%shift(nz, ncol), system%shadow(nz, ncol), system%direction(nz, ncol))
-    allocate (system%moved(nz, ncol), system%image(nz, ncol), system%half_image(nz, ncol), system%partial(ncol, 2))
+    allocate (system%moved(nz, ncol), system%image(nz, ncol), system%half_image(nz, ncol), system%terms(own, 2))
   end subroutine allocate_system
 
   !> Derivatives of the fluxes through the upper faces of a column.
@@ -126,144 +136,238 @@ contains
     end associate
   end subroutine add_faces
 
-  !> Solve for `shift`. Called by all threads; sums are taken in the order of the columns, so that they do not depend on threads.
+  !> Solve for `shift` on one process. Called by all threads, with the squares of the right-hand side summed.
   subroutine solve_system(network, system)
     type(network_t), intent(in) :: network   !< neighbours and order of the columns
     type(system_t), intent(inout) :: system  !< with its matrix and its right-hand side, which is overwritten
-    integer :: c, iteration
+
+    call begin_solution(system)
+    do
+      call choose_direction(system)
+      if (system%done) exit
+      call try_direction(network, system)
+      call add_up(system)
+      call follow_direction(system)
+      call try_residual(network, system)
+      call add_up(system)
+      call follow_residual(system)
+      call add_up(system)
+    end do
+  end subroutine solve_system
+
+  !> Start from nothing; `sums` has the squares of the right-hand side. Called by all threads, as all stages are.
+  subroutine begin_solution(system)
+    type(system_t), intent(inout) :: system  !< with its matrix and its right-hand side
+    integer :: c
 
     !$omp do schedule(static)
-    do c = 1, size(system%partial, 1)
+    do c = 1, size(system%terms, 1)
       system%shift(:, c) = 0.0_wp
       system%direction(:, c) = 0.0_wp
       system%image(:, c) = 0.0_wp
       system%shadow(:, c) = system%right(:, c)
-      system%partial(c, 1) = sum(system%right(:, c)**2)
     end do
     !$omp end do
     !$omp single
-    system%wanted = reduction**2*sum(system%partial(:, 1))
+    system%wanted = reduction**2*system%sums(1)
+    system%sums(2) = system%sums(1)
     system%rho = 1.0_wp
     system%alpha = 1.0_wp
     system%omega = 1.0_wp
-    system%done = .not. system%wanted > 0.0_wp
+    system%iterations = 0
     !$omp end single
-    do iteration = 1, most_iterations
-      if (system%done) exit
-      call search_along_direction()
-      call stabilise()
+  end subroutine begin_solution
+
+  !> End, or choose a direction of search; `sums` has the squares of what is left, and its product with the shadow.
+  subroutine choose_direction(system)
+    type(system_t), intent(inout) :: system  !< done, or with the preconditioned direction in `moved`
+    real(wp) :: beta
+    integer :: c
+
+    ! written so that NaN ends it
+    if (.not. system%sums(1) > system%wanted .or. .not. abs(system%omega) > 0.0_wp &
+      .or. system%iterations == most_iterations) then
+      !$omp single
+      system%done = .true.
+      !$omp end single
+      return
+    end if
+    beta = system%sums(2)/system%rho*system%alpha/system%omega
+    !$omp do schedule(static)
+    do c = 1, size(system%terms, 1)
+      system%direction(:, c) = system%right(:, c) &
+        + beta*(system%direction(:, c) - system%omega*system%image(:, c))
+      system%moved(:, c) = preconditioned(system, c, system%direction(:, c))
     end do
+    !$omp end do
+    !$omp single
+    system%rho = system%sums(2)
+    system%iterations = system%iterations + 1
+    system%done = .false.
+    !$omp end single
+  end subroutine choose_direction
 
-  contains
+  !> What the direction does; the first term is its product with the shadow.
+  subroutine try_direction(network, system)
+    type(network_t), intent(in) :: network   !< neighbours and order of the columns
+    type(system_t), intent(inout) :: system  !< with the preconditioned direction in `moved`
+    integer :: c
 
-    !> The step of conjugate gradients.
-    subroutine search_along_direction()
-      integer :: i
-      real(wp) :: previous
+    !$omp do schedule(static)
+    do c = 1, size(system%terms, 1)
+      system%image(:, c) = image_of_moved(network, system, c)
+      system%terms(c, 1) = dot_product(system%shadow(:, c), system%image(:, c))
+      system%terms(c, 2) = 0.0_wp
+    end do
+    !$omp end do
+  end subroutine try_direction
 
-      !$omp do schedule(static)
-      do i = 1, size(system%partial, 1)
-        system%partial(i, 1) = dot_product(system%shadow(:, i), system%right(:, i))
-      end do
-      !$omp end do
-      !$omp single
-      previous = system%rho
-      system%rho = sum(system%partial(:, 1))
-      system%beta = system%rho/previous*system%alpha/system%omega
-      !$omp end single
-      !$omp do schedule(static)
-      do i = 1, size(system%partial, 1)
-        system%direction(:, i) = system%right(:, i) &
-          + system%beta*(system%direction(:, i) - system%omega*system%image(:, i))
-        call precondition(i, system%direction(:, i))
-      end do
-      !$omp end do
-      !$omp do schedule(static)
-      do i = 1, size(system%partial, 1)
-        call multiply(i, system%image(:, i))
-        system%partial(i, 1) = dot_product(system%shadow(:, i), system%image(:, i))
-      end do
-      !$omp end do
-      !$omp single
-      system%alpha = system%rho/sum(system%partial(:, 1))
-      !$omp end single
-      !$omp do schedule(static)
-      do i = 1, size(system%partial, 1)
-        system%right(:, i) = system%right(:, i) - system%alpha*system%image(:, i)
-        system%shift(:, i) = system%shift(:, i) + system%alpha*system%moved(:, i)
-      end do
-      !$omp end do
-    end subroutine search_along_direction
+  !> Go along the direction, the step of conjugate gradients, and precondition what is left.
+  subroutine follow_direction(system)
+    type(system_t), intent(inout) :: system  !< then with the preconditioned residual in `moved`
+    integer :: c
 
-    !> The step of least residual, and whether it was the last.
-    subroutine stabilise()
-      integer :: i
+    !$omp single
+    system%alpha = system%rho/system%sums(1)
+    !$omp end single
+    !$omp do schedule(static)
+    do c = 1, size(system%terms, 1)
+      system%right(:, c) = system%right(:, c) - system%alpha*system%image(:, c)
+      system%shift(:, c) = system%shift(:, c) + system%alpha*system%moved(:, c)
+      system%moved(:, c) = preconditioned(system, c, system%right(:, c))
+    end do
+    !$omp end do
+  end subroutine follow_direction
 
-      !$omp do schedule(static)
-      do i = 1, size(system%partial, 1)
-        call precondition(i, system%right(:, i))
-      end do
-      !$omp end do
-      !$omp do schedule(static)
-      do i = 1, size(system%partial, 1)
-        call multiply(i, system%half_image(:, i))
-        system%partial(i, 1) = dot_product(system%half_image(:, i), system%right(:, i))
-        system%partial(i, 2) = sum(system%half_image(:, i)**2)
-      end do
-      !$omp end do
-      !$omp single
-      system%omega = 0.0_wp
-      if (sum(system%partial(:, 2)) > 0.0_wp) system%omega = sum(system%partial(:, 1))/sum(system%partial(:, 2))
-      !$omp end single
-      !$omp do schedule(static)
-      do i = 1, size(system%partial, 1)
-        system%shift(:, i) = system%shift(:, i) + system%omega*system%moved(:, i)
-        system%right(:, i) = system%right(:, i) - system%omega*system%half_image(:, i)
-        system%partial(i, 1) = sum(system%right(:, i)**2)
-      end do
-      !$omp end do
-      !$omp single
-      ! written so that NaN ends it
-      system%done = .not. sum(system%partial(:, 1)) > system%wanted .or. .not. abs(system%omega) > 0.0_wp
-      !$omp end single
-    end subroutine stabilise
+  !> What the residual does; the terms are its product with the residual, and its squares.
+  subroutine try_residual(network, system)
+    type(network_t), intent(in) :: network   !< neighbours and order of the columns
+    type(system_t), intent(inout) :: system  !< with the preconditioned residual in `moved`
+    integer :: c
 
-    !> `moved` of a column: the solution of its tridiagonal system.
-    subroutine precondition(i, vector)
-      integer, intent(in) :: i            !< number of the column
-      real(wp), intent(in) :: vector(:)   !< right-hand side [m]
-      integer :: k
+    !$omp do schedule(static)
+    do c = 1, size(system%terms, 1)
+      system%half_image(:, c) = image_of_moved(network, system, c)
+      system%terms(c, 1) = dot_product(system%half_image(:, c), system%right(:, c))
+      system%terms(c, 2) = sum(system%half_image(:, c)**2)
+    end do
+    !$omp end do
+  end subroutine try_residual
 
-      associate (moved => system%moved(:, i), factor => system%factor(:, i))
-        moved(1) = vector(1)
-        do k = 2, size(vector)
-          moved(k) = vector(k) - system%lower(k, i)/factor(k - 1)*moved(k - 1)
-        end do
-        moved(size(vector)) = moved(size(vector))/factor(size(vector))
-        do k = size(vector) - 1, 1, -1
-          moved(k) = (moved(k) - system%upper(k, i)*moved(k + 1))/factor(k)
-        end do
-      end associate
-    end subroutine precondition
+  !> Take the step of least residual; the terms are the squares of what is left, and its product with the shadow.
+  subroutine follow_residual(system)
+    type(system_t), intent(inout) :: system  !< one iteration further
+    integer :: c
 
-    !> The matrix times `moved`, for the balances of one column.
-    subroutine multiply(i, product)
-      integer, intent(in) :: i              !< number of the column
-      real(wp), intent(out) :: product(:)   !< [m]
-      integer :: nz
+    !$omp single
+    system%omega = 0.0_wp
+    if (system%sums(2) > 0.0_wp) system%omega = system%sums(1)/system%sums(2)
+    !$omp end single
+    !$omp do schedule(static)
+    do c = 1, size(system%terms, 1)
+      system%shift(:, c) = system%shift(:, c) + system%omega*system%moved(:, c)
+      system%right(:, c) = system%right(:, c) - system%omega*system%half_image(:, c)
+      system%terms(c, 1) = sum(system%right(:, c)**2)
+      system%terms(c, 2) = dot_product(system%shadow(:, c), system%right(:, c))
+    end do
+    !$omp end do
+  end subroutine follow_residual
 
-      nz = size(product)
-      product = system%diagonal(:, i)*system%moved(:, i)
-      product(2:) = product(2:) + system%lower(2:, i)*system%moved(:nz - 1, i)
-      product(:nz - 1) = product(:nz - 1) + system%upper(:nz - 1, i)*system%moved(2:, i)
-      if (network%east(i) > 0) product = product + system%east_other(:, i)*system%moved(:, network%east(i))
-      if (network%north(i) > 0) product = product + system%north_other(:, i)*system%moved(:, network%north(i))
-      if (network%west(i) > 0) then
-        product = product - system%east_own(:, network%west(i))*system%moved(:, network%west(i))
+  !> Sum the terms of all columns on one process. Called by all threads.
+  subroutine add_up(system)
+    type(system_t), intent(inout) :: system  !< with its terms
+
+    !$omp single
+    system%sums = put_together(sum_slices(system, largest_terms(system)))
+    !$omp end single
+  end subroutine add_up
+
+  !> Sizes of the largest terms of both sums.
+  pure function largest_terms(system) result(largest)
+    type(system_t), intent(in) :: system  !< with its terms
+    real(wp) :: largest(2)                !< [m2]
+
+    largest = maxval(abs(system%terms), dim=1)
+  end function largest_terms
+
+  !> Sums of the slices of the terms, each of them exact.
+  pure function sum_slices(system, largest) result(sums)
+    type(system_t), intent(in) :: system  !< with its terms
+    real(wp), intent(in) :: largest(2)    !< sizes of the largest terms of the whole domain [m2]
+    real(wp) :: sums(slices, 2)           !< (slice, sum) [m2]
+    real(wp) :: grid(slices), left, slice
+    integer :: c, i, j
+
+    sums = 0.0_wp
+    do j = 1, 2
+      if (.not. largest(j) > 0.0_wp) cycle
+      if (.not. largest(j) <= huge(1.0_wp)) then
+        sums(:, j) = largest(j) - largest(j)  ! not a number
+        cycle
       end if
-      if (network%south(i) > 0) then
-        product = product - system%north_own(:, network%south(i))*system%moved(:, network%south(i))
-      end if
-    end subroutine multiply
-  end subroutine solve_system
+      ! adding 1.5*2**52 units rounds to whole units
+      grid = [(1.5_wp*2.0_wp**52*scale(1.0_wp, exponent(largest(j)) - i*bits), i=1, slices)]
+      do c = 1, size(system%terms, 1)
+        left = system%terms(c, j)
+        do i = 1, slices
+          slice = (left + grid(i)) - grid(i)
+          sums(i, j) = sums(i, j) + slice
+          left = left - slice
+        end do
+      end do
+    end do
+  end function sum_slices
+
+  !> Sums from those of their slices.
+  pure function put_together(sums) result(total)
+    real(wp), intent(in) :: sums(slices, 2)  !< (slice, sum) [m2]
+    real(wp) :: total(2)                     !< [m2]
+    integer :: i
+
+    total = sums(slices, :)
+    do i = slices - 1, 1, -1
+      total = total + sums(i, :)
+    end do
+  end function put_together
+
+  !> The solution of the tridiagonal system of a column.
+  pure function preconditioned(system, column, vector) result(moved)
+    type(system_t), intent(in) :: system    !< factorised
+    integer, intent(in) :: column           !< number of the column
+    real(wp), intent(in) :: vector(:)       !< right-hand side [m]
+    real(wp) :: moved(size(vector))         !< [m]
+    integer :: k
+
+    associate (factor => system%factor(:, column))
+      moved(1) = vector(1)
+      do k = 2, size(vector)
+        moved(k) = vector(k) - system%lower(k, column)/factor(k - 1)*moved(k - 1)
+      end do
+      moved(size(vector)) = moved(size(vector))/factor(size(vector))
+      do k = size(vector) - 1, 1, -1
+        moved(k) = (moved(k) - system%upper(k, column)*moved(k + 1))/factor(k)
+      end do
+    end associate
+  end function preconditioned
+
+  !> The matrix times `moved`, for the balances of one column.
+  pure function image_of_moved(network, system, column) result(image)
+    type(network_t), intent(in) :: network      !< neighbours and order of the columns
+    type(system_t), intent(in) :: system        !< with its matrix
+    integer, intent(in) :: column               !< number of the column
+    real(wp) :: image(size(system%moved, 1))    !< [m]
+    integer :: nz
+
+    nz = size(image)
+    associate (moved => system%moved, east => network%east(column), north => network%north(column), &
+      west => network%west(column), south => network%south(column))
+      image = system%diagonal(:, column)*moved(:, column)
+      image(2:) = image(2:) + system%lower(2:, column)*moved(:nz - 1, column)
+      image(:nz - 1) = image(:nz - 1) + system%upper(:nz - 1, column)*moved(2:, column)
+      if (east > 0) image = image + system%east_other(:, column)*moved(:, east)
+      if (north > 0) image = image + system%north_other(:, column)*moved(:, north)
+      if (west > 0) image = image - system%east_own(:, west)*moved(:, west)
+      if (south > 0) image = image - system%north_own(:, south)*moved(:, south)
+    end associate
+  end function image_of_moved
 end module richards_correction

@@ -22,6 +22,8 @@ module richards_step
     type(balance_t) :: balance                                            !< what the step did to each column
     type(work_t) :: work                                                  !< work of the step
     integer :: pass = 0                                                   !< number of the pass under way
+    integer :: passes = 0                                                 !< passes that are done
+    logical :: converged = .true.                                         !< passes have come to the tolerance, if there is one
   end type step_t
 
 contains

@@ -12,7 +12,8 @@ module richards_sweep
   use richards_block, only: block_t, allocate_block, choose_columns, take, take_soil, take_state, put_lane, &
     put_state, evaluate, assemble, balance_cells, boundary_inflow, ponding_powers
   use richards_circle, only: predict_powers
-  use richards_correction, only: system_t, allocate_system, set_faces, add_faces, solve_system
+  use richards_correction, only: system_t, allocate_system, set_faces, add_faces, solve_system, add_up, &
+    begin_solution, choose_direction, try_direction, follow_direction, try_residual, follow_residual
   use richards_lateral, only: net_inflow, response
   use richards_newton, only: solve_block, take_step, find_answers
   use richards_order, only: order_t, arrange
@@ -24,6 +25,7 @@ module richards_sweep
   private
   public :: evaluate_all, sum_water, advance_all
   public :: work_t, begin_step, begin_pass, sweep_columns, end_pass, end_step
+  public :: correct_stage, judge_pass
 
   !> Looks at a donor before a waiting thread offers its processor to others.
   integer, parameter :: patience = 1000
@@ -36,6 +38,10 @@ module richards_sweep
   real(wp), parameter :: stalled = 0.97_wp, least_relaxation = 0.02_wp
   !> Diagonal of a cell that the correction cannot move, beside the lateral faces of others [-].
   real(wp), parameter :: rigid = 1.0e20_wp
+
+  !> Stages of the correction of a part of a domain, in their order; an iteration is those from `choose` to `follow_residual`.
+  integer, parameter :: stage_begin = 1, stage_start = 2, stage_choose = 3, stage_try_direction = 4, stage_follow_direction = 5, &
+    stage_try_residual = 6, stage_follow_residual = 7, stage_end = 8
 
   !> Work of a step that lives from pass to pass.
   type :: work_t
@@ -132,7 +138,6 @@ contains
     call allocate_work(soil, network, options, cells, balance, work)
     passes = 0
     done = .false.
-    converged = .true.
 
     !$omp parallel num_threads(options%threads) default(shared) private(block)
     call allocate_block(soil, options, block)
@@ -146,23 +151,38 @@ contains
       call sweep(soil, network, boundary, options, source, passes + 1, work, block, state, balance)
       !$omp barrier
       !$omp single
-      passes = passes + 1
       work%next = 1
       change = maxval(balance%change)
-      if (any(balance%failed_layer > 0) .or. .not. options%lateral) then
-        done = .true.
-      else if (work%damped) then
-        converged = change <= options%pass_tolerance
-        work%damped = .not. (converged .or. passes >= options%passes - 1)
-      else
-        done = options%pass_tolerance > 0.0_wp .or. passes >= options%passes
-      end if
+      call judge_pass(options, change, any(balance%failed_layer > 0), work, passes, converged, done)
       !$omp end single
     end do
 
     call set_losses(soil, network, boundary, options, soil%ncol, work, state, balance)
     !$omp end parallel
   end subroutine advance_all
+
+  !> Whether a pass was the last of its step, and whether its step has converged.
+  pure subroutine judge_pass(options, change, failed, work, passes, converged, done)
+    type(options_t), intent(in) :: options  !< choices of the step
+    real(wp), intent(in) :: change          !< the pass's largest, in the whole domain, of positive head [m] or saturation [-]
+    logical, intent(in) :: failed           !< a column has no solution
+    type(work_t), intent(inout) :: work     !< damped as long as the next pass is
+    integer, intent(inout) :: passes        !< made before this one; then with it
+    logical, intent(inout) :: converged     !< the pass tolerance was reached, or there is none
+    logical, intent(out) :: done            !< no pass follows
+
+    passes = passes + 1
+    if (passes == 1) converged = .true.
+    if (failed .or. .not. options%lateral) then
+      done = .true.
+    else if (work%damped) then
+      converged = change <= options%pass_tolerance
+      work%damped = .not. (converged .or. passes >= options%passes - 1)
+      done = .false.
+    else
+      done = options%pass_tolerance > 0.0_wp .or. passes >= options%passes
+    end if
+  end subroutine judge_pass
 
   !> Room for a step, and the order of its columns.
   subroutine allocate_work(soil, network, options, cells, balance, work)
@@ -179,7 +199,7 @@ contains
     work%damped = options%lateral .and. options%pass_tolerance > 0.0_wp
     if (work%damped) then
       allocate (work%damping(soil%nz, soil%ncol), work%reference(soil%nz, soil%ncol))
-      call allocate_system(soil%nz, soil%ncol, work%system)
+      call allocate_system(soil%nz, soil%ncol, own_columns(network), work%system)
     end if
     call arrange(soil, network, balance%iterations, work%order)
     work%last = work%order%blocks
@@ -324,6 +344,43 @@ contains
     failed = any(balance%failed_layer(:own_columns(network)) > 0)
   end subroutine end_pass
 
+  !> A stage of the correction of a part: `moved` and sums are exchanged between the stages.
+  subroutine correct_stage(soil, network, boundary, options, stage, work, state, done)
+    type(soil_t), intent(in) :: soil          !< properties of the cells
+    type(network_t), intent(in) :: network    !< neighbours and order of the columns
+    type(boundary_t), intent(in) :: boundary  !< faces through which water comes from outside
+    type(options_t), intent(in) :: options    !< choices of the step
+    integer, intent(in) :: stage              !< its number
+    type(work_t), intent(inout) :: work       !< with the system
+    type(state_t), intent(inout) :: state     !< head and what follows from it
+    logical, intent(out) :: done              !< the system is solved
+    type(block_t) :: block
+
+    !$omp parallel num_threads(options%threads) default(shared) private(block)
+    call allocate_block(soil, options, block)
+    select case (stage)
+    case (stage_begin)
+      call begin_correction(soil, network, boundary, options, work, block, state)
+    case (stage_start)
+      call relax(work)
+      call begin_solution(work%system)
+    case (stage_choose)
+      call choose_direction(work%system)
+    case (stage_try_direction)
+      call try_direction(network, work%system)
+    case (stage_follow_direction)
+      call follow_direction(work%system)
+    case (stage_try_residual)
+      call try_residual(network, work%system)
+    case (stage_follow_residual)
+      call follow_residual(work%system)
+    case (stage_end)
+      call end_correction(soil, work, block, state)
+    end select
+    !$omp end parallel
+    done = work%system%done
+  end subroutine correct_stage
+
   !> End a step: what the part's own columns have lost.
   subroutine end_step(soil, network, boundary, options, work, state, balance)
     type(soil_t), intent(in) :: soil              !< properties of the cells
@@ -356,7 +413,24 @@ contains
     type(work_t), intent(inout) :: work       !< work of the step
     type(block_t), intent(inout) :: block     !< of this thread
     type(state_t), intent(inout) :: state     !< head and what follows from it
-    real(wp) :: inflow(soil%nz), imbalance
+
+    call begin_correction(soil, network, boundary, options, work, block, state)
+    call add_up(work%system)
+    call relax(work)
+    call solve_system(network, work%system)
+    call end_correction(soil, work, block, state)
+  end subroutine correct
+
+  !> Set up the system of the correction; its terms are the squares of the right-hand side. Called by all threads.
+  subroutine begin_correction(soil, network, boundary, options, work, block, state)
+    type(soil_t), intent(in) :: soil          !< properties of the cells
+    type(network_t), intent(in) :: network    !< neighbours and order of the columns
+    type(boundary_t), intent(in) :: boundary  !< faces through which water comes from outside
+    type(options_t), intent(in) :: options    !< choices of the step
+    type(work_t), intent(inout) :: work       !< with the system
+    type(block_t), intent(inout) :: block     !< of this thread
+    type(state_t), intent(in) :: state        !< head and what follows from it
+    real(wp) :: inflow(soil%nz)
     integer :: b, c, i, last
 
     !$omp do schedule(static)
@@ -373,16 +447,25 @@ contains
     end do
     !$omp end do
     !$omp do schedule(static)
-    do c = 1, soil%ncol
+    do c = 1, own_columns(network)
       call net_inflow(soil, network, state, c, inflow)
       work%system%right(:, c) = options%dt*(inflow - work%cells(:, work_lateral, c)) &
         + work%damping(:, c)*(state%cells(:, state_head, c) - work%reference(:, c))
       if (boundary%faces > 0) call hold_shift(boundary, c, work%system)
+      work%system%terms(c, 1) = sum(work%system%right(:, c)**2)
+      work%system%terms(c, 2) = 0.0_wp
       call add_faces(network, c, work%system)
     end do
     !$omp end do
+  end subroutine begin_correction
+
+  !> Choose the share of the correction that is taken, by what the last pass left unbalanced. Called by all threads.
+  subroutine relax(work)
+    type(work_t), intent(inout) :: work  !< its system with the sum of the squares of the right-hand side
+    real(wp) :: imbalance
+
     !$omp single
-    imbalance = norm2(work%system%right)
+    imbalance = sqrt(work%system%sums(1))
     ! where S(h) has a kink, at saturation, whole corrections may jump to and fro across the solution
     if (imbalance > stalled*work%imbalance) then
       work%relaxation = max(0.5_wp*work%relaxation, least_relaxation)
@@ -391,7 +474,16 @@ contains
     end if
     work%imbalance = imbalance
     !$omp end single
-    call solve_system(network, work%system)
+  end subroutine relax
+
+  !> Move the heads by the solution. Called by all threads.
+  subroutine end_correction(soil, work, block, state)
+    type(soil_t), intent(in) :: soil       !< properties of the cells
+    type(work_t), intent(in) :: work       !< with the solved system
+    type(block_t), intent(inout) :: block  !< of this thread
+    type(state_t), intent(inout) :: state  !< head and what follows from it
+    integer :: b, i, last
+
     !$omp do schedule(static)
     do b = 1, work%order%blocks
       do i = work%order%start(b), work%order%start(b + 1) - 1, work%order%width(b)
@@ -400,7 +492,7 @@ contains
       end do
     end do
     !$omp end do
-  end subroutine correct
+  end subroutine end_correction
 
   !> Jacobians of columns, without lateral faces.
   subroutine linearise(soil, network, boundary, options, state, columns, block, system)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from richards_domains import Floats, hydrostatic, make_domain, random_domain
+from richards_domains import Floats, hydrostatic, make_domain, random_domain, valley_that_fills
 
 from bmi_common.groundwater_config import Mode
 from bmi_richards.options import Convergence, Drainage, SolverConfig
@@ -219,21 +219,7 @@ def test_passes_to_a_tolerance_converge_on_a_fine_grid() -> None:
 @pytest.mark.parametrize("hours", [1.0, 24.0])
 def test_passes_hardly_grow_with_finer_cells_and_longer_steps(dx: float, hours: float) -> None:
     """A valley whose water table comes to the ground within the steps; water closes, whatever the threads."""
-    ny, nx = 14, 12
-    across = (np.arange(nx) - 5.5) * dx
-    slope_x = np.broadcast_to(0.04 * np.tanh(across / 100.0), (ny, nx))
-    domain = make_domain(
-        [100.0, 20.0, 5.0, 1.0, 0.6, 0.3, 0.1],
-        ny,
-        nx,
-        dx=dx,
-        slope_x=slope_x,
-        slope_y=0.004,
-        conductivity_x=0.1,
-        conductivity_y=0.1,
-        conductivity_z=0.01,
-        specific_storage=1e-4,
-    )
+    domain = valley_that_fills(dx)
     head = hydrostatic(domain, 126.0)
     source = np.zeros(head.shape)
     source[-1] = 4e-4

@@ -87,6 +87,24 @@ def random_domain(random: np.random.Generator, ny: int = 5, nx: int = 6, nz: int
     )
 
 
+def valley_that_fills(dx: float) -> SimpleNamespace:
+    """A valley of 14 by 12 cells whose water table comes to the ground where it starts 126 m above the bottom."""
+    ny, nx = 14, 12
+    across = (np.arange(nx) - 5.5) * dx
+    return make_domain(
+        [100.0, 20.0, 5.0, 1.0, 0.6, 0.3, 0.1],
+        ny,
+        nx,
+        dx=dx,
+        slope_x=np.broadcast_to(0.04 * np.tanh(across / 100.0), (ny, nx)),
+        slope_y=0.004,
+        conductivity_x=0.1,
+        conductivity_y=0.1,
+        conductivity_z=0.01,
+        specific_storage=1e-4,
+    )
+
+
 def pearl_river(reference: Path) -> tuple[SimpleNamespace, Floats]:
     """The paper's whole domain, with its reconstructed conductivity, and its initial pressure head."""
 
