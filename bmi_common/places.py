@@ -12,6 +12,7 @@ from bmi_common.config import Config
 from bmi_common.domain import Domain
 from bmi_common.errors import ConfigError
 from bmi_common.grids import Grid, points
+from bmi_common.world import ALONE
 
 _EARTH_RADIUS = 6.371e6  # m
 
@@ -48,69 +49,68 @@ class PlaceConfig(Config):
         ConfigError
             If the place is outside the domain or its mask, or the domain's coordinates do not tell.
         """
-        if self.x is not None and self.y is not None:
-            if self.x >= domain.nx or self.y >= domain.ny:
-                raise ConfigError(
-                    f"cell x = {self.x}, y = {self.y} is outside the domain, which has x from 0 to {domain.nx - 1} and "
-                    f"y from 0 to {domain.ny - 1}"
-                )
-            j, i = self.y, self.x
-        elif self.easting is not None and self.northing is not None:
-            j, i = self._holding(domain)
-        else:
-            j, i = self._nearest(domain)
-        if not domain.mask[j, i]:
-            raise ConfigError(f"cell x = {i}, y = {j} takes no part: the mask of the domain leaves it out")
-        return j, i
+        cell = self.cell_here(domain)
+        assert cell is not None  # one process has all cells
+        return cell
 
     def cell_here(self, domain: Domain) -> tuple[int, int] | None:
         """Cell (j, i) of the place in the window of the domain that this process has; None if another part has it.
 
+        Processes that share the domain call it together.
+
         Raises
         ------
         ConfigError
-            As `cell`; or if processes share the domain and the place is not named by the cell's numbers.
+            If the place is outside the domain or its mask, or the domain's coordinates do not tell.
         """
         part = domain.part
-        if part is None:
-            return self.cell(domain)
-        if self.x is None or self.y is None:
-            raise ConfigError("name the cell by x and y: several processes cannot find it by its coordinates yet")
-        ny, nx = part.shape
-        if self.x >= nx or self.y >= ny:
-            raise ConfigError(
-                f"cell x = {self.x}, y = {self.y} is outside the domain, which has x from 0 to {nx - 1} and "
-                f"y from 0 to {ny - 1}"
-            )
-        j, i = self.y - part.rows.start, self.x - part.columns.start
-        if not (0 <= j < domain.ny and 0 <= i < domain.nx and part.own[j, i]):
+        ny, nx = (domain.ny, domain.nx) if part is None else part.shape
+        if self.x is not None and self.y is not None:
+            if self.x >= nx or self.y >= ny:
+                raise ConfigError(
+                    f"cell x = {self.x}, y = {self.y} is outside the domain, which has x from 0 to {nx - 1} and "
+                    f"y from 0 to {ny - 1}"
+                )
+            y, x = self.y, self.x
+        elif self.easting is not None and self.northing is not None:
+            y, x = self._holding(domain, (ny, nx))
+        else:
+            y, x = self._nearest(domain, nx)
+        above, beside = (0, 0) if part is None else part.offset
+        j, i = y - above, x - beside
+        if part is not None and not (0 <= j < domain.ny and 0 <= i < domain.nx and part.own[j, i]):
             return None
         if not domain.mask[j, i]:
-            raise ConfigError(f"cell x = {self.x}, y = {self.y} takes no part: the mask of the domain leaves it out")
+            raise ConfigError(f"cell x = {x}, y = {y} takes no part: the mask of the domain leaves it out")
         return j, i
 
-    def _holding(self, domain: Domain) -> tuple[int, int]:
-        """Cell whose area the point lies in."""
+    def _holding(self, domain: Domain, shape: tuple[int, int]) -> tuple[int, int]:
+        """Cell (y, x) of the whole domain whose area the point lies in."""
         found = []
-        for what, at, centres, size in zip(
+        for what, at, centres, size, count, before in zip(
             ("northing", "easting"),
             (self.northing, self.easting),
             domain.surface.coordinates,
             (domain.dy, domain.dx),
+            shape,
+            (0, 0) if domain.part is None else domain.part.offset,
             strict=True,
         ):
             assert at is not None
-            low, high = float(centres[0] - 0.5 * size), float(centres[-1] + 0.5 * size)
+            low = float(centres[0]) - (before + 0.5) * size
+            high = low + count * size
             if not low <= at <= high:
                 raise ConfigError(f"{what} {at:g} m is outside the domain, which reaches from {low:g} to {high:g} m")
-            found.append(min(int((at - low) / size), len(centres) - 1))
+            found.append(min(int((at - low) / size), count - 1))
         return found[0], found[1]
 
-    def _nearest(self, domain: Domain) -> tuple[int, int]:
+    def _nearest(self, domain: Domain, nx: int) -> tuple[int, int]:
+        """Cell (y, x) of the whole domain whose centre is nearest."""
         assert self.latitude is not None
         assert self.longitude is not None
-        north, east = domain.latitude, domain.longitude
-        if north is None or east is None or (domain.mask.size > 1 and np.ptp(north) == np.ptp(east) == 0.0):
+        north, east, world = domain.latitude, domain.longitude, ALONE if domain.part is None else domain.part.world
+        varies = north is not None and east is not None and not np.ptp(north) == np.ptp(east) == 0.0
+        if north is None or east is None or not (world.any(varies) or (domain.part is None and domain.mask.size == 1)):
             raise ConfigError(
                 "the domain does not tell latitude and longitude of each cell; name the place by its cell, x and y"
             )
@@ -118,14 +118,19 @@ class PlaceConfig(Config):
         distance = _EARTH_RADIUS * np.hypot(
             np.deg2rad(north - self.latitude), np.cos(np.deg2rad(self.latitude)) * np.deg2rad(across)
         )
-        nearest = int(np.nanargmin(distance))
-        if distance.flat[nearest] > np.hypot(domain.dx, domain.dy):
+        above, beside = 0, 0
+        if domain.part is not None:
+            distance = np.where(domain.part.own, distance, np.inf)
+            above, beside = domain.part.offset
+        j, i = divmod(int(np.nanargmin(distance)), domain.nx)
+        away, number = min(world.gathered((float(distance[j, i]), (above + j) * nx + beside + i)))
+        if away > np.hypot(domain.dx, domain.dy):
             raise ConfigError(
                 f"{self.latitude:g} N, {self.longitude:g} E is outside the domain: the nearest cell is "
-                f"{distance.flat[nearest] / 1000.0:.3g} km away"
+                f"{away / 1000.0:.3g} km away"
             )
-        j, i = divmod(nearest, domain.nx)
-        return j, i
+        y, x = divmod(number, nx)
+        return y, x
 
 
 def points_at(domain: Domain, labels: Sequence[str], cells: Sequence[tuple[int, int] | None]) -> Grid:

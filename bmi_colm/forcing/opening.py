@@ -116,9 +116,7 @@ def _open(spec: ColumnForcing | ParflowForcing | NetcdfForcing | Era5LandForcing
         case ColumnForcing():
             return ColumnRecord(spec)
         case ParflowForcing():
-            if cells.part is not None:
-                raise ConfigError("several processes cannot share forcing in PFB files yet; run it on one process")
-            return ParflowRecord(spec, cells.shape)
+            return ParflowRecord(spec, cells)
         case NetcdfForcing():
             return NetcdfRecord(spec, cells)
         case Era5LandForcing():

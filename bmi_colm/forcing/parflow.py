@@ -24,6 +24,7 @@ from bmi_common.arrays import Array
 from bmi_common.calendar import HOUR, Times, show, to_time
 from bmi_common.errors import ConfigError
 from bmi_common.fields import read_pfb
+from bmi_common.file_grid import Cells
 
 FILE_VARIABLES: Final = {
     SHORTWAVE: "DSWR",
@@ -58,11 +59,11 @@ class ParflowRecord(Record):
         No files, files of another shape than (hours, ny, nx), or of unequal numbers of hours.
     """
 
-    def __init__(self, spec: ParflowForcing, shape: tuple[int, int]) -> None:
+    def __init__(self, spec: ParflowForcing, cells: Cells) -> None:
         self._directory = spec.directory
         self._prefix = spec.prefix
         self._start = to_time(spec.start)
-        self._shape = shape
+        self._part, self._shape = cells.part, cells.shape
         self.label = str(spec.directory / f"{spec.prefix}.*.pfb")
         spans = self._find()
         lengths = {span.last - span.first + 1 for span in spans}
@@ -120,7 +121,7 @@ class ParflowRecord(Record):
         # the header's counts come after three doubles, x first; all is big-endian (ParFlow manual, PFB format)
         nx, ny, nz = struct.unpack_from(">3i", header, 24)
         found = (nz, ny, nx)
-        needed = (self._length, *self._shape)
+        needed = (self._length, *(self._shape if self._part is None else self._part.shape))
         if found != needed:
             raise ConfigError(f"{file}: shape (hours, ny, nx) is {found}; the domain and the name need {needed}")
 
@@ -140,7 +141,8 @@ class ParflowRecord(Record):
     def _whole(self, variable: str, first: int) -> Array:
         """Return a file's array; the last one read of each variable is kept (files may exceed a block)."""
         if self._cached.get(variable, (0,))[0] != first:
-            self._cached[variable] = (first, read_pfb(self._file(variable, first)))
+            whole = read_pfb(self._file(variable, first))
+            self._cached[variable] = (first, whole if self._part is None else self._part.cut(whole))
         return self._cached[variable][1]
 
     def source(self, name: str, time: np.datetime64) -> str:  # noqa: D102

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from parflow.tools.io import read_pfb, write_pfb
+from pfb_weather import TYPICAL, write_weather
 
 from bmi_colm.forcing import Forcing, ParflowForcing, names, open_forcing
 from bmi_common import ConfigError
@@ -14,19 +15,10 @@ from bmi_common import ConfigError
 START = datetime(1998, 10, 1, 5)
 HOUR = timedelta(hours=1)
 SHAPE = (2, 3)
-TYPICAL = {
-    "DSWR": 400.0, "DLWR": 300.0, "APCP": 1.0e-4, "Temp": 290.0,
-    "UGRD": 2.0, "VGRD": -1.0, "Press": 9.0e4, "SPFH": 0.008,
-}  # fmt: skip
 
 
 def write(folder: Path, variable: str, first: int, hours: int = 24, shape: tuple[int, int] = SHAPE) -> Path:
-    """Write hours `first` … ; every value of the file differs from the others."""
-    file = folder / f"NLDAS.{variable}.{first:06d}_to_{first + hours - 1:06d}.pfb"
-    values = np.full((hours, *shape), TYPICAL[variable])
-    values *= 1.0 + 1e-6 * (np.arange(values.size).reshape(values.shape) + first)
-    write_pfb(str(file), values, dist=False)
-    return file
+    return write_weather(folder, variable, first, hours, shape)
 
 
 @pytest.fixture

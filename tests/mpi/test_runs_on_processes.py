@@ -12,7 +12,10 @@ import signalled
 import yaml
 from click.testing import CliRunner
 from mpi_runs import launch, needs_mpi
+from pfb_weather import TYPICAL, write_weather
 
+from bmi_common.groundwater import DISCHARGE
+from bmi_common.netcdf_file import netcdf_name
 from rootzone.bmi_run import main
 
 pytestmark = [needs_mpi, pytest.mark.slow]
@@ -117,6 +120,30 @@ def test_wells_irrigation_and_boundaries_are_those_of_one_process(tmp_path) -> N
     for term in ("boundary_inflow", "extraction", "irrigation", "injection", "outflow"):
         assert np.any(expected[term] != 0.0), term
         np.testing.assert_allclose(found[term], expected[term], rtol=1e-11)
+
+
+def test_weather_in_pfb_files_and_gauges_by_coordinates_are_shared(case, tmp_path) -> None:
+    with netCDF4.Dataset(case / "demo" / "domain.nc") as data:
+        shape = data["mask"].shape
+        north, east = (float(data[name][1, 26]) for name in ("latitude", "longitude"))
+    for variable in TYPICAL:
+        write_weather(tmp_path, variable, 1, 24, shape)
+    gauges = f"{{a: {{easting: 722500.0, northing: 2688500.0}}, b: {{latitude: {north}, longitude: {east}}}}}"
+    options = (
+        f"land.options.forcing={{type: parflow, directory: {tmp_path}, start: 2019-10-01T00:00}}",
+        f"groundwater.options.gauges={gauges}",
+        "output=[{file: hourly.nc, every: 1h, precision: double, variables: ["
+        "land.land_surface__temperature, groundwater.channel_water_x-section__volume_flow_rate]}]",
+        "time.end=2019-10-01T05:00",
+    )
+    settings = [text for option in options for text in ("--set", option)]
+    for processes in (1, 3):
+        bmi_run(processes, case / "run.yaml", *settings, "--output", tmp_path / str(processes))
+    expected, found = (values(tmp_path / str(n) / "hourly.nc") for n in (1, 3))
+    assert [v for v in expected if expected[v].tobytes() != found[v].tobytes()] == []
+    flow = found[netcdf_name(DISCHARGE)]
+    assert np.all(flow[:, 0] == flow[:, 1])  # both gauges are at the outlet
+    assert np.all(flow > 0.0)
 
 
 @pytest.mark.parametrize(
