@@ -6,12 +6,16 @@ grow beyond a random size, as on a disk that is full. All NetCDF files and the d
 those of the undisturbed run.
 
     python benchmarks/restart_under_fire.py cfg/coupled.yaml --set checkpoint.every=12h --trials 50 --json fire.json
+
+With ``--processes N`` the run is shared by N processes of ``mpiexec``, one of which is killed; the others must end
+within a minute.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import resource
 import shutil
@@ -36,6 +40,8 @@ from coupler.disk_space import RESERVE
 
 QUOTA_EVERY = 3
 LIMIT_S = 600.0
+GRACE_S = 60.0
+"""Within which the other processes of a run must end when one has been killed."""
 
 
 @dataclass
@@ -54,12 +60,15 @@ class Trial:
     outcome: str = ""
 
 
-def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-c", "from rootzone.bmi_run import main; main()", *arguments]
+def command(processes: int, *arguments: str) -> list[str]:
+    launcher = ["mpiexec", "-n", str(processes)] if processes > 1 else []
+    return [*launcher, sys.executable, "-c", "from rootzone.bmi_run import main; main()", *arguments]
 
 
-def run(arguments: list[str], kill_after: float | None = None, quota: int | None = None) -> tuple[int, str]:
-    """Run to the end, or kill it; the exit code and what it said."""
+def run(
+    arguments: list[str], processes: int = 1, kill_after: float | None = None, quota: int | None = None
+) -> tuple[int, str]:
+    """Run to the end, or kill it or one of its processes; the exit code and what it said."""
 
     def limit() -> None:
         if quota is not None:
@@ -67,14 +76,32 @@ def run(arguments: list[str], kill_after: float | None = None, quota: int | None
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # the write fails instead
 
     process = subprocess.Popen(
-        command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=limit
+        command(processes, *arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=limit
     )
     try:
         said, _ = process.communicate(timeout=kill_after or LIMIT_S)
     except subprocess.TimeoutExpired:
-        process.kill()
-        said, _ = process.communicate()
+        victims = ranks_of(process.pid) if processes > 1 else []
+        if victims:
+            os.kill(random.choice(victims), signal.SIGKILL)
+        else:
+            process.kill()
+        said, _ = process.communicate(timeout=GRACE_S)
     return process.returncode, said
+
+
+def ranks_of(launcher: int) -> list[int]:
+    """Find the processes that the launcher has started and that run Python."""
+    parents = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            parents[int(entry.name)] = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+        except OSError:
+            continue  # it has ended meanwhile
+    family = {launcher}
+    while len(family) < len(family := family | {pid for pid, parent in parents.items() if parent in family}):
+        pass
+    return [pid for pid in family if Path(f"/proc/{pid}/exe").resolve() == Path(sys.executable).resolve()]
 
 
 def same(one: NDArray[Any], other: NDArray[Any]) -> bool:
@@ -112,7 +139,15 @@ def has_checkpoint(folder: Path) -> bool:
     return any((folder / "checkpoints").glob("*/checkpoint.json"))
 
 
-def trial(run_file: Path, settings: list[str], folder: Path, reference: Path, seconds: float, by_quota: bool) -> Trial:
+def trial(
+    run_file: Path,
+    settings: list[str],
+    folder: Path,
+    reference: Path,
+    seconds: float,
+    by_quota: bool,
+    processes: int,
+) -> Trial:
     """Disturb a run until it is left alone."""
     result = Trial()
     start = [str(run_file), *settings, "--output", str(folder), "--overwrite"]
@@ -122,14 +157,18 @@ def trial(run_file: Path, settings: list[str], folder: Path, reference: Path, se
     while disturbed:
         if by_quota:
             quota = RESERVE + random.randint(largest // 20, largest)
-            code, said = run(arguments, quota=quota)
+            code, said = run(arguments, processes, quota=quota)
             blow = f"quota of {quota} bytes"
             if code not in (0, 1, 2) or "Traceback" in said:
                 result.outcome = f"exit code {code} under a quota: {said.strip().splitlines()[-1]}"
                 return result
         else:
             moment = random.uniform(0.2, 1.05) * seconds
-            code, _ = run(arguments, kill_after=moment)
+            try:
+                code, _ = run(arguments, processes, kill_after=moment)
+            except subprocess.TimeoutExpired:
+                result.outcome = f"killed after {moment:.1f} s: the other processes hang"
+                return result
             blow = f"killed after {moment:.1f} s"
         if code == 0:
             result.blows.append(f"{blow}: it had ended")
@@ -139,7 +178,7 @@ def trial(run_file: Path, settings: list[str], folder: Path, reference: Path, se
         arguments = ["--restart", str(folder)] if whole else start
         disturbed = random.random() < 0.5
     else:
-        code, said = run(arguments)
+        code, said = run(arguments, processes)
         # the last blow may have come when all was written but the report of times
         if code != 0 and "nothing is left to do" not in said:
             result.outcome = f"the restart failed: {said.strip().splitlines()[-1]}"
@@ -149,13 +188,19 @@ def trial(run_file: Path, settings: list[str], folder: Path, reference: Path, se
 
 
 def fire(
-    run_file: Path, settings: list[str], trials: int, seed: int, work: Path, tell: Callable[[str], None]
+    run_file: Path,
+    settings: list[str],
+    trials: int,
+    seed: int,
+    work: Path,
+    tell: Callable[[str], None],
+    processes: int = 1,
 ) -> list[Trial]:
     """Carry out all trials."""
     random.seed(seed)
     reference = work / "undisturbed"
     begin = time.perf_counter()
-    code, said = run([str(run_file), *settings, "--output", str(reference)])
+    code, said = run([str(run_file), *settings, "--output", str(reference)], processes)
     if code != 0:
         raise SystemExit(f"the undisturbed run fails: {said}")
     seconds = time.perf_counter() - begin
@@ -163,7 +208,7 @@ def fire(
     results = []
     for i in range(trials):
         folder = work / f"run_{i}"
-        done = trial(run_file, settings, folder, reference, seconds, i % QUOTA_EVERY == QUOTA_EVERY - 1)
+        done = trial(run_file, settings, folder, reference, seconds, i % QUOTA_EVERY == QUOTA_EVERY - 1, processes)
         shutil.rmtree(folder, ignore_errors=True)
         results.append(done)
         tell(f"{i + 1}: {'; '.join(done.blows)}: {done.outcome}")
@@ -176,12 +221,21 @@ def main() -> None:
     parser.add_argument("--set", dest="settings", action="append", default=[], help="as for bmi-run")
     parser.add_argument("--trials", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=1, help="that share the run")
     parser.add_argument("--json", type=Path, help="write the trials here too")
     arguments = parser.parse_args()
     console = Console(highlight=False)
     settings = [f"--set={s}" for s in arguments.settings]
     with tempfile.TemporaryDirectory() as work:
-        results = fire(arguments.run, settings, arguments.trials, arguments.seed, Path(work), console.print)
+        results = fire(
+            arguments.run,
+            settings,
+            arguments.trials,
+            arguments.seed,
+            Path(work),
+            console.print,
+            arguments.processes,
+        )
     outcomes = Counter("equal" if r.outcome == "equal" else "not equal" for r in results)
     blows = Counter(b.split(":")[1].strip() for r in results for b in r.blows)
     console.print(f"{outcomes['equal']} of {len(results)} trials ended equal; blows: {dict(blows)}")

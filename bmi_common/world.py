@@ -5,12 +5,14 @@ the environment that ``mpiexec`` (or ``srun``) sets, so that mpi4py is imported 
 process.
 
 No wait hangs because another process has failed: one that fails tells the others with `World.fail`, and they raise
-`OtherProcessFailed` where they wait. A process that dies takes the others along, because its launcher ends them.
+`OtherProcessFailed` where they wait. A process that dies takes the others along, because its launcher ends them, or
+because a wait for it comes to its `timeout`.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -68,10 +70,13 @@ class World:
         Number of processes.
     decomposition : (int, int), optional
         Parts of the domain from west to east and from south to north, where somebody has chosen them.
+    timeout : float, optional
+        Longest wait [s] for another process, after which the processes are aborted; without it a wait may last.
     """
 
     def __init__(self, rank: int = 0, size: int = 1, decomposition: tuple[int, int] | None = None) -> None:
         self.rank, self.size, self.decomposition = rank, size, decomposition
+        self.timeout: float | None = None
         self.parts: dict[str, Any] = {}  # parts of the domains that have been divided, by what describes the domain
 
     @property
@@ -161,12 +166,14 @@ class MpiWorld(World):
 
     def _poll(self, done: Callable[[], Any]) -> Any:
         """Return what `done` gives once that is true; raise `OtherProcessFailed` if another process fails meanwhile."""
-        looks = 0
+        looks, begin = 0, time.monotonic()
         try:
             while not (found := done()):
                 looks += 1
                 if looks > _PATIENCE:
                     self._require_no_failure()
+                    if self.timeout is not None and time.monotonic() - begin > self.timeout:
+                        self._abort()
                     time.sleep(_NAP)
         except self._mpi.Exception:
             # a process that has met a mistake may be elsewhere than this one
@@ -176,6 +183,16 @@ class MpiWorld(World):
                 time.sleep(_NAP)
             raise
         return found
+
+    def _abort(self) -> None:
+        """End all processes, of which one does not answer: it may be dead, or on a machine that is."""
+        print(
+            f"process {self.rank} has waited {self.timeout:g} s for another one, which does not answer (mpi.timeout); "
+            "the run is aborted and goes on from its last checkpoint with bmi-run --restart",
+            file=sys.stderr,
+            flush=True,
+        )
+        self._comm.Abort(1)
 
     def _require_no_failure(self) -> None:
         if self._comm.iprobe(source=self._mpi.ANY_SOURCE, tag=_FAILURE):

@@ -263,10 +263,11 @@ class MpiConfig(Config):
     """How processes that ``mpiexec`` starts share the run.
 
     The `decomposition` is how many parts the domain has from west to east and from south to north; by default those
-    with the shortest edges.
+    with the shortest edges. A process that waits longer than `timeout` for another one aborts all.
     """
 
     decomposition: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] | None = None
+    timeout: Duration = timedelta(hours=1)
 
 
 class RunConfig(Config):

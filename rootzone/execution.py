@@ -110,6 +110,7 @@ def _load(file: Path, settings: Sequence[str], checking: bool) -> LoadedRun:
         loaded = load_run(file, settings)
         with errors_under(file=loaded.document.path):
             current().decompose(loaded.config.mpi.decomposition)
+        current().timeout = loaded.config.mpi.timeout.total_seconds()
         _require_same_everywhere(loaded)
         return loaded
     except UnsoundRun as error:

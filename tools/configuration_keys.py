@@ -114,6 +114,7 @@ MEANINGS: Mapping[str, str] = {
     "`[2500h, 6000h]` of a year, thirds of another period",
     "mpi.decomposition": "parts of the domain from west to east and from south to north, one for each process that "
     "`mpiexec` starts; by default those with the shortest edges ([mpi.md](mpi.md))",
+    "mpi.timeout": "longest wait for another process, which may have died; then all are aborted",
     "seed": "of the random generators of Python, numpy and PyTorch",
     "error_control.segments.length": "from one restart to the next, counted from the start of the run",
     "error_control.segments.restart_from": "folder of a run with states at these times, or a component that goes along",

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from mpi_runs import launch, needs_mpi
 
 from bmi_common.errors import ConfigError
 from bmi_common.world import ALONE, among, current, is_first, launched, of_launcher
@@ -42,3 +43,22 @@ def test_the_launcher_of_another_mpi_is_refused(monkeypatch) -> None:
     monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "3")  # this process has been started alone
     with pytest.raises(ConfigError, match=r"started 3 processes.*use the mpiexec of that MPI"):
         of_launcher()
+
+
+SILENT = """
+import time
+from mpi4py import MPI
+from bmi_common.world import MpiWorld
+world = MpiWorld(MPI.COMM_WORLD)
+world.timeout = 0.5
+if world.rank == 1:
+    time.sleep(300)
+world.agree()
+"""
+
+
+@needs_mpi
+@pytest.mark.slow
+def test_a_process_that_does_not_answer_is_not_waited_for_beyond_the_timeout() -> None:
+    told = launch(3, sys.executable, "-c", SILENT, code=None)
+    assert "has waited 0.5 s for another one" in told

@@ -32,9 +32,9 @@ def start(processes: int, *command: str, cwd: Path | None = None) -> subprocess.
     )
 
 
-def launch(processes: int, *command: str, cwd: Path | None = None, code: int = 0) -> str:
-    """Run a command on several processes; return what they print, after they have ended with this exit code."""
+def launch(processes: int, *command: str, cwd: Path | None = None, code: int | None = 0) -> str:
+    """Run a command on several processes; return what they print, after they have ended with this exit code, or any."""
     process = start(processes, *command, cwd=cwd)
     output, _ = process.communicate(timeout=600)
-    assert process.returncode == code, output
+    assert code is None or process.returncode == code, output
     return output
