@@ -13,6 +13,10 @@ settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.register_profile("explore", deadline=None, print_blob=True)
 settings.load_profile("repeatable")
 
+# workers have the processors busy: threads of theirs would wait for each other
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 REFERENCE_VARIABLE = "ROOTZONE_REFERENCE_DATA"
 _DEFAULT = Path(__file__).resolve().parents[2] / "shared" / "data"
 
