@@ -92,11 +92,14 @@ class _PredRNN(_Common):
 class _Structured(_Common):
     architecture: Literal["structured"]
     network: StructuredArchitecture
-    layer_thickness: list[_Thickness]
+    layer_thickness: list[_Thickness] | None
 
     @model_validator(mode="after")
     def _lengths(self) -> _Structured:
-        _require_layers(self.layer_thickness, self.network.layers)
+        if (self.layer_thickness is None) != (self.network.layers == "any"):
+            raise ValueError("layer_thickness: must be null with layers: any, and with no other")
+        if self.network.layers != "any":
+            _require_layers(self.layer_thickness, self.network.layers)
         return self
 
 
@@ -158,14 +161,15 @@ def load_rootzone(path: Path) -> PredRNNCheckpoint | StructuredCheckpoint:
             "the file is damaged or the two do not belong together"
         )
     parameters, files = read_parameters(weights), (weights, description_file)
+    thickness = None if d.layer_thickness is None else tuple(d.layer_thickness)
     if isinstance(d, _Structured):
         model = fill(StructuredModel(d.network), parameters, weights)
-        return StructuredCheckpoint(model, tuple(d.layer_thickness), d.provenance, files)
+        return StructuredCheckpoint(model, thickness, d.provenance, files)
     return PredRNNCheckpoint(
         fill(PredRNN(d.network), parameters, weights),
         d.statistics.statistics(),
         d.tile,
-        None if d.layer_thickness is None else tuple(d.layer_thickness),
+        thickness,
         d.provenance,
         files,
     )

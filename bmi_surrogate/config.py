@@ -160,12 +160,7 @@ def prepare(config_file: Path) -> PreparedSurrogate:
 
 def _trained(section: SurrogateSection, domain: Domain, config_file: Path) -> PredRNNCheckpoint | StructuredCheckpoint:
     if section.checkpoint is None:
-        if domain.nz < 2:
-            raise ConfigError(
-                f"the structured surrogate needs two layers at least, the domain has {domain.nz}",
-                key="surrogate.architecture",
-                file=config_file,
-            )
+        _require_two_layers(domain, "surrogate.architecture", config_file)
         bare = StructuredModel(StructuredArchitecture(domain.nz, (), section.refinements))
         return StructuredCheckpoint(bare.eval(), tuple(domain.dz.tolist()))
     found = load_checkpoint(section.checkpoint, section.format, section.statistics)
@@ -187,10 +182,19 @@ def _structured(
     config_file: Path,
 ) -> StructuredEmulator:
     _refuse(section, _FOR_NETWORKS, "the structured surrogate", config_file)
-    _require_layers(len(trained.layer_thickness), trained.layer_thickness, domain, section.checkpoint)
+    _require_two_layers(domain, "surrogate.checkpoint", config_file)
+    layers = trained.model.architecture.layers
+    _require_layers(None if layers == "any" else layers, trained.layer_thickness, domain, section.checkpoint)
     with errors_under("surrogate", config_file):
         options = StructuredOptions(section.device, section.threads, section.engine)
         return StructuredEmulator(trained.model, domain, options, barriers)
+
+
+def _require_two_layers(domain: Domain, key: str, config_file: Path) -> None:
+    if domain.nz < 2:
+        raise ConfigError(
+            f"the structured surrogate needs two layers at least, the domain has {domain.nz}", key=key, file=config_file
+        )
 
 
 def _predrnn(
@@ -219,8 +223,8 @@ def _refuse(section: SurrogateSection, keys: tuple[str, ...], surrogate: str, co
             raise ConfigError(f"has no meaning for {surrogate}; remove it", key=f"surrogate.{key}", file=config_file)
 
 
-def _require_layers(layers: int, known: tuple[float, ...] | None, domain: Domain, path: Path | None) -> None:
-    if layers != domain.nz:
+def _require_layers(layers: int | None, known: tuple[float, ...] | None, domain: Domain, path: Path | None) -> None:
+    if layers not in (None, domain.nz):
         raise ConfigError(f"{path}: the network has {layers} layers, the domain has {domain.nz}")
     if known is not None and not np.allclose(known, domain.dz, rtol=1.0e-3):
         k = int(np.argmax(np.abs(np.array(known) / domain.dz - 1.0)))

@@ -26,7 +26,7 @@ end subroutine max_threads
 subroutine advance(nlanes, layers, blocks, sides, ncol, nstarts, nwidths, nparameters, nfeatures, nmemory, cells, supplied, &
   dz, height, porosity, specific_storage, alpha, n, m, residual, maximum, vertical, east_conductance, north_conductance, &
   rise_east, rise_north, cosine_east, cosine_north, conveyance_in, conveyance_out, east, west, north, south, donor, level_start, &
-  cell, widths, parameters, soil_features, scale, refinements, sweeps, later_sweeps, rough_sweeps, repetitions, threads, &
+  cell, shared, widths, parameters, soil_features, scale, refinements, sweeps, later_sweeps, rough_sweeps, repetitions, threads, &
   supply, memory, head, map)
   use, intrinsic :: iso_c_binding, only: c_double
   use structured_hour, only: advance_hour
@@ -44,6 +44,7 @@ subroutine advance(nlanes, layers, blocks, sides, ncol, nstarts, nwidths, nparam
   real(c_double), intent(in), target :: conveyance_in(sides, ncol), conveyance_out(nlanes, blocks)
   integer, intent(in), target :: east(nlanes, blocks), west(nlanes, blocks), north(nlanes, blocks), south(nlanes, blocks)
   integer, intent(in), target :: donor(sides, ncol), level_start(nstarts), cell(nlanes, blocks)
+  integer, intent(in) :: shared
   integer, intent(in), target :: widths(nwidths)
   real(c_double), intent(in), target :: parameters(nparameters), soil_features(nlanes, nfeatures, blocks)
   real(c_double), intent(in), target :: scale(layers)
@@ -84,6 +85,7 @@ subroutine advance(nlanes, layers, blocks, sides, ncol, nstarts, nwidths, nparam
   columns%level_start => level_start
   columns%cell => cell
 
+  network%shared = shared /= 0
   network%widths => widths
   network%parameters => parameters
   network%soil_features => soil_features

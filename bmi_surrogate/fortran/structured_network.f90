@@ -1,14 +1,19 @@
-!> What the perceptron sees of the columns of a block, and what it says: gains of the last solve and weights of the closure.
+!> What the network says of the columns of a block: gains of the last solve and weights of the closure.
+!>
+!> It is a perceptron that sees a whole column, or one that all layers share: each with the layer below and the one above, and
+!> with the mean and the largest over the column of what the inner layer before has found.
 !>
 !> Parameters are stored in single precision, as training leaves them, but computed with in double precision: sums in single
 !> precision would differ from PyTorch's by more than heads may. They lie layer by layer, the outputs in groups that are padded
-!> to whole ones; each group has its biases first and then its weights, (output of the group, input).
+!> to whole ones; each group has its biases first and then its weights, (output of the group, input). Of the shared network an
+!> inner layer has two such sets: biases and weights of the column's summary, then weights of the three layers without biases.
 !>
 !> Equations (14) and (15) of docs/theory.md, whose change of the coordinate and weights w these are.
 module structured_network
   use, intrinsic :: iso_fortran_env, only: wp => real64
+  use structured_features, only: see_block, surface_features
   use structured_types, only: columns_t, lanes, network_t
-  use vector_math, only: arsinhs, exponentials, hyperbolic_tangents, logarithms
+  use vector_math, only: exponentials, hyperbolic_tangents
   implicit none
   private
   public :: group, judge_block
@@ -18,11 +23,6 @@ module structured_network
   real(wp), parameter :: largest_gain = 3.0_wp, largest_weight = 8.0_wp
   !> Change by the last solve, in units of the typical change in an hour, at which half of the learned is applied [-].
   real(wp), parameter :: fading_scale = 0.02_wp
-  !> Water in an hour, and depth of a pond, that separate linear from logarithmic [m].
-  real(wp), parameter :: water_scale = 1.0e-4_wp, ponding_scale = 1.0e-3_wp
-  !> Of the typical change: what a second solve changes is small [-].
-  real(wp), parameter :: fine = 0.01_wp
-  real(wp), parameter :: ln_10 = 2.30258509299404568401799145468436421_wp
 
 contains
 
@@ -43,7 +43,7 @@ contains
     real(wp), intent(in) :: inflow(lanes)                        !< overland, by the ponding at the start [m]
     real(wp), intent(out) :: gain(lanes, columns%layers)         !< of the last solve's change [-]
     real(wp), intent(out) :: weights(lanes, columns%layers)      !< in the closure [-]
-    real(wp) :: values(lanes, maxval(network%widths) + group)
+    real(wp) :: values(lanes, values_size(network, columns%layers))
     real(wp), dimension(lanes, 2*columns%layers - 1) :: said, bounded
     real(wp) :: fade(lanes), half, share
     integer :: k, l, layers
@@ -51,7 +51,11 @@ contains
     layers = columns%layers
     call see_block(columns, network, b, head, saturation, permeability, source, lateral, moved, change, ponded_before, inflow, &
       values)
-    call perceive(network, values)
+    if (network%shared) then
+      call perceive_layers(network, layers, values)
+    else
+      call perceive(network, values)
+    end if
 
     half = 0.5_wp*(largest_gain + 1.0_wp)
     share = log(largest_weight)
@@ -88,127 +92,17 @@ contains
     call exponentials(lanes*(layers - 1), said(:, 2:layers), weights(:, 2:layers))
   end subroutine judge_block
 
-  !> Features of the columns: numbers without units, of order one.
-  subroutine see_block(columns, network, b, head, saturation, permeability, source, lateral, moved, change, ponded_before, inflow, &
-    seen)
-    type(columns_t), intent(in) :: columns                       !< soil and terrain
-    type(network_t), intent(in) :: network                       !< parameters
-    integer, intent(in) :: b                                     !< block
-    real(wp), intent(in) :: head(lanes, columns%layers)          !< of the guess [m]
-    real(wp), intent(in) :: saturation(lanes, columns%layers)    !< of the guess [-]
-    real(wp), intent(in) :: permeability(lanes, columns%layers)  !< relative, of the guess [-]
-    real(wp), intent(in) :: source(lanes, columns%layers)        !< water of the hour [m]
-    real(wp), intent(in) :: lateral(lanes, columns%layers)       !< water of the hour [m]
-    real(wp), intent(in) :: moved(lanes, columns%layers)         !< change of the coordinate so far [m]
-    real(wp), intent(in) :: change(lanes, columns%layers)        !< by the last solve [m]
-    real(wp), intent(in) :: ponded_before(lanes)                 !< at the start of the hour [m]
-    real(wp), intent(in) :: inflow(lanes)                        !< overland, by the ponding at the start [m]
-    real(wp), intent(inout) :: seen(lanes, *)                    !< features, one after the other [-]
-    real(wp), dimension(lanes, columns%layers) :: raw, squashed
-    integer :: elements, first, k, l, layers
-
-    layers = columns%layers
-    elements = lanes*layers
-    first = 0
-
-    do k = 1, layers
-      !$omp simd
-      do l = 1, lanes
-        squashed(l, k) = (saturation(l, k) - columns%residual(l, k, b)) &
-          /(columns%maximum(l, k, b) - columns%residual(l, k, b))
-        raw(l, k) = columns%alpha(l, k, b)*head(l, k)
-      end do
-    end do
-    call add(layers, 1.0_wp, 0.0_wp)
-    call hyperbolic_tangents(elements, raw, squashed)
-    call add(layers, 1.0_wp, 0.0_wp)
-
-    raw = head/0.1_wp
-    call arsinhs(elements, raw, squashed)
-    call add(layers, 1.0_wp/3.0_wp, 0.0_wp)
-
-    do k = 1, layers
-      !$omp simd
-      do l = 1, lanes
-        raw(l, k) = merge(1.0e-12_wp, permeability(l, k), permeability(l, k) < 1.0e-12_wp)
-      end do
-    end do
-    call logarithms(elements, raw, squashed)
-    call add(layers, 0.25_wp/ln_10, 1.0_wp)
-
-    do k = 1, layers - 1
-      !$omp simd
-      do l = 1, lanes
-        raw(l, k) = (head(l, k) - head(l, k + 1))/columns%height(k) - 1.0_wp
-      end do
-    end do
-    call arsinhs(lanes*(layers - 1), raw, squashed)
-    call add(layers - 1, 1.0_wp, 0.0_wp)
-
-    raw = source/water_scale
-    call arsinhs(elements, raw, squashed)
-    call add(layers, 1.0_wp/3.0_wp, 0.0_wp)
-    raw = lateral/water_scale
-    call arsinhs(elements, raw, squashed)
-    call add(layers, 1.0_wp/3.0_wp, 0.0_wp)
-
-    do k = 1, layers
-      !$omp simd
-      do l = 1, lanes
-        raw(l, k) = moved(l, k)/network%scale(k)
-      end do
-    end do
-    call arsinhs(elements, raw, squashed)
-    call add(layers, 1.0_wp, 0.0_wp)
-    do k = 1, layers
-      !$omp simd
-      do l = 1, lanes
-        raw(l, k) = change(l, k)/(fine*network%scale(k))
-      end do
-    end do
-    call arsinhs(elements, raw, squashed)
-    call add(layers, 0.5_wp, 0.0_wp)
-
-    do k = 1, 2*layers
-      !$omp simd
-      do l = 1, lanes
-        seen(l, first + k) = network%soil_features(l, k, b)
-      end do
-    end do
-    first = first + 2*layers
-
-    call add_surface(ponded_before/ponding_scale)
-    call add_surface(merge(head(:, layers), 0.0_wp, head(:, layers) > 0.0_wp)/ponding_scale)
-    call add_surface(inflow/ponding_scale)
-    call add_surface(columns%conveyance_out(:, b)/100.0_wp)
-
-  contains
-
-    !> Add squashed values of so many layers, times a factor and plus an offset.
-    subroutine add(count, factor, offset)
-      integer, intent(in) :: count    !< layers
-      real(wp), intent(in) :: factor  !< [-]
-      real(wp), intent(in) :: offset  !< [-]
-      integer :: i, j
-      do j = 1, count
-        !$omp simd
-        do i = 1, lanes
-          seen(i, first + j) = squashed(i, j)*factor + offset
-        end do
-      end do
-      first = first + count
-    end subroutine add
-
-    !> Add a feature of the surface.
-    subroutine add_surface(value)
-      real(wp), intent(in) :: value(lanes)  !< [-]
-      real(wp) :: small(lanes)
-      call arsinhs(lanes, value, small)
-      first = first + 1
-      seen(:, first) = small/3.0_wp
-    end subroutine add_surface
-
-  end subroutine see_block
+  !> Numbers that what the network sees, and each of its layers finds, have room in.
+  pure integer function values_size(network, layers)
+    type(network_t), intent(in) :: network  !< parameters
+    integer, intent(in) :: layers           !< of a column
+    values_size = maxval(network%widths)
+    if (network%shared) then
+      values_size = values_size*(layers + 2) + surface_features
+    else
+      values_size = values_size + group
+    end if
+  end function values_size
 
   !> The perceptron: linear layers with SiLU, x/(1 + exp(-x)), between them.
   subroutine perceive(network, values)
@@ -268,5 +162,109 @@ contains
     end do
     sums = summed
   end subroutine add_group
+
+  !> The network along the layers of the columns: for each inner layer a sum of the column's summary and of three layers, with
+  !> SiLU; for the last one of the layer itself. Gives gains, then weights of all layers but the bottom one.
+  subroutine perceive_layers(network, layers, values)
+    type(network_t), intent(in) :: network                                  !< parameters
+    integer, intent(in) :: layers                                           !< of a column
+    real(wp), intent(inout) :: values(lanes, values_size(network, layers))  !< features, then outputs [-]
+    real(wp) :: found(lanes, values_size(network, layers)), small(lanes, values_size(network, layers))
+    real(wp) :: summary(lanes, 2*maxval(network%widths) + surface_features)
+    real(wp), dimension(lanes, group) :: of_column, sums
+    integer :: count, inputs, k, l, layer, o, outputs, place, summaries
+
+    inputs = network%widths(1)
+    summaries = surface_features
+    summary(:, :summaries) = values(:, inputs*(layers + 2) + 1:inputs*(layers + 2) + surface_features)
+    place = 1
+    do layer = 1, size(network%widths) - 2
+      outputs = network%widths(layer + 1)
+      do o = 1, outputs, group
+        count = min(group, outputs - o + 1)
+        call add_group(summaries, summary, network%parameters(place:), of_column)
+        place = place + group*(1 + summaries)
+        do k = 1, layers
+          sums = of_column
+          call add_products(3*inputs, values(:, inputs*(k - 1) + 1:), network%parameters(place:), sums)
+          found(:, outputs*k + o:outputs*k + o + count - 1) = sums(:, :count)
+        end do
+        place = place + group*3*inputs
+      end do
+      do k = outputs + 1, outputs*(layers + 1)
+        !$omp simd
+        do l = 1, lanes
+          small(l, k) = -found(l, k)
+        end do
+      end do
+      call exponentials(lanes*outputs*layers, small(:, outputs + 1:), values(:, outputs + 1:))
+      do k = outputs + 1, outputs*(layers + 1)
+        !$omp simd
+        do l = 1, lanes
+          values(l, k) = found(l, k)/(1.0_wp + values(l, k))
+        end do
+      end do
+      values(:, :outputs) = 0.0_wp
+      values(:, outputs*(layers + 1) + 1:outputs*(layers + 2)) = 0.0_wp
+      call summarise(outputs, layers, values(:, outputs + 1:), summary, summaries)
+      inputs = outputs
+    end do
+    do k = 1, layers
+      call add_group(inputs, values(:, inputs*k + 1:), network%parameters(place:), sums)
+      found(:, k) = sums(:, 1)
+      if (k > 1) found(:, layers + k - 1) = sums(:, 2)
+    end do
+    values(:, :2*layers - 1) = found(:, :2*layers - 1)
+  end subroutine perceive_layers
+
+  !> Mean and largest over the layers of a column, put before the features of the surface.
+  pure subroutine summarise(width, layers, values, summary, summaries)
+    integer, intent(in) :: width                        !< numbers of a layer
+    integer, intent(in) :: layers                       !< of a column
+    real(wp), intent(in) :: values(lanes, width, layers)  !< [-]
+    real(wp), intent(inout) :: summary(lanes, *)        !< its last numbers are those of the surface [-]
+    integer, intent(inout) :: summaries                 !< numbers of the summary
+    real(wp) :: surface(lanes, surface_features)
+    integer :: i, k, l
+
+    surface = summary(:, summaries - surface_features + 1:summaries)
+    summaries = 2*width + surface_features
+    do i = 1, width
+      summary(:, i) = values(:, i, 1)
+      summary(:, width + i) = values(:, i, 1)
+    end do
+    do k = 2, layers
+      do i = 1, width
+        !$omp simd
+        do l = 1, lanes
+          summary(l, i) = summary(l, i) + values(l, i, k)
+          summary(l, width + i) = merge(values(l, i, k), summary(l, width + i), values(l, i, k) > summary(l, width + i))
+        end do
+      end do
+    end do
+    summary(:, :width) = summary(:, :width)/layers
+    summary(:, 2*width + 1:summaries) = surface
+  end subroutine summarise
+
+  !> Add products with weights to a group of sums, which stay in registers.
+  pure subroutine add_products(inputs, values, weights, sums)
+    integer, intent(in) :: inputs                   !< of the layer
+    real(wp), intent(in) :: values(lanes, inputs)   !< [-]
+    real(wp), intent(in) :: weights(group, inputs)  !< [-]
+    real(wp), intent(inout) :: sums(lanes, group)   !< [-]
+    real(wp) :: summed(lanes, group)
+    integer :: i, l, o
+
+    summed = sums
+    do i = 1, inputs
+      do o = 1, group
+        !$omp simd
+        do l = 1, lanes
+          summed(l, o) = summed(l, o) + weights(o, i)*values(l, i)
+        end do
+      end do
+    end do
+    sums = summed
+  end subroutine add_products
 
 end module structured_network

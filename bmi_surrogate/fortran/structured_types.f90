@@ -44,8 +44,9 @@ module structured_types
     integer, pointer, contiguous :: cell(:, :) => null()                   !< of a map; 0 in lanes without a column
   end type columns_t
 
-  !> The perceptron that judges a column; with one width there is none.
+  !> The network that judges a column; with one width there is none.
   type :: network_t
+    logical :: shared = .false.                                        !< by all layers, or it sees a whole column
     integer, pointer, contiguous :: widths(:) => null()                !< of its layers, input first
     real(wp), pointer, contiguous :: parameters(:) => null()           !< layer by layer; see structured_network [-]
     real(wp), pointer, contiguous :: soil_features(:, :, :) => null()  !< features that do not change [-]

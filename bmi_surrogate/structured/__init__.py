@@ -5,8 +5,8 @@ solve is a layer of the model; a small network learns only what it misses, and t
 closed after it, whatever the network says. The state of the Richards equation is Markov, so there is no memory.
 """
 
+from bmi_surrogate.structured.architecture import StructuredArchitecture
 from bmi_surrogate.structured.columns import ColumnProperties
-from bmi_surrogate.structured.correction import StructuredArchitecture
 from bmi_surrogate.structured.model import StructuredModel
 
 __all__ = ["ColumnProperties", "StructuredArchitecture", "StructuredModel"]

@@ -17,8 +17,8 @@ class StructuredCheckpoint:
     ----------
     model : StructuredModel
         In evaluation mode, on the CPU.
-    layer_thickness : tuple of float
-        Layers [m], bottom first, that it was trained on.
+    layer_thickness : tuple of float or None
+        Layers [m], bottom first, that it is for; None for any.
     provenance : mapping
         Where the weights come from, in words.
     files : tuple of Path
@@ -26,6 +26,6 @@ class StructuredCheckpoint:
     """
 
     model: StructuredModel
-    layer_thickness: tuple[float, ...]
+    layer_thickness: tuple[float, ...] | None
     provenance: Mapping[str, str] = field(default_factory=dict)
     files: tuple[Path, ...] = ()

@@ -18,6 +18,12 @@ from bmi_surrogate import _kernel
 from bmi_surrogate.structured.columns import ColumnProperties
 from bmi_surrogate.structured.correction import feature_count, soil_features
 from bmi_surrogate.structured.model import ROUGHLY, StructuredModel
+from bmi_surrogate.structured.shared_correction import (
+    LAYER_FEATURES,
+    InnerLayer,
+    SharedCorrection,
+    soil_features_of_layers,
+)
 
 _LANES, _GROUP, _FLAT_MEMORY, _LAYER_MEMORY = _kernel.sizes()
 _COLUMNS_WORTH_A_THREAD = 500
@@ -39,14 +45,14 @@ class CompiledEngine:
 
     def __init__(self, model: StructuredModel, columns: ColumnProperties, threads: int | None = None) -> None:
         self._blocks = _Blocks(columns.count)
-        self._shape = (model.architecture.layers, *columns.shape[1:])
+        self._shape = (columns.porosity.shape[0], *columns.shape[1:])
         self._threads = threads or min(int(_kernel.max_threads()), columns.count // _COLUMNS_WORTH_A_THREAD + 1)
         effort = model.architecture.effort
         self._arguments: dict[str, Any] = {
             **_soil(columns, self._blocks),
             **_terrain(columns, self._blocks),
             **_network(model, columns, self._blocks),
-            "scale": _numbers(model.scale[:, 0]),
+            "scale": _numbers(model.scale_of(columns)[:, 0]),
             "refinements": model.architecture.refinements,
             "sweeps": effort.sweeps,
             "later_sweeps": effort.later_sweeps,
@@ -147,25 +153,42 @@ def _terrain(columns: ColumnProperties, blocks: _Blocks) -> dict[str, NDArray[An
     }
 
 
-def _network(model: StructuredModel, columns: ColumnProperties, blocks: _Blocks) -> dict[str, NDArray[Any]]:
-    """Widths and parameters of the perceptron, layer by layer; groups of outputs, each with its biases first."""
-    widths = [feature_count(model.architecture.layers)]
+def _network(model: StructuredModel, columns: ColumnProperties, blocks: _Blocks) -> dict[str, Any]:
+    """Widths and parameters of the network, layer by layer; groups of outputs, each with its biases first."""
     if not model.architecture.hidden:
         nothing = np.zeros((_LANES, 1, blocks.blocks), order="F")
-        return {"widths": np.array(widths, np.int32), "parameters": np.zeros(1), "soil_features": nothing}
-    parts = []
-    for layer in (*(part for part in model.correction.inner if isinstance(part, nn.Linear)), model.correction.last):
-        outputs = layer.out_features
-        rows = torch.cat((layer.bias[:, None], layer.weight), dim=1).to(torch.float64).detach().cpu().numpy()
-        padded = np.zeros((-(-outputs // _GROUP) * _GROUP, rows.shape[1]))
-        padded[:outputs] = rows
-        parts += [padded[first : first + _GROUP].T.ravel() for first in range(0, outputs, _GROUP)]
-        widths.append(outputs)
+        return {"shared": 0, "widths": np.ones(1, np.int32), "parameters": np.zeros(1), "soil_features": nothing}
+    correction = model.correction
+    parts: list[Array] = []
+    if isinstance(correction, SharedCorrection):
+        widths = [LAYER_FEATURES]
+        for inner in (part for part in correction.inner if isinstance(part, InnerLayer)):
+            # a group of outputs has the weights of the summary first, and then those of the three layers
+            of_column, of_layers = _groups(inner.whole), _groups(inner.near)
+            parts += [part for both in zip(of_column, of_layers, strict=True) for part in both]
+            widths.append(inner.whole.out_features)
+        soil = soil_features_of_layers(columns).flatten(0, 1)
+    else:
+        widths = [feature_count(columns.porosity.shape[0])]
+        for layer in (part for part in correction.inner if isinstance(part, nn.Linear)):
+            parts += _groups(layer)
+            widths.append(layer.out_features)
+        soil = soil_features(columns)
     return {
-        "widths": np.array(widths, dtype=np.int32),
-        "parameters": np.concatenate(parts),
-        "soil_features": blocks.layered(soil_features(columns).numpy(), 0.0),
+        "shared": int(isinstance(correction, SharedCorrection)),
+        "widths": np.array([*widths, correction.last.out_features], dtype=np.int32),
+        "parameters": np.concatenate([*parts, *_groups(correction.last)]),
+        "soil_features": blocks.layered(soil.numpy(), 0.0),
     }
+
+
+def _groups(layer: nn.Linear) -> list[Array]:
+    """Parameters of a linear layer by groups of outputs, (input, output): biases, where it has any, and weights."""
+    rows = [layer.weight] if layer.bias is None else [layer.bias[:, None], layer.weight]
+    values = _numbers(torch.cat(rows, dim=1))
+    padded = np.zeros((-(-len(values) // _GROUP) * _GROUP, values.shape[1]))
+    padded[: len(values)] = values
+    return [padded[first : first + _GROUP].T.ravel() for first in range(0, len(padded), _GROUP)]
 
 
 def _numbers(values: Tensor) -> Array:

@@ -13,14 +13,11 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
-from pydantic import ConfigDict
 from torch import Tensor, nn
 
-from bmi_surrogate.structured.closure import Effort
+from bmi_surrogate.structured.architecture import StructuredArchitecture
 from bmi_surrogate.structured.column_solve import ColumnHeads, Start
 from bmi_surrogate.structured.columns import ColumnProperties
 
@@ -39,44 +36,29 @@ LAYERED = 11
 SURFACE = 4
 
 
-@dataclass(frozen=True)
-class StructuredArchitecture:
-    """What determines the shape of the structured surrogate's parameters, and its numerical effort.
+def bounded(gain: Tensor, weights: Tensor, residual_scale: Tensor) -> tuple[Tensor, Tensor]:
+    """Bring what a network says within its bounds, and let it fade where there is nothing to correct.
 
-    Attributes
+    Parameters
     ----------
-    layers : int
-        Layers of the columns.
-    hidden : tuple of int
-        Widths of the network's inner layers; empty for no network.
-    refinements : int
-        Solves after the first; the network scales the change by the last of them, so it needs one.
-    routing, sweeps : int
-        Effort of the closure; see `bmi_surrogate.structured.closure.Effort`.
+    gain : Tensor, shape (layers, columns), float64
+        Of the last solve's change; 0 for a gain of 1.
+    weights : Tensor, shape (layers - 1, columns), float64
+        Of the closure, for all layers but the bottom one; 0 for a weight of 1.
+    residual_scale : Tensor, shape (columns,)
+        As in `Correction.forward`.
+
+    Returns
+    -------
+    gain, weights : Tensor, shape (layers, columns), float64
+        As `Correction.forward` gives them.
     """
-
-    layers: int = 11
-    hidden: tuple[int, ...] = (64, 64)
-    refinements: int = 1
-    routing: int = Effort().routing
-    sweeps: int = Effort().sweeps
-
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
-
-    def __post_init__(self) -> None:
-        if self.layers < 2:
-            raise ValueError(f"layers must be at least 2, got {self.layers}")
-        if any(width < 1 for width in self.hidden):
-            raise ValueError(f"hidden must be widths of at least 1, got {list(self.hidden)}")
-        if self.refinements < (1 if self.hidden else 0):
-            raise ValueError(f"refinements must be at least {1 if self.hidden else 0}, got {self.refinements}")
-        if self.routing < 1 or self.sweeps < 1:
-            raise ValueError("routing and sweeps must be at least 1")
-
-    @property
-    def effort(self) -> Effort:
-        """Effort of the closure."""
-        return Effort(self.routing, self.sweeps)
+    half = 0.5 * (LARGEST_GAIN + 1.0)
+    fade = residual_scale / (residual_scale + FADING_SCALE)
+    gain = 1.0 + fade * half * torch.tanh(gain / half)
+    share = math.log(LARGEST_WEIGHT)
+    weights = torch.exp(fade * share * torch.tanh(weights / share))
+    return gain, torch.cat((torch.zeros_like(weights[:1]), weights))
 
 
 class Correction(nn.Module):
@@ -92,6 +74,7 @@ class Correction(nn.Module):
 
     def __init__(self, architecture: StructuredArchitecture) -> None:
         super().__init__()
+        assert architecture.layers != "any"  # which is the shared network's
         self.layers = architecture.layers
         widths = (feature_count(self.layers), *architecture.hidden)
         parts: list[nn.Module] = []
@@ -121,12 +104,14 @@ class Correction(nn.Module):
             Of the closure; 0 for the bottom layer, whose head follows from its own equation.
         """
         out: Tensor = self.last(self.inner(seen.to(self.last.weight.dtype))).T.to(torch.float64)
-        half = 0.5 * (LARGEST_GAIN + 1.0)
-        fade = residual_scale / (residual_scale + FADING_SCALE)
-        gain = 1.0 + fade * half * torch.tanh(out[: self.layers] / half)
-        share = math.log(LARGEST_WEIGHT)
-        weights = torch.exp(fade * share * torch.tanh(out[self.layers :] / share))
-        return gain, torch.cat((torch.zeros_like(weights[:1]), weights))
+        return bounded(out[: self.layers], out[self.layers :], residual_scale)
+
+    def judge(
+        self, columns: ColumnProperties, start: Start, guess: ColumnHeads, change: Tensor, scale: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Gains and weights for the last solve's change; arguments as in `features`, results as of `forward`."""
+        seen = features(columns, start, guess, change, scale)
+        return self.forward(seen, (change / scale).abs().amax(dim=0))
 
 
 def feature_count(layers: int) -> int:
@@ -158,10 +143,21 @@ def features(columns: ColumnProperties, start: Start, guess: ColumnHeads, change
     -------
     Tensor, shape (columns, features), float64
     """
+    layered = layered_features(columns, start, guess, change, scale)
+    return torch.cat([*layered, soil_features(columns), surface_features(columns, start, guess)]).T
+
+
+def layered_features(
+    columns: ColumnProperties, start: Start, guess: ColumnHeads, change: Tensor, scale: Tensor
+) -> list[Tensor]:
+    """Features of the layers that change from hour to hour, each (layers, columns); arguments as in `features`.
+
+    The fifth, the gradient to the layer above, is (layers - 1, columns).
+    """
     retention = columns.retention
     head = guess.head
     gradient = (head[:-1] - head[1:]) / columns.height - 1.0
-    layered = [
+    return [
         (guess.saturation - retention.residual) / (retention.maximum - retention.residual),
         torch.tanh(retention.alpha * head),
         torch.asinh(head / 0.1) / 3.0,
@@ -171,12 +167,15 @@ def features(columns: ColumnProperties, start: Start, guess: ColumnHeads, change
         torch.asinh(start.lateral / WATER_SCALE) / 3.0,
         torch.asinh((guess.coordinate - start.state.coordinate) / scale),
         torch.asinh(change / (FINE * scale)) / 2.0,
-        soil_features(columns),
     ]
+
+
+def surface_features(columns: ColumnProperties, start: Start, guess: ColumnHeads) -> Tensor:
+    """Features of the surface, (`SURFACE`, columns)."""
     surface = [
         torch.asinh(start.ponded / PONDING_SCALE) / 3.0,
-        torch.asinh(head[-1].clamp(min=0.0) / PONDING_SCALE) / 3.0,
+        torch.asinh(guess.head[-1].clamp(min=0.0) / PONDING_SCALE) / 3.0,
         torch.asinh(start.inflow / PONDING_SCALE) / 3.0,
         torch.asinh(columns.conveyance_out / 100.0) / 3.0,
     ]
-    return torch.cat([*layered, torch.stack(surface)]).T
+    return torch.stack(surface)

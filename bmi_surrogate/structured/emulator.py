@@ -133,7 +133,7 @@ class StructuredEmulator:
         barriers: Barriers | None = None,
     ) -> None:
         options = options or StructuredOptions()
-        if model.architecture.layers != domain.nz:
+        if model.architecture.layers not in ("any", domain.nz):
             raise ConfigError(f"the surrogate has {model.architecture.layers} layers, the domain has {domain.nz}")
         self.options = options
         self.device = _find_device(options)

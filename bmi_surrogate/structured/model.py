@@ -7,10 +7,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from bmi_surrogate.structured.architecture import StructuredArchitecture
 from bmi_surrogate.structured.closure import Effort, close
 from bmi_surrogate.structured.column_solve import ColumnHeads, begin, solve
 from bmi_surrogate.structured.columns import ColumnProperties
-from bmi_surrogate.structured.correction import Correction, StructuredArchitecture, features
+from bmi_surrogate.structured.correction import Correction
+from bmi_surrogate.structured.shared_correction import DEPTHS, SharedCorrection, depth_of_centres, scale_at
 
 ROUGHLY = Effort(routing=0, sweeps=4)
 """For guesses between solves."""
@@ -36,8 +38,9 @@ class StructuredModel(nn.Module):
 
     Attributes
     ----------
-    scale : Tensor, shape (layers, 1)
-        Typical change of the coordinate u in an hour [m], the unit of the correction; from the training data.
+    scale : Tensor, shape (layers, 1), or (depths,) for any number of layers
+        Typical change of the coordinate u in an hour [m], the unit of the correction; from the training data. Of each
+        layer, or at `bmi_surrogate.structured.shared_correction.DEPTHS`.
     """
 
     scale: Tensor
@@ -46,8 +49,15 @@ class StructuredModel(nn.Module):
         super().__init__()
         self.architecture = architecture
         if architecture.hidden:
-            self.correction = Correction(architecture)
-        self.register_buffer("scale", torch.full((architecture.layers, 1), 0.01, dtype=torch.float64))
+            self.correction = (SharedCorrection if architecture.layers == "any" else Correction)(architecture)
+        shape = (len(DEPTHS),) if architecture.layers == "any" else (architecture.layers, 1)
+        self.register_buffer("scale", torch.full(shape, 0.01, dtype=torch.float64))
+
+    def scale_of(self, columns: ColumnProperties) -> Tensor:
+        """Typical change of the coordinate u in an hour [m] in the layers of some columns, (layers, 1)."""
+        if self.architecture.layers != "any":
+            return self.scale
+        return scale_at(depth_of_centres(columns.dz), self.scale)
 
     def forward(self, columns: ColumnProperties, head: Tensor, source: Tensor, active_set: bool = False) -> Hour:
         """Advance one hour.
@@ -73,8 +83,7 @@ class StructuredModel(nn.Module):
             guess = ColumnHeads.of(columns, coordinate)
             change = solve(columns, start, guess, inflow)
             if a.hidden and refinement == a.refinements - 1:
-                residual_scale = (change / self.scale).abs().amax(dim=0)
-                gain, weights = self.correction(features(columns, start, guess, change, self.scale), residual_scale)
+                gain, weights = self.correction.judge(columns, start, guess, change, self.scale_of(columns))
                 change = change * gain
             coordinate = coordinate + change
         coordinate = close(columns, start, coordinate, weights, a.effort, active_set).coordinate

@@ -1,7 +1,7 @@
 """Columns, basins and networks for the tests of the structured surrogate."""
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -111,7 +111,7 @@ def solver_of(domain: SimpleNamespace, head: Floats, **options: Any) -> Richards
 
 
 def trained(
-    layers: int = 11, seed: int = 0, size: float = 0.5, scale: float = 0.01, **architecture: Any
+    layers: int | Literal["any"] = 11, seed: int = 0, size: float = 0.5, scale: float = 0.01, **architecture: Any
 ) -> StructuredModel:
     """Network of random weights, as strong as a trained one: not at the start, where it corrects nothing."""
     torch.manual_seed(seed)
@@ -122,10 +122,13 @@ def trained(
     return model
 
 
-def structured_checkpoint(seed: int = 0, layers: list[float] = LAYERS, **architecture: Any) -> StructuredCheckpoint:
+def structured_checkpoint(
+    seed: int = 0, layers: list[float] | Literal["any"] = LAYERS, **architecture: Any
+) -> StructuredCheckpoint:
     """Weights as `trained` makes them."""
-    model = trained(len(layers), seed, **architecture)
-    return StructuredCheckpoint(model, tuple(layers), {"weights": f"random, seed {seed}"})
+    thickness = None if layers == "any" else tuple(layers)
+    model = trained("any" if thickness is None else len(thickness), seed, **architecture)
+    return StructuredCheckpoint(model, thickness, {"weights": f"random, seed {seed}"})
 
 
 def imbalance(columns: ColumnProperties, before: Tensor, after: Tensor, source: Tensor) -> Tensor:

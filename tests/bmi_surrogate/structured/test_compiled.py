@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -77,10 +78,11 @@ def test_without_a_network_engines_give_the_same_heads(refinements: int, form: S
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_with_a_network_engines_give_the_same_coordinates(seed: int) -> None:
+@pytest.mark.parametrize("layers", [11, "any"])
+def test_with_a_network_engines_give_the_same_coordinates(layers: int | Literal["any"], seed: int) -> None:
     """Random weights leave layers as dry as -1000 m, whose head follows its coordinate with a factor of thousands."""
     domain, random = basin(), np.random.default_rng(seed)
-    model = trained(seed=seed, hidden=(12, 9), refinements=seed)
+    model = trained(layers, seed=seed, hidden=(12, 9), refinements=seed)
     assert max(apart(model, domain, random_head(random, domain), a_day(domain, random), coordinate=True)) < SAME
 
 
@@ -101,16 +103,17 @@ def test_the_demo_basins_weights_give_the_same_heads_for_a_day_with_a_storm() ->
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("any_layers", [False, True])
 @settings(deadline=None, max_examples=30)
-@given(seeds)
-def test_engines_agree_on_random_basins_and_close_their_balances(seed: int) -> None:
+@given(seed=seeds)
+def test_engines_agree_on_random_basins_and_close_their_balances(any_layers: bool, seed: int) -> None:
     random = np.random.default_rng(seed)
     domain = random_domain(random)
     layers = len(domain.dz)
     head, source = random_head(random, domain), random_source(random, domain)
     assert max(apart(bare(layers), domain, head, [source], coordinate=True)) < 100.0 * SAME
     columns = columns_of(domain)
-    engine = CompiledEngine(trained(layers, seed % 100, hidden=(8,)), columns, 1)
+    engine = CompiledEngine(trained("any" if any_layers else layers, seed % 100, hidden=(8,)), columns, 1)
     engine.head = before = packed(columns, head).numpy()
     engine.step(source)
     after = torch.from_numpy(engine.head)
@@ -144,18 +147,25 @@ def test_a_sink_of_water_that_is_not_there_dries_its_column_in_both() -> None:
     assert (engine.step(source)[1:, 2, 3] == DRIEST_HEAD).all()  # the bottom layer has no weight
 
 
-def heads_of(columns: ColumnProperties, head: Floats, sources: list[Floats], threads: int = 1) -> Floats:
-    engine = CompiledEngine(trained(seed=7), columns, threads)
+def heads_of(
+    columns: ColumnProperties,
+    head: Floats,
+    sources: list[Floats],
+    threads: int = 1,
+    layers: int | Literal["any"] = 11,
+) -> Floats:
+    engine = CompiledEngine(trained(layers, seed=7), columns, threads)
     engine.head = packed(columns, head).numpy()
     return [engine.step(source) for source in sources][-1]
 
 
-def test_threads_change_no_bit() -> None:
+@pytest.mark.parametrize("layers", [11, "any"])
+def test_threads_change_no_bit(layers: int | Literal["any"]) -> None:
     domain, random = basin(12, 15), np.random.default_rng(2)
     columns, head, sources = columns_of(domain), random_head(random, domain), a_day(domain, random)
-    first = heads_of(columns, head, sources)
+    first = heads_of(columns, head, sources, layers=layers)
     for threads in (2, 3):
-        np.testing.assert_array_equal(heads_of(columns, head, sources, threads), first)
+        np.testing.assert_array_equal(heads_of(columns, head, sources, threads, layers), first)
 
 
 def test_the_place_of_a_column_in_its_block_and_its_neighbours_there_change_no_bit() -> None:

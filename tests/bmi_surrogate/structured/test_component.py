@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import netCDF4
 import numpy as np
@@ -207,8 +207,10 @@ def test_a_head_that_is_set_is_gone_on_from(write: Write, content: dict[str, Any
     np.testing.assert_array_equal(advance(model, 1), advance(other, 1))
 
 
-def test_a_checkpoint_comes_back_as_it_was(weights: Path) -> None:
-    found, expected = load(weights), structured_checkpoint(3, LAYERS)
+@pytest.mark.parametrize("layers", [LAYERS, "any"])
+def test_a_checkpoint_comes_back_as_it_was(layers: list[float] | Literal["any"], tmp_path: Path) -> None:
+    expected = structured_checkpoint(3, layers)
+    found = load(save(expected, tmp_path / "weights"))
     assert isinstance(found, StructuredCheckpoint)
     assert found.model.architecture == expected.model.architecture
     assert found.layer_thickness == expected.layer_thickness
@@ -253,6 +255,29 @@ def test_weights_for_other_layers_are_refused(write: Write, content: dict[str, A
     content["surrogate"]["checkpoint"] = str(save(structured_checkpoint(1, LAYERS[1:]), tmp_path / "fewer"))
     with pytest.raises(ConfigError, match="the network has 10 layers, the domain has 11"):
         BmiSurrogate().initialize(write(content))
+
+
+def test_weights_for_any_layers_run_on_every_layering(write: Write, content: dict[str, Any], tmp_path: Path) -> None:
+    content["surrogate"]["checkpoint"] = str(save(structured_checkpoint(1, "any"), tmp_path / "any"))
+    assert np.isfinite(advance(started(write, content), 2)).all()
+    content["domain"].update(
+        layers=[12.0, 8.0, *LAYERS[1:]], porosity=0.4, conductivity={"x": 0.02, "y": 0.02, "z": 0.02}
+    )
+    assert np.isfinite(advance(started(write, content), 2)).all()
+    content["domain"].update(layers=[2.0], porosity=0.4, conductivity={"x": 0.02, "z": 0.02})
+    with pytest.raises(ConfigError, match=r"surrogate.checkpoint: .* needs two layers at least, the domain has 1"):
+        started(write, content)
+
+
+@pytest.mark.parametrize("layers", [LAYERS, None])
+def test_a_description_of_layers_that_the_network_is_not_for_is_refused(
+    layers: list[float] | None, tmp_path: Path
+) -> None:
+    weights = save(structured_checkpoint(1, LAYERS if layers is None else "any"), tmp_path / "weights")
+    file = weights.with_suffix(".yaml")
+    file.write_text(yaml.safe_dump({**yaml.safe_load(file.read_text()), "layer_thickness": layers}))
+    with pytest.raises(ConfigError, match="layer_thickness: must be null with layers: any, and with no other"):
+        load(weights)
 
 
 @pytest.mark.parametrize(

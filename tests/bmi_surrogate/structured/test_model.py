@@ -1,5 +1,7 @@
 """An hour of the structured surrogate against the exact solver, and what learning may and may not change."""
 
+from typing import Literal
+
 import numpy as np
 import pytest
 import torch
@@ -51,10 +53,11 @@ def test_every_refinement_comes_closer_to_the_solver() -> None:
     assert storm[2] < 0.85 * storm[1]
 
 
-def test_an_untrained_network_changes_nothing() -> None:
+@pytest.mark.parametrize("layers", [11, "any"])
+def test_an_untrained_network_changes_nothing(layers: int | Literal["any"]) -> None:
     domain = basin()
     columns, head = columns_of(domain), start_of(domain)
-    untrained = StructuredModel(StructuredArchitecture(11, (8,), 1)).eval()
+    untrained = StructuredModel(StructuredArchitecture(layers, (8,), 1)).eval()
     source = packed(columns, weather(7, domain, np.random.default_rng(0)))
     with torch.inference_mode():
         expected = bare(1)(columns, packed(columns, head), source, True)
@@ -62,13 +65,13 @@ def test_an_untrained_network_changes_nothing() -> None:
     assert torch.equal(found.head, expected.head)
 
 
-@pytest.mark.parametrize("refinements", [1, 2])
-def test_balances_close_whatever_the_network_says(refinements: int) -> None:
+@pytest.mark.parametrize(("layers", "refinements"), [(11, 1), (11, 2), ("any", 2)])
+def test_balances_close_whatever_the_network_says(layers: int | Literal["any"], refinements: int) -> None:
     from structured_cases import imbalance
 
     domain = basin()
     columns, random = columns_of(domain), np.random.default_rng(1)
-    head, model = packed(columns, start_of(domain)), trained(seed=2, size=3.0, refinements=refinements)
+    head, model = packed(columns, start_of(domain)), trained(layers, seed=2, size=3.0, refinements=refinements)
     with torch.inference_mode():
         for hour in range(24):
             source = packed(columns, weather(hour, domain, random))
@@ -106,9 +109,10 @@ def test_an_hour_of_columns_does_not_depend_on_how_many_are_searched_together(mo
     torch.testing.assert_close(blocks, active_set, rtol=0.0, atol=1e-9)
 
 
-def test_gradients_reach_all_parameters_through_several_hours() -> None:
+@pytest.mark.parametrize("layers", [11, "any"])
+def test_gradients_reach_all_parameters_through_several_hours(layers: int | Literal["any"]) -> None:
     domain = basin()
-    columns, model = columns_of(domain), trained(seed=1).train()
+    columns, model = columns_of(domain), trained(layers, seed=1).train()
     head = packed(columns, start_of(domain))
     for hour in (6, 7, 8):
         head = model(columns, head, packed(columns, weather(hour, domain, np.random.default_rng(0))), True).head
@@ -129,6 +133,7 @@ def test_heads_of_maps_come_back_where_they_were() -> None:
     ("given", "words"),
     [
         ({"layers": 1}, "layers must be at least 2"),
+        ({"layers": "any", "hidden": ()}, "hidden must have a width for layers: any"),
         ({"hidden": (4, 0)}, "hidden must be widths of at least 1"),
         ({"refinements": 0}, "refinements must be at least 1"),
         ({"hidden": (), "refinements": -1}, "refinements must be at least 0"),
