@@ -40,6 +40,8 @@ class Part:
         Process that each cell of the window belongs to, active or not.
     wave : ndarray of int, shape (rows, columns)
         Waves of overland flow between the parts that reach a column of the window before it is solved.
+    levels : int
+        Levels of the whole domain's flow order.
     order : ndarray of int, optional
         Flat indices of the active cells of the whole domain in flow order, in process 0.
     """
@@ -51,6 +53,7 @@ class Part:
     active: Mask
     owner: Integers
     wave: Integers
+    levels: int
     order: NDArray[np.intp] | None = None
 
     @property
@@ -204,7 +207,10 @@ def deal(world: World, mask: Mask | None, network: FlowNetwork | None) -> Part:
         owner = divide(mask, world.size, world.decomposition, network.cycles)
         wave = waves(network, owner)
         places = [window(owner == rank) for rank in range(world.size)]
-        parts = [(mask.shape, *place, *(field[place].copy() for field in (mask, owner, wave))) for place in places]
-    shape, rows, columns, active, owner, wave = world.dealt(parts)
+        parts = [
+            (mask.shape, *place, *(field[place].copy() for field in (mask, owner, wave)), network.levels)
+            for place in places
+        ]
+    shape, rows, columns, active, owner, wave, levels = world.dealt(parts)
     order = None if network is None else network.cells
-    return Part(world, shape, rows, columns, active, owner, wave, order)
+    return Part(world, shape, rows, columns, active, owner, wave, levels, order)

@@ -327,7 +327,7 @@ class WellWater:
         Parameters
         ----------
         wells : sequence of Well
-            In the order in which they are served.
+            In the order in which they are served; those of other processes take nothing here.
         start, hours : float
             Of the step [h].
         room : ndarray, shape (nz, ny, nx)
@@ -342,8 +342,11 @@ class WellWater:
         asked = np.array([-well.sign * float(well.rate.mean(start, hours)) * hours for well in wells])
         unmet, taken = np.zeros(len(wells)), []
         for number, well in enumerate(wells):
-            assert well.cell is not None
             wanted = asked[number] * well.shares
+            if well.cell is None:  # another process takes it
+                asked[number] = 0.0
+                taken.append(np.zeros_like(wanted))
+                continue
             taken.append(np.minimum(wanted, room[:, *well.cell]))
             room[:, *well.cell] -= taken[-1]
             unmet[number] = (wanted - taken[-1]).sum()

@@ -30,8 +30,8 @@ from bmi_common.wells import WellWater
 from bmi_common.world import World
 from bmi_richards import _kernel
 from bmi_richards.boundary_faces import BoundaryFaces, CellSoil
-from bmi_richards.neighbours import Neighbours
 from bmi_richards.options import Convergence, Drainage, SolverConfig
+from bmi_richards.shared_passes import SharedPasses
 
 Floats = NDArray[np.float64]
 
@@ -295,7 +295,7 @@ class RichardsSolver:
         self._columns = {name: np.zeros(shape[1]) for name in results}
         self._iterations = np.zeros(shape[1], dtype=np.int32)
         self._last_dt = 1.0
-        self._neighbours = None if part is None else Neighbours(part, self.network)
+        self._shared_passes = None if part is None else SharedPasses(part, self.network)
         self._soil["floor_water"][...] = self._floor_water()
         self.set_head(head)
 
@@ -546,8 +546,8 @@ class RichardsSolver:
             **self._columns,
         )
         try:
-            if self._neighbours is not None:
-                return self._neighbours.advance(handle, options.mode is Mode.FULL, to_tolerance, self._state)
+            if self._shared_passes is not None:
+                return self._shared_passes.advance(handle, options.mode is Mode.FULL, to_tolerance, self._state)
             return *_kernel.advance(handle), not counts["failed_layer"].any()
         finally:
             _kernel.detach(handle)

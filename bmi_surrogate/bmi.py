@@ -40,6 +40,7 @@ class BmiSurrogate(GroundwaterBmi):
     """
 
     component_name = "Surrogate"
+    runs_in_parts = True
     METADATA = str(Path(__file__).with_name("pymt"))  # where pymt looks
     variables = (*names.GROUNDWATER_VARIABLES, *names.SUPPLY_VARIABLES, *names.WELL_VARIABLES)
     may_change = (
@@ -66,6 +67,7 @@ class BmiSurrogate(GroundwaterBmi):
             mask=domain.mask,
             georeference=domain.georeference,
             initial_state=self._prepared.initial_state,
+            part=domain.part,
         )
 
     def _start(self) -> None:
@@ -96,7 +98,10 @@ class BmiSurrogate(GroundwaterBmi):
         if conditions.surface_flux is not None:
             flux = np.broadcast_to(conditions.surface_flux.mean(hour, 1.0), domain.surface.shape)
             source[-1] += flux / domain.dz[-1]
-            self.values[names.SURFACE_FLUX_VOLUME][...] = float(flux[domain.mask].sum()) * domain.dx * domain.dy
+            volume = float(flux[domain.mask].sum()) * domain.dx * domain.dy
+            self.values[names.SURFACE_FLUX_VOLUME][...] = (
+                volume if domain.part is None else domain.part.world.sum(volume)[0]
+            )
         if conditions.wells:
             self._pump(hour, source)
         return source
@@ -107,10 +112,10 @@ class BmiSurrogate(GroundwaterBmi):
         depth = self._diagnosis.water_above_floor(self._published_head)
         depth += source * domain.dz[:, np.newaxis, np.newaxis]
         water, taken = WellWater.within(wells, hour, 1.0, np.maximum(depth, 0.0) * domain.dx * domain.dy)
-        self._publish_wells(water, 1.0)
+        self._publish_wells(water if domain.part is None else water.of_all(domain.part.world), 1.0)
         for well, volumes in zip(wells, taken, strict=True):
-            assert well.cell is not None  # no other process has a part of the domain
-            source[:, *well.cell] -= volumes / (domain.dz * domain.dx * domain.dy)
+            if well.cell is not None:
+                source[:, *well.cell] -= volumes / (domain.dz * domain.dx * domain.dy)
 
     def _state_dict(self) -> Mapping[str, StateArray]:
         self._adopt_written_head()

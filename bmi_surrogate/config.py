@@ -200,6 +200,12 @@ def _require_two_layers(domain: Domain, key: str, config_file: Path) -> None:
 def _predrnn(
     trained: PredRNNCheckpoint, domain: Domain, section: SurrogateSection, config_file: Path
 ) -> tuple[Emulator, tuple[Path, ...]]:
+    if domain.part is not None:
+        raise ConfigError(
+            "several processes cannot share a domain with a PredRNN yet; start one process",
+            key="surrogate.checkpoint",
+            file=config_file,
+        )
     _refuse(section, _FOR_STRUCTURED, "a PredRNN", config_file)
     a, path = trained.network.architecture, trained.files[0]
     _require_layers(a.layers, trained.layer_thickness, domain, path)

@@ -26,7 +26,7 @@ class Diagnosed(NamedTuple):
     outflow : ndarray, shape (ny, nx)
         Overland outflow over the domain's boundary per area of each cell [m s-1].
     storage, ponded_volume : float
-        Water in the subsurface and ponded, and the ponded water alone [m3].
+        Water in the subsurface and ponded, and the ponded water alone [m3], of the whole domain.
     """
 
     saturation: Array
@@ -82,12 +82,16 @@ class Diagnosis:
         ponded[d.mask] = np.maximum(columns[-1], 0.0)
         # ParFlow's storage: pores, and compression as specific storage times head times saturation
         per_height = wetness * (self._porosity + self._specific_storage * columns)
-        water = d.dz @ per_height.sum(axis=1) + ponded[d.mask].sum()
+        ponds = float(ponded[d.mask].sum())
+        water = float(d.dz @ per_height.sum(axis=1)) + ponds
+        if d.part is not None:
+            water, ponds = d.part.world.sum(water, ponds)
+        over_edge = boundary_outflow(ponded, self._slope_x, self._slope_y, self._manning, d.dx, d.dy, d.active)
         return Diagnosed(
             saturation,
             water_table.depth(np.where(d.mask, head, np.nan), d.dz),
             ponded,
-            boundary_outflow(ponded, self._slope_x, self._slope_y, self._manning, d.dx, d.dy, d.mask),
-            float(d.dx * d.dy * water),
-            float(d.dx * d.dy * ponded[d.mask].sum()),
+            np.where(d.mask, over_edge, np.nan),
+            d.dx * d.dy * water,
+            d.dx * d.dy * ponds,
         )

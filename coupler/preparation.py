@@ -288,7 +288,8 @@ def _require_parts(config: RunConfig, components: Mapping[str, Component]) -> No
                 ConfigError(
                     f"{spec.class_path or spec.grpc} cannot share its domain with other processes"
                     f"{' where it runs in one of its own' if spec.isolate else ''}; bmi_colm:BmiColm, "
-                    "bmi_richards:BmiRichards and bmi_common.prescribed:PrescribedSource can; start one process",
+                    "bmi_richards:BmiRichards, bmi_surrogate:BmiSurrogate and "
+                    "bmi_common.prescribed:PrescribedSource can; start one process",
                     key=f"components.{name}",
                 )
             )

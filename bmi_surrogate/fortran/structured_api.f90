@@ -22,14 +22,30 @@ subroutine max_threads(n)
   n = omp_get_max_threads()
 end subroutine max_threads
 
-!> Advance the heads by an hour; see advance_hour.
+!> Where the arrays that parts of a domain exchange begin in the memory of an hour, from 1; see memory_places.
+subroutine places(layers, blocks, nmemory, memory, flow, response, change)
+  use, intrinsic :: iso_c_binding, only: c_double
+  use structured_hour, only: memory_places
+  use structured_types, only: columns_t
+  implicit none
+  integer, intent(in) :: layers, blocks, nmemory
+  real(c_double), intent(inout), target :: memory(nmemory)
+  integer, intent(out) :: flow, response, change
+  type(columns_t) :: columns
+
+  columns%layers = layers
+  columns%blocks = blocks
+  call memory_places(columns, memory, flow, response, change)
+end subroutine places
+
+!> Advance the heads by an hour, see advance_hour; or, with a stage above 0, a part of the domain by it, see advance_stage.
 subroutine advance(nlanes, layers, blocks, sides, ncol, nstarts, nwidths, nparameters, nfeatures, nmemory, cells, supplied, &
   dz, height, porosity, specific_storage, alpha, n, m, residual, maximum, vertical, east_conductance, north_conductance, &
   rise_east, rise_north, cosine_east, cosine_north, conveyance_in, conveyance_out, east, west, north, south, donor, level_start, &
   cell, shared, widths, parameters, soil_features, scale, refinements, sweeps, later_sweeps, rough_sweeps, repetitions, threads, &
-  supply, memory, head, map)
+  stage, first, last, supply, memory, head, map, wanting)
   use, intrinsic :: iso_c_binding, only: c_double
-  use structured_hour, only: advance_hour
+  use structured_hour, only: advance_hour, advance_stage
   use structured_types, only: columns_t, effort_t, network_t
   implicit none
   integer, intent(in) :: nlanes, layers, blocks, sides, ncol, nstarts, nwidths, nparameters, nfeatures, nmemory, cells, supplied
@@ -48,10 +64,11 @@ subroutine advance(nlanes, layers, blocks, sides, ncol, nstarts, nwidths, nparam
   integer, intent(in), target :: widths(nwidths)
   real(c_double), intent(in), target :: parameters(nparameters), soil_features(nlanes, nfeatures, blocks)
   real(c_double), intent(in), target :: scale(layers)
-  integer, intent(in) :: refinements, sweeps, later_sweeps, rough_sweeps, repetitions, threads
+  integer, intent(in) :: refinements, sweeps, later_sweeps, rough_sweeps, repetitions, threads, stage, first, last
   real(c_double), intent(in) :: supply(cells, supplied)
   real(c_double), intent(inout), target :: memory(nmemory)
   real(c_double), intent(inout) :: head(nlanes, layers, blocks), map(cells, layers)
+  logical, intent(out) :: wanting
   !f2py threadsafe
   type(columns_t) :: columns
   type(network_t) :: network
@@ -97,5 +114,10 @@ subroutine advance(nlanes, layers, blocks, sides, ncol, nstarts, nwidths, nparam
   effort%rough_sweeps = rough_sweeps
   effort%repetitions = repetitions
 
-  call advance_hour(columns, network, effort, threads, cells, supplied, supply, memory, head, map)
+  wanting = .false.
+  if (stage == 0) then
+    call advance_hour(columns, network, effort, threads, cells, supplied, supply, memory, head, map)
+  else
+    call advance_stage(columns, network, effort, threads, cells, supplied, supply, stage, first, last, memory, head, map, wanting)
+  end if
 end subroutine advance

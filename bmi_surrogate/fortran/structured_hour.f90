@@ -3,18 +3,21 @@
 !> Threads share the blocks out; what crosses between columns - lateral flow, overland flow - is taken between two loops over them,
 !> from results that are complete. So neither the number of threads nor a column's place changes a bit.
 !>
+!> A part of a domain has an hour in stages, between which the depths of columns of other parts, and the changes of their inflow,
+!> are put into the hour's memory. The columns of other parts come last; they belong to no cell of a map.
+!>
 !> Equations (7), (14) and (15) of docs/theory.md.
 module structured_hour
   use, intrinsic :: iso_fortran_env, only: wp => real64
   use structured_closure, only: close_block
   use structured_network, only: judge_block
   use structured_retention, only: find_coordinates, find_heads, find_permeabilities, find_saturations
-  use structured_routing, only: inflow_of_block, route
+  use structured_routing, only: inflow_of_block, route, begin_route, route_levels, end_route
   use structured_solve, only: find_water, outflow_slope, overland_power, pond_powers, solve_block
   use structured_types, only: columns_t, effort_t, lanes, network_t
   implicit none
   private
-  public :: advance_hour, memory_size
+  public :: advance_hour, advance_stage, memory_size, memory_places
 
   !> Of overland inflow, relative to 1 m and the inflow.
   real(wp), parameter :: inflow_tolerance = 1.0e-9_wp
@@ -46,6 +49,11 @@ module structured_hour
     logical :: wanting = .true.                                       !< a column is open, or its overland inflow has changed
   end type work_t
 
+  !> Stages of the hour of a part: `begin`, the route; as often as there are refinements `refine`, the route; as often as balances
+  !> are to be closed again `search_again`, the route; `end`. The route is `begin_route`, `route_levels` wave by wave, `end_route`.
+  integer, parameter :: stage_begin = 1, stage_refine = 2, stage_search_again = 3, stage_begin_route = 4, stage_route_levels = 5, &
+    stage_end_route = 6, stage_end = 7
+
   !> Arrays of that kind, (lane, layer, block) and (lane, block).
   integer, parameter :: layered_arrays = 9, flat_arrays = 13
 
@@ -64,10 +72,90 @@ contains
     real(wp), intent(inout) :: head(lanes, columns%layers, columns%blocks)  !< [m]
     real(wp), intent(inout) :: map(cells, columns%layers)                   !< head at the end [m]
     type(work_t) :: work
-    integer :: b, refinement, repetition
+    integer :: refinement, repetition
 
     call place_work(columns, memory, work)
-    !$omp parallel num_threads(threads) default(shared) private(b, refinement, repetition)
+    !$omp parallel num_threads(threads) default(shared) private(refinement, repetition)
+    call begin_hour(columns, effort, cells, supplied, supply, head, work)
+    call exchange(columns, work)
+    do refinement = 1, effort%refinements
+      call refine_all(columns, network, effort, refinement, head, work)
+      call exchange(columns, work)
+    end do
+    do repetition = 1, effort%repetitions
+      if (.not. work%wanting) exit
+      call search_all_again(columns, effort, work)
+      call exchange(columns, work)
+    end do
+    call end_hour(columns, cells, work, head, map)
+    !$omp end parallel
+  end subroutine advance_hour
+
+  !> A stage of the hour of a part of a domain.
+  subroutine advance_stage(columns, network, effort, threads, cells, supplied, supply, stage, first, last, memory, head, map, &
+    wanting)
+    type(columns_t), intent(in) :: columns                                  !< soil and terrain
+    type(network_t), intent(in) :: network                                  !< of the last refinement
+    type(effort_t), intent(in) :: effort                                    !< numbers of solves and sweeps
+    integer, intent(in) :: threads                                          !< that share the blocks
+    integer, intent(in) :: cells                                            !< of a map
+    integer, intent(in) :: supplied                                         !< layers that get water, the uppermost
+    real(wp), intent(in) :: supply(cells, supplied)                         !< net source [h-1]
+    integer, intent(in) :: stage                                            !< its number
+    integer, intent(in) :: first                                            !< refinement, or first level of the route
+    integer, intent(in) :: last                                             !< level of the route
+    real(wp), intent(inout), target, contiguous :: memory(:)                !< of the hour, kept from stage to stage [-]
+    real(wp), intent(inout) :: head(lanes, columns%layers, columns%blocks)  !< at the start, with those of other parts [m]
+    real(wp), intent(inout) :: map(cells, columns%layers)                   !< head at the end [m]
+    logical, intent(out) :: wanting                                         !< at the end of a route: balances are open
+    type(work_t) :: work
+    integer :: b
+
+    call place_work(columns, memory, work)
+    !$omp parallel num_threads(threads) default(shared) private(b)
+    select case (stage)
+    case (stage_begin)
+      call begin_hour(columns, effort, cells, supplied, supply, head, work)
+    case (stage_refine)
+      call refine_all(columns, network, effort, first, head, work)
+    case (stage_search_again)
+      call search_all_again(columns, effort, work)
+    case (stage_begin_route)
+      !$omp do schedule(static)
+      do b = 1, columns%blocks
+        call inflow_of_block(columns, b, work%flow, work%found(:, b))
+      end do
+      !$omp end do
+      !$omp single
+      call begin_route(columns, work%found, work%inflow, work%change)
+      !$omp end single
+    case (stage_route_levels)
+      !$omp single
+      call route_levels(columns, first, last, work%response, work%change, work%passed)
+      !$omp end single
+    case (stage_end_route)
+      !$omp single
+      call end_route(columns, work%inflow, work%change, work%better)
+      call look_for_more(columns, work)
+      !$omp end single
+    case (stage_end)
+      call end_hour(columns, cells, work, head, map)
+    end select
+    !$omp end parallel
+    wanting = work%wanting
+  end subroutine advance_stage
+
+  !> First solve of all columns, and what closes their balances. Called by all threads, as those below are.
+  subroutine begin_hour(columns, effort, cells, supplied, supply, head, work)
+    type(columns_t), intent(in) :: columns                               !< soil and terrain
+    type(effort_t), intent(in) :: effort                                 !< numbers of solves and sweeps
+    integer, intent(in) :: cells                                         !< of a map
+    integer, intent(in) :: supplied                                      !< layers that get water, the uppermost
+    real(wp), intent(in) :: supply(cells, supplied)                      !< net source [h-1]
+    real(wp), intent(in) :: head(lanes, columns%layers, columns%blocks)  !< at the start [m]
+    type(work_t), intent(inout) :: work                                  !< of the hour
+    integer :: b
+
     !$omp do schedule(static)
     do b = 1, columns%blocks
       call begin_block(columns, b, cells, supplied, supply, head(:, :, b), work)
@@ -89,36 +177,59 @@ contains
       end if
     end do
     !$omp end do
-    call exchange(columns, work)
-    do refinement = 1, effort%refinements
-      !$omp do schedule(static)
-      do b = 1, columns%blocks
-        call refine(columns, network, b, refinement == effort%refinements, head(:, :, b), work)
-        if (refinement < effort%refinements) then
-          call search(columns, b, effort%rough_sweeps, work)
-        else
-          call search(columns, b, effort%sweeps, work)
-        end if
-      end do
-      !$omp end do
-      call exchange(columns, work)
+  end subroutine begin_hour
+
+  !> Refine the guess of all columns, and close their balances.
+  subroutine refine_all(columns, network, effort, refinement, head, work)
+    type(columns_t), intent(in) :: columns                               !< soil and terrain
+    type(network_t), intent(in) :: network                               !< of the last refinement
+    type(effort_t), intent(in) :: effort                                 !< numbers of solves and sweeps
+    integer, intent(in) :: refinement                                    !< its number
+    real(wp), intent(in) :: head(lanes, columns%layers, columns%blocks)  !< at the start [m]
+    type(work_t), intent(inout) :: work                                  !< of the hour
+    integer :: b
+
+    !$omp do schedule(static)
+    do b = 1, columns%blocks
+      call refine(columns, network, b, refinement == effort%refinements, head(:, :, b), work)
+      if (refinement < effort%refinements) then
+        call search(columns, b, effort%rough_sweeps, work)
+      else
+        call search(columns, b, effort%sweeps, work)
+      end if
     end do
-    do repetition = 1, effort%repetitions
-      if (.not. work%wanting) exit
-      !$omp do schedule(static)
-      do b = 1, columns%blocks
-        call search_again(columns, b, effort%later_sweeps, work)
-      end do
-      !$omp end do
-      call exchange(columns, work)
+    !$omp end do
+  end subroutine refine_all
+
+  !> Close balances again where that is wanted.
+  subroutine search_all_again(columns, effort, work)
+    type(columns_t), intent(in) :: columns  !< soil and terrain
+    type(effort_t), intent(in) :: effort    !< numbers of solves and sweeps
+    type(work_t), intent(inout) :: work     !< of the hour
+    integer :: b
+
+    !$omp do schedule(static)
+    do b = 1, columns%blocks
+      call search_again(columns, b, effort%later_sweeps, work)
     end do
+    !$omp end do
+  end subroutine search_all_again
+
+  !> Heads of all columns at the end.
+  subroutine end_hour(columns, cells, work, head, map)
+    type(columns_t), intent(in) :: columns                                  !< soil and terrain
+    integer, intent(in) :: cells                                            !< of a map
+    type(work_t), intent(in) :: work                                        !< of the hour
+    real(wp), intent(inout) :: head(lanes, columns%layers, columns%blocks)  !< [m]
+    real(wp), intent(inout) :: map(cells, columns%layers)                   !< head at the end [m]
+    integer :: b
+
     !$omp do schedule(static)
     do b = 1, columns%blocks
       call end_block(columns, b, cells, work, head(:, :, b), map)
     end do
     !$omp end do
-    !$omp end parallel
-  end subroutine advance_hour
+  end subroutine end_hour
 
   !> Numbers that an hour needs memory for.
   pure integer function memory_size(layers, blocks)
@@ -126,6 +237,23 @@ contains
     integer, intent(in) :: blocks  !< of columns
     memory_size = lanes*blocks*(layered_arrays*layers + flat_arrays)
   end function memory_size
+
+  !> Where the arrays begin that parts of a domain exchange, from 1: depth to 5/3, its response to inflow, and the change of that.
+  subroutine memory_places(columns, memory, flow, response, change)
+    type(columns_t), intent(in) :: columns                    !< soil and terrain
+    real(wp), intent(inout), target, contiguous :: memory(:)  !< of `memory_size` numbers [-]
+    integer, intent(out) :: flow                              !< first element of the first
+    integer, intent(out) :: response                          !< of the second
+    integer, intent(out) :: change                            !< of the third
+    type(work_t) :: work
+    integer :: i
+
+    call place_work(columns, memory, work)
+    memory = [(real(i, wp), i=1, size(memory))]
+    flow = nint(work%flow(1, 1))
+    response = nint(work%response(1, 1))
+    change = nint(work%change(1, 1))
+  end subroutine memory_places
 
   !> Lay the arrays of an hour into its memory.
   subroutine place_work(columns, memory, work)
@@ -340,7 +468,7 @@ contains
     work%inflow(:, b) = work%start_inflow(:, b)
     work%shift(:, b) = 0.0_wp
     work%growth(:, b) = 1.0_wp
-    work%open(:, b) = 1.0_wp
+    work%open(:, b) = merge(1.0_wp, 0.0_wp, columns%cell(:, b) > 0)
     call close_and_pond(columns, b, sweeps, work)
   end subroutine search
 
@@ -402,9 +530,17 @@ contains
     !$omp end do
     !$omp single
     call route(columns, work%found, work%response, work%inflow, work%better, work%change, work%passed)
-    work%wanting = any(work%open > 0.0_wp .or. has_changed(work%better, work%inflow))
+    call look_for_more(columns, work)
     !$omp end single
   end subroutine exchange
+
+  !> See whether balances are to be closed again.
+  subroutine look_for_more(columns, work)
+    type(columns_t), intent(in) :: columns  !< terrain
+    type(work_t), intent(inout) :: work     !< of the hour
+
+    work%wanting = any(columns%cell > 0 .and. (work%open > 0.0_wp .or. has_changed(work%better, work%inflow)))
+  end subroutine look_for_more
 
   !> Whether overland inflow differs from that which a balance was closed with.
   pure elemental logical function has_changed(better, inflow)

@@ -6,7 +6,7 @@ module structured_routing
   use structured_types, only: columns_t, lanes, sides
   implicit none
   private
-  public :: inflow_of_block, route
+  public :: inflow_of_block, route, begin_route, route_levels, end_route
 
 contains
 
@@ -37,14 +37,37 @@ contains
     real(wp), intent(out) :: better(lanes*columns%blocks)    !< [m]
     real(wp), intent(inout) :: change(lanes*columns%blocks)  !< memory [m]
     real(wp), intent(inout) :: passed(lanes*columns%blocks)  !< memory [m]
-    integer :: c, d, first, last, level, side
+
+    call begin_route(columns, found, inflow, change)
+    if (.not. all(change == 0.0_wp)) &
+      call route_levels(columns, 2, size(columns%level_start) - 1, response, change, passed)
+    call end_route(columns, inflow, change, better)
+  end subroutine route
+
+  !> Change of overland inflow by the depths that were found.
+  pure subroutine begin_route(columns, found, inflow, change)
+    type(columns_t), intent(in) :: columns                 !< terrain
+    real(wp), intent(in) :: found(lanes*columns%blocks)    !< inflow by the depths after the closure [m]
+    real(wp), intent(in) :: inflow(lanes*columns%blocks)   !< that balances were closed with [m]
+    real(wp), intent(out) :: change(lanes*columns%blocks)  !< [m]
+    integer :: c
 
     do c = 1, lanes*columns%blocks
       change(c) = found(c) - inflow(c)
-      better(c) = inflow(c)
     end do
-    if (all(change == 0.0_wp)) return
-    do level = 2, size(columns%level_start) - 1
+  end subroutine begin_route
+
+  !> Pass changes on to the columns of some levels.
+  pure subroutine route_levels(columns, first_level, last_level, response, change, passed)
+    type(columns_t), intent(in) :: columns                   !< terrain
+    integer, intent(in) :: first_level                       !< number of the first
+    integer, intent(in) :: last_level                        !< number of the last
+    real(wp), intent(in) :: response(lanes*columns%blocks)   !< of depth to 5/3 to the inflow of a column [m2/3]
+    real(wp), intent(inout) :: change(lanes*columns%blocks)  !< of overland inflow [m]
+    real(wp), intent(inout) :: passed(lanes*columns%blocks)  !< memory [m]
+    integer :: c, d, first, last, level, side
+
+    do level = first_level, last_level
       first = columns%level_start(level)
       last = columns%level_start(level + 1) - 1
       ! all of a level before any is changed: columns of a cycle share a level
@@ -59,9 +82,19 @@ contains
         change(c) = change(c) + passed(c)
       end do
     end do
+  end subroutine route_levels
+
+  !> Better overland inflow by its change.
+  pure subroutine end_route(columns, inflow, change, better)
+    type(columns_t), intent(in) :: columns                 !< terrain
+    real(wp), intent(in) :: inflow(lanes*columns%blocks)   !< that balances were closed with [m]
+    real(wp), intent(in) :: change(lanes*columns%blocks)   !< [m]
+    real(wp), intent(out) :: better(lanes*columns%blocks)  !< [m]
+    integer :: c
+
     do c = 1, lanes*columns%blocks
       better(c) = max(inflow(c) + change(c), 0.0_wp)
     end do
-  end subroutine route
+  end subroutine end_route
 
 end module structured_routing

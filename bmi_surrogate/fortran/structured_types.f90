@@ -41,7 +41,7 @@ module structured_types
     integer, pointer, contiguous :: south(:, :) => null()                  !< the same to the south
     integer, pointer, contiguous :: donor(:, :) => null()                  !< (side, column) column whose ponded water flows in
     integer, pointer, contiguous :: level_start(:) => null()               !< first column of each level, and one past the last
-    integer, pointer, contiguous :: cell(:, :) => null()                   !< of a map; 0 in lanes without a column
+    integer, pointer, contiguous :: cell(:, :) => null()                   !< of a map; 0 in lanes without a column of this process
   end type columns_t
 
   !> The network that judges a column; with one width there is none.

@@ -81,9 +81,9 @@ class Effort(NamedTuple):
         """Newton sweeps of a repetition."""
         return max(3, self.sweeps // 3)
 
-    def repetitions(self, columns: ColumnProperties) -> int:
+    def repetitions(self, levels: int) -> int:
         """Most repetitions where columns that are closed drop out: each settles one more level of the flow order."""
-        return self.routing + len(columns.levels) if self.routing else 0
+        return self.routing + levels + 1 if self.routing else 0
 
 
 class Closed(NamedTuple):
@@ -163,7 +163,7 @@ def _search(
     begin = _Found(torch.zeros_like(inflow), torch.ones_like(inflow), torch.zeros_like(inflow, dtype=torch.bool))
     found = newton(soil, guess, weights, available + inflow, begin, effort.sweeps)
     better = _routed(columns, guess, weights, found, inflow, active_set)
-    for _ in range(effort.repetitions(columns) if active_set else effort.routing):
+    for _ in range(effort.repetitions(len(columns.levels) - 1) if active_set else effort.routing):
         if not active_set:
             inflow = better
             found = newton(soil, guess, weights, available + inflow, found, effort.later_sweeps)

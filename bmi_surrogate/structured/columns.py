@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bmi_common import Domain
+from bmi_common.arrays import Array
 from bmi_common.boundary_conditions import Barriers
-from bmi_common.flow_order import build_network
+from bmi_common.flow_order import FlowNetwork, build_network
+from bmi_common.partition import Part
 from bmi_common.slopes import SlopeFormulation, face_slopes
 from bmi_common.units import SECONDS_PER_HOUR
 from bmi_surrogate.structured.retention import Retention
@@ -115,14 +117,19 @@ class ColumnProperties:
     def of_domain(
         cls, domain: Domain, device: torch.device | str = "cpu", barriers: Barriers | None = None
     ) -> ColumnProperties:
-        """Take a whole domain, with its flow barriers; raises `ConfigError` where it lacks a field."""
+        """Take a domain, with its flow barriers; raises `ConfigError` where it lacks a field.
+
+        Of a domain that processes share these are the columns of this process, wave by wave, and then those of its
+        halo, which belong to no level.
+        """
         fields = {name: domain.require(name, "the structured surrogate") for name in FIELDS}
+        mask = domain.mask if domain.part is None else domain.mask | domain.part.halo
         maps = {
-            name: torch.from_numpy(np.where(domain.mask, f, 1.0)).reshape(1, -1, domain.ny, domain.nx)
+            name: torch.from_numpy(np.where(mask, f, 1.0)).reshape(1, -1, domain.ny, domain.nx)
             for name, f in fields.items()
         }
-        active, spacing = torch.from_numpy(domain.mask)[None], (domain.dx, domain.dy)
-        columns = cls.of_maps(active, maps, domain.dz.tolist(), spacing, domain.slope_formulation)
+        active, spacing = torch.from_numpy(mask)[None], (domain.dx, domain.dy)
+        columns = cls.of_maps(active, maps, domain.dz.tolist(), spacing, domain.slope_formulation, domain.part)
         if barriers is not None:
             x, y, z = (columns.pack_array(factor) for factor in (barriers.x, barriers.y, barriers.z))
             columns = dataclasses.replace(
@@ -141,6 +148,7 @@ class ColumnProperties:
         thickness: list[float],
         spacing: tuple[float, float],
         formulation: SlopeFormulation = SlopeFormulation.UPWIND,
+        part: Part | None = None,
     ) -> ColumnProperties:
         """Pack maps.
 
@@ -156,10 +164,12 @@ class ColumnProperties:
             Size of the cells along x and y [m].
         formulation : SlopeFormulation
             How the slopes enter lateral groundwater flow.
+        part : Part, optional
+            Of a domain that processes share, whose window the only map is.
         """
         dx, dy = spacing
         at_faces = {axis: _at_faces(fields[f"slope_{axis}"], formulation, axis) for axis in ("x", "y")}
-        order = _flow_order(active, fields, spacing)
+        order = _flow_order(active, fields, spacing, part)
         cells, levels = order.cells.to(active.device), order.levels
         f = {name: _take(fields[name].to(torch.float64), cells) for name in FIELDS}
         (fall_x, cosine_x), (fall_y, cosine_y) = ((_take(m, cells)[0] for m in at_faces[axis]) for axis in ("x", "y"))
@@ -289,19 +299,28 @@ class _Order:
     boundary: Tensor
 
 
-def _flow_order(active: Tensor, fields: Mapping[str, Tensor], spacing: tuple[float, float]) -> _Order:
+def network_of(
+    mask: NDArray[np.bool_], terrain: Mapping[str, Array], spacing: tuple[float, float], part: Part | None = None
+) -> FlowNetwork:
+    """Order the columns of a map by overland flow; `terrain` has `FLAT`, manning in s m-1/3."""
+    own, wave = (None, None) if part is None else (part.mask, part.wave)
+    manning = terrain["manning"] / SECONDS_PER_HOUR
+    return build_network(mask, terrain["slope_x"], terrain["slope_y"], manning, *spacing, own=own, wave=wave)
+
+
+def _flow_order(
+    active: Tensor, fields: Mapping[str, Tensor], spacing: tuple[float, float], part: Part | None
+) -> _Order:
     count, ny, nx = active.shape
     terrain = {name: fields[name][:, 0].to("cpu", torch.float64).numpy() for name in FLAT}
     masks = active.cpu().numpy()
     networks = [
-        build_network(
-            masks[k], terrain["slope_x"][k], terrain["slope_y"][k], terrain["manning"][k] / SECONDS_PER_HOUR, *spacing
-        )
-        for k in range(count)
+        network_of(masks[k], {name: maps[k] for name, maps in terrain.items()}, spacing, part) for k in range(count)
     ]
     level = np.concatenate([n.level_of_column for n in networks])
     order = np.argsort(level, kind="stable")
     total = level.size
+    own = total if part is None else networks[0].own
     # column numbers count from 1 in each map there, and 0 means none
     new = np.empty(total + 1, dtype=np.int64)
     new[order], new[total] = np.arange(total), total
@@ -315,7 +334,7 @@ def _flow_order(active: Tensor, fields: Mapping[str, Tensor], spacing: tuple[flo
 
     return _Order(
         cells=ordered([n.cells + k * ny * nx for k, n in enumerate(networks)]),
-        levels=tuple(int(v) for v in np.r_[0, np.cumsum(np.bincount(level, minlength=1))]),
+        levels=tuple(int(v) for v in np.r_[0, np.cumsum(np.bincount(level[:own], minlength=1))]),
         donors=torch.from_numpy(new[donors[:, order]]),
         conveyance_in=ordered([n.inflow for n in networks]),
         conveyance_out=ordered([n.outflow for n in networks]),

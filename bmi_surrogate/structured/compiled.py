@@ -6,6 +6,7 @@ of lanes, (lane, layer, block), as the kernel wants them; lanes without a column
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bmi_common.arrays import Array
+from bmi_common.flow_order import FlowNetwork
+from bmi_common.neighbours import Neighbours
+from bmi_common.partition import Part
 from bmi_surrogate import _kernel
 from bmi_surrogate.structured.columns import ColumnProperties
 from bmi_surrogate.structured.correction import feature_count, soil_features
@@ -24,6 +28,7 @@ from bmi_surrogate.structured.shared_correction import (
     SharedCorrection,
     soil_features_of_layers,
 )
+from bmi_surrogate.structured.shared_hour import SharedHour
 
 _LANES, _GROUP, _FLAT_MEMORY, _LAYER_MEMORY = _kernel.sizes()
 _COLUMNS_WORTH_A_THREAD = 500
@@ -41,26 +46,39 @@ class CompiledEngine:
         Soil and terrain of one map, on the CPU; copied.
     threads : int, optional
         Threads; by default as many as OpenMP would use, but one for every 500 columns at most.
+    shared : (Part, FlowNetwork), optional
+        Part of a domain that processes share, and the columns of it and of its halo, in the order of `columns`.
     """
 
-    def __init__(self, model: StructuredModel, columns: ColumnProperties, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        model: StructuredModel,
+        columns: ColumnProperties,
+        threads: int | None = None,
+        shared: tuple[Part, FlowNetwork] | None = None,
+    ) -> None:
         self._blocks = _Blocks(columns.count)
         self._shape = (columns.porosity.shape[0], *columns.shape[1:])
         self._threads = threads or min(int(_kernel.max_threads()), columns.count // _COLUMNS_WORTH_A_THREAD + 1)
         effort = model.architecture.effort
+        levels = len(columns.levels) - 1 if shared is None else shared[0].levels
         self._arguments: dict[str, Any] = {
             **_soil(columns, self._blocks),
-            **_terrain(columns, self._blocks),
+            **_terrain(columns, self._blocks, columns.count if shared is None else shared[1].own),
             **_network(model, columns, self._blocks),
             "scale": _numbers(model.scale_of(columns)[:, 0]),
             "refinements": model.architecture.refinements,
             "sweeps": effort.sweeps,
             "later_sweeps": effort.later_sweeps,
             "rough_sweeps": ROUGHLY.sweeps,
-            "repetitions": effort.repetitions(columns),
+            "repetitions": effort.repetitions(levels),
             "memory": np.empty(self._blocks.blocks * (_FLAT_MEMORY + self._shape[0] * _LAYER_MEMORY)),
         }
         self._head = self._blocks.layered(np.full((self._shape[0], columns.count), _DRY_HEAD), _DRY_HEAD)
+        self._hour = None
+        if shared is not None:
+            part, network = shared
+            self._hour = SharedHour(Neighbours(part, network), columns.levels, self._arguments, self._shape[0])
 
     @property
     def head(self) -> Array:
@@ -75,7 +93,13 @@ class CompiledEngine:
         """Advance an hour under a net source [h-1] (source layers, ny, nx): head [m], NaN in inactive cells."""
         maps = np.full((self._shape[0], self._shape[1] * self._shape[2]), np.nan)
         supply = np.ascontiguousarray(source, dtype=np.float64).reshape(len(source), -1)
-        _kernel.advance(supply=supply.T, head=self._head, map=maps.T, threads=self._threads, **self._arguments)
+        advance = partial(
+            _kernel.advance, supply=supply.T, head=self._head, map=maps.T, threads=self._threads, **self._arguments
+        )
+        if self._hour is None:
+            advance(stage=0, first=0, last=0)
+        else:
+            self._hour.advance(advance, self._head)
         return maps.reshape(self._shape)
 
 
@@ -136,7 +160,7 @@ def _soil(columns: ColumnProperties, blocks: _Blocks) -> dict[str, NDArray[Any]]
     }
 
 
-def _terrain(columns: ColumnProperties, blocks: _Blocks) -> dict[str, NDArray[Any]]:
+def _terrain(columns: ColumnProperties, blocks: _Blocks, own: int) -> dict[str, NDArray[Any]]:
     layers = columns.porosity.shape[0]
     flat = ("rise_east", "rise_north", "cosine_east", "cosine_north", "conveyance_out")
     donor = blocks.row(columns.donors.numpy(), columns.count) + 1
@@ -149,7 +173,7 @@ def _terrain(columns: ColumnProperties, blocks: _Blocks) -> dict[str, NDArray[An
         "donor": np.asfortranarray(donor.astype(np.int32)),
         "conveyance_in": np.asfortranarray(blocks.row(_numbers(columns.conveyance_in), 0.0)),
         "level_start": np.array(columns.levels, dtype=np.int32) + 1,
-        "cell": blocks.flat((columns.cells.numpy() + 1).astype(np.int32), 0),
+        "cell": blocks.flat(np.where(np.arange(columns.count) < own, columns.cells.numpy() + 1, 0).astype(np.int32), 0),
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from bmi_common import ConfigError, Domain
 from bmi_common.arrays import Array
 from bmi_common.boundary_conditions import Barriers
+from bmi_common.flow_order import FlowNetwork
+from bmi_common.partition import Part
 from bmi_common.state_file import StateArray, fingerprint
 from bmi_surrogate.compute import find_device, using_threads
-from bmi_surrogate.structured.columns import ColumnProperties
+from bmi_surrogate.structured.columns import FLAT, ColumnProperties, network_of
 from bmi_surrogate.structured.compiled import CompiledEngine
 from bmi_surrogate.structured.model import StructuredModel
 
@@ -133,14 +135,18 @@ class StructuredEmulator:
         barriers: Barriers | None = None,
     ) -> None:
         options = options or StructuredOptions()
+        if domain.part is not None and options.engine == "torch":
+            raise ConfigError("several processes share a domain with engine: compiled only", key="engine")
         if model.architecture.layers not in ("any", domain.nz):
             raise ConfigError(f"the surrogate has {model.architecture.layers} layers, the domain has {domain.nz}")
         self.options = options
-        self.device = _find_device(options)
+        self.device = _find_device(options if domain.part is None else replace(options, engine="compiled"))
         columns = ColumnProperties.of_domain(domain, self.device, barriers)
-        self._cells = columns.cells.cpu().numpy()
+        self._cells, self._part = columns.cells.cpu().numpy(), domain.part
         self._engine: Engine
-        if options.engine == "torch" or self.device.type != "cpu":
+        if self._part is not None:
+            self._engine = CompiledEngine(model, columns, options.threads, (self._part, _network(domain, self._part)))
+        elif options.engine == "torch" or self.device.type != "cpu":
             self._engine = TorchEngine(model, columns, self.device, options.threads)
         else:
             self._engine = CompiledEngine(model, columns, options.threads)
@@ -177,16 +183,35 @@ class StructuredEmulator:
         return self._engine.step(source)
 
     def state_dict(self) -> dict[str, StateArray]:
-        """Return the pressure head of the active columns."""
-        return {"head": StateArray(self._engine.head, ("layer", "column"))}
+        """Return the pressure head of the active columns, in process 0 of the whole domain."""
+        head = self._engine.head
+        if self._part is not None:
+            field = np.zeros((len(head), self._part.mask.size))
+            field[:, self._cells] = head
+            whole = self._part.whole(field.reshape(-1, *self._part.mask.shape))
+            if whole is not None:
+                head = whole.reshape(len(head), -1)[:, self._part.order]
+        return {"head": StateArray(head, ("layer", "column"))}
 
     def load_state_dict(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Go on from what `state_dict` gave."""
-        self._engine.head = np.array(state["head"])
+        """Go on from what `state_dict` gave in process 0."""
+        head = np.array(state["head"])
+        if self._part is not None:
+            whole = np.zeros((len(head), self._part.shape[0] * self._part.shape[1]))
+            whole[:, self._part.world.shared(self._part.order)] = head
+            head = self._packed(self._part.cut(whole.reshape(-1, *self._part.shape)))
+        self._engine.head = head
 
     def _packed(self, field: NDArray[Any]) -> NDArray[Any]:
         """Take the columns (layers, columns) of a field (layers, ny, nx)."""
         return field.reshape(len(field), -1)[:, self._cells]
+
+
+def _network(domain: Domain, part: Part) -> FlowNetwork:
+    terrain = {name: domain.require(name, "the structured surrogate") for name in FLAT}
+    mask = domain.mask | part.halo
+    terrain = {name: np.where(mask, field, 1.0) for name, field in terrain.items()}
+    return network_of(mask, terrain, (domain.dx, domain.dy), part)
 
 
 def _find_device(options: StructuredOptions) -> torch.device:

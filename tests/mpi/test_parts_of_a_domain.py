@@ -44,6 +44,39 @@ def compare_fine(dx: float, passes: str) -> None:
     assert max(made) > 2
 
 
+def compare_structured(seed: int) -> None:
+    """Step a random domain by a structured surrogate, whole and in parts; every process runs this."""
+    from mpi4py import MPI
+    from structured_cases import columns_of, packed, random_head, random_source, trained
+
+    from bmi_common.world import MpiWorld
+    from bmi_surrogate.structured.columns import FLAT, network_of
+    from bmi_surrogate.structured.compiled import CompiledEngine
+
+    random = np.random.default_rng(seed)
+    shape = tuple(int(n) for n in random.integers(9, 24, 2))
+    domain = random_domain(random, *shape, nz=6)
+    if seed % 2:  # slopes that no relief has: water goes in circles
+        domain.slope_x, domain.slope_y = (random.normal(0.0, 0.05, shape) for _ in range(2))
+    head, model = random_head(random, domain), trained(6, refinements=2)
+    world = MpiWorld(MPI.COMM_WORLD)
+    part = part_of(domain, world)
+    window = window_of(domain, part)
+    terrain = {name: getattr(window, name) for name in FLAT}
+    network = network_of(window.mask | part.halo, terrain, (domain.dx, domain.dy), part)
+    whole = CompiledEngine(model, columns_of(domain), 1)
+    mine = CompiledEngine(model, columns_of(window, part), 1, (part, network))
+    whole.head = packed(columns_of(domain), head).numpy()
+    mine.head = packed(columns_of(window, part), np.where(part.mask, part.cut(head), np.nan)).numpy()
+    for _ in range(HOURS):
+        source = random_source(random, domain)
+        expected, found = whole.step(source), part.whole(mine.step(part.cut(source)))
+        if found is not None:
+            assert np.nanmax(expected[-1]) > 0.01, "no water stands on the ground"
+            assert unlike(found[:, domain.mask], expected[:, domain.mask]) == 0
+    assert world.largest(float(part.wave.max()))[0] > 0.0, "no water flows from part to part"
+
+
 def compare_steps(domain: SimpleNamespace, head: Floats, source: Floats, options: SolverConfig) -> list[int]:
     """Compare the steps of a domain, whole and in parts; return how many passes they took."""
     from mpi4py import MPI
@@ -80,10 +113,17 @@ def test_heads_and_flow_are_those_of_one_process_to_the_last_bit(processes: int,
 
 @needs_mpi
 @pytest.mark.slow
-@pytest.mark.parametrize("processes", [2, 4])
-@pytest.mark.parametrize(("dx", "passes"), [(50.0, "fixed"), (200.0, "to a tolerance")])
+@pytest.mark.parametrize(("processes", "dx", "passes"), [(2, 50.0, "fixed"), (4, 200.0, "to a tolerance")])
 def test_passes_to_a_tolerance_are_those_of_one_process(processes: int, dx: float, passes: str) -> None:
     launch(processes, sys.executable, __file__, str(dx), passes)
+
+
+@needs_mpi
+@pytest.mark.slow
+@pytest.mark.parametrize(("processes", "seed"), [(2, 6), (4, 7)])
+def test_heads_of_the_structured_surrogate_are_those_of_one_process(processes: int, seed: int) -> None:
+    pytest.importorskip("torch", reason="the surrogate needs PyTorch")
+    launch(processes, sys.executable, __file__, str(seed), "structured")
 
 
 def test_every_column_has_one_part_and_a_cycle_lies_in_one() -> None:
@@ -116,5 +156,7 @@ if __name__ == "__main__":
     match sys.argv[1:]:
         case [seed]:
             compare(int(seed))
+        case [seed, "structured"]:
+            compare_structured(int(seed))
         case [dx, passes]:
             compare_fine(float(dx), passes)

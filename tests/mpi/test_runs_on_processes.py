@@ -106,6 +106,18 @@ def test_a_restart_on_another_number_of_processes_changes_nothing(runs, tmp_path
     require_same_balance(runs[1], tmp_path / "run")
 
 
+def test_a_structured_surrogate_goes_on_with_another_number_of_processes(case, tmp_path) -> None:
+    run = yaml.safe_load((case / "run.yaml").read_text())
+    run["components"]["groundwater"]["class"] = "bmi_surrogate:BmiSurrogate"
+    run["time"] = {"start": "2019-10-03T16:00", "end": "2019-10-04T00:00", "step": "1h"}  # it rains
+    (case / "surrogate.yaml").write_text(yaml.safe_dump(run, sort_keys=False))
+    for processes in (1, 2):
+        start = ("--set", "land.options.start=2019-10-03T16:00")
+        bmi_run(processes, case / "surrogate.yaml", *start, "--output", tmp_path / str(processes))
+    bmi_run(3, "--restart", tmp_path / "2" / "checkpoints" / "2019-10-03T20-00-00")
+    require_same_fields(tmp_path / "1", tmp_path / "2")
+
+
 def test_wells_irrigation_and_boundaries_are_those_of_one_process(tmp_path) -> None:
     boundaries = "groundwater.options.boundaries=[{side: south, flux: -1.0e-5}, {side: west, head: 103.0}]"
     passes = "groundwater.options.richards.passes={tolerance: 1.0e-8}"
@@ -155,7 +167,8 @@ def test_weather_in_pfb_files_and_gauges_by_coordinates_are_shared(case, tmp_pat
             ["groundwater.options.surface={condition: overland_flow}"],
             "with `overland_flow` yet",
         ),
-        ("coupled.yaml", [], "components.groundwater: bmi_surrogate:BmiSurrogate cannot share its domain"),
+        ("coupled.yaml", ["groundwater.options.surrogate.engine=torch"], "share a domain with engine: compiled only"),
+        ("coupled-parflow.yaml", [], "bmi_parflow:BmiParflow cannot share its domain"),
         ("coupled-richards.yaml", ["time.stop=3"], "time.stop: unknown key"),
     ],
 )

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from richards_domains import Floats, hydrostatic, make_domain
 from torch import Tensor
 
+from bmi_common.partition import Part
 from bmi_richards.options import SolverConfig
 from bmi_richards.solver import RichardsSolver
 from bmi_surrogate import StructuredArchitecture, StructuredCheckpoint, StructuredModel
@@ -20,16 +21,18 @@ LAYERS = [20.0, 1.1, 0.9, 0.55, 0.34, 0.2, 0.12, 0.075, 0.045, 0.028, 0.0175]
 seeds = st.integers(0, 2**32 - 1)
 
 
-def columns_of(domain: SimpleNamespace) -> ColumnProperties:
-    """Soil and terrain of a domain of the solver's tests."""
+def columns_of(domain: SimpleNamespace, part: Part | None = None) -> ColumnProperties:
+    """Soil and terrain of a domain of the solver's tests, or of a part's window."""
     ny, nx = domain.mask.shape
+    mask = domain.mask if part is None else domain.mask | part.halo
     fields = {name: torch.from_numpy(getattr(domain, name)).reshape(1, -1, ny, nx) for name in FIELDS}
     return ColumnProperties.of_maps(
-        torch.from_numpy(domain.mask)[None],
+        torch.from_numpy(mask)[None],
         fields,
         domain.dz.tolist(),
         (domain.dx, domain.dy),
         domain.slope_formulation,
+        part,
     )
 
 
