@@ -492,6 +492,8 @@ _EXPECTED = {
 }
 """What pydantic says in the language of Python, by its type of error."""
 
+_OF_TIMES = ("datetime_parsing", "datetime_from_date_parsing")
+
 _ENUM_MEMBER = re.compile(r"<\w+\.\w+: ('[^']*')>")
 
 
@@ -520,6 +522,9 @@ def _mistakes(invalid: ValidationError, document: Document, limit: int = 20) -> 
             message = f"expected one of {e['ctx']['expected_tags']}, got {_shown(e['ctx']['tag'])}"
         elif e["type"] in _EXPECTED:
             message = f"expected {_EXPECTED[e['type']]}, got {_shown(e['input'])}"
+        elif e["type"] in _OF_TIMES:
+            reason = e.get("ctx", {}).get("error", "not a time")
+            message = f"{_shown(e['input'])} is not a time ({reason}); write it as 2019-10-01T03:00"
         elif e["type"] in ("value_error", "assertion_error"):
             message = str(e["ctx"]["error"])
         elif e["type"] != _NO_FILE and not isinstance(e["input"], Mapping | list):

@@ -416,7 +416,8 @@ def require_writable(path: Path) -> None:
     while not os.path.lexists(there):  # unlike Path.exists, quiet about folders that cannot be entered
         there = there.parent
     if there == path and not path.is_dir():
-        raise ConfigError(f"{path}: is a file; a folder is needed")
+        what = "a link to nothing" if path.is_symlink() and not path.exists() else "a file"
+        raise ConfigError(f"{path}: is {what}; a folder is needed")
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         raise ConfigError(f"{path}: cannot be written, because {there} is no folder that can be written to")
 

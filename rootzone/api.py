@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -178,7 +178,7 @@ def evaluate(
             tuple(map(_folder, climatology)),
             tuple(map(_folder, segments)),
             name,
-            thresholds=tuple(f"{key}={value}" for key, value in (thresholds or {}).items()),
+            thresholds=_thresholds(thresholds or {}),
             segment_length=segment_length,
             precipitation=rain,
             reanalysis=None if reanalysis is None else Path(reanalysis),
@@ -213,6 +213,12 @@ def train(file: str | Path, *, quiet: bool = False) -> Trained:
     return train_from(Path(file), _console(quiet))
 
 
+def _thresholds(given: Mapping[str, str]) -> tuple[str, ...]:
+    if not isinstance(given, Mapping):
+        raise ConfigError(f"thresholds are a mapping such as {{'water_table': '0.1m'}}, not {given!r}")
+    return tuple(f"{key}={value}" for key, value in given.items())
+
+
 def _console(quiet: bool) -> Console:
     return terminal.console(stderr=True, quiet=quiet or not current().leads)
 
@@ -237,13 +243,18 @@ def _text(key: str, value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value with paths and durations as text and NumPy's scalars as Python's."""
+    """Return a value with paths and durations as text, and what NumPy and pandas have as Python has it."""
     if isinstance(value, Mapping):
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(v) for v in value]
     if isinstance(value, Path):
         return str(value)
+    if isinstance(value, datetime):  # YAML knows no subclass, as those of pandas
+        return datetime(*value.timetuple()[:6], value.microsecond, value.tzinfo)
     if isinstance(value, timedelta):
         return f"{value.total_seconds():.0f}s"
-    return value.item() if hasattr(value, "item") and getattr(value, "ndim", 1) == 0 else value
+    kind = getattr(getattr(value, "dtype", None), "kind", None)
+    if kind in ("M", "m"):  # of nanoseconds Python has no times
+        value = value.astype("datetime64[us]" if kind == "M" else "timedelta64[us]")
+    return value if kind is None else _plain(value.tolist())

@@ -21,6 +21,7 @@ from bmi_common.world import current
 from coupler import provenance
 from coupler.checkpoint import Checkpoint, adopt, find, remove_later, run_folder_of
 from coupler.config import LoadedRun, RunConfig, UnsoundRun, load_run
+from coupler.errors import RunInterrupted
 from coupler.inputs import inputs_of
 from coupler.preparation import PreparedRun, check_components, prepare, prepare_restart
 from coupler.run import Summary
@@ -250,6 +251,15 @@ def _finish(
         summary = step_all(prepared, folder, console, record, restart, interrupted)
     _tell_warnings_of_others()
     _report(summary, folder)
+    try:
+        _show(config, folder)
+    except KeyboardInterrupt:
+        raise RunInterrupted("interrupted; the run is complete, but figures, film or report are missing") from None
+    log.info("done; results are in %s", folder.path)
+
+
+def _show(config: RunConfig, folder: OwnedFolder) -> None:
+    """Draw the figures, make the film and the report that are asked for."""
     if config.figures:
         from rootzone.figures import draw  # imports slowly
 
@@ -263,7 +273,6 @@ def _finish(
         from rootzone.final_report import write_report  # imports slowly
 
         log.info("wrote %s", write_report(config, folder))
-    log.info("done; results are in %s", folder.path)
 
 
 @contextmanager

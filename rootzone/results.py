@@ -39,7 +39,7 @@ class RunResult(Mapping[str, "xr.Dataset"]):
     """
 
     def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
+        self.folder = Path(folder).absolute()  # wherever the process goes
         if not (self.folder / MARKER).is_file():
             raise ConfigError(f"{self.folder}: is not the folder of a run: {MARKER} is not there")
         self._open: dict[str, xr.Dataset] = {}

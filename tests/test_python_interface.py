@@ -10,6 +10,7 @@ from pathlib import Path
 
 import netCDF4
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from matplotlib.figure import Figure
@@ -17,6 +18,7 @@ from matplotlib.figure import Figure
 import rootzone
 from bmi_common.groundwater import PRESSURE_HEAD
 from bmi_common.netcdf_file import netcdf_name
+from coupler.errors import RunInterrupted
 from rootzone.api import _texts
 
 pytestmark = pytest.mark.slow
@@ -110,6 +112,13 @@ def test_mistakes_are_exceptions_with_the_words_of_the_command(result: rootzone.
     assert not (tmp_path / "run").exists()
 
 
+def test_a_time_and_thresholds_that_cannot_be_read_say_how_they_are_written(result: rootzone.RunResult) -> None:
+    with pytest.raises(rootzone.ConfigError, match=r"'2019-10-01T03' is not a time .*; write it as 2019-10-01T03:00"):
+        rootzone.check(RUN, **{"time.end": "2019-10-01T03"})
+    with pytest.raises(rootzone.ConfigError, match="thresholds are a mapping such as"):
+        rootzone.evaluate(result, result, thresholds="water_table=0.1m")  # type: ignore[arg-type]
+
+
 def test_a_check_returns_the_plan() -> None:
     plan = rootzone.check(RUN, **SIX_HOURS)
     assert "6 steps of 1h" in plan
@@ -137,7 +146,11 @@ def test_settings_are_taken_as_python_has_them() -> None:
         "checks.water_balance.tolerance": np.float64(1e-6),
         "figures": False,
         "report": {"thresholds": {"water_table": "0.1 m"}, "reference": Path("a b")},
-        "order": ["land", "groundwater"],
+        "order": np.array(["land", "groundwater"]),
+        "time.start": pd.Timestamp("2019-10-01"),
+        "output.0.every": np.timedelta64(3, "h"),
+        "checkpoint.keep": np.int64(2),
+        "error_control.start": np.datetime64("2019-10-01T03:00", "ns"),
     }
     assert _texts(given) == [
         "time.end=2019-10-01 06:00:00",
@@ -146,7 +159,33 @@ def test_settings_are_taken_as_python_has_them() -> None:
         "figures=false",
         "report={reference: a b, thresholds: {water_table: 0.1 m}}",
         "order=[land, groundwater]",
+        "time.start=2019-10-01 00:00:00",
+        "output.0.every=10800s",
+        "checkpoint.keep=2",
+        "error_control.start=2019-10-01 03:00:00",
     ]
+
+
+def test_a_result_stays_that_of_its_folder_wherever_the_process_goes(
+    result: rootzone.RunResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(result.folder.parent)
+    again = rootzone.RunResult(result.folder.name)
+    monkeypatch.chdir(tmp_path)
+    assert list(again) == list(result)
+    assert again.log == result.log
+
+
+def test_an_interrupt_at_the_figures_says_that_the_run_is_complete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("rootzone.figures.draw", interrupted)
+    with pytest.raises(RunInterrupted, match="the run is complete, but figures"):
+        rootzone.run(RUN, tmp_path / "run", quiet=True, **SIX_HOURS)
+    assert list(rootzone.RunResult(tmp_path / "run")) == ["daily", "hourly", "water_balance"]
 
 
 def test_the_log_of_the_caller_stays_as_it_was(tmp_path: Path) -> None:

@@ -107,9 +107,9 @@ def in_words(values: Array, limits: tuple[float, float]) -> str:
 
 
 def centres(domain: Domain) -> tuple[Array, Array]:
-    """Centres of a domain's cells from its south-western corner [km]: x (nx,), y (ny,)."""
-    x, y = (np.asarray((np.arange(n) + 0.5) * step) for n, step in ((domain.nx, domain.dx), (domain.ny, domain.dy)))
-    return kilometres(x), kilometres(y)
+    """Centres of a domain's cells in its grid [km]: x (nx,), y (ny,)."""
+    y, x = domain.surface.coordinates
+    return kilometres(np.asarray(x)), kilometres(np.asarray(y))
 
 
 def scale_bar(axes: Axes, width: float, draw: bool = True) -> None:

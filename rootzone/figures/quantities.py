@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-import cmocean
 import matplotlib
 import numpy as np
 import xarray as xr
@@ -22,6 +21,7 @@ from bmi_common.groundwater import (
     WATER_TABLE_DEPTH,
 )
 from bmi_common.units import SECONDS_PER_HOUR
+from rootzone.figures.colours import cm
 
 RAIN: Final = "atmosphere_water_precipitation__mass_flux"
 
@@ -51,8 +51,8 @@ _TITLES: Final = {
     RUNOFF: "overland outflow over the boundary",
 }
 _FIXED: Final[dict[str, Colormap]] = {
-    WATER_TABLE_DEPTH: cmocean.cm.deep_r,  # dark where water is near
-    PONDED_DEPTH: cmocean.cm.dense,
+    WATER_TABLE_DEPTH: cm.deep_r,  # dark where water is near
+    PONDED_DEPTH: cm.dense,
     SATURATION: matplotlib.colormaps["YlGnBu"],
     VOLUME_FRACTION: matplotlib.colormaps["YlGnBu"],
 }
@@ -92,12 +92,12 @@ class Quantity:
         share = float(np.mean(values < 0.0)) if values.size else 0.0
         signed = 0.02 < share < 0.98 and self.units != "°C"
         if self.units.startswith(("mm", "m", "h")):  # water: brown where it is lost or lacking
-            return (matplotlib.colormaps["BrBG"], True) if signed else (cmocean.cm.rain, False)
+            return (matplotlib.colormaps["BrBG"], True) if signed else (cm.rain, False)
         if self.units.startswith("W"):
-            return (cmocean.cm.balance, True) if signed else (cmocean.cm.matter, False)
+            return (cm.balance, True) if signed else (cm.matter, False)
         if self.units == "°C":
-            return cmocean.cm.thermal, False
-        return (cmocean.cm.balance, True) if signed else (matplotlib.colormaps["viridis"], False)
+            return cm.thermal, False
+        return (cm.balance, True) if signed else (matplotlib.colormaps["viridis"], False)
 
 
 def quantity(variable: xr.DataArray, *, by_day: bool) -> Quantity:

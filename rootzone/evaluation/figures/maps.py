@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import cmocean
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,16 +15,17 @@ from rootzone.evaluation.aggregator import REFERENCE
 from rootzone.evaluation.assessment import Assessment
 from rootzone.evaluation.names import LATENT_HEAT, SOIL_MOISTURE, WATER_TABLE
 from rootzone.evaluation.variables import EVALUATED
+from rootzone.figures.colours import cm
 from rootzone.figures.geography import Rivers, rivers_of_domain
 from rootzone.figures.map_panel import centres, colour_bar, draw_field, extend, scale_bar
 from rootzone.figures.style import new_figure, spread, symmetric
 
 _MEANS: Mapping[str, Colormap] = {
-    WATER_TABLE: cmocean.cm.deep_r,
+    WATER_TABLE: cm.deep_r,
     SOIL_MOISTURE: matplotlib.colormaps["YlGnBu"],
-    LATENT_HEAT: cmocean.cm.matter,
+    LATENT_HEAT: cm.matter,
 }
-_BIAS, _RANK, _SHARE = cmocean.cm.balance, "cividis", "cividis"
+_BIAS, _RANK, _SHARE = cm.balance, "cividis", "cividis"
 _PANEL = 2.9
 _MOST_ACROSS = 6
 
@@ -158,7 +158,7 @@ def mean_error(a: Assessment, axes: Axes) -> None:
     """Draw the mean absolute error of the run's water table depth into a panel."""
     error = a.cells[WATER_TABLE].agreement.mae[0]
     limits = spread(error, 0.0)
-    _Painter(a).draw(axes, error, EVALUATED[WATER_TABLE].label, cmocean.cm.amp, limits, scale=True)
+    _Painter(a).draw(axes, error, EVALUATED[WATER_TABLE].label, cm.amp, limits, scale=True)
     axes.set_title(f"{a.run}: mean absolute error of water table depth")
 
 
