@@ -23,6 +23,7 @@ from coupler.config import LoadedRun, RunConfig, RunParts, require_folders
 from coupler.error_control.setup import ErrorControlSetup, restore, set_up
 from coupler.plan import Plan, make_plan
 from coupler.water_balance import WaterBalance
+from coupler.whole import require_shareable
 
 log = logging.getLogger("rootzone")
 
@@ -282,20 +283,11 @@ def _require_parts(config: RunConfig, components: Mapping[str, Component]) -> No
     """Refuse what processes that share the domain cannot do yet."""
     mistakes = Mistakes()
     for name, component in components.items():
-        spec = config.components[name]
-        if spec.grpc is not None or spec.isolate or not component.runs_in_parts:
-            mistakes.note(
-                ConfigError(
-                    f"{spec.class_path or spec.grpc} cannot share its domain with other processes"
-                    f"{' where it runs in one of its own' if spec.isolate else ''}; bmi_colm:BmiColm, "
-                    "bmi_richards:BmiRichards, bmi_surrogate:BmiSurrogate and "
-                    "bmi_common.prescribed:PrescribedSource can; start one process",
-                    key=f"components.{name}",
-                )
-            )
-    if config.error_control is not None:
-        told = "several processes cannot share a run with error control yet; start one process"
-        mistakes.note(ConfigError(told, key="error_control"))
+        with mistakes.noted():
+            require_shareable(component, config.components[name], f"components.{name}")
+    if config.error_control is not None and config.error_control.segments is not None:
+        told = "several processes cannot share a run with segments yet; start one process"
+        mistakes.note(ConfigError(told, key="error_control.segments"))
     for i, x in enumerate(config.exchanges):
         if x.fill == NEAREST:
             mistakes.note(

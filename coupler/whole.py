@@ -10,11 +10,13 @@ import numpy as np
 from bmipy import Bmi
 from numpy.typing import NDArray
 
+from bmi_common.errors import ConfigError
 from bmi_common.georeference import Georeference
 from bmi_common.groundwater import LAYER_THICKNESS
 from bmi_common.partition import Part
 from bmi_common.units import conversion
 from coupler.component import Component
+from coupler.component_config import ComponentConfig
 from coupler.grids import GridInfo
 
 Array = NDArray[Any]
@@ -40,6 +42,24 @@ def window(part: Part | None, values: Array | None) -> Array:
     is_map = part.world.shared(values is not None and values.shape[-2:] == part.shape and values.ndim >= 2)
     found: Array = part.windows(values) if is_map else part.world.shared(values)
     return found
+
+
+def require_shareable(component: Component, spec: ComponentConfig, key: str) -> None:
+    """Refuse a component whose domain several processes cannot share.
+
+    Raises
+    ------
+    ConfigError
+        Naming the key.
+    """
+    if spec.grpc is not None or spec.isolate or not component.runs_in_parts:
+        raise ConfigError(
+            f"{spec.class_path or spec.grpc} cannot share its domain with other processes"
+            f"{' where it runs in one of its own' if spec.isolate else ''}; bmi_colm:BmiColm, "
+            "bmi_richards:BmiRichards, bmi_surrogate:BmiSurrogate and bmi_common.prescribed:PrescribedSource can; "
+            "start one process",
+            key=key,
+        )
 
 
 class WholeComponent:

@@ -77,7 +77,8 @@ class ErrorControl:
         self._ensemble = None
         if spec.ensemble is not None:
             self._ensemble = Ensemble(spec.ensemble, setup.members, self._compare)
-        self._decisions = Decisions(folder / DECISIONS_FILE)
+        part = self._groundwater.part
+        self._decisions = Decisions(folder / DECISIONS_FILE, part is None or part.world.leads)
         self._pending: Action | str | None = None
         self._audit_wanted = False
 

@@ -46,22 +46,28 @@ class Decisions:
     ----------
     path : Path
         The file.
+    writes : bool
+        Whether this process writes it; of several that share a run, one does.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, writes: bool = True) -> None:
+        self._path, self._writes = path, writes
         self._all: list[Decision] = []
 
     def add(self, time: datetime, by: str, action: str, reason: str, **figures: Mapping[str, float]) -> None:
         """Take a decision down; `figures` are `found` and `limits`."""
         decision = Decision(time.isoformat(), by, action, reason, **figures)
         self._all.append(decision)
+        if not self._writes:
+            return
         level = logging.INFO if action in ("none", "restart") else logging.WARNING
         log.log(level, "%s: %s: %s; %s", f"{time:%Y-%m-%dT%H:%M}", by, reason, _DONE[action])
         self.write()
 
     def write(self) -> None:
         """Write the file anew, so that a reader finds the old one or the new one."""
+        if not self._writes:
+            return
         partial = self._path.with_name(f".{self._path.name}.partial")
         partial.write_text(json.dumps({"decisions": self.state_dict()}, indent=1) + "\n", encoding="utf-8")
         partial.replace(self._path)

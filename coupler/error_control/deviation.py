@@ -13,6 +13,7 @@ from bmi_common.groundwater import LAYER_THICKNESS, NET_SOURCE, POROSITY, PRESSU
 from coupler import resolution
 from coupler.component import Component
 from coupler.resolution import undercuts
+from coupler.whole import whole
 
 
 @dataclass(frozen=True)
@@ -47,33 +48,40 @@ _MILLIMETRES = 1000.0
 
 
 class Comparison:
-    """Compares components on one grid.
+    """Compares components on one grid; processes that share it call all of this together, and get the same.
 
     Parameters
     ----------
     component : Component
         Any of them, for layers, root zone and porosity.
     mask : ndarray of bool, shape (ny, nx)
-        Cells that count.
+        Cells of this process that count.
     """
 
     def __init__(self, component: Component, mask: NDArray[np.bool_]) -> None:
-        self._mask = mask
-        self._thickness: Array = np.array(component.get_in("m", LAYER_THICKNESS)[:, mask])
-        self._pores = self._thickness * component.get_in("1", POROSITY)[:, mask]
-        self._layers = self._thickness.mean(axis=1)
+        self._part = component.part
+        self._mask = whole(self._part, mask)
+        thickness, porosity = (
+            self._of_columns(component.get_in(units, name)) for units, name in (("m", LAYER_THICKNESS), ("1", POROSITY))
+        )
         self._root_zone = slice(-component.shape(NET_SOURCE)[0], None)
+        if thickness is not None and porosity is not None:
+            self._pores = thickness * porosity
+            self._layers = thickness.mean(axis=1)
 
     def of(self, one: Component, other: Component) -> dict[str, float]:
         """All `QUANTITIES` of two components as they are now."""
-        (head, saturation), (other_head, other_saturation) = (self._state(c) for c in (one, other))
+        states = [self._state(component) for component in (one, other)]
+        known = [(head, saturation) for head, saturation in states if head is not None and saturation is not None]
+        found = self._apart(*known) if len(known) == len(states) else None  # in process 0
+        return found if self._part is None else self._part.world.shared(found)  # type: ignore[return-value]
+
+    def _apart(self, one: tuple[Array, Array], other: tuple[Array, Array]) -> dict[str, float]:
+        (head, saturation), (other_head, other_saturation) = one, other
         depths = [water_table.depth(h, self._layers) for h in (head, other_head)]
         table = np.abs(depths[0] - depths[1])
         root_zone = np.abs(saturation[self._root_zone] - other_saturation[self._root_zone])
-        water = [
-            (s * self._pores).sum(axis=0) + np.maximum(h[-1], 0.0)
-            for h, s in ((head, saturation), (other_head, other_saturation))
-        ]
+        water = [(s * self._pores).sum(axis=0) + np.maximum(h[-1], 0.0) for h, s in (one, other)]
         return {
             "water_table": float(np.median(table)),
             "water_table_90": float(np.quantile(table, 0.9)),
@@ -81,11 +89,16 @@ class Comparison:
             "soil_water": float(np.abs(water[0] - water[1]).mean()) * _MILLIMETRES,
         }
 
-    def _state(self, component: Component) -> tuple[Array, Array]:
+    def _state(self, component: Component) -> tuple[Array | None, Array | None]:
         return (
-            np.asarray(component.get_in("m", PRESSURE_HEAD)[:, self._mask], dtype=np.float64),
-            np.asarray(component.get_in("1", SATURATION)[:, self._mask], dtype=np.float64),
+            self._of_columns(component.get_in("m", PRESSURE_HEAD)),
+            self._of_columns(component.get_in("1", SATURATION)),
         )
+
+    def _of_columns(self, values: Array) -> Array | None:
+        """Values (layers, columns) of the whole domain, in process 0."""
+        field = whole(self._part, values)
+        return None if field is None else np.asarray(field[:, self._mask], dtype=np.float64)
 
 
 def not_undercut(found: dict[str, float], bound: dict[str, float]) -> dict[str, float]:

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from bmi_common.errors import ConfigError, errors_under
 from bmi_common.groundwater import LAYER_THICKNESS, NET_SOURCE, PRESSURE_HEAD
 from bmi_common.units import conversion
+from bmi_common.world import current
 from coupler.component import Component
 from coupler.component_config import ComponentConfig, RunSettings, component_file
 from coupler.error_control.deviation import NEEDED
 from coupler.grids import map_grids
+from coupler.whole import require_shareable
 
 PREFIX = "error_control."
 """Of the names of shadows; no component of a run can have a dot in its name."""
@@ -55,6 +57,8 @@ class Shadow:
         if spec.static:
             raise ConfigError("what goes along with the run makes its steps; leave `static` out", key=f"{name}.static")
         component = Component.of(name, spec, name)
+        if current().size > 1:
+            require_shareable(component, spec, name)
         component.initialize(component_file(name, spec, name, settings, component.takes_end))
         try:
             return cls(key, component, groundwater)

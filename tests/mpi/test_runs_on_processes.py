@@ -1,5 +1,6 @@
 """Coupled runs that processes share: the files, checkpoints, messages and exit codes of one process."""
 
+import json
 import shutil
 import signal
 import sys
@@ -106,16 +107,32 @@ def test_a_restart_on_another_number_of_processes_changes_nothing(runs, tmp_path
     require_same_balance(runs[1], tmp_path / "run")
 
 
-def test_a_structured_surrogate_goes_on_with_another_number_of_processes(case, tmp_path) -> None:
+def test_a_surrogate_under_audit_goes_on_with_another_number_of_processes(case, tmp_path) -> None:
     run = yaml.safe_load((case / "run.yaml").read_text())
+    physics = {"class": "bmi_richards:BmiRichards", "config": "demo/groundwater.yaml"}
     run["components"]["groundwater"]["class"] = "bmi_surrogate:BmiSurrogate"
+    run["components"]["land"]["options"] = {"start": "2019-10-03T16:00"}
     run["time"] = {"start": "2019-10-03T16:00", "end": "2019-10-04T00:00", "step": "1h"}  # it rains
-    (case / "surrogate.yaml").write_text(yaml.safe_dump(run, sort_keys=False))
+    run["error_control"] = {
+        "audit": {
+            "component": physics,
+            "free_drainage": {**physics, "options": {"richards": {"mode": "free_drainage"}}},
+            "every": "4h",
+            "window": "3h",
+            "thresholds": {"water_table": "1e-9 m", "soil_water": "1e-9 mm"},
+            "action": "resync",
+        },
+        "residual": {"limit": 0.5, "over": "2h", "action": "stop"},
+    }
+    (case / "audited.yaml").write_text(yaml.safe_dump(run, sort_keys=False))
     for processes in (1, 2):
-        start = ("--set", "land.options.start=2019-10-03T16:00")
-        bmi_run(processes, case / "surrogate.yaml", *start, "--output", tmp_path / str(processes))
+        bmi_run(processes, case / "audited.yaml", "--output", tmp_path / str(processes))
+    decisions = [json.loads((tmp_path / n / "error_control.json").read_text()) for n in ("1", "2")]
+    assert decisions[0] == decisions[1]
+    assert [d["action"] for d in decisions[0]["decisions"]] == ["resync", "resync"]
     bmi_run(3, "--restart", tmp_path / "2" / "checkpoints" / "2019-10-03T20-00-00")
     require_same_fields(tmp_path / "1", tmp_path / "2")
+    assert json.loads((tmp_path / "2" / "error_control.json").read_text()) == decisions[0]
 
 
 def test_wells_irrigation_and_boundaries_are_those_of_one_process(tmp_path) -> None:
