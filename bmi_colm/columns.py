@@ -246,7 +246,7 @@ class ColumnModel:
         self.threads = threads
         self.time = start
         self._starts_cold = state is None
-        # columns of one cover take about as many iterations: neighbours in a block of the kernel wait for each other
+        # columns of one cover branch alike: what a block of the kernel has no column for, it skips
         self._order = 1 + np.argsort(np.broadcast_to(land_cover, self.n), kind="stable").astype(np.int32)
         layers = self.parameters.thickness.shape[1]
         self.state: ColumnState = state or ColumnState.cold_start(self.n, layers, self.options.initial_temperature)

@@ -66,12 +66,18 @@ def has_run_time_extent(item: Item) -> bool:
     return any(isinstance(extent, str) for extent in item.metadata["shape"])
 
 
-def field_of_type(item: Item) -> str:
-    """Declare an item as a field of a derived type; allocatable where its extent is known at run time."""
+def is_pointer(item: Item, intent: str) -> bool:
+    """Whether a column's field points into the array: what is only read, and too long to be copied for nothing."""
+    return has_run_time_extent(item) and intent == "in"
+
+
+def field_of_type(item: Item, intent: str) -> str:
+    """Declare an item as a field of a derived type; a pointer or allocatable where its extent is known at run time."""
     shape = item.metadata["shape"]
     kind, extents = declaration(item, True), shape
     if has_run_time_extent(item):
-        kind, extents = f"{kind}, allocatable", [":"] * len(shape)
+        kind = f"{kind}, {'pointer, contiguous' if is_pointer(item, intent) else 'allocatable'}"
+        extents = [":"] * len(shape)
     return f"{kind} :: {item.name}{subscript(extents)}"
 
 
@@ -81,7 +87,7 @@ def element(item: Item) -> str:
 
 
 def lane(variable: str) -> str:
-    """One column of the block."""
+    """One column of the group."""
     return f"{variable}(l)"
 
 
@@ -90,13 +96,13 @@ def whole(variable: str, item: Item) -> str:
     return f"{variable}%{item.name}" + subscript(":" for _ in item.metadata["shape"])
 
 
-def derived_type(cls: type) -> list[str]:
+def derived_type(cls: type, intent: str = "in") -> list[str]:
     """One column of a set of arrays, or the set of scalars."""
     assert cls.__doc__ is not None
     name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
     lines = [f"  !> {cls.__doc__.splitlines()[0]}", f"  type, public :: {name}"]
     lines += [
-        f"    {field_of_type(item):<50}  !< {item.metadata['meaning']} [{item.metadata['units']}]"
+        f"    {field_of_type(item, intent):<50}  !< {item.metadata['meaning']} [{item.metadata['units']}]"
         for item in fields(cls)
     ]
     return [*lines, f"  end type {name}", ""]
@@ -116,7 +122,7 @@ def types_module(table: ModuleType) -> str:
             *(f"  integer, parameter, public :: {size.lower()} = {getattr(table, size)}" for size in SIZES),
             "",
             *derived_type(table.StepOptions),
-            *(line for name in SETS for line in derived_type(getattr(table, name))),
+            *(line for name, (_, intent) in SETS.items() for line in derived_type(getattr(table, name), intent)),
             "end module colm_types",
             "",
         ]
@@ -145,14 +151,15 @@ def interface(table: ModuleType) -> str:
         *(f"    {line} &" for line in names[:-1]),
         f"    {names[-1]})",
         "  use, intrinsic :: iso_c_binding, only: c_double, c_int",
-        "  use colm_constants, only: lanes",
+        "  use colm_constants, only: lanes, group",
         "  use colm_types, only: step_options, column_inputs, column_parameters, column_state, column_fluxes",
-        "  use colm_column, only: advance_block, ok",
+        "  use colm_column, only: advance_group, ok",
         "  implicit none",
         "  integer(c_int), intent(in) :: n, n_soil, threads, order(n)",
         *(f"  {declaration(item, False)}, intent(in) :: {item.name}" for item in scalars),
         *(
-            f"  {declaration(item, False)}, intent({intent}) :: {item.name}{subscript([*item.metadata['shape'], 'n'])}"
+            f"  {declaration(item, False)}, intent({intent}), target :: "
+            f"{item.name}{subscript([*item.metadata['shape'], 'n'])}"
             for arrays, intent in sets.values()
             for item in arrays
         ),
@@ -160,35 +167,41 @@ def interface(table: ModuleType) -> str:
         "  !f2py integer, intent(hide), depend(latitude) :: n = len(latitude)",
         "  !f2py integer, intent(hide), depend(thickness) :: n_soil = shape(thickness, 0)",
         "  type(step_options) :: options",
-        *(f"  type(column_{variable}) :: {variable}(lanes)" for variable in sets),
-        "  integer :: first, i, l",
+        *(f"  type(column_{variable}), allocatable :: {variable}(:)" for variable in sets),
+        "  integer :: first, blocks, taken, i, l",
         "",
         *(f"  options%{item.name} = {item.name}" for item in scalars),
-        f"  !$omp parallel num_threads(threads) default(shared) private({', '.join(sets)}, i, l)",
-        "  do l = 1, lanes",
+        "  ! few columns are shared out among the threads in smaller groups",
+        "  blocks = max(1, min(group, n/(4*lanes*threads)))",
+        f"  !$omp parallel num_threads(threads) default(shared) private({', '.join(sets)}, taken, i, l)",
+        f"  allocate({', '.join(f'{variable}(lanes*blocks)' for variable in sets)})",
+        "  do l = 1, lanes*blocks",
         *(
             f"    allocate({lane(variable)}%{item.name}{subscript(item.metadata['shape'])})"
-            for variable, (arrays, _) in sets.items()
+            for variable, (arrays, intent) in sets.items()
             for item in arrays
-            if has_run_time_extent(item)
+            if has_run_time_extent(item) and not is_pointer(item, intent)
         ),
         "  end do",
-        "  !$omp do schedule(dynamic, 4)",
-        "  do first = 1, n, lanes",
-        "    do l = 1, lanes",
+        "  !$omp do schedule(dynamic, 1)",
+        "  do first = 1, n, lanes*blocks",
+        "    taken = min(lanes*blocks, lanes*((n - first)/lanes + 1))",
+        "    do l = 1, taken",
         "      i = order(min(n, first + l - 1))  ! a block that is not full repeats the last column",
         *(
-            f"      {whole(lane(variable), item)} = {element(item)}"
-            for variable, (arrays, _) in sets.items()
+            f"      {lane(variable)}%{item.name} => {element(item)}"
+            if is_pointer(item, intent)
+            else f"      {whole(lane(variable), item)} = {element(item)}"
+            for variable, (arrays, intent) in sets.items()
             if variable != "fluxes"
             for item in arrays
         ),
         "    end do",
-        "    call advance_block(options, parameters, inputs, state, fluxes)",
-        "    do l = 1, min(lanes, n - first + 1)",
+        "    call advance_group(options, taken/lanes, parameters, inputs, state, fluxes)",
+        "    do l = 1, min(taken, n - first + 1)",
         "      i = order(first + l - 1)",
-        "      status(i) = fluxes(l)%status",
-        "      if (fluxes(l)%status /= ok) cycle",
+        f"      status(i) = {lane('fluxes')}%status",
+        f"      if ({lane('fluxes')}%status /= ok) cycle",
         *(
             f"      {element(item)} = {lane(variable)}%{item.name}"
             for variable, (arrays, intent) in sets.items()

@@ -1,4 +1,5 @@
-!> One step of a block of columns: what their leaves and the air do is computed side by side, the rest column by column.
+!> One step of a group of blocks of columns: what their leaves and the air do is computed side by side, the rest column by
+!> column.
 !>
 !> Equation (59) of docs/theory.md.
 module colm_column
@@ -12,11 +13,10 @@ module colm_column
   use colm_humidity, only: vapour_pressure
   use colm_solar, only: cosine_of_zenith, split_shortwave
   use colm_two_stream, only: radiative_properties, longwave_gap, lowest_sun
-  use colm_throughfall, only: falling_water, receive_precipitation
-  use colm_similarity, only: air_block, bare_exchange, bare_ground_exchange
-  use colm_canopy_air, only: canopy_geometry, describe_canopies
-  use colm_leaf_temperature, only: leaf_surroundings, leaf_fluxes
-  use colm_surface_balance, only: surface_limits, surface_fluxes, find_limits, balance_surfaces
+  use colm_throughfall, only: receive_precipitation
+  use colm_similarity, only: air_block, bare_ground_exchange
+  use colm_canopy_air, only: describe_canopies
+  use colm_surface_balance, only: surface_block, find_limits, balance_surfaces
   use colm_soil_water, only: reset_soil_water, root_stress, uptake_of_layer, evaporation_factor, ground_humidity, &
     follow_air
   use colm_layer_heat, only: water_capacity, water_heat
@@ -27,7 +27,7 @@ module colm_column
   use colm_phenology, only: update_leaf_area, update_snow_cover
   implicit none
   private
-  public :: advance_block
+  public :: advance_group
 
   integer, parameter, public :: ok = 0, not_finite = 1
 
@@ -42,80 +42,89 @@ module colm_column
   type :: column_step
     logical :: body                         !< ice or water lies below the surface, not soil
     logical :: conserve                     !< water keeps its mass and heat
-    logical :: covered                      !< leaves and stems are above the snow
     real(wp) :: temperature                 !< of the air [K]
     real(wp) :: solar                       !< shortwave radiation from the sky [W m-2]
-    real(wp) :: ground_solar                !< shortwave radiation absorbed by the ground [W m-2]
     real(wp) :: water_before                !< canopy and snow water at the start of the step [kg m-2]
     real(wp) :: snow_before                 !< snow water at the start of the step [kg m-2]
     real(wp) :: ice_share(n_snow) = 0.0_wp  !< ice over all water of the snow layers at the start of the step [-]
-    type(falling_water) :: fall             !< what reaches the ground
   end type column_step
 
 contains
 
-  !> Advance a block of columns by one step.
-  pure subroutine advance_block(o, p, forcing, s, out)
+  !> Advance a group of blocks of columns by one step.
+  subroutine advance_group(o, blocks, p, forcing, s, out)
+    type(step_options), intent(in) :: o              !< choices and clock of the step
+    integer, intent(in) :: blocks                    !< number of blocks
+    type(column_parameters), intent(in) :: p(lanes, blocks)   !< constants of the columns (lanes, blocks)
+    type(column_inputs), intent(in) :: forcing(lanes, blocks) !< atmosphere and soil water of the step
+    type(column_state), intent(inout) :: s(lanes, blocks)     !< states of the columns
+    type(column_fluxes), intent(inout) :: out(lanes, blocks)  !< results of the step
+    type(column_step) :: step(lanes, blocks)
+    type(surface_block) :: x(blocks)
+    real(wp), dimension(lanes, size(p(1, 1)%thickness), blocks), target :: root_share, root_limit
+    integer :: b, l
+
+    do b = 1, blocks
+      x(b)%roots%share => root_share(:, :, b)
+      x(b)%roots%limit => root_limit(:, :, b)
+      call begin_block(o, p(:, b), forcing(:, b), s(:, b), step(:, b), x(b), out(:, b))
+    end do
+    call balance_surfaces(o, p, s, x)
+    do b = 1, blocks
+      do l = 1, lanes
+        call finish_step(o, p(l, b), forcing(l, b), x(b), step(l, b), l, s(l, b), out(l, b))
+      end do
+    end do
+  end subroutine advance_group
+
+  !> All that comes before the balance of the surface.
+  pure subroutine begin_block(o, p, forcing, s, step, x, out)
     type(step_options), intent(in) :: o                !< choices and clock of the step
     type(column_parameters), intent(in) :: p(lanes)    !< constants of the columns
     type(column_inputs), intent(in) :: forcing(lanes)  !< atmosphere and soil water of the step
     type(column_state), intent(inout) :: s(lanes)      !< states of the columns
+    type(column_step), intent(inout) :: step(lanes)    !< what the step has found
+    type(surface_block), intent(inout) :: x            !< surfaces of the block
     type(column_fluxes), intent(inout) :: out(lanes)   !< results of the step
-    type(column_step) :: step(lanes)
-    type(air_block) :: air
-    type(bare_exchange) :: bare
-    type(canopy_geometry) :: canopy
-    type(leaf_surroundings) :: around
-    type(surface_limits) :: limits(lanes)
-    type(leaf_fluxes) :: leaf
-    type(surface_fluxes) :: surface(lanes)
-    real(wp), dimension(lanes, size(p(1)%thickness)), target :: root_share, root_limit
     real(wp), dimension(lanes) :: roughness_ground, top_head, height, area
     integer :: l
 
     do l = 1, lanes
       call start_step(o, p(l), forcing(l), s(l), step(l), out(l))
     end do
-    call describe_air(o, forcing, step%temperature, air)
+    x%conserve = step%conserve
+    call describe_air(o, forcing, step%temperature, x%air)
     do l = 1, lanes
-      call receive_radiation(forcing(l)%shortwave, s(l), l, step(l), around, out(l))
-      call receive_water(o, p(l), forcing(l), air%wind(l), s(l), step(l), out(l))
+      call receive_radiation(forcing(l)%shortwave, s(l), l, step(l), x, out(l))
+      call receive_water(o, p(l), forcing(l), l, s(l), step(l), x, out(l))
     end do
 
     ! --- what the surface exchanges with the air
-    root_limit = huge(1.0_wp)
-    around%roots%share => root_share
-    around%roots%limit => root_limit
-    around%published = o%published_numerics
-    around%settles = o%settle_leaves
-    around%carbon_dioxide = o%carbon_dioxide*air%pressure
+    x%roots%limit = huge(1.0_wp)
+    x%around%carbon_dioxide = o%carbon_dioxide*x%air%pressure
     do l = 1, lanes
-      call describe_ground(o, p(l), forcing(l), s(l), step(l), l, around, top_head(l), roughness_ground(l), out(l))
+      call describe_ground(o, p(l), forcing(l), s(l), step(l), l, x, top_head(l), roughness_ground(l), out(l))
       if (.not. o%published_numerics) call find_limits(forcing(l)%available_water, step(l)%body, step(l)%conserve, &
-        o%time_step, s(l), root_limit(l, :), limits(l))
+        o%time_step, s(l), x%roots%limit(l, :), x%limits(l))
     end do
-    call ground_humidity(around%ground_temperature, air%pressure, top_head, s%snow_fraction, around%ground)
-    if (o%published_numerics) call follow_air(air%humidity, around%ground)
-    call bare_ground_exchange(air, roughness_ground, around%ground_temperature, around%ground%humidity, bare)
-    around%ground_obukhov = bare%obukhov
-    if (any(step%covered)) then
+    associate (air => x%air, around => x%around)
+      call ground_humidity(around%ground_temperature, air%pressure, top_head, s%snow_fraction, around%ground)
+      if (o%published_numerics) call follow_air(air%humidity, around%ground)
+      call bare_ground_exchange(air, roughness_ground, around%ground_temperature, around%ground%humidity, x%bare)
+      around%ground_obukhov = x%bare%obukhov
+    end associate
+    if (any(x%covered)) then
       ! any canopy in the lanes that have none
-      height = merge(p%canopy_height, 1.0_wp, step%covered)
-      area = merge(s%leaf_area + s%stem_area*s%exposed_fraction, 1.0_wp, step%covered)
-      call describe_canopies(height, area, roughness_ground, p%inverse_root_leaf_size, canopy)
+      height = merge(p%canopy_height, 1.0_wp, x%covered)
+      area = merge(s%leaf_area + s%stem_area*s%exposed_fraction, 1.0_wp, x%covered)
+      call describe_canopies(height, area, roughness_ground, p%inverse_root_leaf_size, x%canopy)
     end if
     do l = 1, lanes
-      if (step(l)%covered) cycle
+      if (x%covered(l)) cycle
       s(l)%leaf_temperature = step(l)%temperature
       s(l)%roughness_length = roughness_ground(l)
     end do
-    call balance_surfaces(p, air, bare, canopy, step%covered, step%fall, step%ground_solar, limits, o%time_step, &
-      step%conserve, around, s, leaf, surface)
-
-    do l = 1, lanes
-      call finish_step(o, p(l), forcing(l), air%wind(l), around, leaf, limits(l), surface(l), step(l), l, s(l), out(l))
-    end do
-  end subroutine advance_block
+  end subroutine begin_block
 
   !> Water of the soil, and all of a cold start.
   pure subroutine start_step(o, p, forcing, s, step, out)
@@ -143,33 +152,35 @@ contains
   end subroutine start_step
 
   !> Radiation absorbed by leaves and ground.
-  pure subroutine receive_radiation(shortwave, s, l, step, around, out)
+  pure subroutine receive_radiation(shortwave, s, l, step, x, out)
     real(wp), intent(in) :: shortwave                 !< from the sky [W m-2]
     type(column_state), intent(in) :: s               !< state of the column
     integer, intent(in) :: l                          !< lane of the column
     type(column_step), intent(inout) :: step          !< what the step has found
-    type(leaf_surroundings), intent(inout) :: around  !< what the leaves see
+    type(surface_block), intent(inout) :: x           !< surfaces of the block
     type(column_fluxes), intent(inout) :: out         !< results of the step
     real(wp) :: parts(2, 2)
 
     call split_shortwave(shortwave, s%cosine_zenith, parts)
-    around%sunlit_radiation(l) = sum(s%sunlit_absorption*parts)
-    around%shaded_radiation(l) = sum(s%shaded_absorption*parts)
-    around%sunlit_light(l) = sum(s%sunlit_absorption(:, visible)*parts(:, visible))
-    around%shaded_light(l) = sum(s%shaded_absorption(:, visible)*parts(:, visible))
+    x%around%sunlit_radiation(l) = sum(s%sunlit_absorption*parts)
+    x%around%shaded_radiation(l) = sum(s%shaded_absorption*parts)
+    x%around%sunlit_light(l) = sum(s%sunlit_absorption(:, visible)*parts(:, visible))
+    x%around%shaded_light(l) = sum(s%shaded_absorption(:, visible)*parts(:, visible))
     out%reflected_shortwave = sum(s%albedo*parts)
     step%solar = sum(parts)
-    step%ground_solar = step%solar - out%reflected_shortwave - around%sunlit_radiation(l) - around%shaded_radiation(l)
+    x%ground_solar(l) = step%solar - out%reflected_shortwave &
+      - x%around%sunlit_radiation(l) - x%around%shaded_radiation(l)
   end subroutine receive_radiation
 
   !> Precipitation and irrigation.
-  pure subroutine receive_water(o, p, forcing, wind, s, step, out)
+  pure subroutine receive_water(o, p, forcing, l, s, step, x, out)
     type(step_options), intent(in) :: o         !< choices and clock of the step
     type(column_parameters), intent(in) :: p    !< constants of the column
     type(column_inputs), intent(in) :: forcing  !< atmosphere and soil water of the step
-    real(wp), intent(in) :: wind                !< [m s-1]
+    integer, intent(in) :: l                    !< lane of the column
     type(column_state), intent(inout) :: s      !< state of the column
     type(column_step), intent(inout) :: step    !< what the step has found
+    type(surface_block), intent(inout) :: x     !< surfaces of the block
     type(column_fluxes), intent(inout) :: out   !< results of the step
     real(wp) :: area
     integer :: k
@@ -178,28 +189,28 @@ contains
       step%ice_share(k) = s%ice(k)/(s%ice(k) + s%liquid(k))
     end do
     area = s%leaf_area + s%stem_area*s%exposed_fraction
-    step%covered = area >= least_canopy_area
-    if (.not. step%covered) s%longwave_gap = 1.0_wp
-    call receive_precipitation(o, p, forcing, step%temperature, area, s, step%fall)
-    out%interception = step%fall%intercepted
-    out%canopy_phase_heat = step%fall%canopy_phase_heat
-    if (step%fall%snow > 0.0_wp) then
+    x%covered(l) = area >= least_canopy_area
+    if (.not. x%covered(l)) s%longwave_gap = 1.0_wp
+    call receive_precipitation(o, p, forcing, step%temperature, area, s, x%fall(l))
+    out%interception = x%fall(l)%intercepted
+    out%canopy_phase_heat = x%fall(l)%canopy_phase_heat
+    if (x%fall(l)%snow > 0.0_wp) then
       k = s%snow_layers
-      call add_snow(step%fall%snow*o%time_step, new_snow_density(step%temperature, wind), step%fall%temperature, &
+      call add_snow(x%fall(l)%snow*o%time_step, new_snow_density(step%temperature, x%air%wind(l)), x%fall(l)%temperature, &
         step%conserve, s)
       if (s%snow_layers > k) step%ice_share(n_snow) = 1.0_wp
     end if
   end subroutine receive_water
 
   !> The ground as a source of vapour and of water for the roots.
-  pure subroutine describe_ground(o, p, forcing, s, step, l, around, top_head, roughness, out)
+  pure subroutine describe_ground(o, p, forcing, s, step, l, x, top_head, roughness, out)
     type(step_options), intent(in) :: o               !< choices and clock of the step
     type(column_parameters), intent(in) :: p          !< constants of the column
     type(column_inputs), intent(in) :: forcing        !< atmosphere and soil water of the step
     type(column_state), intent(in) :: s               !< state of the column
     type(column_step), intent(in) :: step             !< what the step has found
     integer, intent(in) :: l                          !< lane of the column
-    type(leaf_surroundings), intent(inout) :: around  !< what the leaves see
+    type(surface_block), intent(inout) :: x           !< surfaces of the block
     real(wp), intent(out) :: top_head                 !< pressure head of the top layer, 0 for ice and water [m]
     real(wp), intent(out) :: roughness                !< roughness length of the ground [m]
     type(column_fluxes), intent(inout) :: out         !< results of the step
@@ -211,26 +222,22 @@ contains
     out%evaporation_factor = 1.0_wp
     if (.not. step%body) out%evaporation_factor = evaporation_factor(p, s, o)
     call root_stress(p, s, o, suction, out%root_stress, share)
-    around%roots%share(l, :) = share
-    around%stress(l) = out%root_stress
-    around%evaporation_factor(l) = out%evaporation_factor
-    around%longwave(l) = forcing%longwave
-    around%emissivity(l) = merge(emissivity_snow, emissivity_soil, step%body .or. s%snow_water > 0.0_wp)
-    around%ground_temperature(l) = s%temperature(n_snow + 1 - s%snow_layers)
-    around%interception_capacity(l) = step%fall%interception_capacity
-    around%precipitation_temperature(l) = step%fall%precipitation_temperature
+    x%roots%share(l, :) = share
+    x%around%stress(l) = out%root_stress
+    x%around%evaporation_factor(l) = out%evaporation_factor
+    x%around%longwave(l) = forcing%longwave
+    x%around%emissivity(l) = merge(emissivity_snow, emissivity_soil, step%body .or. s%snow_water > 0.0_wp)
+    x%around%ground_temperature(l) = s%temperature(n_snow + 1 - s%snow_layers)
+    x%around%interception_capacity(l) = x%fall(l)%interception_capacity
+    x%around%precipitation_temperature(l) = x%fall(l)%precipitation_temperature
   end subroutine describe_ground
 
   !> Results of the step, water that moves, and what the coming step starts with.
-  pure subroutine finish_step(o, p, forcing, wind, around, leaf, limits, surface, step, l, s, out)
+  pure subroutine finish_step(o, p, forcing, x, step, l, s, out)
     type(step_options), intent(in) :: o            !< choices and clock of the step
     type(column_parameters), intent(in) :: p       !< constants of the column
     type(column_inputs), intent(in) :: forcing     !< atmosphere and soil water of the step
-    real(wp), intent(in) :: wind                   !< [m s-1]
-    type(leaf_surroundings), intent(in) :: around  !< what the leaves see
-    type(leaf_fluxes), intent(in) :: leaf          !< fluxes of the leaves
-    type(surface_limits), intent(in) :: limits     !< water that the step can take
-    type(surface_fluxes), intent(in) :: surface    !< fluxes of the ground
+    type(surface_block), intent(in) :: x           !< surfaces of the block
     type(column_step), intent(in) :: step          !< what the step has found
     integer, intent(in) :: l                       !< lane of the column
     type(column_state), intent(inout) :: s         !< state of the column
@@ -239,70 +246,72 @@ contains
     real(wp) :: ground_sensible, ground_evaporation, ground_longwave, ground_latent
     integer :: top, k
 
-    top = n_snow + 1 - s%snow_layers
-    t0 = around%ground_temperature(l)
-    emissivity = around%emissivity(l)
+    associate (leaf => x%leaf, surface => x%ground(l), fall => x%fall(l))
+      top = n_snow + 1 - s%snow_layers
+      t0 = x%around%ground_temperature(l)
+      emissivity = x%around%emissivity(l)
 
-    ! --- water that changes its phase at the surface
-    excess = max(0.0_wp, surface%ground_evaporation - (s%liquid(top) + s%ice(top))/o%time_step)
-    ground_evaporation = surface%ground_evaporation - excess
-    ground_sensible = surface%ground_sensible + surface%latent_heat*excess
-    liquid = min(s%liquid(top)/o%time_step, &
-      max(0.0_wp, limits%liquid - uptake_of_layer(around%roots, leaf%demand(l), l, 1)))
-    call partition_ground_evaporation(ground_evaporation, s%temperature(top), liquid, evaporated, sublimated, dew, frost)
-    ground_latent = surface%latent_heat*ground_evaporation
-    if (step%conserve) then
-      ! what changes its phase takes the heat for it; the sum of both heat fluxes is that of the surface balance
-      ground_sensible = ground_sensible + ground_latent
-      ground_latent = latent_heat_vaporisation*(evaporated - dew) + latent_heat_sublimation*(sublimated - frost)
-      ground_sensible = ground_sensible - ground_latent
-    end if
-    emission = stefan_boltzmann*(t0**4 + 4.0_wp*t0**3*surface%warming)
-    ground_longwave = emissivity*(surface%longwave_below - emission)
-    out%ground_heat = step%ground_solar + ground_longwave - ground_sensible - ground_latent &
-      + step%fall%heat_capacity*(step%fall%temperature - s%temperature(top))
+      ! --- water that changes its phase at the surface
+      excess = max(0.0_wp, surface%ground_evaporation - (s%liquid(top) + s%ice(top))/o%time_step)
+      ground_evaporation = surface%ground_evaporation - excess
+      ground_sensible = surface%ground_sensible + surface%latent_heat*excess
+      liquid = min(s%liquid(top)/o%time_step, &
+        max(0.0_wp, x%limits(l)%liquid - uptake_of_layer(x%roots, leaf%demand(l), l, 1)))
+      call partition_ground_evaporation(ground_evaporation, s%temperature(top), liquid, evaporated, sublimated, dew, frost)
+      ground_latent = surface%latent_heat*ground_evaporation
+      if (step%conserve) then
+        ! what changes its phase takes the heat for it; the sum of both heat fluxes is that of the surface balance
+        ground_sensible = ground_sensible + ground_latent
+        ground_latent = latent_heat_vaporisation*(evaporated - dew) + latent_heat_sublimation*(sublimated - frost)
+        ground_sensible = ground_sensible - ground_latent
+      end if
+      emission = stefan_boltzmann*(t0**4 + 4.0_wp*t0**3*surface%warming)
+      ground_longwave = emissivity*(surface%longwave_below - emission)
+      out%ground_heat = x%ground_solar(l) + ground_longwave - ground_sensible - ground_latent &
+        + fall%heat_capacity*(fall%temperature - s%temperature(top))
 
-    out%sensible_heat = leaf%sensible(l) + ground_sensible
-    out%latent_heat = latent_heat_vaporisation*leaf%evaporation(l) + ground_latent
-    out%evapotranspiration = leaf%evaporation(l) + ground_evaporation
-    out%ground_evaporation = ground_evaporation
-    out%canopy_evaporation = leaf%evaporation(l)
-    out%liquid_evaporation = evaporated
-    out%transpiration = leaf%transpiration(l)
-    out%precipitation_heat = leaf%precipitation_heat(l) &
-      + step%fall%heat_capacity*(step%fall%temperature - s%temperature(top))
-    out%outgoing_longwave = (1.0_wp - s%longwave_gap)*leaf%longwave_emission(l) + s%longwave_gap &
-      *((1.0_wp - emissivity)*surface%longwave_below + emissivity*stefan_boltzmann*t0**4) &
-      + 4.0_wp*emissivity*stefan_boltzmann*t0**3*surface%warming
-    ! the linear response of a far too warm ground may take more than there is
-    out%radiative_temperature = max(coldest, sqrt(sqrt(max(0.0_wp, out%outgoing_longwave)/stefan_boltzmann)))
-    out%leaf_iterations = leaf%iterations(l)
-    out%screen_temperature = leaf%screen_temperature(l)
-    out%screen_humidity = leaf%screen_humidity(l)
-    out%energy_residual = step%solar - out%reflected_shortwave + forcing%longwave - out%outgoing_longwave &
-      - out%sensible_heat - out%latent_heat + out%precipitation_heat - surface%phase_heat - step%fall%melt_heat &
-      - surface%stored_heat
+      out%sensible_heat = leaf%sensible(l) + ground_sensible
+      out%latent_heat = latent_heat_vaporisation*leaf%evaporation(l) + ground_latent
+      out%evapotranspiration = leaf%evaporation(l) + ground_evaporation
+      out%ground_evaporation = ground_evaporation
+      out%canopy_evaporation = leaf%evaporation(l)
+      out%liquid_evaporation = evaporated
+      out%transpiration = leaf%transpiration(l)
+      out%precipitation_heat = leaf%precipitation_heat(l) &
+        + fall%heat_capacity*(fall%temperature - s%temperature(top))
+      out%outgoing_longwave = (1.0_wp - s%longwave_gap)*leaf%longwave_emission(l) + s%longwave_gap &
+        *((1.0_wp - emissivity)*surface%longwave_below + emissivity*stefan_boltzmann*t0**4) &
+        + 4.0_wp*emissivity*stefan_boltzmann*t0**3*surface%warming
+      ! the linear response of a far too warm ground may take more than there is
+      out%radiative_temperature = max(coldest, sqrt(sqrt(max(0.0_wp, out%outgoing_longwave)/stefan_boltzmann)))
+      out%leaf_iterations = nint(leaf%iterations(l))
+      out%screen_temperature = leaf%screen_temperature(l)
+      out%screen_humidity = leaf%screen_humidity(l)
+      out%energy_residual = step%solar - out%reflected_shortwave + forcing%longwave - out%outgoing_longwave &
+        - out%sensible_heat - out%latent_heat + out%precipitation_heat - surface%phase_heat - fall%melt_heat &
+        - surface%stored_heat
 
-    ! --- water of snow and surface, for the soil or off it
-    call route_water(o, p, step%conserve, wind, step%fall%rain, surface%bulk_melt, evaporated, sublimated, dew, frost, &
-      step%ice_share, surface%snow_melts, s, out)
-    do k = 1, size(p%thickness)
-      out%source(k) = -uptake_of_layer(around%roots, leaf%demand(l), l, k)
-    end do
-    out%source(1) = out%source(1) + out%infiltration
-    out%source(:) = out%source*3.6_wp/p%thickness
-    out%water_residual = forcing%precipitation + (forcing%canopy_irrigation + forcing%ground_irrigation) &
-      - (out%evapotranspiration - max(0.0_wp, leaf%transpiration(l))) &
-      - out%infiltration - out%runoff - out%body_gain - (s%canopy_water + s%snow_water - step%water_before)/o%time_step
+      ! --- water of snow and surface, for the soil or off it
+      call route_water(o, p, step%conserve, x%air%wind(l), fall%rain, surface%bulk_melt, evaporated, sublimated, dew, frost, &
+        step%ice_share, surface%snow_melts, s, out)
+      do k = 1, size(p%thickness)
+        out%source(k) = -uptake_of_layer(x%roots, leaf%demand(l), l, k)
+      end do
+      out%source(1) = out%source(1) + out%infiltration
+      out%source(:) = out%source*3.6_wp/p%thickness
+      out%water_residual = forcing%precipitation + (forcing%canopy_irrigation + forcing%ground_irrigation) &
+        - (out%evapotranspiration - max(0.0_wp, leaf%transpiration(l))) &
+        - out%infiltration - out%runoff - out%body_gain - (s%canopy_water + s%snow_water - step%water_before)/o%time_step
 
-    ! --- vegetation, snow cover and radiation for the coming step
-    call update_snow_cover(s)
-    if (o%first_step .or. o%update_phenology) call update_leaf_area(p, forcing, s)
-    call radiative_properties(p, s, cosine_of_zenith(o%calendar_day_end, p%latitude, p%longitude), &
-      s%liquid(n_snow + 1)/(density_water*p%thickness(1)), s%snow_water - step%snow_before, o%time_step)
-    out%ground_temperature = s%temperature(n_snow + 1 - s%snow_layers)
-    if (.not. (abs(out%energy_residual) < huge(1.0_wp) .and. abs(out%water_residual) < huge(1.0_wp))) &
-      out%status = not_finite
+      ! --- vegetation, snow cover and radiation for the coming step
+      call update_snow_cover(s)
+      if (o%first_step .or. o%update_phenology) call update_leaf_area(p, forcing, s)
+      call radiative_properties(p, s, cosine_of_zenith(o%calendar_day_end, p%latitude, p%longitude), &
+        s%liquid(n_snow + 1)/(density_water*p%thickness(1)), s%snow_water - step%snow_before, o%time_step)
+      out%ground_temperature = s%temperature(n_snow + 1 - s%snow_layers)
+      if (.not. (abs(out%energy_residual) < huge(1.0_wp) .and. abs(out%water_residual) < huge(1.0_wp))) &
+        out%status = not_finite
+    end associate
   end subroutine finish_step
 
   !> Let rain, melt and what the surface exchanged with the air pass through the snow, into the soil or off the column.

@@ -6,6 +6,7 @@ module colm_constants
 
   integer, parameter, public :: wp = real64
   integer, parameter, public :: lanes = 16 !< columns that are computed side by side: whole vectors of any processor
+  integer, parameter, public :: group = 8  !< blocks of so many columns that a thread takes at a time
 
   ! Spectral bands and beams.
   integer, parameter, public :: visible = 1, near_infrared = 2

@@ -1,12 +1,13 @@
 !> Energy balance of the leaves: leaf temperature, transpiration, and what the ground below loses to the canopy air.
 !>
 !> Equations (43) to (46) and (63) of docs/theory.md (Dai, Dickinson and Wang 2004: one leaf temperature, sunlit and shaded
-!> stomata), solved by Newton's method for a block of columns. A column whose solution has settled keeps it while its
-!> neighbours in the block go on.
+!> stomata), solved by Newton's method for columns side by side. Some settle in 7 iterations, others do in 40: a lane whose
+!> column has settled takes the next of the group of blocks, so that no lane waits for another.
 module colm_leaf_temperature
+  use, intrinsic :: iso_c_binding, only: c_loc, c_f_pointer
   use colm_constants, only: wp, lanes, von_karman, heat_capacity_air, latent_heat_vaporisation, stefan_boltzmann, &
     dry_adiabatic_lapse, screen_height, canopy_storage_per_area, transpiration_limit, oxygen_fraction
-  use colm_types, only: column_parameters, column_state
+  use colm_types, only: step_options, column_parameters, column_state
   use colm_elementary, only: exponential, power
   use colm_humidity, only: saturate, vapour_pressure
   use colm_soil_water, only: ground_vapour, root_supply, vapour_exchange, take_up
@@ -16,6 +17,8 @@ module colm_leaf_temperature
   implicit none
   private
   public :: leaf_surroundings, leaf_fluxes, solve_leaves
+
+  ! The types below hold nothing but reals of all lanes, so that a column is copied from lane to lane as a row of fields.
 
   !> What the leaves see during the step.
   type :: leaf_surroundings
@@ -28,13 +31,10 @@ module colm_leaf_temperature
     real(wp), dimension(lanes) :: ground_temperature           !< at the start of the step [K]
     type(ground_vapour) :: ground                              !< humidity of air in contact with the ground
     real(wp), dimension(lanes) :: evaporation_factor           !< of the ground [-]
-    logical :: published                                       !< limits are those of the published library
-    logical :: settles                                         !< iterate until temperature and stability have settled
-    logical, dimension(lanes) :: ground_is_given = .false.     !< the ground gives off what follows, whatever the air
+    real(wp), dimension(lanes) :: ground_is_given = 0.0_wp     !< 1: the ground gives off what follows, whatever the air [-]
     real(wp), dimension(lanes) :: ground_evaporation = 0.0_wp  !< [kg m-2 s-1]
     real(wp), dimension(lanes) :: ground_obukhov               !< Obukhov length of the bare ground [m]
     real(wp), dimension(lanes) :: stress                       !< water available to the roots, 0 none to 1 unstressed [-]
-    type(root_supply) :: roots                                 !< what the roots can bring
     real(wp), dimension(lanes) :: interception_capacity        !< heat capacity of what is intercepted [W m-2 K-1]
     real(wp), dimension(lanes) :: precipitation_temperature    !< [K]
     real(wp), dimension(lanes) :: carbon_dioxide               !< partial pressure [Pa]
@@ -57,7 +57,7 @@ module colm_leaf_temperature
     real(wp), dimension(lanes) :: vapour_of_air             !< what the air above can give at most [kg m-2 s-1]
     real(wp), dimension(lanes) :: screen_temperature        !< 2 m above the level that exchanges heat [K]
     real(wp), dimension(lanes) :: screen_humidity           !< specific humidity there [kg kg-1]
-    integer, dimension(lanes) :: iterations = 0             !< made in the step
+    real(wp), dimension(lanes) :: iterations = 0.0_wp       !< made in the step [-]
   end type leaf_fluxes
 
   !> What stays constant during the iteration.
@@ -70,6 +70,7 @@ module colm_leaf_temperature
     real(wp), dimension(lanes) :: sun, shade                                 !< sunlit and shaded leaf area [m2 m-2]
     real(wp), dimension(lanes) :: scale_sun, scale_shade                     !< weighted by the decline of carboxylation [m2 m-2]
     real(wp), dimension(lanes) :: electron_sun, electron_shade               !< the same of electron transport [m2 m-2]
+    real(wp), dimension(lanes) :: water                                      !< on the leaves [kg m-2]
     real(wp), dimension(lanes) :: wet                                        !< wet share of the leaves [-]
     real(wp), dimension(lanes) :: absorbed                                   !< shortwave radiation absorbed by all leaves [W m-2]
     real(wp), dimension(lanes) :: sky_and_ground                             !< longwave radiation absorbed [W m-2]
@@ -78,7 +79,6 @@ module colm_leaf_temperature
     real(wp), dimension(lanes) :: z_wind, z_temperature, z_humidity, z_sink  !< above the displacement [m]
     real(wp), dimension(lanes) :: limit                                      !< largest transpiration [kg m-2 s-1]
     real(wp), dimension(lanes) :: most_wet                                   !< largest wet evaporation [kg m-2 s-1]
-    logical, dimension(lanes) :: dry_canopy                                  !< no water on the leaves
   end type leaf_constants
 
   !> Leaves and the air between them in one iteration.
@@ -99,6 +99,7 @@ module colm_leaf_temperature
     real(wp), dimension(lanes) :: error, previous_error       !< of the energy balance [W m-2]
     real(wp), dimension(lanes) :: previous_residual           !< of the energy balance in the iteration before [W m-2]
     real(wp), dimension(lanes) :: sign_changes                !< of the Obukhov length [-]
+    real(wp), dimension(lanes) :: iteration                   !< number of the iteration, from 1 [-]
   end type canopy_iterate
 
   !> Conductances between canopy air and the air above, the ground and the leaves.
@@ -122,14 +123,25 @@ module colm_leaf_temperature
     real(wp), dimension(lanes) :: longwave, longwave_slope            !< net longwave radiation [W m-2], [W m-2 K-1]
   end type leaf_response
 
-  integer, parameter :: most_iterations = 40
+  !> A column in its lane.
+  type :: leaf_problem
+    type(air_block) :: air             !< atmosphere
+    type(canopy_geometry) :: canopy    !< geometry of the canopy
+    type(leaf_surroundings) :: around  !< what the leaves see
+    type(leaf_constants) :: c          !< what stays constant
+    type(canopy_iterate) :: now        !< leaves and canopy air
+    type(canopy_conductances) :: g     !< conductances
+    type(leaf_response) :: r           !< fluxes of the leaves
+  end type leaf_problem
+
+  real(wp), parameter :: most_iterations = 40.0_wp        !< [-]
   real(wp), parameter :: largest_step = 3.0_wp            !< [K]
   real(wp), parameter :: temperature_tolerance = 0.01_wp  !< of a step before the last [K]
   real(wp), parameter :: energy_tolerance = 0.1_wp        !< [W m-2]
   integer, parameter :: allowed_sign_changes = 4          !< of the Obukhov length
   ! of our iteration
-  integer, parameter :: fewest_iterations = 4
-  integer, parameter :: fast_iterations = 12              !< what has not settled then goes slowly
+  real(wp), parameter :: fewest_iterations = 4.0_wp       !< [-]
+  real(wp), parameter :: fast_iterations = 12.0_wp        !< what has not settled then goes slowly [-]
   real(wp), parameter :: slow_step = 0.5_wp               !< share of a step that is taken then [-]
   real(wp), parameter :: slow_stability = 0.25_wp         !< weight of the new in the Obukhov length then [-]
   real(wp), parameter :: last_step = 1.0e-3_wp            !< [K]
@@ -137,7 +149,7 @@ module colm_leaf_temperature
   real(wp), parameter :: least_slope = 0.3_wp             !< of the residual over that of the fluxes [-]
   real(wp), parameter :: largest_slope = 5.0_wp           !< of the residual over that of the fluxes [-]
   ! of the published one
-  integer, parameter :: published_iterations = 6
+  real(wp), parameter :: published_iterations = 6.0_wp    !< [-]
   ! empirical, as in the Common Land Model (Dai et al. 2003; Dai, Dickinson and Wang 2004)
   real(wp), parameter :: extinction_of_capacity = 0.11_wp   !< of carboxylation and respiration, per leaf area [m2 m-2]
   real(wp), parameter :: soil_respiration = 0.22e-6_wp      !< [mol m-2 s-1]
@@ -146,97 +158,158 @@ module colm_leaf_temperature
 
 contains
 
-  !> Leaf temperatures at which the leaves' energy is in balance, and the fluxes there.
-  pure subroutine solve_leaves(p, s, air, canopy, around, time_step, wanted, f)
-    type(column_parameters), intent(in) :: p(lanes)  !< constants of the columns
-    type(column_state), intent(inout) :: s(lanes)    !< leaf temperature, canopy water and roughness are advanced
-    type(air_block), intent(in) :: air               !< atmosphere
-    type(canopy_geometry), intent(in) :: canopy      !< geometry of the canopies
-    type(leaf_surroundings), intent(in) :: around    !< what the leaves see
-    real(wp), intent(in) :: time_step                !< [s]
-    logical, intent(in) :: wanted(lanes)             !< columns to solve; nothing of the others is changed
-    type(leaf_fluxes), intent(inout) :: f            !< fluxes of leaves and ground
-    type(leaf_constants) :: c
-    type(canopy_iterate) :: now
-    type(canopy_conductances) :: g
-    type(leaf_response) :: r
-    real(wp) :: zeta(lanes)
+  !> Leaf temperatures at which the leaves' energy is in balance, and the fluxes there, of a group of blocks.
+  subroutine solve_leaves(o, p, s, air, canopy, around, roots, wanted, f)
+    type(step_options), intent(in) :: o               !< choices and clock of the step
+    type(column_parameters), intent(in) :: p(:, :)    !< constants of the columns (lanes, blocks)
+    type(column_state), intent(inout) :: s(:, :)      !< leaf temperature, canopy water and roughness are advanced
+    type(air_block), intent(in) :: air(:)             !< atmosphere
+    type(canopy_geometry), intent(in) :: canopy(:)    !< geometry of the canopies
+    type(leaf_surroundings), intent(in) :: around(:)  !< what the leaves see
+    type(root_supply), intent(in) :: roots(:)         !< what the roots can bring
+    logical, intent(in) :: wanted(:, :)               !< columns to solve; nothing of the others is changed
+    type(leaf_fluxes), intent(inout) :: f(:)          !< fluxes of leaves and ground
+    type(leaf_problem), target :: problem(size(air)), near
+    type(root_supply) :: near_roots
+    real(wp), pointer, contiguous :: of_problem(:, :, :), of_near(:, :)
+    real(wp), dimension(lanes, size(roots(1)%share, 2)), target :: share, limit
     logical, dimension(lanes) :: open, settled
-    integer :: i
+    integer, dimension(lanes) :: block, lane
+    integer :: b, l, position, fields
 
-    call find_constants(p, s, air, canopy, around, time_step, c)
-    call start_iteration(s, air, canopy, around, c, now)
-    open = wanted
-    do i = 1, most_iterations
-      call find_conductances(air, canopy, around, c, now, g)
-      call find_fluxes(air, around, c, now, g, r)
-      if (around%settles) then
-        call step_temperature(around, c, r, i, now)
-      else
-        call step_as_published(around, c, r, i > 1, now)
-      end if
-      call balance_canopy_air(air, around, c, g, i, now)
-      settled = abs(now%previous_step) < temperature_tolerance .and. now%error < energy_tolerance
-      if (around%settles) then
-        zeta = c%z_wind/now%obukhov
-        settled = settled .and. i >= fewest_iterations .and. abs(now%step) < last_step &
-          .and. abs(zeta - c%z_wind/now%previous_obukhov) < stability_tolerance*(1.0_wp + abs(zeta))
-      else
-        settled = settled .and. i > published_iterations .and. abs(now%step) < temperature_tolerance &
-          .and. now%previous_error < energy_tolerance
-      end if
-      settled = open .and. (settled .or. i == most_iterations)
-      if (any(settled)) then
-        call keep(air, canopy, around, c, now, g, r, time_step, settled, s, f)
-        f%iterations = f%iterations + merge(i, 0, settled)
-        open = open .and. .not. settled
-        if (.not. any(open)) exit
-      end if
-      now%previous_step = now%step
-      now%previous_error = now%error
+    fields = int(storage_size(near)/storage_size(1.0_wp))/lanes
+    call c_f_pointer(c_loc(problem), of_problem, [lanes, fields, size(problem)])
+    call c_f_pointer(c_loc(near), of_near, [lanes, fields])
+    near_roots%share => share
+    near_roots%limit => limit
+    do b = 1, size(problem)
+      if (.not. any(wanted(:, b))) cycle
+      problem(b)%air = air(b)
+      problem(b)%canopy = canopy(b)
+      problem(b)%around = around(b)
+      call find_constants(p(:, b), s(:, b), air(b), canopy(b), around(b), o%time_step, problem(b)%c)
+      call start_iteration(s(:, b), air(b), canopy(b), around(b), problem(b)%c, problem(b)%now)
     end do
+
+    open = .false.
+    position = 0
+    call fill_lanes()
+    do l = count(open) + 1, lanes
+      call take(block(1), lane(1), l)                ! any column in the lanes that have none
+    end do
+    do while (any(open))
+      call iterate(o, near_roots, near, settled)
+      settled = settled .and. open
+      if (any(settled)) then
+        do l = 1, lanes
+          if (settled(l)) of_problem(lane(l), :, block(l)) = of_near(l, :)
+        end do
+        open = open .and. .not. settled
+        call fill_lanes()
+      end if
+    end do
+    do b = 1, size(problem)
+      if (any(wanted(:, b))) call keep(o, roots(b), problem(b), wanted(:, b), s(:, b), f(b))
+    end do
+
+  contains
+
+    !> Let lanes that are not open take the next columns.
+    subroutine fill_lanes()
+      integer :: l
+      do l = 1, lanes
+        if (open(l)) cycle
+        do while (position < size(wanted))
+          position = position + 1
+          lane(l) = 1 + modulo(position - 1, lanes)
+          block(l) = 1 + (position - 1)/lanes
+          if (.not. wanted(lane(l), block(l))) cycle
+          call take(block(l), lane(l), l)
+          open(l) = .true.
+          exit
+        end do
+      end do
+    end subroutine fill_lanes
+
+    !> Copy a column into a lane.
+    subroutine take(from_block, from_lane, l)
+      integer, intent(in) :: from_block  !< block of the column
+      integer, intent(in) :: from_lane   !< its lane there
+      integer, intent(in) :: l           !< lane that takes it
+      of_near(l, :) = of_problem(from_lane, :, from_block)
+      share(l, :) = roots(from_block)%share(from_lane, :)
+      limit(l, :) = roots(from_block)%limit(from_lane, :)
+      near_roots%unlimited(l) = roots(from_block)%unlimited(from_lane)
+    end subroutine take
   end subroutine solve_leaves
 
-  !> Take the solution of the columns that have settled.
-  pure subroutine keep(air, canopy, around, c, now, g, r, time_step, settled, s, f)
-    type(air_block), intent(in) :: air             !< atmosphere
-    type(canopy_geometry), intent(in) :: canopy    !< geometry of the canopies
-    type(leaf_surroundings), intent(in) :: around  !< what the leaves see
-    type(leaf_constants), intent(in) :: c          !< constants of the iteration
-    type(canopy_iterate), intent(in) :: now        !< leaves and canopy air
-    type(canopy_conductances), intent(in) :: g     !< conductances
-    type(leaf_response), intent(in) :: r           !< fluxes of the leaves
-    real(wp), intent(in) :: time_step              !< [s]
-    logical, intent(in) :: settled(lanes)          !< columns whose solution is taken
+  !> One iteration of the columns side by side.
+  pure subroutine iterate(o, roots, x, settled)
+    type(step_options), intent(in) :: o       !< choices and clock of the step
+    type(root_supply), intent(in) :: roots    !< what the roots can bring
+    type(leaf_problem), intent(inout) :: x    !< the columns
+    logical, intent(out) :: settled(lanes)    !< columns whose iteration ends
+    real(wp) :: zeta(lanes)
+
+    x%now%previous_step = x%now%step
+    x%now%previous_error = x%now%error
+    x%now%iteration = x%now%iteration + 1.0_wp
+    call find_conductances(x%air, x%canopy, x%around, x%c, x%now, x%g)
+    call find_fluxes(o, roots, x%air, x%around, x%c, x%now, x%g, x%r)
+    if (o%settle_leaves) then
+      call step_temperature(x%around, x%c, x%r, x%now)
+    else
+      call step_as_published(x%around, x%c, x%r, x%now)
+    end if
+    call balance_canopy_air(o, x%air, x%around, x%c, x%g, x%now)
+    settled = abs(x%now%previous_step) < temperature_tolerance .and. x%now%error < energy_tolerance
+    if (o%settle_leaves) then
+      zeta = x%c%z_wind/x%now%obukhov
+      settled = settled .and. x%now%iteration >= fewest_iterations .and. abs(x%now%step) < last_step &
+        .and. abs(zeta - x%c%z_wind/x%now%previous_obukhov) < stability_tolerance*(1.0_wp + abs(zeta))
+    else
+      settled = settled .and. x%now%iteration > published_iterations .and. abs(x%now%step) < temperature_tolerance &
+        .and. x%now%previous_error < energy_tolerance
+    end if
+    settled = settled .or. x%now%iteration >= most_iterations
+  end subroutine iterate
+
+  !> Take the solution of the columns that were wanted.
+  pure subroutine keep(o, roots, x, wanted, s, f)
+    type(step_options), intent(in) :: o            !< choices and clock of the step
+    type(root_supply), intent(in) :: roots         !< what the roots can bring
+    type(leaf_problem), intent(in) :: x            !< the columns, settled
+    logical, intent(in) :: wanted(lanes)           !< columns whose solution is taken
     type(column_state), intent(inout) :: s(lanes)  !< leaf temperature, canopy water and roughness are advanced
     type(leaf_fluxes), intent(inout) :: f          !< fluxes of leaves and ground
     type(leaf_fluxes) :: new
     real(wp) :: wet_evaporation(lanes)
     integer :: l
 
-    call finish_leaf_fluxes(air, around, c, now, g, r, wet_evaporation, new)
-    call find_ground_fluxes(air, around, now, g, new)
-    call find_screen_values(air, canopy, c, now, g, new)
-    f%sensible = merge(new%sensible, f%sensible, settled)
-    f%evaporation = merge(new%evaporation, f%evaporation, settled)
-    f%transpiration = merge(new%transpiration, f%transpiration, settled)
-    f%demand = merge(new%demand, f%demand, settled)
-    f%longwave_emission = merge(new%longwave_emission, f%longwave_emission, settled)
-    f%precipitation_heat = merge(new%precipitation_heat, f%precipitation_heat, settled)
-    f%ground_sensible = merge(new%ground_sensible, f%ground_sensible, settled)
-    f%ground_evaporation = merge(new%ground_evaporation, f%ground_evaporation, settled)
-    f%ground_sensible_slope = merge(new%ground_sensible_slope, f%ground_sensible_slope, settled)
-    f%ground_evaporation_slope = merge(new%ground_evaporation_slope, f%ground_evaporation_slope, settled)
-    f%dew_conductance = merge(new%dew_conductance, f%dew_conductance, settled)
-    f%humidity_over_ground = merge(new%humidity_over_ground, f%humidity_over_ground, settled)
-    f%vapour_of_air = merge(new%vapour_of_air, f%vapour_of_air, settled)
-    f%screen_temperature = merge(new%screen_temperature, f%screen_temperature, settled)
-    f%screen_humidity = merge(new%screen_humidity, f%screen_humidity, settled)
+    call finish_leaf_fluxes(o, roots, x%air, x%around, x%c, x%now, x%g, x%r, wet_evaporation, new)
+    call find_ground_fluxes(x%air, x%around, x%now, x%g, new)
+    call find_screen_values(x%air, x%canopy, x%c, x%now, x%g, new)
+    f%iterations = f%iterations + merge(x%now%iteration, 0.0_wp, wanted)
+    f%sensible = merge(new%sensible, f%sensible, wanted)
+    f%evaporation = merge(new%evaporation, f%evaporation, wanted)
+    f%transpiration = merge(new%transpiration, f%transpiration, wanted)
+    f%demand = merge(new%demand, f%demand, wanted)
+    f%longwave_emission = merge(new%longwave_emission, f%longwave_emission, wanted)
+    f%precipitation_heat = merge(new%precipitation_heat, f%precipitation_heat, wanted)
+    f%ground_sensible = merge(new%ground_sensible, f%ground_sensible, wanted)
+    f%ground_evaporation = merge(new%ground_evaporation, f%ground_evaporation, wanted)
+    f%ground_sensible_slope = merge(new%ground_sensible_slope, f%ground_sensible_slope, wanted)
+    f%ground_evaporation_slope = merge(new%ground_evaporation_slope, f%ground_evaporation_slope, wanted)
+    f%dew_conductance = merge(new%dew_conductance, f%dew_conductance, wanted)
+    f%humidity_over_ground = merge(new%humidity_over_ground, f%humidity_over_ground, wanted)
+    f%vapour_of_air = merge(new%vapour_of_air, f%vapour_of_air, wanted)
+    f%screen_temperature = merge(new%screen_temperature, f%screen_temperature, wanted)
+    f%screen_humidity = merge(new%screen_humidity, f%screen_humidity, wanted)
     do l = 1, lanes
-      if (.not. settled(l)) cycle
-      s(l)%leaf_temperature = now%temperature(l)
-      s(l)%canopy_water = max(0.0_wp, s(l)%canopy_water - wet_evaporation(l)*time_step)
-      s(l)%roughness_length = canopy%roughness(l)
+      if (.not. wanted(l)) cycle
+      s(l)%leaf_temperature = x%now%temperature(l)
+      s(l)%canopy_water = max(0.0_wp, s(l)%canopy_water - wet_evaporation(l)*o%time_step)
+      s(l)%roughness_length = x%canopy%roughness(l)
     end do
   end subroutine keep
 
@@ -249,7 +322,7 @@ contains
     type(leaf_surroundings), intent(in) :: around    !< what the leaves see
     real(wp), intent(in) :: time_step                !< [s]
     type(leaf_constants), intent(out) :: c           !< constants of the iteration
-    real(wp), dimension(lanes) :: gap, water
+    real(wp), dimension(lanes) :: gap
 
     c%capacity = p%carboxylation_capacity
     c%efficiency = p%quantum_efficiency
@@ -258,10 +331,10 @@ contains
     c%water_cost = p%water_cost_of_carbon
     c%area = s%leaf_area + s%stem_area*s%exposed_fraction
     gap = s%longwave_gap
-    water = s%canopy_water
+    c%water = s%canopy_water
     c%absorbed = around%sunlit_radiation + around%shaded_radiation
     call divide_leaves(s, c)
-    c%wet = min(1.0_wp, power(max(0.0_wp, water/(canopy_storage_per_area*max(c%area, tiny(1.0_wp)))), 2.0_wp/3.0_wp))
+    c%wet = min(1.0_wp, power(max(0.0_wp, c%water/(canopy_storage_per_area*max(c%area, tiny(1.0_wp)))), 2.0_wp/3.0_wp))
     c%sky_and_ground = (1.0_wp - gap)*(around%longwave &
       + around%emissivity*stefan_boltzmann*around%ground_temperature**4 &
       + (1.0_wp - around%emissivity)*gap*around%longwave)
@@ -272,8 +345,7 @@ contains
     c%z_humidity = air%height_humidity - canopy%displacement
     c%z_sink = canopy%sink_height - canopy%displacement
     c%limit = transpiration_limit*around%stress
-    c%most_wet = water/time_step
-    c%dry_canopy = water <= 1.0e-12_wp  ! transpiration and dew alternate wildly on it
+    c%most_wet = c%water/time_step
   end subroutine find_constants
 
   !> First guess: leaves as they were, canopy air midway between ground and air.
@@ -292,8 +364,10 @@ contains
     call first_guess(air, c%z_wind, canopy%roughness, &
       air%temperature - 0.5_wp*(around%ground_temperature + air%temperature), air%humidity - now%air_humidity, &
       now%wind, now%obukhov)
-    now%previous_step = 0.0_wp
-    now%previous_error = 0.0_wp
+    now%step = 0.0_wp
+    now%error = 0.0_wp
+    now%previous_residual = 0.0_wp
+    now%iteration = 0.0_wp
     now%evaporation = 0.0_wp
     now%sign_changes = 0.0_wp
     now%crossing = 0.0_wp
@@ -314,7 +388,7 @@ contains
     g%ustar = von_karman*now%wind/momentum_profile(c%z_wind, canopy%roughness, now%obukhov)
     g%to_heat = heat_profile_between(c%z_sink, c%z_temperature, now%obukhov)
     g%to_vapour = g%to_heat
-    if (air%height_humidity /= air%height_temperature) &
+    if (any(air%height_humidity /= air%height_temperature)) &
       g%to_vapour = heat_profile_between(c%z_sink, c%z_humidity, now%obukhov)
     top_wind = g%ustar/von_karman*momentum_profile(canopy%height - canopy%displacement, canopy%roughness, now%obukhov)
     leaf_boundary = leaf_boundary_conductance(canopy, top_wind)
@@ -341,14 +415,16 @@ contains
     g%vapour_leaf = g%wet + g%stomatal
     ! dew at most from what is in the air
     g%given = max(around%ground_evaporation/air%density, -(g%vapour_air*air%humidity + g%vapour_leaf*now%saturated))
-    g%given = merge(g%given, 0.0_wp, around%ground_is_given)
-    g%vapour_ground = merge(0.0_wp, hindrance*g%heat_ground, around%ground_is_given)
+    g%given = merge(g%given, 0.0_wp, around%ground_is_given > 0.0_wp)
+    g%vapour_ground = merge(0.0_wp, hindrance*g%heat_ground, around%ground_is_given > 0.0_wp)
     g%vapour_sum = g%vapour_air + g%vapour_ground + g%vapour_leaf
   end subroutine find_conductances
 
   !> Fluxes and their slopes to leaf temperature with canopy air in balance (equation 44), within their limits
   !> (equation 46).
-  pure subroutine find_fluxes(air, around, c, now, g, r)
+  pure subroutine find_fluxes(o, roots, air, around, c, now, g, r)
+    type(step_options), intent(in) :: o            !< choices and clock of the step
+    type(root_supply), intent(in) :: roots         !< what the roots can bring
     type(air_block), intent(in) :: air             !< atmosphere
     type(leaf_surroundings), intent(in) :: around  !< what the leaves see
     type(leaf_constants), intent(in) :: c          !< constants of the iteration
@@ -365,11 +441,11 @@ contains
     gradient_slope = air%density*(g%vapour_air + g%vapour_ground)/g%vapour_sum*now%saturated_slope
     r%demand = min(c%limit, g%stomatal*gradient)
     r%demand_slope = merge(g%stomatal*gradient_slope, 0.0_wp, r%demand < c%limit)
-    call take_up(around%roots, r%demand, r%transpiration, met_share)
+    call take_up(roots, r%demand, r%transpiration, met_share)
     r%transpiration_slope = met_share*r%demand_slope
     r%wet_evaporation = min(c%most_wet, g%wet*gradient)
     r%wet_slope = merge(g%wet*gradient_slope, 0.0_wp, r%wet_evaporation < c%most_wet)
-    if (.not. around%published) call hold_back(air, around, c, now, gradient, g, r)
+    if (.not. o%published_numerics) call hold_back(roots, air, c, now, gradient, g, r)
     r%longwave = c%sky_and_ground - c%emission*now%temperature**4
     r%longwave_slope = -4.0_wp*c%emission*now%temperature**3
   end subroutine find_fluxes
@@ -378,11 +454,10 @@ contains
   !>
   !> The slopes of the fluxes leave out what stomata and stability do; the secant of the last two residuals has it. A slope
   !> far from that of the fluxes is not one of temperature, but of what else has changed.
-  pure subroutine step_temperature(around, c, r, i, now)
+  pure subroutine step_temperature(around, c, r, now)
     type(leaf_surroundings), intent(in) :: around  !< what the leaves see
     type(leaf_constants), intent(in) :: c          !< constants of the iteration
     type(leaf_response), intent(in) :: r           !< fluxes of the leaves
-    integer, intent(in) :: i                       !< number of the iteration
     type(canopy_iterate), intent(inout) :: now     !< leaves and canopy air
     real(wp), dimension(lanes) :: residual, slope, secant, last_change
 
@@ -390,29 +465,28 @@ contains
       + around%interception_capacity*(around%precipitation_temperature - now%temperature)
     slope = r%sensible_slope + latent_heat_vaporisation*(r%transpiration_slope + r%wet_slope) - r%longwave_slope &
       + around%interception_capacity
-    if (i > 1) then
-      last_change = sign(max(1.0e-6_wp, abs(now%previous_step)), now%previous_step)
-      secant = (now%previous_residual - residual)/last_change
-      slope = max(merge(least_slope, 1.0_wp, i <= fast_iterations)*slope, min(largest_slope*slope, secant))
-    end if
+    last_change = sign(max(1.0e-6_wp, abs(now%previous_step)), now%previous_step)
+    secant = (now%previous_residual - residual)/last_change
+    secant = max(merge(least_slope, 1.0_wp, now%iteration <= fast_iterations)*slope, min(largest_slope*slope, secant))
+    slope = merge(secant, slope, now%iteration > 1.0_wp)
     now%step = max(-largest_step, min(largest_step, residual/slope))
-    if (i > fast_iterations) now%step = slow_step*now%step
+    now%step = merge(slow_step*now%step, now%step, now%iteration > fast_iterations)
     now%error = abs(residual)
     now%previous_residual = residual
     now%temperature = now%temperature + now%step
   end subroutine step_temperature
 
   !> Damped Newton step of leaf temperature for equation (45) as the published library has it.
-  pure subroutine step_as_published(around, c, r, damped, now)
+  pure subroutine step_as_published(around, c, r, now)
     type(leaf_surroundings), intent(in) :: around  !< what the leaves see
     type(leaf_constants), intent(in) :: c          !< constants of the iteration
     type(leaf_response), intent(in) :: r           !< fluxes of the leaves
-    logical, intent(in) :: damped                  !< a step that turns back is averaged with the one before
     type(canopy_iterate), intent(inout) :: now     !< leaves and canopy air
     real(wp), dimension(lanes) :: evaporation, effective, latent_slope
 
     evaporation = r%transpiration + r%wet_evaporation
-    effective = merge(0.1_wp*evaporation, evaporation, c%dry_canopy .and. evaporation*now%evaporation < 0.0_wp)
+    ! on a dry canopy transpiration and dew alternate wildly
+    effective = merge(0.1_wp*evaporation, evaporation, c%water <= 1.0e-12_wp .and. evaporation*now%evaporation < 0.0_wp)
     now%evaporation = evaporation
     latent_slope = latent_heat_vaporisation*(r%transpiration_slope + r%wet_slope)
     now%step = (c%absorbed + r%longwave - r%sensible - latent_heat_vaporisation*effective &
@@ -420,18 +494,19 @@ contains
       /(r%sensible_slope + latent_slope - r%longwave_slope + around%interception_capacity)
     now%step = max(-largest_step, min(largest_step, now%step))
     ! two capped steps of opposite sign average to zero; the step after that still belongs to the alternation
-    if (damped) now%step = merge(0.5_wp*(now%step + now%previous_step), now%step, now%step*now%previous_step <= 0.0_wp)
+    now%step = merge(0.5_wp*(now%step + now%previous_step), now%step, &
+      now%iteration > 1.0_wp .and. now%step*now%previous_step <= 0.0_wp)
     now%error = abs(now%step)*sqrt(r%longwave_slope**2 + r%sensible_slope**2 + latent_slope**2)
     now%temperature = now%temperature + now%step
   end subroutine step_as_published
 
   !> Canopy air at the new leaf temperature (equation 44), and the stability that belongs to it.
-  pure subroutine balance_canopy_air(air, around, c, g, i, now)
+  pure subroutine balance_canopy_air(o, air, around, c, g, now)
+    type(step_options), intent(in) :: o            !< choices and clock of the step
     type(air_block), intent(in) :: air             !< atmosphere
     type(leaf_surroundings), intent(in) :: around  !< what the leaves see
     type(leaf_constants), intent(in) :: c          !< constants of the iteration
     type(canopy_conductances), intent(in) :: g     !< conductances
-    integer, intent(in) :: i                       !< number of the iteration
     type(canopy_iterate), intent(inout) :: now     !< leaves and canopy air
     real(wp), dimension(lanes) :: tstar, qstar, given_humidity
 
@@ -442,7 +517,7 @@ contains
     now%from_leaves = g%vapour_leaf*now%saturated
     now%air_humidity = (now%from_air + g%vapour_ground*g%ground_humidity + now%from_leaves)/g%vapour_sum
     given_humidity = max(0.0_wp, now%air_humidity + g%given/g%vapour_sum)
-    now%air_humidity = merge(given_humidity, now%air_humidity, around%ground_is_given)
+    now%air_humidity = merge(given_humidity, now%air_humidity, around%ground_is_given > 0.0_wp)
     now%carbon_dioxide = around%carbon_dioxide - carbon_dioxide_exchange*air%pressure &
       *(g%net_assimilation - soil_respiration) &
       /max(least_air_conductance, g%heat_air*molar_conductance(air%pressure, air%temperature))
@@ -450,16 +525,18 @@ contains
     qstar = von_karman*(air%humidity - now%air_humidity)/g%to_vapour
     now%previous_obukhov = now%obukhov
     call update_stability(air, c%z_wind, g%ustar, tstar, qstar, now%wind, now%obukhov)
-    if (around%settles .and. i > fast_iterations) now%obukhov &
-      = 1.0_wp/(slow_stability/now%obukhov + (1.0_wp - slow_stability)/now%previous_obukhov)
-    if (i > merge(fast_iterations, 1, around%settles)) &
-      now%sign_changes = now%sign_changes + merge(1.0_wp, 0.0_wp, now%previous_obukhov*now%obukhov < 0.0_wp)
+    if (o%settle_leaves) now%obukhov = merge(1.0_wp/(slow_stability/now%obukhov &
+      + (1.0_wp - slow_stability)/now%previous_obukhov), now%obukhov, now%iteration > fast_iterations)
+    now%sign_changes = now%sign_changes + merge(1.0_wp, 0.0_wp, now%previous_obukhov*now%obukhov < 0.0_wp &
+      .and. now%iteration > merge(fast_iterations, 1.0_wp, o%settle_leaves))
     ! undecided: nearly neutral from here on
     now%obukhov = merge(-100.0_wp*c%z_wind, now%obukhov, now%sign_changes >= allowed_sign_changes)
   end subroutine balance_canopy_air
 
   !> Advance the fluxes of the leaves with the last step; water limits hold again.
-  pure subroutine finish_leaf_fluxes(air, around, c, now, g, r, wet_evaporation, f)
+  pure subroutine finish_leaf_fluxes(o, roots, air, around, c, now, g, r, wet_evaporation, f)
+    type(step_options), intent(in) :: o              !< choices and clock of the step
+    type(root_supply), intent(in) :: roots           !< what the roots can bring
     type(air_block), intent(in) :: air               !< atmosphere
     type(leaf_surroundings), intent(in) :: around    !< what the leaves see
     type(leaf_constants), intent(in) :: c            !< constants of the iteration
@@ -472,9 +549,9 @@ contains
 
     sensible = r%sensible + r%sensible_slope*now%step
     f%demand = r%demand + r%demand_slope*now%step
-    call take_up(around%roots, f%demand, transpiration, met_share)
+    call take_up(roots, f%demand, transpiration, met_share)
     wet_evaporation = r%wet_evaporation + r%wet_slope*now%step
-    if (.not. around%published) then
+    if (.not. o%published_numerics) then
       ! the last linear step can go below zero: dew
       wet_evaporation = wet_evaporation + min(0.0_wp, transpiration)
       transpiration = max(0.0_wp, transpiration)
@@ -484,7 +561,7 @@ contains
     ! an iteration that has not settled must not take more dew than there is vapour, either
     given = air%density*g%given
     wet_evaporation = merge(max(wet_evaporation, -f%vapour_of_air - max(0.0_wp, given) - transpiration), wet_evaporation, &
-      around%ground_is_given)
+      around%ground_is_given > 0.0_wp)
     f%ground_evaporation = max(given, -f%vapour_of_air - transpiration - wet_evaporation)
     f%transpiration = transpiration
     f%evaporation = transpiration + wet_evaporation
@@ -508,7 +585,7 @@ contains
     f%ground_sensible = air%density*heat_capacity_air*g%heat_ground*(around%ground_temperature - now%air_temperature)
     f%ground_sensible_slope = air%density*heat_capacity_air*g%heat_ground*(1.0_wp - g%heat_ground/g%heat_sum)
     f%ground_evaporation = merge(f%ground_evaporation, &
-      air%density*g%vapour_ground*(g%ground_humidity - now%air_humidity), around%ground_is_given)
+      air%density*g%vapour_ground*(g%ground_humidity - now%air_humidity), around%ground_is_given > 0.0_wp)
     f%ground_evaporation_slope = air%density*g%vapour_ground*(1.0_wp - g%vapour_ground/g%vapour_sum) &
       *g%ground_humidity_slope
     other = g%vapour_air + g%vapour_leaf
@@ -534,9 +611,9 @@ contains
   end subroutine find_screen_values
 
   !> Where limits hold vapour of the leaves back, stomata close and films shrink until canopy air gets no more than that.
-  pure subroutine hold_back(air, around, c, now, gradient, g, r)
+  pure subroutine hold_back(roots, air, c, now, gradient, g, r)
+    type(root_supply), intent(in) :: roots         !< what the roots can bring
     type(air_block), intent(in) :: air             !< atmosphere
-    type(leaf_surroundings), intent(in) :: around  !< what the leaves see
     type(leaf_constants), intent(in) :: c          !< constants of the iteration
     type(canopy_iterate), intent(in) :: now        !< leaves and canopy air
     real(wp), intent(in) :: gradient(lanes)        !< vapour that a conductance of the leaves gives off [kg m-2 s-1 (m s-1)-1]
@@ -555,7 +632,7 @@ contains
     total = merge((other + g%stomatal)*pull/(pull - c%most_wet), total, dries_out)
     demand = min(c%limit, g%stomatal*pull/total)
     responding = merge(g%stomatal, 0.0_wp, demand < c%limit)
-    call take_up(around%roots, demand, transpiration, met_share)
+    call take_up(roots, demand, transpiration, met_share)
     closes = transpiration < g%stomatal*pull/total
     total = merge((other + g%wet)*pull/(pull - transpiration), total, closes .and. .not. dries_out)
     dries_out = dries_out .or. (closes .and. g%wet*pull/total >= c%most_wet)

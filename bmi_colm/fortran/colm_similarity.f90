@@ -12,9 +12,9 @@ module colm_similarity
 
   !> Atmosphere at the reference heights, as the surface layer needs it.
   type :: air_block
-    real(wp) :: height_wind                           !< height of the wind above the ground [m]
-    real(wp) :: height_temperature                    !< height of the temperature above the ground [m]
-    real(wp) :: height_humidity                       !< height of the humidity above the ground [m]
+    real(wp) :: height_wind(lanes)                    !< height of the wind above the ground [m]
+    real(wp) :: height_temperature(lanes)             !< height of the temperature above the ground [m]
+    real(wp) :: height_humidity(lanes)                !< height of the humidity above the ground [m]
     real(wp) :: wind(lanes)                           !< at least minimum_wind [m s-1]
     real(wp) :: temperature(lanes)                    !< raised dry-adiabatically to the ground [K]
     real(wp) :: potential_temperature(lanes)          !< [K]
@@ -213,7 +213,7 @@ contains
       new_ustar = von_karman*wind/momentum_profile(z_wind, roughness, obukhov)
       new_to_heat = heat_profile(z_temperature, roughness_heat, obukhov)
       new_to_vapour = new_to_heat
-      if (air%height_humidity /= air%height_temperature) new_to_vapour = heat_profile(z_humidity, roughness_heat, obukhov)
+      if (any(air%height_humidity /= air%height_temperature)) new_to_vapour = heat_profile(z_humidity, roughness_heat, obukhov)
       ustar = merge(ustar, new_ustar, undecided)
       to_heat = merge(to_heat, new_to_heat, undecided)
       to_vapour = merge(to_vapour, new_to_vapour, undecided)

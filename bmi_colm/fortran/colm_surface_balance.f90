@@ -7,7 +7,7 @@
 !> Equation (47) of docs/theory.md.
 module colm_surface_balance
   use colm_constants, only: wp, lanes, latent_heat_vaporisation, latent_heat_sublimation, stefan_boltzmann
-  use colm_types, only: n_snow, column_parameters, column_state
+  use colm_types, only: n_snow, step_options, column_parameters, column_state
   use colm_humidity, only: saturation
   use colm_similarity, only: air_block, bare_exchange
   use colm_canopy_air, only: canopy_geometry
@@ -18,7 +18,7 @@ module colm_surface_balance
   use colm_soil_water, only: root_supply, limit_roots, uptake_of_layer
   implicit none
   private
-  public :: surface_limits, surface_fluxes, find_limits, balance_surfaces
+  public :: surface_limits, surface_fluxes, surface_block, find_limits, balance_surfaces
 
   !> Water that the step can take at most.
   type :: surface_limits
@@ -39,6 +39,22 @@ module colm_surface_balance
     real(wp) :: stored_heat          !< taken up by warming [W m-2]
     logical :: snow_melts(n_snow)    !< layers of snow that melt
   end type surface_fluxes
+
+  !> Surfaces of a block of columns between the air above and the ground below.
+  type :: surface_block
+    type(air_block) :: air                !< atmosphere
+    type(bare_exchange) :: bare           !< exchange of the ground if it were bare
+    type(canopy_geometry) :: canopy       !< geometry of the canopies
+    type(leaf_surroundings) :: around     !< what the leaves see
+    type(root_supply) :: roots            !< what the roots can bring
+    type(leaf_fluxes) :: leaf             !< fluxes of the leaves
+    logical :: covered(lanes)             !< leaves and stems are above the snow
+    logical :: conserve(lanes)            !< water keeps its mass and heat
+    real(wp) :: ground_solar(lanes)       !< shortwave radiation absorbed by the ground [W m-2]
+    type(falling_water) :: fall(lanes)    !< what reaches the ground
+    type(surface_limits) :: limits(lanes) !< water that the step can take
+    type(surface_fluxes) :: ground(lanes) !< fluxes of the ground
+  end type surface_block
 
 contains
 
@@ -69,94 +85,86 @@ contains
   end subroutine find_limits
 
   !> Leaf, snow and soil temperature, canopy water and phases of the layers are advanced.
-  pure subroutine balance_surfaces(p, air, bare, canopy, covered, fall, ground_solar, limits, time_step, conserve, &
-    around, s, leaf, f)
-    type(column_parameters), intent(in) :: p(lanes)    !< constants of the columns
-    type(air_block), intent(in) :: air                 !< atmosphere
-    type(bare_exchange), intent(in) :: bare            !< exchange of the ground if it were bare
-    type(canopy_geometry), intent(in) :: canopy        !< geometry of the canopies
-    logical, intent(in) :: covered(lanes)              !< leaves and stems are above the snow
-    type(falling_water), intent(in) :: fall(lanes)     !< what reaches the ground
-    real(wp), intent(in) :: ground_solar(lanes)        !< shortwave radiation absorbed by the ground [W m-2]
-    type(surface_limits), intent(in) :: limits(lanes)  !< water that the step can take
-    real(wp), intent(in) :: time_step                  !< length of the step [s]
-    logical, intent(in) :: conserve(lanes)             !< water keeps its mass and heat
-    type(leaf_surroundings), intent(inout) :: around   !< what the leaves see
-    type(column_state), intent(inout) :: s(lanes)      !< states of the columns
-    type(leaf_fluxes), intent(out) :: leaf             !< fluxes of the leaves
-    type(surface_fluxes), intent(out) :: f(lanes)      !< fluxes of the ground
-    real(wp), dimension(size(s(1)%temperature), lanes) :: temperature, liquid, ice
-    real(wp), dimension(lanes) :: leaf_temperature, canopy_water, roughness_length, snow_water, snow_depth, given
-    logical, dimension(lanes) :: all_columns, beyond
-    integer :: l
+  subroutine balance_surfaces(o, p, s, x)
+    type(step_options), intent(in) :: o             !< choices and clock of the step
+    type(column_parameters), intent(in) :: p(:, :)  !< constants of the columns (lanes, blocks)
+    type(column_state), intent(inout) :: s(:, :)    !< states of the columns
+    type(surface_block), intent(inout) :: x(:)      !< surfaces of the blocks; their fluxes are set
+    real(wp), dimension(size(s(1, 1)%temperature), lanes, size(x)) :: temperature, liquid, ice
+    real(wp), dimension(lanes, size(x)) :: leaf_temperature, canopy_water, roughness_length, snow_water, snow_depth
+    real(wp) :: given
+    logical, dimension(lanes, size(x)) :: wanted
+    integer :: b, l
 
-    all_columns = .true.
-    if (around%published) then
-      call solve(p, air, bare, canopy, covered, fall, ground_solar, time_step, conserve, around, all_columns, s, leaf, f)
+    wanted = .true.
+    if (o%published_numerics) then
+      call solve(o, p, wanted, s, x)
       return
     end if
     ! what is advanced, as it was: a copy of the whole state would cost as much as the balance of bare ground
-    do l = 1, lanes
-      temperature(:, l) = s(l)%temperature
-      liquid(:, l) = s(l)%liquid
-      ice(:, l) = s(l)%ice
+    do b = 1, size(x)
+      do l = 1, lanes
+        temperature(:, l, b) = s(l, b)%temperature
+        liquid(:, l, b) = s(l, b)%liquid
+        ice(:, l, b) = s(l, b)%ice
+      end do
+      call limit_roots(x(b)%roots)
     end do
     leaf_temperature = s%leaf_temperature
     canopy_water = s%canopy_water
     roughness_length = s%roughness_length
     snow_water = s%snow_water
     snow_depth = s%snow_depth
-    call limit_roots(around%roots)
-    call solve(p, air, bare, canopy, covered, fall, ground_solar, time_step, conserve, around, all_columns, s, leaf, f)
-    do l = 1, lanes
-      call bound_ground(air%pressure(l), limits(l), around%roots, l, s(l), leaf, f(l), beyond(l), given(l))
-      if (.not. beyond(l)) cycle
-      s(l)%temperature(:) = temperature(:, l)
-      s(l)%liquid(:) = liquid(:, l)
-      s(l)%ice(:) = ice(:, l)
-      s(l)%leaf_temperature = leaf_temperature(l)
-      s(l)%canopy_water = canopy_water(l)
-      s(l)%roughness_length = roughness_length(l)
-      s(l)%snow_water = snow_water(l)
-      s(l)%snow_depth = snow_depth(l)
-      around%ground_is_given(l) = .true.
-      around%ground_evaporation(l) = given(l)
-      if (limits(l)%shared) around%roots%limit(l, 1) = max(0.0_wp, around%roots%limit(l, 1) - max(0.0_wp, given(l)))
+    call solve(o, p, wanted, s, x)
+    do b = 1, size(x)
+      do l = 1, lanes
+        call bound_ground(x(b)%air%pressure(l), x(b)%limits(l), x(b)%roots, l, s(l, b), x(b)%leaf, x(b)%ground(l), &
+          wanted(l, b), given)
+        if (.not. wanted(l, b)) cycle
+        s(l, b)%temperature(:) = temperature(:, l, b)
+        s(l, b)%liquid(:) = liquid(:, l, b)
+        s(l, b)%ice(:) = ice(:, l, b)
+        s(l, b)%leaf_temperature = leaf_temperature(l, b)
+        s(l, b)%canopy_water = canopy_water(l, b)
+        s(l, b)%roughness_length = roughness_length(l, b)
+        s(l, b)%snow_water = snow_water(l, b)
+        s(l, b)%snow_depth = snow_depth(l, b)
+        x(b)%around%ground_is_given(l) = 1.0_wp
+        x(b)%around%ground_evaporation(l) = given
+        if (x(b)%limits(l)%shared) x(b)%roots%limit(l, 1) = max(0.0_wp, x(b)%roots%limit(l, 1) - max(0.0_wp, given))
+      end do
+      if (any(wanted(:, b))) call limit_roots(x(b)%roots)
     end do
-    if (.not. any(beyond)) return
-    call limit_roots(around%roots)
-    call solve(p, air, bare, canopy, covered, fall, ground_solar, time_step, conserve, around, beyond, s, leaf, f)
+    if (any(wanted)) call solve(o, p, wanted, s, x)
   end subroutine balance_surfaces
 
   !> Leaves with the ground at its temperature at the start of the step, then the ground.
-  pure subroutine solve(p, air, bare, canopy, covered, fall, ground_solar, time_step, conserve, around, wanted, s, leaf, f)
-    type(column_parameters), intent(in) :: p(lanes)  !< constants of the columns
-    type(air_block), intent(in) :: air               !< atmosphere
-    type(bare_exchange), intent(in) :: bare          !< exchange of the ground if it were bare
-    type(canopy_geometry), intent(in) :: canopy      !< geometry of the canopies
-    logical, intent(in) :: covered(lanes)            !< leaves and stems are above the snow
-    type(falling_water), intent(in) :: fall(lanes)   !< what reaches the ground
-    real(wp), intent(in) :: ground_solar(lanes)      !< shortwave radiation absorbed by the ground [W m-2]
-    real(wp), intent(in) :: time_step                !< length of the step [s]
-    logical, intent(in) :: conserve(lanes)           !< water keeps its mass and heat
-    type(leaf_surroundings), intent(in) :: around    !< what the leaves see
-    logical, intent(in) :: wanted(lanes)             !< columns to solve; nothing of the others is changed
-    type(column_state), intent(inout) :: s(lanes)    !< states of the columns
-    type(leaf_fluxes), intent(inout) :: leaf         !< fluxes of the leaves
-    type(surface_fluxes), intent(inout) :: f(lanes)  !< fluxes of the ground
-    integer :: l
+  subroutine solve(o, p, wanted, s, x)
+    type(step_options), intent(in) :: o             !< choices and clock of the step
+    type(column_parameters), intent(in) :: p(:, :)  !< constants of the columns (lanes, blocks)
+    logical, intent(in) :: wanted(:, :)             !< columns to solve; nothing of the others is changed
+    type(column_state), intent(inout) :: s(:, :)    !< states of the columns
+    type(surface_block), intent(inout) :: x(:)      !< surfaces of the blocks; their fluxes are set
+    logical, dimension(lanes, size(x)) :: with_leaves
+    integer :: b, l
 
-    if (any(wanted .and. covered)) call solve_leaves(p, s, air, canopy, around, time_step, wanted .and. covered, leaf)
-    if (.not. all(covered .or. .not. wanted)) &
-      call exchange_without_canopy(air, bare, around, wanted .and. .not. covered, leaf)
-    do l = 1, lanes
-      if (.not. wanted(l)) cycle
-      if (conserve(l) .and. leaf%transpiration(l) < 0.0_wp) then
-        ! the last linear step of the iteration can go below zero: dew
-        s(l)%canopy_water = s(l)%canopy_water - leaf%transpiration(l)*time_step
-        leaf%transpiration(l) = 0.0_wp
-      end if
-      call solve_ground(p(l), fall(l), ground_solar(l), time_step, conserve(l), around, leaf, l, s(l), f(l))
+    do b = 1, size(x)
+      with_leaves(:, b) = wanted(:, b) .and. x(b)%covered
+    end do
+    if (any(with_leaves)) call solve_leaves(o, p, s, x%air, x%canopy, x%around, x%roots, with_leaves, x%leaf)
+    do b = 1, size(x)
+      if (any(wanted(:, b) .and. .not. with_leaves(:, b))) call exchange_without_canopy(x(b)%air, x(b)%bare, x(b)%around, &
+        wanted(:, b) .and. .not. with_leaves(:, b), x(b)%leaf)
+      do l = 1, lanes
+        if (.not. wanted(l, b)) cycle
+        if (x(b)%conserve(l) .and. x(b)%leaf%transpiration(l) < 0.0_wp) then
+          ! the last linear step of the iteration can go below zero: dew
+          s(l, b)%canopy_water = s(l, b)%canopy_water - x(b)%leaf%transpiration(l)*o%time_step
+          x(b)%leaf%transpiration(l) = 0.0_wp
+        end if
+        call solve_ground(p(l, b), x(b)%fall(l), x(b)%ground_solar(l), o%time_step, x(b)%conserve(l), x(b)%around, x(b)%leaf, l, &
+          s(l, b), x(b)%ground(l))
+      end do
     end do
   end subroutine solve
 

@@ -42,7 +42,7 @@ contains
       f%screen_temperature(l) = around%ground_temperature(l) &
         + bare%screen_share(l)*(air%temperature(l) - around%ground_temperature(l)) - dry_adiabatic_lapse*screen_height
       f%screen_humidity(l) = air%humidity(l) + (1.0_wp - bare%screen_share(l))*hindrance(l)*(humidity(l) - air%humidity(l))
-      if (around%ground_is_given(l)) then
+      if (around%ground_is_given(l) > 0.0_wp) then
         f%ground_evaporation(l) = around%ground_evaporation(l)
         f%ground_evaporation_slope(l) = 0.0_wp
         f%screen_humidity(l) = air%humidity(l) + (1.0_wp - bare%screen_share(l))*f%ground_evaporation(l)/f%dew_conductance(l)

@@ -69,6 +69,8 @@ def test_order_and_neighbours_change_no_bit(options):
     assert_same(together, three_days(shuffled, options, threads=2), shuffled)
     for size in (1, 15, 16, 17):  # a block alone, not full, full, and one more
         assert_same(together, three_days(shuffled[:size], options), shuffled[:size])
+    many = np.resize(shuffled, 1100)  # groups of eight blocks, whose lanes take columns of any block, and a rest
+    assert_same(together, three_days(many, options), many)
 
 
 @pytest.mark.reference
