@@ -1,0 +1,158 @@
+"""How time and memory of land and Richards grow with the domain: N x N copies of the Pearl River's, side by side.
+
+    python benchmarks/growth.py FOLDER [--copies 1 --copies 2 --copies 4] [--hours 4] [--json FILE]
+
+Each size is measured in a process of its own, one thread, by processor time, so that the figures hold on a busy machine
+as well: µs a column and hour of both components, seconds of start-up and of a checkpoint, and kB a column of memory
+when all is ready (beside that of Python and its packages) and at its peak.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import numpy as np
+import xarray as xr
+import yaml
+from rich.console import Console
+from rich.table import Table
+from richards_step import pearl_river
+
+from bmi_colm import BmiColm
+from bmi_common.groundwater import NET_SOURCE, PRESSURE_HEAD, SATURATION
+from bmi_richards import BmiRichards
+
+LAYERED = {
+    "porosity": "porosity",
+    "alpha": "alpha",
+    "n": "n",
+    "residual_saturation": "residual_saturation",
+    "maximum_saturation": "maximum_saturation",
+    "conductivity": "conductivity_x",
+    "vertical_conductivity": "conductivity_z",
+}
+FLAT = ("slope_x", "slope_y", "manning")
+
+
+def write_case(folder: Path, data: Path, copies: int) -> int:
+    """Write domain and configurations; return the number of columns."""
+    case = pearl_river(data, 1)
+    d = case.domain
+
+    def tiled(field: np.ndarray) -> np.ndarray:
+        return np.tile(field, (*(1,) * (field.ndim - 2), copies, copies))
+
+    layered = {name: (("z", "y", "x"), tiled(getattr(d, of))) for name, of in LAYERED.items()}
+    flat = {name: (("y", "x"), tiled(getattr(d, name))) for name in FLAT}
+    head = {"head": (("z", "y", "x"), tiled(case.head))}
+    xr.Dataset(layered | flat | head).to_netcdf(folder / "domain.nc")
+
+    def of(name: str) -> dict[str, str]:
+        return {"file": "domain.nc", "variable": name}
+
+    ny, nx = (n * copies for n in d.mask.shape)
+    domain = {
+        "grid": {"nx": nx, "ny": ny, "dx": d.dx, "dy": d.dy},
+        "layers": [float(v) for v in d.dz],
+        "latitude": 24.5,
+        "longitude": 113.25,
+        "porosity": of("porosity"),
+        "van_genuchten": {name: of(name) for name in ("alpha", "n", "residual_saturation", "maximum_saturation")},
+        "conductivity": {"x": of("conductivity"), "z": of("vertical_conductivity")},
+        "specific_storage": 1.0e-4,
+        "slope": {"x": of("slope_x"), "y": of("slope_y")},
+        "manning": of("manning"),
+    }
+    start = "2020-06-01T00:00"
+    groundwater = {"domain": domain, "initial": {"pressure_head": of("head")}, "richards": {"threads": 1}}
+    forcing = {"type": "column", "file": str(data.resolve() / "forcing_columns" / "conus2_1583h.txt")}
+    land = {
+        "start": start,
+        "domain": domain,
+        "land_cover": 2,
+        "soil_texture": "loam",
+        "threads": 1,
+        "forcing": forcing | {"start": "2020-05-31T11:00"},
+    }
+    for name, content in (("groundwater", groundwater), ("land", land)):
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    return int(ny * nx)
+
+
+def resident() -> float:
+    """Memory of this process [kB]."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1024.0
+
+
+def measure(folder: Path, columns: int, hours: int) -> dict[str, float]:
+    seconds = dict.fromkeys(("start", "land", "groundwater", "checkpoint"), 0.0)
+
+    def timed(part: str, call: Callable[[], object]) -> None:
+        begin = time.process_time()
+        call()
+        seconds[part] += time.process_time() - begin
+
+    before, land, groundwater = resident(), BmiColm(), BmiRichards()
+    timed("start", lambda: land.initialize(str(folder / "land.yaml")))
+    timed("start", lambda: groundwater.initialize(str(folder / "groundwater.yaml")))
+    ready = resident()
+    for _ in range(hours):
+        for name in (PRESSURE_HEAD, SATURATION):
+            land.set_value(
+                name, groundwater.get_value_ptr(name)[-10 * columns :]
+            )  # the root zone, the uppermost layers
+        timed("land", land.update)
+        groundwater.set_value(NET_SOURCE, land.get_value_ptr(NET_SOURCE))
+        timed("groundwater", groundwater.update)
+    for name, component in (("land", land), ("groundwater", groundwater)):
+        timed("checkpoint", lambda n=name, c=component: c.save_state(folder / f"{n}.nc"))  # type: ignore[misc]
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {
+        "columns": float(columns),
+        "land [µs]": 1e6 * seconds["land"] / hours / columns,
+        "Richards [µs]": 1e6 * seconds["groundwater"] / hours / columns,
+        "start-up [s]": seconds["start"],
+        "checkpoint [s]": seconds["checkpoint"],
+        "ready [kB a column]": (ready - before) / columns,
+        "peak [kB a column]": (peak - before) / columns,
+    }
+
+
+@click.command()
+@click.argument("data", type=click.Path(path_type=Path, exists=True))
+@click.option("--copies", multiple=True, type=int, default=(1, 2, 4), show_default=True)
+@click.option("--hours", default=4, show_default=True)
+@click.option("--json", "file", type=click.Path(path_type=Path), help="Write the table here, too.")
+@click.option("--alone", is_flag=True, hidden=True, help="Measure the one size in this process, and print JSON.")
+def main(data: Path, copies: tuple[int, ...], hours: int, file: Path | None, alone: bool) -> None:
+    if alone:
+        with tempfile.TemporaryDirectory() as folder:
+            print(json.dumps(measure(Path(folder), write_case(Path(folder), data, copies[0]), hours)))
+        return
+    rows = []
+    for n in copies:
+        command = [sys.executable, __file__, str(data), "--copies", str(n), "--hours", str(hours), "--alone"]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
+        rows.append(json.loads(done.stdout.splitlines()[-1]))
+    table = Table(title=f"one thread, {hours} h, processor time")
+    for name in rows[0]:
+        table.add_column(name, justify="right")
+    for row in rows:
+        table.add_row(*(f"{value:.3g}" if value < 1e5 else f"{value:.0f}" for value in row.values()))
+    Console().print(table)
+    if file is not None:
+        file.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
