@@ -85,6 +85,9 @@ class BmiColm(LandSurface):
         )
 
     def _start(self) -> None:
+        mask = self._prepared.domain.mask
+        # where the columns are in a flat surface
+        self._where: slice | NDArray[np.intp] = slice(None) if mask.all() else np.flatnonzero(mask)
         self._fill_initial(self._columns.state.leaf_temperature)
         self._publish_diagnostics()
 
@@ -94,9 +97,9 @@ class BmiColm(LandSurface):
         self._check_inputs()
         self._prescribe_leaf_area()
         self._announce_extrapolation(None)
-        mask, grid = self._prepared.domain.mask, self._prepared.grid
+        grid = self._prepared.grid
         head, saturation = self._top_first(names.PRESSURE_HEAD), self._top_first(names.SATURATION)
-        weather = {name: self.values[name][mask] for name in _KERNEL_NAMES.values()}
+        weather = {name: self._of_columns(name) for name in _KERNEL_NAMES.values()}
         if self._lifting is not None:
             weather = self._lifting(weather)
         fluxes = self._columns.step(
@@ -105,15 +108,14 @@ class BmiColm(LandSurface):
             grid.spread(saturation),
             grid.share_out(self._available_water.at(head, saturation)),
         )
-        values = self.values
-        values[names.NET_SOURCE][:, mask] = grid.mean(fluxes.source).T[::-1]
-        values[names.LATENT_HEAT][mask] = fluxes.latent_heat
-        values[names.SENSIBLE_HEAT][mask] = fluxes.sensible_heat
-        values[names.GROUND_HEAT][mask] = fluxes.ground_heat
-        values[names.EVAPOTRANSPIRATION][mask] = fluxes.evapotranspiration
-        values[names.INFILTRATION][mask] = fluxes.infiltration / WATER_DENSITY
-        values[names.SURFACE_TEMPERATURE][mask] = fluxes.radiative_temperature
-        values[names.SNOW_WATER][mask] = self._columns.state.snow_water / WATER_DENSITY
+        self._fill(names.NET_SOURCE, grid.mean(fluxes.source).T[::-1])
+        self._fill(names.LATENT_HEAT, fluxes.latent_heat)
+        self._fill(names.SENSIBLE_HEAT, fluxes.sensible_heat)
+        self._fill(names.GROUND_HEAT, fluxes.ground_heat)
+        self._fill(names.EVAPOTRANSPIRATION, fluxes.evapotranspiration)
+        self._fill(names.INFILTRATION, fluxes.infiltration / WATER_DENSITY)
+        self._fill(names.SURFACE_TEMPERATURE, fluxes.radiative_temperature)
+        self._fill(names.SNOW_WATER, self._columns.state.snow_water / WATER_DENSITY)
         self._publish_diagnostics()
         self._report_clamped(int(fluxes.clamped_heads.sum()))
 
@@ -124,11 +126,11 @@ class BmiColm(LandSurface):
                 self.values[variable.name][self._prepared.domain.mask] = 0.0
 
     def _publish_diagnostics(self) -> None:
-        columns, mask, grid = self._columns, self._prepared.domain.mask, self._prepared.grid
+        columns, grid = self._columns, self._prepared.grid
         for name, source in DIAGNOSTICS.items():
-            self.values[name][..., mask] = source(columns.state, columns.fluxes, columns.forcing)
+            self._fill(name, source(columns.state, columns.fluxes, columns.forcing))
         for name, layered in LAYERED_DIAGNOSTICS.items():
-            self.values[name][:, mask] = layered(columns.state, grid).T[::-1]
+            self._fill(name, layered(columns.state, grid).T[::-1])
 
     def _finalize(self) -> None:
         self._forcing.close()
@@ -161,8 +163,21 @@ class BmiColm(LandSurface):
         return self._columns
 
     def _top_first(self, name: str) -> NDArray[np.float64]:
-        values: NDArray[np.float64] = self.values[name][::-1, self._prepared.domain.mask].T
+        return self._of_columns(name)[::-1].T
+
+    def _of_columns(self, name: str) -> NDArray[np.float64]:
+        """Values of the columns, (n,) or (layers, n) bottom first; a view where all cells have one."""
+        values: NDArray[np.float64] = self._over_surface(name)[..., self._where]
         return values
+
+    def _fill(self, name: str, values: NDArray[np.float64]) -> None:
+        """Set the values of the columns, (n,) or (layers, n) bottom first."""
+        self._over_surface(name)[..., self._where] = values
+
+    def _over_surface(self, name: str) -> NDArray[np.float64]:
+        values = self.values[name]
+        surface = self._prepared.domain.mask.size
+        return values.reshape(-1) if values.ndim == 2 else values.reshape(-1, surface)
 
     def _open_leaf_area(self, config_file: Path) -> LeafArea | None:
         config = self._prepared.config

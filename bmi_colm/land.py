@@ -118,6 +118,8 @@ class LandSurface(DeclaredBmi):
             assert variable.valid_range is not None
             low, high = variable.valid_range
             values = self.values[variable.name]
+            if low <= values.min() and values.max() <= high:  # not of NaN
+                continue
             bad = ~((values >= low) & (values <= high)) & mask  # NaN is bad, too
             if bad.any():
                 cell = tuple(int(i) for i in np.argwhere(bad)[0])
