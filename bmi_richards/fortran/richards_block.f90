@@ -12,15 +12,15 @@
 !> Equations (4) to (6), (8) to (10), (8b) and (8e) of docs/theory.md.
 module richards_block
   use, intrinsic :: iso_fortran_env, only: wp => real64
+  use ponding, only: depth_exponent, ponding_powers
   use richards_constitutive, only: evaluate_analytic, evaluate_permeability, evaluate_table
   use richards_types, only: soil_t, network_t, boundary_t, options_t, state_t, drainage_implicit, ground_closed, lanes, &
     soil_alpha, soil_n, soil_residual, soil_span, soil_pore, soil_elastic, soil_vertical, soil_properties, &
     state_head, state_saturation, state_kr, state_dsaturation, state_dkr, state_variables, work_fields
-  use vector_math, only: powers
   implicit none
   private
   public :: block_t, allocate_block, choose_columns, take, take_soil, take_state, put_state, put_lane
-  public :: evaluate, assemble, balance_cells, ponding_powers, boundary_inflow
+  public :: evaluate, assemble, balance_cells, boundary_inflow
 
   !> Arrays are (lane, layer).
   type :: block_t
@@ -211,29 +211,6 @@ contains
     end if
   end subroutine evaluate
 
-  !> Powers of the ponded depth of each lane: max(h, 0)^(2/3) and, of the kinematic wave, max(h, 0)^(5/3).
-  pure subroutine ponding_powers(head, root, power)
-    real(wp), intent(in) :: head(lanes)    !< of the top cells [m]
-    real(wp), intent(out) :: root(lanes)   !< to 2/3 [m2/3]
-    real(wp), intent(out) :: power(lanes)  !< to 5/3 [m5/3]
-    real(wp) :: depth(lanes)
-    integer :: l
-
-    root = 0.0_wp
-    power = 0.0_wp
-    if (all(head <= 0.0_wp)) return
-    !$omp simd
-    do l = 1, lanes
-      depth(l) = merge(tiny(head), head(l), head(l) < tiny(head))
-    end do
-    call powers(lanes, depth, 2.0_wp/3.0_wp, root)
-    !$omp simd
-    do l = 1, lanes
-      root(l) = merge(root(l), 0.0_wp, head(l) > 0.0_wp)
-      power(l) = max(head(l), 0.0_wp)*root(l)  ! never a negative zero, which would tell of the neighbours
-    end do
-  end subroutine ponding_powers
-
   !> Residual and Jacobian at the evaluated state.
   pure subroutine assemble(block, boundary, residual, lower, diagonal, upper)
     type(block_t), intent(in) :: block                     !< evaluated
@@ -320,12 +297,12 @@ contains
     end do
     if (boundary%faces > 0) call add_boundary_inflow(block, boundary, residual, diagonal)
     if (.not. block%closed .and. any(block%state(:, top, state_head) > 0.0_wp)) then
-      call ponding_powers(block%state(:, top, state_head), root, power)
+      call ponding_powers(lanes, block%state(:, top, state_head), root, power)
       !$omp simd
       do l = 1, lanes
         residual(l, top) = residual(l, top) + (max(block%state(l, top, state_head), 0.0_wp) + block%runoff(l)*power(l))
         diagonal(l, top) = diagonal(l, top) &
-          + merge(1.0_wp + 5.0_wp/3.0_wp*(block%runoff(l)*root(l)), 0.0_wp, block%state(l, top, state_head) > 0.0_wp)
+          + merge(1.0_wp + depth_exponent*(block%runoff(l)*root(l)), 0.0_wp, block%state(l, top, state_head) > 0.0_wp)
       end do
     end if
   end subroutine balance_cells

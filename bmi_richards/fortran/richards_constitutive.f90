@@ -7,51 +7,12 @@
 !> Equations (2) and (3) of docs/theory.md.
 module richards_constitutive
   use, intrinsic :: iso_fortran_env, only: wp => real64
-  use vector_math, only: exponentials, logarithms
+  use van_genuchten, only: suction_powers
   implicit none
   private
   public :: evaluate_analytic, evaluate_permeability, evaluate_table
 
-  !> Stands for x of saturated cells, and of cells so near saturation that 1/x were infinite [-].
-  real(wp), parameter :: least = 1.0e-300_wp
-
 contains
-
-  !> x^n, and (1 + x^n)^(-m/2), whose square is b.
-  pure subroutine find_powers(elements, head, alpha, n, half_m, x, power, root)
-    integer, intent(in) :: elements          !< of the arrays
-    real(wp), intent(in) :: head(elements)   !< pressure head [m]
-    real(wp), intent(in) :: alpha(elements)  !< [m-1]
-    real(wp), intent(in) :: n(elements)      !< [-]
-    real(wp), intent(in) :: half_m(elements) !< (1 - 1/n)/2 [-]
-    real(wp), intent(out) :: x(elements)     !< -alpha h [-]
-    real(wp), intent(out) :: power(elements) !< x^n [-]
-    real(wp), intent(out) :: root(elements)  !< sqrt(b) [-]
-    real(wp) :: work(elements)
-    integer :: i
-
-    !$omp simd
-    do i = 1, elements
-      x(i) = -alpha(i)*head(i)
-      x(i) = merge(least, x(i), x(i) < least)
-    end do
-    call logarithms(elements, x, work)
-    !$omp simd
-    do i = 1, elements
-      work(i) = n(i)*work(i)
-    end do
-    call exponentials(elements, work, power)
-    !$omp simd
-    do i = 1, elements
-      root(i) = 1.0_wp + power(i)
-    end do
-    call logarithms(elements, root, work)
-    !$omp simd
-    do i = 1, elements
-      work(i) = -half_m(i)*work(i)
-    end do
-    call exponentials(elements, work, root)
-  end subroutine find_powers
 
   !> Saturation, relative permeability and their derivatives by the pressure head.
   pure subroutine evaluate_analytic(elements, head, alpha, n, half_m, residual, span, saturation, kr, dsaturation, dkr)
@@ -71,7 +32,7 @@ contains
     logical :: dry
     integer :: i
 
-    call find_powers(elements, head, alpha, n, half_m, x, power, root)
+    call suction_powers(elements, head, alpha, n, half_m, x, power, root)
     !$omp simd private(b, g, inverse, slope, dry)
     do i = 1, elements
       dry = head(i) < 0.0_wp
@@ -150,7 +111,7 @@ contains
     real(wp) :: g
     integer :: i
 
-    call find_powers(elements, head, alpha, n, half_m, x, power, root)
+    call suction_powers(elements, head, alpha, n, half_m, x, power, root)
     !$omp simd private(g)
     do i = 1, elements
       g = 1.0_wp - power(i)/x(i)*root(i)*root(i)

@@ -7,7 +7,8 @@
 module richards_newton
   use, intrinsic :: ieee_arithmetic, only: ieee_is_nan
   use, intrinsic :: iso_fortran_env, only: wp => real64
-  use richards_block, only: block_t, evaluate, assemble, ponding_powers
+  use ponding, only: depth_exponent, ponding_powers
+  use richards_block, only: block_t, evaluate, assemble
   use richards_types, only: boundary_t, lanes, soil_alpha, soil_pore, soil_elastic, state_head, state_saturation, work_start
   implicit none
   private
@@ -339,7 +340,7 @@ contains
     if (block%closed) return
     call assemble(block, boundary, residual, lower, diagonal, upper)
     call solve_tridiagonal(block%top, lower, diagonal, upper, residual, step)
-    call ponding_powers(block%state(:, block%top, state_head), root, power)
-    answer = 5.0_wp/3.0_wp*root*diagonal(:, block%top)
+    call ponding_powers(lanes, block%state(:, block%top, state_head), root, power)
+    answer = depth_exponent*root*diagonal(:, block%top)
   end subroutine find_answers
 end module richards_newton

@@ -9,8 +9,9 @@
 module richards_sweep
   use, intrinsic :: iso_c_binding, only: c_int
   use, intrinsic :: iso_fortran_env, only: wp => real64
+  use ponding, only: ponding_powers
   use richards_block, only: block_t, allocate_block, choose_columns, take, take_soil, take_state, put_lane, &
-    put_state, evaluate, assemble, balance_cells, boundary_inflow, ponding_powers
+    put_state, evaluate, assemble, balance_cells, boundary_inflow
   use richards_circle, only: predict_powers
   use richards_correction, only: system_t, allocate_system, set_faces, add_faces, solve_system, add_up, &
     begin_solution, choose_direction, try_direction, follow_direction, try_residual, follow_residual
@@ -720,7 +721,7 @@ contains
       work%inflow(columns(1)) = overland(1)
       work%answer(columns(1)) = answer(1)
     end if
-    call ponding_powers(block%state(:, top, state_head), root, power)
+    call ponding_powers(lanes, block%state(:, top, state_head), root, power)
     call find_change(top, head_before, block%state(:, :, state_head), saturation_before, block%state(:, :, state_saturation), &
       change)
     call find_water(block, options, water)
@@ -897,7 +898,7 @@ contains
     real(wp), intent(in) :: head  !< [m]
     real(wp) :: ponding_power, root(lanes), power(lanes)
 
-    call ponding_powers(spread(head, 1, lanes), root, power)
+    call ponding_powers(lanes, spread(head, 1, lanes), root, power)
     ponding_power = power(1)
   end function ponding_power
 end module richards_sweep

@@ -3,8 +3,9 @@
 !> Equation (15) of docs/theory.md.
 module structured_closure
   use, intrinsic :: iso_fortran_env, only: wp => real64
+  use ponding, only: ponding_powers
   use structured_retention, only: find_heads, find_saturations, knee
-  use structured_solve, only: find_water, outflow_slope, pond_powers
+  use structured_solve, only: find_water, outflow_slope
   use structured_types, only: columns_t, lanes
   implicit none
   private
@@ -44,7 +45,7 @@ contains
       excess(l) = 0.0_wp
       growth(l) = 0.0_wp
     end do
-    call pond_powers(ponded, outflow, root)
+    call ponding_powers(lanes, ponded, root, outflow)
     do k = 1, top
       !$omp simd
       do l = 1, lanes

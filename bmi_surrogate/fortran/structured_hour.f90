@@ -9,11 +9,12 @@
 !> Equations (7), (14) and (15) of docs/theory.md.
 module structured_hour
   use, intrinsic :: iso_fortran_env, only: wp => real64
+  use ponding, only: depth_exponent, ponding_powers
   use structured_closure, only: close_block
   use structured_network, only: judge_block
   use structured_retention, only: find_coordinates, find_heads, find_permeabilities, find_saturations
   use structured_routing, only: inflow_of_block, route, begin_route, route_levels, end_route
-  use structured_solve, only: find_water, outflow_slope, overland_power, pond_powers, solve_block
+  use structured_solve, only: find_water, outflow_slope, solve_block
   use structured_types, only: columns_t, effort_t, lanes, network_t
   implicit none
   private
@@ -329,7 +330,7 @@ contains
     call find_permeabilities(lanes*layers, columns%m(:, :, b), head, power, work%permeability(:, :, b))
     call find_water(columns, b, head, saturation, slope, work%water(:, :, b), work%capacity(:, :, b))
     work%ponded(:, b) = merge(head(:, layers), 0.0_wp, head(:, layers) > 0.0_wp)
-    call pond_powers(work%ponded(:, b), work%flow(:, b), root)
+    call ponding_powers(lanes, work%ponded(:, b), root, work%flow(:, b))
   end subroutine begin_block
 
   !> Flow through the east and north faces of a block in the hour by Darcy's law, permeability taken upwind.
@@ -507,13 +508,13 @@ contains
       ponded(l) = work%guess(l, top, b) + work%shift(l, b)*work%weights(l, top, b)
       ponded(l) = merge(ponded(l), 0.0_wp, ponded(l) > 0.0_wp)
     end do
-    call pond_powers(ponded, work%flow(:, b), root)
+    call ponding_powers(lanes, ponded, root, work%flow(:, b))
     !$omp simd private(growth)
     do l = 1, lanes
       ! a growth of before the last sweep may lack the pond
       growth = max(work%growth(l, b), &
         work%weights(l, top, b)*(1.0_wp + outflow_slope(columns%conveyance_out(l, b), root(l))))
-      work%response(l, b) = overland_power*root(l)*work%weights(l, top, b)/growth
+      work%response(l, b) = depth_exponent*root(l)*work%weights(l, top, b)/growth
     end do
   end subroutine close_and_pond
 

@@ -3,6 +3,7 @@
 !> Equations (2), (3) and (13) of docs/theory.md.
 module structured_retention
   use, intrinsic :: iso_fortran_env, only: wp => real64
+  use van_genuchten, only: suction_powers
   use vector_math, only: exponentials, exponentials_m1, logarithms, logarithms_1p
   implicit none
   private
@@ -14,8 +15,6 @@ module structured_retention
   real(wp), parameter :: driest_head = -1.0e4_wp
   !> Of an exponential that stays finite.
   real(wp), parameter :: largest_exponent = 690.0_wp
-  !> Stands for 0 under a logarithm.
-  real(wp), parameter :: least = 1.0e-30_wp
 
 contains
 
@@ -79,30 +78,10 @@ contains
     real(wp), intent(out) :: saturation(elements)  !< [-]
     real(wp), intent(out) :: slope(elements)       !< dS/dh [m-1]
     real(wp), intent(out) :: power(elements)       !< x^n, x = -alpha h; next to 0 where saturated [-]
-    real(wp) :: x(elements), exponent(elements), logarithm(elements), b(elements), span
+    real(wp) :: x(elements), b(elements), span
     integer :: i
 
-    !$omp simd
-    do i = 1, elements
-      x(i) = -alpha(i)*head(i)
-      x(i) = merge(least, x(i), x(i) < least)
-    end do
-    call logarithms(elements, x, logarithm)
-    !$omp simd
-    do i = 1, elements
-      exponent(i) = n(i)*logarithm(i)
-    end do
-    call exponentials(elements, exponent, power)
-    !$omp simd
-    do i = 1, elements
-      b(i) = 1.0_wp + power(i)
-    end do
-    call logarithms(elements, b, logarithm)
-    !$omp simd
-    do i = 1, elements
-      exponent(i) = -m(i)*logarithm(i)
-    end do
-    call exponentials(elements, exponent, b)
+    call suction_powers(elements, head, alpha, n, m, x, power, b)
     !$omp simd private(span)
     do i = 1, elements
       span = (maximum(i) - residual(i))*b(i)

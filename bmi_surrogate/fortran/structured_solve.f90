@@ -3,19 +3,17 @@
 !> Equations (5), (9), (10) and (14) of docs/theory.md.
 module structured_solve
   use, intrinsic :: iso_fortran_env, only: wp => real64
+  use ponding, only: depth_exponent, ponding_powers
   use structured_retention, only: find_coordinates
   use structured_types, only: columns_t, lanes
-  use vector_math, only: powers
   implicit none
   private
-  public :: find_water, pond_powers, outflow_slope, solve_block, overland_power
+  public :: find_water, outflow_slope, solve_block
 
   !> Largest change of the coordinate by a solve, where the guess is unsaturated and saturated [m].
   real(wp), parameter :: largest_change_dry = 0.15_wp, largest_change_wet = 0.3_wp
   !> Of a layer [-].
   real(wp), parameter :: least_capacity = 1.0e-9_wp
-  !> Of the depth in Manning's formula [-].
-  real(wp), parameter :: overland_power = 5.0_wp/3.0_wp
   !> 1e-9 m to 2/3, below which the slope of the overland outflow does not go [m2/3].
   real(wp), parameter :: least_root = 1.0e-6_wp
 
@@ -43,36 +41,13 @@ contains
     end do
   end subroutine find_water
 
-  !> Powers of the depth of ponded water.
-  pure subroutine pond_powers(ponded, power, root)
-    real(wp), intent(in) :: ponded(lanes)  !< not negative [m]
-    real(wp), intent(out) :: power(lanes)  !< to 5/3 [m5/3]
-    real(wp), intent(out) :: root(lanes)   !< to 2/3 [m2/3]
-    real(wp) :: depth(lanes)
-    integer :: l
-
-    power = 0.0_wp
-    root = 0.0_wp
-    if (all(ponded <= 0.0_wp)) return
-    !$omp simd
-    do l = 1, lanes
-      depth(l) = merge(tiny(depth), ponded(l), ponded(l) < tiny(depth))
-    end do
-    call powers(lanes, depth, 2.0_wp/3.0_wp, root)
-    !$omp simd
-    do l = 1, lanes
-      root(l) = merge(root(l), 0.0_wp, ponded(l) > 0.0_wp)
-      power(l) = ponded(l)*root(l)
-    end do
-  end subroutine pond_powers
-
   !> Derivative of the overland outflow in an hour by the ponded depth.
   pure elemental function outflow_slope(conveyance, root) result(slope)
     !$omp declare simd(outflow_slope) notinbranch
     real(wp), intent(in) :: conveyance  !< [h-1 m-2/3]
     real(wp), intent(in) :: root        !< depth to 2/3 [m2/3]
     real(wp) :: slope
-    slope = conveyance*overland_power*merge(least_root, root, root < least_root)
+    slope = conveyance*depth_exponent*merge(least_root, root, root < least_root)
   end function outflow_slope
 
   !> Change of the coordinate that the solve linearised at a guess makes to it.
@@ -97,7 +72,7 @@ contains
     do l = 1, lanes
       ponded(l) = merge(head(l, top), 0.0_wp, head(l, top) > 0.0_wp)
     end do
-    call pond_powers(ponded, power, root)
+    call ponding_powers(lanes, ponded, root, power)
     do k = 1, top
       !$omp simd
       do l = 1, lanes
