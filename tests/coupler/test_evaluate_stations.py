@@ -172,6 +172,48 @@ def test_times_lie_where_the_user_says(basin: Stations, times: str, late: int) -
     np.testing.assert_array_equal(observed, np.arange(10.0))
 
 
+DATES = tuple(f"{str(START + DAY * i)[:10]},{i}" for i in range(4))
+OF_THE_DAY_BEFORE = tuple(row.replace(",", " 00:00,") for row in DATES[1:])
+
+
+def test_a_date_without_a_time_of_day_names_its_day(basin: Stations) -> None:
+    """Whatever `times` says; with a time of day it is a moment, and the day ends or begins then."""
+    day = [basin.discharge[h : h + 24].mean() for h in range(0, 96, 24)]
+    dated = {**OUTLET, "file": basin.write("q.csv", "date,q", *DATES)}
+    found = compared(basin, dated)
+    agree(dict(enumerate(series(found)[1])), dict(enumerate(day)))
+    assert "date names days" in found.stations[0].reading
+    for times in ("middle", "end"):
+        with pytest.raises(
+            ConfigError, match=r"stations.0.times: '.*' is without effect, because a date .* whole day;"
+        ):
+            compared(basin, {**dated, "times": times})
+    found = compared(basin, {**OUTLET, "file": basin.write("q.csv", "date,q", *OF_THE_DAY_BEFORE), "times": "end"})
+    agree(dict(enumerate(series(found)[1])), dict(enumerate(day[:3])))
+    assert "date at the end of the interval" in found.stations[0].reading
+
+
+@pytest.mark.parametrize("dates", [("2020-01", "2020-02"), ("2020-01-01", "2020-02-01"), ("2020-01-31", "2020-02-29")])
+def test_a_date_names_its_month(basin: Stations, dates: tuple[str, ...]) -> None:
+    station = {**OUTLET, "file": basin.write("q.csv", "date,q", *(f"{d},1" for d in dates)), "interval": "month"}
+    found = compared(basin, station)
+    expected = {0: basin.discharge[: 31 * 24].mean(), 1: basin.discharge[31 * 24 :].mean()}
+    agree(dict(enumerate(series(found)[1])), expected)
+    assert re.search("date names (months|a day of each month)", found.stations[0].reading)
+    with pytest.raises(ConfigError, match=r"stations.0.times: 'end' is without effect, .* whole month;"):
+        compared(basin, {**station, "times": "end"})
+    with pytest.raises(ConfigError, match=r"stations.0.interval: 1h is shorter than the (months|days) that the dates"):
+        compared(basin, {**station, "interval": "1h"})
+
+
+@pytest.mark.parametrize(("times", "first"), [("start", 8), ("middle", 7), ("end", 6)])
+def test_a_date_names_the_first_the_middle_or_the_last_of_several_days(basin: Stations, times: str, first: int) -> None:
+    station = {**OUTLET, "file": basin.write("q.csv", "date,q", "2020-01-09,1"), "interval": "3d", "times": times}
+    found = compared(basin, station)
+    assert series(found)[1][0] == pytest.approx(basin.discharge[24 * first : 24 * (first + 3)].mean(), rel=1e-12)
+    assert f"the {({'start': 'first', 'end': 'last'}).get(times, times)} day of" in found.stations[0].reading
+
+
 def test_half_hours_are_averaged_to_hours_and_gaps_stay_gaps(basin: Stations) -> None:
     values = ["1", "3", "", "5", "7", "8", "-9999", "NA"]
     stamps = START + HOUR // 2 * np.arange(8)
@@ -308,8 +350,17 @@ HOURLY = ("time,q", "2020-01-01 00:00,1", "2020-01-01 01:00,2", "2020-01-01 02:0
 @pytest.mark.parametrize(
     ("keys", "lines", "words"),
     [
-        ({}, (*HOURLY, "2020-01-01 02:00,4"), r"observations.yaml:4: stations.0.file: .*q.csv:5: .*is there twice"),
-        ({}, (*HOURLY, "2020-01-01 01:30,4"), r"q.csv:5: the time 2020-01-01 01:30 comes after 2020-01-01 02:00"),
+        (
+            {},
+            (*HOURLY, "2020-01-01 02:00,4"),
+            r"observations.yaml:4: stations.0.file: .*q.csv:5: .*is there twice, in line 4 and line 5",
+        ),
+        (
+            {},
+            (*HOURLY, "2020-01-01 01:30,4"),
+            r"q.csv:5: the time 2020-01-01 01:30 comes after 2020-01-01 02:00 in line 4; sort",
+        ),
+        ({}, (HOURLY[0], *HOURLY[:0:-1]), r"q.csv:3: .* comes after 2020-01-01 02:00 in line 2, and so on; reverse"),
         ({}, (*HOURLY, "2020-01-01 03:00,x"), r"q.csv:5: q is 'x', which is not a number"),
         ({}, (*HOURLY, "yesterday,4"), r"q.csv:5: the time 'yesterday' is not a date"),
         ({}, (*HOURLY, "2020-01-02,4"), r"q.csv:5: the time '2020-01-02' names a day, those before a time"),
@@ -325,7 +376,7 @@ HOURLY = ("time,q", "2020-01-01 00:00,1", "2020-01-01 01:00,2", "2020-01-01 02:0
         ({}, ("time,q", "2020-01-01 00:00,", "2020-01-01 01:00,NA"), "has no value of discharge that counts"),
         ({"column": "Q"}, HOURLY, "no column 'Q'; known: time, q"),
         ({"units": "K"}, HOURLY, r"stations.0.units: units 'K' do not convert to 'm3 s-1'"),
-        ({"interval": "1d"}, HOURLY, r"q.csv:3: the time 2020-01-01 01:00 is nearer to the one before than .*1d"),
+        ({"interval": "1d"}, HOURLY, r"q.csv:3: the time 2020-01-01 01:00 is nearer to the one before, in line 2, than .*1d"),
         ({"interval": "45min", "times": "end"}, HOURLY, "no hour is filled by values of 45min each"),
         ({"gauge": "outlett"}, HOURLY, r"observations.yaml:5: stations.0.gauge: .*did you mean 'outlet'"),
         ({"quality": 1}, HOURLY, r"stations.0.quality: without effect, because no quality_column is named"),
@@ -341,6 +392,34 @@ def test_a_mistake_names_file_line_and_key(
 ) -> None:
     with pytest.raises(ConfigError, match=words):
         compared(basin, {**OUTLET, "file": basin.write("q.csv", *lines), **keys})
+
+
+@pytest.mark.parametrize("quantity", KINDS)
+@pytest.mark.parametrize("code", [-999.0, -9999.0, 9999.0])
+def test_a_number_that_stands_for_no_value_is_never_a_value(basin: Stations, quantity: str, code: float) -> None:
+    place = {"gauge": "outlet"} if quantity == "discharge" else {"cell": CELL}
+    depth = {"depth": 1.0} if quantity == "soil_moisture" else {}
+    file = basin.hours_csv("q.csv", np.array([0.5, code, 0.5]))
+    station = {"name": "s", "quantity": quantity, "file": file, "missing": [], **place, **depth}
+    if quantity == "discharge" and code > 0.0:  # rivers have it
+        assert series(compared(basin, station))[0].tolist() == [0.5, code, 0.5]
+        return
+    with pytest.raises(ConfigError, match=rf"q.csv:3: .* must lie between .* give `missing: \[{code:g}\]`"):
+        compared(basin, station)
+    assert series(compared(basin, {**station, "missing": code}))[0].tolist() == [0.5, 0.5]
+
+
+def test_water_tables_above_the_ground_are_told(basin: Stations) -> None:
+    well = {"name": "well", "quantity": "water_table_depth", "cell": CELL}
+    few = basin.depth[:10] * np.where(np.arange(10) < 4, -1.0, 1.0)
+    assert compared(basin, {**well, "file": basin.hours_csv("d.csv", few)}).notes == []
+    found = compared(basin, {**well, "file": basin.hours_csv("d.csv", -basin.depth[:10])})
+    assert re.search("well: 10 of 10 water table depths are below 0.*`units: -1 m`", found.notes[0])
+    turned = compared(basin, {**well, "file": "d.csv", "units": "-1 m"})
+    assert turned.notes == []
+    np.testing.assert_allclose(*series(turned), rtol=1e-12)
+    with pytest.raises(ConfigError, match=r"must lie between -50 and .*a depth is positive downward"):
+        compared(basin, {**well, "file": basin.hours_csv("d.csv", -100.0 * basin.depth[:10])})
 
 
 def test_mistakes_of_several_stations_are_told_together(basin: Stations) -> None:

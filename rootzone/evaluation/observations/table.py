@@ -74,9 +74,13 @@ class Table:
             raise self.error(row, f"{column} is {text[:40]!r}, which is not a number{hint}") from None
         return float("nan") if value in missing else value
 
-    def error(self, row: int, message: str) -> ConfigError:
+    def where(self, number: int) -> str:
+        """Name the line of a row."""
+        return f"line {self.rows[number][0]}"
+
+    def error(self, number: int, message: str) -> ConfigError:
         """Return the error that names the line of a row."""
-        return ConfigError(message, file=self.path, line=self.rows[row][0])
+        return ConfigError(message, file=self.path, line=self.rows[number][0])
 
 
 def read_table(path: Path) -> Table:
