@@ -306,6 +306,76 @@ def test_grdc_and_gsim_are_recognised(basin: Stations) -> None:
     assert ["grdc" in found.stations[0].reading, "gsim" in found.stations[1].reading] == [True, True]
 
 
+RDB = ("# U.S. Geological Survey", "# retrieved: 2020-02-01", "#")
+
+
+def test_tables_of_usgs_are_read_as_they_are_delivered(basin: Stations) -> None:
+    times = [f"2019-12-31 19:{m:02d}" for m in (0, 15, 30, 45)] + [f"2019-12-31 20:{m:02d}" for m in (0, 15, 30, 45)]
+    values = ["100", "200", "300", "400", "500", "Ice", "600", "***"]
+    rows = [f"USGS\t01\t{t}\tEST\t{v}\tP" for t, v in zip(times, values, strict=True)]
+    rows += [f"USGS\t01\t2019-12-31 22:{m}\tEDT\t{v}\tP:e" for m, v in (("00", 8), ("15", 8), ("30", 8), ("45", 12))]
+    head = ("agency_cd\tsite_no\tdatetime\ttz_cd\t149022_00060\t149022_00060_cd", "5s\t15s\t20d\t6s\t14n\t10s")
+    station = {**OUTLET, "file": basin.write("q.rdb", *RDB, *head, *rows)}
+    found = compared(basin, station)
+    foot = 0.3048**3
+    assert series(found)[0].tolist() == pytest.approx([250.0 * foot, 9.0 * foot])
+    np.testing.assert_array_equal(series(found)[1], basin.discharge[[0, 2]])  # 19:00 EST, 22:00 EDT
+    assert "usgs: 149022_00060 [ft3 s-1], means of 15min; times of tz_cd" in found.stations[0].reading
+    with pytest.raises(ConfigError, match=r"stations.0.zone: without effect, because tz_cd"):
+        compared(basin, {**station, "zone": "-05:00"})
+    basin.write("q.rdb", *RDB, *head, *rows[:2], rows[3].replace("EST", "XST"))
+    with pytest.raises(ConfigError, match=r"q.rdb:8: no time zone 'XST'"):
+        compared(basin, station)
+
+
+def test_days_of_usgs_are_means_of_the_stations_days(basin: Stations) -> None:
+    name = "14902_00060"
+    head = (f"agency_cd\tsite_no\tdatetime\t{name}_00001\t{name}_00001_cd\t{name}_00003\t{name}_00003_cd",
+            "5s\t15s\t20d\t14n\t10s\t14n\t10s")  # fmt: skip
+    days = [f"USGS\t01\t2020-01-0{d}\t9{d}\tA\t{d}\tA" for d in (1, 2)]
+    station = {**OUTLET, "file": basin.write("q.rdb", *RDB, *head, *days)}
+    with pytest.raises(ConfigError, match=r"stations.0.zone: is missing; the days of USGS"):
+        compared(basin, station)
+    observed, simulated = series(compared(basin, {**station, "zone": "-06:00"}))
+    assert observed.tolist() == pytest.approx([0.3048**3, 2.0 * 0.3048**3])
+    agree(dict(enumerate(simulated)), {0: basin.discharge[6:30].mean(), 1: basin.discharge[30:54].mean()})
+    basin.observations({**station, "column": "COLUMN"})
+    text = (basin.folder / "observations.yaml").read_text().replace("COLUMN", f"{name}")
+    (basin.folder / "observations.yaml").write_text(text)  # YAML 1.1 reads 14902300060
+    with pytest.raises(ConfigError, match=r"stations.0.column: YAML reads a number, .*in quotes"):
+        compare(WantedStations(basin.folder / "observations.yaml", {"run": basin.run_folder}))
+
+
+@pytest.mark.parametrize(("said", "factor"), [("m³/s", 1.0), ("l/s", 1e-3)])
+def test_grdc_is_in_the_units_of_its_header(basin: Stations, said: str, factor: float) -> None:
+    lines = (f"# Unit of measure:                  {said}", "YYYY-MM-DD;hh:mm; Value", "2020-01-01;--:--; 12.5")
+    station = {**OUTLET, "file": basin.write("grdc.txt", *lines)}
+    assert series(compared(basin, station))[0].tolist() == pytest.approx([12.5 * factor])
+    basin.write("grdc.txt", lines[0].replace(said, "mm"), *lines[1:])
+    with pytest.raises(ConfigError, match=r"stations.0.units: discharge: units 'mm' do not convert"):
+        compared(basin, station)
+
+
+def test_dates_and_times_of_day_may_stand_in_columns_of_their_own(basin: Stations) -> None:
+    lines = ("date,clock,q", *(f"2020-01-01,{h}:00,{h}" for h in range(8, 12)))
+    station = {**OUTLET, "file": basin.write("q.csv", *lines)}
+    with pytest.raises(ConfigError, match=r"stations.0.time_column: date has days and clock times .*\[date, clock\]"):
+        compared(basin, {**station, "column": "q"})
+    observed, simulated = series(compared(basin, {**station, "time_column": ["date", "clock"]}))
+    assert observed.tolist() == [8.0, 9.0, 10.0, 11.0]
+    np.testing.assert_array_equal(simulated, basin.discharge[8:12])
+
+
+def test_what_stands_for_no_value_and_ends_of_lines_are_no_values(basin: Stations) -> None:
+    words = ["NA", "n/a", "nan", "null", "None", "---", "Ice", "-1", "5"]
+    lines = [f"{START + HOUR * i},{word}," for i, word in enumerate(words)]
+    station = {**OUTLET, "file": basin.write("q.csv", "time,q,", *lines)}
+    observed, simulated = series(compared(basin, {**station, "missing": ["ice", "-1"]}))
+    assert (observed.tolist(), simulated.tolist()) == ([5.0], [basin.discharge[8]])
+    with pytest.raises(ConfigError, match=r"q.csv:8: q is 'Ice', which is not a number; if it .*missing: \['Ice'\]"):
+        compared(basin, station)
+
+
 @pytest.mark.parametrize("with_bounds", [True, False])
 def test_netcdf_series_have_units_and_bounds_of_their_own(basin: Stations, with_bounds: bool) -> None:
     with netCDF4.Dataset(basin.folder / "q.nc", "w") as data:
@@ -374,9 +444,20 @@ HOURLY = ("time,q", "2020-01-01 00:00,1", "2020-01-01 01:00,2", "2020-01-01 02:0
             r"2019-12-01 02:00 UTC; the run has no hour of that",
         ),
         ({}, ("time,q", "2020-01-01 00:00,", "2020-01-01 01:00,NA"), "has no value of discharge that counts"),
+        ({}, HOURLY[1:], r"q.csv:1: '2020-01-01 00:00, 1' are values; a header"),
+        ({}, ("2020-01-01,1", "2020-01-02,2"), r"q.csv:1: '2020-01-01, 1' are values; a header"),
+        ({}, (*HOURLY, "2020-01-01 03:00,4,5"), r"q.csv:5: has 3 cells, the header 2"),
+        ({"missing": [False]}, HOURLY, r"stations.0.missing: expected numbers and words, got False; .* quotes"),
+        ({"units": "cfs"}, HOURLY, r"stations.0.units: .*'cfs' is no unit .*; write 'ft3 s-1'"),
+        ({"units": "MGD"}, HOURLY, r"stations.0.units: .*; write '1e6 US_liquid_gallon day-1'"),
+        ({"time_column": 2019}, HOURLY, r"stations.0.time_column: YAML reads a number, 2019; write .*in quotes"),
         ({"column": "Q"}, HOURLY, "no column 'Q'; known: time, q"),
-        ({"units": "K"}, HOURLY, r"stations.0.units: units 'K' do not convert to 'm3 s-1'"),
-        ({"interval": "1d"}, HOURLY, r"q.csv:3: the time 2020-01-01 01:00 is nearer to the one before, in line 2, than .*1d"),
+        ({"units": "K"}, HOURLY, r"stations.0.units: discharge: units 'K' do not convert to 'm3 s-1'"),
+        (
+            {"interval": "1d"},
+            HOURLY,
+            r"q.csv:3: the time 2020-01-01 01:00 is nearer to the one before, in line 2, than .*1d",
+        ),
         ({"interval": "45min", "times": "end"}, HOURLY, "no hour is filled by values of 45min each"),
         ({"gauge": "outlett"}, HOURLY, r"observations.yaml:5: stations.0.gauge: .*did you mean 'outlet'"),
         ({"quality": 1}, HOURLY, r"stations.0.quality: without effect, because no quality_column is named"),

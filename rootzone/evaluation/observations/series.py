@@ -82,7 +82,8 @@ def _from_table(station: StationConfig) -> ObservedSeries:
     reading = f"{station.file.name}, {where.format.value}: {where.value} [{units}], {_of(spans.length)}"
     if where.quality is not None:
         reading += f"; {where.quality} {'from' if where.shares else 'to'} {where.limit:g} counts"
-    reading += f"; times {station.zone}, {where.time} {place_in_interval(found.precision, spans.length, station.times)}"
+    zone = station.zone if where.zone is None else f"of {where.zone}"
+    reading += f"; times {zone}, {where.times} {place_in_interval(found.precision, spans.length, station.times)}"
     return _series(station, spans, values, units, reading, table)
 
 
@@ -145,7 +146,7 @@ def _series(
     try:
         to = conversion(units, station.kind.units)
     except ConfigError as error:
-        raise ConfigError(f"{error}, the units of {station.kind.title}", key="units") from None
+        raise ConfigError(f"{station.kind.title}: {error}", key="units") from None
     converted = values * to.factor + to.offset
     notes = () if station.quantity != "water_table_depth" else _of_sign(converted, units)
     low, high = station.kind.limits
