@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,18 @@ import netCDF4
 import numpy as np
 import pytest
 from evaluation_cases import drawing
+from rich.console import Console
 from station_cases import CELL, DAYS, HOUR, HOURS, START, Stations
 
 import rootzone
 from bmi_common.errors import ConfigError
+from rootzone.evaluation.observations import figures
 from rootzone.evaluation.observations.comparison import Comparison, WantedStations, compare
 from rootzone.evaluation.observations.config import StationConfig
 from rootzone.evaluation.observations.flow_duration import curve
 from rootzone.evaluation.observations.kinds import KINDS
 from rootzone.evaluation.observations.peaks import peaks
+from rootzone.evaluation.observations.tables import screen_table
 
 DAY = 24 * HOUR
 OUTLET = {"name": "outlet", "quantity": "discharge"}
@@ -545,6 +549,33 @@ def test_a_run_alone_gets_page_numbers_pairs_and_figures(basin: Stations) -> Non
     assert "KGE" in (folder / "observations.html").read_text()
 
 
+def test_a_single_pair_is_drawn(basin: Stations) -> None:
+    """A line through one value shows nothing."""
+    found = compared(basin, {**OUTLET, "file": basin.write("q.csv", "time,q", f"{START},3"), "interval": "1h"})
+    station = found.stations[0]
+    drawn = [*figures.series(found, station).axes[-1].lines, *figures.relations(station).axes[1].lines]
+    assert [line.get_label() for line in drawn] == ["run", "measured"] * 2
+    assert [line.get_marker() for line in drawn] == ["o"] * 4
+    plain = compared(basin, {**OUTLET, "file": basin.hours_csv("q.csv", basin.discharge[:9])})
+    assert figures.series(plain, plain.stations[0]).axes[-1].lines[0].get_marker() == "None"
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_names_are_legible_on_a_narrow_screen_and_the_first_scores_whole(basin: Stations, width: int) -> None:
+    file = basin.hours_csv("q.csv", basin.discharge + 1.0)
+    runs = {"an-experiment-of-2019": basin.run_folder, "reference": basin.run_folder}
+    long = {**OUTLET, "name": "gauge at the bridge below the town", "gauge": "bridge", "file": file}
+    table = screen_table(compared(basin, {**OUTLET, "file": file}, long, **runs))
+    screen = Console(width=width, file=StringIO(), record=True)
+    screen.print(table.rich(width))
+    text = screen.export_text()
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= width
+    assert [word in text for word in ("discharge", "bridge", "KGE")] == [True] * 3, text
+    assert ("NSE" in text) == (width > 60)
+    assert ("β" in text) == (width == 200)
+
+
 @pytest.mark.slow
 def test_beside_a_reference_both_are_scored_and_its_report_stays_as_it_is(basin: Stations) -> None:
     reference = basin.make_run("reference", discharge=1.1 * basin.discharge)
@@ -552,12 +583,15 @@ def test_beside_a_reference_both_are_scored_and_its_report_stays_as_it_is(basin:
     plain = basin.report(reference, basin.run_folder)
     both = basin.report(reference, basin.run_folder, "--observations", path)
     assert both == plain
+    assert not any("one run" in note for note in plain["notes"])
     folder = basin.folder / "report"
     scores = json.loads((folder / "observations.json").read_text())["stations"][0]["scores"]
     assert scores["run"]["all"]["kge"] == pytest.approx(1.0)
     assert scores["reference"]["all"]["percent_bias"] == pytest.approx(10.0)
     assert 'href="observations.html"' in (folder / "report.html").read_text()
     assert 'href="report.html"' in (folder / "observations.html").read_text()
+    same = basin.report(basin.run_folder, basin.run_folder / ".")
+    assert any(note.startswith("reference and run are one run, ") for note in same["notes"])
 
 
 @pytest.mark.slow
