@@ -18,6 +18,22 @@ from bmi_common.errors import ConfigError
 SECONDS_PER_HOUR = 3600.0
 WATER_DENSITY = 1000.0  # kg m-3
 
+_ABBREVIATIONS = {
+    "cfs": "ft3 s-1",
+    "cusec": "ft3 s-1",
+    "cusecs": "ft3 s-1",
+    "kcfs": "1000 ft3 s-1",
+    "cms": "m3 s-1",
+    "cumec": "m3 s-1",
+    "cumecs": "m3 s-1",
+    "mgd": "1e6 US_liquid_gallon day-1",
+    "mld": "1e6 l day-1",
+    "gpm": "US_liquid_gallon min-1",
+    "mbgl": "m",
+    "mbgs": "m",
+    "ftbgs": "ft",
+}
+"""What hydrologists write, in small letters, and udunits does not know."""
 _FRACTIONAL_POWER = re.compile(r"[A-Za-z]+\^?[-+]?\d+/\d+")
 
 
@@ -77,7 +93,9 @@ def parse(name: str) -> object:
     try:
         return _system.Unit(name.strip())
     except UdunitsError as error:
-        raise ConfigError(f"{name!r} is no unit that udunits knows") from error
+        known = _ABBREVIATIONS.get(name.strip().lower())
+        hint = "" if known is None else f"; write {known!r}"
+        raise ConfigError(f"{name!r} is no unit that udunits knows{hint}") from error
 
 
 def is_angle(name: str) -> bool:

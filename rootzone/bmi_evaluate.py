@@ -167,7 +167,8 @@ def main(
         with terminations_as_interrupts(), on_screen(console):
             found = evaluate_to(wanted, stations, output, overwrite, console)
         for table in found.tables:
-            terminal.console(quiet=quiet).print(table.rich())
+            screen = terminal.console(quiet=quiet)
+            screen.print(table.rich(screen.width))
         for note in found.notes:
             console.print(f"note: {note}", style="yellow")
         for path in found.files:

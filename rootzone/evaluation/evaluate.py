@@ -173,6 +173,7 @@ def evaluate(wanted: Wanted, scratch: Path | None = None, progress: Progress | N
         compared = {REFERENCE: wanted.reference, wanted.called: wanted.run}
         if wanted.free_drainage is not None:
             compared[FREE_DRAINAGE] = wanted.free_drainage
+        notes += _same_runs(wanted)
         flows = gauged_flows(compared, every, notes)
         name = None if bound is None else FREE_DRAINAGE
         folder = None if scratch is None else Path(files.enter_context(_temporary(scratch)))
@@ -220,6 +221,15 @@ def _sources(wanted: Wanted) -> dict[str, str]:
         **{f"segment {i}": path for i, path in enumerate(wanted.segments, 1)},
     }
     return {name: str(path) for name, path in given.items() if path is not None}
+
+
+def _same_runs(wanted: Wanted) -> list[str]:
+    """Note on sources that are one run, which tell nothing of each other."""
+    runs: dict[Path, list[str]] = {}
+    for name, source in _sources(wanted).items():
+        path = Path(source).resolve()
+        runs.setdefault(path.parent if path.is_file() else path, []).append(name)
+    return [f"{' and '.join(names)} are one run, {path}." for path, names in runs.items() if len(names) > 1]
 
 
 def _persistence(wanted: Wanted, reference: Records, known: list[Records], domain: Domain, times: Times) -> Persistence:

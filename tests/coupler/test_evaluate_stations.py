@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,18 @@ import netCDF4
 import numpy as np
 import pytest
 from evaluation_cases import drawing
+from rich.console import Console
 from station_cases import CELL, DAYS, HOUR, HOURS, START, Stations
 
 import rootzone
 from bmi_common.errors import ConfigError
+from rootzone.evaluation.observations import figures
 from rootzone.evaluation.observations.comparison import Comparison, WantedStations, compare
 from rootzone.evaluation.observations.config import StationConfig
 from rootzone.evaluation.observations.flow_duration import curve
 from rootzone.evaluation.observations.kinds import KINDS
 from rootzone.evaluation.observations.peaks import peaks
+from rootzone.evaluation.observations.tables import screen_table
 
 DAY = 24 * HOUR
 OUTLET = {"name": "outlet", "quantity": "discharge"}
@@ -172,6 +176,48 @@ def test_times_lie_where_the_user_says(basin: Stations, times: str, late: int) -
     np.testing.assert_array_equal(observed, np.arange(10.0))
 
 
+DATES = tuple(f"{str(START + DAY * i)[:10]},{i}" for i in range(4))
+OF_THE_DAY_BEFORE = tuple(row.replace(",", " 00:00,") for row in DATES[1:])
+
+
+def test_a_date_without_a_time_of_day_names_its_day(basin: Stations) -> None:
+    """Whatever `times` says; with a time of day it is a moment, and the day ends or begins then."""
+    day = [basin.discharge[h : h + 24].mean() for h in range(0, 96, 24)]
+    dated = {**OUTLET, "file": basin.write("q.csv", "date,q", *DATES)}
+    found = compared(basin, dated)
+    agree(dict(enumerate(series(found)[1])), dict(enumerate(day)))
+    assert "date names days" in found.stations[0].reading
+    for times in ("middle", "end"):
+        with pytest.raises(
+            ConfigError, match=r"stations.0.times: '.*' is without effect, because a date .* whole day;"
+        ):
+            compared(basin, {**dated, "times": times})
+    found = compared(basin, {**OUTLET, "file": basin.write("q.csv", "date,q", *OF_THE_DAY_BEFORE), "times": "end"})
+    agree(dict(enumerate(series(found)[1])), dict(enumerate(day[:3])))
+    assert "date at the end of the interval" in found.stations[0].reading
+
+
+@pytest.mark.parametrize("dates", [("2020-01", "2020-02"), ("2020-01-01", "2020-02-01"), ("2020-01-31", "2020-02-29")])
+def test_a_date_names_its_month(basin: Stations, dates: tuple[str, ...]) -> None:
+    station = {**OUTLET, "file": basin.write("q.csv", "date,q", *(f"{d},1" for d in dates)), "interval": "month"}
+    found = compared(basin, station)
+    expected = {0: basin.discharge[: 31 * 24].mean(), 1: basin.discharge[31 * 24 :].mean()}
+    agree(dict(enumerate(series(found)[1])), expected)
+    assert re.search("date names (months|a day of each month)", found.stations[0].reading)
+    with pytest.raises(ConfigError, match=r"stations.0.times: 'end' is without effect, .* whole month;"):
+        compared(basin, {**station, "times": "end"})
+    with pytest.raises(ConfigError, match=r"stations.0.interval: 1h is shorter than the (months|days) that the dates"):
+        compared(basin, {**station, "interval": "1h"})
+
+
+@pytest.mark.parametrize(("times", "first"), [("start", 8), ("middle", 7), ("end", 6)])
+def test_a_date_names_the_first_the_middle_or_the_last_of_several_days(basin: Stations, times: str, first: int) -> None:
+    station = {**OUTLET, "file": basin.write("q.csv", "date,q", "2020-01-09,1"), "interval": "3d", "times": times}
+    found = compared(basin, station)
+    assert series(found)[1][0] == pytest.approx(basin.discharge[24 * first : 24 * (first + 3)].mean(), rel=1e-12)
+    assert f"the {({'start': 'first', 'end': 'last'}).get(times, times)} day of" in found.stations[0].reading
+
+
 def test_half_hours_are_averaged_to_hours_and_gaps_stay_gaps(basin: Stations) -> None:
     values = ["1", "3", "", "5", "7", "8", "-9999", "NA"]
     stamps = START + HOUR // 2 * np.arange(8)
@@ -264,6 +310,76 @@ def test_grdc_and_gsim_are_recognised(basin: Stations) -> None:
     assert ["grdc" in found.stations[0].reading, "gsim" in found.stations[1].reading] == [True, True]
 
 
+RDB = ("# U.S. Geological Survey", "# retrieved: 2020-02-01", "#")
+
+
+def test_tables_of_usgs_are_read_as_they_are_delivered(basin: Stations) -> None:
+    times = [f"2019-12-31 19:{m:02d}" for m in (0, 15, 30, 45)] + [f"2019-12-31 20:{m:02d}" for m in (0, 15, 30, 45)]
+    values = ["100", "200", "300", "400", "500", "Ice", "600", "***"]
+    rows = [f"USGS\t01\t{t}\tEST\t{v}\tP" for t, v in zip(times, values, strict=True)]
+    rows += [f"USGS\t01\t2019-12-31 22:{m}\tEDT\t{v}\tP:e" for m, v in (("00", 8), ("15", 8), ("30", 8), ("45", 12))]
+    head = ("agency_cd\tsite_no\tdatetime\ttz_cd\t149022_00060\t149022_00060_cd", "5s\t15s\t20d\t6s\t14n\t10s")
+    station = {**OUTLET, "file": basin.write("q.rdb", *RDB, *head, *rows)}
+    found = compared(basin, station)
+    foot = 0.3048**3
+    assert series(found)[0].tolist() == pytest.approx([250.0 * foot, 9.0 * foot])
+    np.testing.assert_array_equal(series(found)[1], basin.discharge[[0, 2]])  # 19:00 EST, 22:00 EDT
+    assert "usgs: 149022_00060 [ft3 s-1], means of 15min; times of tz_cd" in found.stations[0].reading
+    with pytest.raises(ConfigError, match=r"stations.0.zone: without effect, because tz_cd"):
+        compared(basin, {**station, "zone": "-05:00"})
+    basin.write("q.rdb", *RDB, *head, *rows[:2], rows[3].replace("EST", "XST"))
+    with pytest.raises(ConfigError, match=r"q.rdb:8: no time zone 'XST'"):
+        compared(basin, station)
+
+
+def test_days_of_usgs_are_means_of_the_stations_days(basin: Stations) -> None:
+    name = "14902_00060"
+    head = (f"agency_cd\tsite_no\tdatetime\t{name}_00001\t{name}_00001_cd\t{name}_00003\t{name}_00003_cd",
+            "5s\t15s\t20d\t14n\t10s\t14n\t10s")  # fmt: skip
+    days = [f"USGS\t01\t2020-01-0{d}\t9{d}\tA\t{d}\tA" for d in (1, 2)]
+    station = {**OUTLET, "file": basin.write("q.rdb", *RDB, *head, *days)}
+    with pytest.raises(ConfigError, match=r"stations.0.zone: is missing; the days of USGS"):
+        compared(basin, station)
+    observed, simulated = series(compared(basin, {**station, "zone": "-06:00"}))
+    assert observed.tolist() == pytest.approx([0.3048**3, 2.0 * 0.3048**3])
+    agree(dict(enumerate(simulated)), {0: basin.discharge[6:30].mean(), 1: basin.discharge[30:54].mean()})
+    basin.observations({**station, "column": "COLUMN"})
+    text = (basin.folder / "observations.yaml").read_text().replace("COLUMN", f"{name}")
+    (basin.folder / "observations.yaml").write_text(text)  # YAML 1.1 reads 14902300060
+    with pytest.raises(ConfigError, match=r"stations.0.column: YAML reads a number, .*in quotes"):
+        compare(WantedStations(basin.folder / "observations.yaml", {"run": basin.run_folder}))
+
+
+@pytest.mark.parametrize(("said", "factor"), [("m³/s", 1.0), ("l/s", 1e-3)])
+def test_grdc_is_in_the_units_of_its_header(basin: Stations, said: str, factor: float) -> None:
+    lines = (f"# Unit of measure:                  {said}", "YYYY-MM-DD;hh:mm; Value", "2020-01-01;--:--; 12.5")
+    station = {**OUTLET, "file": basin.write("grdc.txt", *lines)}
+    assert series(compared(basin, station))[0].tolist() == pytest.approx([12.5 * factor])
+    basin.write("grdc.txt", lines[0].replace(said, "mm"), *lines[1:])
+    with pytest.raises(ConfigError, match=r"stations.0.units: discharge: units 'mm' do not convert"):
+        compared(basin, station)
+
+
+def test_dates_and_times_of_day_may_stand_in_columns_of_their_own(basin: Stations) -> None:
+    lines = ("date,clock,q", *(f"2020-01-01,{h}:00,{h}" for h in range(8, 12)))
+    station = {**OUTLET, "file": basin.write("q.csv", *lines)}
+    with pytest.raises(ConfigError, match=r"stations.0.time_column: date has days and clock times .*\[date, clock\]"):
+        compared(basin, {**station, "column": "q"})
+    observed, simulated = series(compared(basin, {**station, "time_column": ["date", "clock"]}))
+    assert observed.tolist() == [8.0, 9.0, 10.0, 11.0]
+    np.testing.assert_array_equal(simulated, basin.discharge[8:12])
+
+
+def test_what_stands_for_no_value_and_ends_of_lines_are_no_values(basin: Stations) -> None:
+    words = ["NA", "n/a", "nan", "null", "None", "---", "Ice", "-1", "5"]
+    lines = [f"{START + HOUR * i},{word}," for i, word in enumerate(words)]
+    station = {**OUTLET, "file": basin.write("q.csv", "time,q,", *lines)}
+    observed, simulated = series(compared(basin, {**station, "missing": ["ice", "-1"]}))
+    assert (observed.tolist(), simulated.tolist()) == ([5.0], [basin.discharge[8]])
+    with pytest.raises(ConfigError, match=r"q.csv:8: q is 'Ice', which is not a number; if it .*missing: \['Ice'\]"):
+        compared(basin, station)
+
+
 @pytest.mark.parametrize("with_bounds", [True, False])
 def test_netcdf_series_have_units_and_bounds_of_their_own(basin: Stations, with_bounds: bool) -> None:
     with netCDF4.Dataset(basin.folder / "q.nc", "w") as data:
@@ -308,8 +424,17 @@ HOURLY = ("time,q", "2020-01-01 00:00,1", "2020-01-01 01:00,2", "2020-01-01 02:0
 @pytest.mark.parametrize(
     ("keys", "lines", "words"),
     [
-        ({}, (*HOURLY, "2020-01-01 02:00,4"), r"observations.yaml:4: stations.0.file: .*q.csv:5: .*is there twice"),
-        ({}, (*HOURLY, "2020-01-01 01:30,4"), r"q.csv:5: the time 2020-01-01 01:30 comes after 2020-01-01 02:00"),
+        (
+            {},
+            (*HOURLY, "2020-01-01 02:00,4"),
+            r"observations.yaml:4: stations.0.file: .*q.csv:5: .*is there twice, in line 4 and line 5",
+        ),
+        (
+            {},
+            (*HOURLY, "2020-01-01 01:30,4"),
+            r"q.csv:5: the time 2020-01-01 01:30 comes after 2020-01-01 02:00 in line 4; sort",
+        ),
+        ({}, (HOURLY[0], *HOURLY[:0:-1]), r"q.csv:3: .* comes after 2020-01-01 02:00 in line 2, and so on; reverse"),
         ({}, (*HOURLY, "2020-01-01 03:00,x"), r"q.csv:5: q is 'x', which is not a number"),
         ({}, (*HOURLY, "yesterday,4"), r"q.csv:5: the time 'yesterday' is not a date"),
         ({}, (*HOURLY, "2020-01-02,4"), r"q.csv:5: the time '2020-01-02' names a day, those before a time"),
@@ -323,9 +448,20 @@ HOURLY = ("time,q", "2020-01-01 00:00,1", "2020-01-01 01:00,2", "2020-01-01 02:0
             r"2019-12-01 02:00 UTC; the run has no hour of that",
         ),
         ({}, ("time,q", "2020-01-01 00:00,", "2020-01-01 01:00,NA"), "has no value of discharge that counts"),
+        ({}, HOURLY[1:], r"q.csv:1: '2020-01-01 00:00, 1' are values; a header"),
+        ({}, ("2020-01-01,1", "2020-01-02,2"), r"q.csv:1: '2020-01-01, 1' are values; a header"),
+        ({}, (*HOURLY, "2020-01-01 03:00,4,5"), r"q.csv:5: has 3 cells, the header 2"),
+        ({"missing": [False]}, HOURLY, r"stations.0.missing: expected numbers and words, got False; .* quotes"),
+        ({"units": "cfs"}, HOURLY, r"stations.0.units: .*'cfs' is no unit .*; write 'ft3 s-1'"),
+        ({"units": "MGD"}, HOURLY, r"stations.0.units: .*; write '1e6 US_liquid_gallon day-1'"),
+        ({"time_column": 2019}, HOURLY, r"stations.0.time_column: YAML reads a number, 2019; write .*in quotes"),
         ({"column": "Q"}, HOURLY, "no column 'Q'; known: time, q"),
-        ({"units": "K"}, HOURLY, r"stations.0.units: units 'K' do not convert to 'm3 s-1'"),
-        ({"interval": "1d"}, HOURLY, r"q.csv:3: the time 2020-01-01 01:00 is nearer to the one before than .*1d"),
+        ({"units": "K"}, HOURLY, r"stations.0.units: discharge: units 'K' do not convert to 'm3 s-1'"),
+        (
+            {"interval": "1d"},
+            HOURLY,
+            r"q.csv:3: the time 2020-01-01 01:00 is nearer to the one before, in line 2, than .*1d",
+        ),
         ({"interval": "45min", "times": "end"}, HOURLY, "no hour is filled by values of 45min each"),
         ({"gauge": "outlett"}, HOURLY, r"observations.yaml:5: stations.0.gauge: .*did you mean 'outlet'"),
         ({"quality": 1}, HOURLY, r"stations.0.quality: without effect, because no quality_column is named"),
@@ -341,6 +477,34 @@ def test_a_mistake_names_file_line_and_key(
 ) -> None:
     with pytest.raises(ConfigError, match=words):
         compared(basin, {**OUTLET, "file": basin.write("q.csv", *lines), **keys})
+
+
+@pytest.mark.parametrize("quantity", KINDS)
+@pytest.mark.parametrize("code", [-999.0, -9999.0, 9999.0])
+def test_a_number_that_stands_for_no_value_is_never_a_value(basin: Stations, quantity: str, code: float) -> None:
+    place = {"gauge": "outlet"} if quantity == "discharge" else {"cell": CELL}
+    depth = {"depth": 1.0} if quantity == "soil_moisture" else {}
+    file = basin.hours_csv("q.csv", np.array([0.5, code, 0.5]))
+    station = {"name": "s", "quantity": quantity, "file": file, "missing": [], **place, **depth}
+    if quantity == "discharge" and code > 0.0:  # rivers have it
+        assert series(compared(basin, station))[0].tolist() == [0.5, code, 0.5]
+        return
+    with pytest.raises(ConfigError, match=rf"q.csv:3: .* must lie between .* give `missing: \[{code:g}\]`"):
+        compared(basin, station)
+    assert series(compared(basin, {**station, "missing": code}))[0].tolist() == [0.5, 0.5]
+
+
+def test_water_tables_above_the_ground_are_told(basin: Stations) -> None:
+    well = {"name": "well", "quantity": "water_table_depth", "cell": CELL}
+    few = basin.depth[:10] * np.where(np.arange(10) < 4, -1.0, 1.0)
+    assert compared(basin, {**well, "file": basin.hours_csv("d.csv", few)}).notes == []
+    found = compared(basin, {**well, "file": basin.hours_csv("d.csv", -basin.depth[:10])})
+    assert re.search("well: 10 of 10 water table depths are below 0.*`units: -1 m`", found.notes[0])
+    turned = compared(basin, {**well, "file": "d.csv", "units": "-1 m"})
+    assert turned.notes == []
+    np.testing.assert_allclose(*series(turned), rtol=1e-12)
+    with pytest.raises(ConfigError, match=r"must lie between -50 and .*a depth is positive downward"):
+        compared(basin, {**well, "file": basin.hours_csv("d.csv", -100.0 * basin.depth[:10])})
 
 
 def test_mistakes_of_several_stations_are_told_together(basin: Stations) -> None:
@@ -385,6 +549,33 @@ def test_a_run_alone_gets_page_numbers_pairs_and_figures(basin: Stations) -> Non
     assert "KGE" in (folder / "observations.html").read_text()
 
 
+def test_a_single_pair_is_drawn(basin: Stations) -> None:
+    """A line through one value shows nothing."""
+    found = compared(basin, {**OUTLET, "file": basin.write("q.csv", "time,q", f"{START},3"), "interval": "1h"})
+    station = found.stations[0]
+    drawn = [*figures.series(found, station).axes[-1].lines, *figures.relations(station).axes[1].lines]
+    assert [line.get_label() for line in drawn] == ["run", "measured"] * 2
+    assert [line.get_marker() for line in drawn] == ["o"] * 4
+    plain = compared(basin, {**OUTLET, "file": basin.hours_csv("q.csv", basin.discharge[:9])})
+    assert figures.series(plain, plain.stations[0]).axes[-1].lines[0].get_marker() == "None"
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_names_are_legible_on_a_narrow_screen_and_the_first_scores_whole(basin: Stations, width: int) -> None:
+    file = basin.hours_csv("q.csv", basin.discharge + 1.0)
+    runs = {"an-experiment-of-2019": basin.run_folder, "reference": basin.run_folder}
+    long = {**OUTLET, "name": "gauge at the bridge below the town", "gauge": "bridge", "file": file}
+    table = screen_table(compared(basin, {**OUTLET, "file": file}, long, **runs))
+    screen = Console(width=width, file=StringIO(), record=True)
+    screen.print(table.rich(width))
+    text = screen.export_text()
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= width
+    assert [word in text for word in ("discharge", "bridge", "KGE")] == [True] * 3, text
+    assert ("NSE" in text) == (width > 60)
+    assert ("β" in text) == (width == 200)
+
+
 @pytest.mark.slow
 def test_beside_a_reference_both_are_scored_and_its_report_stays_as_it_is(basin: Stations) -> None:
     reference = basin.make_run("reference", discharge=1.1 * basin.discharge)
@@ -392,12 +583,15 @@ def test_beside_a_reference_both_are_scored_and_its_report_stays_as_it_is(basin:
     plain = basin.report(reference, basin.run_folder)
     both = basin.report(reference, basin.run_folder, "--observations", path)
     assert both == plain
+    assert not any("one run" in note for note in plain["notes"])
     folder = basin.folder / "report"
     scores = json.loads((folder / "observations.json").read_text())["stations"][0]["scores"]
     assert scores["run"]["all"]["kge"] == pytest.approx(1.0)
     assert scores["reference"]["all"]["percent_bias"] == pytest.approx(10.0)
     assert 'href="observations.html"' in (folder / "report.html").read_text()
     assert 'href="report.html"' in (folder / "observations.html").read_text()
+    same = basin.report(basin.run_folder, basin.run_folder / ".")
+    assert any(note.startswith("reference and run are one run, ") for note in same["notes"])
 
 
 @pytest.mark.slow

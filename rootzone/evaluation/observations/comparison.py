@@ -323,6 +323,7 @@ def _compare(
     station: _Station, runs: Mapping[str, Hourly | ConfigError], rain: Hourly | None, notes: list[str]
 ) -> StationComparison:
     series, name = station.series, station.config.name
+    notes += (f"{name}: {note}." for note in series.notes)
     known = np.isfinite(series.values)
     paired: NDArray[np.bool_] = known
     hourly: dict[str, Hourly] = {}

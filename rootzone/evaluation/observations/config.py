@@ -35,6 +35,8 @@ class Format(StrEnum):
     """Discharge of the Global Runoff Data Centre, days or months."""
     GSIM = "gsim"
     """Monthly means of the Global Streamflow Indices and Metadata archive."""
+    USGS = "usgs"
+    """RDB of the US Geological Survey: ``datetime``, ``tz_cd``, ``149022_00060``, ``149022_00060_cd``, …"""
 
 
 def _quantity(value: Any) -> Any:
@@ -56,6 +58,32 @@ def _list(value: Any) -> Any:
     return value if isinstance(value, list) else [value]
 
 
+def _missing(value: Any) -> Any:
+    found: list[float | str] = []
+    for entry in _list(value):
+        if isinstance(entry, bool) or not isinstance(entry, int | float | str):
+            raise ValueError(f"expected numbers and words, got {entry!r}; write a word in quotes")
+        try:
+            found.append(float(entry))
+        except ValueError:
+            found.append(entry)
+    return found
+
+
+def _column(value: Any) -> Any:
+    if isinstance(value, int | float):
+        raise ValueError(f"YAML reads a number, {value!r}; write the name of the column in quotes, '1234_00060'")
+    return value
+
+
+def _columns(value: Any) -> Any:
+    return None if value is None else [_column(name) for name in _list(value)]
+
+
+Column = Annotated[str, BeforeValidator(_column)]
+"""Name of a column, which YAML may take for a number."""
+
+
 class StationConfig(Config):
     """A series that was measured at a place.
 
@@ -71,8 +99,8 @@ class StationConfig(Config):
         How it is to be read, if that is not to be recognised.
     column, variable : str, optional
         Where the values are: column of a table; variable of a NetCDF file.
-    time_column : str, optional
-        Column of the times, the first by default.
+    time_column : list of str, optional
+        Column of the times, or of dates and of times of day; the first by default.
     units : str, optional
         Units of the values; by default those that the format or the NetCDF file names, else those of the quantity.
     zone : tzinfo
@@ -81,8 +109,8 @@ class StationConfig(Config):
         Where in its interval the time of a value lies: ``start``, ``middle`` or ``end``.
     interval : timedelta or "month", optional
         What a value is the mean of; by default what lies between two times.
-    missing : list of float
-        Numbers that stand for no value.
+    missing : list of float or str
+        Numbers that stand for no value, and words in a table.
     quality_column : str, optional
         Column of flags.
     quality : float, optional
@@ -99,15 +127,15 @@ class StationConfig(Config):
     quantity: Annotated[str, BeforeValidator(_quantity)]
     file: ConfigPath
     format: Format | None = None
-    column: str | None = None
+    column: Column | None = None
     variable: str | None = None
-    time_column: str | None = None
+    time_column: Annotated[list[str], Field(min_length=1, max_length=2), BeforeValidator(_columns)] | None = None
     units: str | None = None
     zone: Zone = UTC
     times: Literal["start", "middle", "end"] = "start"
     interval: Annotated[timedelta | Literal["month"] | None, BeforeValidator(_interval)] = None
-    missing: Annotated[list[float], BeforeValidator(_list)] = [-9999.0]
-    quality_column: str | None = None
+    missing: Annotated[list[float | str], BeforeValidator(_missing)] = [-9999.0]
+    quality_column: Column | None = None
     quality: float | None = None
     gauge: str | None = None
     cell: PlaceConfig | None = None
@@ -136,6 +164,8 @@ class StationConfig(Config):
         if self.is_netcdf:
             if self.variable is None:
                 raise ValueError(f"variable: is missing; name the one of {self.file.name} that was measured")
+            if any(isinstance(entry, str) for entry in self.missing):
+                raise ValueError("missing: a NetCDF file has numbers only")
             idle: tuple[str, ...] = ("column", "time_column", "quality_column", "quality")
         else:
             idle = ("variable",)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
+from numpy.typing import NDArray
 
 from bmi_common.arrays import Array
 from bmi_common.calendar import HOUR, Times
@@ -58,7 +60,9 @@ def series(c: Comparison, s: StationComparison) -> Figure:
     for run, means, colour, wider in _runs(s):
         hours = _cut(s.hourly[run], begin, end)
         width, alpha, label = (0.7, 0.5, f"{run}, hours") if coarse else (1.2, 1.0, run)
-        axes.plot(hours.ends - HOUR // 2, hours.values, color=colour, linewidth=wider * width, alpha=alpha, label=label)
+        _line(
+            axes, hours.ends - HOUR // 2, hours.values, color=colour, linewidth=wider * width, alpha=alpha, label=label
+        )
         if coarse:
             width, label = wider * 1.8, f"{run}, means of the intervals"
             axes.hlines(means, s.begin, s.end, color=colour, linewidth=width, label=label)
@@ -112,7 +116,7 @@ def _scatter(axes: Axes, s: StationComparison) -> None:
 
 def _flow_duration(axes: Axes, s: StationComparison) -> None:
     for run, values, colour, wider in _runs(s):
-        axes.plot(*curve(values), color=colour, linewidth=wider * 1.2, label=run)
+        _line(axes, *curve(values), color=colour, linewidth=wider * 1.2, label=run)
     axes.plot(
         *curve(s.observed), color=BLACK, linewidth=0, marker="o", markersize=2.5, markeredgewidth=0, label="measured"
     )
@@ -136,7 +140,7 @@ def _day(axes: Axes, s: StationComparison) -> None:
     hours = np.unique(hour)
     for run, values, colour, wider in _runs(s):
         means = [values[hour == h].mean() for h in hours]
-        axes.plot(hours + 0.5, means, color=colour, linewidth=wider * 1.2, label=run)
+        _line(axes, hours + 0.5, np.array(means), color=colour, linewidth=wider * 1.2, label=run)
     means = [s.observed[hour == h].mean() for h in hours]
     axes.plot(hours + 0.5, means, "o", color=BLACK, markersize=4, markeredgewidth=0, label="measured", zorder=3)
     axes.axhline(0.0, color=GREY, linewidth=0.6)
@@ -162,6 +166,14 @@ def _errors(axes: Axes, s: StationComparison) -> None:
     axes.set_ylabel(f"simulated minus measured [{s.kind.label}]")
     axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3, frameon=False)
     dates(axes)
+
+
+def _line(axes: Axes, x: NDArray[Any], y: NDArray[Any], **look: Any) -> None:
+    """Draw a line, with dots where a value stands between gaps, of which a line shows nothing."""
+    gap = np.pad(np.isnan(y), 1, constant_values=True)
+    alone = np.flatnonzero(~gap[1:-1] & gap[:-2] & gap[2:])
+    dots: dict[str, Any] = {"marker": "o", "markersize": 4.0, "markevery": alone.tolist()} if alone.size else {}
+    axes.plot(x, y, **look, **dots)
 
 
 def _shows_rain(s: StationComparison) -> bool:

@@ -24,7 +24,8 @@ class Kind:
     label : str
         Units as figures write them.
     limits : tuple of float
-        Smallest and largest possible value.
+        Smallest and largest possible value; -999, -9999 and 9999, which archives write where there is no value, lie
+        outside.
     variables : tuple of str
         CSDMS names of what a run may have written of it; the first that is there is taken.
     peak : int
@@ -43,17 +44,17 @@ class Kind:
 KINDS: Mapping[str, Kind] = {
     kind.key: kind
     for kind in (
-        Kind("discharge", "discharge", "m3 s-1", "m³ s⁻¹", (-1.0e6, 1.0e6), (DISCHARGE,)),
+        Kind("discharge", "discharge", "m3 s-1", "m³ s⁻¹", (0.0, 1.0e6), (DISCHARGE,)),
         Kind(
             "water_table_depth",
             "water table depth",
             "m",
             "m",
-            (-100.0, 1.0e4),
+            (-50.0, 2.0e3),
             (WATER_TABLE_DEPTH, PRESSURE_HEAD),
             peak=-1,
         ),
-        Kind("head", "hydraulic head", "m", "m", (-1.0e3, 1.0e4), (PRESSURE_HEAD,)),
+        Kind("head", "hydraulic head", "m", "m", (-500.0, 9.0e3), (PRESSURE_HEAD,)),
         Kind(
             "soil_moisture",
             "soil moisture",
@@ -62,8 +63,8 @@ KINDS: Mapping[str, Kind] = {
             (0.0, 1.0),
             (VOLUME_FRACTION, SATURATION, PRESSURE_HEAD),
         ),
-        Kind("latent_heat", "latent heat", "W m-2", "W m⁻²", (-2.0e3, 3.0e3), (LATENT_HEAT,)),
-        Kind("sensible_heat", "sensible heat", "W m-2", "W m⁻²", (-2.0e3, 3.0e3), (SENSIBLE_HEAT,)),
+        Kind("latent_heat", "latent heat", "W m-2", "W m⁻²", (-900.0, 3.0e3), (LATENT_HEAT,)),
+        Kind("sensible_heat", "sensible heat", "W m-2", "W m⁻²", (-900.0, 3.0e3), (SENSIBLE_HEAT,)),
     )
 }
 """By key. Depths are positive downward from the ground, heads upward from the datum of the domain's elevation, fluxes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -13,15 +14,16 @@ from bmi_common.netcdf_file import NetcdfFile
 from bmi_common.netcdf_time import bounds, stamps, time_axis
 from bmi_common.units import conversion
 from rootzone.evaluation.observations.config import StationConfig
-from rootzone.evaluation.observations.formats import Layout, layout, time_texts
+from rootzone.evaluation.observations.formats import layout, time_texts
 from rootzone.evaluation.observations.stamps import (
-    ErrorAt,
     Interval,
     Intervals,
+    Places,
     Precision,
     from_local,
     intervals,
     parse,
+    place_in_interval,
     word,
 )
 from rootzone.evaluation.observations.table import read_table
@@ -41,6 +43,8 @@ class ObservedSeries:
         Of the intervals.
     reading : str
         How the file was read, for those who read the report.
+    notes : tuple of str
+        What its reader must know.
     """
 
     begin: Times
@@ -48,6 +52,7 @@ class ObservedSeries:
     values: Array
     length: Interval
     reading: str = field(default="", compare=False)
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
 
 def read_series(station: StationConfig) -> ObservedSeries:
@@ -65,8 +70,8 @@ def read_series(station: StationConfig) -> ObservedSeries:
 def _from_table(station: StationConfig) -> ObservedSeries:
     table = read_table(station.file)
     where = layout(station, table)
-    found = parse(time_texts(table, where), station.zone, table.error)
-    spans = intervals(found, station.times, where.interval, station.zone, table.error)
+    found = parse(time_texts(table, where), station.zone, table)
+    spans = intervals(found, station.times, where.interval, station.zone, table)
     values = np.array(table.numbers(where.value, where.missing))
     if where.quality is not None:
         flags = np.array(table.numbers(where.quality, where.missing))
@@ -77,11 +82,9 @@ def _from_table(station: StationConfig) -> ObservedSeries:
     reading = f"{station.file.name}, {where.format.value}: {where.value} [{units}], {_of(spans.length)}"
     if where.quality is not None:
         reading += f"; {where.quality} {'from' if where.shares else 'to'} {where.limit:g} counts"
-    return _series(station, spans, values, units, f"{reading}; {_clock(station, where)}", table.error)
-
-
-def _clock(station: StationConfig, where: Layout) -> str:
-    return f"times {station.zone}, {where.time} at the {station.times} of the interval"
+    zone = station.zone if where.zone is None else f"of {where.zone}"
+    reading += f"; times {zone}, {where.times} {place_in_interval(found.precision, spans.length, station.times)}"
+    return _series(station, spans, values, units, reading, table)
 
 
 def _of(length: Interval) -> str:
@@ -102,13 +105,10 @@ def _from_netcdf(station: StationConfig) -> ObservedSeries:
         values = file.values(station.variable).ravel()
         units = station.units or variable.text("units") or station.kind.units
     values[np.isin(values, station.missing)] = np.nan
-
-    def error_at(record: int, message: str) -> ConfigError:
-        return ConfigError(f"{station.file}: record {record + 1} of {station.variable}: {message}")
-
+    records = _Records(station.file, station.variable)
     if edges is None:
-        found = from_local(local, Precision.TIME, station.zone, error_at)
-        spans = intervals(found, station.times, station.interval, station.zone, error_at)
+        found = from_local(local, Precision.TIME, station.zone, records)
+        spans = intervals(found, station.times, station.interval, station.zone, records)
     else:
         if station.interval is not None or "times" in station.model_fields_set:
             raise ConfigError(
@@ -116,33 +116,61 @@ def _from_netcdf(station: StationConfig) -> ObservedSeries:
                 key="times" if station.interval is None else "interval",
             )
         begin, end = (
-            from_local(np.ascontiguousarray(edges[:, i]), Precision.TIME, station.zone, error_at).utc for i in (0, 1)
+            from_local(np.ascontiguousarray(edges[:, i]), Precision.TIME, station.zone, records).utc for i in (0, 1)
         )
         wrong = np.flatnonzero((end <= begin) | np.append(begin[1:] < end[:-1], False))
         if wrong.size:
-            raise error_at(int(wrong[0]), "its bounds do not follow each other")
+            raise records.error(int(wrong[0]), "its bounds do not follow each other")
         spans = Intervals(begin, end, (end - begin).min().item())
     reading = f"{station.file.name}, NetCDF: {station.variable} [{units}], {_of(spans.length)}; times {station.zone}"
-    return _series(station, spans, values, units, reading, error_at)
+    return _series(station, spans, values, units, reading, records)
+
+
+@dataclass(frozen=True)
+class _Records:
+    """The records of a NetCDF variable, as `Places`."""
+
+    file: Path
+    variable: str
+
+    def where(self, number: int) -> str:
+        return f"record {number + 1}"
+
+    def error(self, number: int, message: str) -> ConfigError:
+        return ConfigError(f"{self.file}: {self.where(number)} of {self.variable}: {message}")
 
 
 def _series(
-    station: StationConfig, spans: Intervals, values: Array, units: str, reading: str, error_at: ErrorAt
+    station: StationConfig, spans: Intervals, values: Array, units: str, reading: str, places: Places
 ) -> ObservedSeries:
     try:
         to = conversion(units, station.kind.units)
     except ConfigError as error:
-        raise ConfigError(f"{error}, the units of {station.kind.title}", key="units") from None
+        raise ConfigError(f"{station.kind.title}: {error}", key="units") from None
     converted = values * to.factor + to.offset
+    notes = () if station.quantity != "water_table_depth" else _of_sign(converted, units)
     low, high = station.kind.limits
     wild = np.flatnonzero((converted < low) | (converted > high))
     if wild.size:
         i = int(wild[0])
-        raise error_at(
+        raise places.error(
             i,
             f"{station.kind.title} {out_of_range(converted[i], low, high, station.kind.units)}; if "
-            f"{values[i]:.10g} stands for no value, give `missing: [{values[i]:.10g}]`",
+            f"{values[i]:.10g} stands for no value, give `missing: [{values[i]:.10g}]`; if the file's units are not "
+            f"{units}, `units`{''.join(f'; {note}' for note in notes)}",
         )
     if np.isnan(converted).all():
         raise ConfigError(f"{station.file}: has no value of {station.kind.title} that counts; {reading}")
-    return ObservedSeries(spans.begin, spans.end, converted, spans.length, reading)
+    return ObservedSeries(spans.begin, spans.end, converted, spans.length, reading, notes)
+
+
+def _of_sign(depths: Array, units: str) -> tuple[str, ...]:
+    """Note on depths of the water table most of which lie above the ground."""
+    known = depths[np.isfinite(depths)]
+    above = int((known < 0.0).sum())
+    if 2 * above <= len(known):
+        return ()
+    return (
+        f"{above} of {len(known)} water table depths are below 0, which is above the ground: a depth is positive "
+        f"downward; if the file counts upward, give `units: -1 {units}`",
+    )

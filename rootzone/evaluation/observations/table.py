@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +12,10 @@ from bmi_common.errors import ConfigError
 from bmi_common.suggest import did_you_mean
 
 _DELIMITERS = (",", ";", "\t")
-_NOTHING = ("", "NA", "NAN", "NULL", "-")
+_NOTHING = ("", "NA", "N/A", "#N/A", "NAN", "NULL", "NONE", "-", "--", "---")
 """Texts that stand for no value, in any case."""
+_RDB_FORMAT = re.compile(r"\d+[sdn]")
+"""What stands below each name in the header of a table of USGS: width, and text, date or number."""
 
 
 @dataclass(frozen=True)
@@ -54,29 +57,37 @@ class Table:
         at = self.position(column)
         return [row[at] if at < len(row) else "" for _, row in self.rows]
 
-    def numbers(self, column: str, missing: Sequence[float] = ()) -> list[float]:
-        """Return the numbers of a column, NaN where there is none or one of `missing`.
+    def numbers(self, column: str, missing: Sequence[float | str] = ()) -> list[float]:
+        """Return the numbers of a column, NaN where there is none, or a number or word of `missing`.
 
         Raises
         ------
         ConfigError
             For what is no number, naming the line.
         """
-        return [self._number(i, text, column, missing) for i, text in enumerate(self.texts(column))]
+        words = {*_NOTHING, *(word.upper() for word in missing if isinstance(word, str))}
+        return [
+            float("nan") if text.upper() in words else self._number(i, text, column, missing)
+            for i, text in enumerate(self.texts(column))
+        ]
 
-    def _number(self, row: int, text: str, column: str, missing: Sequence[float]) -> float:
-        if text.upper() in _NOTHING:
-            return float("nan")
+    def _number(self, row: int, text: str, column: str, missing: Sequence[float | str]) -> float:
         try:
             value = float(text)
         except ValueError:
-            hint = "; decimals take a point" if text.replace(",", "", 1).lstrip("+-").isdigit() else ""
+            with_comma = text.replace(",", "", 1).lstrip("+-").isdigit()
+            word = f"if it stands for no value, give `missing: [{text[:40]!r}]`"
+            hint = "; decimals take a point" if with_comma else f"; {word}"
             raise self.error(row, f"{column} is {text[:40]!r}, which is not a number{hint}") from None
         return float("nan") if value in missing else value
 
-    def error(self, row: int, message: str) -> ConfigError:
+    def where(self, number: int) -> str:
+        """Name the line of a row."""
+        return f"line {self.rows[number][0]}"
+
+    def error(self, number: int, message: str) -> ConfigError:
         """Return the error that names the line of a row."""
-        return ConfigError(message, file=self.path, line=self.rows[row][0])
+        return ConfigError(message, file=self.path, line=self.rows[number][0])
 
 
 def read_table(path: Path) -> Table:
@@ -102,10 +113,19 @@ def read_table(path: Path) -> Table:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
     if len(cells) != len(rest):
         raise ConfigError(f"{path}: a text in quotes goes over several lines")
-    clean = [[cell.strip().strip('"').strip() for cell in row] for row in cells]
-    return Table(
-        path, comments, tuple(clean[0]), header, [(n, row) for (n, _), row in zip(rest, clean, strict=True)][1:]
-    )
+    names, *clean = [[cell.strip().strip('"').strip() for cell in row] for row in cells]
+    rows = [(n, row) for (n, _), row in zip(rest[1:], clean, strict=True)]
+    if delimiter == "\t" and all(map(_RDB_FORMAT.fullmatch, rows[0][1])):
+        del rows[0]
+    while names and not names[-1] and not any(any(row[len(names) - 1 :]) for _, row in rows):
+        del names[-1]  # each line ends with a delimiter
+    table = Table(path, comments, tuple(names), header, rows)
+    if not rows:
+        raise ConfigError(f"{path}: has no row below its header")
+    for i, (_, row) in enumerate(rows):
+        if any(row[len(names) :]):
+            raise table.error(i, f"has {len(row)} cells, the header {len(names)}")
+    return table
 
 
 def _lines(path: Path) -> list[str]:

@@ -36,7 +36,7 @@ def scores_table(c: Comparison) -> ReportTable:
 def screen_table(c: Comparison) -> ReportTable:
     """All pairs of every station, as far as a terminal has room."""
     first, last = (str(t.astype("datetime64[m]")).replace("T", " ") for t in c.period)
-    shown = {key: title for key, title in _SCORES.items() if key not in ("bias", "rmse")}
+    shown = {key: _SCORES[key] for key in ("kge", "nse", "percent_bias", "r", "alpha", "beta")}
     head, text = _head(c, ["station"])
     rows = [
         [f"{s.name}: {s.kind.title}", *_run(c, run), str(of[ALL].pairs)]
@@ -44,7 +44,9 @@ def screen_table(c: Comparison) -> ReportTable:
         for s in c.stations
         for run, of in s.scores.items()
     ]
-    return ReportTable(f"Beside measurements: {first} to {last} UTC", [*head, "pairs", *shown.values()], rows, text)
+    return ReportTable(
+        f"Beside measurements: {first} to {last} UTC", [*head, "pairs", *shown.values()], rows, text, lesser=5
+    )
 
 
 def regimes_table(c: Comparison) -> ReportTable:

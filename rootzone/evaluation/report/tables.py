@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from rich.cells import cell_len
 from rich.table import Table
 
 from rootzone.evaluation.assessment import Assessment
@@ -29,6 +30,9 @@ MEASURES: Mapping[str, str] = {
 }
 """Titles of what tables show of `Aggregator.summary`."""
 
+_LEGIBLE = 20
+"""Characters of a column of texts that a terminal shows at least."""
+
 
 @dataclass(frozen=True)
 class ReportTable:
@@ -44,12 +48,15 @@ class ReportTable:
         Cells.
     text : tuple of int
         Columns that are text and go to the left.
+    lesser : int
+        How many of the last columns a terminal may leave out that has no room for them.
     """
 
     title: str
     head: list[str]
     rows: list[list[str]]
     text: tuple[int, ...] = (0,)
+    lesser: int = 0
 
     def transposed(self) -> ReportTable:
         """Return the table with rows and columns exchanged."""
@@ -63,13 +70,28 @@ class ReportTable:
         head, *rows = ("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
         return "\n".join([head, f"|{rule}", *rows]) + "\n"
 
-    def rich(self) -> Table:
-        """Return the table for a terminal."""
+    def rich(self, room: int) -> Table:
+        """Return the table for a terminal of so many characters.
+
+        Texts go over several lines rather than below a legible width; lesser columns are left out before that.
+        """
+        lines = [self.head, *self.rows]
+        needed = [max(cell_len(line[i]) for line in lines) for i in range(len(self.head))]
+        for i in self.text:
+            needed[i] = min(needed[i], _LEGIBLE)
+        widths = [sum(needed[:n]) + 3 * n + 1 for n in range(len(needed) + 1)]  # with rules and blanks
+        shown = len(needed)
+        while shown > len(needed) - self.lesser and widths[shown] > room:
+            shown -= 1
         table = Table(title=self.title)
-        for i, title in enumerate(self.head):
-            table.add_column(title, justify="left" if i in self.text else "right", no_wrap=i not in self.text)
+        for i, title in enumerate(self.head[:shown]):
+            if i in self.text:
+                legible = needed[i] if widths[shown] <= room else None
+                table.add_column(title, min_width=legible, overflow="fold")
+            else:
+                table.add_column(title, justify="right", no_wrap=True)
         for row in self.rows:
-            table.add_row(*row)
+            table.add_row(*row[:shown])
         return table
 
 
@@ -150,7 +172,9 @@ def discharge_screen_table(a: Assessment) -> ReportTable:
         for gauge in a.gauges
         for source, of in gauge.scores.items()
     ]
-    return ReportTable("Discharge beside the reference", ["gauge", *shown.values(), "peak [m³/s]", "error [%]"], rows)
+    return ReportTable(
+        "Discharge beside the reference", ["gauge", *shown.values(), "peak [m³/s]", "error [%]"], rows, lesser=2
+    )
 
 
 def _peak(gauge: GaugedFlow, source: str, digits: int) -> list[str]:
