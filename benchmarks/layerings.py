@@ -3,10 +3,10 @@
     python benchmarks/layerings.py data RUN FOLDER
     python benchmarks/layerings.py table --demo RUN [--upper-verde DIR] [--little-washita DIR] --output DIR WEIGHTS...
 
-`data` takes the demo basin to other layers (6 of 0.4 to 80 m, 20 of 2 to 8 m): properties of the layer in which a new
-one's centre lies, hydraulic head between the centres, and sources of RUN (hourly `head.nc` and `fluxes.nc` of land +
-Richards) where layers overlap. The converged Richards solver makes the heads. In FOLDER/NAME are `domain.yaml` and a
-`store`.
+`data` takes stormy weeks of the demo basin to its own and to other layers (6 of 0.4 to 80 m, 20 of 2 to 8 m):
+properties of the layer in which a new one's centre lies, hydraulic head between the centres, and sources of RUN (hourly
+`head.nc` and `fluxes.nc` of land + Richards) where layers overlap. The converged Richards solver makes the heads. In
+FOLDER/NAME are `domain.yaml` and a `store`.
 
 `table` starts from the heads of the demo's test year, of Upper Verde (5 layers) and of Little Washita (50 layers), and
 drives the converged Richards solver, the structured surrogate without learning and with each of WEIGHTS by the same
@@ -52,12 +52,16 @@ from rootzone.evaluation.predictions import column_storage
 
 Floats = NDArray[np.float64]
 
-LAYERINGS = {"six": [80.0, 15.0, 4.0, 2.0, 1.0, 0.4], "twenty": [8.0] * 6 + [4.0] * 8 + [2.0] * 6}
+LAYERINGS: dict[str, list[float] | None] = {
+    "eleven": None,
+    "six": [80.0, 15.0, 4.0, 2.0, 1.0, 0.4],
+    "twenty": [8.0] * 6 + [4.0] * 8 + [2.0] * 6,
+}
 ROOT_DEPTH = 3.4
-STRETCHES = ((1500, 240), (4200, 240), (10300, 240))
-"""First hours and lengths of what `data` takes; the end of the last one validates."""
+STRETCHES = ((7660, 200), (13771, 200), (16480, 48))
+"""First hours and lengths of what `data` takes, with the largest storms; the last one validates."""
 HOURS, LOOKS = 240, (24, 240)
-DEMO_STARTS = (1000, 5000)
+DEMO_STARTS = (5000,)
 FIELDS = (
     "porosity", "alpha", "n", "residual_saturation", "maximum_saturation", "specific_storage", "conductivity_x",
     "conductivity_y", "conductivity_z",
@@ -164,7 +168,8 @@ def main() -> None:
 def data(run: Path, folder: Path) -> None:
     """Make the physics of the demo basin with other layers."""
     domain = Domain.load(load_config(DEMO, DomainConfig))
-    for name, layers in LAYERINGS.items():
+    for name, other_layers in LAYERINGS.items():
+        layers = other_layers or domain.dz.tolist()
         thickness = np.array(layers)
         share = shares(domain, thickness)
         root_layers = int(np.count_nonzero(tops(thickness)[1:] < ROOT_DEPTH))
@@ -226,7 +231,7 @@ class Row:
 
 
 def demo_cases(run: Path) -> Iterator[Case]:
-    """Two stretches of the demo basin's test year."""
+    """Make cases of stretches of the demo basin's test year."""
     domain = Domain.load(load_config(DEMO, DomainConfig))
     for first in DEMO_STARTS:
         head, sources = hours_of(run, PRESSURE_HEAD, first, 1)[0], hours_of(run, NET_SOURCE, first + 1, HOURS)
@@ -356,7 +361,7 @@ def table(weights: tuple[Path, ...], demo: Path | None, verde: Path | None, wash
     for case in cases:
         judge = Judge(case)
         models: list[tuple[str, StructuredModel | None]] = [("persistence", None)]
-        for refinements in (1, 2, 3):
+        for refinements in (2, 3):
             bare = StructuredModel(StructuredArchitecture(case.domain.nz, (), refinements)).eval()
             models.append((f"untrained, {refinements + 1} solves", bare))
         for path in weights:

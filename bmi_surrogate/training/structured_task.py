@@ -11,7 +11,8 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from bmi_common import Config, ConfigError
+from bmi_common import Config, ConfigError, Domain
+from bmi_common.run_records import thickness_mismatch
 from bmi_surrogate.checkpoint import load_rootzone, save
 from bmi_surrogate.structured import StructuredArchitecture, StructuredModel
 from bmi_surrogate.structured.checkpoint import StructuredCheckpoint
@@ -21,7 +22,6 @@ from bmi_surrogate.structured.shared_correction import depth_of_centres, fitted_
 from bmi_surrogate.training.task import Basin, Batch, Rollout, require_architecture
 from bmi_surrogate.training.tiles import BatchColumns
 
-_FOR_ANY = "one set of weights for several layerings is `surrogate: {layers: any}`"
 _LEAST_SCALE = 1.0e-7
 """Of a layer's hourly change [m]: a layer in which nothing ever happens."""
 
@@ -66,6 +66,7 @@ class StructuredTask:
         self.spec = spec
         self.weights: Mapping[str, float] = {"increments": 1.0}
         self._batch_columns: BatchColumns
+        self._domains: list[Domain]
 
     def build(self, basins: Sequence[Basin], tile: int | None) -> StructuredModel:
         """Make a model that corrects nothing yet.
@@ -81,8 +82,15 @@ class StructuredTask:
                 domain.require(name, "the structured surrogate")
         self._batch_columns = BatchColumns(domains)
         spec, layers = self.spec, domains[0].nz
-        if spec.layers == "own":
-            _require_same_layers(self._batch_columns.thickness)
+        for number, domain in enumerate(domains):
+            difference = _difference(self._batch_columns.thickness[0], domain)
+            if spec.layers == "own" and difference is not None:
+                raise ConfigError(
+                    f"has other layers than basins.0: {difference}; `surrogate: {{layers: any}}` trains one set of "
+                    "weights for both",
+                    key=f"basins.{number}.domain",
+                )
+        self._domains = domains
         try:
             architecture = StructuredArchitecture(
                 "any" if spec.layers == "any" else layers, spec.hidden, spec.refinements, spec.routing, spec.sweeps
@@ -97,8 +105,9 @@ class StructuredTask:
         if not isinstance(found, StructuredCheckpoint):
             raise ConfigError(f"start_from: {weights} is predrnn, not structured")
         require_architecture(found.model.architecture, model.architecture, weights)
-        if found.layer_thickness is not None:
-            _require_same_layers((found.layer_thickness, *self._batch_columns.thickness), f"start_from: {weights}")
+        difference = found.layer_thickness and _difference(found.layer_thickness, self._domains[0])
+        if difference:
+            raise ConfigError(f"start_from: {weights} holds weights for other layers: {difference}")
         model.load_state_dict(found.model.state_dict())
 
     @torch.no_grad()
@@ -167,18 +176,12 @@ class StructuredTask:
         return save(StructuredCheckpoint(model, None, {**provenance, "trained_on": words}), path)
 
 
-def _require_same_layers(layerings: Sequence[Sequence[float]], first: str = "basins.0") -> None:
-    """Refuse layers [m] that differ from the first ones, which `first` names."""
-    own = layerings[0]
-    for number, other in enumerate(layerings[1:], start=0 if first != "basins.0" else 1):
-        if len(other) != len(own):
-            raise ConfigError(f"{first} has {len(own)} layers, basins.{number} {len(other)}; {_FOR_ANY}")
-        k = int(np.argmax(np.abs(np.array(other) / np.array(own) - 1.0)))
-        if not np.isclose(other[k], own[k], rtol=1.0e-3):
-            raise ConfigError(
-                f"layer {k} (from the bottom) is {own[k]:g} m thick in {first}, {other[k]:g} m in basins.{number}; "
-                f"{_FOR_ANY}"
-            )
+def _difference(layers: tuple[float, ...], domain: Domain) -> str | None:
+    """Say how layers [m] differ from those of a domain; None where they do not."""
+    if len(layers) != domain.nz:
+        return f"{len(layers)} layers there, {domain.nz} here"
+    k = thickness_mismatch(layers, domain)
+    return None if k is None else f"layer {k} (from the bottom) is {layers[k]:g} m thick there, {domain.dz[k]:g} m here"
 
 
 def _model(module: nn.Module) -> StructuredModel:

@@ -29,7 +29,7 @@ from bmi_surrogate.training.prepare import prepare
 from bmi_surrogate.training.sampling import Sampler, whole
 from bmi_surrogate.training.statistics import data_statistics
 from bmi_surrogate.training.store import DESCRIPTION, Store
-from bmi_surrogate.training.task import DataStatistics, Task
+from bmi_surrogate.training.task import Basin, DataStatistics, Task
 from bmi_surrogate.training.tiles import Ground
 from bmi_surrogate.training.trainer import (
     FIGURE,
@@ -108,9 +108,13 @@ def prepare_material(config: TrainConfig, here: Processes, progress: Progress) -
         domain.refuse_uneven_ground("a surrogate")
     if not here.is_first:
         here.wait()  # the first one makes stores and statistics
-    prepared = [_prepare_basin(config, number, domain, task, progress, device) for number, domain in enumerate(domains)]
+    known = []
+    for domain, basin in zip(domains, config.of_basins(), strict=True):
+        statics, store = static_channels.from_domain(domain), prepare(basin.data, domain, progress)
+        known.append((store, Basin(domain, statics, data_statistics(store, domain, statics, progress))))
     if here.is_first:
         here.wait()
+    prepared = [_with_hours(config, number, *of_basin, task, device) for number, of_basin in enumerate(known)]
     digests = [digest for _, digest in prepared]
     identity = {
         **config.identity(),
@@ -126,26 +130,22 @@ def prepare_material(config: TrainConfig, here: Processes, progress: Progress) -
     return material
 
 
-def _prepare_basin(
-    config: TrainConfig, number: int, domain: Domain, task: Task, progress: Progress, device: torch.device
+def _with_hours(
+    config: TrainConfig, number: int, store: Store, basin: Basin, task: Task, device: torch.device
 ) -> tuple[BasinMaterial, str]:
-    """Make or open a basin's store and take what is needed from it; also returns a digest of data and domain."""
-    data, statics = config.of_basins()[number].data, static_channels.from_domain(domain)
-    store = prepare(data, domain, progress)
-    statistics = data_statistics(store, domain, statics, progress)
-    ground, hours = Ground(domain, statics, task.fields), config.validation.hours or data.validation_hours
+    """Add to a basin the hours that it trains and judges with; also returns a digest of data and domain."""
+    domain, statics = basin.domain, basin.statics
+    ground, hours = Ground(domain, statics, task.fields), config.validation.hours or store.validation_hours
     validation = whole(store, ground, _first_hour_of_validation(store, hours), hours, number)
     sampler = functools.partial(Sampler, store, domain, statics, task.fields, config.sampling, basin=number)
     _require_windows(config, sampler(config.seeds[0]))
-    basin = BasinMaterial(
-        domain=domain,
-        statics=statics,
-        statistics=statistics,
+    material = BasinMaterial(
+        **vars(basin),
         sampler=sampler,
         validation=validation.to(device),
         persistence=persistence(validation, domain.dz),
     )
-    return basin, _digest(store, statistics, ground)
+    return material, _digest(store, basin.statistics, ground)
 
 
 def _require_own(output: Path, identity: Mapping[str, str]) -> None:
