@@ -188,7 +188,7 @@ class TrainConfig(Config):
                 raise ConfigError("is missing", key=key)
             if value is not None and self.basins is not None:
                 raise ConfigError("stands beside `basins`, each of which has its own; remove it", key=key)
-        return self.basins or [BasinConfig.model_construct(**own)]
+        return self.basins or [BasinConfig.model_construct(domain=self.domain, data=self.data)]
 
     @property
     def iterations(self) -> int:
