@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from bmi_common import Config, ConfigError, DomainField, load_config
-from bmi_common.config import OutputPath, Threads
+from bmi_common.config import ConfigPath, OutputPath, Threads
 from bmi_surrogate.training.predrnn_task import PredRNNConfig, PredRNNTask
 from bmi_surrogate.training.prepare import DataConfig
 from bmi_surrogate.training.sampling import SamplingConfig
@@ -70,8 +70,8 @@ class ValidationConfig(Config):
     score: Literal["water_table", "head"] = "water_table"
 
 
-class TrainConfig(Config):
-    """The whole file.
+class BasinConfig(Config):
+    """One of several basins to train on.
 
     Attributes
     ----------
@@ -79,6 +79,22 @@ class TrainConfig(Config):
         Domain of the training data.
     data : DataConfig
         Which runs of physics, and where they are prepared.
+    """
+
+    domain: DomainField
+    data: DataConfig
+
+
+class TrainConfig(Config):
+    """The whole file.
+
+    Attributes
+    ----------
+    domain, data
+        As in `BasinConfig`: the only basin.
+    basins : list of BasinConfig
+        Several basins in its place, which give the batches in turn. Weights are judged by the geometric mean of their
+        errors.
     surrogate : StructuredConfig or PredRNNConfig
         Architecture and loss, by the key ``architecture``.
     sampling : SamplingConfig
@@ -89,6 +105,8 @@ class TrainConfig(Config):
         Course of the rollouts; their iterations add up to the training.
     validation : ValidationConfig
         How weights are judged.
+    start_from : Path or None
+        Weights of an earlier training to begin with, of the same architecture; None for untrained ones.
     seeds : list of int
         One training each; the best is kept.
     ensemble : bool
@@ -107,13 +125,15 @@ class TrainConfig(Config):
         bfloat16 where it is safe; refused on other devices than CUDA.
     """
 
-    domain: DomainField
-    data: DataConfig
+    domain: DomainField | None = None
+    data: DataConfig | None = None
+    basins: Annotated[list[BasinConfig], Field(min_length=1)] | None = None
     surrogate: Annotated[StructuredConfig | PredRNNConfig, Field(discriminator="architecture")]
     sampling: SamplingConfig = SamplingConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
     stages: Annotated[list[Stage], Field(min_length=1), BeforeValidator(lambda v: [v] if isinstance(v, dict) else v)]
     validation: ValidationConfig = ValidationConfig()
+    start_from: ConfigPath | None = None
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = [0]
     ensemble: bool = False
     output: OutputPath
@@ -131,14 +151,44 @@ class TrainConfig(Config):
             raise ConfigError(
                 "is not possible with the structured surrogate, whose search has no fixed length", key="compile"
             )
-        if self.data.validation_hours < 1:
-            raise ConfigError("a training needs hours that judge it; give at least 1", key="data.validation_hours")
-        if self.validation.hours is not None and self.validation.hours > self.data.validation_hours:
+        if self.start_from is not None and self.start_from.resolve().is_relative_to(self.output.resolve()):
             raise ConfigError(
-                f"{self.validation.hours} are more than data.validation_hours, {self.data.validation_hours}",
-                key="validation.hours",
+                "lies in `output`, whose weights this training replaces; choose another", key="start_from"
             )
+        stores: dict[Path, str] = {}
+        for key, basin in zip(self._keys_of_data(), self.of_basins(), strict=True):
+            other = stores.setdefault(basin.data.store.resolve(), key)
+            if other != key:
+                raise ConfigError(f"is that of {other}; each basin has its own", key=f"{key}.store")
+            hours = basin.data.validation_hours
+            if hours < 1:
+                raise ConfigError(
+                    "a training needs hours that judge it; give at least 1", key=f"{key}.validation_hours"
+                )
+            if self.validation.hours is not None and self.validation.hours > hours:
+                raise ConfigError(
+                    f"{self.validation.hours} are more than {key}.validation_hours, {hours}", key="validation.hours"
+                )
         return self
+
+    def _keys_of_data(self) -> list[str]:
+        return ["data"] if self.basins is None else [f"basins.{number}.data" for number in range(len(self.basins))]
+
+    def of_basins(self) -> list[BasinConfig]:
+        """Basins to train on, one or several.
+
+        Raises
+        ------
+        ConfigError
+            If the file has neither `domain` and `data` nor `basins`, or both.
+        """
+        own = {"domain": self.domain, "data": self.data}
+        for key, value in own.items():
+            if value is None and self.basins is None:
+                raise ConfigError("is missing", key=key)
+            if value is not None and self.basins is not None:
+                raise ConfigError("stands beside `basins`, each of which has its own; remove it", key=key)
+        return self.basins or [BasinConfig.model_construct(domain=self.domain, data=self.data)]
 
     @property
     def iterations(self) -> int:
@@ -162,11 +212,16 @@ class TrainConfig(Config):
     def identity(self) -> dict[str, str]:
         """All keys that decide which weights come out, in words; only trainings with the same continue each other.
 
-        The domain and the runs are not among them: their content counts, not how they are named.
+        The domain, the runs and the weights to begin with are not among them: their content counts, not how they are
+        named.
         """
-        free = {"domain", "seeds", "ensemble", "output", "save_every", "device", "threads", "compile"}
+        free = {"domain", "data", "basins", "start_from"}
+        free |= {"seeds", "ensemble", "output", "save_every", "device", "threads", "compile"}
         content = self.model_dump(mode="json", exclude=free)
-        content["data"] = {key: content["data"][key] for key in ("validation_hours", "hours")}
+        if isinstance(self.surrogate, StructuredConfig) and self.surrogate.layers == "own":
+            del content["surrogate"]["layers"]  # trainings of before there was a choice go on
+        for key, basin in zip(self._keys_of_data(), self.of_basins(), strict=True):
+            content[key] = {"validation_hours": basin.data.validation_hours, "hours": basin.data.hours}
         return dict(_flat(content, ""))
 
 

@@ -24,7 +24,7 @@ from bmi_surrogate.predrnn.tiling import Tiling
 from bmi_surrogate.structured import ColumnProperties
 from bmi_surrogate.structured.columns import FIELDS
 from bmi_surrogate.training import losses
-from bmi_surrogate.training.task import Batch, DataStatistics, Rollout
+from bmi_surrogate.training.task import Basin, Batch, DataStatistics, Rollout, require_architecture
 from bmi_surrogate.training.tiles import BatchColumns
 
 Count = Annotated[int, Field(ge=1, le=1024)]
@@ -330,14 +330,18 @@ class PredRNNTask:
         """Weight of each term that `loss` returns."""
         return self.spec.loss.used()
 
-    def build(self, statistics: DataStatistics, statics: Array, domain: Domain, tile: int | None) -> TrainablePredRNN:
+    def build(self, basins: Sequence[Basin], tile: int | None) -> TrainablePredRNN:
         """Make an untrained module from PyTorch's random numbers.
 
         Raises
         ------
         ConfigError
-            If the tile does not suit the architecture, or a layer of the training data never changes.
+            If there are several basins, the tile does not suit the architecture, or a layer of the training data never
+            changes.
         """
+        if len(basins) > 1:
+            raise ConfigError("basins: one is all that `architecture: predrnn` can be trained on")
+        domain, statics, statistics = basins[0].domain, basins[0].statics, basins[0].statistics
         shape = (domain.ny, domain.nx) if tile is None else (tile, tile)
         if self.spec.attention == "xyconv" and shape[0] != shape[1]:
             raise ConfigError(
@@ -379,7 +383,16 @@ class PredRNNTask:
             )
         for name in FIELDS:
             domain.require(name, "balance: closed")
-        return BatchColumns(domain)
+        return BatchColumns([domain])
+
+    def begin_with(self, module: nn.Module, weights: Path) -> None:
+        """Take up the weights of a checkpoint and its statistics; `ConfigError` if they are another architecture's."""
+        own, found = _own(module), checkpoints.load_rootzone(weights)
+        if not isinstance(found, PredRNNCheckpoint):
+            raise ConfigError(f"start_from: {weights} is structured, not predrnn")
+        require_architecture(found.network.architecture, own.network.architecture, weights)
+        own.network.load_state_dict(found.network.state_dict())
+        own.statistics = found.statistics
 
     def _require_changes(self, statistics: DataStatistics) -> None:
         if self.spec.increments != "scaled" and "increments" not in self.weights:

@@ -79,6 +79,8 @@ class Sampler:
         How to draw.
     seed : int
         Not negative; batches of different seeds are independent.
+    basin : int
+        Number of the basin, for the origins of samples.
 
     Raises
     ------
@@ -88,10 +90,17 @@ class Sampler:
     """
 
     def __init__(
-        self, store: Store, domain: Domain, statics: Array, fields: Sequence[str], spec: SamplingConfig, seed: int
+        self,
+        store: Store,
+        domain: Domain,
+        statics: Array,
+        fields: Sequence[str],
+        spec: SamplingConfig,
+        seed: int,
+        basin: int = 0,
     ) -> None:
         store.check(domain)
-        self.store, self.spec, self.seed = store, spec, seed
+        self.store, self.spec, self.seed, self.basin = store, spec, seed, basin
         self.ground = Ground(domain, statics, fields)
         self._shape = self.ground.shape if spec.tile == "whole" else (spec.tile, spec.tile)
         for length, size in zip(self.ground.shape, self._shape, strict=True):
@@ -111,11 +120,11 @@ class Sampler:
             If no stretch of the training hours is that long, or published windows would overlap.
         """
         samples = self._published(iteration, hours) if self.spec.mode == "published" else self._random(iteration, hours)
-        return assemble(self.store, self.ground, samples, hours, self.spec.halo)
+        return assemble(self.store, self.ground, samples, hours, self.spec.halo, self.basin)
 
     def whole(self, hour: int, hours: int) -> Batch:
         """Take a window of the whole domain, validation hours included."""
-        return whole(self.store, self.ground, hour, hours)
+        return whole(self.store, self.ground, hour, hours, self.basin)
 
     # -------------------------------------------------------------- published
 
@@ -190,12 +199,14 @@ class Sampler:
         return self._windows[hours]
 
 
-def whole(store: Store, ground: Ground, hour: int, hours: int) -> Batch:
+def whole(store: Store, ground: Ground, hour: int, hours: int, basin: int = 0) -> Batch:
     """Take a window of the whole domain as a batch of one sample; every active cell counts."""
-    return assemble(store, ground, [(hour, ground.whole)], hours)
+    return assemble(store, ground, [(hour, ground.whole)], hours, basin=basin)
 
 
-def assemble(store: Store, ground: Ground, samples: Sequence[Sample], hours: int, halo: int = 0) -> Batch:
+def assemble(
+    store: Store, ground: Ground, samples: Sequence[Sample], hours: int, halo: int = 0, basin: int = 0
+) -> Batch:
     """Read windows that start at given hours, at places of one shape, and put them together to a batch on the CPU.
 
     Raises
@@ -216,7 +227,7 @@ def assemble(store: Store, ground: Ground, samples: Sequence[Sample], hours: int
         fields={name: _stack([t.fields[name] for t in tiles]) for name in tiles[0].fields},
         active=_stack([t.active for t in tiles]),
         scored=_stack([t.scored for t in tiles]),
-        origins=tuple(Origin(hour, p.row, p.column, p.flip_y, p.flip_x) for hour, p in samples),
+        origins=tuple(Origin(hour, p.row, p.column, p.flip_y, p.flip_x, basin) for hour, p in samples),
     )
 
 

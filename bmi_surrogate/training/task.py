@@ -7,16 +7,19 @@ weights and sums them, steps the optimiser, and judges heads that the task predi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from bmi_common import Domain
+from bmi_common import ConfigError, Domain
 from bmi_common.arrays import Array
 from bmi_surrogate.predrnn.normalisation import Moments
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
 @dataclass(frozen=True)
@@ -41,17 +44,38 @@ class DataStatistics:
     statics: Moments
 
 
+@dataclass(frozen=True)
+class Basin:
+    """What a module is built for.
+
+    Attributes
+    ----------
+    domain : Domain
+        Layers, soil and terrain.
+    statics : ndarray, shape (channels, ny, nx)
+        Raw static channels.
+    statistics : DataStatistics
+        Of the training hours.
+    """
+
+    domain: Domain
+    statics: Array
+    statistics: DataStatistics
+
+
 class Origin(NamedTuple):
-    """Where a sample of a batch comes from, for messages.
+    """Where a sample of a batch comes from: all of a batch are of one basin.
 
     Attributes
     ----------
     hour : int
-        First hour, counted over all training data.
+        First hour, counted over all training data of the basin.
     row, column : int
         South-western cell of the tile in the domain.
     flip_y, flip_x : bool
         Whether the tile was turned over south to north and west to east.
+    basin : int
+        Number of the basin, in the order of the configuration.
     """
 
     hour: int
@@ -59,11 +83,13 @@ class Origin(NamedTuple):
     column: int
     flip_y: bool = False
     flip_x: bool = False
+    basin: int = 0
 
     def __str__(self) -> str:
         turned = [name for name, done in (("y", self.flip_y), ("x", self.flip_x)) if done]
         flips = f", flipped in {' and '.join(turned)}" if turned else ""
-        return f"hour {self.hour}, tile at cell (j={self.row}, i={self.column}){flips}"
+        basin = f"basins.{self.basin}, " if self.basin else ""
+        return f"{basin}hour {self.hour}, tile at cell (j={self.row}, i={self.column}){flips}"
 
 
 @dataclass(frozen=True)
@@ -151,6 +177,17 @@ class Rollout:
         return 0 if self.gradient_hours is None else max(0, self.hours - self.gradient_hours)
 
 
+def require_architecture(there: DataclassInstance, here: DataclassInstance, weights: Path) -> None:
+    """Refuse weights to begin with whose architecture is not that of the training; names the first difference."""
+    for field in fields(here):
+        theirs, ours = getattr(there, field.name), getattr(here, field.name)
+        if theirs != ours:
+            raise ConfigError(
+                f"start_from: {weights} holds weights of another architecture: {field.name} is {theirs} there, "
+                f"{ours} in this training"
+            )
+
+
 class Task(Protocol):
     """An architecture as the trainer sees it.
 
@@ -172,12 +209,16 @@ class Task(Protocol):
         """Weight of each term that `loss` returns."""
         ...
 
-    def build(self, statistics: DataStatistics, statics: Array, domain: Domain, tile: int | None) -> nn.Module:
+    def build(self, basins: Sequence[Basin], tile: int | None) -> nn.Module:
         """Make an untrained module from PyTorch's random numbers.
 
-        `statics` are the raw channels (channel, ny, nx) of the training domain; `tile` is the side of the tiles,
-        None for the whole domain. Raises `ConfigError` where they do not fit the configuration of the architecture.
+        `tile` is the side of the tiles, None for the whole domain. Raises `ConfigError` where basins or tile do not fit
+        the configuration of the architecture.
         """
+        ...
+
+    def begin_with(self, module: nn.Module, weights: Path) -> None:
+        """Take up the weights of a checkpoint; raises `ConfigError` if they are another architecture's."""
         ...
 
     def calibrate(self, module: nn.Module, batches: Sequence[Batch]) -> None:

@@ -174,39 +174,41 @@ class Ground:
 
 
 class BatchColumns:
-    """Column properties of batches; keeps the latest, which batches of the whole domain share.
+    """Column properties of batches; keeps the latest of each basin, which batches of the whole domain share.
 
     Parameters
     ----------
-    domain : Domain
-        Whose layers and cells they have.
+    domains : sequence of Domain
+        Whose layers and cells they have, by the number of the basin.
 
     Raises
     ------
     ConfigError
-        The slopes of the domain belong to cells, so that tiles could not be turned over.
+        The slopes of a domain belong to cells, so that tiles could not be turned over.
     """
 
-    def __init__(self, domain: Domain) -> None:
-        if domain.slope_formulation is not SlopeFormulation.UPWIND:
-            raise ConfigError(
-                f"training needs slopes that belong to faces (`{SlopeFormulation.UPWIND.value}`), "
-                f"not {domain.slope_formulation.value}",
-                key="domain.slope_formulation",
-            )
-        self.thickness = tuple(domain.dz.tolist())
-        self.spacing = (domain.dx, domain.dy)
-        self._place: tuple[object, ...] = ()
-        self._latest: ColumnProperties
+    def __init__(self, domains: Sequence[Domain]) -> None:
+        for domain in domains:
+            if domain.slope_formulation is not SlopeFormulation.UPWIND:
+                raise ConfigError(
+                    f"training needs slopes that belong to faces (`{SlopeFormulation.UPWIND.value}`), "
+                    f"not {domain.slope_formulation.value}",
+                    key="domain.slope_formulation",
+                )
+        self.thickness = tuple(tuple(domain.dz.tolist()) for domain in domains)
+        self._spacing = tuple((domain.dx, domain.dy) for domain in domains)
+        self._latest: dict[int, tuple[tuple[object, ...], ColumnProperties]] = {}
 
     def of(self, batch: Batch) -> ColumnProperties:
         """Soil and terrain of a batch, which must carry `bmi_surrogate.structured.columns.FIELDS`."""
         turned = ((o.row, o.column, o.flip_y, o.flip_x) for o in batch.origins)
-        place = (batch.active.shape, batch.active.device, *turned)
-        if place != self._place:
-            active, thickness = batch.active[:, 0], list(self.thickness)
-            self._latest, self._place = ColumnProperties.of_maps(active, batch.fields, thickness, self.spacing), place
-        return self._latest
+        place, basin = (batch.active.shape, batch.active.device, *turned), batch.origins[0].basin
+        known = self._latest.get(basin)
+        if known is None or known[0] != place:
+            active, thickness = batch.active[:, 0], list(self.thickness[basin])
+            known = place, ColumnProperties.of_maps(active, batch.fields, thickness, self._spacing[basin])
+            self._latest[basin] = known
+        return known[1]
 
 
 def lower_faces(upper: Array, mask: Mask, axis: int) -> Array:

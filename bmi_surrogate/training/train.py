@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from bmi_common import ConfigError, Domain
 from bmi_common.folder_lock import require_at_rest
@@ -28,9 +29,19 @@ from bmi_surrogate.training.prepare import prepare
 from bmi_surrogate.training.sampling import Sampler, whole
 from bmi_surrogate.training.statistics import data_statistics
 from bmi_surrogate.training.store import DESCRIPTION, Store
-from bmi_surrogate.training.task import DataStatistics
+from bmi_surrogate.training.task import Basin, DataStatistics, Task
 from bmi_surrogate.training.tiles import Ground
-from bmi_surrogate.training.trainer import FIGURE, LOG, STATE, Material, SeedResult, Trainer, TrainingError, kept_module
+from bmi_surrogate.training.trainer import (
+    FIGURE,
+    LOG,
+    STATE,
+    BasinMaterial,
+    Material,
+    SeedResult,
+    Trainer,
+    TrainingError,
+    kept_module,
+)
 from bmi_surrogate.training.training_state import TrainingState
 from bmi_surrogate.training.validation import persistence
 
@@ -72,7 +83,7 @@ class Trained:
 
 
 def prepare_material(config: TrainConfig, here: Processes, progress: Progress) -> Material:
-    """Read the domain, make or open the training store, take its statistics; writes nothing into `output`.
+    """Read the domains, make or open the training stores, take their statistics; writes nothing into `output`.
 
     Raises
     ------
@@ -90,41 +101,51 @@ def prepare_material(config: TrainConfig, here: Processes, progress: Progress) -
         require_at_rest(config.output)
     except ConfigError as error:
         raise ConfigError(f"output: {error}") from error
-    domain, task = Domain.load(config.domain), config.task()
-    domain.refuse_own_permeability("a surrogate")
-    domain.refuse_uneven_ground("a surrogate")
-    statics = static_channels.from_domain(domain)
+    task = config.task()
+    domains = [Domain.load(basin.domain) for basin in config.of_basins()]
+    for domain in domains:
+        domain.refuse_own_permeability("a surrogate")
+        domain.refuse_uneven_ground("a surrogate")
     if not here.is_first:
-        here.wait()  # the first one makes store and statistics
-    store = prepare(config.data, domain, progress)
-    statistics = data_statistics(store, domain, statics, progress)
+        here.wait()  # the first one makes stores and statistics
+    known = []
+    for domain, basin in zip(domains, config.of_basins(), strict=True):
+        statics, store = static_channels.from_domain(domain), prepare(basin.data, domain, progress)
+        known.append((store, Basin(domain, statics, data_statistics(store, domain, statics, progress))))
     if here.is_first:
         here.wait()
-    ground = Ground(domain, statics, task.fields)
+    prepared = [_with_hours(config, number, *of_basin, task, device) for number, of_basin in enumerate(known)]
+    digests = [digest for _, digest in prepared]
     identity = {
         **config.identity(),
-        "domain or data": _digest(store, statistics, ground),
+        "domain or data": digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest(),
         "number of processes": str(here.count),
     }
-    validation = whole(store, ground, _first_hour_of_validation(store, config), _hours_of_validation(config))
-    sampler = functools.partial(Sampler, store, domain, statics, task.fields, config.sampling)
-    _require_windows(config, sampler(config.seeds[0]))
-    material = Material(
-        config=config,
-        task=task,
-        domain=domain,
-        statics=statics,
-        statistics=statistics,
-        sampler=sampler,
-        validation=validation.to(device),
-        persistence=persistence(validation, domain.dz),
-        identity=identity,
-        device=device,
-        processes=here,
-    )
+    if config.start_from is not None:
+        identity["start_from"] = sha256(load_rootzone(config.start_from).files[0])
+    basins = tuple(basin for basin, _ in prepared)
+    material = Material(config=config, task=task, basins=basins, identity=identity, device=device, processes=here)
     material.module()  # refuses an architecture that does not suit the data
     _require_own(config.output, identity)
     return material
+
+
+def _with_hours(
+    config: TrainConfig, number: int, store: Store, basin: Basin, task: Task, device: torch.device
+) -> tuple[BasinMaterial, str]:
+    """Add to a basin the hours that it trains and judges with; also returns a digest of data and domain."""
+    domain, statics = basin.domain, basin.statics
+    ground, hours = Ground(domain, statics, task.fields), config.validation.hours or store.validation_hours
+    validation = whole(store, ground, _first_hour_of_validation(store, hours), hours, number)
+    sampler = functools.partial(Sampler, store, domain, statics, task.fields, config.sampling, basin=number)
+    _require_windows(config, sampler(config.seeds[0]))
+    material = BasinMaterial(
+        **vars(basin),
+        sampler=sampler,
+        validation=validation.to(device),
+        persistence=persistence(validation, domain.dz),
+    )
+    return material, _digest(store, basin.statistics, ground)
 
 
 def _require_own(output: Path, identity: Mapping[str, str]) -> None:
@@ -164,12 +185,7 @@ def _digest(store: Store, statistics: DataStatistics, ground: Ground) -> str:
     return digest.hexdigest()
 
 
-def _hours_of_validation(config: TrainConfig) -> int:
-    return config.validation.hours or config.data.validation_hours
-
-
-def _first_hour_of_validation(store: Store, config: TrainConfig) -> int:
-    hours = _hours_of_validation(config)
+def _first_hour_of_validation(store: Store, hours: int) -> int:
     try:
         return int(store.starts(hours, validation=True)[0])
     except ConfigError as error:
@@ -240,7 +256,7 @@ def _train(
     name = config.validation.score
     reference = float(getattr(material.persistence, name))
     if finished and material.processes.is_first:
-        _judge(outcomes, reference)
+        _judge(outcomes, reference, "untrained weights" if config.start_from is None else "weights of the start")
     return Trained(tuple(outcomes), weights, finished, reference, name)
 
 
@@ -262,13 +278,14 @@ def _plan(training: Trainer) -> str:
     return f"{parameters} parameters, {total} iterations on {training.material.device}{before}"
 
 
-def _judge(outcomes: Sequence[SeedResult], reference: float) -> None:
+def _judge(outcomes: Sequence[SeedResult], reference: float, first: str) -> None:
     for outcome in outcomes:
         if outcome.best is not None and outcome.best.iteration == 0 and outcome.trained is not None:
             log.warning(
-                "seed %d: training did not help: the untrained weights (%.4g m) are kept, the best trained ones, of "
-                "iteration %d, reached %.4g m",
+                "seed %d: training did not help: the %s (%.4g m) are kept, the best trained ones, of iteration %d, "
+                "reached %.4g m",
                 outcome.seed,
+                first,
                 outcome.best.score,
                 outcome.trained[1],
                 outcome.trained[0],

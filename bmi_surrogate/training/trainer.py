@@ -14,15 +14,14 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from bmi_common import ConfigError, Domain, RootzoneError
-from bmi_common.arrays import Array
+from bmi_common import ConfigError, RootzoneError
 from bmi_surrogate.training.config import TrainConfig
 from bmi_surrogate.training.distributed import Processes
 from bmi_surrogate.training.logger import CsvLogger
 from bmi_surrogate.training.sampling import Sampler
-from bmi_surrogate.training.task import Batch, DataStatistics, Rollout, Task
+from bmi_surrogate.training.task import Basin, Batch, Rollout, Task
 from bmi_surrogate.training.training_state import Best, TrainingState, random_states, set_random_states, understood
-from bmi_surrogate.training.validation import Scores, validate
+from bmi_surrogate.training.validation import Scores, of_all, validate
 
 log = logging.getLogger("rootzone")
 
@@ -30,11 +29,30 @@ STATE, LOG, FIGURE = "state.pt", "log.csv", "loss.png"
 _ROWS = 200
 """Rows of losses in the log of a training, about."""
 _CALIBRATION = 32
-"""Batches of single hours that the scales of a module are taken from."""
+"""Batches of single hours of each basin that the scales of a module are taken from."""
 
 
 class TrainingError(RootzoneError):
     """A training cannot continue; the message says why and what was kept."""
+
+
+@dataclass(frozen=True)
+class BasinMaterial(Basin):
+    """A basin with the hours that it trains and judges with.
+
+    Attributes
+    ----------
+    sampler : callable
+        Makes the sampler of a seed.
+    validation : Batch
+        The whole domain over the hours that judge.
+    persistence : Scores
+        Of the state at the start of the validation, kept.
+    """
+
+    sampler: Callable[[int], Sampler]
+    validation: Batch
+    persistence: Scores
 
 
 @dataclass(frozen=True)
@@ -47,18 +65,8 @@ class Material:
         The whole configuration.
     task : Task
         The architecture.
-    domain : Domain
-        Domain of the data.
-    statics : ndarray, shape (channels, ny, nx)
-        Raw static channels.
-    statistics : DataStatistics
-        Of the training hours.
-    sampler : callable
-        Makes the sampler of a seed.
-    validation : Batch
-        The whole domain over the hours that judge.
-    persistence : Scores
-        Of the state at the start of the validation, kept.
+    basins : tuple of BasinMaterial
+        Basins that are trained on.
     identity : mapping
         Of configuration and data; see `TrainingState`.
     device : torch.device
@@ -69,21 +77,32 @@ class Material:
 
     config: TrainConfig
     task: Task
-    domain: Domain
-    statics: Array
-    statistics: DataStatistics
-    sampler: Callable[[int], Sampler]
-    validation: Batch
-    persistence: Scores
+    basins: tuple[BasinMaterial, ...]
     identity: Mapping[str, str]
     device: torch.device
     processes: Processes
 
+    @property
+    def persistence(self) -> Scores:
+        """Of the states at the start of the validation, kept; over all basins."""
+        return of_all([basin.persistence for basin in self.basins])
+
     def module(self) -> nn.Module:
-        """Make an untrained module on the CPU, from PyTorch's random numbers; `ConfigError` if it is too large."""
+        """Make the module that a training begins with on the CPU.
+
+        Its weights are random, from PyTorch's numbers, or those of the configuration's `start_from`.
+
+        Raises
+        ------
+        ConfigError
+            If it is too large, or `start_from` holds weights of another architecture.
+        """
         tile = self.config.sampling.tile
         try:
-            return self.task.build(self.statistics, self.statics, self.domain, None if tile == "whole" else tile)
+            module = self.task.build(self.basins, None if tile == "whole" else tile)
+            if self.config.start_from is not None:
+                self.task.begin_with(module, self.config.start_from)
+            return module
         except (RuntimeError, MemoryError) as error:
             if not _is_lack_of_memory(error):
                 raise
@@ -139,12 +158,12 @@ class Trainer:
         self.material, self.seed, self.folder = material, seed, folder
         config = material.config
         torch.manual_seed(seed)
-        self.sampler = material.sampler(seed)
+        self._samplers = [basin.sampler(seed) for basin in material.basins]
         self.module = material.module().to(material.device)
         found = TrainingState.read(folder / STATE, material.identity)
         self.is_new = found is None
         material.processes.wait()  # all have looked for a state before the first one writes it
-        if found is None:
+        if found is None and config.start_from is None:
             material.task.calibrate(self.module, self._calibration())
         material.processes.share(self.module)
         self.average = copy.deepcopy(self.module) if config.optimiser.ema is not None else None
@@ -217,6 +236,11 @@ class Trainer:
 
     # ------------------------------------------------------------ one iteration
 
+    def batch(self, number: int, hours: int) -> Batch:
+        """Take a batch of windows of `hours`, from the basins in turn."""
+        turn, basin = divmod(number, len(self._samplers))
+        return self._samplers[basin].batch(turn, hours)
+
     def _iterate(self) -> float:
         m, config = self.material, self.material.config
         rollout = config.rollout(self.iteration)
@@ -227,7 +251,7 @@ class Trainer:
             "stage's `gradient_hours` smaller, and train into another `output`"
         )
         with self._memory(f"in iteration {self.iteration + 1}", advice):
-            batch = self.sampler.batch(number, rollout.hours).to(m.device)
+            batch = self.batch(number, rollout.hours).to(m.device)
             loss = self._weighted(self._terms(batch, rollout))
             value = float(loss.detach())
             if m.processes.any(not math.isfinite(value), m.device):
@@ -302,9 +326,14 @@ class Trainer:
         m = self.material
         if not m.processes.is_first:
             return
-        hours = m.validation.hours
+        hours = max(basin.validation.hours for basin in m.basins)
         with self._memory(f"validating over {hours} h of the whole domain", "make `validation.hours` smaller"):
-            scores = validate(m.task, self.judged, m.validation, m.domain.dz)
+            of_each = [validate(m.task, self.judged, basin.validation, basin.domain.dz) for basin in m.basins]
+        scores = of_all(of_each)
+        if len(of_each) > 1:
+            name = m.config.validation.score
+            words = ", ".join(f"{getattr(s, name):.4g}" for s in of_each)
+            log.info("iteration %d: errors of the basins %s m", self.iteration, words)
         self._note(scores)
         score = float(getattr(scores, m.config.validation.score))
         if math.isfinite(score) and (self.best is None or score < self.best.score):
@@ -390,7 +419,8 @@ class Trainer:
         optimiser.step()
 
     def _calibration(self) -> list[Batch]:
-        return [self.sampler.batch(number, 1).to(self.material.device) for number in range(_CALIBRATION)]
+        numbers = range(_CALIBRATION * len(self._samplers))
+        return [self.batch(number, 1).to(self.material.device) for number in numbers]
 
 
 def kept_module(material: Material, best: Best) -> nn.Module:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
 
 import numpy as np
 import torch
@@ -11,6 +12,9 @@ from torch import Tensor, nn
 from bmi_common import water_table
 from bmi_common.arrays import Array
 from bmi_surrogate.training.task import Batch, Rollout, Task
+
+_LEAST = 1.0e-12
+"""Error of a basin [m] below which it counts as this."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,13 @@ class Scores:
     head: float
     median: float
     high: float
+
+
+def of_all(scores: Sequence[Scores]) -> Scores:
+    """Geometric mean over basins: an error that halves counts as much in a basin of small errors as in one of large."""
+    if len(scores) == 1:
+        return scores[0]
+    return Scores(*np.exp(np.log(np.maximum([astuple(s) for s in scores], _LEAST)).mean(axis=0)).tolist())
 
 
 def validate(task: Task, module: nn.Module, batch: Batch, thickness: Array) -> Scores:

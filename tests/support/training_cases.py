@@ -66,7 +66,7 @@ def mask_in(folder: Path) -> dict[str, str]:
 def write_physics(folder: Path, domain: Domain) -> None:
     """Heads of a surrogate whose solves are repeated: what one with fewer can learn from."""
     random = np.random.default_rng(3)
-    source = random.normal(0.0, 2e-3, (HOURS, 10, NY, NX))
+    source = random.normal(0.0, 2e-3, (HOURS, domain.root_zone_layers, NY, NX))
     source[20:30, -3:] += 0.05
     physics = StructuredEmulator(StructuredModel(StructuredArchitecture(domain.nz, (), 3)), domain)
     depth = np.cumsum(domain.dz[::-1])[::-1] - 0.5 * domain.dz
@@ -83,7 +83,8 @@ def write_store(folder: Path, domain: Domain, head: Floats, source: Floats) -> N
     np.save(folder / WETTING, np.clip(source[:, -1].mean(axis=(1, 2)), 0.0, None))
     thickness = tuple(float(v) for v in domain.dz)
     segments = (Segment(len(source), None),)
-    Description(segments, thickness, domain.subsurface.shape, 10, mask_hash(domain.mask), None, {}).write(folder)
+    shape, mask = domain.subsurface.shape, mask_hash(domain.mask)
+    Description(segments, thickness, shape, source.shape[1], mask, None, {}).write(folder)
 
 
 def write_config(folder: Path, architecture: str = "structured", output: str = "out", **changes: Any) -> Path:

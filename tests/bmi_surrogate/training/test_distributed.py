@@ -79,7 +79,7 @@ def norm_of_mean_gradient(file: Path) -> float:
     random, gradients = torch.get_rng_state(), []
     for number in (0, 1):
         torch.set_rng_state(random)
-        terms = material.task.loss(training.module, training.sampler.batch(number, 1), Rollout(1))
+        terms = material.task.loss(training.module, training.batch(number, 1), Rollout(1))
         loss = torch.stack([material.task.weights[name] * term for name, term in terms.items()]).sum()
         found = torch.autograd.grad(loss, list(training.module.parameters()), allow_unused=True)
         gradients.append(torch.cat([g.flatten() for g in found if g is not None]))
@@ -110,7 +110,7 @@ def test_two_processes_end_with_the_same_weights_interrupted_or_not(basin: Path)
 def test_processes_share_the_batches_of_one(basin: Path) -> None:
     """Two processes of b samples see in an iteration what one sees in two."""
     _, material = material_of(write_config(basin))
-    sampler = material.sampler(0)
+    sampler = material.basins[0].sampler(0)
     assert isinstance(sampler, Sampler)
     seen = [sampler.batch(n, 1).origins for n in range(4)]
     shares = [[sampler.batch(i * 2 + rank, 1).origins for i in range(2)] for rank in (0, 1)]

@@ -25,7 +25,7 @@ from bmi_surrogate.training.losses import STORAGE_FIELDS
 from bmi_surrogate.training.predrnn_task import LossWeights, PredRNNConfig, PredRNNTask, TrainablePredRNN
 from bmi_surrogate.training.sampling import Sampler, SamplingConfig
 from bmi_surrogate.training.statistics import data_statistics
-from bmi_surrogate.training.task import Batch, DataStatistics, Origin, Rollout, Task
+from bmi_surrogate.training.task import Basin, Batch, DataStatistics, Origin, Rollout, Task
 
 pytestmark = pytest.mark.slow
 
@@ -77,7 +77,7 @@ def make(statistics: DataStatistics, statics: np.ndarray, domain: Domain) -> Any
     def build(tile: int | None = None, **spec: Any) -> tuple[PredRNNTask, TrainablePredRNN]:
         torch.manual_seed(3)
         task = PredRNNTask(PredRNNConfig(**spec))
-        return task, task.build(statistics, statics, domain, tile)
+        return task, task.build([Basin(domain, statics, statistics)], tile)
 
     return build
 
@@ -253,7 +253,7 @@ def test_batches_of_a_store_with_inactive_cells_train_and_validate(tmp_path: Pat
     task = PredRNNTask(PredRNNConfig(increments="scaled", static_features=2, loss=ALL_TERMS))
     sampling = SamplingConfig(tile=6, batch=3, halo=1)
     sampler = Sampler(store, basin, statics, task.fields, sampling, seed=0)
-    module = task.build(data_statistics(store, basin, statics), statics, basin, 6)
+    module = task.build([Basin(basin, statics, data_statistics(store, basin, statics))], 6)
     optimiser = torch.optim.AdamW(module.parameters(), lr=1e-3)
     before = {name: p.detach().clone() for name, p in module.named_parameters()}
     for iteration in range(3):
@@ -281,8 +281,9 @@ def test_a_layer_that_never_changes_cannot_be_scaled(
     statistics: DataStatistics, statics: np.ndarray, domain: Domain, spec: dict[str, Any]
 ) -> None:
     still = Moments.of(np.zeros(11), np.array([1e-3] * 4 + [0.0] + [1e-3] * 6))
+    known = dataclasses.replace(statistics, increments=still)
     with pytest.raises(ConfigError, match=r"layer 4 .* never changes"):
-        PredRNNTask(PredRNNConfig(**spec)).build(dataclasses.replace(statistics, increments=still), statics, domain, 8)
+        PredRNNTask(PredRNNConfig(**spec)).build([Basin(domain, statics, known)], 8)
 
 
 @pytest.mark.parametrize(

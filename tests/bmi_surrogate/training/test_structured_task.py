@@ -2,7 +2,6 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -31,7 +30,7 @@ def model(material: Material) -> StructuredModel:
     torch.manual_seed(2)
     module = material.module()
     assert isinstance(module, StructuredModel)
-    material.task.calibrate(module, [material.sampler(0).batch(n, 1) for n in range(8)])
+    material.task.calibrate(module, [material.basins[0].sampler(0).batch(n, 1) for n in range(8)])
     torch.nn.init.normal_(module.correction.last.weight, std=0.3)
     return module
 
@@ -39,7 +38,9 @@ def model(material: Material) -> StructuredModel:
 @pytest.fixture
 def batch(material: Material) -> Batch:
     """Tiles in which some cells do not count."""
-    return next(b for b in (material.sampler(0).batch(n, 4) for n in range(99)) if (b.active & ~b.scored).any())
+    return next(
+        b for b in (material.basins[0].sampler(0).batch(n, 4) for n in range(99)) if (b.active & ~b.scored).any()
+    )
 
 
 def loss_of(material: Material, model: StructuredModel, batch: Batch, rollout: Rollout) -> torch.Tensor:
@@ -111,7 +112,10 @@ def test_drifting_hours_carry_no_gradient_and_do_not_count(
     heads = material.task.predict(model, batch, Rollout(3))
     begun = dataclasses.replace(batch, source=batch.source[:, 3:], head=batch.head[:, 3:])
     columns = ColumnProperties.of_maps(
-        batch.active[:, 0], batch.fields, material.domain.dz.tolist(), (material.domain.dx, material.domain.dy)
+        batch.active[:, 0],
+        batch.fields,
+        material.basins[0].domain.dz.tolist(),
+        (material.basins[0].domain.dx, material.basins[0].domain.dy),
     )
     # by hand: one hour from the drifted head, against the true change of that hour
     done = model(columns, columns.pack(heads[:, 2]), columns.pack(batch.source[:, 3]), True)
@@ -128,7 +132,7 @@ def test_drifting_hours_carry_no_gradient_and_do_not_count(
 
 def test_calibration_is_the_mean_square_of_hourly_changes(material: Material) -> None:
     module = material.module()
-    batches = [material.sampler(0).batch(n, 1) for n in range(5)]
+    batches = [material.basins[0].sampler(0).batch(n, 1) for n in range(5)]
     material.task.calibrate(module, batches)
     squares = []
     for b in batches:
@@ -152,9 +156,9 @@ def test_a_layer_in_which_nothing_happens_has_a_scale(material: Material, batch:
 
 
 def test_predictions_are_the_steps_of_the_component(material: Material, model: StructuredModel) -> None:
-    whole = material.validation
+    whole = material.basins[0].validation
     predicted = material.task.predict(model, whole, Rollout(6))[0].numpy()
-    emulator, mask = StructuredEmulator(model, material.domain), material.domain.mask
+    emulator, mask = StructuredEmulator(model, material.basins[0].domain), material.basins[0].domain.mask
     emulator.start(whole.head[0, 0].numpy())
     for hour in range(6):
         head = emulator.step(whole.source[0, hour].double().numpy())
@@ -166,16 +170,16 @@ def test_predictions_are_the_steps_of_the_component(material: Material, model: S
 def test_weights_come_back_as_they_were_written(material: Material, model: StructuredModel, tmp_path: Path) -> None:
     found = load(material.task.save(model, tmp_path / "best", {"seed": "7"}))
     assert found.provenance == {"seed": "7"}
-    assert found.layer_thickness == tuple(material.domain.dz)
+    assert found.layer_thickness == tuple(material.basins[0].domain.dz)
     for name, value in found.model.state_dict().items():  # type: ignore[union-attr]
         assert torch.equal(value, model.state_dict()[name]), name
 
 
 @pytest.mark.parametrize("field", ["slope_x", "manning", "conductivity_z"])
 def test_a_domain_without_a_field_is_refused(material: Material, field: str) -> None:
-    domain: Any = dataclasses.replace(material.domain, **{field: None})
+    domain = dataclasses.replace(material.basins[0].domain, **{field: None})
     with pytest.raises(ConfigError, match="the structured surrogate"):
-        material.task.build(material.statistics, material.statics, domain, 4)
+        material.task.build([dataclasses.replace(material.basins[0], domain=domain)], 4)
 
 
 def test_another_module_is_a_programming_mistake(material: Material, batch: Batch) -> None:

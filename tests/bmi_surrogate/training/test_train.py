@@ -130,7 +130,7 @@ def test_weights_no_better_than_persistence_are_warned_of(basin: Path, caplog: p
 def test_weights_that_never_give_finite_heads_are_a_failure(basin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = write_config(basin)
     _, material = material_of(file)
-    broken = torch.full_like(material.validation.head[:, 1:], torch.nan)
+    broken = torch.full_like(material.basins[0].validation.head[:, 1:], torch.nan)
     monkeypatch.setattr(material.task, "predict", lambda *args: broken)
     with pytest.raises(TrainingError, match="no weights gave finite heads"):
         train_seeds(material, silent(), never, file)
@@ -151,7 +151,7 @@ def test_the_weights_run_as_a_component(basin: Path, architecture: str) -> None:
     found = train(file)
     assert found.weights is not None
     _, material = material_of(file)
-    start = material.validation.head[0, 0].numpy()
+    start = material.basins[0].validation.head[0, 0].numpy()
     np.savez(basin / "initial.npz", head=start)
     run = {
         "domain": domain_section(),
@@ -163,13 +163,15 @@ def test_the_weights_run_as_a_component(basin: Path, architecture: str) -> None:
     component.initialize(str(basin / "surrogate.yaml"))
     module = material.module()
     module.load_state_dict(state_of(basin / "out")["best"]["weights"])
-    expected = material.task.predict(module.eval(), material.validation, Rollout(6))[0]
+    expected = material.task.predict(module.eval(), material.basins[0].validation, Rollout(6))[0]
     for hour in range(6):
-        source = np.where(material.domain.mask, material.validation.source[0, hour].double().numpy(), 0.0)
+        source = np.where(
+            material.basins[0].domain.mask, material.basins[0].validation.source[0, hour].double().numpy(), 0.0
+        )
         component.set_value("soil_root-zone_water__net_volume_flux", source.ravel())
         component.update()
         head = component.get_value_ptr(head_variable()).reshape(start.shape)
-        active = material.domain.mask
+        active = material.basins[0].domain.mask
         # the fields of batches and all of the network are in single precision
         tolerance = 1e-6 if architecture == "structured" else 1e-4
         np.testing.assert_allclose(head[:, active], expected[hour].numpy()[:, active], atol=tolerance)

@@ -202,7 +202,7 @@ def test_a_loss_that_is_not_finite_names_the_sample_and_keeps_the_best(basin: Pa
 def test_a_gradient_that_is_not_finite_names_the_sample(basin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _, material = material_of(write_config(basin))
     training = Trainer(material, 0, basin / "out" / "seed_0")
-    guilty = training.sampler.batch(0, 1).origins[1]
+    guilty = training.batch(0, 1).origins[1]
     loss = material.task.loss
 
     def steep(module: torch.nn.Module, batch: Any, rollout: Any) -> dict[str, torch.Tensor]:

@@ -40,7 +40,7 @@ def numpy_scores(found: np.ndarray, true: np.ndarray, mask: np.ndarray, thicknes
 
 
 def test_scores_are_those_of_every_active_column_and_hour(material: Material) -> None:
-    batch, domain = material.validation, material.domain
+    batch, domain = material.basins[0].validation, material.basins[0].domain
     found = batch.head[:, 1:] + 0.3 * torch.randn(batch.head[:, 1:].shape, generator=torch.Generator().manual_seed(1))
     s = score(found, batch, domain.dz)
     expected = numpy_scores(found[0].numpy(), batch.head[0, 1:].numpy(), domain.mask, domain.dz)
@@ -49,14 +49,14 @@ def test_scores_are_those_of_every_active_column_and_hour(material: Material) ->
 
 
 def test_the_truth_has_no_error_and_inactive_cells_do_not_count(material: Material) -> None:
-    batch = material.validation
+    batch = material.basins[0].validation
     found = torch.where(batch.active[:, None], batch.head[:, 1:], torch.nan)
-    s = score(found, batch, material.domain.dz)
+    s = score(found, batch, material.basins[0].domain.dz)
     assert (s.water_table, s.head, s.median, s.high) == (0.0, 0.0, 0.0, 0.0)
 
 
 def test_persistence_is_the_first_head_kept(material: Material) -> None:
-    batch, domain = material.validation, material.domain
+    batch, domain = material.basins[0].validation, material.basins[0].domain
     truth = batch.head[0].numpy()
     expected = numpy_scores(np.broadcast_to(truth[0], truth[1:].shape), truth[1:], domain.mask, domain.dz)
     s = persistence(batch, domain.dz)
@@ -65,9 +65,9 @@ def test_persistence_is_the_first_head_kept(material: Material) -> None:
 
 
 def test_one_cell_that_is_not_finite_makes_every_score_infinite(material: Material) -> None:
-    found = material.validation.head[:, 1:].clone()
+    found = material.basins[0].validation.head[:, 1:].clone()
     found[0, 3, 2, 4, 4] = torch.nan
-    s = score(found, material.validation, material.domain.dz)
+    s = score(found, material.basins[0].validation, material.basins[0].domain.dz)
     assert (s.water_table, s.head, s.median, s.high) == (math.inf,) * 4
 
 
@@ -79,7 +79,7 @@ def test_the_rollout_is_free_in_evaluation_mode_and_the_mode_is_given_back(mater
         seen.append((given.training, rollout))
         return material.task.predict(given, batch, rollout)
 
-    s = validate(SimpleNamespace(predict=predict), module, material.validation, material.domain.dz)  # type: ignore[arg-type]
+    s = validate(SimpleNamespace(predict=predict), module, material.basins[0].validation, material.basins[0].domain.dz)  # type: ignore[arg-type]
     assert seen == [(False, Rollout(6, None))]
     assert module.training
     assert 0.0 < s.water_table < material.persistence.water_table
@@ -87,4 +87,4 @@ def test_the_rollout_is_free_in_evaluation_mode_and_the_mode_is_given_back(mater
 
 def test_the_hours_that_judge_are_the_first_of_the_validation(basin: Path, material: Material) -> None:
     head = np.load(basin / "store" / "head.npy")
-    np.testing.assert_array_equal(material.validation.head[0].numpy(), head[80 - 12 : 80 - 12 + 7])
+    np.testing.assert_array_equal(material.basins[0].validation.head[0].numpy(), head[80 - 12 : 80 - 12 + 7])
