@@ -185,7 +185,7 @@ class TrainConfig(Config):
         own = {"domain": self.domain, "data": self.data}
         for key, value in own.items():
             if value is None and self.basins is None:
-                raise ConfigError("is missing", key=key)
+                raise ConfigError("this key is missing", key=key)
             if value is not None and self.basins is not None:
                 raise ConfigError("stands beside `basins`, each of which has its own; remove it", key=key)
         return self.basins or [BasinConfig.model_construct(domain=self.domain, data=self.data)]

@@ -65,6 +65,19 @@ def apart(
     return found
 
 
+def moved_by_rounding(
+    model: StructuredModel, domain: SimpleNamespace, head: Floats, source: Floats, by: float
+) -> float:
+    """How far an hour's heads [m] move when its start is changed by rounding."""
+    columns, ends = columns_of(domain), []
+    for start in (head, head * (1.0 + by)):
+        engine = CompiledEngine(model, columns, 1)
+        engine.head = packed(columns, start).numpy()
+        engine.step(source)
+        ends.append(engine.head)
+    return float(np.abs(ends[0] - ends[1]).max())
+
+
 def a_day(domain: SimpleNamespace, random: np.random.Generator) -> list[Floats]:
     return [weather(hour, domain, random) for hour in range(24)]
 
@@ -111,7 +124,9 @@ def test_engines_agree_on_random_basins_and_close_their_balances(any_layers: boo
     domain = random_domain(random)
     layers = len(domain.dz)
     head, source = random_head(random, domain), random_source(random, domain)
-    assert max(apart(bare(layers), domain, head, [source], coordinate=True)) < 100.0 * SAME
+    # rarely a second solve is linearised at a kink, and rounding of the start alone decides on which side of it
+    rounding = [moved_by_rounding(bare(layers), domain, head, source, by) for by in (1e-15, -1e-15, 1e-14, -1e-14)]
+    assert max(apart(bare(layers), domain, head, [source], coordinate=True)) < max(100.0 * SAME, 3.0 * max(rounding))
     columns = columns_of(domain)
     engine = CompiledEngine(trained("any" if any_layers else layers, seed % 100, hidden=(8,)), columns, 1)
     engine.head = before = packed(columns, head).numpy()

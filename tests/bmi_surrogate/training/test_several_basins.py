@@ -119,7 +119,7 @@ def test_a_file_names_one_basin_or_several(basin: Path) -> None:
     content = yaml.safe_load(file.read_text())
     for changed, words in (
         (content | {"domain": domain_section()}, "domain: stands beside `basins`"),
-        ({k: v for k, v in content.items() if k != "basins"}, "domain: is missing"),
+        ({k: v for k, v in content.items() if k != "basins"}, "domain: this key is missing"),
         (content | {"basins": content["basins"][:1] * 2}, "basins.1.data.store: is that of basins.0.data"),
     ):
         file.write_text(yaml.safe_dump(changed))
