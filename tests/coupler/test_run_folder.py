@@ -276,7 +276,8 @@ def test_a_restart_while_a_notebook_reads_says_so(fake):
     fake.run["components"]["land"]["class"] = "zoo:RememberingLand"
     fake.run["checkpoint"] = {"every": "2h"}
     fake.succeeds()
-    code = f"import netCDF4, sys; data = netCDF4.Dataset({str(fake.output / 'hourly.nc')!r}); print(); sys.stdin.read()"
+    opening = f"import netCDF4, sys; data = netCDF4.Dataset({str(fake.output / 'hourly.nc')!r})"
+    code = f"{opening}; print(flush=True); sys.stdin.read()"
     notebook = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     notebook.stdout.readline()
     before = contents(fake.output)
