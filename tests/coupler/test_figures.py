@@ -225,8 +225,9 @@ def test_the_map_of_the_domain_shows_its_boundaries_where_they_are():
     lines = next(c for c in figure.axes[0].collections if c.get_label() == "head given").get_segments()
     assert len(lines) == np.count_nonzero(faces[0])
     rows, columns = np.nonzero(faces[0])
-    np.testing.assert_allclose(sorted(line[0][1] for line in lines), sorted(rows * domain.dy / 1000.0))
-    np.testing.assert_allclose(sorted(line[0][0] for line in lines), sorted(columns * domain.dx / 1000.0))
+    y, x = domain.surface.coordinates
+    np.testing.assert_allclose(sorted(line[0][1] for line in lines), sorted((y[rows] - 0.5 * domain.dy) / 1000.0))
+    np.testing.assert_allclose(sorted(line[0][0] for line in lines), sorted((x[columns] - 0.5 * domain.dx) / 1000.0))
 
 
 def storm():

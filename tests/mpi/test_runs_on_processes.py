@@ -90,7 +90,7 @@ def require_same_balance(one: Path, other: Path) -> None:
         np.testing.assert_allclose(found[name], expected[name], rtol=1e-12, atol=1e-15 * storage)
 
 
-@pytest.mark.parametrize("processes", [2, 3, 4])
+@pytest.mark.parametrize("processes", [2, 4])
 def test_files_hold_what_one_process_writes_to_the_last_bit(case, runs, tmp_path, processes) -> None:
     folder = runs.get(processes) or tmp_path / "run"
     if processes not in runs:
@@ -99,7 +99,7 @@ def test_files_hold_what_one_process_writes_to_the_last_bit(case, runs, tmp_path
     require_same_balance(runs[1], folder)
 
 
-@pytest.mark.parametrize(("first", "then"), [(2, 3), (2, 1), (1, 2)])
+@pytest.mark.parametrize(("first", "then"), [(2, 1), (1, 3)])
 def test_a_restart_on_another_number_of_processes_changes_nothing(runs, tmp_path, first, then) -> None:
     shutil.copytree(runs[first], tmp_path / "run")
     bmi_run(then, "--restart", tmp_path / "run" / "checkpoints" / STOP)
