@@ -287,7 +287,7 @@ contains
     type(system_t), intent(in) :: system  !< with its terms
     real(wp) :: largest(2)                !< [m2]
 
-    largest = maxval(abs(system%terms), dim=1)
+    largest = [maxval(abs(system%terms(:, 1))), maxval(abs(system%terms(:, 2)))]
   end function largest_terms
 
   !> Sums of the slices of the terms, each of them exact.

@@ -250,7 +250,9 @@ contains
     integer :: i
 
     call place_work(columns, memory, work)
-    memory = [(real(i, wp), i=1, size(memory))]
+    do i = 1, size(memory)  ! at once it would be a copy on the stack
+      memory(i) = real(i, wp)
+    end do
     flow = nint(work%flow(1, 1))
     response = nint(work%response(1, 1))
     change = nint(work%change(1, 1))
