@@ -1,5 +1,10 @@
 """Conservation of water, symmetry, and independence of threads."""
 
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -233,3 +238,27 @@ def test_passes_hardly_grow_with_finer_cells_and_longer_steps(dx: float, hours: 
         assert abs(balance.residual) <= 1e-12 * balance.storage
     np.testing.assert_array_equal(solvers[0].head, solvers[1].head)
     np.testing.assert_allclose(solvers[0].head, exact.head, rtol=0.0, atol=1e-6)
+
+
+LARGE = """
+import numpy as np
+from richards_domains import hydrostatic, make_domain
+from bmi_richards import RichardsSolver, SolverConfig
+from bmi_richards.options import Convergence
+domain = make_domain([10.0, 1.0], 300, 300, dx=200.0, slope_x=0.01, slope_y=0.004, specific_storage=1e-4)
+options = SolverConfig(passes=Convergence(tolerance=1e-4), threads=1)
+source = np.zeros((2, 300, 300))
+source[-1] = 1e-3
+assert RichardsSolver(domain, hydrostatic(domain, 10.5), options).step(source).passes > 2
+"""
+
+
+@pytest.mark.slow
+def test_sums_over_a_large_domain_take_no_room_on_the_stack() -> None:
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_STACK, (2**20, resource.getrlimit(resource.RLIMIT_STACK)[1]))
+
+    support = str(Path(__file__).parents[1] / "support")
+    environment = os.environ | {"PYTHONPATH": support, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", LARGE], env=environment, preexec_fn=limit, check=False)
+    assert done.returncode == 0
