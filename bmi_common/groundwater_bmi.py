@@ -31,8 +31,8 @@ _IRRIGATION = {Method.SPRINKLER: names.CANOPY_IRRIGATION, Method.DRIP: names.GRO
 class GroundwaterBmi(DeclaredBmi):
     """Groundwater on a domain, whose pressure head can be replaced by `set_value` or through its pointer.
 
-    A subclass sets `_prepared` in `_initialize`, keeps in `_published_head` the head that it gave out last, calls
-    `_adopt_written_head` before it uses the head, and implements `_adopt_head`.
+    A subclass sets `_prepared` in `_initialize`, calls `_adopt_written_head` before it uses the head, implements
+    `_adopt_head`, and keeps in `_published_head` the head that it gave out last, or has its own `_has_written_head`.
     """
 
     _prepared: PreparedGroundwater
@@ -48,12 +48,16 @@ class GroundwaterBmi(DeclaredBmi):
             If it is not finite in an active cell; the head given out last is back in `values` then.
         """
 
+    def _has_written_head(self) -> bool:
+        """Whether the pressure head in `values` is another than the one given out last."""
+        return not np.array_equal(self.values[names.PRESSURE_HEAD], self._published_head, equal_nan=True)
+
     def _adopt_state(self, name: str) -> None:
         self._adopt_head()
 
     def _adopt_written_head(self) -> None:
         """Take over what was written through the pointer."""
-        written = not np.array_equal(self.values[names.PRESSURE_HEAD], self._published_head, equal_nan=True)
+        written = self._has_written_head()
         part = self._prepared.domain.part
         if written if part is None else part.world.any(written):
             self._adopt_head()
@@ -126,10 +130,10 @@ class GroundwaterBmi(DeclaredBmi):
         """Publish what the ponded depth in `values` makes flow at the gauges."""
         self.values[names.DISCHARGE][...] = self._prepared.gauges.discharge(self.values[names.PONDED_DEPTH])
 
-    def _publish_saturation(self, saturation: Array) -> None:
-        """Fill saturation (nz, ny, nx), relative to porosity, and the water content that follows."""
-        self.values[names.SATURATION][...] = saturation
-        np.multiply(saturation, self.values[names.POROSITY], out=self.values[names.VOLUME_FRACTION])
+    def _publish_volume_fraction(self) -> None:
+        """Fill the water content that follows from the saturation in `values`."""
+        values = self.values
+        np.multiply(values[names.SATURATION], values[names.POROSITY], out=values[names.VOLUME_FRACTION])
 
     def _publish_domain(self) -> None:
         """Fill the statics."""

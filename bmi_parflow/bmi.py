@@ -150,7 +150,8 @@ class BmiParflow(GroundwaterBmi):
     def _publish(self, head: Floats, saturation: Floats) -> None:
         domain, values = self._prepared.domain, self.values
         values[names.PRESSURE_HEAD][...] = head
-        self._publish_saturation(saturation)
+        values[names.SATURATION][...] = saturation
+        self._publish_volume_fraction()
         values[names.WATER_TABLE_DEPTH][...] = water_table.depth(head, domain.dz)
         values[names.PONDED_DEPTH][...] = np.maximum(head[-1], 0.0)
         values[names.STORAGE_VOLUME][...] = storage_volume(domain, head, saturation)

@@ -96,9 +96,10 @@ class BmiRichards(GroundwaterBmi):
         time, dt = self.time / SECONDS_PER_HOUR, self._prepared.time_step
         drainage = self._prepared.drainage
         step = round(self.time / self._setup.time_step)
-        self._balance = self._solver.step(
-            self._net_source(time, dt), dt, None if drainage is None else drainage[step], time
-        )
+        prescribed = self._prepared.conditions.sources is not None
+        source = self._net_source(time, dt) if prescribed else self.values[names.NET_SOURCE]
+        outflow = None if drainage is None else drainage[step]
+        self._balance = self._solver.step(source, dt, outflow, time, source_layers=len(source))
         water = self._solver.well_water
         self._publish_wells(water, dt)
         self.values[names.WELL_RATE][...] = water.taken / (dt * SECONDS_PER_HOUR)
@@ -135,6 +136,9 @@ class BmiRichards(GroundwaterBmi):
         """SHA-256 of each input file, by path."""
         return hashes(self._prepared.files)
 
+    def _has_written_head(self) -> bool:
+        return not self._solver.has_head(self.values[names.PRESSURE_HEAD])
+
     def _adopt_head(self) -> None:
         try:
             self._solver.set_head(self.values[names.PRESSURE_HEAD])
@@ -144,16 +148,15 @@ class BmiRichards(GroundwaterBmi):
     def _publish_state(self, balance: HourBalance | None = None) -> None:
         """Fill what follows from the head; the balance of the step that led to it has the storage already."""
         solver, values = self._solver, self.values
-        head = solver.head
-        values[names.PRESSURE_HEAD][...] = head
-        self._publish_saturation(solver.saturation)
+        head = values[names.PRESSURE_HEAD]
+        solver.fill_maps(head, values[names.SATURATION])
+        self._publish_volume_fraction()
         values[names.WATER_TABLE_DEPTH][...] = water_table.depth(head, self._prepared.domain.dz, self._ground)
         values[names.PONDED_DEPTH][...] = solver.ponding
         in_ground = balance.storage if balance else solver.storage
         values[names.STORAGE_VOLUME][...] = in_ground + values[names.IRRIGATION_STORAGE_VOLUME]
         values[names.PONDED_VOLUME][...] = balance.ponding if balance else solver.ponded_volume
         self._publish_discharge()
-        self._published_head = head
 
     def _publish_balance(self, balance: HourBalance) -> None:
         values = self.values

@@ -279,6 +279,8 @@ class RichardsSolver:
         )
         self._own = slice(self.network.own)  # columns that are solved here; those of the halo follow
         self._cells = self.network.cells[self._own]
+        self._number = np.zeros(self._mask.size, dtype=np.int32)
+        self._number[self._cells] = np.arange(1, self._cells.size + 1)
         self._place_tops(domain.top_layer)
         self._own_permeability = domain.relative_permeability_alpha is not None
         self._soil_cells = np.zeros((self._dz.size, len(_SOIL), self.network.cells.size), order="F")
@@ -294,6 +296,7 @@ class RichardsSolver:
         results = ("storage_change", "applied", "unmet", "left", "drained", "worst", "column_change")
         self._columns = {name: np.zeros(shape[1]) for name in results}
         self._iterations = np.zeros(shape[1], dtype=np.int32)
+        self._depth = np.zeros(shape[1])
         self._last_dt = 1.0
         self._shared_passes = None if part is None else SharedPasses(part, self.network)
         self._soil["floor_water"][...] = self._floor_water()
@@ -360,16 +363,26 @@ class RichardsSolver:
         """Sum over all parts of the domain."""
         return volume if self._part is None else self._part.world.sum(volume)[0]
 
-    @property
-    def _depth(self) -> Floats:
-        """Water above the ground [m] (ncol): the head of the topmost cells where that is above 0 and ground is open."""
+    def _renew_depth(self) -> None:
+        """Set the water above the ground [m] (ncol): positive head of the topmost cells, where the ground is open."""
         if self.conditions.surface is SurfaceCondition.CLOSED:
-            return np.zeros(self.network.cells.size)
-        return np.asarray(np.maximum(self._of_tops(self._head), 0.0))
+            return
+        head = self._head
+        tops = head[-1] if self._above is None else head[self._top - 1, np.arange(self._top.size)]
+        np.maximum(tops, 0.0, out=self._depth)
 
-    def _of_tops(self, columns: Floats) -> Floats:
-        """Values of the topmost cells."""
-        return np.asarray(columns[-1] if self._above is None else columns[self._top - 1, np.arange(self._top.size)])
+    def fill_maps(self, head: Floats, saturation: Floats) -> None:
+        """Write pressure head [m] and saturation [-] into maps (nz, ny, nx), NaN where there is no cell."""
+        maps = self._as_map(head), self._as_map(saturation)
+        _kernel.fill_maps(self._number, self._top, self._state, self._threads, *maps)
+
+    def has_head(self, head: Floats) -> bool:
+        """Whether a map (nz, ny, nx) is that of the pressure head [m], with NaN where there is no cell."""
+        return bool(_kernel.has_head(self._number, self._top, self._state, self._threads, self._as_map(head)))
+
+    def _as_map(self, field: Floats) -> Floats:
+        """(layers, ny, nx) as the kernel takes it, (cells, layers)."""
+        return field.reshape(field.shape[0], -1).T
 
     def set_head(self, head: ArrayLike) -> None:
         """Replace the state: pressure head [m] (nz, ny, nx); saturation follows from it.
@@ -394,6 +407,7 @@ class RichardsSolver:
         """Go on from what `state_dict` gave."""
         for name, _, _ in _MEMORY:
             getattr(self, f"_{name}")[:, self._own] = self._gather_own(state[name], name)
+        self._renew_depth()
 
     @property
     def fingerprint(self) -> str:
@@ -421,13 +435,18 @@ class RichardsSolver:
     # ------------------------------------------------------------------- step
 
     def step(
-        self, source: ArrayLike, dt: float = 1.0, drainage: ArrayLike | None = None, time: float = 0.0
+        self,
+        source: ArrayLike,
+        dt: float = 1.0,
+        drainage: ArrayLike | None = None,
+        time: float = 0.0,
+        source_layers: int | None = None,
     ) -> HourBalance:
         """Advance by one step.
 
         Parameters
         ----------
-        source : (nz, ny, nx)
+        source : (source_layers, ny, nx)
             Net source of each cell over exactly this step [h-1: volume per bulk volume], into the soil positive.
         dt : float
             Length of the step [h]. Results of different steps differ: ParFlow's reference runs use 1 h.
@@ -435,6 +454,8 @@ class RichardsSolver:
             Flow out through the bottom [m h-1]; needed with, and only with, prescribed drainage.
         time : float
             Start of the step [h] in the time that rates of the conditions are counted in.
+        source_layers : int, optional
+            The uppermost layers, which alone have a source; by default all have.
 
         Raises
         ------
@@ -445,8 +466,7 @@ class RichardsSolver:
         """
         if not dt > 0.0:
             raise ValueError(f"dt must be above 0 h, not {dt}")
-        columns_source = self._with_halo(self._gather_own(np.asarray(source, dtype=np.float64), "source"))
-        self._require_ground(np.asarray(source, dtype=np.float64))
+        columns_source = self._take_source(source, source_layers or self.shape[0])
         prescribed = self._prescribed(drainage)
         before = self._work[:, 0]  # the kernel sets it
         failed, ways = (np.zeros(self.network.cells.size, dtype=np.int32) for _ in range(2))
@@ -467,6 +487,7 @@ class RichardsSolver:
         if error:
             self._take_back(before)
             raise error
+        self._renew_depth()
         self._last_dt = dt
         self._well_water = self._boundary_faces.well_water(dt)
         if self._part is not None:
@@ -607,6 +628,20 @@ class RichardsSolver:
         if above.any():
             self._above = above
 
+    def _take_source(self, source: ArrayLike, layers: int) -> Floats:
+        """Sources of the columns that are solved here; refused where there is no cell, which would lose them."""
+        given = np.ascontiguousarray(source, dtype=np.float64)
+        if given.shape != (layers, *self._mask.shape):
+            raise ValueError(f"source has shape {given.shape}, the domain is (nz, ny, nx) = {self.shape}")
+        columns = np.zeros((self.shape[0], self.network.cells.size), order="F")
+        finite = _kernel.take_map(self._number, self._top, self._as_map(given), self._threads, columns)
+        if not finite or self._above is not None:
+            whole = np.zeros(self.shape)
+            whole[-layers:] = given
+            self._gather_own(whole, "source")  # names the cell
+            self._require_ground(whole)
+        return columns
+
     def _require_ground(self, source: Floats) -> None:
         """Refuse sources where there is no cell, which would be lost."""
         if self._above is None:
@@ -715,6 +750,7 @@ class RichardsSolver:
             self._threads,
             self._state,
         )
+        self._renew_depth()
 
     # ------------------------------------------------------- grids and columns
 

@@ -156,7 +156,8 @@ class BmiSurrogate(GroundwaterBmi):
         self._published_head = np.where(self._prepared.domain.mask, head, np.nan)
         diagnosed = self._diagnosis.of(self._published_head)
         values[names.PRESSURE_HEAD][...] = self._published_head
-        self._publish_saturation(diagnosed.saturation)
+        values[names.SATURATION][...] = diagnosed.saturation
+        self._publish_volume_fraction()
         values[names.WATER_TABLE_DEPTH][...] = diagnosed.water_table_depth
         values[names.PONDED_DEPTH][...] = diagnosed.ponded
         values[names.RUNOFF][...] = diagnosed.outflow
