@@ -39,6 +39,10 @@ def _column(units: str, meaning: str, *shape: int | str, dtype: type = np.float6
     return field(metadata={"units": units, "meaning": meaning, "shape": shape, "dtype": dtype})
 
 
+def _profile(units: str, meaning: str) -> Any:
+    return field(metadata={"units": units, "meaning": meaning, "shape": (SOIL,), "dtype": np.float64, "shared": True})
+
+
 @dataclass(frozen=True)
 class StepOptions:
     """Choices and heights that hold for all columns, and the clock of the step."""
@@ -89,7 +93,11 @@ class ColumnArrays:
 
 @dataclass
 class ColumnParameters(ColumnArrays):
-    """Constants of the columns: place, vegetation, soil. Pairs are (visible, near infrared)."""
+    """Constants of the columns: place, vegetation, soil. Pairs are (visible, near infrared).
+
+    What the layers of the soil are made of is kept once for all columns in which it is the same: those arrays have the
+    axes (profile, layer), and `profile` says which a column has.
+    """
 
     latitude: Array = _column("rad", "positive to the north")
     longitude: Array = _column("rad", "positive to the east")
@@ -109,20 +117,57 @@ class ColumnParameters(ColumnArrays):
     leaf_area_maximum: Array = _column("m2 m-2", "leaf area index of the warm season")
     leaf_area_minimum: Array = _column("m2 m-2", "leaf area index of the cold season")
     stem_area_index: Array = _column("m2 m-2", "stem area index of the vegetation class")
-    root_fraction: Array = _column("1", "share of the roots", SOIL)
+    root_fraction: Array = _profile("1", "share of the roots")
     albedo_saturated: Array = _column("1", "albedo of saturated soil", N_BAND)
     albedo_dry: Array = _column("1", "albedo of dry soil", N_BAND)
-    thickness: Array = _column("m", "thickness of the soil layers", SOIL)
-    porosity: Array = _column("1", "porosity", SOIL)
-    heat_capacity_solids: Array = _column("J m-3 K-1", "heat capacity of the solids per bulk volume", SOIL)
-    conductivity_dry: Array = _column("W m-1 K-1", "thermal conductivity of dry soil", SOIL)
-    conductivity_saturated: Array = _column("W m-1 K-1", "thermal conductivity of saturated soil", SOIL)
-    conductivity_saturated_frozen: Array = _column("W m-1 K-1", "the same of saturated frozen soil", SOIL)
-    kersten_exponent_wet: Array = _column("1", "exponent of saturation in the Kersten number", SOIL)
-    kersten_exponent_shape: Array = _column("1", "exponent of its logistic term", SOIL)
-    kersten_exponent_frozen: Array = _column("1", "exponent of saturation in frozen soil", SOIL)
-    kersten_beta: Array = _column("1", "slope of its logistic term", SOIL)
+    thickness: Array = _profile("m", "thickness of the soil layers")
+    porosity: Array = _profile("1", "porosity")
+    heat_capacity_solids: Array = _profile("J m-3 K-1", "heat capacity of the solids per bulk volume")
+    conductivity_dry: Array = _profile("W m-1 K-1", "thermal conductivity of dry soil")
+    conductivity_saturated: Array = _profile("W m-1 K-1", "thermal conductivity of saturated soil")
+    conductivity_saturated_frozen: Array = _profile("W m-1 K-1", "the same of saturated frozen soil")
+    kersten_exponent_wet: Array = _profile("1", "exponent of saturation in the Kersten number")
+    kersten_exponent_shape: Array = _profile("1", "exponent of its logistic term")
+    kersten_exponent_frozen: Array = _profile("1", "exponent of saturation in frozen soil")
+    kersten_beta: Array = _profile("1", "slope of its logistic term")
     ground: Integers = _column("1", "what lies below the surface: 0 soil, 2 wetland, 3 ice, 4 water", dtype=np.int32)
+    profile: Integers = _column("1", "number of the column's profile of soil, from 1", dtype=np.int32)
+
+    @classmethod
+    def empty(cls, n: int, soil_layers: int) -> Self:
+        """Zeros for `n` columns of so many soil layers, each with a profile of its own."""
+        parameters = super().empty(n, soil_layers)
+        parameters.profile[:] = np.arange(1, n + 1)
+        return parameters
+
+    def of_columns(self, name: str) -> NDArray[Any]:
+        """Values of a parameter with the column first, those of profiles as well."""
+        values: NDArray[Any] = getattr(self, name)
+        return values[self.profile - 1] if name in self._of_profiles() else values
+
+    @classmethod
+    def _of_profiles(cls) -> tuple[str, ...]:
+        return tuple(f.name for f in fields(cls) if f.metadata.get("shared"))
+
+    def share_profiles(self) -> None:
+        """Keep profiles that are alike once."""
+        names = self._of_profiles()
+        random = np.random.default_rng(0)
+        mixed = np.zeros(self.profile.size)  # all but surely another number for another profile
+        for name in names:
+            values = self.of_columns(name)
+            mixed += values @ random.random(values.shape[1])
+        _, first, which = np.unique(mixed, return_index=True, return_inverse=True)
+        alike = np.ones(which.size, dtype=bool)
+        for name in names:
+            values = self.of_columns(name)
+            alike &= (values == values[first[which]]).all(axis=1)
+        others = np.flatnonzero(~alike)
+        which[others] = first.size + np.arange(others.size)
+        kept = np.concatenate([first, others])
+        for name in names:
+            setattr(self, name, self.of_columns(name)[kept])
+        self.profile = (which + 1).astype(np.int32)
 
 
 @dataclass

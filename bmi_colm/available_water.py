@@ -7,7 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bmi_colm import _kernel
+from bmi_colm.arrays import ColumnInputs
 from bmi_colm.land import WATER_DENSITY
+from bmi_colm.soil_grid import SoilGrid
 from bmi_common import Domain, van_genuchten
 from bmi_common.floor_head import reachable_floor
 
@@ -59,8 +62,42 @@ class AvailableWater:
             floor,
         )
 
-    def at(self, head: Floats, saturation: Floats) -> Floats:
-        """Water [kg m-2] that layers at a head [m] and a saturation can give."""
-        compressed = self.stiffness * (saturation * head - self.driest * self.floor)
-        share = saturation - self.driest + np.minimum(compressed, 0.0)
-        return np.asarray(self.capacity * np.maximum(share, 0.0))
+    def take(
+        self,
+        head: Floats,
+        saturation: Floats,
+        cells: NDArray[np.int32],
+        grid: SoilGrid,
+        inputs: ColumnInputs,
+        threads: int,
+    ) -> None:
+        """Set head, saturation and available water of the columns' soil layers.
+
+        Parameters
+        ----------
+        head, saturation : ndarray, shape (root-zone layers, cells)
+            Maps of the pressure head [m] and of the saturation [-], bottom first.
+        cells : ndarray of int32, shape (n,)
+            Cell of each column in them, from 1.
+        grid : SoilGrid
+            The soil layers of the columns. A layer of the root zone shares its water out by thickness.
+        inputs : ColumnInputs
+            Of the columns; changed in place.
+        threads : int
+            Threads that fill it.
+        """
+        _kernel.take_soil_water(
+            cells,
+            grid.owner.astype(np.int32) + 1,
+            grid.share,
+            head.T,
+            saturation.T,
+            self.capacity.T,
+            self.driest.T,
+            self.stiffness.T,
+            self.floor.T,
+            threads,
+            inputs.head.T,
+            inputs.saturation.T,
+            inputs.available_water.T,
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,7 @@ class BmiColm(LandSurface):
     starts_at_time_of_day = True
     runs_in_parts = True
     METADATA = str(Path(__file__).with_name("pymt"))  # where pymt looks
+    on_demand = frozenset(DIAGNOSTICS) | frozenset(LAYERED_DIAGNOSTICS)
     variables = (*LandSurface.variables, *names.IRRIGATION_VARIABLES, *names.DIAGNOSTICS)
 
     def _initialize(self, config_file: Path) -> Setup:
@@ -88,8 +90,10 @@ class BmiColm(LandSurface):
         mask = self._prepared.domain.mask
         # where the columns are in a flat surface
         self._where: slice | NDArray[np.intp] = slice(None) if mask.all() else np.flatnonzero(mask)
+        self._cells = np.flatnonzero(mask).astype(np.int32) + 1
         self._fill_initial(self._columns.state.leaf_temperature)
-        self._publish_diagnostics()
+        # what cells are made of is in the columns now
+        self._prepared = replace(self._prepared, domain=self._prepared.domain.without_properties())
 
     def _update(self) -> None:
         self._read_forcing()
@@ -97,17 +101,15 @@ class BmiColm(LandSurface):
         self._check_inputs()
         self._prescribe_leaf_area()
         self._announce_extrapolation(None)
-        grid = self._prepared.grid
-        head, saturation = self._top_first(names.PRESSURE_HEAD), self._top_first(names.SATURATION)
+        columns, grid = self._columns, self._prepared.grid
         weather = {name: self._of_columns(name) for name in _KERNEL_NAMES.values()}
         if self._lifting is not None:
             weather = self._lifting(weather)
-        fluxes = self._columns.step(
-            {short: weather[name] for short, name in _KERNEL_NAMES.items()},
-            grid.spread(head),
-            grid.spread(saturation),
-            grid.share_out(self._available_water.at(head, saturation)),
-        )
+        for short, name in _KERNEL_NAMES.items():
+            getattr(columns.forcing, short)[:] = weather[name]
+        head, saturation = self._over_surface(names.PRESSURE_HEAD), self._over_surface(names.SATURATION)
+        self._available_water.take(head, saturation, self._cells, grid, columns.forcing, columns.threads)
+        fluxes = columns.advance()
         self._fill(names.NET_SOURCE, grid.mean(fluxes.source).T[::-1])
         self._fill(names.LATENT_HEAT, fluxes.latent_heat)
         self._fill(names.SENSIBLE_HEAT, fluxes.sensible_heat)
@@ -116,7 +118,7 @@ class BmiColm(LandSurface):
         self._fill(names.INFILTRATION, fluxes.infiltration / WATER_DENSITY)
         self._fill(names.SURFACE_TEMPERATURE, fluxes.radiative_temperature)
         self._fill(names.SNOW_WATER, self._columns.state.snow_water / WATER_DENSITY)
-        self._publish_diagnostics()
+        self._renew_on_demand()
         self._report_clamped(int(fluxes.clamped_heads.sum()))
 
     def _irrigate_no_more_than_given(self) -> None:
@@ -125,12 +127,12 @@ class BmiColm(LandSurface):
             if variable.name not in self.supplied:
                 self.values[variable.name][self._prepared.domain.mask] = 0.0
 
-    def _publish_diagnostics(self) -> None:
-        columns, grid = self._columns, self._prepared.grid
-        for name, source in DIAGNOSTICS.items():
-            self._fill(name, source(columns.state, columns.fluxes, columns.forcing))
-        for name, layered in LAYERED_DIAGNOSTICS.items():
-            self._fill(name, layered(columns.state, grid).T[::-1])
+    def _derive(self, name: str, values: NDArray[np.float64]) -> None:
+        columns = self._columns
+        if name in DIAGNOSTICS:
+            self._fill_map(values, DIAGNOSTICS[name](columns.state, columns.fluxes, columns.forcing))
+        else:
+            self._fill_map(values, LAYERED_DIAGNOSTICS[name](columns.state, self._prepared.grid).T[::-1])
 
     def _finalize(self) -> None:
         self._forcing.close()
@@ -162,22 +164,20 @@ class BmiColm(LandSurface):
         """The columns of the active cells, in the order of ``mask.nonzero()``."""
         return self._columns
 
-    def _top_first(self, name: str) -> NDArray[np.float64]:
-        return self._of_columns(name)[::-1].T
-
     def _of_columns(self, name: str) -> NDArray[np.float64]:
         """Values of the columns, (n,) or (layers, n) bottom first; a view where all cells have one."""
         values: NDArray[np.float64] = self._over_surface(name)[..., self._where]
         return values
 
     def _fill(self, name: str, values: NDArray[np.float64]) -> None:
-        """Set the values of the columns, (n,) or (layers, n) bottom first."""
-        self._over_surface(name)[..., self._where] = values
+        """Set a variable to the values of the columns, (n,) or (layers, n) bottom first."""
+        self._fill_map(self.values[name], values)
+
+    def _fill_map(self, target: NDArray[np.float64], values: NDArray[np.float64]) -> None:
+        _over_surface(target)[..., self._where] = values
 
     def _over_surface(self, name: str) -> NDArray[np.float64]:
-        values = self.values[name]
-        surface = self._prepared.domain.mask.size
-        return values.reshape(-1) if values.ndim == 2 else values.reshape(-1, surface)
+        return _over_surface(self.values[name])
 
     def _open_leaf_area(self, config_file: Path) -> LeafArea | None:
         config = self._prepared.config
@@ -217,6 +217,11 @@ class BmiColm(LandSurface):
         self._columns.forcing.prescribed_leaf_area[:] = leaf
         if stem is not None:
             self._columns.forcing.prescribed_stem_area[:] = stem
+
+
+def _over_surface(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(cells,) or (layers, cells) of a map; a view."""
+    return values.reshape(*values.shape[:-2], -1)
 
 
 class LiftedWeatherWarning(UserWarning):

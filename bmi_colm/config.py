@@ -280,8 +280,6 @@ class PreparedLand:
         The land's layers of soil.
     texture : SoilTexture
         Of the active columns and soil layers.
-    porosity : ndarray, shape (n, soil layers)
-        Top first.
     cells : ndarray of int, shape (n, 2)
         (j, i) of the active columns.
     vegetation, soil
@@ -297,12 +295,17 @@ class PreparedLand:
     land_cover: NDArray[np.int64]
     grid: SoilGrid
     texture: SoilTexture
-    porosity: Floats
     cells: NDArray[np.int64]
     vegetation: dict[int, Vegetation]
     soil: SoilTable
     maps: Maps
     files: tuple[Path, ...]
+
+    @property
+    def porosity(self) -> Floats:
+        """Porosity of the active columns' soil layers, (n, soil layers), top first."""
+        root_zone = self.domain.porosity[-self.domain.root_zone_layers :, self.domain.mask]
+        return self.grid.spread(np.ascontiguousarray(root_zone.T[:, ::-1]))
 
 
 def prepare(config_file: Path, model: type[LandConfig] = LandConfig) -> PreparedLand:
@@ -364,7 +367,6 @@ def prepare(config_file: Path, model: type[LandConfig] = LandConfig) -> Prepared
         land_cover=cover.astype(np.int64),
         grid=grid,
         texture=read_texture,
-        porosity=grid.spread(np.ascontiguousarray(domain.porosity[-domain.root_zone_layers :, domain.mask].T[:, ::-1])),
         cells=cells,
         vegetation=vegetation,
         soil=table,

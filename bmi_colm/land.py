@@ -88,7 +88,7 @@ class LandSurface(DeclaredBmi):
 
     def _fill_initial(self, surface_temperature: NDArray[np.float64] | float) -> None:
         mask = self._prepared.domain.mask
-        for variable in (v for v in self.variables if not v.role.is_input):
+        for variable in (v for v in self.variables if not v.role.is_input and v.name not in self.on_demand):
             values = self.values[variable.name]
             values[(..., mask) if values.ndim >= 2 else ...] = 0.0
         root_zone = slice(-self._prepared.domain.root_zone_layers, None)

@@ -127,6 +127,7 @@ def column_parameters(
     for name in THERMAL:
         _lay_over(getattr(p, name), maps.get(f"soil_{name}"))
     p.heat_capacity_solids[np.isin(p.ground, (GROUND["ice"], GROUND["water"]))] = 0.0
+    p.share_profiles()
     return p
 
 

@@ -103,11 +103,7 @@ class SoilGrid:
 
     def spread(self, values: Array) -> Array:
         """Values of the root zone's layers (..., layers) for each soil layer; below, those of the lowest layer."""
-        return values if self.is_root_zone else np.asarray(values[..., self._owner])
-
-    def share_out(self, amounts: Array) -> Array:
-        """Amounts in the root zone's layers (..., layers) shared out by thickness; nothing is below."""
-        return amounts if self.is_root_zone else np.asarray(amounts[..., self._owner] * self._share)
+        return values if self.is_root_zone else np.asarray(values[..., self.owner])
 
     def add_up(self, amounts: Array) -> Array:
         """Amounts in the soil layers (..., soil layers), added up for each layer of the root zone."""
@@ -122,14 +118,17 @@ class SoilGrid:
         return values if self.is_root_zone else self.add_up(values * self.thickness) / self.root_zone
 
     @property
-    def _owner(self) -> NDArray[np.intp]:
-        """Layer of the root zone that each soil layer belongs to."""
+    def owner(self) -> NDArray[np.intp]:
+        """Layer of the root zone, from the top, that each soil layer belongs to."""
         within = np.repeat(np.arange(len(self.parts)), self.parts)
         return np.concatenate([within, np.full(self.layers - self.rooted, len(self.parts) - 1)])
 
     @property
-    def _share(self) -> Array:
-        share = self.thickness / self.root_zone[self._owner]
+    def share(self) -> Array:
+        """Part of its root-zone layer's amounts that each soil layer has, by thickness; nothing is below."""
+        if self.is_root_zone:
+            return np.ones(self.layers)
+        share = self.thickness / self.root_zone[self.owner]
         share[self.rooted :] = 0.0
         return share
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -99,6 +99,17 @@ class Setup:
         return (told,) if self.mask is None else (told, f"{int(self.mask.sum())} active")
 
 
+class _Values(dict[str, NDArray[Any]]):
+    """Arrays of variables by name; one that is missing is taken when it is first looked up."""
+
+    def __init__(self, take: Callable[[str], None]) -> None:
+        self._take_missing = take
+
+    def __missing__(self, name: str) -> NDArray[Any]:
+        self._take_missing(name)
+        return dict.__getitem__(self, name)
+
+
 class DeclaredBmi(GridFunctions, VariableFunctions):
     """BMI 2.0 component made of a table of variables and four methods.
 
@@ -107,6 +118,11 @@ class DeclaredBmi(GridFunctions, VariableFunctions):
     `initialize`. Values live in `values`, arrays in grid shape (z, y, x), C-contiguous; z index 0 is the bottom
     layer, y 0 the southern row, x 0 the western column. Instances are independent of each other.
     """
+
+    on_demand: ClassVar[frozenset[str]] = frozenset()
+    """Outputs on cells that follow from what the component has at hand. They cost neither time nor memory until
+    somebody takes them; `_derive` makes them, and from then on the component keeps them up to date by
+    `_renew_on_demand`."""
 
     saves_state: ClassVar[bool] = True
     """Whether state files hold all that the component remembers; where not, it refuses to write and to read them."""
@@ -149,8 +165,9 @@ class DeclaredBmi(GridFunctions, VariableFunctions):
         self._state = State.CREATED
         self._setup = Setup({})
         self._steps_done = 0
-        self.values: dict[str, NDArray[Any]] = {}
+        self.values: dict[str, NDArray[Any]] = _Values(self._take)
         self._flat = {}
+        self._taken: set[str] = set()
         self.supplied = set()
 
     @property
@@ -174,6 +191,10 @@ class DeclaredBmi(GridFunctions, VariableFunctions):
 
     def _update_span(self, steps: int) -> None:
         """Advance several steps at once with the inputs as they are; only where `spans_steps` says so."""
+        raise NotImplementedError
+
+    def _derive(self, name: str, values: NDArray[Any]) -> None:
+        """Fill the active cells of `values` with what the output `name` of `on_demand` is now."""
         raise NotImplementedError
 
     def _adopt_state(self, name: str) -> None:
@@ -265,12 +286,8 @@ class DeclaredBmi(GridFunctions, VariableFunctions):
         self._setup = self._initialize(Path(config_file))
         try:
             for v in sorted(self.variables, key=lambda v: bool(v.part_of)):  # parts after what they are parts of
-                grid = self._setup.grids[v.grid]
-                fill = np.nan if np.issubdtype(np.dtype(v.dtype), np.floating) else 0
-                # layers are the slowest dimension, so that the uppermost ones lie side by side at the end
-                flat = self._flat[v.part_of][-grid.size :] if v.part_of else np.full(grid.size, fill, dtype=v.dtype)
-                self._flat[v.name] = flat
-                self.values[v.name] = flat.reshape(grid.shape)
+                if v.name not in self.on_demand:
+                    self._allocate(v)
             self._start()
             if self._setup.initial_state is not None:
                 self._start_warm(self._setup.initial_state)
@@ -279,6 +296,32 @@ class DeclaredBmi(GridFunctions, VariableFunctions):
             self._reset()
             raise
         self._state = State.INITIALIZED
+
+    def _allocate(self, v: Variable) -> NDArray[Any]:
+        """Make the array of a variable, in grid shape, without a value yet."""
+        grid = self._setup.grids[v.grid]
+        fill = np.nan if np.issubdtype(np.dtype(v.dtype), np.floating) else 0
+        # layers are the slowest dimension, so that the uppermost ones lie side by side at the end
+        flat = self._flat[v.part_of][-grid.size :] if v.part_of else np.full(grid.size, fill, dtype=v.dtype)
+        self._flat[v.name] = flat
+        self.values[v.name] = flat.reshape(grid.shape)
+        return self.values[v.name]
+
+    def _take(self, name: str) -> None:
+        if name not in self.on_demand or name in self._taken:
+            return
+        self._taken.add(name)
+        if name not in self.values:
+            self._derive(name, self._allocate(self._table[name]))
+
+    def _renew_on_demand(self) -> None:
+        """Bring the outputs that somebody has taken up to date; those that only a state brought along end with it."""
+        for name in self.on_demand:
+            if name in self._taken:
+                self._derive(name, self.values[name])
+            else:
+                self.values.pop(name, None)
+                self._flat.pop(name, None)
 
     def update(self) -> None:
         """Advance one step."""
@@ -474,7 +517,8 @@ class DeclaredBmi(GridFunctions, VariableFunctions):
         try:
             for v in self._saved:
                 if goes_on or not v.role.is_input:
-                    self.values[v.name][...] = saved.arrays[_file_name(v.name)]
+                    values = self.values[v.name] if v.name in self.values else self._allocate(v)
+                    values[...] = saved.arrays[_file_name(v.name)]
             self.supplied = set(saved.header.details.get("supplied", ())) if goes_on else set()
             self._load_state_dict(saved.state_dict())
         except BaseException:
@@ -491,8 +535,15 @@ class DeclaredBmi(GridFunctions, VariableFunctions):
         arrays = self._grid_arrays()
         for v in self._saved:
             dimensions = self._dimensions(v.grid)
-            arrays[_file_name(v.name)] = StateArray(self.values[v.name], dimensions, v.units, v.long_name or v.name)
+            values = self.values[v.name] if v.name in self.values else self._derived(v)
+            arrays[_file_name(v.name)] = StateArray(values, dimensions, v.units, v.long_name or v.name)
         return arrays | state
+
+    def _derived(self, v: Variable) -> NDArray[Any]:
+        """Values of an output that nobody has taken, which are not kept."""
+        values = np.full(self._setup.grids[v.grid].shape, np.nan)
+        self._derive(v.name, values)
+        return values
 
     def _grid_arrays(self) -> dict[str, StateArray]:
         arrays: dict[str, StateArray] = {}

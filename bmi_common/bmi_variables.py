@@ -36,6 +36,10 @@ class VariableFunctions(Bmi):
         """Raise `BmiStateError` where `function` cannot be answered because there are no values."""
 
     @abstractmethod
+    def _take(self, name: str) -> None:
+        """Note that somebody asks for the values of `name`, which are in `_flat` from now on."""
+
+    @abstractmethod
     def _adopt_state(self, name: str) -> None:
         """Make what follows from the state `name`, which has just been set."""
 
@@ -82,7 +86,9 @@ class VariableFunctions(Bmi):
 
     def get_var_nbytes(self, name: str) -> int:
         """Bytes of all values."""
-        return int(self.get_value_ptr(name).nbytes)
+        self.variable(name)
+        self._need("get_var_nbytes")
+        return int(self.get_grid_size(self.get_var_grid(name))) * self.get_var_itemsize(name)
 
     def get_var_location(self, name: str) -> str:
         """Where on the grid values are: cells are described by their centres."""
@@ -93,6 +99,7 @@ class VariableFunctions(Bmi):
         """Live flat array of the variable; the same object until `finalize`."""
         self.variable(name)
         self._need("get_value_ptr")
+        self._take(name)
         return self._flat[name]
 
     def get_value(self, name: str, dest: NDArray[Any]) -> NDArray[Any]:

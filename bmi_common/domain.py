@@ -207,6 +207,22 @@ DomainField = Annotated[DomainConfig, BeforeValidator(_from_file)]
 """Type of a `domain:` key: the mapping itself, or the path of a YAML file that holds it."""
 
 
+_PROPERTIES: Final = (
+    "porosity",
+    "alpha",
+    "n",
+    "residual_saturation",
+    "maximum_saturation",
+    "relative_permeability_alpha",
+    "relative_permeability_n",
+    "conductivity_x",
+    "conductivity_y",
+    "conductivity_z",
+    "specific_storage",
+)
+"""Fields of the cells that say what they are made of."""
+
+
 @dataclass(frozen=True)
 class Domain:
     """Fields of the domain in grid shape, bottom layer, southern row and western column first.
@@ -362,6 +378,12 @@ class Domain:
         if self.top_layer is None:
             return np.asarray(field[-1])
         return np.asarray(np.take_along_axis(field, self.top_layer[np.newaxis], axis=0)[0])
+
+    def without_properties(self) -> Domain:
+        """Return the domain without what its cells are made of, most of its memory: those fields are NaN."""
+        nothing = np.broadcast_to(np.nan, self.subsurface.shape)
+        there: dict[str, Any] = {name: nothing for name in _PROPERTIES if getattr(self, name) is not None}
+        return replace(self, **there)
 
     def require(self, name: str, needed_by: str) -> Array:
         """Return an optional field; raises `ConfigError` naming the missing key and who needs it."""

@@ -35,6 +35,7 @@ class GroundwaterBmi(DeclaredBmi):
     `_adopt_head`, and keeps in `_published_head` the head that it gave out last, or has its own `_has_written_head`.
     """
 
+    on_demand = frozenset({names.VOLUME_FRACTION})
     _prepared: PreparedGroundwater
     _published_head: Array
 
@@ -95,7 +96,7 @@ class GroundwaterBmi(DeclaredBmi):
     @property
     def description(self) -> tuple[str, ...]:
         """What a user should see of the configuration before a run: what the domain is like, and the wells."""
-        if not self.values or self._prepared.domain.part is not None:
+        if not self.values or self._prepared.domain.part is not None or self.time:
             return ()
         prepared = self._prepared
         start: tuple[str, ...] = ()
@@ -130,10 +131,9 @@ class GroundwaterBmi(DeclaredBmi):
         """Publish what the ponded depth in `values` makes flow at the gauges."""
         self.values[names.DISCHARGE][...] = self._prepared.gauges.discharge(self.values[names.PONDED_DEPTH])
 
-    def _publish_volume_fraction(self) -> None:
-        """Fill the water content that follows from the saturation in `values`."""
-        values = self.values
-        np.multiply(values[names.SATURATION], values[names.POROSITY], out=values[names.VOLUME_FRACTION])
+    def _derive(self, name: str, values: Array) -> None:
+        assert name == names.VOLUME_FRACTION
+        np.multiply(self.values[names.SATURATION], self.values[names.POROSITY], out=values)
 
     def _publish_domain(self) -> None:
         """Fill the statics."""

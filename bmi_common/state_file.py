@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -119,9 +120,12 @@ def write_state(path: Path, header: StateHeader, arrays: Mapping[str, StateArray
     try:
         with netCDF4.Dataset(partial, "w", format="NETCDF4") as data:
             data.set_fill_off()
-            data.setncatts(_attributes(header, {n: a.values for n, a in arrays.items()}))
-            for name, array in arrays.items():
-                _write_array(data, name, array)
+            data.setncatts(_attributes(header))
+            with ThreadPoolExecutor(1) as beside:  # neither hashing nor writing holds the interpreter
+                checksum = beside.submit(_checksum, header, {n: a.values for n, a in arrays.items()})
+                for name, array in arrays.items():
+                    _write_array(data, name, array)
+            data.content_sha256 = checksum.result()
         commit(partial, path)
     except (OSError, RuntimeError) as error:  # the NetCDF library raises RuntimeError for a full disk
         left = shutil.disk_usage(path.parent).free / 1e6
@@ -147,7 +151,7 @@ def flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def _attributes(header: StateHeader, values: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+def _attributes(header: StateHeader) -> dict[str, Any]:
     calendar = "" if header.calendar_time is None else header.calendar_time.isoformat()
     return {
         "Conventions": "CF-1.11",
@@ -162,7 +166,6 @@ def _attributes(header: StateHeader, values: Mapping[str, NDArray[Any]]) -> dict
         "calendar_time": calendar,
         "fingerprints": json.dumps(dict(header.fingerprints), sort_keys=True),
         "details": json.dumps(dict(header.details), sort_keys=True),
-        "content_sha256": _checksum(header, values),
     }
 
 
@@ -283,7 +286,7 @@ def _add(digest: Any, part: NDArray[Any] | str) -> None:
         return
     little = part.astype(part.dtype.newbyteorder("<"), copy=False)
     digest.update(f"{little.dtype.str}{part.shape}".encode())
-    digest.update(np.ascontiguousarray(little).tobytes())
+    digest.update(np.ascontiguousarray(little).data)
 
 
 # ---------------------------------------------------------------------- comparing

@@ -151,7 +151,7 @@ class BmiParflow(GroundwaterBmi):
         domain, values = self._prepared.domain, self.values
         values[names.PRESSURE_HEAD][...] = head
         values[names.SATURATION][...] = saturation
-        self._publish_volume_fraction()
+        self._renew_on_demand()
         values[names.WATER_TABLE_DEPTH][...] = water_table.depth(head, domain.dz)
         values[names.PONDED_DEPTH][...] = np.maximum(head[-1], 0.0)
         values[names.STORAGE_VOLUME][...] = storage_volume(domain, head, saturation)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from bmi_common import ConfigError, Setup, grids, water_table
@@ -90,7 +92,15 @@ class BmiRichards(GroundwaterBmi):
             self.values[variable.name][...] = 0.0
         self._publish_state()
 
+    def _let_go_of_domain(self) -> None:
+        """Drop the fields that have become columns of the solver; until the first step they describe the run."""
+        prepared = self._prepared
+        nothing = np.broadcast_to(np.nan, prepared.head.shape)
+        self._prepared = replace(prepared, domain=prepared.domain.without_properties(), head=nothing)
+
     def _update(self) -> None:
+        if self._balance is None:
+            self._let_go_of_domain()
         self._adopt_written_head()
         self.require_finite(names.NET_SOURCE)
         time, dt = self.time / SECONDS_PER_HOUR, self._prepared.time_step
@@ -150,7 +160,7 @@ class BmiRichards(GroundwaterBmi):
         solver, values = self._solver, self.values
         head = values[names.PRESSURE_HEAD]
         solver.fill_maps(head, values[names.SATURATION])
-        self._publish_volume_fraction()
+        self._renew_on_demand()
         values[names.WATER_TABLE_DEPTH][...] = water_table.depth(head, self._prepared.domain.dz, self._ground)
         values[names.PONDED_DEPTH][...] = solver.ponding
         in_ground = balance.storage if balance else solver.storage

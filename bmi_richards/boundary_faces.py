@@ -5,7 +5,7 @@ Equations (8a) to (8d) of docs/theory.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,8 +34,6 @@ class CellSoil:
         Properties as the kernel takes them.
     kr_alpha, kr_n, minimum_head : (nz, ncol)
         What relative permeability has of its own; (1, 1) where it has nothing.
-    conductivity : mapping of str to (nz, ncol)
-        Saturated conductivity [m h-1] along ``x``, ``y`` and ``z``.
     own_permeability : bool
         Whether relative permeability has its own alpha and n.
     table_points : int
@@ -46,7 +44,6 @@ class CellSoil:
     kr_alpha: Floats
     kr_n: Floats
     minimum_head: Floats
-    conductivity: Mapping[str, Floats]
     own_permeability: bool
     table_points: int
 
@@ -137,6 +134,8 @@ class BoundaryFaces:
         ny and nx.
     soil : CellSoil
         Of the columns.
+    conductivity : callable
+        Gives the saturated conductivity [m h-1] of the cells, (nz, ncol), along ``x``, ``y`` or ``z``.
     """
 
     def __init__(
@@ -148,9 +147,10 @@ class BoundaryFaces:
         spacing: tuple[float, float],
         shape: tuple[int, ...],
         soil: CellSoil,
+        conductivity: Callable[[str], Floats],
     ) -> None:
         self._cells, self._soil = network.cells, soil
-        self._groups = [_of_boundary(b, network, top, dz, spacing, soil) for b in conditions.boundaries]
+        self._groups = [_of_boundary(b, network, top, dz, spacing, conductivity) for b in conditions.boundaries]
         self._boundaries = len(self._groups)
         if conditions.surface_flux is not None:
             self._groups.append(_of_ground(conditions.surface_flux, top[: network.own]))
@@ -257,7 +257,7 @@ def _of_boundary(
     top: NDArray[np.int32],
     dz: Floats,
     spacing: tuple[float, float],
-    soil: CellSoil,
+    conductivity: Callable[[str], Floats],
 ) -> _Group:
     dx, dy = spacing
     faces = boundary.faces.reshape(dz.size, -1)[:, network.cells]
@@ -278,7 +278,7 @@ def _of_boundary(
         distance=half if level else np.full(layer.size, 0.5 * width),
         height=centre - lift,
         lift=lift,
-        conductivity=None if boundary.head is None else soil.conductivity[axis][layer, column],
+        conductivity=None if boundary.head is None else conductivity(axis)[layer, column],
     )
 
 

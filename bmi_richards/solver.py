@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -280,7 +280,7 @@ class RichardsSolver:
         self._own = slice(self.network.own)  # columns that are solved here; those of the halo follow
         self._cells = self.network.cells[self._own]
         self._number = np.zeros(self._mask.size, dtype=np.int32)
-        self._number[self._cells] = np.arange(1, self._cells.size + 1)
+        self._number[self.network.cells] = np.arange(1, self.network.cells.size + 1)
         self._place_tops(domain.top_layer)
         self._own_permeability = domain.relative_permeability_alpha is not None
         self._soil_cells = np.zeros((self._dz.size, len(_SOIL), self.network.cells.size), order="F")
@@ -374,11 +374,12 @@ class RichardsSolver:
     def fill_maps(self, head: Floats, saturation: Floats) -> None:
         """Write pressure head [m] and saturation [-] into maps (nz, ny, nx), NaN where there is no cell."""
         maps = self._as_map(head), self._as_map(saturation)
-        _kernel.fill_maps(self._number, self._top, self._state, self._threads, *maps)
+        _kernel.fill_maps(self._number, self._cells.size, self._top, self._state, self._threads, *maps)
 
     def has_head(self, head: Floats) -> bool:
         """Whether a map (nz, ny, nx) is that of the pressure head [m], with NaN where there is no cell."""
-        return bool(_kernel.has_head(self._number, self._top, self._state, self._threads, self._as_map(head)))
+        head = self._as_map(head)
+        return bool(_kernel.has_head(self._number, self._cells.size, self._top, self._state, self._threads, head))
 
     def _as_map(self, field: Floats) -> Floats:
         """(layers, ny, nx) as the kernel takes it, (cells, layers)."""
@@ -409,7 +410,7 @@ class RichardsSolver:
             getattr(self, f"_{name}")[:, self._own] = self._gather_own(state[name], name)
         self._renew_depth()
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Hash of the properties that tie saturation and relative permeability to the head."""
         table = self.options.table
@@ -629,12 +630,11 @@ class RichardsSolver:
             self._above = above
 
     def _take_source(self, source: ArrayLike, layers: int) -> Floats:
-        """Sources of the columns that are solved here; refused where there is no cell, which would lose them."""
+        """Take the sources of the columns that are solved here; refuse them where there is no cell to take them."""
         given = np.ascontiguousarray(source, dtype=np.float64)
         if given.shape != (layers, *self._mask.shape):
             raise ValueError(f"source has shape {given.shape}, the domain is (nz, ny, nx) = {self.shape}")
-        columns = np.zeros((self.shape[0], self.network.cells.size), order="F")
-        finite = _kernel.take_map(self._number, self._top, self._as_map(given), self._threads, columns)
+        columns, finite = self._columns_of(given, self._cells.size)
         if not finite or self._above is not None:
             whole = np.zeros(self.shape)
             whole[-layers:] = given
@@ -722,12 +722,15 @@ class RichardsSolver:
         soil = CellSoil(
             cells=self._soil_cells,
             **{name: self._statics[name] for name in ("kr_alpha", "kr_n", "minimum_head")},
-            conductivity={axis: self._gather(getattr(domain, f"conductivity_{axis}"), axis) for axis in "xyz"},
             own_permeability=self._own_permeability,
             table_points=table.points if table else 0,
         )
-        spacing = self._dx, self._dy
-        return BoundaryFaces(self.conditions, self.network, self._top, self._dz, spacing, self._mask.shape, soil)
+
+        def conductivity(axis: str) -> Floats:
+            return self._gather(getattr(domain, f"conductivity_{axis}"), axis)
+
+        spacing, shape = (self._dx, self._dy), self._mask.shape
+        return BoundaryFaces(self.conditions, self.network, self._top, self._dz, spacing, shape, soil, conductivity)
 
     def _floor_water(self) -> Floats:
         """Water [m] of each cell at the floor head, which sinks leave in it."""
@@ -754,9 +757,15 @@ class RichardsSolver:
 
     # ------------------------------------------------------- grids and columns
 
+    def _columns_of(self, field: Floats, last: int) -> tuple[Floats, bool]:
+        """Uppermost layers of the columns up to the `last` from a map, 0 elsewhere, and whether all are finite."""
+        columns = np.zeros((self.shape[0], self.network.cells.size), order="F")
+        finite = _kernel.take_map(self._number, last, self._top, self._as_map(field), self._threads, columns)
+        return columns, bool(finite)
+
     def _gather_own(self, field: ArrayLike, name: str) -> Floats:
         """As `_gather`, of the columns that are solved here."""
-        return self._gather(field, name, columns=self._own)
+        return self._gather(field, name, last=self._cells.size)[:, self._own]
 
     def _with_halo(self, own: Floats) -> Floats:
         """Values of the columns that are solved here, and 0 in those of the halo."""
@@ -772,21 +781,20 @@ class RichardsSolver:
         name: str,
         above: float | None = None,
         at_least: float | None = None,
-        columns: slice = slice(None),
+        last: int | None = None,
     ) -> Floats:
-        """(nz, ny, nx) to (nz, ncol) in flow order, each column contiguous."""
-        values = np.asarray(_present(field, name), dtype=np.float64)
+        """(nz, ny, nx) to (nz, ncol) in flow order, each column contiguous; what is above the ground has no effect."""
+        values = np.ascontiguousarray(_present(field, name), dtype=np.float64)
         if values.shape != self.shape:
             raise ValueError(f"{name} has shape {values.shape}, the domain is (nz, ny, nx) = {self.shape}")
-        found: Floats = np.ascontiguousarray(values.reshape(self.shape[0], -1).T[self.network.cells[columns]]).T
-        if self._above is not None:  # what lies there has no effect, and may be NaN
-            tops = found[self._top[columns] - 1, np.arange(found.shape[1])]
-            found = np.asfortranarray(np.where(self._above[:, columns], tops, found))
+        last = last or self.network.cells.size
+        columns, finite = self._columns_of(values, last)
+        found = columns[:, :last]
         if above is not None and not np.all(found > above):
             self._refuse(~(found > above), found, name, f"must be above {above:g}")
         if at_least is not None and not np.all(found >= at_least):
             self._refuse(~(found >= at_least), found, name, f"must be at least {at_least:g}")
-        if not np.all(np.isfinite(found)):
+        if not finite:
             self._refuse(~np.isfinite(found), found, name, "must be finite inside the mask")
         return found
 

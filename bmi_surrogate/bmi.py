@@ -157,7 +157,7 @@ class BmiSurrogate(GroundwaterBmi):
         diagnosed = self._diagnosis.of(self._published_head)
         values[names.PRESSURE_HEAD][...] = self._published_head
         values[names.SATURATION][...] = diagnosed.saturation
-        self._publish_volume_fraction()
+        self._renew_on_demand()
         values[names.WATER_TABLE_DEPTH][...] = diagnosed.water_table_depth
         values[names.PONDED_DEPTH][...] = diagnosed.ponded
         values[names.RUNOFF][...] = diagnosed.outflow

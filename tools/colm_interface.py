@@ -82,8 +82,14 @@ def field_of_type(item: Item, intent: str) -> str:
 
 
 def element(item: Item) -> str:
-    """Column `i` of an array."""
-    return item.name + subscript([*(":" for _ in item.metadata["shape"]), "i"])
+    """Column `i` of an array, or its profile."""
+    number = "profile(i)" if item.metadata.get("shared") else "i"
+    return item.name + subscript([*(":" for _ in item.metadata["shape"]), number])
+
+
+def extent(item: Item) -> str:
+    """How many columns an array holds, or profiles."""
+    return "n_profiles" if item.metadata.get("shared") else "n"
 
 
 def lane(variable: str) -> str:
@@ -134,7 +140,9 @@ def interface(table: ModuleType) -> str:
     scalars = fields(table.StepOptions)
     sets = {variable: (fields(getattr(table, name)), intent) for name, (variable, intent) in SETS.items()}
     items = [*scalars, *(item for arrays, _ in sets.values() for item in arrays)]
-    names = textwrap.wrap(", ".join([*(item.name for item in items), "order", "threads", "n", "n_soil"]), 112)
+    names = textwrap.wrap(
+        ", ".join([*(item.name for item in items), "order", "threads", "n", "n_soil", "n_profiles"]), 112
+    )
     text = [
         HEADER,
         "",
@@ -155,17 +163,18 @@ def interface(table: ModuleType) -> str:
         "  use colm_types, only: step_options, column_inputs, column_parameters, column_state, column_fluxes",
         "  use colm_column, only: advance_group, ok",
         "  implicit none",
-        "  integer(c_int), intent(in) :: n, n_soil, threads, order(n)",
+        "  integer(c_int), intent(in) :: n, n_soil, n_profiles, threads, order(n)",
         *(f"  {declaration(item, False)}, intent(in) :: {item.name}" for item in scalars),
         *(
             f"  {declaration(item, False)}, intent({intent}), target :: "
-            f"{item.name}{subscript([*item.metadata['shape'], 'n'])}"
+            f"{item.name}{subscript([*item.metadata['shape'], extent(item)])}"
             for arrays, intent in sets.values()
             for item in arrays
         ),
         "  !f2py threadsafe",
         "  !f2py integer, intent(hide), depend(latitude) :: n = len(latitude)",
         "  !f2py integer, intent(hide), depend(thickness) :: n_soil = shape(thickness, 0)",
+        "  !f2py integer, intent(hide), depend(thickness) :: n_profiles = shape(thickness, 1)",
         "  type(step_options) :: options",
         *(f"  type(column_{variable}), allocatable :: {variable}(:)" for variable in sets),
         "  integer :: first, blocks, taken, i, l",

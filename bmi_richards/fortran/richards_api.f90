@@ -63,46 +63,46 @@ subroutine ground_water(nz, properties, variables, ncol, soil_cells, threads, st
 end subroutine ground_water
 
 !> Head [m] and saturation [-] of the columns as maps; see fill_maps.
-subroutine fill_maps(cells, nz, ncol, variables, number, top, state_cells, threads, head, saturation)
+subroutine fill_maps(cells, nz, ncol, variables, number, last, top, state_cells, threads, head, saturation)
   use, intrinsic :: iso_c_binding, only: c_double
   use richards_maps, only: fill => fill_maps
   implicit none
-  integer, intent(in) :: cells, nz, ncol, variables, threads
+  integer, intent(in) :: cells, nz, ncol, variables, threads, last
   integer, intent(in) :: number(cells), top(ncol)
   real(c_double), intent(in) :: state_cells(nz, variables, ncol)
   real(c_double), intent(inout) :: head(cells, nz), saturation(cells, nz)
   !f2py threadsafe
 
-  call fill(number, top, state_cells, threads, head, saturation)
+  call fill(number, last, top, state_cells, threads, head, saturation)
 end subroutine fill_maps
 
 !> Columns from a map of the uppermost layers; see take_map.
-subroutine take_map(cells, layers, nz, ncol, number, top, map, threads, columns, finite)
+subroutine take_map(cells, layers, nz, ncol, number, last, top, map, threads, columns, finite)
   use, intrinsic :: iso_c_binding, only: c_double
   use richards_maps, only: take => take_map
   implicit none
-  integer, intent(in) :: cells, layers, nz, ncol, threads
+  integer, intent(in) :: cells, layers, nz, ncol, threads, last
   integer, intent(in) :: number(cells), top(ncol)
   real(c_double), intent(in) :: map(cells, layers)
   real(c_double), intent(inout) :: columns(nz, ncol)
   logical, intent(out) :: finite
   !f2py threadsafe
 
-  call take(number, top, map, threads, columns, finite)
+  call take(number, last, top, map, threads, columns, finite)
 end subroutine take_map
 
 !> Whether a map is that of the head; see is_head_of.
-subroutine has_head(cells, nz, ncol, variables, number, top, state_cells, threads, map, same)
+subroutine has_head(cells, nz, ncol, variables, number, last, top, state_cells, threads, map, same)
   use, intrinsic :: iso_c_binding, only: c_double
   use richards_maps, only: is_head_of
   implicit none
-  integer, intent(in) :: cells, nz, ncol, variables, threads
+  integer, intent(in) :: cells, nz, ncol, variables, threads, last
   integer, intent(in) :: number(cells), top(ncol)
   real(c_double), intent(in) :: state_cells(nz, variables, ncol), map(cells, nz)
   logical, intent(out) :: same
   !f2py threadsafe
 
-  same = is_head_of(number, top, state_cells, threads, map)
+  same = is_head_of(number, last, top, state_cells, threads, map)
 end subroutine has_head
 
 !> Tell the kernel of a step of dt [h]; see advance_all. What is returned stands for it until `detach`, and so long the arrays must

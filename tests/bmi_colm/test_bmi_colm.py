@@ -288,7 +288,7 @@ def test_a_texture_profile_is_read_bottom_first(basin):
     give(bmi)
     bmi.update()
     # sandier soil conducts better when saturated, and the top layer, the last in the list, is the sandiest
-    conductivity = bmi.columns.parameters.conductivity_saturated
+    conductivity = bmi.columns.parameters.of_columns("conductivity_saturated")
     assert (conductivity[:, 0] > conductivity[:, -1]).all()
 
 

@@ -13,8 +13,8 @@ from land_basin import COVER, LAYERS, MASK, NX, NY, started, step, write_fields
 
 from bmi_colm import BmiColm
 from bmi_colm import variables as names
-from bmi_colm.parameters import root_fraction
-from bmi_colm.soil import layer_weights
+from bmi_colm.parameters import column_parameters, root_fraction
+from bmi_colm.soil import SoilTexture, layer_weights
 from bmi_colm.tables import soil_table, vegetation_table
 from bmi_common import ConfigError
 
@@ -27,7 +27,7 @@ def shipped(name: str) -> dict:
 
 
 def of(bmi: BmiColm, name: str) -> np.ndarray:
-    return getattr(bmi.columns.parameters, name)
+    return bmi.columns.parameters.of_columns(name)
 
 
 # ------------------------------------------------------------------ tables
@@ -41,10 +41,26 @@ def test_some_parameters_of_one_class_change_and_all_others_stay(tmp_path):
     np.testing.assert_array_equal(of(changed, "leaf_area_maximum")[GRASS], 3.0)
     np.testing.assert_array_equal(of(changed, "carboxylation_capacity")[GRASS], 6.0e-5)
     np.testing.assert_array_equal(of(changed, "leaf_reflectance")[GRASS], [[0.11, 0.5]] * GRASS.sum())
-    for name, values in plain.columns.parameters.arrays().items():
+    for name in plain.columns.parameters.arrays():
+        values = of(plain, name)
         given = name in ("leaf_area_minimum", "leaf_area_maximum", "carboxylation_capacity", "leaf_reflectance")
         where = ~GRASS if given else slice(None)
         np.testing.assert_array_equal(of(changed, name)[where], values[where], err_msg=name)
+
+
+def test_profiles_of_soil_that_are_alike_are_kept_once_and_columns_have_their_own():
+    covers, porosity = np.array([10, 7, 10, 10, 7]), np.full((5, THICKNESS.size), 0.4)
+    porosity[3, 2] = 0.45
+    loam = SoilTexture(*(np.full(5, share) for share in (40.0, 20.0, 0.0, 0.0, 1.5)))
+    together = column_parameters(covers, loam, THICKNESS, porosity, 45.0, 5.0)
+    assert together.profile.tolist().count(together.profile[0]) == 2  # two covers by root depth, and the odd layer
+    assert len(together.porosity) == 3
+    for column, cover in enumerate(covers):
+        alone = column_parameters(
+            [cover], SoilTexture(*(v[:1] for v in vars(loam).values())), THICKNESS, porosity[[column]], 45.0, 5.0
+        )
+        for name in set(alone.arrays()) - {"profile"}:
+            np.testing.assert_array_equal(together.of_columns(name)[column], alone.of_columns(name)[0], err_msg=name)
 
 
 def test_changes_may_stand_in_a_file_of_their_own(tmp_path):

@@ -221,7 +221,7 @@ def test_latent_heat_of_each_winter_window(winter):
 def test_a_whole_cold_record_keeps_its_ice_within_the_pores(folder):
     case = Case.load(folder, "cold")
     model = case.model(ColumnConfig())
-    capacity = model.parameters.porosity * THICKNESS * 1000.0
+    capacity = model.parameters.of_columns("porosity") * THICKNESS * 1000.0
     most = 0.0
     for hour, values in enumerate(case.forcing):
         model.step(dict(zip(FORCING, values, strict=True)), case.head[hour], case.saturation[hour])  # checks balances
