@@ -274,6 +274,73 @@ def test_state_is_an_output_that_can_be_set(bucket: Bucket) -> None:
     assert HEAD not in bucket.get_input_var_names()
 
 
+# ---------------------------------------------------------------------- outputs on demand
+
+DOUBLE = "land_surface_water__double_of_depth"
+
+
+class Deriving(Bucket):
+    """Derives an output from the rain of the last step, which it forgets where it is restored."""
+
+    variables = (*Bucket.variables, Variable(DOUBLE, "m", grids.SURFACE, Role.OUTPUT))
+    on_demand = frozenset({DOUBLE})
+    derived = 0
+    last = 0.0
+
+    def _update(self) -> None:
+        super()._update()
+        self.last = 2.0 * float(self.values[DEPTH].max())
+        self._renew_on_demand()
+
+    def _derive(self, name: str, values: np.ndarray) -> None:
+        self.derived += 1
+        values[...] = self.last
+
+
+def deriving(config: str, hours: int) -> Deriving:
+    component = Deriving()
+    component.initialize(config)
+    for _ in range(hours):
+        component.set_value(RAIN, np.full(12, 1.0e-3))
+        component.set_value(WIND, np.zeros(12))
+        component.update()
+    return component
+
+
+def test_an_output_on_demand_is_made_when_it_is_taken_and_kept_up_to_date_from_then_on(config: str) -> None:
+    component = deriving(config, 3)
+    assert component.derived == 0
+    assert component.get_var_nbytes(DOUBLE) == 12 * 8
+    assert component.derived == 0
+    pointer = component.get_value_ptr(DOUBLE)
+    assert pointer == pytest.approx(2.0 * component.values[DEPTH].ravel())
+    component.set_value(RAIN, np.full(12, 1.0e-3))
+    component.update()
+    assert component.get_value_ptr(DOUBLE) is pointer
+    assert pointer == pytest.approx(2.0 * component.values[DEPTH].ravel())
+    assert component.derived == 2
+
+
+def test_a_state_holds_an_output_on_demand_whether_it_was_taken_or_not(config: str, tmp_path: Path) -> None:
+    taken, left = deriving(config, 3), deriving(config, 3)
+    taken.get_value_ptr(DOUBLE)
+    for component, name in ((taken, "taken.nc"), (left, "left.nc")):
+        component.save_state(tmp_path / name)
+        restored = Deriving()
+        restored.initialize(config)
+        restored.load_state(tmp_path / name)
+        assert restored.get_value_ptr(DOUBLE) == pytest.approx(component.last)  # though it has forgotten
+    assert left.derived == 1
+    restored = Deriving()
+    restored.initialize(config)
+    restored.load_state(tmp_path / "left.nc")
+    restored.set_value(RAIN, np.zeros(12))
+    restored.set_value(WIND, np.zeros(12))
+    restored.update()  # what the state brought is of the past now
+    restored.last = 7.0
+    assert restored.get_value_ptr(DOUBLE) == pytest.approx(7.0)
+
+
 # ---------------------------------------------------------------------- values
 
 
