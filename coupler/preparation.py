@@ -285,9 +285,6 @@ def _require_parts(config: RunConfig, components: Mapping[str, Component]) -> No
     for name, component in components.items():
         with mistakes.noted():
             require_shareable(component, config.components[name], f"components.{name}")
-    if config.error_control is not None and config.error_control.segments is not None:
-        told = "several processes cannot share a run with segments yet; start one process"
-        mistakes.note(ConfigError(told, key="error_control.segments"))
     for i, x in enumerate(config.exchanges):
         if x.fill == NEAREST:
             mistakes.note(

@@ -107,13 +107,16 @@ def test_a_restart_on_another_number_of_processes_changes_nothing(runs, tmp_path
     require_same_balance(runs[1], tmp_path / "run")
 
 
-def test_a_surrogate_under_audit_goes_on_with_another_number_of_processes(case, tmp_path) -> None:
+def test_a_surrogate_in_segments_under_audit_goes_on_with_another_number_of_processes(case, tmp_path) -> None:
     run = yaml.safe_load((case / "run.yaml").read_text())
     physics = {"class": "bmi_richards:BmiRichards", "config": "demo/groundwater.yaml"}
-    run["components"]["groundwater"]["class"] = "bmi_surrogate:BmiSurrogate"
     run["components"]["land"]["options"] = {"start": "2019-10-03T16:00"}
     run["time"] = {"start": "2019-10-03T16:00", "end": "2019-10-04T00:00", "step": "1h"}  # it rains
+    (case / "physics.yaml").write_text(yaml.safe_dump(run, sort_keys=False))
+    bmi_run(1, case / "physics.yaml", "--set", "time.end=2019-10-03T20:00", "--output", tmp_path / "physics")
+    run["components"]["groundwater"]["class"] = "bmi_surrogate:BmiSurrogate"
     run["error_control"] = {
+        "segments": {"length": "4h", "restart_from": str(tmp_path / "physics"), "restart": "all"},
         "audit": {
             "component": physics,
             "free_drainage": {**physics, "options": {"richards": {"mode": "free_drainage"}}},
@@ -129,7 +132,7 @@ def test_a_surrogate_under_audit_goes_on_with_another_number_of_processes(case, 
         bmi_run(processes, case / "audited.yaml", "--output", tmp_path / str(processes))
     decisions = [json.loads((tmp_path / n / "error_control.json").read_text()) for n in ("1", "2")]
     assert decisions[0] == decisions[1]
-    assert [d["action"] for d in decisions[0]["decisions"]] == ["resync", "resync"]
+    assert [d["action"] for d in decisions[0]["decisions"]] == ["resync", "restart", "resync"]
     bmi_run(3, "--restart", tmp_path / "2" / "checkpoints" / "2019-10-03T20-00-00")
     require_same_fields(tmp_path / "1", tmp_path / "2")
     assert json.loads((tmp_path / "2" / "error_control.json").read_text()) == decisions[0]
