@@ -70,6 +70,12 @@ class Part:
         """Window of a field of the whole domain, (…, ny, nx)."""
         return np.ascontiguousarray(field[..., self.rows, self.columns])
 
+    def placed(self, cells: Mask) -> Mask:
+        """Cells of the window among those of the whole domain, (ny, nx)."""
+        found = np.zeros(self.shape, dtype=bool)
+        found[self.rows, self.columns] = cells
+        return found
+
     @property
     def mask(self) -> Mask:
         """Active cells of this part."""

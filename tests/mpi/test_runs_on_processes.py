@@ -154,15 +154,28 @@ def test_wells_irrigation_and_boundaries_are_those_of_one_process(tmp_path) -> N
         np.testing.assert_allclose(found[term], expected[term], rtol=1e-11)
 
 
-def test_weather_in_pfb_files_and_gauges_by_coordinates_are_shared(case, tmp_path) -> None:
+def write_readin(path: Path, cover: np.ndarray) -> None:
+    """Write classes of all cells, and a texture that tells the number of the line."""
+    line = np.arange(cover.size)
+    none = np.zeros(cover.size)
+    profiles = [none, 20.0 + line % 40, 30.0 - line % 20, none, 140.0 + line % 9]
+    np.savetxt(path, np.c_[none, none, cover, none, none, np.repeat(profiles, 8, axis=0).T], "%.6g")
+
+
+def test_weather_in_pfb_files_colm_readin_and_gauges_by_coordinates_are_shared(case, tmp_path) -> None:
     with netCDF4.Dataset(case / "demo" / "domain.nc") as data:
         shape = data["mask"].shape
+        cover = np.ma.filled(data["land_cover"][...], 0).ravel()
         north, east = (float(data[name][1, 26]) for name in ("latitude", "longitude"))
     for variable in TYPICAL:
         write_weather(tmp_path, variable, 1, 24, shape)
+    write_readin(tmp_path / "CoLM_readin.dat", cover)
     gauges = f"{{a: {{easting: 722500.0, northing: 2688500.0}}, b: {{latitude: {north}, longitude: {east}}}}}"
     options = (
         f"land.options.forcing={{type: parflow, directory: {tmp_path}, start: 2019-10-01T00:00}}",
+        f"land.options.land_cover={{colm: {tmp_path}/CoLM_readin.dat}}",
+        f"land.options.soil_texture={{colm: {tmp_path}/CoLM_readin.dat}}",
+        "land.replace=[land_cover, soil_texture]",
         f"groundwater.options.gauges={gauges}",
         "output=[{file: hourly.nc, every: 1h, precision: double, variables: ["
         "land.land_surface__temperature, groundwater.channel_water_x-section__volume_flow_rate]}]",
