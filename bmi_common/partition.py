@@ -6,12 +6,15 @@ field links lies in one part, whatever the rectangles say.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
 
 from bmi_common.arrays import Array
 from bmi_common.errors import ConfigError
@@ -120,7 +123,7 @@ def divide(mask: Mask, parts: int, decomposition: tuple[int, int] | None, cycles
     decomposition : (int, int), optional
         Parts from west to east and from south to north; by default those that have the shortest edges.
     cycles : list of ndarray of int
-        Flat indices of cells that must lie in one part.
+        Flat indices of cells that must lie in one part each; those that share cells lie in one together.
 
     Raises
     ------
@@ -133,7 +136,7 @@ def divide(mask: Mask, parts: int, decomposition: tuple[int, int] | None, cycles
         for j, (south, north) in enumerate(pairwise(_cuts(mask[:, west:east].sum(axis=1), rows))):
             owner[south:north, west:east] = j * columns + i
     flat = owner.reshape(-1)
-    for cells in cycles:
+    for cells in _joined(cycles):
         flat[cells] = flat[cells[0]]
     empty = np.setdiff1d(np.arange(parts), owner[mask])
     if empty.size:
@@ -144,6 +147,19 @@ def divide(mask: Mask, parts: int, decomposition: tuple[int, int] | None, cycles
             key="mpi.decomposition" if decomposition else "",
         )
     return owner
+
+
+def _joined(cycles: list[NDArray[np.intp]]) -> list[NDArray[np.intp]]:
+    """Join cycles that share cells; the cells of each in the order of their indices."""
+    if not cycles:
+        return []
+    cells, number = np.unique(np.concatenate(cycles), return_inverse=True)
+    first = np.cumsum([0, *(len(cycle) for cycle in cycles[:-1])])
+    one, other = np.repeat(number[first], [len(cycle) for cycle in cycles]), number
+    linked = csr_array((np.ones(one.size, dtype=np.int8), (one, other)), shape=(cells.size, cells.size))
+    count, group = connected_components(linked, directed=False)
+    order = np.argsort(group, kind="stable")
+    return np.split(cells[order], np.cumsum(np.bincount(group, minlength=count))[:-1])
 
 
 def _compact(shape: tuple[int, ...], parts: int) -> tuple[int, int]:
@@ -196,7 +212,7 @@ def window(cells: Mask) -> tuple[slice, slice]:
     )
 
 
-def deal(world: World, mask: Mask | None, network: FlowNetwork | None) -> Part:
+def deal(world: World, mask: Mask | None, network: FlowNetwork | None, cycles: Sequence[NDArray[np.intp]] = ()) -> Part:
     """Give each process its part of a domain that process 0 knows; see `divide`.
 
     Parameters
@@ -207,10 +223,12 @@ def deal(world: World, mask: Mask | None, network: FlowNetwork | None) -> Part:
         Active cells of the whole domain, in process 0.
     network : FlowNetwork or None
         Of the whole domain, in process 0.
+    cycles : sequence of ndarray of int
+        More cycles that must lie in one part, those of other networks that the part can be `rerouted` to.
     """
     parts = None
     if mask is not None and network is not None:
-        owner = divide(mask, world.size, world.decomposition, network.cycles)
+        owner = divide(mask, world.size, world.decomposition, [*network.cycles, *cycles])
         wave = waves(network, owner)
         places = [window(owner == rank) for rank in range(world.size)]
         parts = [
@@ -220,3 +238,19 @@ def deal(world: World, mask: Mask | None, network: FlowNetwork | None) -> Part:
     shape, rows, columns, active, owner, wave, levels = world.dealt(parts)
     order = None if network is None else network.cells
     return Part(world, shape, rows, columns, active, owner, wave, levels, order)
+
+
+def rerouted(part: Part, network: FlowNetwork | None) -> Part:
+    """Return the part with the waves and the order of another network of overland flow.
+
+    Parameters
+    ----------
+    part : Part
+        Of a domain that was dealt with the cycles of the network.
+    network : FlowNetwork or None
+        Of the whole domain, in process 0.
+    """
+    owner = part.whole(part.owner)
+    levels = part.world.shared(None if network is None else network.levels)
+    wave = part.windows(None if owner is None or network is None else waves(network, owner))
+    return replace(part, wave=wave, levels=levels, order=None if network is None else network.cells)

@@ -195,11 +195,6 @@ def test_weather_in_pfb_files_colm_readin_and_gauges_by_coordinates_are_shared(c
     ("file", "settings", "message"),
     [
         ("coupled-richards.yaml", ["mpi.decomposition=[2, 2]"], "mpi.decomposition: 2 times 2 are 4 parts"),
-        (
-            "coupled-richards.yaml",
-            ["groundwater.options.surface={condition: overland_flow}"],
-            "with `overland_flow` yet",
-        ),
         ("coupled.yaml", ["groundwater.options.surrogate.engine=torch"], "share a domain with engine: compiled only"),
         ("coupled-parflow.yaml", [], "bmi_parflow:BmiParflow cannot share its domain"),
         ("coupled-richards.yaml", ["time.stop=3"], "time.stop: unknown key"),
