@@ -492,14 +492,16 @@ def _surface(grid: GridConfig) -> grids.Grid:
 def _part(spec: DomainConfig, world: World) -> Part | None:
     """Return the part of the domain that this process has; None where there is one process only.
 
-    Process 0 looks at mask and slopes of the whole domain. Components that have the same domain share its parts.
+    Process 0 looks at mask and slopes of the whole domain. Components that have the same domain share its parts; one
+    with another domain on the same cells has it divided alike, so that values can be exchanged.
     """
     if world.size == 1:
         return None
     known = spec.model_dump_json()
     if known not in world.parts:
         mask, network, cycles = _terrain(spec) if world.leads else (None, None, [])
-        world.parts[known] = deal(world, mask, network, cycles)
+        alike = (p.division for p in world.parts.values() if p.shape == (spec.grid.ny, spec.grid.nx))
+        world.parts[known] = deal(world, mask, network, cycles, next(alike, None))
     found: Part = world.parts[known]
     return found
 

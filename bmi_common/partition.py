@@ -47,6 +47,8 @@ class Part:
         Levels of the whole domain's flow order.
     order : ndarray of int, optional
         Flat indices of the active cells of the whole domain in flow order, in process 0.
+    division : ndarray of int, optional
+        Process that each cell of the whole domain belongs to, in process 0.
     """
 
     world: World
@@ -58,6 +60,7 @@ class Part:
     wave: Integers
     levels: int
     order: NDArray[np.intp] | None = None
+    division: Integers | None = None
 
     @property
     def own(self) -> Mask:
@@ -212,7 +215,13 @@ def window(cells: Mask) -> tuple[slice, slice]:
     )
 
 
-def deal(world: World, mask: Mask | None, network: FlowNetwork | None, cycles: Sequence[NDArray[np.intp]] = ()) -> Part:
+def deal(
+    world: World,
+    mask: Mask | None,
+    network: FlowNetwork | None,
+    cycles: Sequence[NDArray[np.intp]] = (),
+    division: Integers | None = None,
+) -> Part:
     """Give each process its part of a domain that process 0 knows; see `divide`.
 
     Parameters
@@ -225,19 +234,30 @@ def deal(world: World, mask: Mask | None, network: FlowNetwork | None, cycles: S
         Of the whole domain, in process 0.
     cycles : sequence of ndarray of int
         More cycles that must lie in one part, those of other networks that the part can be `rerouted` to.
+    division : ndarray of int, shape (ny, nx), optional
+        That of another domain on the same cells, which this one takes; in process 0.
+
+    Raises
+    ------
+    ConfigError
+        If the domain cannot be divided, or not as the other one.
     """
     parts = None
     if mask is not None and network is not None:
-        owner = divide(mask, world.size, world.decomposition, [*network.cycles, *cycles])
-        wave = waves(network, owner)
-        places = [window(owner == rank) for rank in range(world.size)]
+        if division is None:
+            division = divide(mask, world.size, world.decomposition, [*network.cycles, *cycles])
+        elif np.unique(division[mask]).size < world.size:
+            raise ConfigError("a process would have no active column, as the domain of another component is divided")
+        _require_whole(network.cycles, division)
+        wave = waves(network, division)
+        places = [window(division == rank) for rank in range(world.size)]
         parts = [
-            (mask.shape, *place, *(field[place].copy() for field in (mask, owner, wave)), network.levels)
+            (mask.shape, *place, *(field[place].copy() for field in (mask, division, wave)), network.levels)
             for place in places
         ]
     shape, rows, columns, active, owner, wave, levels = world.dealt(parts)
     order = None if network is None else network.cells
-    return Part(world, shape, rows, columns, active, owner, wave, levels, order)
+    return Part(world, shape, rows, columns, active, owner, wave, levels, order, division)
 
 
 def rerouted(part: Part, network: FlowNetwork | None) -> Part:
@@ -249,8 +269,27 @@ def rerouted(part: Part, network: FlowNetwork | None) -> Part:
         Of a domain that was dealt with the cycles of the network.
     network : FlowNetwork or None
         Of the whole domain, in process 0.
+
+    Raises
+    ------
+    ConfigError
+        If it was not, because another component has a domain without them.
     """
-    owner = part.whole(part.owner)
-    levels = part.world.shared(None if network is None else network.levels)
-    wave = part.windows(None if owner is None or network is None else waves(network, owner))
-    return replace(part, wave=wave, levels=levels, order=None if network is None else network.cells)
+    found = levels = None
+    if network is not None and part.division is not None:
+        _require_whole(network.cycles, part.division)
+        found, levels = waves(network, part.division), network.levels
+    order = None if network is None else network.cells
+    return replace(part, wave=part.windows(found), levels=part.world.shared(levels), order=order)
+
+
+def _require_whole(cycles: Sequence[NDArray[np.intp]], division: Integers) -> None:
+    """Refuse a division that cuts a cycle, because it was made for a domain without it."""
+    flat = division.reshape(-1)
+    for cells in cycles:
+        if np.any(flat[cells] != flat[cells[0]]):
+            j, i = divmod(int(cells[0]), division.shape[1])
+            raise ConfigError(
+                f"water flows in a circle through cell (j={j}, i={i}), across the edge of a part as the domain of "
+                "another component is divided; give both the same domain"
+            )

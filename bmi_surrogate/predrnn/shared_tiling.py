@@ -107,11 +107,11 @@ class SharedTiling:
 def _shares(part: Part, tile: tuple[int, int], block: int | None) -> list[_Share] | None:
     """Deal the tiles out, in process 0."""
     world = part.world
-    mask, owner, windows = part.whole(part.mask), part.whole(part.owner), world.collected((part.rows, part.columns))
-    if mask is None or owner is None or windows is None:
+    mask, windows = part.whole(part.mask), world.collected((part.rows, part.columns))
+    if mask is None or windows is None or part.division is None:
         return None
     corners = corners_of(part.shape, tile, mask)
-    cells, owner = cells_of(part.shape, tile, corners), owner.ravel()
+    cells, owner = cells_of(part.shape, tile, corners), part.division.ravel()
     most = int(np.bincount(cells.ravel()).max())
     runs = _runs(len(corners), block or len(corners), world.size)
     needed = [np.unique(cells[run].ravel(), return_inverse=True) for run in runs]

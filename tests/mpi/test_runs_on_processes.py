@@ -162,14 +162,29 @@ def write_readin(path: Path, cover: np.ndarray) -> None:
     np.savetxt(path, np.c_[none, none, cover, none, none, np.repeat(profiles, 8, axis=0).T], "%.6g")
 
 
-def test_weather_in_pfb_files_colm_readin_and_gauges_by_coordinates_are_shared(case, tmp_path) -> None:
+def with_holes(case: Path, mask: np.ndarray) -> Path:
+    """Write a run whose groundwater has fewer cells than its land, which takes the values of the nearest there."""
+    run, domain = (yaml.safe_load((case / name).read_text()) for name in ("run.yaml", "demo/domain.yaml"))
+    np.savez(case / "demo" / "holes.npz", mask=mask)
+    domain["mask"] = {"file": "holes.npz", "variable": "mask"}
+    (case / "demo" / "holes.yaml").write_text(yaml.safe_dump(domain))
+    run["components"]["groundwater"]["options"] = {"domain": "holes.yaml"}
+    for exchange in run["exchanges"][:2]:
+        exchange["fill"] = "nearest"
+    (case / "holes.yaml").write_text(yaml.safe_dump(run, sort_keys=False))
+    return case / "holes.yaml"
+
+
+def test_weather_in_pfb_files_colm_readin_gauges_by_coordinates_and_filled_cells_are_shared(case, tmp_path) -> None:
     with netCDF4.Dataset(case / "demo" / "domain.nc") as data:
         shape = data["mask"].shape
-        cover = np.ma.filled(data["land_cover"][...], 0).ravel()
+        cover, mask = np.ma.filled(data["land_cover"][...], 0).ravel(), np.ma.filled(data["mask"][...], 0.0)
         north, east = (float(data[name][1, 26]) for name in ("latitude", "longitude"))
     for variable in TYPICAL:
         write_weather(tmp_path, variable, 1, 24, shape)
     write_readin(tmp_path / "CoLM_readin.dat", cover)
+    mask[4:, ::9] = mask[4:, 1::9] = 0.0  # the gauge lies further south
+    run = with_holes(case, mask)
     gauges = f"{{a: {{easting: 722500.0, northing: 2688500.0}}, b: {{latitude: {north}, longitude: {east}}}}}"
     options = (
         f"land.options.forcing={{type: parflow, directory: {tmp_path}, start: 2019-10-01T00:00}}",
@@ -183,7 +198,7 @@ def test_weather_in_pfb_files_colm_readin_and_gauges_by_coordinates_are_shared(c
     )
     settings = [text for option in options for text in ("--set", option)]
     for processes in (1, 3):
-        bmi_run(processes, case / "run.yaml", *settings, "--output", tmp_path / str(processes))
+        bmi_run(processes, run, *settings, "--output", tmp_path / str(processes))
     expected, found = (values(tmp_path / str(n) / "hourly.nc") for n in (1, 3))
     assert [v for v in expected if expected[v].tobytes() != found[v].tobytes()] == []
     flow = found[netcdf_name(DISCHARGE)]
