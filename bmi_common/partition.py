@@ -247,7 +247,10 @@ def deal(
         if division is None:
             division = divide(mask, world.size, world.decomposition, [*network.cycles, *cycles])
         elif np.unique(division[mask]).size < world.size:
-            raise ConfigError("a process would have no active column, as the domain of another component is divided")
+            raise ConfigError(
+                "a process would have no active column, because the domain is divided as that of another component; "
+                "use fewer processes, or `mpi: {decomposition: ...}`"
+            )
         _require_whole(network.cycles, division)
         wave = waves(network, division)
         places = [window(division == rank) for rank in range(world.size)]

@@ -8,7 +8,7 @@ import netCDF4
 import numpy as np
 import pytest
 from mpi_runs import launch, needs_mpi
-from surrogate_cases import make_checkpoint
+from surrogate_cases import make_checkpoint, save_published
 
 from bmi_common import Domain
 from bmi_common import groundwater as names
@@ -22,7 +22,7 @@ TILES_TOGETHER = 2  # fewer than in earnest, so that a small domain has several 
 CASES: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"attention": "pool", "attention_window": 2}, {"overlap": "averaged"}),
     ({"hidden": (8, 8, 8)}, {}),
-    ({}, {"tile": "whole"}),  # more processes than tiles
+    ({}, {"tile": "whole", "statics_statistics": "domain"}),  # more processes than tiles
 ]
 """Architecture of the network, and options of the surrogate."""
 
@@ -98,8 +98,11 @@ def test_a_predrnn_in_parts_is_that_of_one_process_to_the_last_bit(
         checkpoint = make_checkpoint(moments, **architecture)
         if hasattr(checkpoint.network, "scale"):
             checkpoint.network.scale.data.fill_(0.7)  # at 0, as it is at first, attention adds nothing
-        weights = save(checkpoint, tmp_path / f"network_{len(files)}")
-        section = {**configuration["surrogate"], "checkpoint": str(weights), **options}
+        if "statics_statistics" in options:
+            weights = save_published(checkpoint, tmp_path)
+        else:
+            weights = {"checkpoint": str(save(checkpoint, tmp_path / f"network_{len(files)}"))}
+        section = {**configuration["surrogate"], **weights, **options}
         files.append(write({**configuration, "surrogate": section}, f"case_{len(files)}.yaml"))
     launch(3, sys.executable, __file__, *files)
 

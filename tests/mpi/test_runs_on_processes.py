@@ -190,7 +190,6 @@ def test_weather_in_pfb_files_colm_readin_gauges_by_coordinates_and_filled_cells
         f"land.options.forcing={{type: parflow, directory: {tmp_path}, start: 2019-10-01T00:00}}",
         f"land.options.land_cover={{colm: {tmp_path}/CoLM_readin.dat}}",
         f"land.options.soil_texture={{colm: {tmp_path}/CoLM_readin.dat}}",
-        "land.replace=[land_cover, soil_texture]",
         f"groundwater.options.gauges={gauges}",
         "output=[{file: hourly.nc, every: 1h, precision: double, variables: ["
         "land.land_surface__temperature, groundwater.channel_water_x-section__volume_flow_rate]}]",
