@@ -276,14 +276,11 @@ def _with_statics_statistics(
 
 
 def _moments(statics: Array, domain: Domain) -> Moments:
-    """Moments of the statics of the whole domain, of which process 0 puts one channel after the other together."""
+    """Moments of the statics over the whole domain."""
     part = domain.part
     if part is None:
         return moments_of_statics(statics, domain.mask)
-    mask = part.whole(domain.mask)
-    found = [
-        None if mask is None or whole is None else moments_of_statics(whole[np.newaxis], mask)
-        for whole in map(part.whole, statics)
-    ]
-    every: list[Moments] = part.world.shared(found)
-    return Moments.of(*(np.concatenate([getattr(m, name) for m in every]) for name in ("mean", "std")))
+    # of all channels at once, because numpy adds up a single one in another order
+    whole, mask = part.whole(statics), part.whole(domain.mask)
+    found: Moments = part.world.shared(None if whole is None or mask is None else moments_of_statics(whole, mask))
+    return found
