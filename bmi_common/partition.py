@@ -152,19 +152,6 @@ def divide(mask: Mask, parts: int, decomposition: tuple[int, int] | None, cycles
     return owner
 
 
-def _joined(cycles: list[NDArray[np.intp]]) -> list[NDArray[np.intp]]:
-    """Join cycles that share cells; the cells of each in the order of their indices."""
-    if not cycles:
-        return []
-    cells, number = np.unique(np.concatenate(cycles), return_inverse=True)
-    first = np.cumsum([0, *(len(cycle) for cycle in cycles[:-1])])
-    one, other = np.repeat(number[first], [len(cycle) for cycle in cycles]), number
-    linked = csr_array((np.ones(one.size, dtype=np.int8), (one, other)), shape=(cells.size, cells.size))
-    count, group = connected_components(linked, directed=False)
-    order = np.argsort(group, kind="stable")
-    return np.split(cells[order], np.cumsum(np.bincount(group, minlength=count))[:-1])
-
-
 def _compact(shape: tuple[int, ...], parts: int) -> tuple[int, int]:
     """Parts from west to east and from south to north whose edges are shortest."""
     ny, nx = shape
@@ -177,6 +164,19 @@ def _cuts(count: NDArray[np.int64], parts: int) -> list[int]:
     until = np.cumsum(count)
     wanted = until[-1] * np.arange(1, parts) / parts
     return [0, *(int(i) + 1 for i in np.searchsorted(until, wanted)), count.size]
+
+
+def _joined(cycles: list[NDArray[np.intp]]) -> list[NDArray[np.intp]]:
+    """Join cycles that share cells; the cells of each in the order of their indices."""
+    if not cycles:
+        return []
+    cells, number = np.unique(np.concatenate(cycles), return_inverse=True)
+    first = np.cumsum([0, *(len(cycle) for cycle in cycles[:-1])])
+    one, other = np.repeat(number[first], [len(cycle) for cycle in cycles]), number
+    linked = csr_array((np.ones(one.size, dtype=np.int8), (one, other)), shape=(cells.size, cells.size))
+    count, group = connected_components(linked, directed=False)
+    order = np.argsort(group, kind="stable")
+    return np.split(cells[order], np.cumsum(np.bincount(group, minlength=count))[:-1])
 
 
 def waves(network: FlowNetwork, owner: Integers) -> Integers:
