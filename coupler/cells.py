@@ -115,12 +115,13 @@ class Fill:
         cells = gaps if self._among is None else gaps & self._among
         if self._what == NEAREST:
             try:
-                where = places(self._grid, gaps.shape[-2:])
+                layer = gaps.shape[-2:]
                 if self._part is None:
-                    donors = np.unravel_index(nearest(gaps, cells, where), gaps.shape)
+                    donors = np.unravel_index(nearest(gaps, cells, places(self._grid, layer)), gaps.shape)
                     self._nearest = lambda values: values[donors]
                 else:
                     cells = cells & self._part.own
+                    where = places(self._grid, layer, self._part.offset)
                     self._nearest = SharedDonors(self._part, gaps, cells, where)
             except ConfigError as error:
                 raise ConfigError(f"{self._ends}: fill: {error}", key=self._key) from None

@@ -54,8 +54,8 @@ def nearest(gaps: Cells, cells: Cells, places: Array) -> Integers:
     return np.asarray(np.ravel_multi_index(tuple(donors), wanted.shape), dtype=np.intp)
 
 
-def places(grid: GridInfo, layer: tuple[int, ...]) -> Array:
-    """Coordinates (*layer, 2) of all cells of a layer; row and column numbers where the grid has no axes.
+def places(grid: GridInfo, layer: tuple[int, ...], offset: tuple[int, int] = (0, 0)) -> Array:
+    """Coordinates (*layer, 2) of all cells of a layer; where the grid has no axes, rows and columns from `offset` on.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def places(grid: GridInfo, layer: tuple[int, ...]) -> Array:
             raise ConfigError(f"nearest needs the places of the values, and {grid} has none")
         return np.stack((y, x), axis=-1)
     if y is None or x is None or not (y.ndim == x.ndim == 1 and (y.size, x.size) == layer):
-        y, x = np.arange(layer[0]), np.arange(layer[1])
+        y, x = (first + np.arange(count) for first, count in zip(offset, layer, strict=True))
     return np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1)
 
 
