@@ -17,7 +17,7 @@ from bmi_colm.forcing import ForcingConfig
 from bmi_colm.forcing.config import UtcDatetime, forcing_files
 from bmi_colm.leaf_area import LeafAreaConfig
 from bmi_colm.maps import Maps, SoilMaps, VegetationMaps
-from bmi_colm.readin import read_readin, to_layers
+from bmi_colm.readin import Readin, read_readin, to_layers
 from bmi_colm.soil import SoilTexture, check_texture, layer_weights
 from bmi_colm.soil_grid import FINE_ENOUGH, STANDARD_THICKNESS, SoilGrid
 from bmi_colm.tables import (
@@ -49,11 +49,16 @@ class ReadinCover(Config):
         """The file."""
         return (self.colm,)
 
-    def read(self, mask: NDArray[np.bool_]) -> Floats:
+    def read(self, domain: Domain) -> Floats:
         """Read the active cells of a (ny, nx) field; NaN elsewhere."""
-        values = np.full(mask.shape, np.nan)
-        values[mask] = read_readin(self.colm, mask).land_cover
+        values = np.full(domain.mask.shape, np.nan)
+        values[domain.mask] = _read_colm(self.colm, domain).land_cover
         return values
+
+
+def _read_colm(file: Path, domain: Domain) -> Readin:
+    """Read the active cells of a ``CoLM_readin.dat``, which has a line for every cell of the whole domain."""
+    return read_readin(file, domain.mask if domain.part is None else domain.part.placed(domain.mask))
 
 
 def _cover_kind(data: Any) -> str:
@@ -113,8 +118,7 @@ class TextureConfig(Config):
     def read(self, domain: Domain, table: SoilTable, grid: SoilGrid) -> SoilTexture:
         """Texture of the active columns, soil layers from the top."""
         if self.colm is not None:
-            _require_one_process(domain, "soil_texture.colm")
-            return _on_soil(to_layers(read_readin(self.colm, domain.mask).texture), grid)
+            return _on_soil(to_layers(_read_colm(self.colm, domain).texture), grid)
         if isinstance(self.usda, str):
             return SoilTexture.from_usda(np.full(int(domain.mask.sum()), self.usda), table)
         if self.usda is not None:
@@ -183,15 +187,8 @@ def _has_no_layers(spec: FieldConfig, key: str, domain: Domain, units: str) -> b
 
 def _read_cover(spec: CoverConfig, domain: Domain) -> Floats:
     if isinstance(spec, ReadinCover):
-        _require_one_process(domain, "land_cover.colm")
-        return spec.read(domain.mask)
+        return spec.read(domain)
     return spec.read("land_cover", domain.surface.shape, "1", domain.mask, cells=domain.cells)
-
-
-def _require_one_process(domain: Domain, key: str) -> None:
-    """Refuse a file of the active columns of the whole domain, of which a process has a part."""
-    if domain.part is not None:
-        raise ConfigError("several processes cannot share this file yet; give a field, or run on one process", key=key)
 
 
 def _check_cover(cover: Floats, classes: Collection[int], cells: NDArray[np.int64], source: str) -> None:

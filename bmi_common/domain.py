@@ -19,7 +19,8 @@ from bmi_common.fields import FieldConfig, rows_turned
 from bmi_common.file_grid import Cells, Direction, degrees_between
 from bmi_common.flow_order import FlowNetwork, build_network
 from bmi_common.georeference import CrsConfig, Georeference
-from bmi_common.partition import Part, deal
+from bmi_common.overland import SurfaceCondition
+from bmi_common.partition import Part, deal, rerouted
 from bmi_common.slopes import SlopeFormulation
 from bmi_common.world import World, current
 
@@ -411,6 +412,18 @@ class Domain:
                 key="domain.top_layer",
             )
 
+    def part_under(self, condition: SurfaceCondition) -> Part | None:
+        """Return the part that this process has, with the waves of overland flow that the condition makes."""
+        part = self.part
+        if part is None or condition is not SurfaceCondition.OVERLAND_FLOW:
+            return part
+        slope_x, slope_y = (part.whole(self.require(name, "overland flow")) for name in ("slope_x", "slope_y"))
+        mask, network = part.whole(part.mask), None
+        if mask is not None and slope_x is not None and slope_y is not None:
+            roughness = np.ones(mask.shape)  # which the order of flow does not depend on
+            network = build_network(mask, slope_x, slope_y, roughness, self.dx, self.dy, condition)
+        return rerouted(part, network)
+
     @classmethod
     def load(cls, spec: DomainConfig) -> Domain:
         """Read all fields of a specification, of the part that this process has (`bmi_common.world.current`).
@@ -501,22 +514,26 @@ def _surface(grid: GridConfig) -> grids.Grid:
 def _part(spec: DomainConfig, world: World) -> Part | None:
     """Return the part of the domain that this process has; None where there is one process only.
 
-    Process 0 looks at mask and slopes of the whole domain. Components that have the same domain share its parts.
+    Process 0 looks at mask and slopes of the whole domain. Components that have the same domain share its parts; one
+    with another domain on the same cells has it divided alike, so that values can be exchanged.
     """
     if world.size == 1:
         return None
     known = spec.model_dump_json()
     if known not in world.parts:
-        mask = network = None
-        if world.leads:
-            mask, network = _terrain(spec)
-        world.parts[known] = deal(world, mask, network)
+        mask, network, cycles = _terrain(spec) if world.leads else (None, None, [])
+        alike = (p.division for p in world.parts.values() if p.shape == (spec.grid.ny, spec.grid.nx))
+        world.parts[known] = deal(world, mask, network, cycles, next(alike, None))
     found: Part = world.parts[known]
     return found
 
 
-def _terrain(spec: DomainConfig) -> tuple[Mask, FlowNetwork]:
-    """Return the mask of the whole domain and its network of overland flow through faces, level without slopes."""
+def _terrain(spec: DomainConfig) -> tuple[Mask, FlowNetwork, list[NDArray[np.intp]]]:
+    """Return the mask of the whole domain, and how water flows on it, level without slopes.
+
+    That is the network of overland flow through faces, and the cycles of flow by the slopes of cells: which of them a
+    groundwater component has is not known where other components of the run have the same domain.
+    """
     surface, dz = _surface(spec.grid), np.array(spec.layers, dtype=np.float64)
     cells = _place(spec, surface, dz)
     mask = _read_mask(spec.mask, (len(dz), *surface.shape), cells)
@@ -527,7 +544,8 @@ def _terrain(spec: DomainConfig) -> tuple[Mask, FlowNetwork]:
         slope_x = _read(spec.slope.x, "slope.x", surface.shape, cells, ("x",))
         slope_y = _read(spec.slope.y, "slope.y", surface.shape, cells, ("y",))
     roughness = np.ones(mask.shape)  # which the order of flow does not depend on
-    return mask, build_network(mask, slope_x, slope_y, roughness, spec.grid.dx, spec.grid.dy)
+    terrain = mask, slope_x, slope_y, roughness, spec.grid.dx, spec.grid.dy
+    return mask, build_network(*terrain), build_network(*terrain, SurfaceCondition.OVERLAND_FLOW).cycles
 
 
 def _place(spec: DomainConfig, surface: grids.Grid, dz: Array, part: Part | None = None) -> Cells:

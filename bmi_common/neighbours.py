@@ -24,8 +24,8 @@ Get = Callable[[Integers], Floats]
 Put = Callable[[Integers, Floats], None]
 """Take such values."""
 
-_HALO = FIRST_FREE_TAG
-_FIRST_WAVE = FIRST_FREE_TAG + 1
+_HALO = FIRST_FREE_TAG + 1  # that before is of `bmi_common.deliveries`
+_FIRST_WAVE = FIRST_FREE_TAG + 2
 
 
 @dataclass(frozen=True)

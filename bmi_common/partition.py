@@ -6,12 +6,15 @@ field links lies in one part, whatever the rectangles say.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
 
 from bmi_common.arrays import Array
 from bmi_common.errors import ConfigError
@@ -44,6 +47,8 @@ class Part:
         Levels of the whole domain's flow order.
     order : ndarray of int, optional
         Flat indices of the active cells of the whole domain in flow order, in process 0.
+    division : ndarray of int, optional
+        Process that each cell of the whole domain belongs to, in process 0.
     """
 
     world: World
@@ -55,6 +60,7 @@ class Part:
     wave: Integers
     levels: int
     order: NDArray[np.intp] | None = None
+    division: Integers | None = None
 
     @property
     def own(self) -> Mask:
@@ -69,6 +75,12 @@ class Part:
     def cut(self, field: Array) -> Array:
         """Window of a field of the whole domain, (…, ny, nx)."""
         return np.ascontiguousarray(field[..., self.rows, self.columns])
+
+    def placed(self, cells: Mask) -> Mask:
+        """Cells of the window among those of the whole domain, (ny, nx)."""
+        found = np.zeros(self.shape, dtype=bool)
+        found[self.rows, self.columns] = cells
+        return found
 
     @property
     def mask(self) -> Mask:
@@ -114,7 +126,7 @@ def divide(mask: Mask, parts: int, decomposition: tuple[int, int] | None, cycles
     decomposition : (int, int), optional
         Parts from west to east and from south to north; by default those that have the shortest edges.
     cycles : list of ndarray of int
-        Flat indices of cells that must lie in one part.
+        Flat indices of cells that must lie in one part each; those that share cells lie in one together.
 
     Raises
     ------
@@ -127,7 +139,7 @@ def divide(mask: Mask, parts: int, decomposition: tuple[int, int] | None, cycles
         for j, (south, north) in enumerate(pairwise(_cuts(mask[:, west:east].sum(axis=1), rows))):
             owner[south:north, west:east] = j * columns + i
     flat = owner.reshape(-1)
-    for cells in cycles:
+    for cells in _joined(cycles):
         flat[cells] = flat[cells[0]]
     empty = np.setdiff1d(np.arange(parts), owner[mask])
     if empty.size:
@@ -152,6 +164,19 @@ def _cuts(count: NDArray[np.int64], parts: int) -> list[int]:
     until = np.cumsum(count)
     wanted = until[-1] * np.arange(1, parts) / parts
     return [0, *(int(i) + 1 for i in np.searchsorted(until, wanted)), count.size]
+
+
+def _joined(cycles: list[NDArray[np.intp]]) -> list[NDArray[np.intp]]:
+    """Join cycles that share cells; the cells of each in the order of their indices."""
+    if not cycles:
+        return []
+    cells, number = np.unique(np.concatenate(cycles), return_inverse=True)
+    first = np.cumsum([0, *(len(cycle) for cycle in cycles[:-1])])
+    one, other = np.repeat(number[first], [len(cycle) for cycle in cycles]), number
+    linked = csr_array((np.ones(one.size, dtype=np.int8), (one, other)), shape=(cells.size, cells.size))
+    count, group = connected_components(linked, directed=False)
+    order = np.argsort(group, kind="stable")
+    return np.split(cells[order], np.cumsum(np.bincount(group, minlength=count))[:-1])
 
 
 def waves(network: FlowNetwork, owner: Integers) -> Integers:
@@ -190,7 +215,13 @@ def window(cells: Mask) -> tuple[slice, slice]:
     )
 
 
-def deal(world: World, mask: Mask | None, network: FlowNetwork | None) -> Part:
+def deal(
+    world: World,
+    mask: Mask | None,
+    network: FlowNetwork | None,
+    cycles: Sequence[NDArray[np.intp]] = (),
+    division: Integers | None = None,
+) -> Part:
     """Give each process its part of a domain that process 0 knows; see `divide`.
 
     Parameters
@@ -201,16 +232,67 @@ def deal(world: World, mask: Mask | None, network: FlowNetwork | None) -> Part:
         Active cells of the whole domain, in process 0.
     network : FlowNetwork or None
         Of the whole domain, in process 0.
+    cycles : sequence of ndarray of int
+        More cycles that must lie in one part, those of other networks that the part can be `rerouted` to.
+    division : ndarray of int, shape (ny, nx), optional
+        That of another domain on the same cells, which this one takes; in process 0.
+
+    Raises
+    ------
+    ConfigError
+        If the domain cannot be divided, or not as the other one.
     """
     parts = None
     if mask is not None and network is not None:
-        owner = divide(mask, world.size, world.decomposition, network.cycles)
-        wave = waves(network, owner)
-        places = [window(owner == rank) for rank in range(world.size)]
+        if division is None:
+            division = divide(mask, world.size, world.decomposition, [*network.cycles, *cycles])
+        elif np.unique(division[mask]).size < world.size:
+            raise ConfigError(
+                "a process would have no active column, because the domain is divided as that of another component; "
+                "use fewer processes, or `mpi: {decomposition: ...}`"
+            )
+        _require_whole(network.cycles, division)
+        wave = waves(network, division)
+        places = [window(division == rank) for rank in range(world.size)]
         parts = [
-            (mask.shape, *place, *(field[place].copy() for field in (mask, owner, wave)), network.levels)
+            (mask.shape, *place, *(field[place].copy() for field in (mask, division, wave)), network.levels)
             for place in places
         ]
     shape, rows, columns, active, owner, wave, levels = world.dealt(parts)
     order = None if network is None else network.cells
-    return Part(world, shape, rows, columns, active, owner, wave, levels, order)
+    return Part(world, shape, rows, columns, active, owner, wave, levels, order, division)
+
+
+def rerouted(part: Part, network: FlowNetwork | None) -> Part:
+    """Return the part with the waves and the order of another network of overland flow.
+
+    Parameters
+    ----------
+    part : Part
+        Of a domain that was dealt with the cycles of the network.
+    network : FlowNetwork or None
+        Of the whole domain, in process 0.
+
+    Raises
+    ------
+    ConfigError
+        If it was not, because another component has a domain without them.
+    """
+    found = levels = None
+    if network is not None and part.division is not None:
+        _require_whole(network.cycles, part.division)
+        found, levels = waves(network, part.division), network.levels
+    order = None if network is None else network.cells
+    return replace(part, wave=part.windows(found), levels=part.world.shared(levels), order=order)
+
+
+def _require_whole(cycles: Sequence[NDArray[np.intp]], division: Integers) -> None:
+    """Refuse a division that cuts a cycle, because it was made for a domain without it."""
+    flat = division.reshape(-1)
+    for cells in cycles:
+        if np.any(flat[cells] != flat[cells[0]]):
+            j, i = divmod(int(cells[0]), division.shape[1])
+            raise ConfigError(
+                f"water flows in a circle through cell (j={j}, i={i}), across the edge of a part as the domain of "
+                "another component is divided; give both the same domain"
+            )

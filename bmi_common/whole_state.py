@@ -16,8 +16,11 @@ from numpy.typing import NDArray
 from bmi_common.partition import Part
 from bmi_common.state_file import StateArray
 
-_OF_MAP, _OF_COLUMNS = ("y", "x"), "column"
-"""Dimensions of what belongs to cells of the surface, and of what belongs to active columns in their order."""
+_OF_MAP, _OF_COLUMNS, _OF_TILES = ("y", "x"), "column", "tile"
+"""Dimensions of what belongs to cells of the surface, to active columns in their order, and to tiles.
+
+Of tiles, which are numbered in the order of the processes, each process has its own.
+"""
 
 
 def whole_arrays(part: Part, arrays: Mapping[str, StateArray]) -> dict[str, StateArray]:
@@ -38,6 +41,9 @@ def _whole(part: Part, mask: NDArray[np.bool_] | None, array: StateArray) -> NDA
         field[..., part.mask] = np.moveaxis(values, 0, -1)
         together = part.whole(field)
         found = None if together is None else np.moveaxis(together[..., mask], -1, 0)
+    elif dimensions[:1] == (_OF_TILES,):
+        parts = part.world.collected(values)
+        found = None if parts is None else np.concatenate([p for p in parts if len(p)] or parts)
     return values if found is None else found
 
 
@@ -85,5 +91,11 @@ def _window(
             field = np.zeros((*whole.shape[1:], *part.shape), dtype=whole.dtype)
             field[..., mask] = np.moveaxis(whole, 0, -1)
         return np.ascontiguousarray(np.moveaxis(part.windows(field)[..., part.mask], -1, 0))
-    found: NDArray[Any] = part.world.shared(whole)
+    found: NDArray[Any]
+    if dimensions[:1] == (_OF_TILES,):
+        counts = part.world.collected(len(expected.values))
+        parts = None if counts is None or whole is None else np.split(whole, np.cumsum(counts)[:-1])
+        found = part.world.dealt(parts)
+        return found
+    found = part.world.shared(whole)
     return found

@@ -118,7 +118,7 @@ class World:
         self.sum(0.0)
 
     def decompose(self, decomposition: tuple[int, int] | None) -> None:
-        """Divide domains into so many parts from west to east and from south to north; None leaves that open.
+        """From here on divide domains into so many parts from west to east and south to north; None leaves that open.
 
         Raises
         ------
@@ -133,6 +133,7 @@ class World:
                 key="mpi.decomposition",
             )
         self.decomposition = decomposition
+        self.parts.clear()
 
     def fail(self, message: str, code: int) -> None:
         """Tell the other processes that this one has failed, with the exit code that belongs to it."""

@@ -59,7 +59,7 @@ class BmiRichards(GroundwaterBmi):
         domain = self._prepared.domain
         try:
             self._solver = RichardsSolver(
-                domain, self._prepared.head, self._prepared.options, self._prepared.conditions, domain.part
+                domain, self._prepared.head, self._prepared.options, self._prepared.conditions, self._prepared.part
             )
         except ValueError as error:
             raise ConfigError(str(error), file=config_file) from error

@@ -20,7 +20,7 @@ from bmi_common.groundwater import SECTIONS
 from bmi_common.groundwater_config import GroundwaterConfig, Mode, PreparedGroundwater
 from bmi_common.netcdf_file import NetcdfFile
 from bmi_common.netcdf_time import entry_starts
-from bmi_common.overland import SurfaceCondition
+from bmi_common.partition import Part
 from bmi_common.places import PlaceConfig
 from bmi_common.rates import first_entry
 from bmi_common.units import conversion
@@ -111,6 +111,8 @@ class PreparedRichards(PreparedGroundwater):
     Attributes
     ----------
     options : SolverConfig
+    part : Part or None
+        Of the domain, with the waves of its overland flow.
     drainage : (steps, ny, nx), optional
         Prescribed drainage [m h-1].
     time_step : float
@@ -118,6 +120,7 @@ class PreparedRichards(PreparedGroundwater):
     """
 
     options: SolverConfig
+    part: Part | None
     drainage: Floats | None
     time_step: float
 
@@ -134,8 +137,6 @@ def prepare(config_file: Path) -> PreparedRichards:
     domain = config.solver_domain("the Richards solver")
     drainage, own, mistakes = None, [config_file], Mistakes()
     with mistakes.noted(), errors_under(file=config_file):
-        if domain.part is not None:
-            _require_what_parts_can(config)
         conditions = config.read_conditions(domain)
         _require_meaning(config)
     with mistakes.noted():
@@ -154,6 +155,7 @@ def prepare(config_file: Path) -> PreparedRichards:
         domain=domain,
         head=head,
         options=options,
+        part=domain.part_under(config.surface.condition),
         drainage=drainage,
         files=(*own, *conditions.files, *config.initial.files, *domain.files),
         conditions=conditions,
@@ -177,15 +179,6 @@ def _gauges(config: RichardsConfig, file: Path) -> dict[str, PlaceConfig]:
         stacklevel=2,
     )
     return earlier
-
-
-def _require_what_parts_can(config: RichardsConfig) -> None:
-    """Refuse what processes that share the domain cannot do yet."""
-    if config.surface.condition is SurfaceCondition.OVERLAND_FLOW:
-        raise ConfigError(
-            "several processes cannot share a domain with `overland_flow` yet; run it on one",
-            key="surface.condition",
-        )
 
 
 def _require_meaning(config: RichardsConfig) -> None:

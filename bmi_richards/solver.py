@@ -429,8 +429,7 @@ class RichardsSolver:
         whole, mask = part.whole(field.reshape(self.shape)), part.whole(part.mask)
         if whole is None or mask is None or part.order is None:
             return columns
-        flows = self.conditions.surface is SurfaceCondition.OVERLAND_KINEMATIC
-        order = part.order if flows else np.flatnonzero(mask)
+        order = part.order if self._ponds else np.flatnonzero(mask)
         return np.asarray(whole.reshape(self.shape[0], -1)[:, order])
 
     # ------------------------------------------------------------------- step

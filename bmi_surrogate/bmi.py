@@ -145,7 +145,9 @@ class BmiSurrogate(GroundwaterBmi):
                 f"{names.PRESSURE_HEAD} must be finite in active cells, got {given} at {describe_cell(cell)}"
             )
         changed = (head != self._published_head) & mask
-        if self.time == 0.0 or changed.any(axis=0)[mask].all():
+        stays = not changed.any(axis=0)[mask].all()
+        part = self._prepared.domain.part
+        if self.time == 0.0 or not (stays if part is None else part.world.any(stays)):
             self._prepared.emulator.start(head)
         else:
             self._prepared.emulator.set_head(head, changed)

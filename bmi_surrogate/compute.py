@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import torch
 
 from bmi_common import ConfigError
+from bmi_common.errors import RootzoneError
 
 
 def find_device(name: str) -> torch.device:
@@ -36,6 +37,8 @@ def compiling() -> Iterator[None]:
     """Let the failure of a first step, in which `torch.compile` does its work, be a `ConfigError`."""
     try:
         yield
+    except RootzoneError:  # of another process
+        raise
     except Exception as error:  # the compiler's own errors are of many kinds
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ConfigError(f"compile: true: the step could not be compiled: {reason}") from error

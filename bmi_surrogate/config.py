@@ -24,7 +24,7 @@ from bmi_surrogate.predrnn import statics as static_channels
 from bmi_surrogate.predrnn.checkpoint import PredRNNCheckpoint
 from bmi_surrogate.predrnn.closed_balance import ClosedEmulator
 from bmi_surrogate.predrnn.emulator import PredRNNEmulator, PredRNNOptions
-from bmi_surrogate.predrnn.normalisation import moments_of_statics
+from bmi_surrogate.predrnn.normalisation import Moments, moments_of_statics
 from bmi_surrogate.structured import StructuredArchitecture, StructuredModel
 from bmi_surrogate.structured.checkpoint import StructuredCheckpoint
 from bmi_surrogate.structured.emulator import EngineName, StructuredEmulator, StructuredOptions
@@ -200,14 +200,14 @@ def _require_two_layers(domain: Domain, key: str, config_file: Path) -> None:
 def _predrnn(
     trained: PredRNNCheckpoint, domain: Domain, section: SurrogateSection, config_file: Path
 ) -> tuple[Emulator, tuple[Path, ...]]:
-    if domain.part is not None:
+    _refuse(section, _FOR_STRUCTURED, "a PredRNN", config_file)
+    a, path = trained.network.architecture, trained.files[0]
+    if domain.part is not None and a.balance == "closed":
         raise ConfigError(
-            "several processes cannot share a domain with a PredRNN yet; start one process",
+            "several processes cannot share a domain with a PredRNN of closed balance yet; start one process",
             key="surrogate.checkpoint",
             file=config_file,
         )
-    _refuse(section, _FOR_STRUCTURED, "a PredRNN", config_file)
-    a, path = trained.network.architecture, trained.files[0]
     _require_layers(a.layers, trained.layer_thickness, domain, path)
     if a.source_layers != domain.root_zone_layers:
         raise ConfigError(
@@ -218,7 +218,7 @@ def _predrnn(
     fields = _statics(trained, domain, section)
     trained = _with_statics_statistics(trained, fields, domain, section)
     with errors_under("surrogate", config_file):
-        network = PredRNNEmulator(trained, fields, domain.mask, section.options())
+        network = PredRNNEmulator(trained, fields, domain.mask, section.options(), domain.part)
         emulator: Emulator = ClosedEmulator(network, domain) if a.balance == "closed" else network
     return emulator, (*trained.files, *(() if section.statics is None else section.statics.files))
 
@@ -271,5 +271,16 @@ def _with_statics_statistics(
             "`statics_statistics: domain` computes them from this domain, which is right only if it is the one that "
             "the network was trained on"
         )
-    moments = moments_of_statics(fields, domain.mask)
+    moments = _moments(fields, domain)
     return dataclasses.replace(trained, statistics=dataclasses.replace(trained.statistics, statics=moments))
+
+
+def _moments(statics: Array, domain: Domain) -> Moments:
+    """Moments of the statics over the whole domain."""
+    part = domain.part
+    if part is None:
+        return moments_of_statics(statics, domain.mask)
+    # of all channels at once, because numpy adds up a single one in another order
+    whole, mask = part.whole(statics), part.whole(domain.mask)
+    found: Moments = part.world.shared(None if whole is None or mask is None else moments_of_statics(whole, mask))
+    return found

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bmi_common.errors import ConfigError
+from bmi_common.partition import Part
 from coupler.component import Component, ComponentError
 from coupler.grids import NODE, GridInfo
+from coupler.nearest import SharedDonors, nearest, places
 
 Array = NDArray[Any]
 Cells = NDArray[np.bool_]
@@ -86,6 +89,8 @@ class Fill:
         Cells to fill, in the target's shape. Without them, those that have no value when the fill is first used.
     among : ndarray of bool, optional
         Cells that may be filled; elsewhere a missing value is nothing that the target takes.
+    part : Part, optional
+        Of the domain, where processes share it; they create the fill, and use it, together.
     """
 
     def __init__(
@@ -96,39 +101,31 @@ class Fill:
         grid: GridInfo,
         cells: Cells | None,
         among: Cells | None,
+        part: Part | None = None,
     ) -> None:
-        self._key, self._ends, self._what, self._grid, self._among = key, ends, what, grid, among
+        self._key, self._ends, self._what, self._grid, self._among, self._part = key, ends, what, grid, among, part
         self._cells: Cells | None = None
-        self._donors: tuple[NDArray[np.intp], ...] = ()
-        if cells is not None:
+        self._nearest: Callable[[Array], Array] | None = None
+        self._gaps = cells
+        later = cells is None if part is None else part.world.any(cells is None)  # processes choose together
+        if cells is not None and not later:
             self._choose(cells)
 
     def _choose(self, gaps: Cells) -> None:
-        self._cells = gaps if self._among is None else gaps & self._among
+        cells = gaps if self._among is None else gaps & self._among
         if self._what == NEAREST:
-            self._donors = self._nearest(gaps)
-
-    def _nearest(self, gaps: Cells) -> tuple[NDArray[np.intp], ...]:
-        """Find the cells whose values stand in for those to fill; their indices."""
-        from scipy.spatial import cKDTree  # imports slowly
-
-        assert self._cells is not None
-        layer = gaps.shape[-2:]
-        places = _places(self._grid, layer)
-        if places is None:
-            raise self._mistake(f"nearest needs the places of the values, and {self._grid} has none")
-        lacking, wanted = gaps.reshape(-1, *layer), self._cells.reshape(-1, *layer)
-        donors = np.array(np.nonzero(wanted))
-        for k in np.unique(donors[0]):
-            if lacking[k].all():
-                raise self._mistake(f"nearest: there is no cell with a value in layer {k}")
-            having = np.argwhere(~lacking[k])
-            _, index = cKDTree(places[~lacking[k]]).query(places[wanted[k]])
-            donors[1:, donors[0] == k] = having[index].T
-        return np.unravel_index(np.ravel_multi_index(tuple(donors), wanted.shape), gaps.shape)
-
-    def _mistake(self, message: str) -> ConfigError:
-        return ConfigError(f"{self._ends}: fill: {message}", key=self._key)
+            try:
+                layer = gaps.shape[-2:]
+                if self._part is None:
+                    donors = np.unravel_index(nearest(gaps, cells, places(self._grid, layer)), gaps.shape)
+                    self._nearest = lambda values: values[donors]
+                else:
+                    cells = cells & self._part.own
+                    where = places(self._grid, layer, self._part.offset)
+                    self._nearest = SharedDonors(self._part, gaps, cells, where)
+            except ConfigError as error:
+                raise ConfigError(f"{self._ends}: fill: {error}", key=self._key) from None
+        self._cells = cells
 
     def __call__(self, values: Array) -> Array:
         """Return a copy of the values, filled.
@@ -140,19 +137,9 @@ class Fill:
         """
         if self._cells is None:
             try:
-                self._choose(~np.isfinite(values))
+                self._choose(~np.isfinite(values) if self._gaps is None else self._gaps)
             except ConfigError as error:
                 raise ComponentError(str(error)) from error
         filled = np.array(values, dtype=np.float64)
-        filled[self._cells] = values[self._donors] if self._what == NEAREST else self._what
+        filled[self._cells] = self._what if self._nearest is None else self._nearest(values)
         return filled
-
-
-def _places(grid: GridInfo, layer: tuple[int, ...]) -> Array | None:
-    """Coordinates (..., 2) of all cells of a layer; row and column numbers where the grid has no axes."""
-    y, x = grid.y, grid.x
-    if len(layer) < 2:
-        return np.stack((y, x), axis=-1) if grid.is_points and y is not None and x is not None else None
-    if y is None or x is None or not (y.ndim == x.ndim == 1 and (y.size, x.size) == layer):
-        y, x = np.arange(layer[0]), np.arange(layer[1])
-    return np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1)

@@ -349,7 +349,7 @@ def _cells(
     active = wanted if source.mask is None or source.static else None
     if spec.fill is not None:
         where = target.grid(spec.target.variable)
-        return active, Fill(key, f"{spec.source} -> {spec.target}", spec.fill, where, missing, wanted)
+        return active, Fill(key, f"{spec.source} -> {spec.target}", spec.fill, where, missing, wanted, target.part)
     if missing is None:
         return active, None
     lacking = missing if wanted is None else missing & wanted

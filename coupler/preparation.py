@@ -15,7 +15,6 @@ from bmi_common.groundwater import LAYER_THICKNESS, NET_SOURCE, RUNOFF, STORAGE_
 from bmi_common.world import current
 from coupler import checkpoint, random_state
 from coupler.append import FilePosition, check_file, require_closed
-from coupler.cells import NEAREST
 from coupler.checkpoint import Checkpoint
 from coupler.component import Component
 from coupler.component_config import ComponentConfig, ComponentFile, RunSettings, component_file
@@ -285,14 +284,6 @@ def _require_parts(config: RunConfig, components: Mapping[str, Component]) -> No
     for name, component in components.items():
         with mistakes.noted():
             require_shareable(component, config.components[name], f"components.{name}")
-    if config.error_control is not None and config.error_control.segments is not None:
-        told = "several processes cannot share a run with segments yet; start one process"
-        mistakes.note(ConfigError(told, key="error_control.segments"))
-    for i, x in enumerate(config.exchanges):
-        if x.fill == NEAREST:
-            mistakes.note(
-                ConfigError("several processes cannot fill from the nearest cell yet", key=f"exchanges.{i}.fill")
-            )
     mistakes.require_none()
 
 

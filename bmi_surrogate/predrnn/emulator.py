@@ -14,16 +14,18 @@ from torch import Tensor
 
 from bmi_common import ConfigError
 from bmi_common.arrays import Array
+from bmi_common.partition import Part
 from bmi_common.state_file import StateArray, fingerprint
 from bmi_surrogate.compute import compiling, find_device, require_compiler, using_threads
 from bmi_surrogate.predrnn.attention import History
 from bmi_surrogate.predrnn.checkpoint import PredRNNCheckpoint
 from bmi_surrogate.predrnn.network import Architecture, Memory, NetworkStep, PredRNN
 from bmi_surrogate.predrnn.normalisation import Normaliser, standardise_statics
+from bmi_surrogate.predrnn.shared_tiling import SharedTiling
 from bmi_surrogate.predrnn.tiling import Tiling
 
 _BLOCK = 32
-"""Tiles computed together on a CPU: their intermediate results stay in its caches."""
+"""Tiles computed together on a CPU, where their intermediate results stay in its caches; on a GPU all are."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,8 @@ class PredRNNEmulator:
         Active cells. The network takes inactive ones for the mean of its training data, at all times.
     options : PredRNNOptions
         How to run.
+    part : Part, optional
+        Which part of the domain the fields are of, where processes share it; they call all of this together.
 
     Raises
     ------
@@ -91,6 +95,7 @@ class PredRNNEmulator:
         statics: Array,
         mask: NDArray[np.bool_] | None = None,
         options: PredRNNOptions | None = None,
+        part: Part | None = None,
     ) -> None:
         options = options or PredRNNOptions()
         a = checkpoint.network.architecture
@@ -101,12 +106,18 @@ class PredRNNEmulator:
         self.options = options
         self.device = find_device(options.device)
         self.dtype = torch.float64 if options.precision == "float64" else torch.float32
-        shape = (statics.shape[1], statics.shape[2])
-        self.tiling = Tiling(shape, _tile(checkpoint, shape, options.tile), mask, self.device)
+        shape = (statics.shape[1], statics.shape[2]) if part is None else part.shape
+        tile = _tile(checkpoint, shape, options.tile)
+        self._block = _BLOCK if self.device.type == "cpu" else None
+        self.tiling: Tiling | SharedTiling
+        if part is None:
+            self.tiling = Tiling(shape, tile, mask, self.device)
+        else:
+            self.tiling = SharedTiling(part, tile, self._block, self.device)
         self._pressure = Normaliser(checkpoint.statistics.pressure, self.device, self.dtype)
         self._source = Normaliser(checkpoint.statistics.source, self.device, self.dtype)
         self._statics = self._tiles(standardise_statics(statics, checkpoint.statistics.statics, mask))
-        whole = mask is None or bool(mask.all())
+        whole = mask is None or (part is None and bool(mask.all()))
         self._inactive = None if whole else self.tiling.split(self._tensor(~np.asarray(mask)[np.newaxis]).bool())
         # a copy, so that precision and device of other users of the checkpoint stay as they are
         self._network = PredRNN(a).eval()
@@ -124,8 +135,9 @@ class PredRNNEmulator:
         """Begin with a pressure head [m], shape (layers, ny, nx), and the memory that the network makes of it."""
         with self.computing():
             self._x = self._blank(self._pressure.normalise(self._tiles(head)))
-            size = self.tiling.count if self.device.type != "cpu" else _BLOCK
-            ranges = [slice(i, min(i + size, self.tiling.count)) for i in range(0, self.tiling.count, size)]
+            count = self.tiling.count
+            size = self._block or max(count, 1)
+            ranges = [slice(i, min(i + size, count)) for i in range(0, count, size)]
             self._blocks = [_Block(r, self._network.start(self._x[r], self._statics[r])) for r in ranges]
 
     @torch.inference_mode()
@@ -174,15 +186,16 @@ class PredRNNEmulator:
         """Return what the next step depends on, for all tiles: normalised pressure and the memory of the network."""
         with torch.inference_mode():
             blocks = [b.memory for b in self._blocks]
-            cells = range(len(blocks[0].h))
+            a = self._network.architecture
+            none = self._x.new_empty((0, a.width, *self.tiling.tile))  # of a process without a tile
             found = {"pressure": StateArray(_array(self._x), ("tile", "layer", "tile_y", "tile_x"))}
             maps = ("tile", "channel", "tile_y", "tile_x")
-            for k in cells:
-                found[f"h_{k}"] = StateArray(_array(torch.cat([b.h[k] for b in blocks])), maps)
-                found[f"c_{k}"] = StateArray(_array(torch.cat([b.c[k] for b in blocks])), maps)
-            found["m"] = StateArray(_array(torch.cat([b.m for b in blocks])), maps)
-            if self._network.architecture.attention != "none":
-                history = [b.history or _no_history(b.m) for b in blocks]
+            for k in range(len(a.hidden)):
+                found[f"h_{k}"] = StateArray(_array(torch.cat([none, *(b.h[k] for b in blocks)])), maps)
+                found[f"c_{k}"] = StateArray(_array(torch.cat([none, *(b.c[k] for b in blocks)])), maps)
+            found["m"] = StateArray(_array(torch.cat([none, *(b.m for b in blocks)])), maps)
+            if a.attention != "none":
+                history = [b.history or _no_history(b.m) for b in blocks] or [_no_history(none)]
                 past = ("tile", "hour", "channel", "tile_y", "tile_x")
                 found["history_maps"] = StateArray(_array(torch.cat([h.maps for h in history])), past, growing="hour")
                 found["history_vectors"] = StateArray(

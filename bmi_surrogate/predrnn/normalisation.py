@@ -11,6 +11,7 @@ from torch import Tensor
 
 from bmi_common import ConfigError
 from bmi_common.arrays import Array
+from bmi_common.errors import describe_cell
 from bmi_surrogate.predrnn.statics import channel_name
 
 STATIC_EPSILON = 1.0e-8
@@ -115,7 +116,7 @@ def standardise_statics(statics: Array, moments: Moments, mask: NDArray[np.bool_
         raise ConfigError(
             f"static channel {channel} ({channel_name(channel, len(moments))}) was {moments.mean[channel]:g} "
             f"everywhere in the data that the network was trained on, this domain has {statics[channel, j, i]:g} "
-            f"at cell (j={j}, i={i})"
+            f"at {describe_cell((j, i))}"
         )
     standard = (statics - mean) / (std + STATIC_EPSILON)
     return np.asarray(np.where(active & ~constant, standard, 0.0))

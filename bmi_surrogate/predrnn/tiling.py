@@ -27,6 +27,54 @@ def starts(length: int, size: int) -> list[int]:
     return [min(i * size, length - size) for i in range(count)]
 
 
+def corners_of(shape: tuple[int, int], tile: tuple[int, int], mask: NDArray[np.bool_] | None) -> NDArray[np.intp]:
+    """First row and first column of the tiles that cover a domain, (tiles, 2), rows the slower; see `Tiling`."""
+    corners = [(y, x) for y in starts(shape[0], tile[0]) for x in starts(shape[1], tile[1])]
+    if mask is not None:
+        corners = [(y, x) for y, x in corners if mask[y : y + tile[0], x : x + tile[1]].any()]
+    return np.array(corners, dtype=np.intp).reshape(-1, 2)
+
+
+def cells_of(shape: tuple[int, int], tile: tuple[int, int], corners: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Flat indices of the cells of each tile, (tiles, pixels)."""
+    cell = np.arange(shape[0] * shape[1]).reshape(shape)
+    return np.stack([cell[y : y + tile[0], x : x + tile[1]].ravel() for y, x in corners])
+
+
+def cut(rows: Tensor, cells: Tensor, tile: tuple[int, int]) -> Tensor:
+    """Tiles (tile, channel, y, x), channels last in memory, of the rows (cell, channel) that their pixels name."""
+    return rows[cells].view(len(cells) // (tile[0] * tile[1]), *tile, rows.shape[1]).permute(0, 3, 1, 2)
+
+
+class Cover:
+    """Pixels of tiles over the cells of a field.
+
+    Parameters
+    ----------
+    cells : ndarray of int, shape (pixels,)
+        Cell under each pixel.
+    size : int
+        Number of cells.
+    device : torch.device, optional
+        Where the pixels lie.
+    most : int
+        Pixels that a cell may have at least.
+    """
+
+    def __init__(self, cells: NDArray[np.intp], size: int, device: torch.device | None = None, most: int = 1) -> None:
+        self._first, self._shared, self._pieces, self._weights = (
+            torch.from_numpy(a).to(device) for a in _covering(cells, size, most)
+        )
+
+    def means(self, pixels: Tensor) -> Tensor:
+        """Mean of the pixels (pixel, channel) of every cell, (cell, channel); something finite where there is none."""
+        field = pixels[self._first]
+        if len(self._shared):
+            # gathered, not scattered, so that the order of the sum is fixed on every device
+            field[self._shared] = (pixels[self._pieces] * self._weights.to(pixels.dtype)).sum(dim=1)
+        return field
+
+
 class Tiling:
     """Tiles that cover a domain.
 
@@ -58,16 +106,10 @@ class Tiling:
         device: torch.device | None = None,
     ) -> None:
         self.shape, self.tile = shape, tile
-        corners = [(y, x) for y in starts(shape[0], tile[0]) for x in starts(shape[1], tile[1])]
-        if mask is not None:
-            corners = [(y, x) for y, x in corners if mask[y : y + tile[0], x : x + tile[1]].any()]
-        self.corners = np.array(corners, dtype=np.intp).reshape(-1, 2)
-        cell = np.arange(shape[0] * shape[1]).reshape(shape)
-        cells = np.stack([cell[y : y + tile[0], x : x + tile[1]].ravel() for y, x in corners])
-        self._cells = torch.from_numpy(cells.ravel()).to(device)
-        self._first, self._shared, self._pieces, self._weights = (
-            torch.from_numpy(a).to(device) for a in _covering(cells.ravel(), cell.size)
-        )
+        self.corners = corners_of(shape, tile, mask)
+        cells = cells_of(shape, tile, self.corners).ravel()
+        self._cells = torch.from_numpy(cells).to(device)
+        self._cover = Cover(cells, shape[0] * shape[1], device)
 
     @property
     def count(self) -> int:
@@ -76,8 +118,7 @@ class Tiling:
 
     def split(self, field: Tensor) -> Tensor:
         """Cut a field (channel, ny, nx) into tiles (tile, channel, y, x), channels last in memory."""
-        pixels = field.reshape(field.shape[0], -1).T
-        return pixels[self._cells].view(self.count, *self.tile, field.shape[0]).permute(0, 3, 1, 2)
+        return cut(field.reshape(field.shape[0], -1).T, self._cells, self.tile)
 
     def assemble(self, tiles: Tensor) -> Tensor:
         """Put tiles (tile, channel, y, x) together to (channel, ny, nx).
@@ -86,25 +127,21 @@ class Tiling:
         """
         channels = tiles.shape[1]
         pixels = tiles.permute(0, 2, 3, 1).reshape(-1, channels)
-        field = pixels[self._first]
-        if len(self._shared):
-            # gathered, not scattered, so that the order of the sum is fixed on every device
-            field[self._shared] = (pixels[self._pieces] * self._weights.to(pixels.dtype)).sum(dim=1)
-        return field.T.reshape(channels, *self.shape)
+        return self._cover.means(pixels).T.reshape(channels, *self.shape)
 
 
-def _covering(cells: NDArray[np.intp], size: int) -> tuple[NDArray[np.intp], ...]:
+def _covering(cells: NDArray[np.intp], size: int, most: int) -> tuple[NDArray[np.intp], ...]:
     """Pixels of tiles that make up each cell, from the cell of each pixel.
 
-    Returns the first pixel of every cell; the cells of several pixels; their pixels (cells, 4), filled up with the
-    first; the weights of these (cells, 4, 1) in the mean.
+    Returns the first pixel of every cell; the cells of several pixels; their pixels, (cells, `most` or more), filled up
+    with the first; the weights of these, (cells, as many, 1), in the mean.
     """
     order = np.argsort(cells, kind="stable")
     count = np.bincount(cells, minlength=size)
     begin = np.cumsum(count) - count
     first = np.where(count > 0, order[np.minimum(begin, len(order) - 1)], 0)
     shared = np.flatnonzero(count > 1)
-    nth = np.arange(count.max(initial=1))
+    nth = np.arange(count.max(initial=most))
     is_piece = nth < count[shared, np.newaxis]
     pieces = order[np.where(is_piece, begin[shared, np.newaxis] + nth, begin[shared, np.newaxis])]
     weights = np.where(is_piece, 1.0 / count[shared, np.newaxis], 0.0)[..., np.newaxis]

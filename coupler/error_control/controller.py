@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from bmi_common.durations import describe
 from bmi_common.groundwater import PRESSURE_HEAD
+from bmi_common.world import current
+from coupler import whole
 from coupler.component import Component
 from coupler.config import DECISIONS_FILE
 from coupler.error_control.audit import Verdict, Window
@@ -205,8 +207,8 @@ class ErrorControl:
         if setup.companion is not None:
             head: Array = setup.companion.head
         else:
-            assert setup.reference is not None
-            head = setup.reference.head(time)
+            reference = setup.reference  # in process 0
+            head = whole.window(self._groundwater.part, None if reference is None else reference.head(time))
             if segments.restart == "all":
                 self._restart_others(time)
         self._put(head)
@@ -215,11 +217,11 @@ class ErrorControl:
         self._decisions.add(time, "segments", "restart", f"a new segment of {describe(segments.length)}")
 
     def _restart_others(self, time: datetime) -> None:
-        assert self._setup.reference is not None
-        found = self._setup.reference.checkpoint(time)
+        reference = self._setup.reference
+        folder: Path = current().shared(None if reference is None else reference.checkpoint(time).folder)
         for name, component in self._components.items():
             if component is not self._groundwater:
-                component.load_state(found.folder / f"{name}.nc")
+                component.load_state(folder / f"{name}.nc")
 
     def _put(self, head: Array) -> None:
         self._groundwater.set(PRESSURE_HEAD, head)

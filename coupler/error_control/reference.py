@@ -16,7 +16,6 @@ from bmi_common.groundwater import PRESSURE_HEAD
 from bmi_common.netcdf_file import NetcdfFile
 from bmi_common.run_records import NetcdfSeries, netcdf_series
 from coupler.checkpoint import RECORD, Checkpoint, read
-from coupler.component import Component
 from coupler.config import CHECKPOINTS
 
 
@@ -27,8 +26,8 @@ class ReferenceRun:
     ----------
     folder : Path
         Of the run.
-    groundwater : Component
-        The component of this run that is to take them up.
+    shape : tuple of int
+        (layers, ny, nx) of the pressure head that is to be taken up.
     times : sequence of datetime
         Calendar times (UTC) at which a state is needed.
     whole : bool
@@ -40,12 +39,12 @@ class ReferenceRun:
         If the run has no state at one of the times, or of another grid, or the times of its file cannot be read.
     """
 
-    def __init__(self, folder: Path, groundwater: Component, times: Sequence[datetime], whole: bool) -> None:
+    def __init__(self, folder: Path, shape: tuple[int, ...], times: Sequence[datetime], whole: bool) -> None:
         self.folder = folder
-        self._groundwater = groundwater
+        self._shape = shape
         require_at_rest(folder)
         self._checkpoints = {t: p for p in _checkpoints(folder) if (t := _time_of(p)) is not None}
-        self._heads = {} if whole else _heads(folder, groundwater.shape(PRESSURE_HEAD))
+        self._heads = {} if whole else _heads(folder, shape)
         if not folder.is_dir():
             raise ConfigError(f"{folder} is not a run folder", key="restart_from")
         for time in times:
@@ -73,7 +72,6 @@ class ReferenceRun:
         return read(self._checkpoints[time])
 
     def _head_of_checkpoint(self, checkpoint: Checkpoint) -> NDArray[Any]:
-        shape = self._groundwater.shape(PRESSURE_HEAD)
         # a copy that another component was given is older than the head of the component that computes it
         targets = [x["to"] for x in checkpoint.settings["exchanges"]]
         copies = {t["component"] for t in targets if t["variable"] == PRESSURE_HEAD}
@@ -81,11 +79,10 @@ class ReferenceRun:
             if name in copies:
                 continue
             with NetcdfFile(checkpoint.folder / f"{name}.nc") as file:
-                if PRESSURE_HEAD in file and file[PRESSURE_HEAD].shape == shape:
+                if PRESSURE_HEAD in file and file[PRESSURE_HEAD].shape == self._shape:
                     return file.values(PRESSURE_HEAD)
-        raise ConfigError(
-            f"{checkpoint.folder}: no component's state has {PRESSURE_HEAD} on {' x '.join(map(str, shape))} cells"
-        )
+        cells = " x ".join(map(str, self._shape))
+        raise ConfigError(f"{checkpoint.folder}: no component's state has {PRESSURE_HEAD} on {cells} cells")
 
 
 def _advice(whole: bool) -> str:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from bmi_common.errors import ConfigError, Mistakes, errors_under
+from bmi_common.groundwater import PRESSURE_HEAD
 from coupler.checkpoint import Checkpoint
 from coupler.component import Component
 from coupler.component_config import ComponentConfig, RunSettings
@@ -33,7 +34,7 @@ class ErrorControlSetup:
     members : list of Shadow
         The ensemble.
     reference : ReferenceRun or None
-        The run that segments start from.
+        The run that segments start from; of several processes that share the domain, process 0 reads it.
     switched : bool
         Whether physics has the place of the groundwater component.
     """
@@ -118,7 +119,7 @@ def set_up(
             with mistakes.noted():
                 if isinstance(spec.segments.restart_from, ComponentConfig):
                     setup.companion = load("segments.restart_from", spec.segments.restart_from)
-                else:
+                elif groundwater.part is None or groundwater.part.world.leads:
                     setup.reference = _reference(spec.segments, time, groundwater, others)
         mistakes.require_none()
         undo.pop_all()
@@ -161,10 +162,12 @@ def _member(own: ComponentConfig, checkpoint: Path) -> ComponentConfig:
 
 def _reference(segments: SegmentsConfig, time: TimeConfig, groundwater: Component, others: list[str]) -> ReferenceRun:
     assert isinstance(segments.restart_from, Path)
-    times = _starts(time, segments)
+    times, part = _starts(time, segments), groundwater.part
+    shape = groundwater.shape(PRESSURE_HEAD)
     whole = segments.restart == "all"
     with errors_under("error_control.segments"):
-        run = ReferenceRun(segments.restart_from, groundwater, times, whole)
+        of_domain = shape if part is None else (*shape[:-2], *part.shape)
+        run = ReferenceRun(segments.restart_from, of_domain, times, whole)
         for at in times if whole else ():
             _require_same_clock(run, at, time.start, others)
     return run

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import yaml
-from surrogate_cases import LAYERS, NX, NY, make_checkpoint
+from surrogate_cases import LAYERS, NX, NY, make_checkpoint, save_published
 
 from bmi_common import BmiStateError, ConfigError, Domain, ModelError, van_genuchten, water_table
 from bmi_common import groundwater as names
@@ -270,18 +269,9 @@ def test_mistakes_in_the_configuration_are_named(
 def test_published_checkpoint_needs_an_order_to_compute_statistics(
     configuration: dict[str, Any], write: Any, checkpoint: PredRNNCheckpoint, domain: Domain, tmp_path: Path
 ) -> None:
-    torch.save({"net_param": dict(checkpoint.network.state_dict())}, tmp_path / "model.ckpt-1")
-    s = checkpoint.statistics
-    published = {
-        "target_mean": s.pressure.mean.tolist(),
-        "target_std": s.pressure.std.tolist(),
-        "force_mean": [0.0, *s.source.mean.tolist()],
-        "force_std": [0.0, *s.source.std.tolist()],
-    }
-    (tmp_path / "stats.yaml").write_text(yaml.safe_dump(published))
     reference = BmiSurrogate()
     reference.initialize(write(configuration))
-    configuration["surrogate"].update(checkpoint="model.ckpt-1", statistics="stats.yaml", tile=8)
+    configuration["surrogate"].update(save_published(checkpoint, tmp_path))
     with pytest.raises(ConfigError, match="statics_statistics: domain"):
         BmiSurrogate().initialize(write(configuration))
     configuration["surrogate"]["statics_statistics"] = "domain"

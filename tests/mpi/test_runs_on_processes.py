@@ -107,13 +107,16 @@ def test_a_restart_on_another_number_of_processes_changes_nothing(runs, tmp_path
     require_same_balance(runs[1], tmp_path / "run")
 
 
-def test_a_surrogate_under_audit_goes_on_with_another_number_of_processes(case, tmp_path) -> None:
+def test_a_surrogate_in_segments_under_audit_goes_on_with_another_number_of_processes(case, tmp_path) -> None:
     run = yaml.safe_load((case / "run.yaml").read_text())
     physics = {"class": "bmi_richards:BmiRichards", "config": "demo/groundwater.yaml"}
-    run["components"]["groundwater"]["class"] = "bmi_surrogate:BmiSurrogate"
     run["components"]["land"]["options"] = {"start": "2019-10-03T16:00"}
     run["time"] = {"start": "2019-10-03T16:00", "end": "2019-10-04T00:00", "step": "1h"}  # it rains
+    (case / "physics.yaml").write_text(yaml.safe_dump(run, sort_keys=False))
+    bmi_run(1, case / "physics.yaml", "--set", "time.end=2019-10-03T20:00", "--output", tmp_path / "physics")
+    run["components"]["groundwater"]["class"] = "bmi_surrogate:BmiSurrogate"
     run["error_control"] = {
+        "segments": {"length": "4h", "restart_from": str(tmp_path / "physics"), "restart": "all"},
         "audit": {
             "component": physics,
             "free_drainage": {**physics, "options": {"richards": {"mode": "free_drainage"}}},
@@ -129,7 +132,7 @@ def test_a_surrogate_under_audit_goes_on_with_another_number_of_processes(case, 
         bmi_run(processes, case / "audited.yaml", "--output", tmp_path / str(processes))
     decisions = [json.loads((tmp_path / n / "error_control.json").read_text()) for n in ("1", "2")]
     assert decisions[0] == decisions[1]
-    assert [d["action"] for d in decisions[0]["decisions"]] == ["resync", "resync"]
+    assert [d["action"] for d in decisions[0]["decisions"]] == ["resync", "restart", "resync"]
     bmi_run(3, "--restart", tmp_path / "2" / "checkpoints" / "2019-10-03T20-00-00")
     require_same_fields(tmp_path / "1", tmp_path / "2")
     assert json.loads((tmp_path / "2" / "error_control.json").read_text()) == decisions[0]
@@ -151,15 +154,42 @@ def test_wells_irrigation_and_boundaries_are_those_of_one_process(tmp_path) -> N
         np.testing.assert_allclose(found[term], expected[term], rtol=1e-11)
 
 
-def test_weather_in_pfb_files_and_gauges_by_coordinates_are_shared(case, tmp_path) -> None:
+def write_readin(path: Path, cover: np.ndarray) -> None:
+    """Write classes of all cells, and a texture that tells the number of the line."""
+    line = np.arange(cover.size)
+    none = np.zeros(cover.size)
+    profiles = [none, 20.0 + line % 40, 30.0 - line % 20, none, 140.0 + line % 9]
+    np.savetxt(path, np.c_[none, none, cover, none, none, np.repeat(profiles, 8, axis=0).T], "%.6g")
+
+
+def with_holes(case: Path, mask: np.ndarray) -> Path:
+    """Write a run whose groundwater has fewer cells than its land, which takes the values of the nearest there."""
+    run, domain = (yaml.safe_load((case / name).read_text()) for name in ("run.yaml", "demo/domain.yaml"))
+    np.savez(case / "demo" / "holes.npz", mask=mask)
+    domain["mask"] = {"file": "holes.npz", "variable": "mask"}
+    (case / "demo" / "holes.yaml").write_text(yaml.safe_dump(domain))
+    run["components"]["groundwater"]["options"] = {"domain": "holes.yaml"}
+    for exchange in run["exchanges"][:2]:
+        exchange["fill"] = "nearest"
+    (case / "holes.yaml").write_text(yaml.safe_dump(run, sort_keys=False))
+    return case / "holes.yaml"
+
+
+def test_weather_in_pfb_files_colm_readin_gauges_by_coordinates_and_filled_cells_are_shared(case, tmp_path) -> None:
     with netCDF4.Dataset(case / "demo" / "domain.nc") as data:
         shape = data["mask"].shape
+        cover, mask = np.ma.filled(data["land_cover"][...], 0).ravel(), np.ma.filled(data["mask"][...], 0.0)
         north, east = (float(data[name][1, 26]) for name in ("latitude", "longitude"))
     for variable in TYPICAL:
         write_weather(tmp_path, variable, 1, 24, shape)
+    write_readin(tmp_path / "CoLM_readin.dat", cover)
+    mask[4:, ::9] = mask[4:, 1::9] = 0.0  # the gauge lies further south
+    run = with_holes(case, mask)
     gauges = f"{{a: {{easting: 722500.0, northing: 2688500.0}}, b: {{latitude: {north}, longitude: {east}}}}}"
     options = (
         f"land.options.forcing={{type: parflow, directory: {tmp_path}, start: 2019-10-01T00:00}}",
+        f"land.options.land_cover={{colm: {tmp_path}/CoLM_readin.dat}}",
+        f"land.options.soil_texture={{colm: {tmp_path}/CoLM_readin.dat}}",
         f"groundwater.options.gauges={gauges}",
         "output=[{file: hourly.nc, every: 1h, precision: double, variables: ["
         "land.land_surface__temperature, groundwater.channel_water_x-section__volume_flow_rate]}]",
@@ -167,7 +197,7 @@ def test_weather_in_pfb_files_and_gauges_by_coordinates_are_shared(case, tmp_pat
     )
     settings = [text for option in options for text in ("--set", option)]
     for processes in (1, 3):
-        bmi_run(processes, case / "run.yaml", *settings, "--output", tmp_path / str(processes))
+        bmi_run(processes, run, *settings, "--output", tmp_path / str(processes))
     expected, found = (values(tmp_path / str(n) / "hourly.nc") for n in (1, 3))
     assert [v for v in expected if expected[v].tobytes() != found[v].tobytes()] == []
     flow = found[netcdf_name(DISCHARGE)]
@@ -179,11 +209,6 @@ def test_weather_in_pfb_files_and_gauges_by_coordinates_are_shared(case, tmp_pat
     ("file", "settings", "message"),
     [
         ("coupled-richards.yaml", ["mpi.decomposition=[2, 2]"], "mpi.decomposition: 2 times 2 are 4 parts"),
-        (
-            "coupled-richards.yaml",
-            ["groundwater.options.surface={condition: overland_flow}"],
-            "with `overland_flow` yet",
-        ),
         ("coupled.yaml", ["groundwater.options.surrogate.engine=torch"], "share a domain with engine: compiled only"),
         ("coupled-parflow.yaml", [], "bmi_parflow:BmiParflow cannot share its domain"),
         ("coupled-richards.yaml", ["time.stop=3"], "time.stop: unknown key"),

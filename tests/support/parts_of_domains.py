@@ -6,14 +6,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bmi_common.flow_order import build_network
-from bmi_common.partition import Part, deal
+from bmi_common.overland import SurfaceCondition
+from bmi_common.partition import Part, deal, rerouted
 from bmi_common.world import MpiWorld
 
+KINEMATIC = SurfaceCondition.OVERLAND_KINEMATIC
 
-def part_of(domain: SimpleNamespace, world: MpiWorld) -> Part:
-    """The part of this process."""
-    network = build_network(domain.mask, domain.slope_x, domain.slope_y, domain.manning, domain.dx, domain.dx)
-    return deal(world, domain.mask, network)
+
+def part_of(domain: SimpleNamespace, world: MpiWorld, condition: SurfaceCondition = KINEMATIC) -> Part:
+    """The part of this process; where water flows by the slopes of cells, as a domain that knows both gives it."""
+    terrain = domain.mask, domain.slope_x, domain.slope_y, domain.manning, domain.dx, domain.dx
+    network = build_network(*terrain)
+    if condition is KINEMATIC:
+        return deal(world, domain.mask, network)
+    other = build_network(*terrain, condition)
+    return rerouted(deal(world, domain.mask, network, other.cycles), other)
 
 
 def window_of(domain: SimpleNamespace, part: Part) -> SimpleNamespace:

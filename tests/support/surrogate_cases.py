@@ -1,9 +1,11 @@
 """Small domains and untrained networks for the tests of the surrogate."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+import yaml
 
 from bmi_surrogate import Architecture, PredRNN, PredRNNCheckpoint
 from bmi_surrogate.predrnn.normalisation import Moments, Statistics
@@ -31,3 +33,17 @@ def make_checkpoint(
         layer_thickness=tuple(LAYERS) if layers == len(LAYERS) else None,
         provenance={"weights": f"random, seed {seed}"},
     )
+
+
+def save_published(checkpoint: PredRNNCheckpoint, folder: Path) -> dict[str, Any]:
+    """Save a checkpoint in the published format, without statistics of the statics; returns the keys that read it."""
+    torch.save({"net_param": dict(checkpoint.network.state_dict())}, folder / "model.ckpt-1")
+    s = checkpoint.statistics
+    published = {
+        "target_mean": s.pressure.mean.tolist(),
+        "target_std": s.pressure.std.tolist(),
+        "force_mean": [0.0, *s.source.mean.tolist()],
+        "force_std": [0.0, *s.source.std.tolist()],
+    }
+    (folder / "stats.yaml").write_text(yaml.safe_dump(published))
+    return {"checkpoint": "model.ckpt-1", "statistics": "stats.yaml", "tile": checkpoint.tile}
