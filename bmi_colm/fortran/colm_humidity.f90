@@ -48,6 +48,7 @@ contains
     real(wp), intent(out) :: q_slope(lanes)     !< slope of the specific humidity [kg kg-1 K-1]
     real(wp), dimension(lanes) :: e_slope, inverse
     integer :: l
+    ! a choice of coefficients in each term costs as much as the term
     if (all(temperature >= freezing_point)) then
       !$omp simd
       do l = 1, lanes
