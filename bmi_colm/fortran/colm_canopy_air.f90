@@ -3,7 +3,7 @@
 !> Equations (32) to (34) of docs/theory.md.
 module colm_canopy_air
   use colm_constants, only: wp, lanes, von_karman, roughness_soil
-  use colm_elementary, only: exponential, logarithm
+  use vector_math, only: exponential, logarithm
   use colm_similarity, only: heat_profile, heat_gradient, heat_roughness
   implicit none
   private
@@ -125,7 +125,7 @@ contains
     real(wp), intent(inout) :: crossing(lanes)         !< height of the lower crossing, a first guess on entry [m]
     real(wp), intent(out) :: resistance(lanes)         !< [s m-1]
     type(diffusivities) :: k
-    real(wp), dimension(lanes) :: bottom, upper, lowest, at_sink, at_lowest, below
+    real(wp), dimension(lanes) :: bottom, upper, lowest, below
     logical, dimension(lanes) :: once, twice
 
     bottom = heat_roughness(c%roughness_ground, ustar)
@@ -137,25 +137,25 @@ contains
     k%ground_obukhov = ground_obukhov
     ! the ratio is above 1 near the ground and smallest near z = 1/decay
     lowest = min(1.0_wp/k%decay, c%sink_height)
-    at_sink = ratio(k, c%sink_height)
-    at_lowest = ratio(k, lowest)
-    once = at_sink <= 1.0_wp
-    twice = .not. once .and. at_lowest < 1.0_wp .and. lowest > bottom .and. lowest < c%sink_height
+    once = logarithm_of_ratio(k, c%sink_height) <= 0.0_wp
+    twice = .not. once .and. lowest > bottom .and. lowest < c%sink_height
+    if (any(twice)) twice = twice .and. logarithm_of_ratio(k, lowest) < 0.0_wp
     below = merge(c%sink_height, lowest, once)
     upper = merge(0.5_wp*(lowest + c%sink_height), c%sink_height, twice)
     crossing = merge(crossing, c%sink_height, once .or. twice)
     call find_crossing(k, bottom, below, once .or. twice, crossing)
     if (any(twice)) call find_crossing(k, c%sink_height, lowest, twice, upper)
-    resistance = growing(k, bottom, crossing) + decaying(k, crossing, upper) + growing(k, upper, c%sink_height)
+    resistance = growing(k, bottom, crossing) + decaying(k, crossing, upper)
+    if (any(twice)) resistance = resistance + growing(k, upper, c%sink_height)
   end subroutine find_ground_resistance
 
-  !> Diffusivity that decays from the canopy top over the one that grows from the ground [-].
-  pure function ratio(k, z) result(y)
+  !> Logarithm of the diffusivity that decays from the canopy top over the one that grows from the ground [-].
+  pure function logarithm_of_ratio(k, z) result(y)
     type(diffusivities), intent(in) :: k  !< below the canopy
     real(wp), intent(in) :: z(lanes)      !< height above the ground [m]
     real(wp) :: y(lanes)
-    y = exponential(-k%decay*(k%height - z))/z*(k%closed + k%sparse*heat_gradient(z/k%ground_obukhov))
-  end function ratio
+    y = logarithm((k%closed + k%sparse*heat_gradient(z/k%ground_obukhov))/z) - k%decay*(k%height - z)
+  end function logarithm_of_ratio
 
   !> Resistance between two heights where diffusivity grows from the ground; 0 where the upper end is not above [s m-1].
   pure function growing(k, a, b) result(y)
@@ -177,8 +177,8 @@ contains
     y = max(0.0_wp, y)
   end function decaying
 
-  !> Heights between above (ratio > 1) and below (ratio < 1) where the ratio is 1: Newton's method for its logarithm with
-  !> the slope of neutral air, inside a bracket.
+  !> Heights between above (ratio > 1) and below (ratio < 1) where the logarithm of the ratio is 0: Newton's method with the
+  !> slope of neutral air, inside a bracket.
   pure subroutine find_crossing(k, above, below, wanted, z)
     type(diffusivities), intent(in) :: k    !< below the canopy
     real(wp), intent(in) :: above(lanes)    !< heights where the ratio is above 1 [m]
@@ -194,11 +194,11 @@ contains
     b = below
     z = merge(0.5_wp*(a + b), z, open .and. (z - a)*(z - b) >= 0.0_wp)
     do i = 1, 60
-      r = ratio(k, z)
-      a = merge(z, a, r > 1.0_wp)
-      b = merge(b, z, r > 1.0_wp)
+      r = logarithm_of_ratio(k, z)
+      a = merge(z, a, r > 0.0_wp)
+      b = merge(b, z, r > 0.0_wp)
       slope = k%decay - 1.0_wp/z
-      new = z - logarithm(r)/merge(slope, 1.0_wp, abs(slope) > 1.0e-6_wp)
+      new = z - r/merge(slope, 1.0_wp, abs(slope) > 1.0e-6_wp)
       new = merge(0.5_wp*(a + b), new, abs(slope) <= 1.0e-6_wp .or. (new - a)*(new - b) >= 0.0_wp)
       step = abs(new - z)
       z = merge(new, z, open)

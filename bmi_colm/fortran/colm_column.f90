@@ -1,5 +1,5 @@
-!> One step of a group of blocks of columns: what their leaves and the air do is computed side by side, the rest column by
-!> column.
+!> One step of a group of blocks of columns: what their leaves, the air and the heat of the ground do is computed side by
+!> side, the rest column by column.
 !>
 !> Equation (59) of docs/theory.md.
 module colm_column
@@ -9,9 +9,9 @@ module colm_column
     roughness_water, minimum_wind, dry_adiabatic_lapse, least_canopy_area, wetland, land_ice, &
     open_water
   use colm_types, only: n_snow, step_options, column_parameters, column_state, column_inputs, column_fluxes
-  use colm_elementary, only: power
+  use vector_math, only: power
   use colm_humidity, only: vapour_pressure
-  use colm_solar, only: cosine_of_zenith, split_shortwave
+  use colm_solar, only: sun_position, position_of_sun, cosine_of_zenith, split_shortwave
   use colm_two_stream, only: radiative_properties, longwave_gap, lowest_sun
   use colm_throughfall, only: receive_precipitation
   use colm_similarity, only: air_block, bare_ground_exchange
@@ -60,6 +60,7 @@ contains
     type(column_state), intent(inout) :: s(lanes, blocks)     !< states of the columns
     type(column_fluxes), intent(inout) :: out(lanes, blocks)  !< results of the step
     type(column_step) :: step(lanes, blocks)
+    type(sun_position) :: sun
     type(surface_block) :: x(blocks)
     real(wp), dimension(lanes, size(p(1, 1)%thickness), blocks), target :: root_share, root_limit
     integer :: b, l
@@ -70,9 +71,10 @@ contains
       call begin_block(o, p(:, b), forcing(:, b), s(:, b), step(:, b), x(b), out(:, b))
     end do
     call balance_surfaces(o, p, s, x)
+    sun = position_of_sun(o%calendar_day_end)
     do b = 1, blocks
       do l = 1, lanes
-        call finish_step(o, p(l, b), forcing(l, b), x(b), step(l, b), l, s(l, b), out(l, b))
+        call finish_step(o, p(l, b), forcing(l, b), x(b), step(l, b), sun, l, s(l, b), out(l, b))
       end do
     end do
   end subroutine advance_group
@@ -233,12 +235,13 @@ contains
   end subroutine describe_ground
 
   !> Results of the step, water that moves, and what the coming step starts with.
-  pure subroutine finish_step(o, p, forcing, x, step, l, s, out)
+  pure subroutine finish_step(o, p, forcing, x, step, sun, l, s, out)
     type(step_options), intent(in) :: o            !< choices and clock of the step
     type(column_parameters), intent(in) :: p       !< constants of the column
     type(column_inputs), intent(in) :: forcing     !< atmosphere and soil water of the step
     type(surface_block), intent(in) :: x           !< surfaces of the block
     type(column_step), intent(in) :: step          !< what the step has found
+    type(sun_position), intent(in) :: sun          !< at the end of the step
     integer, intent(in) :: l                       !< lane of the column
     type(column_state), intent(inout) :: s         !< state of the column
     type(column_fluxes), intent(inout) :: out      !< results of the step
@@ -306,7 +309,7 @@ contains
       ! --- vegetation, snow cover and radiation for the coming step
       call update_snow_cover(s)
       if (o%first_step .or. o%update_phenology) call update_leaf_area(p, forcing, s)
-      call radiative_properties(p, s, cosine_of_zenith(o%calendar_day_end, p%latitude, p%longitude), &
+      call radiative_properties(p, s, cosine_of_zenith(sun, p%latitude, p%longitude), &
         s%liquid(n_snow + 1)/(density_water*p%thickness(1)), s%snow_water - step%snow_before, o%time_step)
       out%ground_temperature = s%temperature(n_snow + 1 - s%snow_layers)
       if (.not. (abs(out%energy_residual) < huge(1.0_wp) .and. abs(out%water_residual) < huge(1.0_wp))) &
@@ -455,7 +458,7 @@ contains
     area = s%leaf_area + s%stem_area*s%exposed_fraction
     s%longwave_gap = 1.0_wp
     if (area >= least_canopy_area) s%longwave_gap = longwave_gap(p%leaf_angle, area)
-    mu = cosine_of_zenith(o%calendar_day, p%latitude, p%longitude)
+    mu = cosine_of_zenith(position_of_sun(o%calendar_day), p%latitude, p%longitude)
     if (o%published_numerics) then
       ! the published library's first albedo is that of dry ground, at night under a sun on the horizon
       call radiative_properties(p, s, max(lowest_sun, mu), 0.0_wp, 0.0_wp, o%time_step)

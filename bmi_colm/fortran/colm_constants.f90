@@ -1,11 +1,12 @@
 !> Physical constants and the numbers of the Common Land Model that no user is expected to change (SI units).
 module colm_constants
   use, intrinsic :: iso_fortran_env, only: real64
+  use vector_math, only: lanes
   implicit none
   private
+  public :: lanes  ! columns that are computed side by side
 
   integer, parameter, public :: wp = real64
-  integer, parameter, public :: lanes = 16 !< columns that are computed side by side: whole vectors of any processor
   integer, parameter, public :: group = 8  !< blocks of so many columns that a thread takes at a time
 
   ! Spectral bands and beams.

@@ -2,7 +2,7 @@
 !>
 !> Equations (48) and (51) of docs/theory.md.
 module colm_ground_temperature
-  use colm_constants, only: wp, open_water, freezing_point, latent_heat_fusion, heat_capacity_water, heat_capacity_ice, &
+  use colm_constants, only: wp, lanes, open_water, freezing_point, latent_heat_fusion, heat_capacity_water, heat_capacity_ice, &
     top_layer_inertia, crank_nicolson
   use colm_types, only: n_snow, column_parameters, column_state
   use colm_soil_thermal, only: thermal_properties
@@ -13,124 +13,155 @@ module colm_ground_temperature
 
 contains
 
-  !> One step of conduction. Heat enters the top layer as forcing + forcing_slope (T - T at the start) [W m-2].
-  pure subroutine advance_ground_temperature(p, s, top, forcing, forcing_slope, time_step, conserve, &
+  !> One step of conduction in a block of columns. Heat enters the top layer as forcing + forcing_slope (T - T at the
+  !> start) [W m-2].
+  pure subroutine advance_ground_temperature(p, s, wanted, forcing, forcing_slope, time_step, conserve, &
     bulk_melt, phase_heat, stored_heat, snow_melts)
-    type(column_parameters), intent(in) :: p  !< constants of the column
-    type(column_state), intent(inout) :: s    !< state of the column
-    integer, intent(in) :: top                !< uppermost layer that exists
-    real(wp), intent(in) :: forcing           !< heat into the top layer at the start [W m-2]
-    real(wp), intent(in) :: forcing_slope     !< its slope to temperature [W m-2 K-1]
-    real(wp), intent(in) :: time_step         !< length of the step [s]
-    logical, intent(in) :: conserve           !< water that changes its phase changes its heat capacity
-    real(wp), intent(out) :: bulk_melt        !< melt of snow that has no layers [kg m-2 s-1]
-    real(wp), intent(out) :: phase_heat       !< taken up by melting [W m-2]
-    real(wp), intent(out) :: stored_heat      !< taken up by warming [W m-2]
-    logical, intent(out) :: snow_melts(n_snow)  !< layers of snow that melt
-    real(wp), dimension(size(s%temperature)) :: thickness, capacity, conductivity, centre, factor, start, growth
-    real(wp), dimension(size(s%temperature)) :: lower, diagonal, upper, rhs
-    real(wp), dimension(0:size(s%temperature)) :: bottom, coupling, flux
-    real(wp) :: inertia(size(p%thickness))
-    integer :: j, n_layer
+    type(column_parameters), intent(in) :: p(lanes)    !< constants of the columns
+    type(column_state), intent(inout) :: s(lanes)      !< states of the columns
+    logical, intent(in) :: wanted(lanes)               !< columns to advance; nothing of the others is changed
+    real(wp), intent(in) :: forcing(lanes)             !< heat into the top layer at the start [W m-2]
+    real(wp), intent(in) :: forcing_slope(lanes)       !< its slope to temperature [W m-2 K-1]
+    real(wp), intent(in) :: time_step                  !< length of the step [s]
+    logical, intent(in) :: conserve(lanes)             !< water that changes its phase changes its heat capacity
+    real(wp), intent(out) :: bulk_melt(lanes)          !< melt of snow that has no layers [kg m-2 s-1]
+    real(wp), intent(out) :: phase_heat(lanes)         !< taken up by melting [W m-2]
+    real(wp), intent(out) :: stored_heat(lanes)        !< taken up by warming [W m-2]
+    logical, intent(out) :: snow_melts(n_snow, lanes)  !< layers of snow that melt
+    real(wp), dimension(lanes, size(s(1)%temperature)) :: thickness, capacity, conductivity, centre, factor, start, &
+      temperature, growth
+    real(wp), dimension(lanes, 0:size(s(1)%temperature)) :: bottom, coupling
+    real(wp), dimension(lanes) :: flux, flux_above, above, below, lower, upper, diagonal, rhs, heated
+    real(wp), dimension(lanes, size(s(1)%temperature)) :: elimination
+    real(wp) :: inertia(size(p(1)%thickness))
+    integer, dimension(lanes) :: top
+    integer :: first, j, l, n_layer
 
-    n_layer = size(s%temperature)
-    call thermal_properties(p, s, top, thickness, capacity, conductivity)
-    call place_layers(top, thickness, centre, bottom)
-    coupling(top - 1) = 0.0_wp
-    do j = top, n_layer - 1
-      coupling(j) = interface_conductivity(j)/(centre(j + 1) - centre(j))
+    n_layer = size(s(1)%temperature)
+    top = n_snow + 1 - s%snow_layers
+    first = minval(top)
+    ! any values in layers of snow that a column does not have: they take part in nothing
+    do j = first, n_snow
+      thickness(:, j) = 1.0_wp
+      capacity(:, j) = 1.0_wp
+      conductivity(:, j) = 1.0_wp
+      start(:, j) = freezing_point
     end do
-    coupling(n_layer) = 0.0_wp
-    factor(top:) = time_step/capacity(top:)
-    factor(top) = factor(top)*thickness(top) &
-      /(0.5_wp*(centre(top) - bottom(top - 1) + top_layer_inertia*(centre(top + 1) - bottom(top - 1))))
+    do l = 1, lanes
+      start(l, top(l):) = s(l)%temperature(top(l):)
+    end do
+    call thermal_properties(p, s, thickness, capacity, conductivity)
+    call place_layers(first, thickness, centre, bottom)
+    coupling(:, first - 1) = 0.0_wp
+    do j = first, n_layer - 1
+      coupling(:, j) = merge(coupling_below(j), 0.0_wp, j >= top)
+    end do
+    coupling(:, n_layer) = 0.0_wp
 
-    start = s%temperature
-    flux(top - 1) = 0.0_wp
-    do j = top, n_layer - 1
-      flux(j) = coupling(j)*(start(j + 1) - start(j))
+    ! Thomas' algorithm: down to the lowest layer with the equations, and up again
+    flux_above = 0.0_wp
+    upper = 0.0_wp
+    diagonal = 1.0_wp
+    do j = first, n_layer
+      factor(:, j) = time_step/capacity(:, j)
+      if (j <= n_snow + 1) then
+        above = centre(:, j) - bottom(:, j - 1)
+        below = centre(:, min(j + 1, n_layer)) - bottom(:, j - 1)
+        factor(:, j) = merge(factor(:, j)*thickness(:, j)/(0.5_wp*(above + top_layer_inertia*below)), factor(:, j), j == top)
+      end if
+      flux = 0.0_wp
+      if (j < n_layer) flux = coupling(:, j)*(start(:, j + 1) - start(:, j))
+      elimination(:, j) = upper/diagonal
+      lower = -(1.0_wp - crank_nicolson)*factor(:, j)*coupling(:, j - 1)
+      upper = -(1.0_wp - crank_nicolson)*factor(:, j)*coupling(:, j)
+      diagonal = 1.0_wp - lower - upper
+      rhs = start(:, j) + factor(:, j)*crank_nicolson*(flux - flux_above)
+      if (j <= n_snow + 1) then
+        heated = merge(factor(:, j), 0.0_wp, j == top)
+        diagonal = diagonal - heated*forcing_slope
+        rhs = rhs + heated*(forcing - forcing_slope*start(:, j))
+      end if
+      if (j > first) then
+        diagonal = diagonal - lower*elimination(:, j)
+        rhs = rhs - lower*temperature(:, j - 1)
+      end if
+      temperature(:, j) = rhs/diagonal
+      flux_above = flux
     end do
-    flux(n_layer) = 0.0_wp
-    do j = top, n_layer
-      lower(j) = -(1.0_wp - crank_nicolson)*factor(j)*coupling(j - 1)
-      upper(j) = -(1.0_wp - crank_nicolson)*factor(j)*coupling(j)
-      diagonal(j) = 1.0_wp - lower(j) - upper(j)
-      rhs(j) = start(j) + factor(j)*crank_nicolson*(flux(j) - flux(j - 1))
+    do j = n_layer - 1, first, -1
+      temperature(:, j) = temperature(:, j) - elimination(:, j + 1)*temperature(:, j + 1)
     end do
-    diagonal(top) = diagonal(top) - factor(top)*forcing_slope
-    rhs(top) = rhs(top) + factor(top)*(forcing - forcing_slope*start(top))
-    call solve_tridiagonal(top, lower, diagonal, upper, rhs, s%temperature)
 
-    if (p%ground == open_water) then
-      inertia = 1.0_wp/factor(n_snow + 1:)
-      ! what the surface gives off grows with its temperature
-      if (top > n_snow) inertia(1) = inertia(1) - forcing_slope
-      call mix_open_water(s, inertia)
-    end if
-    call change_phase(s, top, factor, capacity, forcing_slope, time_step, conserve, bulk_melt, phase_heat, growth, snow_melts)
-    if (p%ground == open_water) call raise_ice(s)
-    stored_heat = sum((growth(top:)*(s%temperature(top:) - freezing_point) - (start(top:) - freezing_point))/factor(top:))
+    bulk_melt = 0.0_wp
+    phase_heat = 0.0_wp
+    snow_melts = .false.
+    growth(:, first:) = 1.0_wp
+    do l = 1, lanes
+      if (.not. wanted(l)) cycle
+      s(l)%temperature(top(l):) = temperature(l, top(l):)
+      if (p(l)%ground /= open_water .and. .not. changes_phase(s(l), top(l))) cycle
+      if (p(l)%ground == open_water) then
+        inertia = 1.0_wp/factor(l, n_snow + 1:)
+        ! what the surface gives off grows with its temperature
+        if (top(l) > n_snow) inertia(1) = inertia(1) - forcing_slope(l)
+        call mix_open_water(s(l), inertia)
+      end if
+      call change_phase(s(l), top(l), factor(l, :), capacity(l, :), forcing_slope(l), time_step, conserve(l), bulk_melt(l), &
+        phase_heat(l), growth(l, :), snow_melts(:, l))
+      if (p(l)%ground == open_water) call raise_ice(s(l))
+      temperature(l, top(l):) = s(l)%temperature(top(l):)
+    end do
+    stored_heat = 0.0_wp
+    do j = first, n_layer
+      stored_heat = stored_heat + merge((growth(:, j)*(temperature(:, j) - freezing_point) - (start(:, j) - freezing_point)) &
+        /factor(:, j), 0.0_wp, j >= top)
+    end do
 
   contains
 
-    !> Conductivity of the interface below layer j: harmonic by the distances of the two centres.
-    pure real(wp) function interface_conductivity(j) result(k)
+    !> Conductivity of the interface below layer j, harmonic by the distances of the two centres, over their distance.
+    pure function coupling_below(j) result(k)
       integer, intent(in) :: j  !< layer
-      real(wp) :: above, below
-      above = bottom(j) - centre(j)
-      below = centre(j + 1) - bottom(j)
-      if (j == n_snow .and. below < above) then
-        ! between snow and soil, when the soil node is nearer
-        k = max(2.0_wp*conductivity(j)*conductivity(j + 1)/(conductivity(j) + conductivity(j + 1)), &
-          0.5_wp*conductivity(j + 1))
-      else
-        k = conductivity(j)*conductivity(j + 1)*(above + below)/(conductivity(j)*below + conductivity(j + 1)*above)
-      end if
-    end function interface_conductivity
+      real(wp) :: k(lanes)
+      real(wp), dimension(lanes) :: above, below, to_snow
+      above = bottom(:, j) - centre(:, j)
+      below = centre(:, j + 1) - bottom(:, j)
+      k = conductivity(:, j)*conductivity(:, j + 1)/(conductivity(:, j)*below + conductivity(:, j + 1)*above)
+      if (j /= n_snow) return
+      ! between snow and soil, when the soil node is nearer
+      to_snow = max(2.0_wp*conductivity(:, j)*conductivity(:, j + 1)/(conductivity(:, j) + conductivity(:, j + 1)), &
+        0.5_wp*conductivity(:, j + 1))/(centre(:, j + 1) - centre(:, j))
+      k = merge(to_snow, k, below < above)
+    end function coupling_below
   end subroutine advance_ground_temperature
 
   !> Depth of layer centres and bottoms below the soil surface [m]; snow has negative depths.
-  pure subroutine place_layers(top, thickness, centre, bottom)
-    integer, intent(in) :: top            !< uppermost layer that exists
-    real(wp), intent(in) :: thickness(:)  !< of the layers [m]
-    real(wp), intent(out) :: centre(:)    !< depth of the layers' centres below the soil surface [m]
-    real(wp), intent(out) :: bottom(0:)   !< depth of the layers' bottoms below the soil surface [m]
-    integer :: j, n_layer
-    n_layer = size(thickness)
-    bottom(n_snow) = 0.0_wp
-    do j = n_snow, top, -1
-      bottom(j - 1) = bottom(j) - thickness(j)
+  pure subroutine place_layers(first, thickness, centre, bottom)
+    integer, intent(in) :: first             !< uppermost layer of any column
+    real(wp), intent(in) :: thickness(:, :)  !< of the layers (lanes, layers) [m]
+    real(wp), intent(out) :: centre(:, :)    !< depth of the layers' centres below the soil surface [m]
+    real(wp), intent(out) :: bottom(:, 0:)   !< depth of the layers' bottoms below the soil surface [m]
+    integer :: j
+    bottom(:, n_snow) = 0.0_wp
+    do j = n_snow, first, -1
+      bottom(:, j - 1) = bottom(:, j) - thickness(:, j)
     end do
-    do j = n_snow + 1, n_layer
-      bottom(j) = bottom(j - 1) + thickness(j)
+    do j = n_snow + 1, size(thickness, 2)
+      bottom(:, j) = bottom(:, j - 1) + thickness(:, j)
     end do
-    do j = top, n_layer
-      centre(j) = 0.5_wp*(bottom(j - 1) + bottom(j))
+    do j = first, size(thickness, 2)
+      centre(:, j) = 0.5_wp*(bottom(:, j - 1) + bottom(:, j))
     end do
   end subroutine place_layers
 
-  !> Thomas' algorithm from layer `top` on.
-  pure subroutine solve_tridiagonal(top, lower, diagonal, upper, rhs, x)
+  !> Whether a layer has something that melts or freezes at its temperature.
+  pure logical function changes_phase(s, top) result(changes)
+    type(column_state), intent(in) :: s  !< state of the column
     integer, intent(in) :: top           !< uppermost layer that exists
-    real(wp), intent(in) :: lower(:)     !< lower diagonal [-]
-    real(wp), intent(in) :: diagonal(:)  !< main diagonal [-]
-    real(wp), intent(in) :: upper(:)     !< upper diagonal [-]
-    real(wp), intent(in) :: rhs(:)       !< right-hand side [K]
-    real(wp), intent(inout) :: x(:)      !< solution [K]
-    real(wp) :: gamma(size(x)), pivot
-    integer :: j, n_layer
-    n_layer = size(x)
-    pivot = diagonal(top)
-    x(top) = rhs(top)/pivot
-    do j = top + 1, n_layer
-      gamma(j) = upper(j - 1)/pivot
-      pivot = diagonal(j) - lower(j)*gamma(j)
-      x(j) = (rhs(j) - lower(j)*x(j - 1))/pivot
-    end do
-    do j = n_layer - 1, top, -1
-      x(j) = x(j) - gamma(j + 1)*x(j + 1)
-    end do
-  end subroutine solve_tridiagonal
+    changes = any(merge(s%ice(top:), s%liquid(top:), s%temperature(top:) > freezing_point) > 0.0_wp &
+      .and. abs(s%temperature(top:) - freezing_point) > 0.0_wp) &
+      .or. (top > n_snow .and. s%snow_water > 0.0_wp)
+  end function changes_phase
 
   !> Layers that have crossed the freezing point melt or freeze with the heat beyond it; no supercooled water.
   pure subroutine change_phase(s, top, factor, capacity, forcing_slope, time_step, conserve, bulk_melt, phase_heat, growth, &

@@ -46,15 +46,25 @@ contains
     real(wp), intent(out) :: e(lanes)           !< saturation vapour pressure [Pa]
     real(wp), intent(out) :: q(lanes)           !< specific humidity at saturation [kg kg-1]
     real(wp), intent(out) :: q_slope(lanes)     !< slope of the specific humidity [kg kg-1 K-1]
-    real(wp) :: e_slope
+    real(wp), dimension(lanes) :: e_slope, inverse
     integer :: l
-    !$omp simd private(e_slope)
-    do l = 1, lanes
-      e(l) = fitted(over_water, over_ice, temperature(l))
-      e_slope = fitted(over_water_slope, over_ice_slope, temperature(l))
-      q(l) = 0.622_wp*e(l)/(pressure(l) - 0.378_wp*e(l))
-      q_slope(l) = 0.622_wp*pressure(l)*e_slope/(pressure(l) - 0.378_wp*e(l))**2
-    end do
+    ! a choice of coefficients in each term costs as much as the term
+    if (all(temperature >= freezing_point)) then
+      !$omp simd
+      do l = 1, lanes
+        e(l) = fitted(over_water, over_water, temperature(l))
+        e_slope(l) = fitted(over_water_slope, over_water_slope, temperature(l))
+      end do
+    else
+      !$omp simd
+      do l = 1, lanes
+        e(l) = fitted(over_water, over_ice, temperature(l))
+        e_slope(l) = fitted(over_water_slope, over_ice_slope, temperature(l))
+      end do
+    end if
+    inverse = 1.0_wp/(pressure - 0.378_wp*e)
+    q = 0.622_wp*e*inverse
+    q_slope = 0.622_wp*pressure*e_slope*inverse**2
   end subroutine saturate
 
   !> Vapour pressure of air [Pa].

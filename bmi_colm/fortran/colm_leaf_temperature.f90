@@ -8,12 +8,12 @@ module colm_leaf_temperature
   use colm_constants, only: wp, lanes, von_karman, heat_capacity_air, latent_heat_vaporisation, stefan_boltzmann, &
     dry_adiabatic_lapse, screen_height, canopy_storage_per_area, transpiration_limit, oxygen_fraction
   use colm_types, only: step_options, column_parameters, column_state
-  use colm_elementary, only: exponential, power
+  use vector_math, only: exponential, cube_root
   use colm_humidity, only: saturate, vapour_pressure
   use colm_soil_water, only: ground_vapour, root_supply, vapour_exchange, take_up
   use colm_similarity, only: air_block, momentum_profile, heat_profile_between, first_guess, update_stability, screen_share
   use colm_canopy_air, only: canopy_geometry, leaf_boundary_conductance, find_ground_resistance
-  use colm_stomata, only: leaf_kinetics, find_kinetics, find_assimilation, molar_conductance
+  use colm_stomata, only: leaf_kinetics, carbon_supply, find_kinetics, find_supply, find_assimilation, molar_conductance
   implicit none
   private
   public :: leaf_surroundings, leaf_fluxes, solve_leaves
@@ -175,9 +175,12 @@ contains
     real(wp), dimension(lanes, size(roots(1)%share, 2)), target :: share, limit
     logical, dimension(lanes) :: open, settled
     integer, dimension(lanes) :: block, lane
-    integer :: b, l, position, fields
+    integer :: b, l, position, fields, first, last
 
     fields = int(storage_size(near)/storage_size(1.0_wp))/lanes
+    ! of the fields from air to the iterate, those from `first` on are changed; what follows `last` is found anew
+    last = fields - int((storage_size(near%g) + storage_size(near%r))/storage_size(1.0_wp))/lanes
+    first = last + 1 - int(storage_size(near%now)/storage_size(1.0_wp))/lanes
     call c_f_pointer(c_loc(problem), of_problem, [lanes, fields, size(problem)])
     call c_f_pointer(c_loc(near), of_near, [lanes, fields])
     near_roots%share => share
@@ -202,7 +205,7 @@ contains
       settled = settled .and. open
       if (any(settled)) then
         do l = 1, lanes
-          if (settled(l)) of_problem(lane(l), :, block(l)) = of_near(l, :)
+          if (settled(l)) of_problem(lane(l), first:, block(l)) = of_near(l, first:)
         end do
         open = open .and. .not. settled
         call fill_lanes()
@@ -236,7 +239,7 @@ contains
       integer, intent(in) :: from_block  !< block of the column
       integer, intent(in) :: from_lane   !< its lane there
       integer, intent(in) :: l           !< lane that takes it
-      of_near(l, :) = of_problem(from_lane, :, from_block)
+      of_near(l, :last) = of_problem(from_lane, :last, from_block)
       share(l, :) = roots(from_block)%share(from_lane, :)
       limit(l, :) = roots(from_block)%limit(from_lane, :)
       near_roots%unlimited(l) = roots(from_block)%unlimited(from_lane)
@@ -334,7 +337,7 @@ contains
     c%water = s%canopy_water
     c%absorbed = around%sunlit_radiation + around%shaded_radiation
     call divide_leaves(s, c)
-    c%wet = min(1.0_wp, power(max(0.0_wp, c%water/(canopy_storage_per_area*max(c%area, tiny(1.0_wp)))), 2.0_wp/3.0_wp))
+    c%wet = min(1.0_wp, cube_root(max(0.0_wp, c%water/(canopy_storage_per_area*max(c%area, tiny(1.0_wp)))))**2)
     c%sky_and_ground = (1.0_wp - gap)*(around%longwave &
       + around%emissivity*stefan_boltzmann*around%ground_temperature**4 &
       + (1.0_wp - around%emissivity)*gap*around%longwave)
@@ -382,6 +385,7 @@ contains
     type(canopy_iterate), intent(inout) :: now     !< leaves and canopy air
     type(canopy_conductances), intent(out) :: g    !< conductances
     type(leaf_kinetics) :: k
+    type(carbon_supply) :: carbon
     real(wp), dimension(lanes) :: top_wind, r_ground, leaf_boundary, r_sun, r_shade, net_sun, net_shade, deficit, dry, &
       hindrance
 
@@ -396,10 +400,9 @@ contains
 
     call find_kinetics(now%temperature, c%oxygen, c%capacity, c%heat_slope, c%heat_temperature, around%stress, k)
     deficit = now%vapour_pressure - vapour_pressure(now%air_humidity, air%pressure)
-    call find_assimilation(k, c%scale_sun, c%electron_sun, around%sunlit_light, c%efficiency, c%water_cost, &
-      deficit, now%carbon_dioxide, air%pressure, now%temperature, net_sun, r_sun)
-    call find_assimilation(k, c%scale_shade, c%electron_shade, around%shaded_light, c%efficiency, c%water_cost, &
-      deficit, now%carbon_dioxide, air%pressure, now%temperature, net_shade, r_shade)
+    call find_supply(k, c%water_cost, deficit, now%carbon_dioxide, air%pressure, now%temperature, carbon)
+    call find_assimilation(k, carbon, c%scale_sun, c%electron_sun, around%sunlit_light, c%efficiency, net_sun, r_sun)
+    call find_assimilation(k, carbon, c%scale_shade, c%electron_shade, around%shaded_light, c%efficiency, net_shade, r_shade)
     g%net_assimilation = net_sun + net_shade
 
     g%heat_air = von_karman*g%ustar/g%to_heat

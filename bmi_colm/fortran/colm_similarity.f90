@@ -1,10 +1,11 @@
 !> Monin-Obukhov similarity in the atmospheric surface layer (Zeng, Dickinson and Zhao 1998).
 !>
 !> Equations (29) to (31) of docs/theory.md. Differences of the profile functions are taken in one logarithm and one
-!> arctangent; each expression holds for all stabilities, so that lanes need not branch.
+!> arctangent. An expression holds for all lanes; what no lane needs, stable or unstable, is skipped, and changes no bit of
+!> the others where one needs it.
 module colm_similarity
   use colm_constants, only: wp, lanes, gravity, von_karman, minimum_wind, screen_height
-  use colm_elementary, only: exponential, logarithm, power, arctangent
+  use vector_math, only: exponential, logarithm, power, cube_root, inverse_cube_root, arctangent
   implicit none
   private
   public :: air_block, bare_exchange, momentum_profile, heat_profile, heat_profile_between, heat_gradient, heat_roughness, &
@@ -49,19 +50,30 @@ contains
     real(wp), intent(in) :: roughness(lanes)  !< roughness length [m]
     real(wp), intent(in) :: obukhov(lanes)    !< Obukhov length [m]
     real(wp) :: f(lanes)
-    real(wp), dimension(lanes) :: zeta, x, x2, x0, x02, size, reach, free, stable
+    real(wp), dimension(lanes) :: zeta, zeta0, x, x2, x0, x02, size, reach, beyond
 
-    zeta = z/obukhov
-    x2 = sqrt(1.0_wp - 16.0_wp*min(0.0_wp, max(convective_momentum, zeta)))
-    x = sqrt(x2)
-    x02 = sqrt(1.0_wp - 16.0_wp*min(0.0_wp, roughness/obukhov))
-    x0 = sqrt(x02)
-    size = logarithm(max(1.0_wp, abs(zeta)))
+    zeta = 1.0_wp/obukhov
+    zeta0 = roughness*zeta
+    zeta = z*zeta
     reach = merge(min(z, convective_momentum*obukhov), min(z, obukhov), zeta < 0.0_wp)
-    free = max(0.0_wp, 1.14_wp*(exponential(convective_exponent*size) - (-convective_momentum)**convective_exponent))
-    stable = 5.0_wp*(min(1.0_wp, zeta) - roughness/obukhov) + 5.0_wp*size + max(0.0_wp, zeta - 1.0_wp)
-    f = logarithm(reach/roughness*(((1.0_wp + x0)/(1.0_wp + x))**2*((1.0_wp + x02)/(1.0_wp + x2)))) &
-      + 2.0_wp*arctangent((x - x0)/(1.0_wp + x*x0)) + merge(stable, free, zeta >= 0.0_wp)
+    if (any(zeta < 0.0_wp)) then
+      x2 = sqrt(1.0_wp - 16.0_wp*min(0.0_wp, max(convective_momentum, zeta)))
+      x = sqrt(x2)
+      x02 = sqrt(1.0_wp - 16.0_wp*min(0.0_wp, zeta0))
+      x0 = sqrt(x02)
+      f = logarithm(reach*((1.0_wp + x0)**2*(1.0_wp + x02))/(roughness*((1.0_wp + x)**2*(1.0_wp + x2)))) &
+        + 2.0_wp*arctangent((x - x0)/(1.0_wp + x*x0))
+    else
+      f = logarithm(reach/roughness)
+    end if
+    beyond = merge(5.0_wp*(min(1.0_wp, zeta) - zeta0), 0.0_wp, zeta >= 0.0_wp)
+    if (any(zeta > 1.0_wp .or. zeta < convective_momentum)) then
+      size = logarithm(max(1.0_wp, abs(zeta)))
+      beyond = merge(beyond + (5.0_wp*size + (zeta - 1.0_wp)), beyond, zeta > 1.0_wp)
+      beyond = merge(1.14_wp*(exponential(convective_exponent*size) - (-convective_momentum)**convective_exponent), beyond, &
+        zeta < convective_momentum)
+    end if
+    f = f + beyond
   end function momentum_profile
 
   !> Integrated profile of temperature or humidity from the roughness length to z [-].
@@ -70,10 +82,17 @@ contains
     real(wp), intent(in) :: roughness(lanes)  !< roughness length [m]
     real(wp), intent(in) :: obukhov(lanes)    !< Obukhov length [m]
     real(wp) :: f(lanes)
-    real(wp), dimension(lanes) :: y0
-    y0 = sqrt(1.0_wp - 16.0_wp*min(0.0_wp, roughness/obukhov))
-    f = logarithm(reach_of_heat(z, obukhov)/roughness*((1.0_wp + y0)/(1.0_wp + root_of_heat(z/obukhov)))**2) &
-      + heat_beyond(z/obukhov) - 5.0_wp*max(0.0_wp, roughness/obukhov)
+    real(wp), dimension(lanes) :: zeta, zeta0, reach
+    zeta = 1.0_wp/obukhov
+    zeta0 = roughness*zeta
+    zeta = z*zeta
+    reach = reach_of_heat(z, obukhov)
+    if (any(zeta < 0.0_wp)) then
+      f = logarithm(reach*(1.0_wp + sqrt(1.0_wp - 16.0_wp*min(0.0_wp, zeta0)))**2/(roughness*(1.0_wp + root_of_heat(zeta))**2))
+    else
+      f = logarithm(reach/roughness)
+    end if
+    f = f + heat_beyond(zeta) - 5.0_wp*max(0.0_wp, zeta0)
   end function heat_profile
 
   !> The same from one height to a higher one [-].
@@ -82,9 +101,13 @@ contains
     real(wp), intent(in) :: upper(lanes)    !< height above the displacement [m]
     real(wp), intent(in) :: obukhov(lanes)  !< Obukhov length [m]
     real(wp) :: f(lanes)
-    f = logarithm(reach_of_heat(upper, obukhov)/reach_of_heat(lower, obukhov) &
-      *((1.0_wp + root_of_heat(lower/obukhov))/(1.0_wp + root_of_heat(upper/obukhov)))**2) &
-      + heat_beyond(upper/obukhov) - heat_beyond(lower/obukhov)
+    real(wp), dimension(lanes) :: low, high, ratio
+    high = 1.0_wp/obukhov
+    low = lower*high
+    high = upper*high
+    ratio = reach_of_heat(upper, obukhov)/reach_of_heat(lower, obukhov)
+    if (any(high < 0.0_wp)) ratio = ratio*((1.0_wp + root_of_heat(low))/(1.0_wp + root_of_heat(high)))**2
+    f = logarithm(ratio) + heat_beyond(high) - heat_beyond(low)
   end function heat_profile_between
 
   !> Height up to which the profile of heat is logarithmic with the Businger-Dyer function or linear [m].
@@ -106,22 +129,23 @@ contains
   pure function heat_beyond(zeta) result(y)
     real(wp), intent(in) :: zeta(lanes)  !< height over Obukhov length [-]
     real(wp) :: y(lanes)
-    real(wp), dimension(lanes) :: size, free, stable
+    real(wp), dimension(lanes) :: size
+    y = merge(5.0_wp*min(1.0_wp, zeta), 0.0_wp, zeta >= 0.0_wp)
+    if (.not. any(zeta > 1.0_wp .or. zeta < convective_heat)) return
     size = logarithm(max(-convective_heat, abs(zeta)))
-    free = max(0.0_wp, 0.8_wp*((-convective_heat)**(-convective_exponent) - exponential(-convective_exponent*size)))
-    stable = 5.0_wp*min(1.0_wp, zeta) + 5.0_wp*max(0.0_wp, size) + max(0.0_wp, zeta - 1.0_wp)
-    y = merge(stable, free, zeta >= 0.0_wp)
+    y = merge(y + (5.0_wp*size + (zeta - 1.0_wp)), y, zeta > 1.0_wp)
+    y = merge(0.8_wp*((-convective_heat)**(-convective_exponent) - exponential(-convective_exponent*size)), y, &
+      zeta < convective_heat)
   end function heat_beyond
 
   !> Dimensionless gradient of temperature, the derivative of heat_profile times z [-].
   pure function heat_gradient(zeta) result(y)
     real(wp), intent(in) :: zeta(lanes)  !< height over Obukhov length [-]
     real(wp) :: y(lanes)
-    real(wp), dimension(lanes) :: free, unstable, stable
-    free = 0.9_wp*von_karman**(4.0_wp/3.0_wp)*power(max(-convective_heat, -zeta), -1.0_wp/3.0_wp)
-    unstable = 1.0_wp/sqrt(1.0_wp - 16.0_wp*min(0.0_wp, zeta))
-    stable = merge(1.0_wp + 5.0_wp*zeta, 5.0_wp + zeta, zeta <= 1.0_wp)
-    y = merge(merge(free, unstable, zeta < convective_heat), stable, zeta < 0.0_wp)
+    y = merge(1.0_wp + 5.0_wp*zeta, 5.0_wp + zeta, zeta <= 1.0_wp)
+    if (any(zeta < 0.0_wp)) y = merge(1.0_wp/sqrt(1.0_wp - 16.0_wp*min(0.0_wp, zeta)), y, zeta < 0.0_wp)
+    if (any(zeta < convective_heat)) y = merge(0.9_wp*von_karman**(4.0_wp/3.0_wp) &
+      *inverse_cube_root(max(-convective_heat, -zeta)), y, zeta < convective_heat)
   end function heat_gradient
 
   !> Obukhov length and effective wind from the bulk Richardson number; the differences are air minus surface.
@@ -154,13 +178,16 @@ contains
     real(wp), intent(in) :: qstar(lanes)     !< scale of specific humidity [kg kg-1]
     real(wp), intent(out) :: wind(lanes)     !< effective wind, with convection [m s-1]
     real(wp), intent(out) :: obukhov(lanes)  !< Obukhov length [m]
-    real(wp), dimension(lanes) :: virtual_scale, zeta, convective_velocity
+    real(wp), dimension(lanes) :: buoyancy, zeta, convective_velocity
 
-    virtual_scale = tstar*(1.0_wp + 0.61_wp*air%humidity) + 0.61_wp*air%potential_temperature*qstar
-    zeta = z*von_karman*gravity*virtual_scale/(ustar**2*air%virtual_potential_temperature)
-    convective_velocity = power(max(0.0_wp, -gravity*ustar*virtual_scale*boundary_layer_height &
-      /air%virtual_potential_temperature), 1.0_wp/3.0_wp)
-    wind = merge(max(air%wind, minimum_wind), sqrt(air%wind**2 + convective_velocity**2), zeta >= 0.0_wp)
+    buoyancy = gravity*(tstar*(1.0_wp + 0.61_wp*air%humidity) + 0.61_wp*air%potential_temperature*qstar) &
+      /air%virtual_potential_temperature
+    zeta = z*von_karman*buoyancy/ustar**2
+    wind = max(air%wind, minimum_wind)
+    if (any(zeta < 0.0_wp)) then
+      convective_velocity = cube_root(max(0.0_wp, -ustar*buoyancy*boundary_layer_height))
+      wind = merge(sqrt(air%wind**2 + convective_velocity**2), wind, zeta < 0.0_wp)
+    end if
     zeta = merge(min(2.0_wp, max(1.0e-6_wp, zeta)), max(-100.0_wp, min(-1.0e-6_wp, zeta)), zeta >= 0.0_wp)
     obukhov = z/zeta
   end subroutine update_stability

@@ -2,9 +2,11 @@
 !>
 !> Equations (49) and (50) of docs/theory.md.
 module colm_soil_thermal
-  use colm_constants, only: wp, freezing_point, density_water, density_ice, heat_capacity_ice, land_ice, open_water
+  use colm_constants, only: wp, lanes, freezing_point, density_water, density_ice, heat_capacity_water, &
+    heat_capacity_ice, land_ice, open_water
   use colm_types, only: n_snow, column_parameters, column_state
   use colm_layer_heat, only: water_capacity
+  use vector_math, only: exponential, logarithm
   implicit none
   private
   public :: thermal_properties
@@ -16,38 +18,73 @@ module colm_soil_thermal
 
 contains
 
-  !> Thickness [m], heat capacity [J m-2 K-1] and conductivity [W m-1 K-1] of the layers from top on.
-  pure subroutine thermal_properties(p, s, top, thickness, capacity, conductivity)
-    type(column_parameters), intent(in) :: p  !< constants of the column
-    type(column_state), intent(in) :: s       !< state of the column
-    integer, intent(in) :: top                !< uppermost layer that exists
-    real(wp), intent(out) :: thickness(:)     !< of the layers [m]
-    real(wp), intent(out) :: capacity(:)      !< heat capacity of the layers [J m-2 K-1]
-    real(wp), intent(out) :: conductivity(:)  !< thermal conductivity of the layers [W m-1 K-1]
-    real(wp) :: density, ice_share
-    integer :: j, k
+  !> Thickness [m], heat capacity [J m-2 K-1] and conductivity [W m-1 K-1] of the layers of a block of columns. Layers of
+  !> snow that a column does not have keep their values.
+  pure subroutine thermal_properties(p, s, thickness, capacity, conductivity)
+    type(column_parameters), intent(in) :: p(lanes)  !< constants of the columns
+    type(column_state), intent(in) :: s(lanes)       !< states of the columns
+    real(wp), intent(inout) :: thickness(:, :)       !< of the layers (lanes, layers) [m]
+    real(wp), intent(inout) :: capacity(:, :)        !< heat capacity of the layers (lanes, layers) [J m-2 K-1]
+    real(wp), intent(inout) :: conductivity(:, :)    !< thermal conductivity of the layers (lanes, layers) [W m-1 K-1]
+    real(wp), dimension(lanes) :: liquid, ice, temperature, porosity, solids, dry, saturated, frozen, ice_share
+    real(wp), dimension(lanes) :: exponent_wet, exponent_shape, exponent_frozen, beta
+    logical :: body(lanes)
+    integer :: j, k, l
 
-    do j = top, n_snow
-      thickness(j) = s%snow_thickness(j)
-      capacity(j) = water_capacity(s%liquid(j), s%ice(j))
-      density = (s%ice(j) + s%liquid(j))/s%snow_thickness(j)
-      conductivity(j) = snow_conductivity(density)
+    do l = 1, lanes
+      do j = n_snow + 1 - s(l)%snow_layers, n_snow
+        thickness(l, j) = s(l)%snow_thickness(j)
+        capacity(l, j) = water_capacity(s(l)%liquid(j), s(l)%ice(j))
+        conductivity(l, j) = snow_conductivity((s(l)%ice(j) + s(l)%liquid(j))/s(l)%snow_thickness(j))
+      end do
     end do
-    do k = 1, size(p%thickness)
+    body = p%ground == land_ice .or. p%ground == open_water
+    do k = 1, size(p(1)%thickness)
       j = n_snow + k
-      thickness(j) = p%thickness(k)
-      if (p%ground == land_ice .or. p%ground == open_water) then
-        capacity(j) = water_capacity(s%liquid(j), s%ice(j))
-        ice_share = s%ice(j)/(s%ice(j) + s%liquid(j))
-        conductivity(j) = ice_share*conductivity_ice + (1.0_wp - ice_share)*conductivity_water
-        cycle
-      end if
-      capacity(j) = p%heat_capacity_solids(k)*p%thickness(k) + water_capacity(s%liquid(j), s%ice(j))
-      conductivity(j) = soil_conductivity(p, k, s%temperature(j), &
-        s%liquid(j)/(density_water*p%thickness(k)) + s%ice(j)/(density_ice*p%thickness(k)))
+      do l = 1, lanes
+        thickness(l, j) = p(l)%thickness(k)
+        liquid(l) = s(l)%liquid(j)
+        ice(l) = s(l)%ice(j)
+        temperature(l) = s(l)%temperature(j)
+        porosity(l) = p(l)%porosity(k)
+        solids(l) = p(l)%heat_capacity_solids(k)
+        dry(l) = p(l)%conductivity_dry(k)
+        saturated(l) = p(l)%conductivity_saturated(k)
+        frozen(l) = p(l)%conductivity_saturated_frozen(k)
+        exponent_wet(l) = p(l)%kersten_exponent_wet(k)
+        exponent_shape(l) = p(l)%kersten_exponent_shape(k)
+        exponent_frozen(l) = p(l)%kersten_exponent_frozen(k)
+        beta(l) = p(l)%kersten_beta(k)
+      end do
+      capacity(:, j) = solids*thickness(:, j) + (heat_capacity_water*liquid + heat_capacity_ice*ice)
+      conductivity(:, j) = soil_conductivity(min(1.0_wp, (liquid/density_water + ice/density_ice)/(thickness(:, j)*porosity)))
+      if (.not. any(body)) cycle
+      ice_share = ice/merge(ice + liquid, 1.0_wp, body)
+      capacity(:, j) = merge(heat_capacity_water*liquid + heat_capacity_ice*ice, capacity(:, j), body)
+      conductivity(:, j) = merge(ice_share*conductivity_ice + (1.0_wp - ice_share)*conductivity_water, conductivity(:, j), body)
     end do
     ! bulk snow without layers belongs to the first soil layer
-    if (top > n_snow) capacity(n_snow + 1) = capacity(n_snow + 1) + heat_capacity_ice*s%snow_water
+    do l = 1, lanes
+      if (s(l)%snow_layers == 0) capacity(l, n_snow + 1) = capacity(l, n_snow + 1) + heat_capacity_ice*s(l)%snow_water
+    end do
+
+  contains
+
+    !> Balland and Arp (2005): conductivity of the layer [W m-1 K-1].
+    pure function soil_conductivity(saturation) result(y)
+      real(wp), intent(in) :: saturation(lanes)   !< of the pores, with liquid and ice [-]
+      real(wp) :: y(lanes)
+      real(wp), dimension(lanes) :: wet, shape, exponent, kersten
+      wet = logarithm(max(tiny(1.0_wp), saturation))
+      exponent = exponent_frozen*wet
+      if (any(temperature > freezing_point)) then
+        shape = (1.0_wp/(1.0_wp + exponential(-beta*saturation)))**3 - (0.5_wp*(1.0_wp - saturation))**3
+        shape = logarithm(max(tiny(1.0_wp), shape))
+        exponent = merge(exponent_wet*wet + exponent_shape*shape, exponent, temperature > freezing_point)
+      end if
+      kersten = merge(min(1.0_wp, exponential(exponent)), 0.0_wp, saturation > 0.0_wp)
+      y = dry + (merge(saturated, frozen, temperature > freezing_point) - dry)*kersten
+    end function soil_conductivity
   end subroutine thermal_properties
 
   !> Jordan (1991).
@@ -56,28 +93,4 @@ contains
     snow_conductivity = conductivity_air &
       + (7.75e-5_wp*density + 1.105e-6_wp*density**2)*(conductivity_ice - conductivity_air)
   end function snow_conductivity
-
-  !> Balland and Arp (2005), water the volume fraction of liquid and ice.
-  pure real(wp) function soil_conductivity(p, k, temperature, water) result(conductivity)
-    type(column_parameters), intent(in) :: p  !< constants of the column
-    integer, intent(in) :: k                  !< soil layer
-    real(wp), intent(in) :: temperature       !< [K]
-    real(wp), intent(in) :: water             !< volume fraction of liquid and ice [-]
-    real(wp) :: s, kersten, saturated
-
-    s = min(1.0_wp, water/p%porosity(k))
-    if (s <= 0.0_wp) then
-      conductivity = p%conductivity_dry(k)
-      return
-    end if
-    if (temperature > freezing_point) then
-      kersten = s**p%kersten_exponent_wet(k) &
-        *((1.0_wp/(1.0_wp + exp(-p%kersten_beta(k)*s)))**3 - (0.5_wp*(1.0_wp - s))**3)**p%kersten_exponent_shape(k)
-      saturated = p%conductivity_saturated(k)
-    else
-      kersten = s**p%kersten_exponent_frozen(k)
-      saturated = p%conductivity_saturated_frozen(k)
-    end if
-    conductivity = p%conductivity_dry(k) + (saturated - p%conductivity_dry(k))*min(1.0_wp, max(0.0_wp, kersten))
-  end function soil_conductivity
 end module colm_soil_thermal

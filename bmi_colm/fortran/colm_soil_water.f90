@@ -6,7 +6,7 @@ module colm_soil_water
     vapour_gas_constant_over_gravity, no_evaporation_factor, cosine_evaporation_factor, stress_by_head, &
     stress_by_saturation
   use colm_types, only: n_snow, column_parameters, column_state, step_options
-  use colm_elementary, only: exponential
+  use vector_math, only: exponential
   use colm_humidity, only: saturate
   use colm_layer_heat, only: water_capacity
   implicit none

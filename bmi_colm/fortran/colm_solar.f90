@@ -6,7 +6,13 @@ module colm_solar
   use colm_types, only: n_band, n_beam
   implicit none
   private
-  public :: cosine_of_zenith, split_shortwave
+  public :: sun_position, position_of_sun, cosine_of_zenith, split_shortwave
+
+  !> Where the sun is, from anywhere on the Earth.
+  type :: sun_position
+    real(wp) :: hour_angle          !< since midnight, at longitude 0 [rad]
+    real(wp) :: sine, cosine        !< of the declination [-]
+  end type sun_position
 
   ! Orbit of Berger (1978), truncated to the terms that matter for hourly radiation.
   real(wp), parameter :: days_per_year = 365.0_wp          !< [d]
@@ -18,11 +24,9 @@ module colm_solar
 
 contains
 
-  !> Cosine of the solar zenith angle, 0 below the horizon. Day of the year in UTC, 1 January 00 h = 1.0.
-  pure real(wp) function cosine_of_zenith(calendar_day, latitude, longitude) result(mu)
+  !> Position of the sun at a time of the year.
+  pure type(sun_position) function position_of_sun(calendar_day) result(sun)
     real(wp), intent(in) :: calendar_day  !< day of the year, UTC, 1 January 00 h is 1.0 [d]
-    real(wp), intent(in) :: latitude      !< [rad]
-    real(wp), intent(in) :: longitude     !< [rad]
     real(wp) :: mean, anomaly, true, declination
 
     mean = mean_longitude + (calendar_day - vernal_equinox)*2.0_wp*pi/days_per_year
@@ -31,8 +35,17 @@ contains
       + eccentricity*(1.25_wp*sin(2.0_wp*anomaly) &
       + eccentricity*(13.0_wp/12.0_wp*sin(3.0_wp*anomaly) - 0.25_wp*sin(anomaly))))
     declination = asin(sin(obliquity)*sin(true))
-    mu = sin(latitude)*sin(declination) &
-      - cos(latitude)*cos(declination)*cos(2.0_wp*pi*calendar_day + longitude)
+    sun%hour_angle = 2.0_wp*pi*calendar_day
+    sun%sine = sin(declination)
+    sun%cosine = cos(declination)
+  end function position_of_sun
+
+  !> Cosine of the solar zenith angle, 0 below the horizon.
+  pure real(wp) function cosine_of_zenith(sun, latitude, longitude) result(mu)
+    type(sun_position), intent(in) :: sun  !< position of the sun
+    real(wp), intent(in) :: latitude       !< [rad]
+    real(wp), intent(in) :: longitude      !< [rad]
+    mu = sin(latitude)*sun%sine - cos(latitude)*sun%cosine*cos(sun%hour_angle + longitude)
     mu = min(1.0_wp, max(0.0_wp, mu))
   end function cosine_of_zenith
 

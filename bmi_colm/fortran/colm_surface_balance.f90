@@ -162,41 +162,49 @@ contains
           s(l, b)%canopy_water = s(l, b)%canopy_water - x(b)%leaf%transpiration(l)*o%time_step
           x(b)%leaf%transpiration(l) = 0.0_wp
         end if
-        call solve_ground(p(l, b), x(b)%fall(l), x(b)%ground_solar(l), o%time_step, x(b)%conserve(l), x(b)%around, x(b)%leaf, l, &
-          s(l, b), x(b)%ground(l))
       end do
+      if (any(wanted(:, b))) call solve_ground(p(:, b), o%time_step, wanted(:, b), s(:, b), x(b))
     end do
   end subroutine solve
 
-  !> Temperature of one column's ground in balance with what it gives to the air.
-  pure subroutine solve_ground(p, fall, ground_solar, time_step, conserve, around, leaf, l, s, f)
-    type(column_parameters), intent(in) :: p       !< constants of the column
-    type(falling_water), intent(in) :: fall        !< what reaches the ground
-    real(wp), intent(in) :: ground_solar           !< shortwave radiation absorbed by the ground [W m-2]
-    real(wp), intent(in) :: time_step              !< length of the step [s]
-    logical, intent(in) :: conserve                !< water keeps its mass and heat
-    type(leaf_surroundings), intent(in) :: around  !< what the leaves see
-    type(leaf_fluxes), intent(in) :: leaf          !< fluxes of the leaves
-    integer, intent(in) :: l                       !< lane of the column
-    type(column_state), intent(inout) :: s         !< state of the column
-    type(surface_fluxes), intent(out) :: f         !< fluxes of the ground
-    real(wp) :: t0, hs, hs_slope
-    integer :: top
+  !> Temperature of the ground of a block of columns in balance with what it gives to the air.
+  pure subroutine solve_ground(p, time_step, wanted, s, x)
+    type(column_parameters), intent(in) :: p(lanes)  !< constants of the columns
+    real(wp), intent(in) :: time_step                !< length of the step [s]
+    logical, intent(in) :: wanted(lanes)             !< columns to solve; nothing of the others is changed
+    type(column_state), intent(inout) :: s(lanes)    !< states of the columns
+    type(surface_block), intent(inout) :: x          !< surfaces of the block; fluxes of the ground are set
+    real(wp), dimension(lanes) :: t0, latent_heat, longwave_below, hs, hs_slope, bulk_melt, phase_heat, stored_heat
+    logical :: snow_melts(n_snow, lanes)
+    integer :: l, top
 
-    top = n_snow + 1 - s%snow_layers
-    t0 = around%ground_temperature(l)
-    f%latent_heat = latent_heat_vaporisation
-    if (s%liquid(top) <= 0.0_wp .and. s%ice(top) > 0.0_wp) f%latent_heat = latent_heat_sublimation
-    f%longwave_below = s%longwave_gap*around%longwave(l) + (1.0_wp - s%longwave_gap)*leaf%longwave_emission(l)
-    hs = ground_solar - fall%melt_heat + around%emissivity(l)*(f%longwave_below - stefan_boltzmann*t0**4) &
-      - leaf%ground_sensible(l) - f%latent_heat*leaf%ground_evaporation(l) + fall%heat_capacity*(fall%temperature - t0)
-    hs_slope = -(leaf%ground_sensible_slope(l) + f%latent_heat*leaf%ground_evaporation_slope(l)) &
-      - 4.0_wp*around%emissivity(l)*stefan_boltzmann*t0**3 - fall%heat_capacity
-    call advance_ground_temperature(p, s, top, hs, hs_slope, time_step, conserve, f%bulk_melt, f%phase_heat, f%stored_heat, &
-      f%snow_melts)
-    f%warming = s%temperature(top) - t0
-    f%ground_sensible = leaf%ground_sensible(l) + leaf%ground_sensible_slope(l)*f%warming
-    f%ground_evaporation = leaf%ground_evaporation(l) + leaf%ground_evaporation_slope(l)*f%warming
+    t0 = x%around%ground_temperature
+    do l = 1, lanes
+      top = n_snow + 1 - s(l)%snow_layers
+      latent_heat(l) = latent_heat_vaporisation
+      if (s(l)%liquid(top) <= 0.0_wp .and. s(l)%ice(top) > 0.0_wp) latent_heat(l) = latent_heat_sublimation
+    end do
+    longwave_below = s%longwave_gap*x%around%longwave + (1.0_wp - s%longwave_gap)*x%leaf%longwave_emission
+    hs = x%ground_solar - x%fall%melt_heat + x%around%emissivity*(longwave_below - stefan_boltzmann*t0**4) &
+      - x%leaf%ground_sensible - latent_heat*x%leaf%ground_evaporation + x%fall%heat_capacity*(x%fall%temperature - t0)
+    hs_slope = -(x%leaf%ground_sensible_slope + latent_heat*x%leaf%ground_evaporation_slope) &
+      - 4.0_wp*x%around%emissivity*stefan_boltzmann*t0**3 - x%fall%heat_capacity
+    call advance_ground_temperature(p, s, wanted, hs, hs_slope, time_step, x%conserve, bulk_melt, phase_heat, stored_heat, &
+      snow_melts)
+    do l = 1, lanes
+      if (.not. wanted(l)) cycle
+      associate (f => x%ground(l))
+        f%latent_heat = latent_heat(l)
+        f%longwave_below = longwave_below(l)
+        f%warming = s(l)%temperature(n_snow + 1 - s(l)%snow_layers) - t0(l)
+        f%ground_sensible = x%leaf%ground_sensible(l) + x%leaf%ground_sensible_slope(l)*f%warming
+        f%ground_evaporation = x%leaf%ground_evaporation(l) + x%leaf%ground_evaporation_slope(l)*f%warming
+        f%bulk_melt = bulk_melt(l)
+        f%phase_heat = phase_heat(l)
+        f%stored_heat = stored_heat(l)
+        f%snow_melts = snow_melts(:, l)
+      end associate
+    end do
   end subroutine solve_ground
 
   !> Whether the vapour of one column's ground is beyond what it, or the air, can give, and the flux that is not.

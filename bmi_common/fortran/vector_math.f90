@@ -5,13 +5,38 @@
 !> code. Errors are below two units in the last place unless stated. An element's result depends on nothing but the element.
 !>
 !> The functions are elemental; a loop in another file calls a vector version of them (`omp declare simd`). The procedures
-!> with a plural name take a whole array, inline the function, and are about twice as fast. NaN gives NaN.
+!> with a plural name take a whole array, inline the function, and are about twice as fast; so are functions of an array of
+!> `lanes` elements, which stand in expressions. NaN gives NaN.
+!>
+!> Equation (62) of docs/theory.md.
 module vector_math
   use, intrinsic :: iso_fortran_env, only: wp => real64, int64
   implicit none
   private
   public :: exponential, exponential_m1, logarithm, logarithm_1p, power, hyperbolic_tangent, arsinh
+  public :: cube_root, inverse_cube_root, arctangent
   public :: exponentials, exponentials_m1, logarithms, logarithms_1p, powers, hyperbolic_tangents, arsinhs
+
+  integer, parameter, public :: lanes = 16 !< elements of a block: whole vectors of any processor
+
+  interface exponential
+    module procedure exponential_of_one, exponential_of_lanes
+  end interface exponential
+  interface logarithm
+    module procedure logarithm_of_one, logarithm_of_lanes
+  end interface logarithm
+  interface power
+    module procedure power_of_one, power_of_lanes
+  end interface power
+  interface cube_root
+    module procedure cube_root_of_one, cube_root_of_lanes
+  end interface cube_root
+  interface inverse_cube_root
+    module procedure inverse_cube_root_of_one, inverse_cube_root_of_lanes
+  end interface inverse_cube_root
+  interface arctangent
+    module procedure arctangent_of_one, arctangent_of_lanes
+  end interface arctangent
 
   real(wp), parameter :: log2_e = 1.44269504088896340735992468100189214_wp
   !> ln 2 in two parts; the first has so many zeros at its end that its products with exponents are exact.
@@ -22,6 +47,8 @@ module vector_math
   real(wp), parameter :: rounder = 1.5_wp*2.0_wp**52
   integer(int64), parameter :: rounder_bits = transfer(rounder, 0_int64)
   integer(int64), parameter :: one_bits = transfer(1.0_wp, 0_int64), two_52_bits = transfer(2.0_wp**52, 0_int64)
+  !> The next number above sqrt(1/2): fractions from there on to sqrt(2) have logarithms on both sides of 0.
+  integer(int64), parameter :: above_root_half_bits = transfer(sqrt_2, 0_int64) - 2_int64**52 + 1_int64
   integer(int64), parameter :: fraction_mask = 2_int64**52 - 1_int64
   real(wp), parameter :: minus_infinity = transfer(-2_int64**52, 0.0_wp)
   real(wp), parameter :: not_a_number = transfer(one_bits + 2_int64**62 + 2_int64**51, 0.0_wp)
@@ -41,8 +68,8 @@ contains
   end function series_m1
 
   !> exp(x); 0 below -745.1, infinity above 709.8.
-  pure elemental function exponential(x) result(y)
-    !$omp declare simd(exponential) notinbranch
+  pure elemental function exponential_of_one(x) result(y)
+    !$omp declare simd(exponential_of_one) notinbranch
     real(wp), intent(in) :: x  !< [-]
     real(wp) :: y
     real(wp) :: within, rounded, k, r
@@ -56,7 +83,7 @@ contains
     whole = transfer(rounded, 0_int64) - rounder_bits + 2_int64*bias
     half = ishft(whole, -1)
     y = (1.0_wp + series_m1(r))*transfer(ishft(half, fraction_bits), 0.0_wp)*transfer(ishft(whole - half, fraction_bits), 0.0_wp)
-  end function exponential
+  end function exponential_of_one
 
   !> exp(x) - 1 for x below 709; -1 below -40.
   pure elemental function exponential_m1(x) result(y)
@@ -87,12 +114,18 @@ contains
   end function series_logarithm
 
   !> ln(x) of a normal number; -infinity at 0 and at subnormal numbers, NaN below.
-  pure elemental function logarithm(x) result(y)
-    !$omp declare simd(logarithm) notinbranch
+  pure elemental function logarithm_of_one(x) result(y)
+    !$omp declare simd(logarithm_of_one) notinbranch
     real(wp), intent(in) :: x  !< [-]
     real(wp) :: y
-    y = logarithm_of_sum(x, 0.0_wp)
-  end function logarithm
+    real(wp) :: f, exponent
+    integer(int64) :: bits, biased
+    bits = transfer(x, 0_int64) - above_root_half_bits
+    biased = ishft(bits + one_bits, -fraction_bits)
+    f = transfer(iand(bits, fraction_mask) + above_root_half_bits, 0.0_wp) - 1.0_wp
+    exponent = transfer(ior(two_52_bits, biased), 0.0_wp) - (2.0_wp**52 + real(bias, wp))
+    y = logarithm_where_normal(x, series_logarithm(f, exponent))
+  end function logarithm_of_one
 
   !> ln(1 + x) for x > -1.
   pure elemental function logarithm_1p(x) result(y)
@@ -123,20 +156,28 @@ contains
     part = rest*transfer(ishft(max(2_int64*bias - biased, 0_int64), fraction_bits), 0.0_wp)
     upper = fraction > sqrt_2
     f = merge((0.5_wp*fraction - 1.0_wp) + 0.5_wp*part, (fraction - 1.0_wp) + part, upper)
-    y = series_logarithm(f, merge(exponent + 1.0_wp, exponent, upper))
-    y = merge(y, x, x <= huge(x))
-    y = merge(y, minus_infinity, x >= tiny(x))
-    y = merge(y, not_a_number, x >= 0.0_wp)
+    y = logarithm_where_normal(x, series_logarithm(f, merge(exponent + 1.0_wp, exponent, upper)))
   end function logarithm_of_sum
 
+  !> The logarithm of x where x is a normal number, and what stands for it elsewhere.
+  pure elemental function logarithm_where_normal(x, logarithm) result(y)
+    !$omp declare simd(logarithm_where_normal) notinbranch
+    real(wp), intent(in) :: x          !< [-]
+    real(wp), intent(in) :: logarithm  !< right for normal numbers [-]
+    real(wp) :: y
+    y = merge(logarithm, x, x <= huge(x))
+    y = merge(y, minus_infinity, x >= tiny(x))
+    y = merge(y, not_a_number, x >= 0.0_wp)
+  end function logarithm_where_normal
+
   !> x^y for x >= 0 and y > 0; its relative error is about |y ln x| times that of a product.
-  pure elemental function power(x, y) result(z)
-    !$omp declare simd(power) uniform(y) notinbranch
+  pure elemental function power_of_one(x, y) result(z)
+    !$omp declare simd(power_of_one) uniform(y) notinbranch
     real(wp), intent(in) :: x  !< [-]
     real(wp), intent(in) :: y  !< [-]
     real(wp) :: z
-    z = exponential(y*logarithm(x))
-  end function power
+    z = exponential_of_one(y*logarithm_of_one(x))
+  end function power_of_one
 
   !> tanh(x); its error is below three units in the last place.
   pure elemental function hyperbolic_tangent(x) result(y)
@@ -158,6 +199,139 @@ contains
     y = sign(logarithm_1p(a + a*a/(1.0_wp + sqrt(1.0_wp + a*a))), x)
   end function arsinh
 
+  !> x^(-1/3) for x > 0; large and finite at 0. With x = 2^(3 k) m and 1/2 <= m < 4, two steps of Newton's method from a
+  !> polynomial for m^(-1/3).
+  pure elemental function inverse_cube_root_of_one(x) result(y)
+    !$omp declare simd(inverse_cube_root_of_one) notinbranch
+    real(wp), intent(in) :: x  !< [-]
+    real(wp) :: y
+    real(wp) :: fraction, exponent, shifted, third, rest, m
+    integer(int64) :: bits
+    bits = transfer(x, 0_int64)
+    fraction = transfer(ior(iand(bits, fraction_mask), one_bits), 0.0_wp)
+    exponent = transfer(ior(two_52_bits, iand(ishft(bits, -fraction_bits), 2047_int64)), 0.0_wp) &
+      - (2.0_wp**52 + real(bias, wp))
+    shifted = exponent*(1.0_wp/3.0_wp) + rounder
+    third = shifted - rounder
+    rest = exponent - 3.0_wp*third
+    y = 1.670006621237_wp - fraction*(1.172879891107_wp - fraction*(0.695482309107_wp - fraction*(0.221237709468_wp &
+      - fraction*0.028591001471_wp)))
+    m = merge(2.0_wp*fraction, merge(0.5_wp*fraction, fraction, rest < 0.0_wp), rest > 0.0_wp)
+    y = y*merge(0.5_wp**(1.0_wp/3.0_wp), merge(2.0_wp**(1.0_wp/3.0_wp), 1.0_wp, rest < 0.0_wp), rest > 0.0_wp)
+    y = y + y*(1.0_wp - m*(y*y*y))*(1.0_wp/3.0_wp)
+    y = y + y*(1.0_wp - m*(y*y*y))*(1.0_wp/3.0_wp)
+    y = y*transfer(ishft(rounder_bits + bias - transfer(shifted, 0_int64), fraction_bits), 0.0_wp)
+    y = y + (x - x)  ! the bits of a NaN are no fraction
+  end function inverse_cube_root_of_one
+
+  !> x^(1/3) for x >= 0; its error is below five units in the last place.
+  pure elemental function cube_root_of_one(x) result(y)
+    !$omp declare simd(cube_root_of_one) notinbranch
+    real(wp), intent(in) :: x  !< [-]
+    real(wp) :: y
+    y = inverse_cube_root_of_one(x)
+    y = x*(y*y)
+  end function cube_root_of_one
+
+  !> Angle [rad] whose tangent is x, for |x| <= 1.
+  pure elemental function arctangent_of_one(x) result(y)
+    !$omp declare simd(arctangent_of_one) notinbranch
+    real(wp), intent(in) :: x  !< tangent [-]
+    real(wp) :: y
+    real(wp), parameter :: quarter_pi = 0.785398163397448309616_wp, tangent_of_eighth = sqrt(2.0_wp) - 1.0_wp
+    real(wp) :: t, offset, z, q
+    t = abs(x)
+    offset = merge(quarter_pi, 0.0_wp, t > tangent_of_eighth)
+    t = merge((t - 1.0_wp)/(t + 1.0_wp), t, t > tangent_of_eighth)
+    z = t*t
+    q = 0.039230447784793095235_wp - z*0.019175404711104933678_wp
+    q = -0.050854078345894842573_wp + z*q
+    q = 0.058581409048663282818_wp + z*q
+    q = -0.066645105255089365988_wp + z*q
+    q = 0.076921831253768920895_wp + z*q
+    q = -0.090909045753064890845_wp + z*q
+    q = 0.11111111015187018721_wp + z*q
+    q = -0.14285714284665680761_wp + z*q
+    q = 0.19999999999995516545_wp + z*q
+    q = -0.33333333333333330156_wp + z*q
+    y = sign(offset + (t + t*z*q), x)
+  end function arctangent_of_one
+
+  ! Functions of a block fill a local array: their result may lie anywhere in memory, which stops the vectors.
+
+  !> exp(x) of a block.
+  pure function exponential_of_lanes(x) result(y)
+    real(wp), intent(in) :: x(lanes)  !< [-]
+    real(wp) :: y(lanes), value(lanes)
+    integer :: l
+    !$omp simd
+    do l = 1, lanes
+      value(l) = exponential_of_one(x(l))
+    end do
+    y = value
+  end function exponential_of_lanes
+
+  !> ln(x) of a block.
+  pure function logarithm_of_lanes(x) result(y)
+    real(wp), intent(in) :: x(lanes)  !< [-]
+    real(wp) :: y(lanes), value(lanes)
+    integer :: l
+    !$omp simd
+    do l = 1, lanes
+      value(l) = logarithm_of_one(x(l))
+    end do
+    y = value
+  end function logarithm_of_lanes
+
+  !> x^(-1/3) of a block.
+  pure function inverse_cube_root_of_lanes(x) result(y)
+    real(wp), intent(in) :: x(lanes)  !< [-]
+    real(wp) :: y(lanes), value(lanes)
+    integer :: l
+    !$omp simd
+    do l = 1, lanes
+      value(l) = inverse_cube_root_of_one(x(l))
+    end do
+    y = value
+  end function inverse_cube_root_of_lanes
+
+  !> x^(1/3) of a block.
+  pure function cube_root_of_lanes(x) result(y)
+    real(wp), intent(in) :: x(lanes)  !< [-]
+    real(wp) :: y(lanes), value(lanes)
+    integer :: l
+    !$omp simd
+    do l = 1, lanes
+      value(l) = cube_root_of_one(x(l))
+    end do
+    y = value
+  end function cube_root_of_lanes
+
+  !> Angle [rad] whose tangent is x, for |x| <= 1, of a block.
+  pure function arctangent_of_lanes(x) result(y)
+    real(wp), intent(in) :: x(lanes)  !< [-]
+    real(wp) :: y(lanes), value(lanes)
+    integer :: l
+    !$omp simd
+    do l = 1, lanes
+      value(l) = arctangent_of_one(x(l))
+    end do
+    y = value
+  end function arctangent_of_lanes
+
+  !> x^y of a block.
+  pure function power_of_lanes(x, y) result(z)
+    real(wp), intent(in) :: x(lanes)  !< [-]
+    real(wp), intent(in) :: y         !< [-]
+    real(wp) :: z(lanes), value(lanes)
+    integer :: l
+    !$omp simd
+    do l = 1, lanes
+      value(l) = power_of_one(x(l), y)
+    end do
+    z = value
+  end function power_of_lanes
+
   !> y = exp(x), element by element.
   pure subroutine exponentials(n, x, y)
     integer, intent(in) :: n  !< elements [-]
@@ -166,7 +340,7 @@ contains
     integer :: i
     !$omp simd
     do i = 1, n
-      y(i) = exponential(x(i))
+      y(i) = exponential_of_one(x(i))
     end do
   end subroutine exponentials
 
@@ -190,7 +364,7 @@ contains
     integer :: i
     !$omp simd
     do i = 1, n
-      y(i) = logarithm(x(i))
+      y(i) = logarithm_of_one(x(i))
     end do
   end subroutine logarithms
 
@@ -239,7 +413,7 @@ contains
     integer :: i
     !$omp simd
     do i = 1, n
-      z(i) = power(x(i), y)
+      z(i) = power_of_one(x(i), y)
     end do
   end subroutine powers
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from datetime import datetime
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +11,6 @@ from colm_reference import FORCING, Case
 from bmi_colm.columns import ColumnConfig, ColumnModel, LeafIteration
 from bmi_colm.soil import SoilTexture
 
-FORTRAN = Path(__file__).parents[2] / "bmi_colm" / "fortran"
 COVERS = np.resize([*range(1, 18), 2, 2, 10], 45)
 SOILS = np.resize(["sand", "loam", "clay"], COVERS.size)
 THICKNESS = np.array([0.02, 0.03, 0.05, 0.08, 0.12, 0.2, 0.3, 0.5, 1.0, 1.5])
@@ -89,59 +85,3 @@ def test_a_trifle_in_the_air_changes_no_settled_flux_by_much(reference):
         for array in model.state.arrays().values():
             array[1::2] = array[::2]
     assert flips <= 3
-
-
-ERRORS = """
-program errors
-  use, intrinsic :: iso_fortran_env, only: real128, int64
-  use colm_constants, only: wp, lanes
-  use colm_elementary, only: exponential, logarithm, power, arctangent
-  implicit none
-  real(wp), parameter :: infinity = huge(1.0_wp)*2.0_wp, nan = transfer(-2251799813685248_int64, 0.0_wp)
-  real(wp) :: x(lanes), worst(5), a(lanes)
-  integer :: i
-  worst = 0.0_wp
-  do i = 1, 3000
-    call random_number(x)
-    a = exponential(1417.0_wp*x - 708.0_wp)
-    call compare(1, a, exp(real(1417.0_wp*x - 708.0_wp, real128)))
-    call compare(1, exponential(x - 0.5_wp), exp(real(x - 0.5_wp, real128)))
-    a = exp(1400.0_wp*x - 700.0_wp)
-    call compare(2, logarithm(a), log(real(a, real128)))
-    call compare(2, logarithm(0.5_wp + x), log(real(0.5_wp + x, real128)))
-    a = exp(20.0_wp*x - 10.0_wp)
-    call compare(3, power(a, 1.0_wp/3.0_wp), real(a, real128)**real(1.0_wp/3.0_wp, real128))
-    call compare(4, arctangent(2.0_wp*x - 1.0_wp), atan(real(2.0_wp*x - 1.0_wp, real128)))
-  end do
-  print '(4f8.3)', worst(1:4)
-  x = [nan, 0.0_wp, -1.0_wp, 1.0_wp, infinity, spread(-1.0e9_wp, 1, lanes - 5)]
-  print '(*(es26.16e3))', exponential(x), logarithm(x), power(x, 0.5_wp)
-contains
-  subroutine compare(k, y, exact)
-    integer, intent(in) :: k
-    real(wp), intent(in) :: y(lanes)
-    real(real128), intent(in) :: exact(lanes)
-    worst(k) = max(worst(k), maxval(real(abs(y - exact)/spacing(real(exact, wp)), wp)))
-  end subroutine compare
-end program errors
-"""
-
-
-@pytest.mark.skipif(shutil.which("gfortran") is None, reason="compiles a small program with gfortran")
-@pytest.mark.parametrize("processor", [[], ["-march=native"]], ids=["any processor", "this one"])
-def test_elementary_functions_against_quadruple_precision(tmp_path, processor):
-    (tmp_path / "errors.f90").write_text(ERRORS)
-    sources = [FORTRAN / "colm_constants.f90", FORTRAN / "colm_elementary.f90", "errors.f90"]
-    options = ["-O3", "-fopenmp", "-ffree-line-length-132", "-fno-math-errno", "-fno-trapping-math", "-fno-range-check"]
-    subprocess.run(["gfortran", *options, *processor, *sources, "-o", "errors"], cwd=tmp_path, check=True)
-    run = subprocess.run([tmp_path / "errors"], capture_output=True, text=True, check=True)
-    worst, special = ([float(v) for v in line.split()] for line in run.stdout.splitlines())
-    # units in the last place; a power's error is that of its exponent, here at most 10/3
-    assert (np.array(worst) < [1.0, 1.0, 5.5, 2.0]).all()
-    lanes = len(special) // 3
-    exponential, logarithm, power = (special[i * lanes : i * lanes + 5] for i in range(3))
-    np.testing.assert_allclose(exponential[1:4], [1.0, np.exp(-1.0), np.e], rtol=3e-16)
-    np.testing.assert_array_equal(np.isnan(exponential), [True, False, False, False, True])
-    np.testing.assert_allclose(special[5], np.exp(-708.0), rtol=3e-16)
-    np.testing.assert_array_equal(logarithm, [np.nan, np.nan, np.nan, 0.0, np.nan])
-    np.testing.assert_array_equal(power, [np.nan, 0.0, np.nan, 1.0, np.nan])

@@ -38,11 +38,14 @@ def printed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         ("logarithm", 2.0),
         ("logarithm_1p", 2.0),
         ("power", 45.0),  # 5/3 ln(1e8) times the rounding of a product, and more
+        ("cube_root", 5.0),
+        ("inverse_cube_root", 2.0),
+        ("arctangent", 2.0),
         ("hyperbolic_tangent", 3.0),
         ("arsinh", 3.0),
     ],
 )
-def test_errors_are_few_units_in_the_last_place_and_a_single_element_is_the_same(
+def test_errors_are_few_units_in_the_last_place_and_single_elements_and_blocks_are_the_same(
     printed: dict[str, list[str]], function: str, units: float
 ) -> None:
     error, same = printed[function]
@@ -54,5 +57,7 @@ def test_special_values_are_those_of_the_functions(printed: dict[str, list[str]]
     found = [float(word) for word in printed["special"]]
     tiny = 4.9406564584124654e-324  # exp(-745)
     expected = [0.0, tiny, math.inf, -1.0, -math.inf, math.nan, math.log(1.7976931348623157e308), math.inf, 0.0, 1.0]
+    expected += [0.0, 2.0]
     assert found == pytest.approx(expected, rel=1e-4, nan_ok=True)
     assert set(printed["nan"]) == {"T"}
+    assert printed["lanes"] == ["T" if lane == 2 else "F" for lane in range(16)]

@@ -1,18 +1,19 @@
 ! Prints, for each function of vector_math, the largest error of its array form in units in the last place, by quadruple
-! precision, and whether its elemental form gives the same bits.
+! precision, and whether its other forms give the same bits.
 program vector_math_errors
   use, intrinsic :: iso_fortran_env, only: wp => real64, qp => real128
   use, intrinsic :: ieee_arithmetic, only: ieee_value, ieee_is_nan, ieee_positive_inf, ieee_quiet_nan
   use vector_math
   implicit none
   integer, parameter :: n = 40000
-  real(wp) :: x(n), y(n)
+  real(wp) :: x(n), y(n), block(lanes)
   integer :: i
 
   call seed()
   call spread_evenly(-708.0_wp, 709.0_wp)
   call exponentials(n, x, y)
-  call show("exponential", y, exp(real(x, qp)), all(y == [(exponential(x(i)), i=1, n)]))
+  call show("exponential", y, exp(real(x, qp)), all(y == [(exponential(x(i)), i=1, n)]) &
+    .and. all(y == [(exponential(x(i:i + lanes - 1)), i=1, n, lanes)]))
 
   call spread_evenly(-45.0_wp, 3.0_wp)
   x(1:n/2) = sign(10.0_wp**(-12.0_wp*abs(x(1:n/2))/45.0_wp), x(1:n/2))
@@ -22,7 +23,8 @@ program vector_math_errors
   call spread_by_powers(-307.0_wp, 308.0_wp)
   x(1:n/2) = 1.0_wp + (x(1:n/2) - x(1:n/2)) + [(2.0_wp**(-mod(i, 52))*sign(0.9_wp, real(mod(i, 3) - 1, wp)), i=1, n/2)]
   call logarithms(n, x, y)
-  call show("logarithm", y, log(real(x, qp)), all(y == [(logarithm(x(i)), i=1, n)]))
+  call show("logarithm", y, log(real(x, qp)), all(y == [(logarithm(x(i)), i=1, n)]) &
+    .and. all(y == [(logarithm(x(i:i + lanes - 1)), i=1, n, lanes)]))
 
   call spread_by_powers(-20.0_wp, 300.0_wp)
   x(1:n/2) = 10.0_wp**(-16.0_wp*[(real(i, wp)/(n/2), i=1, n/2)] + 1.0_wp)
@@ -33,7 +35,19 @@ program vector_math_errors
 
   call spread_by_powers(-8.0_wp, 3.0_wp)
   call powers(n, x, 5.0_wp/3.0_wp, y)
-  call show("power", y, exp(real(5.0_wp/3.0_wp, qp)*log(real(x, qp))), all(y == [(power(x(i), 5.0_wp/3.0_wp), i=1, n)]))
+  call show("power", y, exp(real(5.0_wp/3.0_wp, qp)*log(real(x, qp))), all(y == [(power(x(i), 5.0_wp/3.0_wp), i=1, n)]) &
+    .and. all(y == [(power(x(i:i + lanes - 1), 5.0_wp/3.0_wp), i=1, n, lanes)]))
+
+  call spread_by_powers(-300.0_wp, 300.0_wp)
+  x(1:n:2) = x(1:n:2)**(1.0_wp/300.0_wp)
+  y = [(cube_root(x(i:i + lanes - 1)), i=1, n, lanes)]
+  call show("cube_root", y, real(x, qp)**(1.0_qp/3.0_qp), all(y == [(cube_root(x(i)), i=1, n)]))
+  y = [(inverse_cube_root(x(i:i + lanes - 1)), i=1, n, lanes)]
+  call show("inverse_cube_root", y, real(x, qp)**(-1.0_qp/3.0_qp), all(y == [(inverse_cube_root(x(i)), i=1, n)]))
+
+  call spread_evenly(-1.0_wp, 1.0_wp)
+  y = [(arctangent(x(i:i + lanes - 1)), i=1, n, lanes)]
+  call show("arctangent", y, atan(real(x, qp)), all(y == [(arctangent(x(i)), i=1, n)]))
 
   call spread_by_powers(-10.0_wp, 2.0_wp)
   x(1:n:2) = -x(1:n:2)
@@ -45,12 +59,16 @@ program vector_math_errors
   call arsinhs(n, x, y)
   call show("arsinh", y, sign(asinh(abs(real(x, qp))), real(x, qp)), all(y == [(arsinh(x(i)), i=1, n)]))
 
-  print "(a, 10es14.4e3)", "special", exponential(-750.0_wp), exponential(-745.0_wp), exponential(710.0_wp), &
+  print "(a, 12es14.4e3)", "special", exponential(-750.0_wp), exponential(-745.0_wp), exponential(710.0_wp), &
     exponential_m1(-50.0_wp), logarithm(0.0_wp), logarithm(-1.0_wp), logarithm(huge(1.0_wp)), &
-    logarithm_1p(ieee_value(1.0_wp, ieee_positive_inf)), power(0.0_wp, 1.5_wp), hyperbolic_tangent(1.0e3_wp)
+    logarithm_1p(ieee_value(1.0_wp, ieee_positive_inf)), power(0.0_wp, 1.5_wp), hyperbolic_tangent(1.0e3_wp), &
+    cube_root(0.0_wp), cube_root(8.0_wp)
   x(1) = ieee_value(1.0_wp, ieee_quiet_nan)
-  print "(a, 6l2)", "nan", ieee_is_nan([exponential(x(1)), exponential_m1(x(1)), logarithm(x(1)), logarithm_1p(x(1)), &
-    hyperbolic_tangent(x(1)), arsinh(x(1))])
+  print "(a, 9l2)", "nan", ieee_is_nan([exponential(x(1)), exponential_m1(x(1)), logarithm(x(1)), logarithm_1p(x(1)), &
+    hyperbolic_tangent(x(1)), arsinh(x(1)), cube_root(x(1)), inverse_cube_root(x(1)), arctangent(x(1))])
+  block = 1.0_wp
+  block(3) = x(1)
+  print "(a, 16l2)", "lanes", ieee_is_nan(logarithm(block))
 
 contains
 
