@@ -7,7 +7,6 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Final
 
 import numpy as np
@@ -26,7 +25,7 @@ def is_store(path: Path) -> bool:
     return path.suffix == SUFFIX and (path / METADATA).is_file()
 
 
-def zarr_library() -> ModuleType:
+def zarr_library() -> Any:
     """Return the package zarr.
 
     Raises
@@ -170,6 +169,10 @@ class ZarrDataset:
     def ncattrs(self) -> list[str]:
         """Names of the attributes."""
         return list(self._attributes)
+
+    def getncattr(self, key: str) -> Any:
+        """Return an attribute."""
+        return self._attributes[key]
 
     def isopen(self) -> bool:
         """Whether it is open; a store needs no closing."""

@@ -349,9 +349,10 @@ class RunConfig(Config):
             if count > 1:
                 yield "output", f"{'two' if count == 2 else count} entries write {file}"
         files = dict.fromkeys(o.file for o in self.output)
-        for stem, count in Counter(Path(file).stem for file in files).items():
-            if count > 1:  # figures, and datasets in Python, have the name without the ending
-                yield "output", f"{' and '.join(f for f in files if Path(f).stem == stem)} differ in their endings only"
+        for stem in dict.fromkeys(Path(file).stem.casefold() for file in files):
+            same = [file for file in files if Path(file).stem.casefold() == stem]
+            if len({Path(file).suffix for file in same}) > 1:  # figures have the name without the ending
+                yield "output", f"{' and '.join(same)} differ in their endings only; call one something else"
         yield from _alike("output", list(files))
         yield from _alike("components", list(self.components))
 

@@ -1,7 +1,7 @@
-"""CF NetCDF files and Zarr stores of a run: appended step by step and flushed, so that a killed run leaves them readable.
+"""CF NetCDF files and Zarr stores of a run: appended step by step and flushed, so that a kill leaves them readable.
 
-Where processes share the domain, process 0 puts a NetCDF file together and writes it; of a Zarr store each process writes
-its tiles, and process 0 the rest.
+Where processes share the domain, process 0 puts a NetCDF file together and writes it; of a Zarr store each process
+writes its tiles, and process 0 the rest.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ class _Column:
 
 
 class OutputFile:
-    """One NetCDF file or Zarr store with records at a fixed interval, which processes that share the domain fill together.
+    """One NetCDF file or Zarr store with records at a fixed interval.
 
     Parameters
     ----------
@@ -503,7 +503,7 @@ class OutputFile:
 
     def _tell(self, column: _Column, found: Sequence[_Lacking]) -> None:
         """Tell once that active cells have no value."""
-        count = sum(lacking.count for lacking in found)
+        count = sum(lacking.cells for lacking in found)
         if not count or column.told:
             return
         column.told = True
@@ -638,7 +638,7 @@ def _begin(path: Path, start: datetime, meaning: str, attributes: Mapping[str, s
 class _Lacking(NamedTuple):
     """How many of so many active cells have no finite value, and the indices of the first of them in the domain."""
 
-    count: int
+    cells: int
     active: int
     first: tuple[int, ...] | None
 

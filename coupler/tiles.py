@@ -99,7 +99,8 @@ class Tiles:
         self._exchange(given, taken)
         for n, sources in self._sources.items():
             j, i = divmod(n, self._across)
-            extent = (min(size, whole - k * size) for k, size, whole in zip((j, i), self._tile, self._shape, strict=True))
+            rows, columns = self._tile
+            extent = min(rows, self._shape[0] - j * rows), min(columns, self._shape[1] - i * columns)
             block = np.full((*leading, *extent), fill, dtype=window.dtype)
             for other, inside, y, x in sources:
                 block[..., y, x] = taken[other][..., inside]

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
 from itertools import product
 from pathlib import Path
 from typing import Any, Final
@@ -28,7 +29,7 @@ from coupler.compression import rounding
 Array = NDArray[Any]
 
 RECORDS: Final = 240
-"""In a shard. Its index, of 16 bytes each, must fit into a page of 4096, which a killed process writes wholly or not."""
+"""In a shard. Its index, of 16 bytes each, must fit into a page, 4096, which a killed process writes or not."""
 _NO_CHUNK: Final = np.uint64(2**64 - 1)
 _TIME: Final = "time"
 _DIGITS: Final = "_QuantizeGranularBitRoundNumberOfSignificantDigits"
@@ -92,8 +93,7 @@ class ZarrOutput:
         Of a variable in time with other dimensions beside it, `chunksizes` are those of a record; as of a map, the last
         two are the tile.
         """
-        from zarr.codecs import BloscCodec
-
+        codecs = import_module("zarr.codecs")
         compression = "zlib" if zlib else compression
         shape = tuple(len(self.dimensions[d]) for d in dimensions)
         chunks = tuple(chunksizes) if chunksizes else shape
@@ -111,7 +111,7 @@ class ZarrOutput:
             chunks=chunks,
             shards={"shape": (RECORDS, *chunks[1:]), "index_location": "start"} if in_shards else None,
             dtype=dtype,
-            compressors=BloscCodec(cname=compression, clevel=1, shuffle="shuffle") if compression else None,
+            compressors=codecs.BloscCodec(cname=compression, clevel=1, shuffle="shuffle") if compression else None,
             fill_value=netCDF4.default_fillvals[kind] if fill_value is None else fill_value,
             attributes=attributes,
             dimension_names=list(dimensions),
@@ -219,7 +219,7 @@ class ZarrOutputVariable:
 
     def stored(self, values: Any) -> Array:
         """Return masked values as they are stored."""
-        return np.asarray(np.ma.filled(np.ma.asarray(values), self.fill)).astype(self._dtype, copy=False)
+        return np.asarray(np.ma.asarray(values).filled(self.fill.item()), dtype=self._dtype)
 
     def setncatts(self, attributes: Mapping[str, Any]) -> None:
         """Set attributes."""
@@ -294,7 +294,7 @@ class ZarrOutputVariable:
         block = np.full(self._chunk, self.fill)
         if path.exists():
             block = np.frombuffer(self._decoded(path.read_bytes()), self._dtype).reshape(self._chunk).copy()
-        block[place] = values
+        block[place] = values if self._rounded is None else self._rounded(np.asarray(values))
         _write(path, self._encoded(block))
 
     def _encoded(self, block: Array) -> bytes:
