@@ -218,8 +218,8 @@ class OutputFile:
         self._data["time"].setncattr("bounds", "time_bounds")
         self._data.createVariable("time_bounds", "f8", ("time", "bounds"), chunksizes=(_TIMES_PER_CHUNK, 2))
 
+    @staticmethod
     def _name_columns(
-        self,
         spec: OutputConfig,
         components: Mapping[str, Component],
         substeps: Mapping[str, int],

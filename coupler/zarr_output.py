@@ -194,6 +194,7 @@ class ZarrOutputVariable:
         self.records = self.shape[0] if self._grows else 0
         codecs = description["codecs"]
         self._chunk = tuple(description["chunk_grid"]["configuration"]["chunk_shape"])
+        self._records_per_file = self._chunk[0] if self._chunk else 0  # those of a store that goes on are its own
         self._in_shards = codecs[0]["name"] == "sharding_indexed"
         if self._in_shards:
             inner = codecs[0]["configuration"]
@@ -276,11 +277,11 @@ class ZarrOutputVariable:
             block = self._rounded(block)
         content = None if (block == self.fill).all() else self._encoded(block)
         if record is not None:
-            number, place = divmod(record, RECORDS)
+            number, place = divmod(record, self._records_per_file)
             if number != self._number:  # the indices of those before are not needed any more
                 self._number, self._shards = number, {}
             if at not in self._shards:
-                self._shards[at] = _Shard(self._path((number, *at)))
+                self._shards[at] = _Shard(self._path((number, *at)), self._records_per_file)
             self._shards[at].put(place, content)
         elif content is not None:
             _write(self._path(at), content)
@@ -289,7 +290,7 @@ class ZarrOutputVariable:
 
     def _write_numbers(self, record: int, values: Array) -> None:
         """Write a record of a variable that has little beside time: its chunk is written anew."""
-        number, place = divmod(record, self._chunk[0])
+        number, place = divmod(record, self._records_per_file)
         path = self._path((number, *(0 for _ in self._chunk[1:])))
         block = np.full(self._chunk, self.fill)
         if path.exists():
@@ -321,31 +322,30 @@ class ZarrOutputVariable:
         """Remove chunks of records after the first `count`."""
         if not self._grows or not (self._folder / "c").is_dir():
             return
-        length = RECORDS if self._in_shards else self._chunk[0]
+        length = self._records_per_file
         for folder in (self._folder / "c").iterdir():
             if folder.name.isdigit() and int(folder.name) * length >= count:
                 shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
         last = self._folder / "c" / str(count // length)
         for shard in last.rglob("*") if self._in_shards and last.is_dir() else ():
             if shard.is_file() and shard.name.isdigit():
-                _Shard(shard).drop_after(count % length)
+                _Shard(shard, length).drop_after(count % length)
 
 
 class _Shard:
-    """A file that holds a chunk of each of `RECORDS` records, behind an index of where they lie.
+    """A file that holds a chunk of each of so many `records`, behind an index of where they lie.
 
     An entry of the index is offset and length in bytes; it is followed by its checksum, CRC32C.
     """
 
-    _SIZE: Final = 16 * RECORDS + 4
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._index = np.full((RECORDS, 2), _NO_CHUNK, dtype="<u8")
+    def __init__(self, path: Path, records: int) -> None:
+        self._path, self._size = path, 16 * records + 4
+        self._index = np.full((records, 2), _NO_CHUNK, dtype="<u8")
         if path.exists():
             with path.open("rb") as file:
-                head = file.read(self._SIZE)
-            self._index = np.frombuffer(head[:-4], dtype="<u8").reshape(RECORDS, 2).copy()
+                head = file.read(self._size)
+            if len(head) == self._size:
+                self._index = np.frombuffer(head[:-4], dtype="<u8").reshape(records, 2).copy()
             if head != self._head():
                 raise OSError(f"{path}: damaged: its index does not have the checksum that it says")
 
@@ -376,7 +376,7 @@ class _Shard:
         kept = self._index[self._index[:, 0] != _NO_CHUNK]
         with self._path.open("r+b", buffering=0) as file:
             _write_all(file, self._head())
-            file.truncate(max([self._SIZE, *kept.sum(axis=1).tolist()]))
+            file.truncate(max([self._size, *kept.sum(axis=1).tolist()]))
 
 
 class _Rounding:
