@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bmi_common import grids as standard_grids
-from bmi_common import state_file
+from bmi_common import state_file, whole_state
 from bmi_common.bmi_grids import GridFunctions
 from bmi_common.bmi_variables import VariableFunctions
 from bmi_common.errors import BmiStateError, ConfigError, ModelError, describe_cell
@@ -26,7 +26,6 @@ from bmi_common.partition import Part
 from bmi_common.state_file import SavedState, StateArray, StateHeader
 from bmi_common.units import SECONDS_PER_HOUR
 from bmi_common.variables import Role, Variable
-from bmi_common.whole_state import whole_arrays, window_arrays
 
 FOREVER = float(np.finfo(np.float64).max)
 
@@ -439,10 +438,10 @@ class DeclaredBmi(GridFunctions, VariableFunctions):
             self.component_name, self.time, calendar, self._fingerprints(), {"supplied": sorted(self.supplied)}
         )
         part = self._setup.part
-        if part is not None:
-            arrays = whole_arrays(part, arrays)
-        if part is None or part.world.leads:
+        if part is None:
             state_file.write_state(Path(path), header, arrays)
+        else:
+            whole_state.write(Path(path), header, part, arrays)
 
     def load_state(self, path: str | Path) -> None:
         """Go on from a state file at its BMI time, bit for bit as if there had been no stop.
@@ -498,18 +497,15 @@ class DeclaredBmi(GridFunctions, VariableFunctions):
 
     def _read_state(self, path: Path) -> SavedState:
         part, fingerprints = self._setup.part, self._fingerprints()
-        expected = self._state_arrays()
-        arrays = expected if part is None else whole_arrays(part, expected)
-        saved = None
-        if part is None or part.world.leads:
+        expected, grid = self._state_arrays(), list(self._grid_arrays())
+        statics = [_file_name(v.name) for v in self.variables if v.role is Role.STATIC]
+        if part is None:
             saved = state_file.read_state(path, self.component_name)
-            statics = [_file_name(v.name) for v in self.variables if v.role is Role.STATIC]
-            state_file.require_fitting(saved, arrays, self._grid_arrays(), statics)
+            state_file.require_fitting(saved, expected, grid, statics)
+        else:
+            saved = whole_state.read(path, self.component_name, part, expected, grid, statics)
+        if part is None or part.world.leads:
             state_file.require_fingerprints(saved, fingerprints)
-        if part is not None:
-            header = part.world.shared(None if saved is None else saved.header)
-            saved = SavedState(path, header, window_arrays(part, None if saved is None else saved.arrays, expected))
-        assert saved is not None
         return saved
 
     def _take_over(self, saved: SavedState, goes_on: bool) -> None:

@@ -1,4 +1,4 @@
-"""NetCDF files: what their metadata say, and their numbers."""
+"""NetCDF files, and Zarr stores as if they were: what their metadata say, and their numbers."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import numpy as np
 from bmi_common.arrays import Array
 from bmi_common.errors import ConfigError
 from bmi_common.suggest import did_you_mean
+from bmi_common.zarr_file import METADATA, SUFFIX, ZarrDataset, is_store
 
 MOST_OPEN: Final = 64
 """Files open at a time: a process may open 1024 on many machines, and a record of an hour a file has more."""
@@ -71,19 +72,22 @@ class NetcdfVariable:
 
 
 class NetcdfFile:
-    """A NetCDF file, groups included; it is open while it is used, and no more than `MOST_OPEN` are open at a time.
+    """A NetCDF file, groups included, or a Zarr store.
+
+    It is open while it is used, and no more than `MOST_OPEN` are open at a time.
 
     Raises
     ------
     ConfigError
-        The file is missing or no NetCDF file; says what it is, if that is known.
+        The file is missing or no NetCDF file; says what it is, if that is known. Or the package zarr is missing.
     """
 
-    _open: OrderedDict[NetcdfFile, netCDF4.Dataset] = OrderedDict()
+    _open: OrderedDict[NetcdfFile, netCDF4.Dataset | ZarrDataset] = OrderedDict()
 
     def __init__(self, path: Path) -> None:
-        if not path.is_file():
-            raise ConfigError(f"{path}: no such NetCDF file")
+        if not is_record_file(path):
+            what = f"Zarr store: {METADATA} is not in it" if path.is_dir() and path.suffix == SUFFIX else "NetCDF file"
+            raise ConfigError(f"{path}: no such {what}")
         self.path = path
         self._kept: dict[str, Any] = {}
         dataset = self._dataset()
@@ -136,15 +140,20 @@ class NetcdfFile:
         if dataset is not None and dataset.isopen():
             dataset.close()
 
-    def _dataset(self) -> netCDF4.Dataset:
+    def _dataset(self) -> netCDF4.Dataset | ZarrDataset:
         if self in self._open:
             self._open.move_to_end(self)
             return self._open[self]
         while len(self._open) >= MOST_OPEN:
             next(iter(self._open)).close()
         try:
-            self._open[self] = netCDF4.Dataset(self.path)
+            if self.path.is_dir():
+                self._open[self] = ZarrDataset(self.path)
+            else:
+                self._open[self] = netCDF4.Dataset(self.path)
         except (OSError, RuntimeError) as error:
+            if self.path.is_dir():
+                raise ConfigError(f"{self.path}: not a readable Zarr store ({error})") from error
             raise ConfigError(f"{self.path}: not a readable NetCDF file{_what_it_is(self.path, error)}") from error
         return self._open[self]
 
@@ -206,6 +215,21 @@ class NetcdfFile:
         """Return the one-dimensional variables of `dimension` that pass `test`, the one of its name first."""
         found = [v for v in self.variables if v.dimensions == (dimension,) and test(v)]
         return sorted(found, key=lambda v: v.name != dimension)
+
+
+def is_record_file(path: Path) -> bool:
+    """Whether there is a file, which may be of NetCDF, or a Zarr store."""
+    return path.is_file() or is_store(path)
+
+
+def folder_of(path: Path) -> Path:
+    """Return the folder that `path` is, or that the file or store of that path lies in."""
+    return path if path.is_dir() and not is_store(path) else path.parent
+
+
+def record_files(folder: Path) -> list[Path]:
+    """Return the NetCDF files and Zarr stores that lie in a folder, in the order of their names."""
+    return sorted(p for p in (*folder.glob("[!.]*.nc"), *folder.glob(f"[!.]*{SUFFIX}")) if is_record_file(p))
 
 
 def netcdf_name(variable: str) -> str:

@@ -1,4 +1,4 @@
-"""Texts in NetCDF files."""
+"""Texts in NetCDF files and Zarr stores."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def add_texts(data: Any, name: str, dimension: str, texts: Sequence[str]) -> Any
 
     Parameters
     ----------
-    data : netCDF4.Dataset
+    data : netCDF4.Dataset or ZarrOutput
         Open for writing.
     name, dimension : str
         Of the variable, and of what it names.
@@ -28,6 +28,8 @@ def add_texts(data: Any, name: str, dimension: str, texts: Sequence[str]) -> Any
     netCDF4.Variable
         For further attributes.
     """
+    if hasattr(data, "create_texts"):  # a Zarr store has texts
+        return data.create_texts(name, dimension, texts)
     coded = np.array([text.encode("utf-8") for text in texts], dtype=np.bytes_)
     length = max(1, coded.dtype.itemsize)
     data.createDimension(f"{name}_length", length)

@@ -4,12 +4,16 @@ Such a folder has a record, ``.rootzone.files``: what it holds, and every file t
 before it is written. Only what stands in the record is ever removed or replaced, so that a user's files are safe beside
 it, and a folder without a record is somebody else's. Links are never followed. What is removed while the work goes on
 leaves the record after that.
+
+A Zarr store, whose name ends in ``.zarr``, stands in the record as one file; of what lies in it, that is ours which has
+the place of an array's description or chunk.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -20,6 +24,7 @@ from typing import Any
 
 from bmi_common.errors import ConfigError
 from bmi_common.folder_lock import locked, require_at_rest
+from bmi_common.zarr_file import METADATA, SUFFIX
 
 RECORD = ".rootzone.files"
 FORMAT = "rootzone folder"
@@ -31,6 +36,8 @@ _STAGING = f"{_HIDDEN}staging-"
 _REMOVED = "removed"
 _NAMED = 4
 """Files that a message names, at most."""
+_IN_STORE = re.compile(rf"(?:[^/]+/)?(?:{re.escape(METADATA)}|c(?:/\d+)*|(?:c/)?(?:\d+/)*\.[^/]+\.partial)")
+"""What lies in a Zarr store of format 3: the description of the store or of an array, a chunk, a draft of one."""
 
 
 class OwnedFolder:
@@ -76,9 +83,14 @@ class OwnedFolder:
             base = Path(folder)
             for name in [*files, *(f for f in folders if (base / f).is_symlink())]:
                 path = (base / name).relative_to(self.path).as_posix()
-                if path not in self._owned and not path.startswith(_HIDDEN) and not self._is_draft(path):
+                if not self._owns(path) and not path.startswith(_HIDDEN) and not self._is_draft(path):
                     found.append(path)
         return sorted(found)
+
+    def _owns(self, name: str) -> bool:
+        """Whether a file stands in the record, or lies in a store that does."""
+        store, end, inner = name.partition(f"{SUFFIX}/")
+        return name in self._owned or (f"{store}{SUFFIX}" in self._owned and bool(end and _IN_STORE.fullmatch(inner)))
 
     def require_room(self, names: Iterable[str]) -> None:
         """Refuse names that are to be written while something of the user's lies there.
@@ -89,7 +101,7 @@ class OwnedFolder:
             Naming the files.
         """
         names = list(names)
-        taken = [n for n in names if n not in self._owned and os.path.lexists(self.path / n)]
+        taken = [n for n in names if n not in self._owned and self._is_taken(n)]
         if taken:
             raise ConfigError(
                 f"{self.path}: {listed(taken)} would be replaced by the {self.holds}, but "
@@ -97,6 +109,13 @@ class OwnedFolder:
             )
         for name in names:
             self._is_there(name)  # refuses links
+
+    def _is_taken(self, name: str) -> bool:
+        """Whether something lies where a file is to be written; beside the files of a store, others may."""
+        path = self.path / name
+        if not _is_store(name) or not path.is_dir() or path.is_symlink():
+            return os.path.lexists(path)
+        return bool(_in_store(path))
 
     def require_not_removed(self, inputs: Iterable[Path]) -> None:
         """Refuse to remove what the coming work reads.
@@ -144,7 +163,8 @@ class OwnedFolder:
                     f"{path}: is a link to {path.readlink()}, which is not written through; put the real "
                     f"{'file' if i == len(parts) - 1 else 'folder'} there, or move the link away"
                 )
-            if stat.S_ISREG(mode) != (i == len(parts) - 1):
+            is_file = i == len(parts) - 1 and not _is_store(name)
+            if not (stat.S_ISREG if is_file else stat.S_ISDIR)(mode):
                 raise ConfigError(f"{path}: is not what {_a(self.holds)} has written there; move it away")
         return True
 
@@ -254,7 +274,12 @@ class OwnedFolder:
         ConfigError
             Naming a link, or a folder that cannot be written.
         """
-        for folder in {self.path, *((self.path / name).parent for name in self.files())}:
+        folders = {self.path}
+        for name in self.files():
+            folders.add((self.path / name).parent)
+            if _is_store(name):
+                folders.update(Path(folder) for folder, _, _ in os.walk(self.path / name))
+        for folder in folders:
             if not os.access(folder, os.W_OK | os.X_OK):
                 raise ConfigError(f"{folder}: cannot be written; files in it are to be replaced")
 
@@ -286,7 +311,10 @@ class OwnedFolder:
                 raise ValueError(f"{name} does not stand in {self.record}")
             path = self.path / name
             if self._is_there(name):
-                path.unlink()
+                if _is_store(name):
+                    _remove_store(path)
+                else:
+                    path.unlink()
             draft = (PurePosixPath(name).parent / draft_name(path.name)).as_posix()
             if self._is_there(draft):
                 (self.path / draft).unlink()
@@ -315,6 +343,24 @@ class FolderOfProcessZero(OwnedFolder):
     def remove(self, names: Iterable[str]) -> None:
         """Leave the files to process 0."""
         return
+
+
+def _is_store(name: str) -> bool:
+    return name.endswith(SUFFIX)
+
+
+def _in_store(store: Path) -> list[Path]:
+    """Files of a Zarr store; what else lies in it is somebody else's."""
+    below = (Path(folder) / file for folder, _, files in os.walk(store) for file in files)
+    return [path for path in below if _IN_STORE.fullmatch(path.relative_to(store).as_posix())]
+
+
+def _remove_store(store: Path) -> None:
+    for path in _in_store(store):
+        path.unlink()
+    for folder, _, _ in os.walk(store, topdown=False):
+        with suppress(OSError):  # not empty
+            Path(folder).rmdir()
 
 
 def draft_name(name: str) -> str:

@@ -133,7 +133,7 @@ def divide(mask: Mask, parts: int, decomposition: tuple[int, int] | None, cycles
     ConfigError
         If a part would have no active cell.
     """
-    columns, rows = decomposition or _compact(mask.shape, parts)
+    columns, rows = decomposition or arrangement(mask.shape, parts)
     owner = np.zeros(mask.shape, dtype=np.int32)
     for i, (west, east) in enumerate(pairwise(_cuts(mask.sum(axis=0), columns))):
         for j, (south, north) in enumerate(pairwise(_cuts(mask[:, west:east].sum(axis=1), rows))):
@@ -152,8 +152,16 @@ def divide(mask: Mask, parts: int, decomposition: tuple[int, int] | None, cycles
     return owner
 
 
-def _compact(shape: tuple[int, ...], parts: int) -> tuple[int, int]:
-    """Parts from west to east and from south to north whose edges are shortest."""
+def arrangement(shape: tuple[int, ...], parts: int) -> tuple[int, int]:
+    """Return how many parts from west to east, and from south to north, have the shortest edges.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        (ny, nx) of the domain.
+    parts : int
+        How many in all.
+    """
     ny, nx = shape
     pairs = [(n, parts // n) for n in range(1, parts + 1) if parts % n == 0]
     return min(pairs, key=lambda pair: (pair[0] * ny + pair[1] * nx, pair))

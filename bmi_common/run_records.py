@@ -139,7 +139,7 @@ class Series(ABC):
 
 
 class NetcdfSeries(Series):
-    """One variable of a NetCDF file of a run; the file is open only while it is read.
+    """One variable of a NetCDF file or Zarr store of a run; the file is open only while it is read.
 
     Parameters
     ----------
@@ -261,7 +261,7 @@ def hourly_series(path: Path, files: Iterable[Path], variable: str) -> list[Netc
     path : Path
         The run, for messages.
     files : iterable of Path
-        Its NetCDF files.
+        Its NetCDF files and Zarr stores.
     variable : str
         One of `QUANTITIES`.
 
@@ -273,7 +273,7 @@ def hourly_series(path: Path, files: Iterable[Path], variable: str) -> list[Netc
     files = list(files)
     found = [series for file in files for series in netcdf_series(NetcdfFile(file), variable)]
     if not found:
-        names = ", ".join(file.name for file in files) or "it (no NetCDF file)"
+        names = ", ".join(file.name for file in files) or "it (no NetCDF file or Zarr store)"
         raise ConfigError(
             f"{path}: no series of {variable} in {names}; the run's `output:` must hold it with `every: 1h`"
         )

@@ -10,14 +10,16 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
+import math
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, NoReturn
 
 import netCDF4
 import numpy as np
@@ -29,6 +31,10 @@ FORMAT = "rootzone state"
 VERSION = 1
 MEMORY = "memory/"
 """Before the names of arrays that are no BMI values."""
+
+SLAB = 16 * 2**20
+"""Bytes of a piece in which large arrays are read and written."""
+Pieces = Callable[[str], Iterable[NDArray[Any]]]
 
 _BOOL = "bool"  # NetCDF has no type for truth values; they are stored as bytes
 _ADVICE = "; to start from its pressure head alone, name the file in `initial.pressure_head`"
@@ -106,8 +112,22 @@ def fingerprint(*parts: NDArray[Any] | str) -> str:
 # ---------------------------------------------------------------------- writing
 
 
-def write_state(path: Path, header: StateHeader, arrays: Mapping[str, StateArray]) -> None:
+def write_state(
+    path: Path, header: StateHeader, arrays: Mapping[str, StateArray], pieces: Pieces | None = None
+) -> None:
     """Write a state file; a reader finds the old file or the whole new one, never a part.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    header : StateHeader
+        What it says about itself.
+    arrays : mapping
+        Arrays by name.
+    pieces : callable, optional
+        Gives the values of an array, piece by piece along its first dimension, where `arrays` have its shape and type
+        only, as `of_shape` makes them. It is asked for the arrays in the order of their names.
 
     Raises
     ------
@@ -121,11 +141,21 @@ def write_state(path: Path, header: StateHeader, arrays: Mapping[str, StateArray
         with netCDF4.Dataset(partial, "w", format="NETCDF4") as data:
             data.set_fill_off()
             data.setncatts(_attributes(header))
-            with ThreadPoolExecutor(1) as beside:  # neither hashing nor writing holds the interpreter
-                checksum = beside.submit(_checksum, header, {n: a.values for n, a in arrays.items()})
-                for name, array in arrays.items():
-                    _write_array(data, name, array)
-            data.content_sha256 = checksum.result()
+            variables = {name: _define(data, name, array) for name, array in arrays.items()}
+            digest = _Digest(header)
+            with ThreadPoolExecutor(1) as beside:
+                for name in sorted(arrays):
+                    values = np.asarray(arrays[name].values)
+                    digest.begin(name, values.dtype, values.shape)
+                    first = 0
+                    for piece in [values] if pieces is None else pieces(name):
+                        hashed = beside.submit(digest.add, piece)  # neither hashing nor writing holds the interpreter
+                        place = slice(first, first + len(piece)) if piece.ndim else ...
+                        if piece.size:
+                            variables[name][place] = piece.astype(np.int8) if piece.dtype == np.bool_ else piece
+                        first += len(piece) if piece.ndim else 0
+                        hashed.result()
+            data.content_sha256 = digest.hexdigest()
         commit(partial, path)
     except (OSError, RuntimeError) as error:  # the NetCDF library raises RuntimeError for a full disk
         left = shutil.disk_usage(path.parent).free / 1e6
@@ -149,6 +179,11 @@ def flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def of_shape(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    """Return an array of this shape and type that takes no memory; its values mean nothing."""
+    return np.broadcast_to(np.zeros((), dtype=dtype), shape)
 
 
 def _attributes(header: StateHeader) -> dict[str, Any]:
@@ -176,7 +211,7 @@ def _software_version() -> str:
         return "(not installed)"
 
 
-def _write_array(data: Any, name: str, array: StateArray) -> None:
+def _define(data: Any, name: str, array: StateArray) -> Any:
     values = np.asarray(array.values)
     given = array.dimensions or tuple(f"n{size}" for size in values.shape)
     dimensions = []
@@ -187,14 +222,14 @@ def _write_array(data: Any, name: str, array: StateArray) -> None:
         if own not in data.dimensions:
             data.createDimension(own, size or None)  # NetCDF has no empty dimensions but unlimited ones
         dimensions.append(own)
-    stored = values.astype(np.int8) if values.dtype == np.bool_ else values
-    variable = data.createVariable(name, stored.dtype, tuple(dimensions), fill_value=False)
+    kind = np.dtype(np.int8) if values.dtype == np.bool_ else values.dtype
+    variable = data.createVariable(name, kind, tuple(dimensions), fill_value=False)
     variable.set_auto_maskandscale(False)
-    variable[...] = stored
     attributes = {"units": array.units, "long_name": array.long_name}
     if values.dtype == np.bool_:
         attributes["stored_type"] = _BOOL
     variable.setncatts({k: v for k, v in attributes.items() if v})
+    return variable
 
 
 # ---------------------------------------------------------------------- reading
@@ -208,20 +243,86 @@ def read_state(path: Path, component: str) -> SavedState:
     ConfigError
         If the file is missing, truncated, damaged, no state file, of a newer format, or another component's.
     """
+    with opened(path, component) as file:
+        arrays = {name: file.read(name) for name in file.variables}
+    _require_checksum(path, _checksum(file.header, arrays), file.checksum)
+    return SavedState(path, file.header, arrays)
+
+
+def read_shapes(path: Path, component: str) -> SavedState:
+    """Read a state file as `read_state` does, but keep of its arrays no more than shape and type; see `of_shape`."""
+    with opened(path, component) as file:
+        digest = _Digest(file.header)
+        for name in sorted(file.variables):
+            dtype, shape = file.type(name), file.variables[name].shape
+            digest.begin(name, dtype, shape)
+            for index in slabs(shape, dtype.itemsize):
+                digest.add(file.read(name, index))
+        arrays = {name: of_shape(variable.shape, file.type(name)) for name, variable in file.variables.items()}
+    _require_checksum(path, digest.hexdigest(), file.checksum)
+    return SavedState(path, file.header, arrays)
+
+
+def slabs(shape: tuple[int, ...], size: int) -> Iterator[Any]:
+    """Divide an array of items of `size` bytes along its first dimension, into pieces of `SLAB` bytes at most."""
+    if not shape:
+        yield ...
+        return
+    step = max(1, SLAB // max(1, size * math.prod(shape[1:])))
+    for first in range(0, shape[0], step):
+        yield slice(first, min(first + step, shape[0]))
+
+
+def _require_checksum(path: Path, found: str, expected: str) -> None:
+    if found != expected:
+        raise ConfigError("damaged: its content does not have the SHA-256 that its header says", file=path)
+
+
+@dataclass(frozen=True)
+class OpenedState:
+    """A state file that is open to be read.
+
+    Attributes
+    ----------
+    header : StateHeader
+        What it says about itself.
+    checksum : str
+        SHA-256 of its content, as it says.
+    variables : mapping
+        Those of the NetCDF file, by the names of the arrays.
+    """
+
+    header: StateHeader
+    checksum: str
+    variables: Mapping[str, Any]
+
+    def type(self, name: str) -> np.dtype[Any]:
+        """Type of an array."""
+        variable = self.variables[name]
+        return np.dtype(np.bool_) if getattr(variable, "stored_type", "") == _BOOL else np.dtype(variable.dtype)
+
+    def read(self, name: str, index: Any = ...) -> NDArray[Any]:
+        """Return an array, or a part of it that has as many dimensions."""
+        variable = self.variables[name]
+        values = np.asarray(variable[index])
+        values = values.reshape(variable.shape) if index is ... else values
+        return values.astype(self.type(name), copy=False)
+
+
+@contextmanager
+def opened(path: Path, component: str) -> Iterator[OpenedState]:
+    """Open a state file of `component`; raises as `read_state`, but for the content."""
     if not path.is_file():
         raise ConfigError("no such file", file=path)
     try:
         with netCDF4.Dataset(path) as data:
             data.set_auto_maskandscale(False)
             header, checksum = _read_header(path, data, component)
-            arrays = dict(_read_arrays(data, ""))
+            yield OpenedState(header, checksum, dict(_variables(data, "")))
     except ConfigError:
         raise
     except Exception as error:  # whatever the library meets in a damaged file
         raise ConfigError(f"truncated or damaged, not a readable state file: {error}", file=path) from error
-    if _checksum(header, arrays) != checksum:
-        raise ConfigError("damaged: its content does not have the SHA-256 that its header says", file=path)
-    return SavedState(path, header, arrays)
 
 
 def _read_header(path: Path, data: Any, component: str) -> tuple[StateHeader, str]:
@@ -261,32 +362,58 @@ def _mapping(text: Any) -> dict[str, Any]:
     return found
 
 
-def _read_arrays(group: Any, prefix: str) -> Iterable[tuple[str, NDArray[Any]]]:
+def _variables(group: Any, prefix: str) -> Iterable[tuple[str, Any]]:
     for name, variable in group.variables.items():
-        values = np.asarray(variable[...]).reshape(variable.shape)
-        truth = getattr(variable, "stored_type", "") == _BOOL
-        yield prefix + name, values.astype(np.bool_) if truth else values
+        yield prefix + name, variable
     for name, child in group.groups.items():
-        yield from _read_arrays(child, f"{prefix}{name}/")
+        yield from _variables(child, f"{prefix}{name}/")
 
 
 def _checksum(header: StateHeader, arrays: Mapping[str, NDArray[Any]]) -> str:
-    digest = hashlib.sha256()
-    about = [header.component, header.time.hex(), str(header.calendar_time)]
-    _add(digest, json.dumps([*about, dict(header.fingerprints), dict(header.details)], sort_keys=True))
+    digest = _Digest(header)
     for name in sorted(arrays):
-        _add(digest, name)
-        _add(digest, np.asarray(arrays[name]))
+        values = np.asarray(arrays[name])
+        digest.begin(name, values.dtype, values.shape)
+        digest.add(values)
     return digest.hexdigest()
+
+
+class _Digest:
+    """SHA-256 of a header and of arrays in the order of their names, each of which may come in pieces."""
+
+    def __init__(self, header: StateHeader) -> None:
+        self._sha = hashlib.sha256()
+        about = [header.component, header.time.hex(), str(header.calendar_time)]
+        _add(self._sha, json.dumps([*about, dict(header.fingerprints), dict(header.details)], sort_keys=True))
+
+    def begin(self, name: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
+        """Go on to the array of this name, type and shape."""
+        _add(self._sha, name)
+        self._sha.update(_head(dtype, shape))
+
+    def add(self, piece: NDArray[Any]) -> None:
+        """Take the coming values of the array."""
+        self._sha.update(_content(piece))
+
+    def hexdigest(self) -> str:
+        """Return the hash of all until now."""
+        return self._sha.hexdigest()
 
 
 def _add(digest: Any, part: NDArray[Any] | str) -> None:
     if isinstance(part, str):
         digest.update(f"{len(part)}:{part}".encode())
         return
-    little = part.astype(part.dtype.newbyteorder("<"), copy=False)
-    digest.update(f"{little.dtype.str}{part.shape}".encode())
-    digest.update(np.ascontiguousarray(little).data)
+    digest.update(_head(part.dtype, part.shape))
+    digest.update(_content(part))
+
+
+def _head(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
+    return f"{dtype.newbyteorder('<').str}{shape}".encode()
+
+
+def _content(values: NDArray[Any]) -> memoryview:
+    return np.ascontiguousarray(values.astype(values.dtype.newbyteorder("<"), copy=False)).data
 
 
 # ---------------------------------------------------------------------- comparing
@@ -313,6 +440,16 @@ def require_fitting(
     ConfigError
         Naming the file and the first difference.
     """
+    grid = tuple(grid)
+    require_shapes(saved, expected, grid)
+    for name in (*grid, *same):
+        difference = difference_of(np.asarray(expected[name].values), saved.arrays[name])
+        if difference is not None:
+            refuse(saved.path, name, difference)
+
+
+def require_shapes(saved: SavedState, expected: Mapping[str, StateArray], grid: Iterable[str]) -> None:
+    """Refuse a state whose arrays are others, or have other shapes or types; see `require_fitting`."""
     path = saved.path
     # the grid first: it is the cause of all other differences
     for name in (n for n in grid if n in saved.arrays):
@@ -324,17 +461,41 @@ def require_fitting(
         raise ConfigError(f"does not fit this configuration: it {' and '.join(said)}", file=path)
     for name, array in expected.items():
         _require_same_shape(saved, name, array, "does not fit this configuration: ")
-    for name in (*grid, *same):
-        here, there = np.asarray(expected[name].values), saved.arrays[name]
-        differs = ~((here == there) | ((here != here) & (there != there)))
-        if differs.any():
-            cell = tuple(int(i) for i in np.argwhere(differs)[0])
-            where = f" at {describe_cell(cell)}" if 1 < len(cell) <= 3 else f" at index {cell[0]}" if cell else ""
-            raise ConfigError(
-                f"belongs to another domain: {name} differs in {int(differs.sum())} of {differs.size} values, "
-                f"the first{where}: {there[cell]:g} in the file, {here[cell]:g} here",
-                file=path,
-            )
+
+
+class Difference(NamedTuple):
+    """In how many of so many values two arrays differ, and the first of them: its indices and both values."""
+
+    values: int
+    size: int
+    cell: tuple[int, ...]
+    there: Any
+    here: Any
+
+
+def difference_of(
+    here: NDArray[Any], there: NDArray[Any], counted: NDArray[np.bool_] | None = None
+) -> Difference | None:
+    """Return how an array differs from that of a file, in the cells that are counted; None if it does not."""
+    differs = ~((here == there) | ((here != here) & (there != there)))
+    if counted is not None:
+        differs &= counted
+    if not differs.any():
+        return None
+    cell = tuple(int(i) for i in np.argwhere(differs)[0])
+    size = differs.size if counted is None else int(np.broadcast_to(counted, differs.shape).sum())
+    return Difference(int(differs.sum()), size, cell, there[cell], here[cell])
+
+
+def refuse(path: Path, name: str, difference: Difference) -> NoReturn:
+    """Raise the `ConfigError` of a state of another domain."""
+    values, size, cell, there, here = difference
+    where = f" at {describe_cell(cell)}" if 1 < len(cell) <= 3 else f" at index {cell[0]}" if cell else ""
+    raise ConfigError(
+        f"belongs to another domain: {name} differs in {values} of {size} values, the first{where}: {there:g} in the "
+        f"file, {here:g} here",
+        file=path,
+    )
 
 
 def require_fingerprints(saved: SavedState, here: Mapping[str, str]) -> None:

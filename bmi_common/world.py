@@ -35,6 +35,8 @@ _RANKS = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "MPI_LOCALRANKID", "P
 
 _NUMBERS, _VALUES, _FAILURE = 1, 2, 3
 """Tags of messages; those from `FIRST_FREE_TAG` on are the callers'."""
+TILES_TAG = 4
+"""Tag of the messages of `coupler.tiles`."""
 FIRST_FREE_TAG = 16
 
 _PATIENCE = 200

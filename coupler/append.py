@@ -1,9 +1,10 @@
-"""Take up NetCDF files of a run where a checkpoint left them."""
+"""Take up NetCDF files and Zarr stores of a run where a checkpoint left them."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ import netCDF4
 
 from bmi_common.errors import ConfigError
 from bmi_common.state_file import commit
+from bmi_common.zarr_file import SUFFIX, ZarrDataset
 from coupler.compression import filters_of, require_filters
 from coupler.disk_space import require_room
+from coupler.zarr_output import ZarrOutput
 
 try:
     import fcntl
@@ -54,9 +57,9 @@ def check_file(path: Path, position: FilePosition) -> bool:
         return False
     advice = f"; move it away to begin a new one with record {position.records + 1}, or run anew"
     try:
-        with netCDF4.Dataset(path) as data:
+        with closing(ZarrDataset(path) if _is_store(path) else netCDF4.Dataset(path)) as data:
             require_filters(data, path)
-            found = len(data.dimensions["time"])
+            found = data.dimensions["time"].size
             data["time"][:]
             for name in data.ncattrs():
                 data.getncattr(name)
@@ -78,7 +81,7 @@ def require_closed(path: Path) -> None:
     ConfigError
         If it is open elsewhere.
     """
-    if fcntl is None or os.environ.get("HDF5_USE_FILE_LOCKING", "").upper() in ("FALSE", "0"):
+    if fcntl is None or _is_store(path) or os.environ.get("HDF5_USE_FILE_LOCKING", "").upper() in ("FALSE", "0"):
         return
     try:
         with path.open("rb") as file:
@@ -92,8 +95,12 @@ def require_closed(path: Path) -> None:
         return  # it is not there, or its file system knows no locks
 
 
+def _is_store(path: Path) -> bool:
+    return path.suffix == SUFFIX
+
+
 def reopen(path: Path, position: FilePosition, attributes: Mapping[str, str]) -> Any:
-    """Open a file to append behind `position`; records beyond are dropped and the history is continued.
+    """Open a file or store to append behind `position`; records beyond are dropped and the history is continued.
 
     Raises
     ------
@@ -101,8 +108,14 @@ def reopen(path: Path, position: FilePosition, attributes: Mapping[str, str]) ->
         If there is no room for that; the file is as it was.
     """
     require_room(path, 0)
-    keep_records(path, position.records - position.first)
-    data = netCDF4.Dataset(path, "a")
+    count = position.records - position.first
+    data: Any
+    if _is_store(path):
+        data = ZarrOutput(path)
+        data.keep(count)
+    else:
+        keep_records(path, count)
+        data = netCDF4.Dataset(path, "a")
     history = "\n".join(h for h in (getattr(data, "history", ""), attributes.get("history", "")) if h)
     data.setncatts({**attributes, "history": history})
     data.sync()  # while there is room

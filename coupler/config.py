@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from bmi_common.config import CalendarTime, Config, Document, OutputPath, folders, read_yaml, require_name, validate
 from bmi_common.durations import Duration, add_period, describe, divides
 from bmi_common.errors import ConfigError, ConfigErrors, Mistakes
+from bmi_common.zarr_file import SUFFIX
 from coupler.animation_config import Animation
 from coupler.component_config import ComponentConfig
 from coupler.error_control.config import Action, ErrorControlConfig
@@ -109,28 +110,48 @@ CHECKPOINTS = "checkpoints"
 """Folder of the checkpoints."""
 
 
+_ENDINGS: Mapping[str, Literal["netcdf", "zarr"]] = {".nc": "netcdf", SUFFIX: "zarr"}
+
+
 def _output_file(value: str) -> str:
-    if not re.fullmatch(r"[^/\\]+\.nc", value):
-        raise ValueError(f"{value!r} must be a plain file name that ends in .nc; the folder is chosen by --output")
+    if not re.fullmatch(r"[^/\\]+\.(nc|zarr)", value):
+        raise ValueError(
+            f"{value!r} must be a plain file name that ends in .nc (NetCDF) or .zarr (Zarr); the folder is chosen by "
+            "--output"
+        )
     require_name(value)
     _require_short(value)
-    if value.casefold() in (BALANCE_FILE, CONTROL_FILE, STATE_FILE):
+    if Path(value.casefold()).stem in (Path(name).stem for name in (BALANCE_FILE, CONTROL_FILE, STATE_FILE)):
         raise ValueError(
-            f"{value} is written by every run that has a water balance, error control or spin-up; choose another name"
+            f"{Path(value).stem}.nc is written by every run that has a water balance, error control or spin-up; choose "
+            "another name"
         )
     return value
 
 
 class OutputConfig(Config):
-    """One NetCDF file of the run."""
+    """One NetCDF file or Zarr store of the run."""
 
     file: Annotated[str, AfterValidator(_output_file)]
+    format: Literal["netcdf", "zarr"] | None = None
     every: Duration
     variables: Annotated[list[Endpoint], Field(min_length=1)]
     method: Literal["mean", "point"] = "mean"
     precision: Literal["single", "double"] = "single"
     compression: Literal["zstd", "zlib", "none"] = "zstd"
     significant_digits: Annotated[int, Field(ge=1, le=15)] | None = None
+
+    @property
+    def is_store(self) -> bool:
+        """Whether it is a Zarr store, which is a folder."""
+        return _ENDINGS[Path(self.file).suffix] == "zarr"
+
+    @model_validator(mode="after")
+    def _format_of_the_ending(self) -> OutputConfig:
+        if self.format not in (None, _ENDINGS[Path(self.file).suffix]):
+            ending = next(ending for ending, kind in _ENDINGS.items() if kind == self.format)
+            raise ValueError(f"format {self.format}, but {self.file} does not end in {ending}; the ending decides")
+        return self
 
     @model_validator(mode="after")
     def _digits_that_the_numbers_have(self) -> OutputConfig:
@@ -327,7 +348,12 @@ class RunConfig(Config):
         for file, count in Counter(o.file for o in self.output).items():
             if count > 1:
                 yield "output", f"{'two' if count == 2 else count} entries write {file}"
-        yield from _alike("output", [o.file for o in self.output])
+        files = dict.fromkeys(o.file for o in self.output)
+        for stem in dict.fromkeys(Path(file).stem.casefold() for file in files):
+            same = [file for file in files if Path(file).stem.casefold() == stem]
+            if len({Path(file).suffix for file in same}) > 1:  # figures have the name without the ending
+                yield "output", f"{' and '.join(same)} differ in their endings only; call one something else"
+        yield from _alike("output", list(files))
         yield from _alike("components", list(self.components))
 
     def _targets_supplied_twice(self) -> Iterator[_Told]:

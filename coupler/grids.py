@@ -145,7 +145,11 @@ def _uniform(bmi: Bmi, grid: GridInfo, dimension: int) -> Array | None:
 
 def first_cell(cells: NDArray[np.bool_]) -> str:
     """Name the first of the cells that are true, for a message."""
-    cell = tuple(int(i) for i in np.argwhere(cells)[0])
+    return cell_name(tuple(int(i) for i in np.argwhere(cells)[0]))
+
+
+def cell_name(cell: tuple[int, ...]) -> str:
+    """Name a cell by its indices, for a message."""
     return describe_cell(cell) if 1 < len(cell) <= 3 else f"index {cell[0] if len(cell) == 1 else cell}"
 
 

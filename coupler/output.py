@@ -1,4 +1,8 @@
-"""CF NetCDF files of a run: appended step by step and flushed, so that a killed run leaves readable files."""
+"""CF NetCDF files and Zarr stores of a run: appended step by step and flushed, so that a kill leaves them readable.
+
+Where processes share the domain, process 0 puts a NetCDF file together and writes it; of a Zarr store each process
+writes its tiles, and process 0 the rest.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 import netCDF4
 import numpy as np
@@ -21,16 +25,20 @@ from bmi_common.grids import ROOT_ZONE
 from bmi_common.groundwater import LAYER_THICKNESS
 from bmi_common.netcdf_file import netcdf_name
 from bmi_common.netcdf_text import add_texts
+from bmi_common.partition import Part, arrangement
 from bmi_common.state_file import StateArray
 from bmi_common.variables import Role
 from bmi_common.world import current
+from bmi_common.zarr_file import SUFFIX
 from coupler.append import FilePosition, reopen
 from coupler.component import Component
-from coupler.compression import chunk, filters
+from coupler.compression import LARGEST_CHUNK, chunk, filters
 from coupler.config import Endpoint, OutputConfig
 from coupler.disk_space import require_room
-from coupler.grids import NODE, GridInfo, first_cell
-from coupler.whole import WholeComponent, whole, window
+from coupler.grids import NODE, GridInfo, cell_name
+from coupler.tiles import Tiles
+from coupler.whole import WholeComponent, layer_thickness, whole, window
+from coupler.zarr_output import ZarrOutput, tile
 
 log = logging.getLogger("rootzone")
 
@@ -103,13 +111,14 @@ class _Column:
     name: str
     static: bool
     substeps: int  # of its component in a coupling step
-    mask: NDArray[np.bool_] | None
+    cells: NDArray[np.bool_] | None  # of this process (ny, nx)
+    mask: NDArray[np.bool_] | None  # as far as the values go that are written together
     accumulated: NDArray[np.float64] | None = None
     told: bool = False  # that it has missing values in active cells
 
 
 class OutputFile:
-    """One NetCDF file with records at a fixed interval; process 0 writes it, where processes share the domain.
+    """One NetCDF file or Zarr store with records at a fixed interval.
 
     Parameters
     ----------
@@ -153,21 +162,33 @@ class OutputFile:
         self._steps, self._records, self._first = position.steps, position.records, position.first
         self._columns = self._name_columns(spec, components, substeps, masks)
         self._filters = filters("output", spec)
-        self._record_size = 8 * sum(math.prod(c.view.shape(c.end.variable)) for c in self._columns)
-        self._writes = current().leads
-        if not self._writes:
-            return
-        if resume is not None and self.path.exists():
-            self._data = reopen(self.path, resume, attributes)
-            return
+        sizes = (math.prod((c.component if spec.is_store else c.view).shape(c.end.variable)) for c in self._columns)
+        self._record_size = 8 * sum(sizes)
+        self._world, self._in_tiles = current(), spec.is_store
+        self._writes = self._world.leads
+        self._tiles: dict[tuple[str, tuple[int, int]], Tiles] = {}
+        self._type = "f4" if spec.precision == "single" else "f8"
         self._places: dict[tuple[str, ...], dict[str, str]] = {}
         self._depths: dict[str, str] = {}
-        self._first = self._records
-        self._data = _begin(self.path, start, "end of the interval, UTC", attributes)
-        self._type = "f4" if spec.precision == "single" else "f8"
-        self._make_time_bounds()
-        self._make_variables()
-        self._data.sync()
+        goes_on = self._world.shared(resume is not None and self.path.exists())
+        if not goes_on:
+            self._first = self._records
+        self._data: Any = None
+        if self._writes and goes_on:
+            assert resume is not None
+            self._data = reopen(self.path, resume, attributes)
+        elif self._writes:
+            self._data = _begin(self.path, start, "end of the interval, UTC", attributes)
+            self._make_time_bounds()
+            self._make_variables()
+            self._data.sync()
+        if self._in_tiles:
+            self._world.agree()  # that the store has been described
+            self._data = self._data or ZarrOutput(self.path)
+        if not goes_on:
+            self._put({c.name: c.component.get(c.end.variable) for c in self._columns if c.static}, None)
+            if self._writes:
+                self._data.sync()
 
     @property
     def position(self) -> FilePosition:
@@ -194,7 +215,7 @@ class OutputFile:
 
     def _make_time_bounds(self) -> None:
         self._data.createDimension("bounds", 2)
-        self._data["time"].bounds = "time_bounds"
+        self._data["time"].setncattr("bounds", "time_bounds")
         self._data.createVariable("time_bounds", "f8", ("time", "bounds"), chunksizes=(_TIMES_PER_CHUNK, 2))
 
     @staticmethod
@@ -209,13 +230,10 @@ class OutputFile:
         for end in spec.variables:
             component = components[end.component]
             if component.name not in views and component.part is not None:
-                statics = [
-                    e.variable for e in spec.variables if e.component == component.name and _is_static(component, e)
-                ]
-                views[component.name] = WholeComponent(component, masks[end.component], statics)
+                views[component.name] = WholeComponent(component, masks[end.component], gathers=not spec.is_store)
         for end, name in zip(spec.variables, column_names(spec), strict=True):
             component = components[end.component]
-            view = views.get(component.name, component)
+            view, cells = views.get(component.name, component), masks[end.component]
             columns.append(
                 _Column(
                     end,
@@ -224,7 +242,8 @@ class OutputFile:
                     name,
                     _is_static(component, end),
                     substeps[end.component],
-                    view.cells_of(end.variable, masks[end.component]),
+                    cells,
+                    (component if spec.is_store else view).cells_of(end.variable, cells),
                 )
             )
         return columns
@@ -234,7 +253,7 @@ class OutputFile:
             end, component, name, static = column.end, column.view, column.name, column.static
             declared = _declaration(component, end.variable)
             dimensions = self._dimensions(component, component.grid(end.variable))
-            chunks = chunk(component.shape(end.variable), np.dtype(self._type).itemsize)
+            chunks = self._chunk(component.shape(end.variable))
             if not static:
                 dimensions = ("time", *dimensions)
                 chunks = (1, *chunks) if chunks else (_TIMES_PER_CHUNK,)
@@ -264,8 +283,14 @@ class OutputFile:
                     attributes["cell_methods"] += f" (interval: {component.time_step / 3600.0:g} hours)"
             attributes |= self._place(component, dimensions)
             variable.setncatts(attributes)
-            if static:
-                variable[...] = self._masked(column, component.get(end.variable))
+
+    def _chunk(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Chunk of a record of this shape; that of a Zarr store is about the part of a process."""
+        size = np.dtype(self._type).itemsize
+        if not self._in_tiles:
+            return chunk(shape, size)
+        divided = self._world.decomposition or arrangement(shape[-2:], self._world.size) if len(shape) > 1 else (1, 1)
+        return tile(shape, size, divided, LARGEST_CHUNK)
 
     def _place(self, component: Component | WholeComponent, dimensions: tuple[str, ...]) -> dict[str, str]:
         """Attributes that lead to the place of the cells, which is described when it is first met."""
@@ -380,11 +405,10 @@ class OutputFile:
 
     def _make_depth(self, component: Component | WholeComponent, dimension: str) -> None:
         """Depth below ground of the centres of layers, for readers who count from the top."""
-        if LAYER_THICKNESS not in component.outputs or component.cells_of(LAYER_THICKNESS, None) is not None:
+        thickness = _thickness(component)
+        if thickness is None or _has_uneven_layers(component):
             return  # where the ground rises and falls through the layers, they have no depth of their own
         # of the layers of this grid, which are the topmost
-        thickness = component.get_in("m", LAYER_THICKNESS)
-        thickness = np.nanmax(thickness.reshape(thickness.shape[0], -1), axis=1)
         thickness = thickness[-len(self._data.dimensions[dimension]) :]
         name = self._free("depth" if dimension == "z" else f"{dimension}_depth")
         variable = self._data.createVariable(name, "f8", (dimension,))
@@ -396,11 +420,11 @@ class OutputFile:
         self._depths[dimension] = name
 
     def _make_thickness(self, component: Component | WholeComponent, dimension: str) -> None:
-        thickness = component.get_in("m", LAYER_THICKNESS)
-        if thickness.shape[0] != len(self._data.dimensions[dimension]):
+        thickness = _thickness(component)
+        if thickness is None or thickness.size != len(self._data.dimensions[dimension]):
             return
         variable = self._data.createVariable("layer_thickness", "f8", (dimension,))
-        variable[:] = np.nanmax(thickness.reshape(thickness.shape[0], -1), axis=1)
+        variable[:] = thickness
         variable.setncatts({"long_name": "layer thickness", "units": "m"})
 
     def add_substep(self, name: str) -> None:
@@ -426,21 +450,18 @@ class OutputFile:
             self._write()
 
     def _write(self) -> None:
-        if self._writes:
+        if self._writes or self._in_tiles:
             require_room(self.path, self._record_size)
         n = self._records
         hours = self._every.total_seconds() / 3600.0
+        values = {}
         for column in self._columns:
-            if column.static:
-                continue
             if column.accumulated is not None:
-                values = column.accumulated / self._count(column)
+                values[column.name] = column.accumulated / self._count(column)
                 column.accumulated = None
-            else:
-                values = column.component.get(column.end.variable)
-            of_all = whole(column.component.part, values)
-            if of_all is not None and self._writes:
-                self._data[column.name][n - self._first, ...] = self._masked(column, of_all)
+            elif not column.static:
+                values[column.name] = column.component.get(column.end.variable)
+        self._put(values, n - self._first)
         self._records += 1
         if not self._writes:
             return
@@ -448,25 +469,53 @@ class OutputFile:
         self._data["time"][n - self._first] = (n + 1) * hours
         self._data.sync()
 
-    def _masked(self, column: _Column, values: NDArray[Any]) -> Any:
-        """Values with a mask over those that are missing, of which those in active cells are told once."""
-        missing = ~np.isfinite(values)
-        outside = np.zeros(values.shape, dtype=bool)
-        if column.mask is not None and values.ndim >= 2 and values.shape[-column.mask.ndim :] == column.mask.shape:
-            outside |= ~column.mask
-        lacking = missing & ~outside
-        if lacking.any() and not column.told:
-            column.told = True
-            first = f", the first is {first_cell(lacking)}" if values.ndim else ""
-            log.warning(
-                "%s: %s has no finite value in %d of %d active cells%s; it is missing there, which is told once",
-                self.path.name,
-                column.end,
-                int(lacking.sum()),
-                int((~outside).sum()),
-                first,
-            )
-        return np.ma.masked_where(missing | outside, values)
+    def _put(self, values: Mapping[str, NDArray[Any]], record: int | None) -> None:
+        """Write values by variable, those of a record or static ones; when process 0 is back, all have."""
+        index = ... if record is None else record
+        found = []
+        for column in (c for c in self._columns if c.name in values):
+            own, part = values[column.name], column.component.part
+            if part is not None and self._in_tiles and _is_window(part, own):
+                masked, lacking = _masked(own, column.mask, part)
+                variable = self._data[column.name]
+                for at, block in self._tiles_of(column).blocks(variable.stored(masked), variable.fill):
+                    variable.write_chunk(record, at, block)
+            else:
+                together = whole(part, own)
+                if together is None or not self._writes:
+                    continue
+                masked, lacking = _masked(together, column.mask)
+                self._data[column.name][index] = masked
+            found.append((column.name, lacking))
+        reports = self._world.collected(found) if self._in_tiles else [found]
+        for column in self._columns if reports is not None else ():
+            self._tell(column, [lacking for report in reports or () for name, lacking in report if name == column.name])
+
+    def _tiles_of(self, column: _Column) -> Tiles:
+        """Return who writes which tile of a variable; all processes ask together."""
+        part, size = column.component.part, self._data[column.name].tile
+        assert part is not None
+        key = column.component.name, size
+        if key not in self._tiles:
+            cells = part.own if column.cells is None else column.cells
+            self._tiles[key] = Tiles(part, cells, size)
+        return self._tiles[key]
+
+    def _tell(self, column: _Column, found: Sequence[_Lacking]) -> None:
+        """Tell once that active cells have no value."""
+        count = sum(lacking.cells for lacking in found)
+        if not count or column.told:
+            return
+        column.told = True
+        first = min(lacking.first for lacking in found if lacking.first is not None)
+        log.warning(
+            "%s: %s has no finite value in %d of %d active cells%s; it is missing there, which is told once",
+            self.path.name,
+            column.end,
+            count,
+            sum(lacking.active for lacking in found),
+            f", the first is {cell_name(first)}" if first else "",
+        )
 
     def close(self) -> None:
         """Close the file."""
@@ -567,10 +616,10 @@ class SeriesFile:
                 self._data.close()
 
 
-def _begin(path: Path, start: datetime, meaning: str, attributes: Mapping[str, str]) -> netCDF4.Dataset:
-    """Create a file that has a time axis [hours since `start`] and nothing else."""
+def _begin(path: Path, start: datetime, meaning: str, attributes: Mapping[str, str]) -> Any:
+    """Create a file, or a store, that has a time axis [hours since `start`] and nothing else."""
     require_room(path, 0)
-    data = netCDF4.Dataset(path, "w", format="NETCDF4")
+    data = ZarrOutput(path) if path.suffix == SUFFIX else netCDF4.Dataset(path, "w", format="NETCDF4")
     data.setncatts({"Conventions": "CF-1.11", **attributes})
     data.createDimension("time", None)
     data.createVariable("time", "f8", ("time",), chunksizes=(_TIMES_PER_CHUNK,)).setncatts(
@@ -584,6 +633,46 @@ def _begin(path: Path, start: datetime, meaning: str, attributes: Mapping[str, s
         }
     )
     return data
+
+
+class _Lacking(NamedTuple):
+    """How many of so many active cells have no finite value, and the indices of the first of them in the domain."""
+
+    cells: int
+    active: int
+    first: tuple[int, ...] | None
+
+
+def _masked(values: NDArray[Any], mask: NDArray[np.bool_] | None, part: Part | None = None) -> tuple[Any, _Lacking]:
+    """Mask values that are missing; of a `part`, only its own cells count."""
+    missing = ~np.isfinite(values)
+    outside = np.zeros(values.shape, dtype=bool)
+    if mask is not None and values.ndim >= 2 and values.shape[-mask.ndim :] == mask.shape:
+        outside |= ~mask
+    if part is not None:
+        outside |= ~part.own
+    lacking = missing & ~outside
+    first = None
+    if lacking.any():
+        offset = (0,) * values.ndim if part is None else (*(0 for _ in values.shape[:-2]), *part.offset)
+        first = tuple(int(i) + at for i, at in zip(np.argwhere(lacking)[0], offset, strict=True))
+    found = _Lacking(int(lacking.sum()), int((~outside).sum()), first)
+    return np.ma.masked_where(missing | outside, values), found
+
+
+def _is_window(part: Part, values: NDArray[Any]) -> bool:
+    """Whether values are a map, of which a process has its window."""
+    return values.ndim >= 2 and values.shape[-2:] == part.mask.shape
+
+
+def _thickness(component: Component | WholeComponent) -> NDArray[np.float64] | None:
+    return component.layer_thickness if isinstance(component, WholeComponent) else layer_thickness(component)
+
+
+def _has_uneven_layers(component: Component | WholeComponent) -> bool:
+    """Whether layers rise and fall with the ground, so that not all cells of a column are active."""
+    one = component.component if isinstance(component, WholeComponent) else component
+    return one.cells_of(LAYER_THICKNESS, None) is not None
 
 
 def _point_names(dimension: str) -> tuple[str, str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,6 @@ from bmi_common.errors import ConfigError
 from bmi_common.georeference import Georeference
 from bmi_common.groundwater import LAYER_THICKNESS
 from bmi_common.partition import Part
-from bmi_common.units import conversion
 from coupler.component import Component
 from coupler.component_config import ComponentConfig
 from coupler.grids import GridInfo
@@ -71,23 +70,37 @@ class WholeComponent:
         That of this process.
     mask : ndarray of bool, optional
         Its cells (ny, nx).
-    statics : iterable of str
-        Variables whose values `get` gives.
+    gathers : bool
+        Whether process 0 gets the cells of all layers; without it, there are grids only.
+
+    Attributes
+    ----------
+    layer_thickness : ndarray or None
+        See the function of that name.
     """
 
-    def __init__(self, component: Component, mask: NDArray[np.bool_] | None, statics: Iterable[str]) -> None:
+    def __init__(
+        self,
+        component: Component,
+        mask: NDArray[np.bool_] | None = None,
+        gathers: bool = True,
+    ) -> None:
         self._component, self._part = component, component.part
         part = component.part
         self.georeference = component.georeference
-        self.mask = None if mask is None else whole(part, mask)
+        self.mask = None if mask is None or not gathers else whole(part, mask)
         layers = getattr(component.bmi, "layer_mask", None)
-        self._layers = None if layers is None else whole(part, np.asarray(layers, dtype=bool))
-        wanted = [*statics, *([LAYER_THICKNESS] if LAYER_THICKNESS in component.outputs else [])]
-        self._values = {name: whole(part, component.get(name)) for name in dict.fromkeys(wanted)}
+        self._layers = None if layers is None or not gathers else whole(part, np.asarray(layers, dtype=bool))
+        self.layer_thickness = layer_thickness(component)
         self._axes: Mapping[str, Array | None] = {}
         if part is not None:
             self._axes = _whole_axes(component, part)
             self.georeference = _whole_place(component.georeference, part)
+
+    @property
+    def component(self) -> Component:
+        """That of this process."""
+        return self._component
 
     @property
     def name(self) -> str:
@@ -138,17 +151,20 @@ class WholeComponent:
             return None if columns is None else self.mask
         return np.asarray(layers[-shape[0] :], dtype=bool)
 
-    def get(self, variable: str) -> Array:
-        """Values of a static variable, as they were when this was created."""
-        found = self._values[variable]
-        assert found is not None
-        return found
 
-    def get_in(self, units: str, variable: str) -> Array:
-        """As `get`, in other units."""
-        change = conversion(self.units(variable), units)
-        values = self.get(variable)
-        return values if change.is_identity else values * change.factor + change.offset
+def layer_thickness(component: Component) -> Array | None:
+    """Return the thickness [m] of each layer, the bottom one first; None if the component has no layers.
+
+    Where it varies from place to place, the largest. Processes that share the component call it together.
+    """
+    if LAYER_THICKNESS not in component.outputs:
+        return None
+    values = component.get_in("m", LAYER_THICKNESS)
+    values = values.reshape(values.shape[0], -1)
+    largest = np.max(values, axis=1, where=~np.isnan(values), initial=-np.inf)
+    if component.part is not None:
+        largest = np.array(component.part.world.largest(*largest.tolist()))
+    return np.where(np.isneginf(largest), np.nan, largest)
 
 
 def _whole_axes(component: Component, part: Part) -> Mapping[str, Array | None]:

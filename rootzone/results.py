@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bmi_common.errors import ConfigError
 from bmi_common.groundwater import DISCHARGE
+from bmi_common.netcdf_file import record_files
 from coupler.config import BALANCE_FILE, CONTROL_FILE
 from coupler.run_folder import LOG, MARKER, TIMING
 
@@ -21,8 +22,9 @@ if TYPE_CHECKING:  # what takes long to import is imported where it is used
 
 
 class RunResult(Mapping[str, "xr.Dataset"]):
-    """A run's folder. Its NetCDF files are datasets, by their names without ``.nc``, which are read when they are used.
+    """A run's folder. Its NetCDF files and Zarr stores are datasets, by their names without the ending.
 
+    They are read when they are used.
     ``result["hourly"]`` and ``result.hourly`` are the same. While a dataset is open, HDF5 lets nobody write its file:
     `close` them, or use the result in a ``with`` statement, before the run goes on; `rootzone.restart` closes those of
     the result that it is given.
@@ -46,15 +48,16 @@ class RunResult(Mapping[str, "xr.Dataset"]):
 
     def __getitem__(self, name: str) -> xr.Dataset:
         if name not in self._open:
-            import xarray as xr
+            from rootzone.datasets import open_dataset
 
-            if name not in set(self):
-                raise KeyError(f"{self.folder} has no {name}.nc; it has {', '.join(self) or 'no NetCDF file'}")
-            self._open[name] = xr.open_dataset(self.folder / f"{name}.nc")
+            file = next((path for path in record_files(self.folder) if path.stem == name), None)
+            if file is None:
+                raise KeyError(f"{self.folder} has no {name}.nc or {name}.zarr; it has {self._names or 'neither'}")
+            self._open[name] = open_dataset(file)
         return self._open[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(sorted(path.stem for path in self.folder.glob("[!.]*.nc")))
+        return iter(sorted({path.stem for path in record_files(self.folder)}))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -71,7 +74,11 @@ class RunResult(Mapping[str, "xr.Dataset"]):
         return [*super().__dir__(), *self]
 
     def __repr__(self) -> str:
-        return f"<rootzone.RunResult {self.folder}: {', '.join(self) or 'no NetCDF file'}>"
+        return f"<rootzone.RunResult {self.folder}: {self._names or 'no output file'}>"
+
+    @property
+    def _names(self) -> str:
+        return ", ".join(self)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, RunResult) and self.folder.resolve() == other.folder.resolve()

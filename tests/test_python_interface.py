@@ -64,7 +64,7 @@ def test_files_of_a_run_are_datasets_that_are_opened_when_used(result: rootzone.
 
 
 def test_what_a_run_does_not_have_is_said(result: rootzone.RunResult, tmp_path: Path) -> None:
-    with pytest.raises(AttributeError, match=r"has no monthly.nc; it has .*hourly"):
+    with pytest.raises(AttributeError, match=r"has no monthly.nc or monthly.zarr; it has .*hourly"):
         _ = result.monthly
     (tmp_path / "run.yaml").touch()
     with pytest.raises(rootzone.ConfigError, match=r"no file has .*volume_flow_rate; write it"):

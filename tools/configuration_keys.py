@@ -77,13 +77,16 @@ MEANINGS: Mapping[str, str] = {
     "whatever the coordinates say",
     "exchanges[].fill": "what stands in for cells that the source has no values in and the target needs: a number in "
     "the target's units, or the value of the `nearest` cell of the layer",
-    "output[].file": "NetCDF file, a plain name that ends in `.nc`",
+    "output[].file": "a plain name; one that ends in `.nc` is a NetCDF file, one in `.zarr` a "
+    "[Zarr store](coupling.md#netcdf-or-zarr)",
+    "output[].format": "what the ending of the name says already; another is refused",
     "output[].every": "interval of the records, a whole number of coupling steps",
     "output[].variables": "what it holds",
     "output[].method": "`mean` over the interval, all steps of the component in it, or the values at its end (`point`)",
     "output[].compression": "of the fields in the file. `zstd` writes four times as fast as `zlib`, which stands in "
     "where the NetCDF library here lacks it and nothing is said. To read it takes netCDF-C 4.9 or later with its "
-    "plug-ins, as xarray with netCDF4, NCO and CDO of today have them; write `zlib` for older readers",
+    "plug-ins, as xarray with netCDF4, NCO and CDO of today have them; write `zlib` for older readers. A Zarr "
+    "store has either within Blosc, which every reader of Zarr has",
     "output[].precision": "of the numbers in the file",
     "output[].significant_digits": "decimal digits that are kept of each number, so that the file is smaller (5 of a "
     "depth of 31.4159 m: 31.416); all without it. Needs netCDF-C 4.9 to write, nothing to read",

@@ -1,4 +1,4 @@
-"""Hourly heads and sources in the NetCDF output of `bmi-run`."""
+"""Hourly heads and sources in the output of `bmi-run`."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import numpy as np
 from bmi_common import ConfigError, Domain
 from bmi_common.calendar import HOUR, show
 from bmi_common.groundwater import NET_SOURCE, PRESSURE_HEAD
-from bmi_common.netcdf_file import NetcdfFile
+from bmi_common.netcdf_file import NetcdfFile, record_files
 from bmi_common.run_records import NetcdfSeries, hourly_series, thickness_mismatch
+from bmi_common.zarr_file import is_store
 from bmi_surrogate.training.runs import Run
 
 log = logging.getLogger("rootzone")
@@ -39,7 +40,7 @@ def netcdf_run(path: Path, domain: Domain) -> Run:
     Parameters
     ----------
     path : Path
-        A run's folder, or one NetCDF file that holds heads and sources.
+        A run's folder, or one NetCDF file or Zarr store that holds heads and sources.
     domain : Domain
         What the run must have been made on.
 
@@ -48,7 +49,8 @@ def netcdf_run(path: Path, domain: Domain) -> Run:
     ConfigError
         If a variable is missing or not hourly, an hour is missing, or grid or layers are not the domain's.
     """
-    files = sorted(path.glob("*.nc")) if path.is_dir() else [path]
+    is_run = path.is_dir() and not is_store(path)
+    files = record_files(path) if is_run else [path]
     head = _choose(path, files, PRESSURE_HEAD, domain.nz, _is_end_of_hour)
     source = _choose(path, files, NET_SOURCE, domain.root_zone_layers, _is_whole_hour, head.component)
     for series, layers in ((head, domain.nz), (source, domain.root_zone_layers)):
@@ -62,7 +64,7 @@ def netcdf_run(path: Path, domain: Domain) -> Run:
     _require_end_of_hour(head)
     _require_whole_hour(source)
     _require_source_first(head, source)
-    if path.is_dir():
+    if is_run:
         _require_sources_of_the_land_alone(path / "water_balance.nc")
     if not head.is_double:
         log.warning(

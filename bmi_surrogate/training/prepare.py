@@ -21,9 +21,11 @@ from pydantic import Field
 from bmi_common import Config, ConfigError, ConfigPath, Domain, OutputPath
 from bmi_common.arrays import Array
 from bmi_common.folder_lock import require_at_rest
+from bmi_common.netcdf_file import folder_of, record_files
 from bmi_common.owned_folder import OwnedFolder, listed, taken
 from bmi_common.parflow_dumps import is_parflow_run
 from bmi_common.run_records import Series
+from bmi_common.zarr_file import is_store
 from bmi_surrogate.training.distinct import require_distinct
 from bmi_surrogate.training.netcdf_run import netcdf_run
 from bmi_surrogate.training.parflow_run import parflow_run
@@ -132,12 +134,13 @@ def prepare(spec: DataConfig, domain: Domain, progress: Progress | None = None) 
 
 
 def _open(path: Path, domain: Domain) -> Run:
-    require_at_rest(path if path.is_dir() else path.parent)
+    require_at_rest(folder_of(path))
     if is_parflow_run(path):
         return parflow_run(path, domain)
-    if path.is_dir() and not any(path.glob("*.nc")):
+    if path.is_dir() and not is_store(path) and not record_files(path):
         raise ConfigError(
-            f"{path}: holds neither NetCDF files of bmi-run nor *.out.press.NNNNN.pfb files of ParFlow to train on"
+            f"{path}: holds neither NetCDF files or Zarr stores of bmi-run nor *.out.press.NNNNN.pfb files of ParFlow "
+            "to train on"
         )
     return netcdf_run(path, domain)
 

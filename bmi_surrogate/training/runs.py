@@ -50,7 +50,7 @@ class Run:
 def fingerprint(files: Iterable[Path]) -> str:
     """SHA-256 of the names, sizes and times of change of files: reading them would take as long as copying them."""
     digest = hashlib.sha256()
-    for file in files:
+    for file in (f for path in files for f in (sorted(path.rglob("*")) if path.is_dir() else [path])):
         status = file.stat()
         digest.update(f"{file.name}\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
     return digest.hexdigest()

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bmi_common.errors import ConfigError
 from bmi_common.folder_lock import require_at_rest
 from bmi_common.groundwater import PRESSURE_HEAD
-from bmi_common.netcdf_file import NetcdfFile
+from bmi_common.netcdf_file import NetcdfFile, record_files
 from bmi_common.run_records import NetcdfSeries, netcdf_series
 from coupler.checkpoint import RECORD, Checkpoint, read
 from coupler.config import CHECKPOINTS
@@ -109,7 +109,7 @@ def _time_of(checkpoint: Path) -> datetime | None:
 def _heads(folder: Path, shape: tuple[int, ...]) -> dict[datetime, tuple[NetcdfSeries, int]]:
     """Find the heads that are states, each by its time: its series and its record there."""
     found: dict[datetime, tuple[NetcdfSeries, int]] = {}
-    for path in sorted(folder.glob("*.nc")):
+    for path in record_files(folder):
         try:
             file = NetcdfFile(path)
         except ConfigError:

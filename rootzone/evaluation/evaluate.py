@@ -13,6 +13,7 @@ import numpy as np
 
 from bmi_common import ConfigError, Domain, DomainConfig, load_config
 from bmi_common.calendar import HOUR, Times
+from bmi_common.netcdf_file import is_record_file
 from bmi_common.parflow_dumps import is_parflow_run
 from bmi_common.progress import Progress
 from rootzone.evaluation.aggregator import REFERENCE, Aggregator, aggregate
@@ -100,7 +101,7 @@ class Wanted:
 def name_of(run: Path) -> str:
     """Return the name of a run's folder, or `RUN` where it is none for tables and NetCDF variables (`check_name`)."""
     found = run.resolve()
-    name = found.name if not found.is_file() else found.parent.name
+    name = found.parent.name if is_record_file(found) else found.name
     return RUN if _refusal(name) else name
 
 
@@ -228,7 +229,7 @@ def _same_runs(wanted: Wanted) -> list[str]:
     runs: dict[Path, list[str]] = {}
     for name, source in _sources(wanted).items():
         path = Path(source).resolve()
-        runs.setdefault(path.parent if path.is_file() else path, []).append(name)
+        runs.setdefault(path.parent if is_record_file(path) else path, []).append(name)
     return [f"{' and '.join(names)} are one run, {path}." for path, names in runs.items() if len(names) > 1]
 
 

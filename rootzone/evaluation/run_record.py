@@ -10,6 +10,7 @@ import numpy as np
 from bmi_common import ConfigError, Domain, DomainField
 from bmi_common.config import Config, load_config, read_yaml
 from bmi_common.folder_lock import require_at_rest
+from bmi_common.netcdf_file import folder_of, is_record_file
 from coupler.config import OutputConfig, TimeConfig, load_run
 from coupler.run_folder import MARKER, STAGED
 
@@ -87,15 +88,15 @@ def _domain_named_by(file: Path) -> Domain:
 
 
 def run_files(path: Path) -> list[Path]:
-    """Return the NetCDF files of a run that are there, or the file itself.
+    """Return the output files and stores of a run that are there, or the one that `path` is.
 
     Raises
     ------
     ConfigError
-        If `path` is neither a run folder nor a file, the run is under way, or nothing has been written.
+        If `path` is neither a run folder nor a file or store, the run is under way, or nothing has been written.
     """
-    require_at_rest(path if path.is_dir() else path.parent)
-    if path.is_file():
+    require_at_rest(folder_of(path))
+    if is_record_file(path):
         return [path]
     if not path.is_dir():
         raise ConfigError(f"{path}: neither a run folder nor a file")
@@ -103,7 +104,7 @@ def run_files(path: Path) -> list[Path]:
     if not record.is_file():
         raise ConfigError(f"{path}: not a run folder ({MARKER} is not there)")
     outputs = [path / o.file for o in _part(record, _NamesOutput).output]
-    there = [file for file in outputs if file.is_file()]
+    there = [file for file in outputs if is_record_file(file)]
     if not there:
         raise ConfigError(f"{path}: the run has written none of its output files")
     return there

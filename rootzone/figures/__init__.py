@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from bmi_common.groundwater import DISCHARGE, POROSITY, SATURATION
 from bmi_common.owned_folder import OwnedFolder
 from coupler.run_folder import FIGURES, figure_file, run_figure_file
+from rootzone.datasets import open_dataset
 from rootzone.figure_text import show_as_written
 from rootzone.figures.basin import basin_figures
 from rootzone.figures.daily_rain import daily_rain
@@ -33,7 +34,7 @@ def draw(folder: OwnedFolder, files: list[str]) -> list[Path]:
     folder : OwnedFolder
         The run's folder.
     files : list of str
-        Names of its NetCDF files; those without a record are passed over.
+        Names of its NetCDF files and Zarr stores; those without a record are passed over.
 
     Returns
     -------
@@ -53,7 +54,7 @@ def draw(folder: OwnedFolder, files: list[str]) -> list[Path]:
     (folder.path / FIGURES).mkdir(exist_ok=True)
     rivers = rivers_of_run(folder.path)
     for file in files:
-        with xr.open_dataset(folder.path / file) as data:
+        with open_dataset(folder.path / file) as data:
             for kind, figure in figures_of(data, rivers).items():
                 keep(figure, figure_file(file, kind))
     for name, figure in figures_of_run(folder.path).items():

@@ -18,6 +18,7 @@ from bmi_common.owned_folder import OwnedFolder
 from coupler.animation_config import AnimationConfig
 from coupler.config import RunConfig
 from coupler.run_folder import FIGURES, animation_file
+from rootzone.datasets import open_dataset
 from rootzone.figures.geography import Rivers, kilometres, rivers_of_run
 from rootzone.figures.map_panel import colour_bar, draw_field, extend
 from rootzone.figures.quantities import RAIN, quantity
@@ -57,7 +58,7 @@ def write_animation(config: RunConfig, folder: OwnedFolder) -> Path:
     (folder.path / FIGURES).mkdir(exist_ok=True)
     name = animation_file(spec.format)
     folder.own(name)
-    with xr.open_dataset(folder.path / file) as data:
+    with open_dataset(folder.path / file) as data:
         film(data, folder.path / name, spec, rivers_of_run(folder.path))
     return folder.path / name
 

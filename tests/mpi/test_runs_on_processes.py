@@ -4,6 +4,7 @@ import json
 import shutil
 import signal
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import netCDF4
@@ -23,6 +24,7 @@ pytestmark = [needs_mpi, pytest.mark.slow]
 
 CASES = Path(__file__).parents[2] / "cfg"
 BMI_RUN = (sys.executable, "-c", "from rootzone.bmi_run import main; main()")
+STORE, GAUGES = "in_parts.zarr", "groundwater_point_name"
 END, STOP = "2019-10-01T08:00", "2019-10-01T04-00-00"
 FIELDS = (
     "land.land_surface_air_heat~net~latent__energy_flux",
@@ -44,7 +46,13 @@ def case(tmp_path_factory) -> Path:
     run = yaml.safe_load((CASES / "coupled-richards.yaml").read_text())
     common = {"precision": "double", "variables": list(FIELDS)}
     run["time"]["end"] = END
-    run["output"] = [{"file": "hourly.nc", "every": "1h", **common}, {"file": "means.nc", "every": "3h", **common}]
+    intervals = {"hourly": "1h", "means": "3h"}
+    run["output"] = [{"file": f"{name}.nc", "every": every, **common} for name, every in intervals.items()]
+    if find_spec("zarr") is not None:
+        rounded = {**common, "precision": "single", "significant_digits": 4}
+        run["output"] += [{"file": "rounded.nc", "every": "3h", **rounded}]
+        run["output"] += [{"file": f"{name}_{STORE}", "every": every, **common} for name, every in intervals.items()]
+        run["output"] += [{"file": f"rounded_{STORE}", "every": "3h", **rounded}]
     run["checkpoint"] = {"every": "4h", "keep": 5}
     run["figures"] = False
     (folder / "run.yaml").write_text(yaml.safe_dump(run, sort_keys=False))
@@ -76,10 +84,23 @@ def values(file: Path) -> dict[str, np.ndarray]:
 
 
 def require_same_fields(one: Path, other: Path) -> None:
-    for name in ("hourly.nc", "means.nc"):
-        expected, found = values(one / name), values(other / name)
+    for name in ("hourly", "means", "rounded"):
+        if not (one / f"{name}.nc").exists():
+            continue
+        expected, found = values(one / f"{name}.nc"), values(other / f"{name}.nc")
         assert expected.keys() == found.keys()
         assert [v for v in expected if expected[v].tobytes() != found[v].tobytes()] == []
+        if (one / f"{name}_{STORE}").exists():
+            stored = zarr_values(other / f"{name}_{STORE}")
+            assert stored.keys() == {v for v in expected if expected[v].dtype.kind != "S"} | {GAUGES}
+            del stored[GAUGES]
+            assert [v for v in stored if expected[v].tobytes() != stored[v].tobytes()] == []
+
+
+def zarr_values(store: Path) -> dict[str, np.ndarray]:
+    import zarr
+
+    return {name: np.asarray(array[...]) for name, array in zarr.open_group(store, mode="r").arrays()}
 
 
 def require_same_balance(one: Path, other: Path) -> None:
