@@ -43,13 +43,13 @@ LAYERED = {
 FLAT = ("slope_x", "slope_y", "manning")
 
 
-def write_case(folder: Path, data: Path, copies: int) -> int:
-    """Write domain and configurations; return the number of columns."""
+def write_case(folder: Path, data: Path, east: int, north: int) -> int:
+    """Write domain and configurations of so many copies; return the number of columns."""
     case = pearl_river(data, 1)
     d = case.domain
 
     def tiled(field: np.ndarray) -> np.ndarray:
-        return np.tile(field, (*(1,) * (field.ndim - 2), copies, copies))
+        return np.tile(field, (*(1,) * (field.ndim - 2), north, east))
 
     layered = {name: (("z", "y", "x"), tiled(getattr(d, of))) for name, of in LAYERED.items()}
     flat = {name: (("y", "x"), tiled(getattr(d, name))) for name in FLAT}
@@ -59,7 +59,7 @@ def write_case(folder: Path, data: Path, copies: int) -> int:
     def of(name: str) -> dict[str, str]:
         return {"file": "domain.nc", "variable": name}
 
-    ny, nx = (n * copies for n in d.mask.shape)
+    ny, nx = (n * copies for n, copies in zip(d.mask.shape, (north, east), strict=True))
     domain = {
         "grid": {"nx": nx, "ny": ny, "dx": d.dx, "dy": d.dy},
         "layers": [float(v) for v in d.dz],
@@ -136,7 +136,7 @@ def measure(folder: Path, columns: int, hours: int) -> dict[str, float]:
 def main(data: Path, copies: tuple[int, ...], hours: int, file: Path | None, alone: bool) -> None:
     if alone:
         with tempfile.TemporaryDirectory() as folder:
-            print(json.dumps(measure(Path(folder), write_case(Path(folder), data, copies[0]), hours)))
+            print(json.dumps(measure(Path(folder), write_case(Path(folder), data, copies[0], copies[0]), hours)))
         return
     rows = []
     for n in copies:
