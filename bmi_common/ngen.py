@@ -105,6 +105,10 @@ class NgenRules(DeclaredBmi):
         """Bytes of one value."""
         return np.dtype(RESERVED[name].dtype).itemsize if name in RESERVED else super().get_var_itemsize(name)
 
+    def get_var_nbytes(self, name: str) -> int:
+        """Bytes of all values; those of the buffer are known after a capture."""
+        return int(self.get_value_ptr(name).nbytes) if name in RESERVED else super().get_var_nbytes(name)
+
     def get_value_ptr(self, name: str) -> NDArray[Any]:
         """Live flat array of the variable; the buffer is another one after each capture."""
         return self._reserved[name] if name in RESERVED else super().get_value_ptr(name)

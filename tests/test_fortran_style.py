@@ -39,7 +39,7 @@ def test_a_module_names_equations_that_exist(path):
     text = path.read_text("utf-8")
     head = text[: text.index("\nmodule ")]
     assert numbers(text) <= set(numbered())
-    assert numbers(head) or path.stem.endswith(("_types", "_constants", "_math"))
+    assert numbers(head) or path.stem.endswith(("_types", "_constants", "_math", "_maps"))
 
 
 def test_every_equation_of_a_kernel_is_named_by_a_module():

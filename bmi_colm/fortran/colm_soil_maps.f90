@@ -1,5 +1,7 @@
 !> Water of the soil from maps of the root zone to columns. Maps are (cell, layer), x fastest and layer 1 at the bottom; columns are
 !> (layer, column), layer 1 at the top, with layers of their own.
+!>
+!> Equation (61) of docs/theory.md.
 module colm_soil_maps
   use colm_constants, only: wp
   implicit none
