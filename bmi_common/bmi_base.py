@@ -99,14 +99,14 @@ class Setup:
 
 
 class _Values(dict[str, NDArray[Any]]):
-    """Arrays of variables by name; one that is missing is taken when it is first looked up."""
+    """Arrays of variables by name; to look one up is to take it, `get` returns what is there."""
 
     def __init__(self, take: Callable[[str], None]) -> None:
-        self._take_missing = take
+        self._take = take
 
-    def __missing__(self, name: str) -> NDArray[Any]:
-        self._take_missing(name)
-        return dict.__getitem__(self, name)
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        self._take(name)
+        return super().__getitem__(name)
 
 
 class DeclaredBmi(GridFunctions, VariableFunctions):
@@ -303,8 +303,8 @@ class DeclaredBmi(GridFunctions, VariableFunctions):
         # layers are the slowest dimension, so that the uppermost ones lie side by side at the end
         flat = self._flat[v.part_of][-grid.size :] if v.part_of else np.full(grid.size, fill, dtype=v.dtype)
         self._flat[v.name] = flat
-        self.values[v.name] = flat.reshape(grid.shape)
-        return self.values[v.name]
+        values = self.values[v.name] = flat.reshape(grid.shape)
+        return values
 
     def _take(self, name: str) -> None:
         if name not in self.on_demand or name in self._taken:
@@ -513,7 +513,8 @@ class DeclaredBmi(GridFunctions, VariableFunctions):
         try:
             for v in self._saved:
                 if goes_on or not v.role.is_input:
-                    values = self.values[v.name] if v.name in self.values else self._allocate(v)
+                    values = self.values.get(v.name)
+                    values = self._allocate(v) if values is None else values
                     values[...] = saved.arrays[_file_name(v.name)]
             self.supplied = set(saved.header.details.get("supplied", ())) if goes_on else set()
             self._load_state_dict(saved.state_dict())
@@ -531,7 +532,8 @@ class DeclaredBmi(GridFunctions, VariableFunctions):
         arrays = self._grid_arrays()
         for v in self._saved:
             dimensions = self._dimensions(v.grid)
-            values = self.values[v.name] if v.name in self.values else self._derived(v)
+            values = self.values.get(v.name)
+            values = self._derived(v) if values is None else values
             arrays[_file_name(v.name)] = StateArray(values, dimensions, v.units, v.long_name or v.name)
         return arrays | state
 

@@ -452,7 +452,7 @@ def _read_sources(spec: SourcesConfig, domain: Domain, start: datetime | None) -
         variable=str(spec.variable),
         units=spec.units,
         intervals=Intervals.equal(entries, spec.interval),
-        domain=domain,
+        domain=domain.without_properties(),
     )
     for entry in range(entries):  # a hole is found before the run
         sources.mean(entry * spec.interval, spec.interval)

@@ -380,6 +380,11 @@ class Domain:
             return np.asarray(field[-1])
         return np.asarray(np.take_along_axis(field, self.top_layer[np.newaxis], axis=0)[0])
 
+    @property
+    def has_properties(self) -> bool:
+        """Whether the domain still has what its cells are made of."""
+        return any(self.porosity.strides)
+
     def without_properties(self) -> Domain:
         """Return the domain without what its cells are made of, most of its memory: those fields are NaN."""
         nothing = np.broadcast_to(np.nan, self.subsurface.shape)

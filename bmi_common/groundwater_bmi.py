@@ -96,7 +96,7 @@ class GroundwaterBmi(DeclaredBmi):
     @property
     def description(self) -> tuple[str, ...]:
         """What a user should see of the configuration before a run: what the domain is like, and the wells."""
-        if not self.values or self._prepared.domain.part is not None or self.time:
+        if not self.values or self._prepared.domain.part is not None or not self._prepared.domain.has_properties:
             return ()
         prepared = self._prepared
         start: tuple[str, ...] = ()

@@ -224,7 +224,7 @@ contains
     y = y + (x - x)  ! the bits of a NaN are no fraction
   end function inverse_cube_root_of_one
 
-  !> x^(1/3) for x >= 0; its error is below five units in the last place.
+  !> x^(1/3) for 0 and normal numbers above it; its error is below five units in the last place.
   pure elemental function cube_root_of_one(x) result(y)
     !$omp declare simd(cube_root_of_one) notinbranch
     real(wp), intent(in) :: x  !< [-]
@@ -233,7 +233,7 @@ contains
     y = x*(y*y)
   end function cube_root_of_one
 
-  !> Angle [rad] whose tangent is x, for |x| <= 1.
+  !> Angle [rad] whose tangent is x, for |x| <= 1; its error is below three units in the last place.
   pure elemental function arctangent_of_one(x) result(y)
     !$omp declare simd(arctangent_of_one) notinbranch
     real(wp), intent(in) :: x  !< tangent [-]

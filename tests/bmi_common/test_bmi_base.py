@@ -341,6 +341,21 @@ def test_a_state_holds_an_output_on_demand_whether_it_was_taken_or_not(config: s
     assert restored.get_value_ptr(DOUBLE) == pytest.approx(7.0)
 
 
+def test_values_that_somebody_looked_up_after_a_state_was_loaded_are_kept_up_to_date(
+    config: str, tmp_path: Path
+) -> None:
+    deriving(config, 3).save_state(tmp_path / "state.nc")
+    restored = Deriving()
+    restored.initialize(config)
+    restored.load_state(tmp_path / "state.nc")
+    held = restored.values[DOUBLE]
+    restored.set_value(RAIN, np.full(12, 1.0e-3))
+    restored.set_value(WIND, np.zeros(12))
+    restored.update()
+    assert restored.values[DOUBLE] is held
+    assert held == pytest.approx(2.0 * restored.values[DEPTH])
+
+
 # ---------------------------------------------------------------------- values
 
 

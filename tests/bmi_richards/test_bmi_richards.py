@@ -260,3 +260,12 @@ def test_a_domain_made_for_land_only_is_refused_naming_what_is_missing(tmp_path:
 def test_provenance_names_every_file(tmp_path: Path, model: BmiRichards) -> None:
     assert list(model.provenance) == [str(tmp_path / "groundwater.yaml")]
     assert all(len(digest) == 64 for digest in model.provenance.values())
+
+
+def test_it_describes_the_start_until_its_fields_have_become_columns(model: BmiRichards, tmp_path: Path) -> None:
+    assert model.description[-1] == "water table at the start: 1.5 to 1.5 m, median 1.5 m below ground"
+    model.save_state(tmp_path / "start.nc")
+    model.set_value(names.NET_SOURCE, rain(0.001).ravel())
+    model.update()
+    model.load_state(tmp_path / "start.nc")
+    assert model.description == ()
