@@ -131,7 +131,8 @@ class World:
             columns, rows = decomposition
             processes = "one process" if self.size == 1 else f"{self.size} processes"
             raise ConfigError(
-                f"{columns} times {rows} are {columns * rows} parts, and the run has {processes}",
+                f"{columns} times {rows} are {columns * rows} parts, and the run has {processes}; without the key "
+                "(--set mpi.decomposition=null) the domain is divided to suit",
                 key="mpi.decomposition",
             )
         self.decomposition = decomposition

@@ -110,7 +110,7 @@ class ZarrVariable:
         everything = index is Ellipsis or not self.shape
         found = np.asarray(self._array[...] if everything else self._array.oindex[index])
         if self.dtype is str:
-            return found.astype(str)
+            return np.array(found.tolist(), dtype=str).reshape(found.shape)  # zarr's own type has no casts
         missing = [self._attributes[key] for key in (FILL, "missing_value") if key in self._attributes]
         mask = np.isin(found, np.asarray(missing, dtype=found.dtype)) if missing else np.False_
         values = found * self._attributes.get("scale_factor", 1) + self._attributes.get("add_offset", 0)

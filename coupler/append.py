@@ -63,7 +63,9 @@ def check_file(path: Path, position: FilePosition) -> bool:
             data["time"][:]
             for name in data.ncattrs():
                 data.getncattr(name)
-    except (OSError, RuntimeError, KeyError, IndexError, AttributeError) as error:
+        if _is_store(path):
+            ZarrOutput(path).require_whole(min(found, position.records - position.first))
+    except (OSError, RuntimeError, KeyError, IndexError, AttributeError, ValueError, TypeError) as error:
         raise ConfigError(f"{path}: cannot be continued, it is damaged: {error}{advice}") from error
     if found < position.records - position.first:
         raise ConfigError(

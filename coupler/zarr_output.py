@@ -62,9 +62,12 @@ class ZarrOutput:
             self._group = zarr_library().create_group(str(path), zarr_format=3)
             return
         described = json.loads((path / METADATA).read_text(encoding="utf-8"))
-        self._attributes = described["attributes"]
-        for name, array in described["consolidated_metadata"]["metadata"].items():
-            variable = self.variables[name] = ZarrOutputVariable(path / name, array)
+        self._attributes = described.get("attributes", {})
+        for name, array in _arrays(path, described):
+            variable = _as_written(path / name, array)
+            if variable is None:
+                continue
+            self.variables[name] = variable
             for dimension, size in zip(variable.dimensions, variable.shape, strict=True):
                 self.dimensions[dimension] = _Dimension(0 if dimension == _TIME else size)
 
@@ -160,12 +163,55 @@ class ZarrOutput:
         for variable in self.variables.values():
             variable.drop_after(count)
 
+    def require_whole(self, records: int) -> None:
+        """Raise `OSError` where one of the first `records` is damaged, as far as that can be seen without reading all.
+
+        A file of chunks that is gone cannot be told from one that was never needed, because all its values are missing.
+        """
+        times = self.variables[_TIME].first(records)
+        if not np.isfinite(times).all() or (times == self.variables[_TIME].fill).any():
+            raise OSError("records have no time")
+        for variable in self.variables.values():
+            variable.require_whole(records)
+
     def isopen(self) -> bool:
         """Whether there is something to close."""
         return False
 
     def close(self) -> None:
         """Do nothing: its files are open only while they are written."""
+
+
+def _arrays(path: Path, described: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Descriptions of the arrays of a store, as they stand beside the arrays; `OSError` where one is gone."""
+    listed = described.get("consolidated_metadata", {}).get("metadata", {})
+    there = (file.parent.name for file in sorted(path.glob(f"*/{METADATA}")))
+    for name in dict.fromkeys((*listed, *there)):
+        if listed.get(name, {}).get("node_type", "array") != "array" or "/" in name:
+            continue  # a group of somebody else's, with what is in it
+        if not (path / name / METADATA).is_file():
+            raise OSError(f"the array {name!r} is gone")
+        array = json.loads((path / name / METADATA).read_text(encoding="utf-8"))
+        if array.get("node_type") == "array":
+            yield name, array
+
+
+def _as_written(folder: Path, description: dict[str, Any]) -> ZarrOutputVariable | None:
+    """Return an array that a run writes, and None for one of somebody else's, which stays as it is.
+
+    Raises
+    ------
+    OSError
+        For somebody else's that is in time: it would be shorter than the others after the next record.
+    """
+    try:
+        return ZarrOutputVariable(folder, {"dimension_names": [], "attributes": {}, **description})
+    except (OSError, KeyError, IndexError, TypeError, ValueError) as error:
+        if _TIME in (description.get("dimension_names") or ()):
+            raise OSError(
+                f"the array {folder.name!r} is not one that a run has written ({error}); move it out of the store"
+            ) from error
+        return None
 
 
 class _Dimension(int):
@@ -288,6 +334,29 @@ class ZarrOutputVariable:
         else:
             self._path(at).unlink(missing_ok=True)
 
+    def first(self, records: int) -> Array:
+        """Return the first records of a variable that has little beside time."""
+        found = [np.zeros((0, *self._chunk[1:]), self._dtype)]
+        for number in range(-(-records // self._records_per_file)):
+            path = self._path((number, *(0 for _ in self._chunk[1:])))
+            if not path.exists():
+                raise OSError(f"{path.relative_to(self._folder.parent)} is gone")
+            found.append(np.frombuffer(self._decoded(path.read_bytes()), self._dtype).reshape(self._chunk))
+        return np.concatenate(found)[:records]
+
+    def require_whole(self, records: int) -> None:
+        """Raise `OSError` where a shard of the first `records` is damaged, or a small array lacks a file."""
+        if not self._grows:
+            return
+        if not self._in_shards:
+            self.first(records)
+            return
+        length = self._records_per_file
+        for number in range(-(-records // length)):
+            for shard in sorted((self._folder / "c" / str(number)).rglob("*")):
+                if shard.is_file() and shard.name.isdigit():
+                    _Shard(shard, length).require_whole(min(records - number * length, length))
+
     def _write_numbers(self, record: int, values: Array) -> None:
         """Write a record of a variable that has little beside time: its chunk is written anew."""
         number, place = divmod(record, self._records_per_file)
@@ -369,6 +438,13 @@ class _Shard:
                 _write_all(file, content)
             file.seek(0)
             _write_all(file, self._head())
+
+    def require_whole(self, count: int) -> None:
+        """Raise `OSError` where the file ends before a chunk of the first `count` records does."""
+        kept = self._index[:count]
+        kept = kept[kept[:, 0] != _NO_CHUNK]
+        if max([0, *kept.sum(axis=1).tolist()]) > self._path.stat().st_size:
+            raise OSError(f"{self._path}: damaged: it ends before the chunks that its index names")
 
     def drop_after(self, count: int) -> None:
         """Forget the chunks of all but the first `count` records."""

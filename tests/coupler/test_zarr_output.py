@@ -1,6 +1,7 @@
 """Output in Zarr stores: the same variables, numbers and attributes as in NetCDF files, whatever happens to the run."""
 
 import copy
+import json
 import shutil
 import sys
 
@@ -10,10 +11,13 @@ import pytest
 import xarray as xr
 from click.testing import CliRunner
 
+from bmi_common import ConfigError
 from bmi_common.groundwater import LAYER_THICKNESS, NET_SOURCE, PRESSURE_HEAD, STORAGE_VOLUME
 from bmi_common.netcdf_file import NetcdfFile, netcdf_name
 from bmi_common.run_records import hourly_series, netcdf_series
+from bmi_common.zarr_file import ZarrDataset
 from coupler import zarr_output
+from coupler.append import FilePosition, check_file
 from coupler.zarr_output import ZarrOutput, tile
 from rootzone import RunResult
 from rootzone.bmi_run import main
@@ -127,6 +131,68 @@ def store_of_two(path):
         data["time"][record] = record + 1.0
     data.sync()
     return data
+
+
+def cut(path, size):
+    with path.open("r+b") as file:
+        file.truncate(size)
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda store: cut(store / "depth/c/0/0/0", 100), "checksum"),
+        (lambda store: cut(store / "depth/c/0/1/1", zarr_output._Shard(store / "x", 240)._size + 1), "it ends before"),
+        (lambda store: shutil.rmtree(store / "depth"), "'depth' is gone"),
+        (lambda store: shutil.rmtree(store / "time/c"), "time/c/0 is gone"),
+        (lambda store: ZarrOutput(store)["time"].__setitem__(1, np.nan), "records have no time"),
+        (
+            lambda store: xr.Dataset({"mine": ("time", [1.0, 2.0])}).to_zarr(store, mode="a", zarr_format=3),
+            "'mine' is not one that a run has written",
+        ),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_damage_to_records_is_told_before_a_run_goes_on(tmp_path, damage, said):
+    path = tmp_path / "depth.zarr"
+    store_of_two(path)
+    assert check_file(path, FilePosition(2, 2))
+    damage(path)
+    with pytest.raises(ConfigError, match="cannot be continued, it is damaged: ") as refused:
+        check_file(path, FilePosition(2, 2))
+    assert said in str(refused.value)
+    assert "move it away to begin a new one with record 3" in str(refused.value)
+
+
+@pytest.mark.parametrize("root", ["without what it repeats", "empty"])
+def test_a_store_that_does_not_repeat_its_arrays_goes_on(tmp_path, root):
+    path = tmp_path / "depth.zarr"
+    store_of_two(path)
+    described = json.loads((path / "zarr.json").read_text())
+    del described["consolidated_metadata"]
+    kept = described if root.startswith("without") else {"zarr_format": 3, "node_type": "group"}
+    (path / "zarr.json").write_text(json.dumps(kept))
+    xr.Dataset({"note": ("y", np.arange(5))}).to_zarr(path, mode="a", zarr_format=3, consolidated=False)
+    assert check_file(path, FilePosition(2, 2))
+    again = ZarrOutput(path)
+    again.keep(2)
+    again["depth"][2] = np.full((5, 7), 2.0)
+    again["time"][2] = 3.0
+    again.sync()
+    with xr.open_zarr(path, chunks=None, consolidated=False) as data:
+        assert data["depth"][:, 0, 0].values.tolist() == [0.0, 1.0, 2.0]
+        assert data["note"].values.tolist() == [0, 1, 2, 3, 4]
+
+
+def test_texts_are_read(tmp_path):
+    path = tmp_path / "texts.zarr"
+    data = ZarrOutput(path)
+    data.createDimension("time", None)
+    data.createVariable("time", "f8", ("time",), chunksizes=(4,))
+    data.createDimension("point", 2)
+    data.create_texts("name", "point", ["outlet", "Mühle"])
+    data.sync()
+    assert ZarrDataset(path)["name"][:].tolist() == ["outlet", "Mühle"]
 
 
 def test_what_was_begun_when_a_run_was_killed_does_not_count(tmp_path):
