@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
@@ -20,6 +21,9 @@ class Command(click.Command):
 
     def main(self, *arguments: Any, **options: Any) -> Any:
         """Run the command; a mistake of the user in its options ends the process with one message."""
+        # Threads that spin while they wait for each other keep cores of a busy machine from those they wait for. OpenMP
+        # reads this when the first library that uses it is loaded.
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
         if not options.get("standalone_mode", True):
             return super().main(*arguments, **options)
         name = self.name or ""

@@ -139,7 +139,7 @@ def _open(path: Path, domain: Domain) -> Run:
         return parflow_run(path, domain)
     if path.is_dir() and not is_store(path) and not record_files(path):
         raise ConfigError(
-            f"{path}: holds neither NetCDF files or Zarr stores of bmi-run nor *.out.press.NNNNN.pfb files of ParFlow "
+            f"{path}: holds neither files of bmi-run (NetCDF or Zarr) nor *.out.press.NNNNN.pfb files of ParFlow "
             "to train on"
         )
     return netcdf_run(path, domain)

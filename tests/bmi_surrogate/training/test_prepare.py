@@ -416,7 +416,7 @@ def test_a_full_disk_is_seen_beforehand(
 
 def test_a_folder_without_runs_is_refused(tmp_path: Path, domain: Domain) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ConfigError, match="empty: holds neither NetCDF files of bmi-run nor"):
+    with pytest.raises(ConfigError, match=r"empty: holds neither files of bmi-run \(NetCDF or Zarr\) nor"):
         build(tmp_path, domain, tmp_path / "empty")
 
 
