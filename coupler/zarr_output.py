@@ -58,14 +58,18 @@ class ZarrOutput:
         self.dimensions: dict[str, _Dimension] = {}
         self.variables: dict[str, ZarrOutputVariable] = {}
         self._attributes: dict[str, Any] = {}
+        self._others: dict[str, Any] = {}  # what others have put there, as they describe it
         if not (path / METADATA).exists():
             self._group = zarr_library().create_group(str(path), zarr_format=3)
             return
         described = json.loads((path / METADATA).read_text(encoding="utf-8"))
         self._attributes = described.get("attributes", {})
-        for name, array in _arrays(path, described):
+        listed = described.get("consolidated_metadata", {}).get("metadata", {})
+        self._others = {name: of for name, of in listed.items() if of.get("node_type") != "array" or "/" in name}
+        for name, array in _arrays(path, listed):
             variable = _as_written(path / name, array)
             if variable is None:
+                self._others[name] = array
                 continue
             self.variables[name] = variable
             for dimension, size in zip(variable.dimensions, variable.shape, strict=True):
@@ -151,7 +155,7 @@ class ZarrOutput:
         records = self.variables[_TIME].records
         for variable in self.variables.values():
             variable.describe(records)
-        arrays = {name: variable.description for name, variable in self.variables.items()}
+        arrays = {name: variable.description for name, variable in self.variables.items()} | self._others
         consolidated = {"kind": "inline", "must_understand": False, "metadata": arrays}
         whole = {"zarr_format": 3, "node_type": "group", "attributes": self._attributes}
         _write_json(self._path / METADATA, {**whole, "consolidated_metadata": consolidated})
@@ -182,9 +186,8 @@ class ZarrOutput:
         """Do nothing: its files are open only while they are written."""
 
 
-def _arrays(path: Path, described: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Descriptions of the arrays of a store, as they stand beside the arrays; `OSError` where one is gone."""
-    listed = described.get("consolidated_metadata", {}).get("metadata", {})
+def _arrays(path: Path, listed: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Descriptions of the arrays of a store, as they stand beside the arrays; `OSError` where one `listed` is gone."""
     there = (file.parent.name for file in sorted(path.glob(f"*/{METADATA}")))
     for name in dict.fromkeys((*listed, *there)):
         if listed.get(name, {}).get("node_type", "array") != "array" or "/" in name:

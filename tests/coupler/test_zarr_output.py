@@ -179,9 +179,10 @@ def test_a_store_that_does_not_repeat_its_arrays_goes_on(tmp_path, root):
     again["depth"][2] = np.full((5, 7), 2.0)
     again["time"][2] = 3.0
     again.sync()
-    with xr.open_zarr(path, chunks=None, consolidated=False) as data:
-        assert data["depth"][:, 0, 0].values.tolist() == [0.0, 1.0, 2.0]
-        assert data["note"].values.tolist() == [0, 1, 2, 3, 4]
+    for consolidated in (True, False):
+        with xr.open_zarr(path, chunks=None, consolidated=consolidated) as data:
+            assert data["depth"][:, 0, 0].values.tolist() == [0.0, 1.0, 2.0]
+            assert data["note"].values.tolist() == [0, 1, 2, 3, 4]
 
 
 def test_texts_are_read(tmp_path):

@@ -1,6 +1,7 @@
 """Commands answer `--help` and `--version` without what takes long to import."""
 
 import json
+import os
 import subprocess
 import sys
 import tomllib
@@ -8,6 +9,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from rootzone.bmi_run import main as bmi_run
 
 PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 COMMANDS: dict[str, str] = tomllib.loads(PROJECT.read_text())["project"]["scripts"]
@@ -66,3 +70,15 @@ print(*sys.modules)
     *plan, modules = done.stdout.splitlines()
     assert plan[0].endswith("sound")
     assert set(modules.split()) & {"matplotlib", "pandas", "scipy.spatial", "torch", "xarray"} == set()
+
+
+@pytest.mark.parametrize(("given", "there"), [(None, "passive"), ("active", "active")])
+def test_threads_that_wait_sleep_unless_the_user_says_otherwise(
+    given: str | None, there: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_WAIT_POLICY", "restored after the test")
+    monkeypatch.delenv("OMP_WAIT_POLICY")
+    if given is not None:
+        monkeypatch.setenv("OMP_WAIT_POLICY", given)
+    CliRunner().invoke(bmi_run, ["--version"])
+    assert os.environ["OMP_WAIT_POLICY"] == there
