@@ -185,6 +185,12 @@ def test_swapping_the_groundwater_changes_one_line_of_the_plan(reference: Path) 
     assert "BmiRichards" in differing[0][1]
 
 
+@pytest.mark.reference
+def test_the_papers_year_is_sound_and_lasts_as_long_as_its_weather(reference: Path) -> None:
+    plan = bmi_run("pearl_river_year.yaml", "--check", "--set", f"data={reference}").output
+    assert "2019-10-01T00:00 to 2020-09-30T00:00 UTC, 8760 steps of 1h" in plan
+
+
 def refusal(*arguments: str) -> str:
     result = CliRunner().invoke(main, [str(CFG / "coupled-richards.yaml"), "--check", *arguments])
     assert result.exit_code == 2
