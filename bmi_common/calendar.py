@@ -6,6 +6,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bmi_common.errors import ConfigError
+
 Times = NDArray[np.datetime64]
 """Starts of hours (or time stamps), ascending, ``datetime64[s]``, UTC."""
 
@@ -21,6 +23,20 @@ def naive_utc(time: datetime) -> datetime:
 def to_time(time: datetime) -> np.datetime64:
     """Return `time` as ``datetime64[s]`` in UTC."""
     return np.datetime64(naive_utc(time), "s")
+
+
+def parse_time(text: str) -> np.datetime64:
+    """Return the time that a user has given, ``datetime64[s]``, UTC.
+
+    Raises
+    ------
+    ConfigError
+        If it is none.
+    """
+    try:
+        return np.datetime64(text, "s")
+    except ValueError as error:
+        raise ConfigError(f"{text} is not a time such as 2020-10-01T00:00") from error
 
 
 def hours_from(first: np.datetime64, count: int) -> Times:

@@ -11,6 +11,7 @@ import yaml
 from rich.console import Console
 
 from bmi_common import terminal
+from bmi_common.calendar import parse_time, to_time
 from bmi_common.config import require_names
 from bmi_common.errors import ConfigError
 from bmi_common.world import current
@@ -128,6 +129,7 @@ def evaluate(
     name: str | None = None,
     segment_length: timedelta = timedelta(hours=720),
     stages: tuple[timedelta, timedelta] | None = None,
+    until: str | datetime | None = None,
     overwrite: bool = False,
 ) -> Evaluation:
     """Compare a run with a reference, with measurements, or with both, as ``bmi-evaluate`` does.
@@ -156,6 +158,8 @@ def evaluate(
     stages : tuple of timedelta, optional
         Where the early stage ends and the late one begins, from the start; by default 2500 and 6000 h of a year, thirds
         of another period.
+    until : str or datetime, optional
+        Hours that end later do not count, such as "2020-05-01T00:00" [UTC].
     overwrite : bool
         Whether the evaluation that the folder holds may be replaced.
 
@@ -183,6 +187,7 @@ def evaluate(
             precipitation=rain,
             reanalysis=None if reanalysis is None else Path(reanalysis),
             stages=stages,
+            until=None if until is None else parse_time(until) if isinstance(until, str) else to_time(until),
         )
     elif observations is None:
         raise ConfigError("a run is compared with a reference, with observations, or with both; neither is given")

@@ -31,6 +31,7 @@ _OF_REFERENCE = (
     "reanalysis",
     "initial",
     "start",
+    "until",
     "strict",
 )
 """Parameters that mean something beside a reference only."""
@@ -85,6 +86,7 @@ _EXAMPLES = examples(
 @click.option("--domain", type=PATH, metavar="FILE", help="Domain, if not in the record of REFERENCE, or of RUN alone.")
 @click.option("--initial", type=PATH, metavar="FILE", help="Head at the start, if not in REFERENCE's record.")
 @click.option("--start", metavar="TIME", help="Time of dump 00000, if REFERENCE is of ParFlow [default: RUN's start].")
+@click.option("--until", metavar="TIME", help="Compare the hours before this time. [default: all that the runs share]")
 @click.option("--strict", is_flag=True, help="Exit with 1 if a criterion is not met.")
 @output_option("Write report, fields and figures here.")
 @click.option("--overwrite", is_flag=True, help="Replace the evaluation that the folder holds.")
@@ -108,6 +110,7 @@ def main(
     domain: Path | None,
     initial: Path | None,
     start: str | None,
+    until: str | None,
     strict: bool,
     output: Path | None,
     overwrite: bool,
@@ -158,8 +161,9 @@ def main(
                 _segment_length(segment_length),
                 precipitation,
                 reanalysis,
-                _start(start),
+                _time(start, "--start"),
                 _stages(stages),
+                _time(until, "--until"),
             )
         if observations is not None:
             stations = stations_of(observations, reference, run, name, domain, precipitation)
@@ -241,14 +245,11 @@ def _stages(text: str | None) -> tuple[timedelta, timedelta] | None:
         return parse_stages(text)
 
 
-def _start(text: str | None) -> np.datetime64 | None:
-    import numpy as np
-
-    from bmi_common.errors import ConfigError
+def _time(text: str | None, option: str) -> np.datetime64 | None:
+    from bmi_common.calendar import parse_time
+    from bmi_common.errors import errors_under
 
     if text is None:
         return None
-    try:
-        return np.datetime64(text, "s")
-    except ValueError as error:
-        raise ConfigError(f"--start {text}: is not a time such as 2020-10-01T00:00") from error
+    with errors_under(option):
+        return parse_time(text)

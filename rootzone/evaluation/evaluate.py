@@ -68,6 +68,8 @@ class Wanted:
     stages : tuple of timedelta, optional
         From the start of the period to the end of its early and to the begin of its late stage; by default as
         `windows.windows` has it.
+    until : datetime64, optional
+        Hours that end later do not count; by default all do that reference and run have in common.
     """
 
     reference: Path
@@ -84,6 +86,7 @@ class Wanted:
     reanalysis: Path | None = None
     start: np.datetime64 | None = None
     stages: tuple[timedelta, timedelta] | None = None
+    until: np.datetime64 | None = None
 
     @property
     def called(self) -> str:
@@ -153,7 +156,7 @@ def evaluate(wanted: Wanted, scratch: Path | None = None, progress: Progress | N
         for other in (run, bound):
             if other is not None:
                 require_same_grid(other, reference)
-        times, notes = common_hours(reference, run, bound)
+        times, notes = common_hours(reference, run, bound, wanted.until)
         truth = RunPrediction(reference, domain)
         predictions: dict[str, Prediction] = {wanted.called: RunPrediction(run, domain)}
         if bound is not None:

@@ -9,8 +9,17 @@ from bmi_common.calendar import Times
 from rootzone.evaluation.records import Records, span
 
 
-def common_hours(reference: Records, run: Records, bound: Records | None) -> tuple[Times, list[str]]:
+def common_hours(
+    reference: Records, run: Records, bound: Records | None, until: np.datetime64 | None = None
+) -> tuple[Times, list[str]]:
     """Hours that reference and run both have, and notes on those that they have not.
+
+    Parameters
+    ----------
+    reference, run, bound : Records
+        What is compared.
+    until : datetime64, optional
+        Hours that end later do not count.
 
     Raises
     ------
@@ -23,6 +32,10 @@ def common_hours(reference: Records, run: Records, bound: Records | None) -> tup
             f"{run.path}: has {span(run.times)}; the reference {reference.path} has {span(reference.times)}: no hour "
             "in common"
         )
+    later = 0 if until is None else int((times > until).sum())
+    times = times[: len(times) - later]
+    if not len(times):
+        raise ConfigError(f"--until {until}: run and reference have no hour in common before; they begin with {span(run.times)}")
     if bound is not None:
         lacking = np.setdiff1d(times, bound.times)
         if len(lacking):
@@ -30,9 +43,9 @@ def common_hours(reference: Records, run: Records, bound: Records | None) -> tup
                 f"{bound.path}: the bound has {span(bound.times)}; it lacks {len(lacking)} of the {len(times)} hours "
                 f"that run and reference have, the first at {lacking[0].astype('datetime64[m]')}"
             )
-    notes = []
+    notes = [f"{later} hours after {until} do not count (--until)."] if later else []
     for title, records in (("The reference", reference), ("The run", run)):
-        outside = len(records.times) - len(times)
+        outside = len(records.times) - len(times) - later
         if outside:
             notes.append(f"{title} has {span(records.times)}; {outside} of them have no counterpart and do not count.")
     inside = span(times)

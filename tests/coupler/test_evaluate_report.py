@@ -93,6 +93,16 @@ def test_stages_end_where_the_user_says(four_days: tuple) -> None:
         years.refuses(words, arguments=(*arguments, "--stages", wrong))
 
 
+def test_hours_after_a_time_do_not_count(four_days: tuple) -> None:
+    years, arguments = four_days
+    report = years.report(*arguments, "--until", "2020-01-02T00:00")
+    assert [w["hours"] for w in report["windows"] if w["name"] == "whole period"] == [24]
+    assert report["verdict"]["latent_heat"]["in_words"] == "holds in all 24 hours"
+    assert "72 hours after 2020-01-02T00:00:00 do not count (--until)." in report["notes"]
+    for wrong, words in (("2020-01-01T00:30", "no hour in common before"), ("noon", "--until: noon is not a time")):
+        years.refuses(words, arguments=(*arguments, "--until", wrong))
+
+
 @pytest.mark.parametrize(("hours", "limits"), [(8760, (2500, 6000)), (8784, (2500, 6000)), (300, (100, 200))])
 def test_stages_of_a_year_are_those_of_the_method_and_else_thirds(hours: int, limits: tuple[int, int]) -> None:
     times = np.datetime64("2020-01-01T00", "s") + np.arange(1, hours + 1) * np.timedelta64(3600, "s")
