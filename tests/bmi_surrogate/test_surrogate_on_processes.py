@@ -19,10 +19,13 @@ from bmi_surrogate.predrnn.normalisation import moments_of_statics
 
 COMPARED = (names.PRESSURE_HEAD, names.SATURATION, names.WATER_TABLE_DEPTH, names.RUNOFF)
 TILES_TOGETHER = 2  # fewer than in earnest, so that a small domain has several such blocks
+CLOSED = {"increments": "scaled", "state_features": True, "balance": "closed"}
 CASES: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"attention": "pool", "attention_window": 2}, {"overlap": "averaged"}),
     ({"hidden": (8, 8, 8)}, {}),
     ({}, {"tile": "whole", "statics_statistics": "domain"}),  # more processes than tiles
+    (CLOSED, {}),
+    ({**CLOSED, "base": "solve"}, {"overlap": "averaged"}),
 ]
 """Architecture of the network, and options of the surrogate."""
 
