@@ -39,7 +39,7 @@ _NAMED = 4
 """Files that a message names, at most."""
 _OF_STORE = re.compile(rf"{re.escape(METADATA)}|\.{re.escape(METADATA)}\.partial")
 """Files of a Zarr store of format 3 itself: its description, a draft of it."""
-_OF_ARRAY = re.compile(rf"{_OF_STORE.pattern}|c(?:/\d+)*|c/(?:\d+/)*\.\d+\.partial")
+_OF_ARRAY = re.compile(rf"{_OF_STORE.pattern}|c(?:/\d+)*|\.c\.partial|c/(?:\d+/)*\.\d+\.partial")
 """Files of an array in one: its description, a chunk, a draft of either."""
 
 

@@ -71,6 +71,9 @@ def compare(file: Path) -> None:
         for model in filter(None, (whole, mine)):
             steps(model, range(2))
         require_same(mine)
+        assert mine.part is not None
+        ponded = float(np.nanmax(mine.values[names.PONDED_DEPTH]))
+        assert min(world.largest(float(mine.part.wave.max()), ponded)) > 0.0, "no water flows from part to part"
         mine.save_state(saved["parts"])
         if whole is not None:
             whole.save_state(saved["whole"])
