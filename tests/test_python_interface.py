@@ -125,7 +125,7 @@ def test_a_list_as_output_is_the_section_of_the_file_and_the_folder_has_a_key(tm
         assert result.folder == tmp_path / "run"
         assert result.outputs == ["heads"]
         assert result.heads.sizes["time"] == 2
-    with pytest.raises(rootzone.ConfigError, match=r"output: expected a list"):
+    with pytest.raises(rootzone.ConfigError, match=r"output: Input should be a valid list"):
         rootzone.run(RUN, output={"file": "heads.nc"}, folder=tmp_path / "other")  # type: ignore[arg-type]
 
 

@@ -37,6 +37,7 @@ def steps(model: BmiSurrogate, hours: range) -> None:
         random = np.random.default_rng(hour)
         shape = model.values[names.NET_SOURCE].shape[:1] + ((18, 21) if part is None else part.shape)
         source, lifted = random.normal(1e-4, 1e-2, shape), random.uniform(size=shape[1:]) < 0.1
+        source[-1] += random.uniform(0.0, 2.0, shape[1:])  # [h-1], so that water stands on the ground
         if part is not None:
             source, lifted = part.cut(source), part.cut(lifted)
         if hour == 1:
@@ -109,7 +110,8 @@ def test_a_predrnn_in_parts_is_that_of_one_process_to_the_last_bit(
         else:
             weights = {"checkpoint": str(save(checkpoint, tmp_path / f"network_{len(files)}"))}
         section = {**configuration["surrogate"], **weights, **options}
-        files.append(write({**configuration, "surrogate": section}, f"case_{len(files)}.yaml"))
+        case = {**configuration, "surrogate": section, "initial": {"water_table_depth": 0.02}}
+        files.append(write(case, f"case_{len(files)}.yaml"))
     launch(3, sys.executable, __file__, *files)
 
 
