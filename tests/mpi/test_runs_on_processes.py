@@ -230,7 +230,6 @@ def test_weather_in_pfb_files_colm_readin_gauges_by_coordinates_and_filled_cells
     ("file", "settings", "message"),
     [
         ("coupled-richards.yaml", ["mpi.decomposition=[2, 2]"], "mpi.decomposition: 2 times 2 are 4 parts"),
-        ("coupled-richards.yaml", ["mpi.decomposition=[3]"], "mpi.decomposition: two numbers are needed"),
         ("coupled.yaml", ["groundwater.options.surrogate.engine=torch"], "share a domain with engine: compiled only"),
         ("coupled-parflow.yaml", [], "bmi_parflow:BmiParflow cannot share its domain"),
         ("coupled-richards.yaml", ["time.stop=3"], "time.stop: unknown key"),
