@@ -2,8 +2,8 @@
 
 Every trial starts the run in a process of its own and kills it with SIGKILL at a random moment; the restart is killed
 again with even odds, and so on until one is left alone. Every third trial has no kill but a quota instead: no file may
-grow beyond a random size, as on a disk that is full. All NetCDF files and the decisions of error control must end as
-those of the undisturbed run.
+grow beyond a random size, as on a disk that is full. All NetCDF files, Zarr stores and the decisions of error control
+must end as those of the undisturbed run.
 
     python benchmarks/restart_under_fire.py cfg/coupled.yaml --set checkpoint.every=12h --trials 50 --json fire.json
 
@@ -35,6 +35,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
+from bmi_common.zarr_file import METADATA, SUFFIX, zarr_library
 from coupler.config import DECISIONS_FILE
 from coupler.disk_space import RESERVE
 
@@ -114,25 +115,41 @@ def same(one: NDArray[Any], other: NDArray[Any]) -> bool:
 def differences(one: Path, other: Path) -> list[str]:
     """Names of what differs between two run folders."""
     found = []
-    names = sorted({p.name for folder in (one, other) for p in folder.glob("*.nc")})
+    names = sorted({p.name for folder in (one, other) for ending in (".nc", SUFFIX) for p in folder.glob(f"*{ending}")})
     for name in names:
-        if not ((one / name).is_file() and (other / name).is_file()):
+        if not ((one / name).exists() and (other / name).exists()):
             found.append(f"{name} is missing")
             continue
-        with netCDF4.Dataset(one / name) as a, netCDF4.Dataset(other / name) as b:
-            for data in (a, b):
-                data.set_auto_maskandscale(False)
-            if a.variables.keys() != b.variables.keys():
-                found.append(f"{name} has other variables")
-                continue
-            for variable in a.variables:
-                here, there = np.array(a[variable][...]), np.array(b[variable][...])
-                if not same(here, there):
-                    found.append(f"{name}: {variable}")
+        read = stored if name.endswith(SUFFIX) else variables
+        a, b = read(one / name), read(other / name)
+        if a.keys() != b.keys():
+            found.append(f"{name} has other variables")
+            continue
+        found += [f"{name}: {variable}" for variable in a if not same(a[variable], b[variable])]
     decisions = [f / DECISIONS_FILE for f in (one, other)]
     if [p.is_file() for p in decisions] == [True, True] and decisions[0].read_text() != decisions[1].read_text():
         found.append(DECISIONS_FILE)
     return found
+
+
+def variables(file: Path) -> dict[str, NDArray[Any]]:
+    """All values of a NetCDF file as they are stored."""
+    with netCDF4.Dataset(file) as data:
+        data.set_auto_maskandscale(False)
+        return {name: np.array(variable[...]) for name, variable in data.variables.items()}
+
+
+def stored(store: Path) -> dict[str, NDArray[Any]]:
+    """All values of a Zarr store, by its own description and by those of its arrays; and the bytes of its chunks."""
+    groups = {
+        kind: zarr_library().open_group(str(store), mode="r", use_consolidated=listed)
+        for kind, listed in (("listed", True), ("there", False))
+    }
+    found = {
+        f"{name} ({kind})": np.asarray(array[...]) for kind, group in groups.items() for name, array in group.arrays()
+    }
+    chunks = (p for p in sorted(store.rglob("*")) if p.is_file() and p.name != METADATA)
+    return found | {p.relative_to(store).as_posix(): np.frombuffer(p.read_bytes(), np.uint8) for p in chunks}
 
 
 def has_checkpoint(folder: Path) -> bool:
@@ -152,7 +169,7 @@ def trial(
     result = Trial()
     start = [str(run_file), *settings, "--output", str(folder), "--overwrite"]
     arguments = start
-    largest = max(p.stat().st_size for p in reference.glob("*.nc"))
+    largest = max(p.stat().st_size for p in reference.rglob("*") if p.is_file())
     disturbed = True
     while disturbed:
         if by_quota:

@@ -86,6 +86,10 @@ class Document:
     lines: dict[Position, int]
     origins: dict[Position, str] = field(default_factory=dict)
 
+    def has(self, position: Position) -> bool:
+        """Whether the key stands in the file, or leads to a value of another origin."""
+        return position in self.lines or any(at[: len(position)] == position for at in self.origins)
+
     def line(self, position: Position) -> int | None:
         """Line of the deepest part of `position` that the file has."""
         for n in range(len(position), 0, -1):
@@ -555,7 +559,7 @@ def _in_document(position: Position, document: Document) -> Position:
     kept: Position = ()
     for i, part in enumerate(position):
         is_last = i == len(position) - 1
-        if (*kept, part) in document.lines or (is_last and not _is_tag(part)):
+        if document.has((*kept, part)) or (is_last and not _is_tag(part)):
             kept = (*kept, part)
     return kept
 

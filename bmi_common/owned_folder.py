@@ -5,8 +5,9 @@ before it is written. Only what stands in the record is ever removed or replaced
 it, and a folder without a record is somebody else's. Links are never followed. What is removed while the work goes on
 leaves the record after that.
 
-A Zarr store, whose name ends in ``.zarr``, stands in the record as one file; of what lies in it, that is ours which has
-the place of an array's description or chunk.
+A Zarr store, whose name ends in ``.zarr``, stands in the record, and each array in it, too: ``hourly.zarr/depth``. Of
+such a folder that is ours which has the place of its description, or of a chunk. A store that holds an array or group
+of somebody else's is not removed.
 """
 
 from __future__ import annotations
@@ -36,8 +37,10 @@ _STAGING = f"{_HIDDEN}staging-"
 _REMOVED = "removed"
 _NAMED = 4
 """Files that a message names, at most."""
-_IN_STORE = re.compile(rf"(?:[^/]+/)?(?:{re.escape(METADATA)}|c(?:/\d+)*|(?:c/)?(?:\d+/)*\.[^/]+\.partial)")
-"""What lies in a Zarr store of format 3: the description of the store or of an array, a chunk, a draft of one."""
+_OF_STORE = re.compile(rf"{re.escape(METADATA)}|\.{re.escape(METADATA)}\.partial")
+"""Files of a Zarr store of format 3 itself: its description, a draft of it."""
+_OF_ARRAY = re.compile(rf"{_OF_STORE.pattern}|c(?:/\d+)*|\.c\.partial|c/(?:\d+/)*\.\d+\.partial")
+"""Files of an array in one: its description, a chunk, a draft of either."""
 
 
 class OwnedFolder:
@@ -88,9 +91,14 @@ class OwnedFolder:
         return sorted(found)
 
     def _owns(self, name: str) -> bool:
-        """Whether a file stands in the record, or lies in a store that does."""
-        store, end, inner = name.partition(f"{SUFFIX}/")
-        return name in self._owned or (f"{store}{SUFFIX}" in self._owned and bool(end and _IN_STORE.fullmatch(inner)))
+        """Whether a file stands in the record, or belongs to a store or an array that does."""
+        path = PurePosixPath(name)
+        above = (folder for folder in path.parents if folder.as_posix() in self._owned)
+        return name in self._owned or any(
+            inner is not None and inner.fullmatch(path.relative_to(folder).as_posix())
+            for folder in above
+            for inner in [_files_of(folder.as_posix())]
+        )
 
     def require_room(self, names: Iterable[str]) -> None:
         """Refuse names that are to be written while something of the user's lies there.
@@ -111,11 +119,11 @@ class OwnedFolder:
             self._is_there(name)  # refuses links
 
     def _is_taken(self, name: str) -> bool:
-        """Whether something lies where a file is to be written; beside the files of a store, others may."""
+        """Whether something lies where a file is to be written; of a store, a description of it or of what it holds."""
         path = self.path / name
-        if not _is_store(name) or not path.is_dir() or path.is_symlink():
+        if _files_of(name) is None or not path.is_dir() or path.is_symlink():
             return os.path.lexists(path)
-        return bool(_in_store(path))
+        return any(path.rglob(METADATA))
 
     def require_not_removed(self, inputs: Iterable[Path]) -> None:
         """Refuse to remove what the coming work reads.
@@ -163,7 +171,7 @@ class OwnedFolder:
                     f"{path}: is a link to {path.readlink()}, which is not written through; put the real "
                     f"{'file' if i == len(parts) - 1 else 'folder'} there, or move the link away"
                 )
-            is_file = i == len(parts) - 1 and not _is_store(name)
+            is_file = i == len(parts) - 1 and _files_of(name) is None
             if not (stat.S_ISREG if is_file else stat.S_ISDIR)(mode):
                 raise ConfigError(f"{path}: is not what {_a(self.holds)} has written there; move it away")
         return True
@@ -272,16 +280,29 @@ class OwnedFolder:
         Raises
         ------
         ConfigError
-            Naming a link, or a folder that cannot be written.
+            Naming a link, a folder that cannot be written, or an array or a group of somebody else's in a store.
         """
         folders = {self.path}
         for name in self.files():
             folders.add((self.path / name).parent)
-            if _is_store(name):
+            if _files_of(name) is not None:
                 folders.update(Path(folder) for folder, _, _ in os.walk(self.path / name))
         for folder in folders:
             if not os.access(folder, os.W_OK | os.X_OK):
                 raise ConfigError(f"{folder}: cannot be written; files in it are to be replaced")
+        for store in (self.path / name for name in self.files() if name.endswith(SUFFIX)):
+            self._require_no_nodes_of_others(store)
+
+    def _require_no_nodes_of_others(self, store: Path) -> None:
+        """Refuse a Zarr store with arrays or groups that are not in the record: without it they lose their place."""
+        nodes = (file.parent for file in store.rglob(METADATA) if file.parent != store)
+        strange = [n for n in nodes if n.relative_to(self.path).as_posix() not in self._owned]
+        if strange:
+            names = sorted(n.relative_to(store).as_posix() for n in strange)
+            raise ConfigError(
+                f"{store}: is to be replaced, and holds {listed(names)}, which {_was(names)} not written by "
+                f"{_a(self.holds)}; move {_it(names)} out of it, or choose another folder"
+            )
 
     def clear(self) -> None:
         """Remove all files of ours, and begin a new record; the user's stay.
@@ -311,10 +332,11 @@ class OwnedFolder:
                 raise ValueError(f"{name} does not stand in {self.record}")
             path = self.path / name
             if self._is_there(name):
-                if _is_store(name):
-                    _remove_store(path)
-                else:
+                inner = _files_of(name)
+                if inner is None:
                     path.unlink()
+                else:
+                    _remove_files(path, inner)
             draft = (PurePosixPath(name).parent / draft_name(path.name)).as_posix()
             if self._is_there(draft):
                 (self.path / draft).unlink()
@@ -345,20 +367,20 @@ class FolderOfProcessZero(OwnedFolder):
         return
 
 
-def _is_store(name: str) -> bool:
-    return name.endswith(SUFFIX)
+def _files_of(name: str) -> re.Pattern[str] | None:
+    """Return what is ours of a Zarr store, or an array in one, of that name in the record; None for a plain file."""
+    if name.endswith(SUFFIX):
+        return _OF_STORE
+    return _OF_ARRAY if PurePosixPath(name).parent.name.endswith(SUFFIX) else None
 
 
-def _in_store(store: Path) -> list[Path]:
-    """Files of a Zarr store; what else lies in it is somebody else's."""
-    below = (Path(folder) / file for folder, _, files in os.walk(store) for file in files)
-    return [path for path in below if _IN_STORE.fullmatch(path.relative_to(store).as_posix())]
-
-
-def _remove_store(store: Path) -> None:
-    for path in _in_store(store):
-        path.unlink()
-    for folder, _, _ in os.walk(store, topdown=False):
+def _remove_files(root: Path, ours: re.Pattern[str]) -> None:
+    """Remove the files below a folder that are ours, and folders that are empty then."""
+    below = [Path(folder) / file for folder, _, files in os.walk(root) for file in files]
+    for path in below:
+        if ours.fullmatch(path.relative_to(root).as_posix()):
+            path.unlink()
+    for folder, _, _ in os.walk(root, topdown=False):
         with suppress(OSError):  # not empty
             Path(folder).rmdir()
 

@@ -160,7 +160,7 @@ def prepare(config_file: Path) -> PreparedSurrogate:
 
 def _trained(section: SurrogateSection, domain: Domain, config_file: Path) -> PredRNNCheckpoint | StructuredCheckpoint:
     if section.checkpoint is None:
-        _require_two_layers(domain, "surrogate.architecture", config_file)
+        _require_two_layers("the structured surrogate", domain, "surrogate.architecture", config_file)
         bare = StructuredModel(StructuredArchitecture(domain.nz, (), section.refinements))
         return StructuredCheckpoint(bare.eval(), tuple(domain.dz.tolist()))
     found = load_checkpoint(section.checkpoint, section.format, section.statistics)
@@ -182,7 +182,7 @@ def _structured(
     config_file: Path,
 ) -> StructuredEmulator:
     _refuse(section, _FOR_NETWORKS, "the structured surrogate", config_file)
-    _require_two_layers(domain, "surrogate.checkpoint", config_file)
+    _require_two_layers("the structured surrogate", domain, "surrogate.checkpoint", config_file)
     layers = trained.model.architecture.layers
     _require_layers(None if layers == "any" else layers, trained.layer_thickness, domain, section.checkpoint)
     with errors_under("surrogate", config_file):
@@ -190,11 +190,9 @@ def _structured(
         return StructuredEmulator(trained.model, domain, options, barriers)
 
 
-def _require_two_layers(domain: Domain, key: str, config_file: Path) -> None:
+def _require_two_layers(what: str, domain: Domain, key: str, config_file: Path) -> None:
     if domain.nz < 2:
-        raise ConfigError(
-            f"the structured surrogate needs two layers at least, the domain has {domain.nz}", key=key, file=config_file
-        )
+        raise ConfigError(f"{what} needs two layers at least, the domain has {domain.nz}", key=key, file=config_file)
 
 
 def _predrnn(
@@ -202,12 +200,8 @@ def _predrnn(
 ) -> tuple[Emulator, tuple[Path, ...]]:
     _refuse(section, _FOR_STRUCTURED, "a PredRNN", config_file)
     a, path = trained.network.architecture, trained.files[0]
-    if domain.part is not None and a.balance == "closed":
-        raise ConfigError(
-            "several processes cannot share a domain with a PredRNN of closed balance yet; start one process",
-            key="surrogate.checkpoint",
-            file=config_file,
-        )
+    if a.balance == "closed":
+        _require_two_layers("a closed balance", domain, "surrogate.checkpoint", config_file)
     _require_layers(a.layers, trained.layer_thickness, domain, path)
     if a.source_layers != domain.root_zone_layers:
         raise ConfigError(

@@ -280,6 +280,18 @@ def _listed(value: Any) -> Any:
     return [] if value is None else value
 
 
+def _two_numbers(value: Any) -> Any:
+    if value is None or (isinstance(value, list | tuple) and len(value) == 2):
+        return value
+    raise ValueError(
+        "two numbers are needed, parts from west to east and parts from south to north, such as [4, 2]; "
+        f"got {str(value)[:80]}"
+    )
+
+
+Parts = Annotated[int, Field(ge=1)]
+
+
 class MpiConfig(Config):
     """How processes that ``mpiexec`` starts share the run.
 
@@ -287,7 +299,7 @@ class MpiConfig(Config):
     with the shortest edges. A process that waits longer than `timeout` for another one aborts all.
     """
 
-    decomposition: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] | None = None
+    decomposition: Annotated[tuple[Parts, Parts] | None, BeforeValidator(_two_numbers)] = None
     timeout: Duration = timedelta(hours=1)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -25,6 +25,7 @@ from bmi_common.grids import ROOT_ZONE
 from bmi_common.groundwater import LAYER_THICKNESS
 from bmi_common.netcdf_file import netcdf_name
 from bmi_common.netcdf_text import add_texts
+from bmi_common.owned_folder import OwnedFolder
 from bmi_common.partition import Part, arrangement
 from bmi_common.state_file import StateArray
 from bmi_common.variables import Role
@@ -122,7 +123,7 @@ class OutputFile:
 
     Parameters
     ----------
-    folder : Path
+    folder : OwnedFolder
         The run's folder.
     spec : OutputConfig
         File name, interval, variables, and whether a record is the mean over the interval or its last value.
@@ -144,7 +145,7 @@ class OutputFile:
 
     def __init__(
         self,
-        folder: Path,
+        folder: OwnedFolder,
         spec: OutputConfig,
         components: Mapping[str, Component],
         substeps: Mapping[str, int],
@@ -154,7 +155,7 @@ class OutputFile:
         attributes: Mapping[str, str],
         resume: FilePosition | None = None,
     ) -> None:
-        self.path = folder / spec.file
+        self.path = folder.path / spec.file
         self._steps_per_record = spec.every // step
         self._every = spec.every
         self._mean = spec.method == "mean"
@@ -178,7 +179,13 @@ class OutputFile:
             assert resume is not None
             self._data = reopen(self.path, resume, attributes)
         elif self._writes:
-            self._data = _begin(self.path, start, "end of the interval, UTC", attributes)
+            self._data = _begin(
+                self.path,
+                start,
+                "end of the interval, UTC",
+                attributes,
+                lambda name: folder.own(f"{spec.file}/{name}"),
+            )
             self._make_time_bounds()
             self._make_variables()
             self._data.sync()
@@ -616,10 +623,16 @@ class SeriesFile:
                 self._data.close()
 
 
-def _begin(path: Path, start: datetime, meaning: str, attributes: Mapping[str, str]) -> Any:
-    """Create a file, or a store, that has a time axis [hours since `start`] and nothing else."""
+def _begin(
+    path: Path,
+    start: datetime,
+    meaning: str,
+    attributes: Mapping[str, str],
+    announce: Callable[[str], None] = lambda name: None,
+) -> Any:
+    """Create a file, or a store, that has a time axis [hours since `start`] and nothing else; see `ZarrOutput`."""
     require_room(path, 0)
-    data = ZarrOutput(path) if path.suffix == SUFFIX else netCDF4.Dataset(path, "w", format="NETCDF4")
+    data = ZarrOutput(path, announce) if path.suffix == SUFFIX else netCDF4.Dataset(path, "w", format="NETCDF4")
     data.setncatts({"Conventions": "CF-1.11", **attributes})
     data.createDimension("time", None)
     data.createVariable("time", "f8", ("time",), chunksizes=(_TIMES_PER_CHUNK,)).setncatts(

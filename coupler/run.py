@@ -103,7 +103,7 @@ def run(
     with ExitStack() as stack:
         files = stack.enter_context(
             RunFiles(
-                folder.path,
+                folder,
                 config,
                 prepared.components,
                 prepared.plan.substeps,

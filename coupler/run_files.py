@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from contextlib import ExitStack
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bmi_common.owned_folder import OwnedFolder
 from bmi_common.state_file import StateArray
 from bmi_common.world import current
 from coupler.append import FilePosition
@@ -34,7 +34,7 @@ class RunFiles:
 
     Parameters
     ----------
-    folder : Path
+    folder : OwnedFolder
         The run's folder.
     config : RunConfig
         With the files that are wanted.
@@ -56,7 +56,7 @@ class RunFiles:
 
     def __init__(
         self,
-        folder: Path,
+        folder: OwnedFolder,
         config: RunConfig,
         components: Mapping[str, Component],
         substeps: Mapping[str, int],
@@ -70,19 +70,19 @@ class RunFiles:
         positions = {} if restart is None else {n: FilePosition(**p) for n, p in restart.run["files"].items()}
         leads = current().leads
         for name in positions if leads else ():
-            if not (folder / name).exists():
-                log.warning("%s is gone; a new one begins with the coming record", folder / name)
+            if not (folder.path / name).exists():
+                log.warning("%s is gone; a new one begins with the coming record", folder.path / name)
         self.outputs: list[OutputFile] = []
         self.balance: SeriesFile | None = None
         self.control: SeriesFile | None = None
 
         def series(name: str, columns: Mapping[str, tuple[str, str, str]]) -> SeriesFile:
-            with writing(folder / name):
-                return SeriesFile(folder / name, columns, time.start, time.step, attributes, positions.get(name))
+            with writing(folder.path / name):
+                return SeriesFile(folder.path / name, columns, time.start, time.step, attributes, positions.get(name))
 
         try:
             for o in config.output:
-                with writing(folder / o.file):
+                with writing(folder.path / o.file):
                     self.outputs.append(
                         OutputFile(
                             folder,

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from itertools import product
 from pathlib import Path
@@ -43,6 +43,8 @@ class ZarrOutput:
     ----------
     path : Path
         Folder of the store. One that has no description is begun.
+    announce : callable
+        Told the name of each array before that is made.
 
     Attributes
     ----------
@@ -52,8 +54,8 @@ class ZarrOutput:
         By name.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, announce: Callable[[str], None] = lambda name: None) -> None:
+        self._path, self._announce = path, announce
         self._group = None
         self.dimensions: dict[str, _Dimension] = {}
         self.variables: dict[str, ZarrOutputVariable] = {}
@@ -112,6 +114,7 @@ class ZarrOutput:
         if significant_digits is not None:
             attributes[_DIGITS] = significant_digits
         assert self._group is not None
+        self._announce(name)
         array = self._group.create_array(
             name,
             shape=shape,
@@ -128,6 +131,7 @@ class ZarrOutput:
     def create_texts(self, name: str, dimension: str, texts: Sequence[str]) -> ZarrOutputVariable:
         """Make a variable of a text for each entry of a dimension."""
         assert self._group is not None
+        self._announce(name)
         array = self._group.create_array(
             name, shape=(len(texts),), dtype=str, dimension_names=[dimension], compressors=None
         )

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @keeping_warnings
 def run(
     file: str | Path,
-    output: str | Path | None = None,
+    output: str | Path | list[Any] | None = None,
     *,
     overwrite: bool = False,
     quiet: bool = False,
@@ -38,8 +38,10 @@ def run(
     ----------
     file : path
         ``coupled.yaml``.
-    output : path, optional
-        The run's folder; by default the `folder` of the file, else ``output/<name of the file>``.
+    output : path or list, optional
+        The run's folder; by default the `folder` of the file, else ``output/<name of the file>``. A list is not a
+        folder but the section `output`, the files to write, as for `check` and `restart`; name the folder by `folder`
+        then, which is relative to the file.
     overwrite : bool
         Whether the run that the folder holds may be replaced.
     quiet : bool
@@ -63,8 +65,10 @@ def run(
     RunInterrupted
         After an interrupt, with a checkpoint for `restart`.
     """
+    if isinstance(output, list | tuple | Mapping):  # a mapping is refused where the section is read
+        settings["output"], output = output, None
+    require_names(file, output)
     target = None if output is None else Path(output)
-    require_names(file, target)
     return RunResult(execution.run(Path(file), _texts(settings), target, overwrite, _console(quiet)))
 
 

@@ -119,6 +119,16 @@ def test_a_time_and_thresholds_that_cannot_be_read_say_how_they_are_written(resu
         rootzone.evaluate(result, result, thresholds="water_table=0.1m")  # type: ignore[arg-type]
 
 
+def test_a_list_as_output_is_the_section_of_the_file_and_the_folder_has_a_key(tmp_path: Path) -> None:
+    files = [{"file": "heads.nc", "every": "3h", "variables": [f"groundwater.{PRESSURE_HEAD}"]}]
+    with rootzone.run(RUN, output=files, folder=tmp_path / "run", quiet=True, figures=False, **SIX_HOURS) as result:
+        assert result.folder == tmp_path / "run"
+        assert result.outputs == ["heads"]
+        assert result.heads.sizes["time"] == 2
+    with pytest.raises(rootzone.ConfigError, match=r"output: Input should be a valid list"):
+        rootzone.run(RUN, output={"file": "heads.nc"}, folder=tmp_path / "other")  # type: ignore[arg-type]
+
+
 def test_a_check_returns_the_plan() -> None:
     plan = rootzone.check(RUN, **SIX_HOURS)
     assert "6 steps of 1h" in plan

@@ -43,12 +43,14 @@ subroutine advance(nlanes, layers, blocks, sides, ncol, nstarts, nwidths, nparam
   dz, height, porosity, specific_storage, alpha, n, m, residual, maximum, vertical, east_conductance, north_conductance, &
   rise_east, rise_north, cosine_east, cosine_north, conveyance_in, conveyance_out, east, west, north, south, donor, level_start, &
   cell, shared, widths, parameters, soil_features, scale, refinements, sweeps, later_sweeps, rough_sweeps, repetitions, threads, &
-  stage, first, last, supply, memory, head, map, wanting)
+  nprediction, base, prediction_head, stage, first, last, supply, memory, head, map, wanting)
   use, intrinsic :: iso_c_binding, only: c_double
   use structured_hour, only: advance_hour, advance_stage
-  use structured_types, only: columns_t, effort_t, network_t
+  use structured_types, only: columns_t, effort_t, network_t, prediction_t
   implicit none
   integer, intent(in) :: nlanes, layers, blocks, sides, ncol, nstarts, nwidths, nparameters, nfeatures, nmemory, cells, supplied
+  integer, intent(in) :: nprediction, base
+  real(c_double), intent(in), target :: prediction_head(nlanes, layers, nprediction)
   real(c_double), intent(in), target :: dz(layers), height(layers)
   real(c_double), intent(in), target :: porosity(nlanes, layers, blocks), specific_storage(nlanes, layers, blocks)
   real(c_double), intent(in), target :: alpha(nlanes, layers, blocks), n(nlanes, layers, blocks), m(nlanes, layers, blocks)
@@ -73,6 +75,7 @@ subroutine advance(nlanes, layers, blocks, sides, ncol, nstarts, nwidths, nparam
   type(columns_t) :: columns
   type(network_t) :: network
   type(effort_t) :: effort
+  type(prediction_t) :: prediction
 
   columns%layers = layers
   columns%blocks = blocks
@@ -114,10 +117,14 @@ subroutine advance(nlanes, layers, blocks, sides, ncol, nstarts, nwidths, nparam
   effort%rough_sweeps = rough_sweeps
   effort%repetitions = repetitions
 
+  prediction%base = base
+  prediction%head => prediction_head
+
   wanting = .false.
   if (stage == 0) then
-    call advance_hour(columns, network, effort, threads, cells, supplied, supply, memory, head, map)
+    call advance_hour(columns, network, effort, prediction, threads, cells, supplied, supply, memory, head, map)
   else
-    call advance_stage(columns, network, effort, threads, cells, supplied, supply, stage, first, last, memory, head, map, wanting)
+    call advance_stage(columns, network, effort, prediction, threads, cells, supplied, supply, stage, first, last, memory, head, &
+      map, wanting)
   end if
 end subroutine advance

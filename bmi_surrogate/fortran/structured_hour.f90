@@ -15,7 +15,7 @@ module structured_hour
   use structured_retention, only: find_coordinates, find_heads, find_permeabilities, find_saturations
   use structured_routing, only: inflow_of_block, route, begin_route, route_levels, end_route
   use structured_solve, only: find_water, outflow_slope, solve_block
-  use structured_types, only: columns_t, effort_t, lanes, network_t
+  use structured_types, only: columns_t, effort_t, lanes, network_t, no_prediction, of_persistence, of_solve, prediction_t
   implicit none
   private
   public :: advance_hour, advance_stage, memory_size, memory_places
@@ -61,10 +61,11 @@ module structured_hour
 contains
 
   !> Advance the heads of all columns by an hour.
-  subroutine advance_hour(columns, network, effort, threads, cells, supplied, supply, memory, head, map)
+  subroutine advance_hour(columns, network, effort, prediction, threads, cells, supplied, supply, memory, head, map)
     type(columns_t), intent(in) :: columns                                  !< soil and terrain
     type(network_t), intent(in) :: network                                  !< of the last refinement
     type(effort_t), intent(in) :: effort                                    !< numbers of solves and sweeps
+    type(prediction_t), intent(in) :: prediction                            !< of another model, in the place of refinements
     integer, intent(in) :: threads                                          !< that share the blocks
     integer, intent(in) :: cells                                            !< of a map
     integer, intent(in) :: supplied                                         !< layers that get water, the uppermost
@@ -77,7 +78,7 @@ contains
 
     call place_work(columns, memory, work)
     !$omp parallel num_threads(threads) default(shared) private(refinement, repetition)
-    call begin_hour(columns, effort, cells, supplied, supply, head, work)
+    call begin_hour(columns, effort, prediction, cells, supplied, supply, head, work)
     call exchange(columns, work)
     do refinement = 1, effort%refinements
       call refine_all(columns, network, effort, refinement, head, work)
@@ -93,11 +94,12 @@ contains
   end subroutine advance_hour
 
   !> A stage of the hour of a part of a domain.
-  subroutine advance_stage(columns, network, effort, threads, cells, supplied, supply, stage, first, last, memory, head, map, &
-    wanting)
+  subroutine advance_stage(columns, network, effort, prediction, threads, cells, supplied, supply, stage, first, last, memory, &
+    head, map, wanting)
     type(columns_t), intent(in) :: columns                                  !< soil and terrain
     type(network_t), intent(in) :: network                                  !< of the last refinement
     type(effort_t), intent(in) :: effort                                    !< numbers of solves and sweeps
+    type(prediction_t), intent(in) :: prediction                            !< of another model, in the place of refinements
     integer, intent(in) :: threads                                          !< that share the blocks
     integer, intent(in) :: cells                                            !< of a map
     integer, intent(in) :: supplied                                         !< layers that get water, the uppermost
@@ -116,7 +118,7 @@ contains
     !$omp parallel num_threads(threads) default(shared) private(b)
     select case (stage)
     case (stage_begin)
-      call begin_hour(columns, effort, cells, supplied, supply, head, work)
+      call begin_hour(columns, effort, prediction, cells, supplied, supply, head, work)
     case (stage_refine)
       call refine_all(columns, network, effort, first, head, work)
     case (stage_search_again)
@@ -146,10 +148,11 @@ contains
     wanting = work%wanting
   end subroutine advance_stage
 
-  !> First solve of all columns, and what closes their balances. Called by all threads, as those below are.
-  subroutine begin_hour(columns, effort, cells, supplied, supply, head, work)
+  !> First solve of all columns, or the prediction, and what closes their balances. Called by all threads, as those below are.
+  subroutine begin_hour(columns, effort, prediction, cells, supplied, supply, head, work)
     type(columns_t), intent(in) :: columns                               !< soil and terrain
     type(effort_t), intent(in) :: effort                                 !< numbers of solves and sweeps
+    type(prediction_t), intent(in) :: prediction                         !< in the place of refinements
     integer, intent(in) :: cells                                         !< of a map
     integer, intent(in) :: supplied                                      !< layers that get water, the uppermost
     real(wp), intent(in) :: supply(cells, supplied)                      !< net source [h-1]
@@ -170,7 +173,9 @@ contains
     !$omp end do
     !$omp do schedule(static)
     do b = 1, columns%blocks
-      call first_solve(columns, b, head(:, :, b), work)
+      call find_available(columns, b, work)
+      if (prediction%base /= of_persistence) call first_solve(columns, b, head(:, :, b), work)
+      if (prediction%base /= no_prediction) call take_prediction(columns, prediction, b, head(:, :, b), work)
       if (effort%refinements > 0) then
         call search(columns, b, effort%rough_sweeps, work)
       else
@@ -374,7 +379,24 @@ contains
 
   end subroutine find_face_flows
 
-  !> What columns gain from each other at the start, and the solve linearised there.
+  !> What columns gain from each other at the start, and the water that they have for the hour.
+  subroutine find_available(columns, b, work)
+    type(columns_t), intent(in) :: columns  !< terrain
+    integer, intent(in) :: b                !< block
+    type(work_t), intent(inout) :: work     !< of the hour
+    integer :: k, l
+
+    call find_lateral(columns, b, work%east, work%north, work%lateral(:, :, b))
+    work%available(:, b) = work%ponded(:, b)
+    do k = 1, columns%layers
+      !$omp simd
+      do l = 1, lanes
+        work%available(l, b) = work%available(l, b) + (work%water(l, k, b) + work%source(l, k, b) + work%lateral(l, k, b))
+      end do
+    end do
+  end subroutine find_available
+
+  !> The solve linearised at the start.
   subroutine first_solve(columns, b, head, work)
     type(columns_t), intent(in) :: columns               !< soil and terrain
     integer, intent(in) :: b                             !< block
@@ -384,13 +406,10 @@ contains
     integer :: k, l, layers
 
     layers = columns%layers
-    call find_lateral(columns, b, work%east, work%north, work%lateral(:, :, b))
-    work%available(:, b) = work%ponded(:, b)
     do k = 1, layers
       !$omp simd
       do l = 1, lanes
         gain(l, k) = work%source(l, k, b) + work%lateral(l, k, b)
-        work%available(l, b) = work%available(l, b) + (work%water(l, k, b) + work%source(l, k, b) + work%lateral(l, k, b))
         work%weights(l, k, b) = merge(0.0_wp, 1.0_wp, k == 1)
       end do
     end do
@@ -399,6 +418,27 @@ contains
       work%start_inflow(:, b), change)
     work%guess(:, :, b) = coordinate + change
   end subroutine first_solve
+
+  !> Guess what another model predicts, or, where that counts from the solve, the solve and the predicted increment; all layers
+  !> share the shift that closes the balance.
+  subroutine take_prediction(columns, prediction, b, head, work)
+    type(columns_t), intent(in) :: columns               !< soil
+    type(prediction_t), intent(in) :: prediction         !< of another model
+    integer, intent(in) :: b                             !< block
+    real(wp), intent(in) :: head(lanes, columns%layers)  !< at the start [m]
+    type(work_t), intent(inout) :: work                  !< of the hour
+    real(wp), dimension(lanes, columns%layers) :: expected, stretch
+    integer :: elements
+
+    elements = lanes*columns%layers
+    expected = prediction%head(:, :, b)
+    if (prediction%base == of_solve) then
+      call find_heads(elements, columns%alpha(:, :, b), work%guess(:, :, b), expected, stretch)
+      expected = expected + (prediction%head(:, :, b) - head)
+    end if
+    call find_coordinates(elements, columns%alpha(:, :, b), expected, work%guess(:, :, b))
+    work%weights(:, :, b) = 1.0_wp
+  end subroutine take_prediction
 
   !> Lateral gain of a block: what comes in from the west and the south less what leaves to the east and the north.
   subroutine find_lateral(columns, b, east, north, lateral)

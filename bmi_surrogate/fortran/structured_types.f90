@@ -6,7 +6,7 @@ module structured_types
   use, intrinsic :: iso_fortran_env, only: wp => real64
   implicit none
   private
-  public :: lanes, sides, columns_t, network_t, effort_t
+  public :: lanes, sides, columns_t, network_t, effort_t, prediction_t, no_prediction, of_persistence, of_solve
 
   !> Columns of a block.
   integer, parameter :: lanes = 16
@@ -52,6 +52,15 @@ module structured_types
     real(wp), pointer, contiguous :: soil_features(:, :, :) => null()  !< features that do not change [-]
     real(wp), pointer, contiguous :: scale(:) => null()                !< typical change of a layer's coordinate in an hour [m]
   end type network_t
+
+  !> What increments of another model's prediction are added to.
+  integer, parameter :: no_prediction = 0, of_persistence = 1, of_solve = 2
+
+  !> What another model predicts for the end of the hour, whose balances are closed in the place of refinements.
+  type :: prediction_t
+    integer :: base = no_prediction                           !< one of the three
+    real(wp), pointer, contiguous :: head(:, :, :) => null()  !< without a prediction of no size [m]
+  end type prediction_t
 
   !> How many solves, and how long to search for closed balances.
   type :: effort_t

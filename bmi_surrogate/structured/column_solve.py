@@ -8,13 +8,16 @@ flow is that of the start of the hour.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from bmi_common.overland import OVERLAND_POWER
 from bmi_surrogate.structured.columns import ColumnProperties, Soil, padded
+
+Base = Literal["persistence", "solve"]
+"""What the increments of a network are added to: the head at the start, or that of the column solve."""
 
 LARGEST_CHANGE_DRY, LARGEST_CHANGE_WET = 0.15, 0.3
 """Of the coordinate u [m] by a solve, where the guess is unsaturated and saturated: fronts make it overshoot."""

@@ -7,7 +7,7 @@ of lanes, (lane, layer, block), as the kernel wants them; lanes without a column
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from bmi_common.flow_order import FlowNetwork
 from bmi_common.neighbours import Neighbours
 from bmi_common.partition import Part
 from bmi_surrogate import _kernel
+from bmi_surrogate.structured.column_solve import Base
 from bmi_surrogate.structured.columns import ColumnProperties
 from bmi_surrogate.structured.correction import feature_count, soil_features
 from bmi_surrogate.structured.model import ROUGHLY, StructuredModel
@@ -33,6 +34,22 @@ from bmi_surrogate.structured.shared_hour import SharedHour
 _LANES, _GROUP, _FLAT_MEMORY, _LAYER_MEMORY = _kernel.sizes()
 _COLUMNS_WORTH_A_THREAD = 500
 _DRY_HEAD = -1.0
+_BASES: Final[dict[Base, int]] = {"persistence": 1, "solve": 2}
+
+
+class Prediction(NamedTuple):
+    """What another model predicts for the end of the hour.
+
+    Attributes
+    ----------
+    head : ndarray, shape (layers, ny, nx)
+        Pressure head [m].
+    base : {"persistence", "solve"}
+        Whether the increment that leads to it is all, or is added to that of the column solve.
+    """
+
+    head: Array
+    base: Base
 
 
 class CompiledEngine:
@@ -57,7 +74,7 @@ class CompiledEngine:
         threads: int | None = None,
         shared: tuple[Part, FlowNetwork] | None = None,
     ) -> None:
-        self._blocks = _Blocks(columns.count)
+        self._blocks, self._cells = _Blocks(columns.count), columns.cells.numpy()
         self._shape = (columns.porosity.shape[0], *columns.shape[1:])
         self._threads = threads or min(int(_kernel.max_threads()), columns.count // _COLUMNS_WORTH_A_THREAD + 1)
         effort = model.architecture.effort
@@ -89,18 +106,43 @@ class CompiledEngine:
     def head(self, head: Array) -> None:
         self._head = self._blocks.layered(head, _DRY_HEAD)
 
-    def step(self, source: Array) -> Array:
-        """Advance an hour under a net source [h-1] (source layers, ny, nx): head [m], NaN in inactive cells."""
+    def step(self, source: Array, prediction: Prediction | None = None) -> Array:
+        """Advance an hour.
+
+        Parameters
+        ----------
+        source : ndarray, shape (source layers, ny, nx)
+            Net source [h-1].
+        prediction : Prediction, optional
+            Close the balances from this, in the place of refinements.
+
+        Returns
+        -------
+        ndarray, shape (layers, ny, nx)
+            Pressure head [m] at the end, NaN in inactive cells.
+        """
         maps = np.full((self._shape[0], self._shape[1] * self._shape[2]), np.nan)
         supply = np.ascontiguousarray(source, dtype=np.float64).reshape(len(source), -1)
         advance = partial(
-            _kernel.advance, supply=supply.T, head=self._head, map=maps.T, threads=self._threads, **self._arguments
+            _kernel.advance,
+            supply=supply.T,
+            head=self._head,
+            map=maps.T,
+            threads=self._threads,
+            **self._predicted(prediction),
+            **self._arguments,
         )
         if self._hour is None:
             advance(stage=0, first=0, last=0)
         else:
             self._hour.advance(advance, self._head)
         return maps.reshape(self._shape)
+
+    def _predicted(self, prediction: Prediction | None) -> dict[str, Any]:
+        if prediction is None:
+            return {"base": 0, "prediction_head": np.zeros((_LANES, self._shape[0], 1), order="F")}
+        head = prediction.head.reshape(self._shape[0], -1)[:, self._cells]
+        return {"base": _BASES[prediction.base], "prediction_head": self._blocks.layered(head, _DRY_HEAD)}
 
 
 class _Blocks:

@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 from bmi_common import ConfigError, Domain
 from bmi_common.arrays import Array
 from bmi_common.boundary_conditions import Barriers
-from bmi_common.flow_order import FlowNetwork
-from bmi_common.partition import Part
 from bmi_common.state_file import StateArray, fingerprint
 from bmi_surrogate.compute import find_device, using_threads
-from bmi_surrogate.structured.columns import FLAT, ColumnProperties, network_of
+from bmi_surrogate.structured.columns import ColumnProperties
 from bmi_surrogate.structured.compiled import CompiledEngine
 from bmi_surrogate.structured.model import StructuredModel
+from bmi_surrogate.structured.shared_columns import SavedColumns, shared_network
 
 EngineName = Literal["compiled", "torch"]
 
@@ -142,14 +141,12 @@ class StructuredEmulator:
         self.options = options
         self.device = _find_device(options if domain.part is None else replace(options, engine="compiled"))
         columns = ColumnProperties.of_domain(domain, self.device, barriers)
-        self._cells, self._part = columns.cells.cpu().numpy(), domain.part
+        self._columns = SavedColumns(columns, domain.part)
         self._engine: Engine
-        if self._part is not None:
-            self._engine = CompiledEngine(model, columns, options.threads, (self._part, _network(domain, self._part)))
-        elif options.engine == "torch" or self.device.type != "cpu":
+        if options.engine == "torch" or self.device.type != "cpu":
             self._engine = TorchEngine(model, columns, self.device, options.threads)
         else:
-            self._engine = CompiledEngine(model, columns, options.threads)
+            self._engine = CompiledEngine(model, columns, options.threads, shared_network(domain))
         parameters = sorted(model.state_dict().items())
         words = [part for name, value in parameters for part in (name, value.detach().cpu().numpy())]
         self._fingerprint = fingerprint(repr(model.architecture), *words)
@@ -161,11 +158,12 @@ class StructuredEmulator:
 
     def start(self, head: Array) -> None:
         """Begin with a pressure head [m], shape (layers, ny, nx)."""
-        self._engine.head = self._packed(head)
+        self._engine.head = self._columns.packed(head)
 
     def set_head(self, head: Array, changed: NDArray[np.bool_]) -> None:
         """Replace the pressure head [m] of the `changed` cells, both (layers, ny, nx)."""
-        self._engine.head = np.where(self._packed(changed), self._packed(head), self._engine.head)
+        packed = self._columns.packed
+        self._engine.head = np.where(packed(changed), packed(head), self._engine.head)
 
     def step(self, source: Array) -> Array:
         """Advance one hour.
@@ -184,34 +182,11 @@ class StructuredEmulator:
 
     def state_dict(self) -> dict[str, StateArray]:
         """Return the pressure head of the active columns, in process 0 of the whole domain."""
-        head = self._engine.head
-        if self._part is not None:
-            field = np.zeros((len(head), self._part.mask.size))
-            field[:, self._cells] = head
-            whole = self._part.whole(field.reshape(-1, *self._part.mask.shape))
-            if whole is not None:
-                head = whole.reshape(len(head), -1)[:, self._part.order]
-        return {"head": StateArray(head, ("layer", "column"))}
+        return {"head": StateArray(self._columns.given(self._engine.head), ("layer", "column"))}
 
     def load_state_dict(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Go on from what `state_dict` gave in process 0."""
-        head = np.array(state["head"])
-        if self._part is not None:
-            whole = np.zeros((len(head), self._part.shape[0] * self._part.shape[1]))
-            whole[:, self._part.world.shared(self._part.order)] = head
-            head = self._packed(self._part.cut(whole.reshape(-1, *self._part.shape)))
-        self._engine.head = head
-
-    def _packed(self, field: NDArray[Any]) -> NDArray[Any]:
-        """Take the columns (layers, columns) of a field (layers, ny, nx)."""
-        return field.reshape(len(field), -1)[:, self._cells]
-
-
-def _network(domain: Domain, part: Part) -> FlowNetwork:
-    terrain = {name: domain.require(name, "the structured surrogate") for name in FLAT}
-    mask = domain.mask | part.halo
-    terrain = {name: np.where(mask, field, 1.0) for name, field in terrain.items()}
-    return network_of(mask, terrain, (domain.dx, domain.dy), part)
+        self._engine.head = self._columns.taken(np.array(state["head"]))
 
 
 def _find_device(options: StructuredOptions) -> torch.device:

@@ -16,12 +16,13 @@ from bmi_common import Config, ConfigError, Domain
 from bmi_common.arrays import Array
 from bmi_surrogate import checkpoint as checkpoints
 from bmi_surrogate.predrnn.checkpoint import PredRNNCheckpoint
-from bmi_surrogate.predrnn.closed_balance import Base, closed_head
+from bmi_surrogate.predrnn.closed_balance import closed_head
 from bmi_surrogate.predrnn.emulator import require_compilable
 from bmi_surrogate.predrnn.network import Architecture, CellStep, Memory, NetworkStep, PredRNN
 from bmi_surrogate.predrnn.normalisation import STATIC_EPSILON, Moments, Normaliser, Statistics
 from bmi_surrogate.predrnn.tiling import Tiling
 from bmi_surrogate.structured import ColumnProperties
+from bmi_surrogate.structured.column_solve import Base
 from bmi_surrogate.structured.columns import FIELDS
 from bmi_surrogate.training import losses
 from bmi_surrogate.training.task import Basin, Batch, DataStatistics, Rollout, require_architecture

@@ -15,8 +15,11 @@ from bmi_common import Domain
 from bmi_common import groundwater as names
 from bmi_surrogate import BmiSurrogate, PredRNNEmulator, PredRNNOptions, save
 from bmi_surrogate.predrnn import statics as static_channels
-from bmi_surrogate.predrnn.closed_balance import Base, ClosedEmulator, closed_head
+from bmi_surrogate.predrnn.closed_balance import ClosedEmulator, closed_head
 from bmi_surrogate.predrnn.normalisation import moments_of_statics
+from bmi_surrogate.structured import StructuredArchitecture, StructuredModel
+from bmi_surrogate.structured.column_solve import Base
+from bmi_surrogate.structured.compiled import CompiledEngine, Prediction
 
 pytestmark = pytest.mark.slow
 
@@ -110,6 +113,22 @@ def test_a_head_that_is_set_is_where_it_goes_on(domain: Domain, emulator: Any) -
     before = one.step(sources(0)), other.step(sources(0))
     # the memory that the network made of the first head stays, so that the predictions differ a little
     np.testing.assert_allclose(*before, atol=0.2)
+
+
+@pytest.mark.parametrize("base", ["persistence", "solve"])
+def test_the_kernel_closes_balances_as_pytorch_does(base: Base) -> None:
+    random = np.random.default_rng(5)
+    domain = basin()
+    columns = columns_of(domain)
+    before, source = random_head(random, domain), random_source(random, domain, 10)
+    predicted = before + 0.1 * random.standard_normal(before.shape)
+    kernel = CompiledEngine(StructuredModel(StructuredArchitecture(len(LAYERS), (), 0)), columns, 1)
+    kernel.head = packed(columns, before).numpy()
+    found = kernel.step(source, Prediction(predicted, base))
+    assert np.nanmax(found[-1]) > 0.01, "no water stands on the ground"
+    arguments = packed(columns, before), packed(columns, source), packed(columns, predicted)
+    expected = closed_head(columns, *arguments, base, active_set=True)
+    np.testing.assert_allclose(packed(columns, found), expected, rtol=1e-9, atol=1e-9)
 
 
 def test_a_closed_balance_is_told_from_an_open_one(domain: Domain, emulator: Any) -> None:

@@ -181,6 +181,9 @@ DEEP = "[" * 400 + "]" * 400
         ("land.options=[1]", "components.land.options: expected keys and values"),
         ("land.replace=[rain]", "replace: options have no section 'rain'"),
         ("relative_to=[1]", "relative_to: expected the name of a folder"),
+        ("mpi.decomposition=[3]", "mpi.decomposition: two numbers are needed"),
+        ("mpi.decomposition=3", "mpi.decomposition: two numbers are needed"),
+        ("mpi.decomposition=[0, 2]", "mpi.decomposition.0: input should be greater than or equal to 1"),
     ],
 )
 def test_a_setting_that_is_wrong_is_one_message_that_names_it_and_its_key(fake, setting, words):

@@ -9,6 +9,8 @@ import netCDF4
 import numpy as np
 import pytest
 
+from coupler.zarr_output import ZarrOutput
+
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,6 +34,21 @@ def test_files_with_names_of_gauges_are_compared_by_the_names(tmp_path, fire):
             data.createVariable("name", str, ("gauge",))[:] = np.array(gauges, dtype=object)
     assert fire.differences(tmp_path / "one", tmp_path / "same") == []
     assert fire.differences(tmp_path / "one", tmp_path / "other") == ["hourly.nc: name"]
+
+
+def test_stores_are_compared_as_they_are_listed_as_they_are_there_and_by_their_chunks(tmp_path, fire):
+    pytest.importorskip("zarr")
+    for folder, depth in (("one", 1.0), ("same", 1.0), ("other", 2.0)):
+        data = ZarrOutput(tmp_path / folder / "hourly.zarr")
+        data.createDimension("time", None)
+        for name in ("time", "depth"):
+            data.createVariable(name, "f8", ("time",), chunksizes=(4,))[0] = depth if name == "depth" else 1.0
+        data.sync()
+    assert fire.differences(tmp_path / "one", tmp_path / "same") == []
+    found = ["hourly.zarr: depth (listed)", "hourly.zarr: depth (there)", "hourly.zarr: depth/c/0"]
+    assert fire.differences(tmp_path / "one", tmp_path / "other") == found
+    (tmp_path / "same" / "hourly.zarr" / "depth" / "zarr.json").unlink()
+    assert "hourly.zarr has other variables" in fire.differences(tmp_path / "one", tmp_path / "same")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL and limits of processes")

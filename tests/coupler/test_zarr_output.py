@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from bmi_common import ConfigError
 from bmi_common.groundwater import LAYER_THICKNESS, NET_SOURCE, PRESSURE_HEAD, STORAGE_VOLUME
 from bmi_common.netcdf_file import NetcdfFile, netcdf_name
+from bmi_common.owned_folder import read_record
 from bmi_common.run_records import hourly_series, netcdf_series
 from bmi_common.zarr_file import ZarrDataset
 from coupler import zarr_output
@@ -280,3 +281,32 @@ def test_a_store_of_somebody_else_is_not_replaced_and_what_the_user_puts_into_ou
         assert len(data["time"]) == 6
     with xr.open_dataset(store, engine="zarr") as data:
         assert data.sizes["time"] == 6
+
+
+@pytest.mark.parametrize("written_again", [True, False])
+@pytest.mark.parametrize("mine", ["an array", "a group"])
+def test_a_store_into_which_the_user_has_put_an_array_or_a_group_is_not_replaced(fake, mine, written_again):
+    fake.run["output"][0]["file"] = "hourly.zarr"
+    fake.succeeds()
+    data = xr.Dataset({"mine": ("cell", np.arange(5.0))})
+    where = {} if mine == "an array" else {"group": "notes/of_mine"}
+    data.to_zarr(fake.output / "hourly.zarr", mode="a", zarr_format=3, consolidated=False, **where)
+    if not written_again:
+        del fake.run["output"][0]
+    said = fake.refuses("hourly.zarr", arguments=("--overwrite",))
+    named = "holds mine," if mine == "an array" else "holds notes, notes/of_mine, notes/of_mine/mine,"
+    assert named in said
+    assert "not written by a run; move" in said
+
+
+def test_the_arrays_of_a_store_stand_in_the_record_of_the_folder(fake):
+    fake.run["output"][0]["file"] = "hourly.zarr"
+    fake.succeeds()
+    _, names = read_record(fake.output)
+    with xr.open_dataset(fake.output / "hourly.zarr", engine="zarr") as data:
+        arrays = {name for name in names if name.startswith("hourly.zarr/")}
+        assert arrays == {f"hourly.zarr/{name}" for name in data.variables}
+    del fake.run["output"][0]
+    fake.succeeds("--overwrite")
+    assert not (fake.output / "hourly.zarr").exists()
+    assert not [name for name in read_record(fake.output)[1] if "zarr" in name]
