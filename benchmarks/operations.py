@@ -1,0 +1,167 @@
+"""Counts what compiled code executes, by kind of instruction, with Valgrind's callgrind and objdump.
+
+An operation is what the counters of processors count: an addition, subtraction, multiplication, division, square root,
+minimum or maximum of two numbers, in every lane of a vector, also in those whose result is masked away; a fused product
+and sum are two. Comparisons, conversions, selections and whole numbers are none.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+KINDS = ("arithmetic", "division, root", "comparison, selection", "gather, shuffle", "load, store, copy", "others")
+"""Of instructions; `others` are whole numbers, addresses, branches."""
+
+_ARITHMETIC = re.compile(r"v?(add|sub|mul|min|max|div|sqrt|fn?m(?:add|sub)(?:132|213|231)?)(p|s)(d|s)$")
+_SELECTION = re.compile(r"v?(cmp|ucomis|comis|blend|and|or|xor|pand|por|pxor|pcmp|ptest|test|round|cvt|pmov|movmsk)")
+_SHUFFLE = re.compile(r"v?(gather|pgather|perm|shuf|unpck|insert|extract|broadcast|pshuf|punpck|pinsr|pextr|movddup)")
+_VECTOR_BYTES = {"x": 16, "y": 32, "z": 64}
+_LINE = re.compile(r"^\s*([0-9a-f]+):\s+(\S+)\s*(.*)$")
+
+
+class NoCount(Exception):
+    """Operations cannot be counted here."""
+
+
+@dataclass(frozen=True)
+class Count:
+    """What was executed.
+
+    Attributes
+    ----------
+    operations, divisions : float
+        All operations, and divisions and square roots alone.
+    in_vectors : float
+        Operations of vectors; the rest had one number at a time.
+    instructions : dict
+        By `KINDS`.
+    """
+
+    operations: float
+    divisions: float
+    in_vectors: float
+    instructions: dict[str, float]
+
+    def per(self, units: float) -> Count:
+        """Divide by a number of units of work."""
+        shares = {kind: n / units for kind, n in self.instructions.items()}
+        return Count(self.operations / units, self.divisions / units, self.in_vectors / units, shares)
+
+
+@contextmanager
+def counted() -> Iterator[None]:
+    """Count within, in a process that `count` has started."""
+    switch = ["callgrind_control", "--instr={}", str(os.getpid())]
+    for state in ("on", "off"):
+        subprocess.run([part.format(state) for part in switch], check=True, stdout=subprocess.DEVNULL)
+        if state == "on":
+            yield
+
+
+def count(command: Sequence[str], objects: str) -> Count:
+    """Run Python with arguments `command`, and count what it executes within `counted`.
+
+    Parameters
+    ----------
+    command : sequence of str
+        A script and its arguments.
+    objects : str
+        Regular expression of the shared libraries whose instructions count.
+
+    Raises
+    ------
+    NoCount
+        Where Valgrind or objdump is missing, or cannot run the code.
+    """
+    for program in ("valgrind", "callgrind_control", "objdump"):
+        if shutil.which(program) is None:
+            raise NoCount(f"{program} is missing: apt-get install valgrind binutils")
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "callgrind.out"
+        options = ["--instr-atstart=no", "--dump-instr=yes", "--dump-line=no"]
+        options += ["--compress-pos=no", "--compress-strings=no", f"--callgrind-out-file={file}"]
+        tool = ["valgrind", "--quiet", "--tool=callgrind", *options]
+        done = subprocess.run([*tool, sys.executable, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        if done.returncode == -signal.SIGILL:
+            raise NoCount(
+                "Valgrind does not know all instructions of the kernels (it has none of AVX-512): build them for an "
+                "older processor (pip install -Csetup-args=-Dnative=false .) and set ROOTZONE_KERNEL=v3, or give "
+                "counts from another machine"
+            )
+        if done.returncode:
+            raise NoCount(f"the counted run failed: {done.stderr.decode(errors='replace')[-2000:]}")
+        executed = read_callgrind(file.read_text(), objects)
+    return summarise(executed)
+
+
+def read_callgrind(text: str, objects: str) -> dict[str, Counter[int]]:
+    """How often the instruction at each address was executed, by shared library."""
+    wanted = re.compile(objects)
+    executed: dict[str, Counter[int]] = {}
+    here: Counter[int] | None = None
+    inclusive = False
+    for line in text.splitlines():
+        if line.startswith("ob="):
+            name = line[3:]
+            here = executed.setdefault(name, Counter()) if wanted.search(name) else None
+        elif line.startswith("calls="):
+            inclusive = True  # the next line has what the called function cost
+        elif line.startswith("0x"):
+            if here is not None and not inclusive:
+                address, times = line.split()
+                here[int(address, 16)] += int(times)
+            inclusive = False
+    return executed
+
+
+def summarise(executed: dict[str, Counter[int]]) -> Count:
+    """Look up what the executed instructions are."""
+    operations = divisions = in_vectors = 0
+    kinds: Counter[str] = Counter(dict.fromkeys(KINDS, 0))
+    for name, times in executed.items():
+        listing = subprocess.run(
+            ["objdump", "--disassemble", "--no-show-raw-insn", name], check=True, stdout=subprocess.PIPE, text=True
+        ).stdout
+        for line in listing.splitlines():
+            found = _LINE.match(line)
+            if found is None or (n := times.get(int(found[1], 16), 0)) == 0:
+                continue
+            kind, each, lanes = classify(found[2], found[3])
+            kinds[kind] += n
+            operations += n * each
+            divisions += n * each * (kind == "division, root")
+            in_vectors += n * each * (lanes > 1)
+    if not operations:
+        raise NoCount(f"no operation was seen in {', '.join(executed) or 'any of the libraries'}")
+    return Count(operations, divisions, in_vectors, dict(kinds))
+
+
+def classify(mnemonic: str, operands: str) -> tuple[str, int, int]:
+    """Kind of an instruction, its operations, and the lanes they are in."""
+    arithmetic = _ARITHMETIC.match(mnemonic)
+    if arithmetic:
+        what, packed, precision = arithmetic.groups()
+        size = 8 if precision == "d" else 4
+        register = re.search(r"%([xyz])mm", operands)
+        lanes = _VECTOR_BYTES[register[1]] // size if packed == "p" and register else 1
+        kind = "division, root" if what in ("div", "sqrt") else "arithmetic"
+        return kind, lanes * (2 if what.startswith(("fm", "fnm")) else 1), lanes
+    vector = re.search(r"%[xyz]mm", operands) is not None
+    if vector and _SHUFFLE.match(mnemonic):
+        return "gather, shuffle", 0, 0
+    if vector and _SELECTION.match(mnemonic):
+        return "comparison, selection", 0, 0
+    if mnemonic.startswith("vmov" if vector else "mov") or (vector and mnemonic.startswith("mov")):
+        return "load, store, copy", 0, 0
+    return "others", 0, 0
