@@ -61,16 +61,19 @@ class Count:
 
 @contextmanager
 def counted() -> Iterator[None]:
-    """Count within, in a process that `count` has started."""
-    switch = ["callgrind_control", "--instr={}", str(os.getpid())]
-    for state in ("on", "off"):
-        subprocess.run([part.format(state) for part in switch], check=True, stdout=subprocess.DEVNULL)
-        if state == "on":
-            yield
+    """Count within, in a process that `count` has started; each part by itself."""
+    _control("--instr=on")
+    yield
+    _control("--instr=off")
+    _control("--dump")
 
 
-def count(command: Sequence[str], objects: str) -> Count:
-    """Run Python with arguments `command`, and count what it executes within `counted`.
+def _control(order: str) -> None:
+    subprocess.run(["callgrind_control", order, str(os.getpid())], check=True, stdout=subprocess.DEVNULL)
+
+
+def count(command: Sequence[str], objects: str) -> list[Count]:
+    """Run Python with arguments `command`, and count what it executes in each part that is `counted`.
 
     Parameters
     ----------
@@ -101,8 +104,9 @@ def count(command: Sequence[str], objects: str) -> Count:
             )
         if done.returncode:
             raise NoCount(f"the counted run failed: {done.stderr.decode(errors='replace')[-2000:]}")
-        executed = read_callgrind(file.read_text(), objects)
-    return summarise(executed)
+        dumps = sorted(Path(folder).glob(f"{file.name}.*"), key=lambda dump: int(dump.suffix[1:]))
+        kinds = _Listing()
+        return [kinds.summarise(read_callgrind(dump.read_text(), objects)) for dump in dumps]
 
 
 def read_callgrind(text: str, objects: str) -> dict[str, Counter[int]]:
@@ -125,26 +129,37 @@ def read_callgrind(text: str, objects: str) -> dict[str, Counter[int]]:
     return executed
 
 
-def summarise(executed: dict[str, Counter[int]]) -> Count:
-    """Look up what the executed instructions are."""
-    operations = divisions = in_vectors = 0
-    kinds: Counter[str] = Counter(dict.fromkeys(KINDS, 0))
-    for name, times in executed.items():
-        listing = subprocess.run(
-            ["objdump", "--disassemble", "--no-show-raw-insn", name], check=True, stdout=subprocess.PIPE, text=True
-        ).stdout
-        for line in listing.splitlines():
-            found = _LINE.match(line)
-            if found is None or (n := times.get(int(found[1], 16), 0)) == 0:
-                continue
-            kind, each, lanes = classify(found[2], found[3])
-            kinds[kind] += n
-            operations += n * each
-            divisions += n * each * (kind == "division, root")
-            in_vectors += n * each * (lanes > 1)
-    if not operations:
-        raise NoCount(f"no operation was seen in {', '.join(executed) or 'any of the libraries'}")
-    return Count(operations, divisions, in_vectors, dict(kinds))
+class _Listing:
+    """What the instructions of shared libraries are, looked up once."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, dict[int, tuple[str, int, int]]] = {}
+
+    def summarise(self, executed: dict[str, Counter[int]]) -> Count:
+        """Add up what was executed at the addresses of each library."""
+        operations = divisions = in_vectors = 0
+        kinds: Counter[str] = Counter(dict.fromkeys(KINDS, 0))
+        for name, times in executed.items():
+            if name not in self._known:
+                self._known[name] = _disassembled(name)
+            known = self._known[name]
+            for address, n in times.items():
+                kind, each, lanes = known[address]
+                kinds[kind] += n
+                operations += n * each
+                divisions += n * each * (kind == "division, root")
+                in_vectors += n * each * (lanes > 1)
+        if not operations:
+            raise NoCount(f"no operation was seen in {', '.join(executed) or 'any of the libraries'}")
+        return Count(operations, divisions, in_vectors, dict(kinds))
+
+
+def _disassembled(name: str) -> dict[int, tuple[str, int, int]]:
+    """Classify the instructions of a library by their addresses."""
+    command = ["objdump", "--disassemble", "--no-show-raw-insn", name]
+    listing = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    lines = filter(None, map(_LINE.match, listing.splitlines()))
+    return {int(line[1], 16): classify(line[2], line[3]) for line in lines}
 
 
 def classify(mnemonic: str, operands: str) -> tuple[str, int, int]:

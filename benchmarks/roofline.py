@@ -23,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,9 @@ KERNELS = (
     "structured, storm",
     "PredRNN",
 )
-HOURS = 4
+SHAPE = (146, 252)
+COLUMNS = SHAPE[0] * SHAPE[1]
+HOURS = 2
 WARM_UP = 2
 LIBRARIES = r"/_kernel_\w+\.[^/]*so$|/libm(vec)?[.-][^/]*$"
 """Whose instructions are counted: those of the kernels, and of the elementary functions of the C library."""
@@ -56,8 +58,6 @@ class Kernel:
 
     Attributes
     ----------
-    columns : int
-        Of the domain.
     rewind : callable
         Bring back the state at the beginning of the first hour.
     prepare, step : callable
@@ -70,7 +70,6 @@ class Kernel:
         What it took, in words.
     """
 
-    columns: int
     rewind: Callable[[], object]
     prepare: Callable[[int], object]
     step: Callable[[int], object]
@@ -106,7 +105,6 @@ def land(data: Path, storm: bool) -> Kernel:
         iterations.append(float(fluxes.leaf_iterations.mean()))
 
     return Kernel(
-        number,
         lambda: columns.load_state_dict(state, first),
         prepare,
         step,
@@ -138,7 +136,6 @@ def richards(data: Path, storm: bool) -> Kernel:
         return f"{each:.2f} Newton iterations a pass, {np.mean([b.passes for b in hours]):g} passes"
 
     return Kernel(
-        solver.network.cells.size,
         lambda: solver.load_state_dict(state),
         lambda hour: None,
         lambda hour: balances.append(solver.step(case.sources[begin + hour])),
@@ -171,7 +168,6 @@ def structured(data: Path, storm: bool) -> Kernel:
         engine.step(source)
     head = engine.head
     return Kernel(
-        columns.count,
         lambda: setattr(engine, "head", head),
         lambda hour: None,
         lambda hour: engine.step(source),
@@ -186,12 +182,11 @@ def predrnn(data: Path) -> Kernel:
     from bmi_surrogate import PredRNNEmulator, PredRNNOptions
 
     random = np.random.default_rng(0)
-    statics, head, source = (random.normal(size=(n, 146, 252)) for n in (46, 11, 10))
+    statics, head, source = (random.normal(size=(n, *SHAPE)) for n in (46, 11, 10))
     emulator = PredRNNEmulator(untrained(), statics, None, PredRNNOptions(TILE, device="cpu", threads=1))
     emulator.start(head)
     emulator.step(source)
     return Kernel(
-        head[0].size,
         lambda: None,
         lambda hour: None,
         lambda hour: emulator.step(source),
@@ -224,7 +219,7 @@ def traffic(kernel: Kernel) -> float:
     kernel.step(0)
     after = [array.tobytes() for array in kernel.holds()]
     both = sum(len(new) * (1 + (new != old)) for old, new in zip(before, after, strict=True))
-    return kernel.passes * both / kernel.columns
+    return kernel.passes * both / COLUMNS
 
 
 def measure(name: str, data: Path, rounds: int) -> dict[str, Any]:
@@ -238,24 +233,24 @@ def measure(name: str, data: Path, rounds: int) -> dict[str, Any]:
             begin = time.process_time()
             kernel.step(hour)
             least[hour] = min(least[hour], time.process_time() - begin)
-    found: dict[str, Any] = {"us": 1e6 * float(least.mean()) / kernel.columns, "effort": kernel.effort()}
+    found: dict[str, Any] = {"us": 1e6 * float(least.mean()) / COLUMNS, "effort": kernel.effort()}
     if name == "PredRNN":
-        found["operations"] = asdict(convolutions(kernel).per(kernel.columns))
+        found["operations"] = asdict(convolutions(kernel).per(COLUMNS))
     return found | {"bytes": traffic(kernel)}
 
 
-def execute(name: str, data: Path) -> None:
-    """Make the hours of a kernel under Valgrind."""
-    kernel = find(name, data)
-    kernel.rewind()
-    kernel.prepare(0)
-    kernel.step(0)  # the first call of all makes what is kept
-    kernel.rewind()
-    for hour in range(HOURS):
-        kernel.prepare(hour)
-        with counted():
-            kernel.step(hour)
-    print(kernel.columns)
+def execute(names: Iterable[str], data: Path) -> None:
+    """Make the hours of kernels under Valgrind."""
+    for name in names:
+        kernel = find(name, data)
+        kernel.rewind()
+        kernel.prepare(0)
+        kernel.step(0)  # the first call of all makes what is kept
+        kernel.rewind()
+        for hour in range(HOURS):
+            kernel.prepare(hour)
+            with counted():
+                kernel.step(hour)
 
 
 def fastest(call: Callable[[], object], rounds: int = 7) -> float:
@@ -313,7 +308,7 @@ def child(*arguments: str) -> str:
     return done.stdout.splitlines()[-1]
 
 
-def counts_of(names: Iterable[str], data: Path, file: Path | None) -> dict[str, dict[str, Any]]:
+def counts_of(names: Sequence[str], data: Path, file: Path | None) -> dict[str, dict[str, Any]]:
     """Operations a column and hour of the kernels, from a file or by running them once more."""
     if file is not None:
         known = json.loads(file.read_text(encoding="utf-8"))["kernels"]
@@ -321,15 +316,22 @@ def counts_of(names: Iterable[str], data: Path, file: Path | None) -> dict[str, 
         if missing:
             raise click.ClickException(f"{file} has no operations of {' nor of '.join(missing)}")
         return {name: known[name]["operations"] for name in names}
+    if not names:
+        return {}
     os.environ |= ONE_THREAD
-    found = {}
-    for name in names:
-        try:
-            whole = count([__file__, f"--data={data}", "--execute", name], LIBRARIES)
-        except NoCount as error:
-            raise click.ClickException(f"{name}: {error}") from error
-        found[name] = asdict(whole.per(HOURS * 252 * 146))
-    return found
+    try:
+        parts = count([__file__, f"--data={data}", *(f"--execute={name}" for name in names)], LIBRARIES)
+    except NoCount as error:
+        raise click.ClickException(str(error)) from error
+    hours = {name: parts[HOURS * i : HOURS * (i + 1)] for i, name in enumerate(names)}
+    return {name: asdict(mean(each).per(COLUMNS)) for name, each in hours.items()}
+
+
+def mean(counts: list[Count]) -> Count:
+    """Mean of hours."""
+    n = len(counts)
+    kinds = {kind: sum(c.instructions[kind] for c in counts) / n for kind in counts[0].instructions}
+    return Count(*(sum(getattr(c, f) for c in counts) / n for f in ("operations", "divisions", "in_vectors")), kinds)
 
 
 def limits(name: str, kernel: dict[str, Any], peaks: dict[str, float]) -> dict[str, Any]:
@@ -402,7 +404,7 @@ def show(peaks: dict[str, float], kernels: dict[str, dict[str, Any]]) -> None:
 @click.option("--rounds", default=5, show_default=True, help="Times that each hour is measured.")
 @click.option("--counts", type=click.Path(exists=True, path_type=Path), help="Take operations from this JSON.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the figures there too.")
-@click.option("--execute", "executed", hidden=True, help="Make the hours of this kernel, and count.")
+@click.option("--execute", "executed", multiple=True, hidden=True, help="Make the hours of this kernel, and count.")
 @click.option("--measure", "measured", hidden=True, help="Time this kernel, and print JSON.")
 @click.option("--machine", "peaks_only", is_flag=True, hidden=True, help="Measure the peaks, and print JSON.")
 def main(
@@ -411,12 +413,12 @@ def main(
     rounds: int,
     counts: Path | None,
     json_file: Path | None,
-    executed: str | None,
+    executed: tuple[str, ...],
     measured: str | None,
     peaks_only: bool,
 ) -> None:
     """Measure the machine and all kernels, and print what they reach."""
-    if executed is not None:
+    if executed:
         execute(executed, data)
     elif measured is not None:
         print(json.dumps(measure(measured, data, rounds)))
