@@ -2,8 +2,9 @@
 
     python benchmarks/column_memory.py FOLDER [--copies 2] [--least 0.02] [--json FILE]
 
-Arrays are those that components, coupler and output hold after an hour, each counted once, under the shortest name that leads
-to it from the first that has it. Beside them stands what the process has grown by since Python and its packages were there (resident, and at the peak); kB are of 1024 bytes.
+Arrays are those that components, coupler and output hold after an hour, each counted once, under the shortest name that
+leads to it from the first that has it. Beside them stands what the process has grown by since Python and its packages
+were there, resident and at the peak. kB are of 1024 bytes.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import re
 import resource
 import tempfile
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -69,9 +70,9 @@ def _follow(root: str, whole: object, found: dict[int, Held], seen: set[int]) ->
 
 
 def _parts(thing: object) -> Iterator[tuple[str, object]]:
-    """What an object holds, each with how to get there."""
-    if isinstance(thing, Mapping):
-        yield from ((f"[{key}]", value) for key, value in dict.items(thing) if isinstance(thing, dict))
+    """Yield what an object holds, each with how to get there."""
+    if isinstance(thing, dict):
+        yield from ((f"[{key}]", value) for key, value in thing.items())
     elif isinstance(thing, list | tuple | deque):
         if len(thing) < 100:
             yield from ((f"[{i}]", value) for i, value in enumerate(thing))
@@ -102,9 +103,9 @@ def held_in_run(data: Path, copies: int) -> tuple[int, list[Held], dict[str, flo
         process["after an hour"] = resident() - before
         gc.collect()
         alive = gc.get_objects()
-        parts = {name: component.bmi for name, component in prepared.components.items()}
+        parts: dict[str, object] = {name: component.bmi for name, component in prepared.components.items()}
         for kind in (Stepper, RunFiles):
-            parts |= {kind.__name__: thing for thing in alive if isinstance(thing, kind)}
+            parts[kind.__name__] = next(thing for thing in alive if isinstance(thing, kind))
         found.extend(arrays_of(**parts))
 
     with tempfile.TemporaryDirectory() as folder:

@@ -26,7 +26,7 @@ import xarray as xr
 import yaml
 from rich.console import Console
 from rich.table import Table
-from richards_step import pearl_river
+from richards_step import ALL, pearl_river
 
 from bmi_colm import BmiColm
 from bmi_common.groundwater import NET_SOURCE, PRESSURE_HEAD, SATURATION
@@ -56,9 +56,28 @@ def do(part: str, call: Callable[[], object]) -> object:
     return call()
 
 
-def write_case(folder: Path, data: Path, east: int, north: int, storm: bool = False) -> int:
-    """Write domain and configurations of so many copies, of a dry day or a storm; return the number of columns."""
-    case = pearl_river(data, 1)
+def write_case(folder: Path, data: Path, east: int, north: int, storm: bool = False, part: slice = ALL) -> int:
+    """Write domain and configurations of a case.
+
+    Parameters
+    ----------
+    folder : Path
+        Where `domain.nc`, `land.yaml` and `groundwater.yaml` are written.
+    data : Path
+        Reference data.
+    east, north : int
+        Copies of the domain side by side.
+    storm : bool
+        Whether the weather is a storm's, otherwise a dry day's.
+    part : slice
+        Of the domain, from west to east.
+
+    Returns
+    -------
+    int
+        Number of columns.
+    """
+    case = pearl_river(data, 1, part)
     d = case.domain
 
     def tiled(field: np.ndarray) -> np.ndarray:

@@ -30,7 +30,7 @@ _VECTOR_BYTES = {"x": 16, "y": 32, "z": 64}
 _LINE = re.compile(r"^\s*([0-9a-f]+):\s+(\S+)\s*(.*)$")
 
 
-class NoCount(Exception):
+class NoCountError(Exception):
     """Operations cannot be counted here."""
 
 
@@ -72,7 +72,7 @@ def _control(order: str) -> None:
     subprocess.run(["callgrind_control", order, str(os.getpid())], check=True, stdout=subprocess.DEVNULL)
 
 
-def count(command: Sequence[str], objects: str) -> list[Count]:
+def count(command: Sequence[str], objects: str) -> tuple[str, list[Count]]:
     """Run Python with arguments `command`, and count what it executes in each part that is `counted`.
 
     Parameters
@@ -82,31 +82,39 @@ def count(command: Sequence[str], objects: str) -> list[Count]:
     objects : str
         Regular expression of the shared libraries whose instructions count.
 
+    Returns
+    -------
+    told : str
+        What the script printed.
+    counts : list of Count
+        Of the parts.
+
     Raises
     ------
-    NoCount
+    NoCountError
         Where Valgrind or objdump is missing, or cannot run the code.
     """
     for program in ("valgrind", "callgrind_control", "objdump"):
         if shutil.which(program) is None:
-            raise NoCount(f"{program} is missing: apt-get install valgrind binutils")
+            raise NoCountError(f"{program} is missing: apt-get install valgrind binutils")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "callgrind.out"
         options = ["--instr-atstart=no", "--dump-instr=yes", "--dump-line=no"]
         options += ["--compress-pos=no", "--compress-strings=no", f"--callgrind-out-file={file}"]
         tool = ["valgrind", "--quiet", "--tool=callgrind", *options]
-        done = subprocess.run([*tool, sys.executable, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        done = subprocess.run([*tool, sys.executable, *command], capture_output=True)
         if done.returncode == -signal.SIGILL:
-            raise NoCount(
+            raise NoCountError(
                 "Valgrind does not know all instructions of the kernels (it has none of AVX-512): build them for an "
                 "older processor (pip install -Csetup-args=-Dnative=false .) and set ROOTZONE_KERNEL=v3, or give "
                 "counts from another machine"
             )
         if done.returncode:
-            raise NoCount(f"the counted run failed: {done.stderr.decode(errors='replace')[-2000:]}")
+            raise NoCountError(f"the counted run failed: {done.stderr.decode(errors='replace')[-2000:]}")
         dumps = sorted(Path(folder).glob(f"{file.name}.*"), key=lambda dump: int(dump.suffix[1:]))
         kinds = _Listing()
-        return [kinds.summarise(read_callgrind(dump.read_text(), objects)) for dump in dumps]
+        told = done.stdout.decode()
+        return told, [kinds.summarise(read_callgrind(dump.read_text(), objects)) for dump in dumps]
 
 
 def read_callgrind(text: str, objects: str) -> dict[str, Counter[int]]:
@@ -150,7 +158,7 @@ class _Listing:
                 divisions += n * each * (kind == "division, root")
                 in_vectors += n * each * (lanes > 1)
         if not operations:
-            raise NoCount(f"no operation was seen in {', '.join(executed) or 'any of the libraries'}")
+            raise NoCountError(f"no operation was seen in {', '.join(executed) or 'any of the libraries'}")
         return Count(operations, divisions, in_vectors, dict(kinds))
 
 

@@ -4,15 +4,17 @@
     python benchmarks/roofline.py --data FOLDER --counts FILE    # operations of an earlier --json FILE
 
 The domain is the paper's, 252 x 146 columns of 11 layers. Measured on this machine: the peak of double and of single
-precision (a product of large matrices), of divisions (a quotient in the caches), the bandwidth of the memory (y = a x + y
-of arrays far larger than the caches, 24 bytes an element), and the time of each kernel alone. All are processor times,
-and of several rounds the least counts, hour by hour, so that they hold on a busy machine, too; what others do to the caches
-and to the memory remains in them.
+precision (a product of large matrices), of divisions (a quotient in the caches), the bandwidth of the memory
+(y = a x + y of arrays far larger than the caches, 24 bytes an element), and the time of each kernel alone. All are
+processor times, and of several rounds the least counts, hour by hour, so that they hold on a busy machine, too; what
+others do to the caches and to the memory remains in them.
 
-Operations are counted by Valgrind in a run of the same hours of the same domain (`operations.py` says what counts as one);
-those of PredRNN are the products and sums of its convolutions, from their sizes. Bytes are those that cannot be avoided: every array
-that a kernel has is read once, and written once if it changes; in each pass, where a kernel makes several. The limit by
-arithmetic is operations by peak, without fused products half of that; the one by divisions counts these alone.
+Operations are counted by Valgrind in the same hours of a strip of the domain, 16 columns wide, from its southern to its
+northern rim (`operations.py` says what counts as one); what both took, such as iterations, is told, so that one sees
+whether the strip is like the whole. Those of PredRNN are the products and sums of its convolutions, from their sizes.
+Bytes are those that cannot be avoided: every array that a kernel has is read once, and written once if it changes; in
+each pass, where a kernel makes several. The limit by arithmetic is operations by peak; the one by divisions counts
+these alone.
 """
 
 from __future__ import annotations
@@ -30,9 +32,10 @@ from typing import Any
 
 import click
 import numpy as np
-from operations import Count, NoCount, count, counted
+from operations import Count, NoCountError, count, counted
 from rich.console import Console
 from rich.table import Table
+from richards_step import ALL
 
 KERNELS = (
     "land, dry",
@@ -44,12 +47,12 @@ KERNELS = (
     "PredRNN",
 )
 SHAPE = (146, 252)
-COLUMNS = SHAPE[0] * SHAPE[1]
+STRIP = slice(118, 134)
 HOURS = 2
 WARM_UP = 2
 LIBRARIES = r"/_kernel_\w+\.[^/]*so$|/libm(vec)?[.-][^/]*$"
 """Whose instructions are counted: those of the kernels, and of the elementary functions of the C library."""
-ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 @dataclass
@@ -58,6 +61,8 @@ class Kernel:
 
     Attributes
     ----------
+    columns : int
+        Of the domain.
     rewind : callable
         Bring back the state at the beginning of the first hour.
     prepare, step : callable
@@ -70,6 +75,7 @@ class Kernel:
         What it took, in words.
     """
 
+    columns: int
     rewind: Callable[[], object]
     prepare: Callable[[int], object]
     step: Callable[[int], object]
@@ -78,11 +84,11 @@ class Kernel:
     effort: Callable[[], str] = lambda: ""
 
 
-def land(data: Path, storm: bool) -> Kernel:
+def land(data: Path, storm: bool, part: slice) -> Kernel:
     from growth import run_hours, start, write_case
 
     with tempfile.TemporaryDirectory() as folder:
-        number = write_case(Path(folder), data, 1, 1, storm=storm)
+        number = write_case(Path(folder), data, 1, 1, storm=storm, part=part)
         component, groundwater = start(Path(folder))
     run_hours(component, groundwater, number, WARM_UP)
     columns = component.columns
@@ -105,6 +111,7 @@ def land(data: Path, storm: bool) -> Kernel:
         iterations.append(float(fluxes.leaf_iterations.mean()))
 
     return Kernel(
+        number,
         lambda: columns.load_state_dict(state, first),
         prepare,
         step,
@@ -113,14 +120,14 @@ def land(data: Path, storm: bool) -> Kernel:
     )
 
 
-def richards(data: Path, storm: bool) -> Kernel:
+def richards(data: Path, storm: bool, part: slice) -> Kernel:
     from column_memory import arrays_of
     from richards_step import pearl_river
 
     from bmi_richards.options import SolverConfig
     from bmi_richards.solver import HourBalance, RichardsSolver
 
-    case = pearl_river(data, 2 * (WARM_UP + HOURS))  # as many dry hours as hours of the storm
+    case = pearl_river(data, 2 * (WARM_UP + HOURS), part)  # as many dry hours as hours of the storm
     options = SolverConfig(passes=2, threads=1)
     solver = RichardsSolver(case.domain, case.head, options)
     begin = WARM_UP + storm * (WARM_UP + HOURS)
@@ -136,6 +143,7 @@ def richards(data: Path, storm: bool) -> Kernel:
         return f"{each:.2f} Newton iterations a pass, {np.mean([b.passes for b in hours]):g} passes"
 
     return Kernel(
+        solver.network.cells.size,
         lambda: solver.load_state_dict(state),
         lambda hour: None,
         lambda hour: balances.append(solver.step(case.sources[begin + hour])),
@@ -145,7 +153,7 @@ def richards(data: Path, storm: bool) -> Kernel:
     )
 
 
-def structured(data: Path, storm: bool) -> Kernel:
+def structured(data: Path, storm: bool, part: slice) -> Kernel:
     from column_memory import arrays_of
     from growth import write_case
     from surrogate_step import DEMO, hourly_source
@@ -156,7 +164,7 @@ def structured(data: Path, storm: bool) -> Kernel:
     from bmi_surrogate.structured.compiled import CompiledEngine
 
     with tempfile.TemporaryDirectory() as folder:
-        write_case(Path(folder), data, 1, 1)
+        write_case(Path(folder), data, 1, 1, part=part)
         prepared = prepare_groundwater(Path(folder) / "groundwater.yaml")
     checkpoint = load(DEMO / "surrogate.yaml")
     assert isinstance(checkpoint, StructuredCheckpoint)
@@ -168,6 +176,7 @@ def structured(data: Path, storm: bool) -> Kernel:
         engine.step(source)
     head = engine.head
     return Kernel(
+        columns.count,
         lambda: setattr(engine, "head", head),
         lambda hour: None,
         lambda hour: engine.step(source),
@@ -176,7 +185,7 @@ def structured(data: Path, storm: bool) -> Kernel:
     )
 
 
-def predrnn(data: Path) -> Kernel:
+def predrnn() -> Kernel:
     from surrogate_step import TILE, untrained
 
     from bmi_surrogate import PredRNNEmulator, PredRNNOptions
@@ -187,6 +196,7 @@ def predrnn(data: Path) -> Kernel:
     emulator.start(head)
     emulator.step(source)
     return Kernel(
+        head[0].size,
         lambda: None,
         lambda hour: None,
         lambda hour: emulator.step(source),
@@ -204,11 +214,11 @@ def convolutions(kernel: Kernel) -> Count:
     return Count(float(counter.get_total_flops()), 0.0, float(counter.get_total_flops()), {})
 
 
-def find(name: str, data: Path) -> Kernel:
+def find(name: str, data: Path, part: slice = ALL) -> Kernel:
     what, _, weather = name.partition(", ")
     if what == "PredRNN":
-        return predrnn(data)
-    return {"land": land, "Richards": richards, "structured": structured}[what](data, weather == "storm")
+        return predrnn()
+    return {"land": land, "Richards": richards, "structured": structured}[what](data, weather == "storm", part)
 
 
 def traffic(kernel: Kernel) -> float:
@@ -219,7 +229,7 @@ def traffic(kernel: Kernel) -> float:
     kernel.step(0)
     after = [array.tobytes() for array in kernel.holds()]
     both = sum(len(new) * (1 + (new != old)) for old, new in zip(before, after, strict=True))
-    return kernel.passes * both / COLUMNS
+    return kernel.passes * both / kernel.columns
 
 
 def measure(name: str, data: Path, rounds: int) -> dict[str, Any]:
@@ -233,16 +243,17 @@ def measure(name: str, data: Path, rounds: int) -> dict[str, Any]:
             begin = time.process_time()
             kernel.step(hour)
             least[hour] = min(least[hour], time.process_time() - begin)
-    found: dict[str, Any] = {"us": 1e6 * float(least.mean()) / COLUMNS, "effort": kernel.effort()}
+    found: dict[str, Any] = {"us": 1e6 * float(least.mean()) / kernel.columns, "effort": kernel.effort()}
     if name == "PredRNN":
-        found["operations"] = asdict(convolutions(kernel).per(COLUMNS))
+        found["operations"] = asdict(convolutions(kernel).per(kernel.columns))
     return found | {"bytes": traffic(kernel)}
 
 
 def execute(names: Iterable[str], data: Path) -> None:
-    """Make the hours of kernels under Valgrind."""
+    """Make the hours of kernels on the strip, counted; print its number of columns and what each took."""
+    efforts, columns = {}, 0
     for name in names:
-        kernel = find(name, data)
+        kernel = find(name, data, STRIP)
         kernel.rewind()
         kernel.prepare(0)
         kernel.step(0)  # the first call of all makes what is kept
@@ -251,6 +262,8 @@ def execute(names: Iterable[str], data: Path) -> None:
             kernel.prepare(hour)
             with counted():
                 kernel.step(hour)
+        efforts[name], columns = kernel.effort(), kernel.columns
+    print(json.dumps({"columns": columns, "efforts": efforts}))
 
 
 def fastest(call: Callable[[], object], rounds: int = 7) -> float:
@@ -320,11 +333,15 @@ def counts_of(names: Sequence[str], data: Path, file: Path | None) -> dict[str, 
         return {}
     os.environ |= ONE_THREAD
     try:
-        parts = count([__file__, f"--data={data}", *(f"--execute={name}" for name in names)], LIBRARIES)
-    except NoCount as error:
+        told, parts = count([__file__, f"--data={data}", *(f"--execute={name}" for name in names)], LIBRARIES)
+    except NoCountError as error:
         raise click.ClickException(str(error)) from error
+    strip = json.loads(told.splitlines()[-1])
     hours = {name: parts[HOURS * i : HOURS * (i + 1)] for i, name in enumerate(names)}
-    return {name: asdict(mean(each).per(COLUMNS)) for name, each in hours.items()}
+    return {
+        name: asdict(mean(each).per(strip["columns"])) | {"effort": strip["efforts"][name]}
+        for name, each in hours.items()
+    }
 
 
 def mean(counts: list[Count]) -> Count:
@@ -356,10 +373,10 @@ def show(peaks: dict[str, float], kernels: dict[str, dict[str, Any]]) -> None:
         f"{peaks['divisions']:.2f} G divisions/s, {peaks['bandwidth']:.1f} GB/s"
     )
     console.print(
-        f"in theory {each_cycle} operations a cycle in double precision: {each_cycle * clock:.0f} GFLOP/s at the nominal "
-        f"clock of {clock:.2f} GHz; what was reached takes {peaks['double'] / each_cycle:.2f} GHz at least"
+        f"in theory {each_cycle} operations a cycle in double precision: {each_cycle * clock:.0f} GFLOP/s at the "
+        f"nominal clock of {clock:.2f} GHz; what was reached takes {peaks['double'] / each_cycle:.2f} GHz at least"
     )
-    table = Table(title="a column and hour")
+    table = Table(title="a column and hour; operations of the strip")
     heads = ("kernel", "µs", "operations", "divisions", "GFLOP/s", "of peak", "bytes")
     for head in (*heads, "arithmetic µs", "divisions µs", "memory µs", "binds", "in vectors", "what it took"):
         table.add_column(head, justify="right" if head not in ("kernel", "binds", "what it took") else "left")
