@@ -20,11 +20,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-KINDS = ("arithmetic", "division, root", "comparison, selection", "gather, shuffle", "load, store, copy", "others")
-"""Of instructions; `others` are whole numbers, addresses, branches."""
+KINDS = ("arithmetic", "division, root", "comparison, bits", "gather, shuffle", "load, store, copy", "others")
+"""Of instructions; `bits` are selections, conversions and whole numbers in vectors, `others` indices and branches."""
 
 _ARITHMETIC = re.compile(r"v?(add|sub|mul|min|max|div|sqrt|fn?m(?:add|sub)(?:132|213|231)?)(p|s)(d|s)$")
-_SELECTION = re.compile(r"v?(cmp|ucomis|comis|blend|and|or|xor|pand|por|pxor|pcmp|ptest|test|round|cvt|pmov|movmsk)")
+_BITS = re.compile(
+    r"v?(cmp|ucomis|comis|blend|and|or|xor|pand|por|pxor|pcmp|ptest|test|round|cvt|pmov|movmsk|padd|psub|psll|psrl|psra|pmul)"
+)
 _SHUFFLE = re.compile(r"v?(gather|pgather|perm|shuf|unpck|insert|extract|broadcast|pshuf|punpck|pinsr|pextr|movddup)")
 _VECTOR_BYTES = {"x": 16, "y": 32, "z": 64}
 _LINE = re.compile(r"^\s*([0-9a-f]+):\s+(\S+)\s*(.*)$")
@@ -183,8 +185,8 @@ def classify(mnemonic: str, operands: str) -> tuple[str, int, int]:
     vector = re.search(r"%[xyz]mm", operands) is not None
     if vector and _SHUFFLE.match(mnemonic):
         return "gather, shuffle", 0, 0
-    if vector and _SELECTION.match(mnemonic):
-        return "comparison, selection", 0, 0
-    if mnemonic.startswith("vmov" if vector else "mov") or (vector and mnemonic.startswith("mov")):
+    if vector and _BITS.match(mnemonic):
+        return "comparison, bits", 0, 0
+    if mnemonic.startswith(("vmov", "vmaskmov", "mov")):
         return "load, store, copy", 0, 0
     return "others", 0, 0

@@ -378,8 +378,8 @@ def show(peaks: dict[str, float], kernels: dict[str, dict[str, Any]]) -> None:
     )
     table = Table(title="a column and hour; operations of the strip")
     heads = ("kernel", "µs", "operations", "divisions", "GFLOP/s", "of peak", "bytes")
-    for head in (*heads, "arithmetic µs", "divisions µs", "memory µs", "binds", "in vectors", "what it took"):
-        table.add_column(head, justify="right" if head not in ("kernel", "binds", "what it took") else "left")
+    for head in (*heads, "arithmetic µs", "divisions µs", "memory µs", "binds", "in vectors"):
+        table.add_column(head, justify="left" if head in ("kernel", "binds") else "right")
     for kernel, found in kernels.items():
         of, bounds = found["operations"], found["limits_us"]
         table.add_row(
@@ -393,9 +393,11 @@ def show(peaks: dict[str, float], kernels: dict[str, dict[str, Any]]) -> None:
             *(f"{bounds[bound]:.3f}" for bound in ("arithmetic", "divisions", "memory")),
             found["binds"],
             f"{of['in_vectors'] / of['operations']:.1%}",
-            found["effort"],
         )
     console.print(table)
+    for kernel, found in kernels.items():
+        strip = found["operations"].get("effort")
+        console.print(f"{kernel}: {found['effort']}" + (f" (strip: {strip})" if strip else ""))
     counted_ones = {kernel: found for kernel, found in kernels.items() if found["operations"]["instructions"]}
     if not counted_ones:
         return
