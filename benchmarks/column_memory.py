@@ -25,7 +25,7 @@ from typing import Any
 import click
 import numpy as np
 from coupled_hour import run_within
-from growth import resident
+from growth import give_back, resident
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -110,6 +110,7 @@ def held_in_run(data: Path, copies: int) -> tuple[int, list[Held], dict[str, flo
 
     with tempfile.TemporaryDirectory() as folder:
         columns = write_run(Path(folder), data, (copies, copies), 1, storm=False)
+        give_back()
         before = resident()
         run_within(load_run(Path(folder) / "coupled.yaml"), Path(folder), look)
     process["at its peak"] = float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) - before
