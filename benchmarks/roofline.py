@@ -9,9 +9,10 @@ precision (a product of large matrices), of divisions (a quotient in the caches)
 processor times, and of several rounds the least counts, hour by hour, so that they hold on a busy machine, too; what
 others do to the caches and to the memory remains in them.
 
-Operations are counted by Valgrind in the same hours of a strip of the domain, 16 columns wide, from its southern to its
-northern rim (`operations.py` says what counts as one); what both took, such as iterations, is told, so that one sees
-whether the strip is like the whole. Those of PredRNN are the products and sums of its convolutions, from their sizes.
+Operations are counted by Valgrind in the same hours of a sixteenth of the domain (`operations.py` says what counts as
+one): of the land every sixteenth column from west to east, of the others, whose columns have to do with their
+neighbours, a strip from the southern to the northern rim. What whole and part took, such as iterations, is told, so that
+one sees whether they are alike. Those of PredRNN are the products and sums of its convolutions, from their sizes.
 Bytes are those that cannot be avoided: every array that a kernel has is read once, and written once if it changes; in
 each pass, where a kernel makes several. The limit by arithmetic is operations by peak; the one by divisions counts
 these alone.
@@ -47,7 +48,7 @@ KERNELS = (
     "PredRNN",
 )
 SHAPE = (146, 252)
-STRIP = slice(118, 134)
+STRIP, SAMPLE = slice(118, 134), slice(7, None, 16)
 HOURS = 2
 WARM_UP = 2
 LIBRARIES = r"/_kernel_\w+\.[^/]*so$|/libm(vec)?[.-][^/]*$"
@@ -250,10 +251,10 @@ def measure(name: str, data: Path, rounds: int) -> dict[str, Any]:
 
 
 def execute(names: Iterable[str], data: Path) -> None:
-    """Make the hours of kernels on the strip, counted; print its number of columns and what each took."""
-    efforts, columns = {}, 0
+    """Make the hours of kernels on a part of the domain, counted; print its number of columns and what each took."""
+    told = {}
     for name in names:
-        kernel = find(name, data, STRIP)
+        kernel = find(name, data, SAMPLE if name.startswith("land") else STRIP)
         kernel.rewind()
         kernel.prepare(0)
         kernel.step(0)  # the first call of all makes what is kept
@@ -262,8 +263,8 @@ def execute(names: Iterable[str], data: Path) -> None:
             kernel.prepare(hour)
             with counted():
                 kernel.step(hour)
-        efforts[name], columns = kernel.effort(), kernel.columns
-    print(json.dumps({"columns": columns, "efforts": efforts}))
+        told[name] = {"columns": kernel.columns, "effort": kernel.effort()}
+    print(json.dumps(told))
 
 
 def fastest(call: Callable[[], object], rounds: int = 7) -> float:
@@ -336,10 +337,10 @@ def counts_of(names: Sequence[str], data: Path, file: Path | None) -> dict[str, 
         told, parts = count([__file__, f"--data={data}", *(f"--execute={name}" for name in names)], LIBRARIES)
     except NoCountError as error:
         raise click.ClickException(str(error)) from error
-    strip = json.loads(told.splitlines()[-1])
+    part = json.loads(told.splitlines()[-1])
     hours = {name: parts[HOURS * i : HOURS * (i + 1)] for i, name in enumerate(names)}
     return {
-        name: asdict(mean(each).per(strip["columns"])) | {"effort": strip["efforts"][name]}
+        name: asdict(mean(each).per(part[name]["columns"])) | {"effort": part[name]["effort"]}
         for name, each in hours.items()
     }
 
@@ -376,7 +377,7 @@ def show(peaks: dict[str, float], kernels: dict[str, dict[str, Any]]) -> None:
         f"in theory {each_cycle} operations a cycle in double precision: {each_cycle * clock:.0f} GFLOP/s at the "
         f"nominal clock of {clock:.2f} GHz; what was reached takes {peaks['double'] / each_cycle:.2f} GHz at least"
     )
-    table = Table(title="a column and hour; operations of the strip")
+    table = Table(title="a column and hour")
     heads = ("kernel", "µs", "operations", "divisions", "GFLOP/s", "of peak", "bytes")
     for head in (*heads, "arithmetic µs", "divisions µs", "memory µs", "binds", "in vectors"):
         table.add_column(head, justify="left" if head in ("kernel", "binds") else "right")
@@ -396,8 +397,8 @@ def show(peaks: dict[str, float], kernels: dict[str, dict[str, Any]]) -> None:
         )
     console.print(table)
     for kernel, found in kernels.items():
-        strip = found["operations"].get("effort")
-        console.print(f"{kernel}: {found['effort']}" + (f" (strip: {strip})" if strip else ""))
+        part = found["operations"].get("effort")
+        console.print(f"{kernel}: {found['effort']}" + (f" (where counted: {part})" if part else ""))
     counted_ones = {kernel: found for kernel, found in kernels.items() if found["operations"]["instructions"]}
     if not counted_ones:
         return
