@@ -11,8 +11,8 @@ others do to the caches and to the memory remains in them.
 
 Operations are counted by Valgrind in the same hours of a sixteenth of the domain (`operations.py` says what counts as
 one): of the land every sixteenth column from west to east, of the others, whose columns have to do with their
-neighbours, a strip from the southern to the northern rim. What whole and part took, such as iterations, is told, so that
-one sees whether they are alike. Those of PredRNN are the products and sums of its convolutions, from their sizes.
+neighbours, a strip from the southern to the northern rim. What whole and part took, such as iterations, is told, so
+that one sees whether they are alike. Those of PredRNN are the products and sums of its convolutions, from their sizes.
 Bytes are those that cannot be avoided: every array that a kernel has is read once, and written once if it changes; in
 each pass, where a kernel makes several. The limit by arithmetic is operations by peak; the one by divisions counts
 these alone.
