@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -22,9 +23,9 @@ from rich.table import Table
 
 from bmi_common.owned_folder import taken
 from coupler import provenance
-from coupler.config import load_run
-from coupler.preparation import prepare
-from coupler.run import run
+from coupler.config import LoadedRun, load_run
+from coupler.preparation import PreparedRun, prepare
+from coupler.run import Summary, run
 
 CONFIGURATION = Path(__file__).parents[1] / "cfg" / "pearl_river.yaml"
 WEIGHTS = CONFIGURATION.parent / "demo" / "surrogate.yaml"
@@ -50,6 +51,17 @@ WEATHER: dict[str, tuple[str, ...]] = {
 }
 
 
+def run_within(loaded: LoadedRun, folder: Path, look: Callable[[PreparedRun], None] = lambda prepared: None) -> Summary:
+    """Carry out a run in a folder, and `look` at it after every step."""
+    staging, output = folder / "staging", folder / "output"
+    prepared = prepare(loaded, staging)
+    record = provenance.collect(loaded, prepared.components, prepared.configs, output)
+    with taken(output, "run") as owned:
+        summary = run(prepared, owned, Console(quiet=True), record, interrupted=lambda: bool(look(prepared)))
+    prepared.finalize()
+    return summary
+
+
 def measure(groundwater: str, weather: str, data: Path, hours: int, threads: int) -> dict[str, float]:
     """Run the Pearl River domain and return seconds per model hour by part."""
     given = [text.format(data=data, threads=threads) for text in (*WEATHER[weather], *GROUNDWATER[groundwater])]
@@ -57,12 +69,7 @@ def measure(groundwater: str, weather: str, data: Path, hours: int, threads: int
     first = load_run(CONFIGURATION, settings).config.time.start
     loaded = load_run(CONFIGURATION, [*settings, f"time.end={first + timedelta(hours=hours):%Y-%m-%dT%H:%M}"])
     with tempfile.TemporaryDirectory() as folder:
-        staging, output = Path(folder) / "staging", Path(folder) / "output"
-        prepared = prepare(loaded, staging)
-        record = provenance.collect(loaded, prepared.components, prepared.configs, output)
-        with taken(output, "run") as owned:
-            summary = run(prepared, owned, Console(quiet=True), record)
-        prepared.finalize()
+        summary = run_within(loaded, Path(folder))
     return {name: seconds / summary.model_hours for name, seconds in summary.seconds.items()}
 
 

@@ -9,6 +9,7 @@ when all is ready (beside that of Python and its packages) and at its peak.
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import resource
@@ -17,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -25,7 +27,7 @@ import xarray as xr
 import yaml
 from rich.console import Console
 from rich.table import Table
-from richards_step import pearl_river
+from richards_step import ALL, pearl_river
 
 from bmi_colm import BmiColm
 from bmi_common.groundwater import NET_SOURCE, PRESSURE_HEAD, SATURATION
@@ -41,11 +43,42 @@ LAYERED = {
     "vertical_conductivity": "conductivity_z",
 }
 FLAT = ("slope_x", "slope_y", "manning")
+STARTS = {"dry": datetime(2020, 6, 1), "storm": datetime(2020, 3, 9, 13)}
+RECORDS = {
+    "dry": ("conus2_1583h.txt", "2020-05-31T11:00"),
+    "storm": ("humid_8760h.txt", "2019-10-01T00:00"),
+}
+"""Weather of the land, and when it begins."""
+Timed = Callable[[str, Callable[[], object]], object]
 
 
-def write_case(folder: Path, data: Path, east: int, north: int) -> int:
-    """Write domain and configurations of so many copies; return the number of columns."""
-    case = pearl_river(data, 1)
+def do(part: str, call: Callable[[], object]) -> object:
+    """Make a call, and time nothing."""
+    return call()
+
+
+def write_case(folder: Path, data: Path, east: int, north: int, storm: bool = False, part: slice = ALL) -> int:
+    """Write domain and configurations of a case.
+
+    Parameters
+    ----------
+    folder : Path
+        Where `domain.nc`, `land.yaml` and `groundwater.yaml` are written.
+    data : Path
+        Reference data.
+    east, north : int
+        Copies of the domain side by side.
+    storm : bool
+        Whether the weather is a storm's, otherwise a dry day's.
+    part : slice
+        Of the domain, from west to east.
+
+    Returns
+    -------
+    int
+        Number of columns.
+    """
+    case = pearl_river(data, 1, part)
     d = case.domain
 
     def tiled(field: np.ndarray) -> np.ndarray:
@@ -72,20 +105,26 @@ def write_case(folder: Path, data: Path, east: int, north: int) -> int:
         "slope": {"x": of("slope_x"), "y": of("slope_y")},
         "manning": of("manning"),
     }
-    start = "2020-06-01T00:00"
     groundwater = {"domain": domain, "initial": {"pressure_head": of("head")}, "richards": {"threads": 1}}
-    forcing = {"type": "column", "file": str(data.resolve() / "forcing_columns" / "conus2_1583h.txt")}
+    weather = "storm" if storm else "dry"
+    record, first = RECORDS[weather]
+    forcing = {"type": "column", "file": str(data.resolve() / "forcing_columns" / record), "start": first}
     land = {
-        "start": start,
+        "start": STARTS[weather].isoformat(),
         "domain": domain,
         "land_cover": 2,
         "soil_texture": "loam",
         "threads": 1,
-        "forcing": forcing | {"start": "2020-05-31T11:00"},
+        "forcing": forcing,
     }
     for name, content in (("groundwater", groundwater), ("land", land)):
         (folder / f"{name}.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
     return int(ny * nx)
+
+
+def give_back() -> None:
+    """Give freed memory back to the system: whoever found it again would seem to need none."""
+    ctypes.CDLL(None).malloc_trim(0)
 
 
 def resident() -> float:
@@ -93,26 +132,39 @@ def resident() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1024.0
 
 
-def measure(folder: Path, columns: int, hours: int) -> dict[str, float]:
-    seconds = dict.fromkeys(("start", "land", "groundwater", "checkpoint"), 0.0)
+def start(folder: Path) -> tuple[BmiColm, BmiRichards]:
+    """Initialize both components of a case."""
+    land, groundwater = BmiColm(), BmiRichards()
+    land.initialize(str(folder / "land.yaml"))
+    groundwater.initialize(str(folder / "groundwater.yaml"))
+    return land, groundwater
 
-    def timed(part: str, call: Callable[[], object]) -> None:
-        begin = time.process_time()
-        call()
-        seconds[part] += time.process_time() - begin
 
-    before, land, groundwater = resident(), BmiColm(), BmiRichards()
-    timed("start", lambda: land.initialize(str(folder / "land.yaml")))
-    timed("start", lambda: groundwater.initialize(str(folder / "groundwater.yaml")))
-    ready = resident()
+def run_hours(land: BmiColm, groundwater: BmiRichards, columns: int, hours: int, timed: Timed = do) -> None:
+    """Couple both for some hours; `timed` is told what each call is part of."""
     for _ in range(hours):
         for name in (PRESSURE_HEAD, SATURATION):
-            land.set_value(
-                name, groundwater.get_value_ptr(name)[-10 * columns :]
-            )  # the root zone, the uppermost layers
+            # the root zone, the uppermost layers
+            land.set_value(name, groundwater.get_value_ptr(name)[-10 * columns :])
         timed("land", land.update)
         groundwater.set_value(NET_SOURCE, land.get_value_ptr(NET_SOURCE))
         timed("groundwater", groundwater.update)
+
+
+def measure(folder: Path, columns: int, hours: int) -> dict[str, float]:
+    seconds = dict.fromkeys(("start", "land", "groundwater", "checkpoint"), 0.0)
+
+    def timed(part: str, call: Callable[[], object]) -> object:
+        begin = time.process_time()
+        result = call()
+        seconds[part] += time.process_time() - begin
+        return result
+
+    give_back()
+    before = resident()
+    land, groundwater = timed("start", lambda: start(folder))  # type: ignore[misc]
+    ready = resident()
+    run_hours(land, groundwater, columns, hours, timed)
     for name, component in (("land", land), ("groundwater", groundwater)):
         timed("checkpoint", lambda n=name, c=component: c.save_state(folder / f"{n}.nc"))  # type: ignore[misc]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -35,6 +35,7 @@ from bmi_richards.solver import RichardsSolver
 
 Floats = NDArray[np.float64]
 SIZES = ((64, 48), (252, 146))
+ALL = slice(None)
 PARFLOW = {
     (64, "all", 1): 0.49,
     (64, "all", 2): 0.28,
@@ -148,12 +149,16 @@ def pearl_window(folder: Path, hours: int) -> Case:
     )
 
 
-def pearl_river(folder: Path, hours: int) -> Case:
-    def field(name: str) -> Floats:
-        return read_pfb(folder / "pearl_river" / f"{name}.pfb")
+def pearl_river(folder: Path, hours: int, part: slice = ALL) -> Case:
+    """Read the paper's domain, or a `part` of it from west to east."""
 
-    data = np.load(folder / "surrogate" / "inputs.npz")
-    conductivity = data["statics"][:11].astype(np.float64)
+    def field(name: str) -> Floats:
+        return read_pfb(folder / "pearl_river" / f"{name}.pfb")[..., part]
+
+    with np.load(folder / "surrogate" / "inputs.npz") as archive:
+        data = {name: archive[name] for name in ("dz", "flux_profile", "rain_rate")}
+        maps = {name: archive[name][..., part] for name in ("statics", "flux_pattern", "rain_pattern")}
+    conductivity = maps["statics"][:11].astype(np.float64)
     alpha, porosity = field("unname_test.out.alpha"), field("unname_test.out.porosity")
     vertical = conductivity.copy()
     vertical[0] *= np.where(porosity[0] < 0.02, 1.0, 0.1)  # rock is anisotropic, but for the tightest class
@@ -184,8 +189,8 @@ def pearl_river(folder: Path, hours: int) -> Case:
     first = max(first_wet - hours // 2, 0)
     sources = []
     for hour in range(first, first + hours):
-        source = data["flux_profile"][hour][:, None, None] * data["flux_pattern"]
-        source[-1] += data["rain_rate"][hour] * data["rain_pattern"]
+        source = data["flux_profile"][hour][:, None, None] * maps["flux_pattern"]
+        source[-1] += data["rain_rate"][hour] * maps["rain_pattern"]
         sources.append(source)
     wet = [bool(raining[h]) for h in range(first, first + hours)]
     return Case("Pearl River", domain, field("unname_test.out.press.00000"), sources, wet)

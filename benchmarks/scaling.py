@@ -20,7 +20,7 @@ import resource
 import subprocess
 import sys
 import tempfile
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -29,7 +29,7 @@ import click
 import netCDF4
 import numpy as np
 import yaml
-from growth import write_case
+from growth import STARTS, write_case
 from rich.console import Console
 from rich.table import Table
 
@@ -48,13 +48,8 @@ Copies = tuple[int, int]
 
 def write_run(folder: Path, data: Path, copies: Copies, hours: int, storm: bool) -> int:
     """Write a coupled run of so many copies; return the number of columns."""
-    columns = write_case(folder, data, *copies)
-    start = datetime(2020, 3, 9, 13) if storm else datetime(2020, 6, 1)
-    land = yaml.safe_load((folder / "land.yaml").read_text(encoding="utf-8"))
-    if storm:
-        record = data.resolve() / "forcing_columns" / "humid_8760h.txt"
-        land["forcing"] = {"type": "column", "file": str(record), "start": "2019-10-01T00:00"}
-        (folder / "land.yaml").write_text(yaml.safe_dump(land), encoding="utf-8")
+    columns = write_case(folder, data, *copies, storm=storm)
+    start = STARTS["storm" if storm else "dry"]
     period = {"start": start, "end": start + timedelta(hours=hours)}
     run = {
         "time": {**{name: time.isoformat(timespec="minutes") for name, time in period.items()}, "step": "1h"},

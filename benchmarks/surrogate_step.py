@@ -151,12 +151,18 @@ def row_of_basins(count: int) -> tuple[ColumnProperties, Any]:
     return columns, columns.pack(row(prepared.head)).numpy()
 
 
+def hourly_source(weather: str, columns: ColumnProperties) -> Any:
+    """Net source [h-1] of all layers but the lowest (layers, ny, nx): a little uptake, and rain on the uppermost."""
+    source = np.zeros((len(columns.dz) - 1, *columns.shape[1:]))
+    source[:-1] = -1.0e-6
+    source[-1] = RAIN[weather] / float(columns.dz[-1])
+    return source
+
+
 def structured_step(weather: str, columns: ColumnProperties, head: Any, compiled: bool, threads: int) -> Case:
     checkpoint = load(DEMO / "surrogate.yaml")
     assert isinstance(checkpoint, StructuredCheckpoint)
-    source = np.zeros((len(head) - 1, *columns.shape[1:]))
-    source[:-1] = -1.0e-6
-    source[-1] = RAIN[weather] / float(columns.dz[-1])
+    source = hourly_source(weather, columns)
     started = time.perf_counter()
     engine: Engine
     if compiled:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -93,7 +92,7 @@ class BmiColm(LandSurface):
         self._cells = np.flatnonzero(mask).astype(np.int32) + 1
         self._fill_initial(self._columns.state.leaf_temperature)
         # what cells are made of is in the columns now
-        self._prepared = replace(self._prepared, domain=self._prepared.domain.without_properties())
+        self._prepared = self._prepared.without_properties()
 
     def _update(self) -> None:
         self._read_forcing()
@@ -234,8 +233,10 @@ def _lifting(prepared: PreparedLand) -> Lifting | None:
     heights = config.reference_height
     if heights.below_canopy is BelowCanopy.REFUSE or config.published_numerics:
         return None
-    by_class = {number: entry.canopy_height for number, entry in prepared.vegetation.items()}
-    canopy = np.array([by_class[int(number)] for number in prepared.land_cover])
+    by_class = np.zeros(1 + max(prepared.vegetation))
+    for number, entry in prepared.vegetation.items():
+        by_class[number] = entry.canopy_height
+    canopy = by_class[prepared.land_cover]
     own = prepared.maps.get("canopy_height")
     if own is not None:
         canopy = np.where(np.isfinite(own), own, canopy)

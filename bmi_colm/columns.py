@@ -74,7 +74,7 @@ class LeafIteration(StrEnum):
     """How leaf temperature is found.
 
     ``PUBLISHED``: damped steps, at most 40; air counts as neutral once its stability has changed sign four times.
-    ``SETTLED``: secants, until temperature and stability have both settled. It leaves a fifth of the hours in which a
+    ``SETTLED``: secants, until temperature and stability have both settled. It leaves a quarter of the hours in which a
     change of 0.0001 K of the air changes the latent heat by more than 10 W m-2, and is farther from the published
     library where that gives up.
     """

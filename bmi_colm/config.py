@@ -304,6 +304,12 @@ class PreparedLand:
         root_zone = self.domain.porosity[-self.domain.root_zone_layers :, self.domain.mask]
         return self.grid.spread(np.ascontiguousarray(root_zone.T[:, ::-1]))
 
+    def without_properties(self) -> PreparedLand:
+        """Return it without what cells and columns are made of, most of its memory: textures are NaN, maps none."""
+        nothing = np.broadcast_to(np.nan, (len(self.cells), 1))
+        texture = SoilTexture(*(nothing for _ in fields(SoilTexture)))
+        return replace(self, domain=self.domain.without_properties(), texture=texture, maps={})
+
 
 def prepare(config_file: Path, model: type[LandConfig] = LandConfig) -> PreparedLand:
     """Read and check a configuration and the fields that it names.

@@ -468,14 +468,19 @@ class Domain:
             with mistakes.noted():
                 grid_mapping = spec.crs.read()
         vg, k = spec.van_genuchten, spec.conductivity
-        conductivity = {} if k is None else {"x": k.x, "y": k.y or k.x, "z": k.z or k.x}
-        fields = {f"conductivity_{axis}": deep(s, f"conductivity.{axis}") for axis, s in conductivity.items()}
-        if k is not None and k.anisotropy is not None:
-            fields["conductivity_z"] *= deep(k.anisotropy, "conductivity.anisotropy")
+        fields: dict[str, Array] = {}
+        if k is not None:
+            along_x = fields["conductivity_x"] = deep(k.x, "conductivity.x")
+            fields["conductivity_y"] = along_x if k.y is None else deep(k.y, "conductivity.y")
+            if k.z is not None:
+                fields["conductivity_z"] = deep(k.z, "conductivity.z")
+            elif k.anisotropy is not None:
+                fields["conductivity_z"] = along_x * deep(k.anisotropy, "conductivity.anisotropy")
         if vg.relative_permeability is not None:
             for name, own in (("alpha", vg.relative_permeability.alpha), ("n", vg.relative_permeability.n)):
                 quantity = f"van_genuchten.relative_permeability.{name}"
                 fields[f"relative_permeability_{name}"] = deep(own or getattr(vg, name), quantity)
+        latitude, longitude = flat(spec.latitude, "latitude"), flat(spec.longitude, "longitude")
         domain = cls(
             surface=surface,
             subsurface=subsurface,
@@ -488,8 +493,8 @@ class Domain:
             mask=mask,
             top_layer=None if spec.top_layer is None else _read_top_layer(spec.top_layer, subsurface.shape, cells),
             elevation=read(spec.elevation, "elevation", surface.shape),
-            latitude=flat(spec.latitude, "latitude"),
-            longitude=flat(spec.longitude, "longitude"),
+            latitude=latitude,
+            longitude=longitude,
             porosity=deep(spec.porosity, "porosity"),
             alpha=deep(vg.alpha, "van_genuchten.alpha"),
             n=deep(vg.n, "van_genuchten.n"),
@@ -500,7 +505,7 @@ class Domain:
             slope_y=flat(spec.slope.y if spec.slope else None, "slope.y", "y"),
             slope_formulation=spec.slope_formulation,
             manning=flat(spec.manning, "manning"),
-            cells=cells,
+            cells=replace(cells, latitude=latitude, longitude=longitude),  # the same values, kept once
             grid_mapping=grid_mapping,
             part=part,
             files=(*(() if spec._file is None else (spec._file,)), *_files_of(spec)),

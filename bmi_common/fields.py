@@ -161,7 +161,8 @@ class FieldConfig(Config):
             except ConfigError as error:
                 raise ConfigError(f"{source}: {name}: {error}") from None
             values = values * change.factor + change.offset
-        return np.array(values, dtype=np.float64, order="C")
+        own = values.flags.owndata and values.flags.c_contiguous  # nobody else has it
+        return values if own and values.dtype == np.float64 else np.array(values, dtype=np.float64, order="C")
 
     def _source(self, name: str) -> str:
         if self.file is None:

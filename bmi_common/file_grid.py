@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, Literal, NamedTuple
 
 import numpy as np
@@ -123,11 +124,22 @@ class GridMap:
 
     def __call__(self, values: Array) -> Array:
         """Return `values` (..., rows read, columns read) on the domain, (..., ny, nx)."""
+        if self._window is not None:
+            return np.asarray(values[(..., *self._window)]).copy(order="C")  # a gather takes several times as long
         picked = np.asarray(values[..., self.pick[0], self.pick[1]])
         if self.weights is None:
             return picked
         # a neighbour without weight may lack a value
         return np.asarray(np.where(self.weights > 0.0, self.weights * picked, 0.0).sum(axis=-3))
+
+    @cached_property
+    def _window(self) -> tuple[slice, slice] | None:
+        """What to take where the cells of the domain lie in the file as they are, but for the directions."""
+        rows, columns = self.pick
+        if self.weights is not None or not rows.size or (rows != rows[:, :1]).any() or (columns != columns[:1]).any():
+            return None
+        down, across = _evenly(rows[:, 0]), _evenly(columns[0])
+        return None if down is None or across is None else (down, across)
 
     def of_file(self, values: Array) -> Array:
         """Return `values` (..., rows, columns) of the file's whole grid on the domain, (..., ny, nx)."""
@@ -138,6 +150,16 @@ class GridMap:
         place = (..., part.rows, part.columns)
         rows, columns = self.rows.start + self.pick[0][place], self.columns.start + self.pick[1][place]
         return part_of(rows, columns, None if self.weights is None else self.weights[place])
+
+
+def _evenly(numbers: NDArray[np.intp]) -> slice | None:
+    """Return the slice that takes consecutive numbers, rising or falling; None for others."""
+    first, last = int(numbers[0]), int(numbers[-1])
+    step = -1 if last < first else 1
+    if not np.array_equal(numbers, np.arange(first, last + step, step)):
+        return None
+    end = last + step
+    return slice(first, None if end < 0 else end, step)
 
 
 # ---------------------------------------------------------------------- what a file says

@@ -83,7 +83,8 @@ class FlowNetwork:
     def cycles(self) -> list[NDArray[np.intp]]:
         """Flat cell indices of each cycle of the slope field."""
         sizes = np.diff(self.group_start)
-        return [self.cells[s - 1 : s - 1 + n] for s, n in zip(self.group_start, sizes, strict=False) if n > 1]
+        several = np.flatnonzero(sizes > 1)
+        return [self.cells[s - 1 : s - 1 + sizes[g]] for g, s in zip(several, self.group_start[several], strict=True)]
 
 
 def build_network(

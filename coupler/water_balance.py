@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from bmi_common.arrays import Array
 from bmi_common.groundwater import (
     BOUNDARY_INFLOW_VOLUME,
     CANOPY_IRRIGATION,
@@ -169,7 +170,7 @@ class WaterBalance:
         mask = plan.masks[groundwater.name]
         active = np.ones(thickness.shape[1:], dtype=bool) if mask is None else mask
         self._active = active
-        self._layer_volume = thickness[:, active] * self._area
+        self._layer_volume = _once_where_alike(thickness[:, active] * self._area)
         self._to_cubic_metres = self._volumes()
         self.storage = self._scalar(STORAGE_VOLUME)
         self._on_its_way = self._irrigation()
@@ -275,6 +276,12 @@ class WaterBalance:
         if variable not in self._to_cubic_metres:
             return 0.0
         return float(self.component.get(variable).reshape(-1)[0]) * self._to_cubic_metres[variable]
+
+
+def _once_where_alike(layers: Array) -> Array:
+    """Return (layers, cells), or (layers, 1) where every cell has the same."""
+    first = layers[:, :1]
+    return first.copy() if np.array_equal(np.broadcast_to(first, layers.shape), layers) else layers
 
 
 def term_values(balance: Balance) -> dict[str, float]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import netCDF4
 import numpy as np
 import pytest
-from land_basin import NX, NY, started, step
+from land_basin import NX, NY, started, step, write_land
 
-from bmi_colm.config import LandConfig, TextureConfig
+from bmi_colm.config import LandConfig, TextureConfig, prepare
 from bmi_colm.forcing import ForcingWarning, names
 from bmi_colm.forcing.config import ColumnForcing, Era5LandForcing, NetcdfForcing, ParflowForcing
 from bmi_colm.leaf_area import LeafAreaConfig
@@ -101,3 +102,16 @@ def test_links_in_the_users_guide_lead_somewhere():
     text = GUIDE.read_text(encoding="utf-8")
     headings = {re.sub(r"\W+", "-", h.lower()).strip("-") for h in re.findall(r"^#+ (.+)$", text, flags=re.M)}
     assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= headings
+
+
+def test_maps_of_the_soil_are_let_go_once_the_columns_have_them(tmp_path):
+    texture = {"sand": 40.0, "clay": [20.0] * 10}
+    path = write_land(tmp_path, soil_texture=texture, soil_maps={"conductivity_dry": 0.2})
+    whole = prepare(path)
+    assert whole.texture.clay.shape == (NX * NY - 1, 10)
+    assert list(whole.maps)
+    kept = whole.without_properties()
+    assert not kept.maps
+    assert not any(getattr(kept.texture, f.name).strides[0] for f in fields(kept.texture))  # one number, not a map
+    assert not kept.domain.has_properties
+    assert kept.land_cover.tolist() == whole.land_cover.tolist()

@@ -34,6 +34,7 @@ from library_cases import (
 
 from bmi_colm import BmiColm, BmiColmLibrary
 from bmi_colm import variables as names
+from bmi_colm.config import prepare
 from bmi_colm.land import ClampedHeadWarning
 from bmi_colm.library.cells import ReadinWarning
 from bmi_colm.readin import NUMBERS, read_readin
@@ -467,10 +468,12 @@ def test_both_land_components_take_cover_and_texture_from_a_readin(basin):
     library = started(basin, "working_directory: run", **replaced)
     written = read_readin(basin / "run" / "block_0" / "CoLM_readin.dat", np.ones((1, MASK.sum()), dtype=bool))
     library.finalize()
+    config = write_config(basin, **replaced)
+    land = prepare(config)  # passes over `library:`
+    np.testing.assert_array_equal(land.land_cover, written.land_cover)
+    np.testing.assert_array_equal(land.texture.sand, np.full((MASK.sum(), 10), 42.0))
     columns = BmiColm()
-    columns.initialize(str(write_config(basin, **replaced)))  # passes over `library:`
-    np.testing.assert_array_equal(columns._prepared.land_cover, written.land_cover)
-    np.testing.assert_array_equal(columns._prepared.texture.sand, np.full((MASK.sum(), 10), 42.0))
+    columns.initialize(str(config))
     assert str(basin / "CoLM_readin.dat") in columns.provenance
     columns.finalize()
 

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from land_basin import COVER, LATITUDE, LAYERS, LONGITUDE, MASK, started, step
+from land_basin import COVER, LATITUDE, LAYERS, LONGITUDE, MASK, started, step, write_land
 
 from bmi_colm import variables as names
+from bmi_colm.config import prepare
 from bmi_common import ConfigError
 
 DEPTHS = np.cumsum(LAYERS[:1:-1]) - 0.5 * np.array(LAYERS[:1:-1])  # of the root zone, from the top
@@ -27,9 +28,9 @@ def write(path: Path, name: str, values: np.ndarray, **leading: Any) -> dict[str
 def test_land_cover_and_parameters_of_cells(tmp_path: Path) -> None:
     cover = write(tmp_path / "cover.nc", "class", np.where(MASK, COVER, 99))
     height = write(tmp_path / "height.nc", "h", 5.0 + COVER)
-    bmi = started(tmp_path, land_cover=cover, vegetation_maps={"canopy_height": height})
-    np.testing.assert_array_equal(bmi._prepared.land_cover, COVER[MASK])
-    np.testing.assert_array_equal(bmi._prepared.maps["canopy_height"], 5.0 + COVER[MASK])
+    land = prepare(write_land(tmp_path, land_cover=cover, vegetation_maps={"canopy_height": height}))
+    np.testing.assert_array_equal(land.land_cover, COVER[MASK])
+    np.testing.assert_array_equal(land.maps["canopy_height"], 5.0 + COVER[MASK])
 
 
 @pytest.mark.parametrize("top_first", [True, False])
@@ -37,8 +38,8 @@ def test_soil_layers_by_depth(tmp_path: Path, top_first: bool) -> None:
     order = slice(None) if top_first else slice(None, None, -1)
     depth = ("depth", DEPTHS[order], {"units": "m", "positive": "down"})
     sand = write(tmp_path / "soil.nc", "sand", SAND[order], depth=depth)
-    texture = started(tmp_path, soil_texture={"sand": sand, "clay": 10.0})._prepared.texture
-    np.testing.assert_allclose(texture.sand, SAND[:, MASK].T)
+    land = prepare(write_land(tmp_path, soil_texture={"sand": sand, "clay": 10.0}))
+    np.testing.assert_allclose(land.texture.sand, SAND[:, MASK].T)
 
 
 def test_leaf_area_by_coordinate_and_julian_days(tmp_path: Path) -> None:

@@ -301,3 +301,13 @@ def test_specific_storage_and_anisotropy_may_follow_the_soil_class(write, tmp_pa
     np.testing.assert_array_equal(d.specific_storage[:, 0, 0], [1e-5] * 2 + [1e-3] * 9)
     assert d.conductivity_z is not None
     np.testing.assert_allclose(d.conductivity_z[:, 0, 0], [0.003] * 2 + [0.02] * 9)
+
+
+def test_what_is_the_same_is_kept_once(write) -> None:
+    d = domain(write, FULL)
+    assert d.conductivity_y is d.conductivity_x
+    assert d.cells.latitude is d.latitude
+    assert d.cells.longitude is d.longitude
+    other = domain(write, FULL.replace("z: 0.02}", "y: 0.03, z: 0.02}"))
+    assert other.require("conductivity_x", "x")[0, 0, 0] == pytest.approx(0.036)
+    assert other.require("conductivity_y", "x")[0, 0, 0] == 0.03

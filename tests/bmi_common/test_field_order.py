@@ -15,7 +15,7 @@ from parflow.tools.io import write_pfb
 
 from bmi_common import ConfigError, Domain, DomainConfig, FieldConfig
 from bmi_common.errors import InputNotice
-from bmi_common.file_grid import Cells
+from bmi_common.file_grid import Cells, GridMap
 
 NY, NX = 3, 4
 MAP = 10.0 * np.arange(NY)[:, None] + np.arange(NX)  # tells row (from the south) and column (from the west)
@@ -380,3 +380,24 @@ def test_more_files_than_may_be_open_are_read_in_turn(tmp_path: Path, monkeypatc
         assert len(netcdf_file.NetcdfFile._open) <= 3
     for file in files:
         file.close()
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns"),
+    [
+        (range(6), range(7)),
+        (range(5, -1, -1), range(7)),
+        (range(4, 1, -1), range(1, 5)),
+        (range(2, 3), range(6, 3, -1)),
+        ([0, 2, 3], range(7)),
+        ([1, 1, 2], range(7)),
+    ],
+)
+def test_cells_of_a_file_are_taken_alike_as_a_window_and_one_by_one(rows: Any, columns: Any) -> None:
+    values = np.random.default_rng(0).random((2, 6, 7))
+    wanted = values[:, list(rows)][:, :, list(columns)]
+    pick = np.meshgrid(list(rows), list(columns), indexing="ij")
+    found = GridMap(slice(0, 6), slice(0, 7), (pick[0], pick[1]))(values)
+    np.testing.assert_array_equal(found, wanted)
+    found[...] = -1.0
+    assert values.min() >= 0.0  # what was read stays as it is

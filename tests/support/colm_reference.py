@@ -146,6 +146,26 @@ def run(
     return {name: np.array(values) for name, values in result.items()}
 
 
+def sensitivity(case: Case, options: ColumnConfig, nudge: float = NUDGES[1]) -> Array:
+    """Change of each hour's latent heat [W m-2] by air that is warmer by `nudge` [K], (hours, columns).
+
+    Both airs find the state that the case's own has left, so that every hour counts for itself.
+    """
+    columns = case.inputs["igbp"].size
+    twins = np.repeat(np.arange(columns), 2)
+    warmer = np.tile([0.0, nudge], columns)
+    model = case.model(options, columns=twins)
+    changes = np.empty((len(case.forcing), columns))
+    for hour, values in enumerate(case.forcing):
+        weather = dict(zip(FORCING, values, strict=True))
+        weather["air_temperature"] = weather["air_temperature"] + warmer
+        latent = model.step(weather, case.head[hour][twins], case.saturation[hour][twins]).latent_heat
+        changes[hour] = latent[1::2] - latent[::2]
+        for array in model.state.arrays().values():
+            array[1::2] = array[::2]
+    return changes
+
+
 def kling_gupta(simulated: Array, observed: Array) -> float:
     """Kling-Gupta efficiency (Gupta et al. 2009)."""
     s, o = simulated.astype(float), observed.astype(float)
