@@ -13,6 +13,7 @@ bedrock are in longitude and latitude, as global data sets are. The same seed gi
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +64,41 @@ DENSITY = (1.25, 1.45)  # g cm-3, of topsoil and subsoil
 
 
 @dataclass(frozen=True)
+class Frame:
+    """The grid that a landscape is invented on.
+
+    Attributes
+    ----------
+    west, north : float
+        Its edges [m].
+    nx, ny : int
+        Cells from west to east and from north to south.
+    cell : float
+        Their size [m].
+    margin : float
+        From the divide to the edges [m].
+    outlet_x : float
+        Where the basin's water leaves, in the southernmost cell there within the divide [m].
+    """
+
+    west: float
+    north: float
+    nx: int
+    ny: int
+    cell: float
+    margin: float
+    outlet_x: float
+
+    @property
+    def outlet_column(self) -> int:
+        """Column of the outlet."""
+        return int((self.outlet_x - self.west) / self.cell)
+
+
+DEMO = Frame(WEST, NORTH, NX, NY, CELL, MARGIN, OUTLET_X)
+
+
+@dataclass(frozen=True)
 class Landscape:
     """The ground, northern row first.
 
@@ -84,13 +120,13 @@ class Landscape:
     rock: Integers
 
 
-def smooth_noise(random: np.random.Generator, length: float, shape: tuple[int, int] = (NY, NX)) -> Floats:
+def smooth_noise(random: np.random.Generator, length: float, frame: Frame = DEMO) -> Floats:
     """Return a random field of zero mean and unit variance that varies over the given length [m]."""
-    field = gaussian_filter(random.standard_normal(shape), length / CELL, mode="reflect")
+    field = gaussian_filter(random.standard_normal((frame.ny, frame.nx)), length / frame.cell, mode="reflect")
     return np.asarray((field - field.mean()) / field.std())
 
 
-def draw_divide(random: np.random.Generator) -> Polygon:
+def draw_divide(random: np.random.Generator, frame: Frame = DEMO) -> Polygon:
     """Return the divide: a wobbly superellipse as large as the grid without its frame."""
     angle = np.linspace(0.0, 2.0 * np.pi, 720, endpoint=False)
     radius = np.ones_like(angle)
@@ -98,28 +134,36 @@ def draw_divide(random: np.random.Generator) -> Polygon:
         radius -= 0.05 / wave * (1.0 + np.cos(wave * angle + random.uniform(0.0, 2.0 * np.pi)))
     radius /= (np.abs(np.cos(angle)) ** 3.5 + np.abs(np.sin(angle)) ** 3.5) ** (1.0 / 3.5)
     x, y = radius * np.cos(angle), radius * np.sin(angle)
-    east = WEST + MARGIN + (x - x.min()) / np.ptp(x) * (WIDTH - 2.0 * MARGIN)
-    north = NORTH - MARGIN - (y.max() - y) / np.ptp(y) * (HEIGHT - 2.0 * MARGIN)
+    width, height = (number * frame.cell - 2.0 * frame.margin for number in (frame.nx, frame.ny))
+    east = frame.west + frame.margin + (x - x.min()) / np.ptp(x) * width
+    north = frame.north - frame.margin - (y.max() - y) / np.ptp(y) * height
     return Polygon(np.round(np.column_stack([east, north])))
 
 
-def inside(divide: Polygon) -> Mask:
+def inside(divide: Polygon, frame: Frame = DEMO) -> Mask:
     """Return the cells whose centres lie within the divide."""
-    burnt = rasterize([divide], out_shape=(NY, NX), transform=from_origin(WEST, NORTH, CELL, CELL), dtype="uint8")
+    origin = from_origin(frame.west, frame.north, frame.cell, frame.cell)
+    burnt = rasterize([divide], out_shape=(frame.ny, frame.nx), transform=origin, dtype="uint8")
     return np.asarray(burnt > 0)
 
 
-def evolve(mask: Mask, rock: Floats, random: np.random.Generator) -> Floats:
+def evolve(
+    mask: Mask, rock: Floats, random: np.random.Generator, frame: Frame = DEMO, diffusivity: float = DIFFUSIVITY
+) -> Floats:
     """Return elevation [m] after uplift, river incision and hillslope creep within the closed divide.
+
+    Hillslopes are some sqrt(diffusivity [m2 a-1] / ERODIBILITY) long.
 
     Incision by stream power is implicit: Braun and Willett (2013), Geomorphology 180, 170.
     """
-    row, column = np.mgrid[0:NY, 0:NX]
-    rows = np.where(mask[:, int((OUTLET_X - WEST) / CELL)])[0]
-    outlet = int(rows[-1]) * NX + int((OUTLET_X - WEST) / CELL)
-    elevation = 0.1 * np.hypot(row - outlet // NX, column - outlet % NX) + random.uniform(0.0, 5.0, mask.shape)
+    nx, cell_size = frame.nx, frame.cell
+    row, column = np.mgrid[0 : frame.ny, 0:nx]
+    rows = np.where(mask[:, frame.outlet_column])[0]
+    outlet = int(rows[-1]) * nx + frame.outlet_column
+    elevation = 0.1 * np.hypot(row - outlet // nx, column - outlet % nx) + random.uniform(0.0, 5.0, mask.shape)
     # rounded, so that the last bit of a processor's exp decides about no river
     erodibility = np.round(ERODIBILITY * np.exp(0.35 * rock), 10)
+    creeps = math.ceil(8.0 * diffusivity * STEP_YEARS / cell_size**2)  # explicit: stable up to 0.25 of a cell
     for _ in range(STEPS):
         elevation += UPLIFT * STEP_YEARS
         elevation.flat[outlet] = 0.0
@@ -127,25 +171,27 @@ def evolve(mask: Mask, rock: Floats, random: np.random.Generator) -> Floats:
             np.where(mask, elevation, NODATA), nodata=NODATA, connectivity=4, idxs_pit=np.array([outlet])
         )
         network = pyflwdir.from_array(directions, ftype="d8", check_ftype=False)
-        area = np.maximum(network.upstream_area(unit="cell").astype(np.float64), 0.0) * CELL**2
-        incision: list[float] = (erodibility * STEP_YEARS * np.sqrt(area) / CELL).ravel().tolist()
+        area = np.maximum(network.upstream_area(unit="cell").astype(np.float64), 0.0) * cell_size**2
+        incision: list[float] = (erodibility * STEP_YEARS * np.sqrt(area) / cell_size).ravel().tolist()
         level: list[float] = filled.astype(np.float64).ravel().tolist()
         downstream: list[int] = network.idxs_ds.tolist()
         for cell in network.idxs_seq.tolist():  # from the outlet upwards
             below = downstream[cell]
             if below != cell:
                 level[cell] = (level[cell] + incision[cell] * level[below]) / (1.0 + incision[cell])
-        elevation = np.where(mask, np.array(level).reshape(NY, NX), elevation)
-        elevation = np.where(mask, elevation + DIFFUSIVITY * STEP_YEARS * curvature(elevation, mask), elevation)
+        elevation = np.where(mask, np.array(level).reshape(frame.ny, nx), elevation)
+        for _ in range(creeps):
+            creep = diffusivity * STEP_YEARS / creeps * curvature(elevation, mask, cell_size)
+            elevation = np.where(mask, elevation + creep, elevation)
     return np.where(mask, elevation - elevation.flat[outlet], 0.0)
 
 
-def curvature(field: Floats, mask: Mask) -> Floats:
+def curvature(field: Floats, mask: Mask, cell: float) -> Floats:
     """Return the Laplacian of a field [its units m-2] with no flux over the divide."""
     result = np.zeros_like(field)
     for axis in (0, 1):
         both = np.delete(mask & np.roll(mask, -1, axis), -1, axis)
-        rise = np.where(both, np.diff(field, axis=axis), 0.0) / CELL**2
+        rise = np.where(both, np.diff(field, axis=axis), 0.0) / cell**2
         pad = [(0, 0), (0, 0)]
         pad[axis] = (1, 1)
         result += np.diff(np.pad(rise, pad), axis=axis)
