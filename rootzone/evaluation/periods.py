@@ -35,7 +35,9 @@ def common_hours(
     later = 0 if until is None else int((times > until).sum())
     times = times[: len(times) - later]
     if not len(times):
-        raise ConfigError(f"--until {until}: run and reference have no hour in common before; they begin with {span(run.times)}")
+        raise ConfigError(
+            f"--until {until}: reference and run have no hour in common before; the run has {span(run.times)}"
+        )
     if bound is not None:
         lacking = np.setdiff1d(times, bound.times)
         if len(lacking):
