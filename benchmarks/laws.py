@@ -4,7 +4,7 @@
 
 The valley has twenty cells, and soils that the shipped structured surrogate has not seen in training. Land runs over
 the Richards solver, over that surrogate, and over a PredRNN whose weights are given. FOLDER gets the case and, in
-``laws/``, a table.
+``laws/``, a table; the same command goes on where an earlier one was stopped.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def main(folder: Path, soil: str, record: str, repeats: int, laws: tuple[str, ..
     folder.mkdir(parents=True, exist_ok=True)
     files = write_case(folder, soil, predrnn)
     command = ["bmi-laws", *map(str, files), "--record", record, "--repeats", str(repeats), "--output", folder / "laws"]
-    sys.exit(subprocess.run([*command, "--overwrite", *(f"--law={law}" for law in laws)], check=False).returncode)
+    sys.exit(subprocess.run([*command, *(f"--law={law}" for law in laws)], check=False).returncode)
 
 
 if __name__ == "__main__":
