@@ -66,7 +66,7 @@ def write_case(folder: Path, soil: str, predrnn: Path | None) -> list[Path]:
     domain = make_valley(folder, soil)
     common = {"domain": domain, "initial": {"water_table_depth": 3.0}}
     groundwaters: dict[str, tuple[str, dict[str, Any]]] = {
-        "richards": ("bmi_richards:BmiRichards", {"richards": {"mode": "full", "passes": 2}}),
+        "richards": ("bmi_richards:BmiRichards", {"richards": {"mode": "full", "passes": 2, "threads": 1}}),
         "structured": (
             "bmi_surrogate:BmiSurrogate",
             {"surrogate": {"checkpoint": str(ROOT / "cfg" / "demo" / "surrogate.yaml"), "threads": 1}},
@@ -84,6 +84,7 @@ def write_case(folder: Path, soil: str, predrnn: Path | None) -> list[Path]:
         "soil_texture": soil,
         "reference_height": {"wind": 50.0, "temperature": 40.0, "humidity": 40.0},
         "forcing": {"type": "netcdf", "file": str(ROOT / "cfg" / "demo" / "weather.nc")},
+        "threads": 1,  # of twenty columns, more cost time; where cores are busy, many times as much
     }
     (folder / "land.yaml").write_text(yaml.safe_dump(land, sort_keys=False), encoding="utf-8")
     written = []

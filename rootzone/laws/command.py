@@ -67,12 +67,13 @@ def put(
         logging.getLogger("rootzone").setLevel(logging.ERROR)  # each experiment would tell the same again
         stack.callback(logging.getLogger("rootzone").setLevel, level)
         laboratories = [(file.stem, Laboratory(file, settings, lengths, console)) for file in files]
-        runs = {} if folder is None or overwrite else kept.read(folder.path)
-        for name, laboratory in laboratories:
-            if name in runs:
-                kept.require_same(output, name, runs[name], laboratory.identity)
-            else:
-                runs[name] = Kept(laboratory.identity)
+        runs: dict[str, Kept] = {}
+        if folder is not None and not overwrite:
+            runs = kept.read(folder.path)
+            for name, laboratory in laboratories:
+                if name in runs:
+                    kept.require_same(folder.path, name, runs[name], laboratory.identity)
+        runs |= {name: Kept(laboratory.identity) for name, laboratory in laboratories if name not in runs}
         if folder is not None and overwrite:
             folder.clear()
         while laboratories:

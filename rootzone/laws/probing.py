@@ -26,7 +26,7 @@ LAWS: dict[str, Callable[[Laboratory], Finding | list[Finding]]] = {
     "closure": water_laws.closure,
     "drift": water_laws.drift,
 }
-"""By the names that ``bmi-laws --law`` takes; the cheap ones first; `energy` watches an experiment that others take over."""
+"""By the names that ``bmi-laws --law`` takes; the cheap ones first. Others take over what `energy` has watched."""
 
 
 def probe(law: str, laboratory: Laboratory) -> list[Finding]:
