@@ -81,7 +81,7 @@ def write_case(folder: Path, soil: str, predrnn: Path | None) -> list[Path]:
         "start": "2019-10-01T00:00",
         "domain": domain,
         "land_cover": {"file": "valley.nc", "variable": "land_cover"},
-        "soil_texture": soil,
+        "soil_texture": soil.replace("_", " "),
         "reference_height": {"wind": 50.0, "temperature": 40.0, "humidity": 40.0},
         "forcing": {"type": "netcdf", "file": str(ROOT / "cfg" / "demo" / "weather.nc")},
         "threads": 1,  # of twenty columns, more cost time; where cores are busy, many times as much
@@ -115,7 +115,8 @@ def write_case(folder: Path, soil: str, predrnn: Path | None) -> list[Path]:
 def main(folder: Path, soil: str, record: str, repeats: int, laws: tuple[str, ...], predrnn: Path | None) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     files = write_case(folder, soil, predrnn)
-    command = ["bmi-laws", *map(str, files), "--record", record, "--repeats", str(repeats), "--output", folder / "laws"]
+    command = [sys.executable, "-m", "rootzone.bmi_laws", *map(str, files), "--record", record]
+    command += ["--repeats", str(repeats), "--output", str(folder / "laws")]
     sys.exit(subprocess.run([*command, *(f"--law={law}" for law in laws)], check=False).returncode)
 
 

