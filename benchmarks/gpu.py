@@ -72,6 +72,8 @@ MOST = 200
 RESTART = 4
 """Hours after which a storm begins again with the same ground: it does not become a flood."""
 PRECISIONS = ("float32", "tf32", "bf16", "fp16")
+SHARES = {"equality": 2.0, "hour of PredRNN": 1.0, "hour of the structured surrogate": 1.0, "training": 1.0}
+"""Of the time; the CPU, which is compared with, needs the most."""
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -105,9 +107,9 @@ class Budget:
     ends: float
     share: float = 0.0
 
-    def begin(self, parts_left: int) -> None:
-        """Begin a part: it may take its share of what is left."""
-        self.share = time.perf_counter() + max(0.0, self.ends - time.perf_counter()) / parts_left
+    def begin(self, part: float) -> None:
+        """Begin a part, which may take so much of what is left."""
+        self.share = time.perf_counter() + max(0.0, self.ends - time.perf_counter()) * part
 
     def of_case(self, cases_left: int) -> float:
         """Seconds of the next case of the part."""
@@ -478,11 +480,12 @@ def equality_cases(paper: Paper, lengths: Lengths, device: torch.device) -> dict
         def case(seconds: float) -> dict[str, Any]:
             if found == reference:
                 raise NotMeasuredError("the device is the CPU")
-            begin, pair = time.perf_counter(), (remembered(*reference), remembered(*found))
-            for part, heads in enumerate(pair, start=1):
-                heads.reach(hours, begin + 0.5 * part * seconds)
-            reached = min(len(heads.known) for heads in pair)
-            return {"hours": reached, "units": units, **apart(pair[1].known[reached - 1], pair[0].known[reached - 1])}
+            begin, here_and_there = time.perf_counter(), (remembered(*found), remembered(*reference))
+            for half, heads in enumerate(here_and_there, start=1):  # what the faster one leaves goes to the other
+                heads.reach(hours, begin + 0.5 * half * seconds)
+            reached = min(len(heads.known) for heads in here_and_there)
+            pair = (heads.known[reached - 1] for heads in here_and_there)
+            return {"hours": reached, "units": units, **apart(*pair)}
 
         return case
 
@@ -642,8 +645,10 @@ def main(device: str, minutes: float, data: Path | None, quick: bool, only: tupl
     wanted = {name: part for name, part in parts.items() if name in only or not only}
     console = Console(width=None if sys.stdout.isatty() else 120)
     console.print(", ".join(f"{k} {v}" for k, v in machine(where).items()))
-    for number, (name, cases) in enumerate(wanted.items()):
-        report.budget.begin(len(wanted) - number)
+    left = sum(SHARES[name] for name in wanted)
+    for name, cases in wanted.items():
+        report.budget.begin(SHARES[name] / left)
+        left -= SHARES[name]
         report.measure(name, cases())
         show(console, name, report.rows[name])
     console.print("Not measured:" if report.missing else "All was measured.")

@@ -2,10 +2,10 @@
 
     python benchmarks/ponding.py [--soil loam] [--head -8] [--hours 2]
 
-Columns of the valley of ``benchmarks/laws.py``, one for each rain, do not feed each other. Their soil is at rest above
-a water table at 3 m, and dried out from 0.5 m depth to the surface, which has the pressure head of ``--head``. The table
-is of the water that stands on them after each hour [mm]; below it, between which rains it falls though more rain has
-fallen, and by how much at most.
+Columns of the valley of ``benchmarks/laws.py``, one for each rain, do not feed each other. Their soil is at rest
+above a water table at 3 m, and dried out from 0.5 m depth to the surface, which has the pressure head of ``--head``.
+The table is of the water that stands on them after each hour [mm]; below it, between which rains it falls though more
+rain has fallen, and by how much at most.
 """
 
 from __future__ import annotations
