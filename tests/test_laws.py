@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,9 @@ from click.testing import CliRunner, Result
 from law_cases import DAYS, write
 
 from bmi_colm.forcing.names import AIR_TEMPERATURE, LONGWAVE, PRECIPITATION, SPECIFIC_HUMIDITY
+from coupler.water_balance import Balance
 from rootzone.bmi_laws import main
-from rootzone.laws import LAWS, Finding, Laboratory
+from rootzone.laws import LAWS, Finding, Laboratory, Status
 from rootzone.laws.laboratory import Series
 from rootzone.laws.weather import Weather
 
@@ -159,6 +161,14 @@ def test_bad_input_is_refused_before_anything_is_computed_or_written(tmp_path: P
     result = bmi_laws(file, *arguments)
     assert (result.exit_code, words in result.output.replace("\n", " ")) == (2, True), result.output
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_storm_that_soaks_in_without_any_outflow_keeps_its_law() -> None:
+    series = Series(balances=[Balance(1.0, 1.0, 0.0, 0.0, 0.0, 1.0)] * 10, prints=[b"same"] * 10)
+    record = SimpleNamespace(with_more_rain=lambda rain: None)
+    laboratory = SimpleNamespace(steps=10, step_seconds=3600.0, record=record, remembered=lambda label, weather: series)
+    finding = LAWS["storm"](laboratory)
+    assert (finding.status, finding.measured) == (Status.KEPT, 0.0)
 
 
 def test_warmer_air_keeps_its_relative_humidity_and_the_emissivity_of_its_sky() -> None:

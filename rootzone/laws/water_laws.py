@@ -116,7 +116,7 @@ def storm(laboratory: Laboratory) -> Finding:
     fell = without.terms("outflow") - with_it.terms("outflow")
     return Finding.judged(
         "storm",
-        float(np.maximum(fell, 0.0).max() / with_it.terms("outflow").max()),
+        float(np.maximum(fell, 0.0).max() / max(with_it.terms("outflow").max(), np.finfo(float).tiny)),
         UNEXPLAINED,
         "largest fall of the outflow below that without the storm, over its peak",
     )
