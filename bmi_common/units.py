@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from math import isclose
 
 from gimli._udunits2 import UdunitsError  # what its units raise; not among the public `gimli.errors`
@@ -60,6 +61,7 @@ class Conversion:
         return f"{self.source} -> {self.target}: x {self.factor:.10g}{offset}{note}"
 
 
+@cache
 def conversion(source: str, target: str) -> Conversion:
     """Find how values in `source` units become values in `target` units.
 

@@ -48,7 +48,7 @@ _EXAMPLES = examples(
 )
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Replace a value of each file; repeatable.")
 @output_option("Folder for laws.json and laws.md.")
-@click.option("--overwrite", is_flag=True, help="Replace the laws that the folder holds.")
+@click.option("--overwrite", is_flag=True, help="Put all laws anew, also those that the folder holds.")
 @quiet_option
 @click.version_option(package_name="rootzone")
 @keeping_warnings
@@ -66,7 +66,7 @@ def main(
 
     The run is made with its own weather, then with weather that is changed: without rain, with a storm more, warmer,
     of another year, with snow. No output file of the run is written. A law that a component cannot answer is "not
-    applicable", never kept.
+    applicable", never kept. The same command goes on where an earlier one was stopped.
 
     Exit codes: 0 no law is broken, 1 one is, or a run failed under its own weather, 2 bad input, 130 interrupted.
     """
@@ -86,7 +86,10 @@ def main(
     except RootzoneError as error:
         fail("bmi-laws", str(error), EXIT_BAD_INPUT)
     except KeyboardInterrupt:
-        fail("bmi-laws", "interrupted; nothing was written", EXIT_INTERRUPTED)
+        stays = (
+            "nothing was written" if output is None else f"{output} holds the laws put so far; the same command goes on"
+        )
+        fail("bmi-laws", f"interrupted; {stays}", EXIT_INTERRUPTED)
     terminal.console(quiet=quiet).print(screen_table(found))
     for path in written:
         console.print(f"wrote {path}")

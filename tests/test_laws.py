@@ -2,6 +2,8 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +12,10 @@ from click.testing import CliRunner, Result
 from law_cases import DAYS, write
 
 from bmi_colm.forcing.names import AIR_TEMPERATURE, LONGWAVE, PRECIPITATION, SPECIFIC_HUMIDITY
+from coupler.water_balance import Balance
 from rootzone.bmi_laws import main
+from rootzone.laws import LAWS, Finding, Laboratory, Status
+from rootzone.laws.laboratory import Series
 from rootzone.laws.weather import Weather
 
 RECORD = ("--record", f"{DAYS}d", "--repeats", "4")
@@ -29,8 +34,22 @@ def bmi_laws(*arguments: str | Path) -> Result:
 
 
 def found(folder: Path) -> dict[str, dict]:
-    (answers,) = json.loads((folder / "laws.json").read_text()).values()
-    return {answer["law"]: answer for answer in answers}
+    (run,) = json.loads((folder / "laws.json").read_text())["runs"].values()
+    return {answer["law"]: answer for answers in run["laws"].values() for answer in answers}
+
+
+@pytest.fixture
+def labels(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Experiments that are made, by their labels."""
+    made: list[str] = []
+    step_all = Laboratory._step_all
+
+    def noted(self: Laboratory, label: str, *arguments: Any) -> Series:
+        made.append(label)
+        return step_all(self, label, *arguments)
+
+    monkeypatch.setattr(Laboratory, "_step_all", noted)
+    return made
 
 
 @pytest.mark.slow
@@ -60,6 +79,65 @@ def test_a_law_sees_the_component_that_breaks_it(tmp_path: Path, law: str) -> No
     assert found(tmp_path / "laws")[name]["status"] == "broken"
 
 
+def test_the_same_command_goes_on_after_the_last_law_that_was_put(
+    tmp_path: Path, labels: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = (write(tmp_path), "--record", "1d", "--repeats", "2", "--law", "storm", "--law", "drought")
+    command += ("--output", tmp_path / "laws")
+    whole = LAWS["drought"]
+
+    def interrupted(_: Laboratory) -> Finding:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(LAWS, "drought", interrupted)
+    result = bmi_laws(*command)
+    assert (result.exit_code, "the same command goes on" in result.output.replace("\n", " ")) == (130, True)
+    assert {*found(tmp_path / "laws")} == {"storm"}
+    monkeypatch.setitem(LAWS, "drought", whole)
+    labels.clear()
+    assert bmi_laws(*command).exit_code == 0
+    assert labels == ["as it is", "no rain"]
+    answers = found(tmp_path / "laws")
+    assert [*answers] == ["storm", "drought"]
+    labels.clear()
+    again = bmi_laws(*command)
+    assert (again.exit_code, labels, found(tmp_path / "laws")) == (0, [], answers)
+    assert bmi_laws(*command, "--overwrite").exit_code == 0
+    assert labels == ["as it is", "a storm more", "the record", "no rain"]
+    assert found(tmp_path / "laws") == answers
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("record", "another record (1d, now 2d)"),
+        ("repeats", "another repeats (2, now 3)"),
+        ("setting", "another configuration"),
+        ("weather", "another input files"),
+        ("damage", "cannot be read"),
+    ],
+)
+def test_laws_of_another_run_are_not_gone_on_with(tmp_path: Path, labels: list[str], change: str, words: str) -> None:
+    file, folder = write(tmp_path), tmp_path / "laws"
+    law = ("--law", "largest-storm", "--output", folder)
+    assert bmi_laws(file, "--record", "1d", "--repeats", "2", *law).exit_code == 0
+    settings: tuple[str, ...] = ()
+    if change == "setting":
+        settings = ("--set", "components.land.options.wilting_point=0.15")
+    if change == "weather":
+        weather = tmp_path / "weather.txt"
+        weather.write_text(weather.read_text().replace("9.8", "9.7"))
+    if change == "damage":
+        (folder / "laws.json").write_text((folder / "laws.json").read_text()[:-20])
+    before = (folder / "laws.json").read_text()
+    labels.clear()
+    lengths = ("--record", "2d" if change == "record" else "1d", "--repeats", "3" if change == "repeats" else "2")
+    result = bmi_laws(file, *lengths, *law, *settings)
+    told = result.output.replace("\n", " ")
+    assert (result.exit_code, words in told, "--overwrite" in told) == (2, True, True), result.output
+    assert (labels, (folder / "laws.json").read_text()) == ([], before)
+
+
 def test_laws_of_rain_are_not_applicable_where_none_falls(tmp_path: Path) -> None:
     result = bmi_laws(write(tmp_path, rain=0.0), *RECORD, "--law", "largest-storm", "--output", tmp_path / "laws")
     assert result.exit_code == 0, result.output
@@ -83,6 +161,14 @@ def test_bad_input_is_refused_before_anything_is_computed_or_written(tmp_path: P
     result = bmi_laws(file, *arguments)
     assert (result.exit_code, words in result.output.replace("\n", " ")) == (2, True), result.output
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_storm_that_soaks_in_without_any_outflow_keeps_its_law() -> None:
+    series = Series(balances=[Balance(1.0, 1.0, 0.0, 0.0, 0.0, 1.0)] * 10, prints=[b"same"] * 10)
+    record = SimpleNamespace(with_more_rain=lambda rain: None)
+    laboratory = SimpleNamespace(steps=10, step_seconds=3600.0, record=record, remembered=lambda label, weather: series)
+    finding = LAWS["storm"](laboratory)
+    assert (finding.status, finding.measured) == (Status.KEPT, 0.0)
 
 
 def test_warmer_air_keeps_its_relative_humidity_and_the_emissivity_of_its_sky() -> None:

@@ -13,10 +13,11 @@ from bmi_common.config import require_names
 from bmi_common.durations import parse_duration
 from bmi_common.errors import ConfigError
 from bmi_common.owned_folder import OwnedFolder, new_folder
+from rootzone.laws import kept
 from rootzone.laws.findings import Finding
-from rootzone.laws.laboratory import Lengths
-from rootzone.laws.probing import probe, require_laws
-from rootzone.laws.report import write
+from rootzone.laws.kept import Kept
+from rootzone.laws.laboratory import Laboratory, Lengths
+from rootzone.laws.probing import LAWS, probe, require_laws
 
 HOLDS = "laws"
 """What the record of its folder says that it holds."""
@@ -34,12 +35,15 @@ def put(
 ) -> tuple[dict[str, list[Finding]], list[Path]]:
     """Put runs to laws; return what was found by the names of their files, and the files written.
 
+    Each law is kept in `output` as soon as it is put. Laws that the folder holds are not put again, unless it is to be
+    overwritten.
+
     Raises
     ------
     ConfigError
-        For bad input; nothing was written.
+        For bad input, and where the folder holds laws of other runs under these names; nothing was written.
     RunFailed
-        If a run fails under its own weather.
+        If a run fails under its own weather; what was found before is kept.
     """
     require_names(*files, output)
     require_laws(laws)
@@ -52,17 +56,35 @@ def put(
         lengths = Lengths(parse_duration(record), repeats)
     except ValueError as error:
         raise ConfigError(f"--record: {error}") from None
+    laws = laws or list(LAWS)
     with ExitStack() as stack:
         folder: OwnedFolder | None = None
         if output is not None:
-            folder = stack.enter_context(new_folder(output, HOLDS, overwrite))
+            # what it holds is gone on with, so that it may hold laws
+            folder = stack.enter_context(new_folder(output, HOLDS, overwrite=True))
             folder.require_not_removed(files)
         level = logging.getLogger("rootzone").level
         logging.getLogger("rootzone").setLevel(logging.ERROR)  # each experiment would tell the same again
         stack.callback(logging.getLogger("rootzone").setLevel, level)
-        found = {file.stem: probe(file, settings, lengths, laws, console) for file in files}
-        if folder is None:
-            return found, []
-        with folder.staging() as staging:
-            made = [path.name for path in write(found, staging)]
-        return found, [folder.path / name for name in made]
+        laboratories = [(file.stem, Laboratory(file, settings, lengths, console)) for file in files]
+        runs: dict[str, Kept] = {}
+        if folder is not None and not overwrite:
+            runs = kept.read(folder.path)
+            for name, laboratory in laboratories:
+                if name in runs:
+                    kept.require_same(folder.path, name, runs[name], laboratory.identity)
+        runs |= {name: Kept(laboratory.identity) for name, laboratory in laboratories if name not in runs}
+        if folder is not None and overwrite:
+            folder.clear()
+        while laboratories:
+            name, laboratory = laboratories.pop(0)  # with all that it remembers
+            for law in laws:
+                if law in runs[name].laws:
+                    continue
+                found = runs[name].laws[law] = probe(law, laboratory)
+                console.print(f"{name}: {', '.join(f'{f.law} {f.status.value}' for f in found)}")
+                if folder is not None:
+                    with folder.staging() as staging:
+                        kept.write(runs, LAWS, staging)
+        written = [] if folder is None else [folder.path / kept.JSON, folder.path / kept.MARKDOWN]
+        return {name: runs[name].findings(laws) for name in names}, written

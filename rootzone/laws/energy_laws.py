@@ -52,7 +52,7 @@ def energy(laboratory: Laboratory) -> list[Finding]:
         outside = np.maximum(np.maximum(low - latent, latent - high), 0.0).max()
         return float(np.abs(of(_RESIDUAL)).max()), float(radiation), float(emitted), float(outside)
 
-    series = laboratory.run("energy", laboratory.record, watch=look)
+    series = laboratory.remembered("the record", laboratory.record, look)
     worst = np.max(series.watched, axis=0)
     return [
         Finding.judged("energy balance", worst[0], CLOSURE, "W m-2 that nothing accounts for, worst hour and cell"),

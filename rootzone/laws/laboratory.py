@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import astuple, dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +20,11 @@ from rich.console import Console
 
 from bmi_colm import BmiColm
 from bmi_colm.forcing.names import FORCING_NAMES
+from bmi_common.durations import describe
 from bmi_common.errors import ConfigError
 from bmi_common.groundwater import PRESSURE_HEAD
 from bmi_common.units import WATER_DENSITY
+from coupler import provenance
 from coupler.component import Component
 from coupler.config import LoadedRun, load_run
 from coupler.errors import RunFailed
@@ -129,10 +134,17 @@ class Laboratory:
     console : Console
         For progress.
 
+    Attributes
+    ----------
+    identity : mapping of str to str
+        What the findings depend on: digests of the configuration and of the contents of all files that the run reads,
+        the version of this package, and the lengths.
+
     Raises
     ------
     ConfigError
-        If the file is no run of a land and a groundwater component with a water balance, or shorter than the record.
+        If the file is no run of a land and a groundwater component with a water balance, if it or a file that it names
+        is refused, or if the run is shorter than the record.
     """
 
     def __init__(self, file: Path, settings: Sequence[str], lengths: Lengths, console: Console) -> None:
@@ -144,8 +156,25 @@ class Laboratory:
         self.steps = lengths.record // self._step
         self.land, self.groundwater = self._find_components(loaded)
         self._made: dict[str, Series] = {}
-        self._active = np.ones((1, 1), dtype=bool)
-        self.record = self._take_record()
+        with self._prepared((), self._start, self._end_of_record) as prepared:
+            self.identity = self._identify(prepared)
+            active = prepared.components[self.groundwater].mask
+            shape = prepared.components[self.groundwater].shape(PRESSURE_HEAD)[1:]
+            self._active = np.ones(shape, dtype=bool) if active is None else active
+
+    @cached_property
+    def record(self) -> Weather:
+        """The weather of the run; the first to ask for it makes the run as it is.
+
+        Raises
+        ------
+        RunFailed
+            If the run fails under its own weather.
+        """
+        try:
+            return self._take_record()
+        except ExperimentFailedError as error:
+            raise RunFailed(str(error)) from error
 
     @property
     def step_seconds(self) -> float:
@@ -195,10 +224,15 @@ class Laboratory:
         external = f'{self.land}.options.forcing={{"type": "external"}}'
         return self._carry_out(label, weather, (external, *settings), first, end, watch)
 
-    def remembered(self, label: str, weather: Weather) -> Series:
-        """Run an experiment without anything but its weather, or return what it did when several laws ask for it."""
-        if label not in self._made:
-            self._made[label] = self.run(label, weather)
+    def remembered(
+        self, label: str, weather: Weather, watch: Callable[[Component, Component], Any] | None = None
+    ) -> Series:
+        """Run an experiment without anything but its weather, or return what it did when several laws ask for it.
+
+        One that is to be watched, and was not, is run again.
+        """
+        if label not in self._made or (watch is not None and not self._made[label].watched):
+            self._made[label] = self.run(label, weather, watch=watch)
         return self._made[label]
 
     @property
@@ -237,18 +271,15 @@ class Laboratory:
         """Make the run as it is, and keep the weather that the land has read."""
         read: dict[str, list[Floats]] = {name: [] for name in FORCING_NAMES}
 
-        def keep(land: Component, groundwater: Component) -> None:
+        def keep(land: Component, _: Component) -> None:
             cells = land.mask
-            active = groundwater.mask
-            self._active = np.ones(groundwater.shape(PRESSURE_HEAD)[1:], dtype=bool) if active is None else active
             for name, kept in read.items():
                 values = land.get(name)
                 of_cells = values[cells] if cells is not None else values.reshape(-1)
                 same = bool(np.all(of_cells == of_cells[0]))
                 kept.append(of_cells[:1].copy() if same else values.reshape(-1).copy())
 
-        end = self._start + self.steps * self._step
-        self._carry_out("as it is", None, (), self._start, end, keep, self.steps)
+        self._carry_out("as it is", None, (), self._start, self._end_of_record, keep, self.steps)
         widest = {name: max(v.size for v in kept) for name, kept in read.items()}
         return Weather({n: np.stack([np.broadcast_to(v, (widest[n],)) for v in kept]) for n, kept in read.items()})
 
@@ -262,6 +293,16 @@ class Laboratory:
         watch: Callable[[Component, Component], Any] | None,
         steps: int = 0,
     ) -> Series:
+        with self._prepared(settings, start, end) as prepared:
+            return self._step_all(label, prepared, weather, watch, weather.steps if weather else steps)
+
+    @property
+    def _end_of_record(self) -> datetime:
+        return self._start + self.steps * self._step
+
+    @contextmanager
+    def _prepared(self, settings: Sequence[str], start: datetime, end: datetime) -> Iterator[PreparedRun]:
+        """Prepare the run over a period, without files and checks of its own."""
         common = [
             f"time.start={start.isoformat()}",
             f"time.end={end.isoformat()}",
@@ -274,9 +315,20 @@ class Laboratory:
         with tempfile.TemporaryDirectory() as staging:
             prepared = prepare(loaded, Path(staging))
             try:
-                return self._step_all(label, prepared, weather, watch, weather.steps if weather else steps)
+                yield prepared
             finally:
                 prepared.finalize()
+
+    def _identify(self, prepared: PreparedRun) -> Mapping[str, str]:
+        made_of = provenance.collect(prepared.loaded, prepared.components, prepared.configs, self._file.parent)
+        made_of["configuration"].pop("relative_to")  # a case may be moved
+        return {
+            "configuration": _digest(made_of["configuration"]),
+            "input files": _digest(sorted(made_of["inputs"].values())),
+            "version": provenance.version(),
+            "record": describe(self.lengths.record),
+            "repeats": str(self.lengths.repeats),
+        }
 
     def _step_all(
         self,
@@ -345,3 +397,7 @@ class _LandWater:
 def as_setting(key: str, value: Any) -> str:
     """Write ``key=value`` as ``--set`` takes it."""
     return f"{key}={yaml.safe_dump(value, default_flow_style=True, width=2**30).strip()}"
+
+
+def _digest(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -1,18 +1,14 @@
-"""Findings as tables and files."""
+"""Findings as tables."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
 
 from rootzone.laws.findings import Finding, Status
-
-JSON, MARKDOWN = "laws.json", "laws.md"
 
 _STYLES = {Status.KEPT: "green", Status.BROKEN: "red", Status.NOT_APPLICABLE: "dim"}
 
@@ -28,27 +24,8 @@ def screen_table(findings: Mapping[str, Sequence[Finding]]) -> Table:
     return table
 
 
-def write(findings: Mapping[str, Sequence[Finding]], folder: Path) -> list[Path]:
-    """Write all that was found as JSON and as Markdown; return the files."""
-    content = {
-        name: [
-            {
-                "law": f.law,
-                "status": f.status.value,
-                "measured": None if math.isnan(f.measured) else f.measured,
-                "limit": None if math.isnan(f.limit) else f.limit,
-                "words": f.words,
-            }
-            for f in found
-        ]
-        for name, found in findings.items()
-    }
-    (folder / JSON).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    (folder / MARKDOWN).write_text(_markdown(findings), encoding="utf-8")
-    return [folder / JSON, folder / MARKDOWN]
-
-
-def _markdown(findings: Mapping[str, Sequence[Finding]]) -> str:
+def markdown(findings: Mapping[str, Sequence[Finding]]) -> str:
+    """Write all that was found as a table in Markdown, with the reasons of what was not measured."""
     lines = [f"| law | {' | '.join(findings)} | what is measured |", "|---" * (len(findings) + 2) + "|"]
     for law, answers in _by_law(findings).items():
         words = next((a.words for a in answers if a is not None and not math.isnan(a.measured)), "")

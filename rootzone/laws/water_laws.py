@@ -116,7 +116,7 @@ def storm(laboratory: Laboratory) -> Finding:
     fell = without.terms("outflow") - with_it.terms("outflow")
     return Finding.judged(
         "storm",
-        float(np.maximum(fell, 0.0).max() / with_it.terms("outflow").max()),
+        float(np.maximum(fell, 0.0).max() / max(with_it.terms("outflow").max(), np.finfo(float).tiny)),
         UNEXPLAINED,
         "largest fall of the outflow below that without the storm, over its peak",
     )
@@ -219,7 +219,11 @@ def rain_or_snow(laboratory: Laboratory) -> Finding:
 def more_and_less_rain(laboratory: Laboratory) -> Finding:
     """Find a fifth more rain again in evapotranspiration, runoff and storage, none of which falls."""
     _require_rain(laboratory)
-    runs = [laboratory.remembered(f"{f:g} of the rain", laboratory.record.with_rain_times(f)) for f in (0.8, 1.0, 1.2)]
+    runs = [
+        laboratory.run("a fifth less rain", laboratory.record.with_rain_times(0.8)),
+        laboratory.remembered("the record", laboratory.record),
+        laboratory.run("a fifth more rain", laboratory.record.with_rain_times(1.2)),
+    ]
     parts = [
         {
             "evapotranspiration": s.of_land(EVAPOTRANSPIRATION).sum(),
