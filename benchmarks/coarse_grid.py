@@ -5,13 +5,13 @@
     python benchmarks/coarse_grid.py calibrate FOLDER                  # an hour
     python benchmarks/coarse_grid.py table FOLDER
 
-Two invented basins, `learning` and `unseen`, of 16 x 12 km, one soil, one rock and one cover, are built by ``bmi-domain`` from
-an elevation model of 100 m, as cells of 100 m and of 1 km. Each comes to the balance of a steady recharge by itself; then land and
-Richards run through the three years of the demo's weather hour by hour. The first year is dropped; the second is calibrated
-on, in the basin `learning`; the third, and both in `unseen`, are judged.
+Two invented basins, `learning` and `unseen`, of 16 x 12 km, one soil, one rock and one cover, are built by
+``bmi-domain`` from an elevation model of 100 m, as cells of 100 m and of 1 km. Each comes to the balance of a steady
+recharge by itself; then land and Richards run through the three years of the demo's weather hour by hour. The first
+year is dropped; the second is calibrated on, in the basin `learning`; the third, and both in `unseen`, are judged.
 
-Calibration looks for factors of the lateral and of the vertical conductivity and of the slopes that overland flow sees, by the Nelder-Mead
-method on the sum of what `table` shows of the learning year.
+Calibration looks for factors of the lateral and of the vertical conductivity and of the slopes that overland flow sees,
+by the Nelder-Mead method on the sum of what `table` shows of the learning year.
 """
 
 from __future__ import annotations
@@ -75,9 +75,9 @@ class Score:
     latent_heat_bias : float
         [%].
     shallow : float
-        Share of the basin with a water table within `SHALLOW` of the ground, mean over the days [-]; of the truth beside it.
+        Share of the basin with a water table within `SHALLOW` of the ground, mean over the days [-].
     shallow_truth : float
-        See `shallow`.
+        That of the truth [-].
     water_table_distance : float
         Between the distributions of depth, each cell by its area, mean over the days [m] (first Wasserstein distance).
     water_table_rms : float
@@ -110,7 +110,8 @@ class Score:
 def landscapes() -> ModuleType:
     """Import the script that invents the demo's landscape."""
     spec = importlib.util.spec_from_file_location("make_landscape", ROOT / "cfg" / "demo" / "make_landscape.py")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
@@ -160,7 +161,11 @@ def build_basin(folder: Path, name: str) -> None:
             "rivers": {"upstream_area": 2.0},
             "layers": LAYERS,
             "soil": {"sand": 42.0, "clay": 18.0, "bulk_density": 1.35, "depth_to_bedrock": 3.0, "anisotropy": 0.5},
-            "permeability": {"log10_permeability": -12.2, "decay": {"a": 120, "b": 150, "minimum": 5}, "porosity": 0.12},
+            "permeability": {
+                "log10_permeability": -12.2,
+                "decay": {"a": 120, "b": 150, "minimum": 5},
+                "porosity": 0.12,
+            },
             "land_cover": "maps/cover.tif",
             "initial": {"recharge": 450},
             "period": {"start": YEARS["dropped"][0], "end": YEARS["judged"][1]},
@@ -178,7 +183,10 @@ def write_years(domain: Path, last: str) -> Path:
     content = yaml.safe_load((domain / "coupled.yaml").read_text())
     content["time"]["end"] = YEARS[last][1]
     small = {"precision": "single", "significant_digits": 5}
-    hourly = ["land.land_surface_air_heat~net~latent__energy_flux", "groundwater.channel_water_x-section__volume_flow_rate"]
+    hourly = [
+        "land.land_surface_air_heat~net~latent__energy_flux",
+        "groundwater.channel_water_x-section__volume_flow_rate",
+    ]
     daily = ["groundwater.soil_water__pressure_head", "groundwater.soil_water_sat-zone_top__depth"]
     content["output"] = [
         {"file": "hourly.nc", "every": "1h", "variables": hourly} | small,
@@ -257,7 +265,9 @@ def score(truth: Year, run: Year) -> Score:
         shallow(run),
         shallow(truth),
         float(np.mean([distance(a, b) for a, b in zip(run.water_table[::5], truth.water_table[::5], strict=True)])),
-        float(np.sqrt(np.nanmean((run.water_table - coarsened(truth.water_table, run.water_table.shape, factor)) ** 2))),
+        float(
+            np.sqrt(np.nanmean((run.water_table - coarsened(truth.water_table, run.water_table.shape, factor)) ** 2))
+        ),
         float(metrics(run.discharge, truth.discharge).kge),
     )
 
