@@ -6,11 +6,10 @@ from pathlib import Path
 
 import click
 
-from rootzone.command_line import Command, examples, fail, output_option, quiet_option
+from rootzone.command_line import EXIT_BAD_INPUT, Command, examples, fail, output_option, quiet_option
 from rootzone.path_option import PATH
 
 EXIT_FAILED = 1
-EXIT_BAD_INPUT = 2
 
 
 _EXAMPLES = examples("bmi-domain basin.yaml --check", "bmi-domain basin.yaml -o basin")

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from rootzone.command_line import EXIT_INTERRUPTED, Command, examples, fail, output_option, quiet_option, verbose_option
+from rootzone.command_line import (
+    EXIT_BAD_INPUT,
+    EXIT_INTERRUPTED,
+    Command,
+    examples,
+    fail,
+    output_option,
+    quiet_option,
+    verbose_option,
+)
 from rootzone.evaluation.names import KEYS
 from rootzone.path_option import PATH
 
@@ -19,7 +28,6 @@ if TYPE_CHECKING:  # what takes long to import is imported where it is used
 
 
 EXIT_NOT_MET = 1
-EXIT_BAD_INPUT = 2
 
 _OF_REFERENCE = (
     "free_drainage",

@@ -9,12 +9,11 @@ from pathlib import Path
 import click
 
 from rootzone.cases import CASES, Case, Step, put
-from rootzone.command_line import Command, examples, fail, quiet_option
+from rootzone.command_line import EXIT_BAD_INPUT, Command, examples, fail, quiet_option
 from rootzone.path_option import PATH
 
 _NAME = "bmi-init"
 EXIT_FAILED = 1
-EXIT_BAD_INPUT = 2
 
 
 _EXAMPLES = examples("bmi-init", "bmi-init demo", "bmi-init demo my-demo -q")

@@ -8,11 +8,10 @@ from pathlib import Path
 import click
 
 from coupler.warning_log import keeping_warnings
-from rootzone.command_line import EXIT_INTERRUPTED, Command, examples, fail, output_option, quiet_option
+from rootzone.command_line import EXIT_BAD_INPUT, EXIT_INTERRUPTED, Command, examples, fail, output_option, quiet_option
 from rootzone.path_option import PATH
 
 EXIT_BROKEN = 1
-EXIT_BAD_INPUT = 2
 
 
 _EXAMPLES = examples(

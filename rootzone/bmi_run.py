@@ -21,6 +21,9 @@ class _WithVerbs(Command):
             args = [_VERBS[args[0]], *args[1:]]
         return super().parse_args(ctx, args)
 
+    def is_shared(self) -> bool:
+        return True
+
 
 _EXAMPLES = examples(
     "bmi-run coupled.yaml --check",

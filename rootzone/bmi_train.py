@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
 
-from rootzone.command_line import Command, examples, fail, quiet_option
+from rootzone.command_line import EXIT_BAD_INPUT, Command, examples, fail, quiet_option
 from rootzone.path_option import PATH
 
-EXIT_BAD_INPUT = 2
+
+class _OfTorchrun(Command):
+    """A command whose work processes share that torchrun has started."""
+
+    def is_shared(self) -> bool:
+        return "RANK" in os.environ
 
 
 _EXAMPLES = examples("bmi-train train.yaml --check", "bmi-train train.yaml")
 
 
-@click.command("bmi-train", cls=Command, epilog=_EXAMPLES)
+@click.command("bmi-train", cls=_OfTorchrun, epilog=_EXAMPLES)
 @click.argument("file", type=PATH, metavar="TRAIN.YAML")
 @click.option("--check", is_flag=True, help="Read and check the configuration, prepare the data, and stop.")
 @quiet_option

@@ -17,11 +17,10 @@ from bmi_common.world import OtherProcessFailed, among, current, is_first, of_la
 from coupler.errors import RunInterrupted
 from coupler.warning_log import forget_warnings
 from rootzone import execution
-from rootzone.command_line import EXIT_INTERRUPTED, fail
+from rootzone.command_line import EXIT_BAD_INPUT, EXIT_INTERRUPTED, fail
 from rootzone.run_log import on_screen
 
 EXIT_FAILED = 1
-EXIT_BAD_INPUT = 2
 
 
 _OF_IMPORT = ("--ignore", "--period", "--clm-vegetation")

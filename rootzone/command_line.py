@@ -11,7 +11,7 @@ import click
 
 from rootzone.path_option import PATH
 
-EXIT_INTERRUPTED = 130
+EXIT_BAD_INPUT, EXIT_INTERRUPTED = 2, 130
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -37,6 +37,25 @@ class Command(click.Command):
         except click.Abort:
             fail(name, "interrupted", EXIT_INTERRUPTED)
         sys.exit(code if isinstance(code, int) else 0)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Do the work, unless several processes would each do it, and write the same files."""
+        from bmi_common.world import is_first, launched
+
+        if launched() > 1 and not self.is_shared():
+            if not is_first():
+                sys.exit(EXIT_BAD_INPUT)
+            fail(
+                self.name or "",
+                f"a launcher has started {launched()} processes, and this is the work of one; start it without mpiexec "
+                "or srun",
+                EXIT_BAD_INPUT,
+            )
+        return super().invoke(ctx)
+
+    def is_shared(self) -> bool:
+        """Whether processes that a launcher has started together share the work."""
+        return False
 
 
 def fail(name: str, message: str, code: int) -> NoReturn:

@@ -2,8 +2,10 @@
 
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
+from click.testing import CliRunner
 from mpi_runs import launch, needs_mpi
 
 from bmi_common.errors import ConfigError
@@ -43,6 +45,20 @@ def test_the_launcher_of_another_mpi_is_refused(monkeypatch) -> None:
     monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "3")  # this process has been started alone
     with pytest.raises(ConfigError, match=r"started 3 processes.*use the mpiexec of that MPI"):
         of_launcher()
+
+
+@pytest.mark.parametrize("command", ["bmi-evaluate", "bmi-domain", "bmi-laws", "bmi-init", "bmi-train"])
+@pytest.mark.parametrize(("rank", "words"), [("0", "has started 2 processes, and this is the work of one"), ("1", "")])
+def test_what_one_process_does_is_refused_by_all_with_one_message(command, rank, words, monkeypatch) -> None:
+    monkeypatch.setenv("PMI_SIZE", "2")
+    monkeypatch.setenv("PMI_RANK", rank)
+    monkeypatch.delenv("RANK", raising=False)
+    module = import_module(f"rootzone.{command.replace('-', '_')}")
+    arguments = {"bmi-evaluate": ["a", "b"], "bmi-laws": ["a"], "bmi-init": []}.get(command, ["a"])
+    result = CliRunner().invoke(module.main, arguments)
+    assert result.exit_code == 2
+    assert words in result.output
+    assert bool(result.output) == bool(words)
 
 
 SILENT = """
