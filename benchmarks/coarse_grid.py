@@ -416,7 +416,7 @@ def table(folder: Path, target: Path | None) -> None:
     shown = Table(*[key.replace("_", " ") for key in found[0]])
     for row in found:
         shown.add_row(*[f"{value:.3g}" if isinstance(value, float) else str(value) for value in row.values()])
-    Console().print(shown)
+    Console(width=180).print(shown)
     if target is not None:
         target.write_text(json.dumps(found, indent=1))
 
