@@ -80,7 +80,8 @@ class RunLog:
     def open(self) -> None:
         """Begin, or go on with, the file."""
         self._folder.own(LOG)
-        to_file = logging.FileHandler(self._folder.path / LOG, encoding="utf-8")
+        # resolved, because logging takes `..` away without a look at links
+        to_file = logging.FileHandler(self._folder.path.resolve() / LOG, encoding="utf-8")
         to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         self._handlers = [to_file, _Screen(self._console)]
         log.setLevel(logging.DEBUG)

@@ -3,9 +3,10 @@
 import gc
 import logging
 import os
+import shutil
+import shutil
 import subprocess
 import sys
-from datetime import datetime, timedelta
 from pathlib import Path
 
 import netCDF4
@@ -127,6 +128,15 @@ def test_a_list_as_output_is_the_section_of_the_file_and_the_folder_has_a_key(tm
         assert result.heads.sizes["time"] == 2
     with pytest.raises(rootzone.ConfigError, match=r"output: Input should be a valid list"):
         rootzone.run(RUN, output={"file": "heads.nc"}, folder=tmp_path / "other")  # type: ignore[arg-type]
+
+
+def test_a_folder_beside_a_file_that_a_link_leads_to_lies_beside_the_real_one(tmp_path: Path) -> None:
+    shutil.copytree(RUN.parent, tmp_path / "real" / "cfg")
+    (tmp_path / "cfg").symlink_to(tmp_path / "real" / "cfg")
+    file = tmp_path / "cfg" / RUN.name
+    rootzone.run(file, folder="../run", output=[], quiet=True, figures=False, **SIX_HOURS).close()
+    assert (tmp_path / "real" / "run" / "run.log").is_file()
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_check_returns_the_plan() -> None:
