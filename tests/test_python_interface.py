@@ -4,9 +4,9 @@ import gc
 import logging
 import os
 import shutil
-import shutil
 import subprocess
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import netCDF4
