@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from land_basin import LAYERS, MASK, NX, NY, WEATHER, started, write_fields, wri
 from bmi_colm import BmiColm
 from bmi_colm import variables as names
 from bmi_colm.columns import FrozenSoil
+from bmi_colm.config import prepare
 from bmi_colm.forcing import names as forcing
 from bmi_colm.soil_grid import STANDARD_THICKNESS, SoilGrid
 from bmi_common import ConfigError
@@ -204,12 +204,12 @@ def test_soil_that_does_not_divide_the_root_zone_is_refused_with_its_key(
 
 def test_soil_data_reach_the_parts_by_depth(tmp_path: Path) -> None:
     texture = {"thickness": [1.9, 0.1], "sand": [20.0, 60.0], "clay": 20.0}
-    bmi = land(tmp_path / "land", CONUS, 4, soil_texture=texture, soil_layers=[1.0, 0.6, 0.3, 0.05, 0.05])
-    np.testing.assert_allclose(bmi._prepared.texture.sand[0], [60.0, 60.0, 20.0, 20.0, 20.0])
-    fine = land(tmp_path / "fine", CONUS, 4, soil_texture={**texture, "thickness": [1.95, 0.05]}, thermal_depth=5.0)
-    sand, grid = fine._prepared.texture.sand[0], fine._prepared.grid
-    assert sand.shape == (grid.layers,)
+    file = write_land(tmp_path, domain=domain(CONUS, 4), soil_texture=texture, soil_layers=[1.0, 0.6, 0.3, 0.05, 0.05])
+    np.testing.assert_allclose(prepare(file).texture.sand[0], [60.0, 60.0, 20.0, 20.0, 20.0])
+    texture["thickness"] = [1.95, 0.05]
+    fine = prepare(write_land(tmp_path, domain=domain(CONUS, 4), soil_texture=texture, thermal_depth=5.0))
+    sand = fine.texture.sand[0]
+    assert sand.shape == (fine.grid.layers,)
     assert sand[0] == 60.0
     assert sand[-1] == 20.0
-    assert (sand * grid.thickness).sum() == pytest.approx(60.0 * 0.05 + 20.0 * 4.95)
-    assert fine._columns.time == datetime(2020, 6, 1, 12)
+    assert (sand * fine.grid.thickness).sum() == pytest.approx(60.0 * 0.05 + 20.0 * 4.95)
