@@ -6,7 +6,7 @@
 !> A part of a domain has an hour in stages, between which the depths of columns of other parts, and the changes of their inflow,
 !> are put into the hour's memory. The columns of other parts come last; they belong to no cell of a map.
 !>
-!> Equations (7), (14) and (15) of docs/theory.md.
+!> Equations (7), (14), (15) and (15b) of docs/theory.md.
 module structured_hour
   use, intrinsic :: iso_fortran_env, only: wp => real64
   use ponding, only: depth_exponent, ponding_powers
@@ -15,13 +15,14 @@ module structured_hour
   use structured_retention, only: find_coordinates, find_heads, find_permeabilities, find_saturations
   use structured_routing, only: inflow_of_block, route, begin_route, route_levels, end_route
   use structured_solve, only: find_water, outflow_slope, solve_block
+  use structured_surface, only: surface_of_block, surface_t
   use structured_types, only: columns_t, effort_t, lanes, network_t, no_prediction, of_persistence, of_solve, prediction_t
   implicit none
   private
   public :: advance_hour, advance_stage, memory_size, memory_places
 
   !> Of overland inflow, relative to 1 m and the inflow.
-  real(wp), parameter :: inflow_tolerance = 1.0e-9_wp
+  real(wp), parameter :: inflow_tolerance = 1.0e-10_wp
 
   !> What an hour keeps from loop to loop. Its memory is the caller's, who keeps it from hour to hour.
   type :: work_t
@@ -44,6 +45,7 @@ module structured_hour
     real(wp), pointer, contiguous :: response(:, :) => null()         !< of that to inflow [m2/3]
     real(wp), pointer, contiguous :: shift(:, :) => null()            !< that closes the balance [m]
     real(wp), pointer, contiguous :: growth(:, :) => null()           !< of the balance with the shift [-]
+    real(wp), pointer, contiguous :: surface_level(:, :) => null()    !< coordinate of the top layer after the shift [m]
     real(wp), pointer, contiguous :: open(:, :) => null()             !< 1 where the balance is not closed, or else 0 [-]
     real(wp), pointer, contiguous :: change(:, :) => null()           !< of routing [m]
     real(wp), pointer, contiguous :: passed(:, :) => null()           !< of routing [m]
@@ -56,7 +58,7 @@ module structured_hour
     stage_end_route = 6, stage_end = 7
 
   !> Arrays of that kind, (lane, layer, block) and (lane, block).
-  integer, parameter :: layered_arrays = 9, flat_arrays = 13
+  integer, parameter :: layered_arrays = 9, flat_arrays = 14
 
 contains
 
@@ -290,6 +292,7 @@ contains
     call place_flat(work%response)
     call place_flat(work%shift)
     call place_flat(work%growth)
+    call place_flat(work%surface_level)
     call place_flat(work%open)
     call place_flat(work%change)
     call place_flat(work%passed)
@@ -473,12 +476,7 @@ contains
 
     layers = columns%layers
     elements = lanes*layers
-    do k = 1, layers
-      !$omp simd
-      do l = 1, lanes
-        coordinate(l, k) = work%guess(l, k, b) + work%shift(l, b)*work%weights(l, k, b)
-      end do
-    end do
+    call find_closed(columns, b, work, coordinate)
     call find_heads(elements, columns%alpha(:, :, b), coordinate, head, stretch)
     call find_saturations(elements, columns%alpha(:, :, b), columns%n(:, :, b), columns%m(:, :, b), &
       columns%residual(:, :, b), columns%maximum(:, :, b), head, saturation, slope, power)
@@ -511,6 +509,9 @@ contains
     work%inflow(:, b) = work%start_inflow(:, b)
     work%shift(:, b) = 0.0_wp
     work%growth(:, b) = 1.0_wp
+    work%surface_level(:, b) = work%guess(:, columns%layers, b)
+    work%flow(:, b) = 0.0_wp
+    work%response(:, b) = 0.0_wp
     work%open(:, b) = merge(1.0_wp, 0.0_wp, columns%cell(:, b) > 0)
     call close_and_pond(columns, b, sweeps, work)
   end subroutine search
@@ -537,26 +538,32 @@ contains
     integer, intent(in) :: b                !< block
     integer, intent(in) :: sweeps           !< at most
     type(work_t), intent(inout) :: work     !< of the hour
-    real(wp), dimension(lanes) :: available, ponded, root
-    real(wp) :: growth
+    type(surface_t) :: surface
+    real(wp), dimension(lanes) :: available, gained, level, rising, by_inflow, ponded, root, flow
+    real(wp) :: growth, spread
+    logical :: searched(lanes)
     integer :: l, top
 
     top = columns%layers
+    searched = work%open(:, b) > 0.0_wp
     available = work%available(:, b) + work%inflow(:, b)
-    call close_block(columns, b, sweeps, work%guess(:, :, b), work%weights(:, :, b), available, work%open(:, b), &
-      work%shift(:, b), work%growth(:, b))
+    gained = work%ponded(:, b) + work%water(:, top, b) + work%source(:, top, b) + work%lateral(:, top, b) + work%inflow(:, b)
+    surface = surface_of_block(columns, b, gained)
+    call close_block(columns, b, surface, sweeps, work%guess(:, :, b), work%weights(:, :, b), available, work%open(:, b), &
+      work%shift(:, b), work%growth(:, b), level, rising, by_inflow)
     !$omp simd
     do l = 1, lanes
-      ponded(l) = work%guess(l, top, b) + work%shift(l, b)*work%weights(l, top, b)
-      ponded(l) = merge(ponded(l), 0.0_wp, ponded(l) > 0.0_wp)
+      ponded(l) = merge(level(l), 0.0_wp, level(l) > 0.0_wp)
     end do
-    call ponding_powers(lanes, ponded, root, work%flow(:, b))
-    !$omp simd private(growth)
+    call ponding_powers(lanes, ponded, root, flow)
     do l = 1, lanes
+      if (.not. searched(l)) cycle  ! others in the block must not matter
+      spread = 1.0_wp + outflow_slope(columns%conveyance_out(l, b), root(l))
       ! a growth of before the last sweep may lack the pond
-      growth = max(work%growth(l, b), &
-        work%weights(l, top, b)*(1.0_wp + outflow_slope(columns%conveyance_out(l, b), root(l))))
-      work%response(l, b) = depth_exponent*root(l)*work%weights(l, top, b)/growth
+      growth = max(work%growth(l, b), rising(l)*spread)
+      work%surface_level(l, b) = level(l)
+      work%flow(l, b) = flow(l)
+      work%response(l, b) = depth_exponent*root(l)*(by_inflow(l) + rising(l)*(1.0_wp - spread*by_inflow(l))/growth)
     end do
   end subroutine close_and_pond
 
@@ -592,6 +599,23 @@ contains
     has_changed = abs(better - inflow) > inflow_tolerance*(1.0_wp + inflow)
   end function has_changed
 
+  !> Coordinates of a block whose balances have been closed.
+  pure subroutine find_closed(columns, b, work, coordinate)
+    type(columns_t), intent(in) :: columns                      !< soil and terrain
+    integer, intent(in) :: b                                    !< block
+    type(work_t), intent(in) :: work                            !< of the hour
+    real(wp), intent(out) :: coordinate(lanes, columns%layers)  !< u [m]
+    integer :: k, l
+
+    do k = 1, columns%layers - 1
+      !$omp simd
+      do l = 1, lanes
+        coordinate(l, k) = work%guess(l, k, b) + work%shift(l, b)*work%weights(l, k, b)
+      end do
+    end do
+    coordinate(:, columns%layers) = work%surface_level(:, b)
+  end subroutine find_closed
+
   !> Heads at the end of the hour, in place and on the map.
   subroutine end_block(columns, b, cells, work, head, map)
     type(columns_t), intent(in) :: columns                 !< soil and terrain
@@ -603,12 +627,7 @@ contains
     real(wp), dimension(lanes, columns%layers) :: coordinate, stretch
     integer :: k, l
 
-    do k = 1, columns%layers
-      !$omp simd
-      do l = 1, lanes
-        coordinate(l, k) = work%guess(l, k, b) + work%shift(l, b)*work%weights(l, k, b)
-      end do
-    end do
+    call find_closed(columns, b, work, coordinate)
     call find_heads(lanes*columns%layers, columns%alpha(:, :, b), coordinate, head, stretch)
     do k = 1, columns%layers
       do l = 1, lanes

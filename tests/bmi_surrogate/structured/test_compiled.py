@@ -104,14 +104,15 @@ def test_the_demo_basins_weights_give_the_same_heads_for_a_day_with_a_storm() ->
     prepared, trained_on_it = prepare(DEMO), load(DEMO.with_name("surrogate.yaml"))
     assert isinstance(trained_on_it, StructuredCheckpoint)
     domain, random = prepared.domain, np.random.default_rng(0)
-    ways = [StructuredOptions(threads=1, engine=engine) for engine in ("torch", "torch", "compiled")]
+    ways = [StructuredOptions(threads=1, engine=engine) for engine in ("torch", "torch", "torch", "compiled")]
     engines = [StructuredEmulator(trained_on_it.model, domain, way) for way in ways]
-    for engine, rounding in zip(engines, (0.0, 1e-15, 0.0), strict=True):
+    for engine, rounding in zip(engines, (0.0, 1e-15, -1e-15, 0.0), strict=True):
         engine.start(prepared.head * (1.0 + rounding))
+    moved = 0.0
     for source in a_day(SimpleNamespace(mask=domain.mask, dz=domain.dz), random):
-        by_torch, rounded, compiled = (engine.step(source) for engine in engines)
-        # in one hour rounding of the start alone moves the head of a saturating column by 8e-9 m
-        moved = np.nanmax(np.abs(rounded - by_torch))
+        by_torch, more, less, compiled = (engine.step(source) for engine in engines)
+        # in the storm rounding of the start alone moves the head of a saturating column by 1e-8 m
+        moved = max(moved, np.nanmax(np.abs(more - by_torch)), np.nanmax(np.abs(less - by_torch)))
         np.testing.assert_allclose(compiled, by_torch, rtol=0.0, atol=max(SAME, 3.0 * moved))
 
 
