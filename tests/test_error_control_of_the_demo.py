@@ -113,3 +113,12 @@ def test_every_window_begins_without_a_deviation(bad):
     deviation = record["audit_water_table"].to_numpy()
     np.testing.assert_array_equal(np.isnan(deviation), np.arange(HOURS) % 12 >= WINDOW)
     assert (deviation[[0, 12, 24]] < NOISE).all()
+
+
+def test_weights_of_an_ensemble_are_found_from_any_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(CFG.parent)
+    ensemble = "{checkpoints: [demo/surrogate.yaml], limits: {water_table: 1 mm}}"
+    arguments = [f"{CFG.name}/coupled.yaml", "--check", "--set", f"error_control.ensemble={ensemble}"]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    assert "ensemble of 1 more" in result.output

@@ -156,7 +156,7 @@ def restore(setup: ErrorControlSetup, found: Checkpoint, components: Mapping[str
 
 def _member(own: ComponentConfig, checkpoint: Path) -> ComponentConfig:
     section = own.options.get("surrogate", {})
-    options = {**own.options, "surrogate": {**section, "checkpoint": str(checkpoint)}}
+    options = {**own.options, "surrogate": {**section, "checkpoint": str(checkpoint.absolute())}}
     return own.model_copy(update={"options": options})
 
 
