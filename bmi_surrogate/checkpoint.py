@@ -178,14 +178,16 @@ def load_rootzone(path: Path) -> PredRNNCheckpoint | StructuredCheckpoint:
 def save(checkpoint: PredRNNCheckpoint | StructuredCheckpoint, path: Path) -> Path:
     """Write a checkpoint in our own format to ``path.safetensors`` and ``path.yaml``; returns the former.
 
-    Each file is written whole beside the place and then moved there.
+    `path` may have either ending. Each file is written whole beside the place and then moved there.
 
     Raises
     ------
     ValueError
         If a PredRNN's checkpoint has no statistics of the statics.
     """
-    weights, description = path.with_suffix(".safetensors"), path.with_suffix(".yaml")
+    # what follows another dot belongs to the name: v1.2
+    name = path.stem if path.suffix in (".safetensors", ".yaml") else path.name
+    weights, description = (path.with_name(f"{name}{ending}") for ending in (".safetensors", ".yaml"))
     if isinstance(checkpoint, StructuredCheckpoint):
         network: nn.Module = checkpoint.model
         architecture, specific = "structured", _shapes(checkpoint.model.architecture)

@@ -62,6 +62,12 @@ def test_own_format_round_trip_is_exact(attention: str, tmp_path: Path) -> None:
         assert set(again.files) == {weights, weights.with_suffix(".yaml")}
 
 
+@pytest.mark.parametrize("name", ["v1.2", "v1.2.yaml", "v1.2.safetensors"])
+def test_a_dot_in_the_name_stays(tmp_path: Path, name: str) -> None:
+    assert save(make_checkpoint(), tmp_path / name) == tmp_path / "v1.2.safetensors"
+    assert (tmp_path / "v1.2.yaml").is_file()
+
+
 @pytest.mark.parametrize("attention", ["none", "pool", "xyconv"])
 def test_published_architecture_is_read_off_the_parameters(attention: str, tmp_path: Path) -> None:
     original = make_checkpoint(attention=attention, attention_side=8)
