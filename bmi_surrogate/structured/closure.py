@@ -166,27 +166,24 @@ class _Open(NamedTuple):
         """Evaluate after a shift [m], (columns,)."""
         soil, retention, weights = self.soil, self.soil.retention, self.weights
         coordinate = self.guess + shift * weights
-        head, rising = retention.head(coordinate), retention.stretch(coordinate) * weights
+        head, stretch = retention.head(coordinate), retention.stretch(coordinate)
         saturation, dsat_dh = retention.saturation_and_capacity(head)
-        pores = (soil.dz * soil.porosity)[:-1]
+        pores, rising = (soil.dz * soil.porosity)[:-1], (stretch * weights)[:-1]
         moves = (weights[:-1] > 0.0).to(head.dtype)
-        empty = (pores * moves * (retention.maximum - saturation)[:-1]).sum(dim=0)
-        filling = (pores * (dsat_dh * rising)[:-1]).sum(dim=0)
+        room = (pores * moves * (retention.maximum - saturation)[:-1]).sum(dim=0)
+        filling = (pores * dsat_dh[:-1] * rising).sum(dim=0)
         top = self.surface.bounded(
-            Changing(coordinate[-1], weights[-1]), Changing(head[-2], rising[-2]), Changing(empty, -filling)
+            Changing(coordinate[-1], weights[-1]), Changing(head[-2], rising[-1]), Changing(room, -filling)
         )
-        # what is bounded is saturated, with and without its limit
+        # what is bounded stands above 0 with and without its limit, where u is the head
         lowered = top.coordinate - coordinate[-1]
         head, coordinate = (torch.cat((u[:-1], (u[-1] + lowered)[None])) for u in (head, coordinate))
-        slowed = torch.cat((weights[:-1], top.by_shift[None]))
+        weights = torch.cat((weights[:-1], top.by_shift[None]))
         ponded = head[-1].clamp(min=0.0)
         excess = stored(soil, head, saturation) + soil.conveyance_out * ponded**OVERLAND_POWER - self.available
-        by_head = capacity(soil, head, saturation, dsat_dh)
         spread = (head[-1] > 0.0).to(head.dtype) * (1.0 + outflow_slope(soil.conveyance_out, ponded))
-        growth = (by_head[:-1] * rising[:-1]).sum(dim=0)
-        growth = growth + by_head[-1] * retention.layer(-1).stretch(coordinate[-1]) * top.by_shift
-        growth = growth + top.by_shift * spread
-        return _Balance(coordinate, slowed, top.by_inflow, excess, growth.clamp(min=LEAST_SLOPE))
+        growth = (capacity(soil, head, saturation, dsat_dh) * stretch * weights).sum(dim=0) + top.by_shift * spread
+        return _Balance(coordinate, weights, top.by_inflow, excess, growth.clamp(min=LEAST_SLOPE))
 
     def pond(self, coordinate: Tensor) -> Tensor:
         """Water that stands [m], in units of the shift."""

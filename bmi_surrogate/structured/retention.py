@@ -29,10 +29,6 @@ class Retention(NamedTuple):
     residual: Tensor
     maximum: Tensor
 
-    def layer(self, k: int) -> Retention:
-        """Take a layer, (columns,) each."""
-        return Retention(*(p[k] for p in self))
-
     def saturation(self, head: Tensor) -> Tensor:
         """Saturation [-] at pressure heads [m]."""
         return self.saturation_and_capacity(head)[0]
