@@ -163,12 +163,28 @@ def test_bad_input_is_refused_before_anything_is_computed_or_written(tmp_path: P
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_a_storm_that_soaks_in_without_any_outflow_keeps_its_law() -> None:
-    series = Series(balances=[Balance(1.0, 1.0, 0.0, 0.0, 0.0, 1.0)] * 10, prints=[b"same"] * 10)
+def storm_law(without: list[float], with_it: list[float]) -> Finding:
+    """Judge outflow [m3] hour by hour without a storm and with it."""
+
+    def series(outflow: list[float]) -> Series:
+        return Series(balances=[Balance(1.0, 1.0, o, 0.0, 0.0, 1.0) for o in outflow], prints=[b"same"] * len(outflow))
+
+    experiments = {"the record": series(without), "a storm more": series(with_it)}
     record = SimpleNamespace(with_more_rain=lambda rain: None)
-    laboratory = SimpleNamespace(steps=10, step_seconds=3600.0, record=record, remembered=lambda label, weather: series)
-    finding = LAWS["storm"](laboratory)
+    steps, remembered = len(without), lambda label, weather: experiments[label]
+    return LAWS["storm"](SimpleNamespace(steps=steps, step_seconds=3600.0, record=record, remembered=remembered))
+
+
+def test_a_storm_that_soaks_in_without_any_outflow_keeps_its_law() -> None:
+    finding = storm_law([0.0] * 10, [0.0] * 10)
     assert (finding.status, finding.measured) == (Status.KEPT, 0.0)
+
+
+def test_a_wave_that_is_over_earlier_keeps_the_law_of_the_storm_and_water_that_stays_away_breaks_it() -> None:
+    without = [0.0] * 6 + [1.0, 3.0, 2.0, 1.0]
+    assert storm_law(without, [0.0] * 6 + [2.0, 4.0, 1.5, 0.5]).status is Status.KEPT
+    finding = storm_law(without, [0.0] * 6 + [1.0, 2.0, 3.0, 4.0])
+    assert (finding.status, finding.measured) == (Status.BROKEN, pytest.approx(0.1))
 
 
 def test_warmer_air_keeps_its_relative_humidity_and_the_emissivity_of_its_sky() -> None:
