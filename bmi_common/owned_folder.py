@@ -176,7 +176,7 @@ class OwnedFolder:
         return True
 
     def _require_no_links(self, name: str) -> None:
-        """Refuse links in the place of a file of ours; of a store, in the places of its arrays and their chunks, too."""
+        """Refuse links in the place of a file of ours; of a store, in those of its arrays and their chunks, too."""
         self._is_there(name)
         below = [n for n in self._owned if n.startswith(f"{name}/")] if name.endswith(SUFFIX) else []
         for node in (name, *below):

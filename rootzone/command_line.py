@@ -30,6 +30,10 @@ class Command(click.Command):
         try:
             code = super().main(*arguments, **{**options, "standalone_mode": False})
         except click.ClickException as error:
+            from bmi_common.world import is_first
+
+            if not is_first():
+                sys.exit(error.exit_code)
             context = getattr(error, "ctx", None)
             if context is not None:
                 click.echo(f"{context.get_usage()}\nTry '{name} --help' for help.\n", err=True)
