@@ -181,7 +181,9 @@ class OwnedFolder:
         below = [n for n in self._owned if n.startswith(f"{name}/")] if name.endswith(SUFFIX) else []
         for node in (name, *below):
             ours, root = _files_of(node), self.path / node
-            for folder, folders, files in os.walk(root) if ours is not None and self._is_there(node) else ():
+            if ours is None or not self._is_there(node):
+                continue
+            for folder, folders, files in os.walk(root):
                 for path in (Path(folder) / inner for inner in (*folders, *files)):
                     if path.is_symlink() and ours.fullmatch(path.relative_to(root).as_posix()):
                         raise _link(path, "file or folder")
