@@ -17,7 +17,7 @@ from rich.console import Console
 
 from bmi_common.errors import ConfigError, Mistakes, RootzoneError, errors_under
 from bmi_common.folder_lock import lock_token, require_at_rest
-from bmi_common.interrupts import deferred_interrupts
+from bmi_common.interrupts import deferred_interrupts, interrupts_kept, require_not_interrupted
 from bmi_common.owned_folder import FolderOfProcessZero, OwnedFolder, listed, new_folder, read_record, taken
 from bmi_common.world import current
 from coupler import provenance
@@ -40,6 +40,7 @@ _SEEN_WITHIN = 10.0
 """Seconds until a new file is seen on other machines, at most."""
 
 
+@interrupts_kept()
 def run(file: Path, settings: Sequence[str], output: Path | None, overwrite: bool, console: Console) -> Path:
     """Carry out the run that a file describes; return its folder.
 
@@ -78,6 +79,7 @@ def run(file: Path, settings: Sequence[str], output: Path | None, overwrite: boo
             return folder.path
 
 
+@interrupts_kept()
 def restart(file: Path | None, settings: Sequence[str], start: Path, console: Console) -> Path:
     """Go on with the run in the folder `start`, or from this checkpoint of one; return the run's folder.
 
@@ -96,6 +98,7 @@ def restart(file: Path | None, settings: Sequence[str], start: Path, console: Co
     return folder
 
 
+@interrupts_kept()
 def check(file: Path | None, settings: Sequence[str], start: Path | None = None) -> list[str]:
     """Resolve everything that a run, or its restart from `start`, needs; return the lines of its plan.
 
@@ -327,6 +330,7 @@ def _show(config: RunConfig, folder: OwnedFolder) -> None:
 @contextmanager
 def _finalized(prepared: PreparedRun) -> Iterator[None]:
     try:
+        require_not_interrupted()
         yield
     except RootzoneError as error:
         log.debug("stopped: %s", error)  # who asked for the run tells it; the log file keeps it
