@@ -71,6 +71,20 @@ def require_not_interrupted() -> None:
 
 
 @contextmanager
+def signals_held() -> Iterator[None]:
+    """Let interrupts and terminations wait for the end of the block."""
+    mask = getattr(signal, "pthread_sigmask", None)
+    if mask is None:  # Windows
+        yield
+        return
+    before = mask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        yield
+    finally:
+        mask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
 def terminations_as_interrupts() -> Iterator[None]:
     """Let a termination, or the end of the terminal, raise `KeyboardInterrupt`, so that locks and files are let go.
 

@@ -14,6 +14,7 @@ from bmi_common.interrupts import (
     deferred_interrupts,
     interrupts_kept,
     require_not_interrupted,
+    signals_held,
     terminations_as_interrupts,
 )
 from bmi_common.netcdf_file import NetcdfFile
@@ -101,3 +102,17 @@ def test_a_handler_that_raises_nothing_stays_what_it_is() -> None:
     finally:
         signal.signal(signal.SIGINT, before)
     assert heard == [signal.SIGINT]
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_signals_that_are_held_come_at_the_end() -> None:
+    done = []
+
+    def work() -> None:
+        with signals_held():
+            signal.raise_signal(signal.SIGINT)
+            done.append("all")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert done == ["all"]
