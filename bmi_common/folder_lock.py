@@ -179,6 +179,18 @@ def require_at_rest(folder: Path) -> None:
         raise owner.busy(lock)
 
 
+def lock_token(folder: Path) -> str:
+    """Return what the lock of a folder has of its own, by which another process knows the folder again; "" without one.
+
+    Raises
+    ------
+    ConfigError
+        If there is a lock that cannot be read.
+    """
+    owner = _read(folder / LOCK)
+    return "" if owner is None else owner.token
+
+
 def _take(lock: Path, owner: Owner) -> None:
     """Make `lock`, or take it over from an owner that has died.
 

@@ -16,6 +16,74 @@ _SAME_INTERRUPT = 1.0
 """Seconds within which a second signal counts as the first one: several processes may pass on the same."""
 
 
+_dropped = False
+
+
+@contextmanager
+def interrupts_kept() -> Iterator[None]:
+    """Let no interrupt of the block get lost in a library that drops exceptions, as netCDF4 does within a read.
+
+    What a handler of signals raises is raised again by `require_not_interrupted`, and at the end of the block, unless
+    the block has ended by it. Handlers that raise nothing stay what they are.
+    """
+    global _dropped
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def keeping(handler: Callable[[int, FrameType | None], object]) -> Callable[[int, FrameType | None], None]:
+        def keep(number: int, frame: FrameType | None) -> None:
+            global _dropped
+            try:
+                handler(number, frame)
+            except KeyboardInterrupt:
+                _dropped = True
+                raise
+
+        return keep
+
+    kinds = [kind for name in ("SIGINT", "SIGTERM", "SIGHUP") if (kind := getattr(signal, name, None)) is not None]
+    before = {kind: handler for kind in kinds if callable(handler := signal.getsignal(kind))}
+    for kind, handler in before.items():
+        signal.signal(kind, keeping(handler))
+    _dropped = False
+    try:
+        yield
+        require_not_interrupted()
+    finally:
+        _dropped = False
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
+
+
+def require_not_interrupted() -> None:
+    """Raise the interrupt that a library has dropped within `interrupts_kept`, if there is one.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Once.
+    """
+    global _dropped
+    if _dropped and threading.current_thread() is threading.main_thread():
+        _dropped = False
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def signals_held() -> Iterator[None]:
+    """Let interrupts and terminations wait for the end of the block."""
+    mask = getattr(signal, "pthread_sigmask", None)
+    if mask is None:  # Windows
+        yield
+        return
+    before = mask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        yield
+    finally:
+        mask(signal.SIG_SETMASK, before)
+
+
 @contextmanager
 def terminations_as_interrupts() -> Iterator[None]:
     """Let a termination, or the end of the terminal, raise `KeyboardInterrupt`, so that locks and files are let go.
@@ -71,6 +139,7 @@ def deferred_interrupts(notice: str) -> Iterator[Callable[[], bool]]:
 
     before = {kind: signal.signal(kind, ask) for kind in (signal.SIGINT, signal.SIGTERM)}
     try:
+        require_not_interrupted()
         yield lambda: first is not None
     finally:
         for kind, handler in before.items():

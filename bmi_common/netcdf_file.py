@@ -15,6 +15,7 @@ import numpy as np
 
 from bmi_common.arrays import Array
 from bmi_common.errors import ConfigError
+from bmi_common.interrupts import require_not_interrupted
 from bmi_common.suggest import did_you_mean
 from bmi_common.zarr_file import METADATA, SUFFIX, ZarrDataset, is_store
 
@@ -198,6 +199,7 @@ class NetcdfFile:
             values = dataset[name][index]
         except Exception as error:  # whatever the library meets in odd types, scale factors and fill values
             raise ConfigError(f"{self.path}: {name!r} cannot be read: {error}") from error
+        require_not_interrupted()  # netCDF4 drops an interrupt that comes while it looks for errors
         if index is ... and np.size(values) <= _SMALL:
             self._kept[name] = values
         return values

@@ -25,7 +25,7 @@ from typing import Any
 
 from bmi_common.errors import ConfigError
 from bmi_common.folder_lock import locked, require_at_rest
-from bmi_common.zarr_file import METADATA, SUFFIX
+from bmi_common.zarr_file import METADATA, METADATA_OF_2, SUFFIX
 
 RECORD = ".rootzone.files"
 FORMAT = "rootzone folder"
@@ -41,6 +41,8 @@ _OF_STORE = re.compile(rf"{re.escape(METADATA)}|\.{re.escape(METADATA)}\.partial
 """Files of a Zarr store of format 3 itself: its description, a draft of it."""
 _OF_ARRAY = re.compile(rf"{_OF_STORE.pattern}|c(?:/\d+)*|\.c\.partial|c/(?:\d+/)*\.\d+\.partial")
 """Files of an array in one: its description, a chunk, a draft of either."""
+_OF_CHUNKS = re.compile(r"\d+(?:/\d+)*|(?:\d+/)*\.\d+\.partial")
+"""Files below the folder of an array's chunks, or below one in that: a chunk, a draft of one."""
 
 
 class OwnedFolder:
@@ -116,14 +118,14 @@ class OwnedFolder:
                 f"{_was(taken)} not written by one; move {_it(taken)} away or choose another folder"
             )
         for name in names:
-            self._is_there(name)  # refuses links
+            self._require_no_links(name)
 
     def _is_taken(self, name: str) -> bool:
         """Whether something lies where a file is to be written; of a store, a description of it or of what it holds."""
         path = self.path / name
         if _files_of(name) is None or not path.is_dir() or path.is_symlink():
             return os.path.lexists(path)
-        return any(path.rglob(METADATA))
+        return any(any(path.rglob(description)) for description in (METADATA, *METADATA_OF_2))
 
     def require_not_removed(self, inputs: Iterable[Path]) -> None:
         """Refuse to remove what the coming work reads.
@@ -166,15 +168,25 @@ class OwnedFolder:
                 return False
             except OSError as error:
                 raise ConfigError(f"{path}: cannot be read: {error}") from error
-            if stat.S_ISLNK(mode):
-                raise ConfigError(
-                    f"{path}: is a link to {path.readlink()}, which is not written through; put the real "
-                    f"{'file' if i == len(parts) - 1 else 'folder'} there, or move the link away"
-                )
             is_file = i == len(parts) - 1 and _files_of(name) is None
+            if stat.S_ISLNK(mode):
+                raise _link(path, "file" if is_file else "folder")
             if not (stat.S_ISREG if is_file else stat.S_ISDIR)(mode):
                 raise ConfigError(f"{path}: is not what {_a(self.holds)} has written there; move it away")
         return True
+
+    def _require_no_links(self, name: str) -> None:
+        """Refuse links in the place of a file of ours; of a store, in those of its arrays and their chunks, too."""
+        self._is_there(name)
+        below = [n for n in self._owned if n.startswith(f"{name}/")] if name.endswith(SUFFIX) else []
+        for node in (name, *below):
+            ours, root = _files_of(node), self.path / node
+            if ours is None or not self._is_there(node):
+                continue
+            for folder, folders, files in os.walk(root):
+                for path in (Path(folder) / inner for inner in (*folders, *files)):
+                    if path.is_symlink() and ours.fullmatch(path.relative_to(root).as_posix()):
+                        raise _link(path, "file or folder")
 
     def _is_draft(self, name: str) -> bool:
         path = PurePosixPath(name)
@@ -290,8 +302,9 @@ class OwnedFolder:
         for folder in folders:
             if not os.access(folder, os.W_OK | os.X_OK):
                 raise ConfigError(f"{folder}: cannot be written; files in it are to be replaced")
-        for store in (self.path / name for name in self.files() if name.endswith(SUFFIX)):
-            self._require_no_nodes_of_others(store)
+        for name in (name for name in self.files() if name.endswith(SUFFIX)):
+            self._require_no_links(name)
+            self._require_no_nodes_of_others(self.path / name)
 
     def _require_no_nodes_of_others(self, store: Path) -> None:
         """Refuse a Zarr store with arrays or groups that are not in the record: without it they lose their place."""
@@ -367,11 +380,26 @@ class FolderOfProcessZero(OwnedFolder):
         return
 
 
+def _link(path: Path, real: str) -> ConfigError:
+    return ConfigError(
+        f"{path}: is a link to {path.readlink()}, which is not written through; put the real {real} there, or move the "
+        "link away"
+    )
+
+
 def _files_of(name: str) -> re.Pattern[str] | None:
     """Return what is ours of a Zarr store, or an array in one, of that name in the record; None for a plain file."""
     if name.endswith(SUFFIX):
         return _OF_STORE
     return _OF_ARRAY if PurePosixPath(name).parent.name.endswith(SUFFIX) else None
+
+
+def remove_chunks(path: Path) -> None:
+    """Remove a chunk of an array, or the chunks in a folder of them; what else lies there stays."""
+    if path.is_dir():
+        _remove_files(path, _OF_CHUNKS)
+    else:
+        path.unlink()
 
 
 def _remove_files(root: Path, ours: re.Pattern[str]) -> None:

@@ -17,6 +17,8 @@ SUFFIX: Final = ".zarr"
 """How the name of a store ends; a store is a folder."""
 METADATA: Final = "zarr.json"
 """File in which a store, and each array in it, is described."""
+METADATA_OF_2: Final = (".zgroup", ".zarray")
+"""Files that describe a store and an array in the older format 2, which is neither read nor written here."""
 FILL: Final = "_FillValue"
 
 

@@ -14,10 +14,10 @@ packages() {
   rm -rf /var/lib/apt/lists/*
 }
 
-case ${1:-} in
-build)
-  packages ca-certificates gcc gfortran libc6-dev python3-dev python3-venv
+case ${1:-}:$# in
+build:2)
   cd "$2"
+  packages ca-certificates gcc gfortran libc6-dev python3-dev python3-venv
   python3 -m venv "$environment"
   install="$environment/bin/python -m pip install --quiet --no-cache-dir --constraint constraints.txt"
   $install pip
@@ -26,7 +26,7 @@ build)
   # not for this machine's processor alone: the kernels of a wheel are for three levels of processors
   $install --build-constraint constraints.txt --no-deps .
   ;;
-run)
+run:1)
   packages ca-certificates libgfortran5 libgomp1 python3
   ;;
 *)

@@ -18,6 +18,7 @@ from bmi_common.georeference import Georeference
 from bmi_common.partition import Part
 from bmi_common.suggest import did_you_mean
 from bmi_common.units import conversion
+from bmi_common.world import OtherProcessFailed
 from coupler import remote
 from coupler.component_config import ComponentConfig, ComponentFile
 from coupler.grids import NODE, GridInfo, first_cell, read_grid
@@ -148,6 +149,8 @@ class Component:
                 self._model.read_names()
         except ConfigError as error:
             raise file.as_the_user_knows_it(error).changed(component=self.name) from error
+        except OtherProcessFailed:  # which has nothing to do with this component
+            raise
         except Exception as error:
             raise self.mistake(f"cannot be initialized from {file.user_path}: {_told(error)}") from error
         if not self.static:
@@ -328,6 +331,8 @@ class Component:
                     self.bmi.update_until(own / self._model.to_seconds + float(self.bmi.get_start_time()))
                     reached = self.time
                 arrived = self.stands_at(until)
+        except OtherProcessFailed:  # which has nothing to do with this component
+            raise
         except Exception as error:
             raise self._failed(error) from error
         if not arrived:
@@ -347,6 +352,8 @@ class Component:
         try:
             time = own / self._model.to_seconds + float(self.bmi.get_start_time())
             getattr(self.bmi, "skip_until")(time)  # noqa: B009  # no part of BMI
+        except OtherProcessFailed:  # which has nothing to do with this component
+            raise
         except Exception as error:
             raise self._failed(error) from error
 
@@ -372,6 +379,8 @@ class Component:
         try:
             with self._timed():
                 getattr(self.bmi, "save_state")(str(path))  # noqa: B009  # no part of BMI
+        except OtherProcessFailed:  # which has nothing to do with this component
+            raise
         except Exception as error:
             raise self._failed(error) from error
 
@@ -402,6 +411,8 @@ class Component:
                 getattr(self.bmi, function)(str(path))
         except ConfigError as error:
             raise error.changed(component=self.name) from error
+        except OtherProcessFailed:  # which has nothing to do with this component
+            raise
         except Exception as error:
             where = "" if isinstance(error, RootzoneError) else f"{path}: "
             raise self.mistake(f"{where}{_told(error)}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from coupler.config import LoadedRun
 
 _NAMES_OF_FOLDERS = ("paths", "relative_to")
 """Keys whose folders count where they are used."""
+_WRITTEN = ("folder", "output")
+"""Keys of ``coupled.yaml`` that name what is written."""
 
 
 def inputs_of(loaded: LoadedRun, configs: Mapping[str, Path], told: Iterable[str]) -> list[Path]:
@@ -31,7 +34,8 @@ def inputs_of(loaded: LoadedRun, configs: Mapping[str, Path], told: Iterable[str
         What components say that they have read.
     """
     found: dict[Path, None] = {loaded.document.path: None}
-    for document in (loaded.document, *_documents(configs.values())):
+    read = {key: value for key, value in loaded.document.data.items() if key not in _WRITTEN}
+    for document in (replace(loaded.document, data=read), *_documents(configs.values())):
         _add_named(document, loaded.named, found)
     return [*found, *map(Path, told)]  # first as the user has written them
 

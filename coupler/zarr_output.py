@@ -11,7 +11,6 @@ Source of the format: https://zarr-specs.readthedocs.io/en/latest/v3/core/ and â
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from itertools import product
@@ -22,7 +21,7 @@ import netCDF4
 import numpy as np
 from numpy.typing import NDArray
 
-from bmi_common.owned_folder import draft_name
+from bmi_common.owned_folder import draft_name, remove_chunks
 from bmi_common.zarr_file import FILL, METADATA, encoded_fill, zarr_library
 from coupler.compression import rounding
 
@@ -399,9 +398,9 @@ class ZarrOutputVariable:
         if not self._grows or not (self._folder / "c").is_dir():
             return
         length = self._records_per_file
-        for folder in (self._folder / "c").iterdir():
-            if folder.name.isdigit() and int(folder.name) * length >= count:
-                shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
+        for path in (self._folder / "c").iterdir():
+            if path.name.isdigit() and int(path.name) * length >= count:
+                remove_chunks(path)
         last = self._folder / "c" / str(count // length)
         for shard in last.rglob("*") if self._in_shards and last.is_dir() else ():
             if shard.is_file() and shard.name.isdigit():

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import yaml
 from rich.console import Console
@@ -22,7 +25,24 @@ from rootzone.results import Evaluation, RunResult
 if TYPE_CHECKING:
     from bmi_surrogate.training.train import Trained
 
+P = ParamSpec("P")
+R = TypeVar("R")
 
+_busy = threading.RLock()
+
+
+def _one_at_a_time(function: Callable[P, R]) -> Callable[P, R]:
+    """Let threads wait for each other: HDF5, the kernels and the log are one for a process, and threads crash HDF5."""
+
+    @functools.wraps(function)
+    def alone(*arguments: P.args, **options: P.kwargs) -> R:
+        with _busy:
+            return function(*arguments, **options)
+
+    return alone
+
+
+@_one_at_a_time
 @keeping_warnings
 def run(
     file: str | Path,
@@ -67,11 +87,14 @@ def run(
     """
     if isinstance(output, list | tuple | Mapping):  # a mapping is refused where the section is read
         settings["output"], output = output, None
+    if output is not None and not isinstance(output, str | os.PathLike):
+        raise ConfigError(f"output is a folder, or a list of files to write, not {type(output).__name__}")
     require_names(file, output)
     target = None if output is None else Path(output)
     return RunResult(execution.run(Path(file), _texts(settings), target, overwrite, _console(quiet)))
 
 
+@_one_at_a_time
 @keeping_warnings
 def restart(
     start: str | Path | RunResult, file: str | Path | None = None, *, quiet: bool = False, **settings: Any
@@ -105,6 +128,7 @@ def restart(
     return RunResult(execution.restart(given, _texts(settings), Path(start), _console(quiet)))
 
 
+@_one_at_a_time
 @keeping_warnings
 def check(file: str | Path, **settings: Any) -> str:
     """Resolve everything that a run needs, as ``bmi-run --check`` does; return its plan, to be printed.
@@ -118,6 +142,7 @@ def check(file: str | Path, **settings: Any) -> str:
     return "\n".join(execution.check(Path(file), _texts(settings)))
 
 
+@_one_at_a_time
 def evaluate(
     reference: str | Path | RunResult | None,
     run: str | Path | RunResult,
@@ -206,6 +231,7 @@ def evaluate(
     return Evaluation(evaluate_to(wanted, stations, target, overwrite))
 
 
+@_one_at_a_time
 def train(file: str | Path, *, quiet: bool = False) -> Trained:
     """Train a surrogate as a file says, as ``bmi-train`` does; the same call goes on where an earlier one stopped.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NoReturn, TypeVar
 
 import click
@@ -12,6 +13,7 @@ import click
 from rootzone.path_option import PATH
 
 EXIT_BAD_INPUT, EXIT_INTERRUPTED = 2, 130
+_INTERRUPTED = "interrupted"
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -30,12 +32,22 @@ class Command(click.Command):
         try:
             code = super().main(*arguments, **{**options, "standalone_mode": False})
         except click.ClickException as error:
+            from bmi_common.world import is_first
+
+            if not is_first():
+                sys.exit(error.exit_code)
             context = getattr(error, "ctx", None)
             if context is not None:
                 click.echo(f"{context.get_usage()}\nTry '{name} --help' for help.\n", err=True)
             fail(name, error.format_message(), error.exit_code)
         except click.Abort:
-            fail(name, "interrupted", EXIT_INTERRUPTED)
+            from bmi_common.world import is_first
+
+            if self.is_shared():
+                _interrupt_others()
+            if not is_first():
+                sys.exit(EXIT_INTERRUPTED)
+            fail(name, _INTERRUPTED, EXIT_INTERRUPTED)
         sys.exit(code if isinstance(code, int) else 0)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -62,6 +74,18 @@ def fail(name: str, message: str, code: int) -> NoReturn:
     """Print a message of a command in red, and end the process with a code."""
     click.echo(click.style(f"{name}: {message}", fg="red"), err=True)
     sys.exit(code)
+
+
+def _interrupt_others() -> None:
+    """Tell the other processes of a launcher, which wait for this one within MPI, that it was interrupted before that.
+
+    So all end. A process that has joined the others tells them by itself.
+    """
+    from bmi_common.world import among, launched, of_launcher
+
+    if launched() > 1 and "mpi4py.MPI" not in sys.modules:
+        with suppress(Exception, KeyboardInterrupt), among(of_launcher(), lambda _: (_INTERRUPTED, EXIT_INTERRUPTED)):
+            raise KeyboardInterrupt
 
 
 def output_option(text: str) -> Callable[[F], F]:

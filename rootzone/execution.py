@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,8 +16,8 @@ from typing import Any
 from rich.console import Console
 
 from bmi_common.errors import ConfigError, Mistakes, RootzoneError, errors_under
-from bmi_common.folder_lock import require_at_rest
-from bmi_common.interrupts import deferred_interrupts
+from bmi_common.folder_lock import lock_token, require_at_rest
+from bmi_common.interrupts import deferred_interrupts, interrupts_kept, require_not_interrupted
 from bmi_common.owned_folder import FolderOfProcessZero, OwnedFolder, listed, new_folder, read_record, taken
 from bmi_common.world import current
 from coupler import provenance
@@ -34,7 +36,11 @@ from rootzone.run_log import OtherLogs, RunLog
 
 log = logging.getLogger("rootzone")
 
+_SEEN_WITHIN = 10.0
+"""Seconds until a new file is seen on other machines, at most."""
 
+
+@interrupts_kept()
 def run(file: Path, settings: Sequence[str], output: Path | None, overwrite: bool, console: Console) -> Path:
     """Carry out the run that a file describes; return its folder.
 
@@ -59,31 +65,40 @@ def run(file: Path, settings: Sequence[str], output: Path | None, overwrite: boo
         If the run stops early; what was written until then is readable.
     """
     with tempfile.TemporaryDirectory() as staging:
+        _require_alike(work="a run")
         loaded = _load(file, settings, checking=False)
         target = output or loaded.config.folder or Path("output") / file.stem
+        _require_alike(folder=str(target))
         if not current().leads:
+            _require_one_folder(target, _use_of_folder(loaded.config))
             _follow(loaded, Path(staging), FolderOfProcessZero(target, HOLDS), console, None)
             return target
         with new_folder(target, HOLDS, overwrite, (LOG, STAGED)) as folder:
+            _require_one_folder(target, _use_of_folder(loaded.config))
             _execute(loaded, Path(staging), folder, console)
             return folder.path
 
 
+@interrupts_kept()
 def restart(file: Path | None, settings: Sequence[str], start: Path, console: Console) -> Path:
     """Go on with the run in the folder `start`, or from this checkpoint of one; return the run's folder.
 
     Without a `file` the run's own record is taken. Raises as `run` does.
     """
     with tempfile.TemporaryDirectory() as staging:
+        _require_alike(work="a restart", folder=str(start))
         folder, found, loaded = _load_restart(file, settings, start, checking=False)
         if not current().leads:
+            _require_one_folder(folder, "read its checkpoint")
             _follow(loaded, Path(staging), FolderOfProcessZero(folder, HOLDS), console, found)
             return folder
         with taken(folder, HOLDS) as owned:
+            _require_one_folder(folder, "read its checkpoint")
             _continue(loaded, Path(staging), find(start), owned, console)
     return folder
 
 
+@interrupts_kept()
 def check(file: Path | None, settings: Sequence[str], start: Path | None = None) -> list[str]:
     """Resolve everything that a run, or its restart from `start`, needs; return the lines of its plan.
 
@@ -94,6 +109,7 @@ def check(file: Path | None, settings: Sequence[str], start: Path | None = None)
     """
     with tempfile.TemporaryDirectory() as staging:
         found = None
+        _require_alike(work="a check", folder=str(start))
         if start is not None:
             _, found, loaded = _load_restart(file, settings, start, checking=True)
         else:
@@ -125,19 +141,55 @@ def _load(file: Path, settings: Sequence[str], checking: bool) -> LoadedRun:
         raise
 
 
-def _require_same_everywhere(loaded: LoadedRun) -> None:
-    """Refuse processes that share a run and have another version of the software, or read another file."""
+def _require_alike(shown: bool = True, **here: str) -> None:
+    """Refuse processes that share a run and were told to do different things, which are named, or `shown`, too."""
     world = current()
     if world.size == 1:
         return
-    here = {
-        "version of the software": provenance.version(),
-        "content of the file": repr(loaded.document.data),
-    }
     for rank, there in enumerate(world.gathered(here)):
-        for what, value in there.items():
-            if value != here[what]:
-                raise ConfigError(f"processes {world.rank} and {rank} have another {what}", file=loaded.document.path)
+        for what in (what for what, value in here.items() if there.get(what) != value):
+            values = f" ({here[what]} and {there.get(what)})" if shown else ""
+            raise ConfigError(
+                f"processes {world.rank} and {rank} have another {what.replace('_', ' ')}{values}; start all of them "
+                "with the same command, on the same files"
+            )
+
+
+def _require_same_everywhere(loaded: LoadedRun) -> None:
+    """Refuse processes that share a run and have another version of the software, or read another file."""
+    if current().size == 1:
+        return
+    files = {name: spec.config for name, spec in loaded.config.components.items() if spec.config.is_file()}
+    digests = {f"file of {name}": hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
+    with errors_under(file=loaded.document.path):
+        _require_alike(version_of_the_software=provenance.version())
+        _require_alike(shown=False, content_of_the_file=repr(loaded.document.data), **digests)
+
+
+def _require_one_folder(folder: Path, use: str) -> None:
+    """Refuse a folder, locked by process 0, that is another one for another process, which has a `use` for it.
+
+    All processes call it together; an empty `use` is none.
+    """
+    world = current()
+    if world.size == 1 or not use:
+        return
+    token = world.shared(lock_token(folder) if world.leads else None)
+    until = time.monotonic() + _SEEN_WITHIN
+    while not (seen := lock_token(folder) == token) and time.monotonic() < until:
+        time.sleep(0.1)
+    blind = [rank for rank, sees in enumerate(world.gathered(seen)) if not sees]
+    if blind:
+        raise ConfigError(
+            f"{folder}: process {blind[0]} has another folder there than process 0, because it has another working "
+            f"folder or disk; all processes {use}, so give a folder that all have"
+        )
+
+
+def _use_of_folder(config: RunConfig) -> str:
+    """Say what other processes than the first do in the folder of a run; nothing without a store."""
+    stores = [output.file for output in config.output if output.is_store]
+    return f"write into {listed(stores)}" if stores else ""
 
 
 def _load_restart(
@@ -278,6 +330,7 @@ def _show(config: RunConfig, folder: OwnedFolder) -> None:
 @contextmanager
 def _finalized(prepared: PreparedRun) -> Iterator[None]:
     try:
+        require_not_interrupted()
         yield
     except RootzoneError as error:
         log.debug("stopped: %s", error)  # who asked for the run tells it; the log file keeps it

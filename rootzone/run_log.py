@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
@@ -28,6 +29,33 @@ class _Screen(logging.Handler):
         """Print the bare message, warnings in yellow."""
         style = "yellow" if record.levelno >= logging.WARNING else ""
         self._console.print(record.getMessage(), style=style)
+
+
+class _LogFile(logging.FileHandler):
+    """The log file; on a full disk it loses messages, which must not take the place of what ends the run.
+
+    Attributes
+    ----------
+    lost : OSError or None
+        Why messages are missing.
+    """
+
+    lost: OSError | None = None
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # as logging has it
+        """Keep why, instead of a traceback on the screen."""
+        error = sys.exc_info()[1]
+        if isinstance(error, OSError):
+            self.lost = error
+        else:
+            super().handleError(record)
+
+    def close(self) -> None:
+        """Close the file."""
+        try:
+            super().close()
+        except OSError as error:  # what was still to be written
+            self.lost = error
 
 
 @contextmanager
@@ -75,13 +103,14 @@ class RunLog:
     def __init__(self, folder: OwnedFolder, console: Console) -> None:
         self._folder, self._console = folder, console
         self._handlers: list[logging.Handler] = []
+        self._file: _LogFile | None = None
         self._before = log.level, log.propagate
 
     def open(self) -> None:
         """Begin, or go on with, the file."""
         self._folder.own(LOG)
         # resolved, because logging takes `..` away without a look at links
-        to_file = logging.FileHandler(self._folder.path.resolve() / LOG, encoding="utf-8")
+        to_file = self._file = _LogFile(self._folder.path.resolve() / LOG, encoding="utf-8")
         to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         self._handlers = [to_file, _Screen(self._console)]
         log.setLevel(logging.DEBUG)
@@ -101,3 +130,5 @@ class RunLog:
         for handler in self._handlers:
             log.removeHandler(handler)
             handler.close()
+        if self._file is not None and self._file.lost is not None:
+            self._console.print(f"{self._folder.path / LOG} lacks messages: {self._file.lost}", style="yellow")

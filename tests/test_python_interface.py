@@ -6,6 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -20,6 +22,7 @@ import rootzone
 from bmi_common.groundwater import PRESSURE_HEAD
 from bmi_common.netcdf_file import netcdf_name
 from coupler.errors import RunInterrupted
+from rootzone import execution
 from rootzone.api import _texts
 
 pytestmark = pytest.mark.slow
@@ -126,8 +129,30 @@ def test_a_list_as_output_is_the_section_of_the_file_and_the_folder_has_a_key(tm
         assert result.folder == tmp_path / "run"
         assert result.outputs == ["heads"]
         assert result.heads.sizes["time"] == 2
+    again = {"output": [], "folder": tmp_path / "run", "overwrite": True}  # the folder is not read by the run
+    rootzone.run(RUN, quiet=True, figures=False, **again, **SIX_HOURS).close()
+    assert not (tmp_path / "run" / "heads.nc").exists()
     with pytest.raises(rootzone.ConfigError, match=r"output: Input should be a valid list"):
         rootzone.run(RUN, output={"file": "heads.nc"}, folder=tmp_path / "other")  # type: ignore[arg-type]
+    with pytest.raises(rootzone.ConfigError, match="output is a folder, or a list of files to write, not generator"):
+        rootzone.run(RUN, output=(f for f in files), folder=tmp_path / "other")  # type: ignore[arg-type]
+    assert not (tmp_path / "other").exists()
+
+
+def test_threads_work_one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_work, most = [], []
+
+    def check(*_: object) -> list[str]:
+        at_work.append(1)
+        most.append(len(at_work))
+        time.sleep(0.1)
+        at_work.pop()
+        return []
+
+    monkeypatch.setattr(execution, "check", check)
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(rootzone.check, 3 * [RUN])) == 3 * [""]
+    assert most == [1, 1, 1]
 
 
 def test_a_folder_beside_a_file_that_a_link_leads_to_lies_beside_the_real_one(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from bmi_common.interrupts import interrupts_kept
 from bmi_common.owned_folder import OwnedFolder, new_folder
 from bmi_common.progress import Progress
 from rootzone.evaluation.assessment import Assessment
@@ -58,6 +59,7 @@ class Findings:
         return [note for of in (self.assessment, self.observed) if of is not None for note in of.notes]
 
 
+@interrupts_kept()
 def evaluate_to(
     wanted: Wanted | None,
     stations: WantedStations | None,

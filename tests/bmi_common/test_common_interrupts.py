@@ -3,10 +3,21 @@
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
+import netCDF4
 import pytest
 
-from bmi_common.interrupts import deferred_interrupts
+from bmi_common.interrupts import (
+    deferred_interrupts,
+    interrupts_kept,
+    require_not_interrupted,
+    signals_held,
+    terminations_as_interrupts,
+)
+from bmi_common.netcdf_file import NetcdfFile
 
 
 def test_signals_of_torchrun_and_terminal_count_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,3 +52,67 @@ def test_outside_the_main_thread_signals_are_left_alone() -> None:
     thread.start()
     thread.join()
     assert found == [False]
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """A shell lets its background jobs ignore the interrupt."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def dropping(kind: int) -> None:
+    """Drop what a signal raises, as netCDF4 does with one that comes while it looks for errors."""
+    with suppress(KeyboardInterrupt):
+        signal.raise_signal(kind)
+
+
+@pytest.mark.usefixtures("interruptible")
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_that_a_library_has_dropped_is_raised_at_the_end_and_handlers_are_as_before(kind: int) -> None:
+    before = signal.getsignal(kind)
+    with pytest.raises(KeyboardInterrupt), terminations_as_interrupts(), interrupts_kept():
+        dropping(kind)
+    assert signal.getsignal(kind) == before
+    require_not_interrupted()
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_a_dropped_interrupt_is_raised_by_the_next_read_and_before_work_that_may_not_be_cut(tmp_path: Path) -> None:
+    with netCDF4.Dataset(tmp_path / "depth.nc", "w") as data:
+        data.createVariable("depth", "f8", ())[...] = 1.0
+    file = NetcdfFile(tmp_path / "depth.nc")
+    with interrupts_kept():
+        dropping(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            file.read("depth")
+        assert file.read("depth") == 1.0
+        dropping(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt), deferred_interrupts("stopping"):
+            pytest.fail("the work has begun")
+
+
+def test_a_handler_that_raises_nothing_stays_what_it_is() -> None:
+    heard = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
+    try:
+        with interrupts_kept():
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert heard == [signal.SIGINT]
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_signals_that_are_held_come_at_the_end() -> None:
+    done = []
+
+    def work() -> None:
+        with signals_held():
+            signal.raise_signal(signal.SIGINT)
+            done.append("all")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert done == ["all"]

@@ -12,6 +12,7 @@ import xarray as xr
 from zoo import Bucket
 
 from bmi_common.groundwater import NET_SOURCE, PRESSURE_HEAD, SATURATION
+from bmi_common.world import OtherProcessFailed
 from coupler.component import Component
 from coupler.component_config import ComponentFile
 
@@ -183,3 +184,16 @@ def test_a_missing_value_outside_the_mask_is_no_failure(fake):
     fake.use("Bucket", mask=2)
     fake.run["output"][0]["variables"].append("groundwater.soil_water_sat-zone_top__depth")
     assert fake().exit_code == 0
+
+
+@pytest.mark.parametrize("call", ["initialize", "update", "save_state"])
+def test_what_has_ended_another_process_is_told_as_that_one_told_it(fake, monkeypatch, call):
+    def fails(*_):
+        raise OtherProcessFailed("interrupted by the other", 130)
+
+    fake.use("Bucket")
+    fake.run["checkpoint"] = {"every": "1h"}
+    monkeypatch.setattr(Bucket, call, fails)
+    result = fake()
+    assert result.exit_code == 130
+    assert result.output.splitlines()[-1] == "bmi-run: interrupted by the other"

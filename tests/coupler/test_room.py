@@ -2,6 +2,7 @@
 
 import shutil
 from collections import namedtuple
+from pathlib import Path
 
 import netCDF4
 import pytest
@@ -9,6 +10,7 @@ from click.testing import CliRunner
 
 from coupler import disk_space
 from rootzone.bmi_run import main
+from rootzone.run_log import _LogFile
 
 pytestmark = pytest.mark.slow
 
@@ -47,6 +49,15 @@ def test_it_goes_on_when_there_is_room_again(fake, disk):
     with netCDF4.Dataset(fake.output / "hourly.nc") as one, netCDF4.Dataset(fake.folder / "whole" / "hourly.nc") as two:
         for name in one.variables:
             assert one[name][...].tobytes() == two[name][...].tobytes(), name
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a file that is always full")
+def test_a_log_that_cannot_be_written_hides_nothing(fake, disk, monkeypatch):
+    monkeypatch.setattr(_LogFile, "_open", lambda _: Path("/dev/full").open("w"))  # noqa: SIM115  # logging closes it
+    message = fake.breaks("hourly.nc", "make room")
+    assert "Logging error" not in message
+    disk["bytes"] = 10**9
+    assert "run.log lacks messages: [Errno 28]" in fake.succeeds("--overwrite").output
 
 
 @pytest.mark.parametrize("checkpoint", ["2020-01-01T06-00-00", "2020-01-01T02-00-00"], ids=["newest", "earlier"])

@@ -217,6 +217,18 @@ def test_what_was_begun_when_a_run_was_killed_does_not_count(tmp_path):
     assert np.array_equal(found[1].ravel(), [-1.0] * 6 + list(range(6, 35)))
 
 
+def test_what_the_user_has_put_among_chunks_stays_when_records_are_dropped(tmp_path, monkeypatch):
+    monkeypatch.setattr(zarr_output, "RECORDS", 1)
+    path = tmp_path / "depth.zarr"
+    store_of_two(path)
+    mine = [path / "depth" / "c" / "1" / "notes.txt", path / "depth" / "c" / "1" / "0" / "notes.txt"]
+    for note in mine:
+        note.write_text("mine")
+    again = ZarrOutput(path)
+    again.keep(1)
+    assert [p for p in sorted((path / "depth" / "c" / "1").rglob("*")) if p.is_file()] == sorted(mine)
+
+
 def test_a_damaged_index_is_no_reason_to_write_on(tmp_path):
     path = tmp_path / "depth.zarr"
     store_of_two(path)
@@ -297,6 +309,31 @@ def test_a_store_into_which_the_user_has_put_an_array_or_a_group_is_not_replaced
     named = "holds mine," if mine == "an array" else "holds notes, notes/of_mine, notes/of_mine/mine,"
     assert named in said
     assert "not written by a run; move" in said
+
+
+@pytest.mark.parametrize("place", ["", netcdf_name(PRESSURE_HEAD), f"{netcdf_name(PRESSURE_HEAD)}/c", "time/c/0"])
+def test_nothing_is_written_or_removed_through_a_link_in_a_store(fake, place):
+    fake.run["output"][0]["file"] = "hourly.zarr"
+    fake.run["checkpoint"] = {"every": "2h", "keep": 3}
+    fake.succeeds()
+    linked, elsewhere = fake.output / "hourly.zarr" / place, fake.folder / "elsewhere"
+    linked.rename(elsewhere)
+    linked.symlink_to(elsewhere)
+    before = {p: p.read_bytes() for p in (elsewhere, *elsewhere.rglob("*")) if p.is_file()}
+    fake.refuses(f"hourly.zarr/{place}".rstrip("/"), "is a link to", arguments=("--overwrite",))
+    checkpoint = sorted((fake.output / "checkpoints").iterdir())[0]
+    result = CliRunner().invoke(main, ["--restart", str(checkpoint)])
+    assert result.exit_code == 2
+    assert "is a link to" in result.output
+    assert before == {p: p.read_bytes() for p in (elsewhere, *elsewhere.rglob("*")) if p.is_file()}
+    assert linked.is_symlink()
+
+
+def test_a_store_of_an_older_format_is_somebody_elses(fake):
+    fake.succeeds()
+    fake.run["output"][0]["file"] = "hourly.zarr"
+    zarr.create_group(fake.output / "hourly.zarr", zarr_format=2)
+    fake.refuses("hourly.zarr would be replaced", arguments=("--overwrite",))
 
 
 def test_the_arrays_of_a_store_stand_in_the_record_of_the_folder(fake):

@@ -245,6 +245,53 @@ def test_what_processes_cannot_share_is_refused_in_one_message_before_anything_i
     assert not (tmp_path / "run").exists()
 
 
+def bmi_runs(first: list[object], second: list[object], cwd: tuple[Path, Path], code: int = 2) -> str:
+    """Run two processes with arguments, and in a folder, of their own; require one message."""
+    places = [("-wdir", str(folder)) for folder in cwd]
+    one, other = ((*place, *BMI_RUN, *map(str, own)) for place, own in zip(places, (first, second), strict=True))
+    told = launch(1, *one, ":", "-n", "1", *other, code=code)
+    assert told.count("bmi-run: ") == 1
+    assert "Traceback" not in told
+    return told
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "message"),
+    [
+        (["--output", "run"], ["--output", "other"], "another folder (run and other)"),
+        (["--check"], ["--output", "run"], "another work (a check and a run)"),
+        (["--restart", "run"], ["--output", "run"], "another work (a restart and a run)"),
+    ],
+)
+def test_processes_that_were_told_different_things_are_refused(case, tmp_path, first, second, message) -> None:
+    file = case / "run.yaml"
+    told = bmi_runs([file, *first], [file, *second], (tmp_path, tmp_path))
+    assert message in told
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_processes_that_see_other_files_are_refused(case, runs, tmp_path) -> None:
+    folders = tmp_path / "one", tmp_path / "other"
+    for folder in folders:
+        shutil.copytree(case, folder)
+    runs_of_one = [["run.yaml", "--output", "run"]] * 2
+    if find_spec("zarr") is not None:
+        assert "process 1 has another folder there" in bmi_runs(*runs_of_one, folders)
+        assert not [folder for folder in folders if (folder / "run").exists()]
+    for folder in folders:
+        shutil.copytree(runs[1], folder / "run")
+    told = bmi_runs(*[["--restart", f"run/checkpoints/{STOP}"]] * 2, folders)
+    assert "all processes read its checkpoint" in told
+    with (folders[1] / "demo" / "land.yaml").open("a") as land:
+        land.write("# another\n")
+    assert "another file of land" in bmi_runs(*[["run.yaml", "--output", "new"]] * 2, folders)
+
+
+def test_a_mistake_in_the_options_is_told_once(case) -> None:
+    told = launch(2, *BMI_RUN, str(case / "run.yaml"), "--nonsense", code=2)
+    assert told.count("No such option") == 1
+
+
 def test_more_processes_than_columns_are_refused(case, tmp_path) -> None:
     shutil.copytree(case, tmp_path / "case")
     with netCDF4.Dataset(tmp_path / "case" / "demo" / "domain.nc", "a") as data:

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -10,6 +11,8 @@ from mpi_runs import launch, needs_mpi
 
 from bmi_common.errors import ConfigError
 from bmi_common.world import ALONE, among, current, is_first, launched, of_launcher
+
+RUN = Path(__file__).parents[2] / "cfg" / "coupled-richards.yaml"
 
 
 @pytest.mark.parametrize(
@@ -78,3 +81,24 @@ world.agree()
 def test_a_process_that_does_not_answer_is_not_waited_for_beyond_the_timeout() -> None:
     told = launch(3, sys.executable, "-c", SILENT, code=None)
     assert "has waited 0.5 s for another one" in told
+
+
+INTERRUPTED_EARLY = """
+import os, sys
+from rootzone import bmi_run
+if os.environ["PMI_RANK"] == sys.argv.pop(1):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+    bmi_run.main.invoke = interrupted
+bmi_run.main()
+"""
+
+
+@needs_mpi
+@pytest.mark.slow
+@pytest.mark.parametrize("rank", ["0", "1"])
+def test_a_process_that_is_interrupted_before_it_has_joined_the_others_takes_them_along(tmp_path, rank) -> None:
+    command = (sys.executable, "-c", INTERRUPTED_EARLY, rank, str(RUN), "--output", str(tmp_path / "run"))
+    told = launch(2, *command, code=130)
+    assert told.count("bmi-run: interrupted") == 1
+    assert not (tmp_path / "run").exists()

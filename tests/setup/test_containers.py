@@ -1,6 +1,8 @@
 """The two recipes of a container do the same, and name files, extras and packages that there are."""
 
+import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -69,3 +71,11 @@ def test_the_steps_install_extras_and_pinned_packages_that_there_are() -> None:
     pinned = [line.split("==")[0] for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()]
     assert {more, "torch", "mpi4py"} <= set(pinned)
     assert STEPS.count("--constraint constraints.txt") == STEPS.count("-m pip install")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a shell")
+@pytest.mark.parametrize("arguments", [[], ["build"], ["build", "/no/such/folder"], ["run", "more"]])
+def test_wrong_arguments_end_the_steps_before_anything_is_installed(arguments: list[str], tmp_path: Path) -> None:
+    only_here = {"PATH": str(tmp_path)}  # without apt-get, whose absence would be exit code 127
+    steps = subprocess.run(["/bin/sh", str(FOLDER / "install.sh"), *arguments], env=only_here, check=False)
+    assert steps.returncode == 2
