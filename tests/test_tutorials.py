@@ -75,8 +75,11 @@ def test_a_surrogate_is_trained_and_judged(tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="training needs PyTorch")
     page = ROOT / "docs" / "training.md"
     text = next(s.text for s in snippets(page) if "[run-of-five-days]" in s.text)
-    (tmp_path / "train.yaml").write_text(text.replace("iterations: 12", "iterations: 2"), encoding="utf-8")
-    training = {"demo_training/physics_years.yaml": ("2019-10-04T00:00", "2019-10-06T00:00")}
+    for long, short in (("iterations: 12", "iterations: 2"), ("validation_hours: 24", "validation_hours: 6")):
+        assert long in text
+        text = text.replace(long, short)
+    (tmp_path / "train.yaml").write_text(text, encoding="utf-8")
+    training = {"demo_training/physics_years.yaml": ("2019-10-05T00:00", "2019-10-06T00:00")}
     follow(page, tmp_path, demo("2019-10-02T12:00", "2019-10-03T00:00") | training)
     for made in ("trained/best.safetensors", "trained/training.png", "report/report.html"):
         assert (tmp_path / made).is_file()
