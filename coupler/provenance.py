@@ -8,6 +8,7 @@ import platform
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,7 @@ def renew(record: dict[str, Any], folder: Path, checkpoint: str) -> tuple[dict[s
     return {**record, **kept, "inputs": inputs, "restarts": [*earlier, restart]}, list(changed)
 
 
+@cache  # packages stay as they are imported
 def _version(package: str) -> str:
     try:
         return importlib.metadata.version(package)

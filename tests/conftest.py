@@ -30,10 +30,15 @@ def reference() -> Path:
     return folder
 
 
+_LONGEST = ("test_tutorials.py", "test_tutorial.py", "test_wheel.py", "test_runs_on_processes.py")
+"""Each a minute or more."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # files of whole runs first: workers share out files, and none should be left alone with a long one at the end
+    # the longest files first, then those of whole runs: workers share out files, and none should be left alone with a
+    # long one at the end
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    items.sort(key=lambda item: (item.path.name not in _LONGEST, item.path not in slow))
 
 
 _REPRESENTERS = dict(yaml.SafeDumper.yaml_representers)

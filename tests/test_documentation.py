@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from datetime import datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urldefrag
@@ -16,6 +17,7 @@ import cli_options
 import configuration_keys
 import page
 import pytest
+import short_runs
 import snippets
 import yaml
 from click.testing import CliRunner
@@ -120,6 +122,16 @@ def test_pieces_that_are_not_tried_say_why() -> None:
         assert bool(snippet.marker) == bool(snippet.reason), snippet
 
 
+def periods_for(text: str) -> dict[str, tuple[str, str]]:
+    """Let the demo's runs begin six hours, or a checkpoint, before the end that a piece of code gives them."""
+    ends = re.findall(r'"time\.end": "(\d{4}-\d\d-\d\d)"', text)
+    if not ends:
+        return {}
+    end = datetime.fromisoformat(min(ends))
+    start = end - timedelta(hours=24 if "checkpoint.every" in text else 6)
+    return short_runs.demo(f"{start:%Y-%m-%dT%H:%M}", f"{end:%Y-%m-%dT%H:%M}")
+
+
 @of("python")
 def test_pieces_of_python_run_as_they_stand(snippet, tmp_path, monkeypatch) -> None:
     if snippet.marker == "excerpt":
@@ -128,8 +140,8 @@ def test_pieces_of_python_run_as_they_stand(snippet, tmp_path, monkeypatch) -> N
         return
     if snippet.marker == "needs":
         pytest.importorskip(snippet.reason, reason=f"{snippet.reason} is not installed")
-    for name in ("cfg", "docs"):
-        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "docs").symlink_to(ROOT / "docs")
+    short_runs.copy_cases(tmp_path, periods_for(snippet.text))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", None)

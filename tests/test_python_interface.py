@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from evaluation_cases import drawing
 from matplotlib.figure import Figure
 
 import rootzone
@@ -29,6 +30,7 @@ pytestmark = pytest.mark.slow
 
 RUN = Path(__file__).resolve().parents[1] / "cfg" / "coupled-richards.yaml"
 SIX_HOURS = {"time.end": "2019-10-01T06:00"}
+CHECKPOINTS = {"checkpoint": {"every": timedelta(hours=3)}}
 HEAD = netcdf_name(PRESSURE_HEAD)
 
 
@@ -43,11 +45,12 @@ def contents(folder: Path) -> dict[tuple[str, str], bytes]:
 
 @pytest.fixture(scope="module")
 def result(tmp_path_factory: pytest.TempPathFactory) -> rootzone.RunResult:
-    return rootzone.run(RUN, tmp_path_factory.mktemp("python") / "run", quiet=True, **SIX_HOURS)
+    folder = tmp_path_factory.mktemp("python") / "run"
+    return rootzone.run(RUN, folder, quiet=True, figures=False, **CHECKPOINTS, **SIX_HOURS)
 
 
 def test_a_run_is_that_of_the_command_bit_for_bit(result: rootzone.RunResult, tmp_path: Path) -> None:
-    command = [Path(sys.executable).with_name("bmi-run"), RUN, "--set=time.end=2019-10-01T06:00"]
+    command = [Path(sys.executable).with_name("bmi-run"), RUN, "--set=time.end=2019-10-01T06:00", "--set=figures=false"]
     subprocess.run([*command, "--output", tmp_path / "run"], check=True, capture_output=True)
     ours = contents(result.folder)
     assert len(ours) > 10
@@ -97,13 +100,12 @@ def test_figures_are_drawn_without_files(result: rootzone.RunResult) -> None:
     assert set(result.folder.rglob("*")) == before
 
 
-def test_a_run_goes_on_bit_for_bit(tmp_path: Path) -> None:
-    checkpoints = {"checkpoint": {"every": timedelta(hours=3)}}
-    whole = rootzone.run(RUN, tmp_path / "whole", quiet=True, **SIX_HOURS, **checkpoints)
-    part = rootzone.run(RUN, tmp_path / "part", quiet=True, **{"time.end": datetime(2019, 10, 1, 3)}, **checkpoints)
+def test_a_run_goes_on_bit_for_bit(result: rootzone.RunResult, tmp_path: Path) -> None:
+    three_hours = {"time.end": datetime(2019, 10, 1, 3)}
+    part = rootzone.run(RUN, tmp_path / "part", quiet=True, figures=False, **three_hours, **CHECKPOINTS)
     assert part.hourly.sizes["time"] == 3  # and is open now
     part = rootzone.restart(part, quiet=True, **SIX_HOURS)
-    assert contents(part.folder) == contents(whole.folder)
+    assert contents(part.folder) == contents(result.folder)
 
 
 def test_mistakes_are_exceptions_with_the_words_of_the_command(result: rootzone.RunResult, tmp_path: Path) -> None:
@@ -179,7 +181,8 @@ def test_an_evaluation_returns_what_it_found_and_writes_only_when_asked(
     assert found.files == []
     assert found.summary["errors"]["itself"]["water_table_median"] == 0.0
     assert "water table" in repr(found)
-    written = rootzone.evaluate(result, result, tmp_path / "report", thresholds=thresholds, name="itself")
+    with drawing({"verdict"}):
+        written = rootzone.evaluate(result, result, tmp_path / "report", thresholds=thresholds, name="itself")
     assert written.files[0] == tmp_path / "report" / "report.html"
     assert written.files[0].is_file()
 
@@ -239,7 +242,7 @@ def test_the_log_of_the_caller_stays_as_it_was(tmp_path: Path) -> None:
     log.addHandler(mine)
     log.setLevel(logging.ERROR)
     try:
-        rootzone.run(RUN, tmp_path / "run", quiet=True, **{"time.end": "2019-10-01T01:00"})
+        rootzone.run(RUN, tmp_path / "run", quiet=True, figures=False, **{"time.end": "2019-10-01T01:00"})
         assert (log.handlers, log.level, log.propagate) == ([mine], logging.ERROR, True)
     finally:
         log.removeHandler(mine)
@@ -253,12 +256,12 @@ def test_memory_does_not_grow_from_run_to_run(tmp_path: Path) -> None:
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
     sizes = []
-    for _ in range(10):
+    for _ in range(7):
         rootzone.run(
             RUN, tmp_path / "run", overwrite=True, quiet=True, figures=False, **{"time.end": "2019-10-01T01:00"}
         )
         sizes.append(resident())
-    assert sizes[-1] - sizes[3] < 10e6
+    assert sizes[-1] - sizes[3] < 5e6
 
 
 def test_the_package_is_imported_quickly() -> None:

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 THICKNESS = np.array([0.0175, 0.0276, 0.0455, 0.0749, 0.1236, 0.2038, 0.336, 0.5539, 0.9133, 1.137])
 PLACES = 24  # climates for each land cover
-DAYS = 30
+DAYS = 15
 BOUNDS = {
     # K above the air: dry ground in full sun and calm air is up to 45 K warmer, snow at night 45 K colder
     "ground_temperature": (-60.0, 60.0),

@@ -43,7 +43,10 @@ def run_bmi_test(class_path: str, config_files: Sequence[Path], tmp_path: Path, 
     settings = tmp_path / "bmi_test.ini"
     settings.write_text("[pytest]\n")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "BMITEST_"))}
-    environment["PYTEST_ADDOPTS"] = f"-c '{settings}' -p no:cacheprovider --tb=short -rfE --color=no"
+    environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # each costs its import, and it needs one
+    environment["PYTEST_ADDOPTS"] = (
+        f"-c '{settings}' -p pytest_dependency -p no:cacheprovider --tb=short -rfE --color=no"
+    )
     environment["PYTHONPATH"] = os.pathsep.join(
         [str(_TESTS), str(_TESTS / "support"), str(_TESTS.parent), environment.get("PYTHONPATH", "")]
     )

@@ -100,7 +100,7 @@ def test_a_state_of_the_start_can_be_saved(case: Component, tmp_path: Path) -> N
 
 def test_a_warm_start_has_the_state_and_time_zero(case: Component, tmp_path: Path) -> None:
     first, second = fresh(case, tmp_path / "a"), fresh(case, tmp_path / "b")
-    advance(first, case, 24)  # the sun stands as at the start
+    advance(first, case, 24 if "colm" in case.path else BEFORE)  # the sun stands as at the start
     first.save_state(tmp_path / "state.nc")
     second.start_from(tmp_path / "state.nc")
     assert second.get_current_time() == 0.0

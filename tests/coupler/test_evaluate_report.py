@@ -188,11 +188,11 @@ def test_agreement_of_domain_means_for_each_pair(four_days: tuple) -> None:
 
 def test_the_page_needs_no_other_file(four_days: tuple) -> None:
     years, arguments = four_days
-    years.report(*arguments, "--name", "a <b> & c", figures=True)
+    years.report(*arguments, "--name", "a <b> & c", figures={"verdict", "segments", "maps_water_table"})
     page = (years.folder / "report" / "report.html").read_text()
     images = re.findall(r'src="data:image/png;base64,([^"]+)"', page)
     drawn = sorted((years.folder / "report" / "figures").glob("*.png"))
-    assert len(images) == len(drawn) >= 12
+    assert len(images) == len(drawn) == 3
     assert sorted(base64.b64decode(i) for i in images) == sorted(p.read_bytes() for p in drawn)
     assert not re.search(r'(src|href)="(?!data:|#)', page)
     assert "a &lt;b&gt; &amp; c" in page
@@ -462,7 +462,7 @@ def test_a_run_is_read_without_the_files_of_its_components(years: Years) -> None
 # ---------------------------------------------------------------------- short runs, failures
 
 
-@pytest.mark.parametrize("hours", [1, 23])
+@pytest.mark.parametrize("hours", [1, 5])
 def test_a_run_of_any_length_has_a_verdict_and_figures(years: Years, hours: int) -> None:
     rain = np.arange(hours, dtype=float)
     reference = years.run("reference", field(hours, 3.0), a_day(hours), rain=rain)
@@ -471,7 +471,7 @@ def test_a_run_of_any_length_has_a_verdict_and_figures(years: Years, hours: int)
     earlier = years.run("earlier", field(48, 3.0), a_day(48))
     arguments = (reference, run, "--free-drainage", bound, "--segment-length", "1h", "--segment", run)
     thresholds = ("--threshold", "water_table=10cm", "--climatology", earlier)
-    few = {"verdict", "domain_means", "water_table_error", "segments"}
+    few = {"verdict", "domain_means", "water_table_error", "segments", "segments_water_table", "showers"}
     report = years.report(*arguments, *thresholds, figures=few if hours > 1 else True)
     assert {key: of["hours_held"] for key, of in report["verdict"].items()} == {
         "water_table": 0.0,  # 20 cm

@@ -69,7 +69,7 @@ def test_the_hourly_errors_are_written(years: Years) -> None:
     drift = 0.01 * np.arange(1, 49)[:, None, None]
     reference = years.run("reference", field(48, 3.0), a_day(48))
     run = years.run("run", field(48, 3.0) + drift, a_day(48))
-    years.report(reference, run)
+    years.report(reference, run, figures={"errors"})
     with (years.folder / "report" / "hourly_errors.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [rows[i]["time"] for i in (0, -1)] == ["2020-01-01T01:00", "2020-01-03T00:00"]

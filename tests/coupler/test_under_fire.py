@@ -57,7 +57,7 @@ def test_a_run_under_fire_ends_equal(fake, fire, monkeypatch):
     fake.use("Well", head=[2.0] + 10 * [-1.0])
     (fake.folder / "biased").write_text("0.01")
     fake.run["components"]["groundwater"]["options"] = {"surrogate": {"checkpoint": str(fake.folder / "biased")}}
-    fake.run["time"]["end"] = "2020-01-11T00:00"
+    fake.run["time"]["end"] = "2020-01-05T00:00"
     fake.run["checkpoint"] = {"every": "7h", "keep": 2}
     fake.run["error_control"] = {
         "audit": {

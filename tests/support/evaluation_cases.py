@@ -18,6 +18,7 @@ from bmi_common.run_records import LATENT_HEAT
 from rootzone.bmi_evaluate import main
 from rootzone.evaluation.assessment import Assessment
 from rootzone.evaluation.figures import all as all_figures
+from rootzone.evaluation.figures.all import draw_baselines
 
 LAYERS = [4.0] + [1.0] * 10
 NY, NX = 2, 3
@@ -35,7 +36,7 @@ def at_rest(depth: np.ndarray) -> np.ndarray:
 
 @contextmanager
 def drawing(figures: bool | set[str]) -> Iterator[None]:
-    """Draw all figures, none, or those of these names."""
+    """Draw all figures, none, or those of these names; ``errors.png`` is empty without the name ``errors``."""
 
     def wanted(assessment: Assessment) -> Iterator[tuple[str, str, str, Callable[[], Figure]]]:
         return (figure for figure in every(assessment) if figure[0] in figures)
@@ -43,12 +44,15 @@ def drawing(figures: bool | set[str]) -> Iterator[None]:
     every = all_figures._wanted
     if figures is True:
         yield
-    elif figures:
-        with patch.object(all_figures, "_wanted", wanted):
-            yield
-    else:
-        with patch("rootzone.evaluation.writing.draw_all", return_value=[]):
-            yield
+        return
+    errors = draw_baselines if figures and "errors" in figures else lambda assessment, path: path.touch()
+    with patch("rootzone.evaluation.writing.draw_baselines", errors):
+        if figures:
+            with patch.object(all_figures, "_wanted", wanted):
+                yield
+        else:
+            with patch("rootzone.evaluation.writing.draw_all", return_value=[]):
+                yield
 
 
 @dataclass

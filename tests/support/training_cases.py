@@ -24,7 +24,7 @@ from bmi_surrogate.training.trainer import LOG, STATE, Material
 
 NY, NX, HOURS, VALIDATION = 5, 6, 80, 12
 OPTIONS: dict[str, Any] = {
-    "structured": {"architecture": "structured", "hidden": [8]},
+    "structured": {"architecture": "structured", "hidden": [8], "refinements": 1},
     "predrnn": {
         "architecture": "predrnn",
         "hidden": 2,

@@ -178,8 +178,8 @@ def test_the_weights_run_as_a_component(basin: Path, architecture: str) -> None:
     component.finalize()
 
 
-def test_weights_tell_where_they_come_from(basin: Path) -> None:
-    file = write_config(basin)
+def test_weights_tell_where_they_come_from(trained: Path) -> None:
+    file = write_config(trained)
     found = train(file)
     best = found.outcomes[0].best
     assert found.weights is not None
@@ -215,11 +215,10 @@ def test_a_finished_training_started_again_says_so_and_touches_nothing(
     assert caplog.messages == [f"seed {n}: was trained to the end before (10 iterations)" for n in (0, 1)]
 
 
-def test_weights_that_are_missing_or_damaged_come_back(basin: Path) -> None:
+def test_weights_that_are_missing_or_damaged_come_back(trained: Path) -> None:
     """As after a crash between the last state and the weights."""
-    file = write_config(basin)
-    train(file)
-    weights = basin / "out" / "best.safetensors"
+    file = write_config(trained)
+    weights = trained / "out" / "best.safetensors"
     whole = weights.read_bytes()
     weights.unlink()
     train(file)
@@ -240,18 +239,17 @@ def test_an_interrupted_training_leaves_its_best_so_far(basin: Path, caplog: pyt
     assert caplog.messages[0] == "seed 0: 1189 parameters, 10 iterations on cpu, goes on after 5"
 
 
-def test_more_seeds_train_only_the_new_ones(basin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    train(write_config(basin, seeds=[0]))
-    trained: list[int] = []
+def test_more_seeds_train_only_the_new_ones(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds: list[int] = []
     iterate = Trainer._iterate
 
     def noted(self: Trainer) -> float:
-        trained.append(self.seed)
+        seeds.append(self.seed)
         return iterate(self)
 
     monkeypatch.setattr(Trainer, "_iterate", noted)
-    found = train(write_config(basin, seeds=[0, 1]))
-    assert trained == [1] * 10
+    found = train(write_config(trained, seeds=[0, 1]))
+    assert seeds == [1] * 10
     assert len(found.outcomes) == 2
 
 

@@ -155,22 +155,21 @@ def too_many_iterations(content: dict[str, Any]) -> None:
         no_random_numbers, losses_in_words, too_many_iterations,
     ],
 )  # fmt: skip
-def test_a_state_with_its_digest_and_other_contents_is_named_and_left(basin: Path, spoil: Any) -> None:
-    train(write_config(basin), after(4))
-    path = basin / "out" / "seed_0" / STATE
+def test_a_state_with_its_digest_and_other_contents_is_named_and_left(stopped: Path, spoil: Any) -> None:
+    path = stopped / "out" / "seed_0" / STATE
     content = torch.load(
         io.BytesIO(path.read_bytes()[len(training_state._MAGIC) + training_state._DIGEST :]), weights_only=True
     )
     spoil(content)
     best = None if content["best"] is None else Best(**content["best"])
     TrainingState(**{k: v for k, v in content.items() if k not in ("version", "best")}, best=best).write(path)
-    before = contents(basin / "out")
+    before = contents(stopped / "out")
     with pytest.raises(
         ConfigError, match=r"state\.pt: damaged: .*; remove the folder of this output to train from scratch"
     ) as said:
-        train(write_config(basin))
+        train(write_config(stopped))
     assert "\n" not in str(said.value)
-    assert contents(basin / "out") == before
+    assert contents(stopped / "out") == before
 
 
 # ------------------------------------------------------------------------------ of another training
@@ -194,28 +193,26 @@ def test_a_state_with_its_digest_and_other_contents_is_named_and_left(basin: Pat
 )
 @pytest.mark.parametrize("seed", [0, 1])
 def test_another_configuration_is_refused_and_nothing_is_touched(
-    basin: Path, changes: dict[str, Any], named: str, seed: int
+    stopped: Path, changes: dict[str, Any], named: str, seed: int
 ) -> None:
     """Another seed too: the best weights of a folder are of one configuration."""
-    train(write_config(basin), after(4))
-    before = contents(basin / "out")
-    other = write_config(basin, **changes, seeds=[seed])
+    before = contents(stopped / "out")
+    other = write_config(stopped, **changes, seeds=[seed])
     with pytest.raises(ConfigError) as caught:
         train(other)
     assert f"{STATE}: belongs to a training with another {named}" in str(caught.value)
     assert "\n" not in str(caught.value)
-    assert contents(basin / "out") == before
+    assert contents(stopped / "out") == before
 
 
-def test_other_data_are_refused(basin: Path) -> None:
-    train(write_config(basin), after(4))
-    head = np.load(basin / "store" / HEAD)
-    np.save(basin / "store" / HEAD, head + 0.01)
-    (basin / "store" / "statistics.yaml").unlink()
-    before = contents(basin / "out")
+def test_other_data_are_refused(stopped: Path) -> None:
+    head = np.load(stopped / "store" / HEAD)
+    np.save(stopped / "store" / HEAD, head + 0.01)
+    (stopped / "store" / "statistics.yaml").unlink()
+    before = contents(stopped / "out")
     with pytest.raises(ConfigError, match=r"state\.pt: belongs to a training with another domain or data"):
-        train(write_config(basin))
-    assert contents(basin / "out") == before
+        train(write_config(stopped))
+    assert contents(stopped / "out") == before
 
 
 def test_weights_without_a_state_are_not_overwritten(basin: Path) -> None:
@@ -232,17 +229,14 @@ def test_weights_without_a_state_are_not_overwritten(basin: Path) -> None:
     [{"save_every": 1}, {"threads": 1}, {"ensemble": True}, {"seeds": [0, 1]}],
     ids=lambda v: str(next(iter(v))),
 )
-def test_what_does_not_change_the_weights_may_change(basin: Path, changes: dict[str, Any]) -> None:
-    train(write_config(basin), after(4))
-    train(write_config(basin, **changes))
-    train(write_config(basin, output="whole"))
-    assert_same(state_of(basin / "whole"), state_of(basin / "out"))
+def test_what_does_not_change_the_weights_may_change(stopped: Path, trained: Path, changes: dict[str, Any]) -> None:
+    train(write_config(stopped, **changes))
+    assert_same(state_of(trained / "out"), state_of(stopped / "out"))
 
 
-def test_a_training_goes_on_from_another_working_folder(basin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = write_config(basin)
-    train(file, after(4))
-    monkeypatch.chdir(basin)
+def test_a_training_goes_on_from_another_working_folder(stopped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = write_config(stopped)
+    monkeypatch.chdir(stopped)
     assert train(Path(file.name)).finished
 
 
@@ -262,8 +256,7 @@ def test_identity_has_every_key_once(basin: Path) -> None:
 # ------------------------------------------------------------------------------ folders
 
 
-def test_a_folder_in_which_another_training_is_under_way_is_left_alone(basin: Path) -> None:
-    train(write_config(basin), after(4))
+def test_a_folder_in_which_another_training_is_under_way_is_left_alone(stopped: Path) -> None:
     code = (
         "import sys, pathlib\n"
         "from bmi_common.owned_folder import taken\n"
@@ -271,14 +264,14 @@ def test_a_folder_in_which_another_training_is_under_way_is_left_alone(basin: Pa
         "    print(flush=True)\n"
         "    sys.stdin.read()"
     )
-    command = [sys.executable, "-c", code, str(basin / "out")]
+    command = [sys.executable, "-c", code, str(stopped / "out")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None
         other.stdout.readline()
-        before = contents(basin / "out")
+        before = contents(stopped / "out")
         with pytest.raises(ConfigError, match=r"output: .*a training is under way there, process"):
-            train(write_config(basin))
-        assert contents(basin / "out") == before
+            train(write_config(stopped))
+        assert contents(stopped / "out") == before
         other.communicate()
 
 
@@ -291,9 +284,8 @@ def test_files_of_the_users_are_not_replaced(basin: Path, name: str) -> None:
     assert (basin / "out" / name).read_text() == "mine"
 
 
-def test_a_training_of_an_earlier_version_goes_on(basin: Path) -> None:
-    train(write_config(basin), after(4))
+def test_a_training_of_an_earlier_version_goes_on(stopped: Path) -> None:
     for folder in ("out", "store"):
-        (basin / folder / RECORD).unlink()
-    train(write_config(basin))
-    assert state_of(basin / "out")["iteration"] == 10
+        (stopped / folder / RECORD).unlink()
+    train(write_config(stopped))
+    assert state_of(stopped / "out")["iteration"] == 10
