@@ -1,6 +1,6 @@
 !> The shift of each column of a block that closes its water balance: Newton's method within a bracket.
 !>
-!> Equations (15) and (15b) of docs/theory.md.
+!> Equations (15) and (15a) of docs/theory.md.
 module structured_closure
   use, intrinsic :: iso_fortran_env, only: wp => real64
   use ponding, only: ponding_powers

@@ -6,7 +6,7 @@
 !> A part of a domain has an hour in stages, between which the depths of columns of other parts, and the changes of their inflow,
 !> are put into the hour's memory. The columns of other parts come last; they belong to no cell of a map.
 !>
-!> Equations (7), (14), (15) and (15b) of docs/theory.md.
+!> Equations (7), (14), (15) and (15a) of docs/theory.md.
 module structured_hour
   use, intrinsic :: iso_fortran_env, only: wp => real64
   use ponding, only: depth_exponent, ponding_powers

@@ -8,7 +8,7 @@
 !> to whole ones; each group has its biases first and then its weights, (output of the group, input). Of the shared network an
 !> inner layer has two such sets: biases and weights of the column's summary, then weights of the three layers without biases.
 !>
-!> Equations (14) and (15) of docs/theory.md, whose change of the coordinate and weights w these are.
+!> Equations (14) and (15) of docs/theory.md, whose change of the coordinate and weights w these are, and (15b), the shared one.
 module structured_network
   use, intrinsic :: iso_fortran_env, only: wp => real64
   use structured_features, only: see_block, surface_features

@@ -1,6 +1,6 @@
 !> How much water can stand on columns: what their surface gets and the soil below cannot take.
 !>
-!> Equation (15b) of docs/theory.md.
+!> Equation (15a) of docs/theory.md.
 module structured_surface
   use, intrinsic :: iso_fortran_env, only: wp => real64
   use ponding, only: depth_exponent, ponding_powers

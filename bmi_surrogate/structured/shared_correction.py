@@ -5,7 +5,7 @@ above, the surface, and, from the second inner layer on, from the mean and the l
 layer before has found. Nothing counts the layers, so that weights go from one layering to another. Beyond the ends of a
 column are zeros; the feature that is 1 in every layer tells them from a layer.
 
-Equation (15a) of docs/theory.md.
+Equation (15b) of docs/theory.md.
 """
 
 from __future__ import annotations

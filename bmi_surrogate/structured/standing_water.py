@@ -2,7 +2,7 @@
 
 The shift that closes a balance knows how much water there is, not where. Without a limit it lifts the top layer of dry
 soil above zero as readily as a wet one, and water stands that physics would have let in. The balance of the top layer
-alone, saturated and under its pond, says how much can stand at most above a layer of a given head: equation (15b) of
+alone, saturated and under its pond, says how much can stand at most above a layer of a given head: equation (15a) of
 docs/theory.md. A soil that is full has nowhere to put more, so that the limit fades with the room that is left below.
 """
 

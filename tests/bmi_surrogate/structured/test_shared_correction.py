@@ -30,7 +30,7 @@ def correction(hidden: tuple[int, ...]) -> SharedCorrection:
 
 
 def by_hand(network: SharedCorrection, features: Floats, surface: Floats) -> Floats:
-    """Outputs of equation (15a) for one column (layers, features), layer by layer."""
+    """Outputs of equation (15b) for one column (layers, features), layer by layer."""
     state, summary = features, surface
     for inner in network.inner:
         assert isinstance(inner, InnerLayer)
