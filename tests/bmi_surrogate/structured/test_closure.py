@@ -52,7 +52,7 @@ class Case:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("active_set", [False, True])
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=12)
 @given(seeds)
 def test_every_column_is_balanced(active_set: bool, seed: int) -> None:
     case = Case(seed)
@@ -60,7 +60,7 @@ def test_every_column_is_balanced(active_set: bool, seed: int) -> None:
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=6)
 @given(seeds)
 def test_both_searches_find_the_same(seed: int) -> None:
     case = Case(seed)
@@ -87,7 +87,7 @@ def test_a_column_that_takes_long_is_not_given_up_when_its_inflow_has_settled(ac
     assert after[-1].max() < 3.3
 
 
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=8)
 @given(seeds)
 def test_the_water_of_the_domain_is_what_came_in_less_what_left_over_its_edge(seed: int) -> None:
     case = Case(seed)
@@ -178,7 +178,7 @@ def still(domain: SimpleNamespace, random: np.random.Generator) -> tuple[ColumnP
 
 @pytest.mark.slow
 @pytest.mark.parametrize("active_set", [False, True])
-@settings(deadline=None, max_examples=10)
+@settings(deadline=None, max_examples=6)
 @given(seeds)
 def test_gradients_are_those_of_finite_differences(active_set: bool, seed: int) -> None:
     random = np.random.default_rng(seed)
@@ -218,7 +218,7 @@ def test_later_searches_are_shorter(sweeps: int, later: int) -> None:
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=8)
 @given(seeds, st.booleans())
 def test_water_balance_does_not_depend_on_how_bad_the_guess_is(seed: int, active_set: bool) -> None:
     case = Case(seed, misled=1.0)
