@@ -25,6 +25,7 @@ from bmi_common.netcdf_file import NetcdfFile
 from bmi_common.netcdf_time import entry_starts
 from bmi_common.overland import SurfaceCondition
 from bmi_common.rates import Intervals, Rate, RateConfig, first_entry
+from bmi_common.subgrid import Streams, StreamsConfig
 from bmi_common.units import conversion
 from bmi_common.wells import Takes, Well, WellConfig, read_wells
 
@@ -255,6 +256,7 @@ class ConditionsConfig(Config):
     barriers: BarriersConfig | None = None
     sources: SourcesConfig | None = None
     wells: list[WellConfig] = []
+    streams: StreamsConfig | None = None
 
     def read_conditions(self, domain: Domain) -> Conditions:
         """Read what the sections name.
@@ -297,13 +299,30 @@ class ConditionsConfig(Config):
             files=self._files,
         )
 
+    def read_streams(self, domain: Domain) -> tuple[Streams | None, Domain]:
+        """Read `streams`: the streams, and the domain with the conductivities that go with them.
+
+        Raises
+        ------
+        ConfigError
+            As `StreamsConfig.build`; where water does not flow as a kinematic wave, or is taken from rivers.
+        """
+        if self.streams is None:
+            return None, domain
+        if self.surface.condition is not SurfaceCondition.OVERLAND_KINEMATIC:
+            raise ConfigError(f"need overland flow as a kinematic wave, not `{self.surface.condition.value}`")
+        if any(well.takes is Takes.RIVER for well in self.wells):
+            raise ConfigError("wells take from water that stands on the ground, and not from streams within cells")
+        return self.streams.build(domain)
+
     @property
     def _files(self) -> tuple[Path, ...]:
         rates = [self.surface.flux, *(b.flux for b in self.boundaries), *(b.head for b in self.boundaries)]
         fields = [self.sources, *(b.mask for b in self.boundaries)]
         if self.barriers is not None:
             fields += [self.barriers.x, self.barriers.y, self.barriers.z]
-        return tuple(file for spec in (*rates, *fields, *self.wells) if spec is not None for file in spec.files)
+        specs = (*rates, *fields, *self.wells, self.streams)
+        return tuple(file for spec in specs if spec is not None for file in spec.files)
 
     def refuse(self, component: str, *, but: tuple[str, ...] = ()) -> None:
         """Refuse what a component cannot do.
@@ -314,7 +333,7 @@ class ConditionsConfig(Config):
             Who cannot, for the message.
         but : tuple of str
             Keys that it can: ``surface.condition`` (any), ``surface.flux``, ``boundaries``, ``barriers``, ``sources``,
-            ``wells`` at a rate, ``wells.takes`` (from rivers and at a head, too).
+            ``wells`` at a rate, ``wells.takes`` (from rivers and at a head, too), ``streams``.
 
         Raises
         ------
@@ -331,6 +350,7 @@ class ConditionsConfig(Config):
             "barriers": (self.barriers is not None, "flow barriers"),
             "sources": (self.sources is not None, "prescribed sources"),
             "wells": (bool(self.wells), "wells"),
+            "streams": (self.streams is not None, "streams within cells"),
         }
         mistakes = Mistakes()
         if "wells.takes" not in but and "wells" in but:

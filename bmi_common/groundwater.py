@@ -42,6 +42,9 @@ WELL_RATE = "well_water_extraction__volume_flow_rate"
 UNMET_WELL_RATE = "well_water_unmet-extraction__volume_flow_rate"
 
 DISCHARGE = "channel_water_x-section__volume_flow_rate"
+BASEFLOW = "land_surface_water_baseflow__volume_flux"
+DIRECT_RUNOFF = "land_surface_water_saturation-excess_runoff__volume_flux"
+SATURATED_FRACTION = "land_surface_saturated__area_fraction"
 
 SECTIONS = ("richards", "surrogate", "parflow")
 """Sections of the groundwater configuration, one a component; each component passes over the others'."""
@@ -93,7 +96,13 @@ GROUNDWATER_VARIABLES = (
     ),
     Variable(WATER_TABLE_DEPTH, "m", SURFACE, Role.OUTPUT, "water table depth below the land surface", (0.0, 1.0e4)),
     Variable(PONDED_DEPTH, "m", SURFACE, Role.OUTPUT, "depth of ponded water", (0.0, 1.0e3)),
-    Variable(RUNOFF, "m s-1", SURFACE, Role.OUTPUT, "overland outflow over the domain boundary, per cell area"),
+    Variable(
+        RUNOFF,
+        "m s-1",
+        SURFACE,
+        Role.OUTPUT,
+        "outflow over the domain boundary, over land and in streams, per cell area",
+    ),
     Variable(LAYER_THICKNESS, "m", SUBSURFACE, Role.STATIC, "layer thickness"),
     Variable(POROSITY, "1", SUBSURFACE, Role.STATIC, "porosity"),
     Variable(ELEVATION, "m", SURFACE, Role.STATIC, "land surface elevation"),
@@ -102,10 +111,26 @@ GROUNDWATER_VARIABLES = (
         "m3",
         SCALAR,
         Role.OUTPUT,
-        "water in the subsurface, ponded, and on its way to irrigated land, all active cells",
+        "water in the subsurface, ponded, in streams within cells, and on its way to irrigated land, all active cells",
     ),
     Variable(PONDED_VOLUME, "m3", SCALAR, Role.OUTPUT, "ponded water, all active cells; part of the storage"),
-    Variable(DISCHARGE, "m3 s-1", POINTS, Role.OUTPUT, "overland flow out of the gauge's cell"),
+    Variable(DISCHARGE, "m3 s-1", POINTS, Role.OUTPUT, "flow out of the gauge's cell, over land and in streams"),
+    Variable(BASEFLOW, "m s-1", SURFACE, Role.OUTPUT, "groundwater that streams within the cell took in the last step"),
+    Variable(
+        DIRECT_RUNOFF,
+        "m s-1",
+        SURFACE,
+        Role.OUTPUT,
+        "water on saturated ground that streams within the cell took in the last step",
+    ),
+    Variable(
+        SATURATED_FRACTION,
+        "1",
+        SURFACE,
+        Role.OUTPUT,
+        "share of the cell's ground that is saturated at the surface, by the terrain within it; 0 without `streams:`",
+        (0.0, 1.0),
+    ),
 )
 """What all have in common; the role of pressure head lets a state be set."""
 

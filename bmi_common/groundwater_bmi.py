@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bmi_common import grids, water_table
 from bmi_common import groundwater as names
@@ -13,6 +16,8 @@ from bmi_common.bmi_base import DeclaredBmi
 from bmi_common.domain_checks import examine
 from bmi_common.groundwater_config import PreparedGroundwater
 from bmi_common.irrigation import Method, fluxes
+from bmi_common.state_file import StateArray
+from bmi_common.units import SECONDS_PER_HOUR
 from bmi_common.wells import WellWater
 
 SERIES = (
@@ -35,7 +40,7 @@ class GroundwaterBmi(DeclaredBmi):
     `_adopt_head`, and keeps in `_published_head` the head that it gave out last, or has its own `_has_written_head`.
     """
 
-    on_demand = frozenset({names.VOLUME_FRACTION})
+    on_demand = frozenset({names.VOLUME_FRACTION, names.BASEFLOW, names.DIRECT_RUNOFF, names.SATURATED_FRACTION})
     _prepared: PreparedGroundwater
     _published_head: Array
 
@@ -78,7 +83,37 @@ class GroundwaterBmi(DeclaredBmi):
                 (volume,) = domain.part.world.sum(volume)
             self.values[names.PRESCRIBED_VOLUME][...] = volume
         source[-domain.root_zone_layers :] += self.values[names.NET_SOURCE]
+        if self._prepared.streams is not None:
+            self._prepared.streams.take(source, self.values[names.WATER_TABLE_DEPTH], length)
         return source
+
+    @property
+    def _streams_volume(self) -> float:
+        """Water in the streams within cells [m3]."""
+        streams, domain = self._prepared.streams, self._prepared.domain
+        return 0.0 if streams is None else float(streams.stored.sum()) * domain.dx * domain.dy
+
+    @property
+    def _streams_outflow_volume(self) -> float:
+        """Water that left the domain in streams within cells in the last step [m3]."""
+        streams, domain = self._prepared.streams, self._prepared.domain
+        hours = self._setup.time_step / SECONDS_PER_HOUR
+        return 0.0 if streams is None else float(streams.outflow.sum()) * hours * domain.dx * domain.dy
+
+    def _add_streams_outflow(self) -> None:
+        """Add what left the domain in streams to the published outflow of the last step."""
+        streams, mask = self._prepared.streams, self._prepared.domain.mask
+        if streams is not None:
+            self.values[names.RUNOFF][mask] += streams.outflow / SECONDS_PER_HOUR
+
+    def _streams_state(self) -> dict[str, StateArray]:
+        """Return what streams remember, for state files."""
+        streams = self._prepared.streams
+        return {} if streams is None else streams.state_dict()
+
+    def _load_streams_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        if self._prepared.streams is not None:
+            self._prepared.streams.load_state_dict(state)
 
     @property
     def gives_away(self) -> tuple[str, ...]:
@@ -128,12 +163,24 @@ class GroundwaterBmi(DeclaredBmi):
             values[name][domain.mask] = irrigation[method][domain.mask]
 
     def _publish_discharge(self) -> None:
-        """Publish what the ponded depth in `values` makes flow at the gauges."""
-        self.values[names.DISCHARGE][...] = self._prepared.gauges.discharge(self.values[names.PONDED_DEPTH])
+        """Publish what the ponded depth in `values` makes flow at the gauges, and what streams carry there."""
+        gauges, streams = self._prepared.gauges, self._prepared.streams
+        self.values[names.DISCHARGE][...] = gauges.discharge(self.values[names.PONDED_DEPTH])
+        if streams is not None:
+            self.values[names.DISCHARGE][...] += streams.flow_at(gauges.cells) * gauges.cell_area / SECONDS_PER_HOUR
 
     def _derive(self, name: str, values: Array) -> None:
-        assert name == names.VOLUME_FRACTION
-        np.multiply(self.values[names.SATURATION], self.values[names.POROSITY], out=values)
+        if name == names.VOLUME_FRACTION:
+            np.multiply(self.values[names.SATURATION], self.values[names.POROSITY], out=values)
+            return
+        streams, mask = self._prepared.streams, self._prepared.domain.mask
+        if streams is None:
+            values[mask] = 0.0
+        elif name == names.SATURATED_FRACTION:
+            values[mask] = streams.saturated_share(self.values[names.WATER_TABLE_DEPTH][mask])
+        else:
+            taken = streams.baseflow if name == names.BASEFLOW else streams.direct_runoff
+            values[mask] = taken / SECONDS_PER_HOUR
 
     def _publish_domain(self) -> None:
         """Fill the statics."""

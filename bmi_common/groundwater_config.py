@@ -15,6 +15,7 @@ from bmi_common.gauges import Gauges
 from bmi_common.grids import POINTS, Grid
 from bmi_common.initial import InitialConfig
 from bmi_common.places import PlaceConfig
+from bmi_common.subgrid import Streams
 
 _OF_SOLVERS = ("conductivity_x", "conductivity_y", "conductivity_z", "slope_x", "slope_y", "manning")
 
@@ -61,6 +62,8 @@ class PreparedGroundwater:
         Every file that was read.
     initial_state : Path, optional
         State file to start from.
+    streams : Streams, optional
+        Streams within the cells.
     conditions : Conditions
         What acts beside the land.
     gauges : Gauges
@@ -71,6 +74,7 @@ class PreparedGroundwater:
     head: Array
     files: tuple[Path, ...]
     initial_state: Path | None = None
+    streams: Streams | None = None
     conditions: Conditions = field(default_factory=Conditions)
     gauges: Gauges = field(default_factory=Gauges.none)
 

@@ -106,8 +106,8 @@ class BmiRichards(GroundwaterBmi):
         time, dt = self.time / SECONDS_PER_HOUR, self._prepared.time_step
         drainage = self._prepared.drainage
         step = round(self.time / self._setup.time_step)
-        prescribed = self._prepared.conditions.sources is not None
-        source = self._net_source(time, dt) if prescribed else self.values[names.NET_SOURCE]
+        more = self._prepared.conditions.sources is not None or self._prepared.streams is not None
+        source = self._net_source(time, dt) if more else self.values[names.NET_SOURCE]
         outflow = None if drainage is None else drainage[step]
         self._balance = self._solver.step(source, dt, outflow, time, source_layers=len(source))
         water = self._solver.well_water
@@ -123,10 +123,11 @@ class BmiRichards(GroundwaterBmi):
             memory: StateArray(self.values[name], ("well",), "m3 s-1", growing="well")
             for memory, name in _RATES_OF_WELLS.items()
         }
-        return {**self._solver.state_dict(), **rates}
+        return {**self._solver.state_dict(), **rates, **self._streams_state()}
 
     def _load_state_dict(self, state: Mapping[str, NDArray[Any]]) -> None:
         self._solver.load_state_dict(state)
+        self._load_streams_state(state)
         for memory, name in _RATES_OF_WELLS.items():
             if state[memory].shape == self.values[name].shape:  # otherwise those of other wells
                 self.values[name][...] = state[memory]
@@ -164,15 +165,16 @@ class BmiRichards(GroundwaterBmi):
         values[names.WATER_TABLE_DEPTH][...] = water_table.depth(head, self._prepared.domain.dz, self._ground)
         values[names.PONDED_DEPTH][...] = solver.ponding
         in_ground = balance.storage if balance else solver.storage
-        values[names.STORAGE_VOLUME][...] = in_ground + values[names.IRRIGATION_STORAGE_VOLUME]
+        values[names.STORAGE_VOLUME][...] = in_ground + values[names.IRRIGATION_STORAGE_VOLUME] + self._streams_volume
         values[names.PONDED_VOLUME][...] = balance.ponding if balance else solver.ponded_volume
         self._publish_discharge()
 
     def _publish_balance(self, balance: HourBalance) -> None:
         values = self.values
         values[names.RUNOFF][...] = self._solver.outflow / SECONDS_PER_HOUR
+        self._add_streams_outflow()
         values[names.SOURCE_VOLUME][...] = balance.source
-        values[names.OUTFLOW_VOLUME][...] = balance.outflow
+        values[names.OUTFLOW_VOLUME][...] = balance.outflow + self._streams_outflow_volume
         values[names.DRAINAGE_VOLUME][...] = balance.drainage
         values[names.UNMET_VOLUME][...] = balance.unmet_demand
         values[names.SEEPAGE_VOLUME][...] = balance.seepage

@@ -135,7 +135,9 @@ def prepare(config_file: Path) -> PreparedRichards:
     """
     config = load_config(config_file, RichardsConfig, ignore=SECTIONS)
     domain = config.solver_domain("the Richards solver")
-    drainage, own, mistakes = None, [config_file], Mistakes()
+    drainage, own, mistakes, streams = None, [config_file], Mistakes(), None
+    with mistakes.noted(), errors_under("streams", config_file):
+        streams, domain = config.read_streams(domain)
     with mistakes.noted(), errors_under(file=config_file):
         conditions = config.read_conditions(domain)
         _require_meaning(config)
@@ -162,6 +164,7 @@ def prepare(config_file: Path) -> PreparedRichards:
         time_step=config.richards.time_step,
         gauges=gauges,
         initial_state=config.initial.state,
+        streams=streams,
     )
 
 

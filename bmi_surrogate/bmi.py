@@ -92,7 +92,8 @@ class BmiSurrogate(GroundwaterBmi):
         hour = self.time / SECONDS_PER_HOUR
         if not conditions.wells:
             self._publish_wells(WellWater((), np.zeros(0), np.zeros(0)), 1.0)
-        if conditions.sources is None and conditions.surface_flux is None and not conditions.wells:
+        alone = self._prepared.streams is None and conditions.sources is None and conditions.surface_flux is None
+        if alone and not conditions.wells:
             return self.values[names.NET_SOURCE]
         source = self._net_source(hour, 1.0)
         if conditions.surface_flux is not None:
@@ -119,10 +120,11 @@ class BmiSurrogate(GroundwaterBmi):
 
     def _state_dict(self) -> Mapping[str, StateArray]:
         self._adopt_written_head()
-        return self._prepared.emulator.state_dict()
+        return {**self._prepared.emulator.state_dict(), **self._streams_state()}
 
     def _load_state_dict(self, state: Mapping[str, NDArray[Any]]) -> None:
         self._prepared.emulator.load_state_dict(state)
+        self._load_streams_state(state)
         self._published_head = self.values[names.PRESSURE_HEAD].copy()
         self._publish_discharge()
 
@@ -163,6 +165,9 @@ class BmiSurrogate(GroundwaterBmi):
         values[names.WATER_TABLE_DEPTH][...] = diagnosed.water_table_depth
         values[names.PONDED_DEPTH][...] = diagnosed.ponded
         values[names.RUNOFF][...] = diagnosed.outflow
-        values[names.STORAGE_VOLUME][...] = diagnosed.storage + values[names.IRRIGATION_STORAGE_VOLUME]
+        self._add_streams_outflow()
+        values[names.STORAGE_VOLUME][...] = (
+            diagnosed.storage + values[names.IRRIGATION_STORAGE_VOLUME] + self._streams_volume
+        )
         values[names.PONDED_VOLUME][...] = diagnosed.ponded_volume
         self._publish_discharge()

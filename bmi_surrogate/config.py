@@ -55,7 +55,7 @@ _FOR_NETWORKS = (
 _FOR_STRUCTURED = ("engine",)
 """Keys without meaning for a PredRNN."""
 
-_OF_STRUCTURED = ("surface.flux", "barriers", "sources", "wells")
+_OF_STRUCTURED = ("surface.flux", "barriers", "sources", "wells", "streams")
 """Conditions that the structured surrogate takes."""
 
 
@@ -124,6 +124,9 @@ def prepare(config_file: Path) -> PreparedSurrogate:
     domain = Domain.load(config.domain)
     emulator: Emulator
     mistakes = Mistakes()
+    streams = None
+    with mistakes.noted(), errors_under("streams", config_file):
+        streams, domain = config.read_streams(domain)
     conditions, gauges = Conditions(), Gauges.none()
     with mistakes.noted(), errors_under(file=config_file):
         conditions = config.read_conditions(domain)
@@ -155,6 +158,7 @@ def prepare(config_file: Path) -> PreparedSurrogate:
         conditions=conditions,
         gauges=gauges,
         initial_state=config.initial.state,
+        streams=streams,
     )
 
 

@@ -1,0 +1,217 @@
+"""Streams within cells: they take the groundwater of the hillslopes beside them, and rain on saturated ground.
+
+A cell of a kilometre has a water table in its middle, and none of the valleys that drain it. Here the depth of that
+water table says how high groundwater stands above the streams of the cell, and how much of its ground is saturated:
+the height above the nearest drainage, known from a finer elevation model, is what tells the places of a cell apart
+(Rennó et al. 2008, Remote Sens. Environ. 112, 3469-3481; Beven and Kirkby 1979, Hydrol. Sci. Bull. 24, 43-69, for the
+idea of a variable saturated area). Equations (8e) to (8h) of docs/theory.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csc_array, eye_array
+from scipy.sparse.linalg import SuperLU, splu
+
+from bmi_common.arrays import Array
+from bmi_common.domain import Domain
+from bmi_common.errors import ConfigError, describe_cell
+from bmi_common.flow_order import FlowNetwork, build_network
+from bmi_common.state_file import StateArray
+from bmi_common.subgrid.parameters import SubgridParameters
+from bmi_common.subgrid.terrain import TerrainStatistics
+from bmi_common.units import SECONDS_PER_HOUR
+
+_HILLSLOPE = 12.0
+"""Of the mean height of a mound of groundwater between two streams: R L^2 / (3 T), with L half of their distance."""
+
+
+_TINY = 1.0e-300
+_MEMORY = ("stored", "baseflow", "direct_runoff", "flow", "outflow")
+
+
+class Streams:
+    """Water of the streams within each active cell, in row-major order.
+
+    Parameters
+    ----------
+    domain : Domain
+        Soil, slopes and mask.
+    terrain : TerrainStatistics
+        Of its cells.
+    parameters : SubgridParameters
+        Of its cells.
+
+    Attributes
+    ----------
+    stored : ndarray, shape (columns,)
+        Water in the streams [m over the cell].
+    baseflow, direct_runoff : ndarray, shape (columns,)
+        Groundwater, and water that reached saturated ground, that the streams got in the last step [m h-1].
+    flow, outflow : ndarray, shape (columns,)
+        What streams carried out of each cell in the last step, and what of it left the domain [m h-1].
+
+    Raises
+    ------
+    ConfigError
+        A cell has nowhere to drain to.
+    """
+
+    def __init__(self, domain: Domain, terrain: TerrainStatistics, parameters: SubgridParameters) -> None:
+        mask = domain.mask
+        self._mask = mask
+        self._parameters = parameters
+        conductivity = domain.require("conductivity_x", "streams within cells")[:, mask]
+        self._conductivity = conductivity
+        bottom = np.cumsum(domain.dz[::-1])[::-1]
+        self._top, self._bottom = (bottom - domain.dz)[:, np.newaxis], bottom[:, np.newaxis]
+        self._dz = domain.dz[:, np.newaxis]
+        self._drainable = domain.porosity[:, mask] * (1.0 - domain.residual_saturation[:, mask])
+        self._conductance = parameters.drainage * _HILLSLOPE * terrain.drainage_density**2
+        self._dry = parameters.mound * terrain.mean_height
+        self._quantile, self._height, self._fall = terrain.quantile, terrain.height, parameters.fall
+        self._depths = parameters.fall * _mean_depths(terrain.height)
+        self._routes = _Routes(domain, parameters.celerity)
+        nothing = np.zeros(conductivity.shape[1])
+        self.stored, self.baseflow, self.direct_runoff = nothing, nothing, nothing
+        self.flow, self.outflow = nothing, nothing
+
+    def take(self, source: Array, water_table_depth: Array, hours: float) -> None:
+        """Take what streams get in a step from the sources of the ground, and let them flow.
+
+        Parameters
+        ----------
+        source : ndarray, shape (layers, ny, nx)
+            Net source of the step [h-1]; what the streams take is subtracted in place.
+        water_table_depth : ndarray, shape (ny, nx)
+            At the start of the step [m].
+        hours : float
+            Length of the step.
+        """
+        depth, mask = water_table_depth[self._mask], self._mask
+        given = source[:, mask] * (self._dz * hours)
+        wet = np.clip(self._bottom - np.maximum(self._top, depth), 0.0, None) * self._conductivity
+        transmissivity = wet.sum(axis=0)
+        groundwater = self._groundwater(depth, transmissivity, hours)
+        given -= wet * (groundwater / np.maximum(transmissivity, _TINY))
+
+        uptake = np.maximum(-source[:, mask], 0.0) * (self._dz * hours)
+        taken_up = uptake.sum(axis=0)
+        kept = np.minimum(self._share(depth, self._parameters.riparian_depth) * taken_up, groundwater)
+        given += uptake * (kept / np.maximum(taken_up, _TINY))
+
+        direct = self.saturated_share(depth) * np.maximum(given[-1], 0.0)
+        given[-1] -= direct
+        source[:, mask] = given / (self._dz * hours)
+        self.baseflow, self.direct_runoff = (groundwater - kept) / hours, direct / hours
+        flow, outflow, self.stored = self._routes.route(self.stored + groundwater - kept + direct, hours)
+        self.flow, self.outflow = flow / hours, outflow / hours
+
+    def flow_at(self, cells: NDArray[np.intp]) -> Array:
+        """Return what streams carry out of cells, by flat index [m h-1]."""
+        flow = np.zeros(self._mask.size)
+        flow[self._mask.ravel()] = self.flow
+        return flow[cells]
+
+    def state_dict(self) -> dict[str, StateArray]:
+        """Return what the next step starts from, and what the last one gave."""
+        return {
+            f"streams_{name}": StateArray(getattr(self, name), ("column",), "m" if name == "stored" else "m h-1")
+            for name in _MEMORY
+        }
+
+    def load_state_dict(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from what `state_dict` gave."""
+        for name in _MEMORY:
+            setattr(self, name, np.array(state[f"streams_{name}"]))
+
+    def saturated_share(self, water_table_depth: Array) -> Array:
+        """Share of each cell's ground whose water table is at the surface, (columns,): equation (8f).
+
+        Parameters
+        ----------
+        water_table_depth : ndarray, shape (columns,)
+            Mean of the cell [m].
+        """
+        return self._share(water_table_depth, np.zeros_like(water_table_depth))
+
+    def _groundwater(self, depth: Array, transmissivity: Array, hours: float) -> Array:
+        """Groundwater that flows to the streams [m]: equation (8e), with a mound that sinks as it gives."""
+        mound = np.maximum(self._dry - depth, 0.0)
+        layer = np.minimum(np.argmax(self._top <= depth, axis=0), len(self._dz) - 1)  # that holds the water table
+        held = mound * np.take_along_axis(self._drainable, layer[np.newaxis], axis=0)[0]
+        rate = self._conductance * transmissivity * mound
+        return np.where(held > 0.0, -held * np.expm1(-rate * hours / np.maximum(held, _TINY)), 0.0)
+
+    def _share(self, depth: Array, within: Array) -> Array:
+        """Share of each cell's ground whose water table is `within` [m] of the surface, for a mean depth [m]."""
+        level = _interpolated(-self._depths, -depth, self._height) + within / self._fall
+        deeper = np.minimum((self._depths[0] - depth) / self._fall, 0.0)  # below the lowest ground
+        return _interpolated(self._height, level + deeper, self._quantile[:, np.newaxis])
+
+
+def _mean_depths(height: Array) -> Array:
+    """Mean height of the ground above that of each quantile [m], (quantiles, columns).
+
+    Times how fast the water table falls with height, it is the mean depth at which the ground is saturated up to there.
+    """
+    middle = 0.5 * (height[1:] + height[:-1])
+    return np.stack([np.maximum(middle - level, 0.0).mean(axis=0) for level in height])
+
+
+def _interpolated(known: Array, at: Array, values: Array) -> Array:
+    """Interpolate in each column, `known` (points, columns) rising, `values` the same or (points, 1); none beyond."""
+    values = np.broadcast_to(values, known.shape)
+    columns = np.arange(at.size)
+    upper = np.clip((known <= at).sum(axis=0), 1, len(known) - 1)
+    low, high = known[upper - 1, columns], known[upper, columns]
+    part = np.clip((at - low) / np.maximum(high - low, _TINY), 0.0, 1.0)
+    below, above = values[upper - 1, columns], values[upper, columns]
+    return np.asarray(below + part * (above - below))
+
+
+class _Routes:
+    """Linear reservoirs, one a cell, that empty into those downstream: equation (8h)."""
+
+    def __init__(self, domain: Domain, celerity: Array) -> None:
+        slope_x, slope_y, manning = (
+            domain.require(name, "streams within cells") for name in ("slope_x", "slope_y", "manning")
+        )
+        network = build_network(domain.mask, slope_x, slope_y, manning / SECONDS_PER_HOUR, domain.dx, domain.dy)
+        order = np.argsort(network.cells)
+        lost = np.flatnonzero(network.outflow[order] <= 0.0)
+        if lost.size:
+            cell = divmod(int(np.flatnonzero(domain.mask)[lost[0]]), domain.nx)
+            raise ConfigError(
+                f"streams within cells need ground that drains; {lost.size} cells do not, the first at "
+                f"{describe_cell(cell)}"
+            )
+        self._shares = _shares(network)
+        self._boundary = (network.boundary / network.outflow)[order]
+        self._rate = celerity * SECONDS_PER_HOUR / (0.5 * (domain.dx + domain.dy))
+        self._known: tuple[float, Array, SuperLU] | None = None
+
+    def route(self, water: Array, hours: float) -> tuple[Array, Array, Array]:
+        """Empty the reservoirs for a step: what flowed out of each, what of it left the domain, and what stays [m]."""
+        if self._known is None or self._known[0] != hours:
+            emptied = -np.expm1(-self._rate * hours)
+            matrix = eye_array(water.size) - csc_array(emptied[:, np.newaxis] * self._shares)
+            self._known = (hours, emptied, splu(csc_array(matrix)))
+        _, emptied, factors = self._known
+        flow: Array = factors.solve(emptied * water)
+        return flow, flow * self._boundary, water + self._shares @ flow - flow
+
+
+def _shares(network: FlowNetwork) -> csc_array:
+    """Share of what leaves each cell (columns) that goes to each cell (rows), in row-major order."""
+    order = np.argsort(network.cells)
+    place = np.empty_like(order)
+    place[order] = np.arange(order.size)
+    side, column = np.nonzero(network.donor)
+    giver = network.donor[side, column] - 1
+    share = network.inflow[side, column] / network.outflow[giver]
+    return csc_array((share, (place[column], place[giver])), shape=(order.size, order.size))
