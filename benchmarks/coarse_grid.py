@@ -1,18 +1,19 @@
-"""What cells of a kilometre do not know: physics at 100 m as truth, at 1 km as it comes, and calibrated to the truth.
+"""What cells of a kilometre do not know: physics at 100 m as truth, at 1 km as it comes, and what can be learned.
 
     python benchmarks/coarse_grid.py truth FOLDER [--basin learning]   # hours; goes on where it was stopped
     python benchmarks/coarse_grid.py coarse FOLDER                     # minutes
-    python benchmarks/coarse_grid.py calibrate FOLDER                  # an hour
+    python benchmarks/coarse_grid.py learn FOLDER [--kind terrain]     # half an hour each; goes on by rounds
     python benchmarks/coarse_grid.py table FOLDER
 
 Two invented basins, `learning` and `unseen`, of 16 x 12 km, one soil, one rock and one cover, are built by
 ``bmi-domain`` from an elevation model of 100 m, as cells of 100 m and of 1 km. Each comes to the balance of a steady
 recharge by itself; then land and Richards run through the demo's weather hour by hour. The first three months are
-dropped. In the basin `learning`, 2020 (1224 mm of precipitation) is calibrated on, and 2021 (1756 mm) is judged; of the
+dropped. In the basin `learning`, 2020 (1224 mm of precipitation) is learned from, and 2021 (1756 mm) is judged; of the
 basin `unseen` there is only 2021.
 
-Calibration looks for factors of the lateral and of the vertical conductivity and of the slopes that overland flow sees,
-by the Nelder-Mead method on the sum of what `table` shows of the learning year.
+At 1 km there are physics as they come, and physics with streams within cells (docs/theory.md, equations (8e) to (8h)),
+whose parameters nobody has learned. What is learned, and how, is told in coarse_grid_learning.py. The last is run with
+the structured surrogate (three solves, no network) in the place of Richards, too.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import importlib.util
 import json
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
@@ -32,13 +33,17 @@ import geopandas
 import numpy as np
 import xarray as xr
 import yaml
+from coarse_grid_learning import SCALED, Learning, learn, seen_of, weights_of, write_copies
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
-from scipy.optimize import minimize
 from scipy.stats import wasserstein_distance
 
 import rootzone
+from bmi_common import Domain, load_config
+from bmi_common.domain import DomainConfig
+from bmi_common.subgrid import Streams, TerrainStatistics
+from bmi_richards.config import prepare
 from rootzone.domain_builder.build import build
 from rootzone.evaluation.metrics import metrics
 
@@ -56,8 +61,13 @@ STARTS = {"learning": "2019-10-01T00:00", "unseen": "2020-10-01T00:00"}
 YEARS = {"dry": ("2020-01-01T00:00", "2021-01-01T00:00"), "wet": ("2021-01-01T00:00", "2022-01-01T00:00")}
 """Of the demo's weather."""
 SHALLOW = 2.0  # m
-KEYS = ("lateral", "vertical", "slope")
-"""What calibration multiplies."""
+FIVE_DAYS = 5
+PEAKS = (0.9, 0.99, 0.999)
+DEPTHS = (0.25, 0.5, 0.75, 0.9)
+"""Quantiles that are learned from."""
+KINDS = ("physics", "calibrated", "streams", "constants", "terrain")
+"""Of runs at 1 km; the first and the third have learned nothing."""
+STREAM_AREA = 0.1  # km2
 LATENT_HEAT = "land_surface_air_heat_net_latent_energy_flux"
 WATER_TABLE, DISCHARGE = "soil_water_sat_zone_top_depth", "channel_water_x_section_volume_flow_rate"
 
@@ -80,8 +90,8 @@ class Score:
         Between the distributions of depth, each cell by its area, mean over the days [m] (first Wasserstein distance).
     water_table_rms : float
         Of the cells of 1 km, whose truth is the mean of their hundred [m].
-    discharge_kge : float
-        Of the hourly discharge of the outlet [-].
+    discharge_kge, discharge_bias : float
+        Of the hourly discharge of the outlet [-], [%].
     """
 
     latent_heat_kge: float
@@ -91,15 +101,7 @@ class Score:
     water_table_distance: float
     water_table_rms: float
     discharge_kge: float
-
-    def loss(self) -> float:
-        """Sum of the errors, each in units of what a usable model would have."""
-        return float(
-            (1.0 - self.latent_heat_kge) / 0.05
-            + abs(self.shallow - self.shallow_truth) / 0.05
-            + self.water_table_distance / 1.0
-            + (1.0 - self.discharge_kge) / 0.2
-        )
+    discharge_bias: float
 
 
 # ---------------------------------------------------------------------- basins
@@ -171,15 +173,23 @@ def build_basin(folder: Path, name: str) -> None:
             "land": {"reference_height": {"wind": 50.0, "temperature": 40.0, "humidity": 40.0}},
             "gauges": {"outlet": {"x": x, "y": y}},
         }
+        if cell == COARSE:
+            content["terrain_statistics"] = {"cell": FINE, "stream_area": STREAM_AREA}
         file = basin / f"{cell:.0f}m.yaml"
         file.write_text(yaml.safe_dump(content, sort_keys=False))
         build(file, target)
 
 
-def write_years(domain: Path, last: str) -> Path:
-    """Write the run to the end of the year `last`: that of ``bmi-domain`` with what the table needs as output."""
+def write_years(domain: Path, start: str, end: str, surrogate: bool) -> Path:
+    """Write a run: that of ``bmi-domain`` with what the table needs as output, by Richards or the surrogate."""
     content = yaml.safe_load((domain / "coupled.yaml").read_text())
-    content["time"]["end"] = YEARS[last][1]
+    content["time"] |= {"start": start, "end": end}
+    if surrogate:
+        head = {"file": "spin_up/spun_up/groundwater.nc", "variable": "soil_water__pressure_head"}
+        content["components"]["groundwater"] |= {
+            "class": "bmi_surrogate:BmiSurrogate",
+            "options": {"initial": {"pressure_head": head}, "surrogate": {"architecture": "structured"}},
+        }
     small = {"precision": "single", "significant_digits": 5}
     hourly = [
         "land.land_surface_air_heat~net~latent__energy_flux",
@@ -193,7 +203,7 @@ def write_years(domain: Path, last: str) -> Path:
     ]
     content["checkpoint"] = {"every": "720h"}
     content["figures"] = False
-    file = domain / "years.yaml"
+    file = domain / ("surrogate.yaml" if surrogate else "years.yaml")
     file.write_text(yaml.safe_dump(content, sort_keys=False))
     return file
 
@@ -208,10 +218,11 @@ def compute(file: Path, output: Path, quiet: bool = False) -> Path:
     return output
 
 
-def compute_years(domain: Path, last: str = "wet", quiet: bool = False) -> Path:
-    """Spin a domain up under a steady recharge and run it to the end of the year `last`."""
-    compute(domain / "spin_up.yaml", domain / "spin_up", quiet)
-    return compute(write_years(domain, last), domain / "years", quiet)
+def compute_years(domain: Path, name: str, end: str = YEARS["wet"][1], surrogate: bool = False) -> Path:
+    """Spin a domain of the basin `name` up under a steady recharge, and run it to the end."""
+    compute(domain / "spin_up.yaml", domain / "spin_up")
+    file = write_years(domain, STARTS[name], end, surrogate)
+    return compute(file, domain / file.stem)
 
 
 # --------------------------------------------------------------------- judging
@@ -229,24 +240,49 @@ class Year:
         Of the outlet [m3 s-1].
     water_table : ndarray, shape (days, y, x)
         Depth [m], NaN outside the domain.
+    depths : ndarray, shape (days, values)
+        The same of equal shares of the basin: of cells, or with streams of the ground within them.
     """
 
     latent_heat: Floats
     discharge: Floats
     water_table: Floats
+    depths: Floats
 
 
 def year_of(run: Path, year: str) -> Year:
     """Read a year of a run."""
+    return years_of(run, year, 1)[0]
+
+
+def years_of(run: Path, year: str, copies: int) -> list[Year]:
+    """Read a year of a run of copies of a basin, one north of the other with a row between them."""
     first, last = (np.datetime64(limit) + np.timedelta64(30, "m") for limit in YEARS[year])
     time = slice(first, last)  # records bear the time of their end
     with rootzone.RunResult(run) as result:
         hourly, daily = result["hourly"].sel(time=time), result["daily"].sel(time=time)
-        return Year(
-            hourly[variable(hourly, "latent")].mean(("y", "x")).values.astype(float),
-            result.gauges.sel(time=time, gauge="outlet").values.astype(float),
-            daily[variable(daily, "sat-zone_top")].values.astype(float),
-        )
+        latent_heat = hourly[variable(hourly, "latent")].values.astype(float)
+        discharge = result.gauges.sel(time=time).values.astype(float)
+        water_table = daily[variable(daily, "sat-zone_top")].values.astype(float)
+    streams = streams_of(run.parent)
+    there = np.isfinite(water_table[0])
+    rows = -(-water_table.shape[1] // copies)
+    copy_of_cell = np.broadcast_to(np.arange(there.shape[0])[:, np.newaxis] // rows, there.shape)[there]
+    found = []
+    for k in range(copies):
+        own = slice(k * rows, (k + 1) * rows - (copies > 1))
+        if streams is None:
+            depths = water_table[:, own][:, there[own]]
+        else:
+            days = [streams.water_table_depths(day[there])[:, copy_of_cell == k] for day in water_table]
+            depths = np.stack(days).reshape(len(days), -1)
+        found.append(Year(np.nanmean(latent_heat[:, own], axis=(1, 2)), discharge[:, k], water_table[:, own], depths))
+    return found
+
+
+def streams_of(domain: Path) -> Streams | None:
+    """Read the streams within the cells of a domain, if it has any."""
+    return prepare(domain / "groundwater.yaml").streams
 
 
 def variable(data: xr.Dataset, part: str) -> str:
@@ -257,29 +293,23 @@ def variable(data: xr.Dataset, part: str) -> str:
 def score(truth: Year, run: Year) -> Score:
     """Compare a year of 1 km with that of 100 m."""
     latent_heat = metrics(run.latent_heat, truth.latent_heat)
-    factor = round(COARSE / FINE)
+    of_cells = coarsened(truth.water_table, run.water_table.shape, round(COARSE / FINE))
+    apart = [wasserstein_distance(a, b) for a, b in zip(run.depths[::5], truth.depths[::5], strict=True)]
     return Score(
         float(latent_heat.kge),
         float(100.0 * latent_heat.bias / truth.latent_heat.mean()),
         shallow(run),
         shallow(truth),
-        float(np.mean([distance(a, b) for a, b in zip(run.water_table[::5], truth.water_table[::5], strict=True)])),
-        float(
-            np.sqrt(np.nanmean((run.water_table - coarsened(truth.water_table, run.water_table.shape, factor)) ** 2))
-        ),
+        float(np.mean(apart)),
+        float(np.sqrt(np.nanmean((run.water_table - of_cells) ** 2))),
         float(metrics(run.discharge, truth.discharge).kge),
+        float(100.0 * (run.discharge.mean() / truth.discharge.mean() - 1.0)),
     )
 
 
 def shallow(year: Year) -> float:
     """Share of the basin with a shallow water table, mean over the days."""
-    there = np.isfinite(year.water_table)
-    return float((year.water_table < SHALLOW).sum() / there.sum())
-
-
-def distance(a: Floats, b: Floats) -> float:
-    """Distance of the distributions of two maps."""
-    return float(wasserstein_distance(a[np.isfinite(a)], b[np.isfinite(b)]))
+    return float((year.depths < SHALLOW).mean())
 
 
 def coarsened(fine: Floats, shape: tuple[int, ...], factor: int) -> Floats:
@@ -292,57 +322,105 @@ def coarsened(fine: Floats, shape: tuple[int, ...], factor: int) -> Floats:
     return np.where(there > 0, np.nansum(blocks, axis=(2, 4)) / np.maximum(there, 1), np.nan)
 
 
-# ----------------------------------------------------------------- calibration
+# -------------------------------------------------------------------- learning
 
 
-def scaled(domain: Path, target: Path, factors: dict[str, float]) -> Path:
-    """Copy a domain with its conductivities and slopes multiplied."""
-    target.mkdir(parents=True, exist_ok=True)
-    for file in domain.glob("*.yaml"):
-        shutil.copy(file, target)
-    with xr.open_dataset(domain / "domain.nc", mask_and_scale=False) as data:
-        changed = data.load().copy()
-    for key, names in {
-        "lateral": ["conductivity"],
-        "vertical": ["vertical_conductivity"],
-        "slope": ["slope_x", "slope_y"],
-    }.items():
-        for name in names:
-            changed[name] = changed[name] * factors[key]
-            changed[name].attrs = data[name].attrs
-    changed.to_netcdf(target / "domain.nc")
-    return target
+def observations(year: Year, seen: Floats) -> Floats:
+    """Return what is learned from a year, in the order of `deviations`.
 
-
-def calibrate_factors(folder: Path, evaluations: int, say: Callable[[str], None]) -> dict[str, float]:
-    """Find the factors that fit the dry year; every trial is kept, and not made again."""
-    basin = folder / "learning"
-    truth = year_of(basin / "100m" / "years", "dry")
-    journal = basin / "calibration.json"
-    tried: dict[str, float] = json.loads(journal.read_text()) if journal.exists() else {}
-
-    def loss(logs: Floats) -> float:
-        factors = dict(zip(KEYS, (float(10.0**value) for value in logs), strict=True))
-        key = ",".join(f"{value:.4f}" for value in logs)
-        if key not in tried:
-            trial = scaled(basin / "1000m", basin / "trial", factors)
-            for old in ("spin_up", "years"):
-                shutil.rmtree(trial / old, ignore_errors=True)
-            tried[key] = score(truth, year_of(compute_years(trial, "dry", quiet=True), "dry")).loss()
-            journal.write_text(json.dumps(tried, indent=1))
-        say(f"{len(tried)} of about {evaluations}: {factors} loss {tried[key]:.3f}")
-        return tried[key]
-
-    start = np.zeros(len(KEYS))
-    simplex = np.vstack([start, start + np.diag([1.0, 0.5, -0.5])])
-    minimize(
-        loss,
-        start,
-        method="Nelder-Mead",
-        options={"initial_simplex": simplex, "maxfev": evaluations, "xatol": 0.03, "fatol": 0.02},
+    Latent heat and the root of the discharge of five days each, high discharges, and once a month the share that is
+    shallow, quantiles of the water table depth, and how it depends on the features of the cells.
+    """
+    days = len(year.water_table)
+    blocks = 24 * FIVE_DAYS * (days // FIVE_DAYS)
+    latent_heat, discharge = (
+        values[:blocks].reshape(-1, 24 * FIVE_DAYS).mean(axis=1) for values in (year.latent_heat, year.discharge)
     )
-    best = min(tried, key=lambda key: tried[key])
-    return dict(zip(KEYS, (float(10.0 ** float(value)) for value in best.split(",")), strict=True))
+    months = np.linspace(15, days - 16, 12).astype(int)
+    cells = year.water_table[months]
+    there = np.isfinite(cells[0])
+    slopes = np.linalg.lstsq(np.vstack((seen, np.ones(seen.shape[1]))).T, cells[:, there].T)[0][:-1]
+    return np.concatenate(
+        [
+            latent_heat,
+            np.sqrt(discharge),
+            np.sqrt(np.quantile(year.discharge, PEAKS)),
+            (year.depths[months] < SHALLOW).mean(axis=1),
+            np.quantile(year.depths[months], DEPTHS, axis=1).ravel(),
+            slopes.ravel(),
+        ]
+    )
+
+
+def deviations(truth: Year, seen: Floats) -> Floats:
+    """Return the standard deviation from the truth that a good model may have, of each of `observations`."""
+    blocks = len(truth.water_table) // FIVE_DAYS
+    typical = 0.15 * float(np.sqrt(truth.discharge).mean())
+    parts = [(blocks, 2.5), (blocks + len(PEAKS), typical), (12, 0.04), (12 * len(DEPTHS), 0.5), (12 * len(seen), 0.3)]
+    return np.concatenate([np.full(count, deviation) for count, deviation in parts])
+
+
+def learn_kind(folder: Path, kind: str, members: int, rounds: int) -> None:
+    """Learn from the dry year of `learning`, and write what was learned."""
+    basin = folder / "learning"
+    source = basin / ("physics" if kind == "calibrated" else "streams")
+    domain = Domain.load(load_config(source / "domain.yaml", DomainConfig))
+    terrain = TerrainStatistics.read(basin / "streams" / "terrain.nc", domain)
+    seen, _, _ = seen_of(terrain)
+    fine = year_of(basin / "100m" / "years", "dry")
+    of_cells = coarsened(fine.water_table, (len(fine.water_table), *domain.mask.shape), round(COARSE / FINE))
+    truth = Year(fine.latent_heat, fine.discharge, np.where(domain.mask, of_cells, np.nan), fine.depths)
+    journal = folder / f"learning_{kind}"
+
+    def predict(maps: list[dict[str, Floats]]) -> Floats:
+        copies = journal / "copies"
+        for part in ("spin_up", "years"):
+            if (copies / part).exists():
+                shutil.rmtree(copies / part)
+        write_copies(source, copies, maps)
+        run = compute_years(copies, "learning", YEARS["dry"][1])
+        return np.stack([observations(year, seen) for year in years_of(run, "dry", len(maps))], axis=1)
+
+    learning = Learning(kind, seen)
+    numbers = learn(
+        learning, observations(truth, seen), deviations(truth, seen), predict, journal, members, rounds, click.echo
+    )
+    if kind == "calibrated":
+        factors = {name: float(values[0]) for name, values in learning.maps(numbers).items()}
+        (folder / "calibrated.json").write_text(json.dumps(factors, indent=1))
+    else:
+        words = {"trained_on": "benchmarks/coarse_grid.py, basin learning, 2020", "kind": kind}
+        weights_of(learning, numbers, terrain, words).save(folder / f"{kind}.json")
+
+
+def domain_of(folder: Path, name: str, kind: str) -> Path:
+    """Write the domain of a basin at 1 km with what a kind has learned, unless it is there."""
+    basin = folder / name
+    target = basin / kind
+    if target.exists():
+        return target
+    build_basin(folder, name)
+    streams = kind not in ("physics", "calibrated")
+    shutil.copytree(basin / f"{COARSE:.0f}m", target, ignore=shutil.ignore_patterns("spin_up", "years*"))
+    groundwater = yaml.safe_load((target / "groundwater.yaml").read_text())
+    groundwater.pop("streams", None)
+    if streams:
+        groundwater["streams"] = {"terrain": "terrain.nc"}
+    if kind in ("constants", "terrain"):
+        shutil.copy(folder / f"{kind}.json", target / "streams.json")
+        groundwater["streams"]["weights"] = "streams.json"
+    if kind == "calibrated":
+        factors = json.loads((folder / "calibrated.json").read_text())
+        with xr.open_dataset(target / "domain.nc", mask_and_scale=False) as data:
+            changed = data.load().copy()
+        for factor, names in SCALED.items():
+            for variable_name in names:
+                attributes = changed[variable_name].attrs
+                changed[variable_name] = changed[variable_name] * factors[factor]
+                changed[variable_name].attrs = attributes
+        changed.to_netcdf(target / "domain.nc")
+    (target / "groundwater.yaml").write_text(yaml.safe_dump(groundwater, sort_keys=False))
+    return target
 
 
 # -------------------------------------------------------------------- commands
@@ -350,7 +428,7 @@ def calibrate_factors(folder: Path, evaluations: int, say: Callable[[str], None]
 
 @click.group()
 def main() -> None:
-    """Truth at 100 m and physics at 1 km."""
+    """Truth at 100 m, and what 1 km can make of it."""
 
 
 folder_argument = click.argument("folder", type=click.Path(path_type=Path))
@@ -363,45 +441,51 @@ def truth(folder: Path, names: tuple[str, ...]) -> None:
     """Build the basins and run them at 100 m."""
     for name in names:
         build_basin(folder, name)
-        compute_years(folder / name / "100m")
+        compute_years(folder / name / "100m", name)
 
 
 @main.command()
 @folder_argument
 def coarse(folder: Path) -> None:
-    """Run both basins at 1 km."""
+    """Run both basins at 1 km with all that is known."""
     for name in BASINS:
-        build_basin(folder, name)
-        compute_years(folder / name / "1000m")
+        for kind in KINDS:
+            if kind in ("physics", "streams") or (folder / f"{kind}.json").exists():
+                compute_years(domain_of(folder, name, kind), name)
+        if (folder / "terrain.json").exists():
+            compute_years(folder / name / "terrain", name, surrogate=True)
 
 
-@main.command()
+@main.command("learn")
 @folder_argument
-@click.option("--evaluations", default=40, show_default=True, help="Runs of two years at most.")
-def calibrate(folder: Path, evaluations: int) -> None:
-    """Calibrate the 1 km of `learning`, and run both basins with the factors found."""
-    factors = calibrate_factors(folder, evaluations, click.echo)
-    (folder / "factors.json").write_text(json.dumps(factors, indent=1))
-    for name in BASINS:
-        build_basin(folder, name)
-        domain = folder / name / "calibrated"
-        if not (domain / "domain.nc").exists():
-            scaled(folder / name / "1000m", domain, factors)
-        compute_years(domain)
+@click.option("--kind", "kinds", type=click.Choice(["calibrated", "constants", "terrain"]), multiple=True)
+@click.option("--members", default=24, show_default=True, help="Copies of the basin.")
+@click.option("--rounds", default=4, show_default=True, help="How often the truth is used.")
+def learn_command(folder: Path, kinds: tuple[str, ...], members: int, rounds: int) -> None:
+    """Learn from the dry year of `learning`, then run both basins with it."""
+    for kind in kinds or ("calibrated", "constants", "terrain"):
+        for source in ("physics", "streams"):
+            domain_of(folder, "learning", source)
+        learn_kind(folder, kind, members, rounds)
+        for name in BASINS:
+            compute_years(domain_of(folder, name, kind), name)
 
 
 def rows(folder: Path) -> Iterator[dict[str, Any]]:
     """Compare all that has been computed with its truth."""
     for name in BASINS:
         fine = folder / name / "100m" / "years"
-        for kind in ("1000m", "calibrated"):
-            run = folder / name / kind / "years"
-            if not all((path / "timing.json").exists() for path in (fine, run)):
+        if not (fine / "timing.json").exists():
+            continue
+        truths = {year: year_of(fine, year) for year in (("dry", "wet") if name == "learning" else ("wet",))}
+        for kind, run in ((kind, folder / name / kind / run) for kind in KINDS for run in ("years", "surrogate")):
+            if not (run / "timing.json").exists():
                 continue
             cost = [sum(rootzone.RunResult(path).timing["seconds"].values()) for path in (run, fine)]
-            for year in ("dry", "wet") if name == "learning" else ("wet",):
-                found = score(year_of(fine, year), year_of(run, year))
-                yield {"basin": name, "year": year, "run": kind} | asdict(found) | {"cost": cost[0] / cost[1]}
+            label = kind + (", surrogate" if run.stem == "surrogate" else "")
+            for year, truth in truths.items():
+                found = score(truth, year_of(run, year))
+                yield {"basin": name, "year": year, "run": label} | asdict(found) | {"cost": cost[0] / cost[1]}
 
 
 @main.command()

@@ -139,6 +139,17 @@ class Streams:
         """
         return self._share(water_table_depth, np.zeros_like(water_table_depth))
 
+    def water_table_depths(self, mean: Array) -> Array:
+        """Water table depth of the ground within each cell, of equal shares by height, (shares, columns) [m].
+
+        Parameters
+        ----------
+        mean : ndarray, shape (columns,)
+            Mean of the cell [m].
+        """
+        middle = 0.5 * (self._height[1:] + self._height[:-1])
+        return np.asarray(self._fall * np.maximum(middle - self._saturated_height(mean), 0.0))
+
     def _groundwater(self, depth: Array, transmissivity: Array, hours: float) -> Array:
         """Groundwater that flows to the streams [m]: equation (8e), with a mound that sinks as it gives."""
         mound = np.maximum(self._dry - depth, 0.0)
@@ -149,9 +160,13 @@ class Streams:
 
     def _share(self, depth: Array, within: Array) -> Array:
         """Share of each cell's ground whose water table is `within` [m] of the surface, for a mean depth [m]."""
-        level = _interpolated(-self._depths, -depth, self._height) + within / self._fall
+        level = self._saturated_height(depth) + within / self._fall
+        return _interpolated(self._height, level, self._quantile[:, np.newaxis])
+
+    def _saturated_height(self, depth: Array) -> Array:
+        """Height above drainage [m] up to which ground is saturated, for a mean depth [m]; below 0 where none is."""
         deeper = np.minimum((self._depths[0] - depth) / self._fall, 0.0)  # below the lowest ground
-        return _interpolated(self._height, level + deeper, self._quantile[:, np.newaxis])
+        return np.asarray(_interpolated(-self._depths, -depth, self._height) + deeper)
 
 
 def _mean_depths(height: Array) -> Array:

@@ -1,0 +1,219 @@
+"""What is learned at 1 km from the truth at 100 m, by an ensemble smoother; `coarse_grid.py` has the commands.
+
+All members of an ensemble are copies of the basin in one domain, so that an hour of all of them costs little more than
+an hour of one. Every kind of learning sees the same truth, and makes as many runs:
+
+- `calibrated`: factors of the lateral and the vertical conductivity and of the slopes, the same in all cells;
+- `constants`: the parameters of streams within cells, the same in all cells;
+- `terrain`: those parameters from the terrain within each cell, by a network without inner layers.
+
+The smoother is ES-MDA (Emerick and Reynolds 2013, Comput. Geosci. 55, 3-15; package iterative_ensemble_smoother).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+import yaml
+from iterative_ensemble_smoother import ESMDA
+from numpy.typing import NDArray
+
+from bmi_common.subgrid.parameters import FEATURES, MOST, PARAMETERS, UNLEARNED, SubgridWeights, features
+from bmi_common.subgrid.terrain import TerrainStatistics
+
+Floats = NDArray[np.float64]
+
+SEED = 20201201
+SCALED = {"lateral": ["conductivity"], "vertical": ["vertical_conductivity"], "slope": ["slope_x", "slope_y"]}
+"""Variables of domain.nc that calibration multiplies."""
+SPREAD_OF_FACTORS = {"lateral": 1.5, "vertical": 1.0, "slope": 1.0}
+"""Prior standard deviation of the logarithm of a factor."""
+SPREAD_OF_PARAMETERS = {
+    "drainage": 0.7,
+    "mound": 0.4,
+    "fall": 0.3,
+    "riparian_depth": 0.7,
+    "lateral": 0.7,
+    "vertical": 0.7,
+    "celerity": 0.7,
+}
+SPREAD_OF_WEIGHTS = 0.2
+"""Of those of a feature, whose own spread is 1."""
+
+
+@dataclass(frozen=True)
+class Learning:
+    """What is learned, from a vector of numbers that is 0 where nothing has been.
+
+    Attributes
+    ----------
+    kind : str
+        `calibrated`, `constants` or `terrain`.
+    seen : ndarray, shape (features, columns)
+        Features of the cells, of mean 0 and spread 1.
+    """
+
+    kind: str
+    seen: Floats
+
+    @property
+    def spread(self) -> Floats:
+        """Prior standard deviation of the numbers."""
+        if self.kind == "calibrated":
+            return np.array(list(SPREAD_OF_FACTORS.values()))
+        constants = np.array([SPREAD_OF_PARAMETERS[name] for name in PARAMETERS])
+        weights = np.full(len(PARAMETERS) * len(FEATURES), SPREAD_OF_WEIGHTS)
+        return constants if self.kind == "constants" else np.append(constants, weights)
+
+    def network(self, numbers: Floats) -> tuple[Floats, Floats]:
+        """Weights (parameters, features) and biases (parameters,)."""
+        count = len(PARAMETERS)
+        weights = numbers[count:] if self.kind == "terrain" else np.zeros(count * len(FEATURES))
+        return weights.reshape(count, len(FEATURES)), numbers[:count]
+
+    def maps(self, numbers: Floats) -> dict[str, Floats]:
+        """Factors, or parameters, of the cells, (columns,) each."""
+        if self.kind == "calibrated":
+            factors = np.exp(np.clip(numbers, -MOST * 2.0, MOST * 2.0))
+            return {name: np.full(self.seen.shape[1], factors[k]) for k, name in enumerate(SCALED)}
+        weights, biases = self.network(numbers)
+        factor = np.exp(MOST * np.tanh((weights @ self.seen + biases[:, np.newaxis]) / MOST))
+        return {name: UNLEARNED[name] * factor[k] for k, name in enumerate(PARAMETERS)}
+
+
+def seen_of(terrain: TerrainStatistics) -> tuple[Floats, Floats, Floats]:
+    """Features of mean 0 and spread 1, and the mean and spread that they had."""
+    raw = features(terrain)
+    mean, spread = raw.mean(axis=1), np.maximum(raw.std(axis=1), 1.0e-6)
+    return (raw - mean[:, np.newaxis]) / spread[:, np.newaxis], mean, spread
+
+
+def weights_of(
+    learning: Learning, numbers: Floats, terrain: TerrainStatistics, words: Mapping[str, str]
+) -> SubgridWeights:
+    """What has been learned, as a file of weights has it."""
+    _, mean, spread = seen_of(terrain)
+    return SubgridWeights(mean, spread, [learning.network(numbers)], terrain.cell, terrain.stream_area, words)
+
+
+# ---------------------------------------------------------------------- copies
+
+
+def stacked(data: xr.Dataset, copies: int) -> xr.Dataset:
+    """Put copies of a file's maps one north of the other, with a row between them that takes no part."""
+    rows, cell = data.sizes["y"], float(data["y"][1] - data["y"][0])
+    one = data.pad(y=(0, 1), mode="edge")
+    if "mask" in one:
+        one["mask"][{"y": rows}] = 0
+    flat = [name for name in one.data_vars if "y" not in one[name].dims]
+    many = xr.concat([one.drop_vars(flat)] * copies, dim="y").assign({name: data[name] for name in flat})
+    many = many.assign_coords(y=float(data["y"][0]) + cell * np.arange((rows + 1) * copies))
+    for name in (*data.data_vars, "y"):
+        many[name].attrs = data[name].attrs
+    return many
+
+
+def write_copies(domain: Path, target: Path, members: list[dict[str, Floats]]) -> None:
+    """Write a domain of copies, each with its own factors or parameters, (columns,) each.
+
+    Where the domain's groundwater has streams, they are parameters of those.
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    with xr.open_dataset(domain / "domain.nc", mask_and_scale=False) as file:
+        one = file.load()
+    mask, rows = one["mask"].values > 0, one.sizes["y"] + 1
+    many = stacked(one, len(members))
+    values = {name: np.ones((rows * len(members), one.sizes["x"])) for name in members[0]}
+    for k, member in enumerate(members):
+        for name, cells in member.items():
+            values[name][k * rows : (k + 1) * rows - 1][mask] = cells
+    for file_name in ("recharge.yaml", "land.yaml", "spin_up.yaml"):
+        shutil.copy(domain / file_name, target)
+    grid = yaml.safe_load((domain / "domain.yaml").read_text())
+    grid["grid"]["ny"] = rows * len(members)
+    groundwater = yaml.safe_load((domain / "groundwater.yaml").read_text())
+    outlet = groundwater["gauges"]["outlet"]
+    groundwater["gauges"] = {
+        f"outlet{k}" if k else "outlet": {"x": outlet["x"], "y": outlet["y"] + k * rows} for k in range(len(members))
+    }
+    if "streams" in groundwater:
+        with xr.open_dataset(domain / "terrain.nc", mask_and_scale=False) as file:
+            stacked(file.load(), len(members)).to_netcdf(target / "terrain.nc")
+        maps = xr.Dataset(
+            {name: (("y", "x"), field) for name, field in values.items()}, {"y": many["y"], "x": many["x"]}
+        )
+        maps.to_netcdf(target / "parameters.nc")
+        named = {name: {"file": "parameters.nc", "variable": name} for name in values}
+        groundwater["streams"] = {"terrain": "terrain.nc", "parameters": named}
+    else:
+        for name, field in values.items():
+            for variable in SCALED[name]:
+                attributes = many[variable].attrs
+                many[variable] = many[variable] * xr.DataArray(field, dims=("y", "x"))
+                many[variable].attrs = attributes
+    many.to_netcdf(target / "domain.nc")
+    (target / "domain.yaml").write_text(yaml.safe_dump(grid, sort_keys=False))
+    (target / "groundwater.yaml").write_text(yaml.safe_dump(groundwater, sort_keys=False))
+
+
+# -------------------------------------------------------------------- learning
+
+
+def learn(
+    learning: Learning,
+    observed: Floats,
+    deviation: Floats,
+    predict: Callable[[list[dict[str, Floats]]], Floats],
+    journal: Path,
+    members: int,
+    rounds: int,
+    say: Callable[[str], None],
+) -> Floats:
+    """Numbers that fit what was observed best: the member of the last ensembles whose run came closest.
+
+    Parameters
+    ----------
+    learning : Learning
+        What is learned.
+    observed, deviation : ndarray, shape (observations,)
+        What is known of the truth, and the standard deviation that a good model may have from it.
+    predict : callable
+        From the maps of members to what their runs say in its place, (observations, members).
+    journal : Path
+        Folder for each round's ensemble and predictions, from which an interrupted learning goes on.
+    members, rounds : int
+        Size of the ensemble, and how often the truth is used.
+    say : callable
+        Tells how it goes.
+    """
+    journal.mkdir(parents=True, exist_ok=True)
+    random = np.random.default_rng(SEED)
+    numbers = learning.spread[:, np.newaxis] * random.standard_normal((learning.spread.size, members))
+    numbers[:, 0] = 0.0  # what nothing was learned of takes part
+    smoother = ESMDA(deviation**2, observed, alpha=rounds, seed=SEED)
+    tried: list[tuple[float, Floats]] = []
+    for number in range(rounds + 1):
+        file = journal / f"round{number}.npz"
+        if file.exists():
+            with np.load(file) as kept:
+                numbers, predicted = kept["numbers"], kept["predicted"]
+        else:
+            predicted = predict([learning.maps(column) for column in numbers.T])
+            np.savez(file, numbers=numbers, predicted=predicted)
+        misfit = np.sqrt((((predicted - observed[:, np.newaxis]) / deviation[:, np.newaxis]) ** 2).mean(axis=0))
+        tried += [(float(error), column) for error, column in zip(misfit, numbers.T, strict=True)]
+        say(
+            f"{learning.kind}, round {number} of {rounds}: misfit {misfit.min():.3f} at best, median {np.median(misfit):.3f}"
+        )
+        if number < rounds:
+            smoother.prepare_assimilation(Y=predicted)
+            numbers = smoother.assimilate_batch(X=numbers)
+    error, found = min(tried, key=lambda pair: pair[0])
+    (journal / "best.json").write_text(json.dumps({"misfit": error, "numbers": found.tolist()}))
+    return found
