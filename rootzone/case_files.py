@@ -34,12 +34,16 @@ def _plain(value: Any) -> Any:
 
 
 @contextmanager
-def gridded_netcdf(path: Path, layers: int, northing: Array, easting: Array) -> Iterator[netCDF4.Dataset]:
-    """Begin a CF file with dimensions z, y and x; `northing` and `easting` [m] are those of rows and columns."""
+def gridded_netcdf(path: Path, layers: int | None, northing: Array, easting: Array) -> Iterator[netCDF4.Dataset]:
+    """Begin a CF file with dimensions z, y and x; `northing` and `easting` [m] are those of rows and columns.
+
+    Without `layers` it has no z.
+    """
     with netCDF4.Dataset(path, "w") as dataset:
         dataset.Conventions = "CF-1.8"
         for name, count in zip("zyx", (layers, len(northing), len(easting)), strict=True):
-            dataset.createDimension(name, count)
+            if count is not None:
+                dataset.createDimension(name, count)
         for name, values in (("y", northing), ("x", easting)):
             axis = dataset.createVariable(name, "f8", (name,))
             axis.units, axis.axis = "m", name.upper()

@@ -18,6 +18,7 @@ from rootzone.domain_builder.permeability import read_rock
 from rootzone.domain_builder.raster import read_field
 from rootzone.domain_builder.region import Region, read_region
 from rootzone.domain_builder.soil import Soil, read_soil
+from rootzone.domain_builder.terrain_statistics import TerrainStatistics, read_terrain_statistics
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Basin:
         [mm a-1].
     gauges : dict of Gauge
         By name.
+    terrain : TerrainStatistics, optional
+        Of the ground within the cells.
     """
 
     region: Region
@@ -48,6 +51,7 @@ class Basin:
     dz: NDArray[np.float64]
     recharge: Array | None
     gauges: dict[str, Gauge]
+    terrain: TerrainStatistics | None
 
     @property
     def grid(self) -> BasinGrid:
@@ -74,7 +78,7 @@ def read_basin(config: BasinConfig) -> Basin:
     needed = region.mask  # banks may lie beyond the maps
     dz = np.array(config.layers, dtype=np.float64)
     mistakes = Mistakes()
-    soil = cover = recharge = None
+    soil = cover = recharge = terrain = None
     gauges: dict[str, Gauge] = {}
     rock = np.zeros((dz.size, int(mask.sum())), dtype=np.bool_)
     with mistakes.noted():
@@ -93,7 +97,10 @@ def read_basin(config: BasinConfig) -> Basin:
             recharge = read_field(config.initial.recharge, grid, needed, "initial.recharge", "mm common_year-1")
     with mistakes.noted():
         gauges = place_gauges(config, grid, ground)
+    if config.terrain_statistics is not None:
+        with mistakes.noted():
+            terrain = read_terrain_statistics(config, region, mask)
     mistakes.require_none()
     assert soil is not None
     assert cover is not None
-    return Basin(region, ground, cover, soil, rock, dz, recharge, gauges)
+    return Basin(region, ground, cover, soil, rock, dz, recharge, gauges, terrain)

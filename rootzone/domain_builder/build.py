@@ -24,7 +24,7 @@ from rootzone.domain_builder.checks import examine_basin
 from rootzone.domain_builder.config import BasinConfig
 from rootzone.domain_builder.libraries import require_libraries
 from rootzone.domain_builder.report import write_report
-from rootzone.domain_builder.write import DOMAIN, FILES, LAND, REPORT, RUN, SPIN_UP, write_basin
+from rootzone.domain_builder.write import DOMAIN, LAND, REPORT, RUN, SPIN_UP, files_of, write_basin
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def build(config_file: Path, target: Path | None, overwrite: bool = False) -> Bu
         with tempfile.TemporaryDirectory() as folder:
             return _make(config, document, Path(folder), Path(folder))
     with new_folder(target, "basin", overwrite) as owned:
-        owned.require_room(FILES)
+        owned.require_room(files_of(config))
         with owned.staging(beside=True) as staging:
             return _make(config, document, staging, target)
 

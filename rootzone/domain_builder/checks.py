@@ -9,10 +9,12 @@ from bmi_common.domain_checks import Finding
 from rootzone.domain_builder.basin import Basin
 from rootzone.domain_builder.config import BasinConfig
 from rootzone.domain_builder.region import river_area
+from rootzone.domain_builder.terrain_statistics import TerrainStatistics
 
 _MUCH_MOVED = 5.0  # m, mean over the basin
 _FAR = 3.0  # cells
 _SHOWN = 0.005
+_COARSE_MAP = 1.1  # cells of the map, in fine cells
 
 
 def examine_basin(config: BasinConfig, basin: Basin) -> list[Finding]:
@@ -48,6 +50,8 @@ def examine_basin(config: BasinConfig, basin: Basin) -> list[Finding]:
                 "upstream on"
             )
         )
+    if basin.terrain is not None:
+        found += _terrain(basin.terrain)
     vegetation = {number: entry.name for number, entry in vegetation_table().items()}
     found.append(Finding("land cover: " + _shares(basin.cover.classes[basin.mask].astype(np.int64), vegetation)))
     if basin.soil.usda is not None:
@@ -66,6 +70,25 @@ def examine_basin(config: BasinConfig, basin: Basin) -> list[Finding]:
             )
         )
     found.append(Finding(f"water table at the start: {config.initial.water_table_depth:g} m below ground"))
+    return found
+
+
+def _terrain(terrain: TerrainStatistics) -> list[Finding]:
+    found = [
+        Finding(
+            f"terrain: {terrain.cells} cells of {terrain.cell:g} m, in the median {terrain.median_height:.3g} m above "
+            f"their drainage, {1e3 * terrain.density:.3g} km of streams in a km2",
+            terrain.density == 0.0,
+        )
+    ]
+    if terrain.map_cell > _COARSE_MAP * terrain.cell:
+        found.append(
+            Finding(
+                f"terrain: the elevation map has cells of {terrain.map_cell:.3g} m, wider than the {terrain.cell:g} m "
+                "of terrain_statistics; between them the ground is interpolated, and smoother than it is",
+                doubtful=True,
+            )
+        )
     return found
 
 

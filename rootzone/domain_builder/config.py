@@ -189,6 +189,26 @@ class SlopesConfig(Config):
     formulation: SlopeFormulation = SlopeFormulation.UPWIND
 
 
+class TerrainStatisticsConfig(Config):
+    """Statistics of the terrain within cells, made on finer ones.
+
+    `cell` is the size of these [m], `stream_area` the upstream area [km2] from which one of them counts as a stream.
+    """
+
+    cell: Positive
+    stream_area: Positive
+
+    @model_validator(mode="after")
+    def _not_all_streams(self) -> TerrainStatisticsConfig:
+        if self.stream_area * 1e6 <= self.cell**2:
+            raise ValueError(
+                f"stream_area {self.stream_area:g} km2 is no more than a fine cell ({self.cell**2 / 1e6:g} km2), so "
+                "that all of them would be streams; give the upstream area at which streams begin, such as "
+                f"{10.0 * self.cell**2 / 1e6:g}"
+            )
+        return self
+
+
 class SoilClassConfig(Config):
     """Hydraulic parameters of a class: porosity [1], alpha [1/m], n [1], residual saturation [1], K [m/h]."""
 
@@ -338,6 +358,7 @@ class BasinConfig(Config):
     region: RegionConfig = RegionConfig()
     elevation: Annotated[ElevationConfig, BeforeValidator(_as_file)] | None = None
     slopes: SlopesConfig | None = None
+    terrain_statistics: TerrainStatisticsConfig | None = None
     rivers: RiverConfig = RiverConfig()
     layers: Layers
     root_zone: Annotated[int, Field(ge=1)] | None = None
@@ -358,6 +379,8 @@ class BasinConfig(Config):
             raise ValueError("give either elevation, from which slopes are made, or slopes that are known")
         if self.slopes is not None and self.region.pour_point is not None:
             raise ValueError("region.pour_point needs elevation")
+        if self.slopes is not None and self.terrain_statistics is not None:
+            raise ValueError("terrain_statistics needs elevation, not slopes")
         if (self.period is None) != (self.forcing is None):
             raise ValueError("forcing and period go together")
         if self.land and self.forcing is None:

@@ -95,6 +95,38 @@ class BasinGrid:
         )
 
 
+def divided(grid: BasinGrid, cell: float, key: str) -> BasinGrid:
+    """Divide the cells of a grid into squares of size `cell` [m].
+
+    Raises
+    ------
+    ConfigError
+        The squares do not divide the cells a whole number of times, at least 2, or are more than `MOST_CELLS`.
+    """
+    across, along = round(grid.dx / cell), round(grid.dy / cell)
+    if not _divides(grid, cell):
+        halves = (min(grid.dx, grid.dy) / n for n in range(2, 1001))
+        fitting = [size for size in halves if float(f"{size:g}") == size and _divides(grid, size)]
+        advice = f", such as {min(fitting, key=lambda size: abs(size - cell)):g}" if fitting else ""
+        raise ConfigError(
+            f"{cell:g} m does not divide the cells of the domain, {grid.dx:g} by {grid.dy:g} m, a whole number of "
+            f"times, at least 2; give a size that does{advice}",
+            key=key,
+        )
+    nx, ny = grid.nx * across, grid.ny * along
+    if nx * ny > MOST_CELLS:
+        raise ConfigError(
+            f"{cell:g} m cells all over the domain: {nx * ny:.3g}, more than {MOST_CELLS:.3g}; is the size in metres?",
+            key=key,
+        )
+    return replace(grid, dx=grid.dx / across, dy=grid.dy / along, nx=nx, ny=ny)
+
+
+def _divides(grid: BasinGrid, cell: float) -> bool:
+    counts = [size / cell for size in (grid.dx, grid.dy)]
+    return all(n > 1.5 and abs(n - round(n)) < 1e-6 for n in counts)
+
+
 def read_crs(text: str, key: str) -> Any:
     """Read a coordinate reference system: an EPSG code, PROJ or WKT.
 

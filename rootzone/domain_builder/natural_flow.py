@@ -28,12 +28,15 @@ class NaturalFlow:
         Cell that each cell drains to; itself where water leaves, `NO_CELL` outside the map.
     upstream_area : ndarray, shape (ny, nx)
         Area that drains through each cell, its own included [m2]; NaN outside the map.
+    filled : ndarray, shape (ny, nx)
+        The ground with its pits filled [m]; NaN outside the map.
     network : pyflwdir.FlwdirRaster
         The same, northern row first.
     """
 
     downstream: NDArray[np.int64]
     upstream_area: Array
+    filled: Array
     network: object
 
     @property
@@ -48,6 +51,18 @@ class NaturalFlow:
         flipped = (ny - 1 - cell[0]) * nx + cell[1]
         found = self.network.basins(idxs=np.array([flipped]))  # type: ignore[attr-defined]
         return np.ascontiguousarray(np.asarray(found)[::-1] > 0)
+
+    def height_above(self, streams: Mask) -> Array:
+        """Height [m] of the filled ground above the first stream on the way of the water, (ny, nx).
+
+        Nobre et al. (2011), J. Hydrol. 404, 13, as pyflwdir has it. Water that meets no stream is followed to where it
+        leaves the map, and that cell counts as one. Never negative; NaN outside the map.
+        """
+        known = np.isfinite(self.filled)
+        north_first = (np.ascontiguousarray(a[::-1]) for a in (streams, np.where(known, self.filled, _NO_DATA)))
+        found = np.asarray(self.network.hand(*north_first))[::-1]  # type: ignore[attr-defined]
+        # pyflwdir floods in single precision: a cell may lie below the next by so much
+        return np.where(known, np.maximum(found, 0.0), np.nan)
 
 
 def natural_flow(elevation: Array, mask: Mask, grid: BasinGrid) -> NaturalFlow:
@@ -66,7 +81,7 @@ def natural_flow(elevation: Array, mask: Mask, grid: BasinGrid) -> NaturalFlow:
     """
     pyflwdir = library("pyflwdir")
     north_first = np.where(mask, elevation, _NO_DATA)[::-1]
-    _, directions = pyflwdir.dem.fill_depressions(
+    filled, directions = pyflwdir.dem.fill_depressions(
         np.ascontiguousarray(north_first), nodata=_NO_DATA, connectivity=4, outlets="edge"
     )
     network = pyflwdir.from_array(directions, ftype="d8", check_ftype=False)
@@ -75,7 +90,12 @@ def natural_flow(elevation: Array, mask: Mask, grid: BasinGrid) -> NaturalFlow:
     j, i = np.divmod(below, nx)
     downstream = np.where(mask, (ny - 1 - j) * nx + i, NO_CELL).ravel()
     cells = np.asarray(network.upstream_area(unit="cell"), dtype=np.float64)[::-1]
-    return NaturalFlow(downstream, np.where(mask, cells * grid.cell_area, np.nan), network)
+    return NaturalFlow(
+        downstream,
+        np.where(mask, cells * grid.cell_area, np.nan),
+        np.where(mask, np.asarray(filled, dtype=np.float64)[::-1], np.nan),
+        network,
+    )
 
 
 def snap(

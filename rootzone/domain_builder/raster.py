@@ -296,6 +296,12 @@ def _translated(
     return result
 
 
+def cell_width(spec: RasterConfig, grid: BasinGrid, key: str) -> float:
+    """Width [m] of the cells of a raster at the centre of a grid of squares; the larger one, where they are oblong."""
+    with opened(spec, key) as data:
+        return grid.dx / _cells_across(data, crs_of(data, spec, key), grid)
+
+
 def _cells_across(data: Any, crs: Any, grid: BasinGrid) -> float:
     """Cells of a raster in the width of a cell of the grid, at the centre of the grid."""
     change = library("pyproj").Transformer.from_crs(grid.crs, crs, always_xy=True)

@@ -24,6 +24,8 @@ RIVER_CELLS = 50.0
 """Cells that drain through one from which on it counts as a river, where no upstream area is given."""
 _SNAP_CELLS = 3.0
 _LARGEST_LOSS = 0.05
+_OUTLET_CELLS = 1.5
+"""How far from the outlet of the cells that of finer ones may lie."""
 
 
 @dataclass(frozen=True)
@@ -75,18 +77,11 @@ def read_region(config: BasinConfig) -> Region:
     if spec.pour_point is not None:
         assert elevation is not None
         mask, outlet = _basin(config, grid, elevation)
-    elif spec.polygon is not None:
-        mask = _inside_polygon(config, grid)
-    elif spec.mask is not None:
-        mask = read_map(spec.mask, grid, "region.mask", "1", "nearest") > 0.0
     elif spec.bounding_box is not None:
         mask = np.zeros(grid.shape, dtype=np.bool_)
         mask[1:-1, 1:-1] = True
-    elif elevation is None or fixed:
-        mask = np.ones(grid.shape, dtype=np.bool_)
     else:
-        # a map ends within cells, or along a basin; holes in it are asked for, and told as missing
-        mask = binary_fill_holes(np.isfinite(elevation))
+        mask = _drawn(config, grid, elevation)
     mask, left_out = _largest_piece(mask, outlet)
     if mask.sum() < FEWEST_CELLS:
         raise ConfigError(
@@ -100,6 +95,69 @@ def read_region(config: BasinConfig) -> Region:
         complete_ground = complete(elevation, config.elevation, grid, mask, "elevation")
         elevation = np.where(mask, complete_ground, elevation)
     return Region(grid, mask, elevation, outlet, left_out)
+
+
+def read_fine_region(config: BasinConfig, region: Region, grid: BasinGrid) -> Region:
+    """Read a region once more, on cells that divide those of its grid.
+
+    What a polygon, a mask or the elevation map draws ends where it does on the fine cells, within cells of `region` or
+    in cells that do not take part; so does the basin of a pour point, which is found anew from the fine cell beside the
+    outlet whose upstream area is that of `region`. Of a bounding box it is the same ground.
+
+    Raises
+    ------
+    ConfigError
+        The elevation map has holes, or the fine cells have no such basin.
+    """
+    assert config.elevation is not None
+    elevation = read_map(config.elevation, grid, "elevation", "m")
+    known, within = np.isfinite(elevation), spread_over(region.mask, grid)
+    outlet = None
+    if region.outlet is not None:
+        flow = natural_flow(elevation, known, grid)
+        outlet = _same_outlet(region, flow.upstream_area, grid)
+        mask = flow.basin(outlet)
+    elif config.region.bounding_box is not None:
+        mask = within
+    else:
+        # beyond the cells that take part the map may end
+        mask = _drawn(config, grid, elevation) & (known | within)
+    return Region(grid, mask, complete(elevation, config.elevation, grid, mask, "elevation"), outlet)
+
+
+def spread_over(values: NDArray[Any], grid: BasinGrid) -> NDArray[Any]:
+    """Values of cells (ny, nx), on each of the fine cells of `grid` that divide them."""
+    along, across = (fine // coarse for fine, coarse in zip(grid.shape, values.shape, strict=True))
+    return values.repeat(along, axis=0).repeat(across, axis=1)
+
+
+def _same_outlet(region: Region, upstream_area: Array, grid: BasinGrid) -> tuple[int, int]:
+    """Cell of a finer grid where the basin of a pour point ends."""
+    assert region.outlet is not None
+    coarse = region.grid
+    area, near = float(region.mask.sum()) * coarse.cell_area, _OUTLET_CELLS * max(coarse.dx, coarse.dy)
+    try:
+        return snap(upstream_area, grid, coarse.centre(*region.outlet), near, area, "region.pour_point", 0.0)
+    except ConfigError:
+        raise ConfigError(
+            f"on cells of {grid.dx:g} m no river within {near:g} m of the outlet has a basin like that of the domain, "
+            f"{area / 1e6:.4g} km2: cells of {coarse.dx:g} m drain otherwise than the ground; take smaller ones, or "
+            "give the region as a polygon",
+            key="region.pour_point",
+        ) from None
+
+
+def _drawn(config: BasinConfig, grid: BasinGrid, elevation: Array | None) -> Mask:
+    """Inside of a polygon, a mask, or what the elevation map covers."""
+    spec = config.region
+    if spec.polygon is not None:
+        return _inside_polygon(config, grid)
+    if spec.mask is not None:
+        return read_map(spec.mask, grid, "region.mask", "1", "nearest") > 0.0
+    if elevation is None or config.grid.like is not None:
+        return np.ones(grid.shape, dtype=np.bool_)
+    # a map ends within cells, or along a basin; holes in it are asked for, and told as missing
+    return np.asarray(binary_fill_holes(np.isfinite(elevation)))
 
 
 def _frame(config: BasinConfig) -> tuple[BasinGrid, bool]:

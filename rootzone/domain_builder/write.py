@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,8 +20,11 @@ from bmi_common.grids import standard_root_zone_layers
 from rootzone.case_files import coupled, gridded_netcdf, write_yaml
 from rootzone.domain_builder.basin import Basin
 from rootzone.domain_builder.config import BasinConfig
+from rootzone.domain_builder.grid import BasinGrid
+from rootzone.domain_builder.terrain_statistics import QUANTILES, TerrainStatistics
 
 FIELDS: Final = "domain.nc"
+TERRAIN: Final = "terrain.nc"
 DOMAIN: Final = "domain.yaml"
 LAND: Final = "land.yaml"
 GROUNDWATER: Final = "groundwater.yaml"
@@ -28,7 +32,7 @@ RECHARGE: Final = "recharge.yaml"
 SPIN_UP: Final = "spin_up.yaml"
 RUN: Final = "coupled.yaml"
 REPORT: Final = "report.html"
-FILES: Final = (FIELDS, DOMAIN, LAND, GROUNDWATER, RECHARGE, SPIN_UP, RUN, REPORT)
+_FILES: Final = (FIELDS, DOMAIN, LAND, GROUNDWATER, RECHARGE, SPIN_UP, RUN, REPORT)
 
 _SPIN_UP_FOLDER, _RUN_FOLDER = "spin_up", "run"
 """Of the runs, in the folder of the basin."""
@@ -55,6 +59,11 @@ _PATHS: Final = ("file", "directory", "state", "colm", "vegetation_table", "soil
 """Keys of the land's file whose values are paths."""
 
 
+def files_of(config: BasinConfig) -> tuple[str, ...]:
+    """Files that the folder of a basin may hold."""
+    return _FILES if config.terrain_statistics is None else (*_FILES, TERRAIN)
+
+
 def write_basin(config: BasinConfig, basin: Basin, folder: Path, source: Path, target: Path) -> None:
     """Write all files but the report.
 
@@ -71,6 +80,8 @@ def write_basin(config: BasinConfig, basin: Basin, folder: Path, source: Path, t
     """
     title = config.title or target.resolve().name
     _write_fields(config, basin, folder / FIELDS)
+    if basin.terrain is not None:
+        _write_terrain(config, basin.grid, basin.terrain, folder / TERRAIN)
     write_yaml(folder / DOMAIN, f"{title}. Bottom layer, southern row, western column first.", _domain(config, basin))
     write_yaml(folder / GROUNDWATER, f"{title}.", _groundwater(config, basin))
     if basin.recharge is not None:
@@ -235,7 +246,17 @@ def _rebased(value: Any, source: Path, target: Path, key: str = "") -> Any:
     return value
 
 
-# ---------------------------------------------------------------------- domain.nc
+# ---------------------------------------------------------------------- domain.nc, terrain.nc
+
+
+@contextmanager
+def _mapped(config: BasinConfig, grid: BasinGrid, path: Path, layers: int | None) -> Iterator[netCDF4.Dataset]:
+    """Begin a file of maps, which tells its title and CRS."""
+    with gridded_netcdf(path, layers, grid.northing, grid.easting) as data:
+        data.title = config.title or path.parent.name
+        mapping = data.createVariable("crs", "i4", ())
+        mapping.setncatts(dict(grid.crs.to_cf()))
+        yield data
 
 
 def _write_fields(config: BasinConfig, basin: Basin, path: Path) -> None:
@@ -256,10 +277,7 @@ def _write_fields(config: BasinConfig, basin: Basin, path: Path) -> None:
         flat["soil_depth"] = (_spread(soil.bottom, mask), "m", "depth of the soil, above the rock")
     if soil.usda is not None:
         flat["soil_texture"] = (_spread(soil.usda.astype(np.float64), mask), "1", "USDA class of the top layer")
-    with gridded_netcdf(path, basin.dz.size, grid.northing, grid.easting) as data:
-        data.title = config.title or path.parent.name
-        mapping = data.createVariable("crs", "i4", ())
-        mapping.setncatts(dict(grid.crs.to_cf()))
+    with _mapped(config, grid, path, basin.dz.size) as data:
         _variable(data, "mask", mask.astype(np.int8), "1", "cells that take part", "i1")
         for name, degrees, units in (("latitude", latitude, "degrees_north"), ("longitude", longitude, "degrees_east")):
             _variable(data, name, degrees, units, f"{name} of the cell centre")
@@ -288,6 +306,29 @@ def _write_fields(config: BasinConfig, basin: Basin, path: Path) -> None:
             shares.units, shares.long_name, shares.grid_mapping = "1", "share of each IGBP class", "crs"
             for k, number in enumerate(sorted(cover.shares)):
                 shares[k] = np.where(mask, cover.shares[number], np.nan)
+
+
+def _write_terrain(config: BasinConfig, grid: BasinGrid, terrain: TerrainStatistics, path: Path) -> None:
+    flat = {
+        "drainage_density": (terrain.drainage_density, "m-1", "length of streams by area"),
+        "mean_height_above_drainage": (terrain.mean_height, "m", "mean height above the nearest drainage"),
+        "upstream_area": (terrain.upstream_area, "m2", "largest area that drains through a fine cell"),
+    }
+    by_quantile = {
+        "height_above_drainage": (terrain.height, "m", "height above the nearest drainage"),
+        "terrain_slope": (terrain.slope, "1", "slope of the ground"),
+        "terrain_curvature": (terrain.curvature, "m-1", "Laplacian of the ground, positive in hollows"),
+    }
+    with _mapped(config, grid, path, None) as data:
+        data.fine_cell, data.stream_area = terrain.cell, terrain.stream_area
+        data.createDimension("quantile", QUANTILES.size)
+        quantile = data.createVariable("quantile", "f8", ("quantile",))
+        quantile.units, quantile.long_name = "1", "share of the fine cells of a cell that have at most the value"
+        quantile[:] = QUANTILES
+        for name, (values, units, meaning) in flat.items():
+            _variable(data, name, values, units, meaning, fill=np.nan)
+        for name, (values, units, meaning) in by_quantile.items():
+            _variable(data, name, values, units, f"{meaning}, by quantile", fill=np.nan, first="quantile")
 
 
 _HYDRAULICS: Final = {
@@ -320,10 +361,15 @@ def _variable(
     meaning: str,
     kind: str = "f8",
     mask: Any = None,
+    first: str = "z",
+    fill: float | None = None,
 ) -> None:
-    """Write a map, or with a mask the layers (nz, n) of active columns, one after the other to spare memory."""
-    dimensions = ("y", "x") if mask is None else ("z", "y", "x")
-    variable = data.createVariable(name, kind, dimensions, zlib=True, complevel=1, shuffle=True)
+    """Write a map, or with a mask the layers (nz, n) of active columns, one after the other to spare memory.
+
+    Several maps (n, ny, nx) have their dimension `first`; `fill` is the value of inactive cells, if the file tells it.
+    """
+    dimensions = ("y", "x") if mask is None and np.ndim(values) == 2 else (first, "y", "x")
+    variable = data.createVariable(name, kind, dimensions, zlib=True, complevel=1, shuffle=True, fill_value=fill)
     variable.units, variable.long_name = units, meaning
     variable.grid_mapping = "crs"
     if mask is None:
