@@ -97,7 +97,7 @@ def seen_of(terrain: TerrainStatistics) -> tuple[Floats, Floats, Floats]:
 def weights_of(
     learning: Learning, numbers: Floats, terrain: TerrainStatistics, words: Mapping[str, str]
 ) -> SubgridWeights:
-    """What has been learned, as a file of weights has it."""
+    """Return what has been learned, as a file of weights has it."""
     _, mean, spread = seen_of(terrain)
     return SubgridWeights(mean, spread, [learning.network(numbers)], terrain.cell, terrain.stream_area, words)
 
@@ -133,7 +133,7 @@ def write_copies(domain: Path, target: Path, members: list[dict[str, Floats]]) -
     for k, member in enumerate(members):
         for name, cells in member.items():
             values[name][k * rows : (k + 1) * rows - 1][mask] = cells
-    for file_name in ("recharge.yaml", "land.yaml", "spin_up.yaml"):
+    for file_name in ("recharge.yaml", "land.yaml", "spin_up.yaml", "coupled.yaml"):
         shutil.copy(domain / file_name, target)
     grid = yaml.safe_load((domain / "domain.yaml").read_text())
     grid["grid"]["ny"] = rows * len(members)
@@ -208,9 +208,8 @@ def learn(
             np.savez(file, numbers=numbers, predicted=predicted)
         misfit = np.sqrt((((predicted - observed[:, np.newaxis]) / deviation[:, np.newaxis]) ** 2).mean(axis=0))
         tried += [(float(error), column) for error, column in zip(misfit, numbers.T, strict=True)]
-        say(
-            f"{learning.kind}, round {number} of {rounds}: misfit {misfit.min():.3f} at best, median {np.median(misfit):.3f}"
-        )
+        best, middle = misfit.min(), np.median(misfit)
+        say(f"{learning.kind}, round {number} of {rounds}: misfit {best:.3f} at best, median {middle:.3f}")
         if number < rounds:
             smoother.prepare_assimilation(Y=predicted)
             numbers = smoother.assimilate_batch(X=numbers)
