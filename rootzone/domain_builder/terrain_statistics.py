@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,15 +106,14 @@ def read_terrain_statistics(config: BasinConfig, region: Region, active: Mask) -
     slope, curvature = slope_and_curvature(np.where(fine.mask, fine.elevation, np.nan), grid)
 
     shape = region.grid.shape
-    count = _by_cell(counted, shape).sum(axis=-1)
-    filled = count > 0
+    filled = _by_cell(counted, shape).any(axis=-1)
     nearest = distance_transform_edt(
         ~filled, sampling=(region.grid.dy, region.grid.dx), return_distances=False, return_indices=True
     )
 
     def within(values: Array) -> Array:
         """Values of the fine cells of each cell that has some, (n, fine cells)."""
-        return _by_cell(np.where(counted, values, np.nan), shape)[filled]
+        return np.asarray(_by_cell(np.where(counted, values, np.nan), shape)[filled])
 
     def spread(values: Array) -> Array:
         """Put values (…, n) of cells on the grid."""
@@ -163,7 +162,7 @@ def slope_and_curvature(ground: Array, grid: BasinGrid) -> tuple[Array, Array]:
     return np.hypot(*gradients), bends[0] + bends[1]
 
 
-def _by_cell(values: NDArray[np.generic], shape: tuple[int, int]) -> NDArray[np.generic]:
+def _by_cell(values: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
     """Sort fine cells by the cells of a grid, (ny, nx, fine cells)."""
     (ny, nx), (fine_ny, fine_nx) = shape, values.shape
     return values.reshape(ny, fine_ny // ny, nx, fine_nx // nx).swapaxes(1, 2).reshape(ny, nx, -1)

@@ -221,6 +221,28 @@ BAD = [
     ({"land_cover": {"file": "cover.tif", "legend": "igpb"}}, r"land_cover\.legend"),
     ({"elevation": {"file": "elevation.tif", "pit": "fill"}}, r"elevation\.pit: unknown key; did you mean 'pits'"),
     ({"layers": [5.0, 1.0], "root_zone": 3}, r"root_zone: 3 layers, but the domain has 2"),
+    (
+        {"terrain_statistics": {"cell": 60.0, "stream_area": 0.1}},
+        r"basin.yaml:\d+: terrain_statistics\.cell: 60 m does not divide .* 200 by 200 m.*, such as 50",
+    ),
+    (
+        {"terrain_statistics": {"cell": 200.0, "stream_area": 0.1}},
+        r"terrain_statistics\.cell: 200 m does not .* at least 2; give a size that does, such as 100",
+    ),
+    (
+        {"terrain_statistics": {"cell": 0.1, "stream_area": 0.1}},
+        r"terrain_statistics\.cell: 0\.1 m cells all over the domain: .* is the size in metres",
+    ),
+    ({"terrain_statistics": {"cell": 50.0, "stream_area": 0.0025}}, r"terrain_statistics: stream_area 0\.0025 km2 is"),
+    ({"terrain_statistics": {"cell": 50.0}}, r"terrain_statistics\.stream_area"),
+    (
+        {
+            "elevation": None,
+            "slopes": {"x": "sand.tif", "y": "sand.tif"},
+            "terrain_statistics": {"cell": 50.0, "stream_area": 0.1},
+        },
+        r"terrain_statistics needs elevation, not slopes",
+    ),
 ]
 
 
