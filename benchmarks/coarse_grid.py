@@ -33,7 +33,7 @@ import geopandas
 import numpy as np
 import xarray as xr
 import yaml
-from coarse_grid_learning import SCALED, Learning, learn, seen_of, weights_of, write_copies
+from coarse_grid_learning import SCALED, Learning, learn, run_days, seen_of, weights_of, write_copies
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
@@ -61,13 +61,13 @@ STARTS = {"learning": "2019-10-01T00:00", "unseen": "2020-10-01T00:00"}
 YEARS = {"dry": ("2020-01-01T00:00", "2021-01-01T00:00"), "wet": ("2021-01-01T00:00", "2022-01-01T00:00")}
 """Of the demo's weather."""
 SHALLOW = 2.0  # m
-FIVE_DAYS = 5
 PEAKS = (0.9, 0.99, 0.999)
 DEPTHS = (0.25, 0.5, 0.75, 0.9)
 """Quantiles that are learned from."""
 KINDS = ("physics", "calibrated", "streams", "constants", "terrain")
 """Of runs at 1 km; the first and the third have learned nothing."""
 STREAM_AREA = 0.1  # km2
+RECHARGE = 450.0  # mm a-1, of the spin-up
 LATENT_HEAT = "land_surface_air_heat_net_latent_energy_flux"
 WATER_TABLE, DISCHARGE = "soil_water_sat_zone_top_depth", "channel_water_x_section_volume_flow_rate"
 
@@ -167,7 +167,7 @@ def build_basin(folder: Path, name: str) -> None:
                 "porosity": 0.12,
             },
             "land_cover": "maps/cover.tif",
-            "initial": {"recharge": 450},
+            "initial": {"recharge": RECHARGE},
             "period": {"start": STARTS[name], "end": YEARS["wet"][1]},
             "forcing": {"type": "netcdf", "file": str(ROOT / "cfg" / "demo" / "weather.nc")},
             "land": {"reference_height": {"wind": 50.0, "temperature": 40.0, "humidity": 40.0}},
@@ -252,32 +252,18 @@ class Year:
 
 def year_of(run: Path, year: str) -> Year:
     """Read a year of a run."""
-    return years_of(run, year, 1)[0]
-
-
-def years_of(run: Path, year: str, copies: int) -> list[Year]:
-    """Read a year of a run of copies of a basin, one north of the other with a row between them."""
     first, last = (np.datetime64(limit) + np.timedelta64(30, "m") for limit in YEARS[year])
     time = slice(first, last)  # records bear the time of their end
     with rootzone.RunResult(run) as result:
         hourly, daily = result["hourly"].sel(time=time), result["daily"].sel(time=time)
-        latent_heat = hourly[variable(hourly, "latent")].values.astype(float)
-        discharge = result.gauges.sel(time=time).values.astype(float)
+        latent_heat = hourly[variable(hourly, "latent")].mean(("y", "x")).values.astype(float)
+        discharge = result.gauges.sel(time=time, gauge="outlet").values.astype(float)
         water_table = daily[variable(daily, "sat-zone_top")].values.astype(float)
-    streams = streams_of(run.parent)
-    there = np.isfinite(water_table[0])
-    rows = -(-water_table.shape[1] // copies)
-    copy_of_cell = np.broadcast_to(np.arange(there.shape[0])[:, np.newaxis] // rows, there.shape)[there]
-    found = []
-    for k in range(copies):
-        own = slice(k * rows, (k + 1) * rows - (copies > 1))
-        if streams is None:
-            depths = water_table[:, own][:, there[own]]
-        else:
-            days = [streams.water_table_depths(day[there])[:, copy_of_cell == k] for day in water_table]
-            depths = np.stack(days).reshape(len(days), -1)
-        found.append(Year(np.nanmean(latent_heat[:, own], axis=(1, 2)), discharge[:, k], water_table[:, own], depths))
-    return found
+    streams, there = streams_of(run.parent), np.isfinite(water_table[0])
+    depths = water_table[:, there]
+    if streams is not None:
+        depths = np.stack([streams.water_table_depths(day).ravel() for day in depths])
+    return Year(latent_heat, discharge, water_table, depths)
 
 
 def streams_of(domain: Path) -> Streams | None:
@@ -325,38 +311,46 @@ def coarsened(fine: Floats, shape: tuple[int, ...], factor: int) -> Floats:
 # -------------------------------------------------------------------- learning
 
 
-def observations(year: Year, seen: Floats) -> Floats:
-    """Return what is learned from a year, in the order of `deviations`.
+def observations(discharge: Floats, water_table: Floats, depths: Floats, seen: Floats) -> Floats:
+    """Return what is learned from a year of days, in the order of `deviations`.
 
-    Latent heat and the root of the discharge of five days each, high discharges, and once a month the share that is
-    shallow, quantiles of the water table depth, and how it depends on the features of the cells.
+    The root of the discharge of every day, high discharges, and once a month the share that is shallow, quantiles of the
+    water table depth, and how it depends on the features of the cells.
+
+    Parameters
+    ----------
+    discharge : ndarray, shape (days,)
+        [m3 s-1].
+    water_table, depths
+        As in `Year`.
+    seen : ndarray, shape (features, columns)
+        Features of the cells.
     """
-    days = len(year.water_table)
-    blocks = 24 * FIVE_DAYS * (days // FIVE_DAYS)
-    latent_heat, discharge = (
-        values[:blocks].reshape(-1, 24 * FIVE_DAYS).mean(axis=1) for values in (year.latent_heat, year.discharge)
-    )
+    days = len(water_table)
     months = np.linspace(15, days - 16, 12).astype(int)
-    cells = year.water_table[months]
+    cells = water_table[months]
     there = np.isfinite(cells[0])
     slopes = np.linalg.lstsq(np.vstack((seen, np.ones(seen.shape[1]))).T, cells[:, there].T)[0][:-1]
     return np.concatenate(
         [
-            latent_heat,
             np.sqrt(discharge),
-            np.sqrt(np.quantile(year.discharge, PEAKS)),
-            (year.depths[months] < SHALLOW).mean(axis=1),
-            np.quantile(year.depths[months], DEPTHS, axis=1).ravel(),
+            np.sqrt(np.quantile(discharge, PEAKS)),
+            (depths[months] < SHALLOW).mean(axis=1),
+            np.quantile(depths[months], DEPTHS, axis=1).ravel(),
             slopes.ravel(),
         ]
     )
 
 
-def deviations(truth: Year, seen: Floats) -> Floats:
+def deviations(discharge: Floats, features: int) -> Floats:
     """Return the standard deviation from the truth that a good model may have, of each of `observations`."""
-    blocks = len(truth.water_table) // FIVE_DAYS
-    typical = 0.15 * float(np.sqrt(truth.discharge).mean())
-    parts = [(blocks, 2.5), (blocks + len(PEAKS), typical), (12, 0.04), (12 * len(DEPTHS), 0.5), (12 * len(seen), 0.3)]
+    flows = len(discharge) // FIVE_DAYS + len(PEAKS)
+    parts = [
+        (flows, 0.15 * float(np.sqrt(discharge).mean())),
+        (12, 0.04),
+        (12 * len(DEPTHS), 0.5),
+        (12 * features, 0.3),
+    ]
     return np.concatenate([np.full(count, deviation) for count, deviation in parts])
 
 
@@ -367,30 +361,60 @@ def learn_kind(folder: Path, kind: str, members: int, rounds: int) -> None:
     domain = Domain.load(load_config(source / "domain.yaml", DomainConfig))
     terrain = TerrainStatistics.read(basin / "streams" / "terrain.nc", domain)
     seen, _, _ = seen_of(terrain)
-    fine = year_of(basin / "100m" / "years", "dry")
-    of_cells = coarsened(fine.water_table, (len(fine.water_table), *domain.mask.shape), round(COARSE / FINE))
-    truth = Year(fine.latent_heat, fine.discharge, np.where(domain.mask, of_cells, np.nan), fine.depths)
+    truth = year_of(basin / "100m" / "years", "dry")
+    days = len(truth.water_table)
+    discharge = truth.discharge[: 24 * days].reshape(days, 24).mean(axis=1)
+    cells = coarsened(truth.water_table, (days, *domain.mask.shape), round(COARSE / FINE))
+    cells = np.where(domain.mask & ~np.isfinite(cells), np.nanmean(cells, axis=(1, 2), keepdims=True), cells)
+    observed = observations(discharge, np.where(domain.mask, cells, np.nan), truth.depths, seen)
+    sources = sources_of(basin, domain)
     journal = folder / f"learning_{kind}"
 
     def predict(maps: list[dict[str, Floats]]) -> Floats:
         copies = journal / "copies"
-        for part in ("spin_up", "years"):
-            if (copies / part).exists():
-                shutil.rmtree(copies / part)
         write_copies(source, copies, maps)
-        run = compute_years(copies, "learning", YEARS["dry"][1])
-        return np.stack([observations(year, seen) for year in years_of(run, "dry", len(maps))], axis=1)
+        flows, depths = run_days(copies, sources, RECHARGE, days)
+        streams, there = streams_of(copies), np.isfinite(depths[0])
+        rows, found = depths.shape[1] // len(maps), []
+        for k in range(len(maps)):
+            own = np.zeros(there.shape, dtype=bool)
+            own[k * rows : (k + 1) * rows] = True
+            if streams is None:
+                ground = depths[:, own & there]
+            else:
+                ground = np.stack([streams.water_table_depths(day[there])[:, own[there]].ravel() for day in depths])
+            found.append(observations(flows[:, k], depths[:, k * rows : (k + 1) * rows], ground, seen))
+        return np.stack(found, axis=1)
 
     learning = Learning(kind, seen)
-    numbers = learn(
-        learning, observations(truth, seen), deviations(truth, seen), predict, journal, members, rounds, click.echo
-    )
+    numbers = learn(learning, observed, deviations(discharge, len(seen)), predict, journal, members, rounds, click.echo)
     if kind == "calibrated":
         factors = {name: float(values[0]) for name, values in learning.maps(numbers).items()}
         (folder / "calibrated.json").write_text(json.dumps(factors, indent=1))
     else:
         words = {"trained_on": "benchmarks/coarse_grid.py, basin learning, 2020", "kind": kind}
         weights_of(learning, numbers, terrain, words).save(folder / f"{kind}.json")
+
+
+def sources_of(basin: Path, domain: Domain) -> Floats:
+    """Net source that the land gave the truth, of each cell of 1 km and day to the end of the dry year [h-1].
+
+    (days, layers, y, x); it takes minutes, so that it is kept.
+    """
+    file = basin / "sources.npz"
+    if not file.exists():
+        end = np.datetime64(YEARS["dry"][1]) + np.timedelta64(30, "m")
+        with rootzone.RunResult(basin / "100m" / "years") as result:
+            hourly = result["hourly"].sel(time=slice(None, end))
+            fluxes = hourly[variable(hourly, "net_volume_flux")]
+            days = []
+            for day in range(fluxes.sizes["time"] // 24):
+                mean = fluxes[24 * day : 24 * (day + 1)].values.astype(float).mean(axis=0)
+                cells = coarsened(mean, (len(mean), *domain.mask.shape), round(COARSE / FINE))
+                days.append(np.where(np.isfinite(cells), cells, np.nanmean(cells, axis=(1, 2), keepdims=True)))
+        np.savez(file, sources=np.stack(days))
+    with np.load(file) as kept:
+        return np.asarray(kept["sources"])
 
 
 def domain_of(folder: Path, name: str, kind: str) -> Path:

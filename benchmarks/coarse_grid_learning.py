@@ -1,7 +1,8 @@
 """What is learned at 1 km from the truth at 100 m, by an ensemble smoother; `coarse_grid.py` has the commands.
 
-All members of an ensemble are copies of the basin in one domain, so that an hour of all of them costs little more than
-an hour of one. Every kind of learning sees the same truth, and makes as many runs:
+All members of an ensemble are copies of the basin in one domain, and run without a land: day by day under the net
+source that the land gave the truth, after three years of the steady recharge of the spin-up. So a year of two dozen
+members takes a minute. Every kind of learning sees the same truth, and makes as many runs:
 
 - `calibrated`: factors of the lateral and the vertical conductivity and of the slopes, the same in all cells;
 - `constants`: the parameters of streams within cells, the same in all cells;
@@ -13,7 +14,6 @@ The smoother is ES-MDA (Emerick and Reynolds 2013, Comput. Geosci. 55, 3-15; pac
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +24,15 @@ import yaml
 from iterative_ensemble_smoother import ESMDA
 from numpy.typing import NDArray
 
+from bmi_common.groundwater import DISCHARGE, LAYER_THICKNESS, NET_SOURCE, WATER_TABLE_DEPTH
 from bmi_common.subgrid.parameters import FEATURES, MOST, PARAMETERS, UNLEARNED, SubgridWeights, features
 from bmi_common.subgrid.terrain import TerrainStatistics
+from bmi_richards import BmiRichards
 
 Floats = NDArray[np.float64]
 
 SEED = 20201201
+SPIN_UP = 3 * 365  # days
 SCALED = {"lateral": ["conductivity"], "vertical": ["vertical_conductivity"], "slope": ["slope_x", "slope_y"]}
 """Variables of domain.nc that calibration multiplies."""
 SPREAD_OF_FACTORS = {"lateral": 1.5, "vertical": 1.0, "slope": 1.0}
@@ -133,11 +136,10 @@ def write_copies(domain: Path, target: Path, members: list[dict[str, Floats]]) -
     for k, member in enumerate(members):
         for name, cells in member.items():
             values[name][k * rows : (k + 1) * rows - 1][mask] = cells
-    for file_name in ("recharge.yaml", "land.yaml", "spin_up.yaml", "coupled.yaml"):
-        shutil.copy(domain / file_name, target)
     grid = yaml.safe_load((domain / "domain.yaml").read_text())
     grid["grid"]["ny"] = rows * len(members)
     groundwater = yaml.safe_load((domain / "groundwater.yaml").read_text())
+    groundwater["richards"] = {"time_step": 24.0, "passes": {"tolerance": 1.0e-3, "most": 200}}
     outlet = groundwater["gauges"]["outlet"]
     groundwater["gauges"] = {
         f"outlet{k}" if k else "outlet": {"x": outlet["x"], "y": outlet["y"] + k * rows} for k in range(len(members))
@@ -160,6 +162,50 @@ def write_copies(domain: Path, target: Path, members: list[dict[str, Floats]]) -
     many.to_netcdf(target / "domain.nc")
     (target / "domain.yaml").write_text(yaml.safe_dump(grid, sort_keys=False))
     (target / "groundwater.yaml").write_text(yaml.safe_dump(groundwater, sort_keys=False))
+
+
+def run_days(copies: Path, sources: Floats, recharge: float, last: int) -> tuple[Floats, Floats]:
+    """Run copies day by day under the sources of one.
+
+    Parameters
+    ----------
+    copies : Path
+        Folder of `write_copies`.
+    sources : ndarray, shape (days, layers, y, x)
+        Net source [h-1].
+    recharge : float
+        Of the years before [mm a-1].
+    last : int
+        How many days are told, the last ones.
+
+    Returns
+    -------
+    discharge : ndarray, shape (days, copies)
+        At the end of each day [m3 s-1].
+    water_table : ndarray, shape (days, copies x y, x)
+        Depth at the end of each day [m], without the rows between the copies, NaN where nothing is.
+    """
+    bmi = BmiRichards()
+    bmi.initialize(str(copies / "groundwater.yaml"))
+    source, flow = bmi.get_value_ptr(NET_SOURCE), bmi.get_value_ptr(DISCHARGE)
+    depth = bmi.get_value_ptr(WATER_TABLE_DEPTH)
+    layers, rows, width = sources.shape[1:]
+    count = flow.size
+    given, top = source.reshape(layers, -1, width), bmi.get_value_ptr(LAYER_THICKNESS).reshape(layers, -1)[-1]
+    given[...] = 0.0
+    given[-1] = recharge / 1000.0 / 8766.0 / np.nanmax(top)
+    for _ in range(SPIN_UP):
+        bmi.update()
+    flows, depths = [], []
+    for day in sources:
+        for k in range(count):
+            given[:, k * (rows + 1) : k * (rows + 1) + rows] = day
+        bmi.update()
+        flows.append(flow.copy())
+        maps = depth.reshape(count, rows + 1, width)[:, :rows]
+        depths.append(maps.reshape(count * rows, width).copy())
+    bmi.finalize()
+    return np.stack(flows[-last:]), np.stack(depths[-last:])
 
 
 # -------------------------------------------------------------------- learning
