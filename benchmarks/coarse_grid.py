@@ -11,7 +11,7 @@ recharge by itself; then land and Richards run through the demo's weather hour b
 dropped. In the basin `learning`, 2020 (1224 mm of precipitation) is learned from, and 2021 (1756 mm) is judged; of the
 basin `unseen` there is only 2021.
 
-At 1 km there are physics as they come, and physics with streams within cells (docs/theory.md, equations (8e) to (8h)),
+At 1 km there are physics as they come, and physics with streams within cells (docs/theory.md, equations (10c) to (10g)),
 whose parameters nobody has learned. What is learned, and how, is told in coarse_grid_learning.py. The last is run with
 the structured surrogate (three solves, no network) in the place of Richards, too.
 """
@@ -333,7 +333,7 @@ def observations(discharge: Floats, water_table: Floats, depths: Floats, seen: F
     slopes = np.linalg.lstsq(np.vstack((seen, np.ones(seen.shape[1]))).T, cells[:, there].T)[0][:-1]
     return np.concatenate(
         [
-            np.sqrt(discharge),
+            np.sqrt(np.maximum(discharge, 0.0)),
             np.sqrt(np.quantile(discharge, PEAKS)),
             (depths[months] < SHALLOW).mean(axis=1),
             np.quantile(depths[months], DEPTHS, axis=1).ravel(),
@@ -344,13 +344,9 @@ def observations(discharge: Floats, water_table: Floats, depths: Floats, seen: F
 
 def deviations(discharge: Floats, features: int) -> Floats:
     """Return the standard deviation from the truth that a good model may have, of each of `observations`."""
-    flows = len(discharge) // FIVE_DAYS + len(PEAKS)
-    parts = [
-        (flows, 0.15 * float(np.sqrt(discharge).mean())),
-        (12, 0.04),
-        (12 * len(DEPTHS), 0.5),
-        (12 * features, 0.3),
-    ]
+    root = float(np.sqrt(discharge).mean())
+    flows = [(len(discharge), 0.3 * root), (len(PEAKS), 0.15 * root)]
+    parts = [*flows, (12, 0.04), (12 * len(DEPTHS), 0.5), (12 * features, 0.3)]
     return np.concatenate([np.full(count, deviation) for count, deviation in parts])
 
 

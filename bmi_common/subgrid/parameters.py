@@ -142,26 +142,25 @@ class SubgridWeights:
             content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             if content["format"] != FORMAT:
                 raise KeyError("format")
-            known = {"features": FEATURES, "parameters": PARAMETERS}
-            for key, names in known.items():
-                if tuple(content[key]) != names:
-                    raise ConfigError(f"{path}: {key} are {content[key]}, not {list(names)}; train anew")
-            arrays = {key: np.array(content[key], dtype=np.float64) for key in ("mean", "spread")}
-            layers = [
-                (np.array(layer["weight"], dtype=np.float64), np.array(layer["bias"], dtype=np.float64))
-                for layer in content["layers"]
-            ]
+            names = {key: tuple(content[key]) for key in ("features", "parameters")}
             found = cls(
-                **arrays,
-                layers=layers,
+                mean=np.array(content["mean"], dtype=np.float64),
+                spread=np.array(content["spread"], dtype=np.float64),
+                layers=[
+                    (np.array(layer["weight"], dtype=np.float64), np.array(layer["bias"], dtype=np.float64))
+                    for layer in content["layers"]
+                ],
                 cell=float(content["cell"]),
                 stream_area=float(content["stream_area"]),
                 provenance=dict(content["provenance"]),
             )
         except OSError as error:
             raise ConfigError(f"{path}: {error.strerror or error}") from None
-        except (ValueError, KeyError, TypeError, UnicodeDecodeError):
+        except (ValueError, KeyError, TypeError):  # UnicodeDecodeError is a ValueError
             raise ConfigError(f"{path}: no weights of streams within cells, which are JSON of `{FORMAT}`") from None
+        for key, known in {"features": FEATURES, "parameters": PARAMETERS}.items():
+            if names[key] != known:
+                raise ConfigError(f"{path}: {key} are {list(names[key])}, not {list(known)}; train anew")
         found._require_shapes(path)
         return found
 

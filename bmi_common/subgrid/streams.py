@@ -4,7 +4,7 @@ A cell of a kilometre has a water table in its middle, and none of the valleys t
 water table says how high groundwater stands above the streams of the cell, and how much of its ground is saturated:
 the height above the nearest drainage, known from a finer elevation model, is what tells the places of a cell apart
 (Rennó et al. 2008, Remote Sens. Environ. 112, 3469-3481; Beven and Kirkby 1979, Hydrol. Sci. Bull. 24, 43-69, for the
-idea of a variable saturated area). Equations (8e) to (8h) of docs/theory.md.
+idea of a variable saturated area). Equations (10c) to (10g) of docs/theory.md.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ class Streams:
             setattr(self, name, np.array(state[f"streams_{name}"]))
 
     def saturated_share(self, water_table_depth: Array) -> Array:
-        """Share of each cell's ground whose water table is at the surface, (columns,): equation (8f).
+        """Share of each cell's ground whose water table is at the surface, (columns,): equation (10d).
 
         Parameters
         ----------
@@ -151,7 +151,7 @@ class Streams:
         return np.asarray(self._fall * np.maximum(middle - self._saturated_height(mean), 0.0))
 
     def _groundwater(self, depth: Array, transmissivity: Array, hours: float) -> Array:
-        """Groundwater that flows to the streams [m]: equation (8e), with a mound that sinks as it gives."""
+        """Groundwater that flows to the streams [m]: equation (10c), with a mound that sinks as it gives."""
         mound = np.maximum(self._dry - depth, 0.0)
         layer = np.minimum(np.argmax(self._top <= depth, axis=0), len(self._dz) - 1)  # that holds the water table
         held = mound * np.take_along_axis(self._drainable, layer[np.newaxis], axis=0)[0]
@@ -190,7 +190,7 @@ def _interpolated(known: Array, at: Array, values: Array) -> Array:
 
 
 class _Routes:
-    """Linear reservoirs, one a cell, that empty into those downstream: equation (8h)."""
+    """Linear reservoirs, one a cell, that empty into those downstream: equation (10g)."""
 
     def __init__(self, domain: Domain, celerity: Array) -> None:
         slope_x, slope_y, manning = (
@@ -217,8 +217,9 @@ class _Routes:
             matrix = eye_array(water.size) - csc_array(emptied[:, np.newaxis] * self._shares)
             self._known = (hours, emptied, splu(csc_array(matrix)))
         _, emptied, factors = self._known
-        flow: Array = factors.solve(emptied * water)
-        return flow, flow * self._boundary, water + self._shares @ flow - flow
+        flow = np.maximum(factors.solve(emptied * water), 0.0)  # 0 but for rounding where nothing flows
+        stays = (water + self._shares @ flow) * (1.0 - emptied)
+        return flow, flow * self._boundary, stays
 
 
 def _shares(network: FlowNetwork) -> csc_array:

@@ -1,0 +1,396 @@
+"""Streams within cells: what they take, where it goes, and what is refused."""
+
+import json
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from richards_cases import LAYERS, NX, NY, OUTLET, valley
+from terrain_cases import DENSITY, FLAT, HEIGHT, QUANTILE, write_terrain
+
+from bmi_common import ConfigError, DeclaredBmi
+from bmi_common import groundwater as names
+from bmi_common.subgrid import Streams, SubgridWeights, TerrainStatistics
+from bmi_common.subgrid.parameters import FEATURES, PARAMETERS, UNLEARNED, features
+from bmi_richards import BmiRichards
+from bmi_richards.config import prepare
+from bmi_surrogate import BmiSurrogate
+
+COMPONENTS: dict[str, tuple[type[DeclaredBmi], dict[str, Any]]] = {
+    "richards": (BmiRichards, {"richards": {"threads": 1}}),
+    "structured": (BmiSurrogate, {"surrogate": {"architecture": "structured", "threads": 1}}),
+}
+every_component = pytest.mark.parametrize("component", COMPONENTS)
+CELLS = NY * NX - 1
+AREA = 1.0e6  # m2
+
+
+def case(folder: Path, streams: dict[str, Any] | None = None, depth: float = 1.0, **changes: Any) -> Path:
+    """The valley with streams."""
+    write_terrain(folder / "terrain.nc", NY, NX)
+    file = valley(folder, gauges={"outlet": OUTLET})
+    content = yaml.safe_load(file.read_text())
+    content |= {"initial": {"water_table_depth": depth}, "streams": {"terrain": "terrain.nc", **(streams or {})}}
+    file.write_text(yaml.safe_dump({**content, **changes}))
+    return file
+
+
+def begun(component: str, file: Path) -> DeclaredBmi:
+    kind, section = COMPONENTS[component]
+    file.write_text(yaml.safe_dump({**yaml.safe_load(file.read_text()), **section}))
+    model = kind()
+    model.initialize(str(file))
+    return model
+
+
+def value(model: DeclaredBmi, name: str) -> np.ndarray:
+    return model.get_value_ptr(name).copy()
+
+
+def total(model: DeclaredBmi, name: str) -> float:
+    """Sum over the active cells."""
+    return float(np.nansum(value(model, name)))
+
+
+def give(model: DeclaredBmi, top: float, below: float = 0.0) -> float:
+    """Set the source of the hour [m], of the top layer and of the one below; return its volume [m3]."""
+    source = np.zeros((10, NY, NX))
+    source[-1], source[-2] = top / LAYERS[-1], below / LAYERS[-2]
+    model.set_value(names.NET_SOURCE, source.ravel())
+    return (top + below) * CELLS * AREA
+
+
+def weather(hour: int) -> tuple[float, float]:
+    """Rain, and what roots take [m]."""
+    return (0.004 if hour % 7 == 2 else 0.0), -0.00002
+
+
+def take(streams: Streams, source: np.ndarray, depth: float, hours: float = 1.0) -> np.ndarray:
+    """Let streams take from a source, with the same water table depth everywhere; return what is left of it."""
+    left = source.copy()
+    streams.take(left, np.full((NY, NX), depth), hours)
+    return left
+
+
+def streams_of(folder: Path, **parameters: float) -> Streams:
+    streams = prepare(case(folder, {"parameters": parameters})).streams
+    assert streams is not None
+    return streams
+
+
+# ---------------------------------------------------------------- what they take
+
+
+def test_baseflow_is_the_equation_for_a_short_step(tmp_path):
+    streams = streams_of(tmp_path, drainage=2.0)
+    hours, depth = 1.0e-4, 1.0
+    left = take(streams, np.zeros((11, NY, NX)), depth, hours)
+    transmissivity = 0.02 * (sum(LAYERS) - depth)
+    expected = 2.0 * 12.0 * DENSITY**2 * transmissivity * (0.3 * HEIGHT / 2.0 - depth)
+    assert streams.baseflow == pytest.approx(np.full(CELLS, expected), rel=1e-3)
+    taken = -(left[:, 0, 0] * LAYERS)
+    assert taken.sum() == pytest.approx(streams.baseflow[0])
+    # by transmissivity: the lowest layer has the share of its thickness below the water
+    assert taken[0] / taken.sum() == pytest.approx(LAYERS[0] / (sum(LAYERS) - depth))
+    assert (taken[-7:] == 0.0).all()  # those above the water table
+
+
+def test_a_long_step_drains_no_more_than_the_mound_holds(tmp_path):
+    streams = streams_of(tmp_path, drainage=100.0)
+    take(streams, np.zeros((11, NY, NX)), 1.0, 1.0e5)
+    held = 0.4 * (1.0 - 0.1) * (0.3 * HEIGHT / 2.0 - 1.0)
+    assert streams.baseflow * 1.0e5 == pytest.approx(np.full(CELLS, held), rel=1e-6)
+
+
+def test_streams_run_dry_below_the_mound(tmp_path):
+    streams = streams_of(tmp_path)
+    take(streams, np.zeros((11, NY, NX)), 0.3 * HEIGHT / 2.0 + 0.01)
+    assert (streams.baseflow == 0.0).all()
+
+
+@pytest.mark.parametrize("depth", [0.2, 1.0, 2.5])
+def test_saturated_share_of_an_even_slope(tmp_path, depth):
+    streams = streams_of(tmp_path, fall=0.5)
+    expected = 1.0 - np.sqrt(2.0 * depth / (0.5 * HEIGHT))  # of d = f (H - x0)^2 / (2 H)
+    assert streams.saturated_share(np.full(CELLS, depth)) == pytest.approx(expected, abs=0.01)
+
+
+def test_nothing_is_saturated_where_the_water_table_is_below_the_streams(tmp_path):
+    streams = streams_of(tmp_path, fall=0.5)
+    assert (streams.saturated_share(np.full(CELLS, 5.5)) == 0.0).all()
+    assert (streams.saturated_share(np.zeros(CELLS)) == 1.0).all()
+
+
+@pytest.mark.parametrize("depth", [0.0, 0.3, 2.0, 7.0])
+def test_depths_within_a_cell_have_its_mean(tmp_path, depth):
+    streams = streams_of(tmp_path, fall=0.5)
+    depths = streams.water_table_depths(np.full(CELLS, depth))
+    assert depths.mean(axis=0) == pytest.approx(np.full(CELLS, depth), abs=0.02)
+    assert (np.diff(depths, axis=0) >= 0.0).all()
+
+
+def test_water_on_saturated_ground_reaches_the_streams(tmp_path):
+    streams = streams_of(tmp_path, drainage=1.0e-9)
+    source = np.zeros((11, NY, NX))
+    source[-1] = 0.01 / LAYERS[-1]
+    left = take(streams, source, 1.0)
+    share = streams.saturated_share(np.ones(CELLS))
+    assert 0.1 < share[0] < 0.9
+    assert streams.direct_runoff == pytest.approx(0.01 * share)
+    assert left[-1, 0, 0] * LAYERS[-1] == pytest.approx(0.01 * (1.0 - share[0]))
+
+
+def test_plants_beside_streams_take_groundwater_and_no_more_than_there_is(tmp_path):
+    wet, dry = streams_of(tmp_path, riparian_depth=2.0), streams_of(tmp_path, riparian_depth=2.0, drainage=1.0e-4)
+    source = np.zeros((11, NY, NX))
+    source[-2] = -1.0e-5 / LAYERS[-2]
+    free = take(wet, np.zeros((11, NY, NX)), 1.0)[0, 0, 0]
+    left = take(wet, source, 1.0)
+    kept = (left[-2, 0, 0] - source[-2, 0, 0]) * LAYERS[-2]
+    assert 0.0 < kept < 1.0e-5
+    assert left[0, 0, 0] == free  # the ground gives as much as without plants
+    take(dry, source, 1.0)
+    assert (dry.baseflow == 0.0).all()
+
+
+# ------------------------------------------------------------------ where it goes
+
+
+def test_streams_lose_no_water_on_their_way(tmp_path):
+    streams = streams_of(tmp_path, celerity=0.2)
+    source, stored, gone, entered = np.zeros((11, NY, NX)), 0.0, 0.0, 0.0
+    source[-1] = 0.01 / LAYERS[-1]
+    for hour in range(30):
+        take(streams, source if hour < 3 else np.zeros_like(source), 1.0)
+        entered += float((streams.baseflow + streams.direct_runoff).sum())
+        gone += float(streams.outflow.sum())
+        stored = float(streams.stored.sum())
+    assert (streams.stored > 0.0).all()
+    assert gone + stored == pytest.approx(entered, rel=1e-12)
+
+
+def test_what_enters_steadily_leaves_over_the_outlet(tmp_path):
+    streams = streams_of(tmp_path)
+    for _ in range(200):
+        take(streams, np.zeros((11, NY, NX)), 1.0)
+    outlet = np.zeros((NY, NX))
+    outlet[np.ones((NY, NX)).astype(bool)] = 0.0
+    flow = streams.flow_at(np.arange(NY * NX)).reshape(NY, NX)
+    assert streams.outflow.sum() == pytest.approx(streams.baseflow.sum(), rel=1e-9)
+    assert flow[OUTLET["y"], OUTLET["x"]] == pytest.approx(streams.baseflow.sum(), rel=1e-9)
+    assert flow[NY - 1, 0] == pytest.approx(streams.baseflow[0])  # nobody is upstream
+
+
+@pytest.mark.parametrize("celerity", [0.01, 0.3])
+def test_a_slow_stream_delays(tmp_path, celerity):
+    streams = streams_of(tmp_path, celerity=celerity, drainage=1.0e-9)
+    source = np.zeros((11, NY, NX))
+    source[-1] = 0.01 / LAYERS[-1]
+    take(streams, source, 1.0)
+    assert streams.flow[0] == pytest.approx(streams.direct_runoff[0] * -np.expm1(-celerity * 3.6))
+
+
+@every_component
+def test_every_hour_balances(tmp_path, component):
+    model = begun(component, case(tmp_path))
+    baseflow = direct_runoff = 0.0
+    for hour in range(48):
+        before, given = total(model, names.STORAGE_VOLUME), give(model, *weather(hour))
+        model.update()
+        gone = total(model, names.RUNOFF) * 3600.0 * AREA
+        assert total(model, names.STORAGE_VOLUME) - before == pytest.approx(given - gone, abs=1.0e-3)
+        baseflow += total(model, names.BASEFLOW)
+        direct_runoff += total(model, names.DIRECT_RUNOFF)
+    assert baseflow > 0.0
+    assert direct_runoff > 0.0
+    if component == "richards":
+        assert total(model, names.OUTFLOW_VOLUME) == pytest.approx(gone)
+
+
+@every_component
+def test_discharge_has_what_streams_carry(tmp_path, component):
+    model = begun(component, case(tmp_path, depth=2.0))
+    for _ in range(100):
+        give(model, 0.0)
+        model.update()
+    assert np.nanmax(value(model, names.PONDED_DEPTH)) == 0.0
+    assert value(model, names.DISCHARGE)[0] == pytest.approx(total(model, names.RUNOFF) * AREA)
+    assert value(model, names.DISCHARGE)[0] == pytest.approx(total(model, names.BASEFLOW) * AREA, rel=0.02)
+    share = value(model, names.SATURATED_FRACTION)
+    assert np.nanmin(share) > 0.0
+
+
+@every_component
+def test_a_state_goes_on_to_the_last_bit(tmp_path, component):
+    model = begun(component, case(tmp_path))
+    for hour in range(6):
+        give(model, *weather(hour))
+        model.update()
+    model.save_state(tmp_path / "state.nc")
+    other = begun(component, tmp_path / "groundwater.yaml")
+    other.load_state(tmp_path / "state.nc")
+    for hour in range(6, 12):
+        for one in (model, other):
+            give(one, *weather(hour))
+            one.update()
+    for name in model.get_output_var_names():
+        np.testing.assert_array_equal(value(model, name), value(other, name), err_msg=name)
+
+
+@every_component
+def test_streams_that_reach_no_water_change_nothing(tmp_path, component):
+    (tmp_path / "with").mkdir()
+    (tmp_path / "without").mkdir()
+    deep = {"parameters": {"mound": 1.0e-3, "fall": 1.0e-3}}
+    models = [begun(component, case(tmp_path / "with", deep, depth=3.0))]
+    file = case(tmp_path / "without", depth=3.0)
+    content = yaml.safe_load(file.read_text())
+    del content["streams"]
+    file.write_text(yaml.safe_dump(content))
+    models.append(begun(component, file))
+    for _ in range(6):
+        for model in models:
+            give(model, 0.0001, -0.0001)
+            model.update()
+    np.testing.assert_array_equal(value(models[0], names.PRESSURE_HEAD), value(models[1], names.PRESSURE_HEAD))
+
+
+def test_one_line_swaps_the_solver(tmp_path):
+    heads = {}
+    for component in COMPONENTS:
+        (tmp_path / component).mkdir()
+        model = begun(component, case(tmp_path / component))
+        for hour in range(48):
+            give(model, *weather(hour))
+            model.update()
+        heads[component] = value(model, names.WATER_TABLE_DEPTH), value(model, names.DISCHARGE)
+    for richards, structured in zip(heads["richards"], heads["structured"], strict=True):
+        assert structured == pytest.approx(richards, abs=0.02, rel=0.02, nan_ok=True)
+
+
+# -------------------------------------------------------------------- parameters
+
+
+def weights(folder: Path, hidden: int = 0) -> tuple[SubgridWeights, Path]:
+    random = np.random.default_rng(3)
+    widths = (len(FEATURES), *((hidden,) if hidden else ()), len(PARAMETERS))
+    layers = [(0.3 * random.standard_normal((b, a)), random.standard_normal(b)) for a, b in pairwise(widths)]
+    found = SubgridWeights(np.zeros(len(FEATURES)), np.ones(len(FEATURES)), layers, 1000.0, 1.0e5, {"trained_on": "x"})
+    found.save(folder / "streams.json")
+    return found, folder / "streams.json"
+
+
+def terrain(folder: Path) -> TerrainStatistics:
+    return TerrainStatistics.read(folder / "terrain.nc", prepare(case(folder)).domain)
+
+
+@pytest.mark.parametrize("hidden", [0, 5])
+def test_weights_come_back_as_they_were_saved(tmp_path, hidden):
+    found, file = weights(tmp_path, hidden)
+    here = terrain(tmp_path)
+    for name, values in vars(SubgridWeights.load(file).parameters(here)).items():
+        np.testing.assert_array_equal(values, getattr(found.parameters(here), name))
+        assert (values > UNLEARNED[name] / 31.0).all()
+        assert (values < UNLEARNED[name] * 31.0).all()
+    assert features(here).shape == (len(FEATURES), CELLS)
+
+
+def test_learned_conductivities_are_those_of_the_run(tmp_path):
+    found, _ = weights(tmp_path)
+    with_weights = prepare(case(tmp_path, {"weights": "streams.json"}))
+    lateral = found.parameters(terrain(tmp_path)).lateral
+    assert with_weights.domain.conductivity_x[0][with_weights.domain.mask] == pytest.approx(0.02 * lateral)
+    assert tmp_path / "streams.json" in with_weights.files
+
+
+def test_given_parameters_take_the_place_of_learned_ones(tmp_path):
+    weights(tmp_path)
+    given = prepare(case(tmp_path, {"weights": "streams.json", "parameters": {"lateral": 1.0, "celerity": 0.5}}))
+    assert given.domain.conductivity_x[0][given.domain.mask] == pytest.approx(0.02)
+
+
+# ------------------------------------------------------------------------ refusals
+
+
+def refusal(file: Path, component: str = "richards") -> str:
+    with pytest.raises(ConfigError) as error:
+        begun(component, file)
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("streams", "told"),
+    [
+        ({"terrain": "none.nc"}, "no such file"),
+        ({"terrain": "valley.nc"}, "terrain_statistics"),
+        ({"parameters": {"drainge": 1.0}}, "did you mean 'drainage'"),
+        ({"parameters": {"drainage": -1.0}}, "drainage: must lie between 0"),
+        ({"parameters": {"celerity": 0.0}}, "0 is no such value"),
+        ({"weights": "none.json"}, "no such file"),
+        ({"weights": "valley.nc"}, "valley.nc: no weights of streams"),
+    ],
+)
+def test_refuses_what_it_cannot_use(tmp_path, streams, told):
+    assert told in refusal(case(tmp_path, streams))
+
+
+@pytest.mark.parametrize(
+    ("key", "content", "told"),
+    [
+        ("cell", 500.0, "cells of 500 m"),
+        ("stream_area", 1.0e6, "1e+06 m2"),
+        ("features", ["slope"], "features are ['slope']"),
+        ("mean", [0.0], "damaged"),
+        ("layers", [], "damaged"),
+        ("spread", [float("nan")] * 6, "damaged"),
+    ],
+)
+def test_refuses_weights_that_do_not_fit(tmp_path, key, content, told):
+    _, file = weights(tmp_path)
+    file.write_text(json.dumps(json.loads(file.read_text()) | {key: content}))
+    assert told in refusal(case(tmp_path, {"weights": "streams.json"}))
+
+
+def test_refuses_statistics_of_other_cells(tmp_path):
+    file = case(tmp_path)
+    write_terrain(tmp_path / "terrain.nc", NY, NX + 1)
+    assert "terrain.nc" in refusal(file)
+    write_terrain(tmp_path / "terrain.nc", NY, NX, cell=500.0)
+    assert "500 m" in refusal(file)
+
+
+@pytest.mark.parametrize("name", [*FLAT, "height_above_drainage"])
+def test_refuses_statistics_that_are_none(tmp_path, name):
+    file = case(tmp_path)
+    shape = (NY, NX) if name in FLAT else (QUANTILE.size, NY, NX)
+    write_terrain(tmp_path / "terrain.nc", NY, NX, **{name: np.full(shape, np.nan)})
+    assert f"({name}): nan" in refusal(file)
+
+
+def test_refuses_ground_without_a_wave_and_intakes_from_rivers(tmp_path):
+    assert "kinematic wave" in refusal(case(tmp_path, surface={"condition": "seepage_face"}, gauges={}))
+    wells = [{"name": "intake", "cell": OUTLET, "takes": "river", "rate": 1.0}]
+    assert "streams" in refusal(case(tmp_path, wells=wells))
+
+
+def test_refuses_ground_that_does_not_drain(tmp_path):
+    file = case(tmp_path)
+    content = yaml.safe_load(file.read_text())
+    content["domain"]["slope"] = {"x": 0.0, "y": 0.0}
+    file.write_text(yaml.safe_dump(content))
+    assert "11 cells do not" in refusal(file)
+
+
+def test_a_state_without_streams_is_refused(tmp_path):
+    file = case(tmp_path)
+    model = begun("richards", file)
+    content = yaml.safe_load(file.read_text())
+    plain = {key: part for key, part in content.items() if key != "streams"}
+    file.write_text(yaml.safe_dump(plain))
+    other = begun("richards", file)
+    model.save_state(tmp_path / "state.nc")
+    with pytest.raises(ConfigError, match="has also"):
+        other.load_state(tmp_path / "state.nc")
