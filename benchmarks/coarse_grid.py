@@ -11,9 +11,9 @@ recharge by itself; then land and Richards run through the demo's weather hour b
 dropped. In the basin `learning`, 2020 (1224 mm of precipitation) is learned from, and 2021 (1756 mm) is judged; of the
 basin `unseen` there is only 2021.
 
-At 1 km there are physics as they come, and physics with streams within cells (docs/theory.md, equations (10c) to (10g)),
-whose parameters nobody has learned. What is learned, and how, is told in coarse_grid_learning.py. The last is run with
-the structured surrogate (three solves, no network) in the place of Richards, too.
+At 1 km there are physics as they come, and physics with streams within cells (docs/theory.md, equations (10c) to
+(10g)), whose parameters nobody has learned. What is learned, and how, is told in coarse_grid_learning.py. The last is
+run with the structured surrogate (three solves, no network) in the place of Richards, too.
 """
 
 from __future__ import annotations
@@ -314,8 +314,8 @@ def coarsened(fine: Floats, shape: tuple[int, ...], factor: int) -> Floats:
 def observations(discharge: Floats, water_table: Floats, depths: Floats, seen: Floats) -> Floats:
     """Return what is learned from a year of days, in the order of `deviations`.
 
-    The root of the discharge of every day, high discharges, and once a month the share that is shallow, quantiles of the
-    water table depth, and how it depends on the features of the cells.
+    The root of the discharge of every day, high discharges, and once a month the share that is shallow, quantiles of
+    the water table depth, and how it depends on the features of the cells.
 
     Parameters
     ----------

@@ -8,7 +8,8 @@ members takes a minute. Every kind of learning sees the same truth, and makes as
 - `constants`: the parameters of streams within cells, the same in all cells;
 - `terrain`: those parameters from the terrain within each cell, by a network without inner layers.
 
-The smoother is ES-MDA (Emerick and Reynolds 2013, Comput. Geosci. 55, 3-15; package iterative_ensemble_smoother).
+The smoother is ES-MDA (Emerick and Reynolds 2013, Comput. Geosci. 55, 3-15) of iterative_ensemble_smoother, which the
+extra `learning` brings.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 import yaml
-from iterative_ensemble_smoother import ESMDA
 from numpy.typing import NDArray
 
 from bmi_common.groundwater import DISCHARGE, LAYER_THICKNESS, NET_SOURCE, WATER_TABLE_DEPTH
@@ -44,7 +44,7 @@ SPREAD_OF_PARAMETERS = {
     "riparian_depth": 0.7,
     "lateral": 0.7,
     "vertical": 0.7,
-    "celerity": 0.7,
+    "velocity": 1.0,
 }
 SPREAD_OF_WEIGHTS = 0.2
 """Of those of a feature, whose own spread is 1."""
@@ -238,6 +238,8 @@ def learn(
     say : callable
         Tells how it goes.
     """
+    from iterative_ensemble_smoother import ESMDA  # of the extra `learning`, and of nobody else's use here
+
     journal.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(SEED)
     numbers = learning.spread[:, np.newaxis] * random.standard_normal((learning.spread.size, members))

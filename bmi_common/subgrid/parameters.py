@@ -37,8 +37,8 @@ class SubgridParameters:
         Depth of the water table down to which plants take groundwater that flows to the streams [m].
     lateral, vertical : ndarray
         Factors of the lateral and the vertical conductivity of the cell [-].
-    celerity : ndarray
-        Of waves in streams [m s-1].
+    velocity : ndarray
+        Of streams that hold 1 mm of water over the cell [m s-1].
     """
 
     drainage: Array
@@ -47,7 +47,7 @@ class SubgridParameters:
     riparian_depth: Array
     lateral: Array
     vertical: Array
-    celerity: Array
+    velocity: Array
 
     @classmethod
     def unlearned(cls, columns: int) -> SubgridParameters:
@@ -63,11 +63,11 @@ UNLEARNED: Mapping[str, float] = {
     "riparian_depth": 1.0,
     "lateral": 1.0,
     "vertical": 1.0,
-    "celerity": 1.0,
+    "velocity": 0.1,
 }
 
 
-UNITS: Mapping[str, str] = {**dict.fromkeys(PARAMETERS, "1"), "riparian_depth": "m", "celerity": "m s-1"}
+UNITS: Mapping[str, str] = {**dict.fromkeys(PARAMETERS, "1"), "riparian_depth": "m", "velocity": "m s-1"}
 
 
 def features(terrain: TerrainStatistics) -> Array:

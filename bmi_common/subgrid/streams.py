@@ -9,18 +9,18 @@ idea of a variable saturated area). Equations (10c) to (10g) of docs/theory.md.
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csc_array, eye_array
-from scipy.sparse.linalg import SuperLU, splu
 
 from bmi_common.arrays import Array
 from bmi_common.domain import Domain
 from bmi_common.errors import ConfigError, describe_cell
-from bmi_common.flow_order import FlowNetwork, build_network
+from bmi_common.flow_order import build_network
 from bmi_common.state_file import StateArray
 from bmi_common.subgrid.parameters import SubgridParameters
 from bmi_common.subgrid.terrain import TerrainStatistics
@@ -30,6 +30,8 @@ _HILLSLOPE = 12.0
 """Of the mean height of a mound of groundwater between two streams: R L^2 / (3 T), with L half of their distance."""
 
 
+_HELD = 1.0e-3
+"""Water in streams [m over the cell] at which they flow with their velocity."""
 _TINY = 1.0e-300
 _MEMORY = ("stored", "baseflow", "direct_runoff", "flow", "outflow")
 
@@ -75,7 +77,7 @@ class Streams:
         self._dry = parameters.mound * terrain.mean_height
         self._quantile, self._height, self._fall = terrain.quantile, terrain.height, parameters.fall
         self._depths = parameters.fall * _mean_depths(terrain.height)
-        self._routes = _Routes(domain, parameters.celerity)
+        self._routes = _Routes(domain, parameters.velocity)
         nothing = np.zeros(conductivity.shape[1])
         self.stored, self.baseflow, self.direct_runoff = nothing, nothing, nothing
         self.flow, self.outflow = nothing, nothing
@@ -108,7 +110,7 @@ class Streams:
         given[-1] -= direct
         source[:, mask] = given / (self._dz * hours)
         self.baseflow, self.direct_runoff = (groundwater - kept) / hours, direct / hours
-        flow, outflow, self.stored = self._routes.route(self.stored + groundwater - kept + direct, hours)
+        flow, outflow, self.stored = self._routes.route(self.stored, groundwater - kept + direct, hours)
         self.flow, self.outflow = flow / hours, outflow / hours
 
     def flow_at(self, cells: NDArray[np.intp]) -> Array:
@@ -190,44 +192,64 @@ def _interpolated(known: Array, at: Array, values: Array) -> Array:
 
 
 class _Routes:
-    """Linear reservoirs, one a cell, that empty into those downstream: equation (10g)."""
+    """Reservoirs, one a cell, that empty into those downstream: equation (10g)."""
 
-    def __init__(self, domain: Domain, celerity: Array) -> None:
+    def __init__(self, domain: Domain, velocity: Array) -> None:
         slope_x, slope_y, manning = (
             domain.require(name, "streams within cells") for name in ("slope_x", "slope_y", "manning")
         )
         network = build_network(domain.mask, slope_x, slope_y, manning / SECONDS_PER_HOUR, domain.dx, domain.dy)
-        order = np.argsort(network.cells)
-        lost = np.flatnonzero(network.outflow[order] <= 0.0)
+        self._place = np.searchsorted(np.flatnonzero(domain.mask), network.cells)  # in row-major order
+        lost = np.flatnonzero(network.outflow <= 0.0)
         if lost.size:
-            cell = divmod(int(np.flatnonzero(domain.mask)[lost[0]]), domain.nx)
+            cell = divmod(int(network.cells[lost].min()), domain.nx)
             raise ConfigError(
                 f"streams within cells need ground that drains; {lost.size} cells do not, the first at "
                 f"{describe_cell(cell)}"
             )
-        self._shares = _shares(network)
-        self._boundary = (network.boundary / network.outflow)[order]
-        self._rate = celerity * SECONDS_PER_HOUR / (0.5 * (domain.dx + domain.dy))
-        self._known: tuple[float, Array, SuperLU] | None = None
+        self._donor = network.donor - 1  # -1, the last place of a padded array, for none
+        given = np.append(network.outflow, 1.0)
+        self._share = network.inflow / given[self._donor]
+        self._boundary = network.boundary / network.outflow
+        level = network.level_of_column
+        self._levels = np.searchsorted(level, np.arange(network.levels + 1))
+        self._rate = (velocity * SECONDS_PER_HOUR / (0.5 * (domain.dx + domain.dy)))[self._place]
 
-    def route(self, water: Array, hours: float) -> tuple[Array, Array, Array]:
-        """Empty the reservoirs for a step: what flowed out of each, what of it left the domain, and what stays [m]."""
-        if self._known is None or self._known[0] != hours:
-            emptied = -np.expm1(-self._rate * hours)
-            matrix = eye_array(water.size) - csc_array(emptied[:, np.newaxis] * self._shares)
-            self._known = (hours, emptied, splu(csc_array(matrix)))
-        _, emptied, factors = self._known
-        flow = np.maximum(factors.solve(emptied * water), 0.0)  # 0 but for rounding where nothing flows
-        stays = (water + self._shares @ flow) * (1.0 - emptied)
-        return flow, flow * self._boundary, stays
+    def route(self, stored: Array, entering: Array, hours: float) -> tuple[Array, Array, Array]:
+        """Let water flow for a step, in which some enters evenly.
 
+        Parameters
+        ----------
+        stored, entering : ndarray, shape (columns,)
+            Water at the start, and what enters in the step [m].
+        hours : float
+            Length of the step.
 
-def _shares(network: FlowNetwork) -> csc_array:
-    """Share of what leaves each cell (columns) that goes to each cell (rows), in row-major order."""
-    order = np.argsort(network.cells)
-    place = np.empty_like(order)
-    place[order] = np.arange(order.size)
-    side, column = np.nonzero(network.donor)
-    giver = network.donor[side, column] - 1
-    share = network.inflow[side, column] / network.outflow[giver]
-    return csc_array((share, (place[column], place[giver])), shape=(order.size, order.size))
+        Returns
+        -------
+        flow, outflow, stored : ndarray, shape (columns,)
+            What flowed out of each cell, what of it left the domain, and what stays [m].
+        """
+        steps = math.ceil(hours)
+        water, entering = stored[self._place], entering[self._place] / steps
+        total = np.zeros_like(water)
+        for _ in range(steps):
+            flow, water = self._short_step(water + entering, hours / steps)
+            total += flow
+        results = [np.empty_like(water) for _ in range(3)]
+        for result, values in zip(results, (total, total * self._boundary, water), strict=True):
+            result[self._place] = values
+        return results[0], results[1], results[2]
+
+    def _short_step(self, water: Array, hours: float) -> tuple[Array, Array]:
+        """Return what flows out of each cell, and what stays, from upstream down."""
+        flow, arrived = np.zeros(water.size + 1), np.zeros_like(water)
+        for first, last in itertools.pairwise(self._levels):
+            here = slice(first, last)
+            arrived[here] = (self._share[:, here] * flow[self._donor[:, here]]).sum(axis=0)
+            held = water[here] + arrived[here]
+            rate = self._rate[here] * np.cbrt(held / _HELD) ** 2
+            flow[first:last] = held * -np.expm1(-rate * hours)
+        # what cycles of the flow order give to a cell before it arrives in the next step
+        received = (self._share * flow[self._donor]).sum(axis=0)
+        return flow[:-1], np.maximum(water + arrived - flow[:-1], 0.0) + (received - arrived)

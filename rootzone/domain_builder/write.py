@@ -131,7 +131,12 @@ def _groundwater(config: BasinConfig, basin: Basin) -> dict[str, Any]:
         cells = {f"{_OUTLET}_{n}" if several else _OUTLET: c for n, c in enumerate(drainage.outlets)}
     gauges = {name: {"x": i, "y": j} for name, (j, i) in cells.items()}
     depth = config.initial.water_table_depth
-    return {"domain": DOMAIN, "initial": {"water_table_depth": depth}, **({"gauges": gauges} if gauges else {})}
+    return {
+        "domain": DOMAIN,
+        "initial": {"water_table_depth": depth},
+        **({"gauges": gauges} if gauges else {}),
+        **({"streams": {"terrain": TERRAIN}} if basin.terrain is not None else {}),
+    }
 
 
 def _spin_up(config: BasinConfig, title: str) -> dict[str, Any]:

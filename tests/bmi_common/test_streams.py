@@ -160,7 +160,7 @@ def test_plants_beside_streams_take_groundwater_and_no_more_than_there_is(tmp_pa
 
 
 def test_streams_lose_no_water_on_their_way(tmp_path):
-    streams = streams_of(tmp_path, celerity=0.2)
+    streams = streams_of(tmp_path, velocity=0.2)
     source, stored, gone, entered = np.zeros((11, NY, NX)), 0.0, 0.0, 0.0
     source[-1] = 0.01 / LAYERS[-1]
     for hour in range(30):
@@ -184,13 +184,27 @@ def test_what_enters_steadily_leaves_over_the_outlet(tmp_path):
     assert flow[NY - 1, 0] == pytest.approx(streams.baseflow[0])  # nobody is upstream
 
 
-@pytest.mark.parametrize("celerity", [0.01, 0.3])
-def test_a_slow_stream_delays(tmp_path, celerity):
-    streams = streams_of(tmp_path, celerity=celerity, drainage=1.0e-9)
+@pytest.mark.parametrize("velocity", [0.01, 0.3])
+def test_a_stream_empties_by_its_velocity(tmp_path, velocity):
+    streams = streams_of(tmp_path, velocity=velocity, drainage=1.0e-9)
     source = np.zeros((11, NY, NX))
     source[-1] = 0.01 / LAYERS[-1]
     take(streams, source, 1.0)
-    assert streams.flow[0] == pytest.approx(streams.direct_runoff[0] * -np.expm1(-celerity * 3.6))
+    held = streams.direct_runoff[9]  # of the cell in the north-west, which nobody is upstream of
+    assert streams.flow[9] == pytest.approx(held * -np.expm1(-velocity * 3.6 * (held / 1.0e-3) ** (2.0 / 3.0)))
+
+
+def test_a_day_is_as_many_hours(tmp_path):
+    day, hours = streams_of(tmp_path), streams_of(tmp_path)
+    source = np.zeros((11, NY, NX))
+    source[-1] = 0.01 / 24.0 / LAYERS[-1]
+    take(day, source, 3.5, 24.0)
+    flow = 0.0
+    for _ in range(24):
+        take(hours, source, 3.5)
+        flow = flow + hours.flow
+    assert day.flow * 24.0 == pytest.approx(flow, rel=1e-6)
+    assert day.stored == pytest.approx(hours.stored, rel=1e-6)
 
 
 @every_component
@@ -308,7 +322,7 @@ def test_learned_conductivities_are_those_of_the_run(tmp_path):
 
 def test_given_parameters_take_the_place_of_learned_ones(tmp_path):
     weights(tmp_path)
-    given = prepare(case(tmp_path, {"weights": "streams.json", "parameters": {"lateral": 1.0, "celerity": 0.5}}))
+    given = prepare(case(tmp_path, {"weights": "streams.json", "parameters": {"lateral": 1.0, "velocity": 0.5}}))
     assert given.domain.conductivity_x[0][given.domain.mask] == pytest.approx(0.02)
 
 
@@ -328,7 +342,7 @@ def refusal(file: Path, component: str = "richards") -> str:
         ({"terrain": "valley.nc"}, "terrain_statistics"),
         ({"parameters": {"drainge": 1.0}}, "did you mean 'drainage'"),
         ({"parameters": {"drainage": -1.0}}, "drainage: must lie between 0"),
-        ({"parameters": {"celerity": 0.0}}, "0 is no such value"),
+        ({"parameters": {"velocity": 0.0}}, "0 is no such value"),
         ({"weights": "none.json"}, "no such file"),
         ({"weights": "valley.nc"}, "valley.nc: no weights of streams"),
     ],

@@ -9,6 +9,7 @@ from domain_maps import CELL, SIDE, SOUTH, UTM, WEST
 
 from bmi_common.config import load_config
 from bmi_common.errors import ConfigError
+from bmi_richards.config import prepare
 from rootzone.bmi_domain import main as bmi_domain
 from rootzone.domain_builder.config import BasinConfig
 from rootzone.domain_builder.grid import BasinGrid, divided, read_crs
@@ -246,7 +247,9 @@ def test_the_file_lies_on_the_grid_of_the_domain_and_goes_with_the_key(tmp_path)
         assert area[-2, 9] < area[1, 9]
         assert data["drainage_density"][5, 9] == pytest.approx(0.005)
         assert data["height_above_drainage"][10, 5, 9] == pytest.approx(15.0, abs=ROUNDING)
+    assert prepare(tmp_path / "basin/groundwater.yaml").streams is not None
     run(domain_maps.write_basin(tmp_path, content), "--output", tmp_path / "basin", "--overwrite")
+    assert prepare(tmp_path / "basin/groundwater.yaml").streams is None
     assert not (tmp_path / "basin/terrain.nc").exists()
 
 

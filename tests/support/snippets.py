@@ -39,7 +39,7 @@ DEMO = ROOT / "cfg" / "demo"
 
 _FENCED = re.compile(r"(?:<!-- ([\w ]+): ([^\n]*?) -->\s*\n)?^( *)```(\w+)\n(.*?)^\3```", re.MULTILINE | re.DOTALL)
 _TOP_KEY = re.compile(r"^(?=[A-Za-z_])", re.MULTILINE)
-_FILE = re.compile(r"[\w./*-]+\.(?:yaml|nc|csv|txt|pfb|so|dat|safetensors|tif)")
+_FILE = re.compile(r"[\w./*-]+\.(?:yaml|nc|csv|txt|pfb|so|dat|safetensors|json|tif)")
 _COMMAND = re.compile(r"(?:\w+=\S+ )*(?:bmi-(?:run|evaluate|train|domain)|pytest|make)(?= |$)")
 
 
