@@ -30,10 +30,12 @@ from typing import Any
 
 import click
 import geopandas
+import matplotlib
 import numpy as np
 import xarray as xr
 import yaml
 from coarse_grid_learning import SCALED, Learning, learn, run_days, seen_of, weights_of, write_copies
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
@@ -46,6 +48,8 @@ from bmi_common.subgrid import Streams, TerrainStatistics
 from bmi_richards.config import prepare
 from rootzone.domain_builder.build import build
 from rootzone.evaluation.metrics import metrics
+
+matplotlib.use("Agg")
 
 Floats = NDArray[np.float64]
 
@@ -61,6 +65,7 @@ STARTS = {"learning": "2019-10-01T00:00", "unseen": "2020-10-01T00:00"}
 YEARS = {"dry": ("2020-01-01T00:00", "2021-01-01T00:00"), "wet": ("2021-01-01T00:00", "2022-01-01T00:00")}
 """Of the demo's weather."""
 SHALLOW = 2.0  # m
+DRY_DAY = 110  # of the year
 PEAKS = (0.9, 0.99, 0.999)
 DEPTHS = (0.25, 0.5, 0.75, 0.9)
 """Quantiles that are learned from."""
@@ -522,6 +527,37 @@ def table(folder: Path, target: Path | None) -> None:
     Console(width=180).print(shown)
     if target is not None:
         target.write_text(json.dumps(found, indent=1))
+
+
+@main.command()
+@folder_argument
+@click.argument("target", type=click.Path(path_type=Path))
+def figure(folder: Path, target: Path) -> None:
+    """Draw the unseen basin in the wet year: discharge, share with a shallow water table, depths on a dry day."""
+    basin = folder / "unseen"
+    drawn = {"truth, 100 m": "100m", "1 km": "physics", "1 km, calibrated": "calibrated", "1 km, streams": "terrain"}
+    years = {label: year_of(basin / kind / "years", "wet") for label, kind in drawn.items()}
+    colours = dict(zip(drawn, ("black", "tab:orange", "tab:red", "tab:blue"), strict=True))
+    shown = Figure(figsize=(9.0, 7.5), layout="constrained")
+    flow, share, depths = shown.subplots(3, 1)
+    days = np.datetime64(YEARS["wet"][0]) + np.arange(len(years["truth, 100 m"].water_table)).astype("timedelta64[D]")
+    for label, year in years.items():
+        style: dict[str, Any] = {
+            "color": colours[label],
+            "label": label,
+            "lw": 1.6 if colours[label] == "black" else 1.0,
+        }
+        flow.semilogy(days, year.discharge[: 24 * len(days)].reshape(-1, 24).mean(axis=1).clip(1.0e-2), **style)
+        share.plot(days, (year.depths < SHALLOW).mean(axis=1), **style)
+        ordered = np.sort(year.depths[DRY_DAY])
+        depths.plot(ordered, np.linspace(0.0, 1.0, ordered.size), **style)
+    flow.set_ylabel("discharge, daily mean [m³ s⁻¹]")
+    share.set_ylabel(f"share with a water table\nwithin {SHALLOW:g} m [-]")
+    depths.set(xlabel=f"water table depth on {days[DRY_DAY]} [m]", ylabel="share of the basin [-]")
+    flow.legend(ncols=4, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    for axes in (flow, share, depths):
+        axes.grid(alpha=0.3)
+    shown.savefig(target, dpi=130)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """Streams within cells: what they take, where it goes, and what is refused."""
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from terrain_cases import DENSITY, FLAT, HEIGHT, QUANTILE, write_terrain
 
 from bmi_common import ConfigError, DeclaredBmi
 from bmi_common import groundwater as names
-from bmi_common.subgrid import Streams, SubgridWeights, TerrainStatistics
+from bmi_common.partition import Part
+from bmi_common.subgrid import Streams, StreamsConfig, SubgridWeights, TerrainStatistics
 from bmi_common.subgrid.parameters import FEATURES, PARAMETERS, UNLEARNED, features
 from bmi_richards import BmiRichards
 from bmi_richards.config import prepare
@@ -396,6 +398,14 @@ def test_refuses_ground_that_does_not_drain(tmp_path):
     content["domain"]["slope"] = {"x": 0.0, "y": 0.0}
     file.write_text(yaml.safe_dump(content))
     assert "11 cells do not" in refusal(file)
+
+
+def test_refuses_a_domain_that_processes_share(tmp_path):
+    prepared = prepare(case(tmp_path))
+    spec = StreamsConfig(terrain=tmp_path / "terrain.nc")
+    shared = replace(prepared.domain, part=cast(Part, object()))
+    with pytest.raises(ConfigError, match="one process"):
+        spec.build(shared)
 
 
 def test_a_state_without_streams_is_refused(tmp_path):
