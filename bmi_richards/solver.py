@@ -39,7 +39,8 @@ _COLUMNS_WORTH_A_THREAD = 500
 _LARGEST_LAST_CHANGE = 0.01
 """If the last of a fixed number of passes changes a head [m] or a saturation more, the step is repeated with passes to
 a tolerance (on 1 km cells the second of two changes 1e-3)."""
-_TO_TOLERANCE = Convergence()
+_TOLERANCES = (Convergence(), Convergence(tolerance=1.0e-4))
+"""Of such a repetition, in turn: some columns of fine grids swing by a few 1e-5 m for ever."""
 _WAYS = 5
 """Ways that the kernel tries to solve a column, in turn."""
 _SOIL = ("alpha", "n", "residual", "span", "pore", "elastic", "vertical", "floor_water")
@@ -475,8 +476,11 @@ class RichardsSolver:
         wanted = self.options.passes
         passes, change, converged, solved = advance(wanted)
         if isinstance(wanted, int) and wanted > 1 and solved and change > _LARGEST_LAST_CHANGE:
-            self._take_back(before)
-            passes, change, converged, solved = advance(_TO_TOLERANCE)
+            for tolerance in _TOLERANCES:
+                self._take_back(before)
+                passes, change, converged, solved = advance(tolerance)
+                if converged or not solved:
+                    break
         error: ModelError | None = None
         if failed.any():
             error = self._describe_failure(failed, columns_source, before)

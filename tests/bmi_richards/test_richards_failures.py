@@ -64,6 +64,21 @@ def test_two_passes_that_are_not_enough_go_on_to_a_tolerance() -> None:
     np.testing.assert_allclose(two.head, converged.head, rtol=0.0, atol=1e-5)
 
 
+def test_a_tolerance_that_passes_do_not_reach_is_loosened(monkeypatch) -> None:
+    domain, head = stiff_domain()
+    unreachable, loose = Convergence(tolerance=1e-12, most=3), Convergence(tolerance=1e-5)
+    converged = RichardsSolver(domain, head, SolverConfig(passes=Convergence(tolerance=1e-10)))
+    converged.step(np.zeros(head.shape))
+    monkeypatch.setattr("bmi_richards.solver._TOLERANCES", (unreachable, loose))
+    solver = RichardsSolver(domain, head, SolverConfig())
+    balance = solver.step(np.zeros(head.shape))
+    assert abs(balance.residual) <= 1e-10 * balance.storage
+    np.testing.assert_allclose(solver.head, converged.head, rtol=0.0, atol=1e-4)
+    monkeypatch.setattr("bmi_richards.solver._TOLERANCES", (unreachable,))
+    with pytest.raises(ModelError, match="has not converged"):
+        RichardsSolver(domain, head, SolverConfig()).step(np.zeros(head.shape))
+
+
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
