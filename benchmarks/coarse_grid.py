@@ -387,7 +387,10 @@ def learn_kind(folder: Path, kind: str, members: int, rounds: int) -> None:
             found.append(observations(flows[:, k], depths[:, k * rows : (k + 1) * rows], ground, seen))
         return np.stack(found, axis=1)
 
-    learning = Learning(kind, seen)
+    constants = None
+    if kind == "terrain":
+        constants = np.array(json.loads((folder / "learning_constants" / "best.json").read_text())["numbers"])
+    learning = Learning.of(kind, seen, constants)
     numbers = learn(learning, observed, deviations(discharge, len(seen)), predict, journal, members, rounds, click.echo)
     if kind == "calibrated":
         factors = {name: float(values[0]) for name, values in learning.maps(numbers).items()}

@@ -6,7 +6,8 @@ members takes a minute. Every kind of learning sees the same truth, and makes as
 
 - `calibrated`: factors of the lateral and the vertical conductivity and of the slopes, the same in all cells;
 - `constants`: the parameters of streams within cells, the same in all cells;
-- `terrain`: those parameters from the terrain within each cell, by a network without inner layers.
+- `terrain`: those parameters from the terrain within each cell, by a network without inner layers, which begins with
+  the constants.
 
 The smoother is ES-MDA (Emerick and Reynolds 2013, Comput. Geosci. 55, 3-15) of iterative_ensemble_smoother, which the
 extra `learning` brings.
@@ -46,6 +47,8 @@ SPREAD_OF_PARAMETERS = {
     "vertical": 0.7,
     "velocity": 1.0,
 }
+KNOWN = 0.3
+"""Share of it that is left where the parameter has been learned as a constant."""
 SPREAD_OF_WEIGHTS = 0.2
 """Of those of a feature, whose own spread is 1."""
 
@@ -60,10 +63,23 @@ class Learning:
         `calibrated`, `constants` or `terrain`.
     seen : ndarray, shape (features, columns)
         Features of the cells, of mean 0 and spread 1.
+    centre : ndarray, shape (numbers,)
+        The numbers that it begins with.
     """
 
     kind: str
     seen: Floats
+    centre: Floats
+
+    @classmethod
+    def of(cls, kind: str, seen: Floats, constants: Floats | None = None) -> Learning:
+        """Begin with what nothing has been learned of, or with the numbers of `constants`."""
+        network = len(PARAMETERS) * (1 + len(FEATURES))
+        size = {"calibrated": len(SCALED), "constants": len(PARAMETERS)}.get(kind, network)
+        centre = np.zeros(size)
+        if constants is not None:
+            centre[: constants.size] = constants
+        return cls(kind, seen, centre)
 
     @property
     def spread(self) -> Floats:
@@ -72,7 +88,7 @@ class Learning:
             return np.array(list(SPREAD_OF_FACTORS.values()))
         constants = np.array([SPREAD_OF_PARAMETERS[name] for name in PARAMETERS])
         weights = np.full(len(PARAMETERS) * len(FEATURES), SPREAD_OF_WEIGHTS)
-        return constants if self.kind == "constants" else np.append(constants, weights)
+        return constants if self.kind == "constants" else np.append(constants * KNOWN, weights)
 
     def network(self, numbers: Floats) -> tuple[Floats, Floats]:
         """Weights (parameters, features) and biases (parameters,)."""
@@ -243,7 +259,8 @@ def learn(
     journal.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(SEED)
     numbers = learning.spread[:, np.newaxis] * random.standard_normal((learning.spread.size, members))
-    numbers[:, 0] = 0.0  # what nothing was learned of takes part
+    numbers[:, 0] = 0.0  # what it begins with takes part
+    numbers += learning.centre[:, np.newaxis]
     smoother = ESMDA(deviation**2, observed, alpha=rounds, seed=SEED)
     tried: list[tuple[float, Floats]] = []
     for number in range(rounds + 1):
