@@ -66,6 +66,8 @@ YEARS = {"dry": ("2020-01-01T00:00", "2021-01-01T00:00"), "wet": ("2021-01-01T00
 """Of the demo's weather."""
 SHALLOW = 2.0  # m
 DRY_DAY = 110  # of the year
+QUANTILES = 200
+"""Of the depths of a day that the file of the truth keeps."""
 PEAKS = (0.9, 0.99, 0.999)
 DEPTHS = (0.25, 0.5, 0.75, 0.9)
 """Quantiles that are learned from."""
@@ -95,8 +97,8 @@ class Score:
         Between the distributions of depth, each cell by its area, mean over the days [m] (first Wasserstein distance).
     water_table_rms : float
         Of the cells of 1 km, whose truth is the mean of their hundred [m].
-    discharge_kge, discharge_bias : float
-        Of the hourly discharge of the outlet [-], [%].
+    runoff_kge, runoff_bias : float
+        Of the hourly runoff, discharge of the outlet by area [-], [%].
     """
 
     latent_heat_kge: float
@@ -105,8 +107,8 @@ class Score:
     shallow_truth: float
     water_table_distance: float
     water_table_rms: float
-    discharge_kge: float
-    discharge_bias: float
+    runoff_kge: float
+    runoff_bias: float
 
 
 # ---------------------------------------------------------------------- basins
@@ -241,34 +243,57 @@ class Year:
     ----------
     latent_heat : ndarray, shape (hours,)
         Mean of the domain [W m-2].
-    discharge : ndarray, shape (hours,)
-        Of the outlet [m3 s-1].
-    water_table : ndarray, shape (days, y, x)
-        Depth [m], NaN outside the domain.
+    runoff : ndarray, shape (hours,)
+        Discharge of the outlet by the area of the domain [mm h-1]; cells of 1 km reach beyond the divide.
+    water_table : ndarray, shape (days, columns)
+        Depth in the cells of 1 km [m], in row-major order.
     depths : ndarray, shape (days, values)
         The same of equal shares of the basin: of cells, or with streams of the ground within them.
     """
 
     latent_heat: Floats
-    discharge: Floats
+    runoff: Floats
     water_table: Floats
     depths: Floats
 
+    @property
+    def daily_runoff(self) -> Floats:
+        """Mean of every day [mm h-1]."""
+        return np.asarray(self.runoff[: 24 * len(self.depths)].reshape(-1, 24).mean(axis=1))
 
-def year_of(run: Path, year: str) -> Year:
-    """Read a year of a run."""
+
+def year_of(run: Path, year: str, kilometres: NDArray[np.bool_] | None = None) -> Year:
+    """Read a year of a run; of one at 100 m with the mask (ny, nx) of the cells of 1 km."""
     first, last = (np.datetime64(limit) + np.timedelta64(30, "m") for limit in YEARS[year])
     time = slice(first, last)  # records bear the time of their end
     with rootzone.RunResult(run) as result:
         hourly, daily = result["hourly"].sel(time=time), result["daily"].sel(time=time)
         latent_heat = hourly[variable(hourly, "latent")].mean(("y", "x")).values.astype(float)
         discharge = result.gauges.sel(time=time, gauge="outlet").values.astype(float)
-        water_table = daily[variable(daily, "sat-zone_top")].values.astype(float)
-    streams, there = streams_of(run.parent), np.isfinite(water_table[0])
-    depths = water_table[:, there]
+        maps = daily[variable(daily, "sat-zone_top")].values.astype(float)
+    streams, there = streams_of(run.parent), np.isfinite(maps[0])
+    depths = water_table = maps[:, there]
     if streams is not None:
-        depths = np.stack([streams.water_table_depths(day).ravel() for day in depths])
-    return Year(latent_heat, discharge, water_table, depths)
+        depths = np.stack([streams.water_table_depths(day).ravel() for day in water_table])
+    if kilometres is not None:
+        water_table = of_kilometres(maps, kilometres)
+    area = there.sum() * (COARSE if kilometres is None else FINE) ** 2
+    return Year(latent_heat, discharge * 3.6e6 / area, water_table, depths)
+
+
+def of_kilometres(maps: Floats, mask: NDArray[np.bool_]) -> Floats:
+    """Mean over the cells of 100 m of each cell of 1 km, (n, columns); that of all where a cell has none.
+
+    Both grids begin in the same corner.
+    """
+    ny, nx = mask.shape
+    factor = round(COARSE / FINE)
+    padded = np.full((len(maps), ny * factor, nx * factor), np.nan)
+    padded[:, : maps.shape[1], : maps.shape[2]] = maps[:, : ny * factor, : nx * factor]
+    blocks = padded.reshape(len(maps), ny, factor, nx, factor)
+    there = np.isfinite(blocks).sum(axis=(2, 4))
+    means = np.where(there > 0, np.nansum(blocks, axis=(2, 4)) / np.maximum(there, 1), np.nan)
+    return np.where(np.isfinite(means), means, np.nanmean(maps, axis=(1, 2))[:, np.newaxis, np.newaxis])[:, mask]
 
 
 def streams_of(domain: Path) -> Streams | None:
@@ -284,7 +309,6 @@ def variable(data: xr.Dataset, part: str) -> str:
 def score(truth: Year, run: Year) -> Score:
     """Compare a year of 1 km with that of 100 m."""
     latent_heat = metrics(run.latent_heat, truth.latent_heat)
-    of_cells = coarsened(truth.water_table, run.water_table.shape, round(COARSE / FINE))
     apart = [wasserstein_distance(a, b) for a, b in zip(run.depths[::5], truth.depths[::5], strict=True)]
     return Score(
         float(latent_heat.kge),
@@ -292,9 +316,9 @@ def score(truth: Year, run: Year) -> Score:
         shallow(run),
         shallow(truth),
         float(np.mean(apart)),
-        float(np.sqrt(np.nanmean((run.water_table - of_cells) ** 2))),
-        float(metrics(run.discharge, truth.discharge).kge),
-        float(100.0 * (run.discharge.mean() / truth.discharge.mean() - 1.0)),
+        float(np.sqrt(np.mean((run.water_table - truth.water_table) ** 2))),
+        float(metrics(run.runoff, truth.runoff).kge),
+        float(100.0 * (run.runoff.mean() / truth.runoff.mean() - 1.0)),
     )
 
 
@@ -303,29 +327,81 @@ def shallow(year: Year) -> float:
     return float((year.depths < SHALLOW).mean())
 
 
-def coarsened(fine: Floats, shape: tuple[int, ...], factor: int) -> Floats:
-    """Mean of the fine cells that are there, of each coarse one; both grids begin in the same corner."""
-    days, ny, nx = shape
-    padded = np.full((days, ny * factor, nx * factor), np.nan)
-    padded[:, : fine.shape[1], : fine.shape[2]] = fine[:, : ny * factor, : nx * factor]
-    blocks = padded.reshape(days, ny, factor, nx, factor)
-    there = np.isfinite(blocks).sum(axis=(2, 4))
-    return np.where(there > 0, np.nansum(blocks, axis=(2, 4)) / np.maximum(there, 1), np.nan)
+# ----------------------------------------------------------------------- truth
+
+
+def write_truth(folder: Path, name: str) -> None:
+    """Write what is learned from and judged by of a run at 100 m: a file of a few MB instead of gigabytes."""
+    run, domain = folder / name / "100m" / "years", folder / name / f"{COARSE:.0f}m"
+    mask = Domain.load(load_config(domain / "domain.yaml", DomainConfig)).mask
+    shares = (np.arange(QUANTILES) + 0.5) / QUANTILES
+    content: dict[str, Any] = {}
+    for year in YEARS if name == "learning" else ("wet",):
+        read = year_of(run, year, mask)
+        content |= {
+            f"{year}_latent_heat": ((f"{year}_hour",), read.latent_heat, {"units": "W m-2"}),
+            f"{year}_runoff": ((f"{year}_hour",), read.runoff, {"units": "mm h-1"}),
+            f"{year}_water_table": ((f"{year}_day", "column"), read.water_table, {"units": "m"}),
+            f"{year}_depths": ((f"{year}_day", "share"), np.quantile(read.depths, shares, axis=1).T, {"units": "m"}),
+        }
+    if name == "learning":
+        content["sources"] = (("day", "layer", "column"), sources_of(run, mask), {"units": "h-1"})
+    seconds = sum(rootzone.RunResult(run).timing["seconds"].values())
+    data = xr.Dataset(content, attrs={"seconds": seconds, "title": f"Truth at 100 m, basin {name}"}).astype(np.float32)
+    packed = {variable_name: {"zlib": True, "shuffle": True, "significant_digits": 5} for variable_name in content}
+    data.to_netcdf(folder / f"truth_{name}.nc", encoding=packed)
+
+
+def sources_of(run: Path, mask: NDArray[np.bool_]) -> Floats:
+    """Net source that the land gave the truth, of every day to the end of the dry year [h-1], (days, layers, columns)."""
+    end = np.datetime64(YEARS["dry"][1]) + np.timedelta64(30, "m")
+    with rootzone.RunResult(run) as result:
+        hourly = result["hourly"].sel(time=slice(None, end))
+        fluxes = hourly[variable(hourly, "net_volume_flux")]
+        days = range(fluxes.sizes["time"] // 24)
+        means = (fluxes[24 * day : 24 * (day + 1)].values.astype(float).mean(axis=0) for day in days)
+        return np.stack([of_kilometres(mean, mask) for mean in means])
+
+
+class Truth:
+    """What `write_truth` wrote of a basin: in a folder, or, where that has none, beside this script."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        file = folder / f"truth_{name}.nc"
+        if not file.exists():
+            file = Path(__file__).with_name("coarse_grid") / file.name
+        with xr.open_dataset(file) as data:
+            self._data = data.load()
+
+    @property
+    def seconds(self) -> float:
+        """What it took."""
+        return float(self._data.attrs["seconds"])
+
+    @property
+    def sources(self) -> Floats:
+        """Net source [h-1], (days, layers, columns)."""
+        return np.asarray(self._data["sources"].values, dtype=float)
+
+    def year(self, year: str) -> Year:
+        """Return a year."""
+        names = ("latent_heat", "runoff", "water_table", "depths")
+        return Year(*(self._data[f"{year}_{name}"].values.astype(float) for name in names))
 
 
 # -------------------------------------------------------------------- learning
 
 
-def observations(discharge: Floats, water_table: Floats, depths: Floats, seen: Floats) -> Floats:
+def observations(runoff: Floats, water_table: Floats, depths: Floats, seen: Floats) -> Floats:
     """Return what is learned from a year of days, in the order of `deviations`.
 
-    The root of the discharge of every day, high discharges, and once a month the share that is shallow, quantiles of
-    the water table depth, and how it depends on the features of the cells.
+    The root of the runoff of every day, high runoff, and once a month the share that is shallow, quantiles of the water
+    table depth, and how it depends on the features of the cells.
 
     Parameters
     ----------
-    discharge : ndarray, shape (days,)
-        [m3 s-1].
+    runoff : ndarray, shape (days,)
+        [mm h-1].
     water_table, depths
         As in `Year`.
     seen : ndarray, shape (features, columns)
@@ -333,13 +409,11 @@ def observations(discharge: Floats, water_table: Floats, depths: Floats, seen: F
     """
     days = len(water_table)
     months = np.linspace(15, days - 16, 12).astype(int)
-    cells = water_table[months]
-    there = np.isfinite(cells[0])
-    slopes = np.linalg.lstsq(np.vstack((seen, np.ones(seen.shape[1]))).T, cells[:, there].T)[0][:-1]
+    slopes = np.linalg.lstsq(np.vstack((seen, np.ones(seen.shape[1]))).T, water_table[months].T)[0][:-1]
     return np.concatenate(
         [
-            np.sqrt(np.maximum(discharge, 0.0)),
-            np.sqrt(np.quantile(discharge, PEAKS)),
+            np.sqrt(np.maximum(runoff, 0.0)),
+            np.sqrt(np.quantile(runoff, PEAKS)),
             (depths[months] < SHALLOW).mean(axis=1),
             np.quantile(depths[months], DEPTHS, axis=1).ravel(),
             slopes.ravel(),
@@ -347,78 +421,54 @@ def observations(discharge: Floats, water_table: Floats, depths: Floats, seen: F
     )
 
 
-def deviations(discharge: Floats, features: int) -> Floats:
+def deviations(runoff: Floats, features: int) -> Floats:
     """Return the standard deviation from the truth that a good model may have, of each of `observations`."""
-    root = float(np.sqrt(discharge).mean())
-    flows = [(len(discharge), 0.3 * root), (len(PEAKS), 0.15 * root)]
+    root = float(np.sqrt(runoff).mean())
+    flows = [(len(runoff), 0.3 * root), (len(PEAKS), 0.15 * root)]
     parts = [*flows, (12, 0.04), (12 * len(DEPTHS), 0.5), (12 * features, 0.3)]
     return np.concatenate([np.full(count, deviation) for count, deviation in parts])
 
 
 def learn_kind(folder: Path, kind: str, members: int, rounds: int) -> None:
     """Learn from the dry year of `learning`, and write what was learned."""
-    basin = folder / "learning"
-    source = basin / ("physics" if kind == "calibrated" else "streams")
+    known = Truth(folder, "learning")
+    source = domain_of(folder, "learning", "physics" if kind == "calibrated" else "streams")
+    streams_domain = domain_of(folder, "learning", "streams")
     domain = Domain.load(load_config(source / "domain.yaml", DomainConfig))
-    terrain = TerrainStatistics.read(basin / "streams" / "terrain.nc", domain)
+    terrain = TerrainStatistics.read(streams_domain / "terrain.nc", domain)
     seen, _, _ = seen_of(terrain)
-    truth = year_of(basin / "100m" / "years", "dry")
-    days = len(truth.water_table)
-    discharge = truth.discharge[: 24 * days].reshape(days, 24).mean(axis=1)
-    cells = coarsened(truth.water_table, (days, *domain.mask.shape), round(COARSE / FINE))
-    cells = np.where(domain.mask & ~np.isfinite(cells), np.nanmean(cells, axis=(1, 2), keepdims=True), cells)
-    observed = observations(discharge, np.where(domain.mask, cells, np.nan), truth.depths, seen)
-    sources = sources_of(basin, domain)
-    journal = folder / f"learning_{kind}"
+    truth, journal = known.year("dry"), folder / f"learning_{kind}"
+    sources = np.zeros((*known.sources.shape[:2], *domain.mask.shape))
+    sources[..., domain.mask] = known.sources
+    area = domain.mask.sum() * COARSE**2
 
     def predict(maps: list[dict[str, Floats]]) -> Floats:
         copies = journal / "copies"
         write_copies(source, copies, maps)
-        flows, depths = run_days(copies, sources, RECHARGE, days)
-        streams, there = streams_of(copies), np.isfinite(depths[0])
-        rows, found = depths.shape[1] // len(maps), []
+        flows, depths = run_days(copies, sources, RECHARGE, len(truth.depths))
+        streams, found = streams_of(copies), []
+        cells = depths[:, np.isfinite(depths[0])].reshape(len(depths), len(maps), -1)
+        ground = None if streams is None else [streams.water_table_depths(day.ravel()) for day in cells]
         for k in range(len(maps)):
-            own = np.zeros(there.shape, dtype=bool)
-            own[k * rows : (k + 1) * rows] = True
-            if streams is None:
-                ground = depths[:, own & there]
-            else:
-                ground = np.stack([streams.water_table_depths(day[there])[:, own[there]].ravel() for day in depths])
-            found.append(observations(flows[:, k], depths[:, k * rows : (k + 1) * rows], ground, seen))
+            own = cells[:, k]
+            if ground is not None:
+                own = np.stack([day.reshape(len(day), len(maps), -1)[:, k].ravel() for day in ground])
+            found.append(observations(flows[:, k] * 3.6e6 / area, cells[:, k], own, seen))
         return np.stack(found, axis=1)
 
     constants = None
     if kind == "terrain":
         constants = np.array(json.loads((folder / "learning_constants" / "best.json").read_text())["numbers"])
     learning = Learning.of(kind, seen, constants)
-    numbers = learn(learning, observed, deviations(discharge, len(seen)), predict, journal, members, rounds, click.echo)
+    observed = observations(truth.daily_runoff, truth.water_table, truth.depths, seen)
+    deviation = deviations(truth.daily_runoff, len(seen))
+    numbers = learn(learning, observed, deviation, predict, journal, members, rounds, click.echo)
     if kind == "calibrated":
         factors = {name: float(values[0]) for name, values in learning.maps(numbers).items()}
         (folder / "calibrated.json").write_text(json.dumps(factors, indent=1))
     else:
         words = {"trained_on": "benchmarks/coarse_grid.py, basin learning, 2020", "kind": kind}
         weights_of(learning, numbers, terrain, words).save(folder / f"{kind}.json")
-
-
-def sources_of(basin: Path, domain: Domain) -> Floats:
-    """Net source that the land gave the truth, of each cell of 1 km and day to the end of the dry year [h-1].
-
-    (days, layers, y, x); it takes minutes, so that it is kept.
-    """
-    file = basin / "sources.npz"
-    if not file.exists():
-        end = np.datetime64(YEARS["dry"][1]) + np.timedelta64(30, "m")
-        with rootzone.RunResult(basin / "100m" / "years") as result:
-            hourly = result["hourly"].sel(time=slice(None, end))
-            fluxes = hourly[variable(hourly, "net_volume_flux")]
-            days = []
-            for day in range(fluxes.sizes["time"] // 24):
-                mean = fluxes[24 * day : 24 * (day + 1)].values.astype(float).mean(axis=0)
-                cells = coarsened(mean, (len(mean), *domain.mask.shape), round(COARSE / FINE))
-                days.append(np.where(np.isfinite(cells), cells, np.nanmean(cells, axis=(1, 2), keepdims=True)))
-        np.savez(file, sources=np.stack(days))
-    with np.load(file) as kept:
-        return np.asarray(kept["sources"])
 
 
 def domain_of(folder: Path, name: str, kind: str) -> Path:
@@ -470,6 +520,7 @@ def truth(folder: Path, names: tuple[str, ...]) -> None:
     for name in names:
         build_basin(folder, name)
         compute_years(folder / name / "100m", name)
+        write_truth(folder, name)
 
 
 @main.command()
@@ -502,18 +553,16 @@ def learn_command(folder: Path, kinds: tuple[str, ...], members: int, rounds: in
 def rows(folder: Path) -> Iterator[dict[str, Any]]:
     """Compare all that has been computed with its truth."""
     for name in BASINS:
-        fine = folder / name / "100m" / "years"
-        if not (fine / "timing.json").exists():
-            continue
-        truths = {year: year_of(fine, year) for year in (("dry", "wet") if name == "learning" else ("wet",))}
+        truth = Truth(folder, name)
+        years = {year: truth.year(year) for year in (YEARS if name == "learning" else ("wet",))}
         for kind, run in ((kind, folder / name / kind / run) for kind in KINDS for run in ("years", "surrogate")):
             if not (run / "timing.json").exists():
                 continue
-            cost = [sum(rootzone.RunResult(path).timing["seconds"].values()) for path in (run, fine)]
+            seconds = sum(rootzone.RunResult(run).timing["seconds"].values())
             label = kind + (", surrogate" if run.stem == "surrogate" else "")
-            for year, truth in truths.items():
-                found = score(truth, year_of(run, year))
-                yield {"basin": name, "year": year, "run": label} | asdict(found) | {"cost": cost[0] / cost[1]}
+            for year, known in years.items():
+                found = asdict(score(known, year_of(run, year)))
+                yield {"basin": name, "year": year, "run": label} | found | {"cost": seconds / truth.seconds}
 
 
 @main.command()
@@ -537,24 +586,24 @@ def table(folder: Path, target: Path | None) -> None:
 @click.argument("target", type=click.Path(path_type=Path))
 def figure(folder: Path, target: Path) -> None:
     """Draw the unseen basin in the wet year: discharge, share with a shallow water table, depths on a dry day."""
-    basin = folder / "unseen"
-    drawn = {"truth, 100 m": "100m", "1 km": "physics", "1 km, calibrated": "calibrated", "1 km, streams": "terrain"}
-    years = {label: year_of(basin / kind / "years", "wet") for label, kind in drawn.items()}
-    colours = dict(zip(drawn, ("black", "tab:orange", "tab:red", "tab:blue"), strict=True))
+    drawn = {"1 km": "physics", "1 km, calibrated": "calibrated", "1 km, streams learned": "terrain"}
+    years = {"truth, 100 m": Truth(folder, "unseen").year("wet")}
+    years |= {label: year_of(folder / "unseen" / kind / "years", "wet") for label, kind in drawn.items()}
+    colours = dict(zip(years, ("black", "tab:orange", "tab:red", "tab:blue"), strict=True))
     shown = Figure(figsize=(9.0, 7.5), layout="constrained")
     flow, share, depths = shown.subplots(3, 1)
-    days = np.datetime64(YEARS["wet"][0]) + np.arange(len(years["truth, 100 m"].water_table)).astype("timedelta64[D]")
+    days = np.datetime64(YEARS["wet"][0]) + np.arange(len(years["truth, 100 m"].depths)).astype("timedelta64[D]")
     for label, year in years.items():
         style: dict[str, Any] = {
             "color": colours[label],
             "label": label,
             "lw": 1.6 if colours[label] == "black" else 1.0,
         }
-        flow.semilogy(days, year.discharge[: 24 * len(days)].reshape(-1, 24).mean(axis=1).clip(1.0e-2), **style)
+        flow.semilogy(days, (24.0 * year.daily_runoff).clip(1.0e-2), **style)
         share.plot(days, (year.depths < SHALLOW).mean(axis=1), **style)
         ordered = np.sort(year.depths[DRY_DAY])
         depths.plot(ordered, np.linspace(0.0, 1.0, ordered.size), **style)
-    flow.set_ylabel("discharge, daily mean [m³ s⁻¹]")
+    flow.set_ylabel("runoff [mm d⁻¹]")
     share.set_ylabel(f"share with a water table\nwithin {SHALLOW:g} m [-]")
     depths.set(xlabel=f"water table depth on {days[DRY_DAY]} [m]", ylabel="share of the basin [-]")
     flow.legend(ncols=4, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0))

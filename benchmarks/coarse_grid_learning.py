@@ -118,7 +118,7 @@ def weights_of(
 ) -> SubgridWeights:
     """Return what has been learned, as a file of weights has it."""
     _, mean, spread = seen_of(terrain)
-    return SubgridWeights(mean, spread, [learning.network(numbers)], terrain.cell, terrain.stream_area, words)
+    return SubgridWeights(mean, spread, [learning.network(numbers)], terrain.cell, terrain.fine_cell, terrain.stream_area, words)
 
 
 # ---------------------------------------------------------------------- copies

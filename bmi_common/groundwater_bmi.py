@@ -75,16 +75,17 @@ class GroundwaterBmi(DeclaredBmi):
         """
         domain, prescribed = self._prepared.domain, self._prepared.conditions.sources
         source = np.zeros(domain.subsurface.shape)
+        source[-domain.root_zone_layers :] += self.values[names.NET_SOURCE]
+        if self._prepared.streams is not None:
+            self._prepared.streams.take(source, self.values[names.WATER_TABLE_DEPTH], length)
         if prescribed is not None:
-            source += prescribed.mean(time, length)
-            depth = np.tensordot(domain.dz, source[:, domain.mask], axes=1)
+            sources = prescribed.mean(time, length)
+            source += sources
+            depth = np.tensordot(domain.dz, sources[:, domain.mask], axes=1)
             volume = float(depth.sum()) * length * domain.dx * domain.dy
             if domain.part is not None:
                 (volume,) = domain.part.world.sum(volume)
             self.values[names.PRESCRIBED_VOLUME][...] = volume
-        source[-domain.root_zone_layers :] += self.values[names.NET_SOURCE]
-        if self._prepared.streams is not None:
-            self._prepared.streams.take(source, self.values[names.WATER_TABLE_DEPTH], length)
         return source
 
     @property
@@ -99,6 +100,15 @@ class GroundwaterBmi(DeclaredBmi):
         streams, domain = self._prepared.streams, self._prepared.domain
         hours = self._setup.time_step / SECONDS_PER_HOUR
         return 0.0 if streams is None else float(streams.outflow.sum()) * hours * domain.dx * domain.dy
+
+    @property
+    def _streams_inflow_volume(self) -> float:
+        """Water that the streams within cells got in the last step [m3]."""
+        streams, domain = self._prepared.streams, self._prepared.domain
+        hours = self._setup.time_step / SECONDS_PER_HOUR
+        if streams is None:
+            return 0.0
+        return float((streams.baseflow + streams.direct_runoff).sum()) * hours * domain.dx * domain.dy
 
     def _add_streams_outflow(self) -> None:
         """Add what left the domain in streams to the published outflow of the last step."""

@@ -161,19 +161,19 @@ class BmiRichards(GroundwaterBmi):
         solver, values = self._solver, self.values
         head = values[names.PRESSURE_HEAD]
         solver.fill_maps(head, values[names.SATURATION])
-        self._renew_on_demand()
         values[names.WATER_TABLE_DEPTH][...] = water_table.depth(head, self._prepared.domain.dz, self._ground)
         values[names.PONDED_DEPTH][...] = solver.ponding
         in_ground = balance.storage if balance else solver.storage
         values[names.STORAGE_VOLUME][...] = in_ground + values[names.IRRIGATION_STORAGE_VOLUME] + self._streams_volume
         values[names.PONDED_VOLUME][...] = balance.ponding if balance else solver.ponded_volume
         self._publish_discharge()
+        self._renew_on_demand()
 
     def _publish_balance(self, balance: HourBalance) -> None:
         values = self.values
         values[names.RUNOFF][...] = self._solver.outflow / SECONDS_PER_HOUR
         self._add_streams_outflow()
-        values[names.SOURCE_VOLUME][...] = balance.source
+        values[names.SOURCE_VOLUME][...] = balance.source + self._streams_inflow_volume
         values[names.OUTFLOW_VOLUME][...] = balance.outflow + self._streams_outflow_volume
         values[names.DRAINAGE_VOLUME][...] = balance.drainage
         values[names.UNMET_VOLUME][...] = balance.unmet_demand

@@ -161,7 +161,6 @@ class BmiSurrogate(GroundwaterBmi):
         diagnosed = self._diagnosis.of(self._published_head)
         values[names.PRESSURE_HEAD][...] = self._published_head
         values[names.SATURATION][...] = diagnosed.saturation
-        self._renew_on_demand()
         values[names.WATER_TABLE_DEPTH][...] = diagnosed.water_table_depth
         values[names.PONDED_DEPTH][...] = diagnosed.ponded
         values[names.RUNOFF][...] = diagnosed.outflow
@@ -171,3 +170,4 @@ class BmiSurrogate(GroundwaterBmi):
         )
         values[names.PONDED_VOLUME][...] = diagnosed.ponded_volume
         self._publish_discharge()
+        self._renew_on_demand()

@@ -18,8 +18,8 @@ from bmi_common.subgrid.streams import Streams
 from bmi_common.subgrid.terrain import TerrainStatistics
 from bmi_common.suggest import did_you_mean
 
-_LARGEST = 1.0e4
-"""Of a parameter; more is a slip of the pen."""
+_LEAST, _LARGEST = 1.0e-6, 1.0e4
+"""Of a parameter; what lies beyond is a slip of the pen."""
 
 
 class StreamsConfig(Config):
@@ -63,12 +63,15 @@ class StreamsConfig(Config):
         """
         if domain.part is not None:
             raise ConfigError("streams within cells run on one process")
+        domain.refuse_uneven_ground("streams within cells")
         terrain = TerrainStatistics.read(self.terrain, domain)
         parameters = SubgridParameters.unlearned(terrain.mean_height.size)
         if self.weights is not None:
             weights = SubgridWeights.load(self.weights)
             weights.require(terrain, self.weights, self.terrain)
             parameters = weights.parameters(terrain)
+            if not all(np.isfinite(values).all() for values in vars(parameters).values()):
+                raise ConfigError(f"{self.weights}: damaged: parameters of some cells are not finite")
         given = {name: self._read(name, spec, domain) for name, spec in self.parameters.items()}
         parameters = dataclasses.replace(parameters, **given)
         streams = Streams(domain, terrain, parameters)
@@ -83,7 +86,7 @@ class StreamsConfig(Config):
     def _read(self, name: str, spec: FieldConfig, domain: Domain) -> Any:
         with errors_under(f"parameters.{name}"):
             values = spec.read(name, domain.mask.shape, UNITS[name], domain.mask, cells=domain.cells)[domain.mask]
-            bad = values[~((values > 0.0) & (values <= _LARGEST))]
+            bad = values[~((values >= _LEAST) & (values <= _LARGEST))]
             if bad.size:
-                raise ConfigError(f"{out_of_range(float(bad[0]), 0.0, _LARGEST, UNITS[name])}; 0 is no such value")
+                raise ConfigError(out_of_range(float(bad[0]), _LEAST, _LARGEST, UNITS[name]))
         return values

@@ -103,8 +103,8 @@ class SubgridWeights:
     layers : sequence of (ndarray, ndarray)
         Weights (outputs, inputs) and biases (outputs,) of each layer; hyperbolic tangents between them. The last has
         as many outputs as there are parameters.
-    cell, stream_area : float
-        Of the terrain statistics that they were trained on [m], [m2]; what a statistic says depends on both.
+    cell, fine_cell, stream_area : float
+        Of the terrain statistics that they were trained on [m], [m], [m2]; what a statistic says depends on all.
     provenance : mapping
         What they were trained on, in words.
     """
@@ -113,15 +113,17 @@ class SubgridWeights:
     spread: Array
     layers: Sequence[tuple[Array, Array]]
     cell: float
+    fine_cell: float
     stream_area: float
     provenance: Mapping[str, str]
 
     def parameters(self, terrain: TerrainStatistics) -> SubgridParameters:
         """Parameters of cells with such terrain."""
-        state = (features(terrain) - self.mean[:, np.newaxis]) / self.spread[:, np.newaxis]
-        for number, (weight, bias) in enumerate(self.layers):
-            state = weight @ (np.tanh(state) if number else state) + bias[:, np.newaxis]
-        factor = np.exp(MOST * np.tanh(state / MOST))
+        with np.errstate(over="ignore", invalid="ignore"):  # of damaged weights, which the caller refuses
+            state = (features(terrain) - self.mean[:, np.newaxis]) / self.spread[:, np.newaxis]
+            for number, (weight, bias) in enumerate(self.layers):
+                state = weight @ (np.tanh(state) if number else state) + bias[:, np.newaxis]
+            factor = np.exp(MOST * np.tanh(state / MOST))
         return SubgridParameters(**{name: UNLEARNED[name] * factor[k] for k, name in enumerate(PARAMETERS)})
 
     def save(self, path: Path) -> None:
@@ -151,12 +153,13 @@ class SubgridWeights:
                     for layer in content["layers"]
                 ],
                 cell=float(content["cell"]),
+                fine_cell=float(content["fine_cell"]),
                 stream_area=float(content["stream_area"]),
                 provenance=dict(content["provenance"]),
             )
         except OSError as error:
             raise ConfigError(f"{path}: {error.strerror or error}") from None
-        except (ValueError, KeyError, TypeError):  # UnicodeDecodeError is a ValueError
+        except (ValueError, KeyError, TypeError, RecursionError, OverflowError):  # UnicodeDecodeError is a ValueError
             raise ConfigError(f"{path}: no weights of streams within cells, which are JSON of `{FORMAT}`") from None
         for key, known in {"features": FEATURES, "parameters": PARAMETERS}.items():
             if names[key] != known:
@@ -180,6 +183,7 @@ class SubgridWeights:
         """Raise `ConfigError` where terrain statistics are of other cells or streams than these were trained on."""
         for what, mine, given, units in (
             ("cells", self.cell, terrain.cell, "m"),
+            ("ground", self.fine_cell, terrain.fine_cell, "m"),
             ("streams from a drained area", self.stream_area, terrain.stream_area, "m2"),
         ):
             if not np.isclose(mine, given, rtol=1.0e-3):

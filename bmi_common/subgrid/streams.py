@@ -32,6 +32,8 @@ _HILLSLOPE = 12.0
 
 _HELD = 1.0e-3
 """Water in streams [m over the cell] at which they flow with their velocity."""
+_MOST_OF_A_LAYER = 0.5
+"""Of what a layer can drain, in a step: the soil may be asked for more than it has, where rock below gives nothing."""
 _TINY = 1.0e-300
 _MEMORY = ("stored", "baseflow", "direct_runoff", "flow", "outflow")
 
@@ -67,8 +69,7 @@ class Streams:
         mask = domain.mask
         self._mask = mask
         self._parameters = parameters
-        conductivity = domain.require("conductivity_x", "streams within cells")[:, mask]
-        self._conductivity = conductivity
+        self._conductivity = domain.require("conductivity_x", "streams within cells")[:, mask]
         bottom = np.cumsum(domain.dz[::-1])[::-1]
         self._top, self._bottom = (bottom - domain.dz)[:, np.newaxis], bottom[:, np.newaxis]
         self._dz = domain.dz[:, np.newaxis]
@@ -78,7 +79,7 @@ class Streams:
         self._quantile, self._height, self._fall = terrain.quantile, terrain.height, parameters.fall
         self._depths = parameters.fall * _mean_depths(terrain.height)
         self._routes = _Routes(domain, parameters.velocity)
-        nothing = np.zeros(conductivity.shape[1])
+        nothing = np.zeros(self._dry.size)
         self.stored, self.baseflow, self.direct_runoff = nothing, nothing, nothing
         self.flow, self.outflow = nothing, nothing
 
@@ -96,10 +97,9 @@ class Streams:
         """
         depth, mask = water_table_depth[self._mask], self._mask
         given = source[:, mask] * (self._dz * hours)
-        wet = np.clip(self._bottom - np.maximum(self._top, depth), 0.0, None) * self._conductivity
-        transmissivity = wet.sum(axis=0)
-        groundwater = self._groundwater(depth, transmissivity, hours)
-        given -= wet * (groundwater / np.maximum(transmissivity, _TINY))
+        wet = np.clip(self._bottom - np.maximum(self._top, depth), 0.0, None)
+        given -= (taken := self._groundwater(depth, wet, hours))
+        groundwater = taken.sum(axis=0)
 
         uptake = np.maximum(-source[:, mask], 0.0) * (self._dz * hours)
         taken_up = uptake.sum(axis=0)
@@ -152,18 +152,25 @@ class Streams:
         middle = 0.5 * (self._height[1:] + self._height[:-1])
         return np.asarray(self._fall * np.maximum(middle - self._saturated_height(mean), 0.0))
 
-    def _groundwater(self, depth: Array, transmissivity: Array, hours: float) -> Array:
-        """Groundwater that flows to the streams [m]: equation (10c), with a mound that sinks as it gives."""
+    def _groundwater(self, depth: Array, wet: Array, hours: float) -> Array:
+        """Groundwater that each layer, with a thickness `wet` [m] below the water table, gives to the streams [m].
+
+        Equation (10c): the mound sinks as it gives, and no layer gives more than half of what it can drain.
+        """
+        transmissivity = (wet * self._conductivity).sum(axis=0)
         mound = np.maximum(self._dry - depth, 0.0)
-        layer = np.minimum(np.argmax(self._top <= depth, axis=0), len(self._dz) - 1)  # that holds the water table
-        held = mound * np.take_along_axis(self._drainable, layer[np.newaxis], axis=0)[0]
+        above_dry = np.clip(np.minimum(self._bottom, self._dry) - np.maximum(self._top, depth), 0.0, None)
+        held = (above_dry * self._drainable).sum(axis=0)
         rate = self._conductance * transmissivity * mound
-        return np.where(held > 0.0, -held * np.expm1(-rate * hours / np.maximum(held, _TINY)), 0.0)
+        drained = np.where(held > 0.0, -held * np.expm1(-rate * hours / np.maximum(held, _TINY)), 0.0)
+        by_layer = wet * self._conductivity * (drained / np.maximum(transmissivity, _TINY))
+        return np.asarray(np.minimum(by_layer, _MOST_OF_A_LAYER * wet * self._drainable))
 
     def _share(self, depth: Array, within: Array) -> Array:
         """Share of each cell's ground whose water table is `within` [m] of the surface, for a mean depth [m]."""
         level = self._saturated_height(depth) + within / self._fall
-        return _interpolated(self._height, level, self._quantile[:, np.newaxis])
+        share = _interpolated(self._height, level, self._quantile[:, np.newaxis])
+        return np.where(level >= self._height[-1], 1.0, share)  # where heights are even, too
 
     def _saturated_height(self, depth: Array) -> Array:
         """Height above drainage [m] up to which ground is saturated, for a mean depth [m]; below 0 where none is."""
@@ -204,8 +211,7 @@ class _Routes:
         if lost.size:
             cell = divmod(int(network.cells[lost].min()), domain.nx)
             raise ConfigError(
-                f"streams within cells need ground that drains; {lost.size} cells do not, the first at "
-                f"{describe_cell(cell)}"
+                f"need ground that drains everywhere; {lost.size} cells do not, the first at {describe_cell(cell)}"
             )
         self._donor = network.donor - 1  # -1, the last place of a padded array, for none
         given = np.append(network.outflow, 1.0)

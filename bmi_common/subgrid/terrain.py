@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from bmi_common.arrays import Array
-from bmi_common.domain import Domain
+from bmi_common.domain import Domain, Limits
 from bmi_common.errors import ConfigError, describe_cell
 from bmi_common.fields import read_netcdf_variable
 from bmi_common.netcdf_file import NetcdfFile
+from bmi_common.units import conversion
 
 _ADVICE = "`terrain_statistics:` of a basin file makes bmi-domain write them"
 _QUANTILE = "quantile"
@@ -21,7 +23,14 @@ _FLAT = {
     "drainage_density": "drainage_density",
     "upstream_area": "upstream_area",
 }
-_ABOVE_ZERO = ("mean_height", "drainage_density", "upstream_area")
+_LIMITS = {
+    "height": Limits("m", 0.0, 1.0e4),
+    "slope": Limits("1", 0.0, 100.0),
+    "curvature": Limits("m-1", -100.0, 100.0),
+    "mean_height": Limits("m", 0.0, 1.0e4),
+    "drainage_density": Limits("m-1", 0.0, 0.1),
+    "upstream_area": Limits("m2", 0.0, 1.0e14),
+}
 
 
 @dataclass(frozen=True)
@@ -41,8 +50,8 @@ class TerrainStatistics:
     mean_height, drainage_density, upstream_area : ndarray, shape (columns,)
         Mean height above drainage [m], length of streams an area [m-1], and largest area drained to a place of the
         cell [m2].
-    cell : float
-        Size of the cells [m].
+    cell, fine_cell : float
+        Size of the cells, and of the fine ones within [m].
     stream_area : float
         Drained area [m2] from which on water counts as a stream.
     """
@@ -55,6 +64,7 @@ class TerrainStatistics:
     drainage_density: Array
     upstream_area: Array
     cell: float
+    fine_cell: float
     stream_area: float
 
     @classmethod
@@ -71,20 +81,41 @@ class TerrainStatistics:
             if lacking:
                 raise ConfigError(f"{path}: no terrain statistics: {', '.join(lacking)} not in it; {_ADVICE}")
             quantile = np.asarray(file.read(_QUANTILE), dtype=np.float64)
-            stream_area = float(file.text("stream_area") or np.nan)
-        if quantile[0] != 0.0 or quantile[-1] != 1.0 or (np.diff(quantile) <= 0.0).any():
-            raise ConfigError(f"{path}: {_QUANTILE} must rise from 0 to 1")
-        shape = domain.mask.shape
-        found: dict[str, Array] = {}
-        for name, variable in {**_BY_QUANTILE, **_FLAT}.items():
-            values, _ = read_netcdf_variable(path, variable, domain.cells)
-            wanted = (quantile.size, *shape) if name in _BY_QUANTILE else shape
-            if values.shape != wanted:
-                raise ConfigError(f"{path} ({variable}): has shape {values.shape}, needs {wanted}; {_ADVICE}")
-            lowest = 0.0 if name in (*_ABOVE_ZERO, "height") else -np.inf
-            bad = (~np.isfinite(values) | (values < lowest)) & domain.mask
-            if bad.any():
-                cell = tuple(int(i) for i in np.argwhere(bad)[0])
-                raise ConfigError(f"{path} ({variable}): {values[cell]} at {describe_cell(cell)} is no such statistic")
-            found[name] = values[..., domain.mask]
-        return cls(quantile=quantile, cell=domain.dx, stream_area=stream_area, **found)
+            sizes = {key: _positive(file.text(key), key, path) for key in ("fine_cell", "stream_area")}
+        even = np.linspace(0.0, 1.0, max(quantile.size, 2))
+        if quantile.shape != even.shape or not np.allclose(quantile, even, rtol=0.0, atol=1.0e-6):
+            raise ConfigError(f"{path}: {_QUANTILE} must rise from 0 to 1 in even steps; {_ADVICE}")
+        found = {name: _read(path, name, domain, quantile.size) for name in _LIMITS}
+        height, mean = found["height"], found["mean_height"]
+        if (np.diff(height, axis=0) < 0.0).any() or (mean < height[0]).any() or (mean > height[-1]).any():
+            raise ConfigError(f"{path}: heights above drainage must rise with the quantile, with their mean among them")
+        cell = math.sqrt(domain.dx * domain.dy)
+        return cls(quantile, **found, cell=cell, fine_cell=sizes["fine_cell"], stream_area=sizes["stream_area"])
+
+
+def _positive(text: str, key: str, path: Path) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0.0 < value < math.inf:
+        raise ConfigError(f"{path}: the attribute {key} must be a number above 0, not {text or 'missing'}; {_ADVICE}")
+    return value
+
+
+def _read(path: Path, name: str, domain: Domain, quantiles: int) -> Array:
+    """Read a statistic of the active cells in the units of `_LIMITS`."""
+    variable, limits = {**_BY_QUANTILE, **_FLAT}[name], _LIMITS[name]
+    values, units = read_netcdf_variable(path, variable, domain.cells)
+    wanted = (quantiles, *domain.mask.shape) if name in _BY_QUANTILE else domain.mask.shape
+    if values.shape != wanted:
+        raise ConfigError(f"{path} ({variable}): has shape {values.shape}, needs {wanted}; {_ADVICE}")
+    try:
+        change = conversion(units or limits.units, limits.units)
+    except ConfigError as error:
+        raise ConfigError(f"{path} ({variable}): {error}") from None
+    values = values * change.factor + change.offset
+    place = limits.find_outside(values, np.broadcast_to(domain.mask, values.shape))
+    if place is not None:
+        raise ConfigError(f"{path} ({variable}): {limits.refusal(float(values[place]))} at {describe_cell(place[-2:])}")
+    return np.asarray(values[..., domain.mask])

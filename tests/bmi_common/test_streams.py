@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
+import netCDF4
 import numpy as np
 import pytest
 import yaml
@@ -135,7 +136,7 @@ def test_depths_within_a_cell_have_its_mean(tmp_path, depth):
 
 
 def test_water_on_saturated_ground_reaches_the_streams(tmp_path):
-    streams = streams_of(tmp_path, drainage=1.0e-9)
+    streams = streams_of(tmp_path, drainage=1.0e-6)
     source = np.zeros((11, NY, NX))
     source[-1] = 0.01 / LAYERS[-1]
     left = take(streams, source, 1.0)
@@ -188,7 +189,7 @@ def test_what_enters_steadily_leaves_over_the_outlet(tmp_path):
 
 @pytest.mark.parametrize("velocity", [0.01, 0.3])
 def test_a_stream_empties_by_its_velocity(tmp_path, velocity):
-    streams = streams_of(tmp_path, velocity=velocity, drainage=1.0e-9)
+    streams = streams_of(tmp_path, velocity=velocity, drainage=1.0e-6)
     source = np.zeros((11, NY, NX))
     source[-1] = 0.01 / LAYERS[-1]
     take(streams, source, 1.0)
@@ -224,6 +225,7 @@ def test_every_hour_balances(tmp_path, component):
     assert direct_runoff > 0.0
     if component == "richards":
         assert total(model, names.OUTFLOW_VOLUME) == pytest.approx(gone)
+        assert total(model, names.SOURCE_VOLUME) == pytest.approx(given)
 
 
 @every_component
@@ -242,9 +244,14 @@ def test_discharge_has_what_streams_carry(tmp_path, component):
 @every_component
 def test_a_state_goes_on_to_the_last_bit(tmp_path, component):
     model = begun(component, case(tmp_path))
+    value(model, names.SATURATED_FRACTION)  # what somebody has taken is kept up to date
     for hour in range(6):
         give(model, *weather(hour))
         model.update()
+    depth = value(model, names.WATER_TABLE_DEPTH)
+    streams = model._prepared.streams
+    share = streams.saturated_share(depth[np.isfinite(depth)])
+    np.testing.assert_array_equal(value(model, names.SATURATED_FRACTION)[np.isfinite(depth)], share)
     model.save_state(tmp_path / "state.nc")
     other = begun(component, tmp_path / "groundwater.yaml")
     other.load_state(tmp_path / "state.nc")
@@ -294,7 +301,9 @@ def weights(folder: Path, hidden: int = 0) -> tuple[SubgridWeights, Path]:
     random = np.random.default_rng(3)
     widths = (len(FEATURES), *((hidden,) if hidden else ()), len(PARAMETERS))
     layers = [(0.3 * random.standard_normal((b, a)), random.standard_normal(b)) for a, b in pairwise(widths)]
-    found = SubgridWeights(np.zeros(len(FEATURES)), np.ones(len(FEATURES)), layers, 1000.0, 1.0e5, {"trained_on": "x"})
+    found = SubgridWeights(
+        np.zeros(len(FEATURES)), np.ones(len(FEATURES)), layers, 1000.0, 100.0, 1.0e5, {"trained_on": "x"}
+    )
     found.save(folder / "streams.json")
     return found, folder / "streams.json"
 
@@ -343,8 +352,8 @@ def refusal(file: Path, component: str = "richards") -> str:
         ({"terrain": "none.nc"}, "no such file"),
         ({"terrain": "valley.nc"}, "terrain_statistics"),
         ({"parameters": {"drainge": 1.0}}, "did you mean 'drainage'"),
-        ({"parameters": {"drainage": -1.0}}, "drainage: must lie between 0"),
-        ({"parameters": {"velocity": 0.0}}, "0 is no such value"),
+        ({"parameters": {"drainage": -1.0}}, "drainage: must lie between 1e-06 and 10000, got -1"),
+        ({"parameters": {"velocity": 0.0}}, "velocity: must lie between 1e-06"),
         ({"weights": "none.json"}, "no such file"),
         ({"weights": "valley.nc"}, "valley.nc: no weights of streams"),
     ],
@@ -357,11 +366,14 @@ def test_refuses_what_it_cannot_use(tmp_path, streams, told):
     ("key", "content", "told"),
     [
         ("cell", 500.0, "cells of 500 m"),
+        ("fine_cell", 50.0, "ground of 50 m"),
         ("stream_area", 1.0e6, "1e+06 m2"),
         ("features", ["slope"], "features are ['slope']"),
         ("mean", [0.0], "damaged"),
         ("layers", [], "damaged"),
         ("spread", [float("nan")] * 6, "damaged"),
+        ("spread", [1.0e-320] * 6, "not finite"),
+        ("cell", 10**400, "no weights of streams"),
     ],
 )
 def test_refuses_weights_that_do_not_fit(tmp_path, key, content, told):
@@ -383,7 +395,65 @@ def test_refuses_statistics_that_are_none(tmp_path, name):
     file = case(tmp_path)
     shape = (NY, NX) if name in FLAT else (QUANTILE.size, NY, NX)
     write_terrain(tmp_path / "terrain.nc", NY, NX, **{name: np.full(shape, np.nan)})
-    assert f"({name}): nan" in refusal(file)
+    assert f"({name}): must lie between" in refusal(file)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"height_above_drainage": HEIGHT * QUANTILE[::-1, np.newaxis, np.newaxis]}, "must rise with the quantile"),
+        ({"mean_height_above_drainage": 2.0 * HEIGHT}, "with their mean among them"),
+        ({"drainage_density": 2.0}, "(drainage_density): must lie between 0 and 0.1 m-1"),
+        ({"quantile": QUANTILE**2}, "even steps"),
+        ({"stream_area": "0.1 km2"}, "stream_area must be a number"),
+    ],
+)
+def test_refuses_terrain_that_cannot_be(tmp_path, changes, told):
+    file = case(tmp_path)
+    write_terrain(tmp_path / "terrain.nc", NY, NX, **changes)
+    assert told in refusal(file)
+
+
+def test_statistics_are_taken_in_their_units(tmp_path):
+    file = case(tmp_path)
+    known = prepare(file).streams
+    with netCDF4.Dataset(tmp_path / "terrain.nc", "a") as data:
+        data["drainage_density"][:] *= 1000.0
+        data["drainage_density"].units = "km-1"
+    converted = prepare(file).streams
+    assert known is not None
+    assert converted is not None
+    for streams in (known, converted):
+        take(streams, np.zeros((11, NY, NX)), 1.0)
+    assert converted.baseflow == pytest.approx(known.baseflow)
+    with netCDF4.Dataset(tmp_path / "terrain.nc", "a") as data:
+        data["drainage_density"].units = "s"
+    assert "drainage_density" in refusal(file)
+
+
+def test_no_layer_gives_more_than_half_of_what_it_can_drain(tmp_path):
+    tight = {"conductivity": {"x": [1.0e-9, *[1.0] * 10], "z": [1.0e-9, *[1.0] * 10]}}
+    write_terrain(tmp_path / "terrain.nc", NY, NX)
+    file = valley(tmp_path, **tight)
+    content = yaml.safe_load(file.read_text())
+    parameters = {"drainage": 1000.0, "mound": 2.0}
+    file.write_text(yaml.safe_dump(content | {"streams": {"terrain": "terrain.nc", "parameters": parameters}}))
+    streams = prepare(file).streams
+    assert streams is not None
+    given = -take(streams, np.zeros((11, NY, NX)), 0.1, 24.0)[:, 0, 0] * LAYERS * 24.0
+    drainable = np.array(LAYERS) * 0.4 * 0.9
+    assert given[1] == pytest.approx(0.5 * drainable[1])  # the lowest of the soil
+    assert given[0] < 0.01 * given[1]
+    assert (given <= 0.5 * drainable + 1.0e-12).all()
+    assert streams.baseflow[0] * 24.0 == pytest.approx(given.sum())
+
+
+def test_refuses_ground_that_rises_and_falls(tmp_path):
+    file = case(tmp_path)
+    content = yaml.safe_load(file.read_text())
+    content["domain"]["top_layer"] = 9
+    file.write_text(yaml.safe_dump(content))
+    assert "streams" in refusal(file)
 
 
 def test_refuses_ground_without_a_wave_and_intakes_from_rivers(tmp_path):

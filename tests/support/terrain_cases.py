@@ -1,6 +1,7 @@
 """Statistics of terrain within the cells of a small domain, as bmi-domain writes them."""
 
 from pathlib import Path
+from typing import Any
 
 import netCDF4
 import numpy as np
@@ -11,7 +12,7 @@ HEIGHT, DENSITY = 20.0, 2.0e-3
 FLAT = {"mean_height_above_drainage": HEIGHT / 2.0, "drainage_density": DENSITY, "upstream_area": 2.0e6}
 
 
-def write_terrain(file: Path, ny: int, nx: int, cell: float = 1000.0, **changes: np.ndarray | float) -> Path:
+def write_terrain(file: Path, ny: int, nx: int, cell: float = 1000.0, **changes: Any) -> Path:
     """Write a file; the height above drainage is even from 0 to `HEIGHT` in all cells."""
     even = {
         "height_above_drainage": HEIGHT * QUANTILE,
@@ -19,8 +20,9 @@ def write_terrain(file: Path, ny: int, nx: int, cell: float = 1000.0, **changes:
         "terrain_curvature": 1.0e-3 * (QUANTILE - 0.5),
     }
     with netCDF4.Dataset(file, "w") as data:
-        data.stream_area = 1.0e5
-        for name, values in {"quantile": QUANTILE, "y": cell * np.arange(ny), "x": cell * np.arange(nx)}.items():
+        data.fine_cell, data.stream_area = 100.0, changes.get("stream_area", 1.0e5)
+        quantile = changes.get("quantile", QUANTILE)
+        for name, values in {"quantile": quantile, "y": cell * np.arange(ny), "x": cell * np.arange(nx)}.items():
             data.createDimension(name, len(values))
             data.createVariable(name, "f8", (name,))[:] = values
         for name in "yx":
