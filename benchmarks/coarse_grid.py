@@ -353,7 +353,7 @@ def write_truth(folder: Path, name: str) -> None:
 
 
 def sources_of(run: Path, mask: NDArray[np.bool_]) -> Floats:
-    """Net source that the land gave the truth, of every day to the end of the dry year [h-1], (days, layers, columns)."""
+    """Net source that the land gave the truth, by day to the end of the dry year [h-1], (days, layers, columns)."""
     end = np.datetime64(YEARS["dry"][1]) + np.timedelta64(30, "m")
     with rootzone.RunResult(run) as result:
         hourly = result["hourly"].sel(time=slice(None, end))

@@ -118,7 +118,8 @@ def weights_of(
 ) -> SubgridWeights:
     """Return what has been learned, as a file of weights has it."""
     _, mean, spread = seen_of(terrain)
-    return SubgridWeights(mean, spread, [learning.network(numbers)], terrain.cell, terrain.fine_cell, terrain.stream_area, words)
+    layers, sizes = [learning.network(numbers)], (terrain.cell, terrain.fine_cell, terrain.stream_area)
+    return SubgridWeights(mean, spread, layers, *sizes, words)
 
 
 # ---------------------------------------------------------------------- copies
