@@ -1,15 +1,16 @@
 """What cells of a kilometre do not know: physics at 100 m as truth, at 1 km as it comes, and what can be learned.
 
-    python benchmarks/coarse_grid.py truth FOLDER [--basin learning]   # hours; goes on where it was stopped
+    python benchmarks/coarse_grid.py learn FOLDER [--kind terrain]     # minutes a kind; goes on by rounds
     python benchmarks/coarse_grid.py coarse FOLDER                     # minutes
-    python benchmarks/coarse_grid.py learn FOLDER [--kind terrain]     # half an hour each; goes on by rounds
     python benchmarks/coarse_grid.py table FOLDER
+    python benchmarks/coarse_grid.py figure FOLDER FILE
+    python benchmarks/coarse_grid.py truth FOLDER [--basin learning]   # hours; goes on where it was stopped
 
 Two invented basins, `learning` and `unseen`, of 16 x 12 km, one soil, one rock and one cover, are built by
 ``bmi-domain`` from an elevation model of 100 m, as cells of 100 m and of 1 km. Each comes to the balance of a steady
 recharge by itself; then land and Richards run through the demo's weather hour by hour. The first three months are
 dropped. In the basin `learning`, 2020 (1224 mm of precipitation) is learned from, and 2021 (1756 mm) is judged; of the
-basin `unseen` there is only 2021.
+basin `unseen` there is only 2021. What is needed of the truth is kept in benchmarks/coarse_grid.
 
 At 1 km there are physics as they come, and physics with streams within cells (docs/theory.md, equations (10c) to
 (10g)), whose parameters nobody has learned. What is learned, and how, is told in coarse_grid_learning.py. The last is
@@ -322,6 +323,12 @@ def score(truth: Year, run: Year) -> Score:
     )
 
 
+def seconds_an_hour(run: Path) -> float:
+    """Seconds that an hour of a run took."""
+    with rootzone.RunResult(run) as result:
+        return float(sum(result.timing["seconds"].values()) / result.timing["model_hours"])
+
+
 def shallow(year: Year) -> float:
     """Share of the basin with a shallow water table, mean over the days."""
     return float((year.depths < SHALLOW).mean())
@@ -346,8 +353,8 @@ def write_truth(folder: Path, name: str) -> None:
         }
     if name == "learning":
         content["sources"] = (("day", "layer", "column"), sources_of(run, mask), {"units": "h-1"})
-    seconds = sum(rootzone.RunResult(run).timing["seconds"].values())
-    data = xr.Dataset(content, attrs={"seconds": seconds, "title": f"Truth at 100 m, basin {name}"}).astype(np.float32)
+    attributes = {"seconds_an_hour": seconds_an_hour(run), "title": f"Truth at 100 m, basin {name}"}
+    data = xr.Dataset(content, attrs=attributes).astype(np.float32)
     packed = {variable_name: {"zlib": True, "shuffle": True, "significant_digits": 5} for variable_name in content}
     data.to_netcdf(folder / f"truth_{name}.nc", encoding=packed)
 
@@ -374,9 +381,9 @@ class Truth:
             self._data = data.load()
 
     @property
-    def seconds(self) -> float:
+    def seconds_an_hour(self) -> float:
         """What it took."""
-        return float(self._data.attrs["seconds"])
+        return float(self._data.attrs["seconds_an_hour"])
 
     @property
     def sources(self) -> Floats:
@@ -558,11 +565,14 @@ def rows(folder: Path) -> Iterator[dict[str, Any]]:
         for kind, run in ((kind, folder / name / kind / run) for kind in KINDS for run in ("years", "surrogate")):
             if not (run / "timing.json").exists():
                 continue
-            seconds = sum(rootzone.RunResult(run).timing["seconds"].values())
             label = kind + (", surrogate" if run.stem == "surrogate" else "")
             for year, known in years.items():
                 found = asdict(score(known, year_of(run, year)))
-                yield {"basin": name, "year": year, "run": label} | found | {"cost": seconds / truth.seconds}
+                yield (
+                    {"basin": name, "year": year, "run": label}
+                    | found
+                    | {"cost": seconds_an_hour(run) / truth.seconds_an_hour}
+                )
 
 
 @main.command()
