@@ -98,8 +98,8 @@ class Score:
         Between the distributions of depth, each cell by its area, mean over the days [m] (first Wasserstein distance).
     water_table_rms : float
         Of the cells of 1 km, whose truth is the mean of their hundred [m].
-    runoff_kge, runoff_bias : float
-        Of the hourly runoff, discharge of the outlet by area [-], [%].
+    runoff_kge, root_kge, runoff_bias : float
+        Of the hourly runoff, discharge of the outlet by area [-], of its root, which low flows matter to [-], and [%].
     """
 
     latent_heat_kge: float
@@ -109,6 +109,7 @@ class Score:
     water_table_distance: float
     water_table_rms: float
     runoff_kge: float
+    root_kge: float
     runoff_bias: float
 
 
@@ -319,6 +320,7 @@ def score(truth: Year, run: Year) -> Score:
         float(np.mean(apart)),
         float(np.sqrt(np.mean((run.water_table - truth.water_table) ** 2))),
         float(metrics(run.runoff, truth.runoff).kge),
+        float(metrics(*(np.sqrt(np.maximum(year.runoff, 0.0)) for year in (run, truth))).kge),
         float(100.0 * (run.runoff.mean() / truth.runoff.mean() - 1.0)),
     )
 
@@ -615,7 +617,9 @@ def figure(folder: Path, target: Path) -> None:
         depths.plot(ordered, np.linspace(0.0, 1.0, ordered.size), **style)
     flow.set_ylabel("runoff [mm d⁻¹]")
     share.set_ylabel(f"share with a water table\nwithin {SHALLOW:g} m [-]")
-    depths.set(xlabel=f"water table depth on {days[DRY_DAY]} [m]", ylabel="share of the basin [-]")
+    depths.set(
+        xlabel=f"water table depth on {days[DRY_DAY].astype('datetime64[D]')} [m]", ylabel="share of the basin [-]"
+    )
     flow.legend(ncols=4, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     for axes in (flow, share, depths):
         axes.grid(alpha=0.3)
