@@ -35,7 +35,7 @@ import matplotlib
 import numpy as np
 import xarray as xr
 import yaml
-from coarse_grid_learning import SCALED, Learning, learn, run_days, seen_of, weights_of, write_copies
+from coarse_grid_learning import Learning, learn, multiplied, run_days, seen_of, write_copies
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from rich.console import Console
@@ -76,8 +76,6 @@ KINDS = ("physics", "calibrated", "streams", "constants", "terrain")
 """Of runs at 1 km; the first and the third have learned nothing."""
 STREAM_AREA = 0.1  # km2
 RECHARGE = 450.0  # mm a-1, of the spin-up
-LATENT_HEAT = "land_surface_air_heat_net_latent_energy_flux"
-WATER_TABLE, DISCHARGE = "soil_water_sat_zone_top_depth", "channel_water_x_section_volume_flow_rate"
 
 
 @dataclass(frozen=True)
@@ -217,13 +215,13 @@ def write_years(domain: Path, start: str, end: str, surrogate: bool) -> Path:
     return file
 
 
-def compute(file: Path, output: Path, quiet: bool = False) -> Path:
+def compute(file: Path, output: Path) -> Path:
     """Make a run, go on with it, or find that it has ended."""
     if not (output / "timing.json").exists():
         if any(output.glob("checkpoints/*/")):
-            rootzone.restart(output, quiet=quiet).close()
+            rootzone.restart(output).close()
         else:
-            rootzone.run(file, output, overwrite=True, quiet=quiet).close()
+            rootzone.run(file, output, overwrite=True).close()
     return output
 
 
@@ -384,7 +382,7 @@ class Truth:
 
     @property
     def seconds_an_hour(self) -> float:
-        """What it took."""
+        """What an hour of it took."""
         return float(self._data.attrs["seconds_an_hour"])
 
     @property
@@ -467,8 +465,11 @@ def learn_kind(folder: Path, kind: str, members: int, rounds: int) -> None:
 
     constants = None
     if kind == "terrain":
-        constants = np.array(json.loads((folder / "learning_constants" / "best.json").read_text())["numbers"])
-    learning = Learning.of(kind, seen, constants)
+        best = folder / "learning_constants" / "best.json"
+        if not best.exists():
+            raise click.ClickException(f"{best}: missing; `learn --kind constants` comes before `--kind terrain`")
+        constants = np.array(json.loads(best.read_text())["numbers"])
+    learning = Learning.of(kind, terrain, constants)
     observed = observations(truth.daily_runoff, truth.water_table, truth.depths, seen)
     deviation = deviations(truth.daily_runoff, len(seen))
     numbers = learn(learning, observed, deviation, predict, journal, members, rounds, click.echo)
@@ -477,7 +478,7 @@ def learn_kind(folder: Path, kind: str, members: int, rounds: int) -> None:
         (folder / "calibrated.json").write_text(json.dumps(factors, indent=1))
     else:
         words = {"trained_on": "benchmarks/coarse_grid.py, basin learning, 2020", "kind": kind}
-        weights_of(learning, numbers, terrain, words).save(folder / f"{kind}.json")
+        learning.weights(numbers, words).save(folder / f"{kind}.json")
 
 
 def domain_of(folder: Path, name: str, kind: str) -> Path:
@@ -499,13 +500,8 @@ def domain_of(folder: Path, name: str, kind: str) -> Path:
     if kind == "calibrated":
         factors = json.loads((folder / "calibrated.json").read_text())
         with xr.open_dataset(target / "domain.nc", mask_and_scale=False) as data:
-            changed = data.load().copy()
-        for factor, names in SCALED.items():
-            for variable_name in names:
-                attributes = changed[variable_name].attrs
-                changed[variable_name] = changed[variable_name] * factors[factor]
-                changed[variable_name].attrs = attributes
-        changed.to_netcdf(target / "domain.nc")
+            known = data.load()
+        multiplied(known, factors).to_netcdf(target / "domain.nc")
     (target / "groundwater.yaml").write_text(yaml.safe_dump(groundwater, sort_keys=False))
     return target
 
@@ -552,8 +548,6 @@ def coarse(folder: Path) -> None:
 def learn_command(folder: Path, kinds: tuple[str, ...], members: int, rounds: int) -> None:
     """Learn from the dry year of `learning`, then run both basins with it."""
     for kind in kinds or ("calibrated", "constants", "terrain"):
-        for source in ("physics", "streams"):
-            domain_of(folder, "learning", source)
         learn_kind(folder, kind, members, rounds)
         for name in BASINS:
             compute_years(domain_of(folder, name, kind), name)
@@ -597,7 +591,7 @@ def table(folder: Path, target: Path | None) -> None:
 @folder_argument
 @click.argument("target", type=click.Path(path_type=Path))
 def figure(folder: Path, target: Path) -> None:
-    """Draw the unseen basin in the wet year: discharge, share with a shallow water table, depths on a dry day."""
+    """Draw the unseen basin in the wet year: runoff, share with a shallow water table, depths on a dry day."""
     drawn = {"1 km": "physics", "1 km, calibrated": "calibrated", "1 km, streams learned": "terrain"}
     years = {"truth, 100 m": Truth(folder, "unseen").year("wet")}
     years |= {label: year_of(folder / "unseen" / kind / "years", "wet") for label, kind in drawn.items()}

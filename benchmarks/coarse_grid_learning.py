@@ -26,7 +26,7 @@ import yaml
 from numpy.typing import NDArray
 
 from bmi_common.groundwater import DISCHARGE, LAYER_THICKNESS, NET_SOURCE, WATER_TABLE_DEPTH
-from bmi_common.subgrid.parameters import FEATURES, MOST, PARAMETERS, UNLEARNED, SubgridWeights, features
+from bmi_common.subgrid.parameters import FEATURES, MOST, PARAMETERS, SubgridWeights, features
 from bmi_common.subgrid.terrain import TerrainStatistics
 from bmi_richards import BmiRichards
 
@@ -61,25 +61,25 @@ class Learning:
     ----------
     kind : str
         `calibrated`, `constants` or `terrain`.
-    seen : ndarray, shape (features, columns)
-        Features of the cells, of mean 0 and spread 1.
+    terrain : TerrainStatistics
+        Of the cells.
     centre : ndarray, shape (numbers,)
         The numbers that it begins with.
     """
 
     kind: str
-    seen: Floats
+    terrain: TerrainStatistics
     centre: Floats
 
     @classmethod
-    def of(cls, kind: str, seen: Floats, constants: Floats | None = None) -> Learning:
+    def of(cls, kind: str, terrain: TerrainStatistics, constants: Floats | None = None) -> Learning:
         """Begin with what nothing has been learned of, or with the numbers of `constants`."""
         network = len(PARAMETERS) * (1 + len(FEATURES))
         size = {"calibrated": len(SCALED), "constants": len(PARAMETERS)}.get(kind, network)
         centre = np.zeros(size)
         if constants is not None:
             centre[: constants.size] = constants
-        return cls(kind, seen, centre)
+        return cls(kind, terrain, centre)
 
     @property
     def spread(self) -> Floats:
@@ -100,10 +100,14 @@ class Learning:
         """Factors, or parameters, of the cells, (columns,) each."""
         if self.kind == "calibrated":
             factors = np.exp(np.clip(numbers, -MOST * 2.0, MOST * 2.0))
-            return {name: np.full(self.seen.shape[1], factors[k]) for k, name in enumerate(SCALED)}
-        weights, biases = self.network(numbers)
-        factor = np.exp(MOST * np.tanh((weights @ self.seen + biases[:, np.newaxis]) / MOST))
-        return {name: UNLEARNED[name] * factor[k] for k, name in enumerate(PARAMETERS)}
+            return {name: np.full(self.terrain.mean_height.size, factors[k]) for k, name in enumerate(SCALED)}
+        return dict(vars(self.weights(numbers, {}).parameters(self.terrain)))
+
+    def weights(self, numbers: Floats, words: Mapping[str, str]) -> SubgridWeights:
+        """Return what has been learned, as a file of weights has it."""
+        _, mean, spread = seen_of(self.terrain)
+        sizes = self.terrain.cell, self.terrain.fine_cell, self.terrain.stream_area
+        return SubgridWeights(mean, spread, [self.network(numbers)], *sizes, words)
 
 
 def seen_of(terrain: TerrainStatistics) -> tuple[Floats, Floats, Floats]:
@@ -111,15 +115,6 @@ def seen_of(terrain: TerrainStatistics) -> tuple[Floats, Floats, Floats]:
     raw = features(terrain)
     mean, spread = raw.mean(axis=1), np.maximum(raw.std(axis=1), 1.0e-6)
     return (raw - mean[:, np.newaxis]) / spread[:, np.newaxis], mean, spread
-
-
-def weights_of(
-    learning: Learning, numbers: Floats, terrain: TerrainStatistics, words: Mapping[str, str]
-) -> SubgridWeights:
-    """Return what has been learned, as a file of weights has it."""
-    _, mean, spread = seen_of(terrain)
-    layers, sizes = [learning.network(numbers)], (terrain.cell, terrain.fine_cell, terrain.stream_area)
-    return SubgridWeights(mean, spread, layers, *sizes, words)
 
 
 # ---------------------------------------------------------------------- copies
@@ -137,6 +132,16 @@ def stacked(data: xr.Dataset, copies: int) -> xr.Dataset:
     for name in (*data.data_vars, "y"):
         many[name].attrs = data[name].attrs
     return many
+
+
+def multiplied(data: xr.Dataset, factors: Mapping[str, Floats | float]) -> xr.Dataset:
+    """Multiply the variables of `SCALED` of a domain.nc by factors, numbers or (y, x)."""
+    changed = data.copy()
+    for factor, names in SCALED.items():
+        for name in names:
+            changed[name] = data[name] * xr.DataArray(factors[factor], dims=("y", "x")[: 2 * np.ndim(factors[factor])])
+            changed[name].attrs = data[name].attrs
+    return changed
 
 
 def write_copies(domain: Path, target: Path, members: list[dict[str, Floats]]) -> None:
@@ -171,11 +176,7 @@ def write_copies(domain: Path, target: Path, members: list[dict[str, Floats]]) -
         named = {name: {"file": "parameters.nc", "variable": name} for name in values}
         groundwater["streams"] = {"terrain": "terrain.nc", "parameters": named}
     else:
-        for name, field in values.items():
-            for variable in SCALED[name]:
-                attributes = many[variable].attrs
-                many[variable] = many[variable] * xr.DataArray(field, dims=("y", "x"))
-                many[variable].attrs = attributes
+        many = multiplied(many, values)
     many.to_netcdf(target / "domain.nc")
     (target / "domain.yaml").write_text(yaml.safe_dump(grid, sort_keys=False))
     (target / "groundwater.yaml").write_text(yaml.safe_dump(groundwater, sort_keys=False))
@@ -208,7 +209,8 @@ def run_days(copies: Path, sources: Floats, recharge: float, last: int) -> tuple
     depth = bmi.get_value_ptr(WATER_TABLE_DEPTH)
     layers, rows, width = sources.shape[1:]
     count = flow.size
-    given, top = source.reshape(layers, -1, width), bmi.get_value_ptr(LAYER_THICKNESS).reshape(layers, -1)[-1]
+    given, thickness = source.reshape(layers, -1, width), bmi.get_value_ptr(LAYER_THICKNESS)
+    top = thickness.reshape(bmi.get_grid_shape(bmi.get_var_grid(LAYER_THICKNESS), np.empty(3, dtype=int)))[-1]
     given[...] = 0.0
     given[-1] = recharge / 1000.0 / 8766.0 / np.nanmax(top)
     for _ in range(SPIN_UP):

@@ -71,7 +71,7 @@ class GroundwaterBmi(DeclaredBmi):
     def _net_source(self, time: float, length: float) -> Array:
         """Source of every cell [h-1] in a step of `length` [h] from `time` [h] on: the land's, and the prescribed one.
 
-        Publishes the volume of the latter.
+        What streams within cells take is gone from it, and flows on. Publishes the volume of the prescribed source.
         """
         domain, prescribed = self._prepared.domain, self._prepared.conditions.sources
         source = np.zeros(domain.subsurface.shape)

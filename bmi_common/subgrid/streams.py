@@ -28,8 +28,6 @@ from bmi_common.units import SECONDS_PER_HOUR
 
 _HILLSLOPE = 12.0
 """Of the mean height of a mound of groundwater between two streams: R L^2 / (3 T), with L half of their distance."""
-
-
 _HELD = 1.0e-3
 """Water in streams [m over the cell] at which they flow with their velocity."""
 _MOST_OF_A_LAYER = 0.5
@@ -98,8 +96,9 @@ class Streams:
         depth, mask = water_table_depth[self._mask], self._mask
         given = source[:, mask] * (self._dz * hours)
         wet = np.clip(self._bottom - np.maximum(self._top, depth), 0.0, None)
-        given -= (taken := self._groundwater(depth, wet, hours))
-        groundwater = taken.sum(axis=0)
+        by_layer = self._groundwater(depth, wet, hours)
+        given -= by_layer
+        groundwater = by_layer.sum(axis=0)
 
         uptake = np.maximum(-source[:, mask], 0.0) * (self._dz * hours)
         taken_up = uptake.sum(axis=0)

@@ -179,8 +179,6 @@ def test_what_enters_steadily_leaves_over_the_outlet(tmp_path):
     streams = streams_of(tmp_path)
     for _ in range(200):
         take(streams, np.zeros((11, NY, NX)), 1.0)
-    outlet = np.zeros((NY, NX))
-    outlet[np.ones((NY, NX)).astype(bool)] = 0.0
     flow = streams.flow_at(np.arange(NY * NX)).reshape(NY, NX)
     assert streams.outflow.sum() == pytest.approx(streams.baseflow.sum(), rel=1e-9)
     assert flow[OUTLET["y"], OUTLET["x"]] == pytest.approx(streams.baseflow.sum(), rel=1e-9)
