@@ -1,12 +1,13 @@
 """Whether the alarms of error control go off when the surrogate's error is large, and only then.
 
     python benchmarks/alarms.py FOLDER [--days 40] [--window 6h] [--every 24h]
+    python benchmarks/alarms.py FOLDER --run coupled.yaml --weights any.yaml --days 2 --window 2h --every 4h
 
-Land runs over the demo basin's structured surrogate, good and spoiled: with the shipped weights, without network and
-with fewer solves, and with weights disturbed by noise of several sizes. Beside each goes an audit by physics and an
-ensemble of one other set of weights, disturbed as much. A run of land and Richards from the same start tells the
-error that the alarms should tell. FOLDER gets the runs, which are not made again, the table, `alarms.json` and
-`alarms.png`.
+Land runs over the structured surrogate, good and spoiled, of the demo basin or of another `--run` that starts from
+heads: with the weights, without network and with fewer solves, and with weights disturbed by noise of several sizes.
+Beside each goes an audit by physics and an ensemble of one other set of weights, disturbed as much. A run of land and
+Richards from the same start tells the error that the alarms should tell. FOLDER gets the runs, which are not made
+again, the table, `alarms.json` and `alarms.png`.
 
 An alarm is judged where a window of the audit ends. The error there is the median over the columns of the absolute
 difference of water table depth from that of physics; the alarm's number is the audit's, or the ensemble's, largest
@@ -30,6 +31,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 import xarray as xr
+import yaml
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
@@ -37,12 +39,13 @@ from scipy.stats import rankdata
 
 from bmi_common.groundwater import WATER_TABLE_DEPTH
 from bmi_common.netcdf_file import netcdf_name
+from bmi_richards.config import prepare
 from bmi_surrogate import StructuredArchitecture, StructuredCheckpoint, StructuredModel, load, save
 
 Floats = NDArray[np.float64]
 
 ROOT = Path(__file__).parents[1]
-RUN = ROOT / "cfg" / "coupled.yaml"
+DEMO = ROOT / "cfg" / "coupled.yaml"
 SHIPPED = ROOT / "cfg" / "demo" / "surrogate.yaml"
 NOISE = (0.1, 0.3, 1.0, 3.0)
 """Standard deviation of what is added to the weights, in units of their own."""
@@ -74,10 +77,16 @@ class Judged:
         return cls(np.concatenate([p.error for p in parts]), alarms)
 
 
-def disturbed(size: float, seed: int) -> StructuredCheckpoint:
-    """Return the shipped weights with noise."""
-    found = load(SHIPPED)
-    assert isinstance(found, StructuredCheckpoint)
+def structured(weights: Path) -> StructuredCheckpoint:
+    """Read weights of a structured surrogate."""
+    found = load(weights)
+    if not isinstance(found, StructuredCheckpoint):
+        raise click.ClickException(f"{weights}: not a structured surrogate")
+    return found
+
+
+def disturbed(found: StructuredCheckpoint, size: float, seed: int) -> StructuredCheckpoint:
+    """Return weights with noise."""
     model = StructuredModel(found.model.architecture).eval()
     state = found.model.state_dict()
     random = torch.Generator().manual_seed(seed)
@@ -88,7 +97,7 @@ def disturbed(size: float, seed: int) -> StructuredCheckpoint:
     return replace(found, model=model)
 
 
-def cases(folder: Path) -> Iterator[Case]:
+def cases(weights: Path, layers: Floats, folder: Path) -> Iterator[Case]:
     """Write the weights of all surrogates."""
     folder.mkdir(parents=True, exist_ok=True)
 
@@ -96,27 +105,27 @@ def cases(folder: Path) -> Iterator[Case]:
         save(checkpoint, folder / name)
         return folder / f"{name}.yaml"
 
-    shipped = load(SHIPPED)
-    assert isinstance(shipped, StructuredCheckpoint)
+    given = structured(weights)
     bare = {}
     for refinements in (0, 1, 2):
-        architecture = StructuredArchitecture(hidden=(), refinements=refinements)
-        model = StructuredModel(architecture).eval()
-        bare[refinements] = written(f"solves_{1 + refinements}", replace(shipped, model=model))
-    yield Case("shipped weights", SHIPPED, bare[2])
+        model = StructuredModel(StructuredArchitecture(layers.size, (), refinements)).eval()
+        checkpoint = StructuredCheckpoint(model, tuple(layers.tolist()))
+        bare[refinements] = written(f"solves_{1 + refinements}", checkpoint)
+    yield Case("weights as they are", weights, bare[2])
     yield Case("no network, 3 solves", bare[2], bare[1])
     yield Case("no network, 2 solves", bare[1], bare[2])
     yield Case("no network, 1 solve", bare[0], bare[1])
     for size in NOISE:
-        one, other = (written(f"noise_{100 * size:.0f}_{seed}", disturbed(size, seed)) for seed in (1, 2))
+        one, other = (written(f"noise_{100 * size:.0f}_{seed}", disturbed(given, size, seed)) for seed in (1, 2))
         yield Case(f"weights with noise of {size:g}", one, other)
 
 
-def run(output: Path, days: int, *settings: str) -> None:
-    """Make a run of the demo with hourly water tables, if it has not been made."""
+def run(plan: Path, output: Path, days: int, *settings: str) -> None:
+    """Make a run with hourly water tables, if it has not been made."""
     if (output / "timing.json").is_file():
         return
-    end = np.datetime64("2019-10-01T00:00") + np.timedelta64(24 * days, "h")
+    start = str(yaml.safe_load(plan.read_text())["time"]["start"]).removesuffix("Z")
+    end = np.datetime64(start) + np.timedelta64(24 * days, "h")
     settings = (
         f"time.end={end}",
         "figures=false",
@@ -125,7 +134,7 @@ def run(output: Path, days: int, *settings: str) -> None:
         f"output=[{{file: hourly.nc, every: 1h, precision: double, variables: [groundwater.{WATER_TABLE_DEPTH}]}}]",
         *settings,
     )
-    arguments = [str(RUN), "--output", str(output), "--overwrite", *(a for s in settings for a in ("--set", s))]
+    arguments = [str(plan), "--output", str(output), "--overwrite", *(a for s in settings for a in ("--set", s))]
     subprocess.run([str(Path(sys.executable).with_name("bmi-run")), *arguments], check=True)
 
 
@@ -197,28 +206,39 @@ def draw(all_: Judged, path: Path) -> None:
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--run", "plan", default=DEMO, type=click.Path(path_type=Path, exists=True), help="Coupled run.")
+@click.option("--weights", default=SHIPPED, type=click.Path(path_type=Path, exists=True), help="For its layers.")
 @click.option("--days", default=40, show_default=True, help="Length of the runs.")
 @click.option("--every", default="24h", show_default=True, help="From audit to audit.")
 @click.option("--window", default="6h", show_default=True, help="Length of an audit.")
-def main(folder: Path, days: int, every: str, window: str) -> None:
-    physics = "{class: 'bmi_richards:BmiRichards', config: demo/groundwater.yaml}"
+def main(folder: Path, plan: Path, weights: Path, days: int, every: str, window: str) -> None:
+    """Run land over good and spoiled surrogates, and judge their alarms."""
+    component = yaml.safe_load(plan.read_text())["components"]["groundwater"]
+    physics = {
+        "class": "bmi_richards:BmiRichards",
+        "config": str((plan.parent / component["config"]).resolve()),
+    }
     run(
+        plan,
         folder / "physics",
         days,
-        "components.groundwater.class=bmi_richards:BmiRichards",
+        f"components.groundwater.class={physics['class']}",
         "groundwater.options.richards.threads=1",
     )
     truth = water_table(folder / "physics")
     judged: dict[str, Judged] = {}
-    for number, case in enumerate(cases(folder / "weights")):
+    layers = prepare(Path(physics["config"])).domain.dz
+    for number, case in enumerate(cases(weights, layers, folder / "weights")):
         output = folder / f"case_{number}"
-        audit = f"{{component: {physics}, every: {every}, window: {window}, thresholds: {{water_table: 1 km}}}}"
-        ensemble = f"{{checkpoints: ['{case.other.absolute()}'], limits: {{water_table: 1 km}}}}"
+        audit = {"component": physics, "every": every, "window": window, "thresholds": {"water_table": "1 km"}}
+        ensemble = {"checkpoints": [str(case.other.absolute())], "limits": {"water_table": "1 km"}}
         run(
+            plan,
             output,
             days,
+            "components.groundwater.class=bmi_surrogate:BmiSurrogate",
             f"groundwater.options.surrogate={{checkpoint: '{case.weights.absolute()}', threads: 1}}",
-            f"error_control={{audit: {audit}, ensemble: {ensemble}}}",
+            f"error_control={json.dumps({'audit': audit, 'ensemble': ensemble})}",
         )
         judged[case.name] = judge(output, truth)
     report(judged, folder)

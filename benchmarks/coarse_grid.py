@@ -19,23 +19,20 @@ run with the structured surrogate (three solves, no network) in the place of Ric
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import click
-import geopandas
 import matplotlib
 import numpy as np
 import xarray as xr
 import yaml
 from coarse_grid_learning import Learning, learn, multiplied, run_days, seen_of, write_copies
+from invented_basins import COARSE, FINE, basin_file, compute, write_maps
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from rich.console import Console
@@ -54,13 +51,8 @@ matplotlib.use("Agg")
 
 Floats = NDArray[np.float64]
 
-ROOT = Path(__file__).parents[1]
 BASINS = {"learning": 1, "unseen": 2}
 """Seeds of the landscapes."""
-WIDTH, HEIGHT, FINE, COARSE = 16_000.0, 12_000.0, 100.0, 1000.0  # m
-RELIEF, LOWEST = 180.0, 100.0  # m
-CREEP = 0.01  # m2 a-1, so that hillslopes are a few hundred metres long
-UTM, WEST, NORTH = "EPSG:32649", 700_000.0, 2_712_000.0
 LAYERS = [60.0, 20.0, 8.0, 4.0, 2.0, 1.2, 0.8, 0.5, 0.3, 0.2]  # m, bottom first
 STARTS = {"learning": "2019-10-01T00:00", "unseen": "2020-10-01T00:00"}
 YEARS = {"dry": ("2020-01-01T00:00", "2021-01-01T00:00"), "wet": ("2021-01-01T00:00", "2022-01-01T00:00")}
@@ -114,58 +106,16 @@ class Score:
 # ---------------------------------------------------------------------- basins
 
 
-def landscapes() -> ModuleType:
-    """Import the script that invents the demo's landscape."""
-    spec = importlib.util.spec_from_file_location("make_landscape", ROOT / "cfg" / "demo" / "make_landscape.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-def write_maps(folder: Path, seed: int) -> tuple[float, float]:
-    """Write elevation, divide and cover; return where the basin's water leaves [m]."""
-    land = landscapes()
-    nx, ny = round(WIDTH / FINE), round(HEIGHT / FINE)
-    frame = land.Frame(WEST, NORTH, nx, ny, FINE, margin=FINE, outlet_x=WEST + 0.45 * WIDTH)
-    random = np.random.Generator(np.random.PCG64(seed))
-    divide = land.draw_divide(random, frame)
-    mask = land.inside(divide, frame)
-    ground = land.evolve(mask, np.zeros(mask.shape), random, frame, CREEP)
-    elevation = LOWEST + ground * RELIEF / ground.max()
-    south = int(np.where(mask[:, frame.outlet_column])[0][-1])
-    folder.mkdir(parents=True, exist_ok=True)
-    geopandas.GeoDataFrame(geometry=[divide], crs=UTM).to_file(folder / "divide.geojson", driver="GeoJSON")
-    # beyond the divide the ground is as high as it is anywhere, so that averages of 1 km do not fall across it
-    land.write_raster(
-        folder / "elevation.tif",
-        np.where(mask, elevation, elevation[mask].max()).astype(np.float32),
-        UTM, WEST, NORTH, FINE, -9999.0,
-    )  # fmt: skip
-    land.write_raster(folder / "cover.tif", np.full(mask.shape, 10, np.uint8), UTM, WEST, NORTH, FINE, 0)
-    return frame.outlet_x, NORTH - (south + 0.5) * FINE
-
-
 def build_basin(folder: Path, name: str) -> None:
     """Build a basin at both sizes of cell, unless it is there."""
     basin = folder / name
-    done = basin / "outlet.json"
-    if not done.exists():
-        outlet = write_maps(basin / "maps", BASINS[name])
-        done.write_text(json.dumps(outlet))
-    x, y = json.loads(done.read_text())
+    outlet = write_maps(basin / "maps", BASINS[name])
     for cell in (FINE, COARSE):
         target = basin / f"{cell:.0f}m"
-        if target.exists():
+        if (target / "coupled.yaml").exists():
             continue
         content = {
             "title": f"Basin {name}, cells of {cell:.0f} m",
-            "grid": {"crs": UTM, "cell": cell},
-            "region": {"polygon": "maps/divide.geojson"},
-            "elevation": {"file": "maps/elevation.tif", "outlets": [[x, y]]},
-            "rivers": {"upstream_area": 2.0},
             "layers": LAYERS,
             "soil": {"sand": 42.0, "clay": 18.0, "bulk_density": 1.35, "depth_to_bedrock": 3.0, "anisotropy": 0.5},
             "permeability": {
@@ -173,17 +123,13 @@ def build_basin(folder: Path, name: str) -> None:
                 "decay": {"a": 120, "b": 150, "minimum": 5},
                 "porosity": 0.12,
             },
-            "land_cover": "maps/cover.tif",
             "initial": {"recharge": RECHARGE},
             "period": {"start": STARTS[name], "end": YEARS["wet"][1]},
-            "forcing": {"type": "netcdf", "file": str(ROOT / "cfg" / "demo" / "weather.nc")},
-            "land": {"reference_height": {"wind": 50.0, "temperature": 40.0, "humidity": 40.0}},
-            "gauges": {"outlet": {"x": x, "y": y}},
         }
         if cell == COARSE:
             content["terrain_statistics"] = {"cell": FINE, "stream_area": STREAM_AREA}
         file = basin / f"{cell:.0f}m.yaml"
-        file.write_text(yaml.safe_dump(content, sort_keys=False))
+        file.write_text(yaml.safe_dump(basin_file(cell, outlet, content), sort_keys=False))
         build(file, target)
 
 
@@ -213,16 +159,6 @@ def write_years(domain: Path, start: str, end: str, surrogate: bool) -> Path:
     file = domain / ("surrogate.yaml" if surrogate else "years.yaml")
     file.write_text(yaml.safe_dump(content, sort_keys=False))
     return file
-
-
-def compute(file: Path, output: Path) -> Path:
-    """Make a run, go on with it, or find that it has ended."""
-    if not (output / "timing.json").exists():
-        if any(output.glob("checkpoints/*/")):
-            rootzone.restart(output).close()
-        else:
-            rootzone.run(file, output, overwrite=True).close()
-    return output
 
 
 def compute_years(domain: Path, name: str, end: str = YEARS["wet"][1], surrogate: bool = False) -> Path:

@@ -1,17 +1,19 @@
 """One set of weights on several layerings and basins: physics to train on, and errors beside no learning at all.
 
-    python benchmarks/layerings.py data RUN FOLDER
-    python benchmarks/layerings.py table --demo RUN [--upper-verde DIR] [--little-washita DIR] --output DIR WEIGHTS...
+    python benchmarks/layerings.py data FOLDER --demo RUN [--pearl-river DATA --states DIR]
+    python benchmarks/layerings.py table FOLDER [--demo RUN] [--earlier RUN] [--upper-verde DIR] \
+        [--little-washita DIR] --output DIR WEIGHTS...
 
-`data` takes stormy weeks of the demo basin to its own and to other layers (6 of 0.4 to 80 m, 20 of 2 to 8 m):
-properties of the layer in which a new one's centre lies, hydraulic head between the centres, and sources of RUN (hourly
-`head.nc` and `fluxes.nc` of land + Richards) where layers overlap. The converged Richards solver makes the heads. In
-FOLDER/NAME are `domain.yaml` and a `store`.
+`data` makes the stores that cfg/demo_training/variants/any_layers.yaml trains on (`layerings_data.py` tells what they
+are): of the demo basin, whose years of land + Richards are RUN (hourly `head.nc` and `fluxes.nc`), of a dry made-up
+basin, and of the Pearl River's domain, from DIR/*, checkpoints of its year (cfg/pearl_river_year.sh).
 
-`table` starts from the heads of the demo's test year, of Upper Verde (5 layers) and of Little Washita (50 layers), and
-drives the converged Richards solver, the structured surrogate without learning and with each of WEIGHTS by the same
-sources for ten days: those of land + Richards, on Upper Verde those of ParFlow-CLM's two days, over and over. All solve
-the same equations, so that differences are the surrogates' errors alone. Weights for other layers are left out.
+`table` starts from the heads of the demo's test year RUN (`--earlier`: its training years, for climatology), of a third
+made-up basin (9 layers), of Upper Verde (5 layers) and of Little Washita (50 layers), and drives the converged
+Richards solver, the solver with one pass, the structured surrogate without learning and with each of WEIGHTS by the
+same sources for ten days: those of land + Richards, on Upper Verde those of ParFlow-CLM's two days, over and over. All
+solve the same equations, so that differences are the surrogates' errors alone. Weights for other layers are left out.
+Climatology is the mean head of the calendar month in earlier years of land + Richards.
 """
 
 from __future__ import annotations
@@ -21,23 +23,34 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import click
-import netCDF4
 import numpy as np
-import yaml
-from click.testing import CliRunner
+import xarray as xr
+from layerings_data import (
+    DEMO,
+    HEAD_NAME,
+    SOURCE_NAME,
+    call,
+    demo_stores,
+    dry_store,
+    exact,
+    full,
+    hours_of,
+    made_up,
+    read_domain,
+    wettest,
+    window_stores,
+)
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from bmi_common import Domain, load_config, water_table
-from bmi_common.domain import DomainConfig
+from bmi_common import Domain, water_table
+from bmi_common.netcdf_file import netcdf_name
 from bmi_common.overland import boundary_outflow
 from bmi_richards.config import prepare
-from bmi_richards.options import SolverConfig
-from bmi_richards.solver import RichardsSolver
 from bmi_surrogate import (
     StructuredArchitecture,
     StructuredCheckpoint,
@@ -46,115 +59,15 @@ from bmi_surrogate import (
     StructuredOptions,
     load,
 )
-from bmi_surrogate.training.store import HEAD, SOURCE, WETTING, Description, Segment, mask_hash
-from rootzone.bmi_run import main as bmi_run
 from rootzone.evaluation.predictions import column_storage
 
 Floats = NDArray[np.float64]
 
-LAYERINGS: dict[str, list[float] | None] = {
-    "eleven": None,
-    "six": [80.0, 15.0, 4.0, 2.0, 1.0, 0.4],
-    "twenty": [8.0] * 6 + [4.0] * 8 + [2.0] * 6,
-}
-ROOT_DEPTH = 3.4
-STRETCHES = ((7660, 200), (13771, 200), (16480, 48))
-"""First hours and lengths of what `data` takes, with the largest storms; the last one validates."""
 HOURS, LOOKS = 240, (24, 240)
-DEMO_STARTS = (5000,)
-FIELDS = (
-    "porosity", "alpha", "n", "residual_saturation", "maximum_saturation", "specific_storage", "conductivity_x",
-    "conductivity_y", "conductivity_z",
-)  # fmt: skip
-PRESSURE_HEAD, NET_SOURCE = "soil_water__pressure_head", "soil_root_zone_water__net_volume_flux"
-NET_SOURCE_NAME = "soil_root-zone_water__net_volume_flux"
-DEMO = Path(__file__).parents[1] / "cfg" / "demo" / "domain.yaml"
-
-
-PASSES = 4
-"""Of the solver: within 4e-8 m of convergence on the demo basin."""
-
-
-def exact(domain: Domain, head: Floats) -> RichardsSolver:
-    """Make a Richards solver of more passes than runs have."""
-    return RichardsSolver(domain, np.where(domain.mask, head, 0.0), SolverConfig(passes=PASSES, threads=1))
-
-
-def full(source: Floats, domain: Domain) -> Floats:
-    """Put sources [h-1] of the upper layers into all, 0 in inactive cells."""
-    whole = np.zeros((domain.nz, *source.shape[1:]))
-    whole[-len(source) :] = np.where(domain.mask, source, 0.0)
-    return whole
-
-
-def hours_of(run: Path, variable: str, first: int, hours: int) -> Floats:
-    """Read records of a variable of a run, whichever of its files holds it."""
-    for file in sorted(run.glob("*.nc")):
-        with netCDF4.Dataset(file) as data:
-            if variable in data.variables:
-                values = data.variables[variable][first : first + hours]
-                return np.ma.filled(values.astype(np.float64), np.nan)
-    raise click.ClickException(f"{run}: no file holds {variable}")
-
-
-# ------------------------------------------------------------------------ data
-
-
-def tops(layers: Floats) -> Floats:
-    """Depth [m] of the top of each layer, bottom first, and of the bottom of the lowest one before them."""
-    return np.append(np.cumsum(layers[::-1])[::-1], 0.0)
-
-
-def relayered(domain: Domain, layers: Floats) -> dict[str, Floats]:
-    """Properties of other layers: those of the layer in which the centre lies, the lowest one's below."""
-    depth = tops(domain.dz)
-    centre = 0.5 * (tops(layers)[1:] + tops(layers)[:-1])
-    number = np.clip(np.searchsorted(-depth, -centre) - 1, 0, domain.nz - 1)
-    return {name: domain.require(name, "the data")[number] for name in FIELDS}
-
-
-def relayered_head(domain: Domain, layers: Floats, head: Floats) -> Floats:
-    """Pressure head [m] of other layers whose hydraulic head is between those of the old ones, even beyond them."""
-    old, new = (0.5 * (tops(dz)[1:] + tops(dz)[:-1]) for dz in (domain.dz, layers))
-    hydraulic = head - old[:, None, None]
-    found = np.empty((len(layers), *head.shape[1:]))
-    for j, i in np.ndindex(*head.shape[1:]):
-        found[:, j, i] = np.interp(-new, -old, hydraulic[:, j, i])
-    return found + new[:, None, None]
-
-
-def shares(domain: Domain, layers: Floats) -> Floats:
-    """Water [m] of each old layer with a source that goes to each new one, (new, old), over its thickness [m-1]."""
-    old, new = tops(domain.dz)[-domain.root_zone_layers - 1 :], tops(layers)
-    overlap = np.minimum(new[:-1, None], old[None, :-1]) - np.maximum(new[1:, None], old[None, 1:])
-    return np.maximum(overlap, 0.0) / layers[:, None]
-
-
-def write_domain(folder: Path, domain: Domain, layers: list[float], root_layers: int) -> Domain:
-    """Write `domain.yaml` of the demo basin with other layers, and read it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    fields = relayered(domain, np.array(layers))
-    surface = {"slope_x": domain.slope_x, "slope_y": domain.slope_y, "manning": domain.manning}
-    np.savez(folder / "fields.npz", mask=domain.mask.astype(float), **fields, **surface)
-
-    def named(name: str) -> dict[str, str]:
-        return {"file": "fields.npz", "variable": name}
-
-    content: dict[str, Any] = {
-        "grid": {"nx": domain.nx, "ny": domain.ny, "dx": domain.dx, "dy": domain.dy},
-        "layers": layers,
-        "root_zone": {"layers": root_layers},
-        "mask": named("mask"),
-        "porosity": named("porosity"),
-        "specific_storage": named("specific_storage"),
-        "van_genuchten": {name: named(name) for name in ("alpha", "n", "residual_saturation", "maximum_saturation")},
-        "conductivity": {axis: named(f"conductivity_{axis}") for axis in "xyz"},
-        "slope": {axis: named(f"slope_{axis}") for axis in "xy"},
-        "slope_formulation": domain.slope_formulation.value,
-        "manning": named("manning"),
-    }
-    (folder / "domain.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
-    return Domain.load(load_config(folder / "domain.yaml", DomainConfig))
+DEMO_START = 5000
+"""Hour of the demo's test year."""
+THIRD_FIRST = 366 * 24 + 2208
+"""Hour, the first of 2021, from which on the third basin's storms are looked for; the year before is its climate."""
 
 
 @click.group()
@@ -163,39 +76,16 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("run", type=click.Path(path_type=Path, exists=True))
 @click.argument("folder", type=click.Path(path_type=Path))
-def data(run: Path, folder: Path) -> None:
-    """Make the physics of the demo basin with other layers."""
-    domain = Domain.load(load_config(DEMO, DomainConfig))
-    for name, other_layers in LAYERINGS.items():
-        layers = other_layers or domain.dz.tolist()
-        thickness = np.array(layers)
-        share = shares(domain, thickness)
-        root_layers = int(np.count_nonzero(tops(thickness)[1:] < ROOT_DEPTH))
-        other = write_domain(folder / name, domain, layers, root_layers)
-        heads, sources = [], []
-        for first, hours in STRETCHES:
-            head = hours_of(run, PRESSURE_HEAD, first, 1)[0]
-            solver = exact(other, relayered_head(domain, thickness, head))
-            given = hours_of(run, NET_SOURCE, first + 1, hours)
-            heads.append(solver.head)
-            for source in given:
-                there = np.tensordot(share, np.nan_to_num(source), axes=1)[-root_layers:]
-                solver.step(full(there, other))
-                heads.append(solver.head)
-                sources.append(np.where(domain.mask, there, 0.0))
-        store = folder / name / "store"
-        store.mkdir(exist_ok=True)
-        np.save(store / HEAD, np.where(domain.mask, np.stack(heads), 0.0))
-        np.save(store / SOURCE, np.stack(sources).astype(np.float32))
-        rain = np.maximum(np.stack(sources)[:, -1], 0.0) * thickness[-1]
-        np.save(store / WETTING, rain[:, domain.mask].mean(axis=1))
-        segments = tuple(Segment(hours) for _, hours in STRETCHES)
-        Description(
-            segments, tuple(layers), other.subsurface.shape, root_layers, mask_hash(other.mask), None, {}
-        ).write(store)
-        print(f"{name}: {sum(h for _, h in STRETCHES)} h, {len(layers)} layers, sources in {root_layers}")
+@click.option("--demo", type=click.Path(path_type=Path, exists=True), required=True, help="Two years of physics.")
+@click.option("--pearl-river", "data", type=click.Path(path_type=Path, exists=True), help="Folder of its data.")
+@click.option("--states", type=click.Path(path_type=Path, exists=True), help="Checkpoints of its year of physics.")
+def data(folder: Path, demo: Path, data: Path | None, states: Path | None) -> None:
+    """Make the physics to train on."""
+    demo_stores(demo, folder)
+    dry_store(folder)
+    if data is not None and states is not None:
+        window_stores(data, states, folder)
 
 
 # ----------------------------------------------------------------------- table
@@ -203,12 +93,44 @@ def data(run: Path, folder: Path) -> None:
 
 @dataclass(frozen=True)
 class Case:
-    """Where a table's rows come from: head [m] at the start, and sources [h-1] of every hour."""
+    """Where rows come from: head [m] at the start, sources [h-1] of every hour, mean head [m] of the month."""
 
     name: str
     domain: Domain
     head: Floats
     sources: list[Floats]
+    climate: Floats | None = None
+
+
+class Stepped(Protocol):
+    """What is judged."""
+
+    def step(self, source: Floats) -> Floats:
+        """Go on by an hour under sources [h-1] of the root zone; return the head [m]."""
+        ...
+
+
+class Physics:
+    """The Richards solver as it is judged."""
+
+    def __init__(self, domain: Domain, head: Floats, passes: int) -> None:
+        self._domain, self._solver = domain, exact(domain, head, passes)
+
+    def step(self, source: Floats) -> Floats:
+        """Go on by an hour."""
+        self._solver.step(full(source, self._domain))
+        return np.asarray(self._solver.head)
+
+
+class Constant:
+    """A head that stays."""
+
+    def __init__(self, head: Floats) -> None:
+        self._head = head
+
+    def step(self, source: Floats) -> Floats:
+        """Return the head."""
+        return self._head
 
 
 @dataclass
@@ -230,12 +152,34 @@ class Row:
     milliseconds: float
 
 
-def demo_cases(run: Path) -> Iterator[Case]:
-    """Make cases of stretches of the demo basin's test year."""
-    domain = Domain.load(load_config(DEMO, DomainConfig))
-    for first in DEMO_STARTS:
-        head, sources = hours_of(run, PRESSURE_HEAD, first, 1)[0], hours_of(run, NET_SOURCE, first + 1, HOURS)
-        yield Case(f"demo, hour {first}", domain, head, list(sources))
+def month_of(run: Path, hour: int) -> int:
+    """Calendar month of a record of a run."""
+    with xr.open_dataset(run / "head.nc") as data:
+        return int(data["time"].dt.month[hour])
+
+
+def climate(run: Path, month: int, before: int | None = None) -> Floats:
+    """Mean head [m] of a calendar month in a run, in the hours before one if that is given."""
+    with xr.open_dataset(run / "head.nc") as data:
+        heads = data[netcdf_name(HEAD_NAME)][:before]
+        days = heads[heads["time"].dt.month.values == month][::24]
+        return np.asarray(days.mean("time").values, dtype=float)
+
+
+def demo(run: Path, earlier: Path | None) -> Case:
+    """Take ten days of the demo basin's test year."""
+    head, sources = hours_of(run, HEAD_NAME, DEMO_START, 1)[0], hours_of(run, SOURCE_NAME, DEMO_START + 1, HOURS)
+    mean = None if earlier is None else climate(earlier, month_of(run, DEMO_START))
+    return Case("demo", read_domain(DEMO.parent), head, list(sources), mean)
+
+
+def third(folder: Path) -> Case:
+    """Take the wettest ten days of the third basin's second year."""
+    run = made_up(folder, "third")
+    (start,) = wettest(run, [HOURS], THIRD_FIRST)
+    head, sources = hours_of(run, HEAD_NAME, start - 1, 1)[0], hours_of(run, SOURCE_NAME, start, HOURS)
+    mean = climate(run, month_of(run, start), before=THIRD_FIRST)
+    return Case("third", prepare(run.parent / "groundwater.yaml").domain, head, list(sources), mean)
 
 
 def imported(definition: Path, folder: Path, hours: int | None) -> tuple[Domain, Floats, Floats]:
@@ -245,19 +189,12 @@ def imported(definition: Path, folder: Path, hours: int | None) -> tuple[Domain,
         sources = np.empty(0)
     else:
         run = folder / "run"
-        written = f"[{{file: sources.nc, every: 1h, precision: double, variables: [land.{NET_SOURCE_NAME}]}}]"
+        written = f"[{{file: sources.nc, every: 1h, precision: double, variables: [land.{SOURCE_NAME}]}}]"
         call(str(folder / "coupled.yaml"), "--output", str(run), "--overwrite", "--set", "figures=false",
              "--set", f"output={written}")  # fmt: skip
-        sources = hours_of(run, NET_SOURCE, 0, hours)
+        sources = hours_of(run, SOURCE_NAME, 0, hours)
     prepared = prepare(folder / "groundwater.yaml")
     return prepared.domain, prepared.head, sources
-
-
-def call(*arguments: str) -> None:
-    """Call ``bmi-run``."""
-    result = CliRunner().invoke(bmi_run, list(arguments))
-    if result.exit_code:
-        raise click.ClickException(result.output)
 
 
 def upper_verde(folder: Path, output: Path) -> Case:
@@ -290,23 +227,25 @@ class Judge:
             if hour in LOOKS:
                 self.truth[hour] = solver.head[:, case.domain.mask]
 
-    def row(self, name: str, model: StructuredModel | None) -> Row:
-        """Errors of a surrogate; of the state at the start without one."""
+    def surrogate(self, name: str, model: StructuredModel) -> Row:
+        """Errors of a structured surrogate."""
+        emulator = StructuredEmulator(model, self.case.domain, StructuredOptions(threads=1))
+        emulator.start(np.where(self.case.domain.mask, self.case.head, np.nan))
+        return self.row(name, emulator)
+
+    def row(self, name: str, judged: Stepped) -> Row:
+        """Errors of what goes on from the head at the start."""
         domain, case = self.case.domain, self.case
         mask, roots = domain.mask, domain.root_zone_layers
         thickness = domain.dz[-roots:, None]
         head = np.where(mask, case.head, np.nan)
-        emulator = None if model is None else StructuredEmulator(model, domain, StructuredOptions(threads=1))
-        if emulator is not None:
-            emulator.start(head)
         row = Row(case.name, name, [], [], [], [], 0.0, 0.0)
         stored, left, turned, seconds = column_storage(head[:, mask], domain).sum(), 0.0, 0.0, 0.0
         for hour, source in enumerate(case.sources, start=1):
             given = np.where(mask, source, 0.0)
-            if emulator is not None:
-                began = time.process_time()
-                head = emulator.step(given)
-                seconds += time.process_time() - began
+            began = time.process_time()
+            head = judged.step(given)
+            seconds += time.process_time() - began
             found = head[:, mask]
             water, outflow, now = given[:, mask] * thickness, self._outflow(found[-1]), column_storage(found, domain)
             left += abs(float(now.sum()) - stored - float(water.sum()) + outflow)
@@ -344,35 +283,56 @@ def show(rows: list[Row]) -> Table:
 
 
 @main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
 @click.argument("weights", type=click.Path(path_type=Path, exists=True), nargs=-1)
-@click.option("--demo", type=click.Path(path_type=Path, exists=True), help="Physics of the demo's test year.")
+@click.option("--demo", "test", type=click.Path(path_type=Path, exists=True), help="Physics of the demo's test year.")
+@click.option("--earlier", type=click.Path(path_type=Path, exists=True), help="Physics of the years before it.")
 @click.option("--upper-verde", "verde", type=click.Path(path_type=Path, exists=True), help="Folder of the model.")
 @click.option("--little-washita", "washita", type=click.Path(path_type=Path, exists=True), help="Folder of the model.")
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="Folder for imports and the figures.")
-def table(weights: tuple[Path, ...], demo: Path | None, verde: Path | None, washita: Path | None, output: Path) -> None:
-    """Judge weights on basins and layerings."""
+def table(
+    folder: Path,
+    weights: tuple[Path, ...],
+    test: Path | None,
+    earlier: Path | None,
+    verde: Path | None,
+    washita: Path | None,
+    output: Path,
+) -> None:
+    """Judge weights on basins and layerings; FOLDER is that of `data`, for the third basin."""
     output.mkdir(parents=True, exist_ok=True)
-    cases: list[Case] = [] if demo is None else list(demo_cases(demo))
-    if verde is not None:
-        cases.append(upper_verde(verde, output))
-    if washita is not None:
-        cases.append(little_washita(washita, output))
     rows: list[Row] = []
-    for case in cases:
+    for case in cases(folder, test, earlier, verde, washita, output):
         judge = Judge(case)
-        models: list[tuple[str, StructuredModel | None]] = [("persistence", None)]
-        for refinements in (2, 3):
-            bare = StructuredModel(StructuredArchitecture(case.domain.nz, (), refinements)).eval()
-            models.append((f"untrained, {refinements + 1} solves", bare))
+        found = [judge.row("persistence", Constant(np.where(case.domain.mask, case.head, np.nan)))]
+        if case.climate is not None:
+            found.append(judge.row("climatology", Constant(case.climate)))
+        found.append(judge.row("Richards, one pass", Physics(case.domain, case.head, passes=1)))
+        for solves in (1, 3, 4):
+            bare = StructuredModel(StructuredArchitecture(case.domain.nz, (), solves - 1)).eval()
+            found.append(judge.surrogate(f"untrained, {solves} solve{'s' if solves > 1 else ''}", bare))
         for path in weights:
-            found = load(path)
-            if not isinstance(found, StructuredCheckpoint):
+            checkpoint = load(path)
+            if not isinstance(checkpoint, StructuredCheckpoint):
                 raise click.ClickException(f"{path}: not a structured surrogate")
-            if found.model.architecture.layers in ("any", case.domain.nz):
-                models.append((path.parent.name, found.model))
-        rows += [judge.row(name, model) for name, model in models]
+            if checkpoint.model.architecture.layers in ("any", case.domain.nz):
+                found.append(judge.surrogate(path.parent.name, checkpoint.model))
+        rows += found
         (output / "layerings.json").write_text(json.dumps([asdict(r) for r in rows], indent=1))
-        Console(width=160).print(show([r for r in rows if r.case == case.name]))
+        Console(width=160).print(show(found))
+
+
+def cases(
+    folder: Path, test: Path | None, earlier: Path | None, verde: Path | None, washita: Path | None, output: Path
+) -> Iterator[Case]:
+    """Make all cases whose data are given."""
+    if test is not None:
+        yield demo(test, earlier)
+    yield third(folder)
+    if verde is not None:
+        yield upper_verde(verde, output)
+    if washita is not None:
+        yield little_washita(washita, output)
 
 
 if __name__ == "__main__":

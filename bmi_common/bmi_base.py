@@ -515,7 +515,7 @@ class DeclaredBmi(GridFunctions, VariableFunctions):
                 if goes_on or not v.role.is_input:
                     values = self.values.get(v.name)
                     values = self._allocate(v) if values is None else values
-                    values[...] = saved.arrays[_file_name(v.name)]
+                    values[...] = saved.arrays.get(_file_name(v.name), np.nan)  # unknown until the next step
             self.supplied = set(saved.header.details.get("supplied", ())) if goes_on else set()
             self._load_state_dict(saved.state_dict())
         except BaseException:
@@ -534,7 +534,10 @@ class DeclaredBmi(GridFunctions, VariableFunctions):
             dimensions = self._dimensions(v.grid)
             values = self.values.get(v.name)
             values = self._derived(v) if values is None else values
-            arrays[_file_name(v.name)] = StateArray(values, dimensions, v.units, v.long_name or v.name)
+            # nothing depends on these, so a state of a version that did not have them will do
+            optional = v.role is Role.FORCING or v.name in self.on_demand
+            name = v.long_name or v.name
+            arrays[_file_name(v.name)] = StateArray(values, dimensions, v.units, name, optional=optional)
         return arrays | state
 
     def _derived(self, v: Variable) -> NDArray[Any]:

@@ -54,6 +54,8 @@ class StateArray:
         For people who look into the file.
     growing : str
         The dimension whose length changes while the component runs; the others must agree when a state is read.
+    optional : bool
+        Whether a state file may lack it, such as one of a version that did not know it yet.
     """
 
     values: NDArray[Any]
@@ -61,6 +63,7 @@ class StateArray:
     units: str = ""
     long_name: str = ""
     growing: str = ""
+    optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -454,13 +457,13 @@ def require_shapes(saved: SavedState, expected: Mapping[str, StateArray], grid: 
     # the grid first: it is the cause of all other differences
     for name in (n for n in grid if n in saved.arrays):
         _require_same_shape(saved, name, expected[name], "belongs to another grid: ")
-    missing = sorted(set(expected) - set(saved.arrays))
+    missing = sorted(n for n, array in expected.items() if n not in saved.arrays and not array.optional)
     extra = sorted(set(saved.arrays) - set(expected))
     if missing or extra:
         said = [f"{what} {', '.join(names)}" for what, names in (("lacks", missing), ("has also", extra)) if names]
         raise ConfigError(f"does not fit this configuration: it {' and '.join(said)}", file=path)
-    for name, array in expected.items():
-        _require_same_shape(saved, name, array, "does not fit this configuration: ")
+    for name in expected.keys() & saved.arrays.keys():
+        _require_same_shape(saved, name, expected[name], "does not fit this configuration: ")
 
 
 class Difference(NamedTuple):

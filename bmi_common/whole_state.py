@@ -150,7 +150,8 @@ def read(
     with state_file.opened(path, component) as file:
         columns = _Columns(part, file.read(_MASK, slice(0, part.rows.stop)) > 0) if _MASK in file.variables else None
         tiles = _own_tiles(part, expected)
-        arrays = {name: _window(file, name, part, array, columns, tiles) for name, array in expected.items()}
+        there = {name: array for name, array in expected.items() if name in file.variables}
+        arrays = {name: _window(file, name, part, array, columns, tiles) for name, array in there.items()}
         header = file.header
     saved = SavedState(path, header, arrays)
     _require_same(saved, part, expected, (*grid, *statics))

@@ -73,7 +73,7 @@ def means(a: Assessment, key: str) -> Figure:
         columns = (
             (REFERENCE, of.reference[window], _MEANS[key], level, variable.label),
             (a.run, of.simulated[window], _MEANS[key], level, variable.label),
-            (f"bias: {a.run} − reference", of.agreement.bias[window], _BIAS, bias, variable.label),
+            ("bias", of.agreement.bias[window], _BIAS, bias, variable.label),
             ("Spearman rank correlation", of.agreement.spearman[window], _RANK, rank, ""),
         )
         for column, (title, values, cmap, limits, units) in enumerate(columns):
@@ -83,7 +83,7 @@ def means(a: Assessment, key: str) -> Figure:
             if number == 0:
                 axes.set_title(title)
         panels[number, 0].set_ylabel(a.windows[window].name)
-    figure.suptitle(f"mean {variable.title}", x=0.01, ha="left", fontsize=10)
+    figure.suptitle(f"mean {variable.title}; bias: {a.run} − reference", x=0.01, ha="left", fontsize=10)
     return figure
 
 
