@@ -13,7 +13,7 @@ dropped. In the basin `learning`, 2020 (1224 mm of precipitation) is learned fro
 basin `unseen` there is only 2021. What is needed of the truth is kept in benchmarks/coarse_grid.
 
 At 1 km there are physics as they come, and physics with streams within cells (docs/theory.md, equations (10c) to
-(10g)), whose parameters nobody has learned. What is learned, and how, is told in coarse_grid_learning.py. The last is
+(10h)), whose parameters nobody has learned. What is learned, and how, is told in coarse_grid_learning.py. The last is
 run with the structured surrogate (three solves, no network) in the place of Richards, too.
 """
 

@@ -59,7 +59,7 @@ class BmiColm(LandSurface):
     runs_in_parts = True
     METADATA = str(Path(__file__).with_name("pymt"))  # where pymt looks
     on_demand = frozenset(DIAGNOSTICS) | frozenset(LAYERED_DIAGNOSTICS)
-    variables = (*LandSurface.variables, *names.IRRIGATION_VARIABLES, *names.DIAGNOSTICS)
+    variables = (*LandSurface.variables, *names.IRRIGATION_VARIABLES, names.SATURATED_GROUND, *names.DIAGNOSTICS)
 
     def _initialize(self, config_file: Path) -> Setup:
         prepared = prepare(config_file)
@@ -96,7 +96,7 @@ class BmiColm(LandSurface):
 
     def _update(self) -> None:
         self._read_forcing()
-        self._irrigate_no_more_than_given()
+        self._forget_what_was_not_given()
         self._check_inputs()
         self._prescribe_leaf_area()
         self._announce_extrapolation(None)
@@ -106,7 +106,7 @@ class BmiColm(LandSurface):
             weather = self._lifting(weather)
         for short, name in _KERNEL_NAMES.items():
             getattr(columns.forcing, short)[:] = weather[name]
-        head, saturation = self._over_surface(names.PRESSURE_HEAD), self._over_surface(names.SATURATION)
+        head, saturation = self._soil_water()
         self._available_water.take(head, saturation, self._cells, grid, columns.forcing, columns.threads)
         fluxes = columns.advance()
         self._fill(names.NET_SOURCE, grid.mean(fluxes.source).T[::-1])
@@ -120,11 +120,21 @@ class BmiColm(LandSurface):
         self._renew_on_demand()
         self._report_clamped(int(fluxes.clamped_heads.sum()))
 
-    def _irrigate_no_more_than_given(self) -> None:
-        """Set irrigation to nothing where it has not been set for this step."""
-        for variable in names.IRRIGATION_VARIABLES:
+    def _forget_what_was_not_given(self) -> None:
+        """Set irrigation and saturated ground to nothing where they have not been set for this step."""
+        for variable in (*names.IRRIGATION_VARIABLES, names.SATURATED_GROUND):
             if variable.name not in self.supplied:
-                self.values[variable.name][self._prepared.domain.mask] = 0.0
+                self.values[variable.name][..., self._prepared.domain.mask] = 0.0
+
+    def _soil_water(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Pressure head [m] and saturation of the ground that the land sees: equation (10h) of docs/theory.md."""
+        head, saturation = self._over_surface(names.PRESSURE_HEAD), self._over_surface(names.SATURATION)
+        if names.ROOT_ZONE_SATURATED_FRACTION not in self.supplied:
+            return head, saturation
+        saturated = self._over_surface(names.ROOT_ZONE_SATURATED_FRACTION)
+        return (1.0 - saturated) * np.minimum(head, 0.0) + np.maximum(head, 0.0), (
+            saturation + saturated * np.maximum(1.0 - saturation, 0.0)
+        )
 
     def _derive(self, name: str, values: NDArray[np.float64]) -> None:
         columns = self._columns

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bmi_colm.bmi import BmiColm
 from bmi_colm.forcing.config import ExternalForcing
-from bmi_colm.variables import IRRIGATION_VARIABLES
+from bmi_colm.variables import IRRIGATION_VARIABLES, SATURATED_GROUND
 from bmi_common import State
 from bmi_common.ngen import NgenRules
 
@@ -12,7 +12,7 @@ from bmi_common.ngen import NgenRules
 class Colm(NgenRules, BmiColm):
     """`BmiColm` under the rules of ngen; with ``forcing: external`` ngen supplies the forcing."""
 
-    optional = frozenset(v.name for v in IRRIGATION_VARIABLES)
+    optional = frozenset(v.name for v in (*IRRIGATION_VARIABLES, SATURATED_GROUND))
 
     @property
     def forcing_is_read(self) -> bool:

@@ -13,6 +13,7 @@ from bmi_common.groundwater import (
     POROSITY,
     POSSIBLE_IRRIGATION,
     PRESSURE_HEAD,
+    ROOT_ZONE_SATURATED_FRACTION,
     SATURATION,
 )
 from bmi_common.variables import Role, Variable
@@ -32,6 +33,8 @@ __all__ = [
     "NET_SOURCE",
     "POROSITY",
     "PRESSURE_HEAD",
+    "ROOT_ZONE_SATURATED_FRACTION",
+    "SATURATED_GROUND",
     "SATURATION",
     "SENSIBLE_HEAT",
     "SNOW_WATER",
@@ -64,6 +67,15 @@ IRRIGATION_VARIABLES = tuple(
         (CANOPY_IRRIGATION, "irrigation above the canopy (sprinklers); none unless it is set"),
         (GROUND_IRRIGATION, "irrigation on the ground (drip); none unless it is set"),
     )
+)
+
+SATURATED_GROUND = Variable(
+    ROOT_ZONE_SATURATED_FRACTION,
+    "1",
+    ROOT_ZONE,
+    Role.FORCING,
+    "share of the cell's ground that is saturated, though its mean is not; none unless it is set",
+    (0.0, 1.0),
 )
 
 LAND_OUTPUTS = (

@@ -123,6 +123,9 @@ class DeclaredBmi(GridFunctions, VariableFunctions):
     somebody takes them; `_derive` makes them, and from then on the component keeps them up to date by
     `_renew_on_demand`."""
 
+    without_consequence: ClassVar[frozenset[str]] = frozenset()
+    """Further outputs that nothing follows from, so that a state may lack them."""
+
     saves_state: ClassVar[bool] = True
     """Whether state files hold all that the component remembers; where not, it refuses to write and to read them."""
 
@@ -534,8 +537,8 @@ class DeclaredBmi(GridFunctions, VariableFunctions):
             dimensions = self._dimensions(v.grid)
             values = self.values.get(v.name)
             values = self._derived(v) if values is None else values
-            # nothing depends on these, so a state of a version that did not have them will do
-            optional = v.role is Role.FORCING or v.name in self.on_demand
+            # a state of a version that did not have these will do
+            optional = v.role is Role.FORCING or v.name in self.on_demand | self.without_consequence
             name = v.long_name or v.name
             arrays[_file_name(v.name)] = StateArray(values, dimensions, v.units, name, optional=optional)
         return arrays | state

@@ -45,6 +45,7 @@ DISCHARGE = "channel_water_x-section__volume_flow_rate"
 BASEFLOW = "land_surface_water_baseflow__volume_flux"
 DIRECT_RUNOFF = "land_surface_water_saturation-excess_runoff__volume_flux"
 SATURATED_FRACTION = "land_surface_saturated__area_fraction"
+ROOT_ZONE_SATURATED_FRACTION = "soil_root-zone_saturated__area_fraction"
 
 SECTIONS = ("richards", "surrogate", "parflow")
 """Sections of the groundwater configuration, one a component; each component passes over the others'."""
@@ -129,6 +130,14 @@ GROUNDWATER_VARIABLES = (
         SURFACE,
         Role.OUTPUT,
         "share of the cell's ground that is saturated at the surface, by the terrain within it; 0 without `streams:`",
+        (0.0, 1.0),
+    ),
+    Variable(
+        ROOT_ZONE_SATURATED_FRACTION,
+        "1",
+        ROOT_ZONE,
+        Role.OUTPUT,
+        "share of the cell's ground whose water table is above the middle of the layer; 0 without `streams:`",
         (0.0, 1.0),
     ),
 )

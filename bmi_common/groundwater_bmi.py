@@ -40,7 +40,15 @@ class GroundwaterBmi(DeclaredBmi):
     `_adopt_head`, and keeps in `_published_head` the head that it gave out last, or has its own `_has_written_head`.
     """
 
-    on_demand = frozenset({names.VOLUME_FRACTION, names.BASEFLOW, names.DIRECT_RUNOFF, names.SATURATED_FRACTION})
+    on_demand = frozenset(
+        {
+            names.VOLUME_FRACTION,
+            names.BASEFLOW,
+            names.DIRECT_RUNOFF,
+            names.SATURATED_FRACTION,
+            names.ROOT_ZONE_SATURATED_FRACTION,
+        }
+    )
     _prepared: PreparedGroundwater
     _published_head: Array
 
@@ -185,7 +193,9 @@ class GroundwaterBmi(DeclaredBmi):
             return
         streams, mask = self._prepared.streams, self._prepared.domain.mask
         if streams is None:
-            values[mask] = 0.0
+            values[..., mask] = 0.0
+        elif name == names.ROOT_ZONE_SATURATED_FRACTION:
+            values[:, mask] = streams.saturated_shares(self.values[names.WATER_TABLE_DEPTH][mask])[-len(values) :]
         elif name == names.SATURATED_FRACTION:
             values[mask] = streams.saturated_share(self.values[names.WATER_TABLE_DEPTH][mask])
         else:

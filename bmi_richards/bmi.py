@@ -45,6 +45,7 @@ class BmiRichards(GroundwaterBmi):
         *names.WELL_RATE_VARIABLES,
         *SOLVER_VARIABLES,
     )
+    without_consequence = frozenset(v.name for v in SOLVER_VARIABLES)
     may_change = (
         "richards.passes",
         "richards.time_step",

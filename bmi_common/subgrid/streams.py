@@ -4,7 +4,7 @@ A cell of a kilometre has a water table in its middle, and none of the valleys t
 water table says how high groundwater stands above the streams of the cell, and how much of its ground is saturated:
 the height above the nearest drainage, known from a finer elevation model, is what tells the places of a cell apart
 (Rennó et al. 2008, Remote Sens. Environ. 112, 3469-3481; Beven and Kirkby 1979, Hydrol. Sci. Bull. 24, 43-69, for the
-idea of a variable saturated area). Equations (10c) to (10g) of docs/theory.md.
+idea of a variable saturated area). Equations (10c) to (10h) of docs/theory.md.
 """
 
 from __future__ import annotations
@@ -139,6 +139,17 @@ class Streams:
             Mean of the cell [m].
         """
         return self._share(water_table_depth, np.zeros_like(water_table_depth))
+
+    def saturated_shares(self, water_table_depth: Array) -> Array:
+        """Share of each cell's ground whose water table is above the middle of each layer, (layers, columns).
+
+        Parameters
+        ----------
+        water_table_depth : ndarray, shape (columns,)
+            Mean of the cell [m].
+        """
+        middles = 0.5 * (self._top + self._bottom)
+        return np.stack([self._share(water_table_depth, np.broadcast_to(z, water_table_depth.shape)) for z in middles])
 
     def water_table_depths(self, mean: Array) -> Array:
         """Water table depth of the ground within each cell, of equal shares by height, (shares, columns) [m].

@@ -9,7 +9,7 @@ module richards_newton
   use, intrinsic :: iso_fortran_env, only: wp => real64
   use ponding, only: depth_exponent, ponding_powers
   use richards_block, only: block_t, evaluate, assemble
-  use richards_types, only: boundary_t, lanes, soil_alpha, soil_pore, soil_elastic, state_head, state_saturation, work_start
+  use richards_types, only: boundary_t, lanes, soil_alpha, soil_n, soil_pore, soil_elastic, state_head, state_saturation, work_start
   implicit none
   private
   public :: solve_block, take_step, find_answers
@@ -25,7 +25,7 @@ contains
 
   !> New heads of a block; it must be evaluated at its heads, which are the first guess, and is so on return.
   !>
-  !> Five ways are tried in turn. `iterations` counts those of all, 0 if the guess already was the solution; `ways` is how many
+  !> Six ways are tried in turn. `iterations` counts those of all, 0 if the guess already was the solution; `ways` is how many
   !> were needed; `failed_layer` is 0, or the layer whose residual `worst` [m] is largest when all have failed.
   subroutine solve_block(block, boundary, iterations, ways, failed_layer, worst)
     type(block_t), intent(inout) :: block        !< with its supply
@@ -60,6 +60,10 @@ contains
     end if
     if (any(open > 0.0_wp)) then
       call begin_way(5)
+      call newton(block, boundary, 60, 60, .false., .true., open, iterations)
+    end if
+    if (any(open > 0.0_wp)) then
+      call begin_way(6)
       call continue_from_start(block, boundary, open, iterations)
     end if
     if (all(open <= 0.0_wp)) return
@@ -98,13 +102,13 @@ contains
   end subroutine solve_block
 
   !> Newton's method from the present heads: full steps, halved after `full_steps`, or with backtracking on sum |R|.
-  subroutine newton(block, boundary, most, full_steps, backtracking, cautious, open, iterations)
+  subroutine newton(block, boundary, most, full_steps, backtracking, stretched, open, iterations)
     type(block_t), intent(inout) :: block        !< evaluated
     type(boundary_t), intent(in) :: boundary     !< faces through which water comes from outside
     integer, intent(in) :: most                  !< largest number of iterations
     integer, intent(in) :: full_steps            !< iterations with full steps
     logical, intent(in) :: backtracking          !< steps are halved until sum |R| falls
-    logical, intent(in) :: cautious              !< saturation is approached by a factor of ten at a time
+    logical, intent(in) :: stretched             !< heads near saturation take whole steps where kr is smooth
     real(wp), intent(inout) :: open(lanes)       !< 1 where a lane is to be solved, then where it is not, else 0 [-]
     integer, intent(inout) :: iterations(lanes)  !< of each lane
     real(wp), dimension(lanes, block%top) :: residual, lower, diagonal, upper, previous, step
@@ -125,7 +129,9 @@ contains
       fraction = merge(1.0_wp, 0.5_wp, iteration <= full_steps)
       searching = going
       do halving = 1, 12
-        call take_step(block%top, block%soil(:, :, soil_alpha), previous, step, fraction, cautious, searching, &
+        call take_step(block%top, block%soil(:, :, soil_alpha), previous, step, fraction, searching, &
+          block%state(:, :, state_head))
+        if (stretched) call stretch_step(block%top, block%soil(:, :, :soil_n), previous, step, searching, &
           block%state(:, :, state_head))
         call evaluate(block)
         call assemble(block, boundary, residual, lower, diagonal, upper)
@@ -175,7 +181,7 @@ contains
         block%supply(:, k) = merge(water(:, k) + share*(supply(:, k) - water(:, k)), supply(:, k), open > 0.0_wp)
       end do
       going = open
-      call newton(block, boundary, 150, 150, .true., .true., going, iterations)
+      call newton(block, boundary, 60, 60, .false., .true., going, iterations)
       do l = 1, lanes
         if (open(l) <= 0.0_wp) cycle
         if (going(l) <= 0.0_wp) then
@@ -257,15 +263,13 @@ contains
   !> head = previous - fraction*step, where a decrease is limited: unsaturated by 2 (|h| + 0.5/alpha), saturated to
   !> -0.5/alpha.
   !>
-  !> Increases are free: limiting them stalls infiltration fronts. Only a cautious step approaches saturation by a factor of ten at
-  !> a time: where n < 2, the slope of kr is infinite at saturation, and a free step jumps to and fro across the solution.
-  pure subroutine take_step(top, alpha, previous, step, fraction, cautious, going, head)
+  !> Increases are free: limiting them stalls infiltration fronts.
+  pure subroutine take_step(top, alpha, previous, step, fraction, going, head)
     integer, intent(in) :: top                      !< layers
     real(wp), intent(in) :: alpha(lanes, top)       !< [m-1]
     real(wp), intent(in) :: previous(lanes, top)    !< heads before the step [m]
     real(wp), intent(in) :: step(lanes, top)        !< Newton step [m]
     real(wp), intent(in) :: fraction(lanes)         !< of the step to take [-]
-    logical, intent(in) :: cautious                 !< saturation is approached by a factor of ten at a time
     real(wp), intent(in) :: going(lanes)            !< 1 in lanes that take it, else 0 [-]
     real(wp), intent(inout) :: head(lanes, top)     !< heads after the step [m]
     real(wp) :: lowest, next
@@ -281,16 +285,37 @@ contains
         head(l, k) = merge(next, head(l, k), going(l) > 0.0_wp)
       end do
     end do
-    if (.not. cautious) return
+  end subroutine take_step
+
+  !> Heads of -1/alpha to 0 after a whole step in the coordinate w = -(-alpha h)^p, p = min(n - 1, 1), others as they are.
+  !>
+  !> Where n < 2, the slope of kr is infinite at saturation, and free steps jump to and fro across the solution; in w it is smooth.
+  !> A step beyond saturation ends there, and the next one begins with the slopes of saturated soil.
+  pure subroutine stretch_step(top, soil, previous, step, going, head)
+    integer, intent(in) :: top                    !< layers
+    real(wp), intent(in) :: soil(:, :, :)         !< alpha and n of the cells [m-1, -]
+    real(wp), intent(in) :: previous(lanes, top)  !< heads before the step [m]
+    real(wp), intent(in) :: step(lanes, top)      !< Newton step [m]
+    real(wp), intent(in) :: going(lanes)          !< 1 in lanes that take it, else 0 [-]
+    real(wp), intent(inout) :: head(lanes, top)   !< heads after the step [m], as `take_step` gave them
+    real(wp) :: suction, exponent, next
+    integer :: k, l
+
     do k = 1, top
-      !$omp simd private(next)
       do l = 1, lanes
-        next = 0.1_wp*previous(l, k)
-        next = merge(next, head(l, k), next < head(l, k) .and. previous(l, k)*alpha(l, k) < -1.0e-100_wp)
-        head(l, k) = merge(next, head(l, k), going(l) > 0.0_wp)
+        suction = -soil(l, k, soil_alpha)*previous(l, k)
+        if (going(l) <= 0.0_wp .or. .not. (suction > 0.0_wp .and. suction < 1.0_wp)) cycle
+        exponent = min(soil(l, k, soil_n) - 1.0_wp, 1.0_wp)
+        next = 1.0_wp - exponent*step(l, k)/previous(l, k)
+        if (next > 0.0_wp) then
+          next = previous(l, k)*next**(1.0_wp/exponent)
+          head(l, k) = max(next, previous(l, k) + 2.0_wp*(previous(l, k) - 0.5_wp/soil(l, k, soil_alpha)))
+        else
+          head(l, k) = 0.0_wp
+        end if
       end do
     end do
-  end subroutine take_step
+  end subroutine stretch_step
 
   !> Thomas' algorithm; the diagonal is overwritten by the inverse of the pivots.
   pure subroutine solve_tridiagonal(top, lower, diagonal, upper, right, solution)

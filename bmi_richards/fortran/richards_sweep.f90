@@ -541,7 +541,7 @@ contains
     call take(block, soil%nz*state_variables, soil%ncol, state%cells, block%state)
     call take(block, soil%nz, soil%ncol, system%shift, shift)
     previous = block%state(:, :, state_head)
-    call take_step(block%top, block%soil(:, :, soil_alpha), previous, -shift, spread(relaxation, 1, lanes), .false., &
+    call take_step(block%top, block%soil(:, :, soil_alpha), previous, -shift, spread(relaxation, 1, lanes), &
       spread(1.0_wp, 1, lanes), block%state(:, :, state_head))
     call evaluate(block)
     do l = 1, block%live

@@ -190,13 +190,14 @@ def _run(config: BasinConfig, basin: Basin, title: str) -> dict[str, Any]:
         rain = "land.atmosphere_water_precipitation__mass_flux"
         output.append({"file": "gauges.nc", "every": "1h", "variables": [*discharge, rain]})
     source = names.NET_SOURCE
+    within = () if config.terrain_statistics is None else (names.ROOT_ZONE_SATURATED_FRACTION,)
     return coupled(
         title=title,
         folder=_RUN_FOLDER,
         time={"start": config.period.start, "end": config.period.end, "step": "1h"},
         components={"land": {"class": "bmi_colm:BmiColm", "config": LAND}, "groundwater": groundwater},
         exchanges=[
-            *((f"groundwater.{v}", f"land.{v}") for v in _STATES),
+            *((f"groundwater.{v}", f"land.{v}") for v in (*_STATES, *within)),
             (f"land.{source}", f"groundwater.{source}"),
         ],
         output=output,

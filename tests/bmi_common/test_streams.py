@@ -127,6 +127,18 @@ def test_nothing_is_saturated_where_the_water_table_is_below_the_streams(tmp_pat
     assert (streams.saturated_share(np.zeros(CELLS)) == 1.0).all()
 
 
+@pytest.mark.parametrize("depth", [0.2, 1.0, 2.5])
+def test_share_of_ground_whose_layers_are_below_its_water_table(tmp_path, depth):
+    streams = streams_of(tmp_path, fall=0.5)
+    shares = streams.saturated_shares(np.full(CELLS, depth))
+    ground = streams.water_table_depths(np.full(CELLS, depth))[:, 0]
+    for k, middle in enumerate(np.cumsum(LAYERS[::-1])[::-1] - 0.5 * np.array(LAYERS)):
+        expected = (ground < middle).mean()
+        assert shares[k] == pytest.approx(np.full(CELLS, expected), abs=0.05)  # of twenty shares of the ground
+    assert (np.diff(shares[:, 0]) <= 0.0).all()  # bottom first
+    assert (shares[-1] >= streams.saturated_share(np.full(CELLS, depth))).all()
+
+
 @pytest.mark.parametrize("depth", [0.0, 0.3, 2.0, 7.0])
 def test_depths_within_a_cell_have_its_mean(tmp_path, depth):
     streams = streams_of(tmp_path, fall=0.5)
@@ -235,8 +247,9 @@ def test_discharge_has_what_streams_carry(tmp_path, component):
     assert np.nanmax(value(model, names.PONDED_DEPTH)) == 0.0
     assert value(model, names.DISCHARGE)[0] == pytest.approx(total(model, names.RUNOFF) * AREA)
     assert value(model, names.DISCHARGE)[0] == pytest.approx(total(model, names.BASEFLOW) * AREA, rel=0.02)
-    share = value(model, names.SATURATED_FRACTION)
+    share, shares = value(model, names.SATURATED_FRACTION), value(model, names.ROOT_ZONE_SATURATED_FRACTION)
     assert np.nanmin(share) > 0.0
+    assert (shares.reshape(10, -1)[-1, np.isfinite(share)] >= share[np.isfinite(share)]).all()
 
 
 @every_component

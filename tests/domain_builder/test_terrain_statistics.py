@@ -1,9 +1,12 @@
 """Statistics of the terrain within cells are those of the elevation map, in their places."""
 
+from pathlib import Path
+
 import domain_maps
 import netCDF4
 import numpy as np
 import pytest
+import yaml
 from click.testing import CliRunner
 from domain_maps import CELL, SIDE, SOUTH, UTM, WEST
 
@@ -22,6 +25,7 @@ FLOOR = 40
 FALL, STEEP = 0.001, 0.2
 ROUNDING = 1e-4
 """Of heights [m], as pits are filled in single precision."""
+WEATHER = Path(__file__).parents[2] / "cfg" / "demo" / "weather.nc"
 KEY = {"terrain_statistics": {"cell": CELL, "stream_area": 0.1}}
 """Streams from 40 cells on: more than a hillside has in a row, fewer than both."""
 ROW, COLUMN = np.mgrid[0:SIDE, 0:SIDE].astype(float)
@@ -251,6 +255,24 @@ def test_the_file_lies_on_the_grid_of_the_domain_and_goes_with_the_key(tmp_path)
     run(domain_maps.write_basin(tmp_path, content), "--output", tmp_path / "basin", "--overwrite")
     assert prepare(tmp_path / "basin/groundwater.yaml").streams is None
     assert not (tmp_path / "basin/terrain.nc").exists()
+
+
+def test_the_land_of_the_coupled_run_sees_the_saturated_ground(tmp_path):
+    content = domain_maps.write_maps(tmp_path)
+    run_keys = {
+        "period": {"start": "2020-01-01", "end": "2020-01-02"},
+        "forcing": {"type": "netcdf", "file": str(WEATHER)},
+        "land": {"reference_height": {"wind": 50.0, "temperature": 40.0, "humidity": 40.0}},
+    }
+    for name, key in (("with", KEY), ("without", {})):
+        run(domain_maps.write_basin(tmp_path, content, run_keys | key), "--output", tmp_path / name)
+    exchanges = [
+        {(e["from"], e["to"]) for e in yaml.safe_load((tmp_path / name / "coupled.yaml").read_text())["exchanges"]}
+        for name in ("with", "without")
+    ]
+    share = "soil_root-zone_saturated__area_fraction"
+    assert exchanges[0] - exchanges[1] == {(f"groundwater.{share}", f"land.{share}")}
+    assert exchanges[0] > exchanges[1]
 
 
 def test_a_map_coarser_than_the_fine_cells_is_told(tmp_path):

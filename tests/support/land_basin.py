@@ -80,11 +80,17 @@ def started(folder: Path, **changes: Any) -> BmiColm:
     return bmi
 
 
-def step(bmi: BmiColm, count: int = 1, weather: dict[str, float] | None = None) -> None:
-    """Make steps with wet soil and the same weather everywhere."""
+def step(
+    bmi: BmiColm,
+    count: int = 1,
+    weather: dict[str, float] | None = None,
+    head: float = -1.5,
+    saturation: float = 0.7,
+) -> None:
+    """Make steps with soil, by default wet, and weather that are the same everywhere."""
     for _ in range(count):
-        bmi.set_value(names.PRESSURE_HEAD, np.full((10, NY, NX), -1.5))
-        bmi.set_value(names.SATURATION, np.full((10, NY, NX), 0.7))
+        bmi.set_value(names.PRESSURE_HEAD, np.full((10, NY, NX), head))
+        bmi.set_value(names.SATURATION, np.full((10, NY, NX), saturation))
         for name, value in {**WEATHER, **(weather or {})}.items():
             bmi.set_value(name, np.full((NY, NX), value))
         bmi.update()

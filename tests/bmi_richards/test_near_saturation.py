@@ -1,0 +1,60 @@
+"""Rain that nearly fills the soil above a shallow water table: where n < 2, kr has an infinite slope at saturation."""
+
+import numpy as np
+import pytest
+from richards_domains import make_domain
+
+from bmi_common import van_genuchten
+from bmi_richards import RichardsSolver, SolverConfig
+
+LAYERS = np.array([100.0, 1.137, 0.9133, 0.5539, 0.336, 0.2038, 0.1236, 0.0749, 0.0455, 0.0276, 0.0175])
+CLOSED = {"conductivity_x": 0.0, "conductivity_y": 0.0}
+SEEDS = range(2)
+
+
+def solved(domain, head, rain):
+    """Give columns side by side an hour of rain [m]; the step fails if one of them has no solution."""
+    source = np.zeros(head.shape)
+    source[-1, 0] = rain / LAYERS[-1]
+    solver = RichardsSolver(domain, head, SolverConfig(passes=1, threads=1))
+    balance = solver.step(source)
+    water = rain.sum() * domain.dx**2
+    assert balance.storage_change == pytest.approx(water, rel=1e-9)
+    return balance.newton
+
+
+def test_no_amount_of_rain_stops_a_loam():
+    # a column of the demo basin that stopped a run of two years, under rain of 7.80 to 7.95 mm
+    columns = 4000
+    domain = make_domain(
+        LAYERS, 1, columns, **CLOSED,
+        alpha=[0.5, *[0.7534] * 3, 0.7363, *[0.627] * 6], n=[2.5, *[1.3397] * 3, 1.3455, *[1.4495] * 6],
+        porosity=[0.12, *[0.4267] * 3, 0.4245, *[0.4436] * 6],
+        residual_saturation=[0.02, *[0.2541] * 3, 0.2523, *[0.1954] * 6],
+        conductivity_z=[0.0005, *[0.00209] * 4, *[0.00783] * 6],
+    )  # fmt: skip
+    head = [51.22, 1.929, 0.9117, 0.1844, -0.2412, -0.3525, -0.3647, -0.3162, -0.2677, -0.2326, -0.2094]
+    newton = solved(
+        domain, np.repeat(np.reshape(head, (-1, 1, 1)), columns, axis=2), np.linspace(7.8e-3, 7.95e-3, columns)
+    )
+    assert newton.rungs[3] > 0  # some need the stretched head
+    assert newton.most < 200
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_rain_that_nearly_fills_any_soil_has_a_solution(seed):
+    columns = 20_000
+    random = np.random.default_rng(seed)
+    soil = {
+        "alpha": 10.0 ** random.uniform(-0.5, 1.2, (1, columns)),
+        "n": random.uniform(1.06, 2.0, (1, columns)),
+        "conductivity_z": 10.0 ** random.uniform(-4.0, -1.0, (1, columns)),
+    }
+    domain = make_domain(LAYERS, 1, columns, **CLOSED, **soil, porosity=0.42)
+    centres = np.cumsum(LAYERS[::-1])[::-1] - 0.5 * LAYERS
+    head = centres[:, np.newaxis, np.newaxis] - random.uniform(0.05, 1.5, columns)
+    head = np.where(head < 0.0, head * random.uniform(0.5, 1.5, head.shape), head)
+    full = van_genuchten.saturation(head, domain.alpha, domain.n, domain.residual_saturation, domain.maximum_saturation)
+    room = np.tensordot(LAYERS, (1.0 - full) * domain.porosity, axes=1)[0]
+    newton = solved(domain, head, room * random.uniform(0.9, 1.1, columns))
+    assert newton.most < 5000
