@@ -20,6 +20,8 @@ module richards_newton
   integer, parameter :: most_stages = 200
   !> Depth of the pond that a wet start has [m].
   real(wp), parameter :: wet_depth = 0.01_wp
+  !> -w of soil that has just ceased to be saturated [-], kr being 1 + 2 w.
+  real(wp), parameter :: just_dry = 0.01_wp
 
 contains
 
@@ -287,25 +289,29 @@ contains
     end do
   end subroutine take_step
 
-  !> Heads of -1/alpha to 0 after a whole step in the coordinate w = -(-alpha h)^p, p = min(n - 1, 1), others as they are.
+  !> Heads near saturation after a whole step in the coordinate w = -(-alpha h)^p, p = min(n - 1, 1), others as `take_step` gave them.
   !>
-  !> Where n < 2, the slope of kr is infinite at saturation, and free steps jump to and fro across the solution; in w it is smooth.
-  !> A step beyond saturation ends there, and the next one begins with the slopes of saturated soil.
+  !> Where n < 2, the slope of kr is infinite just below saturation, and free steps jump to and fro across the solution; in w it is
+  !> smooth. A step across saturation, from either side, ends just beyond it, where the next one begins with the slopes of that side.
   pure subroutine stretch_step(top, soil, previous, step, going, head)
     integer, intent(in) :: top                    !< layers
     real(wp), intent(in) :: soil(:, :, :)         !< alpha and n of the cells [m-1, -]
     real(wp), intent(in) :: previous(lanes, top)  !< heads before the step [m]
     real(wp), intent(in) :: step(lanes, top)      !< Newton step [m]
     real(wp), intent(in) :: going(lanes)          !< 1 in lanes that take it, else 0 [-]
-    real(wp), intent(inout) :: head(lanes, top)   !< heads after the step [m], as `take_step` gave them
+    real(wp), intent(inout) :: head(lanes, top)   !< heads after the step [m]
     real(wp) :: suction, exponent, next
     integer :: k, l
 
     do k = 1, top
       do l = 1, lanes
         suction = -soil(l, k, soil_alpha)*previous(l, k)
-        if (going(l) <= 0.0_wp .or. .not. (suction > 0.0_wp .and. suction < 1.0_wp)) cycle
+        if (going(l) <= 0.0_wp .or. .not. suction < 1.0_wp) cycle
         exponent = min(soil(l, k, soil_n) - 1.0_wp, 1.0_wp)
+        if (suction <= 0.0_wp) then
+          if (head(l, k) < 0.0_wp) head(l, k) = -just_dry**(1.0_wp/exponent)/soil(l, k, soil_alpha)
+          cycle
+        end if
         next = 1.0_wp - exponent*step(l, k)/previous(l, k)
         if (next > 0.0_wp) then
           next = previous(l, k)*next**(1.0_wp/exponent)
