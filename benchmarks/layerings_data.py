@@ -325,11 +325,12 @@ def window_stores(data: Path, states: Path, folder: Path) -> None:
     runs = []
     for day, hours in STORMS:
         state, run = states / f"{day}T00-00-00", folder / f"pearl_{day}"
-        end = np.datetime64(day) + np.timedelta64(hours, "h")
+        end = np.datetime64(day, "m") + np.timedelta64(hours, "h")
         settings = {
             "data": data.resolve(),
             "groundwater.class": "bmi_richards:BmiRichards",
-            "time": f"{{start: '{day}T00:00', end: '{end}'}}",
+            "time.start": f"{day}T00:00",
+            "time.end": end,
             "checkpoint": "null",
             "figures": "false",
             "output": f"[{{file: sources.nc, every: 1h, precision: single, variables: [land.{SOURCE_NAME}]}}]",
