@@ -42,6 +42,7 @@ from scipy.stats import wasserstein_distance
 import rootzone
 from bmi_common import Domain, load_config
 from bmi_common.domain import DomainConfig
+from bmi_common.groundwater import ROOT_ZONE_SATURATED_FRACTION
 from bmi_common.subgrid import Streams, TerrainStatistics
 from bmi_richards.config import prepare
 from rootzone.domain_builder.build import build
@@ -64,8 +65,10 @@ QUANTILES = 200
 PEAKS = (0.9, 0.99, 0.999)
 DEPTHS = (0.25, 0.5, 0.75, 0.9)
 """Quantiles that are learned from."""
-KINDS = ("physics", "calibrated", "streams", "constants", "terrain")
-"""Of runs at 1 km; the first and the third have learned nothing."""
+KINDS = ("physics", "calibrated", "streams", "constants", "terrain", "terrain_mean")
+"""Of runs at 1 km; the first and the third have learned nothing, and the land of the last sees the mean of a cell."""
+LEARNED = {"calibrated": "calibrated", "constants": "constants", "terrain": "terrain", "terrain_mean": "terrain"}
+"""Files of what they have learned."""
 STREAM_AREA = 0.1  # km2
 RECHARGE = 450.0  # mm a-1, of the spin-up
 
@@ -430,11 +433,17 @@ def domain_of(folder: Path, name: str, kind: str) -> Path:
     groundwater.pop("streams", None)
     if streams:
         groundwater["streams"] = {"terrain": "terrain.nc"}
-    if kind in ("constants", "terrain"):
-        shutil.copy(folder / f"{kind}.json", target / "streams.json")
+    learned = folder / f"{LEARNED[kind]}.json" if kind in LEARNED else None
+    if streams and learned is not None:
+        shutil.copy(learned, target / "streams.json")
         groundwater["streams"]["weights"] = "streams.json"
+    if kind == "terrain_mean":
+        run = yaml.safe_load((target / "coupled.yaml").read_text())
+        run["exchanges"] = [e for e in run["exchanges"] if not e["from"].endswith(ROOT_ZONE_SATURATED_FRACTION)]
+        (target / "coupled.yaml").write_text(yaml.safe_dump(run, sort_keys=False))
     if kind == "calibrated":
-        factors = json.loads((folder / "calibrated.json").read_text())
+        assert learned is not None
+        factors = json.loads(learned.read_text())
         with xr.open_dataset(target / "domain.nc", mask_and_scale=False) as data:
             known = data.load()
         multiplied(known, factors).to_netcdf(target / "domain.nc")
@@ -470,7 +479,7 @@ def coarse(folder: Path) -> None:
     """Run both basins at 1 km with all that is known."""
     for name in BASINS:
         for kind in KINDS:
-            if kind in ("physics", "streams") or (folder / f"{kind}.json").exists():
+            if kind not in LEARNED or (folder / f"{LEARNED[kind]}.json").exists():
                 compute_years(domain_of(folder, name, kind), name)
         if (folder / "terrain.json").exists():
             compute_years(folder / name / "terrain", name, surrogate=True)
