@@ -3,8 +3,8 @@
 Three sources, whose storms the converged Richards solver goes through on a domain of its own, driven by the sources
 of a coupled run of land + Richards:
 
-- the demo basin on its own 11 layers, and on 6 of 0.4 to 80 m and 20 of 2 to 8 m: properties of the layer in which a
-  new one's centre lies, hydraulic head between the centres, and sources where layers overlap;
+- the demo basin on its own 11 layers, and on 6 of 0.4 to 80 m and 20 of 0.05 to 30 m: properties of the layer in which
+  a new one's centre lies, hydraulic head between the centres, and sources where layers overlap;
 - two made-up basins of 16 x 12 km in cells of a kilometre (`invented_basins.py`): `dry`, sandy loam on 8 layers under
   two fifths of the demo's rain and in air 4 K warmer, and `third`, clay loam on 9 layers, which nothing trains on;
 - two windows of the Pearl River's domain, 64 x 48 cells on 11 layers, under the humid year's largest storms.
@@ -42,7 +42,28 @@ Floats = NDArray[np.float64]
 LAYERINGS: dict[str, list[float] | None] = {
     "eleven": None,
     "six": [80.0, 15.0, 4.0, 2.0, 1.0, 0.4],
-    "twenty": [8.0] * 6 + [4.0] * 8 + [2.0] * 6,
+    "twenty": [
+        30.0,
+        20.0,
+        15.0,
+        10.0,
+        7.0,
+        5.0,
+        3.5,
+        2.5,
+        1.8,
+        1.3,
+        0.9,
+        0.65,
+        0.45,
+        0.35,
+        0.25,
+        0.18,
+        0.13,
+        0.1,
+        0.07,
+        0.05,
+    ],
 }
 ROOT_DEPTH = 3.4
 STRETCHES = ((7660, 200), (13771, 200), (16480, 48))
