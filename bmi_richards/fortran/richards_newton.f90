@@ -113,7 +113,7 @@ contains
     logical, intent(in) :: stretched             !< heads near saturation take whole steps where kr is smooth
     real(wp), intent(inout) :: open(lanes)       !< 1 where a lane is to be solved, then where it is not, else 0 [-]
     integer, intent(inout) :: iterations(lanes)  !< of each lane
-    real(wp), dimension(lanes, block%top) :: residual, lower, diagonal, upper, previous, step
+    real(wp), dimension(lanes, block%top) :: residual, lower, diagonal, upper, previous, step, n
     real(wp), dimension(lanes) :: going, searching, fraction, norm, new_norm
     integer :: halving, iteration, l
 
@@ -121,6 +121,10 @@ contains
     going = open
     call close_solved(block, residual, diagonal, going, open)
     norm = 0.0_wp
+    if (stretched) then
+      n = block%soil(:, :block%top, soil_n)
+      if (block%own_permeability .or. block%table_points > 0) n = block%kr_n(:, :block%top)
+    end if
     do iteration = 1, most
       if (all(going <= 0.0_wp)) return
       iterations = iterations + nint(going)
@@ -133,7 +137,7 @@ contains
       do halving = 1, 12
         call take_step(block%top, block%soil(:, :, soil_alpha), previous, step, fraction, searching, &
           block%state(:, :, state_head))
-        if (stretched) call stretch_step(block%top, block%soil(:, :, :soil_n), previous, step, searching, &
+        if (stretched) call stretch_step(block%top, block%soil(:, :, soil_alpha), n, previous, step, searching, &
           block%state(:, :, state_head))
         call evaluate(block)
         call assemble(block, boundary, residual, lower, diagonal, upper)
@@ -293,9 +297,10 @@ contains
   !>
   !> Where n < 2, the slope of kr is infinite just below saturation, and free steps jump to and fro across the solution; in w it is
   !> smooth. A step across saturation, from either side, ends just beyond it, where the next one begins with the slopes of that side.
-  pure subroutine stretch_step(top, soil, previous, step, going, head)
+  pure subroutine stretch_step(top, alpha, n, previous, step, going, head)
     integer, intent(in) :: top                    !< layers
-    real(wp), intent(in) :: soil(:, :, :)         !< alpha and n of the cells [m-1, -]
+    real(wp), intent(in) :: alpha(lanes, top)     !< [m-1]
+    real(wp), intent(in) :: n(lanes, top)         !< of the relative permeability [-]
     real(wp), intent(in) :: previous(lanes, top)  !< heads before the step [m]
     real(wp), intent(in) :: step(lanes, top)      !< Newton step [m]
     real(wp), intent(in) :: going(lanes)          !< 1 in lanes that take it, else 0 [-]
@@ -305,17 +310,17 @@ contains
 
     do k = 1, top
       do l = 1, lanes
-        suction = -soil(l, k, soil_alpha)*previous(l, k)
+        suction = -alpha(l, k)*previous(l, k)
         if (going(l) <= 0.0_wp .or. .not. suction < 1.0_wp) cycle
-        exponent = min(soil(l, k, soil_n) - 1.0_wp, 1.0_wp)
+        exponent = min(n(l, k) - 1.0_wp, 1.0_wp)
         if (suction <= 0.0_wp) then
-          if (head(l, k) < 0.0_wp) head(l, k) = -just_dry**(1.0_wp/exponent)/soil(l, k, soil_alpha)
+          if (head(l, k) < 0.0_wp) head(l, k) = -just_dry**(1.0_wp/exponent)/alpha(l, k)
           cycle
         end if
         next = 1.0_wp - exponent*step(l, k)/previous(l, k)
         if (next > 0.0_wp) then
           next = previous(l, k)*next**(1.0_wp/exponent)
-          head(l, k) = max(next, previous(l, k) + 2.0_wp*(previous(l, k) - 0.5_wp/soil(l, k, soil_alpha)))
+          head(l, k) = max(next, previous(l, k) + 2.0_wp*(previous(l, k) - 0.5_wp/alpha(l, k)))
         else
           head(l, k) = 0.0_wp
         end if

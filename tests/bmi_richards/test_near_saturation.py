@@ -24,14 +24,14 @@ def solved(domain, head, rain):
     return balance.newton
 
 
-def fine_soil(random, columns):
+def fine_soil(random, columns, **changes):
     """Columns of soils from sand to clay, n below 2."""
     soil = {
         "alpha": 10.0 ** random.uniform(-0.5, 1.2, (1, columns)),
         "n": random.uniform(1.06, 2.0, (1, columns)),
         "conductivity_z": 10.0 ** random.uniform(-4.0, -1.0, (1, columns)),
     }
-    return make_domain(LAYERS, 1, columns, **CLOSED, **soil, porosity=0.42)
+    return make_domain(LAYERS, 1, columns, **CLOSED, **(soil | changes), porosity=0.42)
 
 
 def test_no_amount_of_rain_stops_a_loam():
@@ -52,11 +52,15 @@ def test_no_amount_of_rain_stops_a_loam():
     assert newton.most < 200
 
 
+OWN_PERMEABILITY = {"n": 2.5, "relative_permeability_alpha": 2.0, "relative_permeability_n": 1.2}
+
+
+@pytest.mark.parametrize("changes", [{}, OWN_PERMEABILITY], ids=["", "own permeability"])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_rain_that_nearly_fills_any_soil_has_a_solution(seed):
+def test_rain_that_nearly_fills_any_soil_has_a_solution(seed, changes):
     columns = 20_000
     random = np.random.default_rng(seed)
-    domain = fine_soil(random, columns)
+    domain = fine_soil(random, columns, **changes)
     head = CENTRES - random.uniform(0.05, 1.5, columns)
     head = np.where(head < 0.0, head * random.uniform(0.5, 1.5, head.shape), head)
     full = van_genuchten.saturation(head, domain.alpha, domain.n, domain.residual_saturation, domain.maximum_saturation)
