@@ -1,10 +1,11 @@
 """Whether the alarms of error control go off when the surrogate's error is large, and only then.
 
     python benchmarks/alarms.py FOLDER [--days 40] [--window 6h] [--every 24h]
-    python benchmarks/alarms.py FOLDER --run coupled.yaml --weights any.yaml --days 2 --window 2h --every 4h
+    python benchmarks/alarms.py FOLDER --run coupled.yaml --days 2 --window 2h --every 4h [--set KEY=VALUE]
 
 Land runs over the structured surrogate, good and spoiled, of the demo basin or of another `--run` that starts from
-heads: with the weights, without network and with fewer solves, and with weights disturbed by noise of several sizes.
+heads: without network and with fewer solves, and, where there are weights for its layers, with them and with noise
+on them.
 Beside each goes an audit by physics and an ensemble of one other set of weights, disturbed as much. A run of land and
 Richards from the same start tells the error that the alarms should tell. FOLDER gets the runs, which are not made
 again, the table, `alarms.json` and `alarms.png`.
@@ -97,7 +98,7 @@ def disturbed(found: StructuredCheckpoint, size: float, seed: int) -> Structured
     return replace(found, model=model)
 
 
-def cases(weights: Path, layers: Floats, folder: Path) -> Iterator[Case]:
+def cases(weights: Path | None, layers: Floats, folder: Path) -> Iterator[Case]:
     """Write the weights of all surrogates."""
     folder.mkdir(parents=True, exist_ok=True)
 
@@ -105,16 +106,18 @@ def cases(weights: Path, layers: Floats, folder: Path) -> Iterator[Case]:
         save(checkpoint, folder / name)
         return folder / f"{name}.yaml"
 
-    given = structured(weights)
     bare = {}
     for refinements in (0, 1, 2):
         model = StructuredModel(StructuredArchitecture(layers.size, (), refinements)).eval()
         checkpoint = StructuredCheckpoint(model, tuple(layers.tolist()))
         bare[refinements] = written(f"solves_{1 + refinements}", checkpoint)
-    yield Case("weights as they are", weights, bare[2])
     yield Case("no network, 3 solves", bare[2], bare[1])
     yield Case("no network, 2 solves", bare[1], bare[2])
     yield Case("no network, 1 solve", bare[0], bare[1])
+    if weights is None:
+        return
+    yield Case("weights as they are", weights, bare[2])
+    given = structured(weights)
     for size in NOISE:
         one, other = (written(f"noise_{100 * size:.0f}_{seed}", disturbed(given, size, seed)) for seed in (1, 2))
         yield Case(f"weights with noise of {size:g}", one, other)
@@ -207,12 +210,17 @@ def draw(all_: Judged, path: Path) -> None:
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--run", "plan", default=DEMO, type=click.Path(path_type=Path, exists=True), help="Coupled run.")
-@click.option("--weights", default=SHIPPED, type=click.Path(path_type=Path, exists=True), help="For its layers.")
+@click.option("--weights", type=click.Path(path_type=Path, exists=True), help="For its layers; the demo has some.")
+@click.option("--set", "changes", multiple=True, help="As of bmi-run, for all runs.")
 @click.option("--days", default=40, show_default=True, help="Length of the runs.")
 @click.option("--every", default="24h", show_default=True, help="From audit to audit.")
 @click.option("--window", default="6h", show_default=True, help="Length of an audit.")
-def main(folder: Path, plan: Path, weights: Path, days: int, every: str, window: str) -> None:
+def main(
+    folder: Path, plan: Path, weights: Path | None, changes: tuple[str, ...], days: int, every: str, window: str
+) -> None:
     """Run land over good and spoiled surrogates, and judge their alarms."""
+    if weights is None and plan == DEMO:
+        weights = SHIPPED
     component = yaml.safe_load(plan.read_text())["components"]["groundwater"]
     physics = {
         "class": "bmi_richards:BmiRichards",
@@ -224,6 +232,7 @@ def main(folder: Path, plan: Path, weights: Path, days: int, every: str, window:
         days,
         f"components.groundwater.class={physics['class']}",
         "groundwater.options.richards.threads=1",
+        *changes,
     )
     truth = water_table(folder / "physics")
     judged: dict[str, Judged] = {}
@@ -239,6 +248,7 @@ def main(folder: Path, plan: Path, weights: Path, days: int, every: str, window:
             "components.groundwater.class=bmi_surrogate:BmiSurrogate",
             f"groundwater.options.surrogate={{checkpoint: '{case.weights.absolute()}', threads: 1}}",
             f"error_control={json.dumps({'audit': audit, 'ensemble': ensemble})}",
+            *changes,
         )
         judged[case.name] = judge(output, truth)
     report(judged, folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -106,8 +107,7 @@ class BmiColm(LandSurface):
             weather = self._lifting(weather)
         for short, name in _KERNEL_NAMES.items():
             getattr(columns.forcing, short)[:] = weather[name]
-        head, saturation = self._soil_water()
-        self._available_water.take(head, saturation, self._cells, grid, columns.forcing, columns.threads)
+        self._take_soil_water()
         fluxes = columns.advance()
         self._fill(names.NET_SOURCE, grid.mean(fluxes.source).T[::-1])
         self._fill(names.LATENT_HEAT, fluxes.latent_heat)
@@ -126,15 +126,29 @@ class BmiColm(LandSurface):
             if variable.name not in self.supplied:
                 self.values[variable.name][..., self._prepared.domain.mask] = 0.0
 
-    def _soil_water(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Pressure head [m] and saturation of the ground that the land sees: equation (10h) of docs/theory.md."""
+    def _take_soil_water(self) -> None:
+        """Take head and saturation of the ground that the land sees, and the water that it may take from the cell."""
         head, saturation = self._over_surface(names.PRESSURE_HEAD), self._over_surface(names.SATURATION)
-        if names.ROOT_ZONE_SATURATED_FRACTION not in self.supplied:
-            return head, saturation
-        saturated = self._over_surface(names.ROOT_ZONE_SATURATED_FRACTION)
-        return (1.0 - saturated) * np.minimum(head, 0.0) + np.maximum(head, 0.0), (
-            saturation + saturated * np.maximum(1.0 - saturation, 0.0)
+        inputs = self._columns.forcing
+        take = partial(
+            self._available_water.take,
+            cells=self._cells,
+            grid=self._prepared.grid,
+            inputs=inputs,
+            threads=self._columns.threads,
         )
+        if names.ROOT_ZONE_SATURATED_FRACTION not in self.supplied:
+            take(head, saturation)
+            return
+        # equation (10h) of docs/theory.md; the water there is that of the cell, whoever sees it
+        share = self._over_surface(names.ROOT_ZONE_SATURATED_FRACTION)
+        take(
+            (1.0 - share) * np.minimum(head, 0.0) + np.maximum(head, 0.0),
+            saturation + share * np.maximum(1.0 - saturation, 0.0),
+        )
+        seen = inputs.head.copy(), inputs.saturation.copy()
+        take(head, saturation)
+        inputs.head[:], inputs.saturation[:] = seen
 
     def _derive(self, name: str, values: NDArray[np.float64]) -> None:
         columns = self._columns

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -213,6 +213,9 @@ class DeclaredBmi(GridFunctions, VariableFunctions):
 
     def _load_state_dict(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Take over what `_state_dict` gave, after `values` and `time` have been."""
+
+    def _make_up_for(self, missing: Sequence[str]) -> None:
+        """Fill outputs that a state did not have, all NaN, after the state has been taken over; by default none."""
         return
 
     def _check_start(self, saved: SavedState) -> None:
@@ -507,6 +510,9 @@ class DeclaredBmi(GridFunctions, VariableFunctions):
             state_file.require_fitting(saved, expected, grid, statics)
         else:
             saved = whole_state.read(path, self.component_name, part, expected, grid, statics)
+        for name in saved.header.details.get("supplied", ()):
+            if _file_name(name) not in saved.arrays:
+                raise ConfigError(f"damaged: it lacks {name}, which had been given", file=path)
         if part is None or part.world.leads:
             state_file.require_fingerprints(saved, fingerprints)
         return saved
@@ -521,6 +527,7 @@ class DeclaredBmi(GridFunctions, VariableFunctions):
                     values[...] = saved.arrays.get(_file_name(v.name), np.nan)  # unknown until the next step
             self.supplied = set(saved.header.details.get("supplied", ())) if goes_on else set()
             self._load_state_dict(saved.state_dict())
+            self._make_up_for([v.name for v in self._saved if _file_name(v.name) not in saved.arrays])
         except BaseException:
             self._state = State.FAILED
             raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -186,6 +186,10 @@ class GroundwaterBmi(DeclaredBmi):
         self.values[names.DISCHARGE][...] = gauges.discharge(self.values[names.PONDED_DEPTH])
         if streams is not None:
             self.values[names.DISCHARGE][...] += streams.flow_at(gauges.cells) * gauges.cell_area / SECONDS_PER_HOUR
+
+    def _make_up_for(self, missing: Sequence[str]) -> None:
+        for name in self.on_demand.intersection(missing, self.values):
+            self._derive(name, self.values[name])
 
     def _derive(self, name: str, values: Array) -> None:
         if name == names.VOLUME_FRACTION:

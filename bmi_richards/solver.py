@@ -41,7 +41,7 @@ _LARGEST_LAST_CHANGE = 0.01
 a tolerance (on 1 km cells the second of two changes 1e-3)."""
 _TOLERANCES = (Convergence(), Convergence(tolerance=1.0e-4))
 """Of such a repetition, in turn: some columns of fine grids swing by a few 1e-5 m for ever."""
-_WAYS = 6
+_WAYS = 7
 """Ways that the kernel tries to solve a column, in turn."""
 _SOIL = ("alpha", "n", "residual", "span", "pore", "elastic", "vertical", "floor_water")
 """Properties of the cells, in the order of the kernel, which wants those of a column together."""
@@ -118,7 +118,8 @@ class NewtonCount:
         Columns of the domain.
     rungs : tuple of int
         Columns by the last way that their hardest pass needed, where that is not the first (full steps): a wet start,
-        backtracking from the old state, backtracking from a dry start, a head stretched near saturation, continuation.
+        backtracking from the old state, backtracking from a dry start, a head stretched near
+        saturation, continuation with that head, continuation by cautious steps.
     """
 
     iterations: int

@@ -19,8 +19,13 @@ SOLVER_VARIABLES = (
     _count("model_solver_wet-start__column_count", "columns of the last step solved from a wet start"),
     _count("model_solver_backtracking__column_count", "columns of the last step solved by backtracking"),
     _count("model_solver_dry-start__column_count", "columns of the last step solved by backtracking from a dry start"),
-    _count("model_solver_stretched__column_count", "columns of the last step solved in a head stretched near saturation"),
+    _count(
+        "model_solver_stretched__column_count", "columns of the last step solved in a head stretched near saturation"
+    ),
     _count("model_solver_continuation__column_count", "columns of the last step solved by continuation"),
+    _count(
+        "model_solver_cautious-continuation__column_count", "columns of the last step solved by cautious continuation"
+    ),
     _count("model_solver_pass__count", "passes over the domain in the last step"),
 )
 """Scalars; a column counts among those of the last way that it needed, and not where full Newton steps were enough."""

@@ -22,12 +22,15 @@ module richards_newton
   real(wp), parameter :: wet_depth = 0.01_wp
   !> -w of soil that has just ceased to be saturated [-], kr being 1 + 2 w.
   real(wp), parameter :: just_dry = 0.01_wp
+  !> How heads take steps towards saturation and across it: as they come, whole ones in a coordinate in which kr is smooth, or by a
+  !> factor of ten at a time.
+  integer, parameter :: free_steps = 0, stretched_steps = 1, cautious_steps = 2
 
 contains
 
   !> New heads of a block; it must be evaluated at its heads, which are the first guess, and is so on return.
   !>
-  !> Six ways are tried in turn. `iterations` counts those of all, 0 if the guess already was the solution; `ways` is how many
+  !> Seven ways are tried in turn. `iterations` counts those of all, 0 if the guess already was the solution; `ways` is how many
   !> were needed; `failed_layer` is 0, or the layer whose residual `worst` [m] is largest when all have failed.
   subroutine solve_block(block, boundary, iterations, ways, failed_layer, worst)
     type(block_t), intent(inout) :: block        !< with its supply
@@ -46,27 +49,31 @@ contains
     worst = 0.0_wp
     open = 0.0_wp
     open(:block%live) = 1.0_wp
-    call newton(block, boundary, 12, 12, .false., .false., open, iterations)
+    call newton(block, boundary, 12, 12, .false., free_steps, open, iterations)
     if (all(open <= 0.0_wp)) return
 
     ! wet start: infiltration into a dry column is a hard front, drainage of a wet one is not
     call begin_way(2)
-    call newton(block, boundary, 25, 10, .false., .false., open, iterations)
+    call newton(block, boundary, 25, 10, .false., free_steps, open, iterations)
     if (any(open > 0.0_wp)) then
       call begin_way(3)
-      call newton(block, boundary, 60, 60, .true., .false., open, iterations)
+      call newton(block, boundary, 60, 60, .true., free_steps, open, iterations)
     end if
     if (any(open > 0.0_wp)) then
       call begin_way(4)
-      call newton(block, boundary, 60, 60, .true., .false., open, iterations)
+      call newton(block, boundary, 60, 60, .true., free_steps, open, iterations)
     end if
     if (any(open > 0.0_wp)) then
       call begin_way(5)
-      call newton(block, boundary, 60, 60, .false., .true., open, iterations)
+      call newton(block, boundary, 60, 60, .false., stretched_steps, open, iterations)
     end if
     if (any(open > 0.0_wp)) then
       call begin_way(6)
-      call continue_from_start(block, boundary, open, iterations)
+      call continue_from_start(block, boundary, stretched_steps, open, iterations)
+    end if
+    if (any(open > 0.0_wp)) then
+      call begin_way(7)
+      call continue_from_start(block, boundary, cautious_steps, open, iterations)
     end if
     if (all(open <= 0.0_wp)) return
 
@@ -104,13 +111,13 @@ contains
   end subroutine solve_block
 
   !> Newton's method from the present heads: full steps, halved after `full_steps`, or with backtracking on sum |R|.
-  subroutine newton(block, boundary, most, full_steps, backtracking, stretched, open, iterations)
+  subroutine newton(block, boundary, most, full_steps, backtracking, steps, open, iterations)
     type(block_t), intent(inout) :: block        !< evaluated
     type(boundary_t), intent(in) :: boundary     !< faces through which water comes from outside
     integer, intent(in) :: most                  !< largest number of iterations
     integer, intent(in) :: full_steps            !< iterations with full steps
     logical, intent(in) :: backtracking          !< steps are halved until sum |R| falls
-    logical, intent(in) :: stretched             !< heads near saturation take whole steps where kr is smooth
+    integer, intent(in) :: steps                 !< how heads take them towards saturation
     real(wp), intent(inout) :: open(lanes)       !< 1 where a lane is to be solved, then where it is not, else 0 [-]
     integer, intent(inout) :: iterations(lanes)  !< of each lane
     real(wp), dimension(lanes, block%top) :: residual, lower, diagonal, upper, previous, step, n
@@ -121,7 +128,7 @@ contains
     going = open
     call close_solved(block, residual, diagonal, going, open)
     norm = 0.0_wp
-    if (stretched) then
+    if (steps == stretched_steps) then
       n = block%soil(:, :block%top, soil_n)
       if (block%own_permeability .or. block%table_points > 0) n = block%kr_n(:, :block%top)
     end if
@@ -137,7 +144,9 @@ contains
       do halving = 1, 12
         call take_step(block%top, block%soil(:, :, soil_alpha), previous, step, fraction, searching, &
           block%state(:, :, state_head))
-        if (stretched) call stretch_step(block%top, block%soil(:, :, soil_alpha), n, previous, step, searching, &
+        if (steps == cautious_steps) call hold_back(block%top, block%soil(:, :, soil_alpha), previous, searching, &
+          block%state(:, :, state_head))
+        if (steps == stretched_steps) call stretch_step(block%top, block%soil(:, :, soil_alpha), n, previous, step, searching, &
           block%state(:, :, state_head))
         call evaluate(block)
         call assemble(block, boundary, residual, lower, diagonal, upper)
@@ -155,15 +164,17 @@ contains
   end subroutine newton
 
   !> Continuation: fluxes and sources are scaled by a share that grows from 0, where the solution is the start, to 1.
-  subroutine continue_from_start(block, boundary, open, iterations)
+  subroutine continue_from_start(block, boundary, steps, open, iterations)
     type(block_t), intent(inout) :: block        !< evaluated at the start of the step in the lanes that are open
     type(boundary_t), intent(in) :: boundary     !< faces through which water comes from outside
+    integer, intent(in) :: steps                 !< how heads take them towards saturation, cautious ones with backtracking
     real(wp), intent(inout) :: open(lanes)       !< 1 where a lane is to be solved, then where it is not, else 0 [-]
     integer, intent(inout) :: iterations(lanes)  !< of each lane
     real(wp), dimension(lanes, block%top) :: water, supply, damping, good
     real(wp), dimension(lanes) :: dt, runoff, drainage, reached, increment, share, going
-    integer :: k, l, stage, top
+    integer :: k, l, most, stage, top
 
+    most = merge(150, 60, steps == cautious_steps)
     top = block%top
     dt = block%dt
     runoff = block%runoff
@@ -187,7 +198,7 @@ contains
         block%supply(:, k) = merge(water(:, k) + share*(supply(:, k) - water(:, k)), supply(:, k), open > 0.0_wp)
       end do
       going = open
-      call newton(block, boundary, 60, 60, .false., .true., going, iterations)
+      call newton(block, boundary, most, most, steps == cautious_steps, steps, going, iterations)
       do l = 1, lanes
         if (open(l) <= 0.0_wp) cycle
         if (going(l) <= 0.0_wp) then
@@ -292,6 +303,26 @@ contains
       end do
     end do
   end subroutine take_step
+
+  !> Heads that come no nearer to saturation than by a factor of ten.
+  pure subroutine hold_back(top, alpha, previous, going, head)
+    integer, intent(in) :: top                    !< layers
+    real(wp), intent(in) :: alpha(lanes, top)     !< [m-1]
+    real(wp), intent(in) :: previous(lanes, top)  !< heads before the step [m]
+    real(wp), intent(in) :: going(lanes)          !< 1 in lanes that take it, else 0 [-]
+    real(wp), intent(inout) :: head(lanes, top)   !< heads after the step [m]
+    real(wp) :: next
+    integer :: k, l
+
+    do k = 1, top
+      !$omp simd private(next)
+      do l = 1, lanes
+        next = 0.1_wp*previous(l, k)
+        next = merge(next, head(l, k), next < head(l, k) .and. previous(l, k)*alpha(l, k) < -1.0e-100_wp)
+        head(l, k) = merge(next, head(l, k), going(l) > 0.0_wp)
+      end do
+    end do
+  end subroutine hold_back
 
   !> Heads near saturation after a whole step in the coordinate w = -(-alpha h)^p, p = min(n - 1, 1), others as `take_step` gave them.
   !>

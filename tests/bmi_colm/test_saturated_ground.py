@@ -26,6 +26,15 @@ def hour(
     step(land, head=head, saturation=wet)
 
 
+def of_a_day(land: BmiColm, share: float, name: str, **soil: float) -> float:
+    """Sum of an output over the cells and the hours of a day."""
+    total = 0.0
+    for _ in range(24):
+        hour(land, share, **soil)
+        total += float(np.nansum(land.values[name][..., MASK]))
+    return total
+
+
 def outputs(land: BmiColm) -> dict[str, np.ndarray]:
     return {v.name: np.nan_to_num(land.values[v.name]) for v in land.variables if not v.role.is_input}
 
@@ -77,13 +86,15 @@ def test_a_share_holds_for_one_step(tmp_path: Path) -> None:
 
 
 def test_more_saturated_ground_gives_off_more_vapour(tmp_path: Path) -> None:
-    vapour = []
-    for share in (0.0, 0.3, 1.0):
-        land = started(tmp_path)
-        for _ in range(14):
-            hour(land, share)
-        vapour.append(np.nansum(land.values[names.EVAPOTRANSPIRATION][MASK]))
+    vapour = [of_a_day(started(tmp_path), share, names.EVAPOTRANSPIRATION) for share in (0.0, 0.3, 1.0)]
     assert vapour[0] < vapour[1] < vapour[2]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_takes_no_more_than_the_cell_holds(tmp_path: Path, share: float) -> None:
+    # soil at the floor of what groundwater can give
+    given = of_a_day(started(tmp_path), share, names.NET_SOURCE, head=-1000.0, wet=0.05)
+    assert given >= 0.0  # dew at most
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])

@@ -77,3 +77,21 @@ def test_uneven_heads_about_saturation_come_to_rest(seed):
     head = CENTRES - random.uniform(0.05, 1.5, columns) + random.normal(0.0, 0.2, (LAYERS.size, 1, columns))
     newton = solved(domain, head, random.choice([0.0, 0.002, 0.02], columns))
     assert newton.most < 1000
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_saturated_clay_dries(seed):
+    columns = 2000
+    random = np.random.default_rng(seed)
+    domain = fine_soil(
+        random,
+        columns,
+        alpha=10.0 ** random.uniform(-0.5, 0.5, (1, columns)),
+        n=random.uniform(1.05, 1.2, (1, columns)),
+        conductivity_z=10.0 ** random.uniform(-5.0, -2.0, (1, columns)),
+    )
+    solver = RichardsSolver(domain, np.broadcast_to(CENTRES - 0.01, (LAYERS.size, 1, columns)), SolverConfig(threads=1))
+    source = np.zeros(solver.shape)
+    source[-6:] = -random.uniform(0.0, 5e-4, (1, columns)) / LAYERS[-6:].sum()
+    for _ in range(12):
+        solver.step(source)
