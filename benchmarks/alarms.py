@@ -1,7 +1,7 @@
 """Whether the alarms of error control go off when the surrogate's error is large, and only then.
 
     python benchmarks/alarms.py FOLDER [--days 40] [--window 6h] [--every 24h]
-    python benchmarks/alarms.py FOLDER --run coupled.yaml --days 2 --window 2h --every 4h [--set KEY=VALUE]
+    python benchmarks/alarms.py FOLDER --run coupled.yaml --days 2 --window 2h --every 4h
 
 Land runs over the structured surrogate, good and spoiled, of the demo basin or of another `--run` that starts from
 heads: without network and with fewer solves, and, where there are weights for its layers, with them and with noise
@@ -211,13 +211,10 @@ def draw(all_: Judged, path: Path) -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--run", "plan", default=DEMO, type=click.Path(path_type=Path, exists=True), help="Coupled run.")
 @click.option("--weights", type=click.Path(path_type=Path, exists=True), help="For its layers; the demo has some.")
-@click.option("--set", "changes", multiple=True, help="As of bmi-run, for all runs.")
 @click.option("--days", default=40, show_default=True, help="Length of the runs.")
 @click.option("--every", default="24h", show_default=True, help="From audit to audit.")
 @click.option("--window", default="6h", show_default=True, help="Length of an audit.")
-def main(
-    folder: Path, plan: Path, weights: Path | None, changes: tuple[str, ...], days: int, every: str, window: str
-) -> None:
+def main(folder: Path, plan: Path, weights: Path | None, days: int, every: str, window: str) -> None:
     """Run land over good and spoiled surrogates, and judge their alarms."""
     if weights is None and plan == DEMO:
         weights = SHIPPED
@@ -232,7 +229,6 @@ def main(
         days,
         f"components.groundwater.class={physics['class']}",
         "groundwater.options.richards.threads=1",
-        *changes,
     )
     truth = water_table(folder / "physics")
     judged: dict[str, Judged] = {}
@@ -248,7 +244,6 @@ def main(
             "components.groundwater.class=bmi_surrogate:BmiSurrogate",
             f"groundwater.options.surrogate={{checkpoint: '{case.weights.absolute()}', threads: 1}}",
             f"error_control={json.dumps({'audit': audit, 'ensemble': ensemble})}",
-            *changes,
         )
         judged[case.name] = judge(output, truth)
     report(judged, folder)
