@@ -266,7 +266,8 @@ def report(judged: dict[str, Judged], folder: Path) -> None:
             hit, false = rates(all_.alarm[name], large, limit)
             row = {"limit": limit, "windows": large.size, "large": int(large.sum()), "alarm": name}
             rows.append({**row, "hits": hit, "false_alarms": false, "area": area(all_.alarm[name], large)})
-            shown = f"{hit:.0%}", f"{false:.0%}", f"{rows[-1]['area']:.2f}"
+            numbers = zip(("{:.0%}", "{:.0%}", "{:.2f}"), (hit, false, rows[-1]["area"]), strict=True)
+            shown = ["-" if np.isnan(number) else form.format(number) for form, number in numbers]
             table.add_row(f"{1e3 * limit:g} mm", str(large.size), str(row["large"]), name, *shown)
     console.print(table)
     (folder / "alarms.json").write_text(json.dumps(rows, indent=1))
