@@ -462,8 +462,9 @@ def require_shapes(saved: SavedState, expected: Mapping[str, StateArray], grid: 
     if missing or extra:
         said = [f"{what} {', '.join(names)}" for what, names in (("lacks", missing), ("has also", extra)) if names]
         raise ConfigError(f"does not fit this configuration: it {' and '.join(said)}", file=path)
-    for name in expected.keys() & saved.arrays.keys():
-        _require_same_shape(saved, name, expected[name], "does not fit this configuration: ")
+    for name, array in expected.items():
+        if name in saved.arrays:
+            _require_same_shape(saved, name, array, "does not fit this configuration: ")
 
 
 class Difference(NamedTuple):
