@@ -8,7 +8,8 @@ from land_basin import MASK, NX, NY, started, step
 
 from bmi_colm import BmiColm
 from bmi_colm import variables as names
-from bmi_common import ModelError
+from bmi_common import ConfigError, ModelError
+from bmi_common.state_file import StateArray, read_state, write_state
 
 DRY, DRY_SATURATION = -30.0, 0.4
 
@@ -104,3 +105,15 @@ def test_refuses_what_is_no_share(tmp_path: Path, share: float) -> None:
     values[4, MASK] = share
     with pytest.raises(ModelError, match="soil_root-zone_saturated__area_fraction"):
         hour(land, values)
+
+
+def test_refuses_a_state_that_lacks_a_share_that_had_been_given(tmp_path: Path) -> None:
+    land = started(tmp_path)
+    hour(land, 0.5)
+    give(land, 0.5)
+    land.save_state(tmp_path / "state.nc")
+    state = read_state(tmp_path / "state.nc", land.component_name)
+    lean = {n: StateArray(a) for n, a in state.arrays.items() if n != "soil_root_zone_saturated__area_fraction"}
+    write_state(tmp_path / "lean.nc", state.header, lean)
+    with pytest.raises(ConfigError, match=r"it lacks soil_root-zone_saturated__area_fraction, which had been given"):
+        started(tmp_path).load_state(tmp_path / "lean.nc")

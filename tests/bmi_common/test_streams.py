@@ -16,6 +16,7 @@ from terrain_cases import DENSITY, FLAT, HEIGHT, QUANTILE, write_terrain
 from bmi_common import ConfigError, DeclaredBmi
 from bmi_common import groundwater as names
 from bmi_common.partition import Part
+from bmi_common.state_file import StateArray, read_state, write_state
 from bmi_common.subgrid import Streams, StreamsConfig, SubgridWeights, TerrainStatistics
 from bmi_common.subgrid.parameters import FEATURES, PARAMETERS, UNLEARNED, features
 from bmi_richards import BmiRichards
@@ -272,6 +273,24 @@ def test_a_state_goes_on_to_the_last_bit(tmp_path, component):
             one.update()
     for name in model.get_output_var_names():
         np.testing.assert_array_equal(value(model, name), value(other, name), err_msg=name)
+
+
+@every_component
+def test_a_state_of_a_version_without_the_share_of_saturated_ground_has_it_at_once(tmp_path, component):
+    model = begun(component, case(tmp_path))
+    give(model, *weather(0))
+    model.update()
+    share = value(model, names.ROOT_ZONE_SATURATED_FRACTION)
+    model.save_state(tmp_path / "state.nc")
+    state = read_state(tmp_path / "state.nc", model.component_name)
+    lean = {n: StateArray(a) for n, a in state.arrays.items() if n != "soil_root_zone_saturated__area_fraction"}
+    assert len(lean) == len(state.arrays) - 1
+    write_state(tmp_path / "lean.nc", state.header, lean)
+    other = begun(component, tmp_path / "groundwater.yaml")
+    value(other, names.ROOT_ZONE_SATURATED_FRACTION)  # an exchange has taken it before the state is loaded
+    other.load_state(tmp_path / "lean.nc")
+    np.testing.assert_array_equal(value(other, names.ROOT_ZONE_SATURATED_FRACTION), share)
+    assert np.nanmax(share) > 0.0
 
 
 @every_component
