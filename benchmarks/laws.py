@@ -36,7 +36,7 @@ def make_valley(folder: Path, soil: str) -> dict[str, Any]:
     """Write the valley's maps, a tilted V whose channel leaves southwards, forest above grass; return the domain."""
     y, x = np.mgrid[0:4, 0:5]
     maps = {
-        "slope_x": np.where(x < 2, -0.04, np.where(x > 2, 0.04, 0.0)),
+        "slope_x": np.where(x < 2, -0.04, 0.04),  # of the eastern faces
         "slope_y": np.where(x == 2, 0.01, 0.0),
         "land_cover": np.where(abs(x - 2) > 1, 4, 10),  # IGBP
         "latitude": 24.3 + 0.009 * y,

@@ -14,6 +14,9 @@ from bmi_common.errors import describe_cell
 from bmi_common.flow_order import FlowNetwork, build_network
 from bmi_common.units import SECONDS_PER_HOUR
 
+DOUBT: Final = "look at this: "
+"""Begins the line of what looks wrong."""
+
 _SQUARE_METRES_PER_KM2 = 1.0e6
 _OUTLETS_TOLD = 3
 _LEAK: Final = 0.01
@@ -31,7 +34,7 @@ class Finding(NamedTuple):
     doubtful: bool = False
 
     def __str__(self) -> str:
-        return f"{'look at this: ' if self.doubtful else ''}{self.text}"
+        return f"{DOUBT if self.doubtful else ''}{self.text}"
 
 
 class Outlets(NamedTuple):

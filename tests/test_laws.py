@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import netCDF4
 import numpy as np
 import pytest
 import yaml
@@ -50,6 +51,18 @@ def labels(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(Laboratory, "_step_all", noted)
     return made
+
+
+def test_what_looks_wrong_about_the_domain_is_told_first(tmp_path: Path) -> None:
+    file = write(tmp_path)
+    command = (file, "--record", "1d", "--repeats", "1", "--law", "calendar")
+    assert "look at this" not in bmi_laws(*command).output
+    with netCDF4.Dataset(tmp_path / "valley.nc", "a") as maps:
+        maps["slope_x"][...] = np.where(np.arange(maps["slope_x"].shape[1]) < 1, -0.04, 0.0)
+        maps["slope_y"][...] = 0.0
+    said = bmi_laws(*command).output
+    assert said.index("look at this") < said.index("calendar kept")
+    assert "pits" in said
 
 
 @pytest.mark.slow

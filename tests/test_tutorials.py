@@ -57,8 +57,8 @@ def follow(page: Path, folder: Path, periods: Mapping[str, tuple[str, str]]) -> 
 
 def test_the_commands_of_the_readme_run(tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="the surrogate needs PyTorch")
-    # the page writes a checkpoint every five days and goes on to the fifteenth
-    follow(ROOT / "README.md", tmp_path, demo("2019-10-09T00:00", "2019-10-14T00:00"))
+    # the page writes a checkpoint every day and goes on to the fifteenth
+    follow(ROOT / "README.md", tmp_path, demo("2019-10-13T00:00", "2019-10-14T00:00"))
     for made in ("my-run/figures/domain.png", "physics/figures/hourly_maps.png", "report/report.html"):
         assert (tmp_path / made).is_file()
     assert "2019-10-15" in (tmp_path / "my-run" / "run.yaml").read_text(encoding="utf-8")

@@ -67,6 +67,9 @@ def put(
         logging.getLogger("rootzone").setLevel(logging.ERROR)  # each experiment would tell the same again
         stack.callback(logging.getLogger("rootzone").setLevel, level)
         laboratories = [(file.stem, Laboratory(file, settings, lengths, console)) for file in files]
+        for name, laboratory in laboratories:
+            for doubt in laboratory.doubts:
+                console.print(f"{name}: {doubt}", style="yellow")
         runs: dict[str, Kept] = {}
         if folder is not None and not overwrite:
             runs = kept.read(folder.path)

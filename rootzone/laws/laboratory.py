@@ -20,6 +20,7 @@ from rich.console import Console
 
 from bmi_colm import BmiColm
 from bmi_colm.forcing.names import FORCING_NAMES
+from bmi_common.domain_checks import DOUBT
 from bmi_common.durations import describe
 from bmi_common.errors import ConfigError
 from bmi_common.groundwater import PRESSURE_HEAD
@@ -136,6 +137,8 @@ class Laboratory:
 
     Attributes
     ----------
+    doubts : tuple of str
+        What looks wrong about the domain, which decades of experiments should not begin with unseen.
     identity : mapping of str to str
         What the findings depend on: digests of the configuration and of the contents of all files that the run reads,
         the version of this package, and the lengths.
@@ -158,6 +161,8 @@ class Laboratory:
         self._made: dict[str, Series] = {}
         with self._prepared((), self._start, self._end_of_record) as prepared:
             self.identity = self._identify(prepared)
+            told = [line for component in prepared.components.values() for line in component.description]
+            self.doubts = tuple(line for line in told if line.startswith(DOUBT))
             active = prepared.components[self.groundwater].mask
             shape = prepared.components[self.groundwater].shape(PRESSURE_HEAD)[1:]
             self._active = np.ones(shape, dtype=bool) if active is None else active
