@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from datetime import timedelta
+from typing import TypeAlias
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
+
+Tell: TypeAlias = Callable[[int, int, str], None]
+"""Is told how much is done, of how much, and of what; such as `Progress`."""
 
 _LINE_EVERY = 30.0  # s
 

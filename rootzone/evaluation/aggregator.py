@@ -13,7 +13,7 @@ import numpy as np
 from bmi_common import Domain
 from bmi_common.arrays import Array
 from bmi_common.calendar import Times
-from bmi_common.progress import Progress
+from bmi_common.progress import Tell
 from rootzone.evaluation.growth import growth
 from rootzone.evaluation.histogram import Histogram, LogBins
 from rootzone.evaluation.metrics import metrics
@@ -238,7 +238,7 @@ def aggregate(
     domain: Domain,
     bound: str | None = None,
     folder: Path | None = None,
-    progress: Progress | None = None,
+    progress: Tell | None = None,
 ) -> Aggregator:
     """Compare predictions with the reference at hours that all of them have, in one pass over the files.
 
@@ -250,8 +250,8 @@ def aggregate(
         What is compared with it, the run first.
     times, domain, bound, folder
         As in `Aggregator`.
-    progress : Progress, optional
-        Is told of the hours that are done.
+    progress : callable, optional
+        Is told of the hours that are done, of how many, and what they are.
 
     Raises
     ------

@@ -15,7 +15,7 @@ from bmi_common import ConfigError, Domain, DomainConfig, load_config
 from bmi_common.calendar import HOUR, Times
 from bmi_common.netcdf_file import is_record_file
 from bmi_common.parflow_dumps import is_parflow_run
-from bmi_common.progress import Progress
+from bmi_common.progress import Tell
 from rootzone.evaluation.aggregator import REFERENCE, Aggregator, aggregate
 from rootzone.evaluation.assessment import REANALYSIS, Assessment, every_hour
 from rootzone.evaluation.error_control import read_error_control
@@ -124,7 +124,7 @@ def _refusal(name: str) -> str:
     return ""
 
 
-def evaluate(wanted: Wanted, scratch: Path | None = None, progress: Progress | None = None) -> Assessment:
+def evaluate(wanted: Wanted, scratch: Path | None = None, progress: Tell | None = None) -> Assessment:
     """Compare and judge.
 
     Parameters
@@ -134,8 +134,8 @@ def evaluate(wanted: Wanted, scratch: Path | None = None, progress: Progress | N
     scratch : Path, optional
         Folder in which the series of all cells may lie meanwhile, 4 bytes a value; without it nothing is said of
         single cells.
-    progress : Progress, optional
-        Is told of the hours that are compared.
+    progress : callable, optional
+        Is told of the hours that are compared, of how many, and what they are.
 
     Raises
     ------
@@ -173,7 +173,9 @@ def evaluate(wanted: Wanted, scratch: Path | None = None, progress: Progress | N
         water = water_error(wanted.run, every)
         if water is not None:
             notes.append(f"Water balance of {wanted.called}: {water}.")
-        segments = [_segment(records(path), wanted.called, reference, truth, domain) for path in wanted.segments]
+        lengths = [_require_segment(records(path), reference) for path in wanted.segments]  # of all before long work
+        hours = _Hours(progress, sum(lengths) + len(times))
+        segments = [_segment(records(path), wanted.called, truth, domain, hours) for path in wanted.segments]
         compared = {REFERENCE: wanted.reference, wanted.called: wanted.run}
         if wanted.free_drainage is not None:
             compared[FREE_DRAINAGE] = wanted.free_drainage
@@ -181,7 +183,7 @@ def evaluate(wanted: Wanted, scratch: Path | None = None, progress: Progress | N
         flows = gauged_flows(compared, every, notes)
         name = None if bound is None else FREE_DRAINAGE
         folder = None if scratch is None else Path(files.enter_context(_temporary(scratch)))
-        aggregator = aggregate(times, truth, predictions, domain, name, folder, progress)
+        aggregator = aggregate(times, truth, predictions, domain, name, folder, hours)
         return Assessment(
             aggregator=aggregator,
             domain=domain,
@@ -197,6 +199,21 @@ def evaluate(wanted: Wanted, scratch: Path | None = None, progress: Progress | N
             water=water,
             notes=notes,
         )
+
+
+@dataclass
+class _Hours:
+    """Counts the hours of comparisons that follow each other."""
+
+    progress: Tell | None
+    total: int
+    before: int = 0
+
+    def __call__(self, done: int, of: int, words: str) -> None:
+        if self.progress is not None:
+            self.progress(self.before + done, self.total, words)
+        if done >= of:
+            self.before += of
 
 
 def _temporary(folder: Path) -> tempfile.TemporaryDirectory[str]:
@@ -252,11 +269,16 @@ def _persistence(wanted: Wanted, reference: Records, known: list[Records], domai
     return Persistence(head, latent, domain)
 
 
-def _segment(run: Records, name: str, reference: Records, truth: RunPrediction, domain: Domain) -> Aggregator:
+def _require_segment(run: Records, reference: Records) -> int:
+    """Return the hours of a segment; raises `ConfigError` if the reference does not have them, on the same grid."""
     require_same_grid(run, reference)
     if not np.isin(run.times, reference.times).all():
         raise ConfigError(
             f"{run.path}: the segment has {span(run.times)}, which are not all in the reference {reference.path} with "
             f"{span(reference.times)}"
         )
-    return aggregate(run.times, truth, {name: RunPrediction(run, domain)}, domain)
+    return len(run.times)
+
+
+def _segment(run: Records, name: str, truth: RunPrediction, domain: Domain, hours: _Hours) -> Aggregator:
+    return aggregate(run.times, truth, {name: RunPrediction(run, domain)}, domain, progress=hours)

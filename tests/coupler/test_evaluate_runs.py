@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from evaluation_cases import CENTRES, COLUMNS, INACTIVE, LAYERS, NX, NY, TOP, Years, a_day, field
 
-from bmi_common import Domain, DomainConfig, load_config
+from bmi_common import ConfigError, Domain, DomainConfig, load_config
 from bmi_common.run_records import LATENT_HEAT
 from rootzone.evaluation import predictions
+from rootzone.evaluation.evaluate import Wanted, evaluate
 from rootzone.evaluation.growth import growth
 from rootzone.evaluation.records import netcdf_records
 
@@ -156,6 +157,25 @@ def test_other_layers_of_the_same_number_are_refused(years: Years) -> None:
     with netCDF4.Dataset(run / "head.nc", "a") as data:
         data.createVariable("layer_thickness", "f8", ("z",))[:] = [4.0, 1.0, 1.0, 1.25, 0.75] + 6 * [1.0]
     years.refuses("run: layer 3", "1.25 m", "1 m", arguments=(reference, run))
+
+
+def test_hours_of_segments_count_in_the_progress(years: Years) -> None:
+    depth = field(72, 3.0)
+    reference, run = (years.run(name, depth, a_day(72)) for name in ("reference", "run"))
+    parts = tuple(years.run(f"part{d}", depth[:24], a_day(24), start=f"2020-01-0{d}") for d in (1, 2))
+    told: list[tuple[int, int, str]] = []
+    evaluate(Wanted(reference=reference, run=run, segments=parts), progress=lambda *of: told.append(of))
+    assert [done for done, _, _ in told] == [24, 48, 120]
+    assert {(total, words) for _, total, words in told} == {(120, "hours")}
+
+
+def test_all_segments_are_checked_before_the_first_is_compared(years: Years, monkeypatch: pytest.MonkeyPatch) -> None:
+    depth = field(24, 3.0)
+    reference = years.run("reference", depth, a_day(24))
+    later = years.run("later", depth, a_day(24), start="2020-02-01")
+    monkeypatch.setattr("rootzone.evaluation.evaluate.aggregate", lambda *_, **__: pytest.fail("compared"))
+    with pytest.raises(ConfigError, match=r"later.*not all in the reference"):
+        evaluate(Wanted(reference=reference, run=reference, segments=(reference, later)))
 
 
 def test_segments_are_judged_against_the_threshold_and_their_own_hours(years: Years) -> None:
