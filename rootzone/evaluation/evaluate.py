@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -27,8 +28,9 @@ from rootzone.evaluation.reanalysis import reanalysis
 from rootzone.evaluation.records import Records, netcdf_records, parflow_records, span
 from rootzone.evaluation.report.netcdf import word
 from rootzone.evaluation.run_record import domain_of, start_of
+from rootzone.evaluation.scratch import bytes_of
 from rootzone.evaluation.start import day_before, head_in_file, initial_head
-from rootzone.evaluation.variables import parse_thresholds
+from rootzone.evaluation.variables import EVALUATED, parse_thresholds
 from rootzone.evaluation.water import water_error
 
 RUN = "run"
@@ -173,6 +175,8 @@ def evaluate(wanted: Wanted, scratch: Path | None = None, progress: Tell | None 
         water = water_error(wanted.run, every)
         if water is not None:
             notes.append(f"Water balance of {wanted.called}: {water}.")
+        if scratch is not None:
+            _require_room(scratch, domain, len(times), sources=2 if bound is None else 3)
         lengths = [_require_segment(records(path), reference) for path in wanted.segments]  # of all before long work
         hours = _Hours(progress, sum(lengths) + len(times))
         segments = [_segment(records(path), wanted.called, truth, domain, hours) for path in wanted.segments]
@@ -214,6 +218,17 @@ class _Hours:
             self.progress(self.before + done, self.total, words)
         if done >= of:
             self.before += of
+
+
+def _require_room(folder: Path, domain: Domain, hours: int, sources: int) -> None:
+    """Refuse a disk that the series of all cells would fill after hours of comparing."""
+    needed = len(EVALUATED) * sources * bytes_of(int(domain.mask.sum()), hours)
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise ConfigError(
+            f"{folder.parent}: the series of all cells need {needed / 1e9:.2f} GB there while they are compared, the "
+            f"disk has {free / 1e9:.2f} GB left; make room, or choose another --output"
+        )
 
 
 def _temporary(folder: Path) -> tempfile.TemporaryDirectory[str]:

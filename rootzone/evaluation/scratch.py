@@ -12,6 +12,11 @@ HOURS = 128
 """Records in a block of a file; what is held in memory for each variable."""
 
 
+def bytes_of(columns: int, records: int) -> int:
+    """Size of a file of so many records."""
+    return columns * records * np.dtype(np.float32).itemsize
+
+
 class Scratch:
     """One variable of all active columns over the whole period, in single precision.
 

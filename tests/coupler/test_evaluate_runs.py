@@ -1,7 +1,9 @@
 """bmi-evaluate on small files made by hand, whose errors are known."""
 
 import csv
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import netCDF4
 import numpy as np
@@ -176,6 +178,22 @@ def test_all_segments_are_checked_before_the_first_is_compared(years: Years, mon
     monkeypatch.setattr("rootzone.evaluation.evaluate.aggregate", lambda *_, **__: pytest.fail("compared"))
     with pytest.raises(ConfigError, match=r"later.*not all in the reference"):
         evaluate(Wanted(reference=reference, run=reference, segments=(reference, later)))
+
+
+def test_a_disk_without_room_for_the_series_is_told_before_anything_is_compared(
+    years: Years, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reference = years.run("reference", field(24, 3.0), a_day(24))
+    needed = 3 * 2 * COLUMNS * 24 * 4
+    usage = SimpleNamespace(free=needed - 1)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    output = years.folder / "report"
+    with monkeypatch.context() as m:
+        m.setattr("rootzone.evaluation.evaluate.aggregate", lambda *_, **__: pytest.fail("compared"))
+        years.refuses("report: ", "make room", arguments=(reference, reference, "--output", output))
+    assert not output.exists()
+    usage.free = needed
+    years.report(reference, reference)
 
 
 def test_segments_are_judged_against_the_threshold_and_their_own_hours(years: Years) -> None:
