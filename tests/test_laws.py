@@ -1,6 +1,7 @@
 """The laws of land and groundwater: a sound pair keeps them, and each law sees the component that breaks it."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -198,6 +199,38 @@ def test_a_wave_that_is_over_earlier_keeps_the_law_of_the_storm_and_water_that_s
     assert storm_law(without, [0.0] * 6 + [2.0, 4.0, 1.5, 0.5]).status is Status.KEPT
     finding = storm_law(without, [0.0] * 6 + [1.0, 2.0, 3.0, 4.0])
     assert (finding.status, finding.measured) == (Status.BROKEN, pytest.approx(0.1))
+
+
+def antecedent_law(dry: float, wet: float) -> Finding:
+    """Judge the outflow [m3] after a storm of 100 m3."""
+    month, after, hours = 24 * 30, 240, 6
+
+    def remembered(label: str, weather: object) -> Series:
+        outflow = np.zeros(month + after)
+        outflow[month + 1] = dry if label.startswith("dry") else wet
+        rain = np.zeros(month + after)
+        rain[month : month + hours] = 100.0 / hours
+        balances = [Balance(1.0, 1.0, o, 0.0, 0.0, 1.0) for o in outflow]
+        return Series(balances=balances, land={PRECIPITATION: list(rain)})
+
+    part = SimpleNamespace(with_rain=lambda rain: None)
+    laboratory = SimpleNamespace(
+        steps=8760,
+        step_seconds=3600.0,
+        steps_of=lambda length: length // timedelta(hours=1),
+        record=SimpleNamespace(part=lambda first, last: part),
+        remembered=remembered,
+    )
+    return LAWS["antecedent"](laboratory)
+
+
+def test_a_storm_that_makes_more_outflow_after_dry_weeks_breaks_its_law_and_a_drop_of_it_does_not() -> None:
+    finding = antecedent_law(dry=20.0, wet=30.0)
+    assert (finding.status, finding.measured) == (Status.KEPT, 0.0)
+    assert "after wet ones 0.3 of it" in finding.words
+    assert antecedent_law(dry=1e-5, wet=0.0).status is Status.KEPT
+    finding = antecedent_law(dry=20.0, wet=19.0)
+    assert (finding.status, finding.measured) == (Status.BROKEN, pytest.approx(0.01))
 
 
 def test_warmer_air_keeps_its_relative_humidity_and_the_emissivity_of_its_sky() -> None:

@@ -161,9 +161,16 @@ def antecedent(laboratory: Laboratory) -> Finding:
         series = laboratory.remembered(
             f"{name} before a storm", laboratory.record.part(0, month + after).with_rain(before)
         )
-        outflow[name] = float(series.terms("outflow")[month:].sum())
-    words = f"outflow after dry over that after wet weeks, in {after} steps from the storm on"
-    return Finding.judged("antecedent", outflow["dry"] / max(outflow["wet"], np.finfo(float).tiny), 1.0, words)
+        storm = float(series.of_land(PRECIPITATION)[month:].sum())
+        outflow[name] = float(series.terms("outflow")[month:].sum()) / storm
+    # their difference, not their ratio: where both are all but nothing that says nothing
+    return Finding.judged(
+        "antecedent",
+        max(outflow["dry"] - outflow["wet"], 0.0),
+        UNEXPLAINED,
+        f"outflow after dry weeks beyond that after wet ones, over the storm, in {after} steps from it on; after wet "
+        f"ones {outflow['wet']:.2g} of it",
+    )
 
 
 def temperature(laboratory: Laboratory) -> Finding:
