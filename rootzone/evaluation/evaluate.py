@@ -227,7 +227,7 @@ def _require_room(folder: Path, domain: Domain, hours: int, sources: int) -> Non
     if needed > free:
         raise ConfigError(
             f"{folder.parent}: the series of all cells need {needed / 1e9:.2f} GB there while they are compared, the "
-            f"disk has {free / 1e9:.2f} GB left; make room, or choose another --output"
+            f"disk has {free / 1e9:.2f} GB left; make room, or write to another disk"
         )
 
 
