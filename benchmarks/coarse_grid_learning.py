@@ -46,6 +46,7 @@ SPREAD_OF_PARAMETERS = {
     "lateral": 0.7,
     "vertical": 0.7,
     "velocity": 1.0,
+    "memory": 0.7,
 }
 KNOWN = 0.3
 """Share of it that is left where the parameter has been learned as a constant."""

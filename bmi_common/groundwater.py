@@ -129,7 +129,7 @@ GROUNDWATER_VARIABLES = (
         "1",
         SURFACE,
         Role.OUTPUT,
-        "share of the cell's ground that is saturated at the surface, by the terrain within it; 0 without `streams:`",
+        "share of the cell's ground that is saturated to the surface, by the terrain in it; 0 without `streams:`",
         (0.0, 1.0),
     ),
     Variable(
@@ -137,7 +137,7 @@ GROUNDWATER_VARIABLES = (
         "1",
         ROOT_ZONE,
         Role.OUTPUT,
-        "share of the cell's ground whose water table is above the middle of the layer; 0 without `streams:`",
+        "share of the cell's ground that is saturated up to the middle of the layer; 0 without `streams:`",
         (0.0, 1.0),
     ),
 )

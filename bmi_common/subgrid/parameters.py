@@ -39,6 +39,8 @@ class SubgridParameters:
         Factors of the lateral and the vertical conductivity of the cell [-].
     velocity : ndarray
         Of streams that hold 1 mm of water over the cell [m s-1].
+    memory : ndarray
+        How long rain keeps the ground beside the streams wet [h].
     """
 
     drainage: Array
@@ -48,6 +50,7 @@ class SubgridParameters:
     lateral: Array
     vertical: Array
     velocity: Array
+    memory: Array
 
     @classmethod
     def unlearned(cls, columns: int) -> SubgridParameters:
@@ -64,10 +67,16 @@ UNLEARNED: Mapping[str, float] = {
     "lateral": 1.0,
     "vertical": 1.0,
     "velocity": 0.1,
+    "memory": 48.0,
 }
 
 
-UNITS: Mapping[str, str] = {**dict.fromkeys(PARAMETERS, "1"), "riparian_depth": "m", "velocity": "m s-1"}
+UNITS: Mapping[str, str] = {
+    **dict.fromkeys(PARAMETERS, "1"),
+    "riparian_depth": "m",
+    "velocity": "m s-1",
+    "memory": "h",
+}
 
 
 def features(terrain: TerrainStatistics) -> Array:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bmi_common import van_genuchten
 from bmi_common.arrays import Array
 from bmi_common.domain import Domain
 from bmi_common.errors import ConfigError, describe_cell
@@ -33,7 +34,19 @@ _HELD = 1.0e-3
 _MOST_OF_A_LAYER = 0.5
 """Of what a layer can drain, in a step: the soil may be asked for more than it has, where rock below gives nothing."""
 _TINY = 1.0e-300
-_MEMORY = ("stored", "baseflow", "direct_runoff", "flow", "outflow")
+_LEAST_PART = 1.0e-9
+"""Of the water of a stream that flows on in a step."""
+_WETTED = np.linspace(0.0, 5.0, 51)
+"""Depths of the water table [m] up to which a storm may fill the ground above it."""
+_MEMORY = {
+    "stored": "m",
+    "wetness": "m",
+    "baseflow": "m h-1",
+    "direct_runoff": "m h-1",
+    "flow": "m h-1",
+    "outflow": "m h-1",
+}
+"""Attributes that a state holds, with their units."""
 
 
 class Streams:
@@ -52,6 +65,8 @@ class Streams:
     ----------
     stored : ndarray, shape (columns,)
         Water in the streams [m over the cell].
+    wetness : ndarray, shape (columns,)
+        Water that recent storms left in the ground beside the streams [m].
     baseflow, direct_runoff : ndarray, shape (columns,)
         Groundwater, and water that reached saturated ground, that the streams got in the last step [m h-1].
     flow, outflow : ndarray, shape (columns,)
@@ -76,10 +91,11 @@ class Streams:
         self._dry = parameters.mound * terrain.mean_height
         self._quantile, self._height, self._fall = terrain.quantile, terrain.height, parameters.fall
         self._depths = parameters.fall * _mean_depths(terrain.height)
+        self._deficit = _deficits(domain, bottom)
         self._routes = _Routes(domain, parameters.velocity)
         nothing = np.zeros(self._dry.size)
-        self.stored, self.baseflow, self.direct_runoff = nothing, nothing, nothing
-        self.flow, self.outflow = nothing, nothing
+        self.stored, self.wetness = nothing, nothing
+        self.baseflow, self.direct_runoff, self.flow, self.outflow = nothing, nothing, nothing, nothing
 
     def take(self, source: Array, water_table_depth: Array, hours: float) -> None:
         """Take what streams get in a step from the sources of the ground, and let them flow.
@@ -105,7 +121,8 @@ class Streams:
         kept = np.minimum(self._share(depth, self._parameters.riparian_depth) * taken_up, groundwater)
         given += uptake * (kept / np.maximum(taken_up, _TINY))
 
-        direct = self.saturated_share(depth) * np.maximum(given[-1], 0.0)
+        wetness = self._wet(np.maximum(source[-1][mask], 0.0) * self._dz[-1], hours)
+        direct = self._share(depth, self._filled(wetness)) * np.maximum(given[-1], 0.0)
         given[-1] -= direct
         source[:, mask] = given / (self._dz * hours)
         self.baseflow, self.direct_runoff = (groundwater - kept) / hours, direct / hours
@@ -121,8 +138,7 @@ class Streams:
     def state_dict(self) -> dict[str, StateArray]:
         """Return what the next step starts from, and what the last one gave."""
         return {
-            f"streams_{name}": StateArray(getattr(self, name), ("column",), "m" if name == "stored" else "m h-1")
-            for name in _MEMORY
+            f"streams_{name}": StateArray(getattr(self, name), ("column",), units) for name, units in _MEMORY.items()
         }
 
     def load_state_dict(self, state: Mapping[str, NDArray[Any]]) -> None:
@@ -131,25 +147,25 @@ class Streams:
             setattr(self, name, np.array(state[f"streams_{name}"]))
 
     def saturated_share(self, water_table_depth: Array) -> Array:
-        """Share of each cell's ground whose water table is at the surface, (columns,): equation (10d).
+        """Share of each cell's ground that is saturated up to the surface, (columns,): equations (10d) and (10f).
 
         Parameters
         ----------
         water_table_depth : ndarray, shape (columns,)
             Mean of the cell [m].
         """
-        return self._share(water_table_depth, np.zeros_like(water_table_depth))
+        return self._share(water_table_depth, self._filled(self.wetness))
 
     def saturated_shares(self, water_table_depth: Array) -> Array:
-        """Share of each cell's ground whose water table is above the middle of each layer, (layers, columns).
+        """Share of each cell's ground that is saturated up to the middle of each layer, (layers, columns).
 
         Parameters
         ----------
         water_table_depth : ndarray, shape (columns,)
             Mean of the cell [m].
         """
-        middles = 0.5 * (self._top + self._bottom)
-        return np.stack([self._share(water_table_depth, np.broadcast_to(z, water_table_depth.shape)) for z in middles])
+        middles, filled = 0.5 * (self._top + self._bottom), self._filled(self.wetness)
+        return np.stack([self._share(water_table_depth, np.maximum(z, filled)) for z in middles])
 
     def water_table_depths(self, mean: Array) -> Array:
         """Water table depth of the ground within each cell, of equal shares by height, (shares, columns) [m].
@@ -176,6 +192,18 @@ class Streams:
         by_layer = wet * self._conductivity * (drained / np.maximum(transmissivity, _TINY))
         return np.asarray(np.minimum(by_layer, _MOST_OF_A_LAYER * wet * self._drainable))
 
+    def _wet(self, rain: Array, hours: float) -> Array:
+        """Go on with the wetness by a step of rain [m h-1], and return its mean over the step [m]: equation (10f)."""
+        memory = self._parameters.memory
+        steady, lost = rain * memory, -np.expm1(-hours / memory)
+        mean = steady + (self.wetness - steady) * lost * memory / hours
+        self.wetness = self.wetness + (steady - self.wetness) * lost
+        return np.asarray(mean)
+
+    def _filled(self, wetness: Array) -> Array:
+        """Depth of the water table [m] down to which so much water [m] fills the ground above it."""
+        return np.asarray(_interpolated(self._deficit, wetness, _WETTED[:, np.newaxis]))
+
     def _share(self, depth: Array, within: Array) -> Array:
         """Share of each cell's ground whose water table is `within` [m] of the surface, for a mean depth [m]."""
         level = self._saturated_height(depth) + within / self._fall
@@ -195,6 +223,32 @@ def _mean_depths(height: Array) -> Array:
     """
     middle = 0.5 * (height[1:] + height[:-1])
     return np.stack([np.maximum(middle - level, 0.0).mean(axis=0) for level in height])
+
+
+def _deficits(domain: Domain, bottom: Array) -> Array:
+    """Water that the ground above a water table lacks in hydrostatic balance [m], for the depths `_WETTED`.
+
+    Parameters
+    ----------
+    domain : Domain
+        Soil.
+    bottom : ndarray, shape (layers,)
+        Depth of the bottom of each layer [m], the deepest first.
+
+    Returns
+    -------
+    ndarray, shape (depths, columns)
+    """
+    middle, step = 0.5 * (_WETTED[1:] + _WETTED[:-1]), _WETTED[1]
+    layer = np.maximum(len(bottom) - 1 - np.searchsorted(bottom[::-1], middle), 0)
+    soil = (domain.alpha, domain.n, domain.residual_saturation, domain.maximum_saturation, domain.porosity)
+    alpha, n, residual, maximum, porosity = (values[layer][:, domain.mask] for values in soil)
+    deficits = np.zeros((_WETTED.size, alpha.shape[1]))
+    for k in range(1, _WETTED.size):
+        above = (middle[:k] - _WETTED[k])[:, np.newaxis]
+        here = van_genuchten.saturation(above, alpha[:k], n[:k], residual[:k], maximum[:k])
+        deficits[k] = (porosity[:k] * (maximum[:k] - here)).sum(axis=0) * step
+    return deficits
 
 
 def _interpolated(known: Array, at: Array, values: Array) -> Array:
@@ -250,22 +304,28 @@ class _Routes:
         water, entering = stored[self._place], entering[self._place] / steps
         total = np.zeros_like(water)
         for _ in range(steps):
-            flow, water = self._short_step(water + entering, hours / steps)
+            flow, water = self._short_step(water, entering, hours / steps)
             total += flow
         results = [np.empty_like(water) for _ in range(3)]
         for result, values in zip(results, (total, total * self._boundary, water), strict=True):
             result[self._place] = values
         return results[0], results[1], results[2]
 
-    def _short_step(self, water: Array, hours: float) -> tuple[Array, Array]:
-        """Return what flows out of each cell, and what stays, from upstream down."""
+    def _short_step(self, water: Array, entering: Array, hours: float) -> tuple[Array, Array]:
+        """Return what flows out of each cell, and what stays, from upstream down.
+
+        Each is a linear reservoir that gets its water evenly over the step: without that, floods hurry from cell to
+        cell.
+        """
         flow, arrived = np.zeros(water.size + 1), np.zeros_like(water)
         for first, last in itertools.pairwise(self._levels):
             here = slice(first, last)
             arrived[here] = (self._share[:, here] * flow[self._donor[:, here]]).sum(axis=0)
-            held = water[here] + arrived[here]
-            rate = self._rate[here] * np.cbrt(held / _HELD) ** 2
-            flow[first:last] = held * -np.expm1(-rate * hours)
+            got = entering[here] + arrived[here]
+            held = water[here] + 0.5 * got
+            part = np.maximum(self._rate[here] * np.cbrt(held / _HELD) ** 2 * hours, _LEAST_PART)
+            gone = -np.expm1(-part)
+            flow[first:last] = water[here] * gone + got * (1.0 - gone / part)
         # what cycles of the flow order give to a cell before it arrives in the next step
         received = (self._share * flow[self._donor]).sum(axis=0)
-        return flow[:-1], np.maximum(water + arrived - flow[:-1], 0.0) + (received - arrived)
+        return flow[:-1], np.maximum(water + entering + arrived - flow[:-1], 0.0) + (received - arrived)

@@ -19,6 +19,7 @@ from bmi_common.partition import Part
 from bmi_common.state_file import StateArray, read_state, write_state
 from bmi_common.subgrid import Streams, StreamsConfig, SubgridWeights, TerrainStatistics
 from bmi_common.subgrid.parameters import FEATURES, PARAMETERS, UNLEARNED, features
+from bmi_common.van_genuchten import saturation
 from bmi_richards import BmiRichards
 from bmi_richards.config import prepare
 from bmi_surrogate import BmiSurrogate
@@ -150,13 +151,40 @@ def test_depths_within_a_cell_have_its_mean(tmp_path, depth):
 
 def test_water_on_saturated_ground_reaches_the_streams(tmp_path):
     streams = streams_of(tmp_path, drainage=1.0e-6)
-    source = np.zeros((11, NY, NX))
-    source[-1] = 0.01 / LAYERS[-1]
+    source, share = np.zeros((11, NY, NX)), streams.saturated_share(np.ones(CELLS))
+    source[-1] = 1.0e-6 / LAYERS[-1]  # too little to wet more
     left = take(streams, source, 1.0)
-    share = streams.saturated_share(np.ones(CELLS))
     assert 0.1 < share[0] < 0.9
-    assert streams.direct_runoff == pytest.approx(0.01 * share)
-    assert left[-1, 0, 0] * LAYERS[-1] == pytest.approx(0.01 * (1.0 - share[0]))
+    assert streams.direct_runoff == pytest.approx(1.0e-6 * share, rel=1e-2)
+    assert left[-1, 0, 0] * LAYERS[-1] == pytest.approx(1.0e-6 - streams.direct_runoff[0])
+
+
+def test_rain_saturates_the_ground_beside_streams_that_lacks_less_water(tmp_path):
+    streams = streams_of(tmp_path, fall=0.5, memory=1.0e4)
+    depth, rain = np.full(CELLS, 2.5), 0.02
+    before = streams.saturated_share(depth)[0]
+    take(streams, np.concatenate([np.zeros((10, NY, NX)), np.full((1, NY, NX), rain / LAYERS[-1])]), 2.5)
+    assert streams.wetness == pytest.approx(np.full(CELLS, rain), rel=1e-3)
+    wetted = np.linspace(0.0, 3.0, 3001)
+    lacking = [np.trapezoid(0.4 * (1.0 - saturation(-wetted[:k], 2.0, 2.2, 0.1)), wetted[:k]) for k in range(1, 3001)]
+    reached = wetted[np.searchsorted(lacking, rain)]  # depth of the water table above which 20 mm are lacking
+    assert 0.3 < reached < 1.5
+    assert streams.saturated_share(depth)[0] - before == pytest.approx(reached / (0.5 * HEIGHT), abs=0.01)
+    assert (streams.saturated_shares(depth) >= streams.saturated_share(depth)).all()
+
+
+def test_ground_beside_streams_forgets_rain(tmp_path):
+    hours, day = streams_of(tmp_path, memory=30.0), streams_of(tmp_path, memory=30.0)
+    rain, nothing = np.zeros((11, NY, NX)), np.zeros((11, NY, NX))
+    rain[-1] = 0.01 / LAYERS[-1]
+    for streams in (hours, day):
+        take(streams, rain, 8.0)
+    wet = hours.wetness[0]
+    for _ in range(24):
+        take(hours, nothing, 8.0)
+    take(day, nothing, 8.0, 24.0)
+    assert hours.wetness == pytest.approx(np.full(CELLS, wet * np.exp(-24.0 / 30.0)))
+    assert day.wetness == pytest.approx(hours.wetness)
 
 
 def test_plants_beside_streams_take_groundwater_and_no_more_than_there_is(tmp_path):
@@ -204,8 +232,28 @@ def test_a_stream_empties_by_its_velocity(tmp_path, velocity):
     source = np.zeros((11, NY, NX))
     source[-1] = 0.01 / LAYERS[-1]
     take(streams, source, 1.0)
-    held = streams.direct_runoff[9]  # of the cell in the north-west, which nobody is upstream of
-    assert streams.flow[9] == pytest.approx(held * -np.expm1(-velocity * 3.6 * (held / 1.0e-3) ** (2.0 / 3.0)))
+    got = streams.direct_runoff[9]  # of the cell in the north-west, which nobody is upstream of
+    part = velocity * 3.6 * (0.5 * got / 1.0e-3) ** (2.0 / 3.0)  # an hour of what it holds halfway
+    assert streams.flow[9] == pytest.approx(got * (1.0 + np.expm1(-part) / part))
+    held = streams.stored[9]
+    take(streams, np.zeros_like(source), 9.0)
+    part = velocity * 3.6 * (held / 1.0e-3) ** (2.0 / 3.0)
+    assert streams.flow[9] == pytest.approx(held * -np.expm1(-part))
+
+
+def test_a_flood_comes_as_late_in_hours_as_in_minutes(tmp_path):
+    """Water of an hour must not run down many cells within it."""
+    arrivals = {}
+    for step in (1.0, 0.05):
+        streams, gone, hour = streams_of(tmp_path, velocity=0.05, drainage=1.0e-6), [], 0.0
+        rain = np.zeros((11, NY, NX))
+        rain[-1] = 0.02 / LAYERS[-1]
+        while hour < 48.0 - 1.0e-6:
+            take(streams, rain if hour < 1.0 - 1.0e-6 else np.zeros_like(rain), 3.0, step)
+            gone.append(streams.outflow.sum() * step)
+            hour += step
+        arrivals[step] = float(np.average(np.arange(len(gone)) * step + 0.5 * step, weights=gone))
+    assert arrivals[1.0] == pytest.approx(arrivals[0.05], rel=0.1)
 
 
 def test_a_day_is_as_many_hours(tmp_path):
