@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 import yaml
 from click.testing import CliRunner, Result
+from dropped_interrupts import dropping_within, interruptible
 from law_cases import DAYS, write
 
 from bmi_colm.forcing.names import AIR_TEMPERATURE, LONGWAVE, PRECIPITATION, SPECIFIC_HUMIDITY
+from coupler.stepper import Stepper
 from coupler.water_balance import Balance
 from rootzone.bmi_laws import main
-from rootzone.laws import LAWS, Finding, Laboratory, Status
+from rootzone.laws import LAWS, Finding, Laboratory, Status, laboratory
 from rootzone.laws.laboratory import Series
 from rootzone.laws.weather import Weather
 
@@ -119,6 +121,18 @@ def test_the_same_command_goes_on_after_the_last_law_that_was_put(
     assert bmi_laws(*command, "--overwrite").exit_code == 0
     assert labels == ["as it is", "a storm more", "the record", "no rain"]
     assert found(tmp_path / "laws") == answers
+
+
+@pytest.mark.parametrize(("of", "name"), [(laboratory, "prepare"), (Stepper, "step")])
+def test_an_interrupt_that_a_library_drops_ends_the_command_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, of: object, name: str
+) -> None:
+    command = (write(tmp_path), "--record", "1d", "--law", "storm", "--output", tmp_path / "laws")
+    monkeypatch.setattr(of, name, dropping_within(getattr(of, name)))
+    with interruptible():
+        result = bmi_laws(*command)
+    assert (result.exit_code, "interrupted" in result.output) == (130, True), result.output
+    assert not (tmp_path / "laws" / "laws.json").exists()
 
 
 @pytest.mark.parametrize(

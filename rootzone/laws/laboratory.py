@@ -24,6 +24,7 @@ from bmi_common.domain_checks import DOUBT
 from bmi_common.durations import describe
 from bmi_common.errors import ConfigError
 from bmi_common.groundwater import PRESSURE_HEAD
+from bmi_common.interrupts import require_not_interrupted
 from bmi_common.units import WATER_DENSITY
 from coupler import provenance
 from coupler.component import Component
@@ -320,6 +321,7 @@ class Laboratory:
         with tempfile.TemporaryDirectory() as staging:
             prepared = prepare(loaded, Path(staging))
             try:
+                require_not_interrupted()
                 yield prepared
             finally:
                 prepared.finalize()
@@ -368,6 +370,7 @@ class Laboratory:
                 if watch is not None:
                     series.watched.append(watch(land, groundwater))
                 advance()
+                require_not_interrupted()
         return series
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import yaml
 from click.testing import CliRunner, Result
+from dropped_interrupts import dropping_within, interruptible
 from listening import listen
 from training_cases import (
     VALIDATION,
@@ -305,3 +306,13 @@ def test_an_interrupt_before_training_is_no_traceback(basin: Path, monkeypatch: 
     result = run(write_config(basin))
     assert result.exit_code == 130
     assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("options", [(), ("--check",)])
+def test_an_interrupt_that_a_library_drops_ends_the_command_all_the_same(
+    basin: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(command, "prepare_material", dropping_within(command.prepare_material))
+    with interruptible():
+        result = run(write_config(basin), *options)
+    assert result.exit_code == 130, result.output
