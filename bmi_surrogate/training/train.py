@@ -106,6 +106,8 @@ def prepare_material(config: TrainConfig, here: Processes, progress: Progress) -
     for domain in domains:
         domain.refuse_own_permeability("a surrogate")
         domain.refuse_uneven_ground("a surrogate")
+    if config.start_from is not None:
+        task.require_suits(config.start_from, domains)  # before stores are made, which takes minutes
     if not here.is_first:
         here.wait()  # the first one makes stores and statistics
     known = []

@@ -59,6 +59,7 @@ def assert_bad_input(result: Result, *words: str) -> None:
     ("changes", "words"),
     [
         ({"data": {"store": "store", "validation_hours": 80}}, ["store: has 80 h of data; 80 h of them validate"]),
+        ({"seeds": [2**64]}, ["out.yaml:", "seeds.0: input should be less than 4294967296"]),
         ({"data": {"store": "nowhere"}}, ["nowhere: is no finished training store"]),
         ({"data": {"store": "store", "runs": ["no_run"]}}, ["out.yaml:", "data.runs.0: no such file:"]),
         ({"data": {"store": "store", "validation_hours": 0}}, ["data.validation_hours: a training needs hours"]),
