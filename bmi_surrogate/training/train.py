@@ -155,9 +155,10 @@ def _require_own(output: Path, identity: Mapping[str, str]) -> None:
     states = _states(output)
     for state in states:
         TrainingState.read(state, identity)
-    weights = (output / BEST).with_suffix(".safetensors")
-    if not states and weights.exists():
-        raise ConfigError(f"{weights}: already exists, without a training state; choose another `output`")
+    for ending in (".safetensors", ".yaml"):
+        file = (output / BEST).with_suffix(ending)
+        if not states and file.exists():
+            raise ConfigError(f"{file}: already exists, without a training state; choose another `output`")
 
 
 def _states(output: Path) -> list[Path]:
