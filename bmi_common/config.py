@@ -295,7 +295,9 @@ class Config(BaseModel):
         known += [n for n in cls.model_fields if n not in known]
         unknown = [key for key in data if key not in known]
         if not unknown:
-            return handler(data)
+            model = handler(data)
+            _require_no_truths_for_numbers(model, data)
+            return model
         # beside the other mistakes of the section, not in their place
         errors = [InitErrorDetails(type=_unknown_key(str(key), known), input=data[key]) for key in unknown]
         try:
@@ -303,6 +305,20 @@ class Config(BaseModel):
         except ValidationError as error:
             errors += [_again(details) for details in error.errors(include_url=False)]
         raise ValidationError.from_exception_data(cls.__name__, errors)
+
+
+def _require_no_truths_for_numbers(model: BaseModel, data: Mapping[Any, Any]) -> None:
+    """Refuse ``true`` and ``yes`` where a number stands, which pydantic takes as 1."""
+    errors = []
+    for name, known in type(model).model_fields.items():
+        given, value = data.get(known.alias or name, data.get(name)), getattr(model, name)
+        several = isinstance(given, list) and isinstance(value, list | tuple) and len(given) == len(value)
+        for at, (g, v) in enumerate(zip(given, value, strict=True) if several else [(given, value)]):
+            if isinstance(g, bool) and isinstance(v, int | float) and not isinstance(v, bool):
+                kind = PydanticCustomError("truth_for_number", "input should be a number")
+                errors.append(InitErrorDetails(type=kind, loc=(name, at) if several else (name,), input=g))
+    if errors:
+        raise ValidationError.from_exception_data(type(model).__name__, errors)
 
 
 _UNKNOWN_KEY: Final = "unknown_key"
@@ -496,6 +512,8 @@ _EXPECTED = {
 }
 """What pydantic says in the language of Python, by its type of error."""
 
+_OF_ONE_VALUE = ("int_type", "float_type", "bool_type", "string_type")
+
 _OF_TIMES = ("datetime_parsing", "datetime_from_date_parsing")
 
 _ENUM_MEMBER = re.compile(r"<\w+\.\w+: ('[^']*')>")
@@ -529,10 +547,15 @@ def _mistakes(invalid: ValidationError, document: Document, limit: int = 20) -> 
         elif e["type"] in _OF_TIMES:
             reason = e.get("ctx", {}).get("error", "not a time")
             message = f"{_shown(e['input'])} is not a time ({reason}); write it as 2019-10-01T03:00"
+        elif e["type"] == "too_short":
+            least, length = e["ctx"]["min_length"], e["ctx"]["actual_length"]
+            message = f"needs {least} or more entries, has {length or 'none'}"
         elif e["type"] in ("value_error", "assertion_error"):
             message = str(e["ctx"]["error"])
         elif e["type"] != _NO_FILE and not isinstance(e["input"], Mapping | list):
             message = f"{message[0].lower()}{message[1:]}, got {_shown(e['input'])}"
+        elif isinstance(e["input"], list) and e["type"] in _OF_ONE_VALUE:
+            message = f"{message[0].lower()}{message[1:]}, got a list"
         message = _ENUM_MEMBER.sub(r"\1", message)
         at = _in_document(position, document)
         error = e.get("ctx", {}).get("error")

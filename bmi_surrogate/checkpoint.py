@@ -151,6 +151,10 @@ def load_rootzone(path: Path) -> PredRNNCheckpoint | StructuredCheckpoint:
     ConfigError
         If a file is missing or damaged, or if the weights are not those that the YAML file describes.
     """
+    if path.is_dir():
+        raise ConfigError(f"{path}: is a folder; name the checkpoint in it, such as {path / 'best.yaml'}")
+    if path.suffix not in (".yaml", ".safetensors"):
+        raise ConfigError(f"{path}: is no checkpoint of rootzone, which is a NAME.yaml beside its NAME.safetensors")
     description_file = path.with_suffix(".yaml")
     d = load_config(description_file, _Description).root
     weights = d.weights.file

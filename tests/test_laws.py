@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 import yaml
 from click.testing import CliRunner, Result
+from dropped_interrupts import dropping_within, interruptible
 from law_cases import DAYS, write
 
 from bmi_colm.forcing.names import AIR_TEMPERATURE, LONGWAVE, PRECIPITATION, SPECIFIC_HUMIDITY
+from coupler.stepper import Stepper
 from coupler.water_balance import Balance
 from rootzone.bmi_laws import main
-from rootzone.laws import LAWS, Finding, Laboratory, Status
+from rootzone.laws import LAWS, Finding, Laboratory, Status, laboratory
 from rootzone.laws.laboratory import Series
 from rootzone.laws.weather import Weather
 
@@ -121,6 +123,18 @@ def test_the_same_command_goes_on_after_the_last_law_that_was_put(
     assert found(tmp_path / "laws") == answers
 
 
+@pytest.mark.parametrize(("of", "name"), [(laboratory, "prepare"), (Stepper, "step")])
+def test_an_interrupt_that_a_library_drops_ends_the_command_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, of: object, name: str
+) -> None:
+    command = (write(tmp_path), "--record", "1d", "--law", "storm", "--output", tmp_path / "laws")
+    monkeypatch.setattr(of, name, dropping_within(getattr(of, name)))
+    with interruptible():
+        result = bmi_laws(*command)
+    assert (result.exit_code, "interrupted" in result.output) == (130, True), result.output
+    assert not (tmp_path / "laws" / "laws.json").exists()
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -149,6 +163,7 @@ def test_laws_of_another_run_are_not_gone_on_with(tmp_path: Path, labels: list[s
     result = bmi_laws(file, *lengths, *law, *settings)
     told = result.output.replace("\n", " ")
     assert (result.exit_code, words in told, "--overwrite" in told) == (2, True, True), result.output
+    assert ", another " not in told
     assert (labels, (folder / "laws.json").read_text()) == ([], before)
 
 
@@ -164,7 +179,8 @@ def test_laws_of_rain_are_not_applicable_where_none_falls(tmp_path: Path) -> Non
     [
         (("--law", "strom"), "--law: 'strom' is not a law; did you mean 'storm'?"),
         (("--record", "4 parsecs"), "--record"),
-        (("--record", "30min"), "not made of ten or more steps"),
+        (("--law", "gravity"), "--law: 'gravity' is not a law; known: energy, storm"),
+        (("--record", "30min"), "--record 30min: is not made of ten or more steps of 1h"),
         (("--overwrite",), "--overwrite goes with --output"),
         (("--set", "time.stepp=1h"), "time.stepp"),
     ],
@@ -175,6 +191,19 @@ def test_bad_input_is_refused_before_anything_is_computed_or_written(tmp_path: P
     result = bmi_laws(file, *arguments)
     assert (result.exit_code, words in result.output.replace("\n", " ")) == (2, True), result.output
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_run_without_a_land_is_refused_with_what_its_components_lack(tmp_path: Path) -> None:
+    file = write(tmp_path)
+    content = yaml.safe_load(file.read_text())
+    (tmp_path / "none.yaml").write_text("{domain: domain.yaml, recharge: 0.0, time_step: 1.0}")
+    content["components"]["land"] = {"class": "bmi_common.prescribed:PrescribedSource", "config": "none.yaml"}
+    file.write_text(yaml.safe_dump(content))
+    result = bmi_laws(file, *RECORD)
+    told = result.output.replace("\n", " ")
+    assert (result.exit_code, "components: none of groundwater, land is a land with the eight" in told) == (2, True), (
+        told
+    )
 
 
 def storm_law(without: list[float], with_it: list[float]) -> Finding:
@@ -227,6 +256,7 @@ def antecedent_law(dry: float, wet: float) -> Finding:
 def test_a_storm_that_makes_more_outflow_after_dry_weeks_breaks_its_law_and_a_drop_of_it_does_not() -> None:
     finding = antecedent_law(dry=20.0, wet=30.0)
     assert (finding.status, finding.measured) == (Status.KEPT, 0.0)
+    assert "after 30d without rain beyond that after 30d of 5 mm a day" in finding.words
     assert "after wet ones 0.3 of it" in finding.words
     assert antecedent_law(dry=1e-5, wet=0.0).status is Status.KEPT
     finding = antecedent_law(dry=20.0, wet=19.0)

@@ -82,6 +82,12 @@ class TerrainStatistics:
                 raise ConfigError(f"{path}: no terrain statistics: {', '.join(lacking)} not in it; {_ADVICE}")
             quantile = np.asarray(file.read(_QUANTILE), dtype=np.float64)
             sizes = {key: _positive(file.text(key), key, path) for key in ("fine_cell", "stream_area")}
+        cell, fine = math.sqrt(domain.dx * domain.dy), sizes["fine_cell"]
+        if 2.0 * fine > cell * (1.0 + 1.0e-6):
+            raise ConfigError(
+                f"{path}: made of cells of {fine:g} m (fine_cell), two or more of which must fit along one of the "
+                f"domain's, {cell:g} m; {_ADVICE}"
+            )
         even = np.linspace(0.0, 1.0, max(quantile.size, 2))
         if quantile.shape != even.shape or not np.allclose(quantile, even, rtol=0.0, atol=1.0e-6):
             raise ConfigError(f"{path}: {_QUANTILE} must rise from 0 to 1 in even steps; {_ADVICE}")
@@ -89,8 +95,7 @@ class TerrainStatistics:
         height, mean = found["height"], found["mean_height"]
         if (np.diff(height, axis=0) < 0.0).any() or (mean < height[0]).any() or (mean > height[-1]).any():
             raise ConfigError(f"{path}: heights above drainage must rise with the quantile, with their mean among them")
-        cell = math.sqrt(domain.dx * domain.dy)
-        return cls(quantile, **found, cell=cell, fine_cell=sizes["fine_cell"], stream_area=sizes["stream_area"])
+        return cls(quantile, **found, cell=cell, fine_cell=fine, stream_area=sizes["stream_area"])
 
 
 def _positive(text: str, key: str, path: Path) -> float:

@@ -15,7 +15,7 @@ from rich.table import Table
 from bmi_common import terminal
 from bmi_common.config import require_name
 from bmi_common.errors import ConfigError, RootzoneError
-from bmi_common.interrupts import deferred_interrupts, terminations_as_interrupts
+from bmi_common.interrupts import deferred_interrupts, interrupts_kept, terminations_as_interrupts
 from bmi_common.progress import Progress
 from bmi_surrogate.compute import using_threads
 from bmi_surrogate.training.config import load
@@ -66,6 +66,7 @@ def run(file: Path, check: bool, quiet: bool = False) -> None:
         _report(found, console)
 
 
+@interrupts_kept()
 def train_from(file: Path, console: Console) -> Trained:
     """Train as a file says, with progress on the console; an interrupt ends it early with its state saved.
 
@@ -78,6 +79,7 @@ def train_from(file: Path, console: Console) -> Trained:
         return train(material, Progress(console, "train"), interrupted, file)
 
 
+@interrupts_kept()
 def check_training(file: Path, console: Console) -> None:
     """Prepare all that a training needs, and log its size; raises as `train_from` does."""
     with _material(file, console) as material:

@@ -134,7 +134,7 @@ class TrainConfig(Config):
     stages: Annotated[list[Stage], Field(min_length=1), BeforeValidator(lambda v: [v] if isinstance(v, dict) else v)]
     validation: ValidationConfig = ValidationConfig()
     start_from: ConfigPath | None = None
-    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = [0]
+    seeds: Annotated[list[Annotated[int, Field(ge=0, lt=2**32)]], Field(min_length=1)] = [0]
     ensemble: bool = False
     output: OutputPath
     save_every: Annotated[int, Field(ge=1)] = 500

@@ -386,11 +386,13 @@ class PredRNNTask:
             domain.require(name, "balance: closed")
         return BatchColumns([domain])
 
+    def require_suits(self, weights: Path, domains: Sequence[Domain]) -> None:
+        """Refuse weights to begin with that are no PredRNN's; what the data decide is left to `begin_with`."""
+        _predrnn(weights)
+
     def begin_with(self, module: nn.Module, weights: Path) -> None:
         """Take up the weights of a checkpoint and its statistics; `ConfigError` if they are another architecture's."""
-        own, found = _own(module), checkpoints.load_rootzone(weights)
-        if not isinstance(found, PredRNNCheckpoint):
-            raise ConfigError(f"start_from: {weights} is structured, not predrnn")
+        own, found = _own(module), _predrnn(weights)
         require_architecture(found.network.architecture, own.network.architecture, weights)
         own.network.load_state_dict(found.network.state_dict())
         own.statistics = found.statistics
@@ -436,3 +438,10 @@ def _own(module: nn.Module) -> TrainablePredRNN:
     if not isinstance(module, TrainablePredRNN):
         raise TypeError(f"not a module of this task: {type(module).__name__}")
     return module
+
+
+def _predrnn(weights: Path) -> PredRNNCheckpoint:
+    found = checkpoints.load_rootzone(weights)
+    if not isinstance(found, PredRNNCheckpoint):
+        raise ConfigError(f"start_from: {weights} is structured, not predrnn")
+    return found

@@ -91,24 +91,34 @@ class StructuredTask:
                     key=f"basins.{number}.domain",
                 )
         self._domains = domains
+        return StructuredModel(self._architecture(layers))
+
+    def _architecture(self, layers: int) -> StructuredArchitecture:
+        spec = self.spec
         try:
-            architecture = StructuredArchitecture(
+            return StructuredArchitecture(
                 "any" if spec.layers == "any" else layers, spec.hidden, spec.refinements, spec.routing, spec.sweeps
             )
         except ValueError as error:
             raise ConfigError(f"structured: {error}") from None
-        return StructuredModel(architecture)
+
+    def require_suits(self, weights: Path, domains: Sequence[Domain]) -> None:
+        """Refuse weights to begin with that are another architecture's, or for other layers."""
+        self._suitable(weights, domains[0])
+
+    def _suitable(self, weights: Path, domain: Domain) -> StructuredCheckpoint:
+        found = load_rootzone(weights)
+        if not isinstance(found, StructuredCheckpoint):
+            raise ConfigError(f"start_from: {weights} is predrnn, not structured")
+        require_architecture(found.model.architecture, self._architecture(domain.nz), weights)
+        difference = found.layer_thickness and _difference(found.layer_thickness, domain)
+        if difference:
+            raise ConfigError(f"start_from: {weights} holds weights for other layers: {difference}")
+        return found
 
     def begin_with(self, module: nn.Module, weights: Path) -> None:
         """Take up the weights of a checkpoint; raises `ConfigError` if they are another architecture's."""
-        model, found = _model(module), load_rootzone(weights)
-        if not isinstance(found, StructuredCheckpoint):
-            raise ConfigError(f"start_from: {weights} is predrnn, not structured")
-        require_architecture(found.model.architecture, model.architecture, weights)
-        difference = found.layer_thickness and _difference(found.layer_thickness, self._domains[0])
-        if difference:
-            raise ConfigError(f"start_from: {weights} holds weights for other layers: {difference}")
-        model.load_state_dict(found.model.state_dict())
+        _model(module).load_state_dict(self._suitable(weights, self._domains[0]).model.state_dict())
 
     @torch.no_grad()
     def calibrate(self, module: nn.Module, batches: Sequence[Batch]) -> None:

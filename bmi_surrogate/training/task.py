@@ -217,6 +217,10 @@ class Task(Protocol):
         """
         ...
 
+    def require_suits(self, weights: Path, domains: Sequence[Domain]) -> None:
+        """Refuse, with `ConfigError`, weights to begin with that can be seen not to suit before data are prepared."""
+        ...
+
     def begin_with(self, module: nn.Module, weights: Path) -> None:
         """Take up the weights of a checkpoint; raises `ConfigError` if they are another architecture's."""
         ...

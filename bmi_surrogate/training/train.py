@@ -106,6 +106,8 @@ def prepare_material(config: TrainConfig, here: Processes, progress: Progress) -
     for domain in domains:
         domain.refuse_own_permeability("a surrogate")
         domain.refuse_uneven_ground("a surrogate")
+    if config.start_from is not None:
+        task.require_suits(config.start_from, domains)  # before stores are made, which takes minutes
     if not here.is_first:
         here.wait()  # the first one makes stores and statistics
     known = []
@@ -153,9 +155,10 @@ def _require_own(output: Path, identity: Mapping[str, str]) -> None:
     states = _states(output)
     for state in states:
         TrainingState.read(state, identity)
-    weights = (output / BEST).with_suffix(".safetensors")
-    if not states and weights.exists():
-        raise ConfigError(f"{weights}: already exists, without a training state; choose another `output`")
+    for ending in (".safetensors", ".yaml"):
+        file = (output / BEST).with_suffix(ending)
+        if not states and file.exists():
+            raise ConfigError(f"{file}: already exists, without a training state; choose another `output`")
 
 
 def _states(output: Path) -> list[Path]:

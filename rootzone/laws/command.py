@@ -12,6 +12,7 @@ from rich.console import Console
 from bmi_common.config import require_names
 from bmi_common.durations import parse_duration
 from bmi_common.errors import ConfigError
+from bmi_common.interrupts import interrupts_kept
 from bmi_common.owned_folder import OwnedFolder, new_folder
 from rootzone.laws import kept
 from rootzone.laws.findings import Finding
@@ -23,6 +24,7 @@ HOLDS = "laws"
 """What the record of its folder says that it holds."""
 
 
+@interrupts_kept()
 def put(
     files: Sequence[Path],
     settings: Sequence[str],

@@ -24,6 +24,7 @@ from bmi_common.domain_checks import DOUBT
 from bmi_common.durations import describe
 from bmi_common.errors import ConfigError
 from bmi_common.groundwater import PRESSURE_HEAD
+from bmi_common.interrupts import require_not_interrupted
 from bmi_common.units import WATER_DENSITY
 from coupler import provenance
 from coupler.component import Component
@@ -155,7 +156,10 @@ class Laboratory:
         loaded = load_run(file, self._settings)
         self._start, self._step = loaded.config.time.start, loaded.config.time.step
         if lengths.record % self._step or lengths.record < 10 * self._step:
-            raise ConfigError(f"a record of {lengths.record} is not made of ten or more steps of {self._step}")
+            raise ConfigError(
+                f"--record {describe(lengths.record)}: is not made of ten or more steps of {describe(self._step)}, as "
+                f"{file} has them; write for example {describe(10 * self._step)}"
+            )
         self.steps = lengths.record // self._step
         self.land, self.groundwater = self._find_components(loaded)
         self._made: dict[str, Series] = {}
@@ -265,11 +269,12 @@ class Laboratory:
             elif WaterBalance.is_kept_by(component):
                 found["groundwater"] = name
         for part, what in (
-            ("land", "takes the eight variables of the weather"),
-            ("groundwater", "has a water balance"),
+            ("land", "is a land with the eight variables of the weather, such as bmi_colm:BmiColm"),
+            ("groundwater", "has a water balance, such as bmi_richards:BmiRichards"),
         ):
             if part not in found:
-                raise ConfigError("has no component that " + what, file=self._file, key="components")
+                names = ", ".join(loaded.config.components)
+                raise ConfigError(f"none of {names} {what}", file=self._file, key="components")
         return found["land"], found["groundwater"]
 
     def _take_record(self) -> Weather:
@@ -320,6 +325,7 @@ class Laboratory:
         with tempfile.TemporaryDirectory() as staging:
             prepared = prepare(loaded, Path(staging))
             try:
+                require_not_interrupted()
                 yield prepared
             finally:
                 prepared.finalize()
@@ -327,6 +333,7 @@ class Laboratory:
     def _identify(self, prepared: PreparedRun) -> Mapping[str, str]:
         made_of = provenance.collect(prepared.loaded, prepared.components, prepared.configs, self._file.parent)
         made_of["configuration"].pop("relative_to")  # a case may be moved
+        made_of["configuration"]["time"].pop("end")  # that of the record
         return {
             "configuration": _digest(made_of["configuration"]),
             "input files": _digest(sorted(made_of["inputs"].values())),
@@ -368,6 +375,7 @@ class Laboratory:
                 if watch is not None:
                     series.watched.append(watch(land, groundwater))
                 advance()
+                require_not_interrupted()
         return series
 
 

@@ -50,4 +50,4 @@ def require_laws(names: Sequence[str]) -> None:
     """Refuse, with `ConfigError`, what is not the name of a law."""
     for name in names:
         if name not in LAWS:
-            raise ConfigError(f"--law: {name!r} is not a law{did_you_mean(name, LAWS)}; there are {', '.join(LAWS)}")
+            raise ConfigError(f"--law: {name!r} is not a law{did_you_mean(name, LAWS)}")

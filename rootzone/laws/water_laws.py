@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from bmi_colm.forcing.names import PRECIPITATION
+from bmi_common.durations import describe
 from coupler.component import Component
 from rootzone.laws.findings import Finding
 from rootzone.laws.laboratory import (
@@ -148,7 +149,7 @@ def largest_storm(laboratory: Laboratory) -> Finding:
 
 
 def antecedent(laboratory: Laboratory) -> Finding:
-    """After wet weeks a storm makes more runoff than after dry ones."""
+    """After wet weeks a storm makes no less outflow than after dry ones."""
     month = min(laboratory.steps_of(timedelta(days=30)), laboratory.steps // 2)
     after = min(laboratory.steps_of(timedelta(days=10)), laboratory.steps - month)
     rain = np.zeros(month + after)
@@ -163,13 +164,14 @@ def antecedent(laboratory: Laboratory) -> Finding:
         )
         storm = float(series.of_land(PRECIPITATION)[month:].sum())
         outflow[name] = float(series.terms("outflow")[month:].sum()) / storm
+    before_it = describe(timedelta(seconds=month * laboratory.step_seconds))
     # their difference, not their ratio: where both are all but nothing that says nothing
     return Finding.judged(
         "antecedent",
         max(outflow["dry"] - outflow["wet"], 0.0),
         UNEXPLAINED,
-        f"outflow after dry weeks beyond that after wet ones, over the storm, in {after} steps from it on; after wet "
-        f"ones {outflow['wet']:.2g} of it",
+        f"outflow after {before_it} without rain beyond that after {before_it} of 5 mm a day, over the storm, in "
+        f"{after} steps from it on; after wet ones {outflow['wet']:.2g} of it",
     )
 
 
@@ -292,7 +294,8 @@ def well(laboratory: Laboratory) -> Finding:
 def _require_a_year(laboratory: Laboratory) -> None:
     if laboratory.lengths.record < _A_YEAR:
         raise NotApplicableError(
-            f"storage does not settle in records of {laboratory.lengths.record.days} days; take {_A_YEAR.days} or more"
+            f"storage does not settle in records of {describe(laboratory.lengths.record)}; take {describe(_A_YEAR)} "
+            "or more"
         )
 
 

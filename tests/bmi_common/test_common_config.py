@@ -56,6 +56,31 @@ def test_wrong_list_entry_is_reported_with_its_own_line(write) -> None:
     assert message(path).startswith(f"{path}:3: weights.1: ")
 
 
+class Counts(Config):
+    counts: Annotated[list[int], Field(min_length=1)] = [1]
+    number: int = 0
+    rate: float = 0.0
+    choice: bool | int = False
+
+
+def test_truth_in_the_place_of_a_number_is_refused_where_it_stands(write) -> None:
+    path = write("number: true\nrate: yes\ncounts:\n  - 1\n  - false\n")
+    assert message(path, model=Counts).splitlines() == [
+        f"{path}:1: number: input should be a number, got True",
+        f"{path}:2: rate: input should be a number, got True",
+        f"{path}:5: counts.1: input should be a number, got False",
+    ]
+    assert load_config(write("choice: true\nnumber: 1\n"), Counts).choice is True
+
+
+def test_a_list_without_entries_and_one_in_the_place_of_a_number_are_told_in_the_words_of_a_user(write) -> None:
+    path = write("counts: []\nnumber: [1, 2]\n")
+    assert message(path, model=Counts).splitlines() == [
+        f"{path}:1: counts: needs 1 or more entries, has none",
+        f"{path}:2: number: input should be a valid integer, got a list",
+    ]
+
+
 def test_several_mistakes_are_reported_together(write) -> None:
     path = write("solver:\n  steps: 0\n  tolerance: small\n")
     assert {line.split(": ")[0] for line in message(path).splitlines()} == {f"{path}:2", f"{path}:3"}

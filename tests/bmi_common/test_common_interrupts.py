@@ -4,11 +4,11 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import netCDF4
 import pytest
+from dropped_interrupts import dropping, interruptible
 
 from bmi_common.interrupts import (
     deferred_interrupts,
@@ -54,18 +54,10 @@ def test_outside_the_main_thread_signals_are_left_alone() -> None:
     assert found == [False]
 
 
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """A shell lets its background jobs ignore the interrupt."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-def dropping(kind: int) -> None:
-    """Drop what a signal raises, as netCDF4 does with one that comes while it looks for errors."""
-    with suppress(KeyboardInterrupt):
-        signal.raise_signal(kind)
+@pytest.fixture(name="interruptible")
+def let_interrupts_raise() -> Iterator[None]:
+    with interruptible():
+        yield
 
 
 @pytest.mark.usefixtures("interruptible")

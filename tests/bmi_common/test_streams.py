@@ -484,6 +484,7 @@ def test_refuses_statistics_that_are_none(tmp_path, name):
         ({"drainage_density": 2.0}, "(drainage_density): must lie between 0 and 0.1 m-1"),
         ({"quantile": QUANTILE**2}, "even steps"),
         ({"stream_area": "0.1 km2"}, "stream_area must be a number"),
+        ({"fine_cell": 5000.0}, "made of cells of 5000 m (fine_cell), two or more of which must fit along"),
     ],
 )
 def test_refuses_terrain_that_cannot_be(tmp_path, changes, told):

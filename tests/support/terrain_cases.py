@@ -20,7 +20,7 @@ def write_terrain(file: Path, ny: int, nx: int, cell: float = 1000.0, **changes:
         "terrain_curvature": 1.0e-3 * (QUANTILE - 0.5),
     }
     with netCDF4.Dataset(file, "w") as data:
-        data.fine_cell, data.stream_area = 100.0, changes.get("stream_area", 1.0e5)
+        data.fine_cell, data.stream_area = changes.get("fine_cell", 100.0), changes.get("stream_area", 1.0e5)
         quantile = changes.get("quantile", QUANTILE)
         for name, values in {"quantile": quantile, "y": cell * np.arange(ny), "x": cell * np.arange(nx)}.items():
             data.createDimension(name, len(values))

@@ -24,6 +24,7 @@ from training_cases import (
 from bmi_common import ConfigError, Domain, DomainConfig
 from bmi_surrogate import StructuredCheckpoint, load
 from bmi_surrogate.structured.shared_correction import fitted_scale
+from bmi_surrogate.training import train as training
 from bmi_surrogate.training.trainer import Trainer
 from bmi_surrogate.training.validation import Scores, of_all
 
@@ -165,12 +166,29 @@ def test_weights_of_another_architecture_are_refused_and_the_last_ones_kept(basi
         ({"surrogate": OPTIONS["structured"] | {"hidden": [9]}}, r"hidden is \(8,\) there, \(9,\) in this training"),
         ({"start_from": "other/best.yaml"}, "start_from: .*best.yaml is predrnn, not structured"),
         ({"start_from": "nothing.yaml"}, "start_from: no such file"),
+        ({"start_from": "out"}, r"out: is a folder; name the checkpoint in it, such as .*best\.yaml"),
+        ({"start_from": "out/seed_0/state.pt"}, r"state\.pt: is no checkpoint of rootzone, which is a NAME\.yaml"),
         ({"output": "out"}, "start_from: lies in `output`"),
     ):
         with pytest.raises(ConfigError, match=words):
             material_of(write_config(basin, **({"output": "new", "start_from": "out/best.yaml"} | changes)))
     assert contents(basin / "out") == kept
     assert not (basin / "new").exists()
+
+
+@pytest.mark.parametrize("architecture", OPTIONS)
+def test_weights_that_do_not_suit_are_refused_before_a_store_is_made(
+    basin: Path, architecture: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = "structured" if architecture == "predrnn" else "predrnn"
+    train(write_config(basin, other, "other"))
+
+    def made(*_: Any) -> None:
+        pytest.fail("a store is made")
+
+    monkeypatch.setattr(training, "prepare", made)
+    with pytest.raises(ConfigError, match=f"start_from: .*best.yaml is {other}, not {architecture}"):
+        material_of(write_config(basin, architecture, "new", start_from="other/best.yaml"))
 
 
 def test_a_training_does_not_go_on_from_a_state_that_began_with_other_weights(basin: Path) -> None:

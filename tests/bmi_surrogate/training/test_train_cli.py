@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import yaml
 from click.testing import CliRunner, Result
+from dropped_interrupts import dropping_within, interruptible
 from listening import listen
 from training_cases import (
     VALIDATION,
@@ -58,6 +59,7 @@ def assert_bad_input(result: Result, *words: str) -> None:
     ("changes", "words"),
     [
         ({"data": {"store": "store", "validation_hours": 80}}, ["store: has 80 h of data; 80 h of them validate"]),
+        ({"seeds": [2**64]}, ["out.yaml:", "seeds.0: input should be less than 4294967296"]),
         ({"data": {"store": "nowhere"}}, ["nowhere: is no finished training store"]),
         ({"data": {"store": "store", "runs": ["no_run"]}}, ["out.yaml:", "data.runs.0: no such file:"]),
         ({"data": {"store": "store", "validation_hours": 0}}, ["data.validation_hours: a training needs hours"]),
@@ -305,3 +307,13 @@ def test_an_interrupt_before_training_is_no_traceback(basin: Path, monkeypatch: 
     result = run(write_config(basin))
     assert result.exit_code == 130
     assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("options", [(), ("--check",)])
+def test_an_interrupt_that_a_library_drops_ends_the_command_all_the_same(
+    basin: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(command, "prepare_material", dropping_within(command.prepare_material))
+    with interruptible():
+        result = run(write_config(basin), *options)
+    assert result.exit_code == 130, result.output

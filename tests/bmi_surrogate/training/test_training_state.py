@@ -215,13 +215,14 @@ def test_other_data_are_refused(stopped: Path) -> None:
     assert contents(stopped / "out") == before
 
 
-def test_weights_without_a_state_are_not_overwritten(basin: Path) -> None:
-    """Such as those that came with a repository."""
+@pytest.mark.parametrize("name", ["best.safetensors", "best.yaml"])
+def test_weights_without_a_state_are_not_overwritten(basin: Path, name: str) -> None:
+    """Such as those that came with a repository; refused before hours of training, not after."""
     (basin / "out").mkdir()
-    (basin / "out" / "best.safetensors").write_bytes(b"precious")
-    with pytest.raises(ConfigError, match=r"best\.safetensors: already exists, without a training state"):
+    (basin / "out" / name).write_bytes(b"precious")
+    with pytest.raises(ConfigError, match=rf"{name}: already exists, without a training state"):
         train(write_config(basin))
-    assert contents(basin / "out") == {"best.safetensors": b"precious"}
+    assert contents(basin / "out") == {name: b"precious"}
 
 
 @pytest.mark.parametrize(
