@@ -139,7 +139,6 @@ def main(
     from bmi_common import terminal
     from bmi_common.config import require_names
     from bmi_common.errors import ConfigError, RootzoneError
-    from bmi_common.interrupts import terminations_as_interrupts
     from rootzone.evaluation.evaluate import Wanted
     from rootzone.evaluation.observations.comparison import stations_of
     from rootzone.evaluation.writing import evaluate_to
@@ -176,7 +175,7 @@ def main(
         if observations is not None:
             stations = stations_of(observations, reference, run, name, domain, precipitation)
         require_names(*(wanted.inputs if wanted is not None else (run,)), observations, precipitation, domain, output)
-        with terminations_as_interrupts(), on_screen(console):
+        with on_screen(console):
             found = evaluate_to(wanted, stations, output, overwrite, console)
         for table in found.tables:
             screen = terminal.console(quiet=quiet)

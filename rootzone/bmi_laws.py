@@ -71,15 +71,13 @@ def main(
     """
     from bmi_common import terminal
     from bmi_common.errors import RootzoneError
-    from bmi_common.interrupts import terminations_as_interrupts
     from coupler.errors import RunFailed
     from rootzone.laws.command import put
     from rootzone.laws.report import screen_table
 
     console = terminal.console(stderr=True, quiet=quiet)
     try:
-        with terminations_as_interrupts():
-            found, written = put(files, settings, record, repeats, laws, output, overwrite, console)
+        found, written = put(files, settings, record, repeats, laws, output, overwrite, console)
     except RunFailed as error:
         fail("bmi-laws", str(error), EXIT_BROKEN)
     except RootzoneError as error:

@@ -12,7 +12,7 @@ from rich.console import Console
 from bmi_common import terminal
 from bmi_common.config import require_names
 from bmi_common.errors import ConfigError, RootzoneError
-from bmi_common.interrupts import signals_held, terminations_as_interrupts
+from bmi_common.interrupts import signals_held
 from bmi_common.progress import Progress
 from bmi_common.world import OtherProcessFailed, among, current, is_first, of_launcher
 from coupler.errors import RunInterrupted
@@ -59,7 +59,7 @@ def execute(
     console = terminal.console(stderr=True, quiet=quiet, verbose=verbose)
     console.quiet = console.quiet or not is_first()  # one process speaks for all that a launcher has started
     try:
-        with terminations_as_interrupts(), ExitStack() as joined:
+        with ExitStack() as joined:
             with signals_held():  # until the others can be told
                 joined.enter_context(among(of_launcher(), _told_to_others))
             _execute(file, check, settings, output, overwrite, restart, definition, import_options, console)

@@ -51,7 +51,11 @@ class Command(click.Command):
         sys.exit(code if isinstance(code, int) else 0)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Do the work, unless several processes would each do it, and write the same files."""
+        """Do the work, unless several processes would each do it, and write the same files.
+
+        A termination ends it as an interrupt does, so that nothing half written stays behind.
+        """
+        from bmi_common.interrupts import terminations_as_interrupts
         from bmi_common.world import is_first, launched
 
         if launched() > 1 and not self.is_shared():
@@ -63,7 +67,8 @@ class Command(click.Command):
                 "or srun",
                 EXIT_BAD_INPUT,
             )
-        return super().invoke(ctx)
+        with terminations_as_interrupts():
+            return super().invoke(ctx)
 
     def is_shared(self) -> bool:
         """Whether processes that a launcher has started together share the work."""

@@ -15,7 +15,7 @@ from rich.table import Table
 from bmi_common import terminal
 from bmi_common.config import require_name
 from bmi_common.errors import ConfigError, RootzoneError
-from bmi_common.interrupts import deferred_interrupts, interrupts_kept, terminations_as_interrupts
+from bmi_common.interrupts import deferred_interrupts, interrupts_kept
 from bmi_common.progress import Progress
 from bmi_surrogate.compute import using_threads
 from bmi_surrogate.training.config import load
@@ -45,11 +45,10 @@ def run(file: Path, check: bool, quiet: bool = False) -> None:
     )
     try:
         require_name(file)
-        with terminations_as_interrupts():
-            if check:
-                check_training(file, console)
-                return
-            found = train_from(file, console)
+        if check:
+            check_training(file, console)
+            return
+        found = train_from(file, console)
     except ConfigError as error:
         _fail(error, EXIT_BAD_INPUT)
     except (RootzoneError, OSError) as error:

@@ -75,3 +75,21 @@ def test_without_states_it_says_that_there_is_no_checkpoint(slow):
     assert "there is no checkpoint: groundwater (zoo:SlowForeignBucket) has no save_state" in said
     with netCDF4.Dataset(slow.output / "hourly.nc") as data:
         assert len(data["time"]) > 0
+
+
+def test_a_termination_lets_every_command_clean_up(tmp_path):
+    program = (
+        "import click, signal, tempfile\n"
+        "from rootzone.command_line import Command\n"
+        "@click.command('bmi-any', cls=Command)\n"
+        "def main():\n"
+        f"    with tempfile.TemporaryDirectory(dir={str(tmp_path)!r}):\n"
+        "        signal.raise_signal(signal.SIGTERM)\n"
+        "main()\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], preexec_fn=listen, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == EXIT_INTERRUPTED, ended.stderr
+    assert ended.stderr.strip() == "bmi-any: interrupted"
+    assert not list(tmp_path.iterdir())
