@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from datetime import timedelta
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from bmi_common import Domain
 from bmi_common.arrays import Array
 from bmi_common.calendar import HOUR, Times
+from bmi_common.progress import Tell
 from coupler.water_error import WaterError
 from rootzone.evaluation.aggregator import REFERENCE, Aggregator
 from rootzone.evaluation.cells import CellStatistics, cell_statistics, positions
@@ -126,6 +127,7 @@ class Assessment:
     water: WaterError | None
     notes: list[str]
     stages: tuple[timedelta, timedelta] | None = None
+    progress: InitVar[Tell | None] = None
     times: Times = field(init=False)
     hour: NDArray[np.int64] = field(init=False)
     windows: list[TimeWindow] = field(init=False)
@@ -135,14 +137,20 @@ class Assessment:
     pairs: list[Pair] = field(init=False)
     rain: list[Rain] = field(init=False)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, progress: Tell | None) -> None:
         self.times, self.hour = every_hour(self.aggregator.times)
         self.windows = windows(self.times, self.segment_length, self.stages)
         columns = int(self.domain.mask.sum())
-        found = {
-            key: cell_statistics(series, key, columns, self.windows, self.hour, self.thresholds.get(key))
-            for key, series in self.aggregator.series.items()
-        }
+        every = self.aggregator.series
+        found = {}
+        for number, (key, series) in enumerate(every.items()):
+
+            def tell(done: int, before: int = number * columns) -> None:
+                if progress is not None:
+                    progress(before + done, len(every) * columns, "cells")
+
+            limit = self.thresholds.get(key)
+            found[key] = cell_statistics(series, key, columns, self.windows, self.hour, limit, tell)
         self.cells = {key: c for key, c in found.items() if c is not None}
         self.verdicts = self._verdicts()
         self.notes = self.notes + [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -55,6 +55,7 @@ def cell_statistics(
     windows: list[TimeWindow],
     hour: NDArray[np.int64],
     threshold: float | None,
+    progress: Callable[[int], None] | None = None,
 ) -> CellStatistics | None:
     """Compute the statistics of one variable, some cells at a time.
 
@@ -72,6 +73,8 @@ def cell_statistics(
         Number of each record from the start of the period.
     threshold : float, optional
         Largest acceptable error.
+    progress : callable, optional
+        Is told how many columns are done.
 
     Returns
     -------
@@ -102,6 +105,8 @@ def cell_statistics(
         if b is not None or threshold is not None:
             of_bound = None if b is None else np.abs(b - o)
             verdicts.append(judge(np.abs(s - o), of_bound, threshold, EVALUATED[key].resolution, hour))
+        if progress is not None:
+            progress(cells.stop)
     return CellStatistics(means[0], means[1], agreement, _joined(verdicts), None if bound is None else means[2])
 
 

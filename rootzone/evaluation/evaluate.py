@@ -40,6 +40,8 @@ FREE_DRAINAGE, PERSISTENCE, CLIMATOLOGY = "free drainage", "persistence", "clima
 _LONGEST_NAME = 60
 _NUMBERED = re.compile(r"(segment|climatology) \d+")
 """Names of sources of which there may be several."""
+_SAME_HEAD = 2.0e-3
+"""Root mean square difference of heads [m] that the digits of output files may make."""
 _TAKEN = (FREE_DRAINAGE, PERSISTENCE, CLIMATOLOGY)
 
 
@@ -137,7 +139,7 @@ def evaluate(wanted: Wanted, scratch: Path | None = None, progress: Tell | None 
         Folder in which the series of all cells may lie meanwhile, 4 bytes a value; without it nothing is said of
         single cells.
     progress : callable, optional
-        Is told of the hours that are compared, of how many, and what they are.
+        Is told of the hours that are compared, then of the cells, of how many, and what they are.
 
     Raises
     ------
@@ -184,6 +186,8 @@ def evaluate(wanted: Wanted, scratch: Path | None = None, progress: Tell | None 
         if wanted.free_drainage is not None:
             compared[FREE_DRAINAGE] = wanted.free_drainage
         notes += _same_runs(wanted)
+        for number, path in enumerate(wanted.segments, 1):
+            notes += _other_start(f"segment {number}", records(path), wanted, reference, domain)
         flows = gauged_flows(compared, every, notes)
         name = None if bound is None else FREE_DRAINAGE
         folder = None if scratch is None else Path(files.enter_context(_temporary(scratch)))
@@ -202,6 +206,7 @@ def evaluate(wanted: Wanted, scratch: Path | None = None, progress: Tell | None 
             gauges=flows,
             water=water,
             notes=notes,
+            progress=progress,
         )
 
 
@@ -293,6 +298,29 @@ def _require_segment(run: Records, reference: Records) -> int:
             f"{span(reference.times)}"
         )
     return len(run.times)
+
+
+def _other_start(name: str, run: Records, wanted: Wanted, reference: Records, domain: Domain) -> list[str]:
+    """Note on a segment that began from another head than the reference had; none where no record says it."""
+    start = run.times[0] - HOUR
+    before = int(np.searchsorted(reference.times, start))
+    try:
+        mine = initial_head(run.path, domain)
+        if before < len(reference.times) and reference.times[before] == start:
+            known = reference.head(before, before + 1, domain.mask)[0]
+        elif start == start_of(wanted.reference):
+            known = initial_head(wanted.reference, domain)
+        else:
+            return []
+    except ConfigError:
+        return []
+    difference = float(np.sqrt(np.mean((mine - known) ** 2)))
+    if difference <= _SAME_HEAD:
+        return []
+    return [
+        f"{name}, {run.path}, began from heads that are {difference:.2g} m rms from those of the reference then: its "
+        "errors are not only its own."
+    ]
 
 
 def _segment(run: Records, name: str, truth: RunPrediction, domain: Domain, hours: _Hours) -> Aggregator:

@@ -171,6 +171,23 @@ def test_hours_of_segments_count_in_the_progress(years: Years) -> None:
     assert {(total, words) for _, total, words in told} == {(120, "hours")}
 
 
+def test_cells_count_in_the_progress_after_the_hours(years: Years) -> None:
+    reference = years.run("reference", field(24, 3.0), a_day(24))
+    told: list[tuple[int, int, str]] = []
+    evaluate(Wanted(reference, reference), scratch=years.folder, progress=lambda *of: told.append(of))
+    assert told == [(24, 24, "hours"), *((n * COLUMNS, 3 * COLUMNS, "cells") for n in (1, 2, 3))]
+
+
+@pytest.mark.parametrize(("depth", "told"), [(2.0, 0), (3.0, 1)])
+def test_a_segment_that_began_from_another_state_is_told(years: Years, depth: float, told: int) -> None:
+    reference = years.run("reference", field(48, depth), a_day(48))
+    segment = years.run("part", field(24, depth), a_day(24), start="2020-01-02")  # its record begins at 2 m
+    notes = evaluate(Wanted(reference, reference, segments=(segment,))).notes
+    found = [note for note in notes if "began from heads that are" in note]
+    assert len(found) == told
+    assert all(note.startswith("segment 1, ") and " 1 m rms" in note for note in found)
+
+
 def test_all_segments_are_checked_before_the_first_is_compared(years: Years, monkeypatch: pytest.MonkeyPatch) -> None:
     depth = field(24, 3.0)
     reference = years.run("reference", depth, a_day(24))
