@@ -22,7 +22,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +42,10 @@ from scipy.stats import wasserstein_distance
 import rootzone
 from bmi_common import Domain, load_config
 from bmi_common.domain import DomainConfig
-from bmi_common.groundwater import ROOT_ZONE_SATURATED_FRACTION
-from bmi_common.subgrid import Streams, TerrainStatistics
+from bmi_common.groundwater import BASEFLOW, DIRECT_RUNOFF, ROOT_ZONE_SATURATED_FRACTION
+from bmi_common.subgrid import Streams, SubgridWeights, TerrainStatistics
+from bmi_common.subgrid.parameters import PARAMETERS
+from bmi_common.subgrid.streams import Routes
 from bmi_richards.config import prepare
 from rootzone.domain_builder.build import build
 from rootzone.evaluation.metrics import metrics
@@ -62,13 +64,23 @@ SHALLOW = 2.0  # m
 DRY_DAY = 110  # of the year
 QUANTILES = 200
 """Of the depths of a day that the file of the truth keeps."""
-PEAKS = (0.9, 0.99, 0.999)
+FLOWS = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
+"""Quantiles of the runoff of days that are learned from: floods are rare among the days."""
 DEPTHS = (0.25, 0.5, 0.75, 0.9)
 """Quantiles that are learned from."""
 KINDS = ("physics", "calibrated", "streams", "constants", "terrain", "terrain_mean")
 """Of runs at 1 km; the first and the third have learned nothing, and the land of the last sees the mean of a cell."""
-LEARNED = {"calibrated": "calibrated", "constants": "constants", "terrain": "terrain", "terrain_mean": "terrain"}
-"""Files of what they have learned."""
+LEARNED = {
+    "calibrated": "calibrated",
+    "constants_days": "constants_days",
+    "terrain_days": "terrain_days",
+    "constants": "constants",
+    "terrain": "terrain",
+    "terrain_mean": "terrain",
+}
+"""Files of what they have learned; `_days` are of days alone."""
+VELOCITIES = np.linspace(-1.5, 1.5, 13).tolist()
+"""Changes of what weights say of the logarithm of velocity that hours are tried with."""
 STREAM_AREA = 0.1  # km2
 RECHARGE = 450.0  # mm a-1, of the spin-up
 
@@ -152,9 +164,11 @@ def write_years(domain: Path, start: str, end: str, surrogate: bool) -> Path:
         "land.soil_root-zone_water__net_volume_flux",
         "groundwater.channel_water_x-section__volume_flow_rate",
     ]
+    streams = "streams" in yaml.safe_load((domain / "groundwater.yaml").read_text())
+    in_streams = [f"groundwater.{name}" for name in (BASEFLOW, DIRECT_RUNOFF)] if streams else []
     daily = ["groundwater.soil_water__pressure_head", "groundwater.soil_water_sat-zone_top__depth"]
     content["output"] = [
-        {"file": "hourly.nc", "every": "1h", "variables": hourly} | small,
+        {"file": "hourly.nc", "every": "1h", "variables": hourly + in_streams} | small,
         {"file": "daily.nc", "every": "1d", "method": "point", "variables": daily} | small,
     ]
     content["checkpoint"] = {"every": "720h"}
@@ -341,8 +355,8 @@ class Truth:
 def observations(runoff: Floats, water_table: Floats, depths: Floats, seen: Floats) -> Floats:
     """Return what is learned from a year of days, in the order of `deviations`.
 
-    The root of the runoff of every day, high runoff, and once a month the share that is shallow, quantiles of the water
-    table depth, and how it depends on the features of the cells.
+    The root of the runoff of every day, that of its quantiles, and once a month the share that is shallow, quantiles of
+    the water table depth, and how it depends on the features of the cells.
 
     Parameters
     ----------
@@ -359,7 +373,7 @@ def observations(runoff: Floats, water_table: Floats, depths: Floats, seen: Floa
     return np.concatenate(
         [
             np.sqrt(np.maximum(runoff, 0.0)),
-            np.sqrt(np.quantile(runoff, PEAKS)),
+            np.sqrt(np.quantile(runoff, FLOWS)),
             (depths[months] < SHALLOW).mean(axis=1),
             np.quantile(depths[months], DEPTHS, axis=1).ravel(),
             slopes.ravel(),
@@ -370,7 +384,7 @@ def observations(runoff: Floats, water_table: Floats, depths: Floats, seen: Floa
 def deviations(runoff: Floats, features: int) -> Floats:
     """Return the standard deviation from the truth that a good model may have, of each of `observations`."""
     root = float(np.sqrt(runoff).mean())
-    flows = [(len(runoff), 0.3 * root), (len(PEAKS), 0.15 * root)]
+    flows = [(len(runoff), 0.3 * root), (len(FLOWS), 0.05 * root)]
     parts = [*flows, (12, 0.04), (12 * len(DEPTHS), 0.5), (12 * features, 0.3)]
     return np.concatenate([np.full(count, deviation) for count, deviation in parts])
 
@@ -417,7 +431,41 @@ def learn_kind(folder: Path, kind: str, members: int, rounds: int) -> None:
         (folder / "calibrated.json").write_text(json.dumps(factors, indent=1))
     else:
         words = {"trained_on": "benchmarks/coarse_grid.py, basin learning, 2020", "kind": kind}
-        learning.weights(numbers, words).save(folder / f"{kind}.json")
+        learning.weights(numbers, words).save(folder / f"{kind}_days.json")
+        learn_hours(folder, kind)
+
+
+def learn_hours(folder: Path, kind: str) -> None:
+    """Learn from the hours of the dry year how fast streams are, which days say little of; the rest stays.
+
+    What streams get in a run with what was learned of the days flows down again with other velocities, to the best
+    Kling-Gupta efficiency of hourly runoff.
+    """
+    domain = domain_of(folder, "learning", f"{kind}_days")
+    run = compute_years(domain, "learning", YEARS["dry"][1])
+    prepared = prepare(domain / "groundwater.yaml")
+    terrain = TerrainStatistics.read(domain / "terrain.nc", prepared.domain)
+    with rootzone.RunResult(run) as result:
+        hourly = result["hourly"]
+        parts = (variable(hourly, name) for name in ("baseflow", "saturation-excess"))
+        entering = sum(hourly[part].values.astype(float) for part in parts)[:, prepared.domain.mask] * 3600.0
+        start, end = (np.datetime64(limit) + np.timedelta64(30, "m") for limit in YEARS["dry"])
+        judged = (hourly["time"].values >= start) & (hourly["time"].values <= end)
+    truth, weights = Truth(folder, "learning").year("dry").runoff, SubgridWeights.load(folder / f"{kind}_days.json")
+    matrix, bias = weights.layers[-1]
+    found: dict[float, tuple[float, SubgridWeights]] = {}
+    for change in VELOCITIES:
+        other = bias + change * (np.array(PARAMETERS) == "velocity")
+        candidate = replace(weights, layers=[*weights.layers[:-1], (matrix, other)])
+        routes = Routes(prepared.domain, candidate.parameters(terrain).velocity)
+        stored, runoff = np.zeros(entering.shape[1]), np.empty(len(entering))
+        for hour, water in enumerate(entering):
+            _, outflow, stored = routes.route(stored, water, 1.0)
+            runoff[hour] = 1000.0 * outflow.mean()
+        found[change] = float(metrics(runoff[judged], truth).kge), candidate
+    best = max(found, key=lambda change: found[change][0])
+    click.echo(f"{kind}, hours: KGE of runoff {found[best][0]:.3f}, {found[0.0][0]:.3f} with the velocities of days")
+    found[best][1].save(folder / f"{kind}.json")
 
 
 def domain_of(folder: Path, name: str, kind: str) -> Path:

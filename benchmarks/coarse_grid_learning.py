@@ -4,6 +4,8 @@ All members of an ensemble are copies of the basin in one domain, and run withou
 source that the land gave the truth, after three years of the steady recharge of the spin-up. So a year of two dozen
 members takes a minute. Every kind of learning sees the same truth, and makes as many runs:
 
+How fast streams are is learned anew from hours, when what was learned of the days has run coupled to a land.
+
 - `calibrated`: factors of the lateral and the vertical conductivity and of the slopes, the same in all cells;
 - `constants`: the parameters of streams within cells, the same in all cells;
 - `terrain`: those parameters from the terrain within each cell, by a network without inner layers, which begins with

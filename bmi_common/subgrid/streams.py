@@ -92,7 +92,7 @@ class Streams:
         self._quantile, self._height, self._fall = terrain.quantile, terrain.height, parameters.fall
         self._depths = parameters.fall * _mean_depths(terrain.height)
         self._deficit = _deficits(domain, bottom)
-        self._routes = _Routes(domain, parameters.velocity)
+        self._routes = Routes(domain, parameters.velocity)
         nothing = np.zeros(self._dry.size)
         self.stored, self.wetness = nothing, nothing
         self.baseflow, self.direct_runoff, self.flow, self.outflow = nothing, nothing, nothing, nothing
@@ -262,7 +262,7 @@ def _interpolated(known: Array, at: Array, values: Array) -> Array:
     return np.asarray(below + part * (above - below))
 
 
-class _Routes:
+class Routes:
     """Reservoirs, one a cell, that empty into those downstream: equation (10g)."""
 
     def __init__(self, domain: Domain, velocity: Array) -> None:
