@@ -20,7 +20,7 @@ from bmi_common.partition import Part
 from bmi_common.state_file import StateArray, read_state, write_state
 from bmi_common.subgrid import Streams, StreamsConfig, SubgridWeights, TerrainStatistics
 from bmi_common.subgrid.parameters import FEATURES, PARAMETERS, UNLEARNED, features
-from bmi_common.subgrid.streams import _Routes
+from bmi_common.subgrid.streams import Routes
 from bmi_common.van_genuchten import saturation
 from bmi_richards import BmiRichards
 from bmi_richards.config import prepare
@@ -249,7 +249,7 @@ def test_a_flood_runs_down_a_river_as_by_its_equation(tmp_path):
     domain = prepare(case(tmp_path)).domain
     row = np.zeros((1, cells))
     river = replace(domain, mask=row == 0.0, slope_x=row - 0.01, slope_y=row, manning=row + 0.05)
-    routes, stored, flood = _Routes(river, np.full(cells, velocity)), row[0], []
+    routes, stored, flood = Routes(river, np.full(cells, velocity)), row[0], []
     for hour in range(last):
         _, outflow, stored = routes.route(stored, np.full(cells, base + rain * (hour < rainy)), 1.0)
         flood.append(outflow.sum())
