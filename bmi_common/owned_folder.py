@@ -25,6 +25,7 @@ from typing import Any
 
 from bmi_common.errors import ConfigError
 from bmi_common.folder_lock import locked, require_at_rest
+from bmi_common.interrupts import signals_held
 from bmi_common.zarr_file import METADATA, METADATA_OF_2, SUFFIX
 
 RECORD = ".rootzone.files"
@@ -271,12 +272,13 @@ class OwnedFolder:
             prefix = f"{below}/" if below else ""
             names = {prefix + n: made / n for n in made_names}
             self.require_room(names)
-            self.remove(n for n in self.files() if n.startswith(prefix) and n not in names)
-            self.own(*names)
-            for published, source in names.items():
-                target = self.path / published
-                target.parent.mkdir(parents=True, exist_ok=True)
-                source.replace(target)
+            with signals_held():  # an interrupt would leave a mixture of old and new
+                self.remove(n for n in self.files() if n.startswith(prefix) and n not in names)
+                self.own(*names)
+                for published, source in names.items():
+                    target = self.path / published
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    source.replace(target)
 
     # ------------------------------------------------------------------ removing
 
