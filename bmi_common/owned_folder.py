@@ -256,8 +256,9 @@ class OwnedFolder:
         Raises
         ------
         ConfigError
-            If a file of the user's would be replaced; all is as it was then.
+            If a file of the user's would be replaced, or a folder cannot be written; all is as it was then.
         """
+        self.require_removable()
         self._enter(())
         absolute = Path(os.path.realpath(self.path))
         self._remove_stagings()  # of works that were killed: the folder is locked for this one
@@ -272,6 +273,7 @@ class OwnedFolder:
             prefix = f"{below}/" if below else ""
             names = {prefix + n: made / n for n in made_names}
             self.require_room(names)
+            _require_replaceable((self.path / name).parent for name in names)
             with signals_held():  # an interrupt would leave a mixture of old and new
                 self.remove(n for n in self.files() if n.startswith(prefix) and n not in names)
                 self.own(*names)
@@ -301,9 +303,7 @@ class OwnedFolder:
             folders.add((self.path / name).parent)
             if _files_of(name) is not None:
                 folders.update(Path(folder) for folder, _, _ in os.walk(self.path / name))
-        for folder in folders:
-            if not os.access(folder, os.W_OK | os.X_OK):
-                raise ConfigError(f"{folder}: cannot be written; files in it are to be replaced")
+        _require_replaceable(folders)
         for name in (name for name in self.files() if name.endswith(SUFFIX)):
             self._require_no_links(name)
             self._require_no_nodes_of_others(self.path / name)
@@ -387,6 +387,13 @@ def _link(path: Path, real: str) -> ConfigError:
         f"{path}: is a link to {path.readlink()}, which is not written through; put the real {real} there, or move the "
         "link away"
     )
+
+
+def _require_replaceable(folders: Iterable[Path]) -> None:
+    """Refuse folders that are there and cannot be written."""
+    for folder in dict.fromkeys(folders):
+        if folder.is_dir() and not os.access(folder, os.W_OK | os.X_OK):
+            raise ConfigError(f"{folder}: cannot be written; files in it are to be replaced")
 
 
 def _files_of(name: str) -> re.Pattern[str] | None:
