@@ -36,6 +36,8 @@ _MOST_OF_A_LAYER = 0.5
 _TINY = 1.0e-300
 _LEAST_PART = 1.0e-9
 """Of the water of a stream that flows on in a step."""
+_ROUNDS, _TOWARDS = 6, 0.75
+"""Each round takes the rate of a stream so far towards that of its mean: the rest is a quarter of itself, or less."""
 _WETTED = np.linspace(0.0, 5.0, 51)
 """Depths of the water table [m] up to which a storm may fill the ground above it."""
 _MEMORY = {
@@ -314,18 +316,29 @@ class _Routes:
     def _short_step(self, water: Array, entering: Array, hours: float) -> tuple[Array, Array]:
         """Return what flows out of each cell, and what stays, from upstream down.
 
-        Each is a linear reservoir that gets its water evenly over the step: without that, floods hurry from cell to
-        cell.
+        Each is a linear reservoir that gets its water evenly over the step. Its rate is that of the mean of what it
+        holds meanwhile: more hurries floods from cell to cell, where a stream gets much more in a step than it holds.
         """
         flow, arrived = np.zeros(water.size + 1), np.zeros_like(water)
         for first, last in itertools.pairwise(self._levels):
             here = slice(first, last)
             arrived[here] = (self._share[:, here] * flow[self._donor[:, here]]).sum(axis=0)
             got = entering[here] + arrived[here]
-            held = water[here] + 0.5 * got
-            part = np.maximum(self._rate[here] * np.cbrt(held / _HELD) ** 2 * hours, _LEAST_PART)
-            gone = -np.expm1(-part)
-            flow[first:last] = water[here] * gone + got * (1.0 - gone / part)
+            part = np.maximum(self._part(water[here] + 0.5 * got, here, hours), _LEAST_PART)
+            for _ in range(_ROUNDS):
+                held = _emptied(water[here], got, part) / part
+                part = np.maximum(part * (self._part(held, here, hours) / part) ** _TOWARDS, _LEAST_PART)
+            flow[first:last] = _emptied(water[here], got, part)
         # what cycles of the flow order give to a cell before it arrives in the next step
         received = (self._share * flow[self._donor]).sum(axis=0)
         return flow[:-1], np.maximum(water + entering + arrived - flow[:-1], 0.0) + (received - arrived)
+
+    def _part(self, held: Array, here: slice, hours: float) -> Array:
+        """Of what streams hold, the part that would flow out in a step, were it always there; above 1 where more."""
+        return np.asarray(self._rate[here] * np.cbrt(held / _HELD) ** 2 * hours)
+
+
+def _emptied(water: Array, got: Array, part: Array) -> Array:
+    """Return what flows out of linear reservoirs in a step in which `got` comes evenly; `part` is rate times step."""
+    gone = -np.expm1(-part)
+    return np.asarray(water * gone + got * np.maximum(1.0 - gone / part, 0.0))

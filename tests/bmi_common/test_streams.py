@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import yaml
 from richards_cases import LAYERS, NX, NY, OUTLET, valley
+from scipy.integrate import solve_ivp
 from terrain_cases import DENSITY, FLAT, HEIGHT, QUANTILE, write_terrain
 
 from bmi_common import ConfigError, DeclaredBmi
@@ -19,6 +20,7 @@ from bmi_common.partition import Part
 from bmi_common.state_file import StateArray, read_state, write_state
 from bmi_common.subgrid import Streams, StreamsConfig, SubgridWeights, TerrainStatistics
 from bmi_common.subgrid.parameters import FEATURES, PARAMETERS, UNLEARNED, features
+from bmi_common.subgrid.streams import _Routes
 from bmi_common.van_genuchten import saturation
 from bmi_richards import BmiRichards
 from bmi_richards.config import prepare
@@ -232,13 +234,41 @@ def test_a_stream_empties_by_its_velocity(tmp_path, velocity):
     source = np.zeros((11, NY, NX))
     source[-1] = 0.01 / LAYERS[-1]
     take(streams, source, 1.0)
-    got = streams.direct_runoff[9]  # of the cell in the north-west, which nobody is upstream of
-    part = velocity * 3.6 * (0.5 * got / 1.0e-3) ** (2.0 / 3.0)  # an hour of what it holds halfway
-    assert streams.flow[9] == pytest.approx(got * (1.0 + np.expm1(-part) / part))
-    held = streams.stored[9]
-    take(streams, np.zeros_like(source), 9.0)
-    part = velocity * 3.6 * (held / 1.0e-3) ** (2.0 / 3.0)
-    assert streams.flow[9] == pytest.approx(held * -np.expm1(-part))
+    start = streams.stored[9]  # of the cell in the north-west, which nobody is upstream of
+    rate = velocity * 3.6  # an hour, where it holds 1 mm
+    for hours in (1.0, 2.0, 3.0):
+        take(streams, np.zeros_like(source), 9.0)
+        left = 1.0e-3 * ((start / 1.0e-3) ** (-2.0 / 3.0) + rate * hours / 1.5) ** -1.5
+        assert streams.stored[9] == pytest.approx(left, rel=0.1)
+
+
+def test_a_flood_runs_down_a_river_as_by_its_equation(tmp_path):
+    """Far down, cells get much more in an hour than they hold."""
+    cells, velocity, rain, rainy, base, last = 40, 0.1, 2.0e-3, 6, 5.0e-5, 48
+    rate = velocity * 3.6  # an hour in cells of a kilometre, where they hold 1 mm
+    domain = prepare(case(tmp_path)).domain
+    row = np.zeros((1, cells))
+    river = replace(domain, mask=row == 0.0, slope_x=row - 0.01, slope_y=row, manning=row + 0.05)
+    routes, stored, flood = _Routes(river, np.full(cells, velocity)), row[0], []
+    for hour in range(last):
+        _, outflow, stored = routes.route(stored, np.full(cells, base + rain * (hour < rainy)), 1.0)
+        flood.append(outflow.sum())
+
+    def change(hour: float, water: np.ndarray) -> np.ndarray:
+        out = rate * (np.maximum(water[:-1], 0.0) / 1.0e-3) ** (2.0 / 3.0) * np.maximum(water[:-1], 0.0)
+        return np.r_[base + rain * (hour < rainy) - np.diff(out, prepend=0.0), out[-1]]
+
+    water, gone = np.zeros(cells + 1), [0.0]
+    for begin, end in ((0, rainy), (rainy, last)):
+        hours = np.arange(begin, end + 1)
+        solved = solve_ivp(change, (begin, end), water, "LSODA", hours, rtol=1e-6, atol=1e-10).y
+        water = solved[:, -1]
+        gone += list(solved[-1, 1:])
+    exact, found = np.diff(gone), np.array(flood)
+    assert found.max() == pytest.approx(exact.max(), rel=0.03)
+    middle = np.arange(last) + 0.5
+    assert np.average(middle, weights=found) == pytest.approx(np.average(middle, weights=exact), abs=0.25)
+    assert np.mean((found - exact) ** 2) < 0.01 * exact.var()
 
 
 def test_a_flood_comes_as_late_in_hours_as_in_minutes(tmp_path):
