@@ -25,7 +25,7 @@ from typing import Any
 
 from bmi_common.errors import ConfigError
 from bmi_common.folder_lock import locked, require_at_rest
-from bmi_common.interrupts import signals_held
+from bmi_common.interrupts import require_not_interrupted, signals_held
 from bmi_common.zarr_file import METADATA, METADATA_OF_2, SUFFIX
 
 RECORD = ".rootzone.files"
@@ -274,6 +274,7 @@ class OwnedFolder:
             names = {prefix + n: made / n for n in made_names}
             self.require_room(names)
             _require_replaceable((self.path / name).parent for name in names)
+            require_not_interrupted()
             with signals_held():  # an interrupt would leave a mixture of old and new
                 self.remove(n for n in self.files() if n.startswith(prefix) and n not in names)
                 self.own(*names)
