@@ -19,6 +19,11 @@ _SAME_INTERRUPT = 1.0
 _dropped = False
 
 
+def _kinds() -> list[signal.Signals]:
+    """Signals that end work: the interrupt, the termination, and the end of the terminal where there is one."""
+    return [kind for name in ("SIGINT", "SIGTERM", "SIGHUP") if (kind := getattr(signal, name, None)) is not None]
+
+
 @contextmanager
 def interrupts_kept() -> Iterator[None]:
     """Let no interrupt of the block get lost in a library that drops exceptions, as netCDF4 does within a read.
@@ -42,8 +47,7 @@ def interrupts_kept() -> Iterator[None]:
 
         return keep
 
-    kinds = [kind for name in ("SIGINT", "SIGTERM", "SIGHUP") if (kind := getattr(signal, name, None)) is not None]
-    before = {kind: handler for kind in kinds if callable(handler := signal.getsignal(kind))}
+    before = {kind: handler for kind in _kinds() if callable(handler := signal.getsignal(kind))}
     for kind, handler in before.items():
         signal.signal(kind, keeping(handler))
     _dropped = False
@@ -72,16 +76,29 @@ def require_not_interrupted() -> None:
 
 @contextmanager
 def signals_held() -> Iterator[None]:
-    """Let interrupts and terminations wait for the end of the block."""
-    mask = getattr(signal, "pthread_sigmask", None)
-    if mask is None:  # Windows
+    """Let interrupts and terminations wait for the end of the block; outside the main thread, none arrives anyway.
+
+    A mask of signals would not do: threads of libraries are without it, and what one of them gets reaches Python, too.
+    """
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = mask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    came: list[int] = []
+
+    def hold(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+
+    unheard = (None, signal.SIG_IGN)
+    before = {kind: handler for kind in _kinds() if (handler := signal.getsignal(kind)) not in unheard}
     try:
+        for kind in before:
+            signal.signal(kind, hold)
         yield
     finally:
-        mask(signal.SIG_SETMASK, before)
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
+        for number in dict.fromkeys(came):
+            signal.raise_signal(number)
 
 
 @contextmanager
@@ -94,8 +111,8 @@ def terminations_as_interrupts() -> Iterator[None]:
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    kinds = [kind for name in ("SIGTERM", "SIGHUP") if (kind := getattr(signal, name, None)) is not None]
     here = threading.current_thread() is threading.main_thread()
+    kinds = [kind for kind in _kinds() if kind != signal.SIGINT]
     mine = [kind for kind in kinds if here and signal.getsignal(kind) is signal.SIG_DFL]
     for kind in mine:
         signal.signal(kind, interrupt)

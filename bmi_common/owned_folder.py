@@ -25,6 +25,7 @@ from typing import Any
 
 from bmi_common.errors import ConfigError
 from bmi_common.folder_lock import locked, require_at_rest
+from bmi_common.interrupts import require_not_interrupted, signals_held
 from bmi_common.zarr_file import METADATA, METADATA_OF_2, SUFFIX
 
 RECORD = ".rootzone.files"
@@ -255,8 +256,9 @@ class OwnedFolder:
         Raises
         ------
         ConfigError
-            If a file of the user's would be replaced; all is as it was then.
+            If a file of the user's would be replaced, or a folder cannot be written; all is as it was then.
         """
+        self.require_removable()
         self._enter(())
         absolute = Path(os.path.realpath(self.path))
         self._remove_stagings()  # of works that were killed: the folder is locked for this one
@@ -271,12 +273,15 @@ class OwnedFolder:
             prefix = f"{below}/" if below else ""
             names = {prefix + n: made / n for n in made_names}
             self.require_room(names)
-            self.remove(n for n in self.files() if n.startswith(prefix) and n not in names)
-            self.own(*names)
-            for published, source in names.items():
-                target = self.path / published
-                target.parent.mkdir(parents=True, exist_ok=True)
-                source.replace(target)
+            _require_replaceable((self.path / name).parent for name in names)
+            require_not_interrupted()
+            with signals_held():  # an interrupt would leave a mixture of old and new
+                self.remove(n for n in self.files() if n.startswith(prefix) and n not in names)
+                self.own(*names)
+                for published, source in names.items():
+                    target = self.path / published
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    source.replace(target)
 
     # ------------------------------------------------------------------ removing
 
@@ -299,9 +304,7 @@ class OwnedFolder:
             folders.add((self.path / name).parent)
             if _files_of(name) is not None:
                 folders.update(Path(folder) for folder, _, _ in os.walk(self.path / name))
-        for folder in folders:
-            if not os.access(folder, os.W_OK | os.X_OK):
-                raise ConfigError(f"{folder}: cannot be written; files in it are to be replaced")
+        _require_replaceable(folders)
         for name in (name for name in self.files() if name.endswith(SUFFIX)):
             self._require_no_links(name)
             self._require_no_nodes_of_others(self.path / name)
@@ -385,6 +388,13 @@ def _link(path: Path, real: str) -> ConfigError:
         f"{path}: is a link to {path.readlink()}, which is not written through; put the real {real} there, or move the "
         "link away"
     )
+
+
+def _require_replaceable(folders: Iterable[Path]) -> None:
+    """Refuse folders that are there and cannot be written."""
+    for folder in dict.fromkeys(folders):
+        if folder.is_dir() and not os.access(folder, os.W_OK | os.X_OK):
+            raise ConfigError(f"{folder}: cannot be written; files in it are to be replaced")
 
 
 def _files_of(name: str) -> re.Pattern[str] | None:

@@ -73,6 +73,7 @@ def main(
     from bmi_common.errors import RootzoneError
     from coupler.errors import RunFailed
     from rootzone.laws.command import put
+    from rootzone.laws.kept import JSON
     from rootzone.laws.report import screen_table
 
     console = terminal.console(stderr=True, quiet=quiet)
@@ -83,9 +84,8 @@ def main(
     except RootzoneError as error:
         fail("bmi-laws", str(error), EXIT_BAD_INPUT)
     except KeyboardInterrupt:
-        stays = (
-            "nothing was written" if output is None else f"{output} holds the laws put so far; the same command goes on"
-        )
+        kept = output is not None and (output / JSON).exists()
+        stays = f"{output} holds the laws put so far; the same command goes on" if kept else "nothing was written"
         fail("bmi-laws", f"interrupted; {stays}", EXIT_INTERRUPTED)
     terminal.console(quiet=quiet).print(screen_table(found))
     for path in written:

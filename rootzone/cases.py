@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -130,12 +132,27 @@ def put(case: Case, folder: Path) -> int:
     FileExistsError
         If there is a file of that name, or the folder holds anything; nothing is written then.
     OSError
-        If a file cannot be written.
+        If a file cannot be written; nothing stays of those that were, as after an interrupt.
     """
     if folder.exists() and not folder.is_dir():
         raise FileExistsError(f"{folder} is a file")
     if folder.is_dir() and any(folder.iterdir()):
         raise FileExistsError(f"{folder} is not empty")
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".rootzone.staging-", dir=folder) as name:
+            size = _write(case, Path(name))
+            Path(name, FOLDER).rename(folder / FOLDER)
+    except BaseException:
+        for path in made:
+            with suppress(OSError):  # not there, or not empty
+                path.rmdir()
+        raise
+    return size
+
+
+def _write(case: Case, folder: Path) -> int:
     size = 0
     for place, file in files(case):
         target = folder / place

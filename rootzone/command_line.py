@@ -53,9 +53,10 @@ class Command(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """Do the work, unless several processes would each do it, and write the same files.
 
-        A termination ends it as an interrupt does, so that nothing half written stays behind.
+        A termination ends it as an interrupt does, so that nothing half written stays behind; so does an interrupt that
+        a library has dropped.
         """
-        from bmi_common.interrupts import terminations_as_interrupts
+        from bmi_common.interrupts import interrupts_kept, terminations_as_interrupts
         from bmi_common.world import is_first, launched
 
         if launched() > 1 and not self.is_shared():
@@ -67,7 +68,7 @@ class Command(click.Command):
                 "or srun",
                 EXIT_BAD_INPUT,
             )
-        with terminations_as_interrupts():
+        with terminations_as_interrupts(), interrupts_kept():
             return super().invoke(ctx)
 
     def is_shared(self) -> bool:

@@ -95,6 +95,18 @@ def test_a_law_sees_the_component_that_breaks_it(tmp_path: Path, law: str) -> No
     assert found(tmp_path / "laws")[name]["status"] == "broken"
 
 
+def test_an_interrupt_before_the_first_law_is_put_says_that_nothing_was_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_: Laboratory) -> Finding:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(LAWS, "storm", interrupted)
+    result = bmi_laws(write(tmp_path), "--record", "1d", "--law", "storm", "--output", tmp_path / "laws")
+    assert (result.exit_code, "interrupted; nothing was written" in result.output) == (130, True), result.output
+    assert not (tmp_path / "laws").exists()
+
+
 def test_the_same_command_goes_on_after_the_last_law_that_was_put(
     tmp_path: Path, labels: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

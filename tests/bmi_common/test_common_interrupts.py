@@ -1,5 +1,6 @@
 """Interrupts that only raise a flag."""
 
+import os
 import signal
 import threading
 import time
@@ -107,4 +108,26 @@ def test_signals_that_are_held_come_at_the_end() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         work()
+    assert done == ["all"]
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_signals_are_held_where_another_thread_gets_them() -> None:
+    """The kernel gives a signal of the process to any thread that lets it in; here there is one that does."""
+    done, end = [], threading.Event()
+    thread = threading.Thread(target=end.wait)
+    thread.start()
+
+    def work() -> None:
+        with signals_held():
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.05)
+            done.append("all")
+
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            work()
+    finally:
+        end.set()
+        thread.join()
     assert done == ["all"]

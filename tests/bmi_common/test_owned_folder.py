@@ -2,9 +2,11 @@
 
 import json
 import os
+import signal
 from pathlib import Path
 
 import pytest
+from dropped_interrupts import interruptible
 
 from bmi_common import ConfigError
 from bmi_common.owned_folder import RECORD, OwnedFolder, new_folder, read_record, taken
@@ -144,6 +146,50 @@ def test_what_is_staged_appears_as_a_whole_or_not_at_all(tmp_path: Path) -> None
             (staging / "page.html").write_text("new")
     assert below(tmp_path) == ["a.nc", "report/figures/map.png", "report/mine.txt", "report/page.html"]
     assert (tmp_path / "report" / "page.html").read_text() == "new"
+
+
+@pytest.mark.parametrize("old", ["figures/map.png", "page.html"])
+def test_staging_into_a_folder_that_cannot_be_written_leaves_all_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: str
+) -> None:
+    fill(tmp_path, old)
+    (tmp_path / "figures").mkdir(exist_ok=True)
+    readable = os.access  # for root all can be written
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path / "figures" and readable(path, mode))
+
+    def publish(folder: OwnedFolder) -> None:
+        with folder.staging() as staging:
+            (staging / "figures").mkdir()
+            (staging / "figures" / "new.png").write_text("new")
+
+    with taken(tmp_path, "run") as folder, pytest.raises(ConfigError, match=r"figures: cannot be written"):
+        publish(folder)
+    assert below(tmp_path) == [old]
+
+
+def test_an_interrupt_while_new_files_are_put_in_their_places_leaves_no_mixture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace = Path.replace
+
+    def interrupted(source: Path, target: Path) -> Path:
+        signal.raise_signal(signal.SIGINT)
+        return replace(source, target)
+
+    def publish(text: str, *names: str) -> None:
+        with taken(tmp_path, "evaluation") as folder, folder.staging() as staging:
+            for name in names:
+                (staging / name).write_text(text)
+            if text == "new":
+                monkeypatch.setattr(Path, "replace", interrupted)
+
+    publish("old", "page.html", "numbers.json", "dropped.png")
+    with interruptible(), pytest.raises(KeyboardInterrupt):
+        publish("new", "page.html", "numbers.json")
+    assert {name: (tmp_path / name).read_text() for name in below(tmp_path)} == {
+        "page.html": "new",
+        "numbers.json": "new",
+    }
 
 
 def test_what_a_killed_work_has_staged_beside_its_folder_vanishes_with_the_next_one(tmp_path: Path) -> None:

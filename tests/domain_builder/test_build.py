@@ -10,12 +10,14 @@ import pytest
 import yaml
 from click.testing import CliRunner
 from domain_maps import SIDE, SOUTH, WEST, rasterio
+from dropped_interrupts import dropping_within, interruptible
 
 from bmi_common.config import load_config
 from bmi_common.domain import Domain, DomainConfig
 from bmi_common.domain_checks import network_of, outlets_of
 from rootzone.bmi_domain import main as bmi_domain
 from rootzone.bmi_run import main as bmi_run
+from rootzone.domain_builder import build
 
 
 def call(command, *arguments: object) -> str:
@@ -51,6 +53,18 @@ def built(tmp_path_factory):
     )
     said = call(bmi_domain, path, "--output", folder / "basin")
     return folder / "basin", said
+
+
+def test_an_interrupt_that_a_library_drops_ends_the_command_and_leaves_the_basin_as_it_was(tmp_path, monkeypatch):
+    path = domain_maps.write_basin(tmp_path, domain_maps.write_maps(tmp_path))
+    target = tmp_path / "basin"
+    call(bmi_domain, path, "--output", target)
+    before = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*") if file.is_file()}
+    monkeypatch.setattr(build, "_read_back", dropping_within(build._read_back))
+    with interruptible():
+        result = CliRunner().invoke(bmi_domain, [str(path), "--output", str(target), "--overwrite"])
+    assert (result.exit_code, result.output.strip()) == (130, "bmi-domain: interrupted")
+    assert {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*") if file.is_file()} == before
 
 
 def test_the_basin_is_checked_and_the_next_command_is_told(built):

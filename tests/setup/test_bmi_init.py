@@ -33,6 +33,30 @@ def test_the_files_of_a_case_are_those_of_the_checkout(case: str, tmp_path: Path
         assert filecmp.cmp(path, CFG / path.relative_to(tmp_path / "new" / "case" / "cfg"), shallow=False)
 
 
+@pytest.mark.parametrize("there", [False, True])
+@pytest.mark.parametrize(("ends", "code"), [(KeyboardInterrupt(), 130), (OSError(28, "No space left on device"), 1)])
+def test_nothing_stays_of_a_case_that_could_not_be_put_as_a_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: BaseException, code: int, there: bool
+) -> None:
+    written, write = [], Path.write_bytes
+
+    def cut(path: Path, content: bytes) -> int:
+        written.append(path)
+        if len(written) == 4:
+            write(path, content[:100])
+            raise ends
+        return write(path, content)
+
+    folder = tmp_path / "new" / "case"
+    if there:
+        folder.mkdir(parents=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", cut)
+        assert bmi_init("demo", str(folder)).exit_code == code
+    assert list(tmp_path.rglob("*")) == ([tmp_path / "new", folder] if there else [])
+    assert bmi_init("demo", str(folder)).exit_code == 0
+
+
 @pytest.mark.slow
 def test_the_demo_is_whole_in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "a case"
