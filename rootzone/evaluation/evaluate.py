@@ -14,7 +14,7 @@ import numpy as np
 
 from bmi_common import ConfigError, Domain, DomainConfig, load_config
 from bmi_common.calendar import HOUR, Times
-from bmi_common.netcdf_file import is_record_file
+from bmi_common.netcdf_file import folder_of, is_record_file
 from bmi_common.parflow_dumps import is_parflow_run
 from bmi_common.progress import Tell
 from rootzone.evaluation.aggregator import REFERENCE, Aggregator, aggregate
@@ -302,10 +302,12 @@ def _require_segment(run: Records, reference: Records) -> int:
 
 def _other_start(name: str, run: Records, wanted: Wanted, reference: Records, domain: Domain) -> list[str]:
     """Note on a segment that began from another head than the reference had; none where no record says it."""
-    start = run.times[0] - HOUR
+    start, folder = run.times[0] - HOUR, folder_of(run.path)
     before = int(np.searchsorted(reference.times, start))
     try:
-        mine = initial_head(run.path, domain)
+        if start_of(folder) != start:  # its first hours were not written
+            return []
+        mine = initial_head(folder, domain)
         if before < len(reference.times) and reference.times[before] == start:
             known = reference.head(before, before + 1, domain.mask)[0]
         elif start == start_of(wanted.reference):

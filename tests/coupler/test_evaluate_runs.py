@@ -305,3 +305,9 @@ def test_what_is_no_run_is_refused(years: Years) -> None:
     years.refuses("run.yaml", arguments=(reference, years.folder))
     years.refuses("NetCDF", arguments=(reference, reference / "run.yaml"))
     years.refuses("baseline", arguments=(reference, reference, "--name", "persistence"))
+
+
+def test_a_segment_without_its_first_hours_is_not_said_to_begin_elsewhere(years: Years) -> None:
+    reference = years.run("reference", field(48, 3.0), a_day(48))
+    segment = years.run("part", field(24, 3.0), a_day(24), hours=np.arange(25, 49))
+    assert not [note for note in evaluate(Wanted(reference, reference, segments=(segment,))).notes if "began" in note]
