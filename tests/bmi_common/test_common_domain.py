@@ -245,7 +245,7 @@ def test_layers_may_be_given_as_parflow_has_them(write) -> None:
     scaled = "layers: {dz: 0.5, multipliers: [200, 100, 50, 20, 10, 2, 1.2, 0.6, 0.4, 0.2, 0.1]}"
     d = domain(write, MINIMAL.replace(f"layers: {LAYERS}", scaled))
     np.testing.assert_allclose(d.dz, [100, 50, 25, 10, 5, 1, 0.6, 0.3, 0.2, 0.1, 0.05], rtol=1e-15)
-    assert "multipliers: List should have at least 1" in failure(
+    assert "multipliers: needs 1 or more entries, has none" in failure(
         write, MINIMAL.replace(f"layers: {LAYERS}", "layers: {dz: 0.5, multipliers: []}")
     )
 
