@@ -22,7 +22,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ import matplotlib
 import numpy as np
 import xarray as xr
 import yaml
-from coarse_grid_learning import Learning, learn, multiplied, run_days, seen_of, write_copies
+from coarse_grid_learning import Learning, learn, multiplied, run_days, seen_of, with_pace_of, write_copies
 from invented_basins import COARSE, FINE, basin_file, compute, write_maps
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -44,8 +44,6 @@ from bmi_common import Domain, load_config
 from bmi_common.domain import DomainConfig
 from bmi_common.groundwater import BASEFLOW, DIRECT_RUNOFF, ROOT_ZONE_SATURATED_FRACTION
 from bmi_common.subgrid import Streams, SubgridWeights, TerrainStatistics
-from bmi_common.subgrid.parameters import PARAMETERS
-from bmi_common.subgrid.streams import Routes
 from bmi_richards.config import prepare
 from rootzone.domain_builder.build import build
 from rootzone.evaluation.metrics import metrics
@@ -79,8 +77,6 @@ LEARNED = {
     "terrain_mean": "terrain",
 }
 """Files of what they have learned; `_days` are of days alone."""
-VELOCITIES = np.linspace(-1.5, 1.5, 13).tolist()
-"""Changes of what weights say of the logarithm of velocity that hours are tried with."""
 STREAM_AREA = 0.1  # km2
 RECHARGE = 450.0  # mm a-1, of the spin-up
 
@@ -447,25 +443,13 @@ def learn_hours(folder: Path, kind: str) -> None:
     terrain = TerrainStatistics.read(domain / "terrain.nc", prepared.domain)
     with rootzone.RunResult(run) as result:
         hourly = result["hourly"]
-        parts = (variable(hourly, name) for name in ("baseflow", "saturation-excess"))
-        entering = sum(hourly[part].values.astype(float) for part in parts)[:, prepared.domain.mask] * 3600.0
-        start, end = (np.datetime64(limit) + np.timedelta64(30, "m") for limit in YEARS["dry"])
-        judged = (hourly["time"].values >= start) & (hourly["time"].values <= end)
+        known = hourly["time"].values <= np.datetime64(YEARS["dry"][1]) + np.timedelta64(30, "m")
+        parts = [hourly[variable(hourly, name)].values for name in ("baseflow", "saturation-excess")]
+        entering = np.sum(parts, axis=0, dtype=float)[known][:, prepared.domain.mask] * 3.6e6  # m s-1 to mm in an hour
     truth, weights = Truth(folder, "learning").year("dry").runoff, SubgridWeights.load(folder / f"{kind}_days.json")
-    matrix, bias = weights.layers[-1]
-    found: dict[float, tuple[float, SubgridWeights]] = {}
-    for change in VELOCITIES:
-        other = bias + change * (np.array(PARAMETERS) == "velocity")
-        candidate = replace(weights, layers=[*weights.layers[:-1], (matrix, other)])
-        routes = Routes(prepared.domain, candidate.parameters(terrain).velocity)
-        stored, runoff = np.zeros(entering.shape[1]), np.empty(len(entering))
-        for hour, water in enumerate(entering):
-            _, outflow, stored = routes.route(stored, water, 1.0)
-            runoff[hour] = 1000.0 * outflow.mean()
-        found[change] = float(metrics(runoff[judged], truth).kge), candidate
-    best = max(found, key=lambda change: found[change][0])
-    click.echo(f"{kind}, hours: KGE of runoff {found[best][0]:.3f}, {found[0.0][0]:.3f} with the velocities of days")
-    found[best][1].save(folder / f"{kind}.json")
+    paced = with_pace_of(truth, entering, weights, terrain, prepared.domain)
+    click.echo(f"{kind}, hours: KGE of runoff {paced.kge:.3f}, {paced.before:.3f} with the velocities of days")
+    paced.weights.save(folder / f"{kind}.json")
 
 
 def domain_of(folder: Path, name: str, kind: str) -> Path:
