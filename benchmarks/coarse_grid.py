@@ -13,7 +13,7 @@ dropped. In the basin `learning`, 2020 (1224 mm of precipitation) is learned fro
 basin `unseen` there is only 2021. What is needed of the truth is kept in benchmarks/coarse_grid.
 
 At 1 km there are physics as they come, and physics with streams within cells (docs/theory.md, equations (10c) to
-(10h)), whose parameters nobody has learned. What is learned, and how, is told in coarse_grid_learning.py. The last is
+(10i)), whose parameters nobody has learned. What is learned, and how, is told in coarse_grid_learning.py. The last is
 run with the structured surrogate (three solves, no network) in the place of Richards, too.
 """
 
@@ -432,10 +432,10 @@ def learn_kind(folder: Path, kind: str, members: int, rounds: int) -> None:
 
 
 def learn_hours(folder: Path, kind: str) -> None:
-    """Learn from the hours of the dry year how fast streams are, which days say little of; the rest stays.
+    """Learn from the hours of the dry year when storms arrive, which days say little of; the rest stays.
 
-    What streams get in a run with what was learned of the days flows down again with other velocities, to the best
-    Kling-Gupta efficiency of hourly runoff.
+    What streams get in a run with what was learned of the days flows down again with other velocities and delays, to
+    the best Kling-Gupta efficiency of hourly runoff.
     """
     domain = domain_of(folder, "learning", f"{kind}_days")
     run = compute_years(domain, "learning", YEARS["dry"][1])
@@ -445,10 +445,11 @@ def learn_hours(folder: Path, kind: str) -> None:
         hourly = result["hourly"]
         known = hourly["time"].values <= np.datetime64(YEARS["dry"][1]) + np.timedelta64(30, "m")
         parts = [hourly[variable(hourly, name)].values for name in ("baseflow", "saturation-excess")]
-        entering = np.sum(parts, axis=0, dtype=float)[known][:, prepared.domain.mask] * 3.6e6  # m s-1 to mm in an hour
+        mask, to_mm = prepared.domain.mask, 3.6e6  # m s-1 to mm in an hour
+        groundwater, direct = (part[known][:, mask].astype(float) * to_mm for part in parts)
     truth, weights = Truth(folder, "learning").year("dry").runoff, SubgridWeights.load(folder / f"{kind}_days.json")
-    paced = with_pace_of(truth, entering, weights, terrain, prepared.domain)
-    click.echo(f"{kind}, hours: KGE of runoff {paced.kge:.3f}, {paced.before:.3f} with the velocities of days")
+    paced = with_pace_of(truth, (groundwater, direct), weights, terrain, prepared.domain)
+    click.echo(f"{kind}, hours: KGE of runoff {paced.kge:.3f}, {paced.before:.3f} with what days say")
     paced.weights.save(folder / f"{kind}.json")
 
 

@@ -4,12 +4,13 @@ All members of an ensemble are copies of the basin in one domain, and run withou
 source that the land gave the truth, after three years of the steady recharge of the spin-up. So a year of two dozen
 members takes a minute. Every kind of learning sees the same truth, and makes as many runs:
 
-How fast streams are is learned anew from hours, when what was learned of the days has run coupled to a land.
-
 - `calibrated`: factors of the lateral and the vertical conductivity and of the slopes, the same in all cells;
 - `constants`: the parameters of streams within cells, the same in all cells;
 - `terrain`: those parameters from the terrain within each cell, by a network without inner layers, which begins with
   the constants.
+
+How fast streams are, and how late storms reach them, is learned anew from hours, when what was learned of the days has
+run coupled to a land.
 
 The smoother is ES-MDA (Emerick and Reynolds 2013, Comput. Geosci. 55, 3-15) of iterative_ensemble_smoother, which the
 extra `learning` brings.
@@ -26,11 +27,12 @@ import numpy as np
 import xarray as xr
 import yaml
 from numpy.typing import NDArray
+from scipy.optimize import minimize
 
 from bmi_common import Domain
 from bmi_common.groundwater import DISCHARGE, LAYER_THICKNESS, NET_SOURCE, WATER_TABLE_DEPTH
-from bmi_common.subgrid.parameters import FEATURES, MOST, PARAMETERS, SubgridWeights, features
-from bmi_common.subgrid.streams import Routes
+from bmi_common.subgrid.parameters import FEATURES, MOST, PARAMETERS, SubgridParameters, SubgridWeights, features
+from bmi_common.subgrid.streams import Routes, overland_flow
 from bmi_common.subgrid.terrain import TerrainStatistics
 from bmi_richards import BmiRichards
 from rootzone.evaluation.metrics import metrics
@@ -52,13 +54,14 @@ SPREAD_OF_PARAMETERS = {
     "vertical": 0.7,
     "velocity": 1.0,
     "memory": 0.7,
+    "delay": 0.7,
 }
 KNOWN = 0.3
 """Share of it that is left where the parameter has been learned as a constant."""
 SPREAD_OF_WEIGHTS = 0.2
 """Of those of a feature, whose own spread is 1."""
-PACES = np.linspace(-1.5, 1.5, 13).tolist()
-"""Changes of what weights say of the logarithm of velocity that hours are tried with."""
+OF_HOURS = ("velocity", "delay")
+"""Parameters that hours say more of than days."""
 
 
 @dataclass(frozen=True)
@@ -296,16 +299,16 @@ def learn(
 
 @dataclass(frozen=True)
 class Paced:
-    """Weights whose streams are as fast as hours ask.
+    """Weights whose storms arrive when hours say that they do.
 
     Attributes
     ----------
     weights : SubgridWeights
-        What was learned of the days, but for the velocity.
+        What was learned of the days, but for the parameters of `OF_HOURS`.
     kge : float
         Kling-Gupta efficiency of hourly runoff with it [-].
     before : float
-        That with the velocity of days [-].
+        That with what was learned of the days [-].
     """
 
     weights: SubgridWeights
@@ -314,36 +317,53 @@ class Paced:
 
 
 def with_pace_of(
-    truth: Floats, entering: Floats, weights: SubgridWeights, terrain: TerrainStatistics, domain: Domain
+    truth: Floats,
+    entering: tuple[Floats, Floats],
+    weights: SubgridWeights,
+    terrain: TerrainStatistics,
+    domain: Domain,
+    trials: int = 30,
 ) -> Paced:
-    """Let water flow down the streams again with other velocities, to the best efficiency of hourly runoff.
+    """Let water flow down again with other parameters `OF_HOURS`, to the best efficiency of hourly runoff.
 
     Parameters
     ----------
     truth : ndarray, shape (hours,)
         Runoff of the domain in the last hours of a run [mm h-1].
-    entering : ndarray, shape (hours of the run, columns)
-        What the streams of each cell get in an hour [mm].
+    entering : (ndarray, ndarray), shape (hours of the run, columns)
+        Groundwater that streams get in an hour, and what runs off saturated ground [mm].
     weights : SubgridWeights
         What was learned of days.
     terrain, domain
         Of the cells.
+    trials : int
+        How often water flows down.
     """
     matrix, bias = weights.layers[-1]
-    found: dict[float, tuple[float, SubgridWeights]] = {}
-    for change in PACES:
-        changed = bias + change * (np.array(PARAMETERS) == "velocity")
-        candidate = replace(weights, layers=[*weights.layers[:-1], (matrix, changed)])
-        runoff = runoff_of(Routes(domain, candidate.parameters(terrain).velocity), entering)
-        found[change] = float(metrics(runoff[-len(truth) :], truth).kge), candidate
-    best = max(found, key=lambda change: found[change][0])
-    return Paced(found[best][1], found[best][0], found[0.0][0])
+    places = [PARAMETERS.index(name) for name in OF_HOURS]
+
+    def changed(changes: Floats) -> SubgridWeights:
+        other = bias.copy()
+        other[places] += changes
+        return replace(weights, layers=[*weights.layers[:-1], (matrix, other)])
+
+    def efficiency(changes: Floats) -> float:
+        runoff = runoff_of(domain, changed(changes).parameters(terrain), *entering)
+        return float(metrics(runoff[-len(truth) :], truth).kge)
+
+    simplex = np.array([[0.0, 0.0], [0.7, 0.0], [0.0, 0.7]])
+    options = {"initial_simplex": simplex, "maxfev": trials, "xatol": 0.02, "fatol": 1.0e-4}
+    found = minimize(lambda changes: -efficiency(changes), simplex[0], method="Nelder-Mead", options=options)
+    return Paced(changed(found.x), -float(found.fun), efficiency(simplex[0]))
 
 
-def runoff_of(routes: Routes, entering: Floats) -> Floats:
-    """Runoff of the domain [mm h-1] where streams, dry at first, get water [mm], (hours, columns), in each hour."""
-    stored, runoff = np.zeros(entering.shape[1]), np.empty(len(entering))
-    for hour, water in enumerate(entering / 1000.0):
-        _, outflow, stored = routes.route(stored, water, 1.0)
+def runoff_of(domain: Domain, parameters: SubgridParameters, groundwater: Floats, direct: Floats) -> Floats:
+    """Runoff [mm h-1] of a domain, dry at first, that gets groundwater and storms each hour [mm], (hours, columns)."""
+    routes = Routes(domain, parameters.velocity)
+    stored = overland = np.zeros(groundwater.shape[1])
+    runoff = np.empty(len(groundwater))
+    for hour, (steady, storm) in enumerate(zip(groundwater / 1000.0, direct / 1000.0, strict=True)):
+        arrived, overland = overland_flow(overland, storm, parameters.delay, 1.0)
+        _, outflow, stored = routes.route(stored, steady + arrived, 1.0)
         runoff[hour] = 1000.0 * outflow.mean()
     return runoff

@@ -140,7 +140,7 @@ class BmiColm(LandSurface):
         if names.ROOT_ZONE_SATURATED_FRACTION not in self.supplied:
             take(head, saturation)
             return
-        # equation (10h) of docs/theory.md; the water there is that of the cell, whoever sees it
+        # equation (10i) of docs/theory.md; the water there is that of the cell, whoever sees it
         share = self._over_surface(names.ROOT_ZONE_SATURATED_FRACTION)
         take(
             (1.0 - share) * np.minimum(head, 0.0) + np.maximum(head, 0.0),

@@ -98,9 +98,9 @@ class GroundwaterBmi(DeclaredBmi):
 
     @property
     def _streams_volume(self) -> float:
-        """Water in the streams within cells [m3]."""
+        """Water in the streams within cells, and on its way to them [m3]."""
         streams, domain = self._prepared.streams, self._prepared.domain
-        return 0.0 if streams is None else float(streams.stored.sum()) * domain.dx * domain.dy
+        return 0.0 if streams is None else float(streams.water.sum()) * domain.dx * domain.dy
 
     @property
     def _streams_outflow_volume(self) -> float:

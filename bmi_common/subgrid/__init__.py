@@ -1,6 +1,6 @@
 """What cells that are wider than hillslopes do not resolve: streams within them, and ground that is saturated beside.
 
-Equations (10c) to (10h) of docs/theory.md.
+Equations (10c) to (10i) of docs/theory.md.
 """
 
 from bmi_common.subgrid.config import StreamsConfig

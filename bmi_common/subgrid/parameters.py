@@ -41,6 +41,8 @@ class SubgridParameters:
         Of streams that hold 1 mm of water over the cell [m s-1].
     memory : ndarray
         How long rain keeps the ground beside the streams wet [h].
+    delay : ndarray
+        How long rain on saturated ground is on its way to the streams [h].
     """
 
     drainage: Array
@@ -51,6 +53,7 @@ class SubgridParameters:
     vertical: Array
     velocity: Array
     memory: Array
+    delay: Array
 
     @classmethod
     def unlearned(cls, columns: int) -> SubgridParameters:
@@ -68,6 +71,7 @@ UNLEARNED: Mapping[str, float] = {
     "vertical": 1.0,
     "velocity": 0.1,
     "memory": 48.0,
+    "delay": 6.0,
 }
 
 
@@ -76,6 +80,7 @@ UNITS: Mapping[str, str] = {
     "riparian_depth": "m",
     "velocity": "m s-1",
     "memory": "h",
+    "delay": "h",
 }
 
 

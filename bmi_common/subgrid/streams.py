@@ -4,7 +4,7 @@ A cell of a kilometre has a water table in its middle, and none of the valleys t
 water table says how high groundwater stands above the streams of the cell, and how much of its ground is saturated:
 the height above the nearest drainage, known from a finer elevation model, is what tells the places of a cell apart
 (Rennó et al. 2008, Remote Sens. Environ. 112, 3469-3481; Beven and Kirkby 1979, Hydrol. Sci. Bull. 24, 43-69, for the
-idea of a variable saturated area). Equations (10c) to (10h) of docs/theory.md.
+idea of a variable saturated area). Equations (10c) to (10i) of docs/theory.md.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ _WETTED = np.linspace(0.0, 5.0, 51)
 """Depths of the water table [m] up to which a storm may fill the ground above it."""
 _MEMORY = {
     "stored": "m",
+    "overland": "m",
     "wetness": "m",
     "baseflow": "m h-1",
     "direct_runoff": "m h-1",
@@ -69,10 +70,12 @@ class Streams:
     ----------
     stored : ndarray, shape (columns,)
         Water in the streams [m over the cell].
+    overland : ndarray, shape (columns,)
+        Water of storms on saturated ground, on its way to the streams [m over the cell].
     wetness : ndarray, shape (columns,)
         Water that recent storms left in the ground beside the streams [m].
     baseflow, direct_runoff : ndarray, shape (columns,)
-        Groundwater, and water that reached saturated ground, that the streams got in the last step [m h-1].
+        Groundwater that the streams got in the last step, and water that reached saturated ground [m h-1].
     flow, outflow : ndarray, shape (columns,)
         What streams carried out of each cell in the last step, and what of it left the domain [m h-1].
 
@@ -98,7 +101,7 @@ class Streams:
         self._deficit = _deficits(domain, bottom)
         self._routes = Routes(domain, parameters.velocity)
         nothing = np.zeros(self._dry.size)
-        self.stored, self.wetness = nothing, nothing
+        self.stored, self.overland, self.wetness = nothing, nothing, nothing
         self.baseflow, self.direct_runoff, self.flow, self.outflow = nothing, nothing, nothing, nothing
 
     def take(self, source: Array, water_table_depth: Array, hours: float) -> None:
@@ -130,8 +133,14 @@ class Streams:
         given[-1] -= direct
         source[:, mask] = given / (self._dz * hours)
         self.baseflow, self.direct_runoff = (groundwater - kept) / hours, direct / hours
-        flow, outflow, self.stored = self._routes.route(self.stored, groundwater - kept + direct, hours)
+        arrived, self.overland = overland_flow(self.overland, direct, self._parameters.delay, hours)
+        flow, outflow, self.stored = self._routes.route(self.stored, groundwater - kept + arrived, hours)
         self.flow, self.outflow = flow / hours, outflow / hours
+
+    @property
+    def water(self) -> Array:
+        """Water in the streams and on its way to them, (columns,) [m over the cell]."""
+        return self.stored + self.overland
 
     def flow_at(self, cells: NDArray[np.intp]) -> Array:
         """Return what streams carry out of cells, by flat index [m h-1]."""
@@ -168,8 +177,8 @@ class Streams:
         water_table_depth : ndarray, shape (columns,)
             Mean of the cell [m].
         """
-        middles, filled = 0.5 * (self._top + self._bottom), self._filled(self.wetness)
-        return np.stack([self._share(water_table_depth, np.maximum(z, filled)) for z in middles])
+        middles = 0.5 * (self._top + self._bottom)
+        return self._share(water_table_depth, np.maximum(middles, self._filled(self.wetness)))
 
     def water_table_depths(self, mean: Array) -> Array:
         """Water table depth of the ground within each cell, of equal shares by height, (shares, columns) [m].
@@ -209,7 +218,10 @@ class Streams:
         return np.asarray(_interpolated(self._deficit, wetness, _WETTED[:, np.newaxis]))
 
     def _share(self, depth: Array, within: Array) -> Array:
-        """Share of each cell's ground whose water table is `within` [m] of the surface, for a mean depth [m]."""
+        """Share of each cell's ground whose water table is `within` [m] of the surface, for a mean depth [m].
+
+        `within` may have axes before that of the columns, and so has the share then.
+        """
         level = self._saturated_height(depth) + within / self._fall
         share = _interpolated(self._height, level, self._quantile[:, np.newaxis])
         return np.where(level >= self._height[-1], 1.0, share)  # where heights are even, too
@@ -256,18 +268,42 @@ def _deficits(domain: Domain, bottom: Array) -> Array:
 
 
 def _interpolated(known: Array, at: Array, values: Array) -> Array:
-    """Interpolate in each column, `known` (points, columns) rising, `values` the same or (points, 1); none beyond."""
+    """Interpolate `at` (..., columns) in each column, and hold the ends beyond.
+
+    `known` (points, columns) rises; `values` are the same or (points, 1).
+    """
     values = np.broadcast_to(values, known.shape)
-    columns = np.arange(at.size)
-    upper = np.clip((known <= at).sum(axis=0), 1, len(known) - 1)
+    columns = np.arange(known.shape[1])
+    upper = np.clip((known <= at[..., np.newaxis, :]).sum(axis=-2), 1, len(known) - 1)
     low, high = known[upper - 1, columns], known[upper, columns]
     part = np.clip((at - low) / np.maximum(high - low, _TINY), 0.0, 1.0)
     below, above = values[upper - 1, columns], values[upper, columns]
     return np.asarray(below + part * (above - below))
 
 
+def overland_flow(held: Array, entering: Array, delay: Array, hours: float) -> tuple[Array, Array]:
+    """Let water run over the ground for a step, in which some enters evenly: equation (10g).
+
+    Parameters
+    ----------
+    held, entering : ndarray, shape (columns,)
+        Water at the start, and what enters in the step [m].
+    delay : ndarray, shape (columns,)
+        How long water is on its way [h].
+    hours : float
+        Length of the step.
+
+    Returns
+    -------
+    arrived, held : ndarray, shape (columns,)
+        What reached the streams, and what stays [m].
+    """
+    arrived = _emptied(held, entering, np.maximum(hours / delay, _LEAST_PART))
+    return arrived, np.maximum(held + entering - arrived, 0.0)
+
+
 class Routes:
-    """Reservoirs, one a cell, that empty into those downstream: equation (10g)."""
+    """Reservoirs, one a cell, that empty into those downstream: equation (10h)."""
 
     def __init__(self, domain: Domain, velocity: Array) -> None:
         slope_x, slope_y, manning = (

@@ -1,4 +1,4 @@
-"""What the land sees where a share of a cell's ground is saturated though its mean is not: equation (10h)."""
+"""What the land sees where a share of a cell's ground is saturated though its mean is not: equation (10i)."""
 
 from pathlib import Path
 

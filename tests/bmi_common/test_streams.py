@@ -206,15 +206,16 @@ def test_plants_beside_streams_take_groundwater_and_no_more_than_there_is(tmp_pa
 
 
 def test_streams_lose_no_water_on_their_way(tmp_path):
-    streams = streams_of(tmp_path, velocity=0.2)
+    streams = streams_of(tmp_path, velocity=0.2, delay=24.0)
     source, stored, gone, entered = np.zeros((11, NY, NX)), 0.0, 0.0, 0.0
     source[-1] = 0.01 / LAYERS[-1]
     for hour in range(30):
         take(streams, source if hour < 3 else np.zeros_like(source), 1.0)
         entered += float((streams.baseflow + streams.direct_runoff).sum())
         gone += float(streams.outflow.sum())
-        stored = float(streams.stored.sum())
+        stored = float(streams.water.sum())
     assert (streams.stored > 0.0).all()
+    assert (streams.overland > 0.0).all()
     assert gone + stored == pytest.approx(entered, rel=1e-12)
 
 
@@ -228,9 +229,27 @@ def test_what_enters_steadily_leaves_over_the_outlet(tmp_path):
     assert flow[NY - 1, 0] == pytest.approx(streams.baseflow[0])  # nobody is upstream
 
 
+def test_rain_on_saturated_ground_is_late_by_its_delay(tmp_path):
+    """The mean time to the streams is the delay, whatever the step."""
+    for hours in (0.25, 1.0, 24.0):
+        streams = streams_of(tmp_path, delay=30.0, drainage=1.0e-6)
+        rain, late, came = np.zeros((11, NY, NX)), 0.0, 0.0
+        rain[-1] = 0.01 / hours / LAYERS[-1]
+        for step in range(round(600.0 / hours)):
+            before = streams.overland[0]
+            take(streams, rain if step == 0 else np.zeros_like(rain), 1.0, hours)
+            given = streams.direct_runoff[0] * hours
+            came += before + given - streams.overland[0]
+            late += hours * streams.overland[0]
+            if step == 0:
+                fallen, early = given, hours * (0.5 * given)
+        assert came == pytest.approx(fallen, rel=1e-6)
+        assert (late + early) / fallen == pytest.approx(30.0, rel=0.5 * hours / 30.0 + 1e-3)
+
+
 @pytest.mark.parametrize("velocity", [0.01, 0.3])
 def test_a_stream_empties_by_its_velocity(tmp_path, velocity):
-    streams = streams_of(tmp_path, velocity=velocity, drainage=1.0e-6)
+    streams = streams_of(tmp_path, velocity=velocity, drainage=1.0e-6, delay=0.01)
     source = np.zeros((11, NY, NX))
     source[-1] = 0.01 / LAYERS[-1]
     take(streams, source, 1.0)
