@@ -27,7 +27,7 @@ def main(file: Path, output: Path | None, overwrite: bool, check: bool, quiet: b
 
     Needs the extra `domain`: pip install 'rootzone[domain]'.
 
-    Exit codes: 0 done, 1 failed, 2 bad input (nothing was written).
+    Exit codes: 0 done, 1 failed, 2 bad input, 130 interrupted (nothing was written).
     """
     from bmi_common.errors import ConfigError
     from rootzone.domain_builder.build import build

@@ -29,7 +29,7 @@ def main(case: str | None, folder: Path | None, quiet: bool) -> None:
 
     Without arguments: list the cases. Nothing is overwritten or deleted.
 
-    Exit codes: 0 done, 1 the folder cannot be written, 2 bad input (nothing was written).
+    Exit codes: 0 done, 1 the folder cannot be written, 2 bad input, 130 interrupted (nothing was written).
     """
     if case is None:
         click.echo(_listed())

@@ -56,7 +56,7 @@ def run(file: Path, check: bool, quiet: bool = False) -> None:
     except MemoryError as error:
         _fail(RootzoneError(f"{file}: domain, batch or network do not fit into memory: {error}"), EXIT_FAILED)
     except KeyboardInterrupt:
-        log.info("interrupted")
+        log.info("bmi-train: interrupted")
         sys.exit(EXIT_INTERRUPTED)
     if not found.finished:
         log.info("interrupted; the state is saved: the same command goes on from it")
