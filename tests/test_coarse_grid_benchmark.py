@@ -68,3 +68,12 @@ def test_every_observation_has_its_deviation(benchmark: ModuleType) -> None:
     assert found[:days] == pytest.approx(np.sqrt(runoff))
     assert found[-24:].reshape(2, 12) == pytest.approx(np.outer([1.0, -2.0], np.ones(12)))
     assert found[days + len(benchmark.FLOWS)] == pytest.approx((depths < 2.0).mean())
+
+
+def test_what_was_learned_can_be_used(tmp_path: Path) -> None:
+    domain = prepare(valley(tmp_path)).domain
+    terrain = TerrainStatistics.read(write_terrain(tmp_path / "terrain.nc", NY, NX), domain)
+    weights = SubgridWeights.load(BENCHMARKS / "coarse_grid" / "streams.json")
+    weights.require(terrain, tmp_path / "streams.json", tmp_path / "terrain.nc")
+    for values in vars(weights.parameters(terrain)).values():
+        assert np.isfinite(values).all()
