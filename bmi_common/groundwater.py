@@ -122,7 +122,7 @@ GROUNDWATER_VARIABLES = (
         "m s-1",
         SURFACE,
         Role.OUTPUT,
-        "water on saturated ground that streams within the cell took in the last step",
+        "water on saturated ground that set out for the streams within the cell in the last step",
     ),
     Variable(
         SATURATED_FRACTION,

@@ -111,7 +111,7 @@ class GroundwaterBmi(DeclaredBmi):
 
     @property
     def _streams_inflow_volume(self) -> float:
-        """Water that the streams within cells got in the last step [m3]."""
+        """Water that left the ground for the streams within cells in the last step [m3]."""
         streams, domain = self._prepared.streams, self._prepared.domain
         hours = self._setup.time_step / SECONDS_PER_HOUR
         if streams is None:

@@ -133,8 +133,18 @@ class Streams:
         given[-1] -= direct
         source[:, mask] = given / (self._dz * hours)
         self.baseflow, self.direct_runoff = (groundwater - kept) / hours, direct / hours
-        arrived, self.overland = overland_flow(self.overland, direct, self._parameters.delay, hours)
-        flow, outflow, self.stored = self._routes.route(self.stored, groundwater - kept + arrived, hours)
+        self._let_flow(groundwater - kept, direct, hours)
+
+    def _let_flow(self, groundwater: Array, direct: Array, hours: float) -> None:
+        """Let water that comes evenly in a step [m] flow, in parts of an hour at most."""
+        parts = math.ceil(hours)
+        flow, outflow = np.zeros_like(direct), np.zeros_like(direct)
+        for _ in range(parts):
+            arrived, self.overland = overland_flow(self.overland, direct / parts, self._parameters.delay, hours / parts)
+            entering = groundwater / parts + arrived
+            gone, lost, self.stored = self._routes.route(self.stored, entering, hours / parts)
+            flow += gone
+            outflow += lost
         self.flow, self.outflow = flow / hours, outflow / hours
 
     @property
@@ -326,7 +336,10 @@ class Routes:
         self._rate = (velocity * SECONDS_PER_HOUR / (0.5 * (domain.dx + domain.dy)))[self._place]
 
     def route(self, stored: Array, entering: Array, hours: float) -> tuple[Array, Array, Array]:
-        """Let water flow for a step, in which some enters evenly.
+        """Let water flow for a step of an hour at most, in which some enters evenly, from upstream down.
+
+        Each cell is a linear reservoir. Its rate is that of the mean of what it holds meanwhile: more hurries floods
+        from cell to cell, where a stream gets much more in a step than it holds.
 
         Parameters
         ----------
@@ -340,23 +353,7 @@ class Routes:
         flow, outflow, stored : ndarray, shape (columns,)
             What flowed out of each cell, what of it left the domain, and what stays [m].
         """
-        steps = math.ceil(hours)
-        water, entering = stored[self._place], entering[self._place] / steps
-        total = np.zeros_like(water)
-        for _ in range(steps):
-            flow, water = self._short_step(water, entering, hours / steps)
-            total += flow
-        results = [np.empty_like(water) for _ in range(3)]
-        for result, values in zip(results, (total, total * self._boundary, water), strict=True):
-            result[self._place] = values
-        return results[0], results[1], results[2]
-
-    def _short_step(self, water: Array, entering: Array, hours: float) -> tuple[Array, Array]:
-        """Return what flows out of each cell, and what stays, from upstream down.
-
-        Each is a linear reservoir that gets its water evenly over the step. Its rate is that of the mean of what it
-        holds meanwhile: more hurries floods from cell to cell, where a stream gets much more in a step than it holds.
-        """
+        water, entering = stored[self._place], entering[self._place]
         flow, arrived = np.zeros(water.size + 1), np.zeros_like(water)
         for first, last in itertools.pairwise(self._levels):
             here = slice(first, last)
@@ -370,7 +367,12 @@ class Routes:
             flow[first:last] = _emptied(water[here], got, part)
         # what cycles of the flow order give to a cell before it arrives in the next step
         received = (self._share * flow[self._donor]).sum(axis=0)
-        return flow[:-1], np.maximum(water + entering + arrived - flow[:-1], 0.0) + (received - arrived)
+        flow = flow[:-1]
+        left = np.maximum(water + entering + arrived - flow, 0.0) + (received - arrived)
+        results = [np.empty_like(water) for _ in range(3)]
+        for result, values in zip(results, (flow, flow * self._boundary, left), strict=True):
+            result[self._place] = values
+        return results[0], results[1], results[2]
 
     def _part(self, held: Array, here: slice, hours: float) -> Array:
         """Of what streams hold, the part that would flow out in a step, were it always there; above 1 where more."""

@@ -306,16 +306,20 @@ def test_a_flood_comes_as_late_in_hours_as_in_minutes(tmp_path):
 
 
 def test_a_day_is_as_many_hours(tmp_path):
-    day, hours = streams_of(tmp_path), streams_of(tmp_path)
-    source = np.zeros((11, NY, NX))
-    source[-1] = 0.01 / 24.0 / LAYERS[-1]
-    take(day, source, 3.5, 24.0)
-    flow = 0.0
-    for _ in range(24):
-        take(hours, source, 3.5)
-        flow = flow + hours.flow
-    assert day.flow * 24.0 == pytest.approx(flow, rel=1e-6)
-    assert day.stored == pytest.approx(hours.stored, rel=1e-6)
+    parameters = {"drainage": 1.0e-6, "memory": 1.0e-3, "delay": 6.0}  # so that rain alone counts, and does at once
+    day, hours = (streams_of(tmp_path, **parameters) for _ in range(2))
+    for rain in (0.01, 0.0):
+        source = np.zeros((11, NY, NX))
+        source[-1] = rain / 24.0 / LAYERS[-1]
+        take(day, source, 1.0, 24.0)
+        flow = 0.0
+        for _ in range(24):
+            take(hours, source, 1.0)
+            flow = flow + hours.flow
+        assert flow.min() > 1.0e-5
+        assert day.flow * 24.0 == pytest.approx(flow, rel=1e-6)
+        assert day.stored == pytest.approx(hours.stored, rel=1e-6)
+        assert day.overland == pytest.approx(hours.overland, rel=1e-6)
 
 
 @every_component
